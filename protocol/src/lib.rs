@@ -1,0 +1,1 @@
+//! Values and bytes of intervention graphs.
