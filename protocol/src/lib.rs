@@ -1,1 +1,3 @@
 //! Values and bytes of intervention graphs.
+pub mod site;
+pub use site::Site;
