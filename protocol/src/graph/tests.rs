@@ -16,7 +16,7 @@ fn info() -> ModelInfo {
     }
 }
 
-fn problem(build: impl FnOnce(&mut Builder)) -> Problem {
+fn problem<T>(build: impl FnOnce(&mut Builder) -> T) -> Problem {
     let mut b = Builder::new();
     build(&mut b);
     b.finish().check(&info(), &CheckLimits::default()).map(|_| ()).unwrap_err().problem
@@ -118,10 +118,10 @@ fn what_can_only_fail_is_refused_and_named() {
     });
     assert_eq!(word, Problem::Token { token: 50, vocab: 50 });
 
-    assert_eq!(problem(|b| drop(b.texts(["a"]))), Problem::NothingSaved);
-    assert_eq!(problem(|b| drop(b.texts([""]))), Problem::EmptyPrompt { group: 0, prompt: 0 });
+    assert_eq!(problem(|b| b.texts(["a"])), Problem::NothingSaved);
+    assert_eq!(problem(|b| b.texts([""])), Problem::EmptyPrompt { group: 0, prompt: 0 });
 
-    let nan = problem(|b| drop(b.constant(Tensor::vector(&[1.0, f32::NAN]))));
+    let nan = problem(|b| b.constant(Tensor::vector(&[1.0, f32::NAN])));
     assert_eq!(nan, Problem::NotFiniteConst { index: 1 });
 
     let never = problem(|b| {
