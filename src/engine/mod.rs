@@ -1,1 +1,4 @@
-//! engine
+//! The local engine: opening models, running graphs on them.
+
+pub mod load;
+pub mod tokenizer;
