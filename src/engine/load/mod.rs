@@ -14,6 +14,7 @@
 mod decode;
 mod error;
 mod folder;
+mod gguf;
 mod index;
 mod map;
 mod names;
@@ -32,6 +33,7 @@ use serde_json::Value;
 
 pub use error::LoadError;
 
+use super::gguf::Metadata;
 use decode::{Element, Encoding, Plan, Stored};
 use index::{Entry, Index, Layout};
 
@@ -68,6 +70,8 @@ pub struct Source {
     generation: Option<Value>,
     index: Index,
     format: &'static str,
+    /// The tokenizer's part of a GGUF file.
+    metadata: Option<Metadata>,
 }
 
 impl Source {
@@ -83,7 +87,32 @@ impl Source {
             generation: folder::read_json_if_there(&path.join("generation_config.json"))?,
             index: folder::index(path)?,
             format: "safetensors",
+            metadata: None,
         })
+    }
+
+    /// Opens a GGUF file of architecture llama (Mistral too), qwen2, qwen3, gemma2, gemma3, olmo2
+    /// (OLMo 3 too), gpt2 or gptneox.
+    ///
+    /// # Errors
+    /// A missing, truncated or malformed file, an unknown architecture, a tensor or a metadata key
+    /// that the architecture does not have; only headers are read.
+    pub fn open_gguf(path: &Path) -> Result<Self, LoadError> {
+        let opened = gguf::open(path)?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            config: opened.config,
+            generation: None,
+            index: opened.index,
+            format: "gguf",
+            metadata: Some(opened.metadata),
+        })
+    }
+
+    /// The metadata of a GGUF file.
+    #[must_use]
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_ref()
     }
 
     /// The configuration, as a Hugging Face `config.json`.
