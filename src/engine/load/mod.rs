@@ -34,6 +34,7 @@ use serde_json::Value;
 pub use error::LoadError;
 
 use super::gguf::Metadata;
+use super::tokenizer::Tokenizer;
 use decode::{Element, Encoding, Plan, Stored};
 use index::{Entry, Index, Layout};
 
@@ -217,6 +218,28 @@ impl Source {
         }
         self.read(name, entry, options.dtype(), device, true)
             .map(Weight::Plain)
+    }
+
+    /// The tokenizer that comes with the model: `tokenizer.json` of the folder, or the metadata of
+    /// the GGUF file; `None` where there is none. Building one takes a moment, so keep it.
+    ///
+    /// # Errors
+    /// A tokenizer that is there and cannot be used.
+    pub fn tokenizer(&self) -> Result<Option<Tokenizer>, LoadError> {
+        match &self.metadata {
+            Some(metadata) => match metadata.text("tokenizer.ggml.model") {
+                None | Some("none" | "no_vocab") => Ok(None),
+                Some(_) => Ok(Some(Tokenizer::from_gguf(metadata)?)),
+            },
+            None => {
+                let path = self.path.join("tokenizer.json");
+                if path.is_file() {
+                    Ok(Some(Tokenizer::from_json(&path)?))
+                } else {
+                    Ok(None)
+                }
+            }
+        }
     }
 
     /// How many tensors are stored in each element type, by its name.
