@@ -11,7 +11,9 @@ pub(super) const TOKENS: &str = "tokenizer.ggml.tokens";
 pub(super) const TYPES: &str = "tokenizer.ggml.token_type";
 pub(super) const MERGES: &str = "tokenizer.ggml.merges";
 
-/// Token types of the format: control tokens are special, user-defined ones are matched whole.
+/// Token types of the format: the unknown token and control tokens are special, user-defined ones
+/// are matched whole.
+const UNKNOWN: i64 = 2;
 const CONTROL: i64 = 3;
 const USER_DEFINED: i64 = 4;
 
@@ -55,10 +57,12 @@ pub(super) fn build(metadata: &Metadata) -> Result<Tokenizer, TokenizerError> {
     let added: Vec<AddedToken> = tokens
         .iter()
         .zip(types.unwrap_or_default())
-        .filter(|(_, kind)| matches!(**kind, CONTROL | USER_DEFINED))
+        .filter(|(_, kind)| matches!(**kind, UNKNOWN | CONTROL | USER_DEFINED))
         // A user-defined token that the model spells otherwise (runs of spaces) is left to it.
         .filter(|(token, _)| !token.is_empty() && inner.token_to_id(token).is_some())
-        .map(|(token, kind)| AddedToken::from(token.as_str(), *kind == CONTROL).normalized(false))
+        .map(|(token, kind)| {
+            AddedToken::from(token.as_str(), *kind != USER_DEFINED).normalized(false)
+        })
         .collect();
     inner
         .add_tokens(added)
