@@ -77,9 +77,17 @@ impl Site {
     /// Every site of a model with this many blocks, in order.
     pub fn all(layers: u32) -> impl Iterator<Item = Self> {
         let blocks = (0..layers).flat_map(|l| {
-            [Self::ResidPre(l), Self::AttnOut(l), Self::ResidMid(l), Self::MlpOut(l), Self::ResidPost(l)]
+            [
+                Self::ResidPre(l),
+                Self::AttnOut(l),
+                Self::ResidMid(l),
+                Self::MlpOut(l),
+                Self::ResidPost(l),
+            ]
         });
-        std::iter::once(Self::Embed).chain(blocks).chain([Self::FinalNorm, Self::Logits])
+        std::iter::once(Self::Embed)
+            .chain(blocks)
+            .chain([Self::FinalNorm, Self::Logits])
     }
 }
 
@@ -111,7 +119,10 @@ impl FromStr for Site {
         }
         let (kind, layer) = s.split_once('.').ok_or_else(unknown)?;
         // Only digits: `parse` would take `+3`, and a site must have one spelling.
-        if layer.is_empty() || !layer.bytes().all(|b| b.is_ascii_digit()) || (layer.len() > 1 && layer.starts_with('0')) {
+        if layer.is_empty()
+            || !layer.bytes().all(|b| b.is_ascii_digit())
+            || (layer.len() > 1 && layer.starts_with('0'))
+        {
             return Err(unknown());
         }
         let layer = layer.parse().map_err(|_| unknown())?;
@@ -155,7 +166,17 @@ mod tests {
 
     #[test]
     fn other_spellings_are_refused() {
-        for bad in ["", "resid_post", "resid_post.", "resid_post.-1", "resid_post.+1", "resid_post.01", "resid.3", "Embed", "resid_post.4294967296"] {
+        for bad in [
+            "",
+            "resid_post",
+            "resid_post.",
+            "resid_post.-1",
+            "resid_post.+1",
+            "resid_post.01",
+            "resid.3",
+            "Embed",
+            "resid_post.4294967296",
+        ] {
             assert!(bad.parse::<Site>().is_err(), "{bad}");
         }
     }
