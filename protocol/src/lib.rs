@@ -1,3 +1,19 @@
-//! Values and bytes of intervention graphs.
+//! Intervention graphs as values and bytes. No I/O, no async, no tensors but the host's.
+//!
+//! A [`Graph`] says what is asked of a model, [`ModelInfo`] what the model is, [`Graph::check`]
+//! whether the two fit, and [`Answer`] carries what comes back.
+
+pub mod dtype;
+pub mod graph;
+pub mod limits;
+pub mod model;
 pub mod site;
+pub mod tensor;
+pub mod value;
+
+pub use dtype::DType;
+pub use graph::{Builder, Checked, Graph, Prompt, ReadAt, WriteAt};
+pub use model::ModelInfo;
 pub use site::Site;
+pub use tensor::Tensor;
+pub use value::{Answer, Value};

@@ -111,7 +111,10 @@ impl FromStr for Site {
         }
         let (kind, layer) = s.split_once('.').ok_or_else(unknown)?;
         // Only digits: `parse` would take `+3`, and a site must have one spelling.
-        if layer.is_empty() || !layer.bytes().all(|b| b.is_ascii_digit()) || (layer.len() > 1 && layer.starts_with('0')) {
+        if layer.is_empty()
+            || !layer.bytes().all(|b| b.is_ascii_digit())
+            || (layer.len() > 1 && layer.starts_with('0'))
+        {
             return Err(unknown());
         }
         let layer = layer.parse().map_err(|_| unknown())?;
@@ -155,7 +158,17 @@ mod tests {
 
     #[test]
     fn other_spellings_are_refused() {
-        for bad in ["", "resid_post", "resid_post.", "resid_post.-1", "resid_post.+1", "resid_post.01", "resid.3", "Embed", "resid_post.4294967296"] {
+        for bad in [
+            "",
+            "resid_post",
+            "resid_post.",
+            "resid_post.-1",
+            "resid_post.+1",
+            "resid_post.01",
+            "resid.3",
+            "Embed",
+            "resid_post.4294967296",
+        ] {
             assert!(bad.parse::<Site>().is_err(), "{bad}");
         }
     }

@@ -1,0 +1,537 @@
+//! The static check: everything that can be known to fail is refused before it is sent.
+
+use std::collections::HashSet;
+
+use super::shape::{Dim, Known, Shape, ValueKind};
+use super::{AlphaUnit, Edit, Graph, NodeId, Op, Prompt, ReadAt, Sampling, WriteAt};
+use crate::dtype::DType;
+use crate::limits;
+use crate::model::ModelInfo;
+use crate::site::Site;
+
+/// Why a graph can't run, and where.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error("{}{problem}", place(*.node, .label))]
+pub struct CheckError {
+    /// The node's place in the graph, unless the graph as a whole is at fault.
+    pub node: Option<u32>,
+    /// The node's label.
+    pub label: String,
+    /// What is wrong.
+    pub problem: Problem,
+}
+
+fn place(node: Option<u32>, label: &str) -> String {
+    node.map_or_else(String::new, |n| format!("node {n} ({label}): "))
+}
+
+/// What is wrong with a node or a graph.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs, reason = "the message of each variant says what its fields are")]
+pub enum Problem {
+    #[error("block {layer} is out of range; the model has blocks 0 to {last}", last = .layers.saturating_sub(1))]
+    Layer { layer: u32, layers: u32 },
+    #[error("there is no group {group}; the graph has {groups}")]
+    NoGroup { group: u32, groups: usize },
+    #[error("input {input} is not an earlier node; nodes take only nodes listed before them")]
+    Forward { input: u32 },
+    #[error(
+        "input {input} has no value; writes and saves can't be taken as inputs, and text can only be saved"
+    )]
+    NoValue { input: u32 },
+    #[error("input {input} is {found}, a floating-point value is needed")]
+    NotFloat { input: u32, found: DType },
+    #[error("input {input} has no axis {axis} of known size")]
+    NoAxis { input: u32, axis: u32 },
+    #[error(
+        "shapes {left} and {right} do not fit; they must be equal, or the right one the trailing axes of the left"
+    )]
+    Shapes { left: Shape, right: Shape },
+    #[error("types {left} and {right} differ; cast one of them")]
+    Types { left: DType, right: DType },
+    #[error("k is {k}; expected 1 to {size}")]
+    TopK { k: u32, size: usize },
+    #[error("range {start}..{end} does not lie in an axis of size {size}")]
+    Range { start: u32, end: u32, size: usize },
+    #[error("nothing to stack; give at least one value")]
+    EmptyStack,
+    #[error("can't cast to {dtype}; expected f64, f32, f16 or bf16")]
+    CastTo { dtype: DType },
+    #[error("input {input} is not over the vocabulary; read the site `logits`")]
+    NotLogits { input: u32 },
+    #[error("input {input} is not a read of `logits` at all positions of step 0")]
+    NotAllLogits { input: u32 },
+    #[error("input {input} is not a generation")]
+    NotGenerate { input: u32 },
+    #[error("no token is given; give at least one")]
+    NoTokens,
+    #[error("token {token} is outside the vocabulary of {vocab}")]
+    Token { token: u32, vocab: u32 },
+    #[error("the value has shape {found}; a direction at this site needs [{width}]{rows}", rows = rows(*.prompts))]
+    Direction { found: Shape, width: usize, prompts: Option<usize> },
+    #[error("{found} values of α for {prompts} prompts; give one, or one a prompt")]
+    Alphas { found: usize, prompts: usize },
+    #[error("the norm unit has shape {found}; a scalar is needed")]
+    NormUnit { found: Shape },
+    #[error("{what} is {value}; expected a finite number")]
+    NotFinite { what: &'static str, value: f64 },
+    #[error("the constant holds a NaN or an infinity at element {index}")]
+    NotFiniteConst { index: usize },
+    #[error("clamp from {min} to {max}: the least is above the greatest")]
+    ClampOrder { min: f64, max: f64 },
+    #[error("direction of norm 0; it has no orientation to ablate or clamp along")]
+    ZeroDirection,
+    #[error(
+        "needs node {input}, which the model computes later; read it in an earlier group or move the write to a later site"
+    )]
+    Late { input: u32 },
+    #[error("step {step} is never run; group {group} {how}", how = steps_run(*.steps))]
+    Step { step: u32, group: u32, steps: u32 },
+    #[error(
+        "reads generation step {step}, but a prompt may stop before it; leave out stop tokens or read step 0"
+    )]
+    StepAfterStop { step: u32 },
+    #[error("step {step} has one token a prompt; read it at `last`")]
+    StepPositions { step: u32 },
+    #[error(
+        "positions `{positions:?}` and steps from {start} never meet; the prompt runs in step 0, generated tokens after it"
+    )]
+    Never { positions: WriteAt, start: u32 },
+    #[error("step range {start}..{end} is empty")]
+    EmptySteps { start: u32, end: u32 },
+    #[error("group {group} is generated from twice; one generation a group")]
+    TwoGenerations { group: u32 },
+    #[error("index {index} is outside prompt {prompt}, which has {tokens} tokens")]
+    Index { index: i32, prompt: usize, tokens: usize },
+    #[error("{found} new tokens; expected 1 to {max}")]
+    NewTokens { found: u32, max: u32 },
+    #[error("temperature is {0}; expected 0 (greedy) or a positive finite number")]
+    Temperature(f64),
+    #[error("top-p is {0}; expected more than 0 and at most 1")]
+    TopP(f64),
+    #[error("group {group} has no prompts; give at least one")]
+    EmptyGroup { group: usize },
+    #[error("prompt {prompt} of group {group} is empty; give at least one token of text")]
+    EmptyPrompt { group: usize, prompt: usize },
+    #[error(
+        "prompt {prompt} of group {group} has {tokens} tokens and {new} may follow; the model's context is {context}; shorten it"
+    )]
+    TooLong { group: usize, prompt: usize, tokens: usize, new: u32, context: u32 },
+    #[error("nothing is saved; add a save, or there is no answer")]
+    NothingSaved,
+    #[error("the name is empty, longer than {max} bytes, or holds control characters", max = limits::NAME_BYTES)]
+    Name,
+    #[error("the name is used twice; names must be unique")]
+    SameName,
+    #[error("{what}: {found}, the limit is {limit}")]
+    TooMany { what: &'static str, found: usize, limit: usize },
+    #[error(
+        "the answer may take {bytes} bytes, the limit is {limit}; save fewer positions, reduce before saving, or cast to 16 bits"
+    )]
+    AnswerSize { bytes: u64, limit: u64 },
+}
+
+fn rows(prompts: Option<usize>) -> String {
+    prompts.map_or_else(String::new, |p| format!(" or a row a prompt, [{p}, same]"))
+}
+
+fn steps_run(steps: u32) -> String {
+    match steps {
+        1 => "runs step 0 only; add a generation".into(),
+        n => format!("runs steps 0 to {}", n - 1),
+    }
+}
+
+/// What a caller is ready to accept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct CheckLimits {
+    /// The most bytes of saved values; text prompts count a token a byte, the worst case.
+    pub answer_bytes: u64,
+}
+
+impl Default for CheckLimits {
+    fn default() -> Self {
+        Self { answer_bytes: limits::ANSWER_BYTES as u64 }
+    }
+}
+
+/// A graph that fits a model. Only these can be run.
+#[derive(Clone, Debug)]
+pub struct Checked {
+    graph: Graph,
+    kinds: Vec<ValueKind>,
+    live: Vec<bool>,
+}
+
+impl Checked {
+    /// The graph.
+    #[must_use]
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// What each node is worth.
+    #[must_use]
+    pub fn kinds(&self) -> &[ValueKind] {
+        &self.kinds
+    }
+
+    /// Whether a node's value is needed for something saved, or is an edit that is.
+    /// Nodes that are not needn't be computed.
+    #[must_use]
+    pub fn live(&self, node: u32) -> bool {
+        self.live.get(node as usize).copied().unwrap_or(false)
+    }
+}
+
+/// When a value is there: group, step, and the site's place in the pass.
+type Moment = (u32, u32, u64);
+const AT_ONCE: Moment = (0, 0, 0);
+
+impl Graph {
+    /// Checks the graph against a model.
+    ///
+    /// # Errors
+    /// The first problem, with the node it is at.
+    pub fn check(self, info: &ModelInfo, limits: &CheckLimits) -> Result<Checked, CheckError> {
+        let whole = |problem| CheckError { node: None, label: String::new(), problem };
+        self.check_groups(info).map_err(whole)?;
+        let mut kinds: Vec<ValueKind> = Vec::with_capacity(self.nodes.len());
+        let mut moments: Vec<Moment> = Vec::with_capacity(self.nodes.len());
+        let mut seen = Seen::default();
+        let mut bytes = 0_u64;
+        for (i, op) in self.nodes.iter().enumerate() {
+            let known = Known { kinds: &kinds, graph: &self, info };
+            let kind = known
+                .infer(op)
+                .and_then(|kind| known.check_op(op, &moments, &mut seen).map(|moment| (kind, moment)))
+                .and_then(|(kind, moment)| {
+                    if let Op::Save { value, .. } = op {
+                        bytes = bytes.saturating_add(known.answer_bytes(*value));
+                        if bytes > limits.answer_bytes {
+                            return Err(Problem::AnswerSize { bytes, limit: limits.answer_bytes });
+                        }
+                    }
+                    Ok((kind, moment))
+                });
+            #[allow(clippy::cast_possible_truncation, reason = "check_groups caps the node count")]
+            let (kind, moment) =
+                kind.map_err(|problem| CheckError { node: Some(i as u32), label: op.label(), problem })?;
+            kinds.push(kind);
+            moments.push(moment);
+        }
+        if seen.names.is_empty() {
+            return Err(whole(Problem::NothingSaved));
+        }
+        let live = self.live();
+        Ok(Checked { graph: self, kinds, live })
+    }
+
+    /// How many forward passes a group runs.
+    #[must_use]
+    pub fn steps(&self, group: u32) -> u32 {
+        self.generation(group).map_or(1, |p| p.max_new_tokens)
+    }
+
+    /// The generation of a group, if it has one.
+    #[must_use]
+    pub fn generation(&self, group: u32) -> Option<&Sampling> {
+        self.nodes.iter().find_map(|op| match op {
+            Op::Generate { group: g, params } if *g == group => Some(params),
+            _ => None,
+        })
+    }
+
+    fn check_groups(&self, info: &ModelInfo) -> Result<(), Problem> {
+        let too_many = |what, found, limit| Err(Problem::TooMany { what, found, limit });
+        if self.nodes.len() > limits::NODES {
+            return too_many("nodes", self.nodes.len(), limits::NODES);
+        }
+        let prompts = self.groups.iter().map(|g| g.prompts.len()).sum();
+        if prompts > limits::PROMPTS {
+            return too_many("prompts", prompts, limits::PROMPTS);
+        }
+        for (g, group) in self.groups.iter().enumerate() {
+            if group.prompts.is_empty() {
+                return Err(Problem::EmptyGroup { group: g });
+            }
+            #[allow(clippy::cast_possible_truncation, reason = "capped by the prompt limit")]
+            let new = self.generation(g as u32).map_or(0, |p| p.max_new_tokens);
+            for (p, prompt) in group.prompts.iter().enumerate() {
+                match prompt {
+                    Prompt::Text(t) if t.is_empty() => {
+                        return Err(Problem::EmptyPrompt { group: g, prompt: p });
+                    }
+                    Prompt::Text(_) => {}
+                    Prompt::Tokens(t) => check_tokens(t, g, p, new, info)?,
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Marks what is needed for the saved values: their inputs, and every edit of a group whose
+    /// values are needed, with its inputs.
+    fn live(&self) -> Vec<bool> {
+        let mut live: Vec<bool> = self.nodes.iter().map(|op| matches!(op, Op::Save { .. })).collect();
+        loop {
+            let mut groups = HashSet::new();
+            for (i, op) in self.nodes.iter().enumerate().rev() {
+                if !live[i] {
+                    continue;
+                }
+                for input in op.inputs() {
+                    live[input.0 as usize] = true;
+                }
+                if let Op::Read { group, .. } | Op::Generate { group, .. } = op {
+                    groups.insert(*group);
+                }
+            }
+            let mut grown = false;
+            for (i, op) in self.nodes.iter().enumerate() {
+                if let Op::Write { group, .. } = op
+                    && groups.contains(group)
+                    && !live[i]
+                {
+                    live[i] = true;
+                    grown = true;
+                }
+            }
+            if !grown {
+                return live;
+            }
+        }
+    }
+}
+
+fn check_tokens(
+    tokens: &[u32],
+    group: usize,
+    prompt: usize,
+    new: u32,
+    info: &ModelInfo,
+) -> Result<(), Problem> {
+    if tokens.is_empty() {
+        return Err(Problem::EmptyPrompt { group, prompt });
+    }
+    if let Some(token) = tokens.iter().find(|t| **t >= info.vocab) {
+        return Err(Problem::Token { token: *token, vocab: info.vocab });
+    }
+    // The last generated token is never run, so it needs no place in the context.
+    if tokens.len() + new.saturating_sub(1) as usize > info.context as usize {
+        return Err(Problem::TooLong { group, prompt, tokens: tokens.len(), new, context: info.context });
+    }
+    Ok(())
+}
+
+#[derive(Default)]
+struct Seen {
+    names: HashSet<String>,
+    generated: HashSet<u32>,
+}
+
+impl Known<'_> {
+    /// Checks what shapes alone do not say, and returns when the node's value is there.
+    fn check_op(&self, op: &Op, moments: &[Moment], seen: &mut Seen) -> Result<Moment, Problem> {
+        let ready = |ids: &[NodeId]| ids.iter().map(|i| moments[i.0 as usize]).max().unwrap_or(AT_ONCE);
+        match op {
+            Op::Read { group, site, positions, step } => {
+                self.check_site(*site)?;
+                let steps = self.graph.steps(*group);
+                if *step >= steps {
+                    return Err(Problem::Step { step: *step, group: *group, steps });
+                }
+                if *step > 0 && *positions != ReadAt::Last {
+                    return Err(Problem::StepPositions { step: *step });
+                }
+                if *step > 0 && self.graph.generation(*group).is_some_and(|p| !p.stop.is_empty()) {
+                    return Err(Problem::StepAfterStop { step: *step });
+                }
+                if let ReadAt::Index(index) = positions {
+                    self.check_index(*group, *index)?;
+                }
+                Ok((*group, *step, site.order()))
+            }
+            Op::Const(t) => {
+                let values = if t.dtype().is_float() { t.to_f32().unwrap_or_default() } else { vec![] };
+                match values.iter().position(|v| !v.is_finite()) {
+                    Some(index) => Err(Problem::NotFiniteConst { index }),
+                    None => Ok(AT_ONCE),
+                }
+            }
+            Op::Write { group, site, positions, steps, edit } => {
+                self.check_site(*site)?;
+                let prompts = self.prompts(*group)?;
+                self.check_edit(edit, self.width(*site), prompts)?;
+                if let Some(end) = steps.end.filter(|e| *e <= steps.start) {
+                    return Err(Problem::EmptySteps { start: steps.start, end });
+                }
+                let run = self.graph.steps(*group);
+                if steps.start >= run {
+                    return Err(Problem::Step { step: steps.start, group: *group, steps: run });
+                }
+                let meets = match positions {
+                    WriteAt::All => true,
+                    WriteAt::Prompt | WriteAt::Last | WriteAt::Index(_) => steps.contains(0),
+                    WriteAt::Generated => run > 1 && steps.end.is_none_or(|e| e > 1),
+                };
+                if !meets {
+                    return Err(Problem::Never { positions: *positions, start: steps.start });
+                }
+                if let WriteAt::Index(index) = positions {
+                    self.check_index(*group, *index)?;
+                }
+                let now = (*group, steps.start, site.order());
+                match edit.inputs().iter().find(|i| moments[i.0 as usize] > now) {
+                    Some(input) => Err(Problem::Late { input: input.0 }),
+                    None => Ok(now),
+                }
+            }
+            Op::Generate { group, params } => {
+                check_sampling(params, self.info)?;
+                if !seen.generated.insert(*group) {
+                    return Err(Problem::TwoGenerations { group: *group });
+                }
+                Ok((*group, u32::MAX, u64::MAX))
+            }
+            Op::Save { name, value } => {
+                if name.is_empty() || name.len() > limits::NAME_BYTES || name.chars().any(char::is_control) {
+                    return Err(Problem::Name);
+                }
+                if !seen.names.insert(name.clone()) {
+                    return Err(Problem::SameName);
+                }
+                Ok(ready(&[*value]))
+            }
+            other => Ok(ready(&other.inputs())),
+        }
+    }
+
+    fn check_site(&self, site: Site) -> Result<(), Problem> {
+        match site.layer() {
+            Some(layer) if layer >= self.info.layers => {
+                Err(Problem::Layer { layer, layers: self.info.layers })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn check_index(&self, group: u32, index: i32) -> Result<(), Problem> {
+        self.prompts(group)?;
+        let wanted =
+            if index < 0 { index.unsigned_abs() as usize } else { index.unsigned_abs() as usize + 1 };
+        for (p, prompt) in self.graph.groups[group as usize].prompts.iter().enumerate() {
+            if let Prompt::Tokens(t) = prompt
+                && t.len() < wanted
+            {
+                return Err(Problem::Index { index, prompt: p, tokens: t.len() });
+            }
+        }
+        Ok(())
+    }
+
+    fn check_edit(&self, edit: &Edit, width: usize, prompts: usize) -> Result<(), Problem> {
+        match edit {
+            Edit::Add { direction, alpha, unit } => {
+                self.check_direction(*direction, width, Some(prompts))?;
+                if alpha.len() != 1 && alpha.len() != prompts {
+                    return Err(Problem::Alphas { found: alpha.len(), prompts });
+                }
+                if let Some(value) = alpha.iter().find(|a| !a.is_finite()) {
+                    return Err(Problem::NotFinite { what: "α", value: *value });
+                }
+                if let AlphaUnit::Norm(n) = unit {
+                    let found = self.floats(*n)?;
+                    if !found.is_empty() {
+                        return Err(Problem::NormUnit { found: Shape(found.to_vec()) });
+                    }
+                }
+                Ok(())
+            }
+            Edit::Set { value } => self.check_direction(*value, width, Some(prompts)),
+            Edit::Ablate { direction } => self.check_oriented(*direction, width),
+            Edit::Clamp { direction, min, max } => {
+                self.check_oriented(*direction, width)?;
+                if let Some(value) = [*min, *max].into_iter().find(|v| v.is_nan()) {
+                    return Err(Problem::NotFinite { what: "a bound of the clamp", value });
+                }
+                if min > max {
+                    return Err(Problem::ClampOrder { min: *min, max: *max });
+                }
+                Ok(())
+            }
+            Edit::Scale { factor } if !factor.is_finite() => {
+                Err(Problem::NotFinite { what: "the factor", value: *factor })
+            }
+            Edit::Scale { .. } => Ok(()),
+        }
+    }
+
+    fn check_direction(&self, id: NodeId, width: usize, prompts: Option<usize>) -> Result<(), Problem> {
+        let found = self.floats(id)?;
+        let fits = match found {
+            [Dim::Fixed(w)] => *w == width,
+            [Dim::Fixed(p), Dim::Fixed(w)] => Some(*p) == prompts && *w == width,
+            _ => false,
+        };
+        if fits { Ok(()) } else { Err(Problem::Direction { found: Shape(found.to_vec()), width, prompts }) }
+    }
+
+    fn check_oriented(&self, id: NodeId, width: usize) -> Result<(), Problem> {
+        self.check_direction(id, width, None)?;
+        match &self.graph.nodes[id.0 as usize] {
+            Op::Const(t) if t.to_f32().is_ok_and(|v| v.iter().all(|x| *x == 0.0)) => {
+                Err(Problem::ZeroDirection)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// The most bytes a saved value may take.
+    fn answer_bytes(&self, value: NodeId) -> u64 {
+        match &self.kinds[value.0 as usize] {
+            ValueKind::Tensor { dtype, shape } => shape.0.iter().fold(dtype.size() as u64, |n, d| {
+                n.saturating_mul(match d {
+                    Dim::Fixed(k) => *k as u64,
+                    Dim::Tokens(g) => self.token_bound(*g),
+                })
+            }),
+            // A token decodes to a few bytes; 16 is generous for every vocabulary we know.
+            ValueKind::Text(g) => {
+                16 * u64::from(self.graph.steps(*g)) * self.graph.groups[*g as usize].prompts.len() as u64
+            }
+            ValueKind::Effect => 0,
+        }
+    }
+
+    /// The most tokens a group can have: a text has at most one a byte, plus a few special ones,
+    /// and no prompt is longer than the context.
+    fn token_bound(&self, group: u32) -> u64 {
+        let context = u64::from(self.info.context);
+        let prompts = self.graph.groups.get(group as usize).map_or(&[][..], |g| &g.prompts);
+        prompts
+            .iter()
+            .map(|p| match p {
+                Prompt::Text(t) => (t.len() as u64 + 4).min(context),
+                Prompt::Tokens(t) => t.len() as u64,
+            })
+            .sum()
+    }
+}
+
+fn check_sampling(params: &Sampling, info: &ModelInfo) -> Result<(), Problem> {
+    let max = limits::GENERATION_STEPS.min(info.context);
+    if params.max_new_tokens == 0 || params.max_new_tokens > max {
+        return Err(Problem::NewTokens { found: params.max_new_tokens, max });
+    }
+    if !params.temperature.is_finite() || params.temperature < 0.0 {
+        return Err(Problem::Temperature(params.temperature));
+    }
+    if !(params.top_p > 0.0 && params.top_p <= 1.0) {
+        return Err(Problem::TopP(params.top_p));
+    }
+    match params.stop.iter().find(|t| **t >= info.vocab) {
+        Some(token) => Err(Problem::Token { token: *token, vocab: info.vocab }),
+        None => Ok(()),
+    }
+}

@@ -1,0 +1,170 @@
+//! Canonical bytes, JSON and the content hash of a graph; bytes of an answer.
+
+use bincode::config::{Configuration, Limit, LittleEndian, Varint, standard};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use sha2::{Digest, Sha256};
+
+use super::Graph;
+use crate::limits;
+use crate::value::Answer;
+
+/// The version of the encoding; a reader takes its own only.
+pub const VERSION: u16 = 1;
+const GRAPH_MAGIC: [u8; 4] = *b"TNgr";
+const ANSWER_MAGIC: [u8; 4] = *b"TNan";
+const HEADER: usize = 6;
+
+/// Bytes that are not a graph or an answer.
+#[derive(Debug, thiserror::Error)]
+pub enum CodecError {
+    /// The bytes start with something else.
+    #[error("not {what}: the first bytes are {found:02x?}")]
+    Magic {
+        /// What was expected.
+        what: &'static str,
+        /// The first bytes.
+        found: Vec<u8>,
+    },
+    /// Written by another version.
+    #[error("encoding version {found}; this program reads version {VERSION}")]
+    Version {
+        /// The version found.
+        found: u16,
+    },
+    /// Larger than the cap.
+    #[error("{found} bytes, the limit is {limit}; send fewer prompts or smaller constants at a time")]
+    TooLarge {
+        /// Bytes found.
+        found: usize,
+        /// The cap.
+        limit: usize,
+    },
+    /// The bytes end early or hold an impossible value.
+    #[error("the encoding is damaged")]
+    Decode(#[source] bincode::error::DecodeError),
+    /// The value can't be written.
+    #[error("can't encode")]
+    Encode(#[source] bincode::error::EncodeError),
+    /// There is more than one value, or the same value could be written shorter.
+    #[error("the encoding is not canonical: {0}")]
+    NotCanonical(&'static str),
+    /// The JSON text is not a graph.
+    #[error("not a graph in JSON")]
+    Json(#[from] serde_json::Error),
+}
+
+fn config<const LIMIT: usize>() -> Configuration<LittleEndian, Varint, Limit<LIMIT>> {
+    standard().with_limit::<LIMIT>()
+}
+
+fn encode<T: Serialize, const LIMIT: usize>(magic: [u8; 4], value: &T) -> Result<Vec<u8>, CodecError> {
+    let mut bytes = magic.to_vec();
+    bytes.extend(VERSION.to_le_bytes());
+    bincode::serde::encode_into_std_write(value, &mut bytes, config::<LIMIT>())
+        .map_err(CodecError::Encode)?;
+    if bytes.len() > LIMIT {
+        return Err(CodecError::TooLarge { found: bytes.len(), limit: LIMIT });
+    }
+    Ok(bytes)
+}
+
+fn decode<T: DeserializeOwned, const LIMIT: usize>(
+    magic: [u8; 4],
+    what: &'static str,
+    bytes: &[u8],
+) -> Result<T, CodecError> {
+    if bytes.len() > LIMIT {
+        return Err(CodecError::TooLarge { found: bytes.len(), limit: LIMIT });
+    }
+    let Some((head, body)) = bytes.split_at_checked(HEADER).filter(|(h, _)| h.starts_with(&magic)) else {
+        return Err(CodecError::Magic { what, found: bytes.iter().copied().take(4).collect() });
+    };
+    let found = u16::from_le_bytes([head[4], head[5]]);
+    if found != VERSION {
+        return Err(CodecError::Version { found });
+    }
+    let (value, used) =
+        bincode::serde::decode_from_slice(body, config::<LIMIT>()).map_err(CodecError::Decode)?;
+    if used != body.len() {
+        return Err(CodecError::NotCanonical("bytes follow the value"));
+    }
+    Ok(value)
+}
+
+/// The JSON form.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Document {
+    version: u16,
+    graph: Graph,
+}
+
+impl Graph {
+    /// The canonical bytes: equal graphs have equal bytes.
+    ///
+    /// # Errors
+    /// When the graph is larger than [`limits::GRAPH_BYTES`].
+    pub fn to_bytes(&self) -> Result<Vec<u8>, CodecError> {
+        encode::<_, { limits::GRAPH_BYTES }>(GRAPH_MAGIC, self)
+    }
+
+    /// Reads canonical bytes. The graph still has to be checked.
+    ///
+    /// # Errors
+    /// When the bytes are not the canonical encoding of a graph of this version.
+    pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
+        let graph: Self = decode::<_, { limits::GRAPH_BYTES }>(GRAPH_MAGIC, "a graph", bytes)?;
+        if graph.to_bytes()? != bytes {
+            return Err(CodecError::NotCanonical("a number is written longer than needed"));
+        }
+        Ok(graph)
+    }
+
+    /// The JSON form, for people and other languages; constants are base64.
+    ///
+    /// # Errors
+    /// When a number is not finite, which JSON can't say.
+    pub fn to_json(&self) -> Result<String, CodecError> {
+        let document = Document { version: VERSION, graph: self.clone() };
+        Ok(serde_json::to_string(&document)?)
+    }
+
+    /// Reads the JSON form. The graph still has to be checked.
+    ///
+    /// # Errors
+    /// When the text is not a graph of this version.
+    pub fn from_json(text: &str) -> Result<Self, CodecError> {
+        if text.len() > 2 * limits::GRAPH_BYTES {
+            return Err(CodecError::TooLarge { found: text.len(), limit: 2 * limits::GRAPH_BYTES });
+        }
+        let document: Document = serde_json::from_str(text)?;
+        if document.version != VERSION {
+            return Err(CodecError::Version { found: document.version });
+        }
+        Ok(document.graph)
+    }
+
+    /// SHA-256 of the canonical bytes.
+    ///
+    /// # Errors
+    /// When the graph is larger than [`limits::GRAPH_BYTES`].
+    pub fn content_hash(&self) -> Result<[u8; 32], CodecError> {
+        Ok(Sha256::digest(self.to_bytes()?).into())
+    }
+}
+
+/// Bytes of an answer.
+///
+/// # Errors
+/// When the answer is larger than [`limits::ANSWER_BYTES`].
+pub fn answer_to_bytes(answer: &Answer) -> Result<Vec<u8>, CodecError> {
+    encode::<_, { limits::ANSWER_BYTES }>(ANSWER_MAGIC, answer)
+}
+
+/// Reads the bytes of an answer.
+///
+/// # Errors
+/// When the bytes are not an answer of this version.
+pub fn answer_from_bytes(bytes: &[u8]) -> Result<Answer, CodecError> {
+    decode::<_, { limits::ANSWER_BYTES }>(ANSWER_MAGIC, "an answer", bytes)
+}

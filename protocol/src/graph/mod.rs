@@ -1,0 +1,445 @@
+//! The intervention graph: prompts, reads, writes, operations between them, what to save.
+//!
+//! Groups of prompts run in order, each as one batch. Nodes are listed so that inputs come
+//! first. At one site a read listed before a write sees the stream before the edit, a read listed
+//! after it sees the edit. A forward pass is a *step*: step 0 runs the prompts, step `k` runs the
+//! `k`-th generated token; its edits stay in the KV cache for all later steps.
+
+mod build;
+mod check;
+mod codec;
+mod shape;
+#[cfg(test)]
+mod tests;
+
+use serde::{Deserialize, Serialize};
+
+pub use build::{Builder, GroupId};
+pub use check::{CheckError, CheckLimits, Checked, Problem};
+pub use codec::{CodecError, answer_from_bytes, answer_to_bytes};
+pub use shape::{Dim, Shape, ValueKind};
+
+use crate::dtype::DType;
+use crate::site::Site;
+use crate::tensor::Tensor;
+
+/// A graph as data. Build one with [`Builder`], make it runnable with [`Graph::check`].
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Graph {
+    /// The batches, run in order.
+    pub groups: Vec<Group>,
+    /// The nodes; each refers only to earlier ones.
+    pub nodes: Vec<Op>,
+}
+
+/// Prompts that run as one batch.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Group {
+    /// The prompts, in the order of the answer's rows.
+    pub prompts: Vec<Prompt>,
+    /// Whether texts get the special tokens their tokenizer adds by itself (such as BOS).
+    pub special_tokens: bool,
+}
+
+/// One prompt.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Prompt {
+    /// Text, tokenized where the graph runs.
+    Text(String),
+    /// Token ids, taken as they are.
+    Tokens(Vec<u32>),
+}
+
+/// A node by its place in [`Graph::nodes`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct NodeId(pub u32);
+
+/// A node. Floats are computed in f32; only [`Op::Cast`] narrows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Op {
+    /// The values at a site: `[prompts, width]`, or `[tokens, width]` for all positions.
+    Read {
+        /// Which batch.
+        group: u32,
+        /// Where.
+        site: Site,
+        /// Which tokens; after step 0 there is one, so `Last`.
+        positions: ReadAt,
+        /// Which forward pass; 0 is the prompt.
+        step: u32,
+    },
+    /// A value that the graph brings along.
+    Const(Tensor),
+    /// `f(a, b)` element by element; equal shapes, or `b` a scalar or the trailing axes of `a`.
+    Binary {
+        /// Which operation.
+        f: Binary,
+        /// Left operand.
+        a: NodeId,
+        /// Right operand.
+        b: NodeId,
+    },
+    /// `f(a)` element by element, or row by row for [`Unary::Unit`] and [`Unary::Softmax`].
+    Unary {
+        /// Which operation.
+        f: Unary,
+        /// Operand.
+        a: NodeId,
+    },
+    /// Dot product over the last axis; `b` has the shape of `a` or is one row.
+    Dot {
+        /// Left operand.
+        a: NodeId,
+        /// Right operand.
+        b: NodeId,
+    },
+    /// Cosine over the last axis; `b` has the shape of `a` or is one row.
+    Cosine {
+        /// Left operand.
+        a: NodeId,
+        /// Right operand.
+        b: NodeId,
+    },
+    /// Euclidean norm over the last axis.
+    Norm {
+        /// Operand.
+        a: NodeId,
+    },
+    /// Mean or sum over one axis.
+    Reduce {
+        /// Which reduction.
+        f: Reduce,
+        /// Operand.
+        a: NodeId,
+        /// Axis, from 0.
+        axis: u32,
+    },
+    /// The half-open range `start..end` of one axis.
+    Slice {
+        /// Operand.
+        a: NodeId,
+        /// Axis, from 0.
+        axis: u32,
+        /// First index kept.
+        start: u32,
+        /// First index left out.
+        end: u32,
+    },
+    /// Values of one shape along a new first axis.
+    Stack(Vec<NodeId>),
+    /// Another float type, rounded to nearest.
+    Cast {
+        /// Operand.
+        a: NodeId,
+        /// The new type.
+        dtype: DType,
+    },
+    /// Natural log-probability of given tokens: `[.., vocab]` to `[.., tokens]`.
+    LogProb {
+        /// Logits, the last axis over the vocabulary.
+        logits: NodeId,
+        /// Token ids.
+        tokens: Vec<u32>,
+    },
+    /// Natural log-probability of each prompt token given those before it, `[tokens]`.
+    /// The first token of a prompt has nothing before it and gets 0, which adds nothing to a sum.
+    PromptLogProb {
+        /// A read of `logits` at all positions of step 0.
+        logits: NodeId,
+    },
+    /// The `k` largest over the last axis, in falling order: the values.
+    TopKValues {
+        /// Operand.
+        a: NodeId,
+        /// How many.
+        k: u32,
+    },
+    /// The `k` largest over the last axis, in falling order: their indices, i64.
+    TopKIndices {
+        /// Operand.
+        a: NodeId,
+        /// How many.
+        k: u32,
+    },
+    /// An edit at a site.
+    Write {
+        /// Which batch.
+        group: u32,
+        /// Where.
+        site: Site,
+        /// Which tokens.
+        positions: WriteAt,
+        /// Which forward passes.
+        steps: Steps,
+        /// What happens there.
+        edit: Edit,
+    },
+    /// Generates from a batch: token ids `[prompts, max_new_tokens]`, i64, -1 after a stop.
+    Generate {
+        /// Which batch.
+        group: u32,
+        /// How.
+        params: Sampling,
+    },
+    /// Log-probability of each generated token under the unscaled (edited) distribution, f32,
+    /// `[prompts, max_new_tokens]`, 0 where there is no token.
+    GeneratedLogProb {
+        /// The generation.
+        generate: NodeId,
+    },
+    /// The text of generated tokens, one string a prompt, special tokens left out.
+    Decode {
+        /// The generation.
+        generate: NodeId,
+    },
+    /// Returns a value under a name.
+    Save {
+        /// The name, unique in the graph.
+        name: String,
+        /// What is returned.
+        value: NodeId,
+    },
+}
+
+/// Element-wise operations on two values.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Binary {
+    /// `a + b`
+    Add,
+    /// `a - b`
+    Sub,
+    /// `a * b`
+    Mul,
+    /// `a / b`
+    Div,
+}
+
+/// Operations on one value that keep its shape.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Unary {
+    /// Each row divided by its Euclidean norm.
+    Unit,
+    /// Softmax over the last axis.
+    Softmax,
+    /// `-a`
+    Neg,
+    /// `e^a`
+    Exp,
+    /// Natural logarithm.
+    Log,
+}
+
+/// Reductions over an axis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reduce {
+    /// Arithmetic mean.
+    Mean,
+    /// Sum.
+    Sum,
+}
+
+/// Which tokens of a prompt a read takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ReadAt {
+    /// The last token.
+    Last,
+    /// The token at an index; negative counts from the end, -1 being the last.
+    Index(i32),
+    /// The mean over all tokens of the prompt.
+    Mean,
+    /// All tokens, packed prompt after prompt.
+    All,
+}
+
+/// Which tokens an edit touches.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum WriteAt {
+    /// Every token, of the prompt and generated.
+    All,
+    /// Every token of the prompt.
+    Prompt,
+    /// Every generated token.
+    Generated,
+    /// The last token of the prompt.
+    Last,
+    /// The prompt token at an index; negative counts from the end.
+    Index(i32),
+}
+
+/// A range of forward passes; 0 runs the prompt.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct Steps {
+    /// The first pass.
+    pub start: u32,
+    /// The first pass left out; none means to the end.
+    pub end: Option<u32>,
+}
+
+impl Steps {
+    /// Every pass.
+    pub const ALL: Self = Self { start: 0, end: None };
+
+    /// Whether a pass lies in the range.
+    #[must_use]
+    pub fn contains(self, step: u32) -> bool {
+        step >= self.start && self.end.is_none_or(|e| step < e)
+    }
+}
+
+/// What a write does to each touched row `x`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Edit {
+    /// `x + α·u·d`, where `u` is 1 or the norm unit. `d` is taken as given, not normalised.
+    Add {
+        /// `[width]`, or a row a prompt `[prompts, width]`.
+        direction: NodeId,
+        /// One α, or one a prompt.
+        alpha: Vec<f64>,
+        /// What α is measured in.
+        unit: AlphaUnit,
+    },
+    /// `x - (x·d̂) d̂`, with `d̂ = d/‖d‖`.
+    Ablate {
+        /// `[width]`.
+        direction: NodeId,
+    },
+    /// `x` becomes the value.
+    Set {
+        /// `[width]`, or a row a prompt `[prompts, width]`.
+        value: NodeId,
+    },
+    /// `c·x`.
+    Scale {
+        /// The factor c.
+        factor: f64,
+    },
+    /// Moves `x` along `d̂` so that `x·d̂` lies in `[min, max]`.
+    Clamp {
+        /// `[width]`.
+        direction: NodeId,
+        /// Least projection.
+        min: f64,
+        /// Greatest projection.
+        max: f64,
+    },
+}
+
+/// What α is measured in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AlphaUnit {
+    /// Units of the residual stream.
+    Absolute,
+    /// Multiples of a scalar node: the mean residual norm at the site.
+    Norm(NodeId),
+}
+
+/// How tokens are chosen.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Sampling {
+    /// How many tokens at most.
+    pub max_new_tokens: u32,
+    /// 0 is greedy; ties go to the lowest id.
+    pub temperature: f64,
+    /// The nucleus: the smallest set of tokens with at least this probability; 1 keeps all.
+    pub top_p: f64,
+    /// Seeds the draws; each prompt has a stream of its own, so that batching changes nothing.
+    pub seed: u64,
+    /// A prompt stops once it has generated one of these; the token is kept.
+    pub stop: Vec<u32>,
+}
+
+impl Sampling {
+    /// Greedy, this many tokens, no stop.
+    #[must_use]
+    pub fn greedy(max_new_tokens: u32) -> Self {
+        Self { max_new_tokens, temperature: 0.0, top_p: 1.0, seed: 0, stop: Vec::new() }
+    }
+}
+
+impl Op {
+    /// The nodes this one takes.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<NodeId> {
+        match self {
+            Self::Read { .. } | Self::Const(_) | Self::Generate { .. } => vec![],
+            Self::Binary { a, b, .. } | Self::Dot { a, b } | Self::Cosine { a, b } => vec![*a, *b],
+            Self::Unary { a, .. }
+            | Self::Norm { a }
+            | Self::Reduce { a, .. }
+            | Self::Slice { a, .. }
+            | Self::Cast { a, .. }
+            | Self::TopKValues { a, .. }
+            | Self::TopKIndices { a, .. } => vec![*a],
+            Self::Stack(all) => all.clone(),
+            Self::LogProb { logits, .. } | Self::PromptLogProb { logits } => vec![*logits],
+            Self::GeneratedLogProb { generate } | Self::Decode { generate } => vec![*generate],
+            Self::Save { value, .. } => vec![*value],
+            Self::Write { edit, .. } => edit.inputs(),
+        }
+    }
+
+    /// A short name for messages, such as `read resid_post.12`.
+    #[must_use]
+    pub fn label(&self) -> String {
+        match self {
+            Self::Read { site, .. } => format!("read {site}"),
+            Self::Write { site, edit, .. } => format!("{} {site}", edit.label()),
+            Self::Const(_) => "const".into(),
+            Self::Binary { f, .. } => format!("{f:?}").to_lowercase(),
+            Self::Unary { f, .. } => format!("{f:?}").to_lowercase(),
+            Self::Dot { .. } => "dot".into(),
+            Self::Cosine { .. } => "cosine".into(),
+            Self::Norm { .. } => "norm".into(),
+            Self::Reduce { f, .. } => format!("{f:?}").to_lowercase(),
+            Self::Slice { .. } => "slice".into(),
+            Self::Stack(_) => "stack".into(),
+            Self::Cast { dtype, .. } => format!("cast {dtype}"),
+            Self::LogProb { .. } => "log_prob".into(),
+            Self::PromptLogProb { .. } => "prompt_log_prob".into(),
+            Self::TopKValues { .. } => "top_k_values".into(),
+            Self::TopKIndices { .. } => "top_k_indices".into(),
+            Self::Generate { .. } => "generate".into(),
+            Self::GeneratedLogProb { .. } => "generated_log_prob".into(),
+            Self::Decode { .. } => "decode".into(),
+            Self::Save { name, .. } => format!("save {name:?}"),
+        }
+    }
+}
+
+impl Edit {
+    /// The nodes this edit takes.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<NodeId> {
+        match self {
+            Self::Add { direction, unit, .. } => match unit {
+                AlphaUnit::Absolute => vec![*direction],
+                AlphaUnit::Norm(n) => vec![*direction, *n],
+            },
+            Self::Ablate { direction } | Self::Clamp { direction, .. } => vec![*direction],
+            Self::Set { value } => vec![*value],
+            Self::Scale { .. } => vec![],
+        }
+    }
+
+    fn label(&self) -> &'static str {
+        match self {
+            Self::Add { .. } => "add at",
+            Self::Ablate { .. } => "ablate at",
+            Self::Set { .. } => "set at",
+            Self::Scale { .. } => "scale at",
+            Self::Clamp { .. } => "clamp at",
+        }
+    }
+}

@@ -1,0 +1,304 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::model::ModelInfo;
+
+fn info() -> ModelInfo {
+    ModelInfo {
+        name: "tiny".into(),
+        revision: "0".into(),
+        family: "llama".into(),
+        layers: 4,
+        hidden: 8,
+        vocab: 50,
+        context: 32,
+        path: "test/f32".into(),
+    }
+}
+
+fn problem<T>(build: impl FnOnce(&mut Builder) -> T) -> Problem {
+    let mut b = Builder::new();
+    build(&mut b);
+    b.finish().check(&info(), &CheckLimits::default()).map(|_| ()).unwrap_err().problem
+}
+
+fn kind_of_last(build: impl FnOnce(&mut Builder) -> NodeId) -> ValueKind {
+    let mut b = Builder::new();
+    let id = build(&mut b);
+    b.save("x", id);
+    let checked = b.finish().check(&info(), &CheckLimits::default()).unwrap();
+    checked.kinds()[id.0 as usize].clone()
+}
+
+fn d(n: usize) -> Tensor {
+    Tensor::vector(&vec![1.0; n])
+}
+
+#[test]
+fn shapes_follow_the_operations() {
+    let shape = |axes: &[usize]| ValueKind::Tensor {
+        dtype: DType::F32,
+        shape: Shape(axes.iter().map(|n| Dim::Fixed(*n)).collect()),
+    };
+    let two = |b: &mut Builder| b.tokens([vec![1, 2, 3], vec![4]]);
+    let read = kind_of_last(|b| {
+        let g = two(b);
+        b.read(g, Site::ResidPost(3), ReadAt::Last)
+    });
+    assert_eq!(read, shape(&[2, 8]));
+    let cosine = kind_of_last(|b| {
+        let g = two(b);
+        let r = b.read(g, Site::ResidPost(3), ReadAt::Last);
+        let v = b.constant(d(8));
+        b.cosine(r, v)
+    });
+    assert_eq!(cosine, shape(&[2]));
+    let top = kind_of_last(|b| {
+        let g = two(b);
+        let r = b.read(g, Site::Logits, ReadAt::Last);
+        b.node(Op::TopKIndices { a: r, k: 5 })
+    });
+    assert_eq!(
+        top,
+        ValueKind::Tensor { dtype: DType::I64, shape: Shape(vec![Dim::Fixed(2), Dim::Fixed(5)]) }
+    );
+    let all = kind_of_last(|b| {
+        let g = two(b);
+        let r = b.read(g, Site::Logits, ReadAt::All);
+        b.node(Op::PromptLogProb { logits: r })
+    });
+    assert_eq!(all, ValueKind::Tensor { dtype: DType::F32, shape: Shape(vec![Dim::Tokens(0)]) });
+}
+
+#[test]
+fn what_can_only_fail_is_refused_and_named() {
+    let mut b = Builder::new();
+    let g = b.texts(["a"]);
+    let r = b.read(g, Site::ResidPost(4), ReadAt::Last);
+    b.save("x", r);
+    let error = b.finish().check(&info(), &CheckLimits::default()).unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "node 0 (read resid_post.4): block 4 is out of range; the model has blocks 0 to 3"
+    );
+
+    let wide = problem(|b| {
+        let g = b.texts(["a"]);
+        let v = b.constant(d(9));
+        b.add(g, Site::ResidPost(1), WriteAt::All, Steps::ALL, v, &[1.0]);
+    });
+    assert!(matches!(wide, Problem::Direction { width: 8, .. }), "{wide}");
+
+    let late = problem(|b| {
+        let g = b.texts(["a"]);
+        let v = b.read(g, Site::ResidPost(2), ReadAt::Last);
+        b.write(g, Site::ResidPost(1), WriteAt::All, Steps::ALL, Edit::Set { value: v });
+    });
+    assert_eq!(late, Problem::Late { input: 0 });
+
+    let later_group = problem(|b| {
+        let g = b.texts(["a"]);
+        let h = b.texts(["b"]);
+        let v = b.read(h, Site::ResidPost(0), ReadAt::Last);
+        b.write(g, Site::ResidPost(1), WriteAt::All, Steps::ALL, Edit::Set { value: v });
+    });
+    assert_eq!(later_group, Problem::Late { input: 0 });
+
+    let long = problem(|b| {
+        let g = b.tokens([vec![1; 30]]);
+        let t = b.generate(g, Sampling::greedy(4));
+        b.save("t", t);
+    });
+    assert!(matches!(long, Problem::TooLong { tokens: 30, new: 4, context: 32, .. }), "{long}");
+
+    let word = problem(|b| {
+        let g = b.tokens([vec![1, 50]]);
+        let r = b.read(g, Site::Embed, ReadAt::Last);
+        b.save("x", r);
+    });
+    assert_eq!(word, Problem::Token { token: 50, vocab: 50 });
+
+    assert_eq!(problem(|b| b.texts(["a"])), Problem::NothingSaved);
+    assert_eq!(problem(|b| b.texts([""])), Problem::EmptyPrompt { group: 0, prompt: 0 });
+
+    let nan = problem(|b| b.constant(Tensor::vector(&[1.0, f32::NAN])));
+    assert_eq!(nan, Problem::NotFiniteConst { index: 1 });
+
+    let never = problem(|b| {
+        let g = b.texts(["a"]);
+        b.write(g, Site::Embed, WriteAt::Generated, Steps::ALL, Edit::Scale { factor: 2.0 });
+    });
+    assert!(matches!(never, Problem::Never { .. }), "{never}");
+
+    let twice = problem(|b| {
+        let g = b.texts(["a"]);
+        let r = b.read(g, Site::Embed, ReadAt::Last);
+        b.save("x", r);
+        b.save("x", r);
+    });
+    assert_eq!(twice, Problem::SameName);
+}
+
+#[test]
+fn an_earlier_group_may_feed_a_later_one() {
+    let mut b = Builder::new();
+    let neutral = b.texts(["a", "b"]);
+    let r = b.read(neutral, Site::ResidPost(1), ReadAt::Last);
+    let norms = b.norm(r);
+    let unit = b.mean(norms, 0);
+    let g = b.texts(["c"]);
+    let v = b.constant(d(8));
+    let edit = Edit::Add { direction: v, alpha: vec![0.5], unit: AlphaUnit::Norm(unit) };
+    b.write(g, Site::ResidPost(1), WriteAt::All, Steps::ALL, edit);
+    let t = b.generate(g, Sampling::greedy(3));
+    b.save("t", t);
+    b.finish().check(&info(), &CheckLimits::default()).unwrap();
+}
+
+#[test]
+fn the_answer_is_sized_before_it_is_asked_for() {
+    let mut b = Builder::new();
+    let g = b.texts(["four"; 10]);
+    let r = b.read(g, Site::ResidPost(1), ReadAt::All);
+    b.save("x", r);
+    let error = b.finish().check(&info(), &CheckLimits { answer_bytes: 1000 }).unwrap_err();
+    // Ten texts of four bytes: at most eight tokens each, 8 wide, 4 bytes.
+    assert_eq!(error.problem, Problem::AnswerSize { bytes: 10 * 8 * 8 * 4, limit: 1000 });
+}
+
+#[test]
+fn only_what_is_saved_is_live() {
+    let mut b = Builder::new();
+    let g = b.texts(["a"]);
+    let unused = b.read(g, Site::ResidPost(3), ReadAt::Last);
+    let other = b.texts(["b"]);
+    let idle = b.write(other, Site::Embed, WriteAt::All, Steps::ALL, Edit::Scale { factor: 2.0 });
+    let edit = b.write(g, Site::Embed, WriteAt::All, Steps::ALL, Edit::Scale { factor: 2.0 });
+    let used = b.read(g, Site::ResidPost(0), ReadAt::Last);
+    b.save("x", used);
+    let checked = b.finish().check(&info(), &CheckLimits::default()).unwrap();
+    assert_eq!([unused, idle, edit, used].map(|n| checked.live(n.0)), [false, false, true, true]);
+}
+
+#[test]
+fn the_hash_sees_every_change_and_nothing_else() {
+    let graph = |alpha: f64| {
+        let mut b = Builder::new();
+        let g = b.texts(["a"]);
+        let v = b.constant(d(8));
+        b.add(g, Site::ResidPost(1), WriteAt::All, Steps::ALL, v, &[alpha]);
+        let t = b.generate(g, Sampling::greedy(3));
+        b.save("t", t);
+        b.finish()
+    };
+    assert_eq!(graph(1.0).content_hash().unwrap(), graph(1.0).content_hash().unwrap());
+    assert_ne!(graph(1.0).content_hash().unwrap(), graph(-1.0).content_hash().unwrap());
+}
+
+#[test]
+fn damaged_bytes_are_refused_by_name() {
+    let mut b = Builder::new();
+    let g = b.texts(["a"]);
+    let r = b.read(g, Site::Embed, ReadAt::Last);
+    b.save("x", r);
+    let bytes = b.finish().to_bytes().unwrap();
+    assert!(matches!(Graph::from_bytes(b"{}"), Err(CodecError::Magic { .. })));
+    let mut newer = bytes.clone();
+    newer[4] = 9;
+    assert!(matches!(Graph::from_bytes(&newer), Err(CodecError::Version { found: 9 })));
+    let mut longer = bytes.clone();
+    longer.push(0);
+    assert!(matches!(Graph::from_bytes(&longer), Err(CodecError::NotCanonical(_))));
+    for end in 0..bytes.len() {
+        assert!(Graph::from_bytes(&bytes[..end]).is_err(), "{end}");
+    }
+}
+
+fn any_op() -> impl Strategy<Value = Op> {
+    let id = || (0..6_u32).prop_map(NodeId);
+    let site = prop_oneof![
+        Just(Site::Embed),
+        Just(Site::Logits),
+        (0..6_u32).prop_map(Site::ResidPost),
+        (0..6_u32).prop_map(Site::MlpOut)
+    ];
+    let at = prop_oneof![
+        Just(ReadAt::Last),
+        Just(ReadAt::All),
+        Just(ReadAt::Mean),
+        any::<i32>().prop_map(ReadAt::Index)
+    ];
+    prop_oneof![
+        (0..3_u32, site.clone(), at, 0..3_u32).prop_map(|(group, site, positions, step)| Op::Read {
+            group,
+            site,
+            positions,
+            step
+        }),
+        prop::collection::vec(any::<f32>(), 0..9).prop_map(|v| Op::Const(Tensor::vector(&v))),
+        (id(), id()).prop_map(|(a, b)| Op::Binary { f: Binary::Add, a, b }),
+        (id(), id()).prop_map(|(a, b)| Op::Cosine { a, b }),
+        (id(), any::<u32>()).prop_map(|(a, axis)| Op::Reduce { f: Reduce::Mean, a, axis }),
+        (id(), 0..3_u32, any::<u32>(), any::<u32>()).prop_map(|(a, axis, start, end)| Op::Slice {
+            a,
+            axis,
+            start,
+            end
+        }),
+        prop::collection::vec(id(), 0..3).prop_map(Op::Stack),
+        (id(), any::<u32>()).prop_map(|(a, k)| Op::TopKValues { a, k }),
+        (id(), prop::collection::vec(any::<u32>(), 0..3))
+            .prop_map(|(logits, tokens)| Op::LogProb { logits, tokens }),
+        (0..3_u32, site, any::<f64>(), id()).prop_map(|(group, site, alpha, direction)| Op::Write {
+            group,
+            site,
+            positions: WriteAt::All,
+            steps: Steps::ALL,
+            edit: Edit::Add { direction, alpha: vec![alpha], unit: AlphaUnit::Absolute },
+        }),
+        (0..3_u32, any::<u32>()).prop_map(|(group, n)| Op::Generate { group, params: Sampling::greedy(n) }),
+        id().prop_map(|generate| Op::Decode { generate }),
+        ("[a-c]{0,2}", id()).prop_map(|(name, value)| Op::Save { name, value }),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn any_graph_survives_its_bytes_and_the_check_never_panics(
+        nodes in prop::collection::vec(any_op(), 0..8),
+        prompts in prop::collection::vec(prop::collection::vec(0..60_u32, 0..4), 0..3),
+    ) {
+        let groups = (0..2).map(|_| Group {
+            prompts: prompts.iter().cloned().map(Prompt::Tokens).collect(),
+            special_tokens: true,
+        }).collect();
+        let graph = Graph { groups, nodes };
+        let bytes = graph.to_bytes().unwrap();
+        // Compared as bytes, since NaN is not equal to itself.
+        prop_assert_eq!(Graph::from_bytes(&bytes).unwrap().to_bytes().unwrap(), bytes);
+        let _ = graph.check(&info(), &CheckLimits::default());
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
+        let mut bytes = b"TNgr\x01\x00".to_vec();
+        bytes.extend(&body);
+        let _ = Graph::from_bytes(&bytes);
+        let mut answer = b"TNan\x01\x00".to_vec();
+        answer.extend(&body);
+        let _ = answer_from_bytes(&answer);
+    }
+
+    #[test]
+    fn json_form_keeps_finite_graphs(alpha in -1e6..1e6_f64, k in 1..8_u32) {
+        let mut b = Builder::new();
+        let g = b.texts(["a"]);
+        let v = b.constant(d(8));
+        b.add(g, Site::ResidPost(1), WriteAt::All, Steps::ALL, v, &[alpha]);
+        let r = b.read(g, Site::ResidPost(2), ReadAt::Last);
+        let t = b.node(Op::TopKValues { a: r, k });
+        b.save("t", t);
+        let graph = b.finish();
+        prop_assert_eq!(Graph::from_json(&graph.to_json().unwrap()).unwrap(), graph);
+    }
+}

@@ -1,0 +1,57 @@
+//! What a graph returns.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::tensor::Tensor;
+
+/// One saved value.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Value {
+    /// Numbers.
+    Tensor {
+        /// The numbers. A value over all tokens has them packed, prompt after prompt.
+        tensor: Tensor,
+        /// For a value over all tokens, how many rows each prompt has.
+        rows: Option<Vec<u32>>,
+    },
+    /// Decoded text, one entry a prompt.
+    Text(Vec<String>),
+}
+
+impl Value {
+    /// The tensor, if the value is one.
+    #[must_use]
+    pub fn tensor(&self) -> Option<&Tensor> {
+        match self {
+            Self::Tensor { tensor, .. } => Some(tensor),
+            Self::Text(_) => None,
+        }
+    }
+
+    /// The texts, if the value is text.
+    #[must_use]
+    pub fn text(&self) -> Option<&[String]> {
+        match self {
+            Self::Text(t) => Some(t),
+            Self::Tensor { .. } => None,
+        }
+    }
+}
+
+/// The saved values of a graph by name.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Answer {
+    /// The saved values.
+    pub values: BTreeMap<String, Value>,
+}
+
+impl Answer {
+    /// The tensor saved under `name`, if there is one.
+    #[must_use]
+    pub fn tensor(&self, name: &str) -> Option<&Tensor> {
+        self.values.get(name).and_then(Value::tensor)
+    }
+}
