@@ -117,6 +117,7 @@ impl<'a> Reader<'a> {
         let total: usize = distinct.iter().map(|p| size(p)).sum();
         let missing = chunks(&distinct, &found);
         let left: usize = missing.iter().flat_map(|c| &c.prompts).map(|p| size(distinct[*p])).sum();
+        watch.expect(total as u64);
         watch.tokens((total - left) as u64);
         for chunk in missing {
             let answer = self.compute(&chunk, &distinct, sites, at, watch)?;

@@ -1,10 +1,12 @@
 //! Steering: the same prompts generated at several doses of a direction.
 
+use ndarray::ArrayView1;
 use serde::Serialize;
 use truenorth_protocol::graph::{AlphaUnit, Builder, Edit, Op, Sampling, Steps};
 use truenorth_protocol::{Prompt, ReadAt, Site, Tensor, Value, WriteAt};
 
 use super::{AnalysisError, Named, Reader};
+use crate::math;
 use crate::run::Watch;
 
 /// Generations that run as one batch and are kept together.
@@ -145,9 +147,7 @@ pub fn mean_norm(
     watch: &dyn Watch,
 ) -> Result<f64, AnalysisError> {
     let readings = reader.read(prompts, &[site], ReadAt::Last, watch)?;
-    let norms = readings.iter().flat_map(|r| r.values.rows().into_iter().map(|row| {
-        row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt()
-    }).collect::<Vec<_>>()).collect::<Vec<_>>();
-    crate::math::mean(&norms)
-        .ok_or_else(|| AnalysisError::Input("no neutral prompts; the unit `norm` needs at least one".into()))
+    let norm = |row: ArrayView1<'_, f32>| row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+    let norms: Vec<f64> = readings.iter().flat_map(|r| r.values.outer_iter().map(norm)).collect();
+    math::mean(&norms).map_err(|e| AnalysisError::Input(format!("the unit `norm` needs neutral prompts: {e}")))
 }

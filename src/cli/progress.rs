@@ -61,6 +61,10 @@ impl Drop for Bar {
 }
 
 impl Watch for Bar {
+    fn expect(&self, more: u64) {
+        self.0.inc_length(more);
+    }
+
     fn tokens(&self, more: u64) {
         self.0.inc(more);
     }
