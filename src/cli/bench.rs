@@ -8,7 +8,6 @@ use std::time::Instant;
 use anyhow::{Context as _, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
-use truenorth::models::Kind;
 use truenorth::run::{Runner, Unwatched};
 use truenorth_protocol::graph::{Builder, Sampling};
 use truenorth_protocol::{Graph, Prompt, ReadAt, Site};
@@ -150,7 +149,6 @@ impl Bench {
 
     fn start_peer(&self, python: &PathBuf) -> anyhow::Result<Peer> {
         let resolved = session::resolve(&self.model, &self.common)?;
-        let (Kind::Folder(path) | Kind::Gguf(path)) = &resolved.kind;
         let dtype = match self.numerics.dtype {
             Precision::F32 => "float32",
             Precision::Bf16 => "bfloat16",
@@ -159,7 +157,7 @@ impl Bench {
         let threads = self.numerics.threads.unwrap_or_else(rayon::current_num_threads);
         let mut child = Command::new(python)
             .args(["-c", PEER])
-            .arg(path)
+            .arg(resolved.files.path())
             .args([dtype, &threads.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

@@ -1,12 +1,13 @@
 //! Progress on stderr with an estimate, and Ctrl-C that loses nothing.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use truenorth::run::Watch;
 
-static INTERRUPTED: AtomicBool = AtomicBool::new(false);
+static INTERRUPTED: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// Turns the first Ctrl-C into a request to stop at the next safe place; a second one ends the
 /// process at once, which the store survives.
@@ -19,6 +20,11 @@ pub fn listen_for_interrupts() {
     if let Err(error) = ctrlc::set_handler(handler) {
         eprintln!("warning: Ctrl-C will end at once and show no message: {error}");
     }
+}
+
+/// The flag that Ctrl-C sets, for work that looks at it from another thread.
+pub fn interrupt_flag() -> Arc<AtomicBool> {
+    INTERRUPTED.clone()
 }
 
 /// Whether the user wants to stop.
@@ -41,6 +47,11 @@ impl Bar {
         bar.set_message(what.to_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
         Self(bar)
+    }
+
+    /// Says what is being done now.
+    pub fn say(&self, what: impl Into<String>) {
+        self.0.set_message(what.into());
     }
 
     /// Sets how much there is to do, once that is known.

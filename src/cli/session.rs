@@ -1,12 +1,13 @@
 //! A model opened for a verb, with the store beside it.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::Context as _;
 use truenorth::analysis::{Named, Reader};
 use truenorth::data::{Loaded, PromptInput, PromptRow, SequenceRow, read_prompts, read_sequences};
 use truenorth::engine::{Engine, EngineOptions, Precision};
-use truenorth::models::{self, Kind, ResolveOptions};
+use truenorth::models::{self, ResolveOptions};
 use truenorth::run::Runner;
 use truenorth::store::Store;
 use truenorth_protocol::Prompt;
@@ -66,25 +67,20 @@ pub fn open_model(spec: &str, common: &Common, numerics: &Numerics) -> anyhow::R
         keep_quantized: numerics.keep_quantized,
         random_init: resolved.random_init_seed,
     };
-    let path = match &resolved.kind {
-        Kind::Folder(path) | Kind::Gguf(path) => path,
-    };
-    Ok(Engine::open(path, &options)?)
+    Ok(Engine::open(resolved.files.path(), &options)?)
 }
 
 /// Finds a model, pulling it if it is not here yet.
 pub fn resolve(spec: &str, common: &Common) -> anyhow::Result<models::Resolved> {
-    let bar = Bar::new(&format!("pulling {spec}"), 0, "bytes", common.quiet);
-    let show = |done: u64, total: Option<u64>| {
-        bar.set_total(total.unwrap_or(done));
-        bar.set(done);
-        !progress::interrupted()
-    };
-    let options = ResolveOptions {
-        cache_dir: settings::cache_dir(common.cache.as_ref())?,
-        offline: common.offline,
-        progress: Some(&show),
-    };
+    let mut options = ResolveOptions::new(settings::cache_dir(common.cache.as_ref())?);
+    options.offline = common.offline;
+    options.cancel = Some(progress::interrupt_flag());
+    let bar = Bar::new(spec, 0, "bytes", common.quiet);
+    options.progress = Some(Arc::new(move |p: &models::Progress| {
+        bar.say(format!("{:?} {}", p.stage, p.item).to_lowercase());
+        bar.set_total(p.total);
+        bar.set(p.done);
+    }));
     Ok(models::resolve(spec, &options)?)
 }
 
