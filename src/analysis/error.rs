@@ -2,6 +2,7 @@
 
 use truenorth_protocol::graph::CodecError;
 
+use crate::estimate::EstimateError;
 use crate::run::RunError;
 use crate::store::StoreError;
 
@@ -14,6 +15,9 @@ pub enum AnalysisError {
     /// The cache failed.
     #[error("the activation cache failed")]
     Store(#[from] StoreError),
+    /// The direction could not be estimated.
+    #[error(transparent)]
+    Estimate(#[from] EstimateError),
     /// A graph or an answer could not be encoded.
     #[error("a graph or its answer could not be encoded")]
     Codec(#[from] CodecError),

@@ -2,6 +2,7 @@
 
 mod activations;
 mod error;
+pub mod extract;
 pub mod score;
 pub mod steer;
 

@@ -107,9 +107,13 @@ impl DataError {
     pub fn hint(&self) -> Option<&'static str> {
         match &self.problem {
             Problem::NotUtf8 { .. } | Problem::Utf16 => Some("save the file as UTF-8"),
-            Problem::Json(_) | Problem::NotAnObject { .. } => Some("JSONL holds one object a line, such as {\"id\": \"a\", \"text\": \"…\"}"),
+            Problem::Json(_) | Problem::NotAnObject { .. } => {
+                Some("JSONL holds one object a line, such as {\"id\": \"a\", \"text\": \"…\"}")
+            }
             Problem::DuplicateId { .. } => Some("give each row an id of its own"),
-            Problem::Identical { .. } => Some("a pair needs two different responses; leave it out or rewrite one"),
+            Problem::Identical { .. } => {
+                Some("a pair needs two different responses; leave it out or rewrite one")
+            }
             _ => None,
         }
     }

@@ -36,13 +36,19 @@ pub(super) struct Lines {
 
 impl Lines {
     pub fn read(mut reader: impl BufRead, name: &str) -> Result<Self, DataError> {
-        let at = |line: Option<usize>, column: Option<usize>, problem| DataError { name: name.to_owned(), line, column, problem };
+        let at = |line: Option<usize>, column: Option<usize>, problem| DataError {
+            name: name.to_owned(),
+            line,
+            column,
+            problem,
+        };
         let mut hash = Sha256::new();
         let mut lines = Vec::new();
         let mut bytes = Vec::new();
         for number in 1.. {
             bytes.clear();
-            let read = reader.read_until(b'\n', &mut bytes).map_err(|e| at(Some(number), None, Problem::Read(e)))?;
+            let read =
+                reader.read_until(b'\n', &mut bytes).map_err(|e| at(Some(number), None, Problem::Read(e)))?;
             if read == 0 {
                 break;
             }
@@ -74,12 +80,21 @@ impl Lines {
     }
 
     /// Every line as a JSON object, turned into a row; identifiers must differ.
-    pub fn rows<T>(self, mut row: impl FnMut(&mut Fields) -> Result<T, Problem>) -> Result<Loaded<T>, DataError> {
+    pub fn rows<T>(
+        self,
+        mut row: impl FnMut(&mut Fields) -> Result<T, Problem>,
+    ) -> Result<Loaded<T>, DataError> {
         let mut seen: HashMap<String, usize> = HashMap::new();
         let mut rows = Vec::with_capacity(self.lines.len());
         for line in &self.lines {
-            let fail = |column, problem| DataError { name: self.name.clone(), line: Some(line.number), column, problem };
-            let value: Value = serde_json::from_str(&line.text).map_err(|e| fail(Some(e.column()), Problem::Json(e)))?;
+            let fail = |column, problem| DataError {
+                name: self.name.clone(),
+                line: Some(line.number),
+                column,
+                problem,
+            };
+            let value: Value =
+                serde_json::from_str(&line.text).map_err(|e| fail(Some(e.column()), Problem::Json(e)))?;
             let Value::Object(map) = value else {
                 return Err(fail(Some(1), Problem::NotAnObject { found: kind(&value) }));
             };
@@ -175,7 +190,11 @@ impl Fields {
 
 pub(super) fn wrong(field: &'static str, value: &Value, expected: &'static str) -> Problem {
     let text = value.to_string();
-    let found = if text.chars().count() > 60 { format!("{}…", text.chars().take(60).collect::<String>()) } else { text };
+    let found = if text.chars().count() > 60 {
+        format!("{}…", text.chars().take(60).collect::<String>())
+    } else {
+        text
+    };
     Problem::Field { field, found, expected }
 }
 

@@ -48,7 +48,11 @@ pub fn read_prompts(reader: impl BufRead, name: &str) -> Result<Loaded<PromptRow
     let rows = lines
         .lines
         .into_iter()
-        .map(|l| PromptRow { id: l.number.to_string(), input: PromptInput::Text(l.text), extra: Extra::new() })
+        .map(|l| PromptRow {
+            id: l.number.to_string(),
+            input: PromptInput::Text(l.text),
+            extra: Extra::new(),
+        })
         .collect();
     Ok(Loaded { rows, sha256: lines.sha256 })
 }
@@ -56,7 +60,9 @@ pub fn read_prompts(reader: impl BufRead, name: &str) -> Result<Loaded<PromptRow
 fn tokens(fields: &mut Fields) -> Result<Vec<u32>, Problem> {
     let value = fields.value("tokens")?;
     let ids = value.as_array().and_then(|ids| {
-        ids.iter().map(|v: &Value| v.as_u64().and_then(|id| u32::try_from(id).ok())).collect::<Option<Vec<u32>>>()
+        ids.iter()
+            .map(|v: &Value| v.as_u64().and_then(|id| u32::try_from(id).ok()))
+            .collect::<Option<Vec<u32>>>()
     });
     match ids {
         None => Err(wrong("tokens", &value, "an array of token ids from 0 to 4294967295")),

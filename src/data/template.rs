@@ -69,7 +69,8 @@ impl FromStr for Template {
                 text.push('}');
                 rest = after;
             } else if let Some(after) = rest.strip_prefix('{') {
-                let (name, after) = after.split_once('}').ok_or(TemplateError::Unpaired { brace: '{', at })?;
+                let (name, after) =
+                    after.split_once('}').ok_or(TemplateError::Unpaired { brace: '{', at })?;
                 if !text.is_empty() {
                     parts.push(Part::Text(std::mem::take(&mut text)));
                 }

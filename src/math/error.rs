@@ -93,7 +93,10 @@ impl MathError {
 }
 
 /// The first entry that is no finite number, as an error.
-pub(crate) fn finite<'a>(what: &'static str, values: impl IntoIterator<Item = &'a f64>) -> Result<(), MathError> {
+pub(crate) fn finite<'a>(
+    what: &'static str,
+    values: impl IntoIterator<Item = &'a f64>,
+) -> Result<(), MathError> {
     match values.into_iter().enumerate().find(|(_, v)| !v.is_finite()) {
         Some((index, &value)) => Err(MathError::NotFinite { what, index, value }),
         None => Ok(()),

@@ -42,7 +42,11 @@ pub(crate) fn check_level(level: f64) -> Result<(), MathError> {
     if level > 0.0 && level < 1.0 {
         return Ok(());
     }
-    Err(MathError::OutOfRange { what: "confidence level", value: level, expected: "a number between 0 and 1" })
+    Err(MathError::OutOfRange {
+        what: "confidence level",
+        value: level,
+        expected: "a number between 0 and 1",
+    })
 }
 
 /// Wilson's score interval (Wilson 1927), which keeps close to its nominal coverage in small

@@ -145,11 +145,7 @@ impl Orthonormal {
     /// When the width differs.
     pub fn project_out_rows(&self, x: ArrayView2<'_, f64>) -> Result<Array2<f64>, MathError> {
         if x.ncols() != self.rows.ncols() {
-            return Err(MathError::Length {
-                what: "rows",
-                expected: self.rows.ncols(),
-                found: x.ncols(),
-            });
+            return Err(MathError::Length { what: "rows", expected: self.rows.ncols(), found: x.ncols() });
         }
         if self.is_empty() {
             return Ok(x.to_owned());

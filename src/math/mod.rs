@@ -18,7 +18,7 @@ mod specificity;
 pub use bootstrap::{Bootstrap, cluster_bootstrap};
 pub use describe::{mean, quantile, standard_deviation};
 pub use error::MathError;
-pub use gram::{RowSpace, symmetric_eigen};
+pub use gram::{RowSpace, solve_positive_definite, symmetric_eigen};
 pub use interval::{Interval, clopper_pearson, wilson};
 pub use linear::{Orthonormal, cosine, dot, norm, unit};
 pub use random_direction::{random_unit, share_with_cosine};

@@ -21,7 +21,11 @@ pub fn share_with_cosine(cosine: f64, width: usize) -> Result<f64, MathError> {
     let c = cosine.abs();
     // Not `c > …`: NaN must fail too.
     if !(c <= 1.0 + 1e-9) {
-        return Err(MathError::OutOfRange { what: "cosine", value: cosine, expected: "a number from -1 to 1" });
+        return Err(MathError::OutOfRange {
+            what: "cosine",
+            value: cosine,
+            expected: "a number from -1 to 1",
+        });
     }
     match width {
         0 => return Err(MathError::TooFew { what: "dimensions", least: 1, found: 0 }),

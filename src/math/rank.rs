@@ -100,7 +100,11 @@ impl SortedScores {
         if let Some(counts) = counts
             && counts.len() != self.order.len()
         {
-            return Err(MathError::Length { what: "counts", expected: self.order.len(), found: counts.len() });
+            return Err(MathError::Length {
+                what: "counts",
+                expected: self.order.len(),
+                found: counts.len(),
+            });
         }
         // Negatives strictly below, and negatives and positives of the current tie.
         let (mut below, mut tied, mut tied_positive) = (0.0, 0.0, 0.0);

@@ -17,7 +17,9 @@ impl Seeds {
     /// The streams of this root seed.
     #[must_use]
     pub fn new(root: u64) -> Self {
-        Self { root: Sha256::digest([b"truenorth seeds 1\0".as_slice(), &root.to_le_bytes()].concat()).into() }
+        Self {
+            root: Sha256::digest([b"truenorth seeds 1\0".as_slice(), &root.to_le_bytes()].concat()).into(),
+        }
     }
 
     fn key(&self, kind: u8, label: &str) -> [u8; 32] {

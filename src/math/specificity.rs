@@ -38,10 +38,18 @@ pub struct Specificity {
 /// When the shapes differ, or a residual is zero or not finite.
 pub fn shifts(joined: ArrayView2<'_, f64>, alone: ArrayView2<'_, f64>) -> Result<Array2<f64>, MathError> {
     if joined.nrows() != alone.nrows() {
-        return Err(MathError::Length { what: "joined probes", expected: alone.nrows(), found: joined.nrows() });
+        return Err(MathError::Length {
+            what: "joined probes",
+            expected: alone.nrows(),
+            found: joined.nrows(),
+        });
     }
     if joined.ncols() != alone.ncols() {
-        return Err(MathError::Length { what: "joined residuals", expected: alone.ncols(), found: joined.ncols() });
+        return Err(MathError::Length {
+            what: "joined residuals",
+            expected: alone.ncols(),
+            found: joined.ncols(),
+        });
     }
     let mut out = Array2::zeros(joined.raw_dim());
     for ((mut row, j), a) in out.outer_iter_mut().zip(joined.outer_iter()).zip(alone.outer_iter()) {
@@ -55,7 +63,10 @@ pub fn shifts(joined: ArrayView2<'_, f64>, alone: ArrayView2<'_, f64>) -> Result
 /// # Errors
 /// Without probes, when widths differ, when a number is not finite, when the direction is zero,
 /// or when no probe moved at all (`z` is then 0/0).
-pub fn specificity(delta: ArrayView2<'_, f64>, direction: ArrayView1<'_, f64>) -> Result<Specificity, MathError> {
+pub fn specificity(
+    delta: ArrayView2<'_, f64>,
+    direction: ArrayView1<'_, f64>,
+) -> Result<Specificity, MathError> {
     let (probes, width) = delta.dim();
     if direction.len() != width {
         return Err(MathError::Length { what: "direction", expected: width, found: direction.len() });
