@@ -127,8 +127,8 @@ impl StoreError {
                 Some("choose a folder you can write to with --cache DIR, or run with --no-cache")
             }
             StoreError::Full { .. } => Some(
-                "free some space, shrink the cache with `truenorth cache gc`, or point --cache at another disk; \
-                 what was stored before is intact",
+                "free some space (`truenorth cache gc` then shrinks the cache), or point --cache at another \
+                 disk; what was stored before is intact",
             ),
             StoreError::NotADatabase { .. } | StoreError::Foreign { .. } => {
                 Some("move that file away, or choose another folder with --cache DIR")
