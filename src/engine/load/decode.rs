@@ -39,14 +39,6 @@ impl Encoding {
         }
     }
 
-    /// Bytes of `elements`, where they are whole blocks and the number fits.
-    pub(super) fn bytes(self, elements: usize) -> Option<usize> {
-        if !elements.is_multiple_of(self.block()) {
-            return None;
-        }
-        (elements / self.block()).checked_mul(self.block_bytes())
-    }
-
     /// The name users know it by.
     pub(super) fn name(self) -> String {
         match self {
@@ -68,10 +60,14 @@ impl Encoding {
 /// An element type that weights can be computed in.
 pub(super) trait Element: WithDType + Send + Sync {
     fn cast(value: f32) -> Self;
+    fn wide(self) -> f32;
     fn finite(self) -> bool;
 }
 
 impl Element for f32 {
+    fn wide(self) -> f32 {
+        self
+    }
     fn cast(value: f32) -> Self {
         value
     }
@@ -81,6 +77,9 @@ impl Element for f32 {
 }
 
 impl Element for f16 {
+    fn wide(self) -> f32 {
+        f16::to_f32(self)
+    }
     fn cast(value: f32) -> Self {
         Self::from_f32(value)
     }
@@ -90,6 +89,9 @@ impl Element for f16 {
 }
 
 impl Element for bf16 {
+    fn wide(self) -> f32 {
+        bf16::to_f32(self)
+    }
     fn cast(value: f32) -> Self {
         Self::from_f32(value)
     }
@@ -212,43 +214,44 @@ fn decode_run<T: Element>(
     let len = out.len() / block * block_bytes;
     // The entry's extent was checked when the file was opened.
     let bytes = stored.file.bytes().get(start..start + len)?;
-    let mut bad = None;
-    let mut put = |i: usize, out: &mut T, value: f32| {
-        *out = T::cast(value + offset);
-        if !out.finite() && bad.is_none() {
-            bad = Some((from + i, value));
-        }
-    };
     match stored.encoding {
-        Encoding::F32 => {
-            let (values, _) = bytes.as_chunks::<4>();
-            for (i, (out, v)) in out.iter_mut().zip(values).enumerate() {
-                put(i, out, f32::from_le_bytes(*v));
-            }
-        }
-        Encoding::F16 => {
-            let (values, _) = bytes.as_chunks::<2>();
-            for (i, (out, v)) in out.iter_mut().zip(values).enumerate() {
-                put(i, out, f16::from_le_bytes(*v).to_f32());
-            }
-        }
-        Encoding::Bf16 => {
-            let (values, _) = bytes.as_chunks::<2>();
-            for (i, (out, v)) in out.iter_mut().zip(values).enumerate() {
-                put(i, out, bf16::from_le_bytes(*v).to_f32());
-            }
-        }
+        Encoding::F32 => fill(out, offset, bytes.as_chunks().0, |v| f32::from_le_bytes(*v)),
+        Encoding::F16 => fill(out, offset, bytes.as_chunks().0, |v| {
+            f16::from_le_bytes(*v).to_f32()
+        }),
+        Encoding::Bf16 => fill(out, offset, bytes.as_chunks().0, |v| {
+            bf16::from_le_bytes(*v).to_f32()
+        }),
         Encoding::Blocks(kind) => {
             let blocks = kind.from_data(Cow::Borrowed(bytes));
             // `dequantize` fails only for a length that is not whole blocks.
             if let Ok(CpuStorage::F32(values)) = blocks.dequantize(out.len()) {
-                for (i, (out, v)) in out.iter_mut().zip(values).enumerate() {
-                    put(i, out, v);
-                }
+                fill(out, offset, &values, |v| *v);
             }
         }
     }
-    bad
+    // All are looked at before one is searched for: that loop is free of branches.
+    if out.iter().fold(true, |all, v| all & v.finite()) {
+        return None;
+    }
+    let at = out.iter().position(|v| !v.finite())?;
+    if T::DTYPE != DType::F32 {
+        let mut wide = vec![0f32; out.len()];
+        // What the file holds may be finite and too large for the type.
+        decode_run(stored, from, offset, &mut wide);
+        return Some((from + at, wide.get(at).copied()?));
+    }
+    Some((from + at, out.get(at)?.wide()))
+}
+
+/// Casts the numbers that `read` finds, with `offset` added in f32.
+fn fill<T: Element, S>(out: &mut [T], offset: f32, stored: &[S], read: impl Fn(&S) -> f32) {
+    let pairs = out.iter_mut().zip(stored);
+    if offset == 0.0 {
+        pairs.for_each(|(out, stored)| *out = T::cast(read(stored)));
+    } else {
+        pairs.for_each(|(out, stored)| *out = T::cast(read(stored) + offset));
+    }
 }
 
 /// Whether weights can be computed in `dtype`.

@@ -14,6 +14,7 @@
 mod decode;
 mod error;
 mod folder;
+mod gguf;
 mod index;
 mod map;
 mod names;
@@ -32,6 +33,8 @@ use serde_json::Value;
 
 pub use error::LoadError;
 
+use super::gguf::Metadata;
+use super::tokenizer::Tokenizer;
 use decode::{Element, Encoding, Plan, Stored};
 use index::{Entry, Index, Layout};
 
@@ -68,6 +71,8 @@ pub struct Source {
     generation: Option<Value>,
     index: Index,
     format: &'static str,
+    /// The tokenizer's part of a GGUF file.
+    metadata: Option<Metadata>,
 }
 
 impl Source {
@@ -83,7 +88,32 @@ impl Source {
             generation: folder::read_json_if_there(&path.join("generation_config.json"))?,
             index: folder::index(path)?,
             format: "safetensors",
+            metadata: None,
         })
+    }
+
+    /// Opens a GGUF file of architecture llama (Mistral too), qwen2, qwen3, gemma2, gemma3, olmo2
+    /// (OLMo 3 too), gpt2 or gptneox.
+    ///
+    /// # Errors
+    /// A missing, truncated or malformed file, an unknown architecture, a tensor or a metadata key
+    /// that the architecture does not have; only headers are read.
+    pub fn open_gguf(path: &Path) -> Result<Self, LoadError> {
+        let opened = gguf::open(path)?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            config: opened.config,
+            generation: None,
+            index: opened.index,
+            format: "gguf",
+            metadata: Some(opened.metadata),
+        })
+    }
+
+    /// The metadata of a GGUF file.
+    #[must_use]
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_ref()
     }
 
     /// The configuration, as a Hugging Face `config.json`.
@@ -188,6 +218,28 @@ impl Source {
         }
         self.read(name, entry, options.dtype(), device, true)
             .map(Weight::Plain)
+    }
+
+    /// The tokenizer that comes with the model: `tokenizer.json` of the folder, or the metadata of
+    /// the GGUF file; `None` where there is none. Building one takes a moment, so keep it.
+    ///
+    /// # Errors
+    /// A tokenizer that is there and cannot be used.
+    pub fn tokenizer(&self) -> Result<Option<Tokenizer>, LoadError> {
+        match &self.metadata {
+            Some(metadata) => match metadata.text("tokenizer.ggml.model") {
+                None | Some("none" | "no_vocab") => Ok(None),
+                Some(_) => Ok(Some(Tokenizer::from_gguf(metadata)?)),
+            },
+            None => {
+                let path = self.path.join("tokenizer.json");
+                if path.is_file() {
+                    Ok(Some(Tokenizer::from_json(&path)?))
+                } else {
+                    Ok(None)
+                }
+            }
+        }
     }
 
     /// How many tensors are stored in each element type, by its name.
