@@ -20,6 +20,7 @@ use truenorth_protocol::{Answer, Checked, Graph, Prompt, ReadAt, Site, WriteAt};
 use super::Engine;
 use super::error::EngineError;
 use super::layout::{Batch, Need, RowNeed};
+use super::model::Logits;
 use super::sample::Sampler;
 use crate::run::{RunError, Watch};
 use pass::{Gathered, Pass, resolve};
@@ -158,13 +159,12 @@ impl<'g> Run<'_, 'g> {
         let graph = state.checked().graph();
         let steps = self.plan.steps;
         let params = self.plan.generate.map(|(_, params)| params);
-        let mut cache = (steps > 1)
-            .then(|| self.engine.model.cache(chunk.len(), steps as usize))
-            .transpose()
-            .map_err(failed)?;
-        let mut samplers: Vec<Sampler> = params.map_or_else(Vec::new, |params| {
-            chunk.clone().map(|p| Sampler::new(params.temperature, params.top_p, params.seed, p)).collect()
-        });
+        let mut cache = (steps > 1).then(|| self.engine.model.cache(chunk.len(), steps as usize));
+        let sampler = |p: usize, s: &Sampling| Sampler::new(s.temperature, s.top_p, s.seed, p as u64);
+        let mut samplers: Vec<Sampler> = match params {
+            Some(s) => chunk.clone().map(|p| sampler(p, s)).collect::<Result<_, _>>().map_err(failed)?,
+            None => Vec::new(),
+        };
         let mut active: Vec<usize> = (0..chunk.len()).collect();
         let mut batch = Batch::of(&state.prompts[self.group][chunk.clone()]).map_err(failed)?;
         drawn.start(chunk.len());
@@ -191,11 +191,10 @@ impl<'g> Run<'_, 'g> {
                 self.engine.model.forward(&batch, cache.as_mut(), &need, &mut pass).map_err(failed)?;
             self.watch.tokens(batch.rows() as u64);
             let (Some(params), Some(logits)) = (params, logits) else { continue };
-            let next = logits.last_rows().map_err(failed)?;
             batch = Batch::new();
             let mut left = Vec::new();
-            for (seq, row) in active.iter().zip(&next) {
-                let choice = samplers[*seq].draw(row);
+            for (seq, row) in active.iter().zip(last_rows(&logits, &active)?) {
+                let choice = samplers[*seq].pick(&row).map_err(failed)?;
                 drawn.push(chunk.start + seq, choice.token, choice.logprob);
                 if params.stop.contains(&choice.token) {
                     if let Some(cache) = &mut cache {
@@ -267,13 +266,20 @@ impl Drawn {
         self.0.extend(std::iter::repeat_with(Vec::new).take(more));
     }
 
-    fn push(&mut self, prompt: usize, token: u32, logprob: f32) {
-        self.0[prompt].push((token, logprob));
+    #[allow(clippy::cast_possible_truncation)]
+    fn push(&mut self, prompt: usize, token: u32, logprob: f64) {
+        self.0[prompt].push((token, logprob as f32));
     }
 }
 
+/// The logits after the last token of each sequence.
+fn last_rows(logits: &Logits, sequences: &[usize]) -> Result<Vec<Vec<f32>>, RunError> {
+    let rows: Vec<usize> = sequences.iter().filter_map(|s| logits.rows.last_of(*s)).collect();
+    logits.read(&rows).map_err(failed)
+}
+
 fn failed(source: EngineError) -> RunError {
-    let hint = source.hint();
+    let hint = source.hint().map(str::to_owned);
     RunError::Failed { what: "the engine could not run the graph".into(), source: Some(Box::new(source)), hint }
 }
 
