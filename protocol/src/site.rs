@@ -77,17 +77,9 @@ impl Site {
     /// Every site of a model with this many blocks, in order.
     pub fn all(layers: u32) -> impl Iterator<Item = Self> {
         let blocks = (0..layers).flat_map(|l| {
-            [
-                Self::ResidPre(l),
-                Self::AttnOut(l),
-                Self::ResidMid(l),
-                Self::MlpOut(l),
-                Self::ResidPost(l),
-            ]
+            [Self::ResidPre(l), Self::AttnOut(l), Self::ResidMid(l), Self::MlpOut(l), Self::ResidPost(l)]
         });
-        std::iter::once(Self::Embed)
-            .chain(blocks)
-            .chain([Self::FinalNorm, Self::Logits])
+        std::iter::once(Self::Embed).chain(blocks).chain([Self::FinalNorm, Self::Logits])
     }
 }
 
