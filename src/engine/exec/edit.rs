@@ -23,7 +23,7 @@ pub(super) enum Ready {
 /// finite.
 #[derive(Debug, thiserror::Error)]
 #[error("the {0} of the edit, computed in the graph, is {1}; check the nodes it comes from")]
-pub struct BadInput(&'static str, &'static str);
+pub(super) struct BadInput(&'static str, &'static str);
 
 impl Ready {
     /// Resolves an edit.

@@ -12,13 +12,12 @@ mod value;
 
 use std::ops::Range;
 
-pub use edit::BadInput;
 use truenorth_protocol::graph::{Op, Sampling};
 use truenorth_protocol::tensor::TensorError;
 use truenorth_protocol::{Answer, Checked, Graph, Prompt, ReadAt, Site, WriteAt};
 
 use super::Engine;
-use super::error::EngineError;
+use super::error::{EngineError, backend};
 use super::layout::{Batch, Need, RowNeed};
 use super::model::Logits;
 use super::sample::Sampler;
@@ -274,8 +273,9 @@ impl Drawn {
 
 /// The logits after the last token of each sequence.
 fn last_rows(logits: &Logits, sequences: &[usize]) -> Result<Vec<Vec<f32>>, RunError> {
-    let rows: Vec<usize> = sequences.iter().filter_map(|s| logits.rows.last_of(*s)).collect();
-    logits.read(&rows).map_err(failed)
+    let all: Vec<Vec<f32>> = logits.tensor.to_vec2().map_err(backend("the logits")).map_err(failed)?;
+    let last = |seq: &usize| logits.rows.last_of(*seq).and_then(|row| all.get(row).cloned());
+    Ok(sequences.iter().filter_map(last).collect())
 }
 
 fn failed(source: EngineError) -> RunError {
