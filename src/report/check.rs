@@ -126,12 +126,20 @@ fn check_finding(ids: &HashSet<String>, at: &str, finding: &Finding) -> Result<(
     filled(&format!("{at}/statement"), &finding.statement)?;
     digits(&format!("{at}/measure/digits"), finding.measure.digits)?;
     if finding.n.count == 0 && finding.measure.value.get().is_some() {
-        return Err(invalid(&format!("{at}/n/count"), "a number computed from 0", "a sample or a missing number"));
+        return Err(invalid(
+            &format!("{at}/n/count"),
+            "a number computed from 0",
+            "a sample or a missing number",
+        ));
     }
     filled(&format!("{at}/n/of"), &finding.n.of)?;
     ordered(&format!("{at}/interval"), &finding.interval.low, &finding.interval.high)?;
     if finding.interval.level.get().is_some_and(|level| level <= 0.0 || level >= 1.0) {
-        return Err(invalid(&format!("{at}/interval/level"), shown(&finding.interval.level), "a level in (0, 1)"));
+        return Err(invalid(
+            &format!("{at}/interval/level"),
+            shown(&finding.interval.level),
+            "a level in (0, 1)",
+        ));
     }
     filled(&format!("{at}/interval/method"), &finding.interval.method)?;
     ordered(&format!("{at}/null"), &finding.null.low, &finding.null.high)?;
@@ -215,7 +223,11 @@ fn check_series(at: &str, points: &[CurvePoint]) -> Result<(), ReportError> {
     for (p, point) in points.iter().enumerate() {
         if let Some(x) = point.x.get() {
             if x < last {
-                return Err(invalid(&format!("{at}/{p}/x"), format!("{x} after {last}"), "points in order of x"));
+                return Err(invalid(
+                    &format!("{at}/{p}/x"),
+                    format!("{x} after {last}"),
+                    "points in order of x",
+                ));
             }
             last = x;
         }
@@ -244,7 +256,9 @@ fn digits(at: &str, found: usize) -> Result<(), ReportError> {
 
 fn ordered(at: &str, low: &Num, high: &Num) -> Result<(), ReportError> {
     match (low.get(), high.get()) {
-        (Some(l), Some(h)) if l > h => Err(invalid(at, format!("bounds {l} and {h}"), "the lower bound first")),
+        (Some(l), Some(h)) if l > h => {
+            Err(invalid(at, format!("bounds {l} and {h}"), "the lower bound first"))
+        }
         _ => Ok(()),
     }
 }

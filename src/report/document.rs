@@ -78,6 +78,26 @@ impl Status {
             Self::Caution => "caution",
         }
     }
+
+    /// The sign beside the word: the colour never stands alone.
+    pub(super) fn sign(self) -> &'static str {
+        match self {
+            Self::Supported => "●",
+            Self::NotSupported => "○",
+            Self::Unclear => "◐",
+            Self::Caution => "▲",
+        }
+    }
+
+    /// Class that colours it, on the page and in plots.
+    pub(super) fn class(self) -> &'static str {
+        match self {
+            Self::Supported => "ok",
+            Self::NotSupported => "no",
+            Self::Unclear => "unsure",
+            Self::Caution => "care",
+        }
+    }
 }
 
 /// One line of the front page: a statement with its number, n, interval and null.

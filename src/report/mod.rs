@@ -43,14 +43,14 @@ mod write;
 mod tests;
 
 pub use document::{
-    Block, Document, Entry, Figure, Finding, Group, Interval, Measure, NoteKind, Null, Rich, Sample, Section, Span,
-    Status,
+    Block, Document, Entry, Figure, Finding, Group, Interval, Measure, NoteKind, Null, Rich, Sample, Section,
+    Span, Status,
 };
 pub use error::ReportError;
 pub use number::Num;
 pub use plot::{
-    Axis, Board, BoardRow, Curve, CurvePoint, Forest, ForestRow, HeatMap, HeatRow, Histogram, Labelled, Mark, Plot,
-    Scatter, ScatterPoint, Series, Slope, SlopeRow, Strip, StripGroup, Tick,
+    Axis, Board, BoardRow, Curve, CurvePoint, Forest, ForestRow, HeatMap, HeatRow, Histogram, Labelled, Mark,
+    Plot, Scatter, ScatterPoint, Series, Slope, SlopeRow, Strip, StripGroup, Tick,
 };
 pub use table::{Cell, Column, Table};
 pub use write::{HTML_NAME, JSON_NAME, write};

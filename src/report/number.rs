@@ -127,12 +127,12 @@ pub(super) fn signed(value: f64, digits: usize) -> String {
     }
 }
 
-/// A count with narrow spaces between groups of three digits.
+/// A count; from five digits on with narrow spaces between groups of three.
 pub(super) fn count(n: u64) -> String {
     let digits = n.to_string();
     let mut out = String::new();
     for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+        if digits.len() > 4 && i > 0 && (digits.len() - i).is_multiple_of(3) {
             out.push('\u{202f}');
         }
         out.push(digit);
@@ -160,7 +160,9 @@ pub(super) fn p_value(value: &Num, draws: Option<u64>) -> String {
         #[allow(clippy::cast_precision_loss)] // counts of draws are far below 2^53
         let floor = 1.0 / (b as f64 + 1.0);
         if p <= floor * (1.0 + 1e-9) {
-            let digits = if floor < 0.001 { 5 } else { 3 };
+            // One digit that counts; the margin lets 1/1001 be 0.001.
+            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // between 3 and 19
+            let digits = (-floor.log10() - 0.02).ceil().max(3.0) as usize;
             return format!("≤ {}", fixed(floor, digits));
         }
     }

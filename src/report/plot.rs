@@ -200,7 +200,14 @@ impl HeatMap {
     /// A matrix of cosines: no colour at 0, full colour at ±1.
     #[must_use]
     pub fn cosine(columns: Vec<String>, rows: Vec<HeatRow>) -> Self {
-        Self { value: "cosine".to_owned(), centre: Num::new(0.0), span: Num::new(1.0), digits: 2, columns, rows }
+        Self {
+            value: "cosine".to_owned(),
+            centre: Num::new(0.0),
+            span: Num::new(1.0),
+            digits: 2,
+            columns,
+            rows,
+        }
     }
 }
 

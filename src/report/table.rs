@@ -27,7 +27,13 @@ impl Table {
         not_shown: impl Into<String>,
         columns: Vec<Column>,
     ) -> Self {
-        Self { id: id.into(), caption: caption.into(), not_shown: not_shown.into(), columns, rows: Vec::new() }
+        Self {
+            id: id.into(),
+            caption: caption.into(),
+            not_shown: not_shown.into(),
+            columns,
+            rows: Vec::new(),
+        }
     }
 
     /// Adds a row.

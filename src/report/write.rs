@@ -21,7 +21,8 @@ pub fn write(dir: &Path, document: &Document) -> Result<[PathBuf; 2], ReportErro
     std::fs::create_dir_all(dir).map_err(|source| ReportError::Write { path: dir.to_owned(), source })?;
     let paths = [dir.join(JSON_NAME), dir.join(HTML_NAME)];
     for (path, text) in paths.iter().zip([json, html]) {
-        replace(dir, path, text.as_bytes()).map_err(|source| ReportError::Write { path: path.clone(), source })?;
+        replace(dir, path, text.as_bytes())
+            .map_err(|source| ReportError::Write { path: path.clone(), source })?;
     }
     Ok(paths)
 }

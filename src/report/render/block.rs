@@ -93,32 +93,39 @@ fn figure(page: &mut Page, figure: &Figure, at: &str, half: bool) {
     x.text(" ");
     x.text(&figure.title);
     x.close();
-    let compact = draw(&figure.plot, Size::Compact);
-    let svg = |drawing: &Drawing, name: &str| drawing.svg(&figure.title, &format!("figure-{number}-{name}"), None);
+    let compact = draw(&figure.plot, Size::Compact, &page.palette);
+    let svg =
+        |drawing: &Drawing, name: &str| drawing.svg(&figure.title, &format!("figure-{number}-{name}"), None);
     if half {
         x.tag("div").a("class", "plot").open();
         x.raw(&svg(&compact, "plot"));
         x.close();
-        caption(x, figure, &compact, at);
+        caption(x, figure, &[(&compact, "remark")], at);
         return;
     }
-    let wide = draw(&figure.plot, Size::Wide);
+    let wide = draw(&figure.plot, Size::Wide, &page.palette);
     for (drawing, name) in [(&wide, "wide"), (&compact, "compact")] {
         x.tag("div").a("class", &format!("plot {name}")).open();
         x.raw(&svg(drawing, name));
         x.close();
     }
-    caption(x, figure, &wide, at);
+    if wide.remarks == compact.remarks {
+        caption(x, figure, &[(&wide, "remark")], at);
+    } else {
+        caption(x, figure, &[(&wide, "remark wide"), (&compact, "remark compact")], at);
+    }
 }
 
-/// Closes the figure.
-fn caption(x: &mut Xml, figure: &Figure, drawing: &Drawing, at: &str) {
+/// Writes the caption with what each drawing has to state, and closes the figure.
+fn caption(x: &mut Xml, figure: &Figure, drawings: &[(&Drawing, &str)], at: &str) {
     x.tag("figcaption").open();
     x.tag("p").a("dir", "auto").open();
     x.text(&figure.caption);
-    for remark in &drawing.remarks {
-        x.text(" ");
-        x.element("span", "remark", remark);
+    for (drawing, class) in drawings {
+        for remark in &drawing.remarks {
+            x.text(" ");
+            x.element("span", class, remark);
+        }
     }
     x.close();
     limits(x, &figure.not_shown, at);

@@ -72,5 +72,6 @@ pub fn html(document: &Document) -> String {
 #[must_use]
 pub fn figure_svg(figure: &Figure) -> String {
     let style = format!("{}{}", svg::THEME, svg::STYLE);
-    svg::draw(&figure.plot, Size::Wide).svg(&figure.title, "plot", Some(&style))
+    let palette = svg::Palette::new(std::iter::once(&figure.plot));
+    svg::draw(&figure.plot, Size::Wide, &palette).svg(&figure.title, "plot", Some(&style))
 }

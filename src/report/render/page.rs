@@ -1,8 +1,9 @@
 //! The page: head, findings, contents, sections, provenance.
-use super::super::document::{Document, Finding, Group, Section, Status};
+use super::super::document::{Block, Document, Finding, Group, Section, Status};
 use super::super::number::{bracket, count, fixed, or_dash, p_value};
+use super::super::plot::Plot;
 use super::super::svg::xml::Xml;
-use super::super::svg::{STYLE, THEME, spark};
+use super::super::svg::{Palette, STYLE, THEME, spark};
 use super::anchors::Anchors;
 use super::{SCHEMA, VERSION, block, table, unchecked_json};
 use sha2::{Digest as _, Sha256};
@@ -15,13 +16,20 @@ const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'n
 pub(super) struct Page {
     pub x: Xml,
     pub anchors: Anchors,
+    pub palette: Palette,
     /// Figures and tables so far.
     pub figures: usize,
     pub tables: usize,
 }
 
 pub(super) fn page(document: &Document) -> String {
-    let mut page = Page { x: Xml::default(), anchors: Anchors::new(document), figures: 0, tables: 0 };
+    let mut page = Page {
+        x: Xml::default(),
+        anchors: Anchors::new(document),
+        palette: Palette::new(plots(document).into_iter()),
+        figures: 0,
+        tables: 0,
+    };
     let x = &mut page.x;
     x.raw("<!DOCTYPE html>\n");
     x.tag("html").a("lang", "en").open();
@@ -29,7 +37,10 @@ pub(super) fn page(document: &Document) -> String {
     x.tag("meta").a("charset", "utf-8").empty();
     x.tag("meta").a("http-equiv", "Content-Security-Policy").a("content", POLICY).empty();
     x.tag("meta").a("name", "viewport").a("content", "width=device-width, initial-scale=1").empty();
-    x.tag("meta").a("name", "generator").a("content", concat!("truenorth ", env!("CARGO_PKG_VERSION"))).empty();
+    x.tag("meta")
+        .a("name", "generator")
+        .a("content", concat!("truenorth ", env!("CARGO_PKG_VERSION")))
+        .empty();
     x.element("title", "", &document.title);
     x.tag("style").open();
     for sheet in [THEME, PAGE_STYLE, STYLE] {
@@ -57,6 +68,22 @@ pub(super) fn page(document: &Document) -> String {
     page.x.close();
     page.x.close();
     page.x.finish() + "\n"
+}
+
+fn plots(document: &Document) -> Vec<&Plot> {
+    fn collect<'a>(blocks: &'a [Block], into: &mut Vec<&'a Plot>) {
+        for block in blocks {
+            match block {
+                Block::Figure(figure) => into.push(&figure.plot),
+                Block::Row { figures } => into.extend(figures.iter().map(|f| &f.plot)),
+                Block::Details { blocks, .. } => collect(blocks, into),
+                _ => {}
+            }
+        }
+    }
+    let mut plots = Vec::new();
+    document.sections.iter().for_each(|section| collect(&section.blocks, &mut plots));
+    plots
 }
 
 impl Page {
@@ -106,7 +133,7 @@ impl Page {
 
     fn finding(&mut self, i: usize, finding: &Finding) {
         let x = &mut self.x;
-        x.tag("li").a("class", class(finding.status)).open();
+        x.tag("li").a("class", finding.status.class()).open();
         status(x, finding.status);
         x.tag("div").a("class", "what").open();
         x.tag("p").a("class", "statement").a("dir", "auto").text(&finding.statement);
@@ -119,14 +146,15 @@ impl Page {
         }
         let interval = &finding.interval;
         if interval.low.get().is_some() || interval.high.get().is_some() {
-            let level = interval.level.get().map_or(String::new(), |l| format!("{} % interval ", percent(l)));
+            let level =
+                interval.level.get().map_or(String::new(), |l| format!("{}\u{a0}% interval ", percent(l)));
             let text = format!(" · {level}{} ", bracket(&interval.low, &interval.high, digits));
             x.text(&text);
             x.element("small", "", &format!("({})", interval.method));
         } else {
             x.text(&format!(" · no interval ({})", interval.low.reason().unwrap_or("not computed")));
         }
-        x.text(&format!(" · n = {} {}", count(finding.n.count), finding.n.of));
+        x.text(&format!(" · n\u{a0}=\u{a0}{} {}", count(finding.n.count), finding.n.of));
         null(x, finding);
         if let Some(target) = finding.see.as_ref().and_then(|id| self.anchors.get(id)) {
             x.text(" · ");
@@ -224,8 +252,8 @@ fn null(x: &mut Xml, finding: &Finding) {
     x.element("small", "", &format!("({}{draws})", null.method));
     if null.p.get().is_some() {
         let p = p_value(&null.p, null.draws);
-        let sign = if p.starts_with(['<', '≤']) { "" } else { "= " };
-        x.text(&format!(", p {sign}{p}"));
+        let sign = if p.starts_with(['<', '≤']) { "" } else { "=\u{a0}" };
+        x.text(&format!(", p\u{a0}{sign}{p}"));
     }
 }
 
@@ -243,26 +271,10 @@ pub(super) fn entries(x: &mut Xml, group: &Group, class: &str) {
     x.close();
 }
 
-/// Class that colours a status.
-pub(super) fn class(status: Status) -> &'static str {
-    match status {
-        Status::Supported => "ok",
-        Status::NotSupported => "no",
-        Status::Unclear => "unsure",
-        Status::Caution => "care",
-    }
-}
-
 /// A status as sign and word: the colour never stands alone.
 pub(super) fn status(x: &mut Xml, status: Status) {
-    let sign = match status {
-        Status::Supported => "●",
-        Status::NotSupported => "○",
-        Status::Unclear => "◐",
-        Status::Caution => "▲",
-    };
-    x.tag("span").a("class", &format!("status {}", class(status))).open();
-    x.tag("span").a("aria-hidden", "true").text(sign);
+    x.tag("span").a("class", &format!("status {}", status.class())).open();
+    x.tag("span").a("aria-hidden", "true").text(status.sign());
     x.text(" ");
     x.text(status.word());
     x.close();

@@ -17,12 +17,19 @@ pub(super) fn table(page: &mut Page, table: &Table, at: &str) {
     let cut = if table.rows.len() > WHOLE { HEAD } else { table.rows.len() };
     let (head, rest) = table.rows.split_at(cut);
     x.tag("div").a("class", "table").a("id", &anchor).open();
-    scroll(x, table, head, Some(number), "scroll");
+    let caption = format!("{anchor}-c");
+    x.tag("p").a("class", "caption").a("id", &caption).a("dir", "auto").open();
+    x.element("strong", "", &format!("Table {number}."));
+    x.text(" ");
+    x.text(&table.caption);
+    x.close();
+    let columns = looks(table);
+    scroll(x, table, &columns, head, &caption, "scroll");
     if !rest.is_empty() {
         let all = count(table.rows.len() as u64);
         x.tag("details").open();
         x.element("summary", "", &format!("{} more rows of {all}", count(rest.len() as u64)));
-        scroll(x, table, rest, None, "scroll tall");
+        scroll(x, table, &columns, rest, &caption, "scroll tall");
         x.close();
         x.element("p", "print", &format!("The other {} rows are in report.json.", count(rest.len() as u64)));
     }
@@ -30,23 +37,48 @@ pub(super) fn table(page: &mut Page, table: &Table, at: &str) {
     x.close();
 }
 
-fn scroll(x: &mut Xml, table: &Table, rows: &[Vec<Cell>], number: Option<usize>, class: &str) {
+/// How a column is set: as numbers or words, and how narrow it may become.
+struct Look {
+    numeric: bool,
+    /// Width of its longest word in characters, so that words break only where they are very long.
+    word: usize,
+}
+
+fn looks(table: &Table) -> Vec<Look> {
+    let column = |i: usize| table.rows.iter().filter_map(move |r| r.get(i));
+    let longest = |cell: &Cell| match cell {
+        Cell::Text { value } | Cell::Code { value } => {
+            value.split_whitespace().map(|w| w.chars().count()).max().unwrap_or(0)
+        }
+        _ => 0,
+    };
+    let look = |i| Look {
+        numeric: column(i).any(Cell::is_numeric),
+        word: column(i).map(longest).max().unwrap_or(0).min(18),
+    };
+    (0..table.columns.len()).map(look).collect()
+}
+
+fn scroll(x: &mut Xml, table: &Table, looks: &[Look], rows: &[Vec<Cell>], caption: &str, class: &str) {
     // A region that scrolls must be reachable by keyboard.
-    x.tag("div").a("class", class).a("tabindex", "0").a("role", "region").a("aria-label", &table.caption).open();
-    x.tag("table").open();
-    if let Some(number) = number {
-        x.tag("caption").a("dir", "auto").open();
-        x.element("strong", "", &format!("Table {number}."));
-        x.text(" ");
-        x.text(&table.caption);
-        x.close();
-    }
+    x.tag("div")
+        .a("class", class)
+        .a("tabindex", "0")
+        .a("role", "region")
+        .a("aria-labelledby", caption)
+        .open();
+    x.tag("table").a("aria-labelledby", caption).open();
     x.tag("thead").open();
     x.tag("tr").open();
-    for (i, column) in table.columns.iter().enumerate() {
-        let numeric = table.rows.iter().filter_map(|r| r.get(i)).any(Cell::is_numeric);
-        let tag = x.tag("th").a("scope", "col").a("dir", "auto");
-        if numeric { tag.a("class", "num").open() } else { tag.open() }
+    for (column, look) in table.columns.iter().zip(looks) {
+        let mut tag = x.tag("th").a("scope", "col").a("dir", "auto");
+        if look.numeric {
+            tag = tag.a("class", "num");
+        }
+        if look.word > 0 {
+            tag = tag.a("style", &format!("min-width:{}ch", look.word));
+        }
+        tag.open();
         x.text(&column.name);
         if let Some(unit) = &column.unit {
             x.text(" ");
@@ -62,7 +94,12 @@ fn scroll(x: &mut Xml, table: &Table, rows: &[Vec<Cell>], number: Option<usize>,
         x.tag("tr").open();
         for (i, cell) in row.iter().enumerate() {
             let tag = if i == 0 { x.tag("th").a("scope", "row") } else { x.tag("td") };
-            if cell.is_numeric() { tag.a("class", "num").open() } else { tag.a("dir", "auto").open() }
+            let numeric = looks.get(i).is_some_and(|l| l.numeric);
+            if numeric {
+                tag.a("class", "num").open()
+            } else {
+                tag.a("dir", "auto").open()
+            }
             content(x, cell);
             x.close();
         }

@@ -18,7 +18,7 @@ pub(super) fn draw(c: &mut Canvas, plot: &Board) {
     let cut = if rows.len() > 2 * END { rows.len() - 2 * END } else { 0 };
     let (head, tail) = if cut > 0 { rows.split_at(END) } else { (rows, &rows[rows.len()..]) };
     let tail = tail.get(cut..).unwrap_or_default();
-    let groups = Groups::new(rows.iter().map(|r| r.group.as_str()));
+    let groups = Groups::new(c, rows.iter().map(|r| r.group.as_str()));
     let shown = || head.iter().chain(tail);
     let values = shown()
         .flat_map(|r| {
@@ -28,9 +28,9 @@ pub(super) fn draw(c: &mut Canvas, plot: &Board) {
         .flatten()
         .chain([0.0]);
 
-    let used = frame::legend(c, 0.0, &groups.legend(), Swatch::Marker);
+    let used = frame::legend(c, 0.0, groups.legend(), Swatch::Marker);
     let widest = shown().map(|r| text::width(&text::label(&r.label))).fold(80.0, f64::max);
-    let label = widest.min(if c.compact() { 138.0 } else { 320.0 });
+    let label = widest.min(if c.compact() { 168.0 } else { 330.0 });
     let left = 38.0 + label + 16.0;
     let right = c.width - if c.compact() { 104.0 } else { 138.0 };
     let x = Scale::new(domain(&plot.x, values, 4), left, right);
@@ -59,14 +59,24 @@ pub(super) fn draw(c: &mut Canvas, plot: &Board) {
     c.line((x.at(0.0), top), (x.at(0.0), y), "ax");
     c.height = y + 4.0 + frame::x_axis(c, &plot.x, &x, (top, y + 4.0), false, false);
     let name = |row: Option<&BoardRow>| {
-        row.map_or(String::new(), |r| format!("{} ({})", text::label(&r.label), or_dash(&r.score, plot.digits)))
+        row.map_or(String::new(), |r| {
+            format!("{} ({})", text::label(&r.label), or_dash(&r.score, plot.digits))
+        })
     };
     c.describe(format!("{} rows, first {}, last {}.", rows.len(), name(rows.first()), name(rows.last())));
     let reasons = rows.iter().filter_map(|r| r.score.reason());
-    frame::state_missing(c, "scores", reasons);
+    frame::state_missing(c, ("score", "scores"), "", reasons);
 }
 
-fn draw_row(c: &mut Canvas, plot: &Board, row: &BoardRow, groups: &Groups<'_>, x: &Scale, top: f64, label: f64) {
+fn draw_row(
+    c: &mut Canvas,
+    plot: &Board,
+    row: &BoardRow,
+    groups: &Groups<'_>,
+    x: &Scale,
+    top: f64,
+    label: f64,
+) {
     let (y, baseline) = (top + ROW / 2.0, top + ROW / 2.0 + 4.3);
     let rank = row.rank.get().map_or("–".to_owned(), |r| r.to_string());
     c.label(28.0, baseline, &rank, Anchor::End, 34.0, "m");

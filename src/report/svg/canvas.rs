@@ -1,10 +1,10 @@
 //! What a plot draws on, and the marks that all plots share.
-use super::Size;
 use super::text;
 use super::xml::{Xml, px};
+use super::{Palette, Size};
 
 /// Colours of the palette; series beyond repeat them with another marker and dash.
-const COLOURS: usize = 7;
+pub(super) const COLOURS: usize = 7;
 const DASHES: [&str; 5] = ["", "7 3", "2 3", "9 3 2 3", "12 4"];
 
 /// A plot being drawn.
@@ -17,6 +17,7 @@ pub(super) struct Canvas {
     pub height: f64,
     /// The layout.
     pub size: Size,
+    palette: Palette,
     desc: Vec<String>,
     remarks: Vec<String>,
 }
@@ -40,7 +41,8 @@ impl Drawing {
         let (title_id, desc_id) = (format!("{id}-t"), format!("{id}-d"));
         let mut tag = x.tag("svg");
         if style.is_some() {
-            tag = tag.a("xmlns", "http://www.w3.org/2000/svg").n("width", self.width).n("height", self.height);
+            tag =
+                tag.a("xmlns", "http://www.w3.org/2000/svg").n("width", self.width).n("height", self.height);
         }
         tag.a("class", "tn")
             .a("viewBox", &format!("0 0 {} {}", px(self.width), px(self.height)))
@@ -69,12 +71,13 @@ pub(super) enum Anchor {
 }
 
 impl Canvas {
-    pub fn new(size: Size) -> Self {
+    pub fn new(size: Size, palette: Palette) -> Self {
         Self {
             x: Xml::default(),
             width: size.width(),
             height: 0.0,
             size,
+            palette,
             desc: Vec::new(),
             remarks: Vec::new(),
         }
@@ -201,8 +204,17 @@ impl Key {
     /// Class that sets the colour.
     pub fn colour(self) -> &'static str {
         match self {
-            Self::Series(i) => ["c0", "c1", "c2", "c3", "c4", "c5", "c6"].get(i % COLOURS).copied().unwrap_or("c0"),
+            Self::Series(i) => {
+                ["c0", "c1", "c2", "c3", "c4", "c5", "c6"].get(i % COLOURS).copied().unwrap_or("c0")
+            }
             Self::Control(_) => "cn",
+        }
+    }
+
+    /// Place among its like.
+    fn place(self) -> usize {
+        match self {
+            Self::Series(i) | Self::Control(i) => i,
         }
     }
 
@@ -245,38 +257,50 @@ impl Key {
             3 => polygon(&[(0.0, -1.3), (1.3, 0.0), (0.0, 1.3), (-1.3, 0.0)]),
             4 => polygon(&[(0.0, 1.2), (1.1, -0.8), (-1.1, -0.8)]),
             5 => polygon(&[
-                (-0.4, -1.2), (0.4, -1.2), (0.4, -0.4), (1.2, -0.4), (1.2, 0.4), (0.4, 0.4),
-                (0.4, 1.2), (-0.4, 1.2), (-0.4, 0.4), (-1.2, 0.4), (-1.2, -0.4), (-0.4, -0.4),
+                (-0.4, -1.2),
+                (0.4, -1.2),
+                (0.4, -0.4),
+                (1.2, -0.4),
+                (1.2, 0.4),
+                (0.4, 0.4),
+                (0.4, 1.2),
+                (-0.4, 1.2),
+                (-0.4, 0.4),
+                (-1.2, 0.4),
+                (-1.2, -0.4),
+                (-0.4, -0.4),
             ]),
             _ => polygon(&[(-1.2, -0.5), (1.2, -0.5), (1.2, 0.5), (-1.2, 0.5)]),
         }
     }
 }
 
-/// Names in order of first appearance, and the looks of each.
+/// The groups of a plot in order of their colours.
 #[derive(Debug, Default)]
-pub(super) struct Groups<'a>(Vec<&'a str>);
+pub(super) struct Groups<'a>(Vec<(Key, &'a str)>);
 
 impl<'a> Groups<'a> {
-    pub fn new(names: impl Iterator<Item = &'a str>) -> Self {
+    pub fn new(c: &Canvas, names: impl Iterator<Item = &'a str>) -> Self {
         let mut seen: Vec<&str> = Vec::new();
         for name in names {
             if !seen.contains(&name) {
                 seen.push(name);
             }
         }
-        Self(seen)
+        let place = |name: &str| c.palette.0.iter().position(|n| n == name);
+        let shared = seen.iter().all(|n| place(n).is_some());
+        let key = |(i, name)| (Key::Series(if shared { place(name).unwrap_or(i) } else { i }), name);
+        let mut groups: Vec<_> = seen.into_iter().enumerate().map(key).collect();
+        groups.sort_by_key(|(key, _)| key.place());
+        Self(groups)
     }
 
     pub fn key(&self, name: &str) -> Key {
-        Key::Series(self.0.iter().position(|n| *n == name).unwrap_or(0))
+        self.0.iter().find(|(_, n)| *n == name).map_or(Key::Series(0), |(key, _)| *key)
     }
 
     /// Entries of a legend; none where there is only one nameless group.
-    pub fn legend(&self) -> Vec<(Key, &'a str)> {
-        if self.0.iter().all(|n| n.is_empty()) {
-            return Vec::new();
-        }
-        self.0.iter().enumerate().map(|(i, n)| (Key::Series(i), *n)).collect()
+    pub fn legend(&self) -> &[(Key, &'a str)] {
+        if self.0.iter().all(|(_, n)| n.is_empty()) { &[] } else { &self.0 }
     }
 }

@@ -31,7 +31,7 @@ pub(super) fn draw(c: &mut Canvas, plot: &Curve) {
 
     let entries: Vec<_> = keys.iter().zip(&plot.series).map(|(k, s)| (*k, s.name.as_str())).collect();
     let used = if entries.len() > 1 { frame::legend(c, 0.0, &entries, Swatch::Line) } else { 0.0 };
-    let top = used + 26.0;
+    let top = used + 29.0;
     let bottom = top + if c.compact() { 210.0 } else { 270.0 };
     let y = Scale::new(y_domain, bottom, top);
     let left = frame::y_room(&plot.y, &y);
@@ -39,9 +39,7 @@ pub(super) fn draw(c: &mut Canvas, plot: &Curve) {
     let x = Scale::new(x_domain, left + 6.0, right - 4.0);
 
     frame::y_axis(c, &plot.y, &y, (left, right));
-    for (mark, row) in plot.x_marks.iter().zip(0_u8..) {
-        frame::x_mark(c, mark, &x, (top, bottom), f64::from(row % 3));
-    }
+    frame::x_marks(c, &plot.x_marks, &x, (top, bottom), "rf");
     y_marks(c, plot, &y, (left, right));
     c.height = bottom + frame::x_axis(c, &plot.x, &x, (top, bottom), whole, false);
 
@@ -52,9 +50,11 @@ pub(super) fn draw(c: &mut Canvas, plot: &Curve) {
         line(c, *key, series, &x, &y);
         describe(c, plot, series);
     }
+    frame::x_mark_names(c, &plot.x_marks, &x, top, 3);
+    y_mark_names(c, plot, &y, right);
     for series in &plot.series {
         let reasons = series.points.iter().filter_map(|p| p.x.reason().or(p.y.reason()));
-        frame::state_missing(c, &format!("points of {}", text::label(&series.name)), reasons);
+        frame::state_missing(c, ("point", "points"), &text::label(&series.name), reasons);
     }
 }
 
@@ -76,15 +76,21 @@ fn band(point: &CurvePoint) -> Option<(f64, f64)> {
 fn y_marks(c: &mut Canvas, plot: &Curve, y: &Scale, (left, right): (f64, f64)) {
     for mark in &plot.y_marks {
         let Some(at) = mark.at.get() else { continue };
-        let from = y.at(at);
-        let mut label_at = from - 5.0;
-        if let Some(to) = mark.to.as_ref().and_then(|t| t.get()) {
-            c.rect((left, from), (right, y.at(to)), "wash");
-            label_at = from.min(y.at(to)) + 13.0;
-        } else {
-            c.line((left, from), (right, from), "rf");
+        match mark.to.as_ref().and_then(|t| t.get()) {
+            Some(to) => c.rect((left, y.at(at)), (right, y.at(to)), "wash"),
+            None => c.line((left, y.at(at)), (right, y.at(at)), "rf"),
         }
-        c.label(right - 2.0, label_at, &mark.label, Anchor::End, (right - left) / 2.0, "m halo");
+    }
+}
+
+fn y_mark_names(c: &mut Canvas, plot: &Curve, y: &Scale, right: f64) {
+    for mark in &plot.y_marks {
+        let Some(at) = mark.at.get() else { continue };
+        let at = match mark.to.as_ref().and_then(|t| t.get()) {
+            Some(to) => y.at(at).min(y.at(to)) + 14.0,
+            None => y.at(at) - 5.0,
+        };
+        c.label(right - 2.0, at, &mark.label, Anchor::End, right / 2.0, "m halo");
     }
 }
 

@@ -1,5 +1,4 @@
 //! Estimates with intervals against their nulls, a row each.
-use super::super::document::Status;
 use super::super::number::{Num, bracket, count, or_dash};
 use super::super::plot::{Forest, ForestRow};
 use super::canvas::{Anchor, Canvas};
@@ -25,7 +24,7 @@ pub(super) fn draw(c: &mut Canvas, plot: &Forest) {
     let x_domain = domain(&plot.x, values.chain(frame::mark_values(&plot.reference)), 6);
     let widest = plot.rows.iter().map(|r| text::width(&text::label(&r.label))).fold(90.0, f64::max);
     let columns = if c.compact() {
-        Columns { label: c.width * 0.5, left: 8.0, right: c.width - 8.0, row: 42.0, drop: 11.0 }
+        Columns { label: c.width * 0.48, left: 8.0, right: c.width - 8.0, row: 42.0, drop: 11.0 }
     } else {
         let label = widest.min(250.0);
         Columns { label, left: label + 22.0, right: c.width - 292.0, row: 26.0, drop: 0.0 }
@@ -37,11 +36,6 @@ pub(super) fn draw(c: &mut Canvas, plot: &Forest) {
         heads(c, top - 8.0);
     }
     let bottom = top + height(plot, columns.row);
-    if let Some(mark) = &plot.reference
-        && let Some(at) = mark.at.get()
-    {
-        c.line((x.at(at), top), (x.at(at), bottom), "rf");
-    }
     let mut y = top;
     let mut group: Option<&str> = None;
     for row in &plot.rows {
@@ -57,19 +51,13 @@ pub(super) fn draw(c: &mut Canvas, plot: &Forest) {
     }
     c.height = bottom + frame::x_axis(c, &plot.x, &x, (top, bottom), false, false);
     let missing = plot.rows.iter().filter_map(|r| r.estimate.reason());
-    frame::state_missing(c, "estimates", missing);
+    frame::state_missing(c, ("estimate", "estimates"), "", missing);
 }
 
 fn values(row: &ForestRow) -> [Option<f64>; 5] {
     let [low, high] = &row.interval;
     let null = row.null.as_ref();
-    [
-        row.estimate.get(),
-        low.get(),
-        high.get(),
-        null.and_then(|n| n[0].get()),
-        null.and_then(|n| n[1].get()),
-    ]
+    [row.estimate.get(), low.get(), high.get(), null.and_then(|n| n[0].get()), null.and_then(|n| n[1].get())]
 }
 
 fn height(plot: &Forest, row: f64) -> f64 {
@@ -113,6 +101,10 @@ fn draw_row(c: &mut Canvas, plot: &Forest, row: &ForestRow, columns: &Columns, x
     let baseline = top + if c.compact() { 16.0 } else { columns.row / 2.0 + 4.3 };
     let y = top + columns.row / 2.0 + columns.drop;
     c.label(0.0, baseline, &row.label, Anchor::Start, columns.label, "");
+    if let Some(at) = plot.reference.as_ref().and_then(|mark| mark.at.get()) {
+        // In rows of its own, so that it does not run through the text.
+        c.line((x.at(at), y - 13.0), (x.at(at), y + 13.0), "rf");
+    }
     if let Some([low, high]) = &row.null
         && let (Some(low), Some(high)) = (low.get(), high.get())
     {
@@ -126,29 +118,19 @@ fn draw_row(c: &mut Canvas, plot: &Forest, row: &ForestRow, columns: &Columns, x
     let numbers = format!("{} {}", or_dash(&row.estimate, plot.digits), bracket(low, high, plot.digits));
     let status = row.status;
     if c.compact() {
-        let word = status.map_or(String::new(), |s| format!(" · {}", s.word()));
-        let text = format!("{numbers} · n {}{word}", count(row.n));
-        // The numbers come first: the label gives way, and the verdict's word stands in the table.
-        let text = if text::width(&text) > columns.label { format!("{numbers} · n {}", count(row.n)) } else { text };
-        c.label(c.width, baseline, &text, Anchor::End, columns.label, "m");
+        let text = format!("{numbers} · n {}", count(row.n));
+        c.label(c.width - 17.0, baseline, &text, Anchor::End, columns.label, "m");
+        if let Some(status) = status {
+            c.label(c.width, baseline, status.sign(), Anchor::End, 16.0, status.class());
+        }
     } else {
         c.label(c.width - 150.0, baseline, &numbers, Anchor::End, 140.0, "");
         c.label(c.width - 98.0, baseline, &count(row.n), Anchor::End, 50.0, "m");
         if let Some(status) = status {
-            c.label(c.width - 86.0, baseline, status.word(), Anchor::Start, 86.0, verdict_class(status));
+            c.label(c.width - 86.0, baseline, status.word(), Anchor::Start, 86.0, status.class());
         }
     }
     describe(c, plot, row);
-}
-
-/// Class that colours a verdict.
-fn verdict_class(status: Status) -> &'static str {
-    match status {
-        Status::Supported => "ok",
-        Status::NotSupported => "no",
-        Status::Unclear => "unsure",
-        Status::Caution => "care",
-    }
 }
 
 /// A square on its whiskers.
@@ -172,8 +154,9 @@ fn describe(c: &mut Canvas, plot: &Forest, row: &ForestRow) {
     let [low, high] = &row.interval;
     let show = |value: &Num| or_dash(value, plot.digits);
     let null = row.null.as_ref().map_or(String::new(), |[l, h]| format!(", null {} to {}", show(l), show(h)));
+    let verdict = row.status.map_or(String::new(), |s| format!(", {}", s.word()));
     c.describe(format!(
-        "{}: {}, interval {} to {}{null}, n {}.",
+        "{}: {}, interval {} to {}{null}, n {}{verdict}.",
         text::label(&row.label),
         show(&row.estimate),
         show(low),

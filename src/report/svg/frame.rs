@@ -15,6 +15,8 @@ pub(super) enum Swatch {
     Line,
     /// Marker alone.
     Marker,
+    /// A filled area.
+    Area,
 }
 
 /// A legend in as many rows as it needs; returns the height taken.
@@ -35,6 +37,8 @@ pub(super) fn legend(c: &mut Canvas, top: f64, entries: &[(Key, &str)], swatch: 
         if swatch == Swatch::Line {
             path_line(c, *key, &[(x + 1.0, y - 4.0), (x + 22.0, y - 4.0)], "ln");
             c.marker(*key, (x + 11.5, y - 4.0), 3.6, "pt", None);
+        } else if swatch == Swatch::Area {
+            area(c, *key, (x, y - 9.0), (x + 11.0, y + 1.0));
         } else {
             c.marker(*key, (x + 6.0, y - 4.0), 4.2, "pt", None);
         }
@@ -42,6 +46,16 @@ pub(super) fn legend(c: &mut Canvas, top: f64, entries: &[(Key, &str)], swatch: 
         x += wide + 18.0;
     }
     y - top + 11.0
+}
+
+fn area(c: &mut Canvas, key: Key, a: (f64, f64), b: (f64, f64)) {
+    match key {
+        Key::Series(_) => c.rect(a, b, &format!("bar {}", key.colour())),
+        Key::Control(_) => {
+            c.rect(a, b, "wash");
+            c.rect(a, b, "edge");
+        }
+    }
 }
 
 /// A line in the colour and dash of its series.
@@ -70,7 +84,14 @@ pub(super) fn axis_name(axis: &Axis) -> String {
 }
 
 /// The horizontal axis under `bottom`: line, ticks, grid up to `top` where asked, name; returns the height taken.
-pub(super) fn x_axis(c: &mut Canvas, axis: &Axis, scale: &Scale, span: (f64, f64), whole: bool, grid: bool) -> f64 {
+pub(super) fn x_axis(
+    c: &mut Canvas,
+    axis: &Axis,
+    scale: &Scale,
+    span: (f64, f64),
+    whole: bool,
+    grid: bool,
+) -> f64 {
     let (top, bottom) = span;
     let (left, right) = scale.range();
     c.line((left, bottom), (right, bottom), "ax");
@@ -106,7 +127,7 @@ pub(super) fn y_axis(c: &mut Canvas, axis: &Axis, scale: &Scale, (left, right): 
         c.label(left - 7.0, y + 4.2, &name, Anchor::End, (left - 7.0).max(20.0), "m");
     }
     let name = axis_name(axis);
-    c.label(0.0, top.min(bottom) - 10.0, &name, Anchor::Start, c.width, "");
+    c.label(0.0, top.min(bottom) - 13.0, &name, Anchor::Start, c.width, "");
 }
 
 /// Room that the labels of a vertical axis need, left of the plane.
@@ -115,7 +136,10 @@ pub(super) fn y_room(axis: &Axis, scale: &Scale) -> f64 {
 }
 
 fn y_ticks(axis: &Axis, scale: &Scale) -> Vec<(f64, String)> {
-    named_ticks(axis, scale).unwrap_or_else(|| ticks(scale, 5, false))
+    let (from, to) = scale.range();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // clamped
+    let about = ((from - to).abs() / 50.0).clamp(3.0, 9.0) as usize;
+    named_ticks(axis, scale).unwrap_or_else(|| ticks(scale, about, false))
 }
 
 fn named_ticks(axis: &Axis, scale: &Scale) -> Option<Vec<(f64, String)>> {
@@ -126,27 +150,41 @@ fn named_ticks(axis: &Axis, scale: &Scale) -> Option<Vec<(f64, String)>> {
     Some(named.filter(|(at, _)| scale.holds(*at)).collect())
 }
 
-/// A mark on the horizontal axis: a line or a washed range, its label at the top in the row given.
-pub(super) fn x_mark(c: &mut Canvas, mark: &Mark, scale: &Scale, (top, bottom): (f64, f64), row: f64) {
-    let Some(at) = mark.at.get() else {
-        c.remark(format!("{} is missing: {}.", mark.label, mark.at.reason().unwrap_or("no reason given")));
-        return;
-    };
-    let from = scale.at(at);
+/// Lines and washed ranges of marks on the horizontal axis, drawn before the data.
+pub(super) fn x_marks(c: &mut Canvas, marks: &[Mark], scale: &Scale, (top, bottom): (f64, f64), class: &str) {
     let (left, right) = scale.range();
-    let mut x = from;
-    if let Some(to) = mark.to.as_ref().and_then(|t| t.get()) {
-        c.rect((from.clamp(left, right), top), (scale.at(to).clamp(left, right), bottom), "wash");
-        x = from.max(left);
-    } else {
-        c.line((from, top), (from, bottom), "rf");
+    for mark in marks {
+        let Some(at) = mark.at.get() else {
+            c.remark(format!(
+                "{} is missing: {}.",
+                mark.label,
+                mark.at.reason().unwrap_or("no reason given")
+            ));
+            continue;
+        };
+        let from = scale.at(at);
+        match mark.to.as_ref().and_then(|t| t.get()) {
+            Some(to) => {
+                c.rect((from.clamp(left, right), top), (scale.at(to).clamp(left, right), bottom), "wash")
+            }
+            None => c.line((from, top), (from, bottom), class),
+        }
     }
-    let wide = text::width(&mark.label);
-    let y = top + 12.0 + row * 15.0;
-    if x + 4.0 + wide <= right {
-        c.label(x + 4.0, y, &mark.label, Anchor::Start, wide + 1.0, "m halo");
-    } else {
-        c.label(x - 4.0, y, &mark.label, Anchor::End, (x - left).max(60.0), "m halo");
+}
+
+/// Names of marks on the horizontal axis, drawn after the data, in `rows` rows from the top in turn.
+pub(super) fn x_mark_names(c: &mut Canvas, marks: &[Mark], scale: &Scale, top: f64, rows: u8) {
+    let (left, right) = scale.range();
+    for (mark, row) in marks.iter().zip((0..rows.max(1)).cycle()) {
+        let Some(at) = mark.at.get() else { continue };
+        let x = scale.at(at).max(left);
+        let wide = text::width(&mark.label);
+        let y = top + 12.0 + f64::from(row) * 15.0;
+        if x + 4.0 + wide <= right {
+            c.label(x + 4.0, y, &mark.label, Anchor::Start, wide + 1.0, "m halo");
+        } else {
+            c.label(x - 4.0, y, &mark.label, Anchor::End, (x - left).max(60.0), "m halo");
+        }
     }
 }
 
@@ -156,7 +194,12 @@ pub(super) fn mark_values<'a>(marks: impl IntoIterator<Item = &'a Mark>) -> Vec<
 }
 
 /// States how many values are missing and why.
-pub(super) fn state_missing<'a>(c: &mut Canvas, what: &str, reasons: impl Iterator<Item = &'a str>) {
+pub(super) fn state_missing<'a>(
+    c: &mut Canvas,
+    (one, many): (&str, &str),
+    of: &str,
+    reasons: impl Iterator<Item = &'a str>,
+) {
     let mut seen: Vec<(&str, usize)> = Vec::new();
     for reason in reasons {
         match seen.iter_mut().find(|(r, _)| *r == reason) {
@@ -165,7 +208,17 @@ pub(super) fn state_missing<'a>(c: &mut Canvas, what: &str, reasons: impl Iterat
         }
     }
     for (reason, n) in seen {
-        let verb = if n == 1 { "is" } else { "are" };
-        c.remark(format!("{n} {what} {verb} missing and not drawn ({reason})."));
+        let (what, verb) = if n == 1 { (one, "is") } else { (many, "are") };
+        let of = if of.is_empty() { String::new() } else { format!(" of {of}") };
+        c.remark(format!("{n} {what}{of} {verb} missing and not drawn ({reason})."));
+    }
+}
+
+/// States how many names found no room.
+pub(super) fn state_left_out(c: &mut Canvas, names: usize) {
+    match names {
+        0 => {}
+        1 => c.remark("1 name is not written for lack of room; it is in the data."),
+        n => c.remark(format!("{n} names are not written for lack of room; all are in the data.")),
     }
 }

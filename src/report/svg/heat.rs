@@ -17,21 +17,29 @@ pub(super) fn draw(c: &mut Canvas, plot: &HeatMap) {
     }
     let centre = plot.centre.get().unwrap_or(0.0);
     let cells = || plot.rows.iter().flat_map(|r| &r.cells);
-    let widest = extent(cells().filter_map(|v| Some((v.get()? - centre).abs()))).map_or(1.0, |(_, high)| high);
+    let widest =
+        extent(cells().filter_map(|v| Some((v.get()? - centre).abs()))).map_or(1.0, |(_, high)| high);
     let span = plot.span.get().filter(|s| *s > 0.0).unwrap_or(widest).max(f64::MIN_POSITIVE);
 
-    let heads = plot.rows.iter().map(|r| text::width(&text::label(&r.label))).fold(0.0, f64::max);
-    let left = heads.min(if c.compact() { 104.0 } else { 210.0 }) + 10.0;
+    let heads = plot
+        .rows
+        .iter()
+        .map(|r| text::width(&text::label(&r.label)))
+        .fold(text::width(&plot.value), f64::max);
+    let left = heads.min(if c.compact() { 122.0 } else { 210.0 }) + 10.0;
+    let names: Vec<_> = plot.columns.iter().map(|n| text::label(n)).collect();
+    let longest = names.iter().map(|n| text::width(n)).fold(0.0, f64::max).min(130.0);
     #[allow(clippy::cast_precision_loss)] // a matrix drawn on a page
-    let wide = ((c.width - left - 2.0) / columns as f64).min(if c.compact() { 62.0 } else { 84.0 });
+    let fill = |room: f64| (room / columns as f64).min(if c.compact() { 62.0 } else { 84.0 });
+    let level = fill(c.width - left - 2.0);
+    let slanted = longest > level - 6.0;
+    // Slanted heads lean out over the last column.
+    let wide = if slanted { fill(c.width - left - longest * 0.68) } else { level };
     let tall = if wide >= 30.0 { (wide * 0.62).clamp(26.0, 40.0) } else { wide.clamp(2.0, 26.0) };
     let number = text::width(&"0".repeat(plot.digits + 2)) + 8.0;
     let numbers = wide >= number;
 
-    let names: Vec<_> = plot.columns.iter().map(|n| text::label(n)).collect();
-    let longest = names.iter().map(|n| text::width(n)).fold(0.0, f64::max);
-    let slanted = longest > wide - 6.0;
-    let top = if slanted { longest.min(130.0) * 0.72 + 22.0 } else { 24.0 };
+    let top = if slanted { longest * 0.72 + 22.0 } else { 24.0 };
     heads_of_columns(c, &names, left, wide, top, slanted);
 
     // Heads of rows that are lower than a line of text would overprint each other.
@@ -57,15 +65,22 @@ pub(super) fn draw(c: &mut Canvas, plot: &HeatMap) {
     describe(c, plot);
     let short = plot.rows.iter().map(|r| columns.saturating_sub(r.cells.len())).sum();
     let reasons = cells().filter_map(Num::reason).chain(std::iter::repeat_n("no cell given", short));
-    frame::state_missing(c, "cells", reasons);
+    frame::state_missing(c, ("cell", "cells"), "", reasons);
     let beyond = cells().filter_map(Num::get).filter(|v| (v - centre).abs() > span * (1.0 + 1e-9)).count();
     if beyond > 0 {
         c.remark(format!("{beyond} cells lie beyond the colour scale and are drawn at its end."));
     }
 }
 
-fn heads_of_columns(c: &mut Canvas, names: &[std::borrow::Cow<'_, str>], left: f64, wide: f64, top: f64, slanted: bool) {
-    let mut x = left + wide / 2.0;
+fn heads_of_columns(
+    c: &mut Canvas,
+    names: &[std::borrow::Cow<'_, str>],
+    left: f64,
+    wide: f64,
+    top: f64,
+    slanted: bool,
+) {
+    let mut x = left + wide / 2.0 - if slanted { 3.0 } else { 0.0 };
     let mut free = f64::NEG_INFINITY;
     for name in names {
         if slanted {
@@ -149,7 +164,7 @@ fn describe(c: &mut Canvas, plot: &HeatMap) {
     let values = plot.rows.iter().flat_map(|r| r.cells.iter().filter_map(Num::get));
     if let Some((low, high)) = extent(values) {
         c.describe(format!(
-            "Matrix of {}, {} rows by {} columns, from {} to {}.",
+            "Matrix of {}, {} × {}, from {} to {}.",
             plot.value,
             plot.rows.len(),
             plot.columns.len(),

@@ -31,9 +31,9 @@ pub(super) fn draw(c: &mut Canvas, plot: &Histogram) {
     if !null.is_empty() {
         entries.push((Key::Control(0), names.1.as_str()));
     }
-    let used = frame::legend(c, 0.0, &entries, Swatch::Line);
+    let used = frame::legend(c, 0.0, &entries, Swatch::Area);
     let rows = u8::try_from(plot.marks.len().min(4)).unwrap_or(4);
-    let top = used + 26.0;
+    let top = used + 29.0;
     let bottom = top + if c.compact() { 170.0 } else { 210.0 } + f64::from(rows) * 15.0;
     let y_axis = Axis::new("share of n").unit("%");
     // Room above the bars for the labels of the marks.
@@ -44,25 +44,25 @@ pub(super) fn draw(c: &mut Canvas, plot: &Histogram) {
     let x = Scale::new((low, high), left, right);
     frame::y_axis(c, &y_axis, &y, (left, right));
     if !null.is_empty() {
-        steps(c, Key::Control(0), &shares.1, &x, &y, "wash");
+        steps(c, &shares.1, &x, &y, "wash");
     }
     if !values.is_empty() {
         bars(c, &shares.0, &x, &y);
     }
     if !null.is_empty() {
-        steps(c, Key::Control(0), &shares.1, &x, &y, "ln cn");
+        steps(c, &shares.1, &x, &y, "ln thin cn");
     }
-    for (mark, row) in plot.marks.iter().zip(0_u8..) {
-        frame::x_mark(c, mark, &x, (top, bottom), f64::from(row % 4));
-    }
+    frame::x_marks(c, &plot.marks, &x, (top, bottom), "ln cf");
+    frame::x_mark_names(c, &plot.marks, &x, top, 4);
     c.height = bottom + frame::x_axis(c, &plot.x, &x, (top, bottom), false, false);
     describe(c, &names.0, &values);
     describe(c, &names.1, &null);
     for mark in &plot.marks {
-        c.describe(format!("{} at {}.", text::label(&mark.label), mark.at.get().unwrap_or(f64::NAN)));
+        let at = mark.at.get().map_or("missing".to_owned(), |v| v.to_string());
+        c.describe(format!("{} at {at}.", text::label(&mark.label)));
     }
     let reasons = plot.values.iter().chain(&plot.null).filter_map(Num::reason);
-    frame::state_missing(c, "values", reasons);
+    frame::state_missing(c, ("value", "values"), "", reasons);
 }
 
 /// Number of bins: Freedman and Diaconis' width, 2·IQR·n^(-1/3), of the larger set, between 8 and 48 bins.
@@ -105,7 +105,7 @@ fn bars(c: &mut Canvas, shares: &[f64], x: &Scale, y: &Scale) {
     }
 }
 
-fn steps(c: &mut Canvas, key: Key, shares: &[f64], x: &Scale, y: &Scale, class: &str) {
+fn steps(c: &mut Canvas, shares: &[f64], x: &Scale, y: &Scale, class: &str) {
     let edge = edges(x, shares.len());
     let mut d = format!("M{} {}", px(edge(0)), px(y.at(0.0)));
     for (i, share) in shares.iter().enumerate() {
@@ -113,11 +113,7 @@ fn steps(c: &mut Canvas, key: Key, shares: &[f64], x: &Scale, y: &Scale, class: 
         d.push_str(&format!("L{} {level}L{} {level}", px(edge(i)), px(edge(i + 1))));
     }
     d.push_str(&format!("L{} {}", px(edge(shares.len())), px(y.at(0.0))));
-    let mut tag = c.x.tag("path").a("class", class);
-    if class != "wash" {
-        tag = tag.a("stroke-dasharray", key.dash());
-    }
-    tag.a("d", &d).empty();
+    c.x.tag("path").a("class", class).a("d", &d).empty();
 }
 
 fn describe(c: &mut Canvas, name: &str, values: &[f64]) {

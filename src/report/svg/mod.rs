@@ -18,8 +18,8 @@ mod text;
 pub(super) mod xml;
 
 use super::plot::Plot;
-pub(super) use canvas::Drawing;
 use canvas::Canvas;
+pub(super) use canvas::Drawing;
 pub(super) use spark::spark;
 
 /// Style of every plot; its variables are set by `theme.css`.
@@ -45,9 +45,36 @@ impl Size {
     }
 }
 
+/// Names of groups in the order of their colours, so that one kind looks the same in all figures of a document.
+#[derive(Clone, Debug, Default)]
+pub(super) struct Palette(Vec<String>);
+
+impl Palette {
+    /// The groups of all plots; where they are more than there are colours each figure has its own order.
+    pub fn new<'a>(plots: impl Iterator<Item = &'a Plot>) -> Self {
+        let mut names: Vec<String> = Vec::new();
+        for name in plots.flat_map(group_names) {
+            if !names.iter().any(|n| n == name) {
+                names.push(name.to_owned());
+            }
+        }
+        if names.len() > canvas::COLOURS { Self::default() } else { Self(names) }
+    }
+}
+
+fn group_names(plot: &Plot) -> Vec<&str> {
+    match plot {
+        Plot::Strip(p) => p.groups.iter().map(|g| g.label.as_str()).collect(),
+        Plot::Board(p) => p.rows.iter().map(|r| r.group.as_str()).collect(),
+        Plot::Scatter(p) => p.points.iter().map(|r| r.group.as_str()).collect(),
+        Plot::Slope(p) => p.rows.iter().map(|r| r.group.as_str()).filter(|g| !g.is_empty()).collect(),
+        Plot::Curve(_) | Plot::HeatMap(_) | Plot::Forest(_) | Plot::Histogram(_) => Vec::new(),
+    }
+}
+
 /// Lays `plot` out.
-pub(super) fn draw(plot: &Plot, size: Size) -> Drawing {
-    let mut canvas = Canvas::new(size);
+pub(super) fn draw(plot: &Plot, size: Size, palette: &Palette) -> Drawing {
+    let mut canvas = Canvas::new(size, palette.clone());
     match plot {
         Plot::Curve(p) => curve::draw(&mut canvas, p),
         Plot::HeatMap(p) => heat::draw(&mut canvas, p),

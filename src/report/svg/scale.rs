@@ -105,11 +105,12 @@ pub(super) fn ticks(scale: &Scale, about: usize, whole: bool) -> Vec<(f64, Strin
 }
 
 fn decimals(step: f64) -> usize {
-    (0..9).find(|d| {
-        let scaled = step * 10_f64.powi(*d);
-        (scaled - scaled.round()).abs() < scaled.abs() * 1e-6
-    })
-    .map_or(9, |d| usize::try_from(d).unwrap_or(0))
+    (0..9)
+        .find(|d| {
+            let scaled = step * 10_f64.powi(*d);
+            (scaled - scaled.round()).abs() < scaled.abs() * 1e-6
+        })
+        .map_or(9, |d| usize::try_from(d).unwrap_or(0))
 }
 
 /// A tick's label; very large and very small numbers in powers of ten.

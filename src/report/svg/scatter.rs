@@ -3,7 +3,7 @@ use super::super::number::fixed;
 use super::super::plot::{Scatter, ScatterPoint};
 use super::canvas::{Anchor, Canvas, Groups};
 use super::frame::{self, Swatch};
-use super::scale::{Scale, all_whole, domain, ticks};
+use super::scale::{Scale, all_whole, domain};
 use super::text;
 
 const MAX_TITLES: usize = 600;
@@ -23,10 +23,10 @@ pub(super) fn draw(c: &mut Canvas, plot: &Scatter) {
         let both = (x_domain.0.min(y_domain.0), x_domain.1.max(y_domain.1));
         (x_domain, y_domain) = (both, both);
     }
-    let groups = Groups::new(plot.points.iter().map(|p| p.group.as_str()));
-    let used = frame::legend(c, 0.0, &groups.legend(), Swatch::Marker);
-    let top = used + 26.0;
-    let probe = Scale::new(y_domain, 1.0, 0.0);
+    let groups = Groups::new(c, plot.points.iter().map(|p| p.group.as_str()));
+    let used = frame::legend(c, 0.0, groups.legend(), Swatch::Marker);
+    let top = used + 29.0;
+    let probe = Scale::new(y_domain, 400.0, 0.0);
     let left = frame::y_room(&plot.y, &probe);
     // A square plane where both axes share a scale: 45° must be 45°.
     let wide = c.width - 10.0 - left;
@@ -37,30 +37,26 @@ pub(super) fn draw(c: &mut Canvas, plot: &Scatter) {
     let y = Scale::new(y_domain, bottom, top);
     frame::y_axis(c, &plot.y, &y, (left, right));
     let whole = all_whole(plot.points.iter().map(|p| &p.x));
-    for (at, _) in ticks(&x, 5, whole) {
-        c.line((x.at(at), top), (x.at(at), bottom), "gr");
-    }
     if plot.diagonal {
         c.line((left, bottom), (right, top), "rf");
         c.label(right - 6.0, top + 28.0, "equal", Anchor::End, 60.0, "m halo");
     }
-    c.height = bottom + frame::x_axis(c, &plot.x, &x, (top, bottom), whole, false);
+    c.height = bottom + frame::x_axis(c, &plot.x, &x, (top, bottom), whole, true);
     let titles = known.len() <= MAX_TITLES;
     let mut taken: Vec<Boxed> = Vec::new();
     for (point, px, py) in &known {
         let at = (x.at(*px), y.at(*py));
-        let title = titles.then(|| format!("{}: {}, {}", text::label(&point.label), fixed(*px, 3), fixed(*py, 3)));
+        let title =
+            titles.then(|| format!("{}: {}, {}", text::label(&point.label), fixed(*px, 3), fixed(*py, 3)));
         c.marker(groups.key(&point.group), at, 3.8, "dot", title.as_deref());
         taken.push((at.0 - 4.0, at.1 - 4.0, at.0 + 4.0, at.1 + 4.0));
     }
     let plane = (left, top, c.width, bottom);
     let left_out = names(c, &known, &x, &y, plane, &mut taken);
-    if left_out > 0 {
-        c.remark(format!("{left_out} names are not written for lack of room; all are in the data."));
-    }
+    frame::state_left_out(c, left_out);
     c.describe(format!("{} points of {} against {}.", known.len(), plot.y.label, plot.x.label));
     let reasons = plot.points.iter().filter_map(|p| p.x.reason().or(p.y.reason()));
-    frame::state_missing(c, "points", reasons);
+    frame::state_missing(c, ("point", "points"), "", reasons);
 }
 
 /// Writes names where they meet no dot and no other name; returns how many found no room.

@@ -13,16 +13,17 @@ pub(super) fn draw(c: &mut Canvas, plot: &Slope) {
     let (Some((first, last)), true) = (extent(ranks), plot.columns.len() > 1) else {
         return c.nothing("ranks in two columns are needed");
     };
-    let groups = Groups::new(plot.rows.iter().map(|r| r.group.as_str()));
+    let groups = Groups::new(c, plot.rows.iter().map(|r| r.group.as_str()));
     let grouped = !groups.legend().is_empty();
     let mover = plot.mover.get().unwrap_or(f64::INFINITY);
-    let entries = if grouped { groups.legend() } else { direction_legend() };
-    let used = frame::legend(c, 0.0, &entries, Swatch::Line);
+    let directions = direction_legend();
+    let entries = if grouped { groups.legend() } else { &directions };
+    let used = frame::legend(c, 0.0, entries, Swatch::Line);
     let top = used + 32.0;
     #[allow(clippy::cast_precision_loss)] // rows on a page
     let tall = (plot.rows.len() as f64 * (LINE + 2.0)).clamp(60.0, if c.compact() { 560.0 } else { 680.0 });
     let bottom = top + tall;
-    let side = if c.compact() { 132.0 } else { 250.0 };
+    let side = if c.compact() { 148.0 } else { 250.0 };
     let y = Scale::new((first, last), top, bottom);
     #[allow(clippy::cast_precision_loss)] // columns on a page
     let x = Scale::new((0.0, (plot.columns.len() - 1) as f64), side, c.width - side);
@@ -38,12 +39,8 @@ pub(super) fn draw(c: &mut Canvas, plot: &Slope) {
     for row in &order {
         let moves = change(row).abs() >= mover;
         let key = if grouped { groups.key(&row.group) } else { direction(row, mover) };
-        let places: Vec<Option<(f64, f64)>> = row
-            .ranks
-            .iter()
-            .zip(0_u32..)
-            .map(|(r, i)| Some((x.at(f64::from(i)), y.at(r.get()?))))
-            .collect();
+        let places: Vec<Option<(f64, f64)>> =
+            row.ranks.iter().zip(0_u32..).map(|(r, i)| Some((x.at(f64::from(i)), y.at(r.get()?)))).collect();
         for pair in places.windows(2) {
             if let [Some(a), Some(b)] = pair {
                 path_line(c, key, &[*a, *b], if moves { "ln" } else { "ln hair" });
@@ -56,9 +53,7 @@ pub(super) fn draw(c: &mut Canvas, plot: &Slope) {
     order.reverse();
     let mut left_out = ends(c, &order, &y, 0, (side - 9.0, Anchor::End), mover);
     left_out += ends(c, &order, &y, plot.columns.len() - 1, (c.width - side + 9.0, Anchor::Start), mover);
-    if left_out > 0 {
-        c.remark(format!("{left_out} names are not written for lack of room; all are in the data."));
-    }
+    frame::state_left_out(c, left_out);
     c.height = bottom + 14.0;
     let movers = plot.rows.iter().filter(|r| change(r).abs() >= mover).count();
     c.describe(format!(
@@ -70,7 +65,7 @@ pub(super) fn draw(c: &mut Canvas, plot: &Slope) {
         c.remark(format!("Coloured: items that move by {mover} ranks or more."));
     }
     let reasons = plot.rows.iter().flat_map(|r| r.ranks.iter().filter_map(Num::reason));
-    frame::state_missing(c, "ranks", reasons);
+    frame::state_missing(c, ("rank", "ranks"), "", reasons);
 }
 
 /// Change of rank from the first to the last column; 0 where either is missing. Below 0 it rose.
@@ -89,8 +84,8 @@ fn direction(row: &SlopeRow, mover: f64) -> Key {
     }
 }
 
-fn direction_legend() -> Vec<(Key, &'static str)> {
-    vec![(Key::Series(0), "rises"), (Key::Series(1), "falls"), (Key::Control(1), "stays near its rank")]
+fn direction_legend() -> [(Key, &'static str); 3] {
+    [(Key::Series(0), "rises"), (Key::Series(1), "falls"), (Key::Control(1), "stays near its rank")]
 }
 
 fn title(plot: &Slope, row: &SlopeRow) -> String {
@@ -104,7 +99,14 @@ fn title(plot: &Slope, row: &SlopeRow) -> String {
 }
 
 /// Names at one end, those that move most first; returns how many found no room.
-fn ends(c: &mut Canvas, order: &[&SlopeRow], y: &Scale, column: usize, place: (f64, Anchor), mover: f64) -> usize {
+fn ends(
+    c: &mut Canvas,
+    order: &[&SlopeRow],
+    y: &Scale,
+    column: usize,
+    place: (f64, Anchor),
+    mover: f64,
+) -> usize {
     let (x, anchor) = place;
     let room = if anchor == Anchor::End { x } else { c.width - x };
     let mut taken: Vec<f64> = Vec::new();
@@ -120,7 +122,7 @@ fn ends(c: &mut Canvas, order: &[&SlopeRow], y: &Scale, column: usize, place: (f
         let label = text::label(&row.label);
         let number = rank.to_string();
         let class = if change(row).abs() >= mover { "" } else { "m" };
-        let name_room = room - 30.0;
+        let name_room = room - 28.0;
         if anchor == Anchor::End {
             c.label(x, at + 4.3, &number, Anchor::End, 28.0, "m");
             c.label(x - 28.0, at + 4.3, &label, Anchor::End, name_room, class);

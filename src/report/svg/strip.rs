@@ -1,7 +1,7 @@
 //! Single values by group, each a dot, with the group's median.
 use super::super::number::fixed;
 use super::super::plot::{Labelled, Strip, StripGroup};
-use super::canvas::{Anchor, Canvas, Key};
+use super::canvas::{Anchor, Canvas, Groups, Key};
 use super::frame;
 use super::scale::{Scale, all_whole, domain};
 use super::text;
@@ -20,8 +20,9 @@ pub(super) fn draw(c: &mut Canvas, plot: &Strip) {
     let x_domain = domain(&plot.x, values, 6);
     let widest = plot.groups.iter().map(|g| text::width(&text::label(&g.label))).fold(60.0, f64::max);
     let compact = c.compact();
-    let (label, left) = if compact { (c.width - 110.0, 8.0) } else { (widest.min(210.0), widest.min(210.0) + 22.0) };
-    let right = c.width - if compact { 8.0 } else { 118.0 };
+    let (label, left) =
+        if compact { (c.width - 135.0, 8.0) } else { (widest.min(210.0), widest.min(210.0) + 22.0) };
+    let right = c.width - if compact { 8.0 } else { 132.0 };
     let x = Scale::new(x_domain, left, right);
     let top = if plot.reference.is_some() { 22.0 } else { 6.0 };
     let row = if compact { 58.0 } else { 40.0 };
@@ -31,15 +32,17 @@ pub(super) fn draw(c: &mut Canvas, plot: &Strip) {
     if let Some(mark) = &plot.reference {
         reference(c, mark, &x, (top, bottom));
     }
-    c.height = bottom + frame::x_axis(c, &plot.x, &x, (top, bottom), all_whole(points().map(|p| &p.value)), false);
+    c.height =
+        bottom + frame::x_axis(c, &plot.x, &x, (top, bottom), all_whole(points().map(|p| &p.value)), false);
+    let groups = Groups::new(c, plot.groups.iter().map(|g| g.label.as_str()));
     let titles = points().count() <= MAX_TITLES;
     let mut y = top;
-    for (g, group) in plot.groups.iter().enumerate() {
+    for group in &plot.groups {
         let middle = y + if compact { 37.0 } else { row / 2.0 };
         let baseline = if compact { y + 14.0 } else { middle + 4.3 };
         c.line((left, middle), (right, middle), "gr");
         c.label(0.0, baseline, &group.label, Anchor::Start, label, "");
-        dots(c, Key::Series(g), &group.points, &x, middle, titles);
+        dots(c, groups.key(&group.label), &group.points, &x, middle, titles);
         summary(c, group, &x, middle, baseline);
         y += row;
     }
@@ -47,7 +50,7 @@ pub(super) fn draw(c: &mut Canvas, plot: &Strip) {
         c.remark("Names of single dots are in the data, not in the picture.");
     }
     let reasons = points().filter_map(|p| p.value.reason());
-    frame::state_missing(c, "values", reasons);
+    frame::state_missing(c, ("value", "values"), "", reasons);
 }
 
 fn reference(c: &mut Canvas, mark: &super::super::plot::Mark, x: &Scale, (top, bottom): (f64, f64)) {
@@ -102,6 +105,6 @@ fn summary(c: &mut Canvas, group: &StripGroup, x: &Scale, middle: f64, baseline:
             format!("med. {} · n {n}", fixed(m, 2))
         }
     };
-    c.label(c.width, baseline, &text, Anchor::End, 110.0, "m");
+    c.label(c.width, baseline, &text, Anchor::End, 130.0, "m");
     c.describe(format!("{}: {text}.", text::label(&group.label)));
 }

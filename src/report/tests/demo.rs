@@ -46,14 +46,7 @@ pub(super) fn demo() -> Document {
         subtitle: "A demonstration with made-up numbers: every kind of block and plot once.".into(),
         provenance: provenance(),
         front: front(),
-        sections: vec![
-            separation(&mut r),
-            agreement(),
-            audit(),
-            board(&mut r),
-            transfer(&mut r),
-            limits(),
-        ],
+        sections: vec![separation(&mut r), agreement(), audit(), board(&mut r), transfer(&mut r), limits()],
     }
 }
 
@@ -63,7 +56,7 @@ fn provenance() -> Vec<Group> {
             .with("model", Cell::code("demo-135m"))
             .with("site", Cell::code("resid_post.18"))
             .with("pairs", 135_u64)
-            .with("seed", 20_251_u64)
+            .with("seed", Cell::code("20251"))
             .with("dtype", Cell::code("f32")),
         Group::new("Model")
             .with("name", Cell::code("demo-135m"))
@@ -71,7 +64,10 @@ fn provenance() -> Vec<Group> {
             .with("blocks × hidden", "30 × 576")
             .with("residual norm at the site", Cell::number(41.273, 2)),
         Group::new("Data")
-            .with("pairs.jsonl", Cell::code("sha256:9a7f12c3b4d5e6f708192a3b4c5d6e7f9a7f12c3b4d5e6f708192a3b4c5d6e7f"))
+            .with(
+                "pairs.jsonl",
+                Cell::code("sha256:9a7f12c3b4d5e6f708192a3b4c5d6e7f9a7f12c3b4d5e6f708192a3b4c5d6e7f"),
+            )
             .with("sequences.jsonl", Cell::code("sha256:1122334455667788990011223344556677889900"))
             .with("sequences", 96_u64),
         Group::new("Choices")
@@ -89,7 +85,8 @@ fn front() -> Vec<Finding> {
             measure: Measure::new("AUROC", 0.91),
             n: Sample::new(36, "held-out pairs of 4 axes"),
             interval: Interval::p95(0.84, 0.96, "cluster bootstrap over axes, 2000 draws"),
-            null: Null::new("labels shuffled within pairs, pipeline rerun", 0.38, 0.62).with_p(1.0 / 1001.0, Some(1000)),
+            null: Null::new("labels shuffled within pairs, pipeline rerun", 0.38, 0.62)
+                .with_p(1.0 / 1001.0, Some(1000)),
             see: Some("separation".into()),
         },
         Finding {
@@ -138,7 +135,9 @@ fn separation(r: &mut Lcg) -> Section {
             if gap == Some(layer) {
                 return CurvePoint::new(x, f64::NAN);
             }
-            let y = 0.5 + height * (1.0 - (-(x / 7.0)).exp()) * (1.0 - (x - 18.0).powi(2) / 900.0) + r.normal() * 0.008;
+            let y = 0.5
+                + height * (1.0 - (-(x / 7.0)).exp()) * (1.0 - (x - 18.0).powi(2) / 900.0)
+                + r.normal() * 0.008;
             CurvePoint::new(x, y).band(y - width, (y + width * 0.8).min(1.0))
         };
         Series::new(name, (0..30).map(|l| point(l, r)).collect())
@@ -244,7 +243,8 @@ fn agreement() -> Section {
         .iter()
         .enumerate()
         .map(|(i, n)| {
-            let cells = (0..24).map(|j| Num::new(0.5 + 0.5 * (-((i as f64 - j as f64) / 9.0).powi(2)).exp() - 0.08));
+            let cells =
+                (0..24).map(|j| Num::new(0.5 + 0.5 * (-((i as f64 - j as f64) / 9.0).powi(2)).exp() - 0.08));
             HeatRow::new(n, cells.collect())
         })
         .collect();
@@ -290,11 +290,19 @@ fn audit() -> Section {
         row("Cosine with the direction", "sentiment", 0.21, 0.18, 64, Status::Unclear),
         row("Cosine with the direction", "length", -0.04, 0.11, 135, Status::Supported),
         row("Cosine with the direction", "action against inaction", 0.34, 0.12, 40, Status::NotSupported),
-        row("After projection", "sentiment (circular: tested on its own data)", 0.0, 0.02, 64, Status::Caution),
+        row(
+            "After projection",
+            "sentiment (circular: tested on its own data)",
+            0.0,
+            0.02,
+            64,
+            Status::Caution,
+        ),
         row("After projection", "politeness", 0.11, 0.14, 1240, Status::Supported),
     ];
     rows.push(ForestRow { estimate: Num::missing("set has one class only"), ..rows[4].clone() });
     rows[5].label = "assertiveness".into();
+    rows[5].status = Some(Status::Unclear);
     rows[5].interval = [Num::missing("set has one class only"), Num::missing("set has one class only")];
     let mut table = Table::new(
         "audit-table",
@@ -321,12 +329,8 @@ fn audit() -> Section {
             f.status.unwrap().into(),
         ]);
     }
-    let forest = Forest {
-        x: Axis::new("cosine"),
-        reference: Some(Mark::at(0.0, "no relation")),
-        digits: 2,
-        rows,
-    };
+    let forest =
+        Forest { x: Axis::new("cosine"), reference: Some(Mark::at(0.0, "no relation")), digits: 2, rows };
     Section::new("audit", "Audit of confounds", "Action against inaction is not ruled out.")
         .with(Figure::new(
             "audit-forest",
@@ -336,7 +340,10 @@ fn audit() -> Section {
             "That a cosine near 0 makes two concepts independent in the model.",
         ))
         .with(table)
-        .with(Block::note(NoteKind::Warning, "The sentiment set was projected out and then tested: that row is circular."))
+        .with(Block::note(
+            NoteKind::Warning,
+            "The sentiment set was projected out and then tested: that row is circular.",
+        ))
 }
 
 /// `n` rows of a board in order of score.
@@ -393,22 +400,26 @@ fn board(r: &mut Lcg) -> Section {
         ]);
     }
     let board = Board { x: Axis::new("score").unit("cosine"), digits: 3, rows };
-    Section::new("board", "Board of sequences", "Prose for values leads; symbols are spread over the whole board.")
-        .with(Figure::new(
-            "board-figure",
-            "The two ends of the board",
-            board,
-            "Score: mean shift along the direction over 16 probes; grey: 95 % interval over probes.",
-            "That a sequence high on the board makes the model act better.",
-        ))
-        .with(Figure::new(
-            "kinds",
-            "Scores by kind of sequence",
-            strip,
-            "A dot a sequence; the long line is the median of its kind.",
-            "Differences within a kind that come from length.",
-        ))
-        .with(table)
+    Section::new(
+        "board",
+        "Board of sequences",
+        "Prose for values leads; symbols are spread over the whole board.",
+    )
+    .with(Figure::new(
+        "board-figure",
+        "The two ends of the board",
+        board,
+        "Score: mean shift along the direction over 16 probes; grey: 95 % interval over probes.",
+        "That a sequence high on the board makes the model act better.",
+    ))
+    .with(Figure::new(
+        "kinds",
+        "Scores by kind of sequence",
+        strip,
+        "A dot a sequence; the long line is the median of its kind.",
+        "Differences within a kind that come from length.",
+    ))
+    .with(table)
 }
 
 fn transfer(r: &mut Lcg) -> Section {
@@ -468,16 +479,21 @@ fn limits() -> Section {
             ordered: false,
             items: vec![
                 "Pairs were written by few people in one language.".into(),
-                Rich::default().with(Span::Strong("One model of 135 M parameters.".into())).plain(" Nothing here says how larger ones behave."),
+                Rich::default()
+                    .with(Span::Strong("One model of 135 M parameters.".into()))
+                    .plain(" Nothing here says how larger ones behave."),
                 Rich::default().plain("Formula: ").code("z = √H · cos(δ̄, d) · coherence").plain("."),
             ],
         })
-        .with(Block::note(NoteKind::Limit, "Four held-out axes are few: the intervals over axes are wide for that reason."))
+        .with(Block::note(
+            NoteKind::Limit,
+            "Four held-out axes are few: the intervals over axes are wide for that reason.",
+        ))
         .with(Block::note(NoteKind::Remark, "Seeds reproduce every figure."))
         .with(
             Group::new("Seeds")
-                .with("split", 1_u64)
-                .with("bootstrap", 20_251_u64)
+                .with("split", Cell::code("1"))
+                .with("bootstrap", Cell::code("20251"))
                 .with("a value that is missing", Cell::number(f64::INFINITY, 2)),
         )
         .with(Block::Details {

@@ -1,5 +1,5 @@
 //! Data at the edge: none, one, all equal, missing, huge, many, long.
-use super::super::svg::{Size, draw};
+use super::super::svg::{Palette, Size, draw};
 use super::super::*;
 use super::demo::{Lcg, board_rows};
 use super::{axis, parse};
@@ -7,11 +7,16 @@ use super::{axis, parse};
 /// Draws at both widths; the SVG must be well-formed and its coordinates finite and on the page.
 fn drawn(plot: &Plot) -> [String; 2] {
     [Size::Wide, Size::Compact].map(|size| {
-        let drawing = draw(plot, size);
+        let drawing = draw(plot, size, &Palette::default());
         let svg = drawing.svg("title", "id", None);
         let page = parse(&svg);
-        let view: Vec<f64> =
-            page.root_element().attribute("viewBox").unwrap().split(' ').map(|v| v.parse().unwrap()).collect();
+        let view: Vec<f64> = page
+            .root_element()
+            .attribute("viewBox")
+            .unwrap()
+            .split(' ')
+            .map(|v| v.parse().unwrap())
+            .collect();
         assert!(view[3] > 0.0 && view[3] < 2500.0, "height {}", view[3]);
         for node in page.descendants().filter(|n| n.is_element()) {
             for name in ["x", "y", "x1", "x2", "y1", "y2", "width", "height"] {
@@ -27,7 +32,7 @@ fn drawn(plot: &Plot) -> [String; 2] {
 
 fn says(plot: &Plot, sentence: &str) {
     for size in [Size::Wide, Size::Compact] {
-        let drawing = draw(plot, size);
+        let drawing = draw(plot, size, &Palette::default());
         assert!(
             drawing.remarks.iter().any(|r| r.contains(sentence)) && drawing.desc.contains(sentence),
             "{sentence:?} is not among {:?}",
@@ -67,7 +72,7 @@ fn one_point_is_drawn() {
         assert_eq!(svg.matches("class=\"pt c0\"").count(), 1, "{svg}");
     }
     for svg in drawn(&Histogram { x: axis(), values: vec![Num::new(0.0)], ..Histogram::default() }.into()) {
-        assert_eq!(svg.matches("class=\"bar c0\"").count(), 1, "{svg}");
+        assert_eq!(svg.matches("class=\"bar c0\"").count(), 2, "one in the legend, one bar: {svg}");
     }
 }
 
@@ -81,7 +86,13 @@ fn equal_values_do_not_divide_by_zero() {
     drawn(&Scatter { x: axis(), y: axis(), diagonal: true, points }.into());
     let rows = vec![SlopeRow { ranks: vec![Num::new(1.0); 3], ..SlopeRow::default() }; 3];
     drawn(&Slope { columns: vec!["a".into(); 3], mover: Num::default(), rows }.into());
-    drawn(&HeatMap { span: Num::default(), ..HeatMap::cosine(vec!["a".into()], vec![HeatRow::new("a", vec![Num::new(0.0)])]) }.into());
+    drawn(
+        &HeatMap {
+            span: Num::default(),
+            ..HeatMap::cosine(vec!["a".into()], vec![HeatRow::new("a", vec![Num::new(0.0)])])
+        }
+        .into(),
+    );
 }
 
 #[test]
@@ -102,9 +113,9 @@ fn a_missing_value_breaks_the_line_and_is_stated() {
         assert_eq!(svg.matches("class=\"ln c0\"").count(), 2, "two stretches of line: {svg}");
         assert_eq!(svg.matches("class=\"bd c0\"").count(), 2, "two stretches of band: {svg}");
     }
-    says(&plot, "1 points of a is missing and not drawn (not a number).");
+    says(&plot, "1 point of a is missing and not drawn (not a number).");
     let heat = HeatMap::cosine(vec!["a".into()], vec![HeatRow::new("a", vec![Num::missing("one class")])]);
-    says(&heat.into(), "1 cells is missing and not drawn (one class).");
+    says(&heat.into(), "1 cell is missing and not drawn (one class).");
 }
 
 #[test]
@@ -137,20 +148,26 @@ fn a_thousand_of_everything_is_drawn() {
     let columns: Vec<String> = (0..100).map(|i| format!("checkpoint {i}")).collect();
     let rows = columns.iter().map(|c| HeatRow::new(c, values[..100].to_vec())).collect();
     drawn(&HeatMap { span: Num::default(), ..HeatMap::cosine(columns, rows) }.into());
-    let many = (0..40).map(|i| Series::new(format!("s{i}"), vec![CurvePoint::new(0.0, f64::from(i)), CurvePoint::new(1.0, 0.0)]));
+    let many = (0..40).map(|i| {
+        Series::new(format!("s{i}"), vec![CurvePoint::new(0.0, f64::from(i)), CurvePoint::new(1.0, 0.0)])
+    });
     drawn(&Curve { x: axis(), y: axis(), series: many.collect(), ..Curve::default() }.into());
 }
 
 #[test]
 fn long_labels_are_cut_between_characters_and_kept_in_full() {
     let family = "👩‍👩‍👧‍👦";
-    for label in ["word ".repeat(400).trim().to_owned(), family.repeat(120), "ا".repeat(500), "價".repeat(300)] {
+    for label in
+        ["word ".repeat(400).trim().to_owned(), family.repeat(120), "ا".repeat(500), "價".repeat(300)]
+    {
         let rows = vec![BoardRow { label: label.clone(), score: Num::new(1.0), ..BoardRow::default() }];
         for svg in drawn(&Board { x: axis(), digits: 1, rows }.into()) {
             let page = parse(&svg);
             let cut = page
                 .descendants()
-                .find(|n| n.tag_name().name() == "text" && n.children().any(|c| c.tag_name().name() == "title"))
+                .find(|n| {
+                    n.tag_name().name() == "text" && n.children().any(|c| c.tag_name().name() == "title")
+                })
                 .unwrap();
             assert_eq!(cut.first_element_child().unwrap().text(), Some(label.as_str()));
             let shown = cut.children().find(|n| n.is_text()).unwrap().text().unwrap();
@@ -170,7 +187,8 @@ fn blank_labels_are_named() {
 
 #[test]
 fn colours_markers_and_dashes_tell_thirty_series_apart() {
-    let series = (0..30).map(|i| Series::new(format!("{i}"), vec![CurvePoint::new(0.0, 0.0), CurvePoint::new(1.0, 1.0)]));
+    let series = (0..30)
+        .map(|i| Series::new(format!("{i}"), vec![CurvePoint::new(0.0, 0.0), CurvePoint::new(1.0, 1.0)]));
     let svg = &drawn(&Curve { x: axis(), y: axis(), series: series.collect(), ..Curve::default() }.into())[0];
     let page = parse(svg);
     // The lines that share one end point differ in colour or dash.
@@ -187,7 +205,7 @@ fn colours_markers_and_dashes_tell_thirty_series_apart() {
 fn a_small_drawing_is_as_it_was() {
     let heat = HeatMap::cosine(vec!["a".into()], vec![HeatRow::new("a", vec![Num::new(-0.5)])]);
     let svg = &drawn(&heat.into())[1];
-    let cell = "<rect x=\"70.5\" y=\"24.5\" width=\"61\" height=\"37.44\" class=\"neg\" fill-opacity=\"0.500\">\
+    let cell = "<rect x=\"50.31\" y=\"24.5\" width=\"61\" height=\"37.44\" class=\"neg\" fill-opacity=\"0.500\">\
                 <title>a · a: \u{2212}0.50</title></rect>";
     assert!(svg.contains(cell), "{svg}");
     assert!(svg.starts_with("<svg class=\"tn\" viewBox=\"0 0 440 "), "{svg}");

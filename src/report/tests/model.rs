@@ -68,9 +68,11 @@ fn another_schema_or_version_is_refused_by_name() {
 
 #[test]
 fn what_is_not_finite_is_missing_with_a_reason() {
-    for (value, reason) in
-        [(f64::NAN, "not a number"), (f64::INFINITY, "positive infinity"), (f64::NEG_INFINITY, "negative infinity")]
-    {
+    for (value, reason) in [
+        (f64::NAN, "not a number"),
+        (f64::INFINITY, "positive infinity"),
+        (f64::NEG_INFINITY, "negative infinity"),
+    ] {
         let number = Num::new(value);
         assert_eq!((number.get(), number.reason()), (None, Some(reason)));
         let json = serde_json::to_string(&number).unwrap();
@@ -89,13 +91,15 @@ fn numbers_are_printed_as_papers_print_them() {
     assert_eq!(signed(0.25, 2), "+0.25");
     assert_eq!(signed(0.001, 2), "0.00");
     assert_eq!(count(1_234_567), "1\u{202f}234\u{202f}567");
+    assert_eq!(count(1234), "1234");
     assert_eq!(bracket(&Num::new(-0.1), &Num::new(0.2), 1), "[\u{2212}0.1, 0.2]");
     assert_eq!(bracket(&Num::default(), &Num::default(), 1), "no interval");
     assert_eq!(p_value(&Num::new(0.0421), None), "0.042");
     assert_eq!(p_value(&Num::new(1e-9), None), "< 0.001");
     // 999 draws cannot show less than 1/1000, whatever number is passed.
     assert_eq!(p_value(&Num::new(1e-9), Some(999)), "≤ 0.001");
-    assert_eq!(p_value(&Num::new(1e-9), Some(9999)), "≤ 0.00010");
+    assert_eq!(p_value(&Num::new(1.0 / 1001.0), Some(1000)), "≤ 0.001");
+    assert_eq!(p_value(&Num::new(1e-9), Some(9999)), "≤ 0.0001");
     assert_eq!(p_value(&Num::new(0.2), Some(999)), "0.200");
 }
 
@@ -146,7 +150,8 @@ fn ids_must_be_unique_and_links_lead_somewhere() {
 #[test]
 fn numbers_out_of_order_or_range_are_refused() {
     let points = vec![CurvePoint::new(1.0, 0.0), CurvePoint::new(0.0, 0.0)];
-    let curve = |points| Curve { x: axis(), y: axis(), series: vec![Series::new("a", points)], ..Curve::default() };
+    let curve =
+        |points| Curve { x: axis(), y: axis(), series: vec![Series::new("a", points)], ..Curve::default() };
     refused(&around(curve(points)), "/sections/0/blocks/0/plot/series/0/points/1/x");
     let points = vec![CurvePoint::new(0.0, 0.0).band(1.0, -1.0)];
     refused(&around(curve(points)), "/sections/0/blocks/0/plot/series/0/points/0/band");
