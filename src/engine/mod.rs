@@ -1,1 +1,27 @@
-//! engine
+//! The local engine: opening models, running graphs on them.
+//!
+//! One transformer computes every family; [`family`] is the table of what differs. A pass takes a
+//! [`layout::Batch`] of sequences of unequal lengths as rows of one tensor without padding, calls
+//! [`hooks::Hooks`] at every site it is asked for, and computes no more than its
+//! [`layout::Need`]: blocks after the last site never run, and in the last one only the rows that
+//! are needed do. Activations are f32; weights are what they were loaded as.
+
+mod block;
+pub mod cache;
+pub mod config;
+pub mod error;
+pub mod family;
+pub mod gguf;
+pub mod hooks;
+mod kernel;
+pub mod layout;
+mod linear;
+pub mod load;
+pub mod model;
+mod pass;
+mod rope;
+pub mod sample;
+#[cfg(test)]
+mod tests;
+pub mod tokenizer;
+mod weights;

@@ -1,0 +1,65 @@
+//! Why a configuration is refused.
+
+use thiserror::Error;
+
+/// A configuration that is not computed as it says.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum ConfigError {
+    /// An architecture that is not in the family table.
+    #[error("config key `model_type` is `{found}`, expected one of {expected}")]
+    UnknownFamily {
+        /// What the config says.
+        found: String,
+        /// The families, separated by commas.
+        expected: String,
+    },
+    /// A key that could change the numbers and is not understood.
+    #[error(
+        "config key `{key}` = {value} is not understood for family `{family}` and could change the numbers"
+    )]
+    UnknownKey {
+        /// The key, with those it lies under.
+        key: String,
+        /// Its value, shortened.
+        value: String,
+        /// The family.
+        family: String,
+    },
+    /// A key that has to be there.
+    #[error("config key `{key}` is missing, family `{family}` needs it")]
+    Missing {
+        /// The key.
+        key: String,
+        /// The family.
+        family: String,
+    },
+    /// A value that is not of the expected kind, or that is understood but not computed.
+    #[error("config key `{key}` is {found}, expected {expected}")]
+    Value {
+        /// The key, with those it lies under.
+        key: String,
+        /// Its value, shortened.
+        found: String,
+        /// What it can be.
+        expected: String,
+    },
+}
+
+impl ConfigError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::UnknownFamily { .. } => {
+                "use a model of a known family, or add the family as CONTRIBUTING describes"
+            }
+            Self::UnknownKey { .. } => {
+                "if the key is known not to matter for this model, remove it from a copy of config.json"
+            }
+            Self::Missing { .. } | Self::Value { .. } => {
+                "compare config.json with that of the original model on the hub"
+            }
+        }
+    }
+}

@@ -1,0 +1,185 @@
+//! What can go wrong while a model runs.
+
+use thiserror::Error;
+use truenorth_protocol::Site;
+
+use super::config::ConfigError;
+use super::load::LoadError;
+
+/// A model could not be set up, or a forward pass not be done.
+///
+/// [`EngineError::hint`] gives the remedy.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum EngineError {
+    /// The files could not be read.
+    #[error(transparent)]
+    Load(#[from] LoadError),
+    /// The configuration is not one that is computed.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// The weights hold a tensor that this architecture has no place for.
+    #[error("the weights hold tensor `{name}`, which family `{family}` with this configuration does not use")]
+    UnusedTensor {
+        /// The tensor.
+        name: String,
+        /// The family by the configuration.
+        family: String,
+    },
+    /// A prompt without tokens.
+    #[error("prompt `{id}` has no tokens, expected at least one")]
+    EmptyPrompt {
+        /// The prompt.
+        id: String,
+    },
+    /// A prompt, with what is to be generated, that does not fit.
+    #[error(
+        "prompt `{id}` is {length} tokens long with what is to be generated, the model's context is {limit}"
+    )]
+    TooLong {
+        /// The prompt.
+        id: String,
+        /// Tokens of the prompt, generated ones included.
+        length: usize,
+        /// The longest sequence the model takes.
+        limit: usize,
+    },
+    /// A token that is not in the vocabulary.
+    #[error("prompt `{id}` has token {token} at position {position}, expected ids below {vocab}")]
+    UnknownToken {
+        /// The prompt.
+        id: String,
+        /// Its position in the prompt.
+        position: usize,
+        /// The token.
+        token: u32,
+        /// Rows of the embedding.
+        vocab: usize,
+    },
+    /// A sequence stands twice in one batch.
+    #[error("sequence {seq} stands twice in one batch, expected each sequence once")]
+    DuplicateSequence {
+        /// The sequence.
+        seq: usize,
+    },
+    /// A row that the batch does not have.
+    #[error("row {row} is asked for, the batch has {rows}")]
+    UnknownRow {
+        /// The row.
+        row: usize,
+        /// Rows of the batch.
+        rows: usize,
+    },
+    /// A site that the model does not have.
+    #[error("site `{site}` is asked for, the model has {layers} blocks")]
+    UnknownSite {
+        /// The site.
+        site: Site,
+        /// Blocks of the model.
+        layers: usize,
+    },
+    /// A cache that lacks tokens, because an earlier pass stopped before this block.
+    #[error("the cache of sequence {seq} holds {found} tokens at block {block}, expected {expected}")]
+    CacheGap {
+        /// The sequence.
+        seq: usize,
+        /// The block.
+        block: usize,
+        /// Tokens held there.
+        found: usize,
+        /// Tokens held at block 0.
+        expected: usize,
+    },
+    /// A sequence or model that the cache was not made for.
+    #[error("the cache has {found} {what}, expected {expected}")]
+    CacheShape {
+        /// What is counted.
+        what: &'static str,
+        /// How many the cache has.
+        found: usize,
+        /// How many are needed.
+        expected: usize,
+    },
+    /// An edit that changes the shape or type of a site.
+    #[error("an edit of `{site}` returned {found}, expected {expected}")]
+    Edit {
+        /// The site.
+        site: Site,
+        /// Shape and type returned.
+        found: String,
+        /// Shape and type of the site.
+        expected: String,
+    },
+    /// NaN or an infinity in an activation.
+    #[error("`{site}` of sequence {seq} holds {value} at position {position}, expected finite numbers")]
+    NotFinite {
+        /// Where.
+        site: Site,
+        /// The sequence, by its number in the batch.
+        seq: usize,
+        /// The position in the sequence.
+        position: usize,
+        /// The value.
+        value: f32,
+    },
+    /// Parameters of sampling that make no sense.
+    #[error("{what} is {found}, expected {expected}")]
+    Sampling {
+        /// The parameter.
+        what: &'static str,
+        /// Its value.
+        found: f64,
+        /// What it can be.
+        expected: &'static str,
+    },
+    /// The backend failed.
+    #[error("cannot compute {what}")]
+    Backend {
+        /// The step.
+        what: String,
+        /// The backend's reason.
+        source: Box<candle_core::Error>,
+    },
+    /// What a hook reports.
+    #[error("at `{site}`")]
+    Hook {
+        /// The site.
+        site: Site,
+        /// The hook's reason.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl EngineError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Load(error) => return error.hint(),
+            Self::Config(error) => return Some(error.hint()),
+            Self::UnusedTensor { .. } => {
+                "config and weights do not belong together, or the model is a variant that would be computed wrongly"
+            }
+            Self::EmptyPrompt { .. } => "leave the prompt out or give it text",
+            Self::TooLong { .. } => "shorten the prompt or generate fewer tokens",
+            Self::UnknownToken { .. } => "tokenize the prompt with the tokenizer of this model",
+            Self::UnknownSite { .. } => "`models show` lists the sites of a model",
+            Self::NotFinite { .. } => {
+                "compute in f32 (`--dtype f32`) if it is f16; lower α if the model is steered; else the weights are damaged"
+            }
+            Self::Sampling { .. } => "change the parameter",
+            Self::Backend { .. } => "free memory, run fewer prompts at once, or use the CPU",
+            Self::DuplicateSequence { .. }
+            | Self::UnknownRow { .. }
+            | Self::CacheGap { .. }
+            | Self::CacheShape { .. }
+            | Self::Edit { .. }
+            | Self::Hook { .. } => return None,
+        })
+    }
+}
+
+/// Says what was being computed when the backend failed.
+pub(super) fn backend(what: impl Into<String>) -> impl FnOnce(candle_core::Error) -> EngineError {
+    |source| EngineError::Backend { what: what.into(), source: Box::new(source) }
+}

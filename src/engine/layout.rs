@@ -1,0 +1,231 @@
+//! Which row of a packed tensor is which token of which sequence.
+//!
+//! A batch of sequences of unequal lengths is one tensor `[rows, width]` of all new tokens, one
+//! sequence after the other. There is no padding, so nothing has to be masked out of it.
+
+use std::collections::BTreeSet;
+use std::ops::Range;
+
+use truenorth_protocol::Site;
+
+use super::error::EngineError;
+
+/// New tokens of several sequences.
+///
+/// A sequence goes by a number: its slot in the [`Cache`](super::cache::Cache) where there is one.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Batch {
+    tokens: Vec<u32>,
+    parts: Vec<(usize, Range<usize>)>,
+    seen: BTreeSet<usize>,
+}
+
+impl Batch {
+    /// A batch without sequences.
+    #[must_use]
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// A batch of whole prompts, numbered from 0.
+    ///
+    /// # Errors
+    /// A prompt without tokens.
+    pub fn of<T: AsRef<[u32]>>(prompts: &[T]) -> Result<Self, EngineError> {
+        let mut batch = Self::new();
+        for (seq, tokens) in prompts.iter().enumerate() {
+            batch.push(seq, tokens.as_ref())?;
+        }
+        Ok(batch)
+    }
+
+    /// Appends the next tokens of a sequence.
+    ///
+    /// # Errors
+    /// No tokens, or a sequence that is in the batch already.
+    pub fn push(&mut self, seq: usize, tokens: &[u32]) -> Result<(), EngineError> {
+        if tokens.is_empty() {
+            return Err(EngineError::EmptyPrompt { id: format!("#{seq}") });
+        }
+        if !self.seen.insert(seq) {
+            return Err(EngineError::DuplicateSequence { seq });
+        }
+        let start = self.tokens.len();
+        self.tokens.extend_from_slice(tokens);
+        self.parts.push((seq, start..self.tokens.len()));
+        Ok(())
+    }
+
+    /// All tokens, a row each.
+    #[must_use]
+    pub fn tokens(&self) -> &[u32] {
+        &self.tokens
+    }
+
+    /// The sequences and their rows.
+    pub fn parts(&self) -> impl Iterator<Item = (usize, Range<usize>)> + '_ {
+        self.parts.iter().cloned()
+    }
+
+    /// How many rows.
+    #[must_use]
+    pub fn rows(&self) -> usize {
+        self.tokens.len()
+    }
+}
+
+/// A row of an activation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Row {
+    /// The sequence.
+    pub seq: usize,
+    /// The position in the sequence, cached tokens included.
+    pub position: usize,
+    /// The row of the batch.
+    pub token: usize,
+}
+
+/// The rows of an activation, in the order of the batch.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rows {
+    rows: Vec<Row>,
+    parts: Vec<(usize, Range<usize>)>,
+}
+
+impl Rows {
+    /// Every row of a batch whose sequences start at these positions.
+    pub(super) fn of(batch: &Batch, starts: &[usize]) -> Self {
+        let row = |seq, token, position| Row { seq, position, token };
+        let rows = batch
+            .parts()
+            .zip(starts)
+            .flat_map(|((seq, range), start)| {
+                range.enumerate().map(move |(i, token)| row(seq, token, start + i))
+            })
+            .collect();
+        Self { rows, parts: batch.parts.clone() }
+    }
+
+    /// Those of the rows with these ascending indices, and what was left of each sequence.
+    pub(super) fn keep(&self, kept: &[usize]) -> Self {
+        let rows = kept.iter().filter_map(|i| self.rows.get(*i).copied()).collect();
+        let below = |n: usize| kept.partition_point(|i| *i < n);
+        let parts = self.parts.iter().map(|(seq, r)| (*seq, below(r.start)..below(r.end))).collect();
+        Self { rows, parts }
+    }
+
+    /// How many rows.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.rows.len()
+    }
+
+    /// Whether there is none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.rows.is_empty()
+    }
+
+    /// What each row is.
+    #[must_use]
+    pub fn all(&self) -> &[Row] {
+        &self.rows
+    }
+
+    /// The sequences of the batch and which rows here are theirs; empty where none was kept.
+    pub fn parts(&self) -> impl Iterator<Item = (usize, Range<usize>)> + '_ {
+        self.parts.iter().cloned()
+    }
+
+    /// The rows of a sequence.
+    #[must_use]
+    pub fn of_seq(&self, seq: usize) -> Range<usize> {
+        self.parts.iter().find(|(s, _)| *s == seq).map_or(0..0, |(_, r)| r.clone())
+    }
+
+    /// The last row of a sequence.
+    #[must_use]
+    pub fn last_of(&self, seq: usize) -> Option<usize> {
+        self.of_seq(seq).next_back()
+    }
+
+    /// The row of a position of a sequence, if it is here.
+    #[must_use]
+    pub fn find(&self, seq: usize, position: usize) -> Option<usize> {
+        let range = self.of_seq(seq);
+        let rows = self.rows.get(range.clone())?;
+        rows.binary_search_by_key(&position, |r| r.position).ok().map(|i| range.start + i)
+    }
+}
+
+/// Which rows are needed where not all are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RowNeed {
+    /// All.
+    All,
+    /// The last of each sequence.
+    Last,
+    /// Rows of the batch.
+    Rows(Vec<usize>),
+}
+
+/// How far a pass has to go, and for which rows.
+///
+/// Every block up to the last one needs all rows, for their keys and values. In the last one, and
+/// after it, sites later than `full` are computed for the needed rows only: hooks see just these.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Need {
+    /// The last site computed.
+    pub last: Site,
+    /// The last site at which every row is needed; `None` where there is none.
+    pub full: Option<Site>,
+    /// The rows needed after it.
+    pub rows: RowNeed,
+}
+
+impl Need {
+    /// Every row at every site up to the last.
+    #[must_use]
+    pub fn all(last: Site) -> Self {
+        Self { last, full: Some(last), rows: RowNeed::All }
+    }
+
+    /// The logits after each sequence's last token.
+    #[must_use]
+    pub fn next_token() -> Self {
+        Self { last: Site::Logits, full: None, rows: RowNeed::Last }
+    }
+
+    /// Each sequence's last row at the last site; what comes before it may be partial too.
+    #[must_use]
+    pub fn last_rows(last: Site) -> Self {
+        Self { last, full: None, rows: RowNeed::Last }
+    }
+
+    /// Row indices to keep, ascending; `None` for all.
+    pub(super) fn kept(&self, batch: &Batch) -> Result<Option<Vec<usize>>, EngineError> {
+        match &self.rows {
+            RowNeed::All => Ok(None),
+            RowNeed::Last => Ok(Some(batch.parts().filter_map(|(_, mut r)| r.next_back()).collect())),
+            RowNeed::Rows(rows) => {
+                let sorted: BTreeSet<usize> = rows.iter().copied().collect();
+                match sorted.last() {
+                    Some(row) if *row >= batch.rows() => {
+                        Err(EngineError::UnknownRow { row: *row, rows: batch.rows() })
+                    }
+                    _ => Ok(Some(sorted.into_iter().collect())),
+                }
+            }
+        }
+    }
+
+    /// The last block that is run for this, of a model with `layers` blocks.
+    pub(super) fn last_block(&self, layers: usize) -> Option<usize> {
+        match self.last {
+            Site::Embed => None,
+            Site::ResidPre(l) => (l as usize).checked_sub(1),
+            Site::FinalNorm | Site::Logits => layers.checked_sub(1),
+            other => other.layer().map(|l| l as usize),
+        }
+    }
+}

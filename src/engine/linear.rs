@@ -1,0 +1,111 @@
+//! Linear layers and embeddings over plain and quantized weights. Activations are f32.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+
+use candle_core::quantized::{QMatMul, QStorage, QTensor};
+use candle_core::{DType, Device, Module, Result, Tensor};
+
+use super::load::Weight;
+
+/// Elements of a 16-bit matrix widened at once on the CPU: 4 MiB of f32.
+const WIDENED: usize = 1 << 20;
+
+/// `x Wᵀ + b`
+#[derive(Clone, Debug)]
+pub(super) struct Linear {
+    /// `[out, in]`
+    weight: Weight,
+    /// `[out]` in f32
+    bias: Option<Tensor>,
+}
+
+impl Linear {
+    pub(super) fn new(weight: Weight, bias: Option<Tensor>) -> Self {
+        Self { weight, bias }
+    }
+
+    /// `[rows, in]` to `[rows, out]`, both f32.
+    pub(super) fn forward(&self, x: &Tensor) -> Result<Tensor> {
+        let y = match &self.weight {
+            Weight::Plain(w) => plain(x, w)?,
+            // Not `QMatMul::from_arc`, which lets an environment variable choose another path.
+            Weight::Quantized(q) => QMatMul::QTensor(q.clone()).forward(&x.contiguous()?)?,
+        };
+        match &self.bias {
+            Some(b) => y.broadcast_add(b),
+            None => Ok(y),
+        }
+    }
+}
+
+fn plain(x: &Tensor, w: &Tensor) -> Result<Tensor> {
+    match (w.dtype(), w.device()) {
+        (DType::F32, _) => x.matmul(&w.t()?),
+        // The CPU has no product of 16-bit numbers with f32 sums: widen a few rows at a time.
+        (_, Device::Cpu) => {
+            let (out, width) = w.dims2()?;
+            let step = (WIDENED / width.max(1)).clamp(1, out);
+            let product = |from: usize| {
+                let rows = w.narrow(0, from, step.min(out - from))?.to_dtype(DType::F32)?;
+                x.matmul(&rows.t()?)
+            };
+            let parts = (0..out).step_by(step).map(product).collect::<Result<Vec<_>>>()?;
+            if let [one] = parts.as_slice() { Ok(one.clone()) } else { Tensor::cat(&parts, 1) }
+        }
+        (dtype, _) => x.to_dtype(dtype)?.matmul(&w.t()?)?.to_dtype(DType::F32),
+    }
+}
+
+/// Rows by token id.
+#[derive(Clone, Debug)]
+pub(super) struct Embedding(Weight);
+
+impl Embedding {
+    pub(super) fn new(weight: Weight) -> Self {
+        Self(weight)
+    }
+
+    /// `[ids]` to `[ids, width]` in f32.
+    pub(super) fn forward(&self, ids: &Tensor) -> Result<Tensor> {
+        match &self.0 {
+            Weight::Plain(w) => w.index_select(ids, 0)?.to_dtype(DType::F32),
+            Weight::Quantized(q) => q.embedding(ids)?.to_dtype(DType::F32),
+        }
+    }
+}
+
+/// Splits the rows of a matrix: the first result has those `order` names for it, and so on.
+/// Neighbouring rows of a plain matrix are shared, not copied.
+pub(super) fn split_rows(weight: &Weight, parts: &[Vec<usize>]) -> Result<Vec<Weight>> {
+    parts.iter().map(|rows| pick_rows(weight, rows)).collect()
+}
+
+fn pick_rows(weight: &Weight, rows: &[usize]) -> Result<Weight> {
+    match weight {
+        Weight::Plain(w) => select_rows(w, rows).map(Weight::Plain),
+        Weight::Quantized(q) => {
+            let (all, width) = q.shape().dims2()?;
+            let bytes = q.data()?;
+            let row = bytes.len() / all.max(1);
+            let picked: Vec<u8> =
+                rows.iter().flat_map(|r| bytes.get(r * row..(r + 1) * row).unwrap_or(&[])).copied().collect();
+            let storage = QStorage::from_data(Cow::Owned(picked), &q.device(), q.dtype())?;
+            Ok(Weight::Quantized(Arc::new(QTensor::new(storage, (rows.len(), width))?)))
+        }
+    }
+}
+
+/// Rows of a tensor; a view where they are neighbours.
+pub(super) fn select_rows(t: &Tensor, rows: &[usize]) -> Result<Tensor> {
+    match rows.first() {
+        Some(first) if rows.iter().enumerate().all(|(i, r)| *r == first + i) => {
+            t.narrow(0, *first, rows.len())
+        }
+        _ => {
+            #[allow(clippy::cast_possible_truncation)]
+            let index: Vec<u32> = rows.iter().map(|r| *r as u32).collect();
+            t.index_select(&Tensor::from_vec(index, rows.len(), t.device())?, 0)
+        }
+    }
+}

@@ -1,0 +1,254 @@
+//! From the bytes of a file to numbers: casts and dequantization, in parallel, checked finite.
+
+use std::borrow::Cow;
+use std::sync::Mutex;
+
+use candle_core::quantized::GgmlDType;
+use candle_core::{CpuStorage, DType, WithDType};
+use half::{bf16, f16};
+use rayon::prelude::*;
+
+use super::LoadError;
+use super::map::MappedFile;
+
+/// How the elements of a stored tensor are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Encoding {
+    F32,
+    F16,
+    Bf16,
+    /// ggml blocks of [`GgmlDType::block_size`] elements.
+    Blocks(GgmlDType),
+}
+
+impl Encoding {
+    /// Elements that are only readable together.
+    pub(super) fn block(self) -> usize {
+        match self {
+            Self::F32 | Self::F16 | Self::Bf16 => 1,
+            Self::Blocks(kind) => kind.block_size(),
+        }
+    }
+
+    /// Bytes of one block.
+    pub(super) fn block_bytes(self) -> usize {
+        match self {
+            Self::F32 => 4,
+            Self::F16 | Self::Bf16 => 2,
+            Self::Blocks(kind) => kind.type_size(),
+        }
+    }
+
+    /// The name users know it by.
+    pub(super) fn name(self) -> String {
+        match self {
+            Self::F32 => "F32".into(),
+            Self::F16 => "F16".into(),
+            Self::Bf16 => "BF16".into(),
+            Self::Blocks(kind) => {
+                let name = format!("{kind:?}");
+                // candle writes `Q4K`, the format's own name is `Q4_K`.
+                match name.strip_suffix('K') {
+                    Some(start) => format!("{start}_K"),
+                    None => name,
+                }
+            }
+        }
+    }
+}
+
+/// An element type that weights can be computed in.
+pub(super) trait Element: WithDType + Send + Sync {
+    fn cast(value: f32) -> Self;
+    fn wide(self) -> f32;
+    fn finite(self) -> bool;
+}
+
+impl Element for f32 {
+    fn wide(self) -> f32 {
+        self
+    }
+    fn cast(value: f32) -> Self {
+        value
+    }
+    fn finite(self) -> bool {
+        self.is_finite()
+    }
+}
+
+impl Element for f16 {
+    fn wide(self) -> f32 {
+        f16::to_f32(self)
+    }
+    fn cast(value: f32) -> Self {
+        Self::from_f32(value)
+    }
+    fn finite(self) -> bool {
+        self.is_finite()
+    }
+}
+
+impl Element for bf16 {
+    fn wide(self) -> f32 {
+        bf16::to_f32(self)
+    }
+    fn cast(value: f32) -> Self {
+        Self::from_f32(value)
+    }
+    fn finite(self) -> bool {
+        self.is_finite()
+    }
+}
+
+/// A stretch of a mapped file that holds one tensor; `start + len` is inside the file.
+pub(super) struct Stored<'a> {
+    pub(super) name: &'a str,
+    pub(super) file: &'a MappedFile,
+    pub(super) start: usize,
+    pub(super) len: usize,
+    pub(super) encoding: Encoding,
+    pub(super) elements: usize,
+}
+
+/// What is done on the way from the file's rows to the rows asked for.
+pub(super) struct Plan<'a> {
+    /// Elements of a row.
+    pub(super) row: usize,
+    /// For a row asked for, the row of the file; `None` where they agree.
+    pub(super) source_row: Option<&'a (dyn Fn(usize) -> usize + Sync)>,
+    /// Added to each element, in f32.
+    pub(super) offset: f32,
+}
+
+/// Elements decoded by one task: large enough to amortise the hand-over, small enough for a cache.
+const TASK: usize = 1 << 16;
+/// Tasks after which the pages read so far are given back.
+const TASKS_A_STRETCH: usize = 128;
+
+/// Decodes a whole tensor into a new vector.
+///
+/// # Errors
+/// [`LoadError::NotFinite`] with the first element that is not finite once cast.
+pub(super) fn decode<T: Element>(stored: &Stored, plan: &Plan) -> Result<Vec<T>, LoadError> {
+    let mut out = vec![T::cast(0.0); stored.elements];
+    let row = plan.row.max(1);
+    let task = match plan.source_row {
+        Some(_) => row,
+        None => {
+            let block = stored.encoding.block();
+            TASK.next_multiple_of(block)
+        }
+    };
+    let failed = Mutex::new(None::<(usize, f32)>);
+    let per_stretch = match plan.source_row {
+        Some(_) => TASKS_A_STRETCH * TASK.div_ceil(row),
+        None => TASKS_A_STRETCH,
+    };
+    for (stretch, chunk) in out.chunks_mut(task.saturating_mul(per_stretch)).enumerate() {
+        let first = stretch * per_stretch;
+        chunk.par_chunks_mut(task).enumerate().for_each(|(i, out)| {
+            let at = first + i;
+            let from = plan.source_row.map_or(at, |map| map(at)) * task;
+            if let Some((index, value)) = decode_run(stored, from, plan.offset, out)
+                && let Ok(mut failed) = failed.lock()
+                && failed.is_none_or(|(least, _)| index < least)
+            {
+                *failed = Some((index, value));
+            }
+        });
+        if plan.source_row.is_none() {
+            let done = (first * task, (first + chunk.len().div_ceil(task)) * task);
+            release(stored, done.0, done.1.min(stored.elements));
+        }
+    }
+    release(stored, 0, stored.elements);
+    not_finite::<T>(stored, failed.into_inner().ok().flatten())?;
+    Ok(out)
+}
+
+/// Decodes a tensor only to see that all of it is finite.
+pub(super) fn check_finite(stored: &Stored) -> Result<(), LoadError> {
+    let task = TASK.next_multiple_of(stored.encoding.block());
+    let failed = (0..stored.elements.div_ceil(task))
+        .into_par_iter()
+        .filter_map(|i| {
+            let mut scratch = vec![0f32; task.min(stored.elements - i * task)];
+            decode_run(stored, i * task, 0.0, &mut scratch)
+        })
+        .min_by_key(|(index, _)| *index);
+    not_finite::<f32>(stored, failed)
+}
+
+fn not_finite<T: Element>(stored: &Stored, failed: Option<(usize, f32)>) -> Result<(), LoadError> {
+    match failed {
+        None => Ok(()),
+        Some((index, value)) => Err(LoadError::NotFinite {
+            name: stored.name.to_owned(),
+            index,
+            value,
+            dtype: T::DTYPE.as_str().to_owned(),
+        }),
+    }
+}
+
+fn release(stored: &Stored, from: usize, to: usize) {
+    let bytes = |elements: usize| elements.div_ceil(stored.encoding.block()) * stored.encoding.block_bytes();
+    let end = stored.len.min(bytes(to));
+    stored.file.release(stored.start + bytes(from).min(end)..stored.start + end);
+}
+
+/// Decodes `out.len()` elements from element `from` of the file on; whole blocks. Returns the
+/// first element that is not finite, with its value in the file.
+fn decode_run<T: Element>(stored: &Stored, from: usize, offset: f32, out: &mut [T]) -> Option<(usize, f32)> {
+    let (block, block_bytes) = (stored.encoding.block(), stored.encoding.block_bytes());
+    let start = stored.start + from / block * block_bytes;
+    let len = out.len() / block * block_bytes;
+    // The entry's extent was checked when the file was opened.
+    let bytes = stored.file.bytes().get(start..start + len)?;
+    match stored.encoding {
+        Encoding::F32 => fill(out, offset, bytes.as_chunks().0, |v| f32::from_le_bytes(*v)),
+        Encoding::F16 => fill(out, offset, bytes.as_chunks().0, |v| {
+            f16::from_le_bytes(*v).to_f32()
+        }),
+        Encoding::Bf16 => fill(out, offset, bytes.as_chunks().0, |v| {
+            bf16::from_le_bytes(*v).to_f32()
+        }),
+        Encoding::Blocks(kind) => {
+            let blocks = kind.from_data(Cow::Borrowed(bytes));
+            // `dequantize` fails only for a length that is not whole blocks.
+            if let Ok(CpuStorage::F32(values)) = blocks.dequantize(out.len()) {
+                fill(out, offset, &values, |v| *v);
+            }
+        }
+    }
+    // All are looked at before one is searched for: that loop is free of branches.
+    if out.iter().fold(true, |all, v| all & v.finite()) {
+        return None;
+    }
+    let at = out.iter().position(|v| !v.finite())?;
+    if T::DTYPE != DType::F32 {
+        let mut wide = vec![0f32; out.len()];
+        // What the file holds may be finite and too large for the type.
+        decode_run(stored, from, offset, &mut wide);
+        return Some((from + at, wide.get(at).copied()?));
+    }
+    Some((from + at, out.get(at)?.wide()))
+}
+
+/// Casts the numbers that `read` finds, with `offset` added in f32.
+fn fill<T: Element, S>(out: &mut [T], offset: f32, stored: &[S], read: impl Fn(&S) -> f32) {
+    let pairs = out.iter_mut().zip(stored);
+    if offset == 0.0 {
+        pairs.for_each(|(out, stored)| *out = T::cast(read(stored)));
+    } else {
+        pairs.for_each(|(out, stored)| *out = T::cast(read(stored) + offset));
+    }
+}
+
+/// Whether weights can be computed in `dtype`.
+pub(super) fn check_target(dtype: DType) -> Result<(), LoadError> {
+    match dtype {
+        DType::F32 | DType::F16 | DType::BF16 => Ok(()),
+        other => Err(LoadError::TargetType { found: other.as_str().to_owned() }),
+    }
+}

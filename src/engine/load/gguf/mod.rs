@@ -1,0 +1,160 @@
+//! A GGUF file: its metadata as a `config.json`, its tensors under the hub's names.
+
+mod config;
+mod family;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use candle_core::DType;
+use candle_core::quantized::GgmlDType;
+use serde_json::Value;
+
+use super::decode::{self, Encoding, Plan};
+use super::index::{Entry, Index, Layout};
+use super::map::MappedFile;
+use super::{LoadError, names};
+use crate::engine::gguf::{GgufError, Header, Metadata, TensorInfo, read_header};
+
+/// Element types of GGUF files that are read.
+const READABLE: &str = "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K";
+const ROPE_FREQS: &str = "rope_freqs.weight";
+
+/// What a GGUF file says of its model.
+pub(super) struct Opened {
+    pub(super) config: Value,
+    pub(super) metadata: Metadata,
+    pub(super) index: Index,
+}
+
+pub(super) fn open(path: &Path) -> Result<Opened, LoadError> {
+    let file = MappedFile::open(path)?;
+    let Header {
+        metadata,
+        tensors,
+        data_start,
+    } = read_header(file.bytes()).map_err(|error| header_error(path, error))?;
+    file.release(0..data_start.min(file.bytes().len()));
+    if let Some(parts) = metadata.u64("split.count").filter(|parts| *parts > 1) {
+        return Err(LoadError::Header {
+            path: path.to_path_buf(),
+            format: "gguf",
+            problem: format!("it is one of {parts} parts, expected them merged into one file"),
+        });
+    }
+    let family = family::find(path, &metadata)?;
+    let shape = config::Dims::read(path, family, &metadata)?;
+    let mut index = Index::default();
+    index.files.push(file);
+    let mut rope_freqs = None;
+    for tensor in &tensors {
+        if tensor.name == ROPE_FREQS && family.rope_freqs {
+            rope_freqs = Some(read_vector(&index, tensor)?);
+            continue;
+        }
+        let (name, layout) =
+            family
+                .hub_name(&tensor.name, &shape)
+                .ok_or_else(|| LoadError::UnknownTensor {
+                    path: path.to_path_buf(),
+                    name: tensor.name.clone(),
+                    arch: family.arch.to_owned(),
+                })?;
+        index.add(&name, path, entry(path, tensor, layout)?)?;
+    }
+    let config = config::synthesize(path, family, &shape, &metadata, &index, rope_freqs)?;
+    Ok(Opened {
+        config,
+        metadata,
+        index,
+    })
+}
+
+fn encoding(tensor: &TensorInfo) -> Result<Encoding, String> {
+    tensor.kind.clone().map(|kind| match kind {
+        GgmlDType::F32 => Encoding::F32,
+        GgmlDType::F16 => Encoding::F16,
+        GgmlDType::BF16 => Encoding::Bf16,
+        blocks => Encoding::Blocks(blocks),
+    })
+}
+
+/// The entry of a tensor, checked that its layout can be undone.
+fn entry(path: &Path, tensor: &TensorInfo, layout: Layout) -> Result<Entry, LoadError> {
+    let misfit = |problem: String| LoadError::Header {
+        path: path.to_path_buf(),
+        format: "gguf",
+        problem: format!("tensor `{}` {problem}", tensor.name),
+    };
+    if let Some(bad) = names::unusable_shape(&tensor.shape) {
+        return Err(misfit(bad));
+    }
+    let mut shape = tensor.shape.clone();
+    if layout == Layout::Transposed {
+        if shape.len() != 2 {
+            return Err(misfit(format!("has shape {shape:?}, expected a matrix")));
+        }
+        shape.reverse();
+    }
+    let entry = Entry {
+        file: 0,
+        start: tensor.start,
+        len: tensor.len,
+        shape,
+        encoding: encoding(tensor),
+        readable: READABLE,
+        layout,
+    };
+    let (rows, row) = entry.rows();
+    let by_rows = matches!(layout, Layout::Interleaved { .. } | Layout::Stacked { .. });
+    let block = entry.encoding.as_ref().map_or(1, |e| e.block());
+    if !layout.fits(rows) || by_rows && !row.is_multiple_of(block) {
+        return Err(misfit(format!(
+            "has shape {:?}, which the heads do not divide",
+            tensor.shape
+        )));
+    }
+    Ok(entry)
+}
+
+/// Reads a small vector at once.
+fn read_vector(index: &Index, tensor: &TensorInfo) -> Result<Vec<f32>, LoadError> {
+    let entry = Entry {
+        file: 0,
+        start: tensor.start,
+        len: tensor.len,
+        shape: tensor.shape.clone(),
+        encoding: encoding(tensor),
+        readable: READABLE,
+        layout: Layout::AsStored,
+    };
+    let plan = Plan {
+        row: entry.elements(),
+        source_row: None,
+        offset: 0.0,
+    };
+    decode::check_target(DType::F32)?;
+    decode::decode::<f32>(&index.stored(&tensor.name, &entry)?, &plan)
+}
+
+fn header_error(path: &Path, error: GgufError) -> LoadError {
+    let path = path.to_path_buf();
+    match error {
+        GgufError::Truncated {
+            what,
+            needed,
+            found,
+        } => LoadError::Truncated {
+            path,
+            what,
+            needed,
+            found,
+        },
+        GgufError::Malformed(problem) => LoadError::Header {
+            path,
+            format: "gguf",
+            problem,
+        },
+    }
+}

@@ -1,0 +1,124 @@
+//! The tensors of a model's files, by the names the hub gives them.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use super::LoadError;
+use super::decode::{Encoding, Stored};
+use super::map::MappedFile;
+
+/// How the stored tensor differs from the one the hub's files hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Layout {
+    /// Not at all.
+    AsStored,
+    /// Query or key rows of each head interleaved for rotation of neighbouring pairs.
+    Interleaved {
+        /// Heads of this matrix.
+        heads: usize,
+    },
+    /// Query, key and value rows stacked, where the hub's file keeps the three of a head together.
+    Stacked {
+        /// Attention heads.
+        heads: usize,
+    },
+    /// A matrix that the hub's file keeps transposed. `Entry::shape` is the hub's.
+    Transposed,
+    /// One was added to every element.
+    PlusOne,
+}
+
+impl Layout {
+    /// For a row of the hub's tensor with `rows` rows, the row of the file.
+    pub(super) fn source_row(self, rows: usize) -> Option<impl Fn(usize) -> usize + Sync> {
+        let (heads, interleaved) = match self {
+            Self::Interleaved { heads } => (heads, true),
+            Self::Stacked { heads } => (heads, false),
+            Self::AsStored | Self::Transposed | Self::PlusOne => return None,
+        };
+        Some(move |row: usize| {
+            if interleaved {
+                // (head, half, i) in the hub's file, (head, i, half) in this one.
+                let width = rows / heads;
+                let (head, within) = (row / width, row % width);
+                let (half, i) = (within / (width / 2), within % (width / 2));
+                head * width + i * 2 + half
+            } else {
+                // (head, which, i) in the hub's file, (which, head, i) in this one.
+                let width = rows / heads / 3;
+                let (head, within) = (row / (3 * width), row % (3 * width));
+                let (which, i) = (within / width, within % width);
+                (which * heads + head) * width + i
+            }
+        })
+    }
+
+    /// Whether a tensor of `rows` rows can have this layout.
+    pub(super) fn fits(self, rows: usize) -> bool {
+        match self {
+            Self::Interleaved { heads } => heads > 0 && rows.is_multiple_of(heads * 2),
+            Self::Stacked { heads } => heads > 0 && rows.is_multiple_of(heads * 3),
+            Self::AsStored | Self::Transposed | Self::PlusOne => true,
+        }
+    }
+}
+
+/// Where a tensor lies.
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub(super) file: usize,
+    pub(super) start: usize,
+    pub(super) len: usize,
+    /// The shape in the hub's file, slowest dimension first.
+    pub(super) shape: Vec<usize>,
+    /// Or the name of an element type that is not read.
+    pub(super) encoding: Result<Encoding, String>,
+    /// The element types that are read of this kind of file.
+    pub(super) readable: &'static str,
+    pub(super) layout: Layout,
+}
+
+impl Entry {
+    /// Elements; checked not to overflow when the file was opened.
+    pub(super) fn elements(&self) -> usize {
+        self.shape.iter().product()
+    }
+
+    /// Rows and their width; a vector has rows of one element.
+    pub(super) fn rows(&self) -> (usize, usize) {
+        match self.shape.split_first() {
+            None => (1, 1),
+            Some((rows, rest)) => (*rows, rest.iter().product()),
+        }
+    }
+}
+
+/// The mapped files and what lies where.
+#[derive(Default)]
+pub(super) struct Index {
+    pub(super) files: Vec<MappedFile>,
+    pub(super) entries: BTreeMap<String, Entry>,
+}
+
+impl Index {
+    pub(super) fn add(&mut self, name: &str, path: &Path, entry: Entry) -> Result<(), LoadError> {
+        if self.entries.insert(name.to_owned(), entry).is_some() {
+            return Err(LoadError::DuplicateTensor { path: path.to_path_buf(), name: name.to_owned() });
+        }
+        Ok(())
+    }
+
+    /// The bytes of an entry with a readable element type.
+    pub(super) fn stored<'a>(&'a self, name: &'a str, entry: &'a Entry) -> Result<Stored<'a>, LoadError> {
+        let encoding = entry.encoding.clone().map_err(|found| LoadError::ElementType {
+            name: name.to_owned(),
+            found,
+            expected: entry.readable,
+        })?;
+        let file = self.files.get(entry.file).ok_or_else(|| LoadError::MissingTensor {
+            path: Path::new("").to_path_buf(),
+            name: name.to_owned(),
+        })?;
+        Ok(Stored { name, file, start: entry.start, len: entry.len, encoding, elements: entry.elements() })
+    }
+}

@@ -1,0 +1,375 @@
+//! Opening a model and reading its weights.
+//!
+//! A [`Source`] is a folder of safetensors files or a GGUF file, mapped into memory. It speaks the
+//! hub's language whatever the file: [`Source::config`] is a Hugging Face `config.json`, tensor
+//! names and layouts are those of the hub's safetensors files (with the `model.`, `transformer.`
+//! or `gpt_neox.` prefix). What a GGUF converter changed is changed back on reading: the row order
+//! of rotated queries and keys, fused projections, transposed matrices, norms with one added.
+//!
+//! Weights are decoded in parallel straight into their destination, and the pages of the file are
+//! given back as they are consumed, so the peak is the weights asked for plus a few MiB.
+//!
+//! All shapes are slowest dimension first, as PyTorch prints them.
+
+mod decode;
+mod error;
+mod folder;
+mod gguf;
+mod index;
+mod map;
+mod names;
+#[cfg(test)]
+mod tests;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use candle_core::quantized::{QStorage, QTensor};
+use candle_core::{DType, Device, Tensor};
+use half::{bf16, f16};
+use serde_json::Value;
+
+pub use error::LoadError;
+
+use super::gguf::Metadata;
+use super::tokenizer::Tokenizer;
+use decode::{Element, Encoding, Plan, Stored};
+use index::{Entry, Index, Layout};
+
+/// A matrix as the forward pass multiplies by it.
+#[derive(Clone, Debug)]
+pub enum Weight {
+    /// Numbers in the compute type.
+    Plain(Tensor),
+    /// Blocks as the file holds them, dequantized while multiplying.
+    Quantized(Arc<QTensor>),
+}
+
+/// How weights are read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoadOptions {
+    /// The type computed in; `None` is f32.
+    pub dtype: Option<DType>,
+    /// Whether matrices stay quantized where the file has them so.
+    pub keep_quantized: bool,
+}
+
+impl LoadOptions {
+    /// The type computed in.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        self.dtype.unwrap_or(DType::F32)
+    }
+}
+
+/// An opened model.
+pub struct Source {
+    path: PathBuf,
+    config: Value,
+    generation: Option<Value>,
+    index: Index,
+    format: &'static str,
+    /// The tokenizer's part of a GGUF file.
+    metadata: Option<Metadata>,
+}
+
+impl Source {
+    /// Opens a folder with `config.json` and `model.safetensors`, or the shards that
+    /// `model.safetensors.index.json` lists.
+    ///
+    /// # Errors
+    /// A missing, truncated or malformed file; only headers are read.
+    pub fn open_folder(path: &Path) -> Result<Self, LoadError> {
+        Ok(Self {
+            path: path.to_path_buf(),
+            config: folder::config(path)?,
+            generation: folder::read_json_if_there(&path.join("generation_config.json"))?,
+            index: folder::index(path)?,
+            format: "safetensors",
+            metadata: None,
+        })
+    }
+
+    /// Opens a GGUF file of architecture llama (Mistral too), qwen2, qwen3, gemma2, gemma3, olmo2
+    /// (OLMo 3 too), gpt2 or gptneox.
+    ///
+    /// # Errors
+    /// A missing, truncated or malformed file, an unknown architecture, a tensor or a metadata key
+    /// that the architecture does not have; only headers are read.
+    pub fn open_gguf(path: &Path) -> Result<Self, LoadError> {
+        let opened = gguf::open(path)?;
+        Ok(Self {
+            path: path.to_path_buf(),
+            config: opened.config,
+            generation: None,
+            index: opened.index,
+            format: "gguf",
+            metadata: Some(opened.metadata),
+        })
+    }
+
+    /// The metadata of a GGUF file.
+    #[must_use]
+    pub fn metadata(&self) -> Option<&Metadata> {
+        self.metadata.as_ref()
+    }
+
+    /// The configuration, as a Hugging Face `config.json`.
+    #[must_use]
+    pub fn config(&self) -> &Value {
+        &self.config
+    }
+
+    /// `generation_config.json`, where the model has one.
+    #[must_use]
+    pub fn generation_config(&self) -> Option<&Value> {
+        self.generation.as_ref()
+    }
+
+    /// The folder or file that was opened.
+    #[must_use]
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The weight files, in the order they were opened.
+    pub fn files(&self) -> impl Iterator<Item = &Path> {
+        self.index.files.iter().map(map::MappedFile::path)
+    }
+
+    /// Whether there is a tensor of this name.
+    #[must_use]
+    pub fn has(&self, name: &str) -> bool {
+        self.index.entries.contains_key(name)
+    }
+
+    /// The names of all tensors, sorted. Buffers that are computed rather than learned (masks,
+    /// rotary angles) are left out.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.index.entries.keys().map(String::as_str)
+    }
+
+    /// The shape of a tensor.
+    #[must_use]
+    pub fn shape(&self, name: &str) -> Option<&[usize]> {
+        self.index.entries.get(name).map(|e| e.shape.as_slice())
+    }
+
+    /// A tensor of the shape given, dequantized and cast to `dtype`.
+    ///
+    /// # Errors
+    /// No such tensor, another shape, an element type that is not read, a weight that is NaN or
+    /// infinite (also one that overflows `dtype`), or no memory on the device.
+    pub fn tensor(
+        &self,
+        name: &str,
+        shape: &[usize],
+        dtype: DType,
+        device: &Device,
+    ) -> Result<Tensor, LoadError> {
+        let entry = self.entry(name, shape)?;
+        self.read(name, entry, dtype, device, false)
+    }
+
+    /// A matrix of the shape given; quantized where the file has it so and `options` keep it,
+    /// except for matrices stored transposed (GPT-2's), which [`Source::weight_transposed`] keeps.
+    ///
+    /// # Errors
+    /// As [`Source::tensor`].
+    pub fn weight(
+        &self,
+        name: &str,
+        shape: &[usize],
+        options: &LoadOptions,
+        device: &Device,
+    ) -> Result<Weight, LoadError> {
+        let entry = self.entry(name, shape)?;
+        if options.keep_quantized
+            && entry.layout != Layout::Transposed
+            && let Some(kept) = self.quantized(name, entry, device)?
+        {
+            return Ok(Weight::Quantized(kept));
+        }
+        self.read(name, entry, options.dtype(), device, false).map(Weight::Plain)
+    }
+
+    /// The transpose of a matrix whose shape in the hub's file is `shape`: `[shape[1], shape[0]]`,
+    /// contiguous. For GPT-2, whose matrices are `[in, out]` on the hub and `[out, in]` in GGUF,
+    /// so that they can stay quantized.
+    ///
+    /// # Errors
+    /// As [`Source::tensor`].
+    pub fn weight_transposed(
+        &self,
+        name: &str,
+        shape: &[usize; 2],
+        options: &LoadOptions,
+        device: &Device,
+    ) -> Result<Weight, LoadError> {
+        let entry = self.entry(name, shape)?;
+        if options.keep_quantized
+            && entry.layout == Layout::Transposed
+            && let Some(kept) = self.quantized(name, entry, device)?
+        {
+            return Ok(Weight::Quantized(kept));
+        }
+        self.read(name, entry, options.dtype(), device, true).map(Weight::Plain)
+    }
+
+    /// The tokenizer that comes with the model: `tokenizer.json` of the folder, or the metadata of
+    /// the GGUF file; `None` where there is none. Building one takes a moment, so keep it.
+    ///
+    /// # Errors
+    /// A tokenizer that is there and cannot be used.
+    pub fn tokenizer(&self) -> Result<Option<Tokenizer>, LoadError> {
+        match &self.metadata {
+            Some(metadata) => match metadata.text("tokenizer.ggml.model") {
+                None | Some("none" | "no_vocab") => Ok(None),
+                Some(_) => Ok(Some(Tokenizer::from_gguf(metadata)?)),
+            },
+            None => {
+                let path = self.path.join("tokenizer.json");
+                if path.is_file() {
+                    Ok(Some(Tokenizer::from_json(&path)?))
+                } else {
+                    Ok(None)
+                }
+            }
+        }
+    }
+
+    /// How many tensors are stored in each element type, by its name.
+    #[must_use]
+    pub fn file_dtypes(&self) -> BTreeMap<String, usize> {
+        let mut counts = BTreeMap::new();
+        for entry in self.index.entries.values() {
+            let name = entry.encoding.as_ref().map_or_else(Clone::clone, |encoding| encoding.name());
+            *counts.entry(name).or_insert(0) += 1;
+        }
+        counts
+    }
+
+    /// One line for people: format, files, bytes and element types.
+    #[must_use]
+    pub fn identity_note(&self) -> String {
+        let mut kinds: Vec<_> = self.file_dtypes().into_iter().collect();
+        kinds.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
+        let kinds: Vec<String> = kinds.into_iter().map(|(kind, count)| format!("{kind} ×{count}")).collect();
+        let bytes: usize = self.index.files.iter().map(|f| f.bytes().len()).sum();
+        let files = self.index.files.len();
+        format!(
+            "{}, {files} file{}, {bytes} bytes, {}",
+            self.format,
+            if files == 1 { "" } else { "s" },
+            kinds.join(", ")
+        )
+    }
+
+    fn entry(&self, name: &str, shape: &[usize]) -> Result<&Entry, LoadError> {
+        let entry = self
+            .index
+            .entries
+            .get(name)
+            .ok_or_else(|| LoadError::MissingTensor { path: self.path.clone(), name: name.to_owned() })?;
+        if entry.shape != shape {
+            return Err(LoadError::Shape {
+                name: name.to_owned(),
+                found: entry.shape.clone(),
+                expected: shape.to_vec(),
+            });
+        }
+        Ok(entry)
+    }
+
+    fn read(
+        &self,
+        name: &str,
+        entry: &Entry,
+        dtype: DType,
+        device: &Device,
+        transpose: bool,
+    ) -> Result<Tensor, LoadError> {
+        decode::check_target(dtype)?;
+        let stored = self.index.stored(name, entry)?;
+        let flip = transpose != (entry.layout == Layout::Transposed);
+        let tensor = match dtype {
+            DType::F16 => place::<f16>(&stored, entry, flip),
+            DType::BF16 => place::<bf16>(&stored, entry, flip),
+            _ => place::<f32>(&stored, entry, flip),
+        }?;
+        tensor.to_device(device).map_err(|e| backend(name, e))
+    }
+
+    /// The blocks of a matrix as the file has them, with the row order of the hub's file; `None`
+    /// where it is not a quantized matrix.
+    fn quantized(
+        &self,
+        name: &str,
+        entry: &Entry,
+        device: &Device,
+    ) -> Result<Option<Arc<QTensor>>, LoadError> {
+        let stored = self.index.stored(name, entry)?;
+        let Encoding::Blocks(kind) = stored.encoding else {
+            return Ok(None);
+        };
+        let &[first, second] = entry.shape.as_slice() else {
+            return Ok(None);
+        };
+        let shape = match entry.layout {
+            Layout::Transposed => (second, first),
+            Layout::PlusOne => return Ok(None),
+            Layout::AsStored | Layout::Interleaved { .. } | Layout::Stacked { .. } => (first, second),
+        };
+        decode::check_finite(&stored)?;
+        let bytes = self.ordered_rows(&stored, entry);
+        let tensor = QStorage::from_data(bytes, device, kind)
+            .and_then(|storage| QTensor::new(storage, shape))
+            .map_err(|e| backend(name, e))?;
+        stored.file.release(stored.start..stored.start + stored.len);
+        Ok(Some(Arc::new(tensor)))
+    }
+
+    /// The bytes of a tensor with its rows in the hub's order.
+    fn ordered_rows<'a>(&self, stored: &Stored<'a>, entry: &Entry) -> Cow<'a, [u8]> {
+        let bytes = stored.file.bytes().get(stored.start..stored.start + stored.len).unwrap_or_default();
+        let (rows, _) = entry.rows();
+        match entry.layout.source_row(rows) {
+            None => Cow::Borrowed(bytes),
+            Some(source_row) => {
+                let width = bytes.len() / rows;
+                let mut out = Vec::with_capacity(bytes.len());
+                for row in 0..rows {
+                    let from = source_row(row) * width;
+                    out.extend_from_slice(bytes.get(from..from + width).unwrap_or_default());
+                }
+                Cow::Owned(out)
+            }
+        }
+    }
+}
+
+/// Decodes a tensor to the host, in the shape of the hub's file or, for `flip`, from a file that
+/// holds the other orientation than the one asked for.
+fn place<T: Element>(stored: &Stored, entry: &Entry, flip: bool) -> Result<Tensor, LoadError> {
+    let (rows, row) = entry.rows();
+    let source_row = entry.layout.source_row(rows);
+    let plan = Plan {
+        row,
+        source_row: source_row.as_ref().map(|f| f as &(dyn Fn(usize) -> usize + Sync)),
+        offset: if entry.layout == Layout::PlusOne { -1.0 } else { 0.0 },
+    };
+    let values = decode::decode::<T>(stored, &plan)?;
+    let mut shape = entry.shape.clone();
+    if entry.layout == Layout::Transposed {
+        shape.reverse();
+    }
+    Tensor::from_vec(values, shape, &Device::Cpu)
+        .and_then(|t| if flip { t.t()?.contiguous() } else { Ok(t) })
+        .map_err(|e| backend(stored.name, e))
+}
+
+fn backend(name: &str, source: candle_core::Error) -> LoadError {
+    LoadError::Backend { name: name.to_owned(), source }
+}

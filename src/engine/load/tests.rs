@@ -1,0 +1,213 @@
+use std::collections::HashMap;
+use std::fs;
+
+use safetensors::tensor::{Dtype, TensorView};
+
+use super::*;
+
+/// Writes a safetensors file of tensors given as f32 values, stored as `dtype`.
+fn write(path: &Path, dtype: Dtype, tensors: &[(&str, &[usize], &[f32])]) {
+    let bytes: Vec<Vec<u8>> = tensors
+        .iter()
+        .map(|(_, _, values)| {
+            values
+                .iter()
+                .flat_map(|v| match dtype {
+                    Dtype::F32 => v.to_le_bytes().to_vec(),
+                    Dtype::F16 => f16::from_f32(*v).to_le_bytes().to_vec(),
+                    Dtype::BF16 => bf16::from_f32(*v).to_le_bytes().to_vec(),
+                    Dtype::F64 => f64::from(*v).to_le_bytes().to_vec(),
+                    other => panic!("no writer for {other:?}"),
+                })
+                .collect()
+        })
+        .collect();
+    let views: HashMap<String, TensorView> = tensors
+        .iter()
+        .zip(&bytes)
+        .map(|((name, shape, _), bytes)| {
+            let view = TensorView::new(dtype, shape.to_vec(), bytes).unwrap();
+            ((*name).to_owned(), view)
+        })
+        .collect();
+    safetensors::serialize_to_file(views, None, path).unwrap();
+}
+
+fn folder(dtype: Dtype, tensors: &[(&str, &[usize], &[f32])]) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    fs::write(dir.path().join("config.json"), r#"{"model_type":"llama"}"#).unwrap();
+    write(&dir.path().join("model.safetensors"), dtype, tensors);
+    dir
+}
+
+fn values(source: &Source, name: &str, shape: &[usize], dtype: DType) -> Vec<f32> {
+    source
+        .tensor(name, shape, dtype, &Device::Cpu)
+        .unwrap()
+        .to_dtype(DType::F32)
+        .unwrap()
+        .flatten_all()
+        .unwrap()
+        .to_vec1()
+        .unwrap()
+}
+
+const W: (&str, &[usize], &[f32]) =
+    ("model.embed_tokens.weight", &[2, 3], &[0.5, -1.0, 2.0, 3.25, -4.5, 0.0]);
+
+fn message(error: &LoadError) -> String {
+    assert!(error.hint().is_some(), "{error} has no remedy");
+    error.to_string()
+}
+
+#[test]
+fn every_stored_type_reads_into_every_compute_type() {
+    for stored in [Dtype::F32, Dtype::F16, Dtype::BF16] {
+        let dir = folder(stored, &[W]);
+        let source = Source::open_folder(dir.path()).unwrap();
+        for dtype in [DType::F32, DType::F16, DType::BF16] {
+            // The values are exact in all three types.
+            assert_eq!(values(&source, W.0, W.1, dtype), W.2, "{stored:?} {dtype:?}");
+        }
+    }
+}
+
+#[test]
+fn a_large_tensor_crosses_tasks_and_stretches() {
+    let n = (1 << 16) * 130 + 7;
+    let big: Vec<f32> = (0..n).map(|i| i as f32).collect();
+    let dir = folder(Dtype::F32, &[("lm_head.weight", &[n], &big)]);
+    let source = Source::open_folder(dir.path()).unwrap();
+    assert!(values(&source, "lm_head.weight", &[n], DType::F32) == big);
+}
+
+#[test]
+fn names_saved_without_their_prefix_are_found_and_buffers_are_not() {
+    let dir = folder(
+        Dtype::F32,
+        &[
+            ("wte.weight", &[1], &[1.0]),
+            ("h.0.attn.c_attn.bias", &[1], &[2.0]),
+            ("h.0.attn.bias", &[1], &[3.0]),
+        ],
+    );
+    let source = Source::open_folder(dir.path()).unwrap();
+    assert_eq!(
+        source.names().collect::<Vec<_>>(),
+        ["transformer.h.0.attn.c_attn.bias", "transformer.wte.weight"]
+    );
+}
+
+#[test]
+fn shards_are_read_and_a_missing_one_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::write(at("config.json"), "{}").unwrap();
+    let other: (&str, &[usize], &[f32]) = ("lm_head.weight", &[2], &[7.0, 8.0]);
+    write(&at("a.safetensors"), Dtype::F32, &[W]);
+    write(&at("b.safetensors"), Dtype::F32, &[other]);
+    let index =
+        |b: &str| format!(r#"{{"weight_map": {{"{}": "a.safetensors", "lm_head.weight": "{b}"}}}}"#, W.0);
+    fs::write(at(folder_index()), index("b.safetensors")).unwrap();
+    let source = Source::open_folder(dir.path()).unwrap();
+    assert_eq!(values(&source, other.0, other.1, DType::F32), other.2);
+    assert_eq!(source.files().count(), 2);
+    drop(source);
+
+    fs::write(at(folder_index()), index("a.safetensors")).unwrap();
+    let error = Source::open_folder(dir.path()).err().unwrap();
+    assert!(matches!(error, LoadError::MissingTensor { .. }), "{error}");
+
+    fs::write(at(folder_index()), index("../b.safetensors")).unwrap();
+    let error = Source::open_folder(dir.path()).err().unwrap();
+    assert!(matches!(error, LoadError::Json { .. }), "{error}");
+
+    fs::write(at(folder_index()), index("c.safetensors")).unwrap();
+    let error = Source::open_folder(dir.path()).err().unwrap();
+    assert!(message(&error).contains("c.safetensors"), "{error}");
+    assert!(matches!(error, LoadError::MissingFile { .. }));
+}
+
+fn folder_index() -> &'static str {
+    "model.safetensors.index.json"
+}
+
+#[test]
+fn what_does_not_fit_is_refused_by_name() {
+    let dir = folder(Dtype::F32, &[W]);
+    let source = Source::open_folder(dir.path()).unwrap();
+    let read = |name, shape: &[usize], dtype| {
+        let error = source.tensor(name, shape, dtype, &Device::Cpu).unwrap_err();
+        message(&error)
+    };
+    assert_eq!(
+        read(W.0, &[3, 2], DType::F32),
+        "tensor `model.embed_tokens.weight` has shape [2, 3], expected [3, 2]"
+    );
+    assert!(read("model.norm.weight", &[2], DType::F32).contains("`model.norm.weight`"));
+    assert!(read(W.0, W.1, DType::U8).contains("u8"));
+
+    let dir = folder(Dtype::F64, &[W]);
+    let source = Source::open_folder(dir.path()).unwrap();
+    let error = source.tensor(W.0, W.1, DType::F32, &Device::Cpu).unwrap_err();
+    assert!(message(&error).contains("F64"), "{error}");
+}
+
+#[test]
+fn weights_that_are_not_finite_are_refused() {
+    for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+        let dir = folder(Dtype::BF16, &[("model.norm.weight", &[3], &[1.0, bad, bad])]);
+        let source = Source::open_folder(dir.path()).unwrap();
+        let error = source.tensor("model.norm.weight", &[3], DType::F32, &Device::Cpu).unwrap_err();
+        let text = message(&error);
+        assert!(text.contains("`model.norm.weight`"), "{text}");
+        assert!(matches!(error, LoadError::NotFinite { index: 1, .. }));
+    }
+    // Finite in the file, too large for f16.
+    let dir = folder(Dtype::F32, &[("model.norm.weight", &[2], &[1.0, 1e6])]);
+    let source = Source::open_folder(dir.path()).unwrap();
+    let read = |dtype| source.tensor("model.norm.weight", &[2], dtype, &Device::Cpu);
+    assert!(read(DType::BF16).is_ok());
+    assert!(matches!(read(DType::F16), Err(LoadError::NotFinite { index: 1, .. })));
+}
+
+#[test]
+fn a_truncated_file_says_so_wherever_it_ends() {
+    let dir = folder(Dtype::F32, &[W]);
+    let path = dir.path().join("model.safetensors");
+    let whole = fs::read(&path).unwrap();
+    for end in [0, 4, 8, 20, whole.len() - 1] {
+        fs::write(&path, &whole[..end]).unwrap();
+        let error = Source::open_folder(dir.path()).err().unwrap();
+        assert!(matches!(error, LoadError::Truncated { .. }), "{end}: {error}");
+        message(&error);
+    }
+}
+
+#[test]
+fn folders_without_readable_weights_say_what_is_there() {
+    let dir = tempfile::tempdir().unwrap();
+    let open = || Source::open_folder(dir.path()).err().unwrap();
+    assert!(message(&open()).contains("config.json"));
+    fs::write(dir.path().join("config.json"), "{}").unwrap();
+    assert!(message(&open()).contains("model.safetensors"));
+    fs::write(dir.path().join("pytorch_model.bin"), "x").unwrap();
+    let error = open();
+    assert!(message(&error).contains("pytorch_model.bin"), "{error}");
+    assert!(error.hint().unwrap().contains("save_pretrained"));
+    fs::write(dir.path().join("config.json"), "[]").unwrap();
+    assert!(matches!(open(), LoadError::Json { .. }));
+    let error = Source::open_folder(Path::new("/no/such/folder")).err().unwrap();
+    assert!(matches!(error, LoadError::Io { .. }), "{error}");
+}
+
+#[test]
+fn a_conv_matrix_can_be_had_either_way_round() {
+    let dir = folder(Dtype::F32, &[W]);
+    let source = Source::open_folder(dir.path()).unwrap();
+    let weight = source.weight_transposed(W.0, &[2, 3], &LoadOptions::default(), &Device::Cpu).unwrap();
+    let Weight::Plain(tensor) = weight else {
+        panic!("safetensors are not quantized");
+    };
+    assert_eq!(tensor.to_vec2::<f32>().unwrap(), [[0.5, 3.25], [-1.0, -4.5], [2.0, 0.0]]);
+}

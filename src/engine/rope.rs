@@ -1,0 +1,104 @@
+//! Angles of the rotation of queries and keys, in f32 whatever the model's type.
+
+use candle_core::{Device, Result, Tensor};
+
+use super::config::{Rope, Scaling};
+
+/// How many dimensions of a head are rotated.
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::cast_precision_loss)]
+pub(super) fn rotated(partial: f64, head_dim: usize) -> usize {
+    (head_dim as f64 * partial) as usize
+}
+
+/// Frequencies of a rotation and the factor on its cosines and sines.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Frequencies {
+    /// Radians a position, a rotated pair.
+    pub(super) inverse: Vec<f32>,
+    /// YaRN's attention factor; 1 elsewhere.
+    pub(super) attention: f32,
+}
+
+impl Frequencies {
+    /// The frequencies of a rotation of heads of this width.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
+    pub(super) fn new(rope: &Rope, head_dim: usize) -> Self {
+        let dims = rotated(rope.partial, head_dim);
+        let plain: Vec<f64> =
+            (0..dims / 2).map(|i| rope.theta.powf(-((2 * i) as f64) / dims as f64)).collect();
+        let scaled: Vec<f64> = match rope.scaling {
+            Scaling::None => plain,
+            Scaling::Linear { factor } => plain.iter().map(|f| f / factor).collect(),
+            Scaling::Llama3 { factor, low, high, original } => {
+                plain.iter().map(|f| llama3(*f, factor, low, high, original)).collect()
+            }
+            Scaling::Yarn { factor, fast, slow, original, truncate, .. } => {
+                let (from, to) = yarn_range(fast, slow, dims, rope.theta, original, truncate);
+                let kept = |i: usize| 1.0 - ((i as f64 - from) / (to - from)).clamp(0.0, 1.0);
+                plain.iter().enumerate().map(|(i, f)| f / factor * (1.0 - kept(i)) + f * kept(i)).collect()
+            }
+        };
+        let inverse = match &rope.divisors {
+            None => scaled.iter().map(|f| *f as f32).collect(),
+            Some(by) => scaled.iter().zip(by).map(|(f, d)| (f / f64::from(*d)) as f32).collect(),
+        };
+        let attention = match rope.scaling {
+            Scaling::Yarn { attention, .. } => attention as f32,
+            _ => 1.0,
+        };
+        Self { inverse, attention }
+    }
+
+    /// Cosines and sines at positions, each `[positions, pairs]` in f32.
+    #[allow(clippy::cast_precision_loss)]
+    pub(super) fn at(&self, positions: impl Iterator<Item = usize>, device: &Device) -> Result<Angles> {
+        let (mut cos, mut sin) = (Vec::new(), Vec::new());
+        let mut count = 0;
+        for p in positions {
+            count += 1;
+            for f in &self.inverse {
+                let (s, c) = (p as f32 * f).sin_cos();
+                cos.push(c * self.attention);
+                sin.push(s * self.attention);
+            }
+        }
+        let shape = (count, self.inverse.len());
+        Ok(Angles { cos: Tensor::from_vec(cos, shape, device)?, sin: Tensor::from_vec(sin, shape, device)? })
+    }
+}
+
+/// Cosines and sines of the rows of a batch.
+#[derive(Clone, Debug)]
+pub(super) struct Angles {
+    /// `[rows, pairs]`
+    pub(super) cos: Tensor,
+    /// `[rows, pairs]`
+    pub(super) sin: Tensor,
+}
+
+/// Llama 3.1's stretch of one frequency (`rope_type` llama3 of its model card's reference code).
+fn llama3(f: f64, factor: f64, low: f64, high: f64, original: f64) -> f64 {
+    let rotations = original * f / std::f64::consts::TAU;
+    if rotations > high {
+        f
+    } else if rotations < low {
+        f / factor
+    } else {
+        let smooth = (rotations - low) / (high - low);
+        (1.0 - smooth) * f / factor + smooth * f
+    }
+}
+
+/// Between which pairs YaRN goes from kept to divided frequencies (Peng et al. 2023, section 3.2).
+#[allow(clippy::cast_precision_loss)]
+fn yarn_range(fast: f64, slow: f64, dims: usize, theta: f64, original: f64, truncate: bool) -> (f64, f64) {
+    // The pair that rotates `n` times over the original context.
+    let pair = |n: f64| dims as f64 * (original / (n * std::f64::consts::TAU)).ln() / (2.0 * theta.ln());
+    let (mut from, mut to) = (pair(fast), pair(slow));
+    if truncate {
+        (from, to) = (from.floor(), to.ceil());
+    }
+    (from, to) = (from.max(0.0), to.min(dims as f64 - 1.0));
+    // A ramp of no width would divide by zero.
+    if from == to { (from, to + 0.001) } else { (from, to) }
+}

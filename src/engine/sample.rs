@@ -1,0 +1,141 @@
+//! Choosing tokens from logits.
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+
+use super::error::EngineError;
+
+/// A chosen token.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pick {
+    /// The token.
+    pub token: u32,
+    /// Its natural log-probability under the logits as they are, before temperature and nucleus.
+    pub logprob: f64,
+}
+
+/// How one prompt's tokens are chosen.
+///
+/// Every prompt has a stream of random numbers of its own, one number a token, so that what else
+/// is in a batch changes nothing.
+#[derive(Clone, Debug)]
+pub struct Sampler {
+    temperature: f64,
+    top_p: f64,
+    rng: ChaCha8Rng,
+}
+
+impl Sampler {
+    /// A sampler for the prompt of this number. Temperature 0 is greedy.
+    ///
+    /// # Errors
+    /// A negative or infinite temperature, or a nucleus outside of (0, 1].
+    pub fn new(temperature: f64, top_p: f64, seed: u64, prompt: u64) -> Result<Self, EngineError> {
+        if !(temperature >= 0.0 && temperature.is_finite()) {
+            return Err(EngineError::Sampling {
+                what: "temperature",
+                found: temperature,
+                expected: "a finite number of at least 0",
+            });
+        }
+        if !(top_p > 0.0 && top_p <= 1.0) {
+            return Err(EngineError::Sampling {
+                what: "top-p",
+                found: top_p,
+                expected: "above 0 and at most 1",
+            });
+        }
+        let mut rng = ChaCha8Rng::seed_from_u64(seed);
+        rng.set_stream(prompt);
+        Ok(Self { temperature, top_p, rng })
+    }
+
+    /// Chooses a token. Logits have to be finite.
+    ///
+    /// # Errors
+    /// No logits, or one that is NaN or infinite.
+    pub fn pick(&mut self, logits: &[f32]) -> Result<Pick, EngineError> {
+        if let Some(bad) = logits.iter().find(|v| !v.is_finite()) {
+            return Err(EngineError::Sampling {
+                what: "a logit",
+                found: f64::from(*bad),
+                expected: "finite logits",
+            });
+        }
+        let token = if self.temperature == 0.0 { greedy(logits) } else { self.draw(logits) };
+        #[allow(clippy::cast_possible_truncation)]
+        match token.and_then(|t| logits.get(t).map(|l| (t as u32, f64::from(*l)))) {
+            Some((token, logit)) => Ok(Pick { token, logprob: logit - log_sum_exp(logits) }),
+            None => Err(EngineError::Sampling {
+                what: "the number of logits",
+                found: 0.0,
+                expected: "at least 1",
+            }),
+        }
+    }
+
+    /// Inverts the cumulative distribution at a uniform number.
+    fn draw(&mut self, logits: &[f32]) -> Option<usize> {
+        let max = max(logits);
+        let weight = |l: &f32| ((f64::from(*l) - max) / self.temperature).exp();
+        let mut candidates: Vec<(usize, f64)> = logits.iter().map(weight).enumerate().collect();
+        let mut total: f64 = candidates.iter().map(|c| c.1).sum();
+        if self.top_p < 1.0 {
+            total = nucleus(&mut candidates, total, self.top_p);
+        }
+        let mut left = self.rng.random::<f64>() * total;
+        for (token, weight) in &candidates {
+            left -= weight;
+            if left < 0.0 {
+                return Some(*token);
+            }
+        }
+        // Rounding can leave a crumb; it belongs to the last token that has any weight.
+        candidates.iter().rev().find(|c| c.1 > 0.0).map(|c| c.0)
+    }
+}
+
+/// Keeps the smallest set of most likely tokens with at least this share, most likely first and
+/// ties by id, and returns its weight.
+fn nucleus(candidates: &mut Vec<(usize, f64)>, total: f64, share: f64) -> f64 {
+    // All of those with less than this together weigh less than what is left out, so none of them
+    // is in the set, and only the others need sorting.
+    #[allow(clippy::cast_precision_loss)]
+    let floor = total * (1.0 - share) / candidates.len() as f64;
+    candidates.retain(|c| c.1 >= floor);
+    candidates.sort_unstable_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+    let mut sum = 0.0;
+    let mut count = 0;
+    for (_, weight) in candidates.iter() {
+        sum += weight;
+        count += 1;
+        if sum >= share * total {
+            break;
+        }
+    }
+    candidates.truncate(count);
+    sum
+}
+
+/// The largest logit; ties go to the lowest id.
+#[must_use]
+pub fn greedy(logits: &[f32]) -> Option<usize> {
+    let mut best: Option<(usize, f32)> = None;
+    for (i, l) in logits.iter().enumerate() {
+        if best.is_none_or(|(_, b)| *l > b) {
+            best = Some((i, *l));
+        }
+    }
+    best.map(|b| b.0)
+}
+
+fn max(logits: &[f32]) -> f64 {
+    f64::from(logits.iter().copied().fold(f32::NEG_INFINITY, f32::max))
+}
+
+/// Log of the sum of exponentials in f64.
+#[must_use]
+pub fn log_sum_exp(logits: &[f32]) -> f64 {
+    let max = max(logits);
+    max + logits.iter().map(|l| (f64::from(*l) - max).exp()).sum::<f64>().ln()
+}

@@ -1,0 +1,156 @@
+//! Text to token ids and back.
+//!
+//! A [`Tokenizer`] comes from the hub's `tokenizer.json` or out of a GGUF file's metadata. In both
+//! cases the work is done by the `tokenizers` crate, so that ids equal those of the Hugging Face
+//! library; for GGUF the normalizer, the splitting and the merges that the hub's `tokenizer.json`
+//! of that vocabulary has are built again from what the file says.
+
+mod byte_level;
+mod error;
+mod gguf;
+mod json;
+mod sentencepiece;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+pub use error::TokenizerError;
+
+use super::gguf::Metadata;
+
+/// Turns text into ids and ids into text.
+pub struct Tokenizer {
+    inner: tokenizers::Tokenizer,
+    bos: Option<u32>,
+    eos: Vec<u32>,
+    ends: Ends,
+    chat_template: Option<String>,
+    size: usize,
+}
+
+/// Who puts the tokens around a text that mark its beginning and end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ends {
+    /// The post-processor of `tokenizer.json`.
+    PostProcessor,
+    /// We do.
+    Ours {
+        /// The beginning is marked.
+        begin: bool,
+        /// The end is marked.
+        end: bool,
+    },
+}
+
+impl Tokenizer {
+    /// Reads a `tokenizer.json` and, where they lie beside it, `tokenizer_config.json` (beginning
+    /// and end tokens, chat template), `chat_template.jinja` and `generation_config.json` (tokens
+    /// that end a generation).
+    ///
+    /// # Errors
+    /// A file that cannot be read or is not what its name says.
+    pub fn from_json(path: &Path) -> Result<Self, TokenizerError> {
+        json::read(path)
+    }
+
+    /// Builds the tokenizer that a GGUF file's metadata describes.
+    ///
+    /// # Errors
+    /// A kind of tokenizer that is not known, or vocabulary, merges and scores that do not fit
+    /// together.
+    pub fn from_gguf(metadata: &Metadata) -> Result<Self, TokenizerError> {
+        gguf::build(metadata)
+    }
+
+    /// The ids of a text; with `special`, between the tokens the model wants around a text (most
+    /// often one at the beginning).
+    ///
+    /// # Errors
+    /// [`TokenizerError::Encode`] for what the vocabulary cannot express.
+    pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, TokenizerError> {
+        let inside = special && self.ends == Ends::PostProcessor;
+        let encoding =
+            self.inner
+                .encode_fast(text, inside)
+                .map_err(|error| TokenizerError::Encode {
+                    problem: error.to_string(),
+                })?;
+        let ids = encoding.get_ids();
+        let (mut first, mut last) = (None, None);
+        if let Ends::Ours { begin, end } = self.ends
+            && special
+        {
+            first = self.bos.filter(|_| begin);
+            last = self.eos().filter(|_| end);
+        }
+        Ok(first
+            .into_iter()
+            .chain(ids.iter().copied())
+            .chain(last)
+            .collect())
+    }
+
+    /// The text of ids; with `skip_special`, without control tokens. Ids outside of the vocabulary
+    /// have no text; bytes that are not UTF-8 become replacement characters.
+    #[must_use]
+    pub fn decode(&self, ids: &[u32], skip_special: bool) -> String {
+        self.inner.decode(ids, skip_special).unwrap_or_else(|_| {
+            // No decoder of a known vocabulary fails; the raw tokens say what is there.
+            ids.iter().filter_map(|id| self.token_text(*id)).collect()
+        })
+    }
+
+    /// The token that begins a text.
+    #[must_use]
+    pub fn bos(&self) -> Option<u32> {
+        self.bos
+    }
+
+    /// The token that ends a text.
+    #[must_use]
+    pub fn eos(&self) -> Option<u32> {
+        self.eos.first().copied()
+    }
+
+    /// All tokens that end a generation; the first is [`Tokenizer::eos`].
+    #[must_use]
+    pub fn end_tokens(&self) -> &[u32] {
+        &self.eos
+    }
+
+    /// Number of tokens, added ones included. A model's embedding may have more rows.
+    #[must_use]
+    pub fn vocab_size(&self) -> usize {
+        self.size
+    }
+
+    /// The Jinja template that turns a conversation into text.
+    #[must_use]
+    pub fn chat_template(&self) -> Option<&str> {
+        self.chat_template.as_deref()
+    }
+
+    /// A token as the vocabulary spells it (`Ġthe`, `▁the`).
+    #[must_use]
+    pub fn token_text(&self, id: u32) -> Option<String> {
+        self.inner.id_to_token(id)
+    }
+
+    /// The id of a token as the vocabulary spells it.
+    #[must_use]
+    pub fn token_id(&self, text: &str) -> Option<u32> {
+        self.inner.token_to_id(text)
+    }
+}
+
+/// Drops repeated ids and keeps the order.
+fn unique(ids: impl IntoIterator<Item = u32>) -> Vec<u32> {
+    let mut out = Vec::new();
+    for id in ids {
+        if !out.contains(&id) {
+            out.push(id);
+        }
+    }
+    out
+}

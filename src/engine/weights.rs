@@ -1,0 +1,141 @@
+//! Where a model's weights come from: files, or a seed.
+
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
+use candle_core::{DType, Device, Tensor};
+use rand::SeedableRng;
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution, Normal};
+use sha2::{Digest, Sha256};
+
+use super::error::{EngineError, backend};
+use super::load::{LoadOptions, Source, Weight};
+
+/// What a vector of weights is, and so what it is before training.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Vector {
+    /// The factor of a norm, stored as it is used.
+    Factor,
+    /// The factor of a norm, stored less one.
+    FactorLessOne,
+    /// An offset.
+    Bias,
+}
+
+/// A supply of weights by name.
+pub(super) trait Weights {
+    /// A matrix used as `[out, in]`; `transposed` where the hub's files keep `[in, out]`.
+    fn matrix(&self, name: &str, shape: [usize; 2], transposed: bool) -> Result<Weight, EngineError>;
+
+    /// A vector in f32, as it is used.
+    fn vector(&self, name: &str, len: usize, kind: Vector) -> Result<Tensor, EngineError>;
+
+    /// Refuses what is there and was not asked for.
+    fn finish(&self, family: &str, tied_head: Option<&str>) -> Result<(), EngineError>;
+}
+
+/// Weights of files.
+pub(super) struct Files<'a> {
+    source: &'a Source,
+    options: &'a LoadOptions,
+    device: &'a Device,
+    used: RefCell<BTreeSet<String>>,
+}
+
+impl<'a> Files<'a> {
+    pub(super) fn new(source: &'a Source, options: &'a LoadOptions, device: &'a Device) -> Self {
+        Self { source, options, device, used: RefCell::default() }
+    }
+}
+
+impl Weights for Files<'_> {
+    fn matrix(&self, name: &str, shape: [usize; 2], transposed: bool) -> Result<Weight, EngineError> {
+        self.used.borrow_mut().insert(name.to_owned());
+        let [out, width] = shape;
+        Ok(if transposed {
+            self.source.weight_transposed(name, &[width, out], self.options, self.device)?
+        } else {
+            self.source.weight(name, &shape, self.options, self.device)?
+        })
+    }
+
+    fn vector(&self, name: &str, len: usize, kind: Vector) -> Result<Tensor, EngineError> {
+        self.used.borrow_mut().insert(name.to_owned());
+        // Norms and biases are small; f32 keeps what they add exact.
+        let t = self.source.tensor(name, &[len], DType::F32, self.device)?;
+        match kind {
+            Vector::FactorLessOne => (t + 1.0).map_err(backend(format!("the norm `{name}`"))),
+            Vector::Factor | Vector::Bias => Ok(t),
+        }
+    }
+
+    fn finish(&self, family: &str, tied_head: Option<&str>) -> Result<(), EngineError> {
+        /// What models that also see keep beside their text half.
+        const SEEING: [&str; 4] = [
+            "vision_tower.",
+            "multi_modal_projector.",
+            "model.vision_tower.",
+            "model.multi_modal_projector.",
+        ];
+        let used = self.used.borrow();
+        let extra = self.source.names().find(|name| {
+            !used.contains(*name)
+                && tied_head != Some(*name)
+                && !SEEING.iter().any(|start| name.starts_with(start))
+        });
+        match extra {
+            None => Ok(()),
+            Some(name) => Err(EngineError::UnusedTensor { name: name.to_owned(), family: family.to_owned() }),
+        }
+    }
+}
+
+/// Untrained weights: matrices and embeddings normal with mean 0, norms one, biases zero.
+///
+/// Each tensor is drawn from a ChaCha stream keyed by the seed and its name, in f32 and row-major
+/// as it is used, so that neither the order of loading nor the compute type changes the draw.
+pub(super) struct Untrained<'a> {
+    seed: u64,
+    std: f64,
+    dtype: DType,
+    device: &'a Device,
+}
+
+impl<'a> Untrained<'a> {
+    pub(super) fn new(seed: u64, std: f64, dtype: DType, device: &'a Device) -> Self {
+        Self { seed, std, dtype, device }
+    }
+}
+
+impl Weights for Untrained<'_> {
+    fn matrix(&self, name: &str, shape: [usize; 2], _: bool) -> Result<Weight, EngineError> {
+        let mut key = Sha256::new();
+        key.update(self.seed.to_le_bytes());
+        key.update(name.as_bytes());
+        let mut rng = ChaCha8Rng::from_seed(key.finalize().into());
+        #[allow(clippy::cast_possible_truncation)]
+        let normal = Normal::new(0.0_f32, self.std as f32).map_err(|_| EngineError::Sampling {
+            what: "the standard deviation of untrained weights",
+            found: self.std,
+            expected: "a finite number",
+        })?;
+        let values: Vec<f32> = (0..shape[0] * shape[1]).map(|_| normal.sample(&mut rng)).collect();
+        Tensor::from_vec(values, (shape[0], shape[1]), &Device::Cpu)
+            .and_then(|t| t.to_dtype(self.dtype)?.to_device(self.device))
+            .map(Weight::Plain)
+            .map_err(backend(format!("untrained weights `{name}`")))
+    }
+
+    fn vector(&self, name: &str, len: usize, kind: Vector) -> Result<Tensor, EngineError> {
+        match kind {
+            Vector::Factor | Vector::FactorLessOne => Tensor::ones(len, DType::F32, self.device),
+            Vector::Bias => Tensor::zeros(len, DType::F32, self.device),
+        }
+        .map_err(backend(format!("untrained weights `{name}`")))
+    }
+
+    fn finish(&self, _: &str, _: Option<&str>) -> Result<(), EngineError> {
+        Ok(())
+    }
+}
