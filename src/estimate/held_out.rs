@@ -9,7 +9,7 @@ use super::pipeline::{Pipeline, Reduced, fit_projected};
 use super::samples::SplitBy;
 use super::{EstimateError, Samples};
 use crate::data::{Folds, group_folds};
-use crate::math::{Bootstrap, Seeds, SortedScores, cluster_bootstrap};
+use crate::math::{Bootstrap, Interval, Seeds, SortedScores, cluster_bootstrap};
 
 /// How to hold out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -40,14 +40,31 @@ impl HeldOutParams {
     }
 }
 
-/// A statistic with its bootstrap interval over units.
+/// A statistic with its interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
     /// The statistic on all held-out rows.
     pub value: f64,
-    /// Percentile interval from resampling the units. The directions are not fitted anew, so it
-    /// speaks of new rows for these directions.
+    /// The bootstrap interval stretched about the value by `√(1 + J/(J − 1))` for `J` folds,
+    /// within [0, 1]: directions of different folds share most of their rows, so the plain
+    /// interval is too narrow (Nadeau and Bengio 2003, "Inference for the generalization error").
+    pub interval: Interval,
+    /// The plain percentile bootstrap over units, with the directions held fixed.
     pub bootstrap: Bootstrap,
+}
+
+impl Estimate {
+    fn new(value: f64, bootstrap: Bootstrap, folds: usize) -> Self {
+        let folds = folds as f64;
+        let stretch = (1.0 + folds / (folds - 1.0)).sqrt();
+        let end = |plain: f64| (value + (plain - value) * stretch).clamp(0.0, 1.0);
+        let Interval { low, high, level } = bootstrap.interval;
+        Self {
+            value,
+            interval: Interval { low: end(low.min(value)), high: end(high.max(value)), level },
+            bootstrap,
+        }
+    }
 }
 
 /// The null of no association between label and activation.
@@ -125,7 +142,7 @@ impl Pipeline {
             },
         )?;
         let paired_accuracy = if samples.paired {
-            Some(paired_accuracy(samples, &scores, &rows_of_units, units, params, &seeds)?)
+            Some(paired_accuracy(samples, &scores, &rows_of_units, (units, folds.count()), params, &seeds)?)
         } else {
             None
         };
@@ -134,7 +151,7 @@ impl Pipeline {
             folds: folds.count(),
             rows: samples.rows(),
             units,
-            auroc: Estimate { value, bootstrap },
+            auroc: Estimate::new(value, bootstrap, folds.count()),
             paired_accuracy,
             null: self.null(&reduced, &folds, params, value, &seeds)?,
             alphas,
@@ -227,7 +244,7 @@ fn paired_accuracy(
     samples: &Samples,
     scores: &[f64],
     units: &[usize],
-    unit_count: usize,
+    (unit_count, folds): (usize, usize),
     params: &HeldOutParams,
     seeds: &Seeds,
 ) -> Result<Estimate, EstimateError> {
@@ -252,5 +269,5 @@ fn paired_accuracy(
     let bootstrap = cluster_bootstrap(unit_count, params.resamples, params.level, &mut rng, |counts| {
         share(&|u| f64::from(counts[u]))
     })?;
-    Ok(Estimate { value, bootstrap })
+    Ok(Estimate::new(value, bootstrap, folds))
 }

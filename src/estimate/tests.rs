@@ -98,7 +98,8 @@ fn a_planted_direction_is_found_and_more_pairs_find_it_better() {
         let name = estimator.params().name();
         let close = |samples| cosine(fit(&estimator, samples).view(), truth.view()).unwrap();
         let (few, many) = (close(&few), close(&many));
-        assert!(many > 0.95, "{name}: {many}");
+        // Prompts are five times the noise of a response here; only paired estimators see past them.
+        assert!(many > 0.85, "{name}: {many}");
         assert!(many > few && few > 0.4, "{name}: {few} then {many}");
     }
 }
@@ -228,7 +229,7 @@ fn held_out_pairs_and_axes_are_separated_where_there_is_something() {
             let params = HeldOutParams { permutations: 19, resamples: 300, ..params };
             let found = pipeline.held_out(&samples, &params, &Seeds::new(0)).unwrap();
             assert!(found.auroc.value > 0.7, "{name}: {}", found.auroc.value);
-            assert!(found.auroc.bootstrap.interval.contains(found.auroc.value), "{name}");
+            assert!(found.auroc.interval.contains(found.auroc.value), "{name}");
             assert!(found.paired_accuracy.unwrap().value > 0.8, "{name}");
             assert!(found.null.unwrap().p <= 0.1, "{name}: {:?}", found.null);
             assert_eq!((found.folds, found.units), if params.by == SplitBy::Pair { (5, 40) } else { (5, 5) });
@@ -238,27 +239,40 @@ fn held_out_pairs_and_axes_are_separated_where_there_is_something() {
     }
 }
 
-/// Pure noise: the interval should hold 0.5 and p should be uniform, at about the nominal rate.
+/// The expected AUROC is held by the interval, and p is small, at about the nominal rates; with
+/// nothing to find as well as with something.
 #[test]
-fn noise_is_called_noise() {
+fn intervals_cover_and_the_null_is_null() {
     let runs = 200_u64;
-    let (mut covered, mut small_p, mut auroc) = (0, 0, 0.0);
-    for run in 0..runs {
-        let mut rng = Seeds::new(run).stream("noise");
-        let samples = pairs(&gaussian(30, 24, &mut rng), &gaussian(30, 24, &mut rng));
-        let pipeline =
-            Pipeline { estimator: Estimator::MeanDiff.check().unwrap(), nuisances: Nuisances::none() };
-        let params = HeldOutParams { permutations: 39, resamples: 200, ..HeldOutParams::by_pair() };
-        let found = pipeline.held_out(&samples, &params, &Seeds::new(run)).unwrap();
-        covered += u32::from(found.auroc.bootstrap.interval.contains(0.5));
-        small_p += u32::from(found.null.unwrap().p <= 0.05);
-        auroc += found.auroc.value / runs as f64;
+    let truth = random_unit(24, &mut Seeds::new(7).stream("truth")).unwrap();
+    for strength in [0.0, 2.0] {
+        let found: Vec<HeldOut> = (0..runs)
+            .map(|run| {
+                let mut rng = Seeds::new(run).stream("rows");
+                let half = &truth * (strength / 2.0);
+                let samples =
+                    pairs(&(gaussian(30, 24, &mut rng) + &half), &(gaussian(30, 24, &mut rng) - &half));
+                let pipeline = Pipeline {
+                    estimator: Estimator::MeanDiff.check().unwrap(),
+                    nuisances: Nuisances::none(),
+                };
+                let permutations = if strength == 0.0 { 39 } else { 0 };
+                let params = HeldOutParams { permutations, resamples: 300, ..HeldOutParams::by_pair() };
+                pipeline.held_out(&samples, &params, &Seeds::new(run)).unwrap()
+            })
+            .collect();
+        let expected = found.iter().map(|f| f.auroc.value).sum::<f64>() / runs as f64;
+        let covered = found.iter().filter(|f| f.auroc.interval.contains(expected)).count();
+        // 95 % of 200 less three standard errors.
+        assert!(covered >= 181, "strength {strength}: {covered}");
+        if strength == 0.0 {
+            assert!((expected - 0.5).abs() < 0.03, "{expected}");
+            let small = found.iter().filter(|f| f.null.unwrap().p <= 0.05).count();
+            assert!((1..=19).contains(&small), "{small}");
+        } else {
+            assert!(expected > 0.8 && covered < 200, "{expected} {covered}");
+        }
     }
-    println!("covered {covered}, small p {small_p}, mean {auroc}");
-    // 95 % and 5 % of 200, with three standard errors; the interval leaves out the fitting noise.
-    assert!((170..=200).contains(&covered), "{covered}");
-    assert!((1..=19).contains(&small_p), "{small_p}");
-    assert!((auroc - 0.5).abs() < 0.03, "{auroc}");
 }
 
 proptest! {
