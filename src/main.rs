@@ -1,2 +1,7 @@
-//! The command line of truenorth.
-fn main() {}
+//! The command line of truenorth; see `truenorth --help`.
+
+mod cli;
+
+fn main() -> std::process::ExitCode {
+    cli::main()
+}

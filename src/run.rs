@@ -37,7 +37,10 @@ pub trait Runner: Send + Sync {
 
 /// Sees how a run goes on, and may stop it.
 pub trait Watch: Sync {
-    /// Some more tokens have been through the model.
+    /// So many more tokens are to go through the model.
+    fn expect(&self, _more: u64) {}
+
+    /// Some more tokens have been through the model, or need not be.
     fn tokens(&self, _more: u64) {}
 
     /// Whether to stop as soon as nothing is lost by it.

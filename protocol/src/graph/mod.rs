@@ -8,6 +8,7 @@
 mod build;
 mod check;
 mod codec;
+mod positions;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 pub use build::{Builder, GroupId};
 pub use check::{CheckError, CheckLimits, Checked, Problem};
 pub use codec::{CodecError, answer_from_bytes, answer_to_bytes};
+pub use positions::UnknownPositions;
 pub use shape::{Dim, Shape, ValueKind};
 
 use crate::dtype::DType;

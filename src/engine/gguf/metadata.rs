@@ -260,13 +260,17 @@ fn skip_flat_array(cursor: &mut Cursor, key: &str) -> Result<(), GgufError> {
     let len = cursor.u64(key)?;
     for _ in 0..len {
         match kind {
-            STRING => drop(cursor.string(key)?),
+            STRING => {
+                cursor.string(key)?;
+            }
             ARRAY => {
                 return Err(GgufError::Malformed(format!(
                     "metadata key `{key}` nests arrays more than two deep"
                 )));
             }
-            _ => drop(scalar(cursor, key, kind)?),
+            _ => {
+                scalar(cursor, key, kind)?;
+            }
         }
     }
     Ok(())

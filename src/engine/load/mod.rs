@@ -38,6 +38,9 @@ use super::tokenizer::Tokenizer;
 use decode::{Element, Encoding, Plan, Stored};
 use index::{Entry, Index, Layout};
 
+/// Bytes that the numbers inside of blocks are aligned to at most.
+const ALIGNMENT: usize = 4;
+
 /// A matrix as the forward pass multiplies by it.
 #[derive(Clone, Debug)]
 pub enum Weight {
@@ -336,14 +339,22 @@ impl Source {
             }
         };
         decode::check_finite(&stored)?;
-        let bytes = self.ordered_rows(&stored, entry);
+        let bytes = ordered_rows(&stored, entry);
+        // The blocks hold 2-byte numbers and are copied as such, so they have to lie even; the
+        // file's offsets are aligned and allocators align far wider, but neither is a promise
+        // of `Vec<u8>`.
+        if bytes.as_ptr().align_offset(ALIGNMENT) != 0 {
+            return Ok(None);
+        }
         let tensor = QStorage::from_data(bytes, device, kind)
             .and_then(|storage| QTensor::new(storage, shape))
             .map_err(|e| backend(name, e))?;
         stored.file.release(stored.start..stored.start + stored.len);
         Ok(Some(Arc::new(tensor)))
     }
+}
 
+<<<<<<< HEAD
     /// The bytes of a tensor with its rows in the hub's order.
     fn ordered_rows<'a>(&self, stored: &Stored<'a>, entry: &Entry) -> Cow<'a, [u8]> {
         let bytes = stored
@@ -362,7 +373,26 @@ impl Source {
                     out.extend_from_slice(bytes.get(from..from + width).unwrap_or_default());
                 }
                 Cow::Owned(out)
+=======
+/// The bytes of a tensor with its rows in the hub's order.
+fn ordered_rows<'a>(stored: &Stored<'a>, entry: &Entry) -> Cow<'a, [u8]> {
+    let bytes = stored
+        .file
+        .bytes()
+        .get(stored.start..stored.start + stored.len)
+        .unwrap_or_default();
+    let (rows, _) = entry.rows();
+    match entry.layout.source_row(rows) {
+        None => Cow::Borrowed(bytes),
+        Some(source_row) => {
+            let width = bytes.len() / rows;
+            let mut out = Vec::with_capacity(bytes.len());
+            for row in 0..rows {
+                let from = source_row(row) * width;
+                out.extend_from_slice(bytes.get(from..from + width).unwrap_or_default());
+>>>>>>> load
             }
+            Cow::Owned(out)
         }
     }
 }

@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::fs;
 
+use proptest::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::*;
@@ -241,4 +242,33 @@ fn a_conv_matrix_can_be_had_either_way_round() {
         tensor.to_vec2::<f32>().unwrap(),
         [[0.5, 3.25], [-1.0, -4.5], [2.0, 0.0]]
     );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    /// Whatever is damaged: an error or tensors that can be read, never a panic.
+    #[test]
+    fn damage_never_panics(
+        edits in prop::collection::vec((0usize..300, any::<u8>()), 1..8),
+        cut in prop::option::of(0usize..300),
+    ) {
+        let dir = folder(Dtype::F16, &[W, ("lm_head.weight", &[4], &[1.0, 2.0, 3.0, 4.0])]);
+        let path = dir.path().join("model.safetensors");
+        let mut bytes = fs::read(&path).unwrap();
+        for (at, value) in edits {
+            let len = bytes.len();
+            bytes[at % len] = value;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut);
+        }
+        fs::write(&path, bytes).unwrap();
+        if let Ok(source) = Source::open_folder(dir.path()) {
+            let names: Vec<String> = source.names().map(str::to_owned).collect();
+            for name in names {
+                let shape = source.shape(&name).unwrap().to_vec();
+                let _ = source.tensor(&name, &shape, DType::F32, &Device::Cpu);
+            }
+        }
+    }
 }

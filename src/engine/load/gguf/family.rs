@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::config::Dims;
+use super::keys::Dims;
 use crate::engine::gguf::Metadata;
 use crate::engine::load::LoadError;
 use crate::engine::load::index::Layout;

@@ -2,6 +2,7 @@
 
 mod config;
 mod family;
+mod keys;
 #[cfg(test)]
 mod tests;
 
@@ -44,7 +45,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, LoadError> {
         });
     }
     let family = family::find(path, &metadata)?;
-    let shape = config::Dims::read(path, family, &metadata)?;
+    let shape = keys::Dims::read(path, family, &metadata)?;
     let mut index = Index::default();
     index.files.push(file);
     let mut rope_freqs = None;

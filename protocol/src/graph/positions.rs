@@ -1,0 +1,85 @@
+//! Names of positions, as flags, cache keys and saved results spell them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use super::{ReadAt, WriteAt};
+
+/// A position name that can't be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("unknown positions `{found}`; expected {expected}, or an index such as -3")]
+pub struct UnknownPositions {
+    found: String,
+    expected: &'static str,
+}
+
+impl fmt::Display for ReadAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Last => f.write_str("last"),
+            Self::Mean => f.write_str("mean"),
+            Self::All => f.write_str("all"),
+            Self::Index(i) => write!(f, "{i}"),
+        }
+    }
+}
+
+impl FromStr for ReadAt {
+    type Err = UnknownPositions;
+
+    fn from_str(s: &str) -> Result<Self, UnknownPositions> {
+        match s {
+            "last" => Ok(Self::Last),
+            "mean" => Ok(Self::Mean),
+            "all" => Ok(Self::All),
+            other => index(other, "last, all, mean").map(Self::Index),
+        }
+    }
+}
+
+impl fmt::Display for WriteAt {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::All => f.write_str("all"),
+            Self::Prompt => f.write_str("prompt"),
+            Self::Generated => f.write_str("generated"),
+            Self::Last => f.write_str("last"),
+            Self::Index(i) => write!(f, "{i}"),
+        }
+    }
+}
+
+impl FromStr for WriteAt {
+    type Err = UnknownPositions;
+
+    fn from_str(s: &str) -> Result<Self, UnknownPositions> {
+        match s {
+            "all" => Ok(Self::All),
+            "prompt" => Ok(Self::Prompt),
+            "generated" => Ok(Self::Generated),
+            "last" => Ok(Self::Last),
+            other => index(other, "all, prompt, generated, last").map(Self::Index),
+        }
+    }
+}
+
+fn index(s: &str, expected: &'static str) -> Result<i32, UnknownPositions> {
+    s.parse().map_err(|_| UnknownPositions { found: s.chars().take(80).collect(), expected })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_read_back() {
+        for at in [ReadAt::Last, ReadAt::Mean, ReadAt::All, ReadAt::Index(-3)] {
+            assert_eq!(at.to_string().parse(), Ok(at));
+        }
+        for at in [WriteAt::All, WriteAt::Prompt, WriteAt::Generated, WriteAt::Last, WriteAt::Index(0)] {
+            assert_eq!(at.to_string().parse(), Ok(at));
+        }
+        assert!("first".parse::<ReadAt>().is_err());
+        assert!("mean".parse::<WriteAt>().is_err());
+    }
+}

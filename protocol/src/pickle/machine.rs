@@ -1,0 +1,504 @@
+//! The stack machine: bytes to a graph of nodes, then the graph to a tree.
+
+use std::collections::HashMap;
+
+use super::opcode as op;
+use super::{Call, Global, Limits, PickleError, Value};
+
+/// Index of a node.
+type Id = usize;
+
+/// A value whose parts are other nodes, as parts may still change when they are first seen.
+enum Node {
+    Leaf(Value),
+    List(Vec<Id>),
+    Tuple(Vec<Id>),
+    Set(Vec<Id>),
+    Dict(Vec<(Id, Id)>),
+    Persistent(Id),
+    Call { global: Global, args: Id, items: Vec<(Id, Id)>, appended: Vec<Id>, state: Option<Id> },
+}
+
+/// Reads one pickle. `allowed` says of a module and a name whether they may appear.
+///
+/// # Errors
+/// A [`PickleError`]; nothing is ever executed, whatever the input.
+pub fn read(
+    bytes: &[u8],
+    limits: &Limits,
+    allowed: &dyn Fn(&str, &str) -> bool,
+) -> Result<Value, PickleError> {
+    if bytes.len() > limits.bytes {
+        return Err(PickleError::TooLarge { what: "bytes", limit: limits.bytes });
+    }
+    let mut machine = Machine {
+        bytes,
+        at: 0,
+        nodes: Vec::new(),
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: HashMap::new(),
+        limits,
+        allowed,
+    };
+    let root = machine.run()?;
+    let mut tree =
+        Tree { nodes: &machine.nodes, open: vec![false; machine.nodes.len()], values: 0, text: 0, limits };
+    tree.build(root, 0)
+}
+
+struct Machine<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    nodes: Vec<Node>,
+    stack: Vec<Id>,
+    /// Heights of the stack at the marks.
+    marks: Vec<usize>,
+    memo: HashMap<u32, Id>,
+    limits: &'a Limits,
+    allowed: &'a dyn Fn(&str, &str) -> bool,
+}
+
+impl<'a> Machine<'a> {
+    fn malformed(&self, what: &'static str) -> PickleError {
+        PickleError::Malformed { at: self.at, what }
+    }
+
+    fn take(&mut self, n: usize) -> Result<&'a [u8], PickleError> {
+        let end = self.at.checked_add(n).filter(|e| *e <= self.bytes.len());
+        let slice = end
+            .and_then(|e| self.bytes.get(self.at..e))
+            .ok_or(PickleError::Truncated { at: self.bytes.len() })?;
+        self.at += n;
+        Ok(slice)
+    }
+
+    fn array<const N: usize>(&mut self) -> Result<[u8; N], PickleError> {
+        let slice = self.take(N)?;
+        slice.try_into().map_err(|_| PickleError::Truncated { at: self.at })
+    }
+
+    fn byte(&mut self) -> Result<u8, PickleError> {
+        self.array::<1>().map(|[b]| b)
+    }
+
+    /// A length of four bytes.
+    fn length4(&mut self) -> Result<usize, PickleError> {
+        let n = u32::from_le_bytes(self.array()?);
+        usize::try_from(n).map_err(|_| self.malformed("length too large"))
+    }
+
+    /// A length of eight bytes.
+    fn length8(&mut self) -> Result<usize, PickleError> {
+        let n = u64::from_le_bytes(self.array()?);
+        usize::try_from(n).map_err(|_| self.malformed("length too large"))
+    }
+
+    fn line(&mut self) -> Result<&'a str, PickleError> {
+        let rest = self.bytes.get(self.at..).unwrap_or_default();
+        let end =
+            rest.iter().position(|b| *b == b'\n').ok_or(PickleError::Truncated { at: self.bytes.len() })?;
+        let line = self.take(end)?;
+        self.at += 1;
+        std::str::from_utf8(line).map_err(|_| self.malformed("a name that is not UTF-8"))
+    }
+
+    fn push(&mut self, node: Node) -> Result<(), PickleError> {
+        if self.nodes.len() >= self.limits.values {
+            return Err(PickleError::TooLarge { what: "values", limit: self.limits.values });
+        }
+        self.stack.push(self.nodes.len());
+        self.nodes.push(node);
+        Ok(())
+    }
+
+    fn leaf(&mut self, value: Value) -> Result<(), PickleError> {
+        self.push(Node::Leaf(value))
+    }
+
+    fn text(&mut self, n: usize) -> Result<(), PickleError> {
+        let bytes = self.take(n)?;
+        let text = std::str::from_utf8(bytes).map_err(|_| self.malformed("text that is not UTF-8"))?;
+        self.leaf(Value::Str(text.to_owned()))
+    }
+
+    fn byte_string(&mut self, n: usize) -> Result<(), PickleError> {
+        let bytes = self.take(n)?.to_vec();
+        self.leaf(Value::Bytes(bytes))
+    }
+
+    fn long(&mut self, n: usize) -> Result<(), PickleError> {
+        let bytes = self.take(n)?;
+        if n > 8 {
+            return Err(self.malformed("an integer of more than 64 bits"));
+        }
+        // Two's complement, little-endian, sign in the last byte.
+        let fill = if bytes.last().is_some_and(|b| b & 0x80 != 0) { 0xff } else { 0 };
+        let mut wide = [fill; 8];
+        wide.iter_mut().zip(bytes).for_each(|(w, b)| *w = *b);
+        self.leaf(Value::Int(i64::from_le_bytes(wide)))
+    }
+
+    /// The top of the stack, which must lie above the last mark.
+    fn pop(&mut self) -> Result<Id, PickleError> {
+        if self.marks.last().is_some_and(|m| self.stack.len() <= *m) {
+            return Err(self.malformed("a mark where a value is needed"));
+        }
+        self.stack.pop().ok_or_else(|| self.malformed("an empty stack"))
+    }
+
+    fn top(&mut self) -> Result<Id, PickleError> {
+        let id = self.pop()?;
+        self.stack.push(id);
+        Ok(id)
+    }
+
+    /// Everything above the last mark, which is removed.
+    fn pop_mark(&mut self) -> Result<Vec<Id>, PickleError> {
+        let mark = self.marks.pop().ok_or_else(|| self.malformed("no mark"))?;
+        Ok(self.stack.split_off(mark.min(self.stack.len())))
+    }
+
+    fn pop_entries(&mut self) -> Result<Vec<(Id, Id)>, PickleError> {
+        let flat = self.pop_mark()?;
+        if !flat.len().is_multiple_of(2) {
+            return Err(self.malformed("a key without a value"));
+        }
+        Ok(flat.chunks_exact(2).map(|c| (c[0], c[1])).collect())
+    }
+
+    fn tuple(&mut self, n: usize) -> Result<(), PickleError> {
+        let mut ids = Vec::with_capacity(n);
+        for _ in 0..n {
+            ids.push(self.pop()?);
+        }
+        ids.reverse();
+        self.push(Node::Tuple(ids))
+    }
+
+    fn append(&mut self, more: Vec<Id>) -> Result<(), PickleError> {
+        let target = self.top()?;
+        match self.nodes.get_mut(target) {
+            Some(Node::List(items) | Node::Call { appended: items, .. }) => items.extend(more),
+            _ => return Err(self.malformed("append to what is no list")),
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, more: Vec<(Id, Id)>) -> Result<(), PickleError> {
+        let target = self.top()?;
+        match self.nodes.get_mut(target) {
+            Some(Node::Dict(items) | Node::Call { items, .. }) => items.extend(more),
+            _ => return Err(self.malformed("set an item of what is no dictionary")),
+        }
+        Ok(())
+    }
+
+    fn put(&mut self, key: u32) -> Result<(), PickleError> {
+        let id = self.top()?;
+        self.memo.insert(key, id);
+        Ok(())
+    }
+
+    fn get(&mut self, key: u32) -> Result<(), PickleError> {
+        let id =
+            self.memo.get(&key).copied().ok_or_else(|| self.malformed("a memo entry that was not stored"))?;
+        self.stack.push(id);
+        // Pushing an old node makes no new one; the stack itself must stay bounded too.
+        if self.stack.len() > self.limits.values {
+            return Err(PickleError::TooLarge { what: "values", limit: self.limits.values });
+        }
+        Ok(())
+    }
+
+    fn global(&mut self, module: &str, name: &str) -> Result<(), PickleError> {
+        let (module, name) = (module.to_owned(), name.to_owned());
+        if !(self.allowed)(&module, &name) {
+            return Err(PickleError::Global { module, name });
+        }
+        self.leaf(Value::Global(Global { module, name }))
+    }
+
+    fn stack_global(&mut self) -> Result<(), PickleError> {
+        let (name, module) = (self.pop()?, self.pop()?);
+        match (self.nodes.get(module), self.nodes.get(name)) {
+            (Some(Node::Leaf(Value::Str(m))), Some(Node::Leaf(Value::Str(n)))) => {
+                let (m, n) = (m.clone(), n.clone());
+                self.global(&m, &n)
+            }
+            _ => Err(self.malformed("a global whose name is no text")),
+        }
+    }
+
+    fn call(&mut self) -> Result<(), PickleError> {
+        let (args, callee) = (self.pop()?, self.pop()?);
+        if !matches!(self.nodes.get(args), Some(Node::Tuple(_))) {
+            return Err(self.malformed("arguments that are no tuple"));
+        }
+        match self.nodes.get(callee) {
+            Some(Node::Leaf(Value::Global(global))) => {
+                let global = global.clone();
+                self.push(Node::Call { global, args, items: Vec::new(), appended: Vec::new(), state: None })
+            }
+            _ => Err(self.malformed("a call of what is no global")),
+        }
+    }
+
+    fn build(&mut self) -> Result<(), PickleError> {
+        let given = self.pop()?;
+        let target = self.top()?;
+        match self.nodes.get_mut(target) {
+            Some(Node::Call { state, .. }) => *state = Some(given),
+            _ => return Err(self.malformed("state for what was not built by a call")),
+        }
+        Ok(())
+    }
+
+    fn run(&mut self) -> Result<Id, PickleError> {
+        loop {
+            let start = self.at;
+            let code = self.byte()?;
+            match code {
+                op::STOP => {
+                    let root = self.pop()?;
+                    return if self.stack.is_empty() && self.marks.is_empty() {
+                        Ok(root)
+                    } else {
+                        Err(self.malformed("values left on the stack"))
+                    };
+                }
+                op::PROTO => {
+                    if self.byte()? > 5 {
+                        return Err(self.malformed("a protocol above 5"));
+                    }
+                }
+                op::FRAME => {
+                    self.take(8)?;
+                }
+                op::MARK => {
+                    if self.marks.len() >= self.limits.values {
+                        return Err(PickleError::TooLarge { what: "values", limit: self.limits.values });
+                    }
+                    self.marks.push(self.stack.len());
+                }
+                op::POP => {
+                    if self.marks.last() == Some(&self.stack.len()) {
+                        self.marks.pop();
+                    } else {
+                        self.pop()?;
+                    }
+                }
+                op::POP_MARK => {
+                    self.pop_mark()?;
+                }
+                op::DUP => {
+                    let id = self.top()?;
+                    self.stack.push(id);
+                }
+                op::NONE => self.leaf(Value::None)?,
+                op::NEWTRUE => self.leaf(Value::Bool(true))?,
+                op::NEWFALSE => self.leaf(Value::Bool(false))?,
+                op::BININT => {
+                    let v = i32::from_le_bytes(self.array()?);
+                    self.leaf(Value::Int(v.into()))?;
+                }
+                op::BININT1 => {
+                    let v = self.byte()?;
+                    self.leaf(Value::Int(v.into()))?;
+                }
+                op::BININT2 => {
+                    let v = u16::from_le_bytes(self.array()?);
+                    self.leaf(Value::Int(v.into()))?;
+                }
+                op::LONG1 => {
+                    let n = self.byte()?;
+                    self.long(n.into())?;
+                }
+                op::LONG4 => {
+                    let n = self.length4()?;
+                    self.long(n)?;
+                }
+                op::BINFLOAT => {
+                    let v = f64::from_be_bytes(self.array()?);
+                    self.leaf(Value::Float(v))?;
+                }
+                op::SHORT_BINUNICODE | op::SHORT_BINSTRING => {
+                    let n = self.byte()?;
+                    self.text(n.into())?;
+                }
+                op::BINUNICODE | op::BINSTRING => {
+                    let n = self.length4()?;
+                    self.text(n)?;
+                }
+                op::BINUNICODE8 => {
+                    let n = self.length8()?;
+                    self.text(n)?;
+                }
+                op::SHORT_BINBYTES => {
+                    let n = self.byte()?;
+                    self.byte_string(n.into())?;
+                }
+                op::BINBYTES => {
+                    let n = self.length4()?;
+                    self.byte_string(n)?;
+                }
+                op::BINBYTES8 | op::BYTEARRAY8 => {
+                    let n = self.length8()?;
+                    self.byte_string(n)?;
+                }
+                op::EMPTY_LIST => self.push(Node::List(Vec::new()))?,
+                op::EMPTY_TUPLE => self.push(Node::Tuple(Vec::new()))?,
+                op::EMPTY_DICT => self.push(Node::Dict(Vec::new()))?,
+                op::EMPTY_SET => self.push(Node::Set(Vec::new()))?,
+                op::TUPLE1 => self.tuple(1)?,
+                op::TUPLE2 => self.tuple(2)?,
+                op::TUPLE3 => self.tuple(3)?,
+                op::TUPLE => {
+                    let ids = self.pop_mark()?;
+                    self.push(Node::Tuple(ids))?;
+                }
+                op::LIST => {
+                    let ids = self.pop_mark()?;
+                    self.push(Node::List(ids))?;
+                }
+                op::FROZENSET => {
+                    let ids = self.pop_mark()?;
+                    self.push(Node::Set(ids))?;
+                }
+                op::DICT => {
+                    let entries = self.pop_entries()?;
+                    self.push(Node::Dict(entries))?;
+                }
+                op::APPEND => {
+                    let id = self.pop()?;
+                    self.append(vec![id])?;
+                }
+                op::APPENDS => {
+                    let ids = self.pop_mark()?;
+                    self.append(ids)?;
+                }
+                op::ADDITEMS => {
+                    let ids = self.pop_mark()?;
+                    let target = self.top()?;
+                    match self.nodes.get_mut(target) {
+                        Some(Node::Set(items)) => items.extend(ids),
+                        _ => return Err(self.malformed("add to what is no set")),
+                    }
+                }
+                op::SETITEM => {
+                    let (value, key) = (self.pop()?, self.pop()?);
+                    self.set(vec![(key, value)])?;
+                }
+                op::SETITEMS => {
+                    let entries = self.pop_entries()?;
+                    self.set(entries)?;
+                }
+                op::BINPUT => {
+                    let key = self.byte()?;
+                    self.put(key.into())?;
+                }
+                op::LONG_BINPUT => {
+                    let key = u32::from_le_bytes(self.array()?);
+                    self.put(key)?;
+                }
+                op::MEMOIZE => {
+                    let key = u32::try_from(self.memo.len()).map_err(|_| self.malformed("memo too large"))?;
+                    self.put(key)?;
+                }
+                op::BINGET => {
+                    let key = self.byte()?;
+                    self.get(key.into())?;
+                }
+                op::LONG_BINGET => {
+                    let key = u32::from_le_bytes(self.array()?);
+                    self.get(key)?;
+                }
+                op::GLOBAL => {
+                    let (module, name) = (self.line()?, self.line()?);
+                    self.global(module, name)?;
+                }
+                op::STACK_GLOBAL => self.stack_global()?,
+                op::REDUCE | op::NEWOBJ => self.call()?,
+                op::BUILD => self.build()?,
+                op::BINPERSID => {
+                    let id = self.pop()?;
+                    self.push(Node::Persistent(id))?;
+                }
+                code => return Err(PickleError::Opcode { code, at: start }),
+            }
+        }
+    }
+}
+
+/// Copies the graph into a tree within the limits.
+struct Tree<'a> {
+    nodes: &'a [Node],
+    /// Nodes on the path from the root.
+    open: Vec<bool>,
+    values: usize,
+    text: usize,
+    limits: &'a Limits,
+}
+
+impl Tree<'_> {
+    fn build(&mut self, id: Id, depth: usize) -> Result<Value, PickleError> {
+        self.values += 1;
+        if self.values > self.limits.values {
+            return Err(PickleError::TooLarge { what: "values", limit: self.limits.values });
+        }
+        if depth > self.limits.depth {
+            return Err(PickleError::TooLarge { what: "levels of nesting", limit: self.limits.depth });
+        }
+        let nodes = self.nodes;
+        let Some(node) = nodes.get(id) else {
+            return Err(PickleError::Malformed { at: 0, what: "a value that was never made" });
+        };
+        if let Node::Leaf(value) = node {
+            self.text += match value {
+                Value::Str(s) => s.len(),
+                Value::Bytes(b) => b.len(),
+                Value::Global(g) => g.module.len() + g.name.len(),
+                _ => 0,
+            };
+            if self.text > self.limits.text {
+                return Err(PickleError::TooLarge { what: "bytes of text", limit: self.limits.text });
+            }
+            return Ok(value.clone());
+        }
+        if std::mem::replace(&mut self.open[id], true) {
+            return Err(PickleError::Cycle);
+        }
+        let value = match node {
+            Node::Leaf(value) => value.clone(),
+            Node::List(ids) => Value::List(self.all(ids, depth)?),
+            Node::Tuple(ids) => Value::Tuple(self.all(ids, depth)?),
+            Node::Set(ids) => Value::Set(self.all(ids, depth)?),
+            Node::Dict(entries) => Value::Dict(self.entries(entries, depth)?),
+            Node::Persistent(id) => Value::Persistent(Box::new(self.build(*id, depth + 1)?)),
+            Node::Call { global, args, items, appended, state } => {
+                let args = match nodes.get(*args) {
+                    Some(Node::Tuple(ids)) => self.all(ids, depth)?,
+                    _ => Vec::new(),
+                };
+                self.text += global.module.len() + global.name.len();
+                Value::Call(Box::new(Call {
+                    global: global.clone(),
+                    args,
+                    items: self.entries(items, depth)?,
+                    appended: self.all(appended, depth)?,
+                    state: state.map(|s| self.build(s, depth + 1)).transpose()?,
+                }))
+            }
+        };
+        self.open[id] = false;
+        Ok(value)
+    }
+
+    fn all(&mut self, ids: &[Id], depth: usize) -> Result<Vec<Value>, PickleError> {
+        ids.iter().map(|id| self.build(*id, depth + 1)).collect()
+    }
+
+    fn entries(&mut self, entries: &[(Id, Id)], depth: usize) -> Result<Vec<(Value, Value)>, PickleError> {
+        entries.iter().map(|(k, v)| Ok((self.build(*k, depth + 1)?, self.build(*v, depth + 1)?))).collect()
+    }
+}

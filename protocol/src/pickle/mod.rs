@@ -1,0 +1,135 @@
+//! Pickles as plain values. Nothing is ever imported or called.
+//!
+//! [`read`] runs the pickle's stack machine over a tree of [`Value`]s. A reference to a Python
+//! global is looked up in an allow-list and otherwise refused by name; a call of one stays a
+//! [`Value::Call`] for the caller to interpret. Sizes are bounded by [`Limits`], so a small input
+//! can't grow without end: shared parts are copied where they are used, and every copy counts.
+
+mod machine;
+mod opcode;
+
+pub use machine::read;
+
+/// A value out of a pickle.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Value {
+    /// `None`.
+    None,
+    /// A truth value.
+    Bool(bool),
+    /// An integer of at most 64 bits.
+    Int(i64),
+    /// A float.
+    Float(f64),
+    /// Text.
+    Str(String),
+    /// Bytes.
+    Bytes(Vec<u8>),
+    /// A list.
+    List(Vec<Value>),
+    /// A tuple.
+    Tuple(Vec<Value>),
+    /// A set or frozen set, in the order written.
+    Set(Vec<Value>),
+    /// A dictionary, in the order written; keys may repeat, the last counts.
+    Dict(Vec<(Value, Value)>),
+    /// A global of the allow-list.
+    Global(Global),
+    /// A persistent identifier, whose meaning the container defines.
+    Persistent(Box<Value>),
+    /// A call of an allowed global that was not made.
+    Call(Box<Call>),
+}
+
+/// The name of a Python global.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Global {
+    /// Module, such as `collections`.
+    pub module: String,
+    /// Name within the module, such as `OrderedDict`.
+    pub name: String,
+}
+
+/// A call that was not made.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Call {
+    /// What would be called.
+    pub global: Global,
+    /// With which arguments.
+    pub args: Vec<Value>,
+    /// Entries set on the result afterwards.
+    pub items: Vec<(Value, Value)>,
+    /// Elements appended to the result afterwards.
+    pub appended: Vec<Value>,
+    /// State given to the result afterwards.
+    pub state: Option<Value>,
+}
+
+/// Bounds on what a pickle may make.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of the pickle.
+    pub bytes: usize,
+    /// Values in the result, with copies of shared ones counted.
+    pub values: usize,
+    /// Bytes of text and byte strings in the result, copies counted.
+    pub text: usize,
+    /// Nesting of the result.
+    pub depth: usize,
+}
+
+impl Default for Limits {
+    /// 64 MiB of pickle, 4 million values, 256 MiB of text, 64 deep.
+    fn default() -> Self {
+        Self { bytes: 64 << 20, values: 4 << 20, text: 256 << 20, depth: 64 }
+    }
+}
+
+/// A pickle that is refused.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PickleError {
+    /// A global that is not on the allow-list.
+    #[error("the pickle names `{module}.{name}`, which is not on the list of what may be read")]
+    Global {
+        /// Module.
+        module: String,
+        /// Name.
+        name: String,
+    },
+    /// An opcode that is not known or not needed by any supported writer.
+    #[error("unsupported pickle opcode 0x{code:02x} at byte {at}")]
+    Opcode {
+        /// The opcode.
+        code: u8,
+        /// Offset from 0.
+        at: usize,
+    },
+    /// The input ends in the middle.
+    #[error("the pickle ends at byte {at}, in the middle of an instruction")]
+    Truncated {
+        /// Offset from 0.
+        at: usize,
+    },
+    /// An instruction that does not fit what came before it.
+    #[error("malformed pickle at byte {at}: {what}")]
+    Malformed {
+        /// Offset from 0.
+        at: usize,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// A bound exceeded.
+    #[error("the pickle has more than {limit} {what}")]
+    TooLarge {
+        /// What is counted.
+        what: &'static str,
+        /// The bound.
+        limit: usize,
+    },
+    /// A value that contains itself.
+    #[error("the pickle holds a value that contains itself")]
+    Cycle,
+}
+
+#[cfg(test)]
+mod tests;

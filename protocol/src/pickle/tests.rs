@@ -1,0 +1,147 @@
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use super::*;
+
+fn plain(bytes: &[u8]) -> Result<Value, PickleError> {
+    read(bytes, &Limits::default(), &|m, n| {
+        (m, n) == ("collections", "OrderedDict") || n == "set" || n == "encode"
+    })
+}
+
+fn str(s: &str) -> Value {
+    Value::Str(s.to_owned())
+}
+
+#[test]
+fn python_writes_what_is_read_in_every_protocol() {
+    for protocol in 2..=5 {
+        let path =
+            Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("../fixtures/torch/plain.p{protocol}.pkl"));
+        let Value::Dict(entries) = plain(&std::fs::read(path).unwrap()).unwrap() else {
+            panic!("no dictionary")
+        };
+        let get = |key: &str| &entries.iter().find(|(k, _)| *k == str(key)).unwrap().1;
+        let a = Value::List(vec![Value::Int(1), Value::Float(2.5), Value::None, Value::Bool(true)]);
+        assert_eq!(*get("a"), a);
+        assert_eq!(*get("shared"), Value::List(vec![a.clone(), a]));
+        let Value::Call(ordered) = get("d") else { panic!("no call") };
+        assert_eq!(ordered.global.name, "OrderedDict");
+        assert_eq!(ordered.items, [(str("k"), Value::Int(1))]);
+        // Protocol 2 has no bytes and writes a call of codecs.encode; before 4 a set is a call.
+        if protocol > 2 {
+            assert_eq!(*get("b"), Value::Tuple(vec![str("x"), Value::Bytes(b"y".to_vec())]));
+        }
+        if protocol > 3 {
+            assert_eq!(*get("c"), Value::Set(vec![Value::Int(1), Value::Int(2)]));
+        }
+    }
+}
+
+#[test]
+fn integers_keep_their_sign() {
+    for (bytes, expected) in [
+        (&b"\x80\x02\x8a\x00."[..], 0),
+        (b"\x80\x02\x8a\x01\xff.", -1),
+        (b"\x80\x02\x8a\x02\xff\x00.", 255),
+        (b"\x80\x02\x8a\x08\x00\x00\x00\x00\x00\x00\x00\x80.", i64::MIN),
+        (b"\x80\x02J\xfe\xff\xff\xff.", -2),
+    ] {
+        assert_eq!(plain(bytes), Ok(Value::Int(expected)));
+    }
+    assert!(matches!(plain(b"\x80\x02\x8a\x09\0\0\0\0\0\0\0\0\x01."), Err(PickleError::Malformed { .. })));
+}
+
+#[test]
+fn globals_off_the_list_are_refused_however_they_are_spelt() {
+    let refused = |bytes: &[u8]| match plain(bytes) {
+        Err(PickleError::Global { module, name }) => format!("{module}.{name}"),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(refused(b"cos\nsystem\n(X\x02\0\0\0lstR."), "os.system");
+    assert_eq!(refused(b"\x80\x04\x8c\x05posix\x8c\x06system\x93."), "posix.system");
+    assert_eq!(refused(b"\x80\x02cbuiltins\neval\n."), "builtins.eval");
+    // Opcodes that build instances in other ways are not known at all.
+    for code in [b'i', b'o', 0x82, 0x83, 0x84, 0x92, b'P', b'S', b'V', b'I', b'L', b'F', b'p', b'g'] {
+        assert_eq!(plain(&[0x80, 2, code]), Err(PickleError::Opcode { code, at: 2 }));
+    }
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    for bad in [
+        &b""[..],
+        b"\x80",
+        b"\x80\x06.",
+        b".",
+        b"t.",
+        b"(.",
+        b"N",
+        b"NN.",
+        b"\x85.",
+        b"(N\x85.",
+        b"Na.",
+        b"]N(e.",
+        b"h\0.",
+        b"]NNs.",
+        b"}(Nu.",
+        b"NR.",
+        b"N)R.",
+        b"NNb.",
+        b"X\xff\xff\xff\xff",
+        b"\x8d\xff\xff\xff\xff\xff\xff\xff\xff",
+        b"X\x01\0\0\0\xff.",
+        b"ccollections\nOrderedDict\nNR.",
+        b"NN\x93.",
+        b"q\0.",
+        b"1.",
+    ] {
+        assert!(plain(bad).is_err(), "{bad:x?}");
+    }
+}
+
+#[test]
+fn small_inputs_do_not_grow_without_end() {
+    // A list that holds itself.
+    assert_eq!(plain(b"]q\0h\0a."), Err(PickleError::Cycle));
+    // Twice the list before, sixty times over: 2^60 values from 400 bytes.
+    let mut doubling = b"]q\0".to_vec();
+    for i in 0..60_u8 {
+        doubling.extend([b'0', b'h', i, b'h', i, 0x86, b'q', i + 1]);
+    }
+    doubling.push(b'.');
+    assert_eq!(plain(&doubling), Err(PickleError::TooLarge { what: "values", limit: 4 << 20 }));
+    let mut deep = vec![b'N'];
+    deep.extend([0x85; 10_000]);
+    deep.push(b'.');
+    assert_eq!(plain(&deep), Err(PickleError::TooLarge { what: "levels of nesting", limit: 64 }));
+    let limits = Limits { values: 10, ..Limits::default() };
+    let many = [vec![b'('; 1], vec![b'N'; 20], b"l.".to_vec()].concat();
+    assert_eq!(read(&many, &limits, &|_, _| false), Err(PickleError::TooLarge { what: "values", limit: 10 }));
+    // The same long text many times over.
+    let mut text = b"(X\xe8\x03\0\0".to_vec();
+    text.extend([b'a'; 1000]);
+    text.extend(b"q\0");
+    text.extend([b'h', 0].repeat(1000));
+    text.extend(b"l.");
+    let limits = Limits { text: 500_000, ..Limits::default() };
+    assert_eq!(
+        read(&text, &limits, &|_, _| false),
+        Err(PickleError::TooLarge { what: "bytes of text", limit: 500_000 })
+    );
+    assert!(plain(&text).is_ok());
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = plain(&bytes);
+    }
+
+    #[test]
+    fn any_instructions_are_read_or_refused(codes in prop::collection::vec(prop::sample::select(
+        b"(.012NQRabcdehjlqrstu}])\x80\x81\x85\x86\x87\x88\x8f\x90\x91\x93\x94\0\x01\n".to_vec()), 0..120)) {
+        let _ = plain(&codes);
+    }
+}

@@ -1,0 +1,129 @@
+use std::path::{Path, PathBuf};
+
+use proptest::prelude::*;
+use serde_json::Value as Json;
+
+use super::*;
+
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/torch")
+}
+
+fn file(name: &str) -> Vec<u8> {
+    std::fs::read(folder().join(name)).unwrap()
+}
+
+fn matches(value: &TorchValue, expected: &Json) -> bool {
+    let all = |values: &[TorchValue], expected: &Json| {
+        let expected = expected.as_array().unwrap();
+        values.len() == expected.len() && values.iter().zip(expected).all(|(v, e)| matches(v, e))
+    };
+    match value {
+        TorchValue::None => expected.is_null(),
+        TorchValue::Bool(b) => expected.as_bool() == Some(*b),
+        TorchValue::Int(i) => expected.as_i64() == Some(*i),
+        TorchValue::Float(f) => expected.is_f64() && expected.as_f64() == Some(*f),
+        TorchValue::Str(s) => expected.as_str() == Some(s),
+        TorchValue::List(v) => all(v, &expected["list"]),
+        TorchValue::Tuple(v) => all(v, &expected["tuple"]),
+        TorchValue::Dict(entries) => {
+            let expected = expected["dict"].as_array().unwrap();
+            entries.len() == expected.len()
+                && entries.iter().zip(expected).all(|((k, v), e)| matches(k, &e[0]) && matches(v, &e[1]))
+        }
+        TorchValue::Tensor(t) => {
+            let numbers: Vec<f64> =
+                expected["values"].as_array().unwrap().iter().map(|v| v.as_f64().unwrap()).collect();
+            let shape: Vec<usize> =
+                expected["shape"].as_array().unwrap().iter().map(|v| v.as_u64().unwrap() as usize).collect();
+            expected["tensor"] == format!("{:?}", t.dtype) && t.shape == shape && t.to_f64() == numbers
+        }
+    }
+}
+
+#[test]
+fn files_of_torch_hold_what_torch_put_there() {
+    let expected: Json = serde_json::from_slice(&file("expected.json")).unwrap();
+    let files = expected["files"].as_object().unwrap();
+    assert_eq!(files.len(), 12);
+    for (name, expected) in files {
+        let value = read(&file(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
+        assert!(matches(&value, expected), "{name}: {value:?}");
+    }
+}
+
+#[test]
+fn what_would_run_is_refused_by_name() {
+    match read(&file("evil.pt")) {
+        Err(TorchFileError::Pickle(PickleError::Global { module, name })) => {
+            assert_eq!((module.as_str(), name.as_str()), ("__builtin__", "print"));
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn what_is_not_supported_is_named() {
+    assert!(
+        matches!(read(&file("complex.pt")), Err(TorchFileError::Storage(s)) if s == "ComplexFloatStorage")
+    );
+    assert!(matches!(read(&file("legacy.pt")), Err(TorchFileError::NotZip(_))));
+    assert!(matches!(read(b""), Err(TorchFileError::NotZip(_))));
+}
+
+/// An archive as torch lays it out, of a pickle and the bytes of storage `0`.
+fn archive(pickle: &[u8], storage: &[u8], order: &str) -> Vec<u8> {
+    use std::io::Write as _;
+    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
+    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
+    for (name, bytes) in [("x/data.pkl", pickle), ("x/byteorder", order.as_bytes()), ("x/data/0", storage)] {
+        zip.start_file(name, stored).unwrap();
+        zip.write_all(bytes).unwrap();
+    }
+    zip.finish().unwrap().into_inner()
+}
+
+/// The pickle of one float tensor of `length` stored elements, with this offset, shape and stride.
+fn tensor_pickle(length: u8, offset: u8, shape: &[i32], stride: &[i32]) -> Vec<u8> {
+    let mut p = b"\x80\x02ctorch._utils\n_rebuild_tensor_v2\n((X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\x000X\x03\0\0\0cpuK".to_vec();
+    p.extend([length, b't', b'Q', b'K', offset]);
+    for list in [shape, stride] {
+        p.push(b'(');
+        for n in list {
+            p.push(b'J');
+            p.extend(n.to_le_bytes());
+        }
+        p.push(b't');
+    }
+    p.extend(b"tR.");
+    p
+}
+
+#[test]
+fn tensors_never_reach_past_their_storage() {
+    let four = [0_u8; 16];
+    let case = |length, offset, shape: &[i32], stride: &[i32]| {
+        read(&archive(&tensor_pickle(length, offset, shape, stride), &four, "little"))
+    };
+    assert!(matches!(case(4, 0, &[2, 2], &[2, 1]), Ok(TorchValue::Tensor(t)) if t.shape == [2, 2]));
+    assert!(matches!(case(4, 1, &[2, 2], &[2, 1]), Err(TorchFileError::OutOfStorage { length: 4, .. })));
+    assert!(matches!(case(4, 0, &[2], &[i32::MAX]), Err(TorchFileError::OutOfStorage { .. })));
+    assert!(matches!(case(5, 0, &[4], &[1]), Err(TorchFileError::Tensor(_))));
+    assert!(matches!(case(4, 0, &[-1], &[1]), Err(TorchFileError::Tensor(_))));
+    assert!(matches!(case(4, 0, &[2], &[1, 1]), Err(TorchFileError::Tensor(_))));
+    // Stride 0 makes a large tensor of one element; the bound is on what is made.
+    assert!(matches!(case(4, 0, &[i32::MAX, 4], &[0, 0]), Err(TorchFileError::TooLarge { .. })));
+    let big = archive(&tensor_pickle(4, 0, &[4], &[1]), &four, "big");
+    assert!(matches!(read(&big), Err(TorchFileError::ByteOrder(o)) if o == "big"));
+}
+
+proptest! {
+    #[test]
+    fn damage_is_refused_or_read_but_never_panics(at in 0..2000_usize, byte: u8, cut in 0..2000_usize) {
+        let mut bytes = file("state.p2.pt");
+        let n = bytes.len();
+        bytes[at % n] = byte;
+        let _ = read(&bytes);
+        let _ = read(&bytes[..cut.min(n)]);
+    }
+}

@@ -1,0 +1,62 @@
+//! Why an analysis gave no result.
+
+use truenorth_protocol::graph::CodecError;
+
+use crate::estimate::EstimateError;
+use crate::run::RunError;
+use crate::store::StoreError;
+
+/// Why an analysis gave no result.
+#[derive(Debug, thiserror::Error)]
+pub enum AnalysisError {
+    /// The model did not answer.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The cache failed.
+    #[error("the activation cache failed")]
+    Store(#[from] StoreError),
+    /// The direction could not be estimated.
+    #[error(transparent)]
+    Estimate(#[from] EstimateError),
+    /// A graph or an answer could not be encoded.
+    #[error("a graph or its answer could not be encoded")]
+    Codec(#[from] CodecError),
+    /// A prompt that the model can't take.
+    #[error("prompt `{id}` has {tokens} tokens, the model's context is {context}; shorten or split it")]
+    TooLong {
+        /// Its name.
+        id: String,
+        /// Its tokens.
+        tokens: usize,
+        /// What the model takes.
+        context: usize,
+    },
+    /// A prompt without tokens.
+    #[error("prompt `{id}` has no tokens; give it some text")]
+    Empty {
+        /// Its name.
+        id: String,
+    },
+    /// The runner returned something else than was asked for.
+    #[error("the answer for `{name}` does not fit the {prompts} prompts asked about; this is a fault of the runner")]
+    Answer {
+        /// The saved name.
+        name: String,
+        /// Prompts asked about.
+        prompts: usize,
+    },
+    /// The model computed something that is no number.
+    #[error(
+        "`{name}` holds a NaN or an infinity at element {element}; the weights or the dtype can't \
+         carry this prompt (try --dtype f32)"
+    )]
+    NotFinite {
+        /// The saved name.
+        name: String,
+        /// Place in the packed values.
+        element: usize,
+    },
+    /// Input that the question makes no sense for.
+    #[error("{0}")]
+    Input(String),
+}

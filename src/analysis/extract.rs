@@ -1,0 +1,199 @@
+//! From texts to samples and nuisances: what a direction is estimated from.
+
+use ndarray::Array2;
+use truenorth_protocol::{Prompt, ReadAt, Site};
+
+use super::{AnalysisError, Named, Reader};
+use crate::data::{ClassRow, Loaded, Pair, SentimentRow, Template};
+use crate::estimate::{Nuisances, Samples};
+use crate::run::Watch;
+
+/// Labelled texts, in the order of the samples' rows.
+#[derive(Clone, Debug)]
+pub struct Question {
+    /// The texts.
+    pub prompts: Vec<Named>,
+    /// `pairs` or `classes`.
+    pub operation: &'static str,
+    /// SHA-256 of the file they came from.
+    pub data_sha256: String,
+    /// What the positive end of the direction means.
+    pub positive_end: String,
+    labels: Labels,
+}
+
+#[derive(Clone, Debug)]
+enum Labels {
+    Pairs { ids: Vec<String>, axes: Vec<String> },
+    Classes { positive: Vec<bool>, groups: Vec<String>, axes: Vec<String> },
+}
+
+impl Question {
+    /// Contrastive pairs: all chosen texts, then all rejected ones.
+    #[must_use]
+    pub fn pairs(pairs: &Loaded<Pair>, template: &Template) -> Self {
+        let rows = &pairs.rows;
+        let side = |name: &'static str, of: fn(&Pair) -> &str| {
+            rows.iter()
+                .map(move |p| Named::text(format!("{}/{name}", p.id), template.apply(&p.prompt, of(p))))
+                .collect::<Vec<_>>()
+        };
+        let mut prompts = side("chosen", |p| &p.chosen);
+        prompts.extend(side("rejected", |p| &p.rejected));
+        Self {
+            prompts,
+            operation: "pairs",
+            data_sha256: pairs.sha256.clone(),
+            positive_end: "the chosen response over the rejected one".into(),
+            labels: Labels::Pairs {
+                ids: rows.iter().map(|p| p.id.clone()).collect(),
+                axes: rows.iter().map(|p| p.axis.clone()).collect(),
+            },
+        }
+    }
+
+    /// Two classes; `positive` names the label at the positive end, or none where the labels say it
+    /// themselves (`1` or `true`).
+    ///
+    /// # Errors
+    /// When there are not two labels, or none of them is the positive one.
+    pub fn classes(rows: &Loaded<ClassRow>, positive: Option<&str>) -> Result<Self, AnalysisError> {
+        let mut labels: Vec<&str> = rows.rows.iter().map(|r| r.label.as_str()).collect();
+        labels.sort_unstable();
+        labels.dedup();
+        let plain = || labels.iter().copied().find(|l| ["1", "true"].contains(l));
+        let chosen = match positive {
+            Some(label) if labels.contains(&label) => Some(label),
+            Some(_) => None,
+            None => plain(),
+        };
+        let (2, Some(label)) = (labels.len(), chosen) else {
+            return Err(AnalysisError::Input(format!(
+                "the labels are {labels:?} and the positive one is {}; expected two labels, one of them \
+                 positive: name it",
+                positive.map_or_else(|| "not named".into(), |p| format!("{p:?}"))
+            )));
+        };
+        let rows_of = |f: fn(&ClassRow) -> String| rows.rows.iter().map(f).collect::<Vec<_>>();
+        Ok(Self {
+            prompts: rows.rows.iter().map(|r| Named::text(&r.id, &r.text)).collect(),
+            operation: "classes",
+            data_sha256: rows.sha256.clone(),
+            positive_end: format!("texts labelled {label:?}"),
+            labels: Labels::Classes {
+                positive: rows.rows.iter().map(|r| r.label == label).collect(),
+                groups: rows_of(|r| r.id.clone()),
+                axes: rows_of(|r| r.category.clone().unwrap_or_default()),
+            },
+        })
+    }
+
+    /// Pairs, or texts of both classes.
+    #[must_use]
+    pub fn examples(&self) -> usize {
+        match &self.labels {
+            Labels::Pairs { ids, .. } => ids.len(),
+            Labels::Classes { positive, .. } => positive.len(),
+        }
+    }
+
+    /// Reads the texts at a site, with their lengths beside: in tokens where the tokenizer is at
+    /// hand, else in characters.
+    ///
+    /// # Errors
+    /// When the reading fails or the labels make no samples.
+    pub fn samples(
+        &self,
+        reader: &Reader<'_>,
+        site: Site,
+        at: ReadAt,
+        watch: &dyn Watch,
+    ) -> Result<Samples, AnalysisError> {
+        let lengths: Vec<f64> = reader.encode(&self.prompts)?.iter().map(length).collect();
+        let x = matrix(reader, &self.prompts, site, at, watch)?;
+        let samples = match &self.labels {
+            Labels::Pairs { ids, axes } => {
+                let (chosen, rejected) = x.view().split_at(ndarray::Axis(0), ids.len());
+                Samples::from_pairs(chosen, rejected, ids, axes)?
+            }
+            Labels::Classes { positive, groups, axes } => {
+                Samples::from_classes(x.view(), positive, groups, axes)?
+            }
+        };
+        Ok(samples.with_lengths(&lengths)?)
+    }
+}
+
+/// What is projected out, by name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ProjectOut {
+    /// Length of the text.
+    Length,
+    /// Sentiment, from texts labelled for it.
+    Sentiment,
+}
+
+impl std::str::FromStr for ProjectOut {
+    type Err = AnalysisError;
+
+    fn from_str(s: &str) -> Result<Self, AnalysisError> {
+        match s {
+            "length" => Ok(Self::Length),
+            "sentiment" => Ok(Self::Sentiment),
+            _ => Err(AnalysisError::Input(format!("can't project out `{s}`; expected length or sentiment"))),
+        }
+    }
+}
+
+/// The nuisances to project out at a site.
+///
+/// # Errors
+/// When sentiment is asked for without texts, or the reading fails.
+pub fn nuisances(
+    reader: &Reader<'_>,
+    project_out: &[ProjectOut],
+    sentiment: Option<&[SentimentRow]>,
+    site: Site,
+    at: ReadAt,
+    watch: &dyn Watch,
+) -> Result<Nuisances, AnalysisError> {
+    let mut nuisances = Nuisances::none();
+    if project_out.contains(&ProjectOut::Length) {
+        nuisances = nuisances.with_length();
+    }
+    if project_out.contains(&ProjectOut::Sentiment) {
+        let rows = sentiment.ok_or_else(|| {
+            AnalysisError::Input("projecting sentiment out needs texts labelled for it; name the file".into())
+        })?;
+        let prompts: Vec<Named> = rows.iter().map(|r| Named::text(&r.id, &r.text)).collect();
+        let positive: Vec<bool> = rows.iter().map(|r| r.positive).collect();
+        let x = matrix(reader, &prompts, site, at, watch)?;
+        nuisances = nuisances.with_sentiment(x.view(), &positive)?;
+    }
+    Ok(nuisances)
+}
+
+fn matrix(
+    reader: &Reader<'_>,
+    prompts: &[Named],
+    site: Site,
+    at: ReadAt,
+    watch: &dyn Watch,
+) -> Result<Array2<f64>, AnalysisError> {
+    if at == ReadAt::All {
+        return Err(AnalysisError::Input(
+            "positions `all` give a row a token, a direction needs a row a text; use last, mean or an index".into(),
+        ));
+    }
+    let readings = reader.read(prompts, &[site], at, watch)?;
+    let first = readings.first().map(|r| r.values.mapv(f64::from));
+    first.ok_or_else(|| AnalysisError::Answer { name: site.to_string(), prompts: prompts.len() })
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn length(prompt: &Prompt) -> f64 {
+    match prompt {
+        Prompt::Tokens(t) => t.len() as f64,
+        Prompt::Text(t) => t.chars().count() as f64,
+    }
+}

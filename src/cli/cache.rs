@@ -1,0 +1,197 @@
+//! `cache`: what is kept, whether it is sound, and making room.
+
+use std::time::Duration;
+
+use clap::{Args, Subcommand};
+use truenorth::store::{GcOptions, Store};
+
+use super::args::Common;
+use super::output::{self, wrong, wrong_hint};
+use super::progress::Bar;
+use super::session;
+
+/// Shows, checks and trims the activation cache.
+#[derive(Subcommand, Debug)]
+#[command(after_help = "Example:\n  truenorth cache gc --max-size 2GB")]
+pub enum Cache {
+    /// Says what is kept, by model and site.
+    #[command(after_help = "Example:\n  truenorth cache stats --json")]
+    Stats(Stats),
+    /// Checks every entry's checksum.
+    #[command(after_help = "Example:\n  truenorth cache verify --delete")]
+    Verify(Verify),
+    /// Removes what was used longest ago.
+    #[command(after_help = "Example:\n  truenorth cache gc --older-than 30d")]
+    Gc(Gc),
+}
+
+#[derive(Args, Debug)]
+pub struct Stats {
+    #[command(flatten)]
+    common: Common,
+    /// Machine output.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Verify {
+    #[command(flatten)]
+    common: Common,
+    /// Removes entries that do not verify.
+    #[arg(long)]
+    delete: bool,
+    /// Machine output.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Gc {
+    #[command(flatten)]
+    common: Common,
+    /// Keeps at most this much, such as 500MB or 2GB.
+    #[arg(long, value_name = "SIZE", value_parser = parse_size)]
+    max_size: Option<u64>,
+    /// Keeps nothing last used longer ago than this, such as 12h or 30d.
+    #[arg(long, value_name = "AGE", value_parser = parse_age)]
+    older_than: Option<Duration>,
+    /// Machine output.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Cache {
+    pub fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Stats(v) => v.run(),
+            Self::Verify(v) => v.run(),
+            Self::Gc(v) => v.run(),
+        }
+    }
+}
+
+fn open(common: &Common) -> anyhow::Result<Store> {
+    session::open_store(common)?.ok_or_else(|| wrong("--no-cache leaves no cache to look at"))
+}
+
+impl Stats {
+    fn run(self) -> anyhow::Result<()> {
+        let stats = open(&self.common)?.stats()?;
+        if self.json {
+            return output::json(&stats);
+        }
+        let mut rows = vec![["kind", "model", "site", "path", "entries", "size"].map(String::from).to_vec()];
+        for c in &stats.by_context {
+            let kind = format!("{:?}", c.kind).to_lowercase();
+            let fields = [kind, c.model.clone(), c.site.clone(), c.path.clone(), c.entries.to_string()];
+            rows.push(fields.into_iter().chain([human(c.bytes)]).collect());
+        }
+        output::table(&rows);
+        let file = stats.file.map_or_else(String::new, |f| f.display().to_string());
+        eprintln!(
+            "{} entries, {} in {file} ({} on disk); computed {}, in vain {}, corrupt {}, collected {}",
+            stats.entries,
+            human(stats.bytes),
+            human(stats.file_bytes),
+            stats.computed,
+            stats.rewritten,
+            stats.corrupt,
+            stats.collected
+        );
+        Ok(())
+    }
+}
+
+impl Verify {
+    fn run(self) -> anyhow::Result<()> {
+        let bar = Bar::new("verifying", 0, "entries", self.common.quiet);
+        let report = open(&self.common)?.verify(self.delete, |c| {
+            bar.set_total(c.total);
+            bar.set(c.done);
+        })?;
+        drop(bar);
+        if self.json {
+            output::json(&report)?;
+        }
+        let bad = report.corrupt.len() as u64;
+        eprintln!(
+            "{} entries checked ({}), {bad} corrupt, {} removed",
+            report.checked,
+            human(report.bytes),
+            report.deleted
+        );
+        if bad > report.deleted {
+            anyhow::bail!("{bad} entries do not verify; remove them with `truenorth cache verify --delete`");
+        }
+        Ok(())
+    }
+}
+
+impl Gc {
+    fn run(self) -> anyhow::Result<()> {
+        if self.max_size.is_none() && self.older_than.is_none() {
+            return Err(wrong_hint("nothing says what to remove", "give --max-size, --older-than or both"));
+        }
+        let options = GcOptions { max_bytes: self.max_size, older_than: self.older_than };
+        let report = open(&self.common)?.gc(options)?;
+        if self.json {
+            output::json(&report)?;
+        }
+        eprintln!(
+            "{} entries removed ({}); file {} -> {}",
+            report.removed,
+            human(report.bytes),
+            human(report.file_before),
+            human(report.file_after)
+        );
+        Ok(())
+    }
+}
+
+/// Bytes as people write them.
+pub fn human(bytes: u64) -> String {
+    indicatif::HumanBytes(bytes).to_string()
+}
+
+fn parse_size(text: &str) -> Result<u64, String> {
+    let wrong = || format!("`{text}` is not a size; expected a number with B, kB, MB or GB, such as 500MB");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match text[digits.len()..].to_ascii_lowercase().as_str() {
+        "" | "b" => 1,
+        "k" | "kb" => 1_000,
+        "m" | "mb" => 1_000_000,
+        "g" | "gb" => 1_000_000_000,
+        _ => return Err(wrong()),
+    };
+    digits.trim().parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).ok_or_else(wrong)
+}
+
+fn parse_age(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("`{text}` is not an age; expected a number with s, m, h or d, such as 30d");
+    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
+    let unit = match &text[digits.len()..] {
+        "s" => 1,
+        "m" => 60,
+        "h" => 3_600,
+        "d" => 86_400,
+        _ => return Err(wrong()),
+    };
+    digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn sizes_and_ages_read_as_written_and_nothing_else_does() {
+        assert_eq!(parse_size("2GB"), Ok(2_000_000_000));
+        assert_eq!(parse_size("12"), Ok(12));
+        assert_eq!(parse_age("30d"), Ok(Duration::from_secs(30 * 86_400)));
+        for bad in ["", "GB", "-1", "1.5GB", "2 parsecs", "99999999999999999999GB"] {
+            assert!(parse_size(bad).is_err(), "{bad}");
+            assert!(parse_age(bad).is_err(), "{bad}");
+        }
+    }
+}

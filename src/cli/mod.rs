@@ -1,0 +1,75 @@
+//! FLOOR 5: the command line. What was typed, what was meant, and what is shown.
+
+mod args;
+mod bench;
+mod cache;
+mod direction;
+mod models;
+mod output;
+mod progress;
+mod read;
+mod score;
+mod session;
+mod settings;
+mod sites;
+mod steer;
+mod study;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// Asks whether a direction in a language model is true.
+///
+/// Reads and steers the residual stream of a model on this machine, extracts directions
+/// from contrastive pairs, and reports what the numbers show and what they do not.
+#[derive(Parser)]
+#[command(name = "truenorth", version, propagate_version = true, max_term_width = 100)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Lists, pulls and describes models.
+    #[command(subcommand)]
+    Models(models::Models),
+    /// Reads activations at sites of a model.
+    Read(read::Read),
+    /// Generates with a direction added or ablated, in several doses.
+    Steer(steer::Steer),
+    /// Extracts, shows, compares, imports and exports directions.
+    #[command(subcommand)]
+    Direction(direction::Direction),
+    /// Scores sequences by how they move neutral probes along a direction.
+    Score(score::Score),
+    /// Runs a study file from prompts to report.
+    #[command(subcommand)]
+    Study(study::Study),
+    /// Shows, checks and trims the activation cache.
+    #[command(subcommand)]
+    Cache(cache::Cache),
+    /// Times prefill and decode, with named peers on the same weights where they are installed.
+    Bench(bench::Bench),
+}
+
+/// Runs the command line and says how it went.
+pub fn main() -> ExitCode {
+    let cli = Cli::parse();
+    progress::listen_for_interrupts();
+    let done = match cli.verb {
+        Verb::Models(v) => v.run(),
+        Verb::Read(v) => v.run(),
+        Verb::Steer(v) => v.run(),
+        Verb::Direction(v) => v.run(),
+        Verb::Score(v) => v.run(),
+        Verb::Study(v) => v.run(),
+        Verb::Cache(v) => v.run(),
+        Verb::Bench(v) => v.run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => output::report(&error),
+    }
+}

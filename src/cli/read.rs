@@ -1,0 +1,120 @@
+//! `read`: activations at sites, into a safetensors file.
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+
+use anyhow::Context;
+use clap::Args;
+use safetensors::tensor::{Dtype, TensorView, serialize};
+use truenorth::analysis::{Named, Reading};
+use truenorth::data::write_atomic;
+use truenorth::run::Runner;
+use truenorth_protocol::{ReadAt, Site};
+
+use super::args::{InputArgs, ModelArgs};
+use super::progress::Bar;
+use super::session::{self, Session};
+use super::sites;
+
+/// Reads activations at sites of a model.
+///
+/// Writes a safetensors file with a tensor a site, [prompts, hidden] f32 in input order; with
+/// `--positions all` a tensor SITE/ID each, [tokens, hidden]. The metadata holds the ids.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  truenorth read --model smollm2-135m --input prompts.txt \
+    --site resid_post.4..28:4 --out activations.safetensors")]
+pub struct Read {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    input: InputArgs,
+    /// A site such as resid_post.12, or a range with both ends in it, resid_post.4..28:4.
+    #[arg(long, value_name = "S", required = true, value_parser = sites::parse)]
+    site: Vec<Vec<Site>>,
+    /// Which tokens: last, all, mean, or an index such as -3.
+    #[arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)]
+    positions: ReadAt,
+    /// The file to write.
+    #[arg(long, value_name = "F.safetensors")]
+    out: PathBuf,
+}
+
+impl Read {
+    pub fn run(self) -> anyhow::Result<()> {
+        session::check_out(&self.out)?;
+        let (prompts, loaded) = session::prompts(&self.input.input)?;
+        let sites = sites::flatten(&self.site);
+        let session = Session::open(&self.model)?;
+        let reader = session.reader();
+        let bar = Bar::new("reading", 0, "tokens", self.model.common.quiet);
+        let readings = reader.read(&prompts, &sites, self.positions, &bar)?;
+        drop(bar);
+        let metadata = metadata(session.runner(), &prompts, self.positions, &loaded.sha256)?;
+        write(&self.out, &readings, &prompts, self.positions, metadata)
+            .with_context(|| format!("can't write {}", self.out.display()))?;
+        eprintln!(
+            "{} prompts, {} sites, positions {} -> {}",
+            prompts.len(),
+            sites.len(),
+            self.positions,
+            self.out.display()
+        );
+        Ok(())
+    }
+}
+
+fn metadata(
+    runner: &dyn Runner,
+    prompts: &[Named],
+    positions: ReadAt,
+    input: &str,
+) -> anyhow::Result<HashMap<String, String>> {
+    let info = runner.info();
+    let ids: Vec<&str> = prompts.iter().map(|p| p.id.as_str()).collect();
+    Ok(HashMap::from([
+        ("format".into(), "truenorth-activations-1".into()),
+        ("ids".into(), serde_json::to_string(&ids)?),
+        ("positions".into(), positions.to_string()),
+        ("model".into(), info.name.clone()),
+        ("revision".into(), info.revision.clone()),
+        ("path".into(), info.path.clone()),
+        ("input_sha256".into(), input.into()),
+        ("layer_convention".into(), "blocks count from 0; resid_post.L is the output of block L".into()),
+        ("truenorth".into(), env!("CARGO_PKG_VERSION").into()),
+    ]))
+}
+
+/// A tensor to be written: its name, shape and little-endian bytes.
+type Part = (String, Vec<usize>, Vec<u8>);
+
+fn write(
+    path: &PathBuf,
+    readings: &[Reading],
+    prompts: &[Named],
+    positions: ReadAt,
+    metadata: HashMap<String, String>,
+) -> anyhow::Result<()> {
+    let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
+    let mut parts: Vec<Part> = Vec::new();
+    for reading in readings {
+        let width = reading.values.ncols();
+        let values = reading.values.as_slice().context("activations are row-major")?;
+        if positions == ReadAt::All {
+            let mut rest = values;
+            for (prompt, rows) in prompts.iter().zip(&reading.rows) {
+                let (head, tail) = rest.split_at(rows * width);
+                parts.push((format!("{}/{}", reading.site, prompt.id), vec![*rows, width], bytes(head)));
+                rest = tail;
+            }
+        } else {
+            parts.push((reading.site.to_string(), vec![reading.values.nrows(), width], bytes(values)));
+        }
+    }
+    let views = parts
+        .iter()
+        .map(|(name, shape, data)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), data)?)))
+        .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
+    let file = serialize(views, Some(metadata))?;
+    write_atomic(path, |w| w.write_all(&file))?;
+    Ok(())
+}

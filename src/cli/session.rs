@@ -1,0 +1,156 @@
+//! A model opened for a verb, with the store beside it.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use truenorth::analysis::{Named, Reader};
+use truenorth::data::{Loaded, PromptInput, PromptRow, SequenceRow, read_prompts, read_sequences};
+use truenorth::engine::{Engine, EngineOptions, Precision};
+use truenorth::models::{self, ResolveOptions};
+use truenorth::run::Runner;
+use truenorth::store::Store;
+use truenorth_protocol::Prompt;
+
+use super::args::{self, Common, ModelArgs, Numerics};
+use super::output::{Request as _, wrong_hint};
+use super::progress::{self, Bar};
+use super::settings;
+
+/// A model and the store.
+pub struct Session {
+    engine: Engine,
+    store: Option<Store>,
+}
+
+impl Session {
+    /// Opens what the flags name, pulling the model if it is not here yet.
+    pub fn open(args: &ModelArgs) -> anyhow::Result<Self> {
+        let engine = open_model(&args.model, &args.common, &args.numerics)?;
+        Ok(Self { engine, store: open_store(&args.common)? })
+    }
+
+    /// The reader over model and store.
+    pub fn reader(&self) -> Reader<'_> {
+        Reader::new(&self.engine, self.store.as_ref())
+    }
+
+    /// The model as a runner.
+    pub fn runner(&self) -> &dyn Runner {
+        &self.engine
+    }
+
+    /// The store, unless `--no-cache`.
+    pub fn store(&self) -> Option<&Store> {
+        self.store.as_ref()
+    }
+}
+
+/// Finds and loads a model.
+pub fn open_model(spec: &str, common: &Common, numerics: &Numerics) -> anyhow::Result<Engine> {
+    if let Some(n) = numerics.threads {
+        if n == 0 {
+            return Err(wrong_hint("--threads 0", "give at least 1, or leave the flag out"));
+        }
+        // The pool may be set once a process, which is all a command needs.
+        let _ = rayon::ThreadPoolBuilder::new().num_threads(n).build_global();
+    }
+    let resolved = resolve(spec, common)?;
+    let options = EngineOptions {
+        name: resolved.name.clone(),
+        revision: resolved.identity.clone(),
+        precision: match numerics.dtype {
+            args::Precision::F32 => Precision::F32,
+            args::Precision::Bf16 => Precision::Bf16,
+            args::Precision::F16 => Precision::F16,
+        },
+        keep_quantized: numerics.keep_quantized,
+        random_init: resolved.random_init_seed,
+    };
+    Ok(Engine::open(resolved.files.path(), &options)?)
+}
+
+/// Finds a model, pulling it if it is not here yet.
+pub fn resolve(spec: &str, common: &Common) -> anyhow::Result<models::Resolved> {
+    let mut options = ResolveOptions::new(settings::cache_dir(common.cache.as_ref())?);
+    options.offline = common.offline;
+    options.cancel = Some(progress::interrupt_flag());
+    let bar = Bar::new(spec, 0, "bytes", common.quiet);
+    options.progress = Some(Arc::new(move |p: &models::Progress| {
+        bar.say(format!("{:?} {}", p.stage, p.item).to_lowercase());
+        bar.set_total(p.total);
+        bar.set(p.done);
+    }));
+    Ok(models::resolve(spec, &options)?)
+}
+
+/// Opens the store, unless it is not wanted.
+pub fn open_store(common: &Common) -> anyhow::Result<Option<Store>> {
+    if common.no_cache {
+        return Ok(None);
+    }
+    let dir = settings::cache_dir(common.cache.as_ref())?.join("activations");
+    Store::open(&dir).map(Some).with_context(|| format!("can't open the activation cache in {}", dir.display()))
+}
+
+/// Opens a file to read, or stdin for `-`; gives the name to use in messages.
+pub fn open_input(path: &Path) -> anyhow::Result<(Box<dyn std::io::BufRead>, String)> {
+    if path == Path::new("-") {
+        return Ok((Box::new(std::io::BufReader::new(std::io::stdin())), "stdin".into()));
+    }
+    let file = std::fs::File::open(path).request(format!("can't open {}", path.display()))?;
+    Ok((Box::new(std::io::BufReader::new(file)), path.display().to_string()))
+}
+
+/// Reads a file of prompts.
+pub fn prompts(path: &PathBuf) -> anyhow::Result<(Vec<Named>, Loaded<PromptRow>)> {
+    let (reader, name) = open_input(path)?;
+    let loaded = read_prompts(reader, &name).request(format!("can't read prompts from {name}"))?;
+    let named = loaded
+        .rows
+        .iter()
+        .map(|row| Named {
+            id: row.id.clone(),
+            prompt: match &row.input {
+                PromptInput::Text(t) => Prompt::Text(t.clone()),
+                PromptInput::Tokens(t) => Prompt::Tokens(t.clone()),
+            },
+        })
+        .collect();
+    Ok((named, loaded))
+}
+
+/// Reads a file of sequences.
+pub fn sequences(path: &PathBuf) -> anyhow::Result<Loaded<SequenceRow>> {
+    let (reader, name) = open_input(path)?;
+    read_sequences(reader, &name).request(format!("can't read sequences from {name}"))
+}
+
+/// Refuses an output path that can't be written, before any work is done for it.
+pub fn check_out(path: &Path) -> anyhow::Result<()> {
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if !folder.is_dir() {
+        return Err(wrong_hint(
+            format!("can't write {}: there is no folder {}", path.display(), folder.display()),
+            "make the folder first, or name another one",
+        ));
+    }
+    if path.is_dir() {
+        return Err(wrong_hint(format!("can't write {}: it is a folder", path.display()), "name a file in it"));
+    }
+    Ok(())
+}
+
+/// Writes rows as JSON lines, to a file or to stdout.
+pub fn write_jsonl<T: serde::Serialize>(out: Option<&Path>, rows: &[T]) -> anyhow::Result<()> {
+    let mut text = Vec::new();
+    for row in rows {
+        serde_json::to_writer(&mut text, row)?;
+        text.push(b'\n');
+    }
+    match out {
+        Some(path) => truenorth::data::write_atomic(path, |w| w.write_all(&text))
+            .with_context(|| format!("can't write {}", path.display())),
+        None => Ok(std::io::Write::write_all(&mut std::io::stdout().lock(), &text)?),
+    }
+}

@@ -1,0 +1,123 @@
+//! `steer`: generation with a direction added or ablated.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
+use truenorth::analysis::steer::{self, Dose};
+use truenorth_protocol::WriteAt;
+use truenorth_protocol::graph::Sampling;
+
+use super::args::{InputArgs, ModelArgs};
+use super::direction::load_for;
+use super::output::wrong_hint;
+use super::progress::Bar;
+use super::session::{self, Session};
+
+/// Generates with a direction added or ablated, in several doses.
+///
+/// Writes a line a prompt and dose: id, alpha, `alpha_unit`, site, positions, tokens, text,
+/// `logprob_mean` (of the generated tokens, under the steered model).
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  truenorth steer --model smollm2-135m --direction values.safetensors \
+    --input prompts.txt --alpha -1,0,1 --max-new-tokens 48 --out steered.jsonl")]
+pub struct Steer {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    input: InputArgs,
+    /// The direction; its site is where it is added.
+    #[arg(long, value_name = "F.safetensors")]
+    direction: PathBuf,
+    /// Doses α, comma-separated. Default -1,0,1; with --ablate 0.
+    #[arg(long, value_name = "A,..", value_delimiter = ',', allow_hyphen_values = true)]
+    alpha: Vec<f64>,
+    /// What α is measured in: mean residual norms of the site, or units of the residual stream.
+    #[arg(long, value_enum, default_value_t = Unit::Norm)]
+    alpha_unit: Unit,
+    /// Prompts that the unit `norm` is measured on; default what the direction's file says.
+    #[arg(long, value_name = "F")]
+    neutral: Option<PathBuf>,
+    /// Which tokens: all, prompt, generated, last (of the prompt), or an index such as -3.
+    #[arg(long, value_name = "P", default_value = "all", allow_hyphen_values = true)]
+    positions: WriteAt,
+    /// Ablates the direction before anything is added.
+    #[arg(long)]
+    ablate: bool,
+    /// How many tokens to generate at most.
+    #[arg(long, value_name = "N", default_value_t = 48)]
+    max_new_tokens: u32,
+    /// 0 is greedy.
+    #[arg(long, value_name = "T", default_value_t = 0.0)]
+    temperature: f64,
+    /// The nucleus to draw from; 1 keeps all tokens.
+    #[arg(long, value_name = "P", default_value_t = 1.0)]
+    top_p: f64,
+    /// Seeds the draws.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// Goes on past the model's end-of-text token.
+    #[arg(long)]
+    ignore_eos: bool,
+    /// The file to write; default stdout.
+    #[arg(long, value_name = "F.jsonl")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Unit {
+    /// Multiples of the mean residual norm at the site.
+    Norm,
+    /// Units of the residual stream.
+    Absolute,
+}
+
+impl Steer {
+    pub fn run(self) -> anyhow::Result<()> {
+        if let Some(out) = &self.out {
+            session::check_out(out)?;
+        }
+        let (prompts, _) = session::prompts(&self.input.input)?;
+        let session = Session::open(&self.model)?;
+        let (direction, site) = load_for(&self.direction, session.runner().info())?;
+        let reader = session.reader();
+        let norm = match (self.alpha_unit, &self.neutral) {
+            (Unit::Absolute, _) => None,
+            (Unit::Norm, Some(file)) => {
+                let bar = Bar::new("measuring norms", 0, "tokens", self.model.common.quiet);
+                Some(steer::mean_norm(&reader, site, &session::prompts(file)?.0, &bar)?)
+            }
+            (Unit::Norm, None) => Some(direction.metadata().residual_norm.ok_or_else(|| {
+                wrong_hint(
+                    format!("{} does not say the mean residual norm of its site", self.direction.display()),
+                    "measure it with --neutral F, or give α in --alpha-unit absolute",
+                )
+            })?),
+        };
+        let alphas = match (self.alpha.is_empty(), self.ablate) {
+            (false, _) => self.alpha.clone(),
+            (true, true) => vec![0.0],
+            (true, false) => vec![-1.0, 0.0, 1.0],
+        };
+        let stop = if self.ignore_eos { vec![] } else { session.runner().stop_tokens() };
+        let sampling = Sampling {
+            max_new_tokens: self.max_new_tokens,
+            temperature: self.temperature,
+            top_p: self.top_p,
+            seed: self.seed,
+            stop,
+        };
+        let dose = Dose {
+            direction: direction.vector().to_vec(),
+            site,
+            positions: self.positions,
+            alphas,
+            norm,
+            ablate: self.ablate,
+        };
+        let bar = Bar::new("steering", 0, "tokens", self.model.common.quiet);
+        let rows = steer::steer(&reader, &prompts, &dose, &sampling, &bar)?;
+        drop(bar);
+        session::write_jsonl(self.out.as_deref(), &rows).context("can't write the generations")
+    }
+}

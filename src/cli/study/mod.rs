@@ -1,0 +1,144 @@
+//! `study`: a study file, from prompts to report.
+
+mod file;
+mod journal;
+mod report;
+mod stages;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use truenorth::data::sha256_hex;
+
+use super::args::{Common, ModelArgs, Numerics};
+use super::output;
+use super::session::Session;
+use file::StudyFile;
+use journal::Journal;
+use stages::{Data, Run};
+
+/// Runs a study file from prompts to report.
+#[derive(Subcommand, Debug)]
+#[command(after_help = "Example:\n  truenorth study run examples/human-values/study.toml")]
+pub enum Study {
+    /// Runs a study, or goes on with one that was cut short.
+    #[command(after_help = "Example:\n  truenorth study run examples/human-values/study.toml")]
+    Run(RunStudy),
+    /// Says how far a study is.
+    #[command(after_help = "Example:\n  truenorth study status examples/human-values/study.toml")]
+    Status(Status),
+    /// Writes the report anew, from what the store holds.
+    #[command(after_help = "Example:\n  truenorth study report examples/human-values/study.toml")]
+    Report(RunStudy),
+}
+
+#[derive(Args, Debug)]
+pub struct RunStudy {
+    /// The study file.
+    #[arg(value_name = "STUDY.toml")]
+    study: PathBuf,
+    /// Another model than the study names.
+    #[arg(long, value_name = "M")]
+    model: Option<String>,
+    /// Where the model runs; `local` is this process.
+    #[arg(long, value_name = "W", default_value = "local", value_parser = ["local"])]
+    on: String,
+    /// Another seed than the study names.
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    numerics: Numerics,
+}
+
+#[derive(Args, Debug)]
+pub struct Status {
+    /// The study file.
+    #[arg(value_name = "STUDY.toml")]
+    study: PathBuf,
+    /// Machine output.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Study {
+    pub fn run(self) -> anyhow::Result<()> {
+        match self {
+            // A report is what a run makes of the store; where the store has all, it is quick.
+            Self::Run(v) | Self::Report(v) => v.run(),
+            Self::Status(v) => v.run(),
+        }
+    }
+}
+
+impl RunStudy {
+    fn run(self) -> anyhow::Result<()> {
+        let start = Instant::now();
+        let mut study = StudyFile::read(&self.study)?;
+        study.model = self.model.unwrap_or(study.model);
+        study.seed = self.seed.unwrap_or(study.seed);
+        let data = Data::read(&study)?;
+        let session = Session::open(&ModelArgs {
+            model: study.model.clone(),
+            on: self.on,
+            common: self.common.clone(),
+            numerics: self.numerics,
+        })?;
+        report::check(&study, session.runner().info())?;
+        let folder = study.folder();
+        std::fs::create_dir_all(&folder).with_context(|| format!("can't make {}", folder.display()))?;
+        let inputs = sha256_hex(toml::to_string(&study)?.as_bytes());
+        let mut journal = Journal::start(&folder, &study.name, inputs)?;
+        let run = Run {
+            study: &study,
+            data: &data,
+            reader: session.reader(),
+            folder: &folder,
+            quiet: self.common.quiet,
+        };
+        let results = run.all(&mut journal)?;
+        let store = session.store().map(|s| s.session());
+        let document = report::document(&run, &results, store, journal.stages(), start.elapsed());
+        truenorth::report::write(&folder, &document)?;
+        journal.finish()?;
+        report::summary(&study, &results);
+        eprintln!("{} s", start.elapsed().as_secs());
+        output::line(folder.join("report.html").display().to_string())
+    }
+}
+
+impl Status {
+    fn run(self) -> anyhow::Result<()> {
+        let study = StudyFile::read(&self.study)?;
+        let folder = study.folder();
+        let state = Journal::read(&folder)?;
+        if self.json {
+            return output::json(&state);
+        }
+        let Some(state) = state else {
+            eprintln!("{} has not been run here; {} is not there", study.name, folder.display());
+            return Ok(());
+        };
+        let mut rows = vec![vec!["stage".to_owned(), "state".to_owned()]];
+        for stage in &state.stages {
+            let done = stage.seconds.map_or_else(|| "begun, not done".into(), |s| format!("done in {s:.1} s"));
+            rows.push(vec![stage.name.clone(), done]);
+        }
+        rows.push(vec!["report".into(), if state.done { "written" } else { "not yet" }.into()]);
+        output::table(&rows);
+        artifacts(&folder);
+        Ok(())
+    }
+}
+
+fn artifacts(folder: &Path) {
+    for name in ["report.html", "report.json", "board.jsonl", "steered.jsonl", "directions"] {
+        let path = folder.join(name);
+        if path.exists() {
+            eprintln!("  {}", path.display());
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The study's report: what was found, said with its limits.
+
+mod front;
+mod sections;
+
+use std::time::Duration;
+
+use truenorth::report::{Cell, Document, Group};
+use truenorth::store;
+use truenorth_protocol::ModelInfo;
+use truenorth_protocol::graph::{Builder, CheckLimits};
+
+use super::super::output;
+use super::file::StudyFile;
+use super::journal::Stage;
+use super::stages::{Results, Run};
+
+/// Refuses a site that the model does not have, before anything is read.
+pub fn check(study: &StudyFile, info: &ModelInfo) -> anyhow::Result<()> {
+    let mut b = Builder::new();
+    let group = b.texts(["."]);
+    let read = b.read(group, study.site, study.positions);
+    b.save("x", read);
+    b.finish().check(info, &CheckLimits::default()).map_err(truenorth::run::RunError::from)?;
+    Ok(())
+}
+
+/// The report of a study.
+pub fn document(
+    run: &Run<'_>,
+    results: &Results,
+    store: Option<store::Session>,
+    stages: &[Stage],
+    elapsed: Duration,
+) -> Document {
+    let info = run.reader.runner().info();
+    Document {
+        title: run.study.title.clone(),
+        subtitle: format!(
+            "{} at {}, {} pairs on {} axes",
+            info.name,
+            run.study.site,
+            run.data.pairs.rows.len(),
+            axes(run)
+        ),
+        provenance: provenance(run, store, stages, elapsed),
+        front: front::findings(run, results),
+        sections: sections::all(run, results),
+    }
+}
+
+fn axes(run: &Run<'_>) -> usize {
+    run.data.pairs.rows.iter().map(|p| &p.axis).collect::<std::collections::BTreeSet<_>>().len()
+}
+
+fn provenance(
+    run: &Run<'_>,
+    store: Option<store::Session>,
+    stages: &[Stage],
+    elapsed: Duration,
+) -> Vec<Group> {
+    let info = run.reader.runner().info();
+    let study = run.study;
+    let model = Group::new("Model")
+        .with("model", Cell::code(&info.name))
+        .with("weights", Cell::code(&info.revision))
+        .with("architecture", info.family.as_str())
+        .with("blocks × width", format!("{} × {}", info.layers, info.hidden))
+        .with("computed by", Cell::code(&info.path))
+        .with("site", Cell::code(study.site.to_string()))
+        .with("positions read", Cell::code(study.positions.to_string()))
+        .with("template", Cell::code(&study.template))
+        .with("seed", Cell::code(study.seed.to_string()))
+        .with("truenorth", Cell::code(env!("CARGO_PKG_VERSION")));
+    let mut data = Group::new("Data (SHA-256 of each file)");
+    let mut file = |name: &str, rows: usize, sha256: &str| {
+        let group = std::mem::replace(&mut data, Group::new(""));
+        data = group.with(format!("{name}, {rows} rows"), Cell::code(sha256));
+    };
+    file("pairs", run.data.pairs.rows.len(), &run.data.pairs.sha256);
+    file("neutral prompts", run.data.neutral.1.rows.len(), &run.data.neutral.1.sha256);
+    if let Some(s) = &run.data.sentiment {
+        file("sentiment", s.rows.len(), &s.sha256);
+    }
+    if let Some((_, p)) = &run.data.probes {
+        file("probes", p.rows.len(), &p.sha256);
+    }
+    if let Some(s) = &run.data.sequences {
+        file("sequences", s.rows.len(), &s.sha256);
+    }
+    let mut made = Group::new("This run").with("wall time", format!("{:.1} s", elapsed.as_secs_f64()));
+    for stage in stages {
+        let took = stage.seconds.map_or_else(|| "not done".into(), |s| format!("{s:.1} s"));
+        made = made.with(format!("stage {}", stage.name), took);
+    }
+    made = match store {
+        Some(s) => made
+            .with("activations and answers found in the store", s.hits)
+            .with("computed and stored", s.writes),
+        None => made.with("store", "not used (--no-cache)"),
+    };
+    vec![model, data, made]
+}
+
+/// The result in a few lines on stderr.
+pub fn summary(study: &StudyFile, results: &Results) {
+    let mut rows = vec![
+        ["estimator", "AUROC held-out pairs", "95 %", "AUROC held-out axes", "95 %", "p (pairs, axes)"]
+            .map(String::from)
+            .to_vec(),
+    ];
+    for e in &results.estimated {
+        let interval = |h: &truenorth::estimate::HeldOut| {
+            format!("{:.3} to {:.3}", h.auroc.bootstrap.interval.low, h.auroc.bootstrap.interval.high)
+        };
+        let p = |h: &truenorth::estimate::HeldOut| h.null.map_or_else(|| "-".into(), |n| format!("{:.3}", n.p));
+        rows.push(vec![
+            e.name.clone(),
+            format!("{:.3}", e.by_pair.auroc.value),
+            interval(&e.by_pair),
+            format!("{:.3}", e.by_axis.auroc.value),
+            interval(&e.by_axis),
+            format!("{}, {}", p(&e.by_pair), p(&e.by_axis)),
+        ]);
+    }
+    output::table(&rows);
+    if !results.board.is_empty() {
+        let beyond = results.board.iter().filter(|s| s.p_random < 0.05).count();
+        eprintln!(
+            "board: {} sequences at {}, {beyond} with p_random < 0.05 (uncorrected)",
+            results.board.len(),
+            study.site
+        );
+    }
+}

@@ -1,0 +1,37 @@
+//! Labelled texts.
+
+use std::io::BufRead;
+
+use super::error::DataError;
+use super::lines::{Extra, Lines, Loaded};
+
+/// A text with a label.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ClassRow {
+    /// Unique within its file.
+    pub id: String,
+    /// The text.
+    pub text: String,
+    /// The class; integers and truth values are kept as text (`1`, `true`).
+    pub label: String,
+    /// A finer grouping.
+    pub category: Option<String>,
+    /// Other fields of the row.
+    pub extra: Extra,
+}
+
+/// Reads classes: JSONL with `id`, `text`, `label` and optionally `category`.
+///
+/// # Errors
+/// A [`DataError`] with line and column.
+pub fn read_classes(reader: impl BufRead, name: &str) -> Result<Loaded<ClassRow>, DataError> {
+    Lines::read(reader, name)?.rows(|fields| {
+        Ok(ClassRow {
+            id: fields.id.clone(),
+            text: fields.text("text")?,
+            label: fields.label("label")?,
+            category: fields.optional_label("category")?,
+            extra: fields.extra(),
+        })
+    })
+}

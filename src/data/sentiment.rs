@@ -1,0 +1,40 @@
+//! Texts whose sentiment is known.
+
+use std::io::BufRead;
+
+use serde_json::Value;
+
+use super::error::DataError;
+use super::lines::{Extra, Lines, Loaded, wrong};
+
+/// A text with its sentiment.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SentimentRow {
+    /// Unique within its file.
+    pub id: String,
+    /// The text.
+    pub text: String,
+    /// Whether the sentiment is positive.
+    pub positive: bool,
+    /// Other fields of the row.
+    pub extra: Extra,
+}
+
+/// Reads a sentiment set: JSONL with `id`, `text` and `label`, one of 0, 1, `negative`, `positive`.
+///
+/// # Errors
+/// A [`DataError`] with line and column.
+pub fn read_sentiment(reader: impl BufRead, name: &str) -> Result<Loaded<SentimentRow>, DataError> {
+    Lines::read(reader, name)?.rows(|fields| {
+        let text = fields.text("text")?;
+        let label = fields.value("label")?;
+        let positive = match &label {
+            Value::Number(n) if n.as_u64() == Some(1) => true,
+            Value::Number(n) if n.as_u64() == Some(0) => false,
+            Value::String(s) if s == "positive" => true,
+            Value::String(s) if s == "negative" => false,
+            other => return Err(wrong("label", other, "0, 1, \"negative\" or \"positive\"")),
+        };
+        Ok(SentimentRow { id: fields.id.clone(), text, positive, extra: fields.extra() })
+    })
+}

@@ -1,0 +1,94 @@
+//! Folds that never cut through a group.
+
+use std::collections::BTreeMap;
+
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+/// A partition of rows into folds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Folds {
+    /// The fold of each row.
+    fold: Vec<usize>,
+    count: usize,
+}
+
+/// Groups that can't be split as asked.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum SplitError {
+    /// Fewer groups than folds.
+    #[error("{folds} folds need at least {folds} groups, got {groups}")]
+    TooFewGroups {
+        /// Folds asked for.
+        folds: usize,
+        /// Groups there are.
+        groups: usize,
+    },
+    /// Fewer than two folds.
+    #[error("expected at least 2 folds, got {0}")]
+    TooFewFolds(usize),
+}
+
+impl Folds {
+    /// How many folds.
+    #[must_use]
+    pub fn count(&self) -> usize {
+        self.count
+    }
+
+    /// The fold of each row.
+    #[must_use]
+    pub fn of_rows(&self) -> &[usize] {
+        &self.fold
+    }
+
+    /// Rows to fit on when `fold` is held out, ascending.
+    #[must_use]
+    pub fn train(&self, fold: usize) -> Vec<usize> {
+        self.rows(|f| f != fold)
+    }
+
+    /// Rows held out, ascending.
+    #[must_use]
+    pub fn test(&self, fold: usize) -> Vec<usize> {
+        self.rows(|f| f == fold)
+    }
+
+    fn rows(&self, keep: impl Fn(usize) -> bool) -> Vec<usize> {
+        self.fold.iter().enumerate().filter(|(_, f)| keep(**f)).map(|(i, _)| i).collect()
+    }
+}
+
+/// Splits rows into folds of near-equal size, keeping every group whole: groups are shuffled,
+/// the large ones placed first, each into the fold with the fewest rows so far.
+///
+/// With as many folds as groups this is leave-one-group-out.
+///
+/// # Errors
+/// With fewer than two folds, or fewer groups than folds.
+pub fn group_folds<G: Ord>(groups: &[G], folds: usize, rng: &mut impl Rng) -> Result<Folds, SplitError> {
+    if folds < 2 {
+        return Err(SplitError::TooFewFolds(folds));
+    }
+    // Ordered by name, so that the split depends on seed and groups alone.
+    let mut members: BTreeMap<&G, Vec<usize>> = BTreeMap::new();
+    for (row, group) in groups.iter().enumerate() {
+        members.entry(group).or_default().push(row);
+    }
+    if members.len() < folds {
+        return Err(SplitError::TooFewGroups { folds, groups: members.len() });
+    }
+    let mut members: Vec<Vec<usize>> = members.into_values().collect();
+    members.shuffle(rng);
+    members.sort_by_key(|rows| std::cmp::Reverse(rows.len()));
+    let mut sizes = vec![0_usize; folds];
+    let mut fold = vec![0; groups.len()];
+    for rows in members {
+        let smallest = (0..folds).min_by_key(|f| sizes[*f]).unwrap_or(0);
+        sizes[smallest] += rows.len();
+        for row in rows {
+            fold[row] = smallest;
+        }
+    }
+    Ok(Folds { fold, count: folds })
+}

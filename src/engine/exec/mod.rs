@@ -1,0 +1,288 @@
+//! Runs graphs on the model: the engine as a [`Runner`].
+//!
+//! A group runs in chunks of rows, so that memory does not grow with it; unless an edit depends on
+//! a read of the same group, which needs all of it at once.
+
+mod edit;
+mod ops;
+mod pass;
+mod plan;
+mod state;
+mod value;
+
+use std::ops::Range;
+
+use truenorth_protocol::graph::{Op, Sampling};
+use truenorth_protocol::tensor::TensorError;
+use truenorth_protocol::{Answer, Checked, Graph, Prompt, ReadAt, Site, WriteAt};
+
+use super::Engine;
+use super::error::{EngineError, backend};
+use super::layout::{Batch, Need, RowNeed};
+use super::model::Logits;
+use super::sample::Sampler;
+use crate::run::{RunError, Watch};
+use pass::{Gathered, Pass, resolve};
+use plan::GroupPlan;
+use state::State;
+use value::Val;
+
+/// Rows of one forward pass: enough to keep the processor busy, little enough for any memory.
+const CHUNK_ROWS: usize = 1024;
+/// Rows of a pass whose logits are needed at every row; a row is as wide as the vocabulary.
+const CHUNK_LOGIT_ROWS: usize = 128;
+/// Sequences that generate together.
+const CHUNK_SEQUENCES: usize = 64;
+
+/// Runs a graph.
+pub(super) fn run(engine: &Engine, checked: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
+    let mut state = State::new(checked).map_err(tensor)?;
+    for group in 0..checked.graph().groups.len() {
+        #[allow(clippy::cast_possible_truncation, reason = "the check caps the prompt count")]
+        if let Some(plan) = GroupPlan::new(checked, group as u32) {
+            Run { engine, plan: &plan, group, watch }.group(&mut state)?;
+        }
+    }
+    state.answer().map_err(tensor)
+}
+
+/// One group being run.
+struct Run<'a, 'g> {
+    engine: &'a Engine,
+    plan: &'a GroupPlan<'g>,
+    group: usize,
+    watch: &'a dyn Watch,
+}
+
+impl<'g> Run<'_, 'g> {
+    fn group(&self, state: &mut State<'g>) -> Result<(), RunError> {
+        let graph = state.checked().graph();
+        let prompts = self.tokenize(graph)?;
+        self.check_positions(graph, &prompts)?;
+        let chunks = self.chunks(graph, &prompts);
+        state.prompts[self.group] = prompts;
+        let mut gathered = Gathered::default();
+        let mut drawn = Drawn::default();
+        for chunk in chunks {
+            self.chunk(state, &mut gathered, &mut drawn, chunk)?;
+        }
+        if let Some((node, params)) = self.plan.generate {
+            self.finish_generation(state, node, params, drawn)?;
+        }
+        Ok(())
+    }
+
+    /// Token ids of the group's prompts, checked against the context.
+    fn tokenize(&self, graph: &Graph) -> Result<Vec<Vec<u32>>, RunError> {
+        let group = &graph.groups[self.group];
+        let info = &self.engine.info;
+        group
+            .prompts
+            .iter()
+            .enumerate()
+            .map(|(p, prompt)| {
+                let tokens = match prompt {
+                    Prompt::Tokens(t) => t.clone(),
+                    Prompt::Text(t) => self.engine.tokens(t, group.special_tokens)?,
+                };
+                let (g, last) = (self.group, self.plan.steps as usize - 1);
+                let refuse = |what: String, hint: &str| RunError::Request { what, hint: Some(hint.into()) };
+                if tokens.is_empty() {
+                    return Err(refuse(format!("prompt {p} of group {g} has no tokens"), "give it some text"));
+                }
+                if tokens.len() + last > info.context as usize {
+                    let what = format!(
+                        "prompt {p} of group {g} has {} tokens and {last} more are run after it; the context of {} is {}",
+                        tokens.len(),
+                        info.name,
+                        info.context
+                    );
+                    return Err(refuse(what, "shorten the prompt or generate fewer tokens"));
+                }
+                Ok(tokens)
+            })
+            .collect()
+    }
+
+    /// Refuses indices that a prompt, now tokenized, does not have.
+    fn check_positions(&self, graph: &Graph, prompts: &[Vec<u32>]) -> Result<(), RunError> {
+        for node in self.plan.at_site.values().flatten() {
+            let (Op::Read { positions: ReadAt::Index(index), .. }
+            | Op::Write { positions: WriteAt::Index(index), .. }) = &graph.nodes[*node]
+            else {
+                continue;
+            };
+            if let Some(p) = prompts.iter().position(|t| resolve(*index, t.len()).is_none()) {
+                let (label, tokens) = (graph.nodes[*node].label(), prompts[p].len());
+                return Err(RunError::Request {
+                    what: format!(
+                        "node {node} ({label}): index {index} is outside prompt {p} of group {}, which has {tokens} tokens",
+                        self.group
+                    ),
+                    hint: Some("use an index that every prompt has, or `last`".into()),
+                });
+            }
+        }
+        Ok(())
+    }
+
+    /// Consecutive prompts that run together.
+    fn chunks(&self, graph: &Graph, prompts: &[Vec<u32>]) -> Vec<Range<usize>> {
+        if self.plan.whole {
+            return vec![0..prompts.len()];
+        }
+        let reach = self.plan.reach(graph, 0, self.engine.info.layers);
+        let wide = reach.all_rows && reach.last == Site::Logits;
+        let limit = if wide { CHUNK_LOGIT_ROWS } else { CHUNK_ROWS };
+        let mut chunks = Vec::new();
+        let (mut start, mut rows) = (0, 0);
+        for (p, tokens) in prompts.iter().enumerate() {
+            let full = rows + tokens.len() > limit || (self.plan.steps > 1 && p - start == CHUNK_SEQUENCES);
+            if full && p > start {
+                chunks.push(start..p);
+                (start, rows) = (p, 0);
+            }
+            rows += tokens.len();
+        }
+        chunks.push(start..prompts.len());
+        chunks
+    }
+
+    fn chunk(
+        &self,
+        state: &mut State<'g>,
+        gathered: &mut Gathered,
+        drawn: &mut Drawn,
+        chunk: Range<usize>,
+    ) -> Result<(), RunError> {
+        let graph = state.checked().graph();
+        let steps = self.plan.steps;
+        let params = self.plan.generate.map(|(_, params)| params);
+        let mut cache = (steps > 1).then(|| self.engine.model.cache(chunk.len(), steps as usize));
+        let sampler = |p: usize, s: &Sampling| Sampler::new(s.temperature, s.top_p, s.seed, p as u64);
+        let mut samplers: Vec<Sampler> = match params {
+            Some(s) => chunk.clone().map(|p| sampler(p, s)).collect::<Result<_, _>>().map_err(failed)?,
+            None => Vec::new(),
+        };
+        let mut active: Vec<usize> = (0..chunk.len()).collect();
+        let mut batch = Batch::of(&state.prompts[self.group][chunk.clone()]).map_err(failed)?;
+        drawn.start(chunk.len());
+        for step in 0..steps {
+            if self.watch.interrupted() {
+                return Err(RunError::Interrupted);
+            }
+            let reach = self.plan.reach(graph, step, self.engine.info.layers);
+            let need = Need {
+                last: reach.last,
+                full: reach.all_rows.then_some(reach.last),
+                rows: if reach.all_rows { RowNeed::All } else { RowNeed::Last },
+            };
+            let mut pass = Pass {
+                state,
+                gathered,
+                plan: self.plan,
+                group: self.group,
+                chunk: chunk.clone(),
+                active: &active,
+                step,
+            };
+            let logits =
+                self.engine.model.forward(&batch, cache.as_mut(), &need, &mut pass).map_err(failed)?;
+            self.watch.tokens(batch.rows() as u64);
+            let (Some(params), Some(logits)) = (params, logits) else { continue };
+            batch = Batch::new();
+            let mut left = Vec::new();
+            for (seq, row) in active.iter().zip(last_rows(&logits, &active)?) {
+                let choice = samplers[*seq].pick(&row).map_err(failed)?;
+                drawn.push(chunk.start + seq, choice.token, choice.logprob);
+                if params.stop.contains(&choice.token) {
+                    if let Some(cache) = &mut cache {
+                        cache.forget(*seq);
+                    }
+                } else {
+                    batch.push(*seq, &[choice.token]).map_err(failed)?;
+                    left.push(*seq);
+                }
+            }
+            active = left;
+            if active.is_empty() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    /// The values of the generation and of the nodes that are made of it.
+    fn finish_generation(
+        &self,
+        state: &mut State<'g>,
+        node: usize,
+        params: &Sampling,
+        drawn: Drawn,
+    ) -> Result<(), RunError> {
+        let steps = params.max_new_tokens as usize;
+        let shape = vec![drawn.0.len(), steps];
+        let padded = |seq: &[(u32, f32)]| -> Vec<i64> {
+            let tokens = seq.iter().map(|(t, _)| i64::from(*t));
+            tokens.chain(std::iter::repeat(-1)).take(steps).collect()
+        };
+        let tokens = drawn.0.iter().flat_map(|s| padded(s)).collect();
+        let logprobs = drawn
+            .0
+            .iter()
+            .flat_map(|s| s.iter().map(|(_, l)| *l).chain(std::iter::repeat(0.0)).take(steps).collect::<Vec<_>>())
+            .collect();
+        let graph = state.checked().graph();
+        for (i, op) in graph.nodes.iter().enumerate() {
+            #[allow(clippy::cast_possible_truncation, reason = "the check caps the node count")]
+            let live = state.checked().live(i as u32);
+            match op {
+                Op::GeneratedLogProb { generate } if live && generate.0 as usize == node => {
+                    state.put(i, Val::f32(shape.clone(), Vec::clone(&logprobs)));
+                }
+                Op::Decode { generate } if live && generate.0 as usize == node => {
+                    let texts = drawn
+                        .0
+                        .iter()
+                        .map(|s| self.engine.text(&s.iter().map(|(t, _)| *t).collect::<Vec<_>>()))
+                        .collect::<Result<_, _>>()?;
+                    state.put(i, Val::text(texts));
+                }
+                _ => {}
+            }
+        }
+        state.put(node, Val::int(shape, tokens));
+        Ok(())
+    }
+}
+
+/// Tokens drawn for each prompt of a group, with their log-probabilities.
+#[derive(Default)]
+struct Drawn(Vec<Vec<(u32, f32)>>);
+
+impl Drawn {
+    fn start(&mut self, more: usize) {
+        self.0.extend(std::iter::repeat_with(Vec::new).take(more));
+    }
+
+    #[allow(clippy::cast_possible_truncation)]
+    fn push(&mut self, prompt: usize, token: u32, logprob: f64) {
+        self.0[prompt].push((token, logprob as f32));
+    }
+}
+
+/// The logits after the last token of each sequence.
+fn last_rows(logits: &Logits, sequences: &[usize]) -> Result<Vec<Vec<f32>>, RunError> {
+    let all: Vec<Vec<f32>> = logits.tensor.to_vec2().map_err(backend("the logits")).map_err(failed)?;
+    let last = |seq: &usize| logits.rows.last_of(*seq).and_then(|row| all.get(row).cloned());
+    Ok(sequences.iter().filter_map(last).collect())
+}
+
+fn failed(source: EngineError) -> RunError {
+    let hint = source.hint().map(str::to_owned);
+    RunError::Failed { what: "the engine could not run the graph".into(), source: Some(Box::new(source)), hint }
+}
+
+fn tensor(source: TensorError) -> RunError {
+    RunError::Failed { what: "a value of the graph has no tensor".into(), source: Some(Box::new(source)), hint: None }
+}

@@ -1,0 +1,177 @@
+//! One forward pass of a chunk of a group: what the graph reads and writes at each site.
+
+use std::collections::HashMap;
+use std::ops::Range;
+
+use truenorth_protocol::graph::Op;
+use truenorth_protocol::{ReadAt, Site, WriteAt};
+
+use super::super::error::EngineError;
+use super::super::hooks::{Activation, Flow, Hooks};
+use super::super::layout::{Row, Rows};
+use super::edit::Ready;
+use super::plan::GroupPlan;
+use super::state::State;
+use super::value::Val;
+
+/// Rows read so far of the nodes of a group, chunk after chunk.
+#[derive(Default)]
+pub(super) struct Gathered(HashMap<usize, (Vec<f32>, Vec<u32>)>);
+
+/// The hooks of one pass.
+pub(super) struct Pass<'a, 'g> {
+    pub state: &'a mut State<'g>,
+    pub gathered: &'a mut Gathered,
+    pub plan: &'a GroupPlan<'g>,
+    pub group: usize,
+    /// The prompts of the group that run now; sequences are numbered from its start.
+    pub chunk: Range<usize>,
+    /// The sequences that run in this pass, ascending.
+    pub active: &'a [usize],
+    pub step: u32,
+}
+
+impl Hooks for Pass<'_, '_> {
+    fn wants(&self, site: Site) -> bool {
+        self.due(site).next().is_some()
+    }
+
+    fn at(&mut self, site: Site, x: &mut Activation<'_>) -> Result<Flow, EngineError> {
+        let due: Vec<usize> = self.due(site).collect();
+        for node in due {
+            match &self.state.checked().graph().nodes[node] {
+                Op::Read { positions, .. } => self.read(node, *positions, x)?,
+                Op::Write { positions, edit, .. } => {
+                    for input in edit.inputs() {
+                        self.state.force(input);
+                    }
+                    let missing = Val::f32(vec![0], vec![]);
+                    let ready = Ready::new(edit, &|n| self.state.get(n).unwrap_or(&missing))
+                        .map_err(|source| EngineError::Hook { site, source: Box::new(source) })?;
+                    self.write(*positions, &ready, x)?;
+                }
+                _ => {}
+            }
+        }
+        Ok(Flow::Continue)
+    }
+}
+
+impl<'g> Pass<'_, 'g> {
+    /// The reads and writes at a site that this pass does.
+    fn due(&self, site: Site) -> impl Iterator<Item = usize> + use<'_, 'g> {
+        let nodes = self.plan.at_site.get(&site).map_or(&[][..], Vec::as_slice);
+        nodes.iter().copied().filter(|i| match &self.state.checked().graph().nodes[*i] {
+            Op::Read { step, .. } => *step == self.step,
+            Op::Write { positions, steps, .. } => {
+                steps.contains(self.step)
+                    && match positions {
+                        WriteAt::All => true,
+                        WriteAt::Generated => self.step > 0,
+                        WriteAt::Prompt | WriteAt::Last | WriteAt::Index(_) => self.step == 0,
+                    }
+            }
+            _ => false,
+        })
+    }
+
+    fn tokens(&self, seq: usize) -> usize {
+        self.state.prompts[self.group][self.chunk.start + seq].len()
+    }
+
+    fn read(&mut self, node: usize, at: ReadAt, x: &Activation<'_>) -> Result<(), EngineError> {
+        let mut rows = Vec::new();
+        let mut counts = Vec::new();
+        for seq in self.active {
+            let before = rows.len();
+            match at {
+                ReadAt::Last => rows.extend(x.rows().last_of(*seq)),
+                ReadAt::Index(i) => rows.extend(find(x.rows(), *seq, resolve(i, self.tokens(*seq)))),
+                ReadAt::All | ReadAt::Mean => rows.extend(x.rows().of_seq(*seq)),
+            }
+            #[allow(clippy::cast_possible_truncation, reason = "a sequence fits the context")]
+            counts.push((rows.len() - before) as u32);
+        }
+        let width = x.width();
+        let mut values = x.read(&rows)?;
+        if at == ReadAt::Mean {
+            values = means(&values, &counts, width);
+        }
+        let gathered = self.gathered.0.entry(node).or_default();
+        gathered.0.extend(values);
+        gathered.1.extend(counts);
+        if self.chunk.end < self.state.prompts[self.group].len() {
+            return Ok(());
+        }
+        // The last chunk: the value is whole, and edits further on in this pass may take it.
+        let (values, counts) = self.gathered.0.remove(&node).unwrap_or_default();
+        let rows = (at == ReadAt::All).then_some(counts);
+        self.state.put(node, Val::f32(vec![values.len() / width.max(1), width], values).with_rows(rows));
+        Ok(())
+    }
+
+    fn write(&self, at: WriteAt, ready: &Ready, x: &mut Activation<'_>) -> Result<(), EngineError> {
+        x.edit(|row: Row, values| {
+            let tokens = self.tokens(row.seq);
+            let touched = match at {
+                WriteAt::All => true,
+                WriteAt::Prompt => row.position < tokens,
+                WriteAt::Generated => row.position >= tokens,
+                WriteAt::Last => row.position + 1 == tokens,
+                WriteAt::Index(i) => Some(row.position) == resolve(i, tokens),
+            };
+            if touched {
+                ready.apply(self.chunk.start + row.seq, values);
+            }
+            touched
+        })
+    }
+}
+
+fn find(rows: &Rows, seq: usize, position: Option<usize>) -> Option<usize> {
+    rows.find(seq, position?)
+}
+
+/// The position that an index means in a prompt of so many tokens, if it has it.
+pub(super) fn resolve(index: i32, tokens: usize) -> Option<usize> {
+    let back = index.unsigned_abs() as usize;
+    let at = if index < 0 { tokens.checked_sub(back)? } else { back };
+    (at < tokens).then_some(at)
+}
+
+/// The mean row of each run of rows.
+fn means(values: &[f32], counts: &[u32], width: usize) -> Vec<f32> {
+    let mut out = Vec::with_capacity(counts.len() * width);
+    let mut rest = values;
+    for count in counts {
+        let (head, tail) = rest.split_at(*count as usize * width);
+        out.extend((0..width).map(|c| {
+            let sum: f64 = head.iter().skip(c).step_by(width).map(|v| f64::from(*v)).sum();
+            #[allow(clippy::cast_possible_truncation)]
+            let mean = (sum / f64::from((*count).max(1))) as f32;
+            mean
+        }));
+        rest = tail;
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_index_counts_from_either_end_and_never_beyond() {
+        assert_eq!(resolve(-1, 3), Some(2));
+        assert_eq!(resolve(0, 3), Some(0));
+        assert_eq!(resolve(-3, 3), Some(0));
+        assert_eq!(resolve(3, 3), None);
+        assert_eq!(resolve(-4, 3), None);
+        assert_eq!(resolve(i32::MIN, 3), None);
+    }
+
+    #[test]
+    fn means_are_a_row_a_prompt() {
+        assert_eq!(means(&[1.0, 2.0, 3.0, 4.0, 9.0, 8.0], &[2, 1], 2), [2.0, 3.0, 9.0, 8.0]);
+    }
+}

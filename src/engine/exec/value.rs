@@ -1,0 +1,85 @@
+//! Node values while a graph runs, in host memory.
+
+use half::{bf16, f16};
+use truenorth_protocol::tensor::TensorError;
+use truenorth_protocol::{DType, Tensor};
+
+/// A value of a node. Floats are held as f32 whatever their declared type, rounded to it.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Val {
+    pub shape: Vec<usize>,
+    pub data: Data,
+    /// For a value over all tokens of a group, the rows of each prompt.
+    pub rows: Option<Vec<u32>>,
+}
+
+/// The elements of a [`Val`], row-major.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Data {
+    Float(DType, Vec<f32>),
+    Int(Vec<i64>),
+    Text(Vec<String>),
+}
+
+impl Val {
+    pub fn f32(shape: Vec<usize>, data: Vec<f32>) -> Self {
+        debug_assert_eq!(shape.iter().product::<usize>(), data.len());
+        Self { shape, data: Data::Float(DType::F32, data), rows: None }
+    }
+
+    pub fn int(shape: Vec<usize>, data: Vec<i64>) -> Self {
+        debug_assert_eq!(shape.iter().product::<usize>(), data.len());
+        Self { shape, data: Data::Int(data), rows: None }
+    }
+
+    pub fn text(texts: Vec<String>) -> Self {
+        Self { shape: vec![texts.len()], data: Data::Text(texts), rows: None }
+    }
+
+    pub fn with_rows(mut self, rows: Option<Vec<u32>>) -> Self {
+        self.rows = rows;
+        self
+    }
+
+    /// The floats; empty for other kinds, which the check keeps from arithmetic.
+    pub fn floats(&self) -> &[f32] {
+        match &self.data {
+            Data::Float(_, v) => v,
+            Data::Int(_) | Data::Text(_) => &[],
+        }
+    }
+
+    /// The size of the last axis.
+    pub fn width(&self) -> usize {
+        self.shape.last().copied().unwrap_or(1)
+    }
+
+    /// The same floats, rounded to a type.
+    pub fn cast(&self, dtype: DType) -> Self {
+        let data = match dtype {
+            DType::F16 => self.floats().iter().map(|v| f16::from_f32(*v).to_f32()).collect(),
+            DType::Bf16 => self.floats().iter().map(|v| bf16::from_f32(*v).to_f32()).collect(),
+            DType::F32 | DType::F64 | DType::I64 => self.floats().to_vec(),
+        };
+        Self { shape: self.shape.clone(), data: Data::Float(dtype, data), rows: self.rows.clone() }
+    }
+
+    /// From the host tensor of a constant.
+    pub fn from_tensor(tensor: &Tensor) -> Result<Self, TensorError> {
+        let shape = tensor.shape().to_vec();
+        Ok(match tensor.dtype() {
+            DType::I64 => Self::int(shape, tensor.to_i64()?),
+            dtype => Self { shape, data: Data::Float(dtype, tensor.to_f32()?), rows: None },
+        })
+    }
+
+    /// As it is answered.
+    pub fn into_value(self) -> Result<truenorth_protocol::Value, TensorError> {
+        let tensor = match self.data {
+            Data::Float(dtype, v) => Tensor::from_f32(self.shape, &v)?.cast(dtype)?,
+            Data::Int(v) => Tensor::from_i64(self.shape, &v)?,
+            Data::Text(t) => return Ok(truenorth_protocol::Value::Text(t)),
+        };
+        Ok(truenorth_protocol::Value::Tensor { tensor, rows: self.rows })
+    }
+}

@@ -1,0 +1,273 @@
+//! The engine: a model, its tokenizer, and what it says of itself.
+
+use std::path::Path;
+
+use candle_core::{DType, Device};
+use serde::Serialize;
+use truenorth_protocol::{Answer, Checked, ModelInfo, Site};
+
+use super::config::{Config, Scaling};
+use super::error::EngineError;
+#[cfg(any(feature = "cuda", feature = "metal"))]
+use super::error::backend;
+use super::exec;
+use super::family::{NormKind, QkNorm};
+use super::load::{LoadOptions, Source};
+use super::model::Model;
+use super::tokenizer::Tokenizer;
+use crate::run::{RunError, Runner, Watch};
+
+/// Precision of weights and products. The residual stream, norms, rotations and softmax are f32.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Precision {
+    /// 32-bit.
+    #[default]
+    F32,
+    /// 16-bit with the range of f32.
+    Bf16,
+    /// IEEE 16-bit.
+    F16,
+}
+
+impl Precision {
+    fn dtype(self) -> DType {
+        match self {
+            Self::F32 => DType::F32,
+            Self::Bf16 => DType::BF16,
+            Self::F16 => DType::F16,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::Bf16 => "bf16",
+            Self::F16 => "f16",
+        }
+    }
+}
+
+/// How a model is opened.
+#[derive(Clone, Debug, Default)]
+pub struct EngineOptions {
+    /// The name it goes by in results.
+    pub name: String,
+    /// What identifies its weights; part of every cache key.
+    pub revision: String,
+    /// Precision of weights and products.
+    pub precision: Precision,
+    /// Whether quantized matrices stay quantized.
+    pub keep_quantized: bool,
+    /// Untrained weights from this seed in place of the trained ones.
+    pub random_init: Option<u64>,
+}
+
+/// A model in this process.
+pub struct Engine {
+    pub(super) model: Model,
+    pub(super) info: ModelInfo,
+    tokenizer: Option<Tokenizer>,
+    stop: Vec<u32>,
+    stored: String,
+}
+
+/// What a model is, as `models show` tells it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Description {
+    /// Family.
+    pub family: String,
+    /// Blocks.
+    pub layers: u32,
+    /// Width of the residual stream.
+    pub hidden: u32,
+    /// Rows of the embedding.
+    pub vocab: u32,
+    /// The longest sequence in tokens.
+    pub context: u32,
+    /// Attention heads and key-value heads.
+    pub heads: [usize; 2],
+    /// Element types in the files.
+    pub stored: String,
+    /// What computes it.
+    pub path: String,
+    /// Precision of weights and products.
+    pub dtype: String,
+    /// The sites, `L` standing for a block.
+    pub sites: Vec<String>,
+    /// What differs from a plain Llama.
+    pub unusual: Vec<String>,
+}
+
+impl Engine {
+    /// Opens a folder or a GGUF file.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, or the architecture is not one that is computed.
+    pub fn open(path: &Path, options: &EngineOptions) -> Result<Self, EngineError> {
+        let source = if path.is_dir() { Source::open_folder(path)? } else { Source::open_gguf(path)? };
+        let device = device()?;
+        let load =
+            LoadOptions { dtype: Some(options.precision.dtype()), keep_quantized: options.keep_quantized };
+        let model = match options.random_init {
+            Some(seed) => Model::random_init(Config::parse(source.config())?, seed, &load, &device)?,
+            None => Model::load(&source, &load, &device)?,
+        };
+        let tokenizer = source.tokenizer()?;
+        let mut stop = tokenizer.as_ref().map_or_else(Vec::new, |t| t.end_tokens().to_vec());
+        stop.extend(&model.config().eos);
+        stop.retain(|t| (*t as usize) < model.config().vocab);
+        stop.sort_unstable();
+        stop.dedup();
+        let c = model.config();
+        let kept = if options.keep_quantized { "/quantized" } else { "" };
+        let place = if device.is_cpu() { "cpu" } else { "gpu" };
+        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let info = ModelInfo {
+            name: options.name.clone(),
+            revision: options.revision.clone(),
+            family: c.family.name.into(),
+            layers: count(c.layers()),
+            hidden: count(c.hidden),
+            vocab: count(c.vocab),
+            context: count(c.context),
+            path: format!("engine/{place}/{}{kept}", options.precision.name()),
+        };
+        Ok(Self { stored: source.identity_note(), model, info, tokenizer, stop })
+    }
+
+    /// What the model is.
+    #[must_use]
+    pub fn describe(&self) -> Description {
+        let info = &self.info;
+        let c = self.model.config();
+        let of_blocks = ["resid_pre.L", "attn_out.L", "resid_mid.L", "mlp_out.L", "resid_post.L"];
+        let mut sites = vec![Site::Embed.to_string()];
+        sites.extend(of_blocks.map(String::from));
+        sites.extend([Site::FinalNorm.to_string(), Site::Logits.to_string()]);
+        Description {
+            family: info.family.clone(),
+            layers: info.layers,
+            hidden: info.hidden,
+            vocab: info.vocab,
+            context: info.context,
+            heads: [c.heads, c.kv_heads],
+            stored: self.stored.clone(),
+            dtype: info.path.rsplit('/').find(|p| *p != "quantized").unwrap_or_default().into(),
+            path: info.path.clone(),
+            sites,
+            unusual: unusual(c),
+        }
+    }
+
+    /// Token ids of a text.
+    pub(super) fn tokens(&self, text: &str, special: bool) -> Result<Vec<u32>, RunError> {
+        let tokenizer = self.tokenizer.as_ref().ok_or_else(|| RunError::Request {
+            what: format!("{} has no tokenizer, so it can't take text", self.info.name),
+            hint: Some("put tokenizer.json beside the weights, or give token ids".into()),
+        })?;
+        tokenizer.encode(text, special).map_err(|source| RunError::Failed {
+            what: "a text could not be tokenized".into(),
+            hint: source.hint().map(str::to_owned),
+            source: Some(Box::new(source)),
+        })
+    }
+
+    /// Text of token ids, special tokens left out.
+    pub(super) fn text(&self, tokens: &[u32]) -> Result<String, RunError> {
+        match &self.tokenizer {
+            Some(tokenizer) => Ok(tokenizer.decode(tokens, true)),
+            None => Err(RunError::Request {
+                what: format!("{} has no tokenizer, so its tokens have no text", self.info.name),
+                hint: Some("put tokenizer.json beside the weights, or save the token ids alone".into()),
+            }),
+        }
+    }
+}
+
+impl Runner for Engine {
+    fn info(&self) -> &ModelInfo {
+        &self.info
+    }
+
+    fn encode(&self, text: &str, special: bool) -> Result<Option<Vec<u32>>, RunError> {
+        self.tokens(text, special).map(Some)
+    }
+
+    fn stop_tokens(&self) -> Vec<u32> {
+        self.stop.clone()
+    }
+
+    fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
+        exec::run(self, graph, watch)
+    }
+}
+
+#[cfg(not(any(feature = "cuda", feature = "metal")))]
+fn device() -> Result<Device, EngineError> {
+    Ok(Device::Cpu)
+}
+
+#[cfg(feature = "cuda")]
+fn device() -> Result<Device, EngineError> {
+    Device::cuda_if_available(0).map_err(backend("the first CUDA device"))
+}
+
+#[cfg(all(feature = "metal", not(feature = "cuda")))]
+fn device() -> Result<Device, EngineError> {
+    Device::new_metal(0).map_err(backend("the first Metal device"))
+}
+
+/// What a reader who knows Llama would trip over.
+fn unusual(c: &Config) -> Vec<String> {
+    let mut out = Vec::new();
+    let names = &c.family.names;
+    if names.attn_norm.is_none() {
+        out.push("norms come after attention and MLP, not before".to_owned());
+    } else if names.attn_post.is_some() {
+        out.push("norms come both before and after attention and MLP".to_owned());
+    }
+    match c.family.norm {
+        NormKind::Layer => out.push("LayerNorm with biases in place of RMSNorm".to_owned()),
+        NormKind::RmsPlusOne => out.push("norm weights are stored as w - 1".to_owned()),
+        NormKind::Rms => {}
+    }
+    match c.family.qk_norm {
+        QkNorm::None => {}
+        QkNorm::Head => out.push("queries and keys are normed head by head".to_owned()),
+        QkNorm::Full => out.push("queries and keys are normed over the whole projection".to_owned()),
+    }
+    let windows = c.blocks.iter().filter_map(|b| b.window).collect::<Vec<_>>();
+    if let Some(window) = windows.first() {
+        out.push(format!("{} of {} blocks see a window of {window} tokens", windows.len(), c.layers()));
+    }
+    for rope in &c.ropes {
+        match rope.scaling {
+            Scaling::None => {}
+            Scaling::Linear { factor } => out.push(format!("RoPE stretched linearly by {factor}")),
+            Scaling::Llama3 { factor, .. } => out.push(format!("RoPE stretched as in Llama 3 by {factor}")),
+            Scaling::Yarn { factor, attention, .. } => {
+                out.push(format!("RoPE stretched by YaRN by {factor}, attention factor {attention}"));
+            }
+        }
+    }
+    if c.ropes.is_empty() {
+        out.push("learned positions in place of RoPE".to_owned());
+    }
+    if let Some(cap) = c.attn_softcap {
+        out.push(format!("attention scores are soft-capped at {cap}"));
+    }
+    if let Some(cap) = c.logit_softcap {
+        out.push(format!("logits are soft-capped at {cap}"));
+    }
+    if c.family.scaled_embedding {
+        out.push(format!("embeddings are multiplied by {}", c.embed_scale));
+    }
+    if c.parallel {
+        out.push("attention and MLP run in parallel; resid_mid is resid_pre + attn_out".to_owned());
+    }
+    if c.tied {
+        out.push("the output matrix is the embedding".to_owned());
+    }
+    out.dedup();
+    out
+}

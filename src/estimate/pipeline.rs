@@ -1,0 +1,150 @@
+//! From activations to a direction: project nuisances out, fit, say what changed.
+
+use ndarray::{Array1, Array2, Axis, concatenate};
+use serde::{Deserialize, Serialize};
+
+use super::estimator::{CheckedEstimator, Fit, FitDetails};
+use super::nuisance::{Found, Nuisances};
+use super::samples::SplitBy;
+use super::{EstimateError, Samples};
+use crate::math::{MathError, RowSpace, Seeds, cosine, unit};
+
+/// An estimator with what is projected out before it.
+#[derive(Clone, Debug)]
+pub struct Pipeline {
+    /// The estimator.
+    pub estimator: CheckedEstimator,
+    /// What is projected out of every row first.
+    pub nuisances: Nuisances,
+}
+
+/// A direction with what was projected out on the way.
+#[derive(Clone, Debug)]
+pub struct Extraction {
+    /// The direction, fitted on projected rows.
+    pub fit: Fit,
+    /// The direction the same estimator finds when nothing is projected out.
+    pub unprojected: Fit,
+    /// Cosine of the two.
+    pub cosine_to_unprojected: f64,
+    /// A row for each direction projected out.
+    pub projected_out: Vec<ProjectedOut>,
+    /// Name and reason of those that were asked for but are not there.
+    pub absent: Vec<(String, String)>,
+}
+
+/// A direction projected out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProjectedOut {
+    /// Its name.
+    pub name: String,
+    /// Cosine with the direction fitted without projection.
+    pub cosine_before: f64,
+    /// Cosine with the final direction; near 0 by construction.
+    pub cosine_after: f64,
+}
+
+/// Rows and nuisances in coordinates of their common span: an isometry, so nothing is lost.
+pub(super) struct Reduced {
+    pub samples: Samples,
+    pub nuisances: Nuisances,
+    pub space: RowSpace,
+}
+
+impl Pipeline {
+    /// Fits on all rows. `by` says what stays together where hyperparameters are chosen.
+    ///
+    /// # Errors
+    /// As [`CheckedEstimator::fit`], and where a nuisance can't be estimated.
+    pub fn extract(
+        &self,
+        samples: &Samples,
+        by: SplitBy,
+        seeds: &Seeds,
+    ) -> Result<Extraction, EstimateError> {
+        let reduced = self.reduce(samples)?;
+        let (found, fit) = fit_projected(&self.estimator, &reduced.nuisances, &reduced.samples, by, seeds)?;
+        let plain = if found.set.is_empty() {
+            fit.clone()
+        } else {
+            self.estimator.fit(&reduced.samples, by, seeds)?
+        };
+        let projected_out = found
+            .directions
+            .iter()
+            .map(|n| {
+                Ok(ProjectedOut {
+                    name: n.name.clone(),
+                    cosine_before: cosine(plain.direction.view(), n.direction.view())?,
+                    cosine_after: cosine(fit.direction.view(), n.direction.view())?,
+                })
+            })
+            .collect::<Result<_, MathError>>()?;
+        Ok(Extraction {
+            cosine_to_unprojected: cosine(fit.direction.view(), plain.direction.view())?,
+            fit: lift(&reduced.space, fit)?,
+            unprojected: lift(&reduced.space, plain)?,
+            projected_out,
+            absent: found.absent,
+        })
+    }
+
+    pub(super) fn reduce(&self, samples: &Samples) -> Result<Reduced, EstimateError> {
+        for (_, direction) in self.nuisances.fixed() {
+            if direction.len() != samples.x.ncols() {
+                return Err(EstimateError::Width {
+                    what: "nuisance directions",
+                    expected: samples.x.ncols(),
+                    found: direction.len(),
+                });
+            }
+        }
+        let centre = samples.x.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(samples.x.ncols()));
+        let x = &samples.x - &centre;
+        // Nuisances have unit norm; beside large rows they would fall under the span's threshold.
+        let size = x.iter().fold(0.0_f64, |m, v| m.max(v.abs())).max(f64::MIN_POSITIVE);
+        let fixed: Vec<Array2<f64>> =
+            self.nuisances.fixed().map(|(_, d)| (d * size).insert_axis(Axis(0))).collect();
+        let rows: Vec<_> = std::iter::once(x.view()).chain(fixed.iter().map(Array2::view)).collect();
+        let stacked = concatenate(Axis(0), &rows).map_err(|e| MathError::decomposition("stacking", e))?;
+        let space = match RowSpace::of(stacked.view()) {
+            Err(MathError::ZeroVector { .. }) => {
+                return Err(EstimateError::Constant { rows: samples.rows() });
+            }
+            other => other?,
+        };
+        let coordinates = |d: &Array1<f64>| {
+            let row = space.coordinates(d.view().insert_axis(Axis(0)))?;
+            Ok(row.row(0).to_owned())
+        };
+        Ok(Reduced {
+            samples: samples.with_x(space.coordinates(x.view())?),
+            nuisances: self.nuisances.map(coordinates)?,
+            space,
+        })
+    }
+}
+
+fn lift(space: &RowSpace, fit: Fit) -> Result<Fit, MathError> {
+    Ok(Fit { direction: unit(space.lift(fit.direction.view())?.view())?, details: fit.details })
+}
+
+/// Estimates the nuisances on these rows, projects them out of the rows, fits.
+pub(super) fn fit_projected(
+    estimator: &CheckedEstimator,
+    nuisances: &Nuisances,
+    samples: &Samples,
+    by: SplitBy,
+    seeds: &Seeds,
+) -> Result<(Found, Fit), EstimateError> {
+    let found = nuisances.find(samples)?;
+    if found.set.is_empty() {
+        return Ok((found, estimator.fit(samples, by, seeds)?));
+    }
+    let projected = samples.with_x(found.set.project_out_rows(samples.x.view())?);
+    let fit = estimator.fit(&projected, by, seeds)?;
+    // The rows' span is free of the nuisances up to rounding; this takes the rounding away.
+    let direction = unit(found.set.project_out(fit.direction.view())?.view())?;
+    let details: FitDetails = fit.details;
+    Ok((found, Fit { direction, details }))
+}

@@ -1,0 +1,210 @@
+//! Models of the Hugging Face hub.
+//!
+//! hf-hub keeps its own cache (`HF_HOME`), which other programs share; files stay there.
+
+use std::path::{Path, PathBuf};
+
+use hf_hub::progress::{
+    DownloadEvent, FileStatus, Progress as HubProgress, ProgressEvent, ProgressHandler,
+};
+use hf_hub::{HFClientBuilder, HFError, HFRepositorySync, RepoTypeModel};
+
+use super::error::Cause;
+use super::folder::{INDEX, SINGLE, require_config, shards, weights};
+use super::spec::Repository;
+use super::{
+    Files, HubFailure, ModelsError, Progress, ProgressFn, ResolveOptions, Resolved, Stage,
+};
+
+/// Everything but weights that a model may need.
+const SMALL: [&str; 10] = [
+    "config.json",
+    "generation_config.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "vocab.json",
+    "merges.txt",
+    "chat_template.jinja",
+    INDEX,
+];
+
+/// Settings of the hub. What is `None` hf-hub takes from its own variables and files
+/// (`HF_ENDPOINT`, `HF_TOKEN`, `HF_HOME`).
+#[derive(Clone, Default)]
+pub struct HubOptions {
+    /// Address of the hub.
+    pub endpoint: Option<String>,
+    /// The user's token.
+    pub token: Option<String>,
+    /// Folder of the hub's cache.
+    pub cache_dir: Option<PathBuf>,
+}
+
+impl std::fmt::Debug for HubOptions {
+    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        formatter
+            .debug_struct("HubOptions")
+            .field("endpoint", &self.endpoint)
+            .field("token", &self.token.as_ref().map(|_| "…"))
+            .field("cache_dir", &self.cache_dir)
+            .finish()
+    }
+}
+
+pub(super) fn resolve(
+    repository: &Repository,
+    untrained: bool,
+    options: &ResolveOptions,
+) -> Result<Resolved, ModelsError> {
+    let Repository { id, revision } = repository;
+    let explain = |error| explain(repository, error);
+    options.check_cancelled()?;
+    let model = open(repository, &options.hub).map_err(explain)?;
+    let progress = options
+        .progress
+        .clone()
+        .map(|report| HubProgress::new(Reporter { report }));
+    let folder = model
+        .snapshot_download()
+        .revision(revision.clone())
+        .allow_patterns(SMALL.map(str::to_owned).to_vec())
+        .local_files_only(options.offline)
+        .maybe_progress(progress.clone())
+        .send()
+        .map_err(explain)?;
+    require_config(&folder)?;
+    // From here on the commit, lest a branch move between two files.
+    let commit = folder
+        .file_name()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
+    if !untrained && !options.offline {
+        for shard in names(&folder)? {
+            options.check_cancelled()?;
+            let sent = model
+                .download_file()
+                .filename(shard.clone())
+                .revision(commit.clone())
+                .maybe_progress(progress.clone())
+                .send();
+            match sent {
+                Err(HFError::EntryNotFound { .. }) if shard == SINGLE => {
+                    return Err(ModelsError::NoWeights {
+                        path: folder,
+                        other: None,
+                    });
+                }
+                sent => sent.map_err(explain)?,
+            };
+        }
+    }
+    Ok(Resolved {
+        weights: if untrained {
+            Vec::new()
+        } else {
+            weights(&folder)?
+        },
+        files: Files::Folder(folder),
+        name: id.clone(),
+        identity: format!("hf:{id}@{commit}"),
+        revision: commit,
+        random_init_seed: None,
+        instruct: None,
+        note: None,
+    })
+}
+
+fn open(
+    repository: &Repository,
+    options: &HubOptions,
+) -> Result<HFRepositorySync<RepoTypeModel>, HFError> {
+    let mut builder =
+        HFClientBuilder::new().user_agent(concat!("truenorth/", env!("CARGO_PKG_VERSION")));
+    if let Some(endpoint) = &options.endpoint {
+        builder = builder.endpoint(endpoint);
+    }
+    if let Some(token) = &options.token {
+        builder = builder.token(token);
+    }
+    if let Some(cache_dir) = &options.cache_dir {
+        builder = builder.cache_dir(cache_dir);
+    }
+    let (owner, name) = hf_hub::split_id(&repository.id);
+    Ok(builder.build_sync()?.model(owner, name))
+}
+
+/// The weight files of a snapshot of which only the small files are there yet.
+fn names(folder: &Path) -> Result<Vec<String>, ModelsError> {
+    let index = folder.join(INDEX);
+    if index.is_file() {
+        shards(&index)
+    } else {
+        Ok(vec![SINGLE.to_owned()])
+    }
+}
+
+fn explain(repository: &Repository, error: HFError) -> ModelsError {
+    let failure = match &error {
+        HFError::Request { .. } => HubFailure::Unreachable,
+        HFError::RepoNotFound { .. }
+        | HFError::RevisionNotFound { .. }
+        | HFError::EntryNotFound { .. } => HubFailure::NotFound,
+        HFError::AuthRequired { .. } | HFError::Forbidden { .. } => HubFailure::Denied,
+        HFError::RateLimited { .. } => HubFailure::Limited,
+        HFError::LocalEntryNotFound { .. } => HubFailure::NotCached,
+        _ => HubFailure::Failed,
+    };
+    // These two print their cause and name it as source as well; the cause alone says it once.
+    let source: Cause = match error {
+        HFError::Request { source, .. } => source.into(),
+        HFError::Xet { source, .. } => source,
+        other => other.into(),
+    };
+    ModelsError::Hub {
+        repository: repository.id.clone(),
+        revision: repository.revision.clone(),
+        failure,
+        source,
+    }
+}
+
+struct Reporter {
+    report: ProgressFn,
+}
+
+impl ProgressHandler for Reporter {
+    fn on_progress(&self, event: &ProgressEvent) {
+        let ProgressEvent::Download(event) = event else {
+            return;
+        };
+        let report = |item: &str, done, total| {
+            (self.report)(&Progress {
+                stage: Stage::Downloading,
+                item: item.to_owned(),
+                done,
+                total,
+            });
+        };
+        match event {
+            DownloadEvent::Progress { files } => {
+                for file in files
+                    .iter()
+                    .filter(|file| file.status != FileStatus::Started)
+                {
+                    report(&file.filename, file.bytes_completed, file.total_bytes);
+                }
+            }
+            DownloadEvent::AggregateProgress {
+                bytes_completed,
+                total_bytes,
+                ..
+            } => {
+                report("weights", *bytes_completed, *total_bytes);
+            }
+            DownloadEvent::Start { .. } | DownloadEvent::Complete => {}
+        }
+    }
+}

@@ -1,0 +1,34 @@
+//! News of long work, for whoever draws it.
+
+use std::sync::Arc;
+
+/// What is being done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stage {
+    /// Another process is fetching the same model.
+    Waiting,
+    /// Bytes come over the network.
+    Downloading,
+    /// A file is taken out of its archive.
+    Unpacking,
+    /// Parts are put together.
+    Assembling,
+    /// A file is read for its checksum.
+    Hashing,
+}
+
+/// How far one piece of work is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Progress {
+    /// What is being done.
+    pub stage: Stage,
+    /// To which file, package or model.
+    pub item: String,
+    /// Bytes done.
+    pub done: u64,
+    /// Bytes there are; 0 when unknown.
+    pub total: u64,
+}
+
+/// Called with every piece of news, possibly from another thread. Must not block.
+pub type ProgressFn = Arc<dyn Fn(&Progress) + Send + Sync>;

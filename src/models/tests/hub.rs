@@ -1,0 +1,267 @@
+//! The hub's protocol as hf-hub speaks it, served from a map of files.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+
+use sha2::{Digest, Sha256};
+
+use super::super::hash::hex;
+use super::super::{Files, HubFailure, HubOptions, ModelsError, ResolveOptions, Stage, resolve};
+use super::{items, watched};
+
+const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
+const INDEX: &str = r#"{"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}"#;
+
+/// A hub with one repository, `org/toy`, whose branch `main` is at [`COMMIT`].
+struct Hub {
+    endpoint: String,
+    requests: Arc<Mutex<Vec<String>>>,
+}
+
+fn hub(files: &[(&str, &str)]) -> Hub {
+    let files: BTreeMap<String, String> = files
+        .iter()
+        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
+        .collect();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    let requests = Arc::new(Mutex::new(Vec::new()));
+    let log = Arc::clone(&requests);
+    std::thread::spawn(move || {
+        for stream in listener.incoming().flatten() {
+            let _ = answer(stream, &files, &log);
+        }
+    });
+    Hub { endpoint, requests }
+}
+
+fn answer(
+    stream: TcpStream,
+    files: &BTreeMap<String, String>,
+    log: &Mutex<Vec<String>>,
+) -> std::io::Result<()> {
+    let mut lines = BufReader::new(stream.try_clone()?).lines();
+    let request = lines.next().transpose()?.unwrap_or_default();
+    while lines
+        .next()
+        .transpose()?
+        .is_some_and(|line| !line.is_empty())
+    {}
+    let mut words = request.split(' ');
+    let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
+    let path = target.split('?').next().unwrap_or("");
+    let resolve = format!("/org/toy/resolve/{COMMIT}/");
+    let (status, etag, body) = if path == "/api/models/org/toy/revision/main" {
+        ("200 OK", String::new(), format!(r#"{{"sha": "{COMMIT}"}}"#))
+    } else if path == format!("/api/models/org/toy/tree/{COMMIT}") {
+        let tree = files.iter().map(|(name, text)| {
+            format!(
+                r#"{{"type": "file", "oid": "0", "path": "{name}", "size": {}}}"#,
+                text.len()
+            )
+        });
+        (
+            "200 OK",
+            String::new(),
+            format!("[{}]", tree.collect::<Vec<_>>().join(",")),
+        )
+    } else if let Some(text) = path.strip_prefix(&resolve).and_then(|name| files.get(name)) {
+        log.lock()
+            .unwrap()
+            .push(format!("{method} {}", path.trim_start_matches(&resolve)));
+        ("200 OK", hex(&Sha256::digest(text)), text.clone())
+    } else {
+        let code = if path.contains("/resolve/") {
+            "EntryNotFound"
+        } else {
+            "RepoNotFound"
+        };
+        let status = if path.contains("/closed") {
+            "403 Forbidden"
+        } else {
+            "404 Not Found"
+        };
+        let mut stream = stream;
+        return write!(
+            stream,
+            "HTTP/1.1 {status}\r\nX-Error-Code: {code}\r\nX-Repo-Commit: {COMMIT}\r\n\
+             Content-Length: 0\r\nConnection: close\r\n\r\n"
+        );
+    };
+    let mut stream = stream;
+    write!(
+        stream,
+        "HTTP/1.1 {status}\r\nETag: \"{etag}\"\r\nX-Repo-Commit: {COMMIT}\r\nContent-Type: application/json\r\n\
+         Content-Length: {}\r\nConnection: close\r\n\r\n{}",
+        body.len(),
+        if method == "HEAD" { "" } else { &body }
+    )
+}
+
+fn equip(options: ResolveOptions, endpoint: &str, cache: &Path) -> ResolveOptions {
+    let hub = HubOptions {
+        endpoint: Some(endpoint.to_owned()),
+        token: Some("hf_secret".to_owned()),
+        cache_dir: Some(cache.join("hub")),
+    };
+    ResolveOptions { hub, ..options }
+}
+
+fn failure(spec: &str, options: &ResolveOptions) -> (HubFailure, ModelsError) {
+    let error = resolve(spec, options).unwrap_err();
+    let ModelsError::Hub { failure, .. } = &error else {
+        panic!("{error:?}")
+    };
+    (*failure, error)
+}
+
+#[test]
+fn a_repository_is_fetched_and_then_found_offline() {
+    let hub = hub(&[
+        ("config.json", "{}"),
+        ("tokenizer.json", "{}"),
+        ("model.safetensors.index.json", INDEX),
+        ("model-1.safetensors", "one"),
+        ("model-2.safetensors", "two"),
+        ("consolidated.safetensors", "everything again"),
+        ("pytorch_model.bin", "everything again"),
+    ]);
+    let cache = tempfile::tempdir().unwrap();
+    let (options, seen) = watched(cache.path());
+    let options = equip(options, &hub.endpoint, cache.path());
+    let found = resolve("hf:org/toy", &options).unwrap();
+    let Files::Folder(folder) = &found.files else {
+        panic!()
+    };
+    assert_eq!(
+        std::fs::read_to_string(folder.join("model-2.safetensors")).unwrap(),
+        "two"
+    );
+    assert_eq!(found.weights.len(), 2);
+    assert_eq!(
+        (found.name.as_str(), found.revision.as_str()),
+        ("org/toy", COMMIT)
+    );
+    assert_eq!(found.identity, format!("hf:org/toy@{COMMIT}"));
+    let fetched = items(&seen, Stage::Downloading);
+    assert!(
+        fetched.contains(&"model-1.safetensors".to_owned()),
+        "{fetched:?}"
+    );
+    let requests = hub.requests.lock().unwrap().clone();
+    assert!(requests.contains(&"GET model-1.safetensors".to_owned()));
+    assert!(
+        !requests
+            .iter()
+            .any(|request| request.contains("consolidated") || request.contains(".bin"))
+    );
+
+    let count = requests.len();
+    let offline = ResolveOptions {
+        offline: true,
+        ..options
+    };
+    assert_eq!(resolve("hf:org/toy", &offline).unwrap(), found);
+    assert_eq!(
+        resolve(&format!("hf:org/toy@{COMMIT}"), &offline).unwrap(),
+        found
+    );
+    assert_eq!(hub.requests.lock().unwrap().len(), count);
+}
+
+#[test]
+fn random_init_fetches_no_weights() {
+    let hub = hub(&[("config.json", "{}"), ("model.safetensors", "w")]);
+    let cache = tempfile::tempdir().unwrap();
+    let options = equip(
+        ResolveOptions::new(cache.path()),
+        &hub.endpoint,
+        cache.path(),
+    );
+    let found = resolve("random-init:hf:org/toy#5", &options).unwrap();
+    assert_eq!(found.identity, format!("random-init:hf:org/toy@{COMMIT}#5"));
+    assert!(
+        !hub.requests
+            .lock()
+            .unwrap()
+            .iter()
+            .any(|request| request.contains("safetensors"))
+    );
+}
+
+#[test]
+fn a_repository_without_safetensors_is_named() {
+    let hub = hub(&[("config.json", "{}"), ("pytorch_model.bin", "w")]);
+    let cache = tempfile::tempdir().unwrap();
+    let options = equip(
+        ResolveOptions::new(cache.path()),
+        &hub.endpoint,
+        cache.path(),
+    );
+    let error = resolve("hf:org/toy", &options).unwrap_err();
+    assert!(matches!(error, ModelsError::NoWeights { .. }), "{error:?}");
+}
+
+#[test]
+fn failures_of_the_hub_are_told_apart() {
+    let hub = hub(&[("config.json", "{}")]);
+    let cache = tempfile::tempdir().unwrap();
+    let options = equip(
+        ResolveOptions::new(cache.path()),
+        &hub.endpoint,
+        cache.path(),
+    );
+    assert_eq!(failure("hf:org/other", &options).0, HubFailure::NotFound);
+    let (kind, error) = failure("hf:org/closed", &options);
+    assert_eq!(kind, HubFailure::Denied);
+    assert!(error.hint().unwrap().contains("HF_TOKEN"));
+    assert!(!format!("{error:?} {options:?}").contains("hf_secret"));
+}
+
+#[test]
+fn a_hub_out_of_reach_is_named_and_its_cause_said_once() {
+    use std::error::Error as _;
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let endpoint = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let cache = tempfile::tempdir().unwrap();
+    let options = equip(ResolveOptions::new(cache.path()), &endpoint, cache.path());
+    let (kind, error) = failure("hf:org/toy@v1", &options);
+    assert_eq!(kind, HubFailure::Unreachable);
+    assert!(
+        error.to_string().contains("org/toy at revision v1"),
+        "{error}"
+    );
+    assert!(error.hint().unwrap().contains("--offline"));
+    let mut said = vec![error.to_string()];
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        said.push(error.to_string());
+        cause = error.source();
+    }
+    for pair in said.windows(2) {
+        assert!(!pair[0].contains(&pair[1]), "{said:?}");
+    }
+}
+
+#[test]
+fn offline_and_not_cached() {
+    let cache = tempfile::tempdir().unwrap();
+    let options = equip(
+        ResolveOptions::new(cache.path()),
+        "http://127.0.0.1:9",
+        cache.path(),
+    );
+    let (kind, error) = failure(
+        "hf:org/toy",
+        &ResolveOptions {
+            offline: true,
+            ..options
+        },
+    );
+    assert_eq!(kind, HubFailure::NotCached);
+    assert!(error.hint().unwrap().contains("without --offline"));
+}
