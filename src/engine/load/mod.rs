@@ -234,11 +234,7 @@ impl Source {
             },
             None => {
                 let path = self.path.join("tokenizer.json");
-                if path.is_file() {
-                    Ok(Some(Tokenizer::from_json(&path)?))
-                } else {
-                    Ok(None)
-                }
+                if path.is_file() { Ok(Some(Tokenizer::from_json(&path)?)) } else { Ok(None) }
             }
         }
     }
@@ -341,29 +337,9 @@ impl Source {
     }
 }
 
-<<<<<<< HEAD
-    /// The bytes of a tensor with its rows in the hub's order.
-    fn ordered_rows<'a>(&self, stored: &Stored<'a>, entry: &Entry) -> Cow<'a, [u8]> {
-        let bytes = stored.file.bytes().get(stored.start..stored.start + stored.len).unwrap_or_default();
-        let (rows, _) = entry.rows();
-        match entry.layout.source_row(rows) {
-            None => Cow::Borrowed(bytes),
-            Some(source_row) => {
-                let width = bytes.len() / rows;
-                let mut out = Vec::with_capacity(bytes.len());
-                for row in 0..rows {
-                    let from = source_row(row) * width;
-                    out.extend_from_slice(bytes.get(from..from + width).unwrap_or_default());
-                }
-                Cow::Owned(out)
-=======
 /// The bytes of a tensor with its rows in the hub's order.
 fn ordered_rows<'a>(stored: &Stored<'a>, entry: &Entry) -> Cow<'a, [u8]> {
-    let bytes = stored
-        .file
-        .bytes()
-        .get(stored.start..stored.start + stored.len)
-        .unwrap_or_default();
+    let bytes = stored.file.bytes().get(stored.start..stored.start + stored.len).unwrap_or_default();
     let (rows, _) = entry.rows();
     match entry.layout.source_row(rows) {
         None => Cow::Borrowed(bytes),
@@ -373,7 +349,6 @@ fn ordered_rows<'a>(stored: &Stored<'a>, entry: &Entry) -> Cow<'a, [u8]> {
             for row in 0..rows {
                 let from = source_row(row) * width;
                 out.extend_from_slice(bytes.get(from..from + width).unwrap_or_default());
->>>>>>> load
             }
             Cow::Owned(out)
         }
