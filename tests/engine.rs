@@ -1,9 +1,10 @@
 //! Graphs on the engine against transformers' numbers, for every family of `fixtures/families`.
 
+mod support;
+
 use std::path::{Path, PathBuf};
 
-use safetensors::SafeTensors;
-use serde_json::Value as Json;
+use support::{Reference, relative, relative_rows};
 use truenorth::engine::{Engine, EngineOptions};
 use truenorth::run::{Runner, Unwatched};
 use truenorth_protocol::graph::{Builder, GroupId, Op, Sampling, Steps};
@@ -25,45 +26,6 @@ fn engine(folder: &Path) -> Engine {
     let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
     let options = EngineOptions { name, revision: "fixture".into(), ..EngineOptions::default() };
     Engine::open(folder, &options).unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
-}
-
-struct Reference {
-    json: Json,
-    tensors: Vec<u8>,
-}
-
-impl Reference {
-    fn of(folder: &Path) -> Self {
-        let json = std::fs::read(folder.join("reference.json")).unwrap();
-        Self {
-            json: serde_json::from_slice(&json).unwrap(),
-            tensors: std::fs::read(folder.join("reference.safetensors")).unwrap(),
-        }
-    }
-
-    fn tensor(&self, name: &str) -> Vec<f32> {
-        let file = SafeTensors::deserialize(&self.tensors).unwrap();
-        let bytes = file.tensor(name).unwrap().data().to_vec();
-        bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
-    }
-
-    fn tokens(&self, key: &str) -> Vec<Vec<u32>> {
-        serde_json::from_value(self.json[key].clone()).unwrap()
-    }
-}
-
-/// Largest difference, relative to the largest value of the reference.
-fn relative(got: &[f32], want: &[f32]) -> f32 {
-    assert_eq!(got.len(), want.len());
-    let size = want.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
-    let far = got.iter().zip(want).fold(0.0_f32, |m, (a, b)| m.max((a - b).abs()));
-    far / size
-}
-
-/// The same, row by row: no row may hide behind a larger one.
-fn relative_rows(got: &[f32], want: &[f32], rows: usize) -> f32 {
-    let width = want.len() / rows;
-    got.chunks(width).zip(want.chunks(width)).map(|(g, w)| relative(g, w)).fold(0.0, f32::max)
 }
 
 fn steer(b: &mut Builder, group: GroupId, r: &Reference) {

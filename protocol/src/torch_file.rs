@@ -57,6 +57,12 @@ impl TorchDType {
         })
     }
 
+    /// Whether the elements are floating-point numbers.
+    #[must_use]
+    pub const fn is_float(self) -> bool {
+        matches!(self, Self::F64 | Self::F32 | Self::F16 | Self::Bf16)
+    }
+
     /// Bytes an element.
     #[must_use]
     pub const fn size(self) -> usize {

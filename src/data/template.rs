@@ -55,6 +55,16 @@ impl FromStr for Template {
     type Err = TemplateError;
 
     fn from_str(source: &str) -> Result<Self, TemplateError> {
+        Self::parse(source)
+    }
+}
+
+impl Template {
+    /// Reads a template.
+    ///
+    /// # Errors
+    /// With an unknown placeholder, a brace without its partner, or no `{response}`.
+    pub fn parse(source: &str) -> Result<Self, TemplateError> {
         let mut parts = Vec::new();
         let mut text = String::new();
         let mut rest = source;
@@ -93,9 +103,7 @@ impl FromStr for Template {
         }
         Ok(Self { source: source.to_owned(), parts })
     }
-}
 
-impl Template {
     /// The text of a prompt with a response; braces in either are plain characters.
     #[must_use]
     pub fn apply(&self, prompt: &str, response: &str) -> String {

@@ -1,9 +1,10 @@
 //! Directions: how they are estimated from activations, and the artifact they are kept in.
 //!
 //! [`Samples`] checks activations once, an [`Estimator`] checked into a [`CheckedEstimator`] fits,
-//! a [`Pipeline`] projects [`Nuisances`] out first and holds out groups, and a `Direction` is
-//! the result as a file.
+//! a [`Pipeline`] projects [`Nuisances`] out first and holds out groups, and a [`Direction`]
+//! is the result as a file.
 
+mod artifact;
 mod error;
 mod estimator;
 mod held_out;
@@ -12,6 +13,7 @@ mod nuisance;
 mod pipeline;
 mod samples;
 
+pub use artifact::{Direction, DirectionError, Format, HeldOutRecord, ImportAs, LAYER_CONVENTION, Metadata};
 pub use error::EstimateError;
 pub use estimator::{CheckedEstimator, Estimator, Fit, FitDetails};
 pub use held_out::{Estimate, HeldOut, HeldOutParams, NullTest};

@@ -230,7 +230,9 @@ impl<'g> Run<'_, 'g> {
         let logprobs = drawn
             .0
             .iter()
-            .flat_map(|s| s.iter().map(|(_, l)| *l).chain(std::iter::repeat(0.0)).take(steps).collect::<Vec<_>>())
+            .flat_map(|s| {
+                s.iter().map(|(_, l)| *l).chain(std::iter::repeat(0.0)).take(steps).collect::<Vec<_>>()
+            })
             .collect();
         let graph = state.checked().graph();
         for (i, op) in graph.nodes.iter().enumerate() {
@@ -280,9 +282,17 @@ fn last_rows(logits: &Logits, sequences: &[usize]) -> Result<Vec<Vec<f32>>, RunE
 
 fn failed(source: EngineError) -> RunError {
     let hint = source.hint().map(str::to_owned);
-    RunError::Failed { what: "the engine could not run the graph".into(), source: Some(Box::new(source)), hint }
+    RunError::Failed {
+        what: "the engine could not run the graph".into(),
+        source: Some(Box::new(source)),
+        hint,
+    }
 }
 
 fn tensor(source: TensorError) -> RunError {
-    RunError::Failed { what: "a value of the graph has no tensor".into(), source: Some(Box::new(source)), hint: None }
+    RunError::Failed {
+        what: "a value of the graph has no tensor".into(),
+        source: Some(Box::new(source)),
+        hint: None,
+    }
 }

@@ -216,12 +216,8 @@ fn decode_run<T: Element>(
     let bytes = stored.file.bytes().get(start..start + len)?;
     match stored.encoding {
         Encoding::F32 => fill(out, offset, bytes.as_chunks().0, |v| f32::from_le_bytes(*v)),
-        Encoding::F16 => fill(out, offset, bytes.as_chunks().0, |v| {
-            f16::from_le_bytes(*v).to_f32()
-        }),
-        Encoding::Bf16 => fill(out, offset, bytes.as_chunks().0, |v| {
-            bf16::from_le_bytes(*v).to_f32()
-        }),
+        Encoding::F16 => fill(out, offset, bytes.as_chunks().0, |v| f16::from_le_bytes(*v).to_f32()),
+        Encoding::Bf16 => fill(out, offset, bytes.as_chunks().0, |v| bf16::from_le_bytes(*v).to_f32()),
         Encoding::Blocks(kind) => {
             let blocks = kind.from_data(Cow::Borrowed(bytes));
             // `dequantize` fails only for a length that is not whole blocks.

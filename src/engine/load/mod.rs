@@ -236,11 +236,7 @@ impl Source {
             },
             None => {
                 let path = self.path.join("tokenizer.json");
-                if path.is_file() {
-                    Ok(Some(Tokenizer::from_json(&path)?))
-                } else {
-                    Ok(None)
-                }
+                if path.is_file() { Ok(Some(Tokenizer::from_json(&path)?)) } else { Ok(None) }
             }
         }
     }
@@ -356,11 +352,7 @@ impl Source {
 
 /// The bytes of a tensor with its rows in the hub's order.
 fn ordered_rows<'a>(stored: &Stored<'a>, entry: &Entry) -> Cow<'a, [u8]> {
-    let bytes = stored
-        .file
-        .bytes()
-        .get(stored.start..stored.start + stored.len)
-        .unwrap_or_default();
+    let bytes = stored.file.bytes().get(stored.start..stored.start + stored.len).unwrap_or_default();
     let (rows, _) = entry.rows();
     match entry.layout.source_row(rows) {
         None => Cow::Borrowed(bytes),

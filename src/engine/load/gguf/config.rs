@@ -22,11 +22,7 @@ pub(super) fn synthesize(
     index: &Index,
     rope_freqs: Option<Vec<f32>>,
 ) -> Result<Value, LoadError> {
-    let keys = Keys {
-        path,
-        arch: family.arch,
-        metadata,
-    };
+    let keys = Keys { path, arch: family.arch, metadata };
     let mut config = match family.arch {
         "gpt2" => gpt2(&keys, dims, index)?,
         "gptneox" => gpt_neox(&keys, dims, index)?,
@@ -38,16 +34,12 @@ pub(super) fn synthesize(
         _ => "model.embed_tokens.weight",
     };
     let Some((vocab, _)) = index.entries.get(embedding).map(|e| e.rows()) else {
-        return Err(LoadError::MissingTensor {
-            path: path.to_path_buf(),
-            name: "token_embd.weight".into(),
-        });
+        return Err(LoadError::MissingTensor { path: path.to_path_buf(), name: "token_embd.weight".into() });
     };
     config["vocab_size"] = json!(vocab);
-    for (key, hub) in [
-        ("tokenizer.ggml.bos_token_id", "bos_token_id"),
-        ("tokenizer.ggml.eos_token_id", "eos_token_id"),
-    ] {
+    for (key, hub) in
+        [("tokenizer.ggml.bos_token_id", "bos_token_id"), ("tokenizer.ggml.eos_token_id", "eos_token_id")]
+    {
         config[hub] = json!(metadata.u64(key));
     }
     if let Some(factors) = rope_freqs {
@@ -94,14 +86,10 @@ fn llama_like(keys: &Keys, dims: &Dims, index: &Index) -> Result<Value, LoadErro
             gemma(&mut config, keys, dims, 46)?;
             config["sliding_window"] = json!(window.unwrap_or(4096));
             config["layer_types"] = json!(keys.layer_types(dims.layers, 2)?);
-            config["attn_logit_softcapping"] = json!(
-                keys.optional_number("attn_logit_softcapping")?
-                    .unwrap_or(50.0)
-            );
-            config["final_logit_softcapping"] = json!(
-                keys.optional_number("final_logit_softcapping")?
-                    .unwrap_or(30.0)
-            );
+            config["attn_logit_softcapping"] =
+                json!(keys.optional_number("attn_logit_softcapping")?.unwrap_or(50.0));
+            config["final_logit_softcapping"] =
+                json!(keys.optional_number("final_logit_softcapping")?.unwrap_or(30.0));
             ("gemma2", "Gemma2ForCausalLM")
         }
         "gemma3" => {
@@ -111,13 +99,10 @@ fn llama_like(keys: &Keys, dims: &Dims, index: &Index) -> Result<Value, LoadErro
                 Some(_) => json!(keys.layer_types(dims.layers, 6)?),
                 None => json!(vec!["full_attention"; dims.layers]),
             };
-            config["rope_local_base_freq"] = json!(
-                keys.optional_number("rope.freq_base_swa")?
-                    .unwrap_or(10_000.0)
-            );
+            config["rope_local_base_freq"] =
+                json!(keys.optional_number("rope.freq_base_swa")?.unwrap_or(10_000.0));
             config["attn_logit_softcapping"] = json!(null);
-            config["final_logit_softcapping"] =
-                json!(keys.optional_number("final_logit_softcapping")?);
+            config["final_logit_softcapping"] = json!(keys.optional_number("final_logit_softcapping")?);
             ("gemma3_text", "Gemma3ForCausalLM")
         }
         "olmo2" => {
@@ -195,15 +180,10 @@ fn gpt_neox(keys: &Keys, dims: &Dims, index: &Index) -> Result<Value, LoadError>
         None => true,
         Some(Meta::Bool(value)) => *value,
         Some(other) => {
-            return Err(keys.wrong(
-                "use_parallel_residual",
-                format!("is {other}, expected a truth value"),
-            ));
+            return Err(keys.wrong("use_parallel_residual", format!("is {other}, expected a truth value")));
         }
     };
-    let rotary = keys
-        .optional_size("rope.dimension_count")?
-        .unwrap_or(dims.head_dim);
+    let rotary = keys.optional_size("rope.dimension_count")?.unwrap_or(dims.head_dim);
     Ok(json!({
         "model_type": "gpt_neox",
         "architectures": ["GPTNeoXForCausalLM"],

@@ -70,11 +70,7 @@ impl Keys<'_> {
     }
 
     pub(super) fn wrong(&self, key: &str, problem: String) -> LoadError {
-        LoadError::Metadata {
-            path: self.path.to_path_buf(),
-            key: format!("{}.{key}", self.arch),
-            problem,
-        }
+        LoadError::Metadata { path: self.path.to_path_buf(), key: format!("{}.{key}", self.arch), problem }
     }
 
     pub(super) fn optional_size(&self, key: &str) -> Result<Option<usize>, LoadError> {
@@ -83,16 +79,12 @@ impl Keys<'_> {
         };
         match value.as_u64() {
             Some(n) if (1..=MAX_SIZE).contains(&n) => Ok(usize::try_from(n).ok()),
-            _ => Err(self.wrong(
-                key,
-                format!("is {value}, expected an integer from 1 to {MAX_SIZE}"),
-            )),
+            _ => Err(self.wrong(key, format!("is {value}, expected an integer from 1 to {MAX_SIZE}"))),
         }
     }
 
     pub(super) fn size(&self, key: &str) -> Result<usize, LoadError> {
-        self.optional_size(key)?
-            .ok_or_else(|| self.wrong(key, "is missing, expected an integer".into()))
+        self.optional_size(key)?.ok_or_else(|| self.wrong(key, "is missing, expected an integer".into()))
     }
 
     pub(super) fn optional_number(&self, key: &str) -> Result<Option<f64>, LoadError> {
@@ -108,8 +100,7 @@ impl Keys<'_> {
     }
 
     pub(super) fn number(&self, key: &str) -> Result<f64, LoadError> {
-        self.optional_number(key)?
-            .ok_or_else(|| self.wrong(key, "is missing, expected a number".into()))
+        self.optional_number(key)?.ok_or_else(|| self.wrong(key, "is missing, expected a number".into()))
     }
 }
 
@@ -117,31 +108,16 @@ impl Keys<'_> {
 fn shortest(x: f64) -> f64 {
     #[allow(clippy::cast_possible_truncation)]
     let narrow = x as f32;
-    if f64::from(narrow) == x {
-        format!("{narrow:e}").parse().unwrap_or(x)
-    } else {
-        x
-    }
+    if f64::from(narrow) == x { format!("{narrow:e}").parse().unwrap_or(x) } else { x }
 }
 
 impl Dims {
-    pub(super) fn read(
-        path: &Path,
-        family: &Family,
-        metadata: &Metadata,
-    ) -> Result<Self, LoadError> {
-        let keys = Keys {
-            path,
-            arch: family.arch,
-            metadata,
-        };
+    pub(super) fn read(path: &Path, family: &Family, metadata: &Metadata) -> Result<Self, LoadError> {
+        let keys = Keys { path, arch: family.arch, metadata };
         keys.refuse_unknown()?;
         let layers = keys.size("block_count")?;
         if layers as u64 > MAX_LAYERS {
-            return Err(keys.wrong(
-                "block_count",
-                format!("is {layers}, expected at most {MAX_LAYERS}"),
-            ));
+            return Err(keys.wrong("block_count", format!("is {layers}, expected at most {MAX_LAYERS}")));
         }
         let hidden = keys.size("embedding_length")?;
         let heads = keys.size("attention.head_count")?;
@@ -166,9 +142,7 @@ impl Dims {
         Ok(Self {
             layers,
             heads,
-            kv_heads: keys
-                .optional_size("attention.head_count_kv")?
-                .unwrap_or(heads),
+            kv_heads: keys.optional_size("attention.head_count_kv")?.unwrap_or(heads),
             hidden,
             head_dim,
         })
@@ -184,17 +158,11 @@ impl Keys<'_> {
                 // A dense model's file may say that it has no experts.
                 && !(rest.starts_with("expert") && self.metadata.u64(key) == Some(0))
             {
-                return Err(LoadError::UnknownKey {
-                    path: self.path.to_path_buf(),
-                    key: key.to_owned(),
-                });
+                return Err(LoadError::UnknownKey { path: self.path.to_path_buf(), key: key.to_owned() });
             }
         }
         if let Some(value @ Meta::Bool(false)) = self.get("attention.causal") {
-            return Err(self.wrong(
-                "attention.causal",
-                format!("is {value}, expected causal attention"),
-            ));
+            return Err(self.wrong("attention.causal", format!("is {value}, expected causal attention")));
         }
         Ok(())
     }
@@ -213,10 +181,7 @@ impl Keys<'_> {
             }
             Some(Meta::Text(kind)) => kind.as_str(),
             Some(other) => {
-                return Err(self.wrong(
-                    "rope.scaling.type",
-                    format!("is {other}, expected its name"),
-                ));
+                return Err(self.wrong("rope.scaling.type", format!("is {other}, expected its name")));
             }
         };
         match kind {
@@ -229,10 +194,7 @@ impl Keys<'_> {
                 if let Some(ext) = self.optional_number("rope.scaling.yarn_ext_factor")?
                     && ext != 1.0
                 {
-                    return Err(self.wrong(
-                        "rope.scaling.yarn_ext_factor",
-                        format!("is {ext}, expected 1"),
-                    ));
+                    return Err(self.wrong("rope.scaling.yarn_ext_factor", format!("is {ext}, expected 1")));
                 }
                 let mut scaling = Map::new();
                 scaling.insert("rope_type".into(), json!("yarn"));
@@ -252,37 +214,27 @@ impl Keys<'_> {
                 }
                 Ok(Value::Object(scaling))
             }
-            other => Err(self.wrong(
-                "rope.scaling.type",
-                format!("is `{other}`, expected none, linear or yarn"),
-            )),
+            other => {
+                Err(self.wrong("rope.scaling.type", format!("is `{other}`, expected none, linear or yarn")))
+            }
         }
     }
 
     /// Which layers slide, by the file or by the family's `every`-th layer being full.
-    pub(super) fn layer_types(
-        &self,
-        layers: usize,
-        every: usize,
-    ) -> Result<Vec<&'static str>, LoadError> {
+    pub(super) fn layer_types(&self, layers: usize, every: usize) -> Result<Vec<&'static str>, LoadError> {
         let key = "attention.sliding_window_pattern";
         let slides: Vec<bool> = match self.get(key) {
             None => (1..=layers).map(|n| n % every != 0).collect(),
             Some(Meta::Bools(slides)) if slides.len() == layers => slides.clone(),
             Some(Meta::Int(n)) if *n >= 1 => (1..=layers as i64).map(|i| i % n != 0).collect(),
             Some(other) => {
-                return Err(self.wrong(
-                    key,
-                    format!("is {other}, expected a period or {layers} truth values"),
-                ));
+                return Err(
+                    self.wrong(key, format!("is {other}, expected a period or {layers} truth values"))
+                );
             }
         };
         let name = |slides| {
-            if slides {
-                "sliding_attention"
-            } else {
-                "full_attention"
-            }
+            if slides { "sliding_attention" } else { "full_attention" }
         };
         Ok(slides.into_iter().map(name).collect())
     }

@@ -1,0 +1,176 @@
+//! Why a direction can't be read, written or used.
+
+use truenorth_protocol::Site;
+use truenorth_protocol::torch_file::TorchFileError;
+
+/// A file that holds no usable direction, or a direction that does not fit.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectionError {
+    /// The file system refused.
+    #[error("can't {what} `{path}`")]
+    Io {
+        /// `read` or `write`.
+        what: &'static str,
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file larger than a direction could be.
+    #[error("`{path}` has {bytes} bytes; expected a direction of at most {limit}")]
+    TooLarge {
+        /// The file.
+        path: String,
+        /// Its size.
+        bytes: u64,
+        /// The bound.
+        limit: u64,
+    },
+    /// A name whose ending says no format.
+    #[error("can't tell the format of `{0}`; expected .safetensors, .npz, .npy, .gguf or .pt")]
+    Format(String),
+    /// A format that is read only.
+    #[error("`{0}` files are read only")]
+    ReadOnly(&'static str),
+    /// Bytes that are not what the format asks for.
+    #[error("malformed {format} file: {what}")]
+    Malformed {
+        /// The format.
+        format: &'static str,
+        /// What is wrong.
+        what: String,
+    },
+    /// Not a safetensors file.
+    #[error("not a safetensors file")]
+    Safetensors(#[source] safetensors::SafeTensorError),
+    /// A zip archive that can't be read.
+    #[error("can't unpack the npz archive")]
+    Zip(#[source] zip::result::ZipError),
+    /// A file of torch.save that is refused.
+    #[error("can't read the file of torch.save")]
+    Torch(#[source] TorchFileError),
+    /// Metadata that must be there.
+    #[error("the metadata lack `{0}`")]
+    Missing(&'static str),
+    /// Metadata that can't be understood.
+    #[error("metadata `{key}` is `{value}`; expected {expected}")]
+    Metadata {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// A version of the format that this program does not know.
+    #[error("the file has format version {found}; this program reads up to {known}")]
+    Version {
+        /// The version in the file.
+        found: String,
+        /// The latest version known.
+        known: u32,
+    },
+    /// A tensor that is no vector.
+    #[error("expected a vector, got shape {found:?}")]
+    Shape {
+        /// Shape found.
+        found: Vec<usize>,
+    },
+    /// An element type that is not read.
+    #[error("element type `{0}` is not read; expected 16-, 32- or 64-bit floats")]
+    DType(String),
+    /// A NaN or an infinity.
+    #[error("the direction holds {value} at position {index}")]
+    NotFinite {
+        /// Position from 0.
+        index: usize,
+        /// The offender.
+        value: f64,
+    },
+    /// A direction that is no unit vector.
+    #[error("the direction has norm {norm}; expected 1 within 0.001")]
+    Norm {
+        /// Its norm.
+        norm: f64,
+    },
+    /// An import that does not say what the file does not say either.
+    #[error("a {format} file does not say its {what}")]
+    Unstated {
+        /// The format.
+        format: &'static str,
+        /// What must be stated.
+        what: &'static str,
+    },
+    /// Several vectors to choose from.
+    #[error("the file holds several arrays ({names}); none was chosen")]
+    Ambiguous {
+        /// Names, comma-separated.
+        names: String,
+    },
+    /// A name that is not in the file.
+    #[error("the file has no array `{name}`; it holds {names}")]
+    NoSuchArray {
+        /// The name asked for.
+        name: String,
+        /// Names there are.
+        names: String,
+    },
+    /// A row past the end.
+    #[error("row {row} of an array of {rows} rows")]
+    NoSuchRow {
+        /// The row asked for, from 0.
+        row: usize,
+        /// Rows there are.
+        rows: usize,
+    },
+    /// A site that a control vector can't name.
+    #[error("a llama.cpp control vector can't name `{0}`; it acts on the output of blocks from 1 on")]
+    ControlVectorSite(Site),
+    /// A width that does not fit the model.
+    #[error("the direction is {direction} wide, the model {model}")]
+    Width {
+        /// Width of the direction.
+        direction: usize,
+        /// Width of the model.
+        model: usize,
+    },
+    /// A direction of another model.
+    #[error("the direction was found on `{direction}`, not on `{asked}`")]
+    Model {
+        /// Its model.
+        direction: String,
+        /// The model asked for.
+        asked: String,
+    },
+    /// A direction of another site.
+    #[error("the direction was found at `{direction}`, not at `{asked}`")]
+    Site {
+        /// Its site.
+        direction: Site,
+        /// The site asked for.
+        asked: Site,
+    },
+}
+
+impl DirectionError {
+    /// What would mend it, where that is not plain from the error.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Norm { .. } => Some("import the vector with `direction import`, which normalises it"),
+            Self::Missing(_) => Some("a file of another program must be imported with `direction import`"),
+            Self::Unstated { .. } => Some(
+                "say it: the site as in --site resid_post.12, and what a positive projection means as in --sign",
+            ),
+            Self::Ambiguous { .. } => Some("choose one by its name"),
+            Self::Shape { .. } => Some("choose one row of a stack of directions by its number"),
+            Self::Width { .. } => {
+                Some("use the model that the direction was extracted from, or extract one on this model")
+            }
+            Self::Version { .. } => Some("update truenorth"),
+            Self::ReadOnly(_) => Some("export to safetensors, npz, npy or gguf"),
+            _ => None,
+        }
+    }
+}

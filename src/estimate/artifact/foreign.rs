@@ -1,0 +1,138 @@
+//! Named arrays out of any file that may hold a direction.
+
+use std::io::{Cursor, Read};
+
+use half::{bf16, f16};
+use safetensors::tensor::{Dtype, SafeTensors};
+use truenorth_protocol::torch_file::{self, TorchValue};
+
+use super::error::DirectionError;
+use super::file::malformed;
+use super::npy;
+
+/// The most bytes a member of an npz archive may unpack to.
+const MEMBER_BYTES: u64 = 1 << 30;
+
+/// An array with its place in the file.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Array {
+    /// Name, empty where the file is one array.
+    pub name: String,
+    pub shape: Vec<usize>,
+    /// Row-major.
+    pub values: Vec<f64>,
+}
+
+/// The array of this name, or the only one.
+pub(super) fn choose(mut arrays: Vec<Array>, name: Option<&str>) -> Result<Array, DirectionError> {
+    let names = || {
+        let all: Vec<&str> = arrays.iter().map(|a| a.name.as_str()).collect();
+        if all.is_empty() { "no arrays".to_owned() } else { all.join(", ") }
+    };
+    let at = match name {
+        Some(name) => arrays
+            .iter()
+            .position(|a| a.name == name)
+            .ok_or_else(|| DirectionError::NoSuchArray { name: name.to_owned(), names: names() })?,
+        None if arrays.len() == 1 => 0,
+        // What this program and many scripts call it.
+        None => arrays
+            .iter()
+            .position(|a| a.name == "direction")
+            .ok_or_else(|| DirectionError::Ambiguous { names: names() })?,
+    };
+    Ok(arrays.swap_remove(at))
+}
+
+/// The vector in an array of one axis longer than 1, or one row of a stack.
+pub(super) fn vector(array: Array, row: Option<usize>) -> Result<Vec<f64>, DirectionError> {
+    let Array { shape, values, .. } = array;
+    let longer = shape.iter().filter(|n| **n > 1).count();
+    match (row, shape.as_slice()) {
+        (None, _) if longer <= 1 && !values.is_empty() => Ok(values),
+        (Some(row), &[rows, width]) if width > 0 => match values.chunks_exact(width).nth(row) {
+            Some(chosen) => Ok(chosen.to_vec()),
+            None => Err(DirectionError::NoSuchRow { row, rows }),
+        },
+        _ => Err(DirectionError::Shape { found: shape }),
+    }
+}
+
+fn floats<const N: usize>(bytes: &[u8], f: impl Fn([u8; N]) -> f64) -> Vec<f64> {
+    bytes.as_chunks::<N>().0.iter().map(|c| f(*c)).collect()
+}
+
+pub(super) fn safetensors(bytes: &[u8]) -> Result<Vec<Array>, DirectionError> {
+    let file = SafeTensors::deserialize(bytes).map_err(DirectionError::Safetensors)?;
+    let read = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
+        let values = match view.dtype() {
+            Dtype::F64 => floats(view.data(), f64::from_le_bytes),
+            Dtype::F32 => floats(view.data(), |b| f32::from_le_bytes(b).into()),
+            Dtype::F16 => floats(view.data(), |b| f16::from_le_bytes(b).into()),
+            Dtype::BF16 => floats(view.data(), |b| bf16::from_le_bytes(b).into()),
+            other => return Err(DirectionError::DType(format!("{other:?}"))),
+        };
+        Ok(Array { name, shape: view.shape().to_vec(), values })
+    };
+    file.tensors().into_iter().map(read).collect()
+}
+
+/// Arrays of an npz archive, and its `metadata.json` if this program put one there.
+pub(super) fn npz(bytes: &[u8]) -> Result<(Vec<Array>, Option<String>), DirectionError> {
+    let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(DirectionError::Zip)?;
+    let mut arrays = Vec::new();
+    let mut metadata = None;
+    for i in 0..archive.len() {
+        let file = archive.by_index(i).map_err(DirectionError::Zip)?;
+        let name = file.name().map_err(DirectionError::Zip)?.into_owned();
+        let mut content = Vec::new();
+        // The size in the directory may lie, so the bytes themselves are counted.
+        file.take(MEMBER_BYTES + 1).read_to_end(&mut content).map_err(|e| DirectionError::Zip(e.into()))?;
+        if content.len() as u64 > MEMBER_BYTES {
+            return Err(malformed("npz", format!("`{name}` unpacks to more than {MEMBER_BYTES} bytes")));
+        }
+        if let Some(stem) = name.strip_suffix(".npy") {
+            // Arrays of text or objects beside the direction are no reason to refuse the file.
+            match npy::read(&content) {
+                Ok((shape, values)) => arrays.push(Array { name: stem.to_owned(), shape, values }),
+                Err(DirectionError::DType(_)) => {}
+                Err(e) => return Err(e),
+            }
+        } else if name == "metadata.json" {
+            metadata = String::from_utf8(content).ok();
+        }
+    }
+    Ok((arrays, metadata))
+}
+
+pub(super) fn torch(bytes: &[u8]) -> Result<Vec<Array>, DirectionError> {
+    let mut arrays = Vec::new();
+    collect(torch_file::read(bytes).map_err(DirectionError::Torch)?, String::new(), &mut arrays);
+    Ok(arrays)
+}
+
+/// Tensors of floats by their path, keys and indices joined by dots.
+fn collect(value: TorchValue, path: String, arrays: &mut Vec<Array>) {
+    let join = |key: String| if path.is_empty() { key } else { format!("{path}.{key}") };
+    match value {
+        TorchValue::Tensor(t) if t.dtype.is_float() => {
+            arrays.push(Array { name: path, values: t.to_f64(), shape: t.shape });
+        }
+        TorchValue::List(values) | TorchValue::Tuple(values) => {
+            for (i, v) in values.into_iter().enumerate() {
+                collect(v, join(i.to_string()), arrays);
+            }
+        }
+        TorchValue::Dict(entries) => {
+            for (k, v) in entries {
+                let key = match k {
+                    TorchValue::Str(s) => s,
+                    TorchValue::Int(i) => i.to_string(),
+                    _ => continue,
+                };
+                collect(v, join(key), arrays);
+            }
+        }
+        _ => {}
+    }
+}
