@@ -12,6 +12,9 @@ use super::portable;
 /// Rows of a sequence from which products of matrices are faster than rows one by one.
 const MANY: usize = 24;
 
+/// Numbers read below which threads cost more than they save.
+const SERIAL: usize = 1 << 16;
+
 /// Queries and what they attend to.
 pub(crate) struct Attend<'a> {
     /// `[rows, heads · dim]` in f32, rotated.
@@ -85,7 +88,9 @@ fn host(a: &Attend) -> Result<Option<Tensor>> {
         }
         let done = portable::attend(a, part)?;
         let target = out.get_mut(part.rows.start * width..part.rows.end * width).unwrap_or(&mut []);
-        with_slice(&done, |done| target.copy_from_slice(done));
+        if with_slice(&done, |done| target.copy_from_slice(done)).is_none() {
+            return Ok(None);
+        }
     }
     let stored: Vec<_> =
         a.parts.iter().map(|p| (p.k.storage_and_layout(), p.v.storage_and_layout())).collect();
@@ -96,25 +101,40 @@ fn host(a: &Attend) -> Result<Option<Tensor>> {
             _ => return Ok(None),
         }
     }
-    let rows = |q: &[f32]| {
-        out.par_chunks_mut(width).zip(q.par_chunks(width)).enumerate().for_each(|(row, (out, q))| {
-            let Some(part) = owner.get(row).copied().flatten() else { return };
-            let (Some(kv), Some(part)) = (keys.get(part), a.parts.get(part)) else { return };
-            let Some(position) = part.positions.get(row - part.rows.start) else { return };
-            let seen = a.visible(*position);
-            match *kv {
-                (Values::F32(k), Values::F32(v)) => one_row(a, seen, q, k, v, out),
-                (Values::F16(k), Values::F16(v)) => one_row(a, seen, q, k, v, out),
-                (Values::Bf16(k), Values::Bf16(v)) => one_row(a, seen, q, k, v, out),
-                _ => {}
-            }
-        });
+    let one = |row: usize, q: &[f32], out: &mut [f32]| {
+        let Some(part) = owner.get(row).copied()? else { return Some(()) };
+        let (kv, part) = (keys.get(part)?, a.parts.get(part)?);
+        let seen = a.visible(*part.positions.get(row - part.rows.start)?);
+        match *kv {
+            (Values::F32(k), Values::F32(v)) => one_row(a, seen, q, k, v, out),
+            (Values::F16(k), Values::F16(v)) => one_row(a, seen, q, k, v, out),
+            (Values::Bf16(k), Values::Bf16(v)) => one_row(a, seen, q, k, v, out),
+            _ => None,
+        }
     };
-    if with_slice(&q, rows).is_none() {
-        return Ok(None);
+    let work: usize = a.parts.iter().filter(|p| p.rows.len() < MANY).map(cost).sum::<usize>() * width;
+    let all = |q: &[f32]| {
+        if work < SERIAL {
+            let mut rows = out.chunks_mut(width).zip(q.chunks(width)).enumerate();
+            rows.try_for_each(|(row, (out, q))| one(row, q, out))
+        } else {
+            let rows = out.par_chunks_mut(width).zip(q.par_chunks(width)).enumerate();
+            rows.try_for_each(|(row, (out, q))| one(row, q, out))
+        }
+    };
+    match with_slice(&q, all) {
+        None => return Ok(None),
+        // A row left out would be zeros that look like numbers.
+        Some(None) => candle_core::bail!("a query has no keys for its position"),
+        Some(Some(())) => {}
     }
     drop(stored);
     Tensor::from_vec(out, q.dims(), &Device::Cpu).map(Some)
+}
+
+/// Keys read by a sequence's queries, at most.
+fn cost(part: &Part) -> usize {
+    part.positions.iter().map(|p| p + 1).sum()
 }
 
 fn values<'a>(storage: &'a Storage, layout: &candle_core::Layout) -> Option<Values<'a>> {
@@ -127,14 +147,21 @@ fn values<'a>(storage: &'a Storage, layout: &candle_core::Layout) -> Option<Valu
     }
 }
 
-/// All heads of one query.
-fn one_row<T: Copy>(a: &Attend, seen: Range<usize>, q: &[f32], k: &[T], v: &[T], out: &mut [f32])
+/// All heads of one query; nothing where the keys do not reach its position.
+fn one_row<T: Copy>(
+    a: &Attend,
+    seen: Range<usize>,
+    q: &[f32],
+    k: &[T],
+    v: &[T],
+    out: &mut [f32],
+) -> Option<()>
 where
     f32: From<T>,
 {
     let (width, group) = (a.kv_heads * a.dim, a.heads / a.kv_heads);
     let here = seen.start * width..seen.end * width;
-    let (Some(k), Some(v)) = (k.get(here.clone()), v.get(here)) else { return };
+    let (k, v) = (k.get(here.clone())?, v.get(here)?);
     let mut scores = vec![0.0_f32; seen.len()];
     for (head, (q, out)) in q.chunks_exact(a.dim).zip(out.chunks_exact_mut(a.dim)).enumerate() {
         let at = head / group * a.dim;
@@ -149,6 +176,7 @@ where
             }
         }
     }
+    Some(())
 }
 
 #[allow(clippy::cast_possible_truncation)]

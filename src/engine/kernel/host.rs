@@ -37,6 +37,10 @@ pub(super) fn norm(norm: &Norm, x: &Tensor) -> Result<Option<Tensor>> {
             Some(b) => with_slice(b, |b| layer(x.dims(), x_values, w, b, norm.eps)),
         })
     };
+    // What does not divide is left to candle, which says so.
+    if !x.elem_count().is_multiple_of(norm.weight.elem_count().max(1)) {
+        return Ok(None);
+    }
     with_slice(x, run).flatten().flatten().transpose()
 }
 
@@ -69,9 +73,13 @@ fn layer(shape: &[usize], x: &[f32], weight: &[f32], bias: &[f32], eps: f64) -> 
 }
 
 pub(super) fn rope(x: &Tensor, angles: &Angles, head_dim: usize) -> Result<Option<Tensor>> {
-    let (_, all) = x.dims2()?;
+    let (rows, all) = x.dims2()?;
     let pairs = angles.cos.dim(1)?;
     let heads = all / head_dim;
+    let fits = heads * head_dim == all && 2 * pairs <= head_dim;
+    if !fits || angles.cos.dims() != [rows, pairs] || angles.sin.dims() != [rows, pairs] {
+        return Ok(None);
+    }
     let run = |x_values: &[f32]| {
         with_slice(&angles.cos, |cos| {
             with_slice(&angles.sin, |sin| {
@@ -119,6 +127,9 @@ pub(super) fn act(act: Act, x: &Tensor, with: Option<&Tensor>) -> Result<Option<
             }
         })
     };
+    if with.is_some_and(|with| with.dims() != x.dims()) {
+        return Ok(None);
+    }
     with_slice(x, |x| match with {
         None => Some(run(x, None)),
         Some(with) => with_slice(with, |with| run(x, Some(with))),
