@@ -30,15 +30,8 @@ const AXES: [&str; 15] = [
     "self-restraint",
 ];
 
-const KINDS: [&str; 7] = [
-    "prose-for",
-    "prose-against",
-    "instruction",
-    "word",
-    "symbol",
-    "emoticon",
-    "neutral",
-];
+const KINDS: [&str; 7] =
+    ["prose-for", "prose-against", "instruction", "word", "symbol", "emoticon", "neutral"];
 
 fn folder() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("examples/human-values")
@@ -46,8 +39,8 @@ fn folder() -> PathBuf {
 
 /// Rows of a JSONL file: UTF-8, exactly the given fields, ids unique, no text empty or padded.
 fn rows(name: &str, fields: &[&str]) -> Result<Vec<Row>, Box<dyn std::error::Error>> {
-    let text = String::from_utf8(fs::read(folder().join(name))?)
-        .map_err(|e| format!("{name} is not UTF-8: {e}"))?;
+    let text =
+        String::from_utf8(fs::read(folder().join(name))?).map_err(|e| format!("{name} is not UTF-8: {e}"))?;
     let mut rows = Vec::new();
     let mut ids = HashSet::new();
     for (number, line) in text.lines().enumerate() {
@@ -80,10 +73,7 @@ fn field<'a>(row: &'a Row, key: &str) -> &'a str {
 }
 
 fn pairs() -> Result<Vec<Row>, Box<dyn std::error::Error>> {
-    rows(
-        "pairs.jsonl",
-        &["id", "axis", "prompt", "chosen", "rejected"],
-    )
+    rows("pairs.jsonl", &["id", "axis", "prompt", "chosen", "rejected"])
 }
 
 fn sentiment() -> Result<Vec<Row>, Box<dyn std::error::Error>> {
@@ -130,10 +120,7 @@ fn there_are_fifteen_axes_of_nine_pairs() -> Outcome {
         let axis = field(pair, "axis");
         *count.entry(axis).or_default() += 1;
         let id = field(pair, "id");
-        assert!(
-            id.starts_with(&format!("{axis}-")),
-            "{id}: names another axis than {axis}"
-        );
+        assert!(id.starts_with(&format!("{axis}-")), "{id}: names another axis than {axis}");
     }
     let want: BTreeMap<&str, usize> = AXES.iter().map(|axis| (*axis, 9)).collect();
     assert_eq!(count, want);
@@ -143,11 +130,7 @@ fn there_are_fifteen_axes_of_nine_pairs() -> Outcome {
 #[test]
 fn each_pair_is_matched_in_length() -> Outcome {
     for pair in pairs()? {
-        let (id, chosen, rejected) = (
-            field(&pair, "id"),
-            field(&pair, "chosen"),
-            field(&pair, "rejected"),
-        );
+        let (id, chosen, rejected) = (field(&pair, "id"), field(&pair, "chosen"), field(&pair, "rejected"));
         for side in [chosen, rejected] {
             let count = words(side);
             assert!((18..=40).contains(&count), "{id}: {count} words");
@@ -160,19 +143,14 @@ fn each_pair_is_matched_in_length() -> Outcome {
 #[test]
 fn neither_side_is_longer_over_the_set() -> Outcome {
     let pairs = pairs()?;
-    let gaps: Vec<i64> = pairs
-        .iter()
-        .map(|p| chars(field(p, "chosen")) as i64 - chars(field(p, "rejected")) as i64)
-        .collect();
+    let gaps: Vec<i64> =
+        pairs.iter().map(|p| chars(field(p, "chosen")) as i64 - chars(field(p, "rejected")) as i64).collect();
     let mean = gaps.iter().sum::<i64>() as f64 / gaps.len() as f64;
     assert!(mean.abs() < 0.5, "mean difference {mean} characters");
     let longer = gaps.iter().filter(|gap| **gap > 0).count();
     let differ = gaps.iter().filter(|gap| **gap != 0).count();
     let share = longer as f64 / differ as f64;
-    assert!(
-        (0.45..=0.55).contains(&share),
-        "chosen is longer in {longer} of {differ}"
-    );
+    assert!((0.45..=0.55).contains(&share), "chosen is longer in {longer} of {differ}");
     Ok(())
 }
 
@@ -192,19 +170,11 @@ fn no_text_occurs_twice() -> Outcome {
     };
     for pair in pairs()? {
         for side in ["prompt", "chosen", "rejected"] {
-            add(
-                &format!("{}/{side}", field(&pair, "id")),
-                field(&pair, side),
-            );
+            add(&format!("{}/{side}", field(&pair, "id")), field(&pair, side));
         }
     }
     let plain = ["id", "text"];
-    let others = [
-        rows("probes.jsonl", &plain)?,
-        rows("neutral.jsonl", &plain)?,
-        sentiment()?,
-        sequences()?,
-    ];
+    let others = [rows("probes.jsonl", &plain)?, rows("neutral.jsonl", &plain)?, sentiment()?, sequences()?];
     for row in others.iter().flatten() {
         add(field(row, "id"), field(row, "text"));
     }
@@ -229,10 +199,7 @@ fn no_two_pairs_are_nearly_alike() -> Outcome {
                 }
                 let shared = set.intersection(other).count() as f64;
                 let jaccard = shared / set.union(other).count() as f64;
-                assert!(
-                    jaccard < 0.8,
-                    "{id} and {other_id} share {jaccard:.2} of their words"
-                );
+                assert!(jaccard < 0.8, "{id} and {other_id} share {jaccard:.2} of their words");
             }
         }
     }
@@ -245,11 +212,7 @@ fn both_sides_of_a_pair_differ_in_more_than_a_word() -> Outcome {
         let chosen: HashSet<String> = plain_words(field(&pair, "chosen")).into_iter().collect();
         let rejected = plain_words(field(&pair, "rejected")).into_iter().collect();
         let differ = chosen.symmetric_difference(&rejected).count();
-        assert!(
-            differ >= 6,
-            "{}: only {differ} words differ",
-            field(&pair, "id")
-        );
+        assert!(differ >= 6, "{}: only {differ} words differ", field(&pair, "id"));
     }
     Ok(())
 }
@@ -267,13 +230,7 @@ fn sentiment_is_half_and_half_and_matched() -> Outcome {
         assert_eq!(stem, field(bad, "id").strip_suffix("-neg"));
         assert_eq!(good.get("label").and_then(Value::as_u64), Some(1));
         assert_eq!(bad.get("label").and_then(Value::as_u64), Some(0));
-        assert_matched(
-            field(good, "id"),
-            field(good, "text"),
-            field(bad, "text"),
-            1,
-            0.1,
-        );
+        assert_matched(field(good, "id"), field(good, "text"), field(bad, "text"), 1, 0.1);
     }
     assert!(halves.remainder().is_empty(), "a text has no counterpart");
     Ok(())
@@ -292,21 +249,11 @@ fn every_kind_of_sequence_is_well_filled() -> Outcome {
     for (kind, number) in &count {
         assert!(*number >= 12, "{kind}: only {number}");
     }
-    let of = |kind: &str| -> Vec<&Row> {
-        rows.iter()
-            .filter(|row| field(row, "kind") == kind)
-            .collect()
-    };
+    let of = |kind: &str| -> Vec<&Row> { rows.iter().filter(|row| field(row, "kind") == kind).collect() };
     let (pro, contra) = (of("prose-for"), of("prose-against"));
     assert_eq!(pro.len(), contra.len());
     for (one, other) in pro.iter().zip(&contra) {
-        assert_matched(
-            field(one, "id"),
-            field(one, "text"),
-            field(other, "text"),
-            1,
-            0.08,
-        );
+        assert_matched(field(one, "id"), field(one, "text"), field(other, "text"), 1, 0.08);
     }
     for row in of("word") {
         assert_eq!(words(field(row, "text")), 1, "{}", field(row, "id"));
@@ -325,22 +272,10 @@ fn probes_and_neutral_prompts_are_counted() -> Outcome {
     assert_eq!(rows("probes.jsonl", &["id", "text"])?.len(), 16);
     let neutral = rows("neutral.jsonl", &["id", "text"])?;
     assert_eq!(neutral.len(), 32);
-    let sizes: BTreeSet<usize> = neutral
-        .iter()
-        .map(|row| words(field(row, "text")))
-        .collect();
-    assert!(
-        sizes.first().is_some_and(|least| *least >= 5),
-        "{sizes:?}: too short"
-    );
-    assert!(
-        sizes.last().is_some_and(|most| *most <= 60),
-        "{sizes:?}: too long"
-    );
-    assert!(
-        sizes.len() >= 16,
-        "{sizes:?}: lengths are not unequal enough"
-    );
+    let sizes: BTreeSet<usize> = neutral.iter().map(|row| words(field(row, "text"))).collect();
+    assert!(sizes.first().is_some_and(|least| *least >= 5), "{sizes:?}: too short");
+    assert!(sizes.last().is_some_and(|most| *most <= 60), "{sizes:?}: too long");
+    assert!(sizes.len() >= 16, "{sizes:?}: lengths are not unequal enough");
     Ok(())
 }
 
@@ -348,10 +283,7 @@ fn probes_and_neutral_prompts_are_counted() -> Outcome {
 fn the_data_sheet_defines_every_axis_and_kind() -> Outcome {
     let sheet = fs::read_to_string(folder().join("DATASHEET.md"))?;
     for name in AXES.iter().chain(&KINDS) {
-        assert!(
-            sheet.contains(&format!("| `{name}` |")),
-            "{name} has no row in a table"
-        );
+        assert!(sheet.contains(&format!("| `{name}` |")), "{name} has no row in a table");
     }
     Ok(())
 }

@@ -198,7 +198,8 @@ impl<'a> Reader<'a> {
                     Some(rows) => rows.iter().map(|r| *r as usize).collect(),
                     None => vec![1; chunk.prompts.len()],
                 };
-                if counts.len() != chunk.prompts.len() || counts.iter().sum::<usize>() * width != values.len() {
+                if counts.len() != chunk.prompts.len() || counts.iter().sum::<usize>() * width != values.len()
+                {
                     return Err(lost());
                 }
                 let mut rest = &values[..];

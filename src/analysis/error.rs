@@ -38,7 +38,9 @@ pub enum AnalysisError {
         id: String,
     },
     /// The runner returned something else than was asked for.
-    #[error("the answer for `{name}` does not fit the {prompts} prompts asked about; this is a fault of the runner")]
+    #[error(
+        "the answer for `{name}` does not fit the {prompts} prompts asked about; this is a fault of the runner"
+    )]
     Answer {
         /// The saved name.
         name: String,
@@ -59,4 +61,26 @@ pub enum AnalysisError {
     /// Input that the question makes no sense for.
     #[error("{0}")]
     Input(String),
+}
+
+impl AnalysisError {
+    /// Whether the request was at fault, so that nothing was run for it.
+    #[must_use]
+    pub fn is_request(&self) -> bool {
+        match self {
+            Self::TooLong { .. } | Self::Empty { .. } | Self::Input(_) | Self::Estimate(_) => true,
+            Self::Run(e) => e.is_request(),
+            Self::Store(_) | Self::Codec(_) | Self::Answer { .. } | Self::NotFinite { .. } => false,
+        }
+    }
+
+    /// What to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        match self {
+            Self::Run(e) => e.hint().map(str::to_owned),
+            Self::Estimate(e) => e.hint().map(Into::into),
+            _ => None,
+        }
+    }
 }

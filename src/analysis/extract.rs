@@ -182,7 +182,8 @@ fn matrix(
 ) -> Result<Array2<f64>, AnalysisError> {
     if at == ReadAt::All {
         return Err(AnalysisError::Input(
-            "positions `all` give a row a token, a direction needs a row a text; use last, mean or an index".into(),
+            "positions `all` give a row a token, a direction needs a row a text; use last, mean or an index"
+                .into(),
         ));
     }
     let readings = reader.read(prompts, &[site], at, watch)?;

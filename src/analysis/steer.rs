@@ -80,7 +80,8 @@ pub fn steer(
             answer.tensor("logprobs").and_then(|t| t.to_f32().ok()).ok_or_else(|| lost("logprobs"))?;
         let text = answer.values.get("text").and_then(Value::text).ok_or_else(|| lost("text"))?;
         let steps = sampling.max_new_tokens as usize;
-        if tokens.len() != chunk.len() * steps || logprobs.len() != tokens.len() || text.len() != chunk.len() {
+        if tokens.len() != chunk.len() * steps || logprobs.len() != tokens.len() || text.len() != chunk.len()
+        {
             return Err(lost("tokens"));
         }
         for (i, (p, alpha)) in chunk.iter().enumerate() {
@@ -149,5 +150,6 @@ pub fn mean_norm(
     let readings = reader.read(prompts, &[site], ReadAt::Last, watch)?;
     let norm = |row: ArrayView1<'_, f32>| row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
     let norms: Vec<f64> = readings.iter().flat_map(|r| r.values.outer_iter().map(norm)).collect();
-    math::mean(&norms).map_err(|e| AnalysisError::Input(format!("the unit `norm` needs neutral prompts: {e}")))
+    math::mean(&norms)
+        .map_err(|e| AnalysisError::Input(format!("the unit `norm` needs neutral prompts: {e}")))
 }

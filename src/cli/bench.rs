@@ -89,7 +89,14 @@ impl Bench {
         let read = read_graph(&prompts, layer);
         let tokens = prompts.iter().map(Vec::len).sum();
         let request = Request::Read { prompts: &prompts, layer, batch: 16 };
-        timings.push(self.time(&engine, &mut peer, &format!("read block {layer}"), tokens, &read, &request)?);
+        timings.push(self.time(
+            &engine,
+            &mut peer,
+            &format!("read block {layer}"),
+            tokens,
+            &read,
+            &request,
+        )?);
         for batch in [1, 16] {
             let part = &prompts[..batch.min(prompts.len())];
             let decode = decode_graph(part, self.steps);

@@ -4,6 +4,22 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use serde::Serialize;
+use truenorth::analysis::AnalysisError;
+use truenorth::data::DataError;
+use truenorth::engine::error::EngineError;
+use truenorth::engine::load::LoadError;
+use truenorth::engine::tokenizer::TokenizerError;
+use truenorth::estimate::{DirectionError, EstimateError};
+use truenorth::models::ModelsError;
+use truenorth::run::RunError;
+use truenorth::store::StoreError;
+
+/// The work failed.
+const FAILED: u8 = 1;
+/// The request was wrong; nothing was sent or written.
+const REQUEST: u8 = 2;
+/// Interrupted; the same command goes on.
+const INTERRUPTED: u8 = 130;
 
 /// Marks an error as the request's fault, so that the exit code is 2.
 #[derive(Debug, thiserror::Error)]
@@ -50,34 +66,69 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         eprintln!("{lead}: {text}");
         said.push_str(&text);
     }
-    for hint in error.chain().filter_map(hint_of) {
+    let mut hints: Vec<String> = error.chain().filter_map(hint_of).collect();
+    hints.dedup();
+    for hint in hints {
         eprintln!("hint: {hint}");
     }
     ExitCode::from(code_of(error))
 }
 
-fn hint_of<'a>(cause: &'a (dyn std::error::Error + 'static)) -> Option<&'a str> {
-    if let Some(e) = cause.downcast_ref::<Wrong>() {
-        return e.hint.as_deref();
+/// The remedy that an error of the library gives, if it is one that does.
+fn hint_of(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
+    macro_rules! first {
+        ($($error:ty),+ $(,)?) => {
+            $(if let Some(e) = cause.downcast_ref::<$error>() {
+                return e.hint().map(Into::into);
+            })+
+        };
     }
-    cause.downcast_ref::<truenorth::run::RunError>().and_then(truenorth::run::RunError::hint)
+    if let Some(e) = cause.downcast_ref::<Wrong>() {
+        return e.hint.clone();
+    }
+    first!(
+        RunError,
+        ModelsError,
+        StoreError,
+        EngineError,
+        LoadError,
+        TokenizerError,
+        DirectionError,
+        EstimateError,
+        DataError,
+        AnalysisError,
+    );
+    None
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
-    use truenorth::run::RunError;
     for cause in error.chain() {
-        if cause.is::<Wrong>() {
-            return 2;
+        if cause.is::<Wrong>() || cause.is::<EstimateError>() {
+            return REQUEST;
         }
-        if let Some(run) = cause.downcast_ref::<RunError>() {
-            return match run {
-                RunError::Interrupted => 130,
-                e if e.is_request() => 2,
-                _ => 1,
+        if let Some(e) = cause.downcast_ref::<ModelsError>() {
+            return match e {
+                ModelsError::Cancelled => INTERRUPTED,
+                e if e.is_bad_request() => REQUEST,
+                _ => FAILED,
             };
         }
+        let run = match cause.downcast_ref::<AnalysisError>() {
+            Some(AnalysisError::Run(e)) => Some(e),
+            _ => cause.downcast_ref::<RunError>(),
+        };
+        if let Some(e) = run {
+            return match e {
+                RunError::Interrupted => INTERRUPTED,
+                e if e.is_request() => REQUEST,
+                _ => FAILED,
+            };
+        }
+        if cause.downcast_ref::<AnalysisError>().is_some_and(AnalysisError::is_request) {
+            return REQUEST;
+        }
     }
-    1
+    FAILED
 }
 
 /// Writes pretty JSON to stdout.

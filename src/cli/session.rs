@@ -67,7 +67,7 @@ pub fn open_model(spec: &str, common: &Common, numerics: &Numerics) -> anyhow::R
         keep_quantized: numerics.keep_quantized,
         random_init: resolved.random_init_seed,
     };
-    Ok(Engine::open(resolved.files.path(), &options)?)
+    Engine::open(resolved.files.path(), &options).request(format!("can't open the model {spec}"))
 }
 
 /// Finds a model, pulling it if it is not here yet.
@@ -90,7 +90,9 @@ pub fn open_store(common: &Common) -> anyhow::Result<Option<Store>> {
         return Ok(None);
     }
     let dir = settings::cache_dir(common.cache.as_ref())?.join("activations");
-    Store::open(&dir).map(Some).with_context(|| format!("can't open the activation cache in {}", dir.display()))
+    Store::open(&dir)
+        .map(Some)
+        .with_context(|| format!("can't open the activation cache in {}", dir.display()))
 }
 
 /// Opens a file to read, or stdin for `-`; gives the name to use in messages.
@@ -136,7 +138,10 @@ pub fn check_out(path: &Path) -> anyhow::Result<()> {
         ));
     }
     if path.is_dir() {
-        return Err(wrong_hint(format!("can't write {}: it is a folder", path.display()), "name a file in it"));
+        return Err(wrong_hint(
+            format!("can't write {}: it is a folder", path.display()),
+            "name a file in it",
+        ));
     }
     Ok(())
 }

@@ -12,7 +12,11 @@ pub fn parse(arg: &str) -> Result<Vec<Site>, String> {
     let Some((head, tail)) = arg.split_once("..") else {
         return Ok(vec![arg.parse().map_err(unknown)?]);
     };
-    let wrong = || format!("`{arg}` is not a range of sites; expected KIND.FIRST..LAST or KIND.FIRST..LAST:STEP, as in resid_post.4..28:4");
+    let wrong = || {
+        format!(
+            "`{arg}` is not a range of sites; expected KIND.FIRST..LAST or KIND.FIRST..LAST:STEP, as in resid_post.4..28:4"
+        )
+    };
     let (kind, first) = head.rsplit_once('.').ok_or_else(wrong)?;
     let (last, step) = tail.split_once(':').unwrap_or((tail, "1"));
     let number = |s: &str| s.parse::<u32>().map_err(|_| wrong());
@@ -46,7 +50,14 @@ mod tests {
 
     #[test]
     fn what_is_no_range_is_refused() {
-        for bad in ["resid_post.4..", "resid_post.9..4", "resid_post.1..5:0", "embed..3", "resid.1..2", "logits.0..1"] {
+        for bad in [
+            "resid_post.4..",
+            "resid_post.9..4",
+            "resid_post.1..5:0",
+            "embed..3",
+            "resid.1..2",
+            "logits.0..1",
+        ] {
             assert!(parse(bad).is_err(), "{bad}");
         }
     }

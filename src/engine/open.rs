@@ -7,7 +7,9 @@ use serde::Serialize;
 use truenorth_protocol::{Answer, Checked, ModelInfo, Site};
 
 use super::config::{Config, Scaling};
-use super::error::{EngineError, backend};
+use super::error::EngineError;
+#[cfg(any(feature = "cuda", feature = "metal"))]
+use super::error::backend;
 use super::exec;
 use super::family::{NormKind, QkNorm};
 use super::load::{LoadOptions, Source};
@@ -61,7 +63,6 @@ pub struct EngineOptions {
 }
 
 /// A model in this process.
-#[derive(Debug)]
 pub struct Engine {
     pub(super) model: Model,
     pub(super) info: ModelInfo,
@@ -131,7 +132,7 @@ impl Engine {
             context: count(c.context),
             path: format!("engine/{place}/{}{kept}", options.precision.name()),
         };
-        Ok(Self { stored: source.dtypes(), model, info, tokenizer, stop })
+        Ok(Self { stored: source.identity_note(), model, info, tokenizer, stop })
     }
 
     /// What the model is.

@@ -76,6 +76,8 @@ pub struct NullTest {
     pub p: f64,
     /// Mean AUROC under the null.
     pub mean: f64,
+    /// The 2.5 % point of the AUROC under the null.
+    pub low: f64,
     /// The 97.5 % point of the AUROC under the null.
     pub high: f64,
 }
@@ -213,6 +215,7 @@ impl Pipeline {
             permutations: null.len(),
             p: (1 + reached) as f64 / (1 + null.len()) as f64,
             mean: crate::math::mean(&null)?,
+            low: crate::math::quantile(&null, 0.025)?,
             high: crate::math::quantile(&null, 0.975)?,
         }))
     }

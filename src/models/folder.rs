@@ -17,13 +17,8 @@ pub(super) const INDEX: &str = "model.safetensors.index.json";
 pub(super) const SINGLE: &str = "model.safetensors";
 
 /// Files that decide which tokens a text becomes, where they are present.
-const TOKENIZERS: [&str; 5] = [
-    "tokenizer.json",
-    "tokenizer.model",
-    "vocab.json",
-    "merges.txt",
-    "tokenizer_config.json",
-];
+const TOKENIZERS: [&str; 5] =
+    ["tokenizer.json", "tokenizer.model", "vocab.json", "merges.txt", "tokenizer_config.json"];
 
 /// Far above the largest index there is, far below what could exhaust memory.
 const INDEX_CAP: u64 = 64 << 20;
@@ -42,18 +37,9 @@ pub(super) fn folder(
 ) -> Result<Resolved, ModelsError> {
     let path = path.canonicalize().map_err(io("open", path))?;
     require_config(&path)?;
-    let weights = if untrained {
-        Vec::new()
-    } else {
-        weights(&path)?
-    };
+    let weights = if untrained { Vec::new() } else { weights(&path)? };
     let mut parts = vec![path.join(CONFIG)];
-    parts.extend(
-        TOKENIZERS
-            .iter()
-            .map(|name| path.join(name))
-            .filter(|file| file.is_file()),
-    );
+    parts.extend(TOKENIZERS.iter().map(|name| path.join(name)).filter(|file| file.is_file()));
     parts.extend(weights.iter().cloned());
     Ok(Resolved {
         identity: format!("sha256:{}", identity(&parts, options)?),
@@ -71,13 +57,8 @@ pub(super) fn require_config(path: &Path) -> Result<(), ModelsError> {
     if path.join(CONFIG).is_file() {
         return Ok(());
     }
-    let gguf = named_like(path, |name| name.ends_with(".gguf"))
-        .into_iter()
-        .next();
-    Err(ModelsError::NoConfig {
-        path: path.to_owned(),
-        gguf: gguf.map(|name| path.join(name)),
-    })
+    let gguf = named_like(path, |name| name.ends_with(".gguf")).into_iter().next();
+    Err(ModelsError::NoConfig { path: path.to_owned(), gguf: gguf.map(|name| path.join(name)) })
 }
 
 /// The weight files of a folder, in the order of their names.
@@ -86,10 +67,7 @@ pub(super) fn weights(path: &Path) -> Result<Vec<PathBuf>, ModelsError> {
         let index = path.join(INDEX);
         let shards = shards(&index)?;
         if let Some(shard) = shards.iter().find(|shard| !path.join(shard).is_file()) {
-            return Err(ModelsError::MissingShard {
-                index,
-                shard: shard.clone(),
-            });
+            return Err(ModelsError::MissingShard { index, shard: shard.clone() });
         }
         shards
     } else if path.join(SINGLE).is_file() {
@@ -102,10 +80,7 @@ pub(super) fn weights(path: &Path) -> Result<Vec<PathBuf>, ModelsError> {
             name.starts_with("pytorch_model") || name.ends_with(".h5") || name.ends_with(".msgpack")
         };
         let other = named_like(path, unread).into_iter().next();
-        return Err(ModelsError::NoWeights {
-            path: path.to_owned(),
-            other,
-        });
+        return Err(ModelsError::NoWeights { path: path.to_owned(), other });
     }
     let files: Vec<PathBuf> = names.iter().map(|name| path.join(name)).collect();
     for file in &files {
@@ -118,15 +93,10 @@ pub(super) fn weights(path: &Path) -> Result<Vec<PathBuf>, ModelsError> {
 
 /// The shards that an index names, each once, in the order of their names.
 pub(super) fn shards(index: &Path) -> Result<Vec<String>, ModelsError> {
-    let bad = |reason: String| ModelsError::BadIndex {
-        path: index.to_owned(),
-        reason,
-    };
+    let bad = |reason: String| ModelsError::BadIndex { path: index.to_owned(), reason };
     let mut text = String::new();
     let file = File::open(index).map_err(io("open", index))?;
-    file.take(INDEX_CAP)
-        .read_to_string(&mut text)
-        .map_err(io("read", index))?;
+    file.take(INDEX_CAP).read_to_string(&mut text).map_err(io("read", index))?;
     let parsed: Index = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
     let shards: BTreeSet<String> = parsed.weight_map.into_values().collect();
     if shards.is_empty() {
@@ -134,9 +104,7 @@ pub(super) fn shards(index: &Path) -> Result<Vec<String>, ModelsError> {
     }
     // An index is somebody else's file: it may not lead out of its folder.
     if let Some(shard) = shards.iter().find(|shard| !is_plain(shard)) {
-        return Err(bad(format!(
-            "the shard {shard:?} is not the name of a file beside it"
-        )));
+        return Err(bad(format!("the shard {shard:?} is not the name of a file beside it")));
     }
     Ok(shards.into_iter().collect())
 }
@@ -170,29 +138,20 @@ fn identity(files: &[PathBuf], options: &ResolveOptions) -> Result<String, Model
 /// A `.gguf` file.
 pub(super) fn gguf(path: &Path, options: &ResolveOptions) -> Result<Resolved, ModelsError> {
     let path = path.canonicalize().map_err(io("open", path))?;
-    let not = |reason| ModelsError::NotGguf {
-        path: path.clone(),
-        reason,
-    };
+    let not = |reason| ModelsError::NotGguf { path: path.clone(), reason };
     if !path.is_file() {
         return Err(not("it is not a regular file"));
     }
     let mut magic = Vec::new();
     let file = File::open(&path).map_err(io("open", &path))?;
-    file.take(4)
-        .read_to_end(&mut magic)
-        .map_err(io("read", &path))?;
+    file.take(4).read_to_end(&mut magic).map_err(io("read", &path))?;
     if magic.is_empty() {
         return Err(ModelsError::EmptyFile { path });
     }
     if magic != b"GGUF" {
         return Err(not("its first four bytes are not GGUF"));
     }
-    let name = path
-        .file_stem()
-        .unwrap_or(path.as_os_str())
-        .to_string_lossy()
-        .into_owned();
+    let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     Ok(Resolved {
         identity: format!("sha256:{}", remembered(&path, options)?),
         weights: vec![path.clone()],

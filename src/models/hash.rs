@@ -49,8 +49,7 @@ pub(super) fn copy(
         };
         let chunk = buffer.get(..read).unwrap_or_default();
         hasher.update(chunk);
-        to.write_all(chunk)
-            .map_err(|error| failed(End::Write, error))?;
+        to.write_all(chunk).map_err(|error| failed(End::Write, error))?;
         done += read as u64;
         progress(done)?;
     }
@@ -67,22 +66,12 @@ pub(super) fn file(path: &Path, options: &ResolveOptions) -> Result<String, Mode
         options.check_cancelled()
     };
     let failed = |_, source| io("read", path)(source);
-    copy(
-        &mut file,
-        &mut std::io::sink(),
-        &mut hasher,
-        total,
-        progress,
-        failed,
-    )?;
+    copy(&mut file, &mut std::io::sink(), &mut hasher, total, progress, failed)?;
     Ok(hex(&hasher.finalize()))
 }
 
 pub(super) fn display_name(path: &Path) -> String {
-    path.file_name()
-        .unwrap_or(path.as_os_str())
-        .to_string_lossy()
-        .into_owned()
+    path.file_name().unwrap_or(path.as_os_str()).to_string_lossy().into_owned()
 }
 
 /// What tells one state of a file from another without reading it.
@@ -119,13 +108,7 @@ pub(super) fn remembered(path: &Path, options: &ResolveOptions) -> Result<String
     }
     let sha256 = file(&path, options)?;
     if is_settled(&metadata) {
-        let _ = write(
-            &note,
-            &Remembered {
-                stamp,
-                sha256: sha256.clone(),
-            },
-        );
+        let _ = write(&note, &Remembered { stamp, sha256: sha256.clone() });
     }
     Ok(sha256)
 }
@@ -135,25 +118,16 @@ pub(super) fn remember(path: &Path, sha256: &str, options: &ResolveOptions) {
     let Ok(path) = path.canonicalize() else {
         return;
     };
-    let stamp = path
-        .metadata()
-        .ok()
-        .and_then(|metadata| stamp(&path, &metadata));
+    let stamp = path.metadata().ok().and_then(|metadata| stamp(&path, &metadata));
     if let Some(stamp) = stamp {
-        let what = Remembered {
-            stamp,
-            sha256: sha256.to_owned(),
-        };
+        let what = Remembered { stamp, sha256: sha256.to_owned() };
         let _ = write(&note_of(&path, options), &what);
     }
 }
 
 fn note_of(path: &Path, options: &ResolveOptions) -> PathBuf {
     let name = hex(&Sha256::digest(path.as_os_str().as_encoded_bytes()));
-    options
-        .cache_dir
-        .join("identity")
-        .join(format!("{name}.json"))
+    options.cache_dir.join("identity").join(format!("{name}.json"))
 }
 
 fn write(note: &Path, what: &Remembered) -> std::io::Result<()> {
@@ -172,11 +146,7 @@ fn is_settled(metadata: &Metadata) -> bool {
 }
 
 fn stamp(path: &Path, metadata: &Metadata) -> Option<Stamp> {
-    let modified = metadata
-        .modified()
-        .ok()?
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .ok()?;
+    let modified = metadata.modified().ok()?.duration_since(SystemTime::UNIX_EPOCH).ok()?;
     #[cfg(unix)]
     let inode = {
         use std::os::unix::fs::MetadataExt;
@@ -184,10 +154,5 @@ fn stamp(path: &Path, metadata: &Metadata) -> Option<Stamp> {
     };
     #[cfg(not(unix))]
     let inode = None;
-    Some(Stamp {
-        path: path.to_owned(),
-        size: metadata.len(),
-        modified: modified.as_nanos(),
-        inode,
-    })
+    Some(Stamp { path: path.to_owned(), size: metadata.len(), modified: modified.as_nanos(), inode })
 }

@@ -4,17 +4,13 @@
 
 use std::path::{Path, PathBuf};
 
-use hf_hub::progress::{
-    DownloadEvent, FileStatus, Progress as HubProgress, ProgressEvent, ProgressHandler,
-};
+use hf_hub::progress::{DownloadEvent, FileStatus, Progress as HubProgress, ProgressEvent, ProgressHandler};
 use hf_hub::{HFClientBuilder, HFError, HFRepositorySync, RepoTypeModel};
 
 use super::error::Cause;
 use super::folder::{INDEX, SINGLE, require_config, shards, weights};
 use super::spec::Repository;
-use super::{
-    Files, HubFailure, ModelsError, Progress, ProgressFn, ResolveOptions, Resolved, Stage,
-};
+use super::{Files, HubFailure, ModelsError, Progress, ProgressFn, ResolveOptions, Resolved, Stage};
 
 /// Everything but weights that a model may need.
 const SMALL: [&str; 10] = [
@@ -62,10 +58,7 @@ pub(super) fn resolve(
     let explain = |error| explain(repository, error);
     options.check_cancelled()?;
     let model = open(repository, &options.hub).map_err(explain)?;
-    let progress = options
-        .progress
-        .clone()
-        .map(|report| HubProgress::new(Reporter { report }));
+    let progress = options.progress.clone().map(|report| HubProgress::new(Reporter { report }));
     let folder = model
         .snapshot_download()
         .revision(revision.clone())
@@ -76,11 +69,7 @@ pub(super) fn resolve(
         .map_err(explain)?;
     require_config(&folder)?;
     // From here on the commit, lest a branch move between two files.
-    let commit = folder
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let commit = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if !untrained && !options.offline {
         for shard in names(&folder)? {
             options.check_cancelled()?;
@@ -92,21 +81,14 @@ pub(super) fn resolve(
                 .send();
             match sent {
                 Err(HFError::EntryNotFound { .. }) if shard == SINGLE => {
-                    return Err(ModelsError::NoWeights {
-                        path: folder,
-                        other: None,
-                    });
+                    return Err(ModelsError::NoWeights { path: folder, other: None });
                 }
                 sent => sent.map_err(explain)?,
             };
         }
     }
     Ok(Resolved {
-        weights: if untrained {
-            Vec::new()
-        } else {
-            weights(&folder)?
-        },
+        weights: if untrained { Vec::new() } else { weights(&folder)? },
         files: Files::Folder(folder),
         name: id.clone(),
         identity: format!("hf:{id}@{commit}"),
@@ -117,12 +99,8 @@ pub(super) fn resolve(
     })
 }
 
-fn open(
-    repository: &Repository,
-    options: &HubOptions,
-) -> Result<HFRepositorySync<RepoTypeModel>, HFError> {
-    let mut builder =
-        HFClientBuilder::new().user_agent(concat!("truenorth/", env!("CARGO_PKG_VERSION")));
+fn open(repository: &Repository, options: &HubOptions) -> Result<HFRepositorySync<RepoTypeModel>, HFError> {
+    let mut builder = HFClientBuilder::new().user_agent(concat!("truenorth/", env!("CARGO_PKG_VERSION")));
     if let Some(endpoint) = &options.endpoint {
         builder = builder.endpoint(endpoint);
     }
@@ -139,19 +117,15 @@ fn open(
 /// The weight files of a snapshot of which only the small files are there yet.
 fn names(folder: &Path) -> Result<Vec<String>, ModelsError> {
     let index = folder.join(INDEX);
-    if index.is_file() {
-        shards(&index)
-    } else {
-        Ok(vec![SINGLE.to_owned()])
-    }
+    if index.is_file() { shards(&index) } else { Ok(vec![SINGLE.to_owned()]) }
 }
 
 fn explain(repository: &Repository, error: HFError) -> ModelsError {
     let failure = match &error {
         HFError::Request { .. } => HubFailure::Unreachable,
-        HFError::RepoNotFound { .. }
-        | HFError::RevisionNotFound { .. }
-        | HFError::EntryNotFound { .. } => HubFailure::NotFound,
+        HFError::RepoNotFound { .. } | HFError::RevisionNotFound { .. } | HFError::EntryNotFound { .. } => {
+            HubFailure::NotFound
+        }
         HFError::AuthRequired { .. } | HFError::Forbidden { .. } => HubFailure::Denied,
         HFError::RateLimited { .. } => HubFailure::Limited,
         HFError::LocalEntryNotFound { .. } => HubFailure::NotCached,
@@ -181,27 +155,15 @@ impl ProgressHandler for Reporter {
             return;
         };
         let report = |item: &str, done, total| {
-            (self.report)(&Progress {
-                stage: Stage::Downloading,
-                item: item.to_owned(),
-                done,
-                total,
-            });
+            (self.report)(&Progress { stage: Stage::Downloading, item: item.to_owned(), done, total });
         };
         match event {
             DownloadEvent::Progress { files } => {
-                for file in files
-                    .iter()
-                    .filter(|file| file.status != FileStatus::Started)
-                {
+                for file in files.iter().filter(|file| file.status != FileStatus::Started) {
                     report(&file.filename, file.bytes_completed, file.total_bytes);
                 }
             }
-            DownloadEvent::AggregateProgress {
-                bytes_completed,
-                total_bytes,
-                ..
-            } => {
+            DownloadEvent::AggregateProgress { bytes_completed, total_bytes, .. } => {
                 report("weights", *bytes_completed, *total_bytes);
             }
             DownloadEvent::Start { .. } | DownloadEvent::Complete => {}

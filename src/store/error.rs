@@ -113,10 +113,7 @@ pub enum StoreError {
 }
 
 fn expected(rows: usize, width: usize) -> String {
-    rows.checked_mul(width).map_or_else(
-        || "a product that fits in memory".to_owned(),
-        |n| n.to_string(),
-    )
+    rows.checked_mul(width).map_or_else(|| "a product that fits in memory".to_owned(), |n| n.to_string())
 }
 
 impl StoreError {
@@ -149,25 +146,18 @@ impl StoreError {
 }
 
 /// Sorts what SQLite said by what the user can do about it.
-pub(super) fn explain(
-    source: rusqlite::Error,
-    file: Option<&Path>,
-    waited: Duration,
-) -> StoreError {
+pub(super) fn explain(source: rusqlite::Error, file: Option<&Path>, waited: Duration) -> StoreError {
     let path = file.map_or_else(|| PathBuf::from(":memory:"), Path::to_owned);
     match source.sqlite_error_code() {
         Some(ErrorCode::DiskFull) => StoreError::Full { path, source },
-        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => StoreError::ReadOnly {
-            path,
-            source: Some(source),
-        },
+        Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => {
+            StoreError::ReadOnly { path, source: Some(source) }
+        }
         Some(ErrorCode::CannotOpen) => StoreError::Open { path, source },
         Some(ErrorCode::NotADatabase) => StoreError::NotADatabase { path, source },
-        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => StoreError::Locked {
-            path,
-            waited,
-            source,
-        },
+        Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => {
+            StoreError::Locked { path, waited, source }
+        }
         Some(ErrorCode::DatabaseCorrupt) => StoreError::Damaged {
             path,
             detail: "its pages do not fit together".to_owned(),

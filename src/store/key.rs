@@ -44,14 +44,7 @@ impl Context {
     }
 
     fn fields(&self) -> [&str; 6] {
-        [
-            &self.model,
-            &self.revision,
-            &self.dtype,
-            &self.path,
-            &self.site,
-            &self.positions,
-        ]
+        [&self.model, &self.revision, &self.dtype, &self.path, &self.site, &self.positions]
     }
 }
 

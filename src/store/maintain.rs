@@ -109,11 +109,7 @@ impl Store {
                 .map_err(self.explain())?;
             if detail != "ok" {
                 let path = self.file.clone().unwrap_or_default();
-                return Err(StoreError::Damaged {
-                    path,
-                    detail,
-                    source: None,
-                });
+                return Err(StoreError::Damaged { path, detail, source: None });
             }
             inner
                 .connection
@@ -134,15 +130,12 @@ impl Store {
             report.checked += batch.checked;
             report.bytes += batch.bytes;
             if delete {
-                report.deleted += delete_corrupt(&mut inner.connection, &batch.corrupt)
-                    .map_err(self.explain())?;
+                report.deleted +=
+                    delete_corrupt(&mut inner.connection, &batch.corrupt).map_err(self.explain())?;
             }
             report.corrupt.extend(batch.corrupt);
             drop(inner);
-            progress(Checked {
-                done: report.checked.min(total),
-                total,
-            });
+            progress(Checked { done: report.checked.min(total), total });
         }
     }
 
@@ -160,10 +153,7 @@ impl Store {
             let connection = &inner.connection;
             doomed(connection, options).map_err(self.explain())?
         };
-        let mut report = GcReport {
-            file_before,
-            ..GcReport::default()
-        };
+        let mut report = GcReport { file_before, ..GcReport::default() };
         for batch in doomed.chunks(GC_BATCH) {
             let mut inner = self.lock();
             let (removed, bytes) = remove(&mut inner.connection, batch).map_err(self.explain())?;
@@ -173,10 +163,7 @@ impl Store {
         if report.removed > 0 {
             self.lock()
                 .connection
-                .execute(
-                    "DELETE FROM contexts WHERE id NOT IN (SELECT context FROM entries)",
-                    [],
-                )
+                .execute("DELETE FROM contexts WHERE id NOT IN (SELECT context FROM entries)", [])
                 .map_err(self.explain())?;
         }
         self.shrink()?;
@@ -230,12 +217,7 @@ fn check_batch(connection: &Connection, after: i64) -> rusqlite::Result<Batch> {
          LEFT JOIN contexts ON contexts.id = context
          WHERE entries.id > ?1 ORDER BY entries.id LIMIT ?2",
     )?;
-    let mut batch = Batch {
-        checked: 0,
-        bytes: 0,
-        last: None,
-        corrupt: Vec::new(),
-    };
+    let mut batch = Batch { checked: 0, bytes: 0, last: None, corrupt: Vec::new() };
     let mut rows = statement.query([after, signed(VERIFY_BATCH as u64)])?;
     while let Some(row) = rows.next()? {
         let (id, key): (i64, Vec<u8>) = (row.get(0)?, row.get(1)?);
@@ -246,12 +228,7 @@ fn check_batch(connection: &Connection, after: i64) -> rusqlite::Result<Batch> {
         batch.bytes += data.as_ref().map_or(0, |data| data.len() as u64);
         let (height, width) = (row.get(2)?, row.get(3)?);
         if data.is_none_or(|data| checksum(&key, height, width, &data)[..] != sum[..]) {
-            batch.corrupt.push(CorruptEntry {
-                id,
-                key,
-                model: row.get(6)?,
-                site: row.get(7)?,
-            });
+            batch.corrupt.push(CorruptEntry { id, key, model: row.get(6)?, site: row.get(7)? });
         }
     }
     Ok(batch)
@@ -267,18 +244,13 @@ fn doomed(connection: &Connection, options: GcOptions) -> rusqlite::Result<Vec<D
     let mut excess = match options.max_bytes {
         Some(max) => {
             let bytes: i64 =
-                connection.query_row("SELECT coalesce(sum(bytes), 0) FROM entries", [], |row| {
-                    row.get(0)
-                })?;
+                connection.query_row("SELECT coalesce(sum(bytes), 0) FROM entries", [], |row| row.get(0))?;
             unsigned(bytes).saturating_sub(max)
         }
         None => 0,
     };
-    let cutoff = options
-        .older_than
-        .map_or(i64::MIN, |age| now().saturating_sub(signed(age.as_secs())));
-    let mut statement =
-        connection.prepare("SELECT id, used, bytes FROM entries ORDER BY used, id")?;
+    let cutoff = options.older_than.map_or(i64::MIN, |age| now().saturating_sub(signed(age.as_secs())));
+    let mut statement = connection.prepare("SELECT id, used, bytes FROM entries ORDER BY used, id")?;
     let mut rows = statement.query([])?;
     let mut doomed = Vec::new();
     while let Some(row) = rows.next()? {
@@ -287,10 +259,7 @@ fn doomed(connection: &Connection, options: GcOptions) -> rusqlite::Result<Vec<D
             break;
         }
         excess = excess.saturating_sub(unsigned(row.get(2)?));
-        doomed.push(Doomed {
-            id: row.get(0)?,
-            used,
-        });
+        doomed.push(Doomed { id: row.get(0)?, used });
     }
     Ok(doomed)
 }
@@ -306,9 +275,7 @@ fn remove(connection: &mut Connection, batch: &[Doomed]) -> rusqlite::Result<(u6
             .query_row([entry.id, entry.used], |row| row.get(0))
             .optional()?;
         if let Some(size) = size {
-            transaction
-                .prepare_cached("DELETE FROM payloads WHERE id = ?1")?
-                .execute([entry.id])?;
+            transaction.prepare_cached("DELETE FROM payloads WHERE id = ?1")?.execute([entry.id])?;
             removed += 1;
             bytes += unsigned(size);
         }

@@ -96,10 +96,7 @@ impl Store {
     /// # Errors
     /// As [`Store::open`].
     pub fn open_with(dir: &Path, busy_timeout: Duration) -> Result<Store, StoreError> {
-        std::fs::create_dir_all(dir).map_err(|source| StoreError::Folder {
-            path: dir.to_owned(),
-            source,
-        })?;
+        std::fs::create_dir_all(dir).map_err(|source| StoreError::Folder { path: dir.to_owned(), source })?;
         let file = dir.join(FILE_NAME);
         let connection = schema::open(&file, busy_timeout)?;
         Ok(Store::from_connection(connection, Some(file), busy_timeout))
@@ -110,24 +107,12 @@ impl Store {
     /// # Errors
     /// When SQLite cannot allocate the database.
     pub fn in_memory() -> Result<Store, StoreError> {
-        Ok(Store::from_connection(
-            schema::in_memory()?,
-            None,
-            BUSY_TIMEOUT,
-        ))
+        Ok(Store::from_connection(schema::in_memory()?, None, BUSY_TIMEOUT))
     }
 
-    fn from_connection(
-        connection: Connection,
-        file: Option<PathBuf>,
-        busy_timeout: Duration,
-    ) -> Store {
+    fn from_connection(connection: Connection, file: Option<PathBuf>, busy_timeout: Duration) -> Store {
         Store {
-            inner: Mutex::new(Inner {
-                connection,
-                touched: HashMap::new(),
-                corrupt: Vec::new(),
-            }),
+            inner: Mutex::new(Inner { connection, touched: HashMap::new(), corrupt: Vec::new() }),
             file,
             busy_timeout,
             session: Counts::default(),

@@ -52,9 +52,7 @@ impl Store {
         let found = self.fetch(&hashes)?;
         Ok(found
             .into_iter()
-            .map(|entry| {
-                entry.and_then(|entry| Activation::from_bytes(entry.rows, entry.width, &entry.data))
-            })
+            .map(|entry| entry.and_then(|entry| Activation::from_bytes(entry.rows, entry.width, &entry.data)))
             .collect())
     }
 
@@ -77,14 +75,9 @@ impl Store {
         let mut corrupt = Vec::new();
         let mut results = Vec::with_capacity(hashes.len());
         let mut hits = 0;
-        let Inner {
-            connection,
-            touched,
-            ..
-        } = &mut *inner;
-        let read = connection
-            .transaction_with_behavior(TransactionBehavior::Deferred)
-            .map_err(self.explain())?;
+        let Inner { connection, touched, .. } = &mut *inner;
+        let read =
+            connection.transaction_with_behavior(TransactionBehavior::Deferred).map_err(self.explain())?;
         let time = now();
         for hash in hashes {
             match lookup(&read, hash).map_err(self.explain())? {
@@ -105,12 +98,8 @@ impl Store {
         read.finish().map_err(self.explain())?;
 
         self.session.hits.fetch_add(hits, Ordering::Relaxed);
-        self.session
-            .misses
-            .fetch_add(hashes.len() as u64 - hits, Ordering::Relaxed);
-        self.session
-            .corrupt
-            .fetch_add(corrupt.len() as u64, Ordering::Relaxed);
+        self.session.misses.fetch_add(hashes.len() as u64 - hits, Ordering::Relaxed);
+        self.session.corrupt.fetch_add(corrupt.len() as u64, Ordering::Relaxed);
         // Neither of the following writes may fail a read: a corrupt entry that stays is
         // replaced by the next put, and times of use wait for the next chance.
         let _ = delete_corrupt(&mut inner.connection, &corrupt);
@@ -137,13 +126,7 @@ fn lookup(connection: &Connection, hash: &[u8; 32]) -> rusqlite::Result<Lookup> 
             let (id, rows, width) = (row.get(0)?, row.get(1)?, row.get(2)?);
             let data = data.filter(|data| checksum(hash, rows, width, data)[..] == sum[..]);
             Ok(match data {
-                Some(data) => Lookup::Found(Found {
-                    id,
-                    rows,
-                    width,
-                    used: row.get(3)?,
-                    data,
-                }),
+                Some(data) => Lookup::Found(Found { id, rows, width, used: row.get(3)?, data }),
                 None => Lookup::Corrupt(CorruptEntry {
                     id,
                     key: hash.to_vec(),

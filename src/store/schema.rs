@@ -62,8 +62,7 @@ pub(super) fn open(file: &Path, busy_timeout: Duration) -> Result<Connection, St
 }
 
 pub(super) fn in_memory() -> Result<Connection, StoreError> {
-    let connection =
-        Connection::open_in_memory().map_err(|source| explain(source, None, Duration::ZERO))?;
+    let connection = Connection::open_in_memory().map_err(|source| explain(source, None, Duration::ZERO))?;
     prepare(connection, None, Duration::ZERO)
 }
 
@@ -88,33 +87,19 @@ fn prepare(
         });
     }
     // These two only act on a file without tables.
-    connection
-        .pragma_update(None, "page_size", PAGE_SIZE)
-        .map_err(explain)?;
-    connection
-        .pragma_update(None, "auto_vacuum", "INCREMENTAL")
-        .map_err(explain)?;
-    connection
-        .pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(()))
-        .map_err(explain)?;
-    connection
-        .pragma_update(None, "synchronous", "NORMAL")
-        .map_err(explain)?;
+    connection.pragma_update(None, "page_size", PAGE_SIZE).map_err(explain)?;
+    connection.pragma_update(None, "auto_vacuum", "INCREMENTAL").map_err(explain)?;
+    connection.pragma_update_and_check(None, "journal_mode", "WAL", |_| Ok(())).map_err(explain)?;
+    connection.pragma_update(None, "synchronous", "NORMAL").map_err(explain)?;
     if version == VERSION {
         return Ok(connection);
     }
-    let write = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(explain)?;
+    let write = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
     // Again, now that no other process can be creating the tables at the same moment.
     if check_identity(&write, file, busy_timeout)? == 0 {
         write.execute_batch(TABLES).map_err(explain)?;
-        write
-            .pragma_update(None, "application_id", APPLICATION_ID)
-            .map_err(explain)?;
-        write
-            .pragma_update(None, "user_version", VERSION)
-            .map_err(explain)?;
+        write.pragma_update(None, "application_id", APPLICATION_ID).map_err(explain)?;
+        write.pragma_update(None, "user_version", VERSION).map_err(explain)?;
     }
     write.commit().map_err(explain)?;
     Ok(connection)
@@ -136,11 +121,7 @@ fn check_identity(
     let version = pragma("user_version")?;
     if found == APPLICATION_ID {
         if version > VERSION {
-            return Err(StoreError::NewerSchema {
-                path: path(),
-                found: version,
-                supported: VERSION,
-            });
+            return Err(StoreError::NewerSchema { path: path(), found: version, supported: VERSION });
         }
         return Ok(version);
     }
@@ -148,11 +129,7 @@ fn check_identity(
         .query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get(0))
         .map_err(|source| explain(source, file, busy_timeout))?;
     if found != 0 || version != 0 || tables != 0 {
-        return Err(StoreError::Foreign {
-            path: path(),
-            found,
-            expected: APPLICATION_ID,
-        });
+        return Err(StoreError::Foreign { path: path(), found, expected: APPLICATION_ID });
     }
     Ok(0)
 }

@@ -27,11 +27,7 @@ impl Kind {
     }
 
     fn from_code(code: i64) -> Kind {
-        if code == 0 {
-            Kind::Activation
-        } else {
-            Kind::Result
-        }
+        if code == 0 { Kind::Activation } else { Kind::Result }
     }
 }
 

@@ -20,17 +20,9 @@ impl Activation {
     /// When `values` does not hold `rows × width` numbers.
     pub fn new(rows: usize, width: usize, values: Vec<f32>) -> Result<Self, StoreError> {
         if rows.checked_mul(width) != Some(values.len()) {
-            return Err(StoreError::Shape {
-                rows,
-                width,
-                values: values.len(),
-            });
+            return Err(StoreError::Shape { rows, width, values: values.len() });
         }
-        Ok(Activation {
-            rows,
-            width,
-            values,
-        })
+        Ok(Activation { rows, width, values })
     }
 
     /// Number of positions.
@@ -51,9 +43,7 @@ impl Activation {
     /// One position's vector, `[width]`; `None` past the last row.
     pub fn row(&self, row: usize) -> Option<&[f32]> {
         let start = row.checked_mul(self.width)?;
-        (row < self.rows)
-            .then(|| self.values.get(start..start + self.width))
-            .flatten()
+        (row < self.rows).then(|| self.values.get(start..start + self.width)).flatten()
     }
 
     /// The numbers, row after row, without a copy.
@@ -62,10 +52,7 @@ impl Activation {
     }
 
     pub(super) fn to_bytes(&self) -> Vec<u8> {
-        self.values
-            .iter()
-            .flat_map(|value| value.to_le_bytes())
-            .collect()
+        self.values.iter().flat_map(|value| value.to_le_bytes()).collect()
     }
 
     /// The matrix in `bytes`; `None` when they do not hold `rows × width` numbers.
@@ -75,15 +62,8 @@ impl Activation {
         if !rest.is_empty() || rows.checked_mul(width)? != numbers.len() {
             return None;
         }
-        let values = numbers
-            .iter()
-            .map(|number| f32::from_le_bytes(*number))
-            .collect();
-        Some(Activation {
-            rows,
-            width,
-            values,
-        })
+        let values = numbers.iter().map(|number| f32::from_le_bytes(*number)).collect();
+        Some(Activation { rows, width, values })
     }
 }
 

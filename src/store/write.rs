@@ -45,9 +45,7 @@ impl Store {
             return Ok(());
         }
         self.write(|transaction, contexts, tally| {
-            entries
-                .iter()
-                .try_for_each(|(key, value)| put(transaction, contexts, tally, key, value))
+            entries.iter().try_for_each(|(key, value)| put(transaction, contexts, tally, key, value))
         })
     }
 
@@ -58,13 +56,7 @@ impl Store {
     pub fn put_result(&self, key: &ResultKey, data: &[u8]) -> Result<(), StoreError> {
         self.write(|transaction, _, tally| {
             let context = context_id(transaction, &key.context())?;
-            let entry = Entry {
-                key: key.hash(),
-                kind: Kind::Result,
-                rows: 0,
-                width: 0,
-                data,
-            };
+            let entry = Entry { key: key.hash(), kind: Kind::Result, rows: 0, width: 0, data };
             insert(transaction, context, &entry, tally)
         })
     }
@@ -84,16 +76,11 @@ impl Store {
         body: impl FnOnce(&Transaction<'_>, &mut Contexts, &mut Tally) -> rusqlite::Result<()>,
     ) -> Result<(), StoreError> {
         let mut inner = self.lock();
-        let Inner {
-            connection,
-            touched,
-            ..
-        } = &mut *inner;
+        let Inner { connection, touched, .. } = &mut *inner;
         // Immediate: a transaction that begins by reading and then wants to write is refused
         // at once when another process wrote in between, however long the timeout.
-        let transaction = connection
-            .transaction_with_behavior(TransactionBehavior::Immediate)
-            .map_err(self.explain())?;
+        let transaction =
+            connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(self.explain())?;
         let mut tally = Tally::default();
         body(&transaction, &mut Contexts::default(), &mut tally).map_err(self.explain())?;
         count(&transaction, "computed", tally.computed).map_err(self.explain())?;
@@ -101,9 +88,7 @@ impl Store {
         touch(&transaction, touched).map_err(self.explain())?;
         transaction.commit().map_err(self.explain())?;
         touched.clear();
-        self.session
-            .writes
-            .fetch_add(tally.computed + tally.rewritten, Ordering::Relaxed);
+        self.session.writes.fetch_add(tally.computed + tally.rewritten, Ordering::Relaxed);
         Ok(())
     }
 }
@@ -138,14 +123,7 @@ fn put(
 }
 
 fn context_id(connection: &Connection, context: &Context) -> rusqlite::Result<i64> {
-    let Context {
-        model,
-        revision,
-        dtype,
-        path,
-        site,
-        positions,
-    } = context;
+    let Context { model, revision, dtype, path, site, positions } = context;
     let values = params![model, revision, dtype, path, site, positions];
     connection
         .prepare_cached(
@@ -216,8 +194,7 @@ pub(super) fn count(connection: &Connection, name: &str, by: u64) -> rusqlite::R
 }
 
 fn touch(connection: &Connection, touched: &HashMap<i64, i64>) -> rusqlite::Result<()> {
-    let mut statement =
-        connection.prepare_cached("UPDATE entries SET used = max(used, ?2) WHERE id = ?1")?;
+    let mut statement = connection.prepare_cached("UPDATE entries SET used = max(used, ?2) WHERE id = ?1")?;
     for (id, time) in touched {
         statement.execute([id, time])?;
     }
@@ -228,9 +205,7 @@ pub(super) fn flush_touched(inner: &mut Inner) -> rusqlite::Result<()> {
     if inner.touched.is_empty() {
         return Ok(());
     }
-    let transaction = inner
-        .connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let transaction = inner.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     touch(&transaction, &inner.touched)?;
     transaction.commit()?;
     inner.touched.clear();
@@ -239,10 +214,7 @@ pub(super) fn flush_touched(inner: &mut Inner) -> rusqlite::Result<()> {
 
 /// Removes entries found corrupt, unless another process has replaced them meanwhile. Returns how
 /// many are gone.
-pub(super) fn delete_corrupt(
-    connection: &mut Connection,
-    corrupt: &[CorruptEntry],
-) -> rusqlite::Result<u64> {
+pub(super) fn delete_corrupt(connection: &mut Connection, corrupt: &[CorruptEntry]) -> rusqlite::Result<u64> {
     if corrupt.is_empty() {
         return Ok(0);
     }
@@ -252,12 +224,9 @@ pub(super) fn delete_corrupt(
         if verifies(&transaction, entry.id)? {
             continue;
         }
-        transaction
-            .prepare_cached("DELETE FROM payloads WHERE id = ?1")?
-            .execute([entry.id])?;
-        deleted += transaction
-            .prepare_cached("DELETE FROM entries WHERE id = ?1")?
-            .execute([entry.id])? as u64;
+        transaction.prepare_cached("DELETE FROM payloads WHERE id = ?1")?.execute([entry.id])?;
+        deleted +=
+            transaction.prepare_cached("DELETE FROM entries WHERE id = ?1")?.execute([entry.id])? as u64;
     }
     count(&transaction, "corrupt", deleted)?;
     transaction.commit()?;

@@ -91,6 +91,8 @@ pub struct Score {
     /// What stands between sequence and probe.
     #[serde(default = "space")]
     pub join: String,
+    /// Two kinds of sequences, the first expected to score higher.
+    pub contrast: Option<[String; 2]>,
 }
 
 /// Steered samples.
@@ -147,8 +149,10 @@ by_name!(write_positions, truenorth_protocol::WriteAt);
 impl StudyFile {
     /// Reads and checks a study file; data paths become relative to the working folder.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text = std::fs::read_to_string(path).request(format!("can't read the study {}", path.display()))?;
-        let mut study: Self = toml::from_str(&text).request(format!("can't read the study {}", path.display()))?;
+        let text =
+            std::fs::read_to_string(path).request(format!("can't read the study {}", path.display()))?;
+        let mut study: Self =
+            toml::from_str(&text).request(format!("can't read the study {}", path.display()))?;
         study.check()?;
         let base = path.parent().unwrap_or(Path::new(""));
         let data = &mut study.data;
@@ -183,7 +187,10 @@ impl StudyFile {
         }
         let wants_sentiment = self.direction.project_out.iter().any(|p| p == "sentiment");
         if wants_sentiment && self.data.sentiment.is_none() {
-            return Err(wrong_hint("project_out names sentiment, but data.sentiment is missing", "name the file"));
+            return Err(wrong_hint(
+                "project_out names sentiment, but data.sentiment is missing",
+                "name the file",
+            ));
         }
         if self.score.is_some() && (self.data.probes.is_none() || self.data.sequences.is_none()) {
             return Err(wrong_hint("[score] needs data.probes and data.sequences", "name the files"));

@@ -49,9 +49,9 @@ impl Journal {
     pub fn read(folder: &Path) -> anyhow::Result<Option<State>> {
         let path = folder.join("state.json");
         match std::fs::read(&path) {
-            Ok(bytes) => {
-                Ok(Some(serde_json::from_slice(&bytes).with_context(|| format!("can't read {}", path.display()))?))
-            }
+            Ok(bytes) => Ok(Some(
+                serde_json::from_slice(&bytes).with_context(|| format!("can't read {}", path.display()))?,
+            )),
             Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
             Err(e) => Err(e).with_context(|| format!("can't read {}", path.display())),
         }

@@ -124,7 +124,8 @@ impl Status {
         };
         let mut rows = vec![vec!["stage".to_owned(), "state".to_owned()]];
         for stage in &state.stages {
-            let done = stage.seconds.map_or_else(|| "begun, not done".into(), |s| format!("done in {s:.1} s"));
+            let done =
+                stage.seconds.map_or_else(|| "begun, not done".into(), |s| format!("done in {s:.1} s"));
             rows.push(vec![stage.name.clone(), done]);
         }
         rows.push(vec!["report".into(), if state.done { "written" } else { "not yet" }.into()]);

@@ -6,17 +6,17 @@ use std::path::Path;
 use anyhow::Context as _;
 use serde::Serialize;
 use truenorth::analysis::extract::{self, ProjectOut, Question};
-use truenorth::analysis::score::{self, Scored, Sequence};
+use truenorth::analysis::score::{self, Contrast, Scored, Sequence};
 use truenorth::analysis::steer::{self, Dose, Steered};
 use truenorth::analysis::{Named, Reader};
 use truenorth::data::{
     Loaded, Pair, PromptRow, SentimentRow, SequenceRow, Template, read_pairs, read_sentiment,
 };
-use truenorth::estimate::{Direction, Extraction, HeldOut, HeldOutParams, Pipeline, Samples};
+use truenorth::estimate::{Extraction, HeldOut, HeldOutParams, Pipeline, Samples};
 use truenorth::math::{self, Seeds};
 use truenorth_protocol::graph::Sampling;
 
-use super::super::direction::{artifact, estimator};
+use super::super::direction::{Made, artifact, estimator};
 use super::super::output::Request as _;
 use super::super::progress::{self, Bar};
 use super::super::session;
@@ -51,6 +51,8 @@ pub struct Results {
     /// Cosines of the estimators' directions.
     pub cosines: Vec<Vec<f64>>,
     pub board: Vec<Scored>,
+    /// The board's two kinds that the study sets against each other.
+    pub contrast: Option<Contrast>,
     pub steered: Vec<Steered>,
 }
 
@@ -97,8 +99,9 @@ impl Run<'_> {
         let estimated = journal.stage("estimate", || self.estimate(&question, &samples, residual_norm))?;
         let cosines = cosines(&estimated)?;
         let board = journal.stage("score", || self.score(&estimated))?;
+        let contrast = self.contrast(&board)?;
         let steered = journal.stage("steer", || self.steer(&estimated, residual_norm))?;
-        Ok(Results { residual_norm, estimated, cosines, board, steered })
+        Ok(Results { residual_norm, estimated, cosines, board, contrast, steered })
     }
 
     fn bar(&self, what: &str, unit: &str) -> Bar {
@@ -123,8 +126,7 @@ impl Run<'_> {
         let bar = self.bar("reading sentiment", "tokens");
         let sentiment = self.data.sentiment.as_ref().map(|s| &s.rows[..]);
         let (site, at) = (study.site, study.positions);
-        let nuisances =
-            extract::nuisances(&self.reader, &self.data.project_out, sentiment, site, at, &bar)?;
+        let nuisances = extract::nuisances(&self.reader, &self.data.project_out, sentiment, site, at, &bar)?;
         drop(bar);
         let seeds = Seeds::new(study.seed);
         let folder = self.folder.join("directions");
@@ -149,18 +151,16 @@ impl Run<'_> {
             let extraction = pipeline.extract(samples, by_pair.by, &seeds)?;
             let by_pair = pipeline.held_out(samples, &by_pair, &seeds)?;
             let by_axis = pipeline.held_out(samples, &by_axis, &seeds)?;
-            let info = self.reader.runner().info();
-            let held_out = [&by_pair, &by_axis];
-            let direction: Direction = artifact(
-                &extraction,
-                &pipeline.estimator,
+            let made = Made {
                 question,
-                info,
-                (site, at),
-                &study.template,
-                Some(residual_norm),
-                &held_out,
-            )?;
+                info: self.reader.runner().info(),
+                site,
+                positions: at,
+                template: Some(&study.template),
+                residual_norm: (residual_norm, "neutral prompts"),
+                held_out: &[&by_pair, &by_axis],
+            };
+            let direction = artifact(&extraction, &pipeline.estimator, &made)?;
             let path = folder.join(format!("{name}.safetensors"));
             direction.save(&path).with_context(|| format!("can't write {}", path.display()))?;
             all.push(Estimated { name: name.clone(), extraction, by_pair, by_axis });
@@ -178,11 +178,18 @@ impl Run<'_> {
         let sequences: Vec<Sequence> =
             sequences.rows.iter().map(|s| Sequence { id: s.id.clone(), text: s.text.clone() }).collect();
         let bar = self.bar("scoring sequences", "tokens");
-        let shifts =
-            score::shifts(&self.reader, self.study.site, probes, &sequences, &score.join, &bar)?;
+        let shifts = score::shifts(&self.reader, self.study.site, probes, &sequences, &score.join, &bar)?;
         let board = score::board(&shifts, &sequences, primary.extraction.fit.direction.view())?;
         session::write_jsonl(Some(&self.folder.join("board.jsonl")), &board)?;
         Ok(board)
+    }
+
+    fn contrast(&self, board: &[Scored]) -> anyhow::Result<Option<Contrast>> {
+        let kinds = self.study.score.as_ref().and_then(|s| s.contrast.as_ref());
+        let (Some([high, low]), Some(sequences)) = (kinds, &self.data.sequences) else { return Ok(None) };
+        let of_rows: Vec<Option<String>> = sequences.rows.iter().map(|s| s.kind.clone()).collect();
+        let seeds = Seeds::new(self.study.seed);
+        Ok(Some(score::contrast(board, &of_rows, [high, low], 10_000, &seeds)?))
     }
 
     fn steer(&self, estimated: &[Estimated], residual_norm: f64) -> anyhow::Result<Vec<Steered>> {

@@ -111,7 +111,7 @@ impl Config {
         }
         let family =
             FAMILIES.iter().find(|f| f.name == model_type).ok_or_else(|| ConfigError::UnknownFamily {
-                found: keys::short(&Value::from(model_type)),
+                found: model_type.chars().take(60).collect(),
                 expected: FAMILIES.map(|f| f.name).join(", "),
             })?;
         let r = Reader::new(map, "", family.name);
@@ -211,7 +211,7 @@ fn has_kv_heads(family: &Family) -> bool {
 
 fn check_rope(r: &Reader, rope: &Rope, head_dim: usize) -> Result<(), ConfigError> {
     let dims = super::rope::rotated(rope.partial, head_dim);
-    if dims == 0 || dims > head_dim || dims % 2 != 0 {
+    if dims == 0 || dims > head_dim || !dims.is_multiple_of(2) {
         let expected = format!("a share of the {head_dim} dimensions of a head that is even");
         return Err(r.bad("partial_rotary_factor", &rope.partial.into(), &expected));
     }

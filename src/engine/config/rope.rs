@@ -67,7 +67,8 @@ pub(super) fn read(r: &Reader, family: &Family, context: usize) -> Result<Option
     let Positions::Rotary { theta_key, theta, partial_key, partial, local } = family.positions else {
         return Ok(None);
     };
-    let theta = r.positive(theta_key)?.unwrap_or(theta);
+    let default = theta;
+    let theta = r.positive(theta_key)?.unwrap_or(default);
     let partial = r.positive(partial_key)?.unwrap_or(partial);
     let divisors = divisors(r)?;
     let own = match local {
@@ -94,6 +95,11 @@ pub(super) fn read(r: &Reader, family: &Family, context: usize) -> Result<Option
             return Err(r.bad("rope_parameters", &Value::String("flat".into()), expected));
         }
     } else {
+        if local == LocalRope::Unscaled && theta != default {
+            // Versions of transformers disagree about the base of sliding layers then.
+            let expected = format!("{default}, or `rope_parameters` by kind of layer");
+            return Err(r.bad(theta_key, &theta.into(), &expected));
+        }
         let full = match r.object("rope_scaling")? {
             Some(given) => entry(&given, plain(theta), context, false)?,
             None => plain(theta),

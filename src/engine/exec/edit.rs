@@ -23,7 +23,7 @@ pub(super) enum Ready {
 /// finite.
 #[derive(Debug, thiserror::Error)]
 #[error("the {0} of the edit, computed in the graph, is {1}; check the nodes it comes from")]
-pub struct BadInput(&'static str, &'static str);
+pub(super) struct BadInput(&'static str, &'static str);
 
 impl Ready {
     /// Resolves an edit.
@@ -128,7 +128,8 @@ mod tests {
     #[test]
     fn each_prompt_has_its_own_dose() {
         let d = Val::f32(vec![1], vec![2.0]);
-        let edit = Edit::Add { direction: NodeId(0), alpha: vec![0.0, 1.5], unit: AlphaUnit::Norm(NodeId(0)) };
+        let edit =
+            Edit::Add { direction: NodeId(0), alpha: vec![0.0, 1.5], unit: AlphaUnit::Norm(NodeId(0)) };
         let add = ready(&edit, &d);
         let (mut a, mut b) = ([1.0], [1.0]);
         add.apply(0, &mut a);

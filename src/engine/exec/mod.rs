@@ -12,13 +12,12 @@ mod value;
 
 use std::ops::Range;
 
-pub use edit::BadInput;
 use truenorth_protocol::graph::{Op, Sampling};
 use truenorth_protocol::tensor::TensorError;
 use truenorth_protocol::{Answer, Checked, Graph, Prompt, ReadAt, Site, WriteAt};
 
 use super::Engine;
-use super::error::EngineError;
+use super::error::{EngineError, backend};
 use super::layout::{Batch, Need, RowNeed};
 use super::model::Logits;
 use super::sample::Sampler;
@@ -231,7 +230,9 @@ impl<'g> Run<'_, 'g> {
         let logprobs = drawn
             .0
             .iter()
-            .flat_map(|s| s.iter().map(|(_, l)| *l).chain(std::iter::repeat(0.0)).take(steps).collect::<Vec<_>>())
+            .flat_map(|s| {
+                s.iter().map(|(_, l)| *l).chain(std::iter::repeat(0.0)).take(steps).collect::<Vec<_>>()
+            })
             .collect();
         let graph = state.checked().graph();
         for (i, op) in graph.nodes.iter().enumerate() {
@@ -274,15 +275,24 @@ impl Drawn {
 
 /// The logits after the last token of each sequence.
 fn last_rows(logits: &Logits, sequences: &[usize]) -> Result<Vec<Vec<f32>>, RunError> {
-    let rows: Vec<usize> = sequences.iter().filter_map(|s| logits.rows.last_of(*s)).collect();
-    logits.read(&rows).map_err(failed)
+    let all: Vec<Vec<f32>> = logits.tensor.to_vec2().map_err(backend("the logits")).map_err(failed)?;
+    let last = |seq: &usize| logits.rows.last_of(*seq).and_then(|row| all.get(row).cloned());
+    Ok(sequences.iter().filter_map(last).collect())
 }
 
 fn failed(source: EngineError) -> RunError {
     let hint = source.hint().map(str::to_owned);
-    RunError::Failed { what: "the engine could not run the graph".into(), source: Some(Box::new(source)), hint }
+    RunError::Failed {
+        what: "the engine could not run the graph".into(),
+        source: Some(Box::new(source)),
+        hint,
+    }
 }
 
 fn tensor(source: TensorError) -> RunError {
-    RunError::Failed { what: "a value of the graph has no tensor".into(), source: Some(Box::new(source)), hint: None }
+    RunError::Failed {
+        what: "a value of the graph has no tensor".into(),
+        source: Some(Box::new(source)),
+        hint: None,
+    }
 }

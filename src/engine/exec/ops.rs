@@ -15,9 +15,7 @@ pub(super) fn eval<'a>(op: &Op, input: &impl Fn(NodeId) -> &'a Val) -> Option<Va
         Op::Cosine { a, b } => paired(input(*a), input(*b), cosine),
         Op::Norm { a } => over_last(input(*a), |row| dot(row, row).sqrt()),
         Op::Reduce { f, a, axis } => reduce(*f, input(*a), *axis as usize),
-        Op::Slice { a, axis, start, end } => {
-            slice(input(*a), *axis as usize, *start as usize..*end as usize)
-        }
+        Op::Slice { a, axis, start, end } => slice(input(*a), *axis as usize, *start as usize..*end as usize),
         Op::Stack(all) => stack(&all.iter().map(|id| input(*id)).collect::<Vec<_>>()),
         Op::Cast { a, dtype } => input(*a).cast(*dtype),
         Op::LogProb { logits, tokens } => log_prob(input(*logits), tokens),

@@ -47,7 +47,7 @@ impl Hooks for Pass<'_, '_> {
                     }
                     let missing = Val::f32(vec![0], vec![]);
                     let ready = Ready::new(edit, &|n| self.state.get(n).unwrap_or(&missing))
-                        .map_err(|source| EngineError::Input { node, source })?;
+                        .map_err(|source| EngineError::Hook { site, source: Box::new(source) })?;
                     self.write(*positions, &ready, x)?;
                 }
                 _ => {}

@@ -30,8 +30,12 @@ impl<'a> GroupPlan<'a> {
     /// The plan of a group, or none if nothing of it is needed.
     pub fn new(checked: &'a Checked, group: u32) -> Option<Self> {
         let graph = checked.graph();
-        let mut plan =
-            Self { at_site: HashMap::new(), generate: None, steps: 0, whole: depends_on_itself(graph, group) };
+        let mut plan = Self {
+            at_site: HashMap::new(),
+            generate: None,
+            steps: 0,
+            whole: depends_on_itself(graph, group),
+        };
         for (i, op) in graph.nodes.iter().enumerate() {
             #[allow(clippy::cast_possible_truncation, reason = "the check caps the node count")]
             if !checked.live(i as u32) {

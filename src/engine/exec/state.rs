@@ -18,8 +18,11 @@ pub(super) struct State<'a> {
 impl<'a> State<'a> {
     pub fn new(checked: &'a Checked) -> Result<Self, TensorError> {
         let graph = checked.graph();
-        let mut state =
-            Self { checked, values: vec![None; graph.nodes.len()], prompts: vec![vec![]; graph.groups.len()] };
+        let mut state = Self {
+            checked,
+            values: vec![None; graph.nodes.len()],
+            prompts: vec![vec![]; graph.groups.len()],
+        };
         for (i, op) in graph.nodes.iter().enumerate() {
             if let Op::Const(t) = op {
                 state.values[i] = Some(Val::from_tensor(t)?);

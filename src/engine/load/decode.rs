@@ -192,14 +192,23 @@ fn not_finite<T: Element>(stored: &Stored, failed: Option<(usize, f32)>) -> Resu
 }
 
 fn release(stored: &Stored, from: usize, to: usize) {
-    let bytes = |elements: usize| elements.div_ceil(stored.encoding.block()) * stored.encoding.block_bytes();
+    let bytes = |elements: usize| {
+        elements.div_ceil(stored.encoding.block()) * stored.encoding.block_bytes()
+    };
     let end = stored.len.min(bytes(to));
-    stored.file.release(stored.start + bytes(from).min(end)..stored.start + end);
+    stored
+        .file
+        .release(stored.start + bytes(from).min(end)..stored.start + end);
 }
 
 /// Decodes `out.len()` elements from element `from` of the file on; whole blocks. Returns the
 /// first element that is not finite, with its value in the file.
-fn decode_run<T: Element>(stored: &Stored, from: usize, offset: f32, out: &mut [T]) -> Option<(usize, f32)> {
+fn decode_run<T: Element>(
+    stored: &Stored,
+    from: usize,
+    offset: f32,
+    out: &mut [T],
+) -> Option<(usize, f32)> {
     let (block, block_bytes) = (stored.encoding.block(), stored.encoding.block_bytes());
     let start = stored.start + from / block * block_bytes;
     let len = out.len() / block * block_bytes;
@@ -207,12 +216,8 @@ fn decode_run<T: Element>(stored: &Stored, from: usize, offset: f32, out: &mut [
     let bytes = stored.file.bytes().get(start..start + len)?;
     match stored.encoding {
         Encoding::F32 => fill(out, offset, bytes.as_chunks().0, |v| f32::from_le_bytes(*v)),
-        Encoding::F16 => fill(out, offset, bytes.as_chunks().0, |v| {
-            f16::from_le_bytes(*v).to_f32()
-        }),
-        Encoding::Bf16 => fill(out, offset, bytes.as_chunks().0, |v| {
-            bf16::from_le_bytes(*v).to_f32()
-        }),
+        Encoding::F16 => fill(out, offset, bytes.as_chunks().0, |v| f16::from_le_bytes(*v).to_f32()),
+        Encoding::Bf16 => fill(out, offset, bytes.as_chunks().0, |v| bf16::from_le_bytes(*v).to_f32()),
         Encoding::Blocks(kind) => {
             let blocks = kind.from_data(Cow::Borrowed(bytes));
             // `dequantize` fails only for a length that is not whole blocks.
@@ -249,6 +254,8 @@ fn fill<T: Element, S>(out: &mut [T], offset: f32, stored: &[S], read: impl Fn(&
 pub(super) fn check_target(dtype: DType) -> Result<(), LoadError> {
     match dtype {
         DType::F32 | DType::F16 | DType::BF16 => Ok(()),
-        other => Err(LoadError::TargetType { found: other.as_str().to_owned() }),
+        other => Err(LoadError::TargetType {
+            found: other.as_str().to_owned(),
+        }),
     }
 }

@@ -38,6 +38,9 @@ use super::tokenizer::Tokenizer;
 use decode::{Element, Encoding, Plan, Stored};
 use index::{Entry, Index, Layout};
 
+/// Bytes that the numbers inside of blocks are aligned to at most.
+const ALIGNMENT: usize = 4;
+
 /// A matrix as the forward pass multiplies by it.
 #[derive(Clone, Debug)]
 pub enum Weight {
@@ -192,7 +195,8 @@ impl Source {
         {
             return Ok(Weight::Quantized(kept));
         }
-        self.read(name, entry, options.dtype(), device, false).map(Weight::Plain)
+        self.read(name, entry, options.dtype(), device, false)
+            .map(Weight::Plain)
     }
 
     /// The transpose of a matrix whose shape in the hub's file is `shape`: `[shape[1], shape[0]]`,
@@ -215,7 +219,8 @@ impl Source {
         {
             return Ok(Weight::Quantized(kept));
         }
-        self.read(name, entry, options.dtype(), device, true).map(Weight::Plain)
+        self.read(name, entry, options.dtype(), device, true)
+            .map(Weight::Plain)
     }
 
     /// The tokenizer that comes with the model: `tokenizer.json` of the folder, or the metadata of
@@ -231,11 +236,7 @@ impl Source {
             },
             None => {
                 let path = self.path.join("tokenizer.json");
-                if path.is_file() {
-                    Ok(Some(Tokenizer::from_json(&path)?))
-                } else {
-                    Ok(None)
-                }
+                if path.is_file() { Ok(Some(Tokenizer::from_json(&path)?)) } else { Ok(None) }
             }
         }
     }
@@ -245,7 +246,10 @@ impl Source {
     pub fn file_dtypes(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
         for entry in self.index.entries.values() {
-            let name = entry.encoding.as_ref().map_or_else(Clone::clone, |encoding| encoding.name());
+            let name = entry
+                .encoding
+                .as_ref()
+                .map_or_else(Clone::clone, |encoding| encoding.name());
             *counts.entry(name).or_insert(0) += 1;
         }
         counts
@@ -256,7 +260,10 @@ impl Source {
     pub fn identity_note(&self) -> String {
         let mut kinds: Vec<_> = self.file_dtypes().into_iter().collect();
         kinds.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        let kinds: Vec<String> = kinds.into_iter().map(|(kind, count)| format!("{kind} ×{count}")).collect();
+        let kinds: Vec<String> = kinds
+            .into_iter()
+            .map(|(kind, count)| format!("{kind} ×{count}"))
+            .collect();
         let bytes: usize = self.index.files.iter().map(|f| f.bytes().len()).sum();
         let files = self.index.files.len();
         format!(
@@ -272,7 +279,10 @@ impl Source {
             .index
             .entries
             .get(name)
-            .ok_or_else(|| LoadError::MissingTensor { path: self.path.clone(), name: name.to_owned() })?;
+            .ok_or_else(|| LoadError::MissingTensor {
+                path: self.path.clone(),
+                name: name.to_owned(),
+            })?;
         if entry.shape != shape {
             return Err(LoadError::Shape {
                 name: name.to_owned(),
@@ -320,32 +330,40 @@ impl Source {
         let shape = match entry.layout {
             Layout::Transposed => (second, first),
             Layout::PlusOne => return Ok(None),
-            Layout::AsStored | Layout::Interleaved { .. } | Layout::Stacked { .. } => (first, second),
+            Layout::AsStored | Layout::Interleaved { .. } | Layout::Stacked { .. } => {
+                (first, second)
+            }
         };
         decode::check_finite(&stored)?;
-        let bytes = self.ordered_rows(&stored, entry);
+        let bytes = ordered_rows(&stored, entry);
+        // The blocks hold 2-byte numbers and are copied as such, so they have to lie even; the
+        // file's offsets are aligned and allocators align far wider, but neither is a promise
+        // of `Vec<u8>`.
+        if bytes.as_ptr().align_offset(ALIGNMENT) != 0 {
+            return Ok(None);
+        }
         let tensor = QStorage::from_data(bytes, device, kind)
             .and_then(|storage| QTensor::new(storage, shape))
             .map_err(|e| backend(name, e))?;
         stored.file.release(stored.start..stored.start + stored.len);
         Ok(Some(Arc::new(tensor)))
     }
+}
 
-    /// The bytes of a tensor with its rows in the hub's order.
-    fn ordered_rows<'a>(&self, stored: &Stored<'a>, entry: &Entry) -> Cow<'a, [u8]> {
-        let bytes = stored.file.bytes().get(stored.start..stored.start + stored.len).unwrap_or_default();
-        let (rows, _) = entry.rows();
-        match entry.layout.source_row(rows) {
-            None => Cow::Borrowed(bytes),
-            Some(source_row) => {
-                let width = bytes.len() / rows;
-                let mut out = Vec::with_capacity(bytes.len());
-                for row in 0..rows {
-                    let from = source_row(row) * width;
-                    out.extend_from_slice(bytes.get(from..from + width).unwrap_or_default());
-                }
-                Cow::Owned(out)
+/// The bytes of a tensor with its rows in the hub's order.
+fn ordered_rows<'a>(stored: &Stored<'a>, entry: &Entry) -> Cow<'a, [u8]> {
+    let bytes = stored.file.bytes().get(stored.start..stored.start + stored.len).unwrap_or_default();
+    let (rows, _) = entry.rows();
+    match entry.layout.source_row(rows) {
+        None => Cow::Borrowed(bytes),
+        Some(source_row) => {
+            let width = bytes.len() / rows;
+            let mut out = Vec::with_capacity(bytes.len());
+            for row in 0..rows {
+                let from = source_row(row) * width;
+                out.extend_from_slice(bytes.get(from..from + width).unwrap_or_default());
             }
+            Cow::Owned(out)
         }
     }
 }
@@ -357,8 +375,14 @@ fn place<T: Element>(stored: &Stored, entry: &Entry, flip: bool) -> Result<Tenso
     let source_row = entry.layout.source_row(rows);
     let plan = Plan {
         row,
-        source_row: source_row.as_ref().map(|f| f as &(dyn Fn(usize) -> usize + Sync)),
-        offset: if entry.layout == Layout::PlusOne { -1.0 } else { 0.0 },
+        source_row: source_row
+            .as_ref()
+            .map(|f| f as &(dyn Fn(usize) -> usize + Sync)),
+        offset: if entry.layout == Layout::PlusOne {
+            -1.0
+        } else {
+            0.0
+        },
     };
     let values = decode::decode::<T>(stored, &plan)?;
     let mut shape = entry.shape.clone();
@@ -371,5 +395,8 @@ fn place<T: Element>(stored: &Stored, entry: &Entry, flip: bool) -> Result<Tenso
 }
 
 fn backend(name: &str, source: candle_core::Error) -> LoadError {
-    LoadError::Backend { name: name.to_owned(), source }
+    LoadError::Backend {
+        name: name.to_owned(),
+        source,
+    }
 }

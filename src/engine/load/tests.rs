@@ -1,6 +1,7 @@
 use std::collections::HashMap;
 use std::fs;
 
+use proptest::prelude::*;
 use safetensors::tensor::{Dtype, TensorView};
 
 use super::*;
@@ -52,8 +53,11 @@ fn values(source: &Source, name: &str, shape: &[usize], dtype: DType) -> Vec<f32
         .unwrap()
 }
 
-const W: (&str, &[usize], &[f32]) =
-    ("model.embed_tokens.weight", &[2, 3], &[0.5, -1.0, 2.0, 3.25, -4.5, 0.0]);
+const W: (&str, &[usize], &[f32]) = (
+    "model.embed_tokens.weight",
+    &[2, 3],
+    &[0.5, -1.0, 2.0, 3.25, -4.5, 0.0],
+);
 
 fn message(error: &LoadError) -> String {
     assert!(error.hint().is_some(), "{error} has no remedy");
@@ -67,7 +71,11 @@ fn every_stored_type_reads_into_every_compute_type() {
         let source = Source::open_folder(dir.path()).unwrap();
         for dtype in [DType::F32, DType::F16, DType::BF16] {
             // The values are exact in all three types.
-            assert_eq!(values(&source, W.0, W.1, dtype), W.2, "{stored:?} {dtype:?}");
+            assert_eq!(
+                values(&source, W.0, W.1, dtype),
+                W.2,
+                "{stored:?} {dtype:?}"
+            );
         }
     }
 }
@@ -106,8 +114,12 @@ fn shards_are_read_and_a_missing_one_is_named() {
     let other: (&str, &[usize], &[f32]) = ("lm_head.weight", &[2], &[7.0, 8.0]);
     write(&at("a.safetensors"), Dtype::F32, &[W]);
     write(&at("b.safetensors"), Dtype::F32, &[other]);
-    let index =
-        |b: &str| format!(r#"{{"weight_map": {{"{}": "a.safetensors", "lm_head.weight": "{b}"}}}}"#, W.0);
+    let index = |b: &str| {
+        format!(
+            r#"{{"weight_map": {{"{}": "a.safetensors", "lm_head.weight": "{b}"}}}}"#,
+            W.0
+        )
+    };
     fs::write(at(folder_index()), index("b.safetensors")).unwrap();
     let source = Source::open_folder(dir.path()).unwrap();
     assert_eq!(values(&source, other.0, other.1, DType::F32), other.2);
@@ -149,16 +161,23 @@ fn what_does_not_fit_is_refused_by_name() {
 
     let dir = folder(Dtype::F64, &[W]);
     let source = Source::open_folder(dir.path()).unwrap();
-    let error = source.tensor(W.0, W.1, DType::F32, &Device::Cpu).unwrap_err();
+    let error = source
+        .tensor(W.0, W.1, DType::F32, &Device::Cpu)
+        .unwrap_err();
     assert!(message(&error).contains("F64"), "{error}");
 }
 
 #[test]
 fn weights_that_are_not_finite_are_refused() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        let dir = folder(Dtype::BF16, &[("model.norm.weight", &[3], &[1.0, bad, bad])]);
+        let dir = folder(
+            Dtype::BF16,
+            &[("model.norm.weight", &[3], &[1.0, bad, bad])],
+        );
         let source = Source::open_folder(dir.path()).unwrap();
-        let error = source.tensor("model.norm.weight", &[3], DType::F32, &Device::Cpu).unwrap_err();
+        let error = source
+            .tensor("model.norm.weight", &[3], DType::F32, &Device::Cpu)
+            .unwrap_err();
         let text = message(&error);
         assert!(text.contains("`model.norm.weight`"), "{text}");
         assert!(matches!(error, LoadError::NotFinite { index: 1, .. }));
@@ -168,7 +187,10 @@ fn weights_that_are_not_finite_are_refused() {
     let source = Source::open_folder(dir.path()).unwrap();
     let read = |dtype| source.tensor("model.norm.weight", &[2], dtype, &Device::Cpu);
     assert!(read(DType::BF16).is_ok());
-    assert!(matches!(read(DType::F16), Err(LoadError::NotFinite { index: 1, .. })));
+    assert!(matches!(
+        read(DType::F16),
+        Err(LoadError::NotFinite { index: 1, .. })
+    ));
 }
 
 #[test]
@@ -179,7 +201,10 @@ fn a_truncated_file_says_so_wherever_it_ends() {
     for end in [0, 4, 8, 20, whole.len() - 1] {
         fs::write(&path, &whole[..end]).unwrap();
         let error = Source::open_folder(dir.path()).err().unwrap();
-        assert!(matches!(error, LoadError::Truncated { .. }), "{end}: {error}");
+        assert!(
+            matches!(error, LoadError::Truncated { .. }),
+            "{end}: {error}"
+        );
         message(&error);
     }
 }
@@ -197,7 +222,9 @@ fn folders_without_readable_weights_say_what_is_there() {
     assert!(error.hint().unwrap().contains("save_pretrained"));
     fs::write(dir.path().join("config.json"), "[]").unwrap();
     assert!(matches!(open(), LoadError::Json { .. }));
-    let error = Source::open_folder(Path::new("/no/such/folder")).err().unwrap();
+    let error = Source::open_folder(Path::new("/no/such/folder"))
+        .err()
+        .unwrap();
     assert!(matches!(error, LoadError::Io { .. }), "{error}");
 }
 
@@ -205,9 +232,43 @@ fn folders_without_readable_weights_say_what_is_there() {
 fn a_conv_matrix_can_be_had_either_way_round() {
     let dir = folder(Dtype::F32, &[W]);
     let source = Source::open_folder(dir.path()).unwrap();
-    let weight = source.weight_transposed(W.0, &[2, 3], &LoadOptions::default(), &Device::Cpu).unwrap();
+    let weight = source
+        .weight_transposed(W.0, &[2, 3], &LoadOptions::default(), &Device::Cpu)
+        .unwrap();
     let Weight::Plain(tensor) = weight else {
         panic!("safetensors are not quantized");
     };
-    assert_eq!(tensor.to_vec2::<f32>().unwrap(), [[0.5, 3.25], [-1.0, -4.5], [2.0, 0.0]]);
+    assert_eq!(
+        tensor.to_vec2::<f32>().unwrap(),
+        [[0.5, 3.25], [-1.0, -4.5], [2.0, 0.0]]
+    );
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    /// Whatever is damaged: an error or tensors that can be read, never a panic.
+    #[test]
+    fn damage_never_panics(
+        edits in prop::collection::vec((0usize..300, any::<u8>()), 1..8),
+        cut in prop::option::of(0usize..300),
+    ) {
+        let dir = folder(Dtype::F16, &[W, ("lm_head.weight", &[4], &[1.0, 2.0, 3.0, 4.0])]);
+        let path = dir.path().join("model.safetensors");
+        let mut bytes = fs::read(&path).unwrap();
+        for (at, value) in edits {
+            let len = bytes.len();
+            bytes[at % len] = value;
+        }
+        if let Some(cut) = cut {
+            bytes.truncate(cut);
+        }
+        fs::write(&path, bytes).unwrap();
+        if let Ok(source) = Source::open_folder(dir.path()) {
+            let names: Vec<String> = source.names().map(str::to_owned).collect();
+            for name in names {
+                let shape = source.shape(&name).unwrap().to_vec();
+                let _ = source.tensor(&name, &shape, DType::F32, &Device::Cpu);
+            }
+        }
+    }
 }

@@ -51,17 +51,9 @@ const GPT2: Pre = Pre {
 
 const KNOWN: &[Pre] = &[
     GPT2,
-    Pre {
-        names: &["smollm", "starcoder", "refact", "codeshell"],
-        digits: true,
-        ..GPT2
-    },
+    Pre { names: &["smollm", "starcoder", "refact", "codeshell"], digits: true, ..GPT2 },
     // GPT-NeoX's, which OLMo 1 and Pythia have.
-    Pre {
-        names: &["olmo", "gpt-neox"],
-        nfc: true,
-        ..GPT2
-    },
+    Pre { names: &["olmo", "gpt-neox"], nfc: true, ..GPT2 },
     Pre {
         names: &["llama-bpe", "llama3", "llama-v3"],
         split: Some(LLAMA3),
@@ -70,41 +62,18 @@ const KNOWN: &[Pre] = &[
         ..GPT2
     },
     // GPT-4's vocabulary, which OLMo 2 and 3 have.
-    Pre {
-        names: &["dbrx", "smaug-bpe"],
-        split: Some(LLAMA3),
-        ..GPT2
-    },
-    Pre {
-        names: &["qwen2", "deepseek-r1-qwen", "megrez"],
-        split: Some(QWEN2),
-        nfc: true,
-        ..GPT2
-    },
-    Pre {
-        names: &["tekken"],
-        split: Some(TEKKEN),
-        ignore_merges: true,
-        begin: true,
-        ..GPT2
-    },
+    Pre { names: &["dbrx", "smaug-bpe"], split: Some(LLAMA3), ..GPT2 },
+    Pre { names: &["qwen2", "deepseek-r1-qwen", "megrez"], split: Some(QWEN2), nfc: true, ..GPT2 },
+    Pre { names: &["tekken"], split: Some(TEKKEN), ignore_merges: true, begin: true, ..GPT2 },
 ];
 
 pub(super) fn build(metadata: &Metadata, tokens: &[String]) -> Result<Built, TokenizerError> {
     let name = metadata.text(PRE).unwrap_or("default");
-    let pre = KNOWN
-        .iter()
-        .find(|pre| pre.names.contains(&name))
-        .ok_or_else(|| TokenizerError::Unknown {
-            key: PRE,
-            found: name.to_owned(),
-            expected: KNOWN
-                .iter()
-                .flat_map(|pre| pre.names)
-                .copied()
-                .collect::<Vec<_>>()
-                .join(", "),
-        })?;
+    let pre = KNOWN.iter().find(|pre| pre.names.contains(&name)).ok_or_else(|| TokenizerError::Unknown {
+        key: PRE,
+        found: name.to_owned(),
+        expected: KNOWN.iter().flat_map(|pre| pre.names).copied().collect::<Vec<_>>().join(", "),
+    })?;
     let merges = metadata
         .texts(MERGES)
         .ok_or_else(|| wrong(MERGES, "is missing, expected an array of strings"))?
@@ -123,29 +92,20 @@ pub(super) fn build(metadata: &Metadata, tokens: &[String]) -> Result<Built, Tok
         .map_err(|e| wrong(MERGES, &format!("does not fit the vocabulary: {e}")))?;
     let mut inner = tokenizers::Tokenizer::new(model);
     if pre.nfc {
-        inner
-            .with_normalizer(Some(NormalizerWrapper::NFC(NFC)))
-            .map_err(|e| wrong(PRE, &e.to_string()))?;
+        inner.with_normalizer(Some(NormalizerWrapper::NFC(NFC))).map_err(|e| wrong(PRE, &e.to_string()))?;
     }
     inner.with_pre_tokenizer(Some(pre_tokenizer(pre)?));
     // The decoder ignores how text was split.
     inner.with_decoder(Some(ByteLevel::new(false, true, true)));
-    Ok(Built {
-        inner,
-        begin: pre.begin,
-        default_ids: [None, None],
-    })
+    Ok(Built { inner, begin: pre.begin, default_ids: [None, None] })
 }
 
 fn pre_tokenizer(pre: &Pre) -> Result<PreTokenizerWrapper, TokenizerError> {
     let parts = match pre.split {
         Some(regex) => {
-            let split = Split::new(
-                SplitPattern::Regex(regex.to_owned()),
-                SplitDelimiterBehavior::Isolated,
-                false,
-            )
-            .map_err(|e| wrong(PRE, &e.to_string()))?;
+            let split =
+                Split::new(SplitPattern::Regex(regex.to_owned()), SplitDelimiterBehavior::Isolated, false)
+                    .map_err(|e| wrong(PRE, &e.to_string()))?;
             vec![
                 PreTokenizerWrapper::Split(split),
                 PreTokenizerWrapper::ByteLevel(ByteLevel::new(false, true, false)),
@@ -153,11 +113,7 @@ fn pre_tokenizer(pre: &Pre) -> Result<PreTokenizerWrapper, TokenizerError> {
         }
         None => {
             let words = PreTokenizerWrapper::ByteLevel(ByteLevel::new(false, true, true));
-            if pre.digits {
-                vec![PreTokenizerWrapper::Digits(Digits::new(true)), words]
-            } else {
-                vec![words]
-            }
+            if pre.digits { vec![PreTokenizerWrapper::Digits(Digits::new(true)), words] } else { vec![words] }
         }
     };
     Ok(PreTokenizerWrapper::Sequence(Sequence::new(parts)))

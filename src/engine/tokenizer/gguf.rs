@@ -60,13 +60,9 @@ pub(super) fn build(metadata: &Metadata) -> Result<Tokenizer, TokenizerError> {
         .filter(|(_, kind)| matches!(**kind, UNKNOWN | CONTROL | USER_DEFINED))
         // A user-defined token that the model spells otherwise (runs of spaces) is left to it.
         .filter(|(token, _)| !token.is_empty() && inner.token_to_id(token).is_some())
-        .map(|(token, kind)| {
-            AddedToken::from(token.as_str(), *kind != USER_DEFINED).normalized(false)
-        })
+        .map(|(token, kind)| AddedToken::from(token.as_str(), *kind != USER_DEFINED).normalized(false))
         .collect();
-    inner
-        .add_tokens(added)
-        .map_err(|e| wrong(TOKENS, &format!("cannot be used: {e}")))?;
+    inner.add_tokens(added).map_err(|e| wrong(TOKENS, &format!("cannot be used: {e}")))?;
 
     let id = |key: &'static str, default: Option<u64>| match metadata.u64(key).or(default) {
         None => Ok(None),
@@ -74,10 +70,7 @@ pub(super) fn build(metadata: &Metadata) -> Result<Tokenizer, TokenizerError> {
             Ok(id) if id < count => Ok(Some(id)),
             // Some files write -1 or 2^32 - 1 for none.
             _ if id == u64::from(u32::MAX) => Ok(None),
-            _ => Err(wrong(
-                key,
-                &format!("is {id}, expected an id below {count}"),
-            )),
+            _ => Err(wrong(key, &format!("is {id}, expected an id below {count}"))),
         },
     };
     let [bos_default, eos_default] = built.default_ids;
@@ -95,12 +88,8 @@ pub(super) fn build(metadata: &Metadata) -> Result<Tokenizer, TokenizerError> {
         bos,
         eos: unique(ends),
         ends: Ends::Ours {
-            begin: metadata
-                .bool("tokenizer.ggml.add_bos_token")
-                .unwrap_or(built.begin),
-            end: metadata
-                .bool("tokenizer.ggml.add_eos_token")
-                .unwrap_or(false),
+            begin: metadata.bool("tokenizer.ggml.add_bos_token").unwrap_or(built.begin),
+            end: metadata.bool("tokenizer.ggml.add_eos_token").unwrap_or(false),
         },
         chat_template: metadata.text("tokenizer.chat_template").map(str::to_owned),
         size: tokens.len(),
@@ -109,15 +98,9 @@ pub(super) fn build(metadata: &Metadata) -> Result<Tokenizer, TokenizerError> {
 
 /// Ids by token text; of a text that is there twice, the last counts, as in the libraries.
 pub(super) fn vocabulary<'a>(tokens: impl Iterator<Item = &'a str>) -> Vocab {
-    (0u32..)
-        .zip(tokens)
-        .map(|(id, t)| (t.to_owned(), id))
-        .collect()
+    (0u32..).zip(tokens).map(|(id, t)| (t.to_owned(), id)).collect()
 }
 
 pub(super) fn wrong(key: &'static str, problem: &str) -> TokenizerError {
-    TokenizerError::Metadata {
-        key,
-        problem: problem.to_owned(),
-    }
+    TokenizerError::Metadata { key, problem: problem.to_owned() }
 }

@@ -20,9 +20,7 @@ pub(super) fn read(path: &Path) -> Result<Tokenizer, TokenizerError> {
         Some(one) => vec![one],
         None => Vec::new(),
     };
-    let listed = listed
-        .into_iter()
-        .filter_map(|id| u32::try_from(id.as_u64()?).ok());
+    let listed = listed.into_iter().filter_map(|id| u32::try_from(id.as_u64()?).ok());
     let eos = unique(id("eos_token").into_iter().chain(listed));
 
     // As the Hugging Face library: where the configuration speaks of these tokens, it decides in
@@ -30,10 +28,7 @@ pub(super) fn read(path: &Path) -> Result<Tokenizer, TokenizerError> {
     let flag = |key: &str| config.get(key).and_then(Value::as_bool);
     let ends = match (flag("add_bos_token"), flag("add_eos_token")) {
         (None, None) => Ends::PostProcessor,
-        (begin, end) => Ends::Ours {
-            begin: begin.unwrap_or(false),
-            end: end.unwrap_or(false),
-        },
+        (begin, end) => Ends::Ours { begin: begin.unwrap_or(false), end: end.unwrap_or(false) },
     };
     let template_file = beside("chat_template.jinja");
     let chat_template = if template_file.is_file() {
@@ -42,28 +37,15 @@ pub(super) fn read(path: &Path) -> Result<Tokenizer, TokenizerError> {
     } else {
         chat_template(&config)
     };
-    Ok(Tokenizer {
-        bos,
-        eos,
-        ends,
-        chat_template,
-        size: inner.get_vocab_size(true),
-        inner,
-    })
+    Ok(Tokenizer { bos, eos, ends, chat_template, size: inner.get_vocab_size(true), inner })
 }
 
 fn malformed(path: &Path, problem: impl ToString) -> TokenizerError {
-    TokenizerError::Malformed {
-        path: path.to_path_buf(),
-        problem: problem.to_string(),
-    }
+    TokenizerError::Malformed { path: path.to_path_buf(), problem: problem.to_string() }
 }
 
 fn read_bytes(path: &Path) -> Result<Vec<u8>, TokenizerError> {
-    std::fs::read(path).map_err(|source| TokenizerError::Io {
-        path: path.to_path_buf(),
-        source,
-    })
+    std::fs::read(path).map_err(|source| TokenizerError::Io { path: path.to_path_buf(), source })
 }
 
 /// A JSON object, where the file is there.
@@ -71,21 +53,14 @@ fn read_object(path: &Path) -> Result<Option<Value>, TokenizerError> {
     if !path.is_file() {
         return Ok(None);
     }
-    let value: Value =
-        serde_json::from_slice(&read_bytes(path)?).map_err(|e| malformed(path, e))?;
-    if value.is_object() {
-        Ok(Some(value))
-    } else {
-        Err(malformed(path, "expected an object at the top"))
-    }
+    let value: Value = serde_json::from_slice(&read_bytes(path)?).map_err(|e| malformed(path, e))?;
+    if value.is_object() { Ok(Some(value)) } else { Err(malformed(path, "expected an object at the top")) }
 }
 
 /// A token given as text or as an object with its content.
 fn named_token<'a>(config: &'a Value, key: &str) -> Option<&'a str> {
     let token = config.get(key)?;
-    token
-        .as_str()
-        .or_else(|| token.get("content").and_then(Value::as_str))
+    token.as_str().or_else(|| token.get("content").and_then(Value::as_str))
 }
 
 /// The template, or of several the one named `default`.

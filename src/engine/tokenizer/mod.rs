@@ -70,12 +70,10 @@ impl Tokenizer {
     /// [`TokenizerError::Encode`] for what the vocabulary cannot express.
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, TokenizerError> {
         let inside = special && self.ends == Ends::PostProcessor;
-        let encoding =
-            self.inner
-                .encode_fast(text, inside)
-                .map_err(|error| TokenizerError::Encode {
-                    problem: error.to_string(),
-                })?;
+        let encoding = self
+            .inner
+            .encode_fast(text, inside)
+            .map_err(|error| TokenizerError::Encode { problem: error.to_string() })?;
         let ids = encoding.get_ids();
         let (mut first, mut last) = (None, None);
         if let Ends::Ours { begin, end } = self.ends
@@ -84,11 +82,7 @@ impl Tokenizer {
             first = self.bos.filter(|_| begin);
             last = self.eos().filter(|_| end);
         }
-        Ok(first
-            .into_iter()
-            .chain(ids.iter().copied())
-            .chain(last)
-            .collect())
+        Ok(first.into_iter().chain(ids.iter().copied()).chain(last).collect())
     }
 
     /// The text of ids; with `skip_special`, without control tokens. Ids outside of the vocabulary

@@ -25,18 +25,12 @@ const SCORES: &str = "tokenizer.ggml.scores";
 const SPACE: &str = "▁";
 
 pub(super) fn build(metadata: &Metadata, tokens: &[String]) -> Result<Built, TokenizerError> {
-    let gemma = metadata
-        .text("general.architecture")
-        .is_some_and(|arch| arch.starts_with("gemma"));
+    let gemma = metadata.text("general.architecture").is_some_and(|arch| arch.starts_with("gemma"));
     let pieces: Vec<String> = tokens
         .iter()
         .map(|token| {
             // Converters write Gemma's runs of spaces as spaces.
-            if gemma && token.bytes().all(|b| b == b' ') {
-                SPACE.repeat(token.len())
-            } else {
-                token.clone()
-            }
+            if gemma && token.bytes().all(|b| b == b' ') { SPACE.repeat(token.len()) } else { token.clone() }
         })
         .collect();
     let vocab = vocabulary(pieces.iter().map(String::as_str));
@@ -53,25 +47,16 @@ pub(super) fn build(metadata: &Metadata, tokens: &[String]) -> Result<Built, Tok
         Some(scores)
     };
     let merges = recover_merges(&pieces, &vocab, rank);
-    let unknown = metadata
-        .u64("tokenizer.ggml.unknown_token_id")
-        .unwrap_or(if gemma { 3 } else { 0 });
+    let unknown = metadata.u64("tokenizer.ggml.unknown_token_id").unwrap_or(if gemma { 3 } else { 0 });
     let unknown = usize::try_from(unknown).ok().and_then(|id| pieces.get(id));
-    let mut builder = BPE::builder()
-        .vocab_and_merges(vocab, merges)
-        .byte_fallback(true)
-        .fuse_unk(true);
+    let mut builder = BPE::builder().vocab_and_merges(vocab, merges).byte_fallback(true).fuse_unk(true);
     if let Some(unknown) = unknown {
         builder = builder.unk_token(unknown.clone());
     }
-    let model = builder
-        .build()
-        .map_err(|e| wrong(TOKENS, &format!("does not make a vocabulary: {e}")))?;
+    let model = builder.build().map_err(|e| wrong(TOKENS, &format!("does not make a vocabulary: {e}")))?;
     let mut inner = Tokenizer::new(model);
 
-    let prefix = metadata
-        .bool("tokenizer.ggml.add_space_prefix")
-        .unwrap_or(!gemma);
+    let prefix = metadata.bool("tokenizer.ggml.add_space_prefix").unwrap_or(!gemma);
     let usable = |e: tokenizers::Error| wrong(MERGES, &e.to_string());
     let spaces = NormalizerWrapper::Replace(Replace::new(" ", SPACE).map_err(usable)?);
     let normalizer = if prefix {
@@ -90,15 +75,7 @@ pub(super) fn build(metadata: &Metadata, tokens: &[String]) -> Result<Built, Tok
         decoders.push(DecoderWrapper::Strip(Strip::new(' ', 1, 0)));
     }
     inner.with_decoder(Some(Decoders::new(decoders)));
-    Ok(Built {
-        inner,
-        begin: true,
-        default_ids: if gemma {
-            [Some(2), Some(1)]
-        } else {
-            [Some(1), Some(2)]
-        },
-    })
+    Ok(Built { inner, begin: true, default_ids: if gemma { [Some(2), Some(1)] } else { [Some(1), Some(2)] } })
 }
 
 /// One way to cut a piece in two.
@@ -112,11 +89,7 @@ struct Cut {
 
 /// All cuts of pieces into two pieces, best first: by score (or by place in the vocabulary), then
 /// the longer left part, then the longer right part, then place.
-fn recover_merges(
-    pieces: &[String],
-    vocab: &Vocab,
-    scores: Option<&[f32]>,
-) -> Vec<(String, String)> {
+fn recover_merges(pieces: &[String], vocab: &Vocab, scores: Option<&[f32]>) -> Vec<(String, String)> {
     let mut cuts: Vec<Cut> = pieces
         .par_iter()
         .enumerate()
@@ -129,11 +102,7 @@ fn recover_merges(
                     let (left, right) = text.split_at(*at);
                     vocab.contains_key(left) && vocab.contains_key(right)
                 })
-                .map(move |(n, (at, _))| Cut {
-                    piece,
-                    lengths: (n, chars - n),
-                    at,
-                })
+                .map(move |(n, (at, _))| Cut { piece, lengths: (n, chars - n), at })
         })
         .collect();
     // Stable, so that pieces of equal rank stay in the vocabulary's order.
@@ -141,9 +110,7 @@ fn recover_merges(
         let rank = match scores {
             Some(scores) => {
                 let score = |cut: &Cut| scores.get(cut.piece).copied().unwrap_or_default();
-                score(b)
-                    .partial_cmp(&score(a))
-                    .unwrap_or(std::cmp::Ordering::Equal)
+                score(b).partial_cmp(&score(a)).unwrap_or(std::cmp::Ordering::Equal)
             }
             None => a.piece.cmp(&b.piece),
         };

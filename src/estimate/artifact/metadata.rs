@@ -143,7 +143,8 @@ impl Metadata {
     }
 
     /// As a map of strings, the form of safetensors metadata.
-    pub(super) fn to_map(&self) -> HashMap<String, String> {
+    #[must_use]
+    pub fn to_map(&self) -> HashMap<String, String> {
         let mut map: HashMap<String, String> = self.extra.clone().into_iter().collect();
         let mut put = |key: &str, value: Option<String>| {
             if let Some(value) = value {

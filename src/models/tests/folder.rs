@@ -29,20 +29,12 @@ fn setting(files: &[(&str, &str)]) -> Setting {
     let path = root.path().canonicalize().unwrap();
     write(&path.join("toy"), files);
     let options = ResolveOptions::new(path.join("cache"));
-    Setting {
-        _root: root,
-        model: path.join("toy"),
-        options,
-    }
+    Setting { _root: root, model: path.join("toy"), options }
 }
 
 #[test]
 fn a_folder_with_one_file_of_weights() {
-    let set = setting(&[
-        ("config.json", "{}"),
-        ("model.safetensors", "w"),
-        ("notes.txt", "n"),
-    ]);
+    let set = setting(&[("config.json", "{}"), ("model.safetensors", "w"), ("notes.txt", "n")]);
     let found = resolve(&spec(&set.model), &set.options).unwrap();
     assert_eq!(found.files, Files::Folder(set.model.clone()));
     assert_eq!(found.weights, [set.model.join("model.safetensors")]);
@@ -60,10 +52,7 @@ fn shards_are_those_of_the_index() {
         ("consolidated.safetensors", "not in the index"),
     ]);
     let found = resolve(&spec(&set.model), &set.options).unwrap();
-    assert_eq!(
-        found.weights,
-        ["one.safetensors", "two.safetensors"].map(|name| set.model.join(name))
-    );
+    assert_eq!(found.weights, ["one.safetensors", "two.safetensors"].map(|name| set.model.join(name)));
 
     fs::remove_file(set.model.join("two.safetensors")).unwrap();
     let error = resolve(&spec(&set.model), &set.options).unwrap_err();
@@ -80,18 +69,12 @@ fn an_index_may_not_lead_out_of_its_folder() {
         let index = format!(r#"{{"weight_map": {{"a": "{name}"}}}}"#);
         let set = setting(&[("config.json", "{}"), (INDEX, &index)]);
         let error = resolve(&spec(&set.model), &set.options).unwrap_err();
-        assert!(
-            matches!(error, ModelsError::BadIndex { .. }),
-            "{name}: {error:?}"
-        );
+        assert!(matches!(error, ModelsError::BadIndex { .. }), "{name}: {error:?}");
     }
     for index in ["{", r#"{"weight_map": {}}"#, r#"{"weights": 1}"#] {
         let set = setting(&[("config.json", "{}"), (INDEX, index)]);
         let error = resolve(&spec(&set.model), &set.options).unwrap_err();
-        assert!(
-            matches!(error, ModelsError::BadIndex { .. }),
-            "{index}: {error:?}"
-        );
+        assert!(matches!(error, ModelsError::BadIndex { .. }), "{index}: {error:?}");
     }
 }
 
@@ -99,31 +82,17 @@ fn an_index_may_not_lead_out_of_its_folder() {
 fn what_is_missing_in_a_folder_is_named() {
     let set = setting(&[("model.safetensors", "w")]);
     let error = resolve(&spec(&set.model), &set.options).unwrap_err();
-    assert!(
-        matches!(error, ModelsError::NoConfig { gguf: None, .. }),
-        "{error:?}"
-    );
-    assert!(
-        error.to_string().ends_with("toy has no config.json"),
-        "{error}"
-    );
+    assert!(matches!(error, ModelsError::NoConfig { gguf: None, .. }), "{error:?}");
+    assert!(error.to_string().ends_with("toy has no config.json"), "{error}");
 
     let set = setting(&[("model-q4.gguf", "GGUF")]);
     let error = resolve(&spec(&set.model), &set.options).unwrap_err();
-    assert!(
-        error.hint().unwrap().ends_with("model-q4.gguf"),
-        "{error:?}"
-    );
+    assert!(error.hint().unwrap().ends_with("model-q4.gguf"), "{error:?}");
 
     let set = setting(&[("config.json", "{}"), ("pytorch_model.bin", "w")]);
     let error = resolve(&spec(&set.model), &set.options).unwrap_err();
     assert!(matches!(error, ModelsError::NoWeights { .. }), "{error:?}");
-    assert!(
-        error
-            .hint()
-            .unwrap()
-            .contains("pytorch_model.bin is not read")
-    );
+    assert!(error.hint().unwrap().contains("pytorch_model.bin is not read"));
 
     let set = setting(&[("config.json", "{}"), ("model.safetensors", "")]);
     let error = resolve(&spec(&set.model), &set.options).unwrap_err();
@@ -132,19 +101,12 @@ fn what_is_missing_in_a_folder_is_named() {
 
 #[test]
 fn a_gguf_is_known_by_its_first_bytes() {
-    let set = setting(&[
-        ("tiny.gguf", "GGUF and more"),
-        ("fake.gguf", "PK\u{3}\u{4}"),
-        ("empty.gguf", ""),
-    ]);
+    let set = setting(&[("tiny.gguf", "GGUF and more"), ("fake.gguf", "PK\u{3}\u{4}"), ("empty.gguf", "")]);
     let found = resolve(&spec(&set.model.join("tiny.gguf")), &set.options).unwrap();
     assert_eq!(found.files, Files::Gguf(set.model.join("tiny.gguf")));
     assert_eq!(found.name, "tiny");
     // printf 'GGUF and more' | sha256sum
-    assert_eq!(
-        found.identity,
-        "sha256:144581c14596a699068df44aa4ca0ed507e2d4a875f409e78b6319ec468379b3"
-    );
+    assert_eq!(found.identity, "sha256:144581c14596a699068df44aa4ca0ed507e2d4a875f409e78b6319ec468379b3");
     let error = resolve(&spec(&set.model.join("fake.gguf")), &set.options).unwrap_err();
     assert!(matches!(error, ModelsError::NotGguf { .. }), "{error:?}");
     let error = resolve(&spec(&set.model.join("empty.gguf")), &set.options).unwrap_err();
@@ -154,18 +116,10 @@ fn a_gguf_is_known_by_its_first_bytes() {
 #[test]
 fn random_init_needs_no_weights_and_has_an_identity_of_its_own() {
     let set = setting(&[("config.json", "{}"), ("tokenizer.json", "{}")]);
-    let random = |seed: u64| {
-        resolve(
-            &format!("random-init:{}#{seed}", spec(&set.model)),
-            &set.options,
-        )
-        .unwrap()
-    };
+    let random =
+        |seed: u64| resolve(&format!("random-init:{}#{seed}", spec(&set.model)), &set.options).unwrap();
     let zero = random(0);
-    assert_eq!(
-        (zero.random_init_seed, zero.name.as_str()),
-        (Some(0), "random-init:toy#0")
-    );
+    assert_eq!((zero.random_init_seed, zero.name.as_str()), (Some(0), "random-init:toy#0"));
     assert!(zero.weights.is_empty());
     assert_ne!(zero.identity, random(1).identity);
     assert_eq!(zero.identity, random(0).identity);
@@ -173,22 +127,14 @@ fn random_init_needs_no_weights_and_has_an_identity_of_its_own() {
 
 #[test]
 fn the_identity_follows_content_and_not_place() {
-    let files = [
-        ("config.json", "{}"),
-        ("tokenizer.json", "{}"),
-        ("model.safetensors", "w"),
-    ];
+    let files = [("config.json", "{}"), ("tokenizer.json", "{}"), ("model.safetensors", "w")];
     let identity = |set: &Setting| resolve(&spec(&set.model), &set.options).unwrap().identity;
     let set = setting(&files);
     let before = identity(&set);
     let moved = setting(&files);
     write(&moved.model, &[("README.md", "does not change numbers")]);
     assert_eq!(identity(&moved), before);
-    for (name, text) in [
-        ("model.safetensors", "x"),
-        ("config.json", "{ }"),
-        ("tokenizer.json", "[]"),
-    ] {
+    for (name, text) in [("model.safetensors", "x"), ("config.json", "{ }"), ("tokenizer.json", "[]")] {
         let changed = setting(&files);
         write(&changed.model, &[(name, text)]);
         assert_ne!(identity(&changed), before, "{name}");
@@ -201,12 +147,7 @@ fn a_file_is_read_for_its_checksum_once_until_it_changes() {
     let file = set.model.join("tiny.gguf");
     let age = |seconds: u64| {
         let time = SystemTime::now() - Duration::from_secs(seconds);
-        fs::File::options()
-            .write(true)
-            .open(&file)
-            .unwrap()
-            .set_modified(time)
-            .unwrap();
+        fs::File::options().write(true).open(&file).unwrap().set_modified(time).unwrap();
     };
     let look = || {
         let (options, seen) = watched(&set.options.cache_dir);

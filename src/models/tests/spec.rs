@@ -19,48 +19,23 @@ fn named_models_are_found_by_their_name() {
 #[test]
 fn a_mistyped_name_is_answered_with_near_ones() {
     let error = error("smolm2-135");
-    assert_eq!(
-        error.to_string(),
-        r#"unknown model "smolm2-135", did you mean smollm2-135m?"#
-    );
+    assert_eq!(error.to_string(), r#"unknown model "smolm2-135", did you mean smollm2-135m?"#);
     let hint = error.hint().unwrap();
-    for form in [
-        "config.json",
-        ".gguf",
-        "hf:org/name[@revision]",
-        "random-init:MODEL#SEED",
-    ] {
+    for form in ["config.json", ".gguf", "hf:org/name[@revision]", "random-init:MODEL#SEED"] {
         assert!(hint.contains(form), "{hint}");
     }
     assert!(error.is_bad_request());
-    let ModelsError::Unknown { near, .. } = self::error("zzz") else {
-        panic!()
-    };
+    let ModelsError::Unknown { near, .. } = self::error("zzz") else { panic!() };
     assert!(near.is_empty(), "{near:?}");
 }
 
 #[test]
 fn paths_with_nothing_there_are_told_from_names() {
     let error = error("/nowhere/model.gguf");
-    assert!(
-        matches!(
-            &error,
-            ModelsError::NoSuchPath {
-                repository: false,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
-    assert!(matches!(
-        self::error("weights.gguf"),
-        ModelsError::NoSuchPath { .. }
-    ));
+    assert!(matches!(&error, ModelsError::NoSuchPath { repository: false, .. }), "{error:?}");
+    assert!(matches!(self::error("weights.gguf"), ModelsError::NoSuchPath { .. }));
     let error = self::error("HuggingFaceTB/SmolLM2-135M");
-    assert_eq!(
-        error.hint().unwrap(),
-        "for the repository on the hub write hf:HuggingFaceTB/SmolLM2-135M"
-    );
+    assert_eq!(error.hint().unwrap(), "for the repository on the hub write hf:HuggingFaceTB/SmolLM2-135M");
 }
 
 #[test]
@@ -71,30 +46,13 @@ fn hub_specs_are_taken_apart() {
     };
     let pair = |id: &str, revision: &str| (id.to_owned(), revision.to_owned());
     assert_eq!(hub("hf:org/name"), pair("org/name", "main"));
-    assert_eq!(
-        hub("hf:EleutherAI/pythia-70m@step3000"),
-        pair("EleutherAI/pythia-70m", "step3000")
-    );
-    assert_eq!(
-        hub("hf:a/b-c_d.e@refs/pr/1"),
-        pair("a/b-c_d.e", "refs/pr/1")
-    );
+    assert_eq!(hub("hf:EleutherAI/pythia-70m@step3000"), pair("EleutherAI/pythia-70m", "step3000"));
+    assert_eq!(hub("hf:a/b-c_d.e@refs/pr/1"), pair("a/b-c_d.e", "refs/pr/1"));
     assert_eq!(hub("hf:gpt2"), pair("gpt2", "main"));
-    for wrong in [
-        "hf:",
-        "hf:/name",
-        "hf:org/",
-        "hf:a/b/c",
-        "hf:../x",
-        "hf:a/..",
-        "hf:a b/c",
-        "hf:a/b@",
-        "hf:a/b@../x",
-    ] {
-        assert!(
-            matches!(error(wrong), ModelsError::BadSpec { .. }),
-            "{wrong}"
-        );
+    for wrong in
+        ["hf:", "hf:/name", "hf:org/", "hf:a/b/c", "hf:../x", "hf:a/..", "hf:a b/c", "hf:a/b@", "hf:a/b@../x"]
+    {
+        assert!(matches!(error(wrong), ModelsError::BadSpec { .. }), "{wrong}");
     }
 }
 
@@ -115,10 +73,7 @@ fn random_init_carries_its_seed() {
         "",
         "  ",
     ] {
-        assert!(
-            matches!(error(wrong), ModelsError::BadSpec { .. }),
-            "{wrong}"
-        );
+        assert!(matches!(error(wrong), ModelsError::BadSpec { .. }), "{wrong}");
     }
 }
 
@@ -127,29 +82,15 @@ fn the_table_agrees_with_itself() {
     for model in TABLE {
         let members = || model.wheels.iter().flat_map(|wheel| wheel.members);
         let parts = || members().filter(|member| member.role == super::super::named::Role::Part);
-        assert_eq!(
-            parts().map(|part| part.size).sum::<u64>(),
-            model.size,
-            "{}",
-            model.name
-        );
+        assert_eq!(parts().map(|part| part.size).sum::<u64>(), model.size, "{}", model.name);
         let mut names: Vec<_> = members().map(|member| member.file_name()).collect();
         names.sort_unstable();
         names.dedup();
-        assert_eq!(
-            names.len(),
-            members().count(),
-            "two members share a file name"
-        );
+        assert_eq!(names.len(), members().count(), "two members share a file name");
         let sums = members().map(|member| member.sha256);
-        let sums = sums
-            .chain(model.wheels.iter().map(|wheel| wheel.sha256))
-            .chain([model.sha256]);
+        let sums = sums.chain(model.wheels.iter().map(|wheel| wheel.sha256)).chain([model.sha256]);
         for sum in sums {
-            assert!(
-                sum.len() == 64 && sum.bytes().all(|c| c.is_ascii_hexdigit()),
-                "{sum}"
-            );
+            assert!(sum.len() == 64 && sum.bytes().all(|c| c.is_ascii_hexdigit()), "{sum}");
         }
         for wheel in model.wheels {
             // PEP 427: NAME-VERSION-…, with underscores for hyphens.
@@ -170,31 +111,15 @@ fn the_list_says_what_is_present() {
     std::fs::create_dir_all(file.parent().unwrap()).unwrap();
     std::fs::write(&file, b"GGUF").unwrap();
     assert_eq!(list(cache.path())[0].path, None);
-    std::fs::File::options()
-        .write(true)
-        .open(&file)
-        .unwrap()
-        .set_len(TABLE[0].size)
-        .unwrap();
+    std::fs::File::options().write(true).open(&file).unwrap().set_len(TABLE[0].size).unwrap();
     assert_eq!(list(cache.path())[0].path, Some(file));
 }
 
 #[test]
 fn offline_without_the_model_names_the_command_that_fetches_it() {
     let cache = tempfile::tempdir().unwrap();
-    let options = ResolveOptions {
-        offline: true,
-        ..ResolveOptions::new(cache.path())
-    };
+    let options = ResolveOptions { offline: true, ..ResolveOptions::new(cache.path()) };
     let error = resolve("gemma3-270m", &options).unwrap_err();
-    assert!(
-        matches!(&error, ModelsError::NotPulled { name } if name == "gemma3-270m"),
-        "{error:?}"
-    );
-    assert!(
-        error
-            .hint()
-            .unwrap()
-            .contains("truenorth models pull gemma3-270m")
-    );
+    assert!(matches!(&error, ModelsError::NotPulled { name } if name == "gemma3-270m"), "{error:?}");
+    assert!(error.hint().unwrap().contains("truenorth models pull gemma3-270m"));
 }

@@ -10,10 +10,7 @@ fn a_full_disk_is_named_and_leaves_the_earlier_entries() {
     store.put_many(&batch(0..50, 64)).unwrap();
     let pages: i64 = {
         let inner = store.lock();
-        let pages = inner
-            .connection
-            .pragma_query_value(None, "page_count", |row| row.get(0))
-            .unwrap();
+        let pages = inner.connection.pragma_query_value(None, "page_count", |row| row.get(0)).unwrap();
         inner
             .connection
             .pragma_update_and_check(None, "max_page_count", pages, |row| row.get::<_, i64>(0))
@@ -24,11 +21,7 @@ fn a_full_disk_is_named_and_leaves_the_earlier_entries() {
     assert!(matches!(error, StoreError::Full { .. }), "{error:?}");
     assert!(error.hint().unwrap().contains("truenorth cache gc"));
     let stats = store.stats().unwrap();
-    assert_eq!(
-        (stats.entries, stats.computed),
-        (50, 50),
-        "at {pages} pages"
-    );
+    assert_eq!((stats.entries, stats.computed), (50, 50), "at {pages} pages");
     assert_eq!(store.get(&key(49)).unwrap(), Some(value(49, 64)));
     assert_eq!(store.session().writes, 50);
 }
@@ -39,18 +32,9 @@ fn a_file_that_is_no_database_is_left_alone() {
     let text = "this is a diary, and longer than the header of a database would be. ".repeat(20);
     std::fs::write(dir.path().join(FILE_NAME), &text).unwrap();
     let error = Store::open(dir.path()).unwrap_err();
-    assert!(
-        matches!(error, StoreError::NotADatabase { .. }),
-        "{error:?}"
-    );
-    assert!(
-        error.to_string().contains("truenorth.db is not a database"),
-        "{error}"
-    );
-    assert_eq!(
-        std::fs::read_to_string(dir.path().join(FILE_NAME)).unwrap(),
-        text
-    );
+    assert!(matches!(error, StoreError::NotADatabase { .. }), "{error:?}");
+    assert!(error.to_string().contains("truenorth.db is not a database"), "{error}");
+    assert_eq!(std::fs::read_to_string(dir.path().join(FILE_NAME)).unwrap(), text);
 }
 
 #[test]
@@ -59,19 +43,13 @@ fn a_database_of_another_program_is_left_alone() {
     sql(dir.path(), "CREATE TABLE recipes (name TEXT)");
     let before = std::fs::read(dir.path().join(FILE_NAME)).unwrap();
     let error = Store::open(dir.path()).unwrap_err();
-    assert!(
-        matches!(error, StoreError::Foreign { found: 0, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, StoreError::Foreign { found: 0, .. }), "{error:?}");
     assert_eq!(std::fs::read(dir.path().join(FILE_NAME)).unwrap(), before);
 
     let dir = tempfile::tempdir().unwrap();
     sql(dir.path(), "PRAGMA application_id = 7");
     let error = Store::open(dir.path()).unwrap_err();
-    assert!(
-        matches!(error, StoreError::Foreign { found: 7, .. }),
-        "{error:?}"
-    );
+    assert!(matches!(error, StoreError::Foreign { found: 7, .. }), "{error:?}");
 }
 
 #[test]
@@ -80,17 +58,7 @@ fn a_newer_schema_is_refused() {
     drop(Store::open(dir.path()).unwrap());
     sql(dir.path(), "PRAGMA user_version = 9");
     let error = Store::open(dir.path()).unwrap_err();
-    assert!(
-        matches!(
-            error,
-            StoreError::NewerSchema {
-                found: 9,
-                supported: 1,
-                ..
-            }
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, StoreError::NewerSchema { found: 9, supported: 1, .. }), "{error:?}");
     assert!(error.hint().unwrap().contains("update truenorth"));
 }
 
@@ -98,10 +66,7 @@ fn a_newer_schema_is_refused() {
 fn an_empty_file_becomes_a_cache() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join(FILE_NAME), b"").unwrap();
-    Store::open(dir.path())
-        .unwrap()
-        .put(&key(1), &value(1, 2))
-        .unwrap();
+    Store::open(dir.path()).unwrap().put(&key(1), &value(1, 2)).unwrap();
 }
 
 #[test]
@@ -123,11 +88,7 @@ fn a_database_that_turns_read_only_is_named_on_writing() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
     store.put(&key(1), &value(1, 2)).unwrap();
-    store
-        .lock()
-        .connection
-        .pragma_update(None, "query_only", true)
-        .unwrap();
+    store.lock().connection.pragma_update(None, "query_only", true).unwrap();
     let error = store.put(&key(2), &value(2, 2)).unwrap_err();
     assert!(matches!(error, StoreError::ReadOnly { .. }), "{error:?}");
     assert_eq!(store.get(&key(1)).unwrap(), Some(value(1, 2)));
@@ -158,10 +119,7 @@ fn waiting_for_a_lock_ends() {
     other.execute_batch("BEGIN IMMEDIATE").unwrap();
     let started = Instant::now();
     let error = store.put(&key(2), &value(2, 2)).unwrap_err();
-    assert!(
-        matches!(error, StoreError::Locked { waited, .. } if waited == patience),
-        "{error:?}"
-    );
+    assert!(matches!(error, StoreError::Locked { waited, .. } if waited == patience), "{error:?}");
     assert!(started.elapsed() >= patience);
     // Readers are not in a writer's way.
     assert_eq!(store.get(&key(1)).unwrap(), Some(value(1, 2)));
@@ -173,11 +131,7 @@ fn waiting_for_a_lock_ends() {
 fn a_cause_is_in_source_and_not_in_the_message() {
     use std::error::Error as _;
     let dir = tempfile::tempdir().unwrap();
-    std::fs::write(
-        dir.path().join(FILE_NAME),
-        "not a database, certainly not".repeat(50),
-    )
-    .unwrap();
+    std::fs::write(dir.path().join(FILE_NAME), "not a database, certainly not".repeat(50)).unwrap();
     let error = Store::open(dir.path()).unwrap_err();
     let cause = error.source().unwrap().to_string();
     assert!(!error.to_string().contains(&cause), "{error} / {cause}");

@@ -4,10 +4,7 @@ use super::super::{ActivationKey, Context, Prompt, ResultKey};
 
 fn of(fields: [&str; 6], prompt: Prompt) -> ActivationKey {
     let [model, revision, dtype, path, site, positions] = fields;
-    ActivationKey::new(
-        Context::new(model, revision, dtype, path, site, positions),
-        prompt,
-    )
+    ActivationKey::new(Context::new(model, revision, dtype, path, site, positions), prompt)
 }
 
 #[test]
@@ -25,10 +22,7 @@ fn tokens_and_text_of_the_same_bytes_differ() {
     let tokens = of([""; 6], Prompt::Tokens(vec![0x6161_6161]));
     let text = of([""; 6], Prompt::Text("aaaa".into()));
     assert_ne!(tokens.hash(), text.hash());
-    assert_ne!(
-        of([""; 6], Prompt::Tokens(vec![])).hash(),
-        of([""; 6], Prompt::Text(String::new())).hash()
-    );
+    assert_ne!(of([""; 6], Prompt::Tokens(vec![])).hash(), of([""; 6], Prompt::Text(String::new())).hash());
 }
 
 /// A cache on disk outlives the program that wrote it: the encoding may not change unnoticed.
@@ -38,19 +32,9 @@ fn tokens_and_text_of_the_same_bytes_differ() {
 /// struct.pack("<Q", 2) + struct.pack("<II", 1, 258))`.
 #[test]
 fn the_encoding_is_as_documented() {
-    let key = of(
-        ["m", "r", "f32", "p", "embed", "last"],
-        Prompt::Tokens(vec![1, 258]),
-    );
-    let hex: String = key
-        .hash()
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect();
-    assert_eq!(
-        hex,
-        "64f0cbc2e884be73d8a9b6b78b42bda3b4eb9750a46b822593c9a2639248e54c"
-    );
+    let key = of(["m", "r", "f32", "p", "embed", "last"], Prompt::Tokens(vec![1, 258]));
+    let hex: String = key.hash().iter().map(|byte| format!("{byte:02x}")).collect();
+    assert_eq!(hex, "64f0cbc2e884be73d8a9b6b78b42bda3b4eb9750a46b822593c9a2639248e54c");
 }
 
 #[test]
@@ -63,10 +47,7 @@ fn a_result_is_never_an_activation() {
         path: path.into(),
     };
     assert_ne!(result("ab", "c").hash(), result("a", "bc").hash());
-    assert_ne!(
-        result("", "").hash(),
-        of([""; 6], Prompt::Tokens(vec![])).hash()
-    );
+    assert_ne!(result("", "").hash(), of([""; 6], Prompt::Tokens(vec![])).hash());
 }
 
 fn prompt() -> impl Strategy<Value = Prompt> {

@@ -14,30 +14,11 @@ fn verify_names_and_removes_what_is_corrupt() {
     let mut seen = Vec::new();
     let report = store.verify(false, |progress| seen.push(progress)).unwrap();
     assert_eq!((report.checked, report.bytes), (200, 200 * 64));
-    let keys: Vec<_> = report
-        .corrupt
-        .iter()
-        .map(|entry| entry.key().to_vec())
-        .collect();
-    assert_eq!(
-        keys,
-        [0, 63, 64, 199].map(|number| key(number).hash().to_vec())
-    );
+    let keys: Vec<_> = report.corrupt.iter().map(|entry| entry.key().to_vec()).collect();
+    assert_eq!(keys, [0, 63, 64, 199].map(|number| key(number).hash().to_vec()));
     assert_eq!((report.deleted, store.stats().unwrap().entries), (0, 200));
-    assert_eq!(
-        seen.first(),
-        Some(&Checked {
-            done: 0,
-            total: 200
-        })
-    );
-    assert_eq!(
-        seen.last(),
-        Some(&Checked {
-            done: 200,
-            total: 200
-        })
-    );
+    assert_eq!(seen.first(), Some(&Checked { done: 0, total: 200 }));
+    assert_eq!(seen.last(), Some(&Checked { done: 200, total: 200 }));
 
     assert_eq!(store.verify(true, |_| ()).unwrap().deleted, 4);
     let report = store.verify(true, |_| ()).unwrap();
@@ -82,22 +63,12 @@ fn gc_removes_the_least_recently_used_down_to_the_limit() {
     // Entry 999 is the oldest, entry 0 the newest.
     sql(dir.path(), "UPDATE entries SET used = 2000 - id");
     let before = store.stats().unwrap();
-    let report = store
-        .gc(GcOptions {
-            max_bytes: Some(40_100),
-            older_than: None,
-        })
-        .unwrap();
+    let report = store.gc(GcOptions { max_bytes: Some(40_100), older_than: None }).unwrap();
     assert_eq!((report.removed, report.bytes), (900, 360_000));
     let after = store.stats().unwrap();
-    assert_eq!(
-        (after.entries, after.bytes, after.collected),
-        (100, 40_000, 900)
-    );
+    assert_eq!((after.entries, after.bytes, after.collected), (100, 40_000, 900));
     assert!(report.file_after < before.file_bytes / 3, "{report:?}");
-    let kept = store
-        .get_many(&(0..1000).map(key).collect::<Vec<_>>())
-        .unwrap();
+    let kept = store.get_many(&(0..1000).map(key).collect::<Vec<_>>()).unwrap();
     let kept: Vec<bool> = kept.iter().map(Option::is_some).collect();
     assert!(kept[..100].iter().all(|kept| *kept) && !kept[100..].iter().any(|kept| *kept));
 }
@@ -110,12 +81,7 @@ fn gc_spares_what_was_read_though_the_read_is_not_yet_written() {
     sql(dir.path(), "UPDATE entries SET used = 1000");
     store.get(&key(4)).unwrap().unwrap();
     let day = Duration::from_secs(86_400);
-    let report = store
-        .gc(GcOptions {
-            max_bytes: None,
-            older_than: Some(day),
-        })
-        .unwrap();
+    let report = store.gc(GcOptions { max_bytes: None, older_than: Some(day) }).unwrap();
     assert_eq!(report.removed, 9);
     assert!(store.get(&key(4)).unwrap().is_some());
 }
@@ -125,12 +91,7 @@ fn gc_forgets_contexts_without_entries_and_keeps_working() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
     store.put_many(&batch(0..10, 4)).unwrap();
-    store
-        .gc(GcOptions {
-            max_bytes: Some(0),
-            older_than: None,
-        })
-        .unwrap();
+    store.gc(GcOptions { max_bytes: Some(0), older_than: None }).unwrap();
     assert_eq!(store.stats().unwrap().by_context, []);
     store.put_many(&batch(0..10, 4)).unwrap();
     let stats = store.stats().unwrap();

@@ -22,19 +22,12 @@ pub(super) fn key(number: u32) -> ActivationKey {
 
 /// A row of `width` numbers that only `number` gives.
 pub(super) fn value(number: u32, width: usize) -> Activation {
-    let values = (0..width)
-        .map(|unit| number as f32 + unit as f32 / 1024.0)
-        .collect();
+    let values = (0..width).map(|unit| number as f32 + unit as f32 / 1024.0).collect();
     Activation::new(1, width, values).unwrap()
 }
 
-pub(super) fn batch(
-    numbers: std::ops::Range<u32>,
-    width: usize,
-) -> Vec<(ActivationKey, Activation)> {
-    numbers
-        .map(|number| (key(number), value(number, width)))
-        .collect()
+pub(super) fn batch(numbers: std::ops::Range<u32>, width: usize) -> Vec<(ActivationKey, Activation)> {
+    numbers.map(|number| (key(number), value(number, width))).collect()
 }
 
 /// Runs SQL behind the store's back.
@@ -46,17 +39,11 @@ pub(super) fn sql(dir: &Path, statements: &str) {
 /// Adds 1 to the first byte of the first payload with id `id`.
 pub(super) fn damage(dir: &Path, id: i64) {
     let connection = rusqlite::Connection::open(dir.join(super::FILE_NAME)).unwrap();
-    let mut data: Vec<u8> = connection
-        .query_row("SELECT data FROM payloads WHERE id = ?1", [id], |row| {
-            row.get(0)
-        })
-        .unwrap();
+    let mut data: Vec<u8> =
+        connection.query_row("SELECT data FROM payloads WHERE id = ?1", [id], |row| row.get(0)).unwrap();
     data[0] = data[0].wrapping_add(1);
     let changed = connection
-        .execute(
-            "UPDATE payloads SET data = ?1 WHERE id = ?2",
-            rusqlite::params![data, id],
-        )
+        .execute("UPDATE payloads SET data = ?1 WHERE id = ?2", rusqlite::params![data, id])
         .unwrap();
     assert_eq!(changed, 1);
 }

@@ -18,15 +18,7 @@ fn what_was_put_comes_back_after_reopening() {
         let expected = (number < 10).then(|| value(number, 5));
         assert_eq!(*entry, expected, "entry {number}");
     }
-    assert_eq!(
-        store.session(),
-        Session {
-            hits: 5,
-            misses: 5,
-            writes: 0,
-            corrupt: 0
-        }
-    );
+    assert_eq!(store.session(), Session { hits: 5, misses: 5, writes: 0, corrupt: 0 });
 }
 
 proptest! {
@@ -58,18 +50,8 @@ fn rows_are_taken_from_the_matrix() {
 #[test]
 fn a_shape_that_does_not_fit_is_refused() {
     let error = Activation::new(2, 3, vec![0.0; 5]).unwrap_err();
-    assert!(matches!(
-        error,
-        StoreError::Shape {
-            rows: 2,
-            width: 3,
-            values: 5
-        }
-    ));
-    assert_eq!(
-        error.to_string(),
-        "an activation of 2 × 3 holds 5 values, expected 6"
-    );
+    assert!(matches!(error, StoreError::Shape { rows: 2, width: 3, values: 5 }));
+    assert_eq!(error.to_string(), "an activation of 2 × 3 holds 5 values, expected 6");
     assert!(Activation::new(usize::MAX, 2, vec![]).is_err());
 }
 
@@ -85,14 +67,8 @@ fn results_are_bytes_under_their_own_key() {
     };
     assert_eq!(store.get_result(&key).unwrap(), None);
     store.put_result(&key, b"a continuation").unwrap();
-    assert_eq!(
-        store.get_result(&key).unwrap().as_deref(),
-        Some(b"a continuation".as_slice())
-    );
-    let other = ResultKey {
-        path: "engine-bf16".into(),
-        ..key
-    };
+    assert_eq!(store.get_result(&key).unwrap().as_deref(), Some(b"a continuation".as_slice()));
+    let other = ResultKey { path: "engine-bf16".into(), ..key };
     assert_eq!(store.get_result(&other).unwrap(), None);
     let stats = store.stats().unwrap();
     assert_eq!((stats.entries, stats.bytes), (1, 14));
@@ -120,30 +96,14 @@ fn stats_are_by_model_and_site() {
     let rows: Vec<_> = stats
         .by_context
         .iter()
-        .map(|row| {
-            (
-                row.model.as_str(),
-                row.site.as_str(),
-                row.entries,
-                row.bytes,
-            )
-        })
+        .map(|row| (row.model.as_str(), row.site.as_str(), row.entries, row.bytes))
         .collect();
-    assert_eq!(
-        rows,
-        [
-            ("toy@sha256:00", "embed", 1, 400),
-            ("toy@sha256:00", "resid_post.1", 3, 96)
-        ]
-    );
+    assert_eq!(rows, [("toy@sha256:00", "embed", 1, 400), ("toy@sha256:00", "resid_post.1", 3, 96)]);
     assert_eq!((stats.entries, stats.bytes), (4, 496));
     assert!(stats.file_bytes > 496);
     // A context is stored once, however many entries share it.
-    let contexts: i64 = store
-        .lock()
-        .connection
-        .query_row("SELECT count(*) FROM contexts", [], |row| row.get(0))
-        .unwrap();
+    let contexts: i64 =
+        store.lock().connection.query_row("SELECT count(*) FROM contexts", [], |row| row.get(0)).unwrap();
     assert_eq!(contexts, 2);
 }
 
@@ -173,14 +133,8 @@ fn a_payload_under_the_wrong_entry_or_shape_is_a_miss() {
     let dir = tempfile::tempdir().unwrap();
     let store = Store::open(dir.path()).unwrap();
     store.put_many(&batch(0..4, 6)).unwrap();
-    sql(
-        dir.path(),
-        "UPDATE payloads SET data = (SELECT data FROM payloads WHERE id = 1) WHERE id = 2",
-    );
-    sql(
-        dir.path(),
-        "UPDATE entries SET rows = 2, width = 3 WHERE id = 3",
-    );
+    sql(dir.path(), "UPDATE payloads SET data = (SELECT data FROM payloads WHERE id = 1) WHERE id = 2");
+    sql(dir.path(), "UPDATE entries SET rows = 2, width = 3 WHERE id = 3");
     sql(dir.path(), "DELETE FROM payloads WHERE id = 4");
     let found = store.get_many(&[key(0), key(1), key(2), key(3)]).unwrap();
     assert_eq!(found, [Some(value(0, 6)), None, None, None]);
@@ -195,14 +149,8 @@ fn reads_are_remembered_in_batches() {
     sql(dir.path(), "UPDATE entries SET used = 1000");
     let used = || -> Vec<i64> {
         let connection = rusqlite::Connection::open(dir.path().join("truenorth.db")).unwrap();
-        let mut statement = connection
-            .prepare("SELECT used FROM entries ORDER BY id")
-            .unwrap();
-        statement
-            .query_map([], |row| row.get(0))
-            .unwrap()
-            .map(Result::unwrap)
-            .collect()
+        let mut statement = connection.prepare("SELECT used FROM entries ORDER BY id").unwrap();
+        statement.query_map([], |row| row.get(0)).unwrap().map(Result::unwrap).collect()
     };
     store.get(&key(1)).unwrap();
     assert_eq!(used(), [1000, 1000]);

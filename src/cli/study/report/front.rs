@@ -1,17 +1,21 @@
 //! The front page: what the study shows, in a few lines drawn from its numbers.
 
+use truenorth::analysis::score::Contrast;
 use truenorth::estimate::HeldOut;
 use truenorth::math;
 use truenorth::report::{Finding, Interval, Measure, Null, Sample, Status};
 
-use super::super::stages::{Contrast, Results, Run};
+use super::super::stages::{Results, Run};
 
 /// The findings, most important first.
 pub fn findings(run: &Run<'_>, results: &Results) -> Vec<Finding> {
     let mut out = Vec::new();
     if let Some(first) = results.estimated.first() {
         out.push(separation(
-            &format!("The {} direction separates chosen from rejected in pairs it was not fitted on.", first.name),
+            &format!(
+                "The {} direction separates chosen from rejected in pairs it was not fitted on.",
+                first.name
+            ),
             &first.by_pair,
             "held-out pairs",
         ));
@@ -87,9 +91,9 @@ fn agreement(run: &Run<'_>, results: &Results) -> Option<Finding> {
 }
 
 fn contrast(c: &Contrast) -> Finding {
-    let ci = c.auroc.bootstrap.interval;
+    let ci = c.bootstrap.interval;
     Finding {
-        status: if c.p < 0.05 && c.auroc.value > 0.5 {
+        status: if c.p < 0.05 && c.auroc > 0.5 {
             Status::Supported
         } else if c.p < 0.05 {
             Status::Caution
@@ -97,14 +101,15 @@ fn contrast(c: &Contrast) -> Finding {
             Status::NotSupported
         },
         statement: format!("On the board, {} scores above {}.", c.high, c.low),
-        measure: Measure { name: "AUROC".into(), value: c.auroc.value.into(), digits: 2 },
+        measure: Measure { name: "AUROC".into(), value: c.auroc.into(), digits: 2 },
         n: Sample::new(c.n as u64, "sequences"),
         interval: Interval::p95(
             ci.low,
             ci.high,
-            format!("bootstrap over sequences, {} draws", c.auroc.bootstrap.resamples),
+            format!("bootstrap over sequences, {} draws", c.bootstrap.resamples),
         ),
-        null: Null::new("kinds shuffled, two-sided", c.null_low, c.null_high).with_p(c.p, Some(c.permutations as u64)),
+        null: Null::new("kinds shuffled, two-sided", c.null[0], c.null[1])
+            .with_p(c.p, Some(c.permutations as u64)),
         see: Some("board".into()),
     }
 }
@@ -115,36 +120,20 @@ fn board(run: &Run<'_>, results: &Results) -> Option<Finding> {
     if n == 0 {
         return None;
     }
-    let beyond = holm(&results.board.iter().map(|s| s.p_random).collect::<Vec<_>>());
+    let p: Vec<f64> = results.board.iter().map(|s| s.p_random).collect();
+    let beyond = math::holm(&p, 0.05).into_iter().filter(|stands| *stands).count();
     let probes = run.data.probes.as_ref().map_or(0, |(p, _)| p.len());
     Some(Finding {
         status: if beyond == 0 { Status::NotSupported } else { Status::Caution },
         statement: "Sequences whose move along the direction a random direction would rarely see.".into(),
-        measure: Measure { name: "share of sequences".into(), value: (beyond as f64 / n as f64).into(), digits: 2 },
+        measure: Measure {
+            name: "share of sequences".into(),
+            value: (beyond as f64 / n as f64).into(),
+            digits: 2,
+        },
         n: Sample::new(n as u64, format!("sequences, {probes} probes each")),
         interval: Interval::none("a count over a fixed list of sequences"),
         null: Null::new("random unit directions, exact; Holm over all sequences at 0.05", 0.0, 0.05),
         see: Some("board".into()),
     })
-}
-
-/// How many p values stand after Holm's correction at 0.05.
-fn holm(p: &[f64]) -> usize {
-    let mut sorted = p.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let n = sorted.len();
-    sorted.iter().enumerate().take_while(|(i, p)| **p * (n - i) as f64 <= 0.05).count()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::holm;
-
-    #[test]
-    fn holm_steps_down_and_stops_at_the_first_that_fails() {
-        // 0.01·4 and 0.016·3 stand, 0.03·2 does not, and so 0.04 may not either.
-        assert_eq!(holm(&[0.04, 0.01, 0.03, 0.016]), 2);
-        assert_eq!(holm(&[0.2]), 0);
-        assert_eq!(holm(&[]), 0);
-    }
 }

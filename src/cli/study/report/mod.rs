@@ -113,7 +113,8 @@ pub fn summary(study: &StudyFile, results: &Results) {
         let interval = |h: &truenorth::estimate::HeldOut| {
             format!("{:.3} to {:.3}", h.auroc.bootstrap.interval.low, h.auroc.bootstrap.interval.high)
         };
-        let p = |h: &truenorth::estimate::HeldOut| h.null.map_or_else(|| "-".into(), |n| format!("{:.3}", n.p));
+        let p =
+            |h: &truenorth::estimate::HeldOut| h.null.map_or_else(|| "-".into(), |n| format!("{:.3}", n.p));
         rows.push(vec![
             e.name.clone(),
             format!("{:.3}", e.by_pair.auroc.value),

@@ -5,7 +5,7 @@
 
 use std::path::Path;
 
-use super::config::Dims;
+use super::keys::Dims;
 use crate::engine::gguf::Metadata;
 use crate::engine::load::LoadError;
 use crate::engine::load::index::Layout;
@@ -32,11 +32,8 @@ pub(super) struct Family {
     pub(super) rope_freqs: bool,
 }
 
-const LLAMA_GLOBALS: &[(&str, &str)] = &[
-    ("token_embd", "model.embed_tokens"),
-    ("output_norm", "model.norm"),
-    ("output", "lm_head"),
-];
+const LLAMA_GLOBALS: &[(&str, &str)] =
+    &[("token_embd", "model.embed_tokens"), ("output_norm", "model.norm"), ("output", "lm_head")];
 
 const PRE_NORM: &[(&str, &str)] = &[
     ("attn_norm", "input_layernorm"),
@@ -108,39 +105,13 @@ const PLAIN: Family = Family {
 
 /// Every architecture that is read.
 pub(super) const FAMILIES: &[Family] = &[
-    Family {
-        arch: "llama",
-        interleaved: true,
-        rope_freqs: true,
-        ..PLAIN
-    },
-    Family {
-        arch: "qwen2",
-        ..PLAIN
-    },
-    Family {
-        arch: "qwen3",
-        block: PRE_NORM_QK,
-        ..PLAIN
-    },
-    Family {
-        arch: "gemma2",
-        block: SANDWICH,
-        norms_plus_one: true,
-        ..PLAIN
-    },
-    Family {
-        arch: "gemma3",
-        block: SANDWICH,
-        norms_plus_one: true,
-        ..PLAIN
-    },
+    Family { arch: "llama", interleaved: true, rope_freqs: true, ..PLAIN },
+    Family { arch: "qwen2", ..PLAIN },
+    Family { arch: "qwen3", block: PRE_NORM_QK, ..PLAIN },
+    Family { arch: "gemma2", block: SANDWICH, norms_plus_one: true, ..PLAIN },
+    Family { arch: "gemma3", block: SANDWICH, norms_plus_one: true, ..PLAIN },
     // OLMo 3 files carry this name too, with a sliding window.
-    Family {
-        arch: "olmo2",
-        block: POST_NORM,
-        ..PLAIN
-    },
+    Family { arch: "olmo2", block: POST_NORM, ..PLAIN },
     Family {
         arch: "gpt2",
         globals: &[
@@ -183,25 +154,16 @@ pub(super) const FAMILIES: &[Family] = &[
 ];
 
 pub(super) fn find(path: &Path, metadata: &Metadata) -> Result<&'static Family, LoadError> {
-    let found = metadata
-        .text("general.architecture")
-        .ok_or_else(|| LoadError::Metadata {
-            path: path.to_path_buf(),
-            key: "general.architecture".into(),
-            problem: "is missing, expected the architecture's name".into(),
-        })?;
-    FAMILIES
-        .iter()
-        .find(|family| family.arch == found)
-        .ok_or_else(|| LoadError::UnknownArchitecture {
-            path: path.to_path_buf(),
-            found: found.to_owned(),
-            expected: FAMILIES
-                .iter()
-                .map(|family| family.arch)
-                .collect::<Vec<_>>()
-                .join(", "),
-        })
+    let found = metadata.text("general.architecture").ok_or_else(|| LoadError::Metadata {
+        path: path.to_path_buf(),
+        key: "general.architecture".into(),
+        problem: "is missing, expected the architecture's name".into(),
+    })?;
+    FAMILIES.iter().find(|family| family.arch == found).ok_or_else(|| LoadError::UnknownArchitecture {
+        path: path.to_path_buf(),
+        found: found.to_owned(),
+        expected: FAMILIES.iter().map(|family| family.arch).collect::<Vec<_>>().join(", "),
+    })
 }
 
 impl Family {
@@ -214,11 +176,7 @@ impl Family {
         }
         let Some(within) = stem.strip_prefix("blk.") else {
             let hub = lookup(self.globals, stem)?;
-            let layout = if stem == "output_norm" {
-                self.norm()
-            } else {
-                Layout::AsStored
-            };
+            let layout = if stem == "output_norm" { self.norm() } else { Layout::AsStored };
             return Some((format!("{hub}.{kind}"), layout));
         };
         let (number, part) = within.split_once('.')?;
@@ -229,9 +187,7 @@ impl Family {
         let hub = lookup(self.block, part)?;
         let layout = match part {
             "attn_q" if self.interleaved => Layout::Interleaved { heads: dims.heads },
-            "attn_k" if self.interleaved => Layout::Interleaved {
-                heads: dims.kv_heads,
-            },
+            "attn_k" if self.interleaved => Layout::Interleaved { heads: dims.kv_heads },
             "attn_qkv" if self.stacked => Layout::Stacked { heads: dims.heads },
             part if part.ends_with("norm") => self.norm(),
             _ if self.transposed && kind == "weight" => Layout::Transposed,
@@ -241,17 +197,10 @@ impl Family {
     }
 
     fn norm(&self) -> Layout {
-        if self.norms_plus_one {
-            Layout::PlusOne
-        } else {
-            Layout::AsStored
-        }
+        if self.norms_plus_one { Layout::PlusOne } else { Layout::AsStored }
     }
 }
 
 fn lookup(table: &[(&str, &'static str)], key: &str) -> Option<&'static str> {
-    table
-        .iter()
-        .find(|(name, _)| *name == key)
-        .map(|(_, hub)| *hub)
+    table.iter().find(|(name, _)| *name == key).map(|(_, hub)| *hub)
 }

@@ -2,6 +2,7 @@
 
 mod config;
 mod family;
+mod keys;
 #[cfg(test)]
 mod tests;
 
@@ -30,11 +31,8 @@ pub(super) struct Opened {
 
 pub(super) fn open(path: &Path) -> Result<Opened, LoadError> {
     let file = MappedFile::open(path)?;
-    let Header {
-        metadata,
-        tensors,
-        data_start,
-    } = read_header(file.bytes()).map_err(|error| header_error(path, error))?;
+    let Header { metadata, tensors, data_start } =
+        read_header(file.bytes()).map_err(|error| header_error(path, error))?;
     file.release(0..data_start.min(file.bytes().len()));
     if let Some(parts) = metadata.u64("split.count").filter(|parts| *parts > 1) {
         return Err(LoadError::Header {
@@ -44,7 +42,7 @@ pub(super) fn open(path: &Path) -> Result<Opened, LoadError> {
         });
     }
     let family = family::find(path, &metadata)?;
-    let shape = config::Dims::read(path, family, &metadata)?;
+    let shape = keys::Dims::read(path, family, &metadata)?;
     let mut index = Index::default();
     index.files.push(file);
     let mut rope_freqs = None;
@@ -54,21 +52,15 @@ pub(super) fn open(path: &Path) -> Result<Opened, LoadError> {
             continue;
         }
         let (name, layout) =
-            family
-                .hub_name(&tensor.name, &shape)
-                .ok_or_else(|| LoadError::UnknownTensor {
-                    path: path.to_path_buf(),
-                    name: tensor.name.clone(),
-                    arch: family.arch.to_owned(),
-                })?;
+            family.hub_name(&tensor.name, &shape).ok_or_else(|| LoadError::UnknownTensor {
+                path: path.to_path_buf(),
+                name: tensor.name.clone(),
+                arch: family.arch.to_owned(),
+            })?;
         index.add(&name, path, entry(path, tensor, layout)?)?;
     }
     let config = config::synthesize(path, family, &shape, &metadata, &index, rope_freqs)?;
-    Ok(Opened {
-        config,
-        metadata,
-        index,
-    })
+    Ok(Opened { config, metadata, index })
 }
 
 fn encoding(tensor: &TensorInfo) -> Result<Encoding, String> {
@@ -110,10 +102,7 @@ fn entry(path: &Path, tensor: &TensorInfo, layout: Layout) -> Result<Entry, Load
     let by_rows = matches!(layout, Layout::Interleaved { .. } | Layout::Stacked { .. });
     let block = entry.encoding.as_ref().map_or(1, |e| e.block());
     if !layout.fits(rows) || by_rows && !row.is_multiple_of(block) {
-        return Err(misfit(format!(
-            "has shape {:?}, which the heads do not divide",
-            tensor.shape
-        )));
+        return Err(misfit(format!("has shape {:?}, which the heads do not divide", tensor.shape)));
     }
     Ok(entry)
 }
@@ -129,11 +118,7 @@ fn read_vector(index: &Index, tensor: &TensorInfo) -> Result<Vec<f32>, LoadError
         readable: READABLE,
         layout: Layout::AsStored,
     };
-    let plan = Plan {
-        row: entry.elements(),
-        source_row: None,
-        offset: 0.0,
-    };
+    let plan = Plan { row: entry.elements(), source_row: None, offset: 0.0 };
     decode::check_target(DType::F32)?;
     decode::decode::<f32>(&index.stored(&tensor.name, &entry)?, &plan)
 }
@@ -141,20 +126,7 @@ fn read_vector(index: &Index, tensor: &TensorInfo) -> Result<Vec<f32>, LoadError
 fn header_error(path: &Path, error: GgufError) -> LoadError {
     let path = path.to_path_buf();
     match error {
-        GgufError::Truncated {
-            what,
-            needed,
-            found,
-        } => LoadError::Truncated {
-            path,
-            what,
-            needed,
-            found,
-        },
-        GgufError::Malformed(problem) => LoadError::Header {
-            path,
-            format: "gguf",
-            problem,
-        },
+        GgufError::Truncated { what, needed, found } => LoadError::Truncated { path, what, needed, found },
+        GgufError::Malformed(problem) => LoadError::Header { path, format: "gguf", problem },
     }
 }

@@ -1,0 +1,177 @@
+//! `direction extract`.
+
+use std::path::PathBuf;
+
+use anyhow::Context as _;
+use clap::Args;
+use truenorth::analysis::extract::{ProjectOut, Question, nuisances};
+use truenorth::analysis::steer::mean_norm;
+use truenorth::data::{Template, read_classes, read_pairs, read_sentiment};
+use truenorth::estimate::{HeldOut, HeldOutParams, Pipeline, SplitBy};
+use truenorth::math::Seeds;
+use truenorth_protocol::{ReadAt, Site};
+
+use super::super::args::ModelArgs;
+use super::super::output::{self, Request as _, wrong_hint};
+use super::super::progress::Bar;
+use super::super::session::{self, Session};
+use super::{Made, artifact, estimator};
+
+/// Estimates a direction from contrastive pairs or from two classes of texts.
+///
+/// Writes a safetensors file: tensor `direction` [hidden], unit norm, and metadata that say model,
+/// site, sign, estimator, data and held-out separation.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  truenorth direction extract --model smollm2-135m --site resid_post.20 \
+    --pairs pairs.jsonl --project-out length,sentiment --sentiment sentiment.jsonl \
+    --out values.safetensors")]
+pub struct Extract {
+    #[command(flatten)]
+    model: ModelArgs,
+    /// Where the direction is to live.
+    #[arg(long, value_name = "S")]
+    site: Site,
+    /// Contrastive pairs: JSONL with `id`, `axis`, `prompt`, `chosen`, `rejected`.
+    #[arg(long, value_name = "F.jsonl", required_unless_present = "classes", conflicts_with = "classes")]
+    pairs: Option<PathBuf>,
+    /// Texts of two classes: JSONL with `id`, `text`, `label`, `category`.
+    #[arg(long, value_name = "F.jsonl")]
+    classes: Option<PathBuf>,
+    /// The label at the positive end of the direction, unless the labels are 0 and 1.
+    #[arg(long, value_name = "LABEL", requires = "classes")]
+    positive: Option<String>,
+    /// logistic, mean-diff, lda or pca.
+    #[arg(long, value_name = "E", default_value = "logistic")]
+    estimator: String,
+    /// Nuisance directions to take out: length, sentiment.
+    #[arg(long, value_name = "N,..", value_delimiter = ',')]
+    project_out: Vec<ProjectOut>,
+    /// Value-neutral texts with a sentiment label: JSONL with `id`, `text`, `label`.
+    #[arg(long, value_name = "F.jsonl")]
+    sentiment: Option<PathBuf>,
+    /// Neutral prompts to measure the mean residual norm on; default the texts themselves.
+    #[arg(long, value_name = "F")]
+    neutral: Option<PathBuf>,
+    /// Which token is read: last, mean, or an index such as -3.
+    #[arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)]
+    positions: ReadAt,
+    /// How prompt and response become one text.
+    #[arg(long, value_name = "T", default_value = "{prompt} {response}")]
+    template: String,
+    /// Folds of the held-out separation.
+    #[arg(long, value_name = "N", default_value_t = 5)]
+    folds: usize,
+    /// Label flips of the null; 0 leaves it out.
+    #[arg(long, value_name = "N", default_value_t = 200)]
+    permutations: usize,
+    /// Seeds splits, resampling and permutations.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    /// The file to write.
+    #[arg(long, value_name = "F.safetensors")]
+    out: PathBuf,
+}
+
+impl Extract {
+    pub fn run(self) -> anyhow::Result<()> {
+        session::check_out(&self.out)?;
+        let template = Template::parse(&self.template).request("can't use the template")?;
+        let question = self.question(&template)?;
+        let sentiment = match &self.sentiment {
+            Some(path) => {
+                let (reader, name) = session::open_input(path)?;
+                Some(read_sentiment(reader, &name).request(format!("can't read sentiment from {name}"))?)
+            }
+            None if self.project_out.contains(&ProjectOut::Sentiment) => {
+                return Err(wrong_hint(
+                    "projecting sentiment out needs texts labelled for it",
+                    "name them with --sentiment F.jsonl",
+                ));
+            }
+            None => None,
+        };
+        let neutral = self.neutral.as_ref().map(session::prompts).transpose()?;
+        let estimator = estimator(&self.estimator)?;
+
+        let session = Session::open(&self.model)?;
+        let reader = session.reader();
+        let (site, at) = (self.site, self.positions);
+        let bar = Bar::new("reading", 0, "tokens", self.model.common.quiet);
+        let samples = question.samples(&reader, site, at, &bar)?;
+        let rows = sentiment.as_ref().map(|s| &s.rows[..]);
+        let nuisances = nuisances(&reader, &self.project_out, rows, site, at, &bar)?;
+        let residual_norm = match &neutral {
+            Some((prompts, _)) => (mean_norm(&reader, site, prompts, &bar)?, "neutral prompts"),
+            None => (mean_norm(&reader, site, &question.prompts, &bar)?, "the texts it was estimated from"),
+        };
+        drop(bar);
+
+        let seeds = Seeds::new(self.seed);
+        let pipeline = Pipeline { estimator, nuisances };
+        let extraction = pipeline.extract(&samples, SplitBy::Pair, &seeds)?;
+        let by_pair = HeldOutParams {
+            folds: Some(self.folds),
+            permutations: self.permutations,
+            ..HeldOutParams::by_pair()
+        };
+        let mut held_out = vec![pipeline.held_out(&samples, &by_pair, &seeds)?];
+        if samples.unit_count(SplitBy::Axis) >= 2 {
+            let by_axis = HeldOutParams { permutations: self.permutations, ..HeldOutParams::by_axis() };
+            held_out.push(pipeline.held_out(&samples, &by_axis, &seeds)?);
+        }
+        let direction = artifact(
+            &extraction,
+            &pipeline.estimator,
+            &Made {
+                question: &question,
+                info: session.runner().info(),
+                site,
+                positions: at,
+                template: self.pairs.is_some().then_some(&self.template),
+                residual_norm,
+                held_out: &held_out.iter().collect::<Vec<_>>(),
+            },
+        )?;
+        direction.save(&self.out).with_context(|| format!("can't write {}", self.out.display()))?;
+        for (name, reason) in &extraction.absent {
+            eprintln!("warning: {name} was not projected out: {reason}");
+        }
+        table(&held_out);
+        eprintln!(
+            "{} at {site} from {} examples -> {}",
+            self.estimator,
+            question.examples(),
+            self.out.display()
+        );
+        Ok(())
+    }
+
+    fn question(&self, template: &Template) -> anyhow::Result<Question> {
+        if let Some(path) = &self.pairs {
+            let (reader, name) = session::open_input(path)?;
+            let pairs = read_pairs(reader, &name).request(format!("can't read pairs from {name}"))?;
+            return Ok(Question::pairs(&pairs, template));
+        }
+        let path = self.classes.as_ref().context("pairs or classes are required")?;
+        let (reader, name) = session::open_input(path)?;
+        let classes = read_classes(reader, &name).request(format!("can't read classes from {name}"))?;
+        Question::classes(&classes, self.positive.as_deref()).request(format!("can't use {name}"))
+    }
+}
+
+fn table(held_out: &[HeldOut]) {
+    let head = ["held out by", "units", "AUROC", "95 %", "pairs in order", "p"];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    for h in held_out {
+        let ci = h.auroc.bootstrap.interval;
+        rows.push(vec![
+            format!("{:?}", h.by).to_lowercase(),
+            h.units.to_string(),
+            format!("{:.3}", h.auroc.value),
+            format!("{:.3} to {:.3}", ci.low, ci.high),
+            h.paired_accuracy.map_or_else(|| "-".into(), |p| format!("{:.3}", p.value)),
+            h.null.map_or_else(|| "-".into(), |n| format!("{:.3}", n.p)),
+        ]);
+    }
+    output::table(&rows);
+}

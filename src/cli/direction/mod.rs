@@ -1,0 +1,130 @@
+//! `direction`: extract, show, compare, import, export.
+
+mod exchange;
+mod extract;
+mod show;
+
+use std::path::Path;
+
+use clap::Subcommand;
+use truenorth::analysis::extract::Question;
+use truenorth::estimate::{
+    CheckedEstimator, Direction as Artifact, DirectionError, Estimator, Extraction, HeldOut, HeldOutRecord,
+    LogisticParams, Metadata,
+};
+use truenorth_protocol::{ModelInfo, ReadAt, Site};
+
+use super::output::{Request as _, wrong_hint};
+
+/// Extracts, shows, compares, imports and exports directions.
+#[derive(Subcommand, Debug)]
+#[command(after_help = "Example:\n  truenorth direction extract --model smollm2-135m --site resid_post.20 \
+    --pairs pairs.jsonl --out values.safetensors")]
+pub enum Direction {
+    /// Estimates a direction from contrastive pairs or from two classes of texts.
+    Extract(extract::Extract),
+    /// Says what a direction file holds.
+    Show(show::Show),
+    /// Cosines between directions.
+    Compare(show::Compare),
+    /// Reads a direction of another program: npz, npy, pt, safetensors, GGUF control vector.
+    Import(exchange::Import),
+    /// Writes a direction for another program: npz, npy, GGUF control vector.
+    Export(exchange::Export),
+}
+
+impl Direction {
+    pub fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Extract(v) => v.run(),
+            Self::Show(v) => v.run(),
+            Self::Compare(v) => v.run(),
+            Self::Import(v) => v.run(),
+            Self::Export(v) => v.run(),
+        }
+    }
+}
+
+/// Reads a direction for use on a model, with its site. Another width is refused; another model
+/// of the same width is allowed, as transfer needs it, but said.
+pub fn load_for(path: &Path, info: &ModelInfo) -> anyhow::Result<(Artifact, Site)> {
+    let direction = load(path)?;
+    direction.check_width(info.hidden as usize).request(format!(
+        "{} does not fit {}",
+        path.display(),
+        info.name
+    ))?;
+    if let Err(DirectionError::Model { direction, asked }) = direction.check_model(&info.name) {
+        eprintln!("warning: {} was found on {direction}, not on {asked}", path.display());
+    }
+    let site = direction.metadata().site;
+    if let Some(layer) = site.layer().filter(|l| *l >= info.layers) {
+        return Err(wrong_hint(
+            format!(
+                "{} lives at {site}; {} has {} blocks, no block {layer}",
+                path.display(),
+                info.name,
+                info.layers
+            ),
+            "use the model it was extracted from",
+        ));
+    }
+    Ok((direction, site))
+}
+
+/// Reads a direction.
+pub fn load(path: &Path) -> anyhow::Result<Artifact> {
+    Artifact::load(path).request(format!("can't use {} as a direction", path.display()))
+}
+
+/// An estimator by its name, with its usual hyperparameters.
+pub fn estimator(name: &str) -> anyhow::Result<CheckedEstimator> {
+    let estimator = match name {
+        "logistic" => Estimator::Logistic(LogisticParams::default()),
+        "mean-diff" => Estimator::MeanDiff,
+        "lda" => Estimator::Lda { shrinkage: None },
+        "pca" => Estimator::Pca,
+        _ => {
+            return Err(wrong_hint(
+                format!("there is no estimator `{name}`"),
+                "use logistic, mean-diff, lda or pca",
+            ));
+        }
+    };
+    Ok(estimator.check()?)
+}
+
+/// What a direction was estimated with, beside the extraction itself.
+pub struct Made<'a> {
+    pub question: &'a Question,
+    pub info: &'a ModelInfo,
+    pub site: Site,
+    pub positions: ReadAt,
+    pub template: Option<&'a str>,
+    /// The mean residual norm at the site, and what it was measured on.
+    pub residual_norm: (f64, &'static str),
+    pub held_out: &'a [&'a HeldOut],
+}
+
+/// The artifact of an extraction.
+pub fn artifact(
+    extraction: &Extraction,
+    estimator: &CheckedEstimator,
+    made: &Made<'_>,
+) -> Result<Artifact, DirectionError> {
+    let question = made.question;
+    let mut metadata =
+        Metadata::new(question.operation, made.site, &question.positive_end, &question.data_sha256);
+    metadata.estimator = Some(estimator.params().clone());
+    metadata.model = Some(made.info.name.clone());
+    metadata.revision = Some(made.info.revision.clone());
+    metadata.path = Some(made.info.path.clone());
+    metadata.residual_norm = Some(made.residual_norm.0);
+    metadata.extra.insert("residual_norm_of".into(), made.residual_norm.1.into());
+    metadata.template = made.template.map(str::to_owned);
+    metadata.positions = Some(made.positions.to_string());
+    metadata.projected_out.clone_from(&extraction.projected_out);
+    metadata.n = Some(question.examples());
+    metadata.held_out = made.held_out.iter().map(|h| HeldOutRecord::from(*h)).collect();
+    Artifact::new(extraction.fit.direction.view(), metadata)
+}

@@ -1,0 +1,107 @@
+//! `direction show` and `direction compare`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+use truenorth::estimate::Metadata;
+use truenorth::math;
+
+use super::super::output::{self, Request as _};
+use super::load;
+
+/// Says what a direction file holds.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  truenorth direction show values.safetensors --json")]
+pub struct Show {
+    /// The direction.
+    #[arg(value_name = "F.safetensors")]
+    direction: PathBuf,
+    /// Machine output.
+    #[arg(long)]
+    json: bool,
+}
+
+/// Cosines between directions.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  truenorth direction compare a.safetensors b.safetensors --json")]
+pub struct Compare {
+    /// The directions, two or more, of one width.
+    #[arg(value_name = "F.safetensors", num_args = 2.., required = true)]
+    directions: Vec<PathBuf>,
+    /// Machine output.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize)]
+struct Compared {
+    directions: Vec<Named>,
+    /// `cosine[i][j]` of directions i and j.
+    cosine: Vec<Vec<f64>>,
+    /// Share of pairs of random directions at least as alike, either sign.
+    p_random: Vec<Vec<f64>>,
+}
+
+#[derive(Serialize)]
+struct Named {
+    file: String,
+    site: String,
+    model: Option<String>,
+}
+
+impl Show {
+    pub fn run(self) -> anyhow::Result<()> {
+        let direction = load(&self.direction)?;
+        let metadata = direction.metadata();
+        let map: std::collections::BTreeMap<_, _> = metadata.to_map().into_iter().collect();
+        if self.json {
+            return output::json(&serde_json::json!({ "width": direction.width(), "metadata": map }));
+        }
+        let mut rows = vec![vec!["width".to_owned(), direction.width().to_string()]];
+        rows.extend(map.into_iter().map(|(k, v)| vec![k, v]));
+        output::table(&rows);
+        Ok(())
+    }
+}
+
+impl Compare {
+    pub fn run(self) -> anyhow::Result<()> {
+        let all = self.directions.iter().map(|p| load(p)).collect::<anyhow::Result<Vec<_>>>()?;
+        let width = all.first().map_or(0, truenorth::estimate::Direction::width);
+        for (path, direction) in self.directions.iter().zip(&all) {
+            direction.check_width(width).request(format!("{} can't be compared", path.display()))?;
+        }
+        let cosine: Vec<Vec<f64>> = all
+            .iter()
+            .map(|a| {
+                let cosines = all.iter().map(|b| math::cosine(a.to_f64().view(), b.to_f64().view()));
+                cosines.collect::<Result<_, _>>()
+            })
+            .collect::<Result<_, _>>()?;
+        let p_random = cosine
+            .iter()
+            .map(|row| row.iter().map(|c| math::share_with_cosine(*c, width)).collect::<Result<_, _>>())
+            .collect::<Result<_, _>>()?;
+        let named = |(path, m): (&PathBuf, &Metadata)| Named {
+            file: path.display().to_string(),
+            site: m.site.to_string(),
+            model: m.model.clone(),
+        };
+        let metadata = all.iter().map(truenorth::estimate::Direction::metadata);
+        let directions: Vec<Named> = self.directions.iter().zip(metadata).map(named).collect();
+        if self.json {
+            return output::json(&Compared { directions, cosine, p_random });
+        }
+        let mut head = vec![String::new()];
+        head.extend((1..=all.len()).map(|i| i.to_string()));
+        let mut rows = vec![head];
+        for (i, (d, cosines)) in directions.iter().zip(&cosine).enumerate() {
+            let mut row = vec![format!("{} {} ({})", i + 1, d.file, d.site)];
+            row.extend(cosines.iter().map(|c| format!("{c:.3}")));
+            rows.push(row);
+        }
+        output::table(&rows);
+        Ok(())
+    }
+}

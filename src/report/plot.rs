@@ -1,0 +1,401 @@
+//! What a figure plots: the data alone, each kind in one struct.
+use super::document::Status;
+use super::number::Num;
+use serde::{Deserialize, Serialize};
+
+/// A plot.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "snake_case")]
+pub enum Plot {
+    /// Lines with bands over a number: layers, doses, checkpoints.
+    Curve(Curve),
+    /// A matrix in colour: cosines, cross-checkpoint AUROC.
+    HeatMap(HeatMap),
+    /// Estimates with intervals and nulls, a row each: an audit.
+    Forest(Forest),
+    /// Single values by group: scores by kind of sequence.
+    Strip(Strip),
+    /// A ranking with scores: the board.
+    Board(Board),
+    /// A distribution, with its null and observed values.
+    Histogram(Histogram),
+    /// Two numbers a point: two models.
+    Scatter(Scatter),
+    /// Ranks that change between columns.
+    Slope(Slope),
+}
+
+macro_rules! plot_from {
+    ($($kind:ident),*) => {$(
+        impl From<$kind> for Plot {
+            fn from(plot: $kind) -> Self {
+                Self::$kind(plot)
+            }
+        }
+    )*};
+}
+plot_from!(Curve, HeatMap, Forest, Strip, Board, Histogram, Scatter, Slope);
+
+/// An axis.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Axis {
+    /// What it measures.
+    pub label: String,
+    /// In what unit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub unit: Option<String>,
+    /// Its ends; taken from the data where not given, and widened where data lie outside.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub range: Option<[Num; 2]>,
+    /// Named ticks, for values that stand for names such as checkpoints.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ticks: Vec<Tick>,
+}
+
+impl Axis {
+    /// An axis without a unit.
+    #[must_use]
+    pub fn new(label: impl Into<String>) -> Self {
+        Self { label: label.into(), ..Self::default() }
+    }
+
+    /// Adds the unit.
+    #[must_use]
+    pub fn unit(mut self, unit: impl Into<String>) -> Self {
+        self.unit = Some(unit.into());
+        self
+    }
+
+    /// Sets both ends.
+    #[must_use]
+    pub fn range(mut self, low: f64, high: f64) -> Self {
+        self.range = Some([Num::new(low), Num::new(high)]);
+        self
+    }
+}
+
+/// A named place on an axis.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Tick {
+    /// Where.
+    pub at: Num,
+    /// Its name.
+    pub label: String,
+}
+
+/// A value, or a range of values, to point at.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Mark {
+    /// Where, or where it begins.
+    pub at: Num,
+    /// Where it ends, for a range.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<Num>,
+    /// What it is.
+    pub label: String,
+}
+
+impl Mark {
+    /// A single value.
+    #[must_use]
+    pub fn at(at: impl Into<Num>, label: impl Into<String>) -> Self {
+        Self { at: at.into(), to: None, label: label.into() }
+    }
+
+    /// A range.
+    #[must_use]
+    pub fn span(from: impl Into<Num>, to: impl Into<Num>, label: impl Into<String>) -> Self {
+        Self { at: from.into(), to: Some(to.into()), label: label.into() }
+    }
+}
+
+/// Lines with bands.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Curve {
+    /// Horizontal axis.
+    pub x: Axis,
+    /// Vertical axis.
+    pub y: Axis,
+    /// The lines.
+    pub series: Vec<Series>,
+    /// Values of x to point at: the layer chosen, a phase jump, the working range.
+    #[serde(default)]
+    pub x_marks: Vec<Mark>,
+    /// Values of y to point at: chance, the unsteered model.
+    #[serde(default)]
+    pub y_marks: Vec<Mark>,
+}
+
+/// A line.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Series {
+    /// Its name.
+    pub name: String,
+    /// Whether it is a control or null, drawn in grey.
+    #[serde(default)]
+    pub control: bool,
+    /// Its points in order of x; a missing y leaves a gap.
+    pub points: Vec<CurvePoint>,
+}
+
+impl Series {
+    /// A line from points.
+    #[must_use]
+    pub fn new(name: impl Into<String>, points: Vec<CurvePoint>) -> Self {
+        Self { name: name.into(), control: false, points }
+    }
+
+    /// A control or null, drawn in grey.
+    #[must_use]
+    pub fn control(name: impl Into<String>, points: Vec<CurvePoint>) -> Self {
+        Self { name: name.into(), control: true, points }
+    }
+}
+
+/// A point of a line, with its band.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct CurvePoint {
+    /// Where.
+    pub x: Num,
+    /// How much.
+    pub y: Num,
+    /// Lower and upper bound of y.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub band: Option<[Num; 2]>,
+}
+
+impl CurvePoint {
+    /// A point without a band.
+    #[must_use]
+    pub fn new(x: impl Into<Num>, y: impl Into<Num>) -> Self {
+        Self { x: x.into(), y: y.into(), band: None }
+    }
+
+    /// Adds the band.
+    #[must_use]
+    pub fn band(mut self, low: impl Into<Num>, high: impl Into<Num>) -> Self {
+        self.band = Some([low.into(), high.into()]);
+        self
+    }
+}
+
+/// A matrix in colour.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct HeatMap {
+    /// Name of the value, such as `cosine`.
+    pub value: String,
+    /// The value without colour: 0 for a cosine, 0.5 for an AUROC.
+    pub centre: Num,
+    /// Distance from the centre at which the colour is full; missing means the largest in the data.
+    pub span: Num,
+    /// Decimals of the numbers in the cells.
+    pub digits: usize,
+    /// Heads of the columns.
+    pub columns: Vec<String>,
+    /// The rows.
+    pub rows: Vec<HeatRow>,
+}
+
+impl HeatMap {
+    /// A matrix of cosines: no colour at 0, full colour at ±1.
+    #[must_use]
+    pub fn cosine(columns: Vec<String>, rows: Vec<HeatRow>) -> Self {
+        Self {
+            value: "cosine".to_owned(),
+            centre: Num::new(0.0),
+            span: Num::new(1.0),
+            digits: 2,
+            columns,
+            rows,
+        }
+    }
+}
+
+/// A row of a matrix.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct HeatRow {
+    /// Its head.
+    pub label: String,
+    /// A value a column.
+    pub cells: Vec<Num>,
+}
+
+impl HeatRow {
+    /// A row.
+    #[must_use]
+    pub fn new(label: impl Into<String>, cells: Vec<Num>) -> Self {
+        Self { label: label.into(), cells }
+    }
+}
+
+/// Estimates with intervals and nulls.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Forest {
+    /// What is estimated.
+    pub x: Axis,
+    /// The value of no effect, drawn as a line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Mark>,
+    /// Decimals to print.
+    pub digits: usize,
+    /// The rows, top first; rows of one group stand together under its name.
+    pub rows: Vec<ForestRow>,
+}
+
+/// A row of a forest plot.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ForestRow {
+    /// What was estimated.
+    pub label: String,
+    /// Group the row stands under.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub group: Option<String>,
+    /// The estimate.
+    pub estimate: Num,
+    /// Lower and upper bound.
+    pub interval: [Num; 2],
+    /// Central range of the null.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub null: Option<[Num; 2]>,
+    /// Sample size.
+    pub n: u64,
+    /// Verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+}
+
+/// Single values by group.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Strip {
+    /// What is measured.
+    pub x: Axis,
+    /// Value or range to compare with, such as the null.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reference: Option<Mark>,
+    /// The groups, top first. Each shows its median.
+    pub groups: Vec<StripGroup>,
+}
+
+/// A group of values.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StripGroup {
+    /// Its name.
+    pub label: String,
+    /// Its values.
+    pub points: Vec<Labelled>,
+}
+
+/// A value with a name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Labelled {
+    /// Its name.
+    pub label: String,
+    /// The value.
+    pub value: Num,
+}
+
+/// A ranking. Of long boards the two ends are drawn.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Board {
+    /// The score's axis.
+    pub x: Axis,
+    /// Decimals of the score.
+    pub digits: usize,
+    /// The rows in order of rank.
+    pub rows: Vec<BoardRow>,
+}
+
+/// A row of the board.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct BoardRow {
+    /// Its rank, 1 first; ties share their mean rank.
+    pub rank: Num,
+    /// What is ranked.
+    pub label: String,
+    /// Kind of sequence, coloured.
+    #[serde(default)]
+    pub group: String,
+    /// The score.
+    pub score: Num,
+    /// Interval of the score.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub interval: Option<[Num; 2]>,
+    /// Specificity z.
+    pub z: Num,
+}
+
+/// A distribution.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Histogram {
+    /// What is measured.
+    pub x: Axis,
+    /// Name of `values`.
+    #[serde(default)]
+    pub name: String,
+    /// The values; may be empty where only marks are set against a null.
+    #[serde(default)]
+    pub values: Vec<Num>,
+    /// Name of `null`.
+    #[serde(default)]
+    pub null_name: String,
+    /// Draws from the null.
+    #[serde(default)]
+    pub null: Vec<Num>,
+    /// Observed values.
+    #[serde(default)]
+    pub marks: Vec<Mark>,
+}
+
+/// Two numbers a point.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Scatter {
+    /// Horizontal axis.
+    pub x: Axis,
+    /// Vertical axis.
+    pub y: Axis,
+    /// Whether both axes share one scale and the line of equality is drawn.
+    #[serde(default)]
+    pub diagonal: bool,
+    /// The points.
+    pub points: Vec<ScatterPoint>,
+}
+
+/// A point of a scatter plot.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ScatterPoint {
+    /// Its name.
+    pub label: String,
+    /// Whether the name is written beside it where there is room.
+    #[serde(default)]
+    pub named: bool,
+    /// Group, coloured.
+    #[serde(default)]
+    pub group: String,
+    /// Horizontal value.
+    pub x: Num,
+    /// Vertical value.
+    pub y: Num,
+}
+
+/// Ranks that change between columns.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Slope {
+    /// The columns, two or more: models, layers, checkpoints.
+    pub columns: Vec<String>,
+    /// The items.
+    pub rows: Vec<SlopeRow>,
+    /// Change of rank from the first to the last column from which on an item counts as a mover.
+    pub mover: Num,
+}
+
+/// An item's ranks.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct SlopeRow {
+    /// Its name.
+    pub label: String,
+    /// Group, coloured; where no row has one, movers are coloured by direction.
+    #[serde(default)]
+    pub group: String,
+    /// A rank a column, 1 first.
+    pub ranks: Vec<Num>,
+}

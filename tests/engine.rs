@@ -1,0 +1,100 @@
+//! Graphs on the engine against transformers' numbers, for every family of `fixtures/families`.
+
+mod support;
+
+use std::path::{Path, PathBuf};
+
+use support::{Reference, relative, relative_rows};
+use truenorth::engine::{Engine, EngineOptions};
+use truenorth::run::{Runner, Unwatched};
+use truenorth_protocol::graph::{Builder, GroupId, Op, Sampling, Steps};
+use truenorth_protocol::{ReadAt, Site, Tensor, WriteAt};
+
+fn families() -> Vec<PathBuf> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/families");
+    let mut all: Vec<PathBuf> = std::fs::read_dir(root)
+        .unwrap()
+        .map(|e| e.unwrap().path())
+        .filter(|p| p.join("reference.json").exists())
+        .collect();
+    all.sort();
+    assert!(all.len() >= 13, "{all:?}");
+    all
+}
+
+fn engine(folder: &Path) -> Engine {
+    let name = folder.file_name().unwrap().to_str().unwrap().to_owned();
+    let options = EngineOptions { name, revision: "fixture".into(), ..EngineOptions::default() };
+    Engine::open(folder, &options).unwrap_or_else(|e| panic!("{}: {e}", folder.display()))
+}
+
+fn steer(b: &mut Builder, group: GroupId, r: &Reference) {
+    let site: Site = r.json["steering"]["site"].as_str().unwrap().parse().unwrap();
+    let alpha = r.json["steering"]["alpha"].as_f64().unwrap();
+    let d = b.constant(Tensor::vector(&r.tensor("direction")));
+    b.add(group, site, WriteAt::All, Steps::ALL, d, &[alpha]);
+}
+
+#[test]
+fn every_site_of_every_family_is_that_of_transformers() {
+    for folder in families() {
+        let (engine, r) = (engine(&folder), Reference::of(&folder));
+        let prompts = r.tokens("prompts");
+        let rows: usize = prompts.iter().map(Vec::len).sum();
+        let sites: Vec<Site> = Site::all(engine.info().layers).collect();
+        let mut b = Builder::new();
+        let group = b.tokens(prompts);
+        for site in &sites {
+            let read = b.read(group, *site, ReadAt::All);
+            b.save(site.to_string(), read);
+        }
+        let answer = engine.ask(b.finish(), &Unwatched).unwrap();
+        // Weights stored in 16 bits are the same numbers on both sides, but transformers computes
+        // those references in f32, as we do.
+        for site in sites {
+            let got = answer.tensor(&site.to_string()).unwrap().to_f32().unwrap();
+            let want = r.tensor(&site.to_string());
+            let (all, row) = (relative(&got, &want), relative_rows(&got, &want, rows));
+            assert!(all < 1e-4 && row < 2e-4, "{} {site}: {all:e}, worst row {row:e}", folder.display());
+        }
+    }
+}
+
+#[test]
+fn greedy_tokens_of_every_family_are_those_of_transformers_steered_and_not() {
+    for folder in families() {
+        let (engine, r) = (engine(&folder), Reference::of(&folder));
+        for (key, steered) in [("greedy", false), ("steered_greedy", true)] {
+            let mut b = Builder::new();
+            let group = b.tokens(r.tokens("prompts"));
+            if steered {
+                steer(&mut b, group, &r);
+            }
+            let tokens = b.generate(group, Sampling::greedy(32));
+            b.save("tokens", tokens);
+            let answer = engine.ask(b.finish(), &Unwatched).unwrap();
+            let got = answer.tensor("tokens").unwrap().to_i64().unwrap();
+            let want: Vec<i64> = r.tokens(key).concat().into_iter().map(i64::from).collect();
+            assert_eq!(got, want, "{} {key}", folder.display());
+        }
+    }
+}
+
+#[test]
+fn steered_logits_are_those_of_transformers() {
+    for folder in families() {
+        let (engine, r) = (engine(&folder), Reference::of(&folder));
+        let mut b = Builder::new();
+        let group = b.tokens(r.tokens("prompts"));
+        steer(&mut b, group, &r);
+        let logits = b.read(group, Site::Logits, ReadAt::All);
+        b.save("logits", logits);
+        let log_probs = b.node(Op::PromptLogProb { logits });
+        b.save("log_probs", log_probs);
+        let answer = engine.ask(b.finish(), &Unwatched).unwrap();
+        let got = answer.tensor("logits").unwrap().to_f32().unwrap();
+        let far = relative(&got, &r.tensor("steered_logits"));
+        assert!(far < 1e-4, "{}: {far:e}", folder.display());
+        assert!(answer.tensor("log_probs").unwrap().to_f32().unwrap().iter().all(|p| *p <= 0.0));
+    }
+}

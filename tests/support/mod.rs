@@ -1,0 +1,47 @@
+//! What the tests share: reading references, and saying how far off a result is.
+#![allow(dead_code, reason = "each test binary uses its part")]
+
+use std::path::Path;
+
+use safetensors::SafeTensors;
+use serde_json::Value as Json;
+
+/// A folder's `reference.json` and `reference.safetensors`.
+pub struct Reference {
+    pub json: Json,
+    tensors: Vec<u8>,
+}
+
+impl Reference {
+    pub fn of(folder: &Path) -> Self {
+        let json = std::fs::read(folder.join("reference.json")).unwrap();
+        Self {
+            json: serde_json::from_slice(&json).unwrap(),
+            tensors: std::fs::read(folder.join("reference.safetensors")).unwrap(),
+        }
+    }
+
+    pub fn tensor(&self, name: &str) -> Vec<f32> {
+        let file = SafeTensors::deserialize(&self.tensors).unwrap();
+        let bytes = file.tensor(name).unwrap().data().to_vec();
+        bytes.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+    }
+
+    pub fn tokens(&self, key: &str) -> Vec<Vec<u32>> {
+        serde_json::from_value(self.json[key].clone()).unwrap()
+    }
+}
+
+/// Largest difference, relative to the largest value of the reference.
+pub fn relative(got: &[f32], want: &[f32]) -> f32 {
+    assert_eq!(got.len(), want.len());
+    let size = want.iter().fold(0.0_f32, |m, v| m.max(v.abs()));
+    let far = got.iter().zip(want).fold(0.0_f32, |m, (a, b)| m.max((a - b).abs()));
+    far / size
+}
+
+/// The same, row by row: no row may hide behind a larger one.
+pub fn relative_rows(got: &[f32], want: &[f32], rows: usize) -> f32 {
+    let width = want.len() / rows;
+    got.chunks(width).zip(want.chunks(width)).map(|(g, w)| relative(g, w)).fold(0.0, f32::max)
+}
