@@ -109,3 +109,50 @@ pub(super) fn select_rows(t: &Tensor, rows: &[usize]) -> Result<Tensor> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use candle_core::quantized::GgmlDType;
+
+    use super::*;
+
+    fn matrix(rows: usize, width: usize) -> Tensor {
+        let value = |i: usize| (i as f32 * 0.37).sin();
+        Tensor::from_vec((0..rows * width).map(value).collect(), (rows, width), &Device::Cpu).unwrap()
+    }
+
+    #[test]
+    fn quantized_rows_are_split_like_plain_ones() {
+        let plain = matrix(12, 64);
+        let quantized = Arc::new(QTensor::quantize(&plain, GgmlDType::Q8_0).unwrap());
+        let whole = quantized.dequantize(&Device::Cpu).unwrap().to_vec2::<f32>().unwrap();
+        let order = [vec![0, 1, 6, 7], vec![2, 3, 8, 9], vec![4, 5, 6, 7]];
+        let split = split_rows(&Weight::Quantized(quantized), &order).unwrap();
+        for (part, rows) in split.iter().zip(&order) {
+            let Weight::Quantized(q) = part else { panic!("dequantized") };
+            let got = q.dequantize(&Device::Cpu).unwrap().to_vec2::<f32>().unwrap();
+            let want: Vec<Vec<f32>> = rows.iter().map(|r| whole[*r].clone()).collect();
+            assert_eq!(got, want);
+        }
+        let split = split_rows(&Weight::Plain(plain.clone()), &order).unwrap();
+        for (part, rows) in split.iter().zip(&order) {
+            let Weight::Plain(t) = part else { panic!("quantized") };
+            let all = plain.to_vec2::<f32>().unwrap();
+            let want: Vec<Vec<f32>> = rows.iter().map(|r| all[*r].clone()).collect();
+            assert_eq!(t.to_vec2::<f32>().unwrap(), want);
+        }
+    }
+
+    #[test]
+    fn sixteen_bit_rows_are_widened_piece_by_piece_without_a_seam() {
+        // Two pieces and a bit.
+        let (out, width) = (2 * WIDENED / 4096 + 3, 4096);
+        let w = matrix(out, width).to_dtype(DType::BF16).unwrap();
+        let x = matrix(2, width);
+        let want = x.matmul(&w.to_dtype(DType::F32).unwrap().t().unwrap()).unwrap();
+        let bias = matrix(1, out).reshape(out).unwrap();
+        let got = Linear::new(Weight::Plain(w), Some(bias.clone())).forward(&x).unwrap();
+        let off = (got - want.broadcast_add(&bias).unwrap()).unwrap().abs().unwrap();
+        assert!(off.flatten_all().unwrap().max(0).unwrap().to_scalar::<f32>().unwrap() < 1e-2);
+    }
+}

@@ -36,7 +36,11 @@ pub(super) struct Reference {
 
 impl Reference {
     pub(super) fn of(name: &str) -> Self {
-        let path = folder(name);
+        Self::at(&format!("families/{name}"))
+    }
+
+    pub(super) fn at(folder: &str) -> Self {
+        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("fixtures").join(folder);
         let tensors =
             candle_core::safetensors::load(path.join("reference.safetensors"), &Device::Cpu).unwrap();
         let notes = std::fs::read(path.join("reference.json")).unwrap();
