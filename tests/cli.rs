@@ -35,7 +35,8 @@ fn read_jsonl(path: &Path) -> Vec<Json> {
 fn read_writes_a_tensor_a_site_in_input_order() {
     let dir = workplace();
     let sites = ["--site", "resid_post.0..1", "--site", "logits"];
-    let args = [&["read", "--model", MODEL, "--input", "prompts.txt", "--out", "a.safetensors"], &sites[..]].concat();
+    let args = [&["read", "--model", MODEL, "--input", "prompts.txt", "--out", "a.safetensors"], &sites[..]]
+        .concat();
     ok(dir.path(), &args);
     let bytes = std::fs::read(dir.path().join("a.safetensors")).unwrap();
     let (_, header) = SafeTensors::read_metadata(&bytes).unwrap();
@@ -57,14 +58,33 @@ fn read_writes_a_tensor_a_site_in_input_order() {
         let width = t.shape()[1] * 4;
         t.data()[i * width..(i + 1) * width].to_vec()
     };
-    assert_eq!([row(&again, 0), row(&again, 1), row(&again, 2)], [row(&file, 2), row(&file, 0), row(&file, 1)]);
+    assert_eq!(
+        [row(&again, 0), row(&again, 1), row(&again, 2)],
+        [row(&file, 2), row(&file, 0), row(&file, 1)]
+    );
 }
 
 #[test]
 fn all_positions_are_a_tensor_a_prompt() {
     let dir = workplace();
-    std::fs::write(dir.path().join("p.jsonl"), "{\"id\":\"x\",\"tokens\":[3,4,5]}\n{\"id\":\"y\",\"tokens\":[6]}\n").unwrap();
-    let args = ["read", "--model", MODEL, "--input", "p.jsonl", "--site", "embed", "--positions", "all", "--out", "a.safetensors"];
+    std::fs::write(
+        dir.path().join("p.jsonl"),
+        "{\"id\":\"x\",\"tokens\":[3,4,5]}\n{\"id\":\"y\",\"tokens\":[6]}\n",
+    )
+    .unwrap();
+    let args = [
+        "read",
+        "--model",
+        MODEL,
+        "--input",
+        "p.jsonl",
+        "--site",
+        "embed",
+        "--positions",
+        "all",
+        "--out",
+        "a.safetensors",
+    ];
     ok(dir.path(), &args);
     let bytes = std::fs::read(dir.path().join("a.safetensors")).unwrap();
     let file = SafeTensors::deserialize(&bytes).unwrap();
@@ -77,7 +97,18 @@ fn a_direction_says_what_it_is_and_survives_every_format() {
     let dir = workplace();
     let shown = ok(dir.path(), &["direction", "show", "d.safetensors", "--json"]);
     let shown: Json = serde_json::from_slice(&shown.stdout).unwrap();
-    for key in ["site", "sign", "estimator", "model", "revision", "data_sha256", "layer_convention", "residual_norm", "template", "held_out"] {
+    for key in [
+        "site",
+        "sign",
+        "estimator",
+        "model",
+        "revision",
+        "data_sha256",
+        "layer_convention",
+        "residual_norm",
+        "template",
+        "held_out",
+    ] {
         assert!(shown["metadata"][key].is_string(), "{key}: {shown}");
     }
     assert_eq!(shown["metadata"]["site"], "resid_post.1");
@@ -107,8 +138,12 @@ fn a_foreign_file_that_does_not_say_its_site_is_refused() {
 #[test]
 fn steering_says_what_it_did_and_dose_zero_does_nothing() {
     let dir = workplace();
-    let args = ["steer", "--model", MODEL, "--direction", "d.safetensors", "--input", "prompts.txt", "--ignore-eos"];
-    ok(dir.path(), &[&args[..], &["--alpha", "-2,0,2", "--max-new-tokens", "6", "--out", "s.jsonl"]].concat());
+    let args =
+        ["steer", "--model", MODEL, "--direction", "d.safetensors", "--input", "prompts.txt", "--ignore-eos"];
+    ok(
+        dir.path(),
+        &[&args[..], &["--alpha", "-2,0,2", "--max-new-tokens", "6", "--out", "s.jsonl"]].concat(),
+    );
     let rows = read_jsonl(&dir.path().join("s.jsonl"));
     assert_eq!(rows.len(), 9);
     for row in &rows {
@@ -120,15 +155,23 @@ fn steering_says_what_it_did_and_dose_zero_does_nothing() {
     // Dose 0 alone runs a graph without any edit, so it is the unsteered model.
     ok(dir.path(), &[&args[..], &["--alpha", "0", "--max-new-tokens", "6", "--out", "z.jsonl"]].concat());
     let zero: Vec<Json> = rows.iter().filter(|r| r["alpha"] == 0.0).map(|r| r["tokens"].clone()).collect();
-    let plain: Vec<Json> = read_jsonl(&dir.path().join("z.jsonl")).iter().map(|r| r["tokens"].clone()).collect();
+    let plain: Vec<Json> =
+        read_jsonl(&dir.path().join("z.jsonl")).iter().map(|r| r["tokens"].clone()).collect();
     assert_eq!(zero, plain);
-    assert!(rows.iter().any(|r| r["tokens"] != zero[0] && r["id"] == rows[0]["id"]), "a dose of 2 norms does something");
+    assert!(
+        rows.iter().any(|r| r["tokens"] != zero[0] && r["id"] == rows[0]["id"]),
+        "a dose of 2 norms does something"
+    );
 }
 
 #[test]
 fn the_board_obeys_its_formulas() {
     let dir = workplace();
-    let lines = [r#"{"id":"a","text":"the hat","kind":"x"}"#, r#"{"id":"b","text":"no"}"#, r#"{"id":"c","text":"an old"}"#];
+    let lines = [
+        r#"{"id":"a","text":"the hat","kind":"x"}"#,
+        r#"{"id":"b","text":"no"}"#,
+        r#"{"id":"c","text":"an old"}"#,
+    ];
     std::fs::write(dir.path().join("seq.jsonl"), jsonl(&lines)).unwrap();
     let args = ["score", "--model", MODEL, "--direction", "d.safetensors", "--probes", "prompts.txt"];
     ok(dir.path(), &[&args[..], &["--sequences", "seq.jsonl", "--out", "b.jsonl"]].concat());
@@ -154,7 +197,10 @@ fn the_same_model_untrained_is_another_model() {
     assert_eq!(trained["layers"], random["layers"]);
     assert_ne!(trained["files"]["identity"], random["files"]["identity"]);
     let read = |model: &str, out: &str| {
-        ok(dir.path(), &["read", "--model", model, "--input", "prompts.txt", "--site", "resid_post.1", "--out", out]);
+        ok(
+            dir.path(),
+            &["read", "--model", model, "--input", "prompts.txt", "--site", "resid_post.1", "--out", out],
+        );
         let bytes = std::fs::read(dir.path().join(out)).unwrap();
         SafeTensors::deserialize(&bytes).unwrap().tensor("resid_post.1").unwrap().data().to_vec()
     };
@@ -257,9 +303,28 @@ fn a_study_that_is_killed_goes_on_and_pays_for_nothing_twice() {
 fn every_verb_shows_an_example() {
     let dir = tempfile::tempdir().unwrap();
     for verb in [
-        "models", "read", "steer", "direction", "score", "study", "cache", "bench", "models list", "models pull",
-        "models show", "direction extract", "direction show", "direction compare", "direction import",
-        "direction export", "study run", "study status", "study report", "cache stats", "cache verify", "cache gc",
+        "models",
+        "read",
+        "steer",
+        "direction",
+        "score",
+        "study",
+        "cache",
+        "bench",
+        "models list",
+        "models pull",
+        "models show",
+        "direction extract",
+        "direction show",
+        "direction compare",
+        "direction import",
+        "direction export",
+        "study run",
+        "study status",
+        "study report",
+        "cache stats",
+        "cache verify",
+        "cache gc",
     ] {
         let args: Vec<&str> = verb.split(' ').chain(["--help"]).collect();
         let out = Command::new(support::binary()).current_dir(dir.path()).args(args).output().unwrap();

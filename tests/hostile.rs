@@ -125,7 +125,8 @@ fn layers_sites_and_positions_out_of_range() {
     read(dir.path(), MODEL, "p.txt", "resid_post.99", &["99", "out of range", "0 to 2"]);
     read(dir.path(), MODEL, "p.txt", "resid.1", &["resid.1", "resid_post"]);
     read(dir.path(), MODEL, "p.txt", "resid_post.2..1", &["resid_post.2..1", "FIRST..LAST"]);
-    let index = ["read", "--model", MODEL, "--input", "p.txt", "--site", "embed", "--positions=-99", "--out", OUT];
+    let index =
+        ["read", "--model", MODEL, "--input", "p.txt", "--site", "embed", "--positions=-99", "--out", OUT];
     refused(dir.path(), &index, &["-99"]);
 }
 
@@ -157,12 +158,23 @@ fn prompts_that_can_not_be_prompts() {
 fn a_direction_of_another_width_or_no_direction() {
     let dir = place();
     write_pairs(&dir.path().join("pairs.jsonl"), 12);
-    let extract = ["--site", "resid_post.0", "--pairs", "pairs.jsonl", "--permutations", "0", "--out", "d.safetensors"];
+    let extract =
+        ["--site", "resid_post.0", "--pairs", "pairs.jsonl", "--permutations", "0", "--out", "d.safetensors"];
     let out = run(dir.path(), &[&["direction", "extract", "--model", MODEL], &extract[..]].concat());
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
     copy(dir.path(), "gemma3");
     let steer = |direction: &str, words: &[&str]| {
-        let args = ["steer", "--model", "./gemma3", "--input", "t.jsonl", "--direction", direction, "--out", "out.jsonl"];
+        let args = [
+            "steer",
+            "--model",
+            "./gemma3",
+            "--input",
+            "t.jsonl",
+            "--direction",
+            direction,
+            "--out",
+            "out.jsonl",
+        ];
         refused(dir.path(), &args, words);
     };
     let width = |model: &str| {
@@ -179,7 +191,18 @@ fn a_direction_of_another_width_or_no_direction() {
 fn pairs_that_carry_no_contrast() {
     let dir = place();
     let extract = |file: &str, words: &[&str]| {
-        let args = ["direction", "extract", "--model", MODEL, "--site", "resid_post.0", "--pairs", file, "--out", OUT];
+        let args = [
+            "direction",
+            "extract",
+            "--model",
+            MODEL,
+            "--site",
+            "resid_post.0",
+            "--pairs",
+            file,
+            "--out",
+            OUT,
+        ];
         refused(dir.path(), &args, words);
     };
     let same = r#"{"id":"a","axis":"x","prompt":"p","chosen":"one","rejected":"one"}"#;
@@ -192,7 +215,8 @@ fn pairs_that_carry_no_contrast() {
 #[test]
 fn an_output_that_can_not_be_written_is_said_before_any_work() {
     let dir = place();
-    let args = ["read", "--model", "no-such-model", "--input", "p.txt", "--site", "embed", "--out", "no/such/out"];
+    let args =
+        ["read", "--model", "no-such-model", "--input", "p.txt", "--site", "embed", "--out", "no/such/out"];
     refused(dir.path(), &args, &["no/such", "hint:"]);
 }
 
