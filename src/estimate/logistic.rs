@@ -3,7 +3,7 @@
 use linfa::DatasetBase;
 use linfa::traits::Fit as _;
 use linfa_logistic::LogisticRegression;
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use serde::{Deserialize, Serialize};
 
 use super::estimator::FitDetails;
@@ -82,7 +82,7 @@ pub(super) fn fit_logistic_path(
         });
     let alpha = best.map_or_else(|| alphas[0], |(_, alpha)| alpha);
     let (x, _) = scaled(samples.x.view(), None);
-    let weights = fit(x.view(), &samples.positive, alpha, None, Precision::Full)?;
+    let weights = fit(&Design::new(x, &samples.positive), alpha, None, Precision::Full)?;
     let alpha_losses = alphas.into_iter().zip(losses).collect();
     Ok((weights.slopes, FitDetails { alpha: Some(alpha), alpha_losses, ..FitDetails::default() }))
 }
@@ -104,10 +104,11 @@ fn held_out_losses(
         let test = samples.select(&folds.test(fold));
         let (x, transform) = scaled(train.x.view(), None);
         let (held_out, _) = scaled(test.x.view(), Some(&transform));
+        let (design, held_out) = (Design::new(x, &train.positive), Design::new(held_out, &test.positive));
         let mut start = None;
         for (loss, &alpha) in losses.iter_mut().zip(alphas) {
-            let weights = fit(x.view(), &train.positive, alpha, start.as_ref(), Precision::Rough)?;
-            *loss += log_loss(held_out.view(), &test.positive, &weights);
+            let weights = fit(&design, alpha, start.as_ref(), Precision::Rough)?;
+            *loss += held_out.log_loss(&weights);
             start = Some(weights);
         }
     }
@@ -134,39 +135,91 @@ fn sign(positive: bool) -> f64 {
     if positive { 1.0 } else { -1.0 }
 }
 
-fn log_loss(x: ArrayView2<'_, f64>, positive: &[bool], w: &Weights) -> f64 {
-    let logits = x.dot(&w.slopes) + w.intercept;
-    logits.iter().zip(positive).map(|(t, &p)| softplus(-sign(p) * t)).sum()
+/// Rows both ways round in memory: products with either are then sums over neighbours.
+struct Design<'a> {
+    x: Array2<f64>,
+    transposed: Array2<f64>,
+    positive: &'a [bool],
+}
+
+impl<'a> Design<'a> {
+    fn new(x: Array2<f64>, positive: &'a [bool]) -> Self {
+        let transposed = x.t().as_standard_layout().into_owned();
+        Self { x: x.as_standard_layout().into_owned(), transposed, positive }
+    }
+
+    fn log_loss(&self, w: &Weights) -> f64 {
+        let logits = self.x.dot(&w.slopes) + w.intercept;
+        logits.iter().zip(self.positive).map(|(t, &p)| softplus(-sign(p) * t)).sum()
+    }
+
+    /// Probability less label of each row, and the gradient in slopes and intercept.
+    fn gradient(&self, w: &Weights, alpha: f64) -> (Array1<f64>, Weights) {
+        let logits = self.x.dot(&w.slopes) + w.intercept;
+        let residual: Array1<f64> =
+            logits.iter().zip(self.positive).map(|(t, &p)| -sign(p) / (1.0 + (sign(p) * t).exp())).collect();
+        let slopes = self.transposed.dot(&residual) + &w.slopes * alpha;
+        let intercept = residual.sum();
+        (residual, Weights { slopes, intercept })
+    }
+}
+
+impl Weights {
+    fn zero(columns: usize) -> Self {
+        Self { slopes: Array1::zeros(columns), intercept: 0.0 }
+    }
+
+    fn largest(&self) -> f64 {
+        self.slopes.iter().fold(self.intercept.abs(), |m, v| m.max(v.abs()))
+    }
+
+    fn dot(&self, other: &Self) -> f64 {
+        self.slopes.dot(&other.slopes) + self.intercept * other.intercept
+    }
+
+    /// `self + factor · other`.
+    fn plus(&self, factor: f64, other: &Self) -> Self {
+        Self {
+            slopes: &self.slopes + &(&other.slopes * factor),
+            intercept: self.intercept + factor * other.intercept,
+        }
+    }
 }
 
 fn fit(
-    x: ArrayView2<'_, f64>,
-    positive: &[bool],
+    design: &Design<'_>,
     alpha: f64,
     start: Option<&Weights>,
     precision: Precision,
 ) -> Result<Weights, EstimateError> {
-    let tolerance = match precision {
-        Precision::Rough => 1e-5,
-        Precision::Full => 1e-11,
-    } * x.nrows() as f64;
-    let first =
-        start.cloned().unwrap_or_else(|| Weights { slopes: Array1::zeros(x.ncols()), intercept: 0.0 });
-    let rough = quasi_newton(x, positive, alpha, &first).unwrap_or(first);
-    newton(x, positive, alpha, rough, tolerance)
+    let rows = design.x.nrows() as f64;
+    let first = start.cloned().unwrap_or_else(|| Weights::zero(design.x.ncols()));
+    match precision {
+        // With a small penalty the gradient is small far from the minimum.
+        Precision::Rough => {
+            newton(design, alpha, first, 1e-5 * rows * (100.0 * alpha).min(1.0), &conjugate_gradient)
+        }
+        Precision::Full => {
+            let near = quasi_newton(design, alpha, &first).unwrap_or(first);
+            let tolerance = 1e-11 * rows;
+            newton(design, alpha, near.clone(), tolerance, &conjugate_gradient)
+                .or_else(|_| newton(design, alpha, near, tolerance, &exact))
+        }
+    }
 }
 
 /// L-BFGS; `None` where its line search gives up, which happens next to the minimum.
-fn quasi_newton(x: ArrayView2<'_, f64>, positive: &[bool], alpha: f64, start: &Weights) -> Option<Weights> {
-    let labels: Array1<bool> = positive.iter().copied().collect();
+fn quasi_newton(design: &Design<'_>, alpha: f64, start: &Weights) -> Option<Weights> {
+    let labels: Array1<bool> = design.positive.iter().copied().collect();
     let mut initial = start.slopes.to_vec();
     initial.push(start.intercept);
     let model = LogisticRegression::default()
         .alpha(alpha)
-        .max_iterations(200)
+        // It only has to come near; Newton's method goes the rest of the way.
+        .max_iterations(30)
         .gradient_tolerance(1e-5)
         .initial_params(Array1::from(initial))
-        .fit(&DatasetBase::new(x, labels))
+        .fit(&DatasetBase::new(design.x.view(), labels))
         .ok()?;
     // The library calls the larger class positive.
     let turn = sign(model.labels().pos.class);
@@ -175,38 +228,31 @@ fn quasi_newton(x: ArrayView2<'_, f64>, positive: &[bool], alpha: f64, start: &W
     finite.then_some(weights)
 }
 
-/// Newton's method with step halving, from a start near the minimum.
+/// Solves `H step = gradient` for the second derivatives `H` at curvatures `p (1 - p)`.
+type Solve = dyn Fn(&Design<'_>, &Array1<f64>, f64, &Weights) -> Result<Weights, EstimateError>;
+
+/// Newton's method with step halving.
 fn newton(
-    x: ArrayView2<'_, f64>,
-    positive: &[bool],
+    design: &Design<'_>,
     alpha: f64,
     mut w: Weights,
     tolerance: f64,
+    solve: &Solve,
 ) -> Result<Weights, EstimateError> {
-    let n = x.ncols();
-    let objective = |w: &Weights| log_loss(x, positive, w) + alpha / 2.0 * w.slopes.dot(&w.slopes);
+    let objective = |w: &Weights| design.log_loss(w) + alpha / 2.0 * w.slopes.dot(&w.slopes);
     let mut value = objective(&w);
-    let mut gradient_size = f64::INFINITY;
-    for _ in 0..100 {
-        let logits = x.dot(&w.slopes) + w.intercept;
-        // p - y with y in {0, 1}, and p (1 - p).
-        let residual: Array1<f64> =
-            logits.iter().zip(positive).map(|(t, &p)| -sign(p) / (1.0 + (sign(p) * t).exp())).collect();
-        let mut gradient = Array1::zeros(n + 1);
-        gradient.slice_mut(s![..n]).assign(&(x.t().dot(&residual) + &w.slopes * alpha));
-        gradient[n] = residual.sum();
-        gradient_size = gradient.iter().fold(0.0_f64, |m, g| m.max(g.abs()));
-        if gradient_size <= tolerance {
+    let mut size = f64::INFINITY;
+    for _ in 0..200 {
+        let (residual, gradient) = design.gradient(&w, alpha);
+        size = gradient.largest();
+        if size <= tolerance {
             return Ok(w);
         }
         let curvature = residual.mapv(|r| r.abs() * (1.0 - r.abs()));
-        let step = solve_positive_definite(hessian(x, curvature.view(), alpha).view(), gradient.view())?;
+        let step = solve(design, &curvature, alpha, &gradient)?;
         let mut length = 1.0;
         let next = loop {
-            let next = Weights {
-                slopes: &w.slopes - &(&step.slice(s![..n]) * length),
-                intercept: w.intercept - step[n] * length,
-            };
+            let next = w.plus(-length, &step);
             let after = objective(&next);
             // Near the minimum the objective no longer resolves a step that still helps.
             if after <= value + 1e-12 * value.abs() {
@@ -224,20 +270,25 @@ fn newton(
         }
     }
     // Rounding bounds what can be reached where the penalty is small.
-    let enough = tolerance.max(1e-9 * x.nrows() as f64);
-    if gradient_size <= enough {
+    let enough = tolerance.max(1e-9 * design.x.nrows() as f64);
+    if size <= enough {
         Ok(w)
     } else {
-        Err(EstimateError::NotConverged { alpha, gradient: gradient_size, expected: enough })
+        Err(EstimateError::NotConverged { alpha, gradient: size, expected: enough })
     }
 }
 
-/// Second derivatives in slopes and intercept.
-fn hessian(x: ArrayView2<'_, f64>, curvature: ArrayView1<'_, f64>, alpha: f64) -> Array2<f64> {
-    let n = x.ncols();
-    let weighted = &x * &curvature.insert_axis(Axis(1));
+/// The step by Cholesky decomposition.
+fn exact(
+    design: &Design<'_>,
+    curvature: &Array1<f64>,
+    alpha: f64,
+    gradient: &Weights,
+) -> Result<Weights, EstimateError> {
+    let n = design.x.ncols();
+    let weighted = &design.x * &curvature.view().insert_axis(Axis(1));
     let mut h = Array2::zeros((n + 1, n + 1));
-    h.slice_mut(s![..n, ..n]).assign(&x.t().dot(&weighted));
+    h.slice_mut(s![..n, ..n]).assign(&design.x.t().dot(&weighted));
     for v in h.slice_mut(s![..n, ..n]).diag_mut() {
         *v += alpha;
     }
@@ -246,5 +297,52 @@ fn hessian(x: ArrayView2<'_, f64>, curvature: ArrayView1<'_, f64>, alpha: f64) -
     h.slice_mut(s![n, ..n]).assign(&edge);
     // Fully separated rows have no curvature left; the floor keeps the system solvable.
     h[[n, n]] = curvature.sum().max(1e-300);
-    h
+    let mut right = gradient.slopes.to_vec();
+    right.push(gradient.intercept);
+    let step = solve_positive_definite(h.view(), Array1::from(right).view())?;
+    Ok(Weights { slopes: step.slice(s![..n]).to_owned(), intercept: step[n] })
+}
+
+/// The step to a twentieth of the gradient by conjugate gradients, scaled by the diagonal: in
+/// principal axes, where wide activations are fitted, that leaves few iterations.
+fn conjugate_gradient(
+    design: &Design<'_>,
+    curvature: &Array1<f64>,
+    alpha: f64,
+    gradient: &Weights,
+) -> Result<Weights, EstimateError> {
+    let product = |v: &Weights| {
+        let along = (design.x.dot(&v.slopes) + v.intercept) * curvature;
+        Weights { slopes: design.transposed.dot(&along) + &v.slopes * alpha, intercept: along.sum() }
+    };
+    let diagonal: Array1<f64> = design
+        .transposed
+        .outer_iter()
+        .map(|column| column.iter().zip(curvature).map(|(x, c)| x * x * c).sum::<f64>() + alpha)
+        .collect();
+    let total = curvature.sum().max(1e-300);
+    let scale = |v: &Weights| Weights { slopes: &v.slopes / &diagonal, intercept: v.intercept / total };
+    let mut step = Weights::zero(design.x.ncols());
+    let mut rest = gradient.clone();
+    let mut scaled = scale(&rest);
+    let mut search = scaled.clone();
+    let mut size = rest.dot(&scaled);
+    let enough = size * 0.05_f64.powi(2);
+    for _ in 0..design.x.ncols() + 1 {
+        if size <= enough {
+            break;
+        }
+        let image = product(&search);
+        let length = size / search.dot(&image);
+        if !length.is_finite() {
+            break;
+        }
+        step = step.plus(length, &search);
+        rest = rest.plus(-length, &image);
+        scaled = scale(&rest);
+        let next = rest.dot(&scaled);
+        search = scaled.plus(next / size, &search);
+        size = next;
+    }
+    Ok(step)
 }

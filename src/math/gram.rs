@@ -104,8 +104,10 @@ impl RowSpace {
         // The Gram matrix squares the condition number, so the rough basis of small parts is
         // skew; its own Gram matrix is near the identity and mends that.
         let (again, turn) = symmetric_eigen(rough.t().dot(&rough).view())?;
-        let rank = again.iter().take_while(|v| **v > 0.25).count();
-        let mend = &turn.slice(s![.., ..rank]) / &again.slice(s![..rank]).mapv(f64::sqrt);
+        let kept = again.iter().take_while(|v| **v > 0.25).count();
+        let mend = &turn.slice(s![.., ..kept]) / &again.slice(s![..kept]).mapv(f64::sqrt);
+        // Turned back where nothing is dropped, so that coordinates follow the principal axes.
+        let mend = if kept == rank { mend.dot(&turn.t()) } else { mend };
         Ok(Self::Basis { basis: rough.dot(&mend) })
     }
 

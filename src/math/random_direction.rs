@@ -19,8 +19,7 @@ use super::linear::unit;
 /// When `width` is 0 or `cosine` is not in [-1, 1] (up to rounding).
 pub fn share_with_cosine(cosine: f64, width: usize) -> Result<f64, MathError> {
     let c = cosine.abs();
-    // Not `c > …`: NaN must fail too.
-    if !(c <= 1.0 + 1e-9) {
+    if c.is_nan() || c > 1.0 + 1e-9 {
         return Err(MathError::OutOfRange {
             what: "cosine",
             value: cosine,

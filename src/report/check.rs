@@ -1,6 +1,7 @@
 //! Whether a document is whole: every part says what a report must say.
-use super::document::{Block, Document, Figure, Finding, Rich, Section, Span};
+use super::document::{Block, Document, Figure, Rich, Section, Span};
 use super::error::ReportError;
+use super::finding::Finding;
 use super::number::Num;
 use super::plot::{CurvePoint, Plot};
 use super::table::{Cell, Table};

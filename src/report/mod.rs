@@ -32,6 +32,7 @@
 mod check;
 mod document;
 mod error;
+mod finding;
 mod number;
 mod plot;
 pub mod render;
@@ -42,11 +43,9 @@ mod write;
 #[cfg(test)]
 mod tests;
 
-pub use document::{
-    Block, Document, Entry, Figure, Finding, Group, Interval, Measure, NoteKind, Null, Rich, Sample, Section,
-    Span, Status,
-};
+pub use document::{Block, Document, Entry, Figure, Group, NoteKind, Rich, Section, Span};
 pub use error::ReportError;
+pub use finding::{Finding, Interval, Measure, Null, Sample, Status};
 pub use number::Num;
 pub use plot::{
     Axis, Board, BoardRow, Curve, CurvePoint, Forest, ForestRow, HeatMap, HeatRow, Histogram, Labelled, Mark,

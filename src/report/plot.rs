@@ -1,5 +1,5 @@
 //! What a figure plots: the data alone, each kind in one struct.
-use super::document::Status;
+use super::finding::Status;
 use super::number::Num;
 use serde::{Deserialize, Serialize};
 

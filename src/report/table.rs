@@ -1,5 +1,5 @@
 //! Tables with typed cells.
-use super::document::Status;
+use super::finding::Status;
 use super::number::Num;
 use serde::{Deserialize, Serialize};
 

@@ -45,3 +45,39 @@ pub fn relative_rows(got: &[f32], want: &[f32], rows: usize) -> f32 {
     let width = want.len() / rows;
     got.chunks(width).zip(want.chunks(width)).map(|(g, w)| relative(g, w)).fold(0.0, f32::max)
 }
+
+/// A tiny Llama with a tokenizer, 3 blocks.
+pub const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/gguf/llama/model.gguf");
+
+/// The program under test.
+pub fn binary() -> &'static str {
+    env!("CARGO_BIN_EXE_truenorth")
+}
+
+/// Runs the program in a folder, with a cache of its own there.
+pub fn run(dir: &Path, args: &[&str]) -> std::process::Output {
+    let mut command = std::process::Command::new(binary());
+    command.current_dir(dir).args(args).env("TRUENORTH_CACHE", dir.join("cache"));
+    command.output().unwrap()
+}
+
+/// Lines as a JSONL file has them.
+pub fn jsonl(lines: &[&str]) -> String {
+    lines.iter().map(|l| format!("{l}\n")).collect()
+}
+
+/// So many short contrastive pairs on four axes.
+pub fn write_pairs(path: &Path, count: usize) {
+    let words = ["hat", "tin", "cup", "old", "new", "red"];
+    let line = |i: usize| {
+        let (a, b) = (words[i % 6], words[(i / 6 + 1) % 6]);
+        let (chosen, rejected) = (format!("yes the {a} {i}"), format!("no a {b} {i}"));
+        serde_json::json!({
+            "id": format!("p{i}"), "axis": format!("x{}", i % 4), "prompt": format!("the {b}"),
+            "chosen": chosen, "rejected": rejected,
+        })
+        .to_string()
+    };
+    let lines: Vec<String> = (0..count).map(line).collect();
+    std::fs::write(path, lines.join("\n")).unwrap();
+}

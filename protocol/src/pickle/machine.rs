@@ -1,23 +1,10 @@
-//! The stack machine: bytes to a graph of nodes, then the graph to a tree.
+//! The stack machine: bytes to a graph of nodes.
 
 use std::collections::HashMap;
 
 use super::opcode as op;
-use super::{Call, Global, Limits, PickleError, Value};
-
-/// Index of a node.
-type Id = usize;
-
-/// A value whose parts are other nodes, as parts may still change when they are first seen.
-enum Node {
-    Leaf(Value),
-    List(Vec<Id>),
-    Tuple(Vec<Id>),
-    Set(Vec<Id>),
-    Dict(Vec<(Id, Id)>),
-    Persistent(Id),
-    Call { global: Global, args: Id, items: Vec<(Id, Id)>, appended: Vec<Id>, state: Option<Id> },
-}
+use super::tree::{Id, Node, Tree};
+use super::{Global, Limits, PickleError, Value};
 
 /// Reads one pickle. `allowed` says of a module and a name whether they may appear.
 ///
@@ -42,9 +29,7 @@ pub fn read(
         allowed,
     };
     let root = machine.run()?;
-    let mut tree =
-        Tree { nodes: &machine.nodes, open: vec![false; machine.nodes.len()], values: 0, text: 0, limits };
-    tree.build(root, 0)
+    Tree::new(&machine.nodes, limits).build(root, 0)
 }
 
 struct Machine<'a> {
@@ -427,78 +412,5 @@ impl<'a> Machine<'a> {
                 code => return Err(PickleError::Opcode { code, at: start }),
             }
         }
-    }
-}
-
-/// Copies the graph into a tree within the limits.
-struct Tree<'a> {
-    nodes: &'a [Node],
-    /// Nodes on the path from the root.
-    open: Vec<bool>,
-    values: usize,
-    text: usize,
-    limits: &'a Limits,
-}
-
-impl Tree<'_> {
-    fn build(&mut self, id: Id, depth: usize) -> Result<Value, PickleError> {
-        self.values += 1;
-        if self.values > self.limits.values {
-            return Err(PickleError::TooLarge { what: "values", limit: self.limits.values });
-        }
-        if depth > self.limits.depth {
-            return Err(PickleError::TooLarge { what: "levels of nesting", limit: self.limits.depth });
-        }
-        let nodes = self.nodes;
-        let Some(node) = nodes.get(id) else {
-            return Err(PickleError::Malformed { at: 0, what: "a value that was never made" });
-        };
-        if let Node::Leaf(value) = node {
-            self.text += match value {
-                Value::Str(s) => s.len(),
-                Value::Bytes(b) => b.len(),
-                Value::Global(g) => g.module.len() + g.name.len(),
-                _ => 0,
-            };
-            if self.text > self.limits.text {
-                return Err(PickleError::TooLarge { what: "bytes of text", limit: self.limits.text });
-            }
-            return Ok(value.clone());
-        }
-        if std::mem::replace(&mut self.open[id], true) {
-            return Err(PickleError::Cycle);
-        }
-        let value = match node {
-            Node::Leaf(value) => value.clone(),
-            Node::List(ids) => Value::List(self.all(ids, depth)?),
-            Node::Tuple(ids) => Value::Tuple(self.all(ids, depth)?),
-            Node::Set(ids) => Value::Set(self.all(ids, depth)?),
-            Node::Dict(entries) => Value::Dict(self.entries(entries, depth)?),
-            Node::Persistent(id) => Value::Persistent(Box::new(self.build(*id, depth + 1)?)),
-            Node::Call { global, args, items, appended, state } => {
-                let args = match nodes.get(*args) {
-                    Some(Node::Tuple(ids)) => self.all(ids, depth)?,
-                    _ => Vec::new(),
-                };
-                self.text += global.module.len() + global.name.len();
-                Value::Call(Box::new(Call {
-                    global: global.clone(),
-                    args,
-                    items: self.entries(items, depth)?,
-                    appended: self.all(appended, depth)?,
-                    state: state.map(|s| self.build(s, depth + 1)).transpose()?,
-                }))
-            }
-        };
-        self.open[id] = false;
-        Ok(value)
-    }
-
-    fn all(&mut self, ids: &[Id], depth: usize) -> Result<Vec<Value>, PickleError> {
-        ids.iter().map(|id| self.build(*id, depth + 1)).collect()
-    }
-
-    fn entries(&mut self, entries: &[(Id, Id)], depth: usize) -> Result<Vec<(Value, Value)>, PickleError> {
-        entries.iter().map(|(k, v)| Ok((self.build(*k, depth + 1)?, self.build(*v, depth + 1)?))).collect()
     }
 }

@@ -7,6 +7,7 @@
 
 mod machine;
 mod opcode;
+mod tree;
 
 pub use machine::read;
 

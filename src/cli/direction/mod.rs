@@ -94,6 +94,15 @@ pub fn estimator(name: &str) -> anyhow::Result<CheckedEstimator> {
     Ok(estimator.check()?)
 }
 
+/// Label flips that a study can afford by default: logistic regression chooses its penalty anew in
+/// every fold of every flip, some hundred times the work of the others.
+pub fn default_permutations(estimator: &Estimator) -> usize {
+    match estimator {
+        Estimator::Logistic(_) => 39,
+        Estimator::MeanDiff | Estimator::Lda { .. } | Estimator::Pca => 200,
+    }
+}
+
 /// What a direction was estimated with, beside the extraction itself.
 pub struct Made<'a> {
     pub question: &'a Question,

@@ -74,13 +74,13 @@ pub struct Direction {
 pub struct HeldOut {
     /// Folds of the pair-wise split; the axis-wise split leaves out one axis at a time.
     pub folds: usize,
-    /// Label flips of the null.
-    pub permutations: usize,
+    /// Label flips of the null; by default 200, and 39 for logistic.
+    pub permutations: Option<usize>,
 }
 
 impl Default for HeldOut {
     fn default() -> Self {
-        Self { folds: 5, permutations: 200 }
+        Self { folds: 5, permutations: None }
     }
 }
 

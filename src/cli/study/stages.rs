@@ -16,7 +16,7 @@ use truenorth::estimate::{Extraction, HeldOut, HeldOutParams, Pipeline, Samples}
 use truenorth::math::{self, Seeds};
 use truenorth_protocol::graph::Sampling;
 
-use super::super::direction::{Made, artifact, estimator};
+use super::super::direction::{Made, artifact, default_permutations, estimator};
 use super::super::output::Request as _;
 use super::super::progress::{self, Bar};
 use super::super::session;
@@ -140,13 +140,13 @@ impl Run<'_> {
             bar.say(format!("estimating {name}"));
             bar.set(i as u64);
             let pipeline = Pipeline { estimator: estimator(name)?, nuisances: nuisances.clone() };
-            let by_pair = HeldOutParams {
-                folds: Some(study.held_out.folds),
-                permutations: study.held_out.permutations,
-                ..HeldOutParams::by_pair()
-            };
-            let by_axis =
-                HeldOutParams { permutations: study.held_out.permutations, ..HeldOutParams::by_axis() };
+            let permutations = study
+                .held_out
+                .permutations
+                .unwrap_or_else(|| default_permutations(pipeline.estimator.params()));
+            let by_pair =
+                HeldOutParams { folds: Some(study.held_out.folds), permutations, ..HeldOutParams::by_pair() };
+            let by_axis = HeldOutParams { permutations, ..HeldOutParams::by_axis() };
             let seeds = seeds.child(name);
             let extraction = pipeline.extract(samples, by_pair.by, &seeds)?;
             let by_pair = pipeline.held_out(samples, &by_pair, &seeds)?;

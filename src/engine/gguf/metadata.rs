@@ -149,9 +149,7 @@ pub(super) fn read(cursor: &mut Cursor, count: u64) -> Result<Metadata, GgufErro
         let kind = cursor.u32(&key)?;
         let value = value(cursor, &key, kind)?;
         if pairs.insert(key.clone(), value).is_some() {
-            return Err(GgufError::Malformed(format!(
-                "metadata key `{key}` is there twice"
-            )));
+            return Err(GgufError::Malformed(format!("metadata key `{key}` is there twice")));
         }
     }
     Ok(Metadata(pairs))
@@ -193,9 +191,7 @@ fn scalar(cursor: &mut Cursor, key: &str, kind: u32) -> Result<Scalar, GgufError
         11 => Scalar::Int(i64::from_le_bytes(cursor.array(key)?)),
         12 => Scalar::Float(f64::from_le_bytes(cursor.array(key)?)),
         other => {
-            return Err(GgufError::Malformed(format!(
-                "metadata key `{key}` has the unknown type {other}"
-            )));
+            return Err(GgufError::Malformed(format!("metadata key `{key}` has the unknown type {other}")));
         }
     })
 }
@@ -225,10 +221,7 @@ fn array(cursor: &mut Cursor, key: &str) -> Result<Meta, GgufError> {
         });
     }
     match kind {
-        STRING => (0..len)
-            .map(|_| cursor.string(key))
-            .collect::<Result<_, _>>()
-            .map(Meta::Texts),
+        STRING => (0..len).map(|_| cursor.string(key)).collect::<Result<_, _>>().map(Meta::Texts),
         ARRAY => {
             // Depth is limited so that a chain of arrays cannot exhaust the stack.
             for _ in 0..len {

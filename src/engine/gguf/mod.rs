@@ -84,21 +84,13 @@ pub fn read_header(bytes: &[u8]) -> Result<Header, GgufError> {
     }
     let version = cursor.u32("the version")?;
     if !matches!(version, 2 | 3) {
-        let order = if version & 0xffff == 0 {
-            " (a big-endian file)"
-        } else {
-            ""
-        };
-        return Err(GgufError::Malformed(format!(
-            "it has version {version}{order}, expected 2 or 3"
-        )));
+        let order = if version & 0xffff == 0 { " (a big-endian file)" } else { "" };
+        return Err(GgufError::Malformed(format!("it has version {version}{order}, expected 2 or 3")));
     }
     let tensor_count = cursor.u64("the tensor count")?;
     let pair_count = cursor.u64("the metadata count")?;
     // A tensor takes at least 24 bytes and a pair 13, so counts that cannot be are known now.
-    let least = tensor_count
-        .saturating_mul(24)
-        .saturating_add(pair_count.saturating_mul(13));
+    let least = tensor_count.saturating_mul(24).saturating_add(pair_count.saturating_mul(13));
     if least > cursor.remaining() {
         return Err(GgufError::Truncated {
             what: format!("a header of {tensor_count} tensors and {pair_count} metadata keys"),
@@ -107,27 +99,18 @@ pub fn read_header(bytes: &[u8]) -> Result<Header, GgufError> {
         });
     }
     let metadata = metadata::read(&mut cursor, pair_count)?;
-    let raw = (0..tensor_count)
-        .map(|_| RawTensor::read(&mut cursor))
-        .collect::<Result<Vec<_>, _>>()?;
+    let raw = (0..tensor_count).map(|_| RawTensor::read(&mut cursor)).collect::<Result<Vec<_>, _>>()?;
     let alignment = alignment(&metadata)?;
     let data_start = cursor.position().next_multiple_of(alignment);
     let mut seen = BTreeSet::new();
     let mut tensors = Vec::with_capacity(raw.len());
     for tensor in raw {
         if !seen.insert(tensor.name.clone()) {
-            return Err(GgufError::Malformed(format!(
-                "tensor `{}` is listed twice",
-                tensor.name
-            )));
+            return Err(GgufError::Malformed(format!("tensor `{}` is listed twice", tensor.name)));
         }
         tensors.push(tensor.place(data_start, alignment, bytes.len())?);
     }
-    Ok(Header {
-        metadata,
-        tensors,
-        data_start: usize::try_from(data_start).unwrap_or(bytes.len()),
-    })
+    Ok(Header { metadata, tensors, data_start: usize::try_from(data_start).unwrap_or(bytes.len()) })
 }
 
 fn alignment(metadata: &Metadata) -> Result<u64, GgufError> {
@@ -158,9 +141,7 @@ impl RawTensor {
                 "tensor `{name}` has {rank} dimensions, expected 1 to {MAX_DIMS}"
             )));
         }
-        let dims = (0..rank)
-            .map(|_| cursor.u64("a tensor's shape"))
-            .collect::<Result<_, _>>()?;
+        let dims = (0..rank).map(|_| cursor.u64("a tensor's shape")).collect::<Result<_, _>>()?;
         Ok(Self {
             name,
             dims,
@@ -171,14 +152,8 @@ impl RawTensor {
 
     /// Checks shape and extent.
     fn place(self, data_start: u64, alignment: u64, file: usize) -> Result<TensorInfo, GgufError> {
-        let Self {
-            name,
-            dims,
-            kind,
-            offset,
-        } = self;
-        let malformed =
-            |problem: String| GgufError::Malformed(format!("tensor `{name}` {problem}"));
+        let Self { name, dims, kind, offset } = self;
+        let malformed = |problem: String| GgufError::Malformed(format!("tensor `{name}` {problem}"));
         let elements = dims.iter().try_fold(1u64, |n, d| n.checked_mul(*d));
         let elements = match elements {
             Some(0) => return Err(malformed(format!("has the empty shape {dims:?}"))),
@@ -186,9 +161,7 @@ impl RawTensor {
             _ => return Err(malformed(format!("has the impossible shape {dims:?}"))),
         };
         if !offset.is_multiple_of(alignment) {
-            return Err(malformed(format!(
-                "is at offset {offset}, expected a multiple of {alignment}"
-            )));
+            return Err(malformed(format!("is at offset {offset}, expected a multiple of {alignment}")));
         }
         let kind = element_type(kind);
         let mut len = 0;

@@ -40,10 +40,7 @@ fn small() -> Vec<u8> {
 
 /// The bytes of the tensor's record, counted from its end: rank, dimension, type, offset.
 fn record(bytes: &[u8]) -> usize {
-    let name = bytes
-        .windows(9)
-        .rposition(|w| w == b"\x01\0\0\0\0\0\0\0t")
-        .unwrap();
+    let name = bytes.windows(9).rposition(|w| w == b"\x01\0\0\0\0\0\0\0t").unwrap();
     name + 9
 }
 
@@ -105,10 +102,7 @@ fn types_that_are_not_read_are_named_and_do_not_hide_the_rest() {
 fn every_truncation_is_an_error() {
     let whole = small();
     for end in 0..whole.len() {
-        assert!(
-            matches!(read_header(&whole[..end]), Err(GgufError::Truncated { .. })),
-            "{end}"
-        );
+        assert!(matches!(read_header(&whole[..end]), Err(GgufError::Truncated { .. })), "{end}");
     }
 }
 

@@ -192,23 +192,14 @@ fn not_finite<T: Element>(stored: &Stored, failed: Option<(usize, f32)>) -> Resu
 }
 
 fn release(stored: &Stored, from: usize, to: usize) {
-    let bytes = |elements: usize| {
-        elements.div_ceil(stored.encoding.block()) * stored.encoding.block_bytes()
-    };
+    let bytes = |elements: usize| elements.div_ceil(stored.encoding.block()) * stored.encoding.block_bytes();
     let end = stored.len.min(bytes(to));
-    stored
-        .file
-        .release(stored.start + bytes(from).min(end)..stored.start + end);
+    stored.file.release(stored.start + bytes(from).min(end)..stored.start + end);
 }
 
 /// Decodes `out.len()` elements from element `from` of the file on; whole blocks. Returns the
 /// first element that is not finite, with its value in the file.
-fn decode_run<T: Element>(
-    stored: &Stored,
-    from: usize,
-    offset: f32,
-    out: &mut [T],
-) -> Option<(usize, f32)> {
+fn decode_run<T: Element>(stored: &Stored, from: usize, offset: f32, out: &mut [T]) -> Option<(usize, f32)> {
     let (block, block_bytes) = (stored.encoding.block(), stored.encoding.block_bytes());
     let start = stored.start + from / block * block_bytes;
     let len = out.len() / block * block_bytes;
@@ -254,8 +245,6 @@ fn fill<T: Element, S>(out: &mut [T], offset: f32, stored: &[S], read: impl Fn(&
 pub(super) fn check_target(dtype: DType) -> Result<(), LoadError> {
     match dtype {
         DType::F32 | DType::F16 | DType::BF16 => Ok(()),
-        other => Err(LoadError::TargetType {
-            found: other.as_str().to_owned(),
-        }),
+        other => Err(LoadError::TargetType { found: other.as_str().to_owned() }),
     }
 }

@@ -175,9 +175,7 @@ impl LoadError {
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Io { .. } => "check that the path exists and may be read",
-            Self::MissingFile { .. } => {
-                "download the model again, with all of its files in one folder"
-            }
+            Self::MissingFile { .. } => "download the model again, with all of its files in one folder",
             Self::UnsupportedFormat { .. } => {
                 "convert it: `model.save_pretrained(folder, safe_serialization=True)` of transformers writes safetensors"
             }

@@ -19,14 +19,8 @@ const READABLE: &str = "F32, F16, BF16";
 
 /// Reads and parses a JSON file that holds an object.
 pub(super) fn read_json(path: &Path) -> Result<Value, LoadError> {
-    let bytes = std::fs::read(path).map_err(|source| LoadError::Io {
-        path: path.to_path_buf(),
-        source,
-    })?;
-    let problem = |problem: String| LoadError::Json {
-        path: path.to_path_buf(),
-        problem,
-    };
+    let bytes = std::fs::read(path).map_err(|source| LoadError::Io { path: path.to_path_buf(), source })?;
+    let problem = |problem: String| LoadError::Json { path: path.to_path_buf(), problem };
     let value: Value = serde_json::from_slice(&bytes).map_err(|e| problem(e.to_string()))?;
     if !value.is_object() {
         return Err(problem("expected an object at the top".into()));
@@ -36,21 +30,14 @@ pub(super) fn read_json(path: &Path) -> Result<Value, LoadError> {
 
 /// Reads a JSON file that may be absent.
 pub(super) fn read_json_if_there(path: &Path) -> Result<Option<Value>, LoadError> {
-    if path.is_file() {
-        read_json(path).map(Some)
-    } else {
-        Ok(None)
-    }
+    if path.is_file() { read_json(path).map(Some) } else { Ok(None) }
 }
 
 /// `config.json` of the folder.
 pub(super) fn config(folder: &Path) -> Result<Value, LoadError> {
     let path = folder.join("config.json");
     if folder.is_dir() && !path.is_file() {
-        return Err(LoadError::MissingFile {
-            path,
-            why: "it says what the weights beside it are".into(),
-        });
+        return Err(LoadError::MissingFile { path, why: "it says what the weights beside it are".into() });
     }
     read_json(&path)
 }
@@ -63,10 +50,7 @@ pub(super) fn index(folder: &Path) -> Result<Index, LoadError> {
         for (shard, promised) in shards {
             let listed = add_file(&mut index, &folder.join(&shard))?;
             if let Some(name) = promised.iter().find(|name| !listed.contains(name)) {
-                return Err(LoadError::MissingTensor {
-                    path: folder.join(shard),
-                    name: name.clone(),
-                });
+                return Err(LoadError::MissingTensor { path: folder.join(shard), name: name.clone() });
             }
         }
     } else if folder.join(SINGLE).is_file() {
@@ -82,28 +66,18 @@ pub(super) fn index(folder: &Path) -> Result<Index, LoadError> {
 fn shards(folder: &Path) -> Result<BTreeMap<String, Vec<String>>, LoadError> {
     let path = folder.join(SHARDS);
     let listing = read_json(&path)?;
-    let problem = |problem: String| LoadError::Json {
-        path: path.clone(),
-        problem,
-    };
+    let problem = |problem: String| LoadError::Json { path: path.clone(), problem };
     let Some(Value::Object(map)) = listing.get("weight_map") else {
         return Err(problem("expected an object `weight_map`".into()));
     };
     let mut shards = BTreeMap::<String, Vec<String>>::new();
     for (tensor, file) in map {
-        let file = file
-            .as_str()
-            .ok_or_else(|| problem(format!("tensor `{tensor}` has no file name")))?;
+        let file = file.as_str().ok_or_else(|| problem(format!("tensor `{tensor}` has no file name")))?;
         // A shard lies beside its index; a path could reach out of the folder.
         if Path::new(file).file_name().and_then(|f| f.to_str()) != Some(file) {
-            return Err(problem(format!(
-                "tensor `{tensor}` is in `{file}`, expected a plain file name"
-            )));
+            return Err(problem(format!("tensor `{tensor}` is in `{file}`, expected a plain file name")));
         }
-        shards
-            .entry(file.to_owned())
-            .or_default()
-            .push(tensor.clone());
+        shards.entry(file.to_owned()).or_default().push(tensor.clone());
     }
     for file in shards.keys() {
         if !folder.join(file).is_file() {
@@ -123,28 +97,19 @@ fn no_weights(folder: &Path) -> LoadError {
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
         .filter(|name| {
-            [".bin", ".pt", ".pth", ".h5", ".msgpack", ".gguf"]
-                .iter()
-                .any(|end| name.ends_with(end))
+            [".bin", ".pt", ".pth", ".h5", ".msgpack", ".gguf"].iter().any(|end| name.ends_with(end))
         })
         .min();
     match other {
-        Some(found) => LoadError::UnsupportedFormat {
-            path: folder.to_path_buf(),
-            found,
-        },
-        None => LoadError::MissingFile {
-            path: folder.join(SINGLE),
-            why: "the folder has no weights".into(),
-        },
+        Some(found) => LoadError::UnsupportedFormat { path: folder.to_path_buf(), found },
+        None => LoadError::MissingFile { path: folder.join(SINGLE), why: "the folder has no weights".into() },
     }
 }
 
 /// Adds a safetensors file and returns the names it holds.
 fn add_file(index: &mut Index, path: &Path) -> Result<Vec<String>, LoadError> {
     let file = MappedFile::open(path)?;
-    let (header, metadata) =
-        SafeTensors::read_metadata(file.bytes()).map_err(|e| header_error(&file, &e))?;
+    let (header, metadata) = SafeTensors::read_metadata(file.bytes()).map_err(|e| header_error(&file, &e))?;
     let data = header + 8;
     let mut listed = Vec::new();
     let number = index.files.len();
@@ -186,16 +151,9 @@ fn add_file(index: &mut Index, path: &Path) -> Result<Vec<String>, LoadError> {
 fn header_error(file: &MappedFile, error: &SafeTensorError) -> LoadError {
     let path: PathBuf = file.path().to_path_buf();
     let found = file.bytes().len() as u64;
-    let header = file
-        .bytes()
-        .first_chunk::<8>()
-        .map_or(8, |n| u64::from_le_bytes(*n).saturating_add(8));
-    let truncated = |what: &str, needed| LoadError::Truncated {
-        path: path.clone(),
-        what: what.into(),
-        needed,
-        found,
-    };
+    let header = file.bytes().first_chunk::<8>().map_or(8, |n| u64::from_le_bytes(*n).saturating_add(8));
+    let truncated =
+        |what: &str, needed| LoadError::Truncated { path: path.clone(), what: what.into(), needed, found };
     let problem = match error {
         SafeTensorError::HeaderTooSmall => return truncated("the header", 8),
         SafeTensorError::InvalidHeaderLength => return truncated("the header", header),
@@ -211,27 +169,18 @@ fn header_error(file: &MappedFile, error: &SafeTensorError) -> LoadError {
         SafeTensorError::InvalidHeader(_) => "the header is not UTF-8".into(),
         SafeTensorError::InvalidHeaderDeserialization(e) => format!("the header: {e}"),
         SafeTensorError::InvalidOffset(name) => format!("tensor `{name}` has wrong offsets"),
-        SafeTensorError::TensorInvalidInfo => {
-            "a tensor's offsets disagree with its shape and type".into()
-        }
+        SafeTensorError::TensorInvalidInfo => "a tensor's offsets disagree with its shape and type".into(),
         SafeTensorError::ValidationOverflow => "a tensor's size overflows".into(),
         other => other.to_string(),
     };
-    LoadError::Header {
-        path,
-        format: "safetensors",
-        problem,
-    }
+    LoadError::Header { path, format: "safetensors", problem }
 }
 
 /// Where the last tensor ends by the header, for a file whose length disagrees with it.
 fn declared_end(bytes: &[u8], header: u64) -> Option<u64> {
     let text = bytes.get(8..usize::try_from(header).ok()?)?;
     let value: Value = serde_json::from_slice(text).ok()?;
-    let end = value
-        .as_object()?
-        .values()
-        .filter_map(|info| info.get("data_offsets")?.get(1)?.as_u64())
-        .max()?;
+    let end =
+        value.as_object()?.values().filter_map(|info| info.get("data_offsets")?.get(1)?.as_u64()).max()?;
     header.checked_add(end)
 }

@@ -103,42 +103,22 @@ pub(super) struct Index {
 impl Index {
     pub(super) fn add(&mut self, name: &str, path: &Path, entry: Entry) -> Result<(), LoadError> {
         if self.entries.insert(name.to_owned(), entry).is_some() {
-            return Err(LoadError::DuplicateTensor {
-                path: path.to_path_buf(),
-                name: name.to_owned(),
-            });
+            return Err(LoadError::DuplicateTensor { path: path.to_path_buf(), name: name.to_owned() });
         }
         Ok(())
     }
 
     /// The bytes of an entry with a readable element type.
-    pub(super) fn stored<'a>(
-        &'a self,
-        name: &'a str,
-        entry: &'a Entry,
-    ) -> Result<Stored<'a>, LoadError> {
-        let encoding = entry
-            .encoding
-            .clone()
-            .map_err(|found| LoadError::ElementType {
-                name: name.to_owned(),
-                found,
-                expected: entry.readable,
-            })?;
-        let file = self
-            .files
-            .get(entry.file)
-            .ok_or_else(|| LoadError::MissingTensor {
-                path: Path::new("").to_path_buf(),
-                name: name.to_owned(),
-            })?;
-        Ok(Stored {
-            name,
-            file,
-            start: entry.start,
-            len: entry.len,
-            encoding,
-            elements: entry.elements(),
-        })
+    pub(super) fn stored<'a>(&'a self, name: &'a str, entry: &'a Entry) -> Result<Stored<'a>, LoadError> {
+        let encoding = entry.encoding.clone().map_err(|found| LoadError::ElementType {
+            name: name.to_owned(),
+            found,
+            expected: entry.readable,
+        })?;
+        let file = self.files.get(entry.file).ok_or_else(|| LoadError::MissingTensor {
+            path: Path::new("").to_path_buf(),
+            name: name.to_owned(),
+        })?;
+        Ok(Stored { name, file, start: entry.start, len: entry.len, encoding, elements: entry.elements() })
     }
 }

@@ -16,10 +16,7 @@ pub(super) struct MappedFile {
 
 impl MappedFile {
     pub(super) fn open(path: &Path) -> Result<Self, LoadError> {
-        let io = |source| LoadError::Io {
-            path: path.to_path_buf(),
-            source,
-        };
+        let io = |source| LoadError::Io { path: path.to_path_buf(), source };
         let file = File::open(path).map_err(io)?;
         if file.metadata().map_err(io)?.len() == 0 {
             // An empty file cannot be mapped on every system.
@@ -34,10 +31,7 @@ impl MappedFile {
         // another process that shortens the file while we read raises a signal; weights are
         // written once and renamed into place, never edited.
         let map = unsafe { Mmap::map(&file) }.map_err(io)?;
-        Ok(Self {
-            path: path.to_path_buf(),
-            map,
-        })
+        Ok(Self { path: path.to_path_buf(), map })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -56,11 +50,7 @@ impl MappedFile {
             // SAFETY: the map is file-backed and never written, so dropped pages are read again
             // with the same content.
             let _ = unsafe {
-                self.map.unchecked_advise_range(
-                    memmap2::UncheckedAdvice::DontNeed,
-                    range.start,
-                    range.len(),
-                )
+                self.map.unchecked_advise_range(memmap2::UncheckedAdvice::DontNeed, range.start, range.len())
             };
         }
         #[cfg(not(unix))]

@@ -195,8 +195,7 @@ impl Source {
         {
             return Ok(Weight::Quantized(kept));
         }
-        self.read(name, entry, options.dtype(), device, false)
-            .map(Weight::Plain)
+        self.read(name, entry, options.dtype(), device, false).map(Weight::Plain)
     }
 
     /// The transpose of a matrix whose shape in the hub's file is `shape`: `[shape[1], shape[0]]`,
@@ -219,8 +218,7 @@ impl Source {
         {
             return Ok(Weight::Quantized(kept));
         }
-        self.read(name, entry, options.dtype(), device, true)
-            .map(Weight::Plain)
+        self.read(name, entry, options.dtype(), device, true).map(Weight::Plain)
     }
 
     /// The tokenizer that comes with the model: `tokenizer.json` of the folder, or the metadata of
@@ -246,10 +244,7 @@ impl Source {
     pub fn file_dtypes(&self) -> BTreeMap<String, usize> {
         let mut counts = BTreeMap::new();
         for entry in self.index.entries.values() {
-            let name = entry
-                .encoding
-                .as_ref()
-                .map_or_else(Clone::clone, |encoding| encoding.name());
+            let name = entry.encoding.as_ref().map_or_else(Clone::clone, |encoding| encoding.name());
             *counts.entry(name).or_insert(0) += 1;
         }
         counts
@@ -260,10 +255,7 @@ impl Source {
     pub fn identity_note(&self) -> String {
         let mut kinds: Vec<_> = self.file_dtypes().into_iter().collect();
         kinds.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        let kinds: Vec<String> = kinds
-            .into_iter()
-            .map(|(kind, count)| format!("{kind} ×{count}"))
-            .collect();
+        let kinds: Vec<String> = kinds.into_iter().map(|(kind, count)| format!("{kind} ×{count}")).collect();
         let bytes: usize = self.index.files.iter().map(|f| f.bytes().len()).sum();
         let files = self.index.files.len();
         format!(
@@ -279,10 +271,7 @@ impl Source {
             .index
             .entries
             .get(name)
-            .ok_or_else(|| LoadError::MissingTensor {
-                path: self.path.clone(),
-                name: name.to_owned(),
-            })?;
+            .ok_or_else(|| LoadError::MissingTensor { path: self.path.clone(), name: name.to_owned() })?;
         if entry.shape != shape {
             return Err(LoadError::Shape {
                 name: name.to_owned(),
@@ -330,9 +319,7 @@ impl Source {
         let shape = match entry.layout {
             Layout::Transposed => (second, first),
             Layout::PlusOne => return Ok(None),
-            Layout::AsStored | Layout::Interleaved { .. } | Layout::Stacked { .. } => {
-                (first, second)
-            }
+            Layout::AsStored | Layout::Interleaved { .. } | Layout::Stacked { .. } => (first, second),
         };
         decode::check_finite(&stored)?;
         let bytes = ordered_rows(&stored, entry);
@@ -375,14 +362,8 @@ fn place<T: Element>(stored: &Stored, entry: &Entry, flip: bool) -> Result<Tenso
     let source_row = entry.layout.source_row(rows);
     let plan = Plan {
         row,
-        source_row: source_row
-            .as_ref()
-            .map(|f| f as &(dyn Fn(usize) -> usize + Sync)),
-        offset: if entry.layout == Layout::PlusOne {
-            -1.0
-        } else {
-            0.0
-        },
+        source_row: source_row.as_ref().map(|f| f as &(dyn Fn(usize) -> usize + Sync)),
+        offset: if entry.layout == Layout::PlusOne { -1.0 } else { 0.0 },
     };
     let values = decode::decode::<T>(stored, &plan)?;
     let mut shape = entry.shape.clone();
@@ -395,8 +376,5 @@ fn place<T: Element>(stored: &Stored, entry: &Entry, flip: bool) -> Result<Tenso
 }
 
 fn backend(name: &str, source: candle_core::Error) -> LoadError {
-    LoadError::Backend {
-        name: name.to_owned(),
-        source,
-    }
+    LoadError::Backend { name: name.to_owned(), source }
 }

@@ -6,28 +6,17 @@ use super::LoadError;
 use super::index::Index;
 
 /// The base model's prefix with a tensor that gives the family away in files saved without it.
-const PREFIXES: [(&str, &str); 3] = [
-    ("model.", "embed_tokens.weight"),
-    ("transformer.", "wte.weight"),
-    ("gpt_neox.", "embed_in.weight"),
-];
+const PREFIXES: [(&str, &str); 3] =
+    [("model.", "embed_tokens.weight"), ("transformer.", "wte.weight"), ("gpt_neox.", "embed_in.weight")];
 
 /// Tensors that some files carry and no model reads: masks and angles that are computed.
-const BUFFERS: [&str; 5] = [
-    ".attn.bias",
-    ".attn.masked_bias",
-    ".attention.bias",
-    ".attention.masked_bias",
-    ".rotary_emb.inv_freq",
-];
+const BUFFERS: [&str; 5] =
+    [".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"];
 
 /// Renames the entries to the names of the hub's files for causal language models and drops
 /// buffers that are not weights.
 pub(super) fn canonical(index: &mut Index) -> Result<(), LoadError> {
-    let bare = PREFIXES
-        .iter()
-        .find(|(_, sign)| index.entries.contains_key(*sign))
-        .map(|(prefix, _)| *prefix);
+    let bare = PREFIXES.iter().find(|(_, sign)| index.entries.contains_key(*sign)).map(|(prefix, _)| *prefix);
     let mut renamed = BTreeMap::new();
     for (name, entry) in std::mem::take(&mut index.entries) {
         if BUFFERS.iter().any(|end| name.ends_with(end)) {
@@ -46,11 +35,7 @@ pub(super) fn canonical(index: &mut Index) -> Result<(), LoadError> {
             name
         };
         if renamed.contains_key(&new) {
-            let path = index
-                .files
-                .get(entry.file)
-                .map(|file| file.path().to_path_buf())
-                .unwrap_or_default();
+            let path = index.files.get(entry.file).map(|file| file.path().to_path_buf()).unwrap_or_default();
             return Err(LoadError::DuplicateTensor { path, name: new });
         }
         renamed.insert(new, entry);
@@ -62,10 +47,7 @@ pub(super) fn canonical(index: &mut Index) -> Result<(), LoadError> {
 /// Why a shape cannot be that of a weight, if it cannot.
 pub(super) fn unusable_shape(shape: &[usize]) -> Option<String> {
     if shape.len() > 4 {
-        return Some(format!(
-            "has {} dimensions, expected at most 4",
-            shape.len()
-        ));
+        return Some(format!("has {} dimensions, expected at most 4", shape.len()));
     }
     if shape.contains(&0) {
         return Some(format!("has the empty shape {shape:?}"));

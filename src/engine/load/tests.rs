@@ -53,11 +53,8 @@ fn values(source: &Source, name: &str, shape: &[usize], dtype: DType) -> Vec<f32
         .unwrap()
 }
 
-const W: (&str, &[usize], &[f32]) = (
-    "model.embed_tokens.weight",
-    &[2, 3],
-    &[0.5, -1.0, 2.0, 3.25, -4.5, 0.0],
-);
+const W: (&str, &[usize], &[f32]) =
+    ("model.embed_tokens.weight", &[2, 3], &[0.5, -1.0, 2.0, 3.25, -4.5, 0.0]);
 
 fn message(error: &LoadError) -> String {
     assert!(error.hint().is_some(), "{error} has no remedy");
@@ -71,11 +68,7 @@ fn every_stored_type_reads_into_every_compute_type() {
         let source = Source::open_folder(dir.path()).unwrap();
         for dtype in [DType::F32, DType::F16, DType::BF16] {
             // The values are exact in all three types.
-            assert_eq!(
-                values(&source, W.0, W.1, dtype),
-                W.2,
-                "{stored:?} {dtype:?}"
-            );
+            assert_eq!(values(&source, W.0, W.1, dtype), W.2, "{stored:?} {dtype:?}");
         }
     }
 }
@@ -114,12 +107,8 @@ fn shards_are_read_and_a_missing_one_is_named() {
     let other: (&str, &[usize], &[f32]) = ("lm_head.weight", &[2], &[7.0, 8.0]);
     write(&at("a.safetensors"), Dtype::F32, &[W]);
     write(&at("b.safetensors"), Dtype::F32, &[other]);
-    let index = |b: &str| {
-        format!(
-            r#"{{"weight_map": {{"{}": "a.safetensors", "lm_head.weight": "{b}"}}}}"#,
-            W.0
-        )
-    };
+    let index =
+        |b: &str| format!(r#"{{"weight_map": {{"{}": "a.safetensors", "lm_head.weight": "{b}"}}}}"#, W.0);
     fs::write(at(folder_index()), index("b.safetensors")).unwrap();
     let source = Source::open_folder(dir.path()).unwrap();
     assert_eq!(values(&source, other.0, other.1, DType::F32), other.2);
@@ -161,23 +150,16 @@ fn what_does_not_fit_is_refused_by_name() {
 
     let dir = folder(Dtype::F64, &[W]);
     let source = Source::open_folder(dir.path()).unwrap();
-    let error = source
-        .tensor(W.0, W.1, DType::F32, &Device::Cpu)
-        .unwrap_err();
+    let error = source.tensor(W.0, W.1, DType::F32, &Device::Cpu).unwrap_err();
     assert!(message(&error).contains("F64"), "{error}");
 }
 
 #[test]
 fn weights_that_are_not_finite_are_refused() {
     for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
-        let dir = folder(
-            Dtype::BF16,
-            &[("model.norm.weight", &[3], &[1.0, bad, bad])],
-        );
+        let dir = folder(Dtype::BF16, &[("model.norm.weight", &[3], &[1.0, bad, bad])]);
         let source = Source::open_folder(dir.path()).unwrap();
-        let error = source
-            .tensor("model.norm.weight", &[3], DType::F32, &Device::Cpu)
-            .unwrap_err();
+        let error = source.tensor("model.norm.weight", &[3], DType::F32, &Device::Cpu).unwrap_err();
         let text = message(&error);
         assert!(text.contains("`model.norm.weight`"), "{text}");
         assert!(matches!(error, LoadError::NotFinite { index: 1, .. }));
@@ -187,10 +169,7 @@ fn weights_that_are_not_finite_are_refused() {
     let source = Source::open_folder(dir.path()).unwrap();
     let read = |dtype| source.tensor("model.norm.weight", &[2], dtype, &Device::Cpu);
     assert!(read(DType::BF16).is_ok());
-    assert!(matches!(
-        read(DType::F16),
-        Err(LoadError::NotFinite { index: 1, .. })
-    ));
+    assert!(matches!(read(DType::F16), Err(LoadError::NotFinite { index: 1, .. })));
 }
 
 #[test]
@@ -201,10 +180,7 @@ fn a_truncated_file_says_so_wherever_it_ends() {
     for end in [0, 4, 8, 20, whole.len() - 1] {
         fs::write(&path, &whole[..end]).unwrap();
         let error = Source::open_folder(dir.path()).err().unwrap();
-        assert!(
-            matches!(error, LoadError::Truncated { .. }),
-            "{end}: {error}"
-        );
+        assert!(matches!(error, LoadError::Truncated { .. }), "{end}: {error}");
         message(&error);
     }
 }
@@ -222,9 +198,7 @@ fn folders_without_readable_weights_say_what_is_there() {
     assert!(error.hint().unwrap().contains("save_pretrained"));
     fs::write(dir.path().join("config.json"), "[]").unwrap();
     assert!(matches!(open(), LoadError::Json { .. }));
-    let error = Source::open_folder(Path::new("/no/such/folder"))
-        .err()
-        .unwrap();
+    let error = Source::open_folder(Path::new("/no/such/folder")).err().unwrap();
     assert!(matches!(error, LoadError::Io { .. }), "{error}");
 }
 
@@ -232,16 +206,11 @@ fn folders_without_readable_weights_say_what_is_there() {
 fn a_conv_matrix_can_be_had_either_way_round() {
     let dir = folder(Dtype::F32, &[W]);
     let source = Source::open_folder(dir.path()).unwrap();
-    let weight = source
-        .weight_transposed(W.0, &[2, 3], &LoadOptions::default(), &Device::Cpu)
-        .unwrap();
+    let weight = source.weight_transposed(W.0, &[2, 3], &LoadOptions::default(), &Device::Cpu).unwrap();
     let Weight::Plain(tensor) = weight else {
         panic!("safetensors are not quantized");
     };
-    assert_eq!(
-        tensor.to_vec2::<f32>().unwrap(),
-        [[0.5, 3.25], [-1.0, -4.5], [2.0, 0.0]]
-    );
+    assert_eq!(tensor.to_vec2::<f32>().unwrap(), [[0.5, 3.25], [-1.0, -4.5], [2.0, 0.0]]);
 }
 
 proptest! {

@@ -1,5 +1,6 @@
 //! The page: head, findings, contents, sections, provenance.
-use super::super::document::{Block, Document, Finding, Group, Section, Status};
+use super::super::document::{Block, Document, Group, Section};
+use super::super::finding::{Finding, Status};
 use super::super::number::{bracket, count, fixed, or_dash, p_value};
 use super::super::plot::Plot;
 use super::super::svg::xml::Xml;

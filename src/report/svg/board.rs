@@ -16,7 +16,7 @@ pub(super) fn draw(c: &mut Canvas, plot: &Board) {
     }
     let rows = plot.rows.as_slice();
     let cut = if rows.len() > 2 * END { rows.len() - 2 * END } else { 0 };
-    let (head, tail) = if cut > 0 { rows.split_at(END) } else { (rows, &rows[rows.len()..]) };
+    let (head, tail) = if cut > 0 { rows.split_at(END) } else { (rows, &[][..]) };
     let tail = tail.get(cut..).unwrap_or_default();
     let groups = Groups::new(c, rows.iter().map(|r| r.group.as_str()));
     let shown = || head.iter().chain(tail);

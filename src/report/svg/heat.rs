@@ -1,4 +1,5 @@
-//! A matrix in colour: opacity for distance from the centre, hue for the side, so that it holds in light, dark and print.
+//! A matrix in colour: opacity for distance from the centre, hue for the side, so that it holds in light, dark and
+//! print. Both hues are chosen so that the numbers can be read on full colour.
 use super::super::number::{Num, fixed};
 use super::super::plot::HeatMap;
 use super::canvas::{Anchor, Canvas};
@@ -6,9 +7,6 @@ use super::frame;
 use super::scale::extent;
 use super::text;
 use super::xml::px;
-
-/// Above this share of full colour the numbers turn to the page's background.
-const TURN: f64 = 0.62;
 
 pub(super) fn draw(c: &mut Canvas, plot: &HeatMap) {
     let columns = plot.columns.len();
@@ -129,8 +127,7 @@ fn cell(
     c.x.element("title", "", &format!("{title}: {}", fixed(v, plot.digits)));
     c.x.close();
     if numbers {
-        let class = if share > TURN { "inv" } else { "" };
-        c.label(x + w / 2.0, y + h / 2.0 + 4.3, &fixed(v, plot.digits), Anchor::Middle, w, class);
+        c.label(x + w / 2.0, y + h / 2.0 + 4.3, &fixed(v, plot.digits), Anchor::Middle, w, "");
     }
 }
 

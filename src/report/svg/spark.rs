@@ -1,5 +1,5 @@
 //! The small picture beside a finding: its number and interval over its null.
-use super::super::document::Finding;
+use super::super::finding::Finding;
 use super::canvas::Canvas;
 use super::forest::{estimate, null_bar};
 use super::scale::{Scale, extent};

@@ -1,4 +1,5 @@
 //! Tests of the report: the model, the drawings, the page, the files.
+mod colour;
 mod demo;
 mod edge;
 mod files;

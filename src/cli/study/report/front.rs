@@ -32,7 +32,7 @@ pub fn findings(run: &Run<'_>, results: &Results) -> Vec<Finding> {
 }
 
 fn separation(statement: &str, held_out: &HeldOut, of: &str) -> Finding {
-    let ci = held_out.auroc.bootstrap.interval;
+    let ci = held_out.auroc.interval;
     let null = held_out.null.map_or_else(
         || Null::none("no permutations were asked for"),
         |n| {
@@ -53,7 +53,10 @@ fn separation(statement: &str, held_out: &HeldOut, of: &str) -> Finding {
         interval: Interval::p95(
             ci.low,
             ci.high,
-            format!("cluster bootstrap over {of}, {} draws", held_out.auroc.bootstrap.resamples),
+            format!(
+                "cluster bootstrap over {of}, {} draws, stretched for shared rows",
+                held_out.auroc.bootstrap.resamples
+            ),
         ),
         null,
         see: Some("separation".into()),

@@ -111,7 +111,7 @@ pub fn summary(study: &StudyFile, results: &Results) {
     ];
     for e in &results.estimated {
         let interval = |h: &truenorth::estimate::HeldOut| {
-            format!("{:.3} to {:.3}", h.auroc.bootstrap.interval.low, h.auroc.bootstrap.interval.high)
+            format!("{:.3} to {:.3}", h.auroc.interval.low, h.auroc.interval.high)
         };
         let p =
             |h: &truenorth::estimate::HeldOut| h.null.map_or_else(|| "-".into(), |n| format!("{:.3}", n.p));

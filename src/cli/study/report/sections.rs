@@ -39,8 +39,8 @@ fn separation(results: &Results) -> Section {
     let mut table = Table::new(
         "separation-table",
         "Held-out separation of chosen from rejected. Everything (what is projected out, centring, penalties, \
-         the direction) is fitted on the other folds only. Intervals: 95 %, bootstrap over the units held out. \
-         Null: labels flipped within pairs, the whole pipeline rerun.",
+         the direction) is fitted on the other folds only. Intervals: 95 %, bootstrap over the units held out, \
+         stretched for the rows that folds share (Nadeau and Bengio 2003). Null: labels flipped within pairs, the whole pipeline rerun.",
         SEPARATION_NOT_SHOWN,
         ["estimator", "held out", "units", "AUROC", "pairs in order", "null, central 95 %", "p"]
             .map(Column::new)
@@ -48,7 +48,7 @@ fn separation(results: &Results) -> Section {
     );
     for e in &results.estimated {
         for h in [&e.by_pair, &e.by_axis] {
-            let ci = h.auroc.bootstrap.interval;
+            let ci = h.auroc.interval;
             rows.push(ForestRow {
                 label: e.name.clone(),
                 group: Some(by(h).into()),
@@ -60,7 +60,7 @@ fn separation(results: &Results) -> Section {
             });
             let paired = h.paired_accuracy.map_or_else(
                 || Cell::empty("not pairs"),
-                |p| Cell::estimate(p.value, p.bootstrap.interval.low, p.bootstrap.interval.high, 3),
+                |p| Cell::estimate(p.value, p.interval.low, p.interval.high, 3),
             );
             let null = h.null.map_or_else(|| Cell::empty("not run"), |n| Cell::interval(n.low, n.high, 3));
             let p =
@@ -307,9 +307,9 @@ fn methods(run: &Run<'_>, results: &Results) -> Section {
             if alphas.is_empty() { String::new() } else { format!("On all pairs {}.", alphas.join(", ")) }
         )))
         .with(Block::text(format!(
-            "Held-out separation: {} folds of pairs, and each axis by itself; {} permutations; 2000 bootstrap \
-             resamples of the units held out, with the directions kept. Seed {}.",
-            study.held_out.folds, study.held_out.permutations, study.seed
+            "Held-out separation: {} folds of pairs, and each axis by itself; label flips as the table says; 2000 \
+             bootstrap resamples of the units held out, with the directions kept. Seed {}.",
+            study.held_out.folds, study.seed
         )))
         .with(Block::text(
             "Scores: with r the residual divided by its norm, a sequence s shifts probe p by r(s + p) − r(p). The \
