@@ -40,5 +40,8 @@ pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Resul
     }
     file.as_file().sync_all()?;
     file.persist(path).map_err(|e| e.error)?;
+    // The rename itself is durable once the folder is.
+    #[cfg(unix)]
+    std::fs::File::open(folder)?.sync_all()?;
     Ok(())
 }

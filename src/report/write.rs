@@ -2,7 +2,7 @@
 use super::document::Document;
 use super::error::ReportError;
 use super::render;
-use std::io::{self, Write};
+use crate::data::write_atomic;
 use std::path::{Path, PathBuf};
 
 /// Name of the data file.
@@ -21,27 +21,8 @@ pub fn write(dir: &Path, document: &Document) -> Result<[PathBuf; 2], ReportErro
     std::fs::create_dir_all(dir).map_err(|source| ReportError::Write { path: dir.to_owned(), source })?;
     let paths = [dir.join(JSON_NAME), dir.join(HTML_NAME)];
     for (path, text) in paths.iter().zip([json, html]) {
-        replace(dir, path, text.as_bytes())
+        write_atomic(path, |w| w.write_all(text.as_bytes()))
             .map_err(|source| ReportError::Write { path: path.clone(), source })?;
     }
     Ok(paths)
-}
-
-fn replace(dir: &Path, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    let mut builder = tempfile::Builder::new();
-    builder.prefix(".report-");
-    // A temporary file is private; a report is as readable as the user's mask allows.
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt as _;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    let mut file = builder.tempfile_in(dir)?;
-    file.write_all(bytes)?;
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
-    // The rename itself is durable once the folder is.
-    #[cfg(unix)]
-    std::fs::File::open(dir)?.sync_all()?;
-    Ok(())
 }

@@ -253,7 +253,7 @@ fn board(run: &Run<'_>, results: &Results) -> Section {
 
 fn steered(run: &Run<'_>, results: &Results) -> Section {
     let mut table = Table::new(
-        "steered",
+        "steered-table",
         format!(
             "Greedy continuations with α mean residual norms of the direction added (one norm is {:.2}). \
              Log-probability: mean over the generated tokens under the steered model.",
