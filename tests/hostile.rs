@@ -122,7 +122,7 @@ fn a_model_that_is_not_there() {
 #[test]
 fn layers_sites_and_positions_out_of_range() {
     let dir = place();
-    read(dir.path(), MODEL, "p.txt", "resid_post.99", &["99", "out of range", "0 to 2"]);
+    read(dir.path(), MODEL, "p.txt", "resid_post.99", &["99", "out of range", "0 to 1"]);
     read(dir.path(), MODEL, "p.txt", "resid.1", &["resid.1", "resid_post"]);
     read(dir.path(), MODEL, "p.txt", "resid_post.2..1", &["resid_post.2..1", "FIRST..LAST"]);
     let index =
@@ -162,12 +162,12 @@ fn a_direction_of_another_width_or_no_direction() {
         ["--site", "resid_post.0", "--pairs", "pairs.jsonl", "--permutations", "0", "--out", "d.safetensors"];
     let out = run(dir.path(), &[&["direction", "extract", "--model", MODEL], &extract[..]].concat());
     assert!(out.status.success(), "{}", String::from_utf8_lossy(&out.stderr));
-    copy(dir.path(), "gemma3");
+    copy(dir.path(), "olmo3");
     let steer = |direction: &str, words: &[&str]| {
         let args = [
             "steer",
             "--model",
-            "./gemma3",
+            "./olmo3",
             "--input",
             "t.jsonl",
             "--direction",
@@ -181,8 +181,8 @@ fn a_direction_of_another_width_or_no_direction() {
         let out = run(dir.path(), &["models", "show", model, "--json"]);
         serde_json::from_slice::<serde_json::Value>(&out.stdout).unwrap()["hidden"].to_string()
     };
-    assert_ne!(width(MODEL), width("./gemma3"), "the test needs two widths");
-    steer("d.safetensors", &[&width(MODEL), &width("./gemma3"), "hint:"]);
+    assert_ne!(width(MODEL), width("./olmo3"), "the test needs two widths");
+    steer("d.safetensors", &[&width(MODEL), &width("./olmo3"), "hint:"]);
     steer("p.txt", &["p.txt", "safetensors"]);
     steer("nowhere.safetensors", &["nowhere.safetensors"]);
 }

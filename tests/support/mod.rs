@@ -46,7 +46,7 @@ pub fn relative_rows(got: &[f32], want: &[f32], rows: usize) -> f32 {
     got.chunks(width).zip(want.chunks(width)).map(|(g, w)| relative(g, w)).fold(0.0, f32::max)
 }
 
-/// A tiny Llama with a tokenizer, 3 blocks.
+/// A tiny Llama with a tokenizer, 2 blocks.
 pub const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/gguf/llama/model.gguf");
 
 /// The program under test.
