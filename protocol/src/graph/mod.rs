@@ -8,7 +8,9 @@
 mod build;
 mod check;
 mod codec;
+mod op;
 mod positions;
+mod problem;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -16,9 +18,10 @@ mod tests;
 use serde::{Deserialize, Serialize};
 
 pub use build::{Builder, GroupId};
-pub use check::{CheckError, CheckLimits, Checked, Problem};
+pub use check::{CheckLimits, Checked};
 pub use codec::{CodecError, answer_from_bytes, answer_to_bytes};
 pub use positions::UnknownPositions;
+pub use problem::{CheckError, Problem};
 pub use shape::{Dim, Shape, ValueKind};
 
 use crate::dtype::DType;
@@ -367,81 +370,5 @@ impl Sampling {
     #[must_use]
     pub fn greedy(max_new_tokens: u32) -> Self {
         Self { max_new_tokens, temperature: 0.0, top_p: 1.0, seed: 0, stop: Vec::new() }
-    }
-}
-
-impl Op {
-    /// The nodes this one takes.
-    #[must_use]
-    pub fn inputs(&self) -> Vec<NodeId> {
-        match self {
-            Self::Read { .. } | Self::Const(_) | Self::Generate { .. } => vec![],
-            Self::Binary { a, b, .. } | Self::Dot { a, b } | Self::Cosine { a, b } => vec![*a, *b],
-            Self::Unary { a, .. }
-            | Self::Norm { a }
-            | Self::Reduce { a, .. }
-            | Self::Slice { a, .. }
-            | Self::Cast { a, .. }
-            | Self::TopKValues { a, .. }
-            | Self::TopKIndices { a, .. } => vec![*a],
-            Self::Stack(all) => all.clone(),
-            Self::LogProb { logits, .. } | Self::PromptLogProb { logits } => vec![*logits],
-            Self::GeneratedLogProb { generate } | Self::Decode { generate } => vec![*generate],
-            Self::Save { value, .. } => vec![*value],
-            Self::Write { edit, .. } => edit.inputs(),
-        }
-    }
-
-    /// A short name for messages, such as `read resid_post.12`.
-    #[must_use]
-    pub fn label(&self) -> String {
-        match self {
-            Self::Read { site, .. } => format!("read {site}"),
-            Self::Write { site, edit, .. } => format!("{} {site}", edit.label()),
-            Self::Const(_) => "const".into(),
-            Self::Binary { f, .. } => format!("{f:?}").to_lowercase(),
-            Self::Unary { f, .. } => format!("{f:?}").to_lowercase(),
-            Self::Dot { .. } => "dot".into(),
-            Self::Cosine { .. } => "cosine".into(),
-            Self::Norm { .. } => "norm".into(),
-            Self::Reduce { f, .. } => format!("{f:?}").to_lowercase(),
-            Self::Slice { .. } => "slice".into(),
-            Self::Stack(_) => "stack".into(),
-            Self::Cast { dtype, .. } => format!("cast {dtype}"),
-            Self::LogProb { .. } => "log_prob".into(),
-            Self::PromptLogProb { .. } => "prompt_log_prob".into(),
-            Self::TopKValues { .. } => "top_k_values".into(),
-            Self::TopKIndices { .. } => "top_k_indices".into(),
-            Self::Generate { .. } => "generate".into(),
-            Self::GeneratedLogProb { .. } => "generated_log_prob".into(),
-            Self::Decode { .. } => "decode".into(),
-            Self::Save { name, .. } => format!("save {name:?}"),
-        }
-    }
-}
-
-impl Edit {
-    /// The nodes this edit takes.
-    #[must_use]
-    pub fn inputs(&self) -> Vec<NodeId> {
-        match self {
-            Self::Add { direction, unit, .. } => match unit {
-                AlphaUnit::Absolute => vec![*direction],
-                AlphaUnit::Norm(n) => vec![*direction, *n],
-            },
-            Self::Ablate { direction } | Self::Clamp { direction, .. } => vec![*direction],
-            Self::Set { value } => vec![*value],
-            Self::Scale { .. } => vec![],
-        }
-    }
-
-    fn label(&self) -> &'static str {
-        match self {
-            Self::Add { .. } => "add at",
-            Self::Ablate { .. } => "ablate at",
-            Self::Set { .. } => "set at",
-            Self::Scale { .. } => "scale at",
-            Self::Clamp { .. } => "clamp at",
-        }
     }
 }

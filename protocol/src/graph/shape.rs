@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::check::Problem;
+use super::problem::Problem;
 use super::{Graph, NodeId, Op, ReadAt, Unary};
 use crate::dtype::DType;
 use crate::model::ModelInfo;
