@@ -1,4 +1,11 @@
 //! Graphs on the engine against transformers' numbers, for every family of `fixtures/families`.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

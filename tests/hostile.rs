@@ -1,5 +1,12 @@
 //! Bad input: each is refused by name with a remedy and the exit code of the contract, nothing is
 //! half-written, and nothing panics.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

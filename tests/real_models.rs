@@ -3,6 +3,13 @@
 //! Ignored in `cargo test`, since it needs the models; `.ci/real-models` makes the references with
 //! `fixtures/make/real_models.py` and runs it. `TRUENORTH_REAL` names a folder with, for each model,
 //! NAME/model.gguf, NAME/reference.json and NAME/reference.safetensors.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 

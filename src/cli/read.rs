@@ -1,7 +1,7 @@
 //! `read`: activations at sites, into a safetensors file.
 
 use std::collections::HashMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
@@ -88,7 +88,7 @@ fn metadata(
 type Part = (String, Vec<usize>, Vec<u8>);
 
 fn write(
-    path: &PathBuf,
+    path: &Path,
     readings: &[Reading],
     prompts: &[Named],
     positions: ReadAt,

@@ -1,6 +1,6 @@
 //! A model opened for a verb, with the store beside it.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -105,7 +105,7 @@ pub fn open_input(path: &Path) -> anyhow::Result<(Box<dyn std::io::BufRead>, Str
 }
 
 /// Reads a file of prompts.
-pub fn prompts(path: &PathBuf) -> anyhow::Result<(Vec<Named>, Loaded<PromptRow>)> {
+pub fn prompts(path: &Path) -> anyhow::Result<(Vec<Named>, Loaded<PromptRow>)> {
     let (reader, name) = open_input(path)?;
     let loaded = read_prompts(reader, &name).request(format!("can't read prompts from {name}"))?;
     let named = loaded
@@ -123,7 +123,7 @@ pub fn prompts(path: &PathBuf) -> anyhow::Result<(Vec<Named>, Loaded<PromptRow>)
 }
 
 /// Reads a file of sequences.
-pub fn sequences(path: &PathBuf) -> anyhow::Result<Loaded<SequenceRow>> {
+pub fn sequences(path: &Path) -> anyhow::Result<Loaded<SequenceRow>> {
     let (reader, name) = open_input(path)?;
     read_sequences(reader, &name).request(format!("can't read sequences from {name}"))
 }

@@ -91,7 +91,7 @@ impl Extract {
             }
             None => None,
         };
-        let neutral = self.neutral.as_ref().map(session::prompts).transpose()?;
+        let neutral = self.neutral.as_ref().map(|p| session::prompts(p)).transpose()?;
         let estimator = estimator(&self.estimator)?;
 
         let session = Session::open(&self.model)?;

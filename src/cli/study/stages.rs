@@ -75,8 +75,8 @@ impl Data {
             sentiment,
             template: Template::parse(&study.template).request("can't use the template")?,
             neutral: session::prompts(&data.neutral)?,
-            probes: data.probes.as_ref().map(session::prompts).transpose()?,
-            sequences: data.sequences.as_ref().map(session::sequences).transpose()?,
+            probes: data.probes.as_ref().map(|p| session::prompts(p)).transpose()?,
+            sequences: data.sequences.as_ref().map(|p| session::sequences(p)).transpose()?,
             project_out: study.direction.project_out.iter().map(|p| p.parse()).collect::<Result<_, _>>()?,
         })
     }

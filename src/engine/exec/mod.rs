@@ -128,9 +128,6 @@ impl<'g> Run<'_, 'g> {
 
     /// Consecutive prompts that run together.
     fn chunks(&self, graph: &Graph, prompts: &[Vec<u32>]) -> Vec<Range<usize>> {
-        if self.plan.whole {
-            return vec![0..prompts.len()];
-        }
         let reach = self.plan.reach(graph, 0, self.engine.info.layers);
         let wide = reach.all_rows && reach.last == Site::Logits;
         let limit = if wide { CHUNK_LOGIT_ROWS } else { CHUNK_ROWS };
@@ -138,7 +135,7 @@ impl<'g> Run<'_, 'g> {
         let (mut start, mut rows) = (0, 0);
         for (p, tokens) in prompts.iter().enumerate() {
             let full = rows + tokens.len() > limit || (self.plan.steps > 1 && p - start == CHUNK_SEQUENCES);
-            if full && p > start {
+            if full && p > start && !self.plan.whole {
                 chunks.push(start..p);
                 (start, rows) = (p, 0);
             }

@@ -128,7 +128,9 @@ fn board(run: &Run<'_>, results: &Results) -> Option<Finding> {
     let probes = run.data.probes.as_ref().map_or(0, |(p, _)| p.len());
     Some(Finding {
         status: if beyond == 0 { Status::NotSupported } else { Status::Caution },
-        statement: "Sequences whose move along the direction a random direction would rarely see.".into(),
+        statement:
+            "Some sequences move the probes along the direction further than random directions would see."
+                .into(),
         measure: Measure {
             name: "share of sequences".into(),
             value: (beyond as f64 / n as f64).into(),
