@@ -6,6 +6,7 @@ use std::sync::Arc;
 use candle_core::quantized::{QMatMul, QStorage, QTensor};
 use candle_core::{DType, Device, Module, Result, Tensor};
 
+use super::kernel::product;
 use super::load::Weight;
 
 /// Elements of a 16-bit matrix widened at once on the CPU: 4 MiB of f32.
@@ -41,7 +42,10 @@ impl Linear {
 
 fn plain(x: &Tensor, w: &Tensor) -> Result<Tensor> {
     match (w.dtype(), w.device()) {
-        (DType::F32, _) => x.matmul(&w.t()?),
+        (DType::F32, _) => match product(x, w)? {
+            Some(y) => Ok(y),
+            None => x.matmul(&w.t()?),
+        },
         // The CPU has no product of 16-bit numbers with f32 sums: widen a few rows at a time.
         (_, Device::Cpu) => {
             let (out, width) = w.dims2()?;

@@ -7,12 +7,14 @@
 mod attend;
 mod host;
 mod portable;
+mod product;
 #[cfg(test)]
 mod tests;
 
 use candle_core::{Result, Tensor};
 
 pub(super) use attend::{Attend, Part, attend};
+pub(super) use product::product;
 
 use super::config::Act;
 use super::rope::Angles;
