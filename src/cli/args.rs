@@ -14,6 +14,9 @@ pub struct ModelArgs {
     /// Where the model runs; `local` is this process.
     #[arg(long, value_name = "W", default_value = "local", value_parser = ["local"])]
     pub on: String,
+    /// Seeds whatever is random in a verb: splits, resampling, permutations, draws of tokens.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    pub seed: u64,
     #[command(flatten)]
     pub common: Common,
     #[command(flatten)]

@@ -53,9 +53,6 @@ pub struct Steer {
     /// The nucleus to draw from; 1 keeps all tokens.
     #[arg(long, value_name = "P", default_value_t = 1.0)]
     top_p: f64,
-    /// Seeds the draws.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
     /// Goes on past the model's end-of-text token.
     #[arg(long)]
     ignore_eos: bool,
@@ -104,7 +101,7 @@ impl Steer {
             max_new_tokens: self.max_new_tokens,
             temperature: self.temperature,
             top_p: self.top_p,
-            seed: self.seed,
+            seed: self.model.seed,
             stop,
         };
         let dose = Dose {

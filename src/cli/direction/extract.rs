@@ -65,9 +65,6 @@ pub struct Extract {
     /// logistic 39, whose penalty is chosen anew in each.
     #[arg(long, value_name = "N")]
     permutations: Option<usize>,
-    /// Seeds splits, resampling and permutations.
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    seed: u64,
     /// The file to write.
     #[arg(long, value_name = "F.safetensors")]
     out: PathBuf,
@@ -107,7 +104,7 @@ impl Extract {
         };
         drop(bar);
 
-        let seeds = Seeds::new(self.seed);
+        let seeds = Seeds::new(self.model.seed);
         let pipeline = Pipeline { estimator, nuisances };
         let extraction = pipeline.extract(&samples, SplitBy::Pair, &seeds)?;
         let permutations =

@@ -84,6 +84,7 @@ impl RunStudy {
         let session = Session::open(&ModelArgs {
             model: study.model.clone(),
             on: self.on,
+            seed: study.seed,
             common: self.common.clone(),
             numerics: self.numerics,
         })?;

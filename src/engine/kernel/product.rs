@@ -98,7 +98,7 @@ fn tile<S: Simd, const O: usize, const R: usize>(
             }
         }
     }
-    if width % S::F32_LANES != 0 {
+    if !width.is_multiple_of(S::F32_LANES) {
         let xs: [S::f32s; R] = std::array::from_fn(|r| simd.partial_load_f32s(x[r].1));
         for o in 0..O {
             let ws = simd.partial_load_f32s(w[o].1);
