@@ -1,7 +1,7 @@
 //! `bench`: prefill and decode, in turns with a named peer on the same weights and inputs.
 
 use std::io::{BufRead, BufReader, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::time::Instant;
 
@@ -80,9 +80,10 @@ impl Bench {
         if self.rounds == 0 || self.prompts == 0 || self.tokens < 4 || self.steps == 0 {
             return Err(output::wrong("rounds, prompts and steps must be at least 1, tokens at least 4"));
         }
-        let engine = session::open_model(&self.model, &self.common, &self.numerics)?;
+        let (resolved, engine) = session::open_model(&self.model, &self.common, &self.numerics)?;
         let info = engine.info().clone();
-        let mut peer = self.peer.as_ref().map(|python| self.start_peer(python)).transpose()?;
+        let mut peer =
+            self.peer.as_ref().map(|python| self.start_peer(python, resolved.files.path())).transpose()?;
         let layer = info.layers * 2 / 3;
         let prompts = synthetic(self.prompts, self.tokens, info.vocab);
         let mut timings = Vec::new();
@@ -154,8 +155,7 @@ impl Bench {
         })
     }
 
-    fn start_peer(&self, python: &PathBuf) -> anyhow::Result<Peer> {
-        let resolved = session::resolve(&self.model, &self.common)?;
+    fn start_peer(&self, python: &Path, weights: &Path) -> anyhow::Result<Peer> {
         let dtype = match self.numerics.dtype {
             Precision::F32 => "float32",
             Precision::Bf16 => "bfloat16",
@@ -164,7 +164,7 @@ impl Bench {
         let threads = self.numerics.threads.unwrap_or_else(rayon::current_num_threads);
         let mut child = Command::new(python)
             .args(["-c", PEER])
-            .arg(resolved.files.path())
+            .arg(weights)
             .args([dtype, &threads.to_string()])
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())

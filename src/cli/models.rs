@@ -99,8 +99,7 @@ struct Shown {
 
 impl Show {
     fn run(self) -> anyhow::Result<()> {
-        let files = session::resolve(&self.model, &self.common)?;
-        let engine = session::open_model(&self.model, &self.common, &self.numerics)?;
+        let (files, engine) = session::open_model(&self.model, &self.common, &self.numerics)?;
         let shown = Shown { files, description: engine.describe() };
         if self.json {
             return output::json(&shown);

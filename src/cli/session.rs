@@ -26,7 +26,7 @@ pub struct Session {
 impl Session {
     /// Opens what the flags name, pulling the model if it is not here yet.
     pub fn open(args: &ModelArgs) -> anyhow::Result<Self> {
-        let engine = open_model(&args.model, &args.common, &args.numerics)?;
+        let (_, engine) = open_model(&args.model, &args.common, &args.numerics)?;
         Ok(Self { engine, store: open_store(&args.common)? })
     }
 
@@ -46,8 +46,12 @@ impl Session {
     }
 }
 
-/// Finds and loads a model.
-pub fn open_model(spec: &str, common: &Common, numerics: &Numerics) -> anyhow::Result<Engine> {
+/// Finds and loads a model; also says what was found.
+pub fn open_model(
+    spec: &str,
+    common: &Common,
+    numerics: &Numerics,
+) -> anyhow::Result<(models::Resolved, Engine)> {
     if let Some(n) = numerics.threads {
         if n == 0 {
             return Err(wrong_hint("--threads 0", "give at least 1, or leave the flag out"));
@@ -67,7 +71,9 @@ pub fn open_model(spec: &str, common: &Common, numerics: &Numerics) -> anyhow::R
         keep_quantized: numerics.keep_quantized,
         random_init: resolved.random_init_seed,
     };
-    Engine::open(resolved.files.path(), &options).request(format!("can't open the model {spec}"))
+    let engine =
+        Engine::open(resolved.files.path(), &options).request(format!("can't open the model {spec}"))?;
+    Ok((resolved, engine))
 }
 
 /// Finds a model, pulling it if it is not here yet.

@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 pub struct State {
     /// The study's name.
     pub name: String,
-    /// SHA-256 of the study file and its data, as run.
+    /// SHA-256 of the study as run, flags applied; the report has those of the data.
     pub inputs: String,
     /// Stages in the order they ran.
     pub stages: Vec<Stage>,

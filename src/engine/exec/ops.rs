@@ -4,6 +4,7 @@
 
 use truenorth_protocol::graph::{Binary, NodeId, Op, Reduce, Unary};
 
+use super::super::sample::log_sum_exp;
 use super::value::{Data, Val};
 
 /// The value of a pure node whose inputs are there, or none for a node that is not pure.
@@ -33,13 +34,6 @@ pub(super) fn dot(a: &[f32], b: &[f32]) -> f64 {
 fn cosine(a: &[f32], b: &[f32]) -> f64 {
     let norms = (dot(a, a) * dot(b, b)).sqrt();
     if norms > 0.0 { dot(a, b) / norms } else { 0.0 }
-}
-
-/// Log of the sum of exponentials, stable for large logits.
-pub(super) fn log_sum_exp(row: &[f32]) -> f64 {
-    let max = row.iter().copied().fold(f32::NEG_INFINITY, f32::max);
-    let sum: f64 = row.iter().map(|v| f64::from(v - max).exp()).sum();
-    f64::from(max) + sum.ln()
 }
 
 #[allow(clippy::cast_possible_truncation)]
