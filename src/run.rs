@@ -1,6 +1,7 @@
 //! The only seam: a [`Runner`] answers graphs, and nobody above it knows where.
 
 use std::error::Error;
+use std::ops::ControlFlow;
 
 use truenorth_protocol::graph::{CheckError, CheckLimits};
 use truenorth_protocol::{Answer, Checked, Graph, ModelInfo};
@@ -26,6 +27,30 @@ pub trait Runner: Send + Sync {
     /// When the work fails, was interrupted, or a prompt turns out too long once tokenized.
     fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError>;
 
+    /// How much is worth asking at once.
+    fn batch(&self) -> Batch {
+        Batch::LOCAL
+    }
+
+    /// Runs several graphs. `each` gets every answer as soon as it is there, in any order, and may
+    /// stop the rest.
+    ///
+    /// # Errors
+    /// As [`Runner::run`]; answers that `each` got before stay valid.
+    fn run_each(
+        &self,
+        graphs: &[Checked],
+        watch: &dyn Watch,
+        each: &mut dyn FnMut(usize, Answer) -> ControlFlow<()>,
+    ) -> Result<(), RunError> {
+        for (i, graph) in graphs.iter().enumerate() {
+            if each(i, self.run(graph, watch)?).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
     /// Checks a graph against this model and runs it.
     ///
     /// # Errors
@@ -35,8 +60,43 @@ pub trait Runner: Send + Sync {
     }
 }
 
+/// How much work goes into one graph. A small graph loses little when it is cut short; a large one
+/// waits in a queue once instead of many times.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Batch {
+    /// Tokens of the prompts.
+    pub tokens: usize,
+    /// Prompts that generate.
+    pub sequences: usize,
+    /// Bytes of the answer.
+    pub answer_bytes: usize,
+}
+
+impl Batch {
+    /// A few seconds' work on a small machine, which is what a kill can lose.
+    pub const LOCAL: Self = Self { tokens: 2048, sequences: 32, answer_bytes: 1 << 30 };
+}
+
+/// Text to token ids and back, without the model's weights.
+pub trait Vocabulary: Send + Sync {
+    /// The token ids of a text, with the special tokens the model wants at its start if `special`.
+    ///
+    /// # Errors
+    /// When there is no tokenizer, or it refuses the text.
+    fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, RunError>;
+
+    /// The text of token ids, special tokens left out.
+    ///
+    /// # Errors
+    /// When there is no tokenizer.
+    fn decode(&self, tokens: &[u32]) -> Result<String, RunError>;
+}
+
 /// Sees how a run goes on, and may stop it.
 pub trait Watch: Sync {
+    /// Something worth showing happened, such as a new place in a queue.
+    fn say(&self, _text: &str) {}
+
     /// So many more tokens are to go through the model.
     fn expect(&self, _more: u64) {}
 

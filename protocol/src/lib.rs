@@ -4,9 +4,12 @@
 //! whether the two fit, and [`Answer`] carries what comes back.
 
 pub mod dtype;
+pub mod frame;
 pub mod graph;
+pub mod job;
 pub mod limits;
 pub mod model;
+pub mod nnsight;
 pub mod pickle;
 pub mod site;
 pub mod tensor;

@@ -14,3 +14,5 @@ pub const NAME_BYTES: usize = 256;
 pub const GENERATION_STEPS: u32 = 1 << 16;
 /// The most dimensions of a tensor.
 pub const DIMENSIONS: usize = 8;
+/// The most bytes of one status message.
+pub const STATUS_BYTES: usize = 1 << 20;

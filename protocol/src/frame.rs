@@ -1,0 +1,84 @@
+//! zstd with a cap: what is unpacked never grows past what was allowed.
+
+use std::io::{self, Read};
+
+/// Level that nnsight's client uses; higher ones cost more time than they save on activations.
+const LEVEL: i32 = 6;
+
+/// The first bytes of a zstd frame.
+pub const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
+
+/// Why bytes could not be unpacked.
+#[derive(Debug, thiserror::Error)]
+pub enum FrameError {
+    /// More than the cap came out.
+    #[error("compressed data unpacks to more than {limit} bytes, the most that is allowed here")]
+    TooLarge {
+        /// The cap in bytes.
+        limit: usize,
+    },
+    /// Not zstd, damaged, or cut off.
+    #[error("compressed data is damaged or cut off")]
+    Damaged(#[source] io::Error),
+}
+
+/// Compresses bytes.
+///
+/// # Errors
+/// When zstd runs out of memory.
+pub fn compress(bytes: &[u8]) -> Result<Vec<u8>, FrameError> {
+    zstd::bulk::compress(bytes, LEVEL).map_err(FrameError::Damaged)
+}
+
+/// Unpacks bytes, at most `limit` of them.
+///
+/// # Errors
+/// As [`FrameError`].
+pub fn decompress(bytes: &[u8], limit: usize) -> Result<Vec<u8>, FrameError> {
+    let mut out = Vec::new();
+    read_to_end(bytes, limit, &mut out)?;
+    Ok(out)
+}
+
+/// Unpacks a stream as it comes, at most `limit` bytes, into `out`. Memory grows with what has come
+/// out so far, never with what a header promises.
+///
+/// # Errors
+/// As [`FrameError`].
+pub fn read_to_end(packed: impl Read, limit: usize, out: &mut Vec<u8>) -> Result<(), FrameError> {
+    let decoder = zstd::stream::read::Decoder::new(packed).map_err(FrameError::Damaged)?;
+    // One byte more than allowed shows that there is more.
+    let mut capped = decoder.take((limit as u64).saturating_add(1));
+    let before = out.len();
+    capped.read_to_end(out).map_err(FrameError::Damaged)?;
+    if out.len() - before > limit {
+        return Err(FrameError::TooLarge { limit });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_bomb_is_cut_at_the_cap() {
+        let bomb = compress(&vec![0; 64 << 20]).unwrap();
+        assert!(bomb.len() < 16 << 10);
+        assert!(matches!(decompress(&bomb, 1 << 20), Err(FrameError::TooLarge { limit: 1_048_576 })));
+        assert_eq!(decompress(&bomb, 64 << 20).unwrap().len(), 64 << 20);
+    }
+
+    #[test]
+    fn damage_and_loss_are_told() {
+        let good = compress(&(0..=255).cycle().take(10_000).collect::<Vec<u8>>()).unwrap();
+        for cut in [0, 3, 10, good.len() - 1] {
+            if cut > 0 {
+                assert!(matches!(decompress(&good[..cut], 1 << 20), Err(FrameError::Damaged(_))), "{cut}");
+            }
+        }
+        let mut bad = good.clone();
+        bad[0] ^= 1;
+        assert!(matches!(decompress(&bad, 1 << 20), Err(FrameError::Damaged(_))));
+    }
+}

@@ -1,0 +1,1 @@
+//! Hosted models: the same graphs, sent away.

@@ -1,0 +1,1 @@
+//! A server of graphs: the engine behind a job's life.
