@@ -1,5 +1,7 @@
 //! Canonical bytes, JSON and the content hash of a graph; bytes of an answer.
 
+use std::io::Read;
+
 use bincode::config::{Configuration, Limit, LittleEndian, Varint, standard};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
@@ -167,4 +169,28 @@ pub fn answer_to_bytes(answer: &Answer) -> Result<Vec<u8>, CodecError> {
 /// When the bytes are not an answer of this version.
 pub fn answer_from_bytes(bytes: &[u8]) -> Result<Answer, CodecError> {
     decode::<_, { limits::ANSWER_BYTES }>(ANSWER_MAGIC, "an answer", bytes)
+}
+
+/// [`answer_from_bytes`] of a stream, so that a large answer is in memory once.
+///
+/// # Errors
+/// As [`answer_from_bytes`]; a failure to read is inside [`CodecError::Decode`].
+pub fn answer_from_reader(mut from: impl Read) -> Result<Answer, CodecError> {
+    let read = |e, additional| CodecError::Decode(bincode::error::DecodeError::Io { inner: e, additional });
+    let mut head = Vec::new();
+    from.by_ref().take(HEADER as u64).read_to_end(&mut head).map_err(|e| read(e, HEADER))?;
+    let Some(version) = head.strip_prefix(&ANSWER_MAGIC).and_then(|v| <[u8; 2]>::try_from(v).ok()) else {
+        head.truncate(4);
+        return Err(CodecError::Magic { what: "an answer", found: head });
+    };
+    let found = u16::from_le_bytes(version);
+    if found != VERSION {
+        return Err(CodecError::Version { found });
+    }
+    let answer = bincode::serde::decode_from_std_read(&mut from, config::<{ limits::ANSWER_BYTES }>())
+        .map_err(CodecError::Decode)?;
+    match from.read(&mut [0]).map_err(|e| read(e, 0))? {
+        0 => Ok(answer),
+        _ => Err(CodecError::NotCanonical("bytes follow the value")),
+    }
 }
