@@ -133,7 +133,8 @@ impl List {
         if self.json {
             return output::json(&jobs.iter().map(Shown::from).collect::<Vec<_>>());
         }
-        let mut rows = vec![["job", "id", "state", "age", "model", "service", "note"].map(String::from).to_vec()];
+        let mut rows =
+            vec![["job", "id", "state", "age", "model", "service", "note"].map(String::from).to_vec()];
         rows.extend(jobs.iter().map(|job| {
             vec![
                 short(&job.key),
@@ -157,9 +158,11 @@ impl Show {
         let mut shown = Shown::from(&job);
         if job.state == JobState::Submitted && !self.common.offline {
             let client = hosted::of_job(&job, &self.service, &self.common, None)?;
-            let update = client.state(&job)?;
-            let what = if update.description.is_empty() { String::new() } else { format!(": {}", update.description) };
-            shown.now = Some(format!("{}{what}", update.status.as_str()));
+            shown.now = Some(match client.state(&job)? {
+                None => "it does not know this job".into(),
+                Some(update) if update.description.is_empty() => update.status.as_str().into(),
+                Some(update) => format!("{}: {}", update.status.as_str(), update.description),
+            });
         }
         if self.json {
             return output::json(&shown);
@@ -206,7 +209,7 @@ impl Fetch {
             let graph = Graph::from_bytes(&job.graph).context("the journal holds a damaged graph")?;
             analysis::keep(&store, &job.model, &graph, &answer)?;
             // Only now: a kill in between fetches it once more and loses nothing.
-            client.finish(job)?;
+            store.put_job(&Job { state: JobState::Done, changed: now(), ..job.clone() })?;
             bar.set(i as u64 + 1);
         }
         drop(bar);
@@ -232,7 +235,8 @@ fn open(common: &Common) -> anyhow::Result<Store> {
 }
 
 fn find(store: &Store, name: &str) -> anyhow::Result<Job> {
-    let begins = |job: &Job| job.key.starts_with(name) || job.id.as_deref().is_some_and(|id| id.starts_with(name));
+    let begins =
+        |job: &Job| job.key.starts_with(name) || job.id.as_deref().is_some_and(|id| id.starts_with(name));
     let mut found: Vec<Job> = store.jobs()?.into_iter().filter(begins).collect();
     match (found.pop(), found.len()) {
         (Some(job), 0) => Ok(job),
@@ -258,9 +262,14 @@ fn state(state: JobState) -> &'static str {
     }
 }
 
-fn age(since: i64) -> String {
+/// Seconds since 1970.
+fn now() -> i64 {
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
-    let seconds = now.saturating_sub(u64::try_from(since).unwrap_or(0));
+    i64::try_from(now).unwrap_or(i64::MAX)
+}
+
+fn age(since: i64) -> String {
+    let seconds = now().saturating_sub(since).max(0);
     match seconds {
         0..=119 => format!("{seconds} s"),
         120..=7199 => format!("{} min", seconds / 60),

@@ -52,7 +52,9 @@ pub fn nnsight_file() -> anyhow::Result<PathBuf> {
     }
     let base = match variable("XDG_CONFIG_HOME") {
         Some(base) => base.into(),
-        None => dirs::home_dir().context("this user has no home folder; set XDG_CONFIG_HOME")?.join(".config"),
+        None => {
+            dirs::home_dir().context("this user has no home folder; set XDG_CONFIG_HOME")?.join(".config")
+        }
     };
     Ok(base.join("nnsight/config.yaml"))
 }
@@ -143,4 +145,26 @@ fn read_yaml<T: serde::de::DeserializeOwned>(text: &str, path: &Path) -> anyhow:
             "mend the file, move it away, or set NDIF_API_KEY and NDIF_HOST and an empty NNSIGHT_CONFIG",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nnsights_settings_are_read_and_a_broken_file_does_not_show_its_key() {
+        let path = Path::new("config.yaml");
+        let yaml =
+            "API:\n  APIKEY: abc\n  HOST: http://127.0.0.1:1\n  COMPRESS: true\nAPP:\n  DEBUG: false\n";
+        let read: Nnsight = read_yaml(yaml, path).unwrap();
+        assert_eq!(
+            (read.api.key.as_deref(), read.api.host.as_deref()),
+            (Some("abc"), Some("http://127.0.0.1:1"))
+        );
+        let null: Nnsight = read_yaml("API:\n  APIKEY: null\n", path).unwrap();
+        assert_eq!((null.api.key, null.api.host), (None, None));
+        let error = read_yaml::<Nnsight>("API:\n  APIKEY: [s3cret\n", path).err().unwrap();
+        let shown = format!("{error:?}");
+        assert!(shown.contains("config.yaml") && !shown.contains("s3cret"), "{shown}");
+    }
 }
