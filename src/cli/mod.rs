@@ -9,6 +9,7 @@ mod output;
 mod progress;
 mod read;
 mod score;
+mod serve;
 mod session;
 mod settings;
 mod sites;
@@ -47,6 +48,8 @@ enum Verb {
     /// Runs a study file from prompts to report.
     #[command(subcommand)]
     Study(study::Study),
+    /// Serves a model to other commands and machines.
+    Serve(serve::Serve),
     /// Shows, checks and trims the activation cache.
     #[command(subcommand)]
     Cache(cache::Cache),
@@ -65,6 +68,7 @@ pub fn main() -> ExitCode {
         Verb::Direction(v) => v.run(),
         Verb::Score(v) => v.run(),
         Verb::Study(v) => v.run(),
+        Verb::Serve(v) => v.run(),
         Verb::Cache(v) => v.run(),
         Verb::Bench(v) => v.run(),
     };
