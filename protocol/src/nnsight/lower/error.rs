@@ -47,16 +47,6 @@ pub enum LowerError {
         /// Tokens that it has.
         tokens: usize,
     },
-    /// Something that no nnsight program can do.
-    #[error("node {node} ({label}) can't run on an nnsight service: {why}")]
-    Impossible {
-        /// The node's place in the graph.
-        node: u32,
-        /// Its label.
-        label: String,
-        /// Why not.
-        why: &'static str,
-    },
     /// Floats can't be narrowed to this type.
     #[error("values can't be sent back as {0}; expected f32, bf16 or f16")]
     Reply(crate::DType),
@@ -68,6 +58,9 @@ pub enum LowerError {
         /// The name.
         found: String,
     },
+    /// The payload can't be pickled.
+    #[error("the payload can't be written")]
+    Pickle(#[source] crate::pickle::PickleError),
     /// The payload would be larger than allowed.
     #[error("the payload has {found} bytes, the limit is {limit}")]
     TooLarge {
@@ -86,7 +79,6 @@ impl LowerError {
             Self::Index { .. } => Some("use an index that every prompt has, or `last`"),
             Self::NoTokens { .. } => Some("give it some text"),
             Self::TooLarge { .. } => Some("send fewer prompts or smaller constants at a time"),
-            Self::Impossible { .. } => Some("run the graph with `--on local`, or on a truenorth server"),
             _ => None,
         }
     }
