@@ -1,0 +1,129 @@
+//! Jobs of several clients that run as one give what each gives alone.
+
+use truenorth_protocol::graph::{Op, Sampling, Steps};
+use truenorth_protocol::{Answer, Builder, Graph, Site, Tensor, Value, WriteAt};
+
+use super::support::*;
+
+/// Asserts equal answers: floats within 1e-5 of the largest, everything else to the bit.
+fn assert_same(got: &Answer, want: &Answer) {
+    assert_eq!(got.values.keys().collect::<Vec<_>>(), want.values.keys().collect::<Vec<_>>());
+    for (name, value) in &want.values {
+        match (value, &got.values[name]) {
+            (Value::Tensor { tensor: w, rows: r }, Value::Tensor { tensor: g, rows: s })
+                if w.dtype().is_float() =>
+            {
+                assert_eq!((w.shape(), r), (g.shape(), s), "{name}");
+                let (w, g) = (w.to_f32().unwrap(), g.to_f32().unwrap());
+                let size = w.iter().fold(1e-6_f32, |m, v| m.max(v.abs()));
+                assert!(w.iter().zip(&g).all(|(a, b)| (a - b).abs() <= 1e-5 * size), "{name}");
+            }
+            (w, g) => assert_eq!(g, w, "{name}"),
+        }
+    }
+}
+
+/// Sends a job that blocks the model, then these, each of a client in turn; gives the runs that they
+/// took and checks every answer.
+async fn runs_of(graphs: &[Graph]) -> Vec<Vec<u32>> {
+    let model = Held::new();
+    model.hold();
+    let (server, _dir) = fresh(model.clone(), keys).await;
+    let clients = [server.keyed("key-of-ada"), server.keyed("key-of-bob")];
+    let blocker = clients[0].submit(&read(Site::FinalNorm, &[&[63]]), &Send::default()).await;
+    model.begun(1).await;
+    let mut jobs = Vec::new();
+    for (i, graph) in graphs.iter().enumerate() {
+        let client = &clients[i % 2];
+        jobs.push((client, client.submit(graph, &Send::default()).await, graph));
+    }
+    model.release();
+    clients[0].end(&blocker).await;
+    for (client, id, graph) in jobs {
+        assert_same(&client.answer(&id).await, &model.alone(graph));
+    }
+    model.runs()[1..].to_vec()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn equal_questions_run_once_and_are_cut_apart() {
+    let reads = [
+        read(Site::ResidPost(1), &[&[1, 2], &[3]]),
+        read(Site::ResidPost(1), &[&[4, 5, 6]]),
+        read(Site::ResidPost(1), &[&[7], &[8, 9], &[10]]),
+    ];
+    // Bob came while Ada's job was running, so his goes first.
+    assert_eq!(runs_of(&reads).await, [[4, 1, 3, 7, 8, 10]]);
+    let doses = [steer(&[&[1, 2], &[3]], &[2.0, -8.0]), steer(&[&[4, 5, 6]], &[5.0])];
+    assert_eq!(runs_of(&doses).await, [[4, 1, 3]]);
+    assert_eq!(runs_of(&[generate(&[&[1, 2]], 0.0), generate(&[&[3], &[4, 5]], 0.0)]).await, [[3, 4, 1]]);
+}
+
+fn generate(prompts: &[&[u32]], temperature: f64) -> Graph {
+    let mut b = Builder::new();
+    let g = b.tokens(prompts.iter().map(|p| p.to_vec()));
+    let d = b.constant(Tensor::vector(&vec![0.25; width()]));
+    b.add(g, Site::ResidPost(0), WriteAt::Generated, Steps::ALL, d, &[2.0]);
+    let tokens = b.generate(g, Sampling { temperature, ..Sampling::greedy(4) });
+    b.save("tokens", tokens);
+    let p = b.node(Op::GeneratedLogProb { generate: tokens });
+    b.save("logprob", p);
+    b.finish()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn other_questions_and_draws_run_alone() {
+    let others = [read(Site::ResidPost(1), &[&[1]]), read(Site::ResidPost(0), &[&[2]])];
+    assert_eq!(runs_of(&others).await, [[2], [1]]);
+    assert_eq!(runs_of(&[generate(&[&[1]], 0.7), generate(&[&[2]], 0.7)]).await, [[2], [1]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn while_others_wait_each_client_has_one_job_in_a_run() {
+    let same = |t: u32| read(Site::ResidPost(1), &[&[t]]);
+    // Ada: 1, 3, 5; Bob: 2, then 4 asks something else.
+    let graphs = [same(1), same(2), same(3), read(Site::ResidPost(0), &[&[4]]), same(5)];
+    assert_eq!(runs_of(&graphs).await, [vec![2, 1, 3, 5], vec![4]]);
+    // The other way round, Ada's second and third wait for Bob's other question.
+    let graphs = [same(1), read(Site::ResidPost(0), &[&[2]]), same(3), same(4), same(5)];
+    assert_eq!(runs_of(&graphs).await, [vec![2], vec![1, 4, 3, 5]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn one_that_would_fail_the_others_fails_alone() {
+    let model = Held::new();
+    model.hold();
+    let (server, _dir) = fresh(model.clone(), keys).await;
+    let (ada, bob) = (server.keyed("key-of-ada"), server.keyed("key-of-bob"));
+    let blocker = ada.submit(&read(Site::FinalNorm, &[&[63]]), &Send::default()).await;
+    model.begun(1).await;
+    let good = ada.submit(&read(Site::Embed, &[&[1]]), &Send::default()).await;
+    let bad = bob.submit(&read(Site::Embed, &[&[POISON]]), &Send::default()).await;
+    // Cancelling one of a run leaves the others theirs.
+    let gone = bob.submit(&read(Site::Embed, &[&[2]]), &Send::default()).await;
+    assert_eq!(bob.cancel(&gone).await.status(), 200);
+    model.release();
+    ada.end(&blocker).await;
+    assert_eq!(bob.end(&bad).await["status"], "ERROR");
+    assert_eq!(ada.answer(&good).await, model.alone(&read(Site::Embed, &[&[1]])));
+    assert_eq!(model.runs()[1..], [vec![POISON, 1], vec![POISON], vec![1]]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn cancelling_one_of_a_run_leaves_the_others_theirs() {
+    let model = Held::new();
+    model.hold();
+    let (server, _dir) = fresh(model.clone(), keys).await;
+    let (ada, bob) = (server.keyed("key-of-ada"), server.keyed("key-of-bob"));
+    let blocker = ada.submit(&read(Site::FinalNorm, &[&[63]]), &Send::default()).await;
+    model.begun(1).await;
+    let kept = ada.submit(&read(Site::Embed, &[&[1]]), &Send::default()).await;
+    let gone = bob.submit(&read(Site::Embed, &[&[2]]), &Send::default()).await;
+    assert_eq!(ada.cancel(&blocker).await.status(), 200);
+    model.begun(2).await;
+    assert_eq!(bob.cancel(&gone).await.status(), 200);
+    model.release();
+    assert_same(&ada.answer(&kept).await, &model.alone(&read(Site::Embed, &[&[1]])));
+    assert_eq!(bob.end(&gone).await["description"], "cancelled by its client");
+    assert_eq!(model.runs()[1..], [[2, 1]]);
+}
