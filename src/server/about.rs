@@ -40,7 +40,7 @@ pub(super) async fn encode(
     request: Request,
 ) -> Result<Json<Json_>, Refused> {
     let (parts, body) = request.into_parts();
-    let _permit = shared.bodies.acquire().await.map_err(|_| Refused::draining())?;
+    let _permit = shared.seat().await?;
     let bytes = body::read(&parts.headers, body, &shared.limits).await?;
     shared.metrics.bytes_in.inc_by(bytes.len() as u64);
     let here = shared.clone();

@@ -17,6 +17,10 @@ use super::refusal::Refused;
 /// than a broken connection.
 const PATIENCE: Duration = Duration::from_secs(3);
 
+/// Bytes a second that a body has to come with, once it took longer than a pause may: slower ones
+/// keep others waiting for a place.
+const PACE: f64 = 4096.0;
+
 /// Reads a body.
 ///
 /// # Errors
@@ -29,7 +33,8 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, limits: &Limits) -> Re
         discard(&mut stream, limit).await;
         return Err(too_large(limit));
     }
-    let end = Instant::now() + limits.body_time;
+    let start = Instant::now();
+    let end = start + limits.body_time;
     let mut bytes = Vec::new();
     loop {
         let pause = limits.pause.min(end.saturating_duration_since(Instant::now()));
@@ -45,6 +50,11 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, limits: &Limits) -> Re
             return Err(too_large(limit));
         }
         bytes.extend_from_slice(&chunk);
+        let took = start.elapsed();
+        #[allow(clippy::cast_precision_loss, reason = "a rate of a few digits")]
+        if took > limits.pause && (bytes.len() as f64) < PACE * took.as_secs_f64() {
+            return Err(too_slow(limits));
+        }
     }
 }
 
@@ -70,9 +80,8 @@ fn too_slow(limits: &Limits) -> Refused {
     Refused::new(
         StatusCode::REQUEST_TIMEOUT,
         format!(
-            "the body did not come within {} s, or paused for {} s",
-            limits.body_time.as_secs(),
-            limits.pause.as_secs()
+            "the body did not come within {:?}, paused for {:?}, or came with less than {PACE} bytes a second",
+            limits.body_time, limits.pause
         ),
     )
 }

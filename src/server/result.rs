@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::Extension;
 use axum::body::Body;
-use axum::extract::{Path, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
@@ -17,7 +17,7 @@ use super::auth::ClientId;
 use super::board::no_job;
 use super::range::{Wanted, wanted};
 use super::refusal::Refused;
-use super::routes::job_id;
+use super::routes::JobId;
 use super::shared::Shared;
 
 /// Bytes read from disk at a time.
@@ -27,11 +27,10 @@ const CHUNK: usize = 256 << 10;
 pub(super) async fn result(
     State(shared): State<Arc<Shared>>,
     Extension(client): Extension<ClientId>,
-    Path(id): Path<String>,
+    JobId(id): JobId,
     method: Method,
     headers: HeaderMap,
 ) -> Result<Response, Refused> {
-    let id = job_id(&id)?;
     let answer = shared.board.answer(id, &client).ok_or_else(|| no_job(id))?.map_err(|update| {
         let status = update.status.as_str();
         Refused::new(

@@ -3,7 +3,8 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State};
+use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Path, Request, State};
+use axum::http::request::Parts;
 use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
@@ -52,9 +53,8 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
 async fn response(
     State(shared): State<Arc<Shared>>,
     Extension(client): Extension<ClientId>,
-    Path(id): Path<String>,
+    JobId(id): JobId,
 ) -> Result<Json<Update>, Refused> {
-    let id = job_id(&id)?;
     shared.board.update(id, &client).map(Json).ok_or_else(|| no_job(id))
 }
 
@@ -62,9 +62,9 @@ async fn response(
 async fn cancel(
     State(shared): State<Arc<Shared>>,
     Extension(client): Extension<ClientId>,
-    Path(id): Path<String>,
+    JobId(id): JobId,
 ) -> Result<Json<Update>, Refused> {
-    let (update, changed) = shared.board.cancel(job_id(&id)?, &client)?;
+    let (update, changed) = shared.board.cancel(id, &client)?;
     if let Some(record) = changed {
         blocking(move || shared.finish(&record)).await?;
     }
@@ -72,11 +72,21 @@ async fn cancel(
 }
 
 /// The id in a path; what is no id names no job.
-pub(super) fn job_id(text: &str) -> Result<Uuid, Refused> {
-    Uuid::try_parse(text).map_err(|_| {
-        let shown: String = text.chars().take(80).collect();
-        Refused::not_found(format!("there is no job {shown:?}; ids are UUIDs"))
-    })
+pub(super) struct JobId(pub Uuid);
+
+impl<S: Send + Sync> FromRequestParts<S> for JobId {
+    type Rejection = Refused;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
+        let text = match Path::<String>::from_request_parts(parts, state).await {
+            Ok(Path(text)) => text,
+            Err(_) => return Err(Refused::not_found("there is no such job; ids are UUIDs")),
+        };
+        Uuid::try_parse(&text).map(Self).map_err(|_| {
+            let shown: String = text.chars().take(80).collect();
+            Refused::not_found(format!("there is no job {shown:?}; ids are UUIDs"))
+        })
+    }
 }
 
 async fn nowhere(uri: Uri) -> Refused {

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::{Semaphore, SemaphorePermit, watch};
+use tokio::time::timeout;
 
 use super::auth::Keys;
 use super::board::{Board, NewJob};
@@ -28,7 +29,7 @@ pub(super) struct Shared {
     /// Whether only this machine can reach the server.
     pub loopback: bool,
     /// Bodies that may be in memory.
-    pub bodies: Semaphore,
+    bodies: Semaphore,
     /// Set when a run must end now.
     pub halt: AtomicBool,
     /// Becomes true when connections are to end.
@@ -93,6 +94,20 @@ impl Shared {
             .payload(record.id, limits::GRAPH_BYTES)
             .map_err(|e| format!("the payload can't be read from the spool: {e}"))?;
         payload.read(&bytes, self.runner.info()).map_err(|Refused { detail, .. }| detail)
+    }
+
+    /// A place for a body in memory, held while it is received and decoded.
+    ///
+    /// # Errors
+    /// 429 when there is none for too long, before the connection is taken for one that stalled.
+    pub async fn seat(&self) -> Result<SemaphorePermit<'_>, Refused> {
+        match timeout(self.limits.pause, self.bodies.acquire()).await {
+            Ok(seat) => seat.map_err(|_| Refused::draining()),
+            Err(_) => {
+                let detail = "too many requests are being received at the same time";
+                Err(Refused::busy(detail, self.limits.pause))
+            }
+        }
     }
 
     /// Keeps how a job ended; a disk that refuses is told to the operator, as the client has its answer.

@@ -33,7 +33,7 @@ pub(super) async fn submit(
     let (parts, body) = request.into_parts();
     let idempotency_key = idempotency_key(&parts.headers)?;
     // Held until the job is on disk: it bounds the memory of everything that is being received.
-    let _permit = shared.bodies.acquire().await.map_err(|_| Refused::draining())?;
+    let _permit = shared.seat().await?;
     let bytes = body::read(&parts.headers, body, &shared.limits).await?;
     shared.metrics.bytes_in.inc_by(bytes.len() as u64);
     let form = body::form(parts, bytes).await?;

@@ -66,7 +66,9 @@ fn turn(shared: &Shared, jobs: &[Taken]) {
         match guarded(shared, &checked, vec![job]) {
             Outcome::Answer(answer) => end(shared, job, Ok(answer)),
             Outcome::Failed(why) => end(shared, job, Err(why)),
-            Outcome::Stopped => shared.board.put_back(job.record.id),
+            Outcome::Stopped if shared.halt.load(Ordering::SeqCst) => shared.board.put_back(job.record.id),
+            // A cancelled job has ended already; any other reason to stop is the model's own.
+            Outcome::Stopped => end(shared, job, Err("the run stopped before its end".into())),
         }
     }
 }
@@ -89,11 +91,11 @@ fn together(shared: &Shared, jobs: &[(&Taken, Checked)]) -> bool {
             }
             true
         }
-        Outcome::Failed(_) => false,
-        Outcome::Stopped => {
+        Outcome::Stopped if shared.halt.load(Ordering::SeqCst) => {
             jobs.iter().rev().for_each(|(job, _)| shared.board.put_back(job.record.id));
             true
         }
+        Outcome::Failed(_) | Outcome::Stopped => false,
     }
 }
 
