@@ -11,6 +11,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../protocol/tests/support/random_graph.rs"]
+mod random_graph;
 mod support;
 
 use std::fs::File;
@@ -163,14 +165,15 @@ impl Both {
         request.answer(File::open(&result).unwrap(), &|ids| format!("{ids:?}")).unwrap()
     }
 
-    /// Runs a graph on both and compares every value.
     fn agree(&mut self, what: &str, build: impl Fn(&mut Builder, &Self)) {
-        let graph = || {
-            let mut b = Builder::new();
-            build(&mut b, self);
-            b.finish()
-        };
-        let graphs = (graph(), graph());
+        let mut b = Builder::new();
+        build(&mut b, self);
+        self.agree_on(what, b.finish());
+    }
+
+    /// Runs a graph on both and compares every value.
+    fn agree_on(&mut self, what: &str, graph: Graph) {
+        let graphs = (graph.clone(), graph);
         let here = self.engine.ask(graphs.0, &Unwatched).unwrap();
         let there = self.send(what, graphs.1, DType::F32);
         assert_eq!(here.values.keys().collect::<Vec<_>>(), there.values.keys().collect::<Vec<_>>());
@@ -183,7 +186,7 @@ impl Both {
                     if want.dtype() == DType::I64 {
                         assert_eq!(want, got, "{place}");
                     } else {
-                        let far = relative(&got.to_f32().unwrap(), &want.to_f32().unwrap());
+                        let far = distance(&got.to_f32().unwrap(), &want.to_f32().unwrap());
                         assert!(far < 1e-4 || want.dtype() != DType::F32 && far < 2e-2, "{place}: {far:e}");
                         if want.dtype() == DType::F32 && far > self.worst {
                             self.worst = far;
@@ -204,6 +207,17 @@ impl Drop for Both {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Largest difference relative to the largest value, or to 0.01 where all are smaller: what is left
+/// of a difference of equals has no size to compare with.
+fn distance(got: &[f32], want: &[f32]) -> f32 {
+    let both = || got.iter().zip(want).filter(|(g, w)| !(g.is_nan() && w.is_nan()) && g != w);
+    let size = want.iter().filter(|v| v.is_finite()).fold(0.01_f32, |m, v| m.max(v.abs()));
+    let far = both()
+        .map(|(g, w)| (g - w).abs())
+        .fold(0.0, |m: f32, d| if d.is_nan() { f32::INFINITY } else { m.max(d) });
+    far / size
 }
 
 fn folders() -> Vec<PathBuf> {
@@ -246,6 +260,7 @@ fn every_graph_kind_is_the_same_on_the_package() {
         operations(&mut both);
         generations(&mut both);
         groups(&mut both);
+        random(&mut both);
         println!("{:22} {:3} jobs, worst {:.1e} ({})", both.name, both.jobs, both.worst, both.worst_case);
     }
 }
@@ -428,9 +443,7 @@ fn operations(both: &mut Both) {
         keep("entropy", entropy);
         let dot = b.dot(all, d);
         keep("dot", dot);
-        let over = b.unary(Unary::Softmax, dot);
-        keep("softmax of a vector over tokens", b.node(Op::Norm { a: last }));
-        let _ = over;
+        keep("norm of last", b.node(Op::Norm { a: last }));
         let rows_dot = b.dot(last, rows);
         keep("dot rows", rows_dot);
         let of_prompts = b.unary(Unary::Softmax, rows_dot);
@@ -659,5 +672,13 @@ fn groups(both: &mut Both) {
             b.save("tokens", tokens);
             b.save("p", p);
         });
+    }
+}
+
+/// Whatever a graph may be.
+fn random(both: &mut Both) {
+    let count = std::env::var("TRUENORTH_NNSIGHT_RANDOM").map_or(40, |n| n.parse().unwrap());
+    for seed in 0..count {
+        both.agree_on(&format!("random graph {seed}"), random_graph::random_graph(seed, both.engine.info()));
     }
 }

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 fn main() -> Result<(), Box<dyn Error>> {
     let folder = PathBuf::from(std::env::args_os().nth(1).ok_or("name the folder to write to")?);
     for case in nnsight_cases::cases() {
-        let payload = case.with(truenorth_protocol::nnsight::Request::payload)?;
+        let payload = case.with(|r| r.payload())?;
         std::fs::write(folder.join(format!("{}.pkl", case.name)), payload)?;
     }
     Ok(())

@@ -34,7 +34,7 @@ fn ids(ids: &[u32]) -> String {
 #[test]
 fn payloads_are_those_that_the_package_ran() {
     for case in cases() {
-        let payload = case.with(Request::payload).unwrap();
+        let payload = case.with(|r| r.payload()).unwrap();
         let kept = file(&format!("{}.pkl", case.name));
         assert!(payload == kept, "{}: run the example nnsight_payloads and the package again", case.name);
     }
@@ -87,7 +87,7 @@ fn a_value_travels_in_the_type_that_was_asked_for() {
 
 #[test]
 fn a_small_read_is_a_small_payload() {
-    let payload = by_name("last").with(Request::payload).unwrap();
+    let payload = by_name("last").with(|r| r.payload()).unwrap();
     assert!(payload.len() < 1500, "{} bytes", payload.len());
 }
 
@@ -171,13 +171,13 @@ proptest! {
         let tokens = prompts(&graph);
         let checked = graph.check(&info(), &CheckLimits::default()).unwrap();
         let case = Case { name: "random", checked, tokens, reply: DType::F32 };
-        let payload = case.with(Request::payload).unwrap();
+        let payload = case.with(|r| r.payload()).unwrap();
         let allowed = |module: &str, _: &str| module.starts_with("nnsight.") || module == "types";
         prop_assert!(pickle::read(&payload, &Limits::default(), &allowed).is_ok());
         // Whatever the graph, its text is ours: no line is long, and none is not ASCII.
-        let source = case.with(Request::source).unwrap();
+        let source = case.with(|r| r.source()).unwrap();
         prop_assert!(source.is_ascii() && source.starts_with("import torch\n"));
-        prop_assert_eq!(case.with(Request::payload).unwrap(), payload);
+        prop_assert_eq!(case.with(|r| r.payload()).unwrap(), payload);
     }
 
     #[test]
