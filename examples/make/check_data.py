@@ -27,7 +27,7 @@ EXTRA = {"value-flip": "note", "action": "aligned"}
 LENGTH_AUROC = (0.40, 0.60)
 SHARED_WORDS = 0.35
 # Above these, word choice alone would go a long way towards the label.
-BAG_OF_WORDS = {"value-flip": 0.70, "action": 0.70, "harmful": 0.65, "truth": 0.60}
+BAG_OF_WORDS = {"action": 0.65, "harmful": 0.65, "truth": 0.60}
 # Words without content of their own: they may recur in a rewritten text.
 FUNCTION = set(
     """a about above after again against all alone also although always am an and another any anybody anyone
