@@ -205,6 +205,17 @@ def check_rows(checks, path, rows, fields):
         seen.setdefault(row.get("id"), number)
 
 
+def near(checks, name, texts):
+    """No two texts of different groups say the same in nearly the same words."""
+    sets = [(where, group, set(tokens(text))) for where, group, text in texts]
+    closest = (0.0, "", "")
+    for at, (where, group, words) in enumerate(sets):
+        for other, other_group, seen in sets[at + 1 :]:
+            if group != other_group:
+                closest = max(closest, (len(words & seen) / len(words | seen), where, other))
+    checks.that(closest[0] < 0.6, f"{name}: {closest[1]} and {closest[2]} share {closest[0]:.2f} of their words")
+
+
 def check_length(checks, name, figures):
     low, high = LENGTH_AUROC
     for key in ("auroc", "auroc_chars"):
@@ -220,6 +231,8 @@ def confounds(checks, unique, top):
         for row in rows:
             for field in ("prompt", "chosen", "rejected"):
                 unique(f"{name}/{row['id']}/{field}", row[field])
+        near(checks, name, [(row["id"], row["id"], row[side]) for row in rows for side in ("chosen", "rejected")])
+        near(checks, name, [(row["id"], row["id"], row["prompt"]) for row in rows])
         items = [(row[field], side, row["id"]) for row in rows for side, field in ((1, "chosen"), (0, "rejected"))]
         figures, bag = report(name, items, top)
         if name == "length":
@@ -268,6 +281,7 @@ def harmfulness(checks, unique, top):
             checks.that(len({row["category"] for row in some}) == 1, f"{name}: {group} has two categories")
         for row in rows:
             unique(row["id"], row["text"])
+        near(checks, name, [(row["id"], row["group"], row["text"]) for row in rows])
         items = [(row["text"], int(row["label"] == "harmful"), row["group"]) for row in rows]
         for category in CATEGORIES:
             some = [item for item, row in zip(items, rows) if row["category"] == category]
@@ -352,6 +366,7 @@ def controls(checks, unique, top):
     checks.that(all(row["label"] == "safe" for row in rows), "general-safe: a label other than safe")
     for row in rows:
         unique(row["id"], row["text"])
+    near(checks, "general-safe", [(row["id"], row["id"], row["text"]) for row in rows])
     print(f"general-safe: {len(rows)} prompts, {mean(length(row['text']) for row in rows):.2f} words")
 
 
