@@ -1,9 +1,14 @@
 """Loading what the service hosts, and the small models that the tests host.
 
-    python models.py OUT [FAMILY ...]
+    python models.py families OUT [FAMILY ...]
 
 copies folders of fixtures/families to OUT, each with a tokenizer beside it: hosted models always
 have one. Its words are the numbers of the vocabulary, so every text of ids can be told at sight.
+
+    python models.py outline FILE.gguf OUT
+
+writes what nnsight's client needs to know of a model that it does not load: configuration and
+tokenizer.
 """
 
 import json
@@ -61,6 +66,7 @@ def key_of(repo_id, revision=None):
 def load(source, attention):
     """An nnsight model in f32 from a Hugging Face folder or a GGUF file (dequantized)."""
     os.environ.setdefault("HF_HUB_OFFLINE", "1")
+    os.environ.setdefault("TQDM_DISABLE", "1")
     import torch
     import transformers
     from nnsight.modeling.transformers import TransformersModel
@@ -78,10 +84,22 @@ def load(source, attention):
     return TransformersModel(module, task="text-generation", tokenizer=tokenizer)
 
 
-def main(out, names):
-    for name in names or sorted(path.name for path in FAMILIES.iterdir() if path.is_dir()):
-        copy_family(name, pathlib.Path(out))
+def outline(source, out):
+    from transformers import AutoConfig, AutoTokenizer
+
+    folder, name = os.path.split(os.path.abspath(source))
+    AutoConfig.from_pretrained(folder, gguf_file=name).save_pretrained(out)
+    AutoTokenizer.from_pretrained(folder, gguf_file=name).save_pretrained(out)
+
+
+def main(what, *rest):
+    if what == "outline":
+        outline(*rest)
+    else:
+        out, *names = rest
+        for name in names or sorted(path.name for path in FAMILIES.iterdir() if path.is_dir()):
+            copy_family(name, pathlib.Path(out))
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], sys.argv[2:])
+    main(*sys.argv[1:])
