@@ -20,6 +20,7 @@ mod linear;
 pub mod load;
 pub mod model;
 mod open;
+mod outline;
 mod pass;
 mod rope;
 pub mod sample;
@@ -27,5 +28,8 @@ pub mod sample;
 mod tests;
 pub mod tokenizer;
 mod weights;
+mod words;
 
 pub use open::{Description, Engine, EngineOptions, Precision};
+pub use outline::Outline;
+pub use words::Words;

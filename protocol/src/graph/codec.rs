@@ -1,5 +1,7 @@
 //! Canonical bytes, JSON and the content hash of a graph; bytes of an answer.
 
+use std::io::Read;
+
 use bincode::config::{Configuration, Limit, LittleEndian, Varint, standard};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use sha2::{Digest, Sha256};
@@ -13,6 +15,7 @@ pub const VERSION: u16 = 1;
 const GRAPH_MAGIC: [u8; 4] = *b"TNgr";
 const ANSWER_MAGIC: [u8; 4] = *b"TNan";
 const HEADER: usize = 6;
+const TRAILING: &str = "bytes follow the value";
 
 /// Bytes that are not a graph or an answer.
 #[derive(Debug, thiserror::Error)]
@@ -76,19 +79,27 @@ fn decode<T: DeserializeOwned, const LIMIT: usize>(
     if bytes.len() > LIMIT {
         return Err(CodecError::TooLarge { found: bytes.len(), limit: LIMIT });
     }
-    let Some((head, body)) = bytes.split_at_checked(HEADER).filter(|(h, _)| h.starts_with(&magic)) else {
+    let Some((head, body)) = bytes.split_first_chunk::<HEADER>() else {
         return Err(CodecError::Magic { what, found: bytes.iter().copied().take(4).collect() });
     };
-    let found = u16::from_le_bytes([head[4], head[5]]);
-    if found != VERSION {
-        return Err(CodecError::Version { found });
-    }
+    check_header(magic, what, *head)?;
     let (value, used) =
         bincode::serde::decode_from_slice(body, config::<LIMIT>()).map_err(CodecError::Decode)?;
     if used != body.len() {
-        return Err(CodecError::NotCanonical("bytes follow the value"));
+        return Err(CodecError::NotCanonical(TRAILING));
     }
     Ok(value)
+}
+
+fn check_header(magic: [u8; 4], what: &'static str, header: [u8; HEADER]) -> Result<(), CodecError> {
+    let [a, b, c, d, low, high] = header;
+    if [a, b, c, d] != magic {
+        return Err(CodecError::Magic { what, found: vec![a, b, c, d] });
+    }
+    match u16::from_le_bytes([low, high]) {
+        VERSION => Ok(()),
+        found => Err(CodecError::Version { found }),
+    }
 }
 
 /// The JSON form.
@@ -150,6 +161,23 @@ impl Graph {
     /// When the graph is larger than [`limits::GRAPH_BYTES`].
     pub fn content_hash(&self) -> Result<[u8; 32], CodecError> {
         Ok(Sha256::digest(self.to_bytes()?).into())
+    }
+}
+
+/// Reads an answer from a stream, each tensor straight into its place.
+///
+/// # Errors
+/// When the bytes are not an answer of this version, or the stream fails.
+pub fn answer_read(mut stream: impl Read) -> Result<Answer, CodecError> {
+    let mut header = [0; HEADER];
+    let io = |e| CodecError::Decode(bincode::error::DecodeError::Io { inner: e, additional: 1 });
+    stream.read_exact(&mut header).map_err(io)?;
+    check_header(ANSWER_MAGIC, "an answer", header)?;
+    let config = config::<{ limits::ANSWER_BYTES }>();
+    let answer = bincode::serde::decode_from_std_read(&mut stream, config).map_err(CodecError::Decode)?;
+    match stream.read(&mut [0]).map_err(io)? {
+        0 => Ok(answer),
+        _ => Err(CodecError::NotCanonical(TRAILING)),
     }
 }
 

@@ -19,7 +19,7 @@ use serde::{Deserialize, Serialize};
 
 pub use build::{Builder, GroupId};
 pub use check::{CheckLimits, Checked};
-pub use codec::{CodecError, answer_from_bytes, answer_to_bytes};
+pub use codec::{CodecError, answer_from_bytes, answer_read, answer_to_bytes};
 pub use positions::UnknownPositions;
 pub use problem::{CheckError, Problem};
 pub use shape::{Dim, Shape, ValueKind};

@@ -21,7 +21,7 @@ use super::error::{EngineError, backend};
 use super::layout::{Batch, Need, RowNeed};
 use super::model::Logits;
 use super::sample::Sampler;
-use crate::run::{RunError, Watch};
+use crate::run::{RunError, Vocabulary as _, Watch};
 use pass::{Gathered, Pass, resolve};
 use plan::GroupPlan;
 use state::State;
@@ -83,7 +83,7 @@ impl<'g> Run<'_, 'g> {
             .map(|(p, prompt)| {
                 let tokens = match prompt {
                     Prompt::Tokens(t) => t.clone(),
-                    Prompt::Text(t) => self.engine.tokens(t, group.special_tokens)?,
+                    Prompt::Text(t) => self.engine.words.encode(t, group.special_tokens)?,
                 };
                 let (g, last) = (self.group, self.plan.steps as usize - 1);
                 let refuse = |what: String, hint: &str| RunError::Request { what, hint: Some(hint.into()) };
@@ -243,7 +243,7 @@ impl<'g> Run<'_, 'g> {
                     let texts = drawn
                         .0
                         .iter()
-                        .map(|s| self.engine.text(&s.iter().map(|(t, _)| *t).collect::<Vec<_>>()))
+                        .map(|s| self.engine.words.decode(&s.iter().map(|(t, _)| *t).collect::<Vec<_>>()))
                         .collect::<Result<_, _>>()?;
                     state.put(i, Val::text(texts));
                 }
