@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ndarray::Array2;
-use truenorth_protocol::graph::{Builder, CheckLimits, Op, answer_from_bytes, answer_to_bytes};
+use truenorth_protocol::graph::{Builder, CheckLimits, CodecError, Op, answer_from_bytes, answer_to_bytes};
 use truenorth_protocol::{Answer, Graph, ModelInfo, Prompt, ReadAt, Site, Value};
 
 use super::AnalysisError;
@@ -156,7 +156,11 @@ impl<'a> Reader<'a> {
                 Some(store) => store.get_result(&keys[i])?,
                 None => None,
             };
-            answers.push(known.map(|bytes| answer_from_bytes(&bytes)).transpose()?);
+            answers.push(match known.map(|bytes| answer_from_bytes(&bytes)) {
+                // Kept by a version of this program that wrote answers otherwise.
+                None | Some(Err(CodecError::Version { .. })) => None,
+                Some(answer) => Some(answer?),
+            });
             if answers[i].is_none() {
                 left.push(graph);
                 which.push(i);

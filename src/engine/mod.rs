@@ -4,7 +4,7 @@
 //! [`layout::Batch`] of sequences of unequal lengths as rows of one tensor without padding, calls
 //! [`hooks::Hooks`] at every site it is asked for, and computes no more than its
 //! [`layout::Need`]: blocks after the last site never run, and in the last one only the rows that
-//! are needed do. Activations are f32; weights are what they were loaded as.
+//! are needed do. What several prompts begin with is computed once ([`tree`]). Activations are f32; weights are what they were loaded as.
 
 mod block;
 pub mod cache;
@@ -27,6 +27,7 @@ pub mod sample;
 #[cfg(test)]
 mod tests;
 pub mod tokenizer;
+pub mod tree;
 mod weights;
 mod words;
 

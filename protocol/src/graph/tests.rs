@@ -205,7 +205,7 @@ fn damaged_bytes_are_refused_by_name() {
     assert!(matches!(Graph::from_bytes(b"{}"), Err(CodecError::Magic { .. })));
     let mut newer = bytes.clone();
     newer[4] = 9;
-    assert!(matches!(Graph::from_bytes(&newer), Err(CodecError::Version { found: 9 })));
+    assert!(matches!(Graph::from_bytes(&newer), Err(CodecError::Version { found: 9, .. })));
     let mut longer = bytes.clone();
     longer.push(0);
     assert!(matches!(Graph::from_bytes(&longer), Err(CodecError::NotCanonical(_))));
