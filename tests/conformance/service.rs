@@ -24,6 +24,14 @@ pub fn python() -> PathBuf {
     PathBuf::from(set.expect("TRUENORTH_NNSIGHT_PYTHON names a Python with tests/nnsight_service/requirements.txt"))
 }
 
+/// The stage's folder: models, state of services, figures.
+pub fn work() -> PathBuf {
+    let set = std::env::var_os("TRUENORTH_NNSIGHT_WORK");
+    let work = set.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/conformance"), PathBuf::from);
+    std::fs::create_dir_all(&work).unwrap();
+    work
+}
+
 /// The scripts around nnsight.
 pub fn scripts() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/nnsight_service")
