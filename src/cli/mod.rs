@@ -12,6 +12,7 @@ mod output;
 mod progress;
 mod read;
 mod score;
+mod serve;
 mod session;
 mod settings;
 mod sites;
@@ -56,6 +57,8 @@ enum Verb {
     /// Asks an NDIF service what it runs, and keeps the key for it.
     #[command(subcommand)]
     Ndif(ndif::Ndif),
+    /// Serves a model to other commands and machines.
+    Serve(serve::Serve),
     /// Shows, checks and trims the activation cache.
     #[command(subcommand)]
     Cache(cache::Cache),
@@ -76,6 +79,7 @@ pub fn main() -> ExitCode {
         Verb::Study(v) => v.run(),
         Verb::Jobs(v) => v.run(),
         Verb::Ndif(v) => v.run(),
+        Verb::Serve(v) => v.run(),
         Verb::Cache(v) => v.run(),
         Verb::Bench(v) => v.run(),
     };

@@ -13,6 +13,7 @@ use truenorth::engine::tokenizer::TokenizerError;
 use truenorth::estimate::{DirectionError, EstimateError};
 use truenorth::models::ModelsError;
 use truenorth::run::RunError;
+use truenorth::server::ServerError;
 use truenorth::store::StoreError;
 
 /// The work failed.
@@ -99,6 +100,7 @@ fn hint_of(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         DataError,
         AnalysisError,
         ClientError,
+        ServerError,
     );
     None
 }

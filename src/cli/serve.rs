@@ -1,0 +1,203 @@
+//! `serve`: a model for others to ask.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use clap::Args;
+use truenorth::run::Runner;
+use truenorth::server::{Keys, Limits, Server, ServerError, ServerOptions};
+
+use super::args::{Common, Numerics};
+use super::output::{self, Request as _, wrong_hint};
+use super::{progress, session, settings};
+
+/// Serves a model to other commands with `--on URL`.
+///
+/// Prints the URL as one line on stdout once it listens. Jobs and answers are kept in the spool: a
+/// server started again on it takes up what was waiting. Ctrl-C or SIGTERM lets the running job end.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  truenorth serve --model smollm2-135m --listen 127.0.0.1:7997\n  \
+    truenorth read --model smollm2-135m --on http://127.0.0.1:7997 --input prompts.txt \
+    --site resid_post.12 --out activations.safetensors")]
+pub struct Serve {
+    /// The model, as for every verb.
+    #[arg(long, value_name = "M")]
+    model: String,
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    numerics: Numerics,
+    /// Where to listen; port 0 takes a free one.
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7997")]
+    listen: SocketAddr,
+    /// Lets in only who sends a key of this file: a key a line, with a name behind it if you like.
+    #[arg(long, value_name = "F")]
+    api_key_file: Option<PathBuf>,
+    /// Lets everybody in, also from other machines.
+    #[arg(long, conflicts_with = "api_key_file")]
+    open: bool,
+    /// Folder for jobs and answers; default one a model in the cache folder.
+    #[arg(long, value_name = "DIR")]
+    spool: Option<PathBuf>,
+    /// How long answers are kept: 90s, 30m, 24h, 7d.
+    #[arg(long, value_name = "TIME", default_value = "24h", value_parser = duration)]
+    keep: Duration,
+    /// How long the running job may go on after Ctrl-C.
+    #[arg(long, value_name = "TIME", default_value = "30s", value_parser = duration)]
+    grace: Duration,
+    /// The largest request in MiB.
+    #[arg(long, value_name = "MIB", default_value_t = Limits::default().body_bytes >> 20,
+        value_parser = at_least_one)]
+    max_body: usize,
+    /// Jobs of all clients that may wait or run.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().jobs, value_parser = at_least_one)]
+    max_jobs: usize,
+    /// Jobs of one client that may wait or run.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().jobs_per_client,
+        value_parser = at_least_one)]
+    max_jobs_per_client: usize,
+}
+
+impl Serve {
+    pub fn run(self) -> anyhow::Result<()> {
+        let keys = match &self.api_key_file {
+            Some(path) => started(Keys::load(path))?,
+            None => Keys::default(),
+        };
+        if !self.listen.ip().is_loopback() && keys.is_empty() && !self.open {
+            // Said before the model is loaded, which takes a while.
+            return started(Err(ServerError::Exposed { listen: self.listen }));
+        }
+        let (resolved, engine) = session::open_model(&self.model, &self.common, &self.numerics)?;
+        let spool = match &self.spool {
+            Some(folder) => folder.clone(),
+            None => settings::cache_dir(self.common.cache.as_ref())?
+                .join("spool")
+                .join(folder_name(&resolved.name, &resolved.identity)),
+        };
+        let mut options = ServerOptions::new(spool);
+        options.listen = self.listen;
+        options.keys = keys;
+        options.open = self.open;
+        options.keep = self.keep;
+        options.grace = self.grace;
+        options.limits.body_bytes = self.max_body.saturating_mul(1 << 20);
+        options.limits.jobs = self.max_jobs;
+        options.limits.jobs_per_client = self.max_jobs_per_client;
+        let quiet = self.common.quiet;
+        options.notice = Arc::new(move |text| {
+            if !quiet {
+                eprintln!("{text}");
+            }
+        });
+        let runtime = tokio::runtime::Runtime::new().context("can't start the server's threads")?;
+        let served = runtime.block_on(serve(Arc::new(engine), options, quiet));
+        // A run that did not end in time must not keep the process; its job is in the spool.
+        runtime.shutdown_background();
+        served
+    }
+}
+
+async fn serve(runner: Arc<dyn Runner>, options: ServerOptions, quiet: bool) -> anyhow::Result<()> {
+    let spool = options.spool.clone();
+    let server = started(Server::bind(runner, options).await)?;
+    output::line(server.url())?;
+    if !quiet {
+        eprintln!("serving; jobs and answers are kept in {}", spool.display());
+    }
+    let told = async {
+        stopped().await;
+        if !quiet {
+            eprintln!("stopping once the running job has ended; Ctrl-C again to stop at once");
+        }
+    };
+    server.serve(told).await?;
+    Ok(())
+}
+
+/// Ready when Ctrl-C or SIGTERM came.
+async fn stopped() {
+    let interrupted = async {
+        // The flag is set by the handler that every verb has.
+        while !progress::interrupted() {
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+    };
+    #[cfg(unix)]
+    {
+        use tokio::signal::unix::{SignalKind, signal};
+        if let Ok(mut terminated) = signal(SignalKind::terminate()) {
+            tokio::select! {
+                () = interrupted => {}
+                _ = terminated.recv() => {}
+            }
+            return;
+        }
+    }
+    interrupted.await;
+}
+
+/// Marks what was wrong with the request, so that the exit code says so.
+fn started<T>(result: Result<T, ServerError>) -> anyhow::Result<T> {
+    match result {
+        Err(e) if e.is_request() => match e.hint() {
+            Some(hint) => Err(wrong_hint(e.to_string(), hint)),
+            None => Err(e).request("can't serve"),
+        },
+        other => Ok(other?),
+    }
+}
+
+/// A folder name that tells models apart.
+fn folder_name(name: &str, identity: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' };
+    let name: String = name.chars().map(plain).take(60).collect();
+    let hash = truenorth::data::sha256_hex(identity.as_bytes());
+    format!("{}-{}", name.trim_start_matches('.'), hash.get(..12).unwrap_or(&hash))
+}
+
+/// A time such as `90s`, `30m`, `24h` or `7d`.
+fn duration(text: &str) -> Result<Duration, String> {
+    let wrong = || format!("{text:?} is no time; expected a number with s, m, h or d, such as 24h");
+    let unit = text.chars().last().ok_or_else(wrong)?;
+    let seconds = match unit {
+        's' => 1,
+        'm' => 60,
+        'h' => 3600,
+        'd' => 86400,
+        _ => return Err(wrong()),
+    };
+    let count: u64 = text.strip_suffix(unit).and_then(|n| n.parse().ok()).ok_or_else(wrong)?;
+    count.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    match text.parse() {
+        Ok(n) if n > 0 => Ok(n),
+        _ => Err(format!("{text:?} is no count; expected a whole number of at least 1")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_have_a_unit() {
+        let seconds = |t: &str| duration(t).map(|d| d.as_secs());
+        assert_eq!([seconds("90s"), seconds("2m"), seconds("24h")], [Ok(90), Ok(120), Ok(86400)]);
+        for wrong in ["", "5", "h", "-1s", "1w", "1.5h", "99999999999999999999d", "é"] {
+            assert!(duration(wrong).is_err(), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_folder_name_is_plain_and_tells_models_apart() {
+        let name = folder_name("../a b/c", "x");
+        assert!(!name.contains(['/', ' ']) && !name.starts_with('.'), "{name}");
+        assert_ne!(folder_name("m", "x"), folder_name("m", "y"));
+    }
+}

@@ -1,0 +1,112 @@
+//! Bodies, read whole within limits of size and time.
+
+use std::time::Duration;
+
+use axum::body::{Body, BodyDataStream, Bytes};
+use axum::extract::{FromRequest, Multipart};
+use axum::http::header::CONTENT_LENGTH;
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, Request, StatusCode};
+use futures_util::StreamExt;
+use tokio::time::{Instant, timeout};
+
+use super::options::Limits;
+use super::refusal::Refused;
+
+/// How long a body that is refused is still read, so that its sender sees the refusal rather
+/// than a broken connection.
+const PATIENCE: Duration = Duration::from_secs(3);
+
+/// Reads a body.
+///
+/// # Errors
+/// 413 when it is or says it is larger than the limit, 408 when it is too slow, 400 when it breaks off.
+pub(super) async fn read(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<Bytes, Refused> {
+    let limit = limits.body_bytes;
+    let mut stream = body.into_data_stream();
+    let said = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
+    if said.is_some_and(|n| n > limit as u64) {
+        discard(&mut stream, limit).await;
+        return Err(too_large(limit));
+    }
+    let end = Instant::now() + limits.body_time;
+    let mut bytes = Vec::new();
+    loop {
+        let pause = limits.pause.min(end.saturating_duration_since(Instant::now()));
+        let chunk = match timeout(pause, stream.next()).await {
+            Ok(Some(Ok(chunk))) => chunk,
+            Ok(Some(Err(e))) => return Err(Refused::bad_request(format!("the body broke off: {e}"))),
+            Ok(None) => return Ok(bytes.into()),
+            Err(_) => return Err(too_slow(limits)),
+        };
+        if bytes.len() + chunk.len() > limit {
+            drop(bytes);
+            discard(&mut stream, limit).await;
+            return Err(too_large(limit));
+        }
+        bytes.extend_from_slice(&chunk);
+    }
+}
+
+/// Reads and forgets the rest of a body, up to a size and for a moment.
+async fn discard(stream: &mut BodyDataStream, limit: usize) {
+    let drain = async {
+        let mut seen = 0_usize;
+        while let Some(Ok(chunk)) = stream.next().await {
+            seen = seen.saturating_add(chunk.len());
+            if seen > limit.saturating_mul(2).max(1 << 20) {
+                break;
+            }
+        }
+    };
+    let _ = timeout(PATIENCE, drain).await;
+}
+
+fn too_large(limit: usize) -> Refused {
+    Refused::too_large(format!("the body has more than {limit} bytes, the most that are taken at once"))
+}
+
+fn too_slow(limits: &Limits) -> Refused {
+    Refused::new(
+        StatusCode::REQUEST_TIMEOUT,
+        format!(
+            "the body did not come within {} s, or paused for {} s",
+            limits.body_time.as_secs(),
+            limits.pause.as_secs()
+        ),
+    )
+}
+
+/// The fields `data` and `blob` of a form.
+pub(super) struct Form {
+    pub data: Bytes,
+    pub blob: Bytes,
+}
+
+/// Takes a form apart.
+///
+/// # Errors
+/// 400 when it is not a form, or one of the fields is missing, there twice, or unknown.
+pub(super) async fn form(parts: Parts, bytes: Bytes) -> Result<Form, Refused> {
+    let wrong = |what: String| Refused::bad_request(format!("the form can't be read: {what}"));
+    let request = Request::from_parts(parts, Body::from(bytes));
+    let mut multipart = Multipart::from_request(request, &()).await.map_err(|e| wrong(e.body_text()))?;
+    let (mut data, mut blob) = (None, None);
+    while let Some(field) = multipart.next_field().await.map_err(|e| wrong(e.body_text()))? {
+        let name = field.name().unwrap_or_default().to_owned();
+        let place = match name.as_str() {
+            "data" => &mut data,
+            "blob" => &mut blob,
+            _ => {
+                return Err(Refused::bad_request(format!(
+                    "unknown field {name:?}; expected `data` and `blob`"
+                )));
+            }
+        };
+        if place.replace(field.bytes().await.map_err(|e| wrong(e.body_text()))?).is_some() {
+            return Err(Refused::bad_request(format!("the field `{name}` comes twice")));
+        }
+    }
+    let missing = |name| Refused::bad_request(format!("the field `{name}` is missing"));
+    Ok(Form { data: data.ok_or_else(|| missing("data"))?, blob: blob.ok_or_else(|| missing("blob"))? })
+}

@@ -1,0 +1,93 @@
+//! Why a server can't start or go on.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+/// Why a server can't start or go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// Anybody on the network could use it.
+    #[error("{listen} can be reached from other machines and no API key is asked for")]
+    Exposed {
+        /// The address asked for.
+        listen: SocketAddr,
+    },
+    /// The address can't be had.
+    #[error("can't listen on {listen}")]
+    Listen {
+        /// The address asked for.
+        listen: SocketAddr,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A file of keys can't be read.
+    #[error("can't read API keys from {}", path.display())]
+    KeyFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// A line of a file of keys is not a key. The line itself is never shown.
+    #[error("line {line} of the API keys {problem}")]
+    Key {
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A file of keys without keys, which would let nobody in.
+    #[error("no API key in {}", path.display())]
+    NoKeys {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Another server works in the same spool.
+    #[error("the spool {} is used by another server", path.display())]
+    SpoolInUse {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A file of the spool can't be read or written.
+    #[error("can't {doing} {}", path.display())]
+    Spool {
+        /// What was being done.
+        doing: &'static str,
+        /// The file or folder.
+        path: PathBuf,
+        /// What the system said.
+        #[source]
+        source: io::Error,
+    },
+    /// The listener failed.
+    #[error("the server stopped")]
+    Serve(#[source] io::Error),
+}
+
+impl ServerError {
+    /// What to do about it, where that is known.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Exposed { .. } => {
+                "ask for keys with --api-key-file F, or let everybody in with --open, or listen on 127.0.0.1"
+            }
+            Self::Listen { .. } => "name another address or port; port 0 takes a free one",
+            Self::Key { .. } | Self::NoKeys { .. } => {
+                "write one key of visible ASCII characters a line, with a name behind it if you like"
+            }
+            Self::SpoolInUse { .. } => "stop that server, or name another folder with --spool",
+            Self::Spool { .. } => "see that the folder can be written to and the disk has space",
+            Self::KeyFile { .. } | Self::Serve(_) => return None,
+        })
+    }
+
+    /// Whether the request was at fault, so that nothing was started.
+    #[must_use]
+    pub fn is_request(&self) -> bool {
+        matches!(self, Self::Exposed { .. } | Self::KeyFile { .. } | Self::Key { .. } | Self::NoKeys { .. })
+    }
+}

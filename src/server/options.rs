@@ -1,0 +1,109 @@
+//! How a server is set up, and what it takes from whom.
+
+use std::fmt;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::auth::Keys;
+
+/// The port that is listened on unless another is named.
+pub const PORT: u16 = 7997;
+
+/// How a server is set up.
+#[derive(Clone)]
+pub struct ServerOptions {
+    /// Where to listen; port 0 takes a free one.
+    pub listen: SocketAddr,
+    /// Who is let in; without keys everybody is.
+    pub keys: Keys,
+    /// Whether to listen beyond loopback without keys.
+    pub open: bool,
+    /// The folder where jobs and answers are kept.
+    pub spool: PathBuf,
+    /// How long a finished job is kept.
+    pub keep: Duration,
+    /// How long the running job may go on after the server was asked to stop.
+    pub grace: Duration,
+    /// What is taken from whom.
+    pub limits: Limits,
+    /// Hears what an operator may want to know, a line at a time.
+    pub notice: Arc<dyn Fn(&str) + Send + Sync>,
+}
+
+impl fmt::Debug for ServerOptions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ServerOptions")
+            .field("listen", &self.listen)
+            .field("keys", &self.keys)
+            .field("open", &self.open)
+            .field("spool", &self.spool)
+            .field("keep", &self.keep)
+            .field("grace", &self.grace)
+            .field("limits", &self.limits)
+            .finish_non_exhaustive()
+    }
+}
+
+impl ServerOptions {
+    /// On loopback, everybody on this machine let in, finished jobs kept for a day.
+    #[must_use]
+    pub fn new(spool: impl Into<PathBuf>) -> Self {
+        Self {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, PORT)),
+            keys: Keys::default(),
+            open: false,
+            spool: spool.into(),
+            keep: Duration::from_secs(24 * 3600),
+            grace: Duration::from_secs(30),
+            limits: Limits::default(),
+            notice: Arc::new(|_| {}),
+        }
+    }
+}
+
+/// What a server takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// Bytes of one request's body.
+    pub body_bytes: usize,
+    /// Jobs that wait or run, of all clients.
+    pub jobs: usize,
+    /// Jobs that wait or run, of one client.
+    pub jobs_per_client: usize,
+    /// Sockets, of all clients.
+    pub sockets: usize,
+    /// Sockets of one client.
+    pub sockets_per_client: usize,
+    /// Connections, whatever they do.
+    pub connections: usize,
+    /// Bodies that are read and decoded at the same time; what comes on top waits.
+    pub bodies: usize,
+    /// The longest pause within a body, and within a connection that should move.
+    pub pause: Duration,
+    /// The longest that one body may take.
+    pub body_time: Duration,
+    /// How often a running job says how far it is.
+    pub progress_every: Duration,
+    /// How often a socket is pinged; it is closed when two pings go unanswered.
+    pub ping_every: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            body_bytes: 64 << 20,
+            jobs: 256,
+            jobs_per_client: 64,
+            sockets: 256,
+            sockets_per_client: 32,
+            connections: 1024,
+            bodies: 8,
+            pause: Duration::from_secs(20),
+            body_time: Duration::from_secs(300),
+            progress_every: Duration::from_secs(1),
+            ping_every: Duration::from_secs(20),
+        }
+    }
+}

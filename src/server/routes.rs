@@ -1,0 +1,164 @@
+//! The routes, and what every request has to pass before it reaches one.
+
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use axum::extract::{ConnectInfo, DefaultBodyLimit, Path, Request, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::middleware::{Next, from_fn_with_state};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{delete, get, post};
+use axum::{Extension, Json, Router};
+use truenorth_protocol::job::Update;
+use uuid::Uuid;
+
+use super::auth::ClientId;
+use super::board::no_job;
+use super::listener::Peer;
+use super::refusal::Refused;
+use super::shared::Shared;
+use super::submit::blocking;
+use super::{about, result, socket, submit};
+
+/// All routes.
+pub(super) fn router(shared: Arc<Shared>) -> Router {
+    let of_clients = Router::new()
+        .route("/model", get(about::model))
+        .route("/encode", post(about::encode))
+        .route("/request", post(submit::submit))
+        .route("/request/{id}", delete(cancel))
+        .route("/subscribe", get(socket::subscribe))
+        .route("/response/{id}", get(response))
+        .route("/result/{id}", get(result::result))
+        .route("/metrics", get(about::metrics))
+        .layer(from_fn_with_state(shared.clone(), identify));
+    // nnsight asks for these without a key.
+    let of_all = Router::new()
+        .route("/status", get(about::status))
+        .route("/env", get(about::env))
+        .route("/whoami", get(about::whoami))
+        .route("/healthz", get(about::healthz));
+    of_clients
+        .merge(of_all)
+        .fallback(nowhere)
+        .method_not_allowed_fallback(no_method)
+        .layer(from_fn_with_state(shared.clone(), guard))
+        // Bodies are limited where they are read, with an answer in the form of all others.
+        .layer(DefaultBodyLimit::disable())
+        .with_state(shared)
+}
+
+/// `GET /response/{id}`
+async fn response(
+    State(shared): State<Arc<Shared>>,
+    Extension(client): Extension<ClientId>,
+    Path(id): Path<String>,
+) -> Result<Json<Update>, Refused> {
+    let id = job_id(&id)?;
+    shared.board.update(id, &client).map(Json).ok_or_else(|| no_job(id))
+}
+
+/// `DELETE /request/{id}`
+async fn cancel(
+    State(shared): State<Arc<Shared>>,
+    Extension(client): Extension<ClientId>,
+    Path(id): Path<String>,
+) -> Result<Json<Update>, Refused> {
+    let (update, changed) = shared.board.cancel(job_id(&id)?, &client)?;
+    if let Some(record) = changed {
+        blocking(move || shared.finish(&record)).await?;
+    }
+    Ok(Json(update))
+}
+
+/// The id in a path; what is no id names no job.
+pub(super) fn job_id(text: &str) -> Result<Uuid, Refused> {
+    Uuid::try_parse(text).map_err(|_| {
+        let shown: String = text.chars().take(80).collect();
+        Refused::not_found(format!("there is no job {shown:?}; ids are UUIDs"))
+    })
+}
+
+async fn nowhere(uri: Uri) -> Refused {
+    let shown: String = uri.path().chars().take(200).collect();
+    Refused::not_found(format!("there is nothing at {shown}"))
+}
+
+async fn no_method() -> Refused {
+    Refused::new(StatusCode::METHOD_NOT_ALLOWED, "this path takes another method")
+}
+
+/// Finds out who asks; 401 for those without a key where one is asked for.
+async fn identify(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    mut request: Request,
+    next: Next,
+) -> Result<Response, Refused> {
+    let client = if shared.keys.is_empty() {
+        ClientId::at(peer.ip())
+    } else {
+        let known = shared.keys.client(request.headers()).map(|(id, _)| id);
+        known.ok_or_else(|| {
+            let detail =
+                "send an API key that this server knows, as `ndif-api-key` or `Authorization: Bearer`";
+            Refused::new(StatusCode::UNAUTHORIZED, detail)
+        })?
+    };
+    request.extensions_mut().insert(client);
+    Ok(next.run(request).await)
+}
+
+/// Keeps web pages out of a server without keys, and counts responses.
+async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
+    let response = match refuse_browsers(&shared, request.headers()) {
+        Ok(()) => next.run(request).await,
+        Err(refused) => refused.into_response(),
+    };
+    shared.metrics.responded(response.status().as_u16());
+    response
+}
+
+/// A page in a browser on this machine reaches loopback too, with its own name in `Origin`, or,
+/// when a name was made to point here, in `Host`. No client of ours sends either.
+fn refuse_browsers(shared: &Shared, headers: &HeaderMap) -> Result<(), Refused> {
+    let refuse = |what| Err(Refused::new(StatusCode::FORBIDDEN, what));
+    if !shared.keys.is_empty() {
+        return Ok(());
+    }
+    if headers.contains_key(header::ORIGIN) {
+        return refuse("requests of web pages are not taken without an API key");
+    }
+    let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());
+    if shared.loopback && host.is_some_and(|h| !is_local(h)) {
+        return refuse("this server is for this machine; ask for localhost or its address");
+    }
+    Ok(())
+}
+
+/// Whether a `Host` is an address or this machine's own name.
+fn is_local(host: &str) -> bool {
+    let name = match host.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|b| b.is_ascii_digit()) => name,
+        _ => host,
+    };
+    let name = name.trim_start_matches('[').trim_end_matches(']');
+    name.eq_ignore_ascii_case("localhost") || name.parse::<IpAddr>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::is_local;
+
+    #[test]
+    fn hosts_that_a_page_can_be_served_from_are_not_local() {
+        for host in ["localhost", "LOCALHOST:7997", "127.0.0.1:1", "[::1]:80", "[::1]", "10.0.0.2"] {
+            assert!(is_local(host), "{host}");
+        }
+        for host in
+            ["evil.example", "evil.example:7997", "localhost.evil.example", "127.0.0.1.evil.example:80", ""]
+        {
+            assert!(!is_local(host), "{host}");
+        }
+    }
+}

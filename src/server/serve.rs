@@ -1,0 +1,131 @@
+//! From start to stop.
+
+use std::future::{Future, IntoFuture};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+use tokio::time::{interval, timeout};
+
+use super::error::ServerError;
+use super::listener::{Guarded, Peer};
+use super::options::ServerOptions;
+use super::routes::router;
+use super::shared::Shared;
+use super::worker::work;
+use crate::run::Runner;
+
+/// How long a run that was told to end may take to do so.
+const HALT: Duration = Duration::from_secs(10);
+/// How long open connections may take to end.
+const GOODBYE: Duration = Duration::from_secs(3);
+
+/// A server that listens, but does not yet answer.
+pub struct Server {
+    listener: TcpListener,
+    address: SocketAddr,
+    shared: Arc<Shared>,
+    options: ServerOptions,
+}
+
+impl Server {
+    /// Takes the address and the spool.
+    ///
+    /// # Errors
+    /// When the address can't be had or would let everybody in, or the spool can't be used.
+    pub async fn bind(runner: Arc<dyn Runner>, options: ServerOptions) -> Result<Self, ServerError> {
+        let listen = options.listen;
+        if !listen.ip().is_loopback() && options.keys.is_empty() && !options.open {
+            return Err(ServerError::Exposed { listen });
+        }
+        let failed = |source| ServerError::Listen { listen, source };
+        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+        let opened = options.clone();
+        let shared = tokio::task::spawn_blocking(move || Shared::open(runner, &opened))
+            .await
+            .map_err(|e| ServerError::Serve(std::io::Error::other(e)))??;
+        Ok(Self { listener, address, shared: Arc::new(shared), options })
+    }
+
+    /// Where it listens.
+    #[must_use]
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The URL for `--on`.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Serves until `stop` is ready. Then it takes no more jobs, lets the running one reach its end
+    /// or the limit of [`ServerOptions::grace`], answers questions meanwhile, and leaves the rest in
+    /// the spool.
+    ///
+    /// # Errors
+    /// When the listener fails.
+    pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
+        let Self { listener, shared, options, .. } = self;
+        let worker = tokio::spawn(work(shared.clone()));
+        let sweeper = tokio::spawn(sweep(shared.clone(), options.keep));
+        // Two pings and what answers them fit into a stall, so a quiet socket is not a stalled one.
+        let stall = options.limits.pause.max(options.limits.ping_every * 3);
+        let listener = Guarded::new(listener, options.limits.connections, stall);
+        let mut closing = shared.closing.subscribe();
+        let app = router(shared.clone()).into_make_service_with_connect_info::<Peer>();
+        let mut serving = tokio::spawn(
+            axum::serve(listener, app)
+                .with_graceful_shutdown(async move { drop(closing.wait_for(|c| *c).await) })
+                .into_future(),
+        );
+        let ended = tokio::select! {
+            ended = &mut serving => Some(ended),
+            () = stop => None,
+        };
+        shared.board.drain();
+        finish(&shared, worker, options.grace).await;
+        sweeper.abort();
+        shared.board.close_sockets();
+        let _ = shared.closing.send(true);
+        let ended = match ended {
+            Some(ended) => ended,
+            None => match timeout(GOODBYE, &mut serving).await {
+                Ok(ended) => ended,
+                Err(_) => {
+                    serving.abort();
+                    return Ok(());
+                }
+            },
+        };
+        ended.map_err(std::io::Error::other).and_then(|r| r).map_err(ServerError::Serve)
+    }
+}
+
+/// Waits for the running job, first patiently, then not.
+async fn finish(shared: &Arc<Shared>, mut worker: JoinHandle<()>, grace: Duration) {
+    if timeout(grace, &mut worker).await.is_ok() {
+        return;
+    }
+    (shared.notice)("the running job takes too long; it is left in the spool");
+    shared.halt.store(true, Ordering::SeqCst);
+    let _ = timeout(HALT, worker).await;
+}
+
+/// Removes old jobs now and then.
+async fn sweep(shared: Arc<Shared>, keep: Duration) {
+    let mut tick = interval((keep / 10).clamp(Duration::from_millis(50), Duration::from_secs(60)));
+    loop {
+        tick.tick().await;
+        let old = shared.board.sweep(keep);
+        let here = shared.clone();
+        let removing = move || old.into_iter().for_each(|id| here.spool.remove(id));
+        if tokio::task::spawn_blocking(removing).await.is_err() {
+            return;
+        }
+    }
+}
