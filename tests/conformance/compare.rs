@@ -1,7 +1,7 @@
 //! Two answers to the same graph: floats within a tolerance, everything else equal.
 
-use truenorth_protocol::{Answer, DType, Tensor};
 use truenorth_protocol::value::Value;
+use truenorth_protocol::{Answer, DType, Tensor};
 
 /// Largest relative difference that counts as the same in f32.
 pub const SAME: f32 = 1e-4;
@@ -25,7 +25,9 @@ pub fn difference(got: &Answer, want: &Answer) -> Result<f32, String> {
 fn value(got: &Value, want: &Value) -> Result<f32, String> {
     match (got, want) {
         (Value::Text(g), Value::Text(w)) if g == w => Ok(0.0),
-        (Value::Tensor { tensor: g, rows: gr }, Value::Tensor { tensor: w, rows: wr }) if gr == wr => tensor(g, w),
+        (Value::Tensor { tensor: g, rows: gr }, Value::Tensor { tensor: w, rows: wr }) if gr == wr => {
+            tensor(g, w)
+        }
         _ => Err(format!("{got:?} is not {want:?}")),
     }
 }

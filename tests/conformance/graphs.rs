@@ -85,7 +85,8 @@ impl Kit {
         let shape = vec![self.prompts.len(), self.info.hidden as usize];
         let rows = b.constant(Tensor::from_f32(shape, &many).unwrap());
         let each: Vec<f64> = (0..self.prompts.len()).map(|i| 0.5 - i as f64).collect();
-        let add = |alpha: &[f64]| Edit::Add { direction: d, alpha: alpha.to_vec(), unit: AlphaUnit::Absolute };
+        let add =
+            |alpha: &[f64]| Edit::Add { direction: d, alpha: alpha.to_vec(), unit: AlphaUnit::Absolute };
         let all = [
             ("add", add(&[2.0])),
             ("add each", add(&each)),
@@ -170,7 +171,8 @@ impl Kit {
         b.save("div", node);
         let softmax = b.unary(Unary::Softmax, logits);
         let unit = b.unary(Unary::Unit, x);
-        for (name, f, of) in [("neg", Unary::Neg, x), ("exp", Unary::Exp, unit), ("log", Unary::Log, softmax)] {
+        for (name, f, of) in [("neg", Unary::Neg, x), ("exp", Unary::Exp, unit), ("log", Unary::Log, softmax)]
+        {
             let node = b.unary(f, of);
             b.save(name, node);
         }
@@ -286,7 +288,13 @@ impl Kit {
         let group = self.group(&mut b);
         let first = b.read_step(group, site, ReadAt::Last, 1);
         b.save("step 1", first);
-        b.write(group, site, WriteAt::Generated, Steps { start: 2, end: Some(3) }, Edit::Set { value: first });
+        b.write(
+            group,
+            site,
+            WriteAt::Generated,
+            Steps { start: 2, end: Some(3) },
+            Edit::Set { value: first },
+        );
         let second = b.read_step(group, site, ReadAt::Last, 2);
         b.save("step 2", second);
         let logits = b.read_step(group, Site::Logits, ReadAt::Last, 3);

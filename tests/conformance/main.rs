@@ -12,9 +12,11 @@
 mod compare;
 mod faults;
 mod graphs;
+mod measure;
 mod random;
 mod runners;
 mod same;
 mod service;
 #[path = "../support/mod.rs"]
 mod support;
+mod verbs;

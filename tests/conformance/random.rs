@@ -114,8 +114,7 @@ impl Plan {
             tail.push(Op::Generate { group: last, params });
         }
         let graph = Graph { groups, nodes: vec![] };
-        let mut making =
-            Making { info, graph, tail, passes, values: vec![], from: BTreeMap::new() };
+        let mut making = Making { info, graph, tail, passes, values: vec![], from: BTreeMap::new() };
         for step in &self.steps {
             making.step(step);
         }

@@ -90,3 +90,14 @@ pub fn families() -> Vec<(String, PathBuf)> {
     assert!(all.len() >= 21, "{all:?}");
     all
 }
+
+/// An error and what led to it.
+pub fn causes(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(e) = cause {
+        text = format!("{text}: {e}");
+        cause = e.source();
+    }
+    text
+}

@@ -12,7 +12,7 @@ use truenorth_protocol::{Answer, Checked, DType, ReadAt, Site, Tensor, WriteAt};
 use crate::compare::{self, SAME};
 use crate::graphs::Kit;
 use crate::random::plans;
-use crate::runners::{Ours, engine, families, hosted, options};
+use crate::runners::{Ours, causes, engine, families, hosted, options};
 use crate::service::Service;
 use crate::support::Reference;
 
@@ -25,16 +25,6 @@ fn all_of(runner: &dyn Runner, graphs: &[Checked]) -> Vec<Answer> {
     };
     runner.run_each(graphs, &Unwatched, &mut keep).unwrap_or_else(|e| panic!("{}", causes(&e)));
     answers.into_iter().map(|a| a.expect("an answer each")).collect()
-}
-
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(e) = cause {
-        text = format!("{text}: {e}");
-        cause = e.source();
-    }
-    text
 }
 
 #[test]
@@ -143,7 +133,8 @@ fn random_graphs_give_the_same_numbers_everywhere() {
         .collect();
     let begun = Instant::now();
     let done = std::cell::Cell::new((0, 0.0_f32));
-    let config = Config { cases: CASES as u32, max_shrink_iters: 40, failure_persistence: None, ..Config::default() };
+    let config =
+        Config { cases: CASES as u32, max_shrink_iters: 40, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(Default::default()));
     let outcome = runner.run(&plans(), |plan| {
         if begun.elapsed() > TIME {

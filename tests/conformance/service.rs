@@ -14,20 +14,24 @@ pub const KEY: &str = "a-key-of-the-tests";
 /// A running service. It ends with this value, its state stays in its folder.
 pub struct Service {
     pub url: String,
-    child: Child,
+    /// The process, if it is this one's.
+    child: Option<Child>,
     arguments: Vec<String>,
 }
 
 /// Python with nnsight, as `.ci/conformance` prepares it.
 pub fn python() -> PathBuf {
     let set = std::env::var_os("TRUENORTH_NNSIGHT_PYTHON");
-    PathBuf::from(set.expect("TRUENORTH_NNSIGHT_PYTHON names a Python with tests/nnsight_service/requirements.txt"))
+    PathBuf::from(
+        set.expect("TRUENORTH_NNSIGHT_PYTHON names a Python with tests/nnsight_service/requirements.txt"),
+    )
 }
 
 /// The stage's folder: models, state of services, figures.
 pub fn work() -> PathBuf {
     let set = std::env::var_os("TRUENORTH_NNSIGHT_WORK");
-    let work = set.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/conformance"), PathBuf::from);
+    let work =
+        set.map_or_else(|| Path::new(env!("CARGO_MANIFEST_DIR")).join("target/conformance"), PathBuf::from);
     std::fs::create_dir_all(&work).unwrap();
     work
 }
@@ -49,25 +53,40 @@ pub fn script(name: &str, arguments: &[&str]) -> String {
 impl Service {
     /// Starts a service that hosts folders (or GGUF files) under names.
     pub fn start(models: &[(String, PathBuf)], state: &Path) -> Self {
-        let mut arguments = vec!["--key".to_owned(), KEY.into(), "--state".into(), state.display().to_string()];
+        let mut arguments =
+            vec!["--key".to_owned(), KEY.into(), "--state".into(), state.display().to_string()];
         for (name, path) in models {
             let flag = if path.extension().is_some_and(|e| e == "gguf") { "--gguf" } else { "--model" };
             arguments.extend([flag.to_owned(), format!("{name}={}", path.display())]);
         }
         let (child, url) = launch(&arguments, 0);
-        Self { url, child, arguments }
+        Self { url, child: Some(child), arguments }
+    }
+
+    /// A service that another process started.
+    pub fn at(url: &str) -> Self {
+        Self { url: url.to_owned(), child: None, arguments: vec![] }
     }
 
     /// Starts it again where it was, once it has ended.
     pub fn again(&mut self) {
         let port = self.url.rsplit_once(':').unwrap().1.parse().unwrap();
-        let _ = self.child.wait();
-        (self.child, self.url) = launch(&self.arguments, port);
+        self.end();
+        let (child, url) = launch(&self.arguments, port);
+        (self.child, self.url) = (Some(child), url);
     }
 
     /// Whether it has ended by itself.
     pub fn ended(&mut self) -> bool {
-        self.child.try_wait().unwrap().is_some()
+        self.child.as_mut().is_some_and(|child| child.try_wait().unwrap().is_some())
+    }
+
+    /// The end of its input would end it too, after its last job.
+    fn end(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
     }
 
     pub fn get(&self, path: &str) -> Json {
@@ -109,8 +128,6 @@ fn launch(arguments: &[String], port: u16) -> (Child, String) {
 
 impl Drop for Service {
     fn drop(&mut self) {
-        // The end of its input would end it too, after its last job.
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+        self.end();
     }
 }

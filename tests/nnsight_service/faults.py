@@ -21,6 +21,7 @@ its list with every submission.
     times       how many downloads are spoiled before one is right (default 1)
 """
 
+import functools
 import io
 import zipfile
 
@@ -83,7 +84,8 @@ def system(command):
     return archive(b"\x80\x02}X\x01\x00\x00\x00hcposix\nsystem\nX" + size + text + b"\x85Rs.")
 
 
-def inflate(size=4 << 30):
+@functools.cache
+def inflate(size=1 << 28):
     """A zstd frame of zeros that unpacks to `size` bytes."""
     import zstandard
 
