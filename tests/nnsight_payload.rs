@@ -93,6 +93,7 @@ impl Both {
             .args([&script, folder])
             .env("TRANSFORMERS_VERBOSITY", "error")
             .env("HF_HUB_OFFLINE", "1")
+            .env("PYTHONFAULTHANDLER", "1")
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()

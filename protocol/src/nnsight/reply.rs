@@ -230,5 +230,3 @@ fn json(value: TorchValue) -> Option<serde_json::Value> {
     })
 }
 
-#[cfg(test)]
-mod tests;
