@@ -6,6 +6,7 @@ use std::time::Duration;
 use truenorth_protocol::frame::FrameError;
 use truenorth_protocol::graph::CodecError;
 use truenorth_protocol::nnsight::{LowerError, ReplyError};
+use truenorth_protocol::torch_file::TorchFileError;
 
 use crate::jobs::JournalError;
 use crate::run::RunError;
@@ -329,8 +330,11 @@ impl ClientError {
     pub(super) fn is_damage(&self) -> bool {
         matches!(
             self,
-            Self::Frame(FrameError::Damaged(_)) | Self::Codec(CodecError::Decode(_)) | Self::Half { .. }
-        ) || matches!(self, Self::Reply(ReplyError::File(_)))
+            Self::Frame(FrameError::Damaged(_))
+                | Self::Codec(CodecError::Decode(_))
+                | Self::Half { .. }
+                | Self::Reply(ReplyError::File(TorchFileError::NotZip(_) | TorchFileError::Member { .. }))
+        )
     }
 }
 
