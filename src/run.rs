@@ -18,6 +18,14 @@ pub trait Runner: Send + Sync {
     /// When the tokenizer refuses the text.
     fn encode(&self, text: &str, special: bool) -> Result<Option<Vec<u32>>, RunError>;
 
+    /// [`Runner::encode`] of several texts, which a service answers at once.
+    ///
+    /// # Errors
+    /// As [`Runner::encode`].
+    fn encode_many(&self, texts: &[&str], special: bool) -> Result<Option<Vec<Vec<u32>>>, RunError> {
+        texts.iter().map(|text| self.encode(text, special)).collect()
+    }
+
     /// Tokens after which the model means to stop; empty where they are not known here.
     fn stop_tokens(&self) -> Vec<u32>;
 

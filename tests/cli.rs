@@ -10,18 +10,12 @@
 mod support;
 
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::Command;
 
 use safetensors::SafeTensors;
 use serde_json::Value as Json;
-use support::{MODEL, jsonl, run, write_pairs};
+use support::{MODEL, jsonl, ok, run, study_place, write_pairs};
 use tempfile::TempDir;
-
-fn ok(dir: &Path, args: &[&str]) -> Output {
-    let out = run(dir, args);
-    assert!(out.status.success(), "{args:?}\n{}", String::from_utf8_lossy(&out.stderr));
-    out
-}
 
 /// A folder with prompts, pairs and a direction extracted from them.
 fn workplace() -> TempDir {
@@ -213,38 +207,6 @@ fn the_same_model_untrained_is_another_model() {
     };
     assert_ne!(read(MODEL, "t.safetensors"), read(&untrained, "r.safetensors"));
     assert_eq!(read(&untrained, "r.safetensors"), read(&untrained, "r2.safetensors"));
-}
-
-const STUDY: &str = r#"
-name = "tiny"
-title = "A tiny study"
-model = "MODEL"
-site = "resid_post.1"
-[data]
-pairs = "pairs.jsonl"
-neutral = "prompts.txt"
-probes = "prompts.txt"
-sequences = "seq.txt"
-[direction]
-estimators = ["mean-diff", "lda"]
-project_out = ["length"]
-[held_out]
-folds = 4
-permutations = 19
-[score]
-[steer]
-alphas = [0.0, 1.0]
-max_new_tokens = 4
-prompts = 2
-"#;
-
-fn study_place() -> TempDir {
-    let dir = tempfile::tempdir().unwrap();
-    write_pairs(&dir.path().join("pairs.jsonl"), 24);
-    std::fs::write(dir.path().join("prompts.txt"), "the hat\nan old tin\nno\n").unwrap();
-    std::fs::write(dir.path().join("seq.txt"), "one\nand so on\n:-)\n").unwrap();
-    std::fs::write(dir.path().join("study.toml"), STUDY.replace("MODEL", MODEL)).unwrap();
-    dir
 }
 
 fn cache_stats(dir: &Path) -> Json {

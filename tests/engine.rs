@@ -15,7 +15,7 @@ use support::{Reference, relative, relative_rows};
 use truenorth::engine::{Engine, EngineOptions};
 use truenorth::run::{Runner, Unwatched};
 use truenorth_protocol::graph::{Builder, GroupId, Op, Sampling, Steps};
-use truenorth_protocol::{ReadAt, Site, Tensor, WriteAt};
+use truenorth_protocol::{ReadAt, Site, Tensor, Value, WriteAt};
 
 fn families() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/families");
@@ -103,5 +103,66 @@ fn steered_logits_are_those_of_transformers() {
         let far = relative(&got, &r.tensor("steered_logits"));
         assert!(far < 1e-4, "{}: {far:e}", folder.display());
         assert!(answer.tensor("log_probs").unwrap().to_f32().unwrap().iter().all(|p| *p <= 0.0));
+    }
+}
+
+/// Reads of all kinds, of these prompts in one graph: the values of each prompt.
+fn read(engine: &Engine, prompts: &[Vec<u32>]) -> Vec<Vec<Vec<f32>>> {
+    let mut b = Builder::new();
+    let group = b.tokens(prompts.to_vec());
+    let sites = [
+        (Site::ResidMid(1), ReadAt::All),
+        (Site::ResidPost(2), ReadAt::Last),
+        (Site::AttnOut(2), ReadAt::Mean),
+    ];
+    let sites =
+        sites.into_iter().chain([(Site::ResidPost(1), ReadAt::Index(0)), (Site::Logits, ReadAt::Last)]);
+    for (i, (site, at)) in sites.enumerate() {
+        let value = b.read(group, site, at);
+        b.save(format!("{i}"), value);
+    }
+    let answer = engine.ask(b.finish(), &Unwatched).unwrap();
+    let mut of_prompts = vec![Vec::new(); prompts.len()];
+    for value in answer.values.values() {
+        let Value::Tensor { tensor, rows } = value else { panic!("numbers") };
+        let all = tensor.to_f32().unwrap();
+        let width = *tensor.shape().last().unwrap();
+        let mut rest = &all[..];
+        for (p, of_prompt) in of_prompts.iter_mut().enumerate() {
+            let (head, tail) = rest.split_at(rows.as_ref().map_or(1, |r| r[p] as usize) * width);
+            of_prompt.push(head.to_vec());
+            rest = tail;
+        }
+    }
+    of_prompts
+}
+
+#[test]
+fn prompts_that_begin_alike_read_as_each_alone() {
+    for folder in families() {
+        let engine = engine(&folder);
+        let vocab = engine.info().vocab;
+        let tokens =
+            |from: u32, n: u32| (from..from + n).map(|t| (t * 7 + t / 5) % vocab).collect::<Vec<_>>();
+        let long = tokens(3, 40);
+        let mut prompts: Vec<Vec<u32>> =
+            (0..5).map(|i| [long.clone(), tokens(50 + i, 1 + 5 * i)].concat()).collect();
+        // One is the beginning of others, one is there twice, one begins like them and parts early, one is alone.
+        prompts.extend([
+            long[..12].to_vec(),
+            prompts[2].clone(),
+            [&long[..3], &tokens(90, 9)].concat(),
+            tokens(120, 5),
+        ]);
+        let together = read(&engine, &prompts);
+        for (p, prompt) in prompts.iter().enumerate() {
+            let alone = read(&engine, std::slice::from_ref(prompt));
+            for (got, want) in together[p].iter().zip(&alone[0]) {
+                assert_eq!(got.len(), want.len());
+                let scale = want.iter().fold(0.0_f32, |m, v| m.max(v.abs())).max(1e-6);
+                let off = got.iter().zip(want).fold(0.0_f32, |m, (a, b)| m.max((a - b).abs())) / scale;
+                assert!(off < 1e-5, "{}: prompt {p} is off by {off:e}", folder.display());
+            }
+        }
     }
 }

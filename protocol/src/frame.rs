@@ -57,6 +57,36 @@ pub fn read_to_end(packed: impl Read, limit: usize, out: &mut Vec<u8>) -> Result
     Ok(())
 }
 
+/// Unpacks a stream as it is read, for what is too large to hold twice. Reading past the cap fails
+/// with a [`FrameError::TooLarge`] inside the error, damage with what zstd said.
+pub struct Reader<R: Read> {
+    decoder: zstd::stream::read::Decoder<'static, io::BufReader<R>>,
+    limit: usize,
+    left: usize,
+}
+
+impl<R: Read> Reader<R> {
+    /// Unpacks at most `limit` bytes of `packed`.
+    ///
+    /// # Errors
+    /// When zstd runs out of memory.
+    pub fn new(packed: R, limit: usize) -> Result<Self, FrameError> {
+        let decoder = zstd::stream::read::Decoder::new(packed).map_err(FrameError::Damaged)?;
+        Ok(Self { decoder, limit, left: limit })
+    }
+}
+
+impl<R: Read> Read for Reader<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        let read = self.decoder.read(out)?;
+        self.left = self
+            .left
+            .checked_sub(read)
+            .ok_or_else(|| io::Error::other(FrameError::TooLarge { limit: self.limit }))?;
+        Ok(read)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -67,6 +97,21 @@ mod tests {
         assert!(bomb.len() < 16 << 10);
         assert!(matches!(decompress(&bomb, 1 << 20), Err(FrameError::TooLarge { limit: 1_048_576 })));
         assert_eq!(decompress(&bomb, 64 << 20).unwrap().len(), 64 << 20);
+    }
+
+    #[test]
+    fn a_stream_is_cut_at_the_cap_and_told_when_damaged() {
+        let bomb = compress(&vec![0; 8 << 20]).unwrap();
+        let mut out = Vec::new();
+        let error = Reader::new(&bomb[..], 1 << 20).unwrap().read_to_end(&mut out).unwrap_err();
+        let inner = error.get_ref().and_then(|e| e.downcast_ref::<FrameError>());
+        assert!(matches!(inner, Some(FrameError::TooLarge { limit: 1_048_576 })), "{error:?}");
+        assert!(out.len() <= 1 << 20);
+        out.clear();
+        Reader::new(&bomb[..], 8 << 20).unwrap().read_to_end(&mut out).unwrap();
+        assert_eq!(out.len(), 8 << 20);
+        let cut = &bomb[..bomb.len() - 1];
+        assert!(Reader::new(cut, 8 << 20).unwrap().read_to_end(&mut Vec::new()).is_err());
     }
 
     #[test]

@@ -1,19 +1,16 @@
 //! Activations by way of the store: what is there is not computed, what is computed is kept.
 
 use std::collections::HashMap;
+use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ndarray::Array2;
-use truenorth_protocol::graph::{Builder, answer_from_bytes, answer_to_bytes};
-use truenorth_protocol::{Answer, Graph, Prompt, ReadAt, Site, Value};
+use truenorth_protocol::graph::{Builder, CheckLimits, CodecError, Op, answer_from_bytes, answer_to_bytes};
+use truenorth_protocol::{Answer, Graph, ModelInfo, Prompt, ReadAt, Site, Value};
 
 use super::AnalysisError;
-use crate::run::{Runner, Watch};
+use crate::run::{RunError, Runner, Watch};
 use crate::store::{self, Activation, ActivationKey, Context, ResultKey, Store};
-
-/// Tokens that go through the model between two writes to the store: a few seconds' work on a
-/// small machine, which is what a kill can lose.
-const CHUNK_TOKENS: usize = 2048;
 
 /// A prompt and the name it goes by in messages and results.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,23 +64,29 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// When a text is refused or a prompt is longer than the model's context; the prompt is named.
     pub fn encode(&self, prompts: &[Named]) -> Result<Vec<Prompt>, AnalysisError> {
+        let texts: Vec<&str> = prompts
+            .iter()
+            .filter_map(|named| match &named.prompt {
+                Prompt::Text(text) => Some(text.as_str()),
+                Prompt::Tokens(_) => None,
+            })
+            .collect();
+        let mut encoded = self.runner.encode_many(&texts, true)?.map(Vec::into_iter);
         let context = self.runner.info().context as usize;
         prompts
             .iter()
             .map(|named| {
-                let prompt = match &named.prompt {
-                    Prompt::Text(text) => match self.runner.encode(text, true)? {
-                        Some(tokens) => Prompt::Tokens(tokens),
-                        None => named.prompt.clone(),
-                    },
-                    Prompt::Tokens(_) => named.prompt.clone(),
+                let tokens = match &named.prompt {
+                    Prompt::Text(_) => encoded.as_mut().and_then(Iterator::next),
+                    Prompt::Tokens(tokens) => Some(tokens.clone()),
                 };
-                match &prompt {
-                    Prompt::Tokens(t) if t.len() > context => {
+                match tokens {
+                    Some(t) if t.len() > context => {
                         Err(AnalysisError::TooLong { id: named.id.clone(), tokens: t.len(), context })
                     }
-                    Prompt::Tokens(t) if t.is_empty() => Err(AnalysisError::Empty { id: named.id.clone() }),
-                    _ => Ok(prompt),
+                    Some(t) if t.is_empty() => Err(AnalysisError::Empty { id: named.id.clone() }),
+                    Some(t) => Ok(Prompt::Tokens(t)),
+                    None => Ok(named.prompt.clone()),
                 }
             })
             .collect()
@@ -102,7 +105,7 @@ impl<'a> Reader<'a> {
     ) -> Result<Vec<Reading>, AnalysisError> {
         let encoded = self.encode(prompts)?;
         let (distinct, which) = distinct(&encoded);
-        let contexts: Vec<Arc<Context>> = sites.iter().map(|s| self.context(*s, at)).collect();
+        let contexts: Vec<Arc<Context>> = sites.iter().map(|s| context(self.runner.info(), *s, at)).collect();
         let keys: Vec<Vec<ActivationKey>> = contexts
             .iter()
             .map(|c| distinct.iter().map(|p| ActivationKey::new(c.clone(), stored(p))).collect())
@@ -115,103 +118,113 @@ impl<'a> Reader<'a> {
             })
             .collect::<Result<_, _>>()?;
         let total: usize = distinct.iter().map(|p| size(p)).sum();
-        let missing = chunks(&distinct, &found);
+        let missing = self.chunks(&distinct, &found, at);
         let left: usize = missing.iter().flat_map(|c| &c.prompts).map(|p| size(distinct[*p])).sum();
         watch.expect(total as u64);
         watch.tokens((total - left) as u64);
-        for chunk in missing {
-            let answer = self.compute(&chunk, &distinct, sites, at, watch)?;
+        let graphs: Vec<Graph> = missing.iter().map(|c| c.graph(&distinct, sites, at)).collect();
+        self.run_each(graphs, watch, &mut |i, answer| {
+            let chunk = &missing[i];
             let mut entries = Vec::new();
-            for (s, parts) in answer {
+            for s in &chunk.sites {
+                let parts = parts(answer, &sites[*s].to_string(), chunk.prompts.len())?;
                 for (p, part) in chunk.prompts.iter().zip(parts) {
-                    entries.push((keys[s][*p].clone(), part.clone()));
-                    found[s][*p] = Some(part);
+                    entries.push((keys[*s][*p].clone(), part.clone()));
+                    found[*s][*p] = Some(part);
                 }
             }
-            if let Some(store) = self.store {
-                store.put_many(&entries)?;
+            match self.store {
+                Some(store) => Ok(store.put_many(&entries)?),
+                None => Ok(()),
             }
-        }
+        })?;
         sites.iter().zip(found).map(|(site, parts)| assemble(*site, &which, &parts)).collect()
     }
 
-    /// Answers a graph out of the store if it was answered before, and else runs it and keeps the
-    /// answer.
+    /// Answers graphs out of the store if they were answered before, and else runs them and keeps the
+    /// answers.
     ///
     /// # Errors
-    /// When the run or the store fails.
-    pub fn ask(&self, graph: Graph, watch: &dyn Watch) -> Result<Answer, AnalysisError> {
-        let Some(store) = self.store else { return Ok(self.runner.ask(graph, watch)?) };
-        let info = self.runner.info();
-        let key = ResultKey {
-            graph: graph.content_hash()?,
-            model: info.name.clone(),
-            revision: info.revision.clone(),
-            dtype: String::new(),
-            path: info.path.clone(),
-        };
-        if let Some(bytes) = store.get_result(&key)? {
-            return Ok(answer_from_bytes(&bytes)?);
+    /// When a run or the store fails; the answers that were there by then are kept.
+    pub fn ask_each(&self, graphs: Vec<Graph>, watch: &dyn Watch) -> Result<Vec<Answer>, AnalysisError> {
+        let keys: Vec<ResultKey> =
+            graphs.iter().map(|g| result_key(self.runner.info(), g)).collect::<Result<_, _>>()?;
+        let mut answers: Vec<Option<Answer>> = Vec::with_capacity(graphs.len());
+        let (mut left, mut which) = (Vec::new(), Vec::new());
+        for (i, graph) in graphs.into_iter().enumerate() {
+            let known = match self.store {
+                Some(store) => store.get_result(&keys[i])?,
+                None => None,
+            };
+            answers.push(match known.map(|bytes| answer_from_bytes(&bytes)) {
+                // Kept by a version of this program that wrote answers otherwise.
+                None | Some(Err(CodecError::Version { .. })) => None,
+                Some(answer) => Some(answer?),
+            });
+            if answers[i].is_none() {
+                left.push(graph);
+                which.push(i);
+            }
         }
-        let answer = self.runner.ask(graph, watch)?;
-        store.put_result(&key, &answer_to_bytes(&answer)?)?;
-        Ok(answer)
+        self.run_each(left, watch, &mut |i, answer| {
+            let i = which[i];
+            if let Some(store) = self.store {
+                store.put_result(&keys[i], &answer_to_bytes(answer)?)?;
+            }
+            answers[i] = Some(answer.clone());
+            Ok(())
+        })?;
+        let lost = || AnalysisError::Answer { name: "graph".into(), prompts: 0 };
+        answers.into_iter().map(|a| a.ok_or_else(lost)).collect()
     }
 
-    fn context(&self, site: Site, at: ReadAt) -> Arc<Context> {
-        let info = self.runner.info();
-        // The numeric path names the dtype already.
-        Context::new(&info.name, &info.revision, "", &info.path, site.to_string(), at.to_string())
-    }
-
-    /// Runs one chunk: for each missing site its place among the sites and a matrix a prompt.
-    fn compute(
+    /// Checks graphs, runs them, and hands on every answer as it comes. An error of `each` stops the rest.
+    fn run_each(
         &self,
-        chunk: &Chunk,
-        distinct: &[&Prompt],
-        sites: &[Site],
-        at: ReadAt,
+        graphs: Vec<Graph>,
         watch: &dyn Watch,
-    ) -> Result<Vec<(usize, Vec<Activation>)>, AnalysisError> {
-        let mut b = Builder::new();
-        let group = b.group(chunk.prompts.iter().map(|p| distinct[*p].clone()).collect());
-        for s in &chunk.sites {
-            let read = b.read(group, sites[*s], at);
-            b.save(sites[*s].to_string(), read);
+        each: &mut dyn FnMut(usize, &Answer) -> Result<(), AnalysisError>,
+    ) -> Result<(), AnalysisError> {
+        let info = self.runner.info();
+        let limits = CheckLimits::default();
+        let checked: Vec<_> = graphs
+            .into_iter()
+            .map(|g| g.check(info, &limits))
+            .collect::<Result<_, _>>()
+            .map_err(RunError::from)?;
+        let mut failed = None;
+        self.runner.run_each(&checked, watch, &mut |i, answer| match each(i, &answer) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(error) => {
+                failed = Some(error);
+                ControlFlow::Break(())
+            }
+        })?;
+        failed.map_or(Ok(()), Err)
+    }
+
+    /// Packs prompts into chunks by the runner's budget, and leaves out of each what is there
+    /// already. The packing does not look at what is there: a reading that goes on after a kill asks
+    /// for the same chunks, and so finds the jobs that were sent for them.
+    fn chunks(&self, distinct: &[&Prompt], found: &[Vec<Option<Activation>>], at: ReadAt) -> Vec<Chunk> {
+        let batch = self.runner.batch();
+        let row_bytes = self.runner.info().hidden as usize * size_of::<f32>() * found.len();
+        let mut packs: Vec<Vec<usize>> = Vec::new();
+        let (mut tokens, mut bytes) = (usize::MAX, 0);
+        for (p, prompt) in distinct.iter().enumerate() {
+            let more = size(prompt);
+            let more_bytes = row_bytes * if at == ReadAt::All { more } else { 1 };
+            if tokens.saturating_add(more) > batch.tokens || bytes + more_bytes > batch.answer_bytes {
+                packs.push(Vec::new());
+                (tokens, bytes) = (0, 0);
+            }
+            if let Some(pack) = packs.last_mut() {
+                pack.push(p);
+            }
+            tokens += more;
+            bytes += more_bytes;
         }
-        let answer = self.runner.ask(b.finish(), watch)?;
-        chunk
-            .sites
-            .iter()
-            .map(|s| {
-                let name = sites[*s].to_string();
-                let lost = || AnalysisError::Answer { name: name.clone(), prompts: chunk.prompts.len() };
-                let Some(Value::Tensor { tensor, rows }) = answer.values.get(&name) else {
-                    return Err(lost());
-                };
-                let width = tensor.shape().last().copied().unwrap_or(0);
-                let values = tensor.to_f32().map_err(|_| lost())?;
-                if let Some(bad) = values.iter().position(|v| !v.is_finite()) {
-                    return Err(AnalysisError::NotFinite { name, element: bad });
-                }
-                let counts: Vec<usize> = match rows {
-                    Some(rows) => rows.iter().map(|r| *r as usize).collect(),
-                    None => vec![1; chunk.prompts.len()],
-                };
-                if counts.len() != chunk.prompts.len() || counts.iter().sum::<usize>() * width != values.len()
-                {
-                    return Err(lost());
-                }
-                let mut rest = &values[..];
-                let mut parts = Vec::with_capacity(counts.len());
-                for rows in counts {
-                    let (head, tail) = rest.split_at(rows * width);
-                    parts.push(Activation::new(rows, width, head.to_vec())?);
-                    rest = tail;
-                }
-                Ok((*s, parts))
-            })
-            .collect()
+        packs.iter().flat_map(|pack| split(pack, found)).collect()
     }
 }
 
@@ -221,38 +234,114 @@ struct Chunk {
     sites: Vec<usize>,
 }
 
-/// Packs the prompts that lack something into chunks, those that lack the same sites together.
-fn chunks(distinct: &[&Prompt], found: &[Vec<Option<Activation>>]) -> Vec<Chunk> {
-    let mut by_sites: Vec<(Vec<usize>, Vec<usize>)> = Vec::new();
-    let mut place: HashMap<Vec<usize>, usize> = HashMap::new();
-    for p in 0..distinct.len() {
-        let sites: Vec<usize> = (0..found.len()).filter(|s| found[*s][p].is_none()).collect();
+impl Chunk {
+    fn graph(&self, distinct: &[&Prompt], sites: &[Site], at: ReadAt) -> Graph {
+        let mut b = Builder::new();
+        let group = b.group(self.prompts.iter().map(|p| distinct[*p].clone()).collect());
+        for s in &self.sites {
+            let read = b.read(group, sites[*s], at);
+            b.save(sites[*s].to_string(), read);
+        }
+        b.finish()
+    }
+}
+
+/// The prompts of a pack that lack something, those that lack the same sites together.
+fn split(pack: &[usize], found: &[Vec<Option<Activation>>]) -> Vec<Chunk> {
+    let mut chunks: Vec<Chunk> = Vec::new();
+    for p in pack {
+        let sites: Vec<usize> = (0..found.len()).filter(|s| found[*s][*p].is_none()).collect();
         if sites.is_empty() {
             continue;
         }
-        let at = *place.entry(sites.clone()).or_insert_with(|| {
-            by_sites.push((sites, Vec::new()));
-            by_sites.len() - 1
-        });
-        by_sites[at].1.push(p);
-    }
-    let mut chunks = Vec::new();
-    for (sites, prompts) in by_sites {
-        let (mut now, mut tokens) = (Vec::new(), 0);
-        for p in prompts {
-            let more = size(distinct[p]);
-            if tokens + more > CHUNK_TOKENS && !now.is_empty() {
-                chunks.push(Chunk { prompts: std::mem::take(&mut now), sites: sites.clone() });
-                tokens = 0;
-            }
-            now.push(p);
-            tokens += more;
-        }
-        if !now.is_empty() {
-            chunks.push(Chunk { prompts: now, sites });
+        match chunks.iter_mut().find(|c| c.sites == sites) {
+            Some(chunk) => chunk.prompts.push(*p),
+            None => chunks.push(Chunk { prompts: vec![*p], sites }),
         }
     }
     chunks
+}
+
+/// The value saved under a name, a matrix a prompt.
+fn parts(answer: &Answer, name: &str, prompts: usize) -> Result<Vec<Activation>, AnalysisError> {
+    let lost = || AnalysisError::Answer { name: name.to_owned(), prompts };
+    let Some(Value::Tensor { tensor, rows }) = answer.values.get(name) else {
+        return Err(lost());
+    };
+    let width = tensor.shape().last().copied().unwrap_or(0);
+    let values = tensor.to_f32().map_err(|_| lost())?;
+    if let Some(bad) = values.iter().position(|v| !v.is_finite()) {
+        return Err(AnalysisError::NotFinite { name: name.to_owned(), element: bad });
+    }
+    let counts: Vec<usize> = match rows {
+        Some(rows) => rows.iter().map(|r| *r as usize).collect(),
+        None => vec![1; prompts],
+    };
+    if counts.len() != prompts || counts.iter().sum::<usize>() * width != values.len() {
+        return Err(lost());
+    }
+    let mut rest = &values[..];
+    let mut parts = Vec::with_capacity(counts.len());
+    for rows in counts {
+        let (head, tail) = rest.split_at(rows * width);
+        parts.push(Activation::new(rows, width, head.to_vec())?);
+        rest = tail;
+    }
+    Ok(parts)
+}
+
+/// Keeps an answer that was fetched outside of a verb: the activations of a plain reading each under
+/// its own key, so that any reading finds them, and any other answer under its graph.
+///
+/// # Errors
+/// When the answer does not fit the graph, or the store fails.
+pub fn keep(store: &Store, info: &ModelInfo, graph: &Graph, answer: &Answer) -> Result<(), AnalysisError> {
+    let Some(sites) = plain_reading(graph) else {
+        return Ok(store.put_result(&result_key(info, graph)?, &answer_to_bytes(answer)?)?);
+    };
+    let prompts = &graph.groups[0].prompts;
+    let mut entries = Vec::new();
+    for (site, at) in sites {
+        let context = context(info, site, at);
+        let parts = parts(answer, &site.to_string(), prompts.len())?;
+        let keys = prompts.iter().map(|p| ActivationKey::new(context.clone(), stored(p)));
+        entries.extend(keys.zip(parts));
+    }
+    Ok(store.put_many(&entries)?)
+}
+
+/// The sites of a graph that only reads one group and saves what it read under the site's name.
+fn plain_reading(graph: &Graph) -> Option<Vec<(Site, ReadAt)>> {
+    if graph.groups.len() != 1 || !graph.groups[0].special_tokens {
+        return None;
+    }
+    let mut sites = Vec::new();
+    for pair in graph.nodes.chunks(2) {
+        match pair {
+            [Op::Read { site, positions, step: 0, .. }, Op::Save { name, .. }]
+                if *name == site.to_string() =>
+            {
+                sites.push((*site, *positions));
+            }
+            _ => return None,
+        }
+    }
+    Some(sites)
+}
+
+fn result_key(info: &ModelInfo, graph: &Graph) -> Result<ResultKey, AnalysisError> {
+    Ok(ResultKey {
+        graph: graph.content_hash()?,
+        model: info.name.clone(),
+        revision: info.revision.clone(),
+        // The numeric path names the dtype already.
+        dtype: String::new(),
+        path: info.path.clone(),
+    })
+}
+
+fn context(info: &ModelInfo, site: Site, at: ReadAt) -> Arc<Context> {
+    Context::new(&info.name, &info.revision, "", &info.path, site.to_string(), at.to_string())
 }
 
 /// Tokens of a prompt; for text that is tokenized elsewhere, an estimate.

@@ -6,5 +6,5 @@ pub mod extract;
 pub mod score;
 pub mod steer;
 
-pub use activations::{Named, Reader, Reading};
+pub use activations::{Named, Reader, Reading, keep};
 pub use error::AnalysisError;

@@ -9,9 +9,6 @@ use super::{AnalysisError, Named, Reader};
 use crate::math;
 use crate::run::Watch;
 
-/// Generations that run as one batch and are kept together.
-const CHUNK_ROWS: usize = 32;
-
 /// What is done to the model.
 #[derive(Clone, Debug)]
 pub struct Dose {
@@ -68,12 +65,18 @@ pub fn steer(
     let encoded = reader.encode(prompts)?;
     let rows: Vec<(usize, f64)> =
         (0..prompts.len()).flat_map(|p| dose.alphas.iter().map(move |a| (p, *a))).collect();
+    // Rows that run as one batch and are kept together.
+    let chunks: Vec<&[(usize, f64)]> = rows.chunks(reader.runner().batch().sequences).collect();
+    let graphs = chunks
+        .iter()
+        .map(|chunk| {
+            let group = chunk.iter().map(|(p, _)| encoded[*p].clone()).collect();
+            graph(group, dose, chunk.iter().map(|(_, a)| *a).collect(), sampling)
+        })
+        .collect();
+    let answers = reader.ask_each(graphs, watch)?;
     let mut out = Vec::with_capacity(rows.len());
-    for chunk in rows.chunks(CHUNK_ROWS) {
-        let group = chunk.iter().map(|(p, _)| encoded[*p].clone()).collect();
-        let alphas: Vec<f64> = chunk.iter().map(|(_, a)| *a).collect();
-        let graph = graph(group, dose, alphas, sampling);
-        let answer = reader.ask(graph, watch)?;
+    for (chunk, answer) in chunks.into_iter().zip(answers) {
         let lost = |name: &str| AnalysisError::Answer { name: name.into(), prompts: chunk.len() };
         let tokens = answer.tensor("tokens").and_then(|t| t.to_i64().ok()).ok_or_else(|| lost("tokens"))?;
         let logprobs =

@@ -1,6 +1,8 @@
 //! Flags that several verbs share.
 
+use std::convert::Infallible;
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
 
@@ -9,11 +11,11 @@ use clap::{Args, ValueEnum};
 pub struct ModelArgs {
     /// The model: a folder with config.json and safetensors, a .gguf file,
     /// hf:org/name[@revision], a name of `models list`, or random-init:MODEL#SEED.
+    /// With `--on ndif`, org/name[@revision] as the service has it.
     #[arg(long, value_name = "M")]
     pub model: String,
-    /// Where the model runs; `local` is this process.
-    #[arg(long, value_name = "W", default_value = "local", value_parser = ["local"])]
-    pub on: String,
+    #[command(flatten)]
+    pub place: Place,
     /// Seeds whatever is random in a verb: splits, resampling, permutations, draws of tokens.
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
@@ -23,12 +25,68 @@ pub struct ModelArgs {
     pub numerics: Numerics,
 }
 
+/// Where a model runs, and how a service is spoken to.
+#[derive(Args, Clone, Debug)]
+pub struct Place {
+    /// Where the model runs: `local` (this process), `ndif`, or the URL of a truenorth server.
+    #[arg(long, value_name = "W", default_value = "local")]
+    pub on: On,
+    #[command(flatten)]
+    pub service: Service,
+}
+
+/// Where a model runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum On {
+    /// This process.
+    Local,
+    /// An NDIF service.
+    Ndif,
+    /// A truenorth server.
+    Url(String),
+}
+
+impl FromStr for On {
+    type Err = Infallible;
+
+    fn from_str(s: &str) -> Result<Self, Infallible> {
+        Ok(match s {
+            "local" => Self::Local,
+            "ndif" => Self::Ndif,
+            url => Self::Url(url.to_owned()),
+        })
+    }
+}
+
+/// How a service is spoken to.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Service {
+    /// NDIF's address; else NDIF_HOST, else nnsight's settings, else https://api.ndif.us.
+    #[arg(long, value_name = "URL")]
+    pub host: Option<String>,
+    /// A file that holds the API key; else NDIF_API_KEY or nnsight's settings for NDIF, and
+    /// TRUENORTH_API_KEY for a truenorth server.
+    #[arg(long, value_name = "F")]
+    pub api_key_file: Option<PathBuf>,
+    /// Where architecture and tokenizer of a model on NDIF come from, in any form that --model takes
+    /// (its weights are not read); else the Hugging Face hub.
+    #[arg(long, value_name = "M")]
+    pub config: Option<String>,
+    /// What NDIF narrows numbers to before it sends them.
+    #[arg(long, value_enum, default_value_t = Precision::F32)]
+    pub reply_dtype: Precision,
+    /// How many jobs may wait or run at once.
+    #[arg(long, value_name = "N", default_value_t = 4)]
+    pub jobs_at_once: usize,
+}
+
 /// Precision and threads.
 #[derive(Args, Clone, Debug)]
 pub struct Numerics {
-    /// Precision of weights and products; the residual stream, norms and softmax stay f32.
-    #[arg(long, value_enum, default_value_t = Precision::F32)]
-    pub dtype: Precision,
+    /// Precision of weights and products, f32 by default; the residual stream, norms and softmax
+    /// stay f32.
+    #[arg(long, value_enum)]
+    pub dtype: Option<Precision>,
     /// Keeps quantized GGUF weights quantized: less memory, other rounding.
     #[arg(long)]
     pub keep_quantized: bool,
@@ -38,9 +96,10 @@ pub struct Numerics {
 }
 
 /// Precision of weights and products.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
 pub enum Precision {
     /// 32-bit.
+    #[default]
     F32,
     /// 16-bit, range of f32.
     Bf16,

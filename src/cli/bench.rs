@@ -156,7 +156,7 @@ impl Bench {
     }
 
     fn start_peer(&self, python: &Path, weights: &Path) -> anyhow::Result<Peer> {
-        let dtype = match self.numerics.dtype {
+        let dtype = match self.numerics.dtype.unwrap_or_default() {
             Precision::F32 => "float32",
             Precision::Bf16 => "bfloat16",
             Precision::F16 => "float16",

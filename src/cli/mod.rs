@@ -4,7 +4,10 @@ mod args;
 mod bench;
 mod cache;
 mod direction;
+mod hosted;
+mod jobs;
 mod models;
+mod ndif;
 mod output;
 mod progress;
 mod read;
@@ -48,6 +51,12 @@ enum Verb {
     /// Runs a study file from prompts to report.
     #[command(subcommand)]
     Study(study::Study),
+    /// Shows and fetches jobs that were sent to a service.
+    #[command(subcommand)]
+    Jobs(jobs::Jobs),
+    /// Asks an NDIF service what it runs, and keeps the key for it.
+    #[command(subcommand)]
+    Ndif(ndif::Ndif),
     /// Serves a model to other commands and machines.
     Serve(serve::Serve),
     /// Shows, checks and trims the activation cache.
@@ -68,6 +77,8 @@ pub fn main() -> ExitCode {
         Verb::Direction(v) => v.run(),
         Verb::Score(v) => v.run(),
         Verb::Study(v) => v.run(),
+        Verb::Jobs(v) => v.run(),
+        Verb::Ndif(v) => v.run(),
         Verb::Serve(v) => v.run(),
         Verb::Cache(v) => v.run(),
         Verb::Bench(v) => v.run(),

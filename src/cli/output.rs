@@ -5,6 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use truenorth::analysis::AnalysisError;
+use truenorth::client::ClientError;
 use truenorth::data::DataError;
 use truenorth::engine::error::EngineError;
 use truenorth::engine::load::LoadError;
@@ -98,6 +99,7 @@ fn hint_of(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         EstimateError,
         DataError,
         AnalysisError,
+        ClientError,
         ServerError,
     );
     None
@@ -107,6 +109,13 @@ fn code_of(error: &anyhow::Error) -> u8 {
     for cause in error.chain() {
         if cause.is::<Wrong>() || cause.is::<EstimateError>() {
             return REQUEST;
+        }
+        if let Some(e) = cause.downcast_ref::<ClientError>() {
+            return match e {
+                ClientError::Interrupted => INTERRUPTED,
+                e if e.is_request() => REQUEST,
+                _ => FAILED,
+            };
         }
         if let Some(e) = cause.downcast_ref::<ModelsError>() {
             return match e {

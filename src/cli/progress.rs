@@ -32,8 +32,8 @@ pub fn interrupted() -> bool {
     INTERRUPTED.load(Ordering::SeqCst)
 }
 
-/// A progress bar in units of work, with tokens and rate beside it.
-pub struct Bar(ProgressBar);
+/// A progress bar in units of work, with tokens and rate beside it, and whether to be quiet.
+pub struct Bar(ProgressBar, bool);
 
 impl Bar {
     /// A bar named `what` over `total` units; hidden when quiet or when stderr is no terminal.
@@ -48,7 +48,7 @@ impl Bar {
         }
         bar.set_message(what.to_owned());
         bar.enable_steady_tick(Duration::from_millis(200));
-        Self(bar)
+        Self(bar, quiet)
     }
 
     /// Says what is being done now.
@@ -74,6 +74,17 @@ impl Drop for Bar {
 }
 
 impl Watch for Bar {
+    fn say(&self, text: &str) {
+        if self.0.is_hidden() {
+            // No terminal, or quiet: a log wants the lines only in the first case.
+            if !self.1 {
+                eprintln!("{text}");
+            }
+        } else {
+            self.0.set_message(text.to_owned());
+        }
+    }
+
     fn expect(&self, more: u64) {
         self.0.inc_length(more);
     }

@@ -12,37 +12,43 @@ use truenorth::run::Runner;
 use truenorth::store::Store;
 use truenorth_protocol::Prompt;
 
-use super::args::{self, Common, ModelArgs, Numerics};
+use super::args::{self, Common, ModelArgs, Numerics, On};
+use super::hosted;
 use super::output::{Request as _, wrong_hint};
 use super::progress::{self, Bar};
 use super::settings;
 
 /// A model and the store.
 pub struct Session {
-    engine: Engine,
-    store: Option<Store>,
+    runner: Box<dyn Runner>,
+    store: Option<Arc<Store>>,
 }
 
 impl Session {
-    /// Opens what the flags name, pulling the model if it is not here yet.
+    /// Opens what the flags name, here or on a service, pulling the model if it is to run here and
+    /// is not here yet.
     pub fn open(args: &ModelArgs) -> anyhow::Result<Self> {
-        let (_, engine) = open_model(&args.model, &args.common, &args.numerics)?;
-        Ok(Self { engine, store: open_store(&args.common)? })
+        let store = open_store(&args.common)?.map(Arc::new);
+        let runner: Box<dyn Runner> = match &args.place.on {
+            On::Local => Box::new(open_model(&args.model, &args.common, &args.numerics)?.1),
+            elsewhere => Box::new(hosted::open(elsewhere, args, store.clone())?),
+        };
+        Ok(Self { runner, store })
     }
 
     /// The reader over model and store.
     pub fn reader(&self) -> Reader<'_> {
-        Reader::new(&self.engine, self.store.as_ref())
+        Reader::new(self.runner.as_ref(), self.store.as_deref())
     }
 
     /// The model as a runner.
     pub fn runner(&self) -> &dyn Runner {
-        &self.engine
+        self.runner.as_ref()
     }
 
     /// The store, unless `--no-cache`.
     pub fn store(&self) -> Option<&Store> {
-        self.store.as_ref()
+        self.store.as_deref()
     }
 }
 
@@ -63,7 +69,7 @@ pub fn open_model(
     let options = EngineOptions {
         name: resolved.name.clone(),
         revision: resolved.identity.clone(),
-        precision: match numerics.dtype {
+        precision: match numerics.dtype.unwrap_or_default() {
             args::Precision::F32 => Precision::F32,
             args::Precision::Bf16 => Precision::Bf16,
             args::Precision::F16 => Precision::F16,
@@ -78,6 +84,19 @@ pub fn open_model(
 
 /// Finds a model, pulling it if it is not here yet.
 pub fn resolve(spec: &str, common: &Common) -> anyhow::Result<models::Resolved> {
+    with_options(spec, common, models::resolve)
+}
+
+/// Finds a model's architecture and tokenizer, pulling those alone where that is possible.
+pub fn resolve_outline(spec: &str, common: &Common) -> anyhow::Result<models::Resolved> {
+    with_options(spec, common, models::resolve_outline)
+}
+
+fn with_options(
+    spec: &str,
+    common: &Common,
+    resolve: impl FnOnce(&str, &ResolveOptions) -> Result<models::Resolved, models::ModelsError>,
+) -> anyhow::Result<models::Resolved> {
     let mut options = ResolveOptions::new(settings::cache_dir(common.cache.as_ref())?);
     options.offline = common.offline;
     options.cancel = Some(progress::interrupt_flag());
@@ -87,7 +106,7 @@ pub fn resolve(spec: &str, common: &Common) -> anyhow::Result<models::Resolved> 
         bar.set_total(p.total);
         bar.set(p.done);
     }));
-    Ok(models::resolve(spec, &options)?)
+    Ok(resolve(spec, &options)?)
 }
 
 /// Opens the store, unless it is not wanted.

@@ -1,8 +1,16 @@
-//! Settings from the environment, read here and nowhere else.
+//! Settings from the environment and from nnsight's file, read here and nowhere else.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::Context as _;
+use serde::Deserialize;
+
+use super::output::{Request as _, wrong_hint};
+
+/// NDIF's public address.
+const NDIF: &str = "https://api.ndif.us";
+/// Far above any settings file there is.
+const CAP: u64 = 1 << 20;
 
 /// The cache folder: flag, then `TRUENORTH_CACHE`, then the user's cache folder.
 pub fn cache_dir(flag: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
@@ -14,4 +22,149 @@ pub fn cache_dir(flag: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
     }
     let user = dirs::cache_dir().context("this user has no cache folder; name one with --cache DIR")?;
     Ok(user.join("truenorth"))
+}
+
+/// NDIF's address: flag, then `NDIF_HOST`, then nnsight's settings, then the public service.
+pub fn ndif_host(flag: Option<&str>) -> anyhow::Result<String> {
+    if let Some(host) = flag.map(str::to_owned).or_else(|| variable("NDIF_HOST")) {
+        return Ok(host);
+    }
+    Ok(nnsight()?.api.host.unwrap_or_else(|| NDIF.to_owned()))
+}
+
+/// NDIF's key: a file, then `NDIF_API_KEY`, then nnsight's settings.
+pub fn ndif_key(file: Option<&Path>) -> anyhow::Result<Option<String>> {
+    match key_file(file)?.or_else(|| variable("NDIF_API_KEY")) {
+        Some(key) => Ok(Some(key)),
+        None => Ok(nnsight()?.api.key),
+    }
+}
+
+/// The key of a truenorth server: a file, then `TRUENORTH_API_KEY`.
+pub fn server_key(file: Option<&Path>) -> anyhow::Result<Option<String>> {
+    Ok(key_file(file)?.or_else(|| variable("TRUENORTH_API_KEY")))
+}
+
+/// Where nnsight keeps a user's settings.
+pub fn nnsight_file() -> anyhow::Result<PathBuf> {
+    if let Some(file) = variable("NNSIGHT_CONFIG") {
+        return Ok(file.into());
+    }
+    let base = match variable("XDG_CONFIG_HOME") {
+        Some(base) => base.into(),
+        None => {
+            dirs::home_dir().context("this user has no home folder; set XDG_CONFIG_HOME")?.join(".config")
+        }
+    };
+    Ok(base.join("nnsight/config.yaml"))
+}
+
+/// Writes a key into nnsight's settings, so that both programs use it; all else in the file stays.
+/// Only the user may read the file afterwards.
+pub fn save_ndif_key(key: &str) -> anyhow::Result<PathBuf> {
+    let path = nnsight_file()?;
+    let mut all: serde_json::Map<String, serde_json::Value> = match text(&path)? {
+        Some(text) if !text.trim().is_empty() => read_yaml(&text, &path)?,
+        _ => serde_json::Map::new(),
+    };
+    let api = all.entry("API").or_insert_with(|| serde_json::json!({}));
+    let api = api.as_object_mut().ok_or_else(|| {
+        wrong_hint(format!("`API` in {} is no mapping", path.display()), "mend the file, or move it away")
+    })?;
+    api.insert("APIKEY".into(), key.into());
+    let yaml = serde_saphyr::to_string(&all).context("can't write the settings as YAML")?;
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder).with_context(|| format!("can't make {}", folder.display()))?;
+    }
+    truenorth::data::write_private(&path, yaml.as_bytes())
+        .with_context(|| format!("can't write {}", path.display()))?;
+    Ok(path)
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
+}
+
+fn key_file(file: Option<&Path>) -> anyhow::Result<Option<String>> {
+    let Some(path) = file else { return Ok(None) };
+    let text = std::fs::read_to_string(path).request(format!("can't read the key in {}", path.display()))?;
+    let key = text.lines().next().unwrap_or_default().trim();
+    if key.is_empty() {
+        return Err(wrong_hint(
+            format!("{} holds no key in its first line", path.display()),
+            "put the key there, alone",
+        ));
+    }
+    Ok(Some(key.to_owned()))
+}
+
+/// The part of nnsight's settings that we share.
+#[derive(Default, Deserialize)]
+struct Nnsight {
+    #[serde(rename = "API", default)]
+    api: Api,
+}
+
+#[derive(Default, Deserialize)]
+struct Api {
+    #[serde(rename = "HOST")]
+    host: Option<String>,
+    #[serde(rename = "APIKEY")]
+    key: Option<String>,
+}
+
+fn nnsight() -> anyhow::Result<Nnsight> {
+    let path = nnsight_file()?;
+    match text(&path)? {
+        Some(text) if !text.trim().is_empty() => read_yaml(&text, &path),
+        _ => Ok(Nnsight::default()),
+    }
+}
+
+fn text(path: &Path) -> anyhow::Result<Option<String>> {
+    let size = match std::fs::metadata(path) {
+        Ok(about) => about.len(),
+        Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
+        Err(e) => return Err(e).request(format!("can't read {}", path.display())),
+    };
+    if size > CAP {
+        return Err(wrong_hint(
+            format!("{} has {size} bytes, too many for settings", path.display()),
+            "mend the file, or move it away",
+        ));
+    }
+    std::fs::read_to_string(path).map(Some).request(format!("can't read {}", path.display()))
+}
+
+fn read_yaml<T: serde::de::DeserializeOwned>(text: &str, path: &Path) -> anyhow::Result<T> {
+    // Its own message may quote the file, and with it the key; the place is enough.
+    serde_saphyr::from_str(text).map_err(|e| {
+        let place = e.location().map_or_else(String::new, |l| format!(", line {}", l.line()));
+        wrong_hint(
+            format!("{} is not the YAML of nnsight's settings{place}", path.display()),
+            "mend the file, move it away, or set NDIF_API_KEY and NDIF_HOST and an empty NNSIGHT_CONFIG",
+        )
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nnsights_settings_are_read_and_a_broken_file_does_not_show_its_key() {
+        let path = Path::new("config.yaml");
+        let yaml =
+            "API:\n  APIKEY: abc\n  HOST: http://127.0.0.1:1\n  COMPRESS: true\nAPP:\n  DEBUG: false\n";
+        let read: Nnsight = read_yaml(yaml, path).unwrap();
+        assert_eq!(
+            (read.api.key.as_deref(), read.api.host.as_deref()),
+            (Some("abc"), Some("http://127.0.0.1:1"))
+        );
+        let null: Nnsight = read_yaml("API:\n  APIKEY: null\n", path).unwrap();
+        assert_eq!((null.api.key, null.api.host), (None, None));
+        let error = read_yaml::<Nnsight>("API:\n  APIKEY: [s3cret\n", path).err().unwrap();
+        let shown = format!("{error:?}");
+        assert!(shown.contains("config.yaml") && !shown.contains("s3cret"), "{shown}");
+    }
 }

@@ -21,6 +21,18 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 /// # Errors
 /// Whatever the file system says; the target is then untouched and the temporary file gone.
 pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    replace(path, false, write)
+}
+
+/// [`write_atomic`] for a file that only its owner may read, such as one with a key in it.
+///
+/// # Errors
+/// As [`write_atomic`].
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    replace(path, true, |w| w.write_all(bytes))
+}
+
+fn replace(path: &Path, private: bool, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let folder = match path.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),
@@ -31,9 +43,9 @@ pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Resul
         write(&mut buffered)?;
         buffered.flush()?;
     }
-    // A temporary file is private to its owner; the result should be like any other new file.
+    // A temporary file is private to its owner; most results should be like any other new file.
     #[cfg(unix)]
-    {
+    if !private {
         use std::os::unix::fs::PermissionsExt;
         let mode = std::fs::metadata(path).map_or(0o644, |m| m.permissions().mode());
         file.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;

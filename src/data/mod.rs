@@ -19,7 +19,7 @@ mod template;
 
 pub use classes::{ClassRow, read_classes};
 pub use error::{DataError, Problem};
-pub use file::{sha256_hex, write_atomic};
+pub use file::{sha256_hex, write_atomic, write_private};
 pub use lines::{Extra, Loaded};
 pub use pairs::{Pair, read_pairs};
 pub use prompts::{PromptInput, PromptRow, read_prompts};

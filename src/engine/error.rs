@@ -32,6 +32,17 @@ pub enum EngineError {
         /// The prompt.
         id: String,
     },
+    /// A part of a batch that goes on from one that is not there.
+    #[error("tokens are to go on from part {part} of a batch of {parts} parts")]
+    UnknownPart {
+        /// The part asked for.
+        part: usize,
+        /// How many there are.
+        parts: usize,
+    },
+    /// A batch of shared beginnings that is to be cached.
+    #[error("a batch whose sequences share their beginnings has no cache of its own")]
+    TreeWithCache,
     /// A prompt, with what is to be generated, that does not fit.
     #[error(
         "prompt `{id}` is {length} tokens long with what is to be generated, the model's context is {limit}"
@@ -170,6 +181,8 @@ impl EngineError {
             Self::Sampling { .. } => "change the parameter",
             Self::Backend { .. } => "free memory, run fewer prompts at once, or use the CPU",
             Self::DuplicateSequence { .. }
+            | Self::UnknownPart { .. }
+            | Self::TreeWithCache
             | Self::UnknownRow { .. }
             | Self::CacheGap { .. }
             | Self::CacheShape { .. }

@@ -17,6 +17,8 @@ use super::error::EngineError;
 pub struct Batch {
     tokens: Vec<u32>,
     parts: Vec<(usize, Range<usize>)>,
+    /// For each part the part that comes before it in its context.
+    parents: Vec<Option<usize>>,
     seen: BTreeSet<usize>,
 }
 
@@ -44,6 +46,23 @@ impl Batch {
     /// # Errors
     /// No tokens, or a sequence that is in the batch already.
     pub fn push(&mut self, seq: usize, tokens: &[u32]) -> Result<(), EngineError> {
+        self.push_after(None, seq, tokens)
+    }
+
+    /// Appends tokens that go on from all of another part of this batch, which several parts may
+    /// share: parts are numbered from 0 in the order in which they were pushed.
+    ///
+    /// # Errors
+    /// As [`Batch::push`], or a part that is not there yet.
+    pub fn push_after(
+        &mut self,
+        parent: Option<usize>,
+        seq: usize,
+        tokens: &[u32],
+    ) -> Result<(), EngineError> {
+        if let Some(part) = parent.filter(|p| *p >= self.parts.len()) {
+            return Err(EngineError::UnknownPart { part, parts: self.parts.len() });
+        }
         if tokens.is_empty() {
             return Err(EngineError::EmptyPrompt { id: format!("#{seq}") });
         }
@@ -53,7 +72,24 @@ impl Batch {
         let start = self.tokens.len();
         self.tokens.extend_from_slice(tokens);
         self.parts.push((seq, start..self.tokens.len()));
+        self.parents.push(parent);
         Ok(())
+    }
+
+    /// Whether parts go on from others.
+    #[must_use]
+    pub fn is_tree(&self) -> bool {
+        self.parents.iter().any(Option::is_some)
+    }
+
+    /// Where each part starts in its context, without a cache.
+    pub(super) fn starts(&self) -> Vec<usize> {
+        let mut starts: Vec<usize> = Vec::with_capacity(self.parts.len());
+        for parent in &self.parents {
+            let start = parent.map_or(0, |p| starts[p] + self.parts[p].1.len());
+            starts.push(start);
+        }
+        starts
     }
 
     /// All tokens, a row each.
@@ -90,6 +126,7 @@ pub struct Row {
 pub struct Rows {
     rows: Vec<Row>,
     parts: Vec<(usize, Range<usize>)>,
+    parents: Vec<Option<usize>>,
 }
 
 impl Rows {
@@ -103,7 +140,7 @@ impl Rows {
                 range.enumerate().map(move |(i, token)| row(seq, token, start + i))
             })
             .collect();
-        Self { rows, parts: batch.parts.clone() }
+        Self { rows, parts: batch.parts.clone(), parents: batch.parents.clone() }
     }
 
     /// Those of the rows with these ascending indices, and what was left of each sequence.
@@ -111,7 +148,7 @@ impl Rows {
         let rows = kept.iter().filter_map(|i| self.rows.get(*i).copied()).collect();
         let below = |n: usize| kept.partition_point(|i| *i < n);
         let parts = self.parts.iter().map(|(seq, r)| (*seq, below(r.start)..below(r.end))).collect();
-        Self { rows, parts }
+        Self { rows, parts, parents: self.parents.clone() }
     }
 
     /// How many rows.
@@ -135,6 +172,11 @@ impl Rows {
     /// The sequences of the batch and which rows here are theirs; empty where none was kept.
     pub fn parts(&self) -> impl Iterator<Item = (usize, Range<usize>)> + '_ {
         self.parts.iter().cloned()
+    }
+
+    /// For each of the [`Rows::parts`] the part that comes before it in its context.
+    pub(super) fn parents(&self) -> &[Option<usize>] {
+        &self.parents
     }
 
     /// The rows of a sequence.

@@ -4,7 +4,7 @@
 //! [`layout::Batch`] of sequences of unequal lengths as rows of one tensor without padding, calls
 //! [`hooks::Hooks`] at every site it is asked for, and computes no more than its
 //! [`layout::Need`]: blocks after the last site never run, and in the last one only the rows that
-//! are needed do. Activations are f32; weights are what they were loaded as.
+//! are needed do. What several prompts begin with is computed once ([`tree`]). Activations are f32; weights are what they were loaded as.
 
 mod block;
 pub mod cache;
@@ -20,12 +20,17 @@ mod linear;
 pub mod load;
 pub mod model;
 mod open;
+mod outline;
 mod pass;
 mod rope;
 pub mod sample;
 #[cfg(test)]
 mod tests;
 pub mod tokenizer;
+pub mod tree;
 mod weights;
+mod words;
 
 pub use open::{Description, Engine, EngineOptions, Precision};
+pub use outline::Outline;
+pub use words::Words;

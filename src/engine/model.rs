@@ -180,7 +180,8 @@ impl Model {
         }
         let last_block = need.last_block(layers);
         let starts = match &cache {
-            None => vec![0; batch.parts().count()],
+            None => batch.starts(),
+            Some(_) if batch.is_tree() => return Err(EngineError::TreeWithCache),
             Some(cache) => {
                 cache.check(layers, self.config.kv_width())?;
                 cache.starts(batch, last_block.map_or(0, |b| b + 1))?

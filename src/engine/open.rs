@@ -14,8 +14,9 @@ use super::exec;
 use super::family::{NormKind, QkNorm};
 use super::load::{LoadOptions, Source};
 use super::model::Model;
-use super::tokenizer::Tokenizer;
-use crate::run::{RunError, Runner, Watch};
+use super::outline;
+use super::words::Words;
+use crate::run::{RunError, Runner, Vocabulary, Watch};
 
 /// Precision of weights and products. The residual stream, norms, rotations and softmax are f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -66,8 +67,7 @@ pub struct EngineOptions {
 pub struct Engine {
     pub(super) model: Model,
     pub(super) info: ModelInfo,
-    tokenizer: Option<Tokenizer>,
-    stop: Vec<u32>,
+    pub(super) words: Words,
     stored: String,
 }
 
@@ -112,27 +112,13 @@ impl Engine {
             Some(seed) => Model::random_init(Config::parse(source.config())?, seed, &load, &device)?,
             None => Model::load(&source, &load, &device)?,
         };
-        let tokenizer = source.tokenizer()?;
-        let mut stop = tokenizer.as_ref().map_or_else(Vec::new, |t| t.end_tokens().to_vec());
-        stop.extend(&model.config().eos);
-        stop.retain(|t| (*t as usize) < model.config().vocab);
-        stop.sort_unstable();
-        stop.dedup();
         let c = model.config();
         let kept = if options.keep_quantized { "/quantized" } else { "" };
         let place = if device.is_cpu() { "cpu" } else { "gpu" };
-        let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
-        let info = ModelInfo {
-            name: options.name.clone(),
-            revision: options.revision.clone(),
-            family: c.family.name.into(),
-            layers: count(c.layers()),
-            hidden: count(c.hidden),
-            vocab: count(c.vocab),
-            context: count(c.context),
-            path: format!("engine/{place}/{}{kept}", options.precision.name()),
-        };
-        Ok(Self { stored: source.identity_note(), model, info, tokenizer, stop })
+        let path = format!("engine/{place}/{}{kept}", options.precision.name());
+        let info = outline::info(c, &options.name, &options.revision, path);
+        let words = Words::new(&options.name, source.tokenizer()?, c);
+        Ok(Self { stored: source.identity_note(), model, info, words })
     }
 
     /// What the model is.
@@ -158,30 +144,6 @@ impl Engine {
             unusual: unusual(c),
         }
     }
-
-    /// Token ids of a text.
-    pub(super) fn tokens(&self, text: &str, special: bool) -> Result<Vec<u32>, RunError> {
-        let tokenizer = self.tokenizer.as_ref().ok_or_else(|| RunError::Request {
-            what: format!("{} has no tokenizer, so it can't take text", self.info.name),
-            hint: Some("put tokenizer.json beside the weights, or give token ids".into()),
-        })?;
-        tokenizer.encode(text, special).map_err(|source| RunError::Failed {
-            what: "a text could not be tokenized".into(),
-            hint: source.hint().map(str::to_owned),
-            source: Some(Box::new(source)),
-        })
-    }
-
-    /// Text of token ids, special tokens left out.
-    pub(super) fn text(&self, tokens: &[u32]) -> Result<String, RunError> {
-        match &self.tokenizer {
-            Some(tokenizer) => Ok(tokenizer.decode(tokens, true)),
-            None => Err(RunError::Request {
-                what: format!("{} has no tokenizer, so its tokens have no text", self.info.name),
-                hint: Some("put tokenizer.json beside the weights, or save the token ids alone".into()),
-            }),
-        }
-    }
 }
 
 impl Runner for Engine {
@@ -190,11 +152,11 @@ impl Runner for Engine {
     }
 
     fn encode(&self, text: &str, special: bool) -> Result<Option<Vec<u32>>, RunError> {
-        self.tokens(text, special).map(Some)
+        self.words.encode(text, special).map(Some)
     }
 
     fn stop_tokens(&self) -> Vec<u32> {
-        self.stop.clone()
+        self.words.stop().to_vec()
     }
 
     fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {

@@ -157,15 +157,19 @@ impl<'a> Pass<'a> {
 
     /// Keys and values of every sequence: those of this pass, with those of the cache before them.
     fn hold(&mut self, layer: usize, k: &Tensor, v: &Tensor) -> Result<Vec<(Tensor, Tensor)>, EngineError> {
-        let mut held = Vec::new();
-        for (seq, rows) in self.rows.parts() {
-            let of = |t: &Tensor| {
-                t.narrow(0, rows.start, rows.len()).map_err(backend(format!("keys of block {layer}")))
-            };
+        let failed = || backend(format!("keys of block {layer}"));
+        let mut held: Vec<(Tensor, Tensor)> = Vec::new();
+        for ((seq, rows), parent) in self.rows.parts().zip(self.rows.parents()) {
+            let of = |t: &Tensor| t.narrow(0, rows.start, rows.len()).map_err(failed());
             let (k, v) = (of(k)?, of(v)?);
-            held.push(match &mut self.cache {
-                Some(cache) => cache.append(layer, seq, &k, &v)?,
-                None => (k, v),
+            held.push(match (&mut self.cache, parent.and_then(|p| held.get(p))) {
+                (Some(cache), _) => cache.append(layer, seq, &k, &v)?,
+                (None, None) => (k, v),
+                // Copied to lie in one piece; little beside the tokens that are not computed again.
+                (None, Some((before_k, before_v))) => (
+                    Tensor::cat(&[before_k, &k], 0).map_err(failed())?,
+                    Tensor::cat(&[before_v, &v], 0).map_err(failed())?,
+                ),
             });
         }
         Ok(held)

@@ -1,7 +1,6 @@
 //! Choosing tokens from logits.
 
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
+use truenorth_protocol::draws::Draws;
 
 use super::error::EngineError;
 
@@ -22,7 +21,7 @@ pub struct Pick {
 pub struct Sampler {
     temperature: f64,
     top_p: f64,
-    rng: ChaCha8Rng,
+    draws: Draws,
 }
 
 impl Sampler {
@@ -45,9 +44,7 @@ impl Sampler {
                 expected: "above 0 and at most 1",
             });
         }
-        let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(prompt);
-        Ok(Self { temperature, top_p, rng })
+        Ok(Self { temperature, top_p, draws: Draws::new(seed, prompt) })
     }
 
     /// Chooses a token. Logits have to be finite.
@@ -83,7 +80,7 @@ impl Sampler {
         if self.top_p < 1.0 {
             total = nucleus(&mut candidates, total, self.top_p);
         }
-        let mut left = self.rng.random::<f64>() * total;
+        let mut left = self.draws.draw() * total;
         for (token, weight) in &candidates {
             left -= weight;
             if left < 0.0 {

@@ -137,7 +137,16 @@ pub struct Resolved {
 /// When the spec is of none of the forms above, files are missing or damaged, a download fails or
 /// does not match its checksum, or `offline` forbids what would be needed.
 pub fn resolve(spec: &str, options: &ResolveOptions) -> Result<Resolved, ModelsError> {
-    resolve_in(named::TABLE, spec, options)
+    resolve_in(named::TABLE, spec, options, true)
+}
+
+/// Finds architecture and tokenizer of the model that `spec` names, for a model that runs somewhere
+/// else: of a hub model the weights are not fetched, of a folder they need not be there.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_outline(spec: &str, options: &ResolveOptions) -> Result<Resolved, ModelsError> {
+    resolve_in(named::TABLE, spec, options, false)
 }
 
 /// The named models, and which of them are in the cache.
@@ -149,9 +158,10 @@ fn resolve_in(
     table: &'static [Named],
     spec: &str,
     options: &ResolveOptions,
+    weights: bool,
 ) -> Result<Resolved, ModelsError> {
     let Spec { source, seed } = spec::parse(table, spec)?;
-    let untrained = seed.is_some();
+    let untrained = seed.is_some() || !weights;
     let mut resolved = match source {
         Source::Named(model) => pull::named(model, options)?,
         Source::Folder(path) => folder::folder(&path, untrained, options)?,

@@ -1,4 +1,5 @@
-//! Content-addressed cache of activations and results, so that nothing is paid for twice.
+//! Content-addressed cache of activations and results, and the journal of jobs that were sent to a
+//! service, so that nothing is paid for twice.
 //!
 //! One SQLite file, `DIR/truenorth.db`, holds every cached matrix under the SHA-256 of what
 //! produced it ([`ActivationKey`], [`ResultKey`]). Entries carry their own checksum; one that
@@ -23,6 +24,7 @@
 //! ```
 
 mod error;
+mod jobs;
 mod key;
 mod maintain;
 mod read;

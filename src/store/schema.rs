@@ -13,7 +13,7 @@ use super::error::explain;
 pub(super) const APPLICATION_ID: i64 = 0x5452_4e4f;
 
 /// The newest schema this program reads and writes.
-pub(super) const VERSION: i64 = 1;
+pub(super) const VERSION: i64 = 2;
 
 /// 16 KiB pages: a hidden state is 2 to 32 KiB, and in the default 4 KiB pages a row just over
 /// half a page would waste the other half.
@@ -41,6 +41,16 @@ CREATE TABLE entries (
 ) STRICT;
 CREATE TABLE payloads (id INTEGER PRIMARY KEY, data BLOB NOT NULL) STRICT;
 CREATE TABLE counters (name TEXT PRIMARY KEY, value INTEGER NOT NULL) STRICT;
+";
+
+/// Since version 2. `model` is JSON; times are in seconds since 1970.
+const JOBS: &str = "
+CREATE TABLE jobs (
+    key TEXT PRIMARY KEY,
+    id TEXT, service TEXT NOT NULL, wire TEXT NOT NULL, model TEXT NOT NULL,
+    graph BLOB NOT NULL, state TEXT NOT NULL, note TEXT NOT NULL,
+    created INTEGER NOT NULL, changed INTEGER NOT NULL
+) STRICT;
 ";
 
 /// Opens `file` and brings it to the current schema.
@@ -96,9 +106,13 @@ fn prepare(
     }
     let write = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(explain)?;
     // Again, now that no other process can be creating the tables at the same moment.
-    if check_identity(&write, file, busy_timeout)? == 0 {
+    let found = check_identity(&write, file, busy_timeout)?;
+    if found == 0 {
         write.execute_batch(TABLES).map_err(explain)?;
         write.pragma_update(None, "application_id", APPLICATION_ID).map_err(explain)?;
+    }
+    if found < VERSION {
+        write.execute_batch(JOBS).map_err(explain)?;
         write.pragma_update(None, "user_version", VERSION).map_err(explain)?;
     }
     write.commit().map_err(explain)?;

@@ -81,3 +81,44 @@ pub fn write_pairs(path: &Path, count: usize) {
     let lines: Vec<String> = (0..count).map(line).collect();
     std::fs::write(path, lines.join("\n")).unwrap();
 }
+
+/// As [`run`], where failing is a failure of the test.
+pub fn ok(dir: &Path, args: &[&str]) -> std::process::Output {
+    let out = run(dir, args);
+    assert!(out.status.success(), "{args:?}\n{}", String::from_utf8_lossy(&out.stderr));
+    out
+}
+
+/// A study of everything there is, on [`MODEL`].
+const STUDY: &str = r#"
+name = "tiny"
+title = "A tiny study"
+model = "MODEL"
+site = "resid_post.1"
+[data]
+pairs = "pairs.jsonl"
+neutral = "prompts.txt"
+probes = "prompts.txt"
+sequences = "seq.txt"
+[direction]
+estimators = ["mean-diff", "lda"]
+project_out = ["length"]
+[held_out]
+folds = 4
+permutations = 19
+[score]
+[steer]
+alphas = [0.0, 1.0]
+max_new_tokens = 4
+prompts = 2
+"#;
+
+/// A folder with a study and its data.
+pub fn study_place() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    write_pairs(&dir.path().join("pairs.jsonl"), 24);
+    std::fs::write(dir.path().join("prompts.txt"), "the hat\nan old tin\nno\n").unwrap();
+    std::fs::write(dir.path().join("seq.txt"), "one\nand so on\n:-)\n").unwrap();
+    std::fs::write(dir.path().join("study.toml"), STUDY.replace("MODEL", MODEL)).unwrap();
+    dir
+}

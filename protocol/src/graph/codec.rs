@@ -1,4 +1,4 @@
-//! Canonical bytes, JSON and the content hash of a graph; bytes of an answer.
+//! Canonical bytes, JSON and the content hash of a graph.
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint, standard};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
@@ -6,13 +6,12 @@ use sha2::{Digest, Sha256};
 
 use super::Graph;
 use crate::limits;
-use crate::value::Answer;
 
-/// The version of the encoding; a reader takes its own only.
+/// The version of a graph's encoding; a reader takes its own only.
 pub const VERSION: u16 = 1;
 const GRAPH_MAGIC: [u8; 4] = *b"TNgr";
-const ANSWER_MAGIC: [u8; 4] = *b"TNan";
-const HEADER: usize = 6;
+pub(super) const HEADER: usize = 6;
+pub(super) const TRAILING: &str = "bytes follow the value";
 
 /// Bytes that are not a graph or an answer.
 #[derive(Debug, thiserror::Error)]
@@ -26,10 +25,12 @@ pub enum CodecError {
         found: Vec<u8>,
     },
     /// Written by another version.
-    #[error("encoding version {found}; this program reads version {VERSION}")]
+    #[error("encoding version {found}; this program reads version {expected}")]
     Version {
         /// The version found.
         found: u16,
+        /// The version that is read.
+        expected: u16,
     },
     /// Larger than the cap.
     #[error("{found} bytes, the limit is {limit}; send fewer prompts or smaller constants at a time")]
@@ -45,6 +46,9 @@ pub enum CodecError {
     /// The value can't be written.
     #[error("can't encode")]
     Encode(#[source] bincode::error::EncodeError),
+    /// The stream fails or ends early.
+    #[error("the encoding is cut off or can't be read or written")]
+    Stream(#[source] std::io::Error),
     /// There is more than one value, or the same value could be written shorter.
     #[error("the encoding is not canonical: {0}")]
     NotCanonical(&'static str),
@@ -58,8 +62,7 @@ fn config<const LIMIT: usize>() -> Configuration<LittleEndian, Varint, Limit<LIM
 }
 
 fn encode<T: Serialize, const LIMIT: usize>(magic: [u8; 4], value: &T) -> Result<Vec<u8>, CodecError> {
-    let mut bytes = magic.to_vec();
-    bytes.extend(VERSION.to_le_bytes());
+    let mut bytes = header(magic, VERSION).to_vec();
     bincode::serde::encode_into_std_write(value, &mut bytes, config::<LIMIT>())
         .map_err(CodecError::Encode)?;
     if bytes.len() > LIMIT {
@@ -76,19 +79,36 @@ fn decode<T: DeserializeOwned, const LIMIT: usize>(
     if bytes.len() > LIMIT {
         return Err(CodecError::TooLarge { found: bytes.len(), limit: LIMIT });
     }
-    let Some((head, body)) = bytes.split_at_checked(HEADER).filter(|(h, _)| h.starts_with(&magic)) else {
+    let Some((head, body)) = bytes.split_first_chunk::<HEADER>() else {
         return Err(CodecError::Magic { what, found: bytes.iter().copied().take(4).collect() });
     };
-    let found = u16::from_le_bytes([head[4], head[5]]);
-    if found != VERSION {
-        return Err(CodecError::Version { found });
-    }
+    check_header(magic, VERSION, what, *head)?;
     let (value, used) =
         bincode::serde::decode_from_slice(body, config::<LIMIT>()).map_err(CodecError::Decode)?;
     if used != body.len() {
-        return Err(CodecError::NotCanonical("bytes follow the value"));
+        return Err(CodecError::NotCanonical(TRAILING));
     }
     Ok(value)
+}
+
+pub(super) fn header(magic: [u8; 4], version: u16) -> [u8; HEADER] {
+    let ([a, b, c, d], [low, high]) = (magic, version.to_le_bytes());
+    [a, b, c, d, low, high]
+}
+
+pub(super) fn check_header(
+    magic: [u8; 4],
+    expected: u16,
+    what: &'static str,
+    [a, b, c, d, low, high]: [u8; HEADER],
+) -> Result<(), CodecError> {
+    if [a, b, c, d] != magic {
+        return Err(CodecError::Magic { what, found: vec![a, b, c, d] });
+    }
+    match u16::from_le_bytes([low, high]) {
+        found if found == expected => Ok(()),
+        found => Err(CodecError::Version { found, expected }),
+    }
 }
 
 /// The JSON form.
@@ -139,7 +159,7 @@ impl Graph {
         }
         let document: Document = serde_json::from_str(text)?;
         if document.version != VERSION {
-            return Err(CodecError::Version { found: document.version });
+            return Err(CodecError::Version { found: document.version, expected: VERSION });
         }
         Ok(document.graph)
     }
@@ -151,20 +171,4 @@ impl Graph {
     pub fn content_hash(&self) -> Result<[u8; 32], CodecError> {
         Ok(Sha256::digest(self.to_bytes()?).into())
     }
-}
-
-/// Bytes of an answer.
-///
-/// # Errors
-/// When the answer is larger than [`limits::ANSWER_BYTES`].
-pub fn answer_to_bytes(answer: &Answer) -> Result<Vec<u8>, CodecError> {
-    encode::<_, { limits::ANSWER_BYTES }>(ANSWER_MAGIC, answer)
-}
-
-/// Reads the bytes of an answer.
-///
-/// # Errors
-/// When the bytes are not an answer of this version.
-pub fn answer_from_bytes(bytes: &[u8]) -> Result<Answer, CodecError> {
-    decode::<_, { limits::ANSWER_BYTES }>(ANSWER_MAGIC, "an answer", bytes)
 }

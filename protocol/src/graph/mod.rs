@@ -5,6 +5,7 @@
 //! after it sees the edit. A forward pass is a *step*: step 0 runs the prompts, step `k` runs the
 //! `k`-th generated token; its edits stay in the KV cache for all later steps.
 
+mod answer;
 mod build;
 mod check;
 mod codec;
@@ -19,7 +20,8 @@ use serde::{Deserialize, Serialize};
 
 pub use build::{Builder, GroupId};
 pub use check::{CheckLimits, Checked};
-pub use codec::{CodecError, answer_from_bytes, answer_to_bytes};
+pub use codec::CodecError;
+pub use answer::{answer_from_bytes, answer_read, answer_to_bytes, answer_write};
 pub use positions::UnknownPositions;
 pub use problem::{CheckError, Problem};
 pub use shape::{Dim, Shape, ValueKind};

@@ -205,7 +205,7 @@ fn damaged_bytes_are_refused_by_name() {
     assert!(matches!(Graph::from_bytes(b"{}"), Err(CodecError::Magic { .. })));
     let mut newer = bytes.clone();
     newer[4] = 9;
-    assert!(matches!(Graph::from_bytes(&newer), Err(CodecError::Version { found: 9 })));
+    assert!(matches!(Graph::from_bytes(&newer), Err(CodecError::Version { found: 9, .. })));
     let mut longer = bytes.clone();
     longer.push(0);
     assert!(matches!(Graph::from_bytes(&longer), Err(CodecError::NotCanonical(_))));
@@ -280,13 +280,27 @@ proptest! {
     }
 
     #[test]
+    fn an_answer_is_the_same_out_of_a_stream(values in prop::collection::vec(any::<f32>(), 0..20), cut in 0..60_usize) {
+        let tensor = Tensor::vector(&values);
+        let value = crate::Value::Tensor { tensor, rows: Some(vec![1, 2]) };
+        let texts = crate::Value::Text(vec!["é".into()]);
+        let answer = Answer { values: [("h".to_owned(), value), ("t".to_owned(), texts)].into() };
+        let mut bytes = answer_to_bytes(&answer).unwrap();
+        prop_assert_eq!(&answer_from_reader(&bytes[..]).unwrap(), &answer);
+        prop_assert!(answer_from_reader(&bytes[..cut.min(bytes.len() - 1)]).is_err());
+        bytes.push(0);
+        prop_assert!(matches!(answer_from_reader(&bytes[..]), Err(CodecError::NotCanonical(_))));
+    }
+
+    #[test]
     fn arbitrary_bytes_never_panic(body in prop::collection::vec(any::<u8>(), 0..200)) {
         let mut bytes = b"TNgr\x01\x00".to_vec();
         bytes.extend(&body);
         let _ = Graph::from_bytes(&bytes);
         let mut answer = b"TNan\x01\x00".to_vec();
         answer.extend(&body);
-        let _ = answer_from_bytes(&answer);
+        let whole = answer_from_bytes(&answer).ok();
+        prop_assert_eq!(answer_from_reader(&answer[..]).ok(), whole);
     }
 
     #[test]

@@ -2,7 +2,11 @@
 //! reply read without executing anything.
 
 mod key;
+mod lower;
 mod modules;
+mod reply;
 
 pub use key::ModelKey;
+pub use lower::{LowerError, Request};
 pub use modules::Modules;
+pub use reply::{ReplyError, read_binary_update};

@@ -215,7 +215,7 @@ impl<'a> Machine<'a> {
         }
     }
 
-    fn call(&mut self) -> Result<(), PickleError> {
+    fn call(&mut self, bare: bool) -> Result<(), PickleError> {
         let (args, callee) = (self.pop()?, self.pop()?);
         if !matches!(self.nodes.get(args), Some(Node::Tuple(_))) {
             return Err(self.malformed("arguments that are no tuple"));
@@ -223,7 +223,14 @@ impl<'a> Machine<'a> {
         match self.nodes.get(callee) {
             Some(Node::Leaf(Value::Global(global))) => {
                 let global = global.clone();
-                self.push(Node::Call { global, args, items: Vec::new(), appended: Vec::new(), state: None })
+                self.push(Node::Call {
+                    global,
+                    bare,
+                    args,
+                    items: Vec::new(),
+                    appended: Vec::new(),
+                    state: None,
+                })
             }
             _ => Err(self.malformed("a call of what is no global")),
         }
@@ -403,7 +410,8 @@ impl<'a> Machine<'a> {
                     self.global(module, name)?;
                 }
                 op::STACK_GLOBAL => self.stack_global()?,
-                op::REDUCE | op::NEWOBJ => self.call()?,
+                op::REDUCE => self.call(false)?,
+                op::NEWOBJ => self.call(true)?,
                 op::BUILD => self.build()?,
                 op::BINPERSID => {
                     let id = self.pop()?;

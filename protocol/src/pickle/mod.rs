@@ -4,12 +4,16 @@
 //! global is looked up in an allow-list and otherwise refused by name; a call of one stays a
 //! [`Value::Call`] for the caller to interpret. Sizes are bounded by [`Limits`], so a small input
 //! can't grow without end: shared parts are copied where they are used, and every copy counts.
+//!
+//! [`write`] is the way back, for what a service is to read.
 
 mod machine;
 mod opcode;
 mod tree;
+mod write;
 
 pub use machine::read;
+pub use write::write;
 
 /// A value out of a pickle.
 #[derive(Clone, Debug, PartialEq)]
@@ -56,6 +60,8 @@ pub struct Global {
 pub struct Call {
     /// What would be called.
     pub global: Global,
+    /// Whether a new object would be made without its initialiser (`NEWOBJ`), not by a plain call.
+    pub bare: bool,
     /// With which arguments.
     pub args: Vec<Value>,
     /// Entries set on the result afterwards.

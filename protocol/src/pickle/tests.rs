@@ -135,7 +135,67 @@ fn small_inputs_do_not_grow_without_end() {
     assert!(plain(&text).is_ok());
 }
 
+fn global() -> impl Strategy<Value = Global> {
+    prop::sample::select(vec![("collections", "OrderedDict"), ("a.b", "set"), ("_codecs", "encode")])
+        .prop_map(|(m, n)| Global { module: m.into(), name: n.into() })
+}
+
+fn values() -> impl Strategy<Value = Value> {
+    let leaf = prop_oneof![
+        Just(Value::None),
+        any::<bool>().prop_map(Value::Bool),
+        any::<i64>().prop_map(Value::Int),
+        (-70_000..70_000_i64).prop_map(Value::Int),
+        any::<f64>().prop_filter("NaN is not itself", |f| !f.is_nan()).prop_map(Value::Float),
+        "[a-c]{0,3}".prop_map(Value::Str),
+        "\\PC{0,300}".prop_map(Value::Str),
+        prop::collection::vec(any::<u8>(), 0..300).prop_map(Value::Bytes),
+        global().prop_map(Value::Global),
+    ];
+    leaf.prop_recursive(4, 60, 6, |inner| {
+        let many = || prop::collection::vec(inner.clone(), 0..6);
+        let pairs = || prop::collection::vec((inner.clone(), inner.clone()), 0..4);
+        let call = (global(), any::<bool>(), many(), pairs(), many(), prop::option::of(inner.clone()));
+        prop_oneof![
+            many().prop_map(Value::List),
+            many().prop_map(Value::Tuple),
+            many().prop_map(Value::Set),
+            pairs().prop_map(Value::Dict),
+            inner.clone().prop_map(|v| Value::Persistent(Box::new(v))),
+            call.prop_map(|(global, bare, args, items, appended, state)| {
+                Value::Call(Box::new(Call { global, bare, args, items, appended, state }))
+            }),
+        ]
+    })
+}
+
+#[test]
+fn what_repeats_is_written_once() {
+    let name = str("a name of some length");
+    let bytes = write(&Value::List(vec![name; 100]), &|_, _| true).unwrap();
+    assert!(bytes.len() < 22 + 2 * 100 + 10, "{}", bytes.len());
+    let many: Vec<Value> = (0..300).chain(0..300).map(|i| str(&format!("n{i}"))).collect();
+    let many = Value::List(many);
+    assert_eq!(plain(&write(&many, &|_, _| true).unwrap()), Ok(many));
+}
+
+#[test]
+fn nothing_is_written_that_is_not_allowed() {
+    let system = Value::Global(Global { module: "os".into(), name: "system".into() });
+    assert!(matches!(write(&system, &|m, _| m != "os"), Err(PickleError::Global { .. })));
+    let mut deep = Value::None;
+    for _ in 0..100 {
+        deep = Value::List(vec![deep]);
+    }
+    assert!(matches!(write(&deep, &|_, _| true), Err(PickleError::TooLarge { .. })));
+}
+
 proptest! {
+    #[test]
+    fn what_is_written_is_read_back(value in values()) {
+        prop_assert_eq!(plain(&write(&value, &|_, _| true).unwrap()), Ok(value));
+    }
+
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _ = plain(&bytes);

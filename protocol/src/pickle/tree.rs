@@ -13,7 +13,7 @@ pub(super) enum Node {
     Set(Vec<Id>),
     Dict(Vec<(Id, Id)>),
     Persistent(Id),
-    Call { global: Global, args: Id, items: Vec<(Id, Id)>, appended: Vec<Id>, state: Option<Id> },
+    Call { global: Global, bare: bool, args: Id, items: Vec<(Id, Id)>, appended: Vec<Id>, state: Option<Id> },
 }
 
 /// Copies the graph into a tree within the limits.
@@ -66,7 +66,7 @@ impl<'a> Tree<'a> {
             Node::Set(ids) => Value::Set(self.all(ids, depth)?),
             Node::Dict(entries) => Value::Dict(self.entries(entries, depth)?),
             Node::Persistent(id) => Value::Persistent(Box::new(self.build(*id, depth + 1)?)),
-            Node::Call { global, args, items, appended, state } => {
+            Node::Call { global, bare, args, items, appended, state } => {
                 let args = match nodes.get(*args) {
                     Some(Node::Tuple(ids)) => self.all(ids, depth)?,
                     _ => Vec::new(),
@@ -74,6 +74,7 @@ impl<'a> Tree<'a> {
                 self.text += global.module.len() + global.name.len();
                 Value::Call(Box::new(Call {
                     global: global.clone(),
+                    bare: *bare,
                     args,
                     items: self.entries(items, depth)?,
                     appended: self.all(appended, depth)?,

@@ -12,7 +12,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use truenorth::data::sha256_hex;
 
-use super::args::{Common, ModelArgs, Numerics};
+use super::args::{Common, ModelArgs, Numerics, Place};
 use super::output;
 use super::session::Session;
 use file::StudyFile;
@@ -42,12 +42,11 @@ pub struct RunStudy {
     /// Another model than the study names.
     #[arg(long, value_name = "M")]
     model: Option<String>,
-    /// Where the model runs; `local` is this process.
-    #[arg(long, value_name = "W", default_value = "local", value_parser = ["local"])]
-    on: String,
     /// Another seed than the study names.
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
+    #[command(flatten)]
+    place: Place,
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
@@ -83,7 +82,7 @@ impl RunStudy {
         let data = Data::read(&study)?;
         let session = Session::open(&ModelArgs {
             model: study.model.clone(),
-            on: self.on,
+            place: self.place,
             seed: study.seed,
             common: self.common.clone(),
             numerics: self.numerics,

@@ -21,7 +21,8 @@ use super::error::{EngineError, backend};
 use super::layout::{Batch, Need, RowNeed};
 use super::model::Logits;
 use super::sample::Sampler;
-use crate::run::{RunError, Watch};
+use super::tree::{Branches, Tree};
+use crate::run::{RunError, Vocabulary as _, Watch};
 use pass::{Gathered, Pass, resolve};
 use plan::GroupPlan;
 use state::State;
@@ -31,6 +32,9 @@ use value::Val;
 const CHUNK_ROWS: usize = 1024;
 /// Rows of a pass whose logits are needed at every row; a row is as wide as the vocabulary.
 const CHUNK_LOGIT_ROWS: usize = 128;
+/// Tokens of the prompts of one pass, shared ones counted for each: every prompt's keys and values
+/// lie in one piece while a block runs.
+const CHUNK_CONTEXT: usize = 32_768;
 /// Sequences that generate together.
 const CHUNK_SEQUENCES: usize = 64;
 
@@ -83,7 +87,7 @@ impl<'g> Run<'_, 'g> {
             .map(|(p, prompt)| {
                 let tokens = match prompt {
                     Prompt::Tokens(t) => t.clone(),
-                    Prompt::Text(t) => self.engine.tokens(t, group.special_tokens)?,
+                    Prompt::Text(t) => self.engine.words.encode(t, group.special_tokens)?,
                 };
                 let (g, last) = (self.group, self.plan.steps as usize - 1);
                 let refuse = |what: String, hint: &str| RunError::Request { what, hint: Some(hint.into()) };
@@ -131,15 +135,24 @@ impl<'g> Run<'_, 'g> {
         let reach = self.plan.reach(graph, 0, self.engine.info.layers);
         let wide = reach.all_rows && reach.last == Site::Logits;
         let limit = if wide { CHUNK_LOGIT_ROWS } else { CHUNK_ROWS };
+        let shared = self.plan.only_reads(graph);
         let mut chunks = Vec::new();
-        let (mut start, mut rows) = (0, 0);
+        let (mut start, mut rows, mut context, mut tree) = (0, 0, 0, Tree::default());
         for (p, tokens) in prompts.iter().enumerate() {
-            let full = rows + tokens.len() > limit || (self.plan.steps > 1 && p - start == CHUNK_SEQUENCES);
+            let full = rows + tokens.len() > limit
+                || context + tokens.len() > CHUNK_CONTEXT
+                || (self.plan.steps > 1 && p - start == CHUNK_SEQUENCES);
             if full && p > start && !self.plan.whole {
                 chunks.push(start..p);
-                (start, rows) = (p, 0);
+                (start, rows, context, tree) = (p, 0, 0, Tree::default());
             }
-            rows += tokens.len();
+            context += tokens.len();
+            if shared {
+                tree.add(tokens);
+                rows = tree.rows();
+            } else {
+                rows += tokens.len();
+            }
         }
         chunks.push(start..prompts.len());
         chunks
@@ -162,7 +175,14 @@ impl<'g> Run<'_, 'g> {
             None => Vec::new(),
         };
         let mut active: Vec<usize> = (0..chunk.len()).collect();
-        let mut batch = Batch::of(&state.prompts[self.group][chunk.clone()]).map_err(failed)?;
+        let prompts = &state.prompts[self.group][chunk.clone()];
+        let branches = self.plan.only_reads(graph).then(|| branches(prompts));
+        let mut batch = match &branches {
+            Some(branches) => branches.batch(),
+            None => Batch::of(prompts),
+        }
+        .map_err(failed)?;
+        let mut passed: usize = prompts.iter().map(Vec::len).sum();
         drawn.start(chunk.len());
         for step in 0..steps {
             if self.watch.interrupted() {
@@ -172,7 +192,11 @@ impl<'g> Run<'_, 'g> {
             let need = Need {
                 last: reach.last,
                 full: reach.all_rows.then_some(reach.last),
-                rows: if reach.all_rows { RowNeed::All } else { RowNeed::Last },
+                rows: match &branches {
+                    _ if reach.all_rows => RowNeed::All,
+                    Some(branches) => RowNeed::Rows(branches.last_rows()),
+                    None => RowNeed::Last,
+                },
             };
             let mut pass = Pass {
                 state,
@@ -181,11 +205,12 @@ impl<'g> Run<'_, 'g> {
                 group: self.group,
                 chunk: chunk.clone(),
                 active: &active,
+                branches: branches.as_ref(),
                 step,
             };
             let logits =
                 self.engine.model.forward(&batch, cache.as_mut(), &need, &mut pass).map_err(failed)?;
-            self.watch.tokens(batch.rows() as u64);
+            self.watch.tokens(passed as u64);
             let (Some(params), Some(logits)) = (params, logits) else { continue };
             batch = Batch::new();
             let mut left = Vec::new();
@@ -201,6 +226,7 @@ impl<'g> Run<'_, 'g> {
                     left.push(*seq);
                 }
             }
+            passed = batch.rows();
             active = left;
             if active.is_empty() {
                 break;
@@ -243,7 +269,7 @@ impl<'g> Run<'_, 'g> {
                     let texts = drawn
                         .0
                         .iter()
-                        .map(|s| self.engine.text(&s.iter().map(|(t, _)| *t).collect::<Vec<_>>()))
+                        .map(|s| self.engine.words.decode(&s.iter().map(|(t, _)| *t).collect::<Vec<_>>()))
                         .collect::<Result<_, _>>()?;
                     state.put(i, Val::text(texts));
                 }
@@ -253,6 +279,13 @@ impl<'g> Run<'_, 'g> {
         state.put(node, Val::int(shape, tokens));
         Ok(())
     }
+}
+
+/// Prompts as a tree of shared beginnings.
+fn branches(prompts: &[Vec<u32>]) -> Branches {
+    let mut tree = Tree::default();
+    prompts.iter().for_each(|tokens| tree.add(tokens));
+    tree.branches()
 }
 
 /// Tokens drawn for each prompt of a group, with their log-probabilities.

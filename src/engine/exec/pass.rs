@@ -9,6 +9,7 @@ use truenorth_protocol::{ReadAt, Site, WriteAt};
 use super::super::error::EngineError;
 use super::super::hooks::{Activation, Flow, Hooks};
 use super::super::layout::{Row, Rows};
+use super::super::tree::Branches;
 use super::edit::Ready;
 use super::plan::GroupPlan;
 use super::state::State;
@@ -28,6 +29,8 @@ pub(super) struct Pass<'a, 'g> {
     pub chunk: Range<usize>,
     /// The sequences that run in this pass, ascending.
     pub active: &'a [usize],
+    /// Where the sequences' tokens are, if they share their beginnings.
+    pub branches: Option<&'a Branches>,
     pub step: u32,
 }
 
@@ -79,14 +82,24 @@ impl<'g> Pass<'_, 'g> {
         self.state.prompts[self.group][self.chunk.start + seq].len()
     }
 
+    /// The row of a position of a prompt, if it is among these.
+    fn row(&self, rows: &Rows, seq: usize, position: usize) -> Option<usize> {
+        rows.find(self.branches.map_or(seq, |b| b.at(seq, position)), position)
+    }
+
     fn read(&mut self, node: usize, at: ReadAt, x: &Activation<'_>) -> Result<(), EngineError> {
         let mut rows = Vec::new();
         let mut counts = Vec::new();
         for seq in self.active {
             let before = rows.len();
             match at {
-                ReadAt::Last => rows.extend(x.rows().last_of(*seq)),
-                ReadAt::Index(i) => rows.extend(find(x.rows(), *seq, resolve(i, self.tokens(*seq)))),
+                ReadAt::Last => rows.extend(x.rows().last_of(self.branches.map_or(*seq, |b| b.end(*seq)))),
+                ReadAt::Index(i) => {
+                    rows.extend(resolve(i, self.tokens(*seq)).and_then(|p| self.row(x.rows(), *seq, p)));
+                }
+                ReadAt::All | ReadAt::Mean if self.branches.is_some() => {
+                    rows.extend((0..self.tokens(*seq)).filter_map(|p| self.row(x.rows(), *seq, p)));
+                }
                 ReadAt::All | ReadAt::Mean => rows.extend(x.rows().of_seq(*seq)),
             }
             #[allow(clippy::cast_possible_truncation, reason = "a sequence fits the context")]
@@ -126,10 +139,6 @@ impl<'g> Pass<'_, 'g> {
             touched
         })
     }
-}
-
-fn find(rows: &Rows, seq: usize, position: Option<usize>) -> Option<usize> {
-    rows.find(seq, position?)
 }
 
 /// The position that an index means in a prompt of so many tokens, if it has it.

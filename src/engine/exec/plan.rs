@@ -67,6 +67,13 @@ impl<'a> GroupPlan<'a> {
         (plan.steps > 0).then_some(plan)
     }
 
+    /// Whether all that is done to the group is to read its prompts, so that what several of them
+    /// begin with need not be computed for each.
+    pub fn only_reads(&self, graph: &Graph) -> bool {
+        let write = |i: &usize| matches!(graph.nodes[*i], Op::Write { .. });
+        self.generate.is_none() && self.steps == 1 && !self.at_site.values().flatten().any(write)
+    }
+
     /// How far a pass must go.
     pub fn reach(&self, graph: &Graph, step: u32, layers: u32) -> Reach {
         let reads = || {

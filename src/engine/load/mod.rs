@@ -41,6 +41,30 @@ use index::{Entry, Index, Layout};
 /// Bytes that the numbers inside of blocks are aligned to at most.
 const ALIGNMENT: usize = 4;
 
+/// `config.json` and tokenizer of a folder or a GGUF file, without its weights.
+///
+/// # Errors
+/// A file that is missing or damaged, or a tokenizer that is there and cannot be used.
+pub fn read_outline(path: &Path) -> Result<(Value, Option<Tokenizer>), LoadError> {
+    if path.is_dir() {
+        return Ok((folder::config(path)?, folder_tokenizer(path)?));
+    }
+    let opened = gguf::open(path)?;
+    Ok((opened.config, gguf_tokenizer(&opened.metadata)?))
+}
+
+fn folder_tokenizer(folder: &Path) -> Result<Option<Tokenizer>, LoadError> {
+    let path = folder.join("tokenizer.json");
+    if path.is_file() { Ok(Some(Tokenizer::from_json(&path)?)) } else { Ok(None) }
+}
+
+fn gguf_tokenizer(metadata: &Metadata) -> Result<Option<Tokenizer>, LoadError> {
+    match metadata.text("tokenizer.ggml.model") {
+        None | Some("none" | "no_vocab") => Ok(None),
+        Some(_) => Ok(Some(Tokenizer::from_gguf(metadata)?)),
+    }
+}
+
 /// A matrix as the forward pass multiplies by it.
 #[derive(Clone, Debug)]
 pub enum Weight {
@@ -228,14 +252,8 @@ impl Source {
     /// A tokenizer that is there and cannot be used.
     pub fn tokenizer(&self) -> Result<Option<Tokenizer>, LoadError> {
         match &self.metadata {
-            Some(metadata) => match metadata.text("tokenizer.ggml.model") {
-                None | Some("none" | "no_vocab") => Ok(None),
-                Some(_) => Ok(Some(Tokenizer::from_gguf(metadata)?)),
-            },
-            None => {
-                let path = self.path.join("tokenizer.json");
-                if path.is_file() { Ok(Some(Tokenizer::from_json(&path)?)) } else { Ok(None) }
-            }
+            Some(metadata) => gguf_tokenizer(metadata),
+            None => folder_tokenizer(&self.path),
         }
     }
 

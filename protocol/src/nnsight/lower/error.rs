@@ -1,0 +1,85 @@
+//! Why a graph has no program.
+
+/// Why a payload can't be made. Nothing was sent.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LowerError {
+    /// The token lists are not those of the graph.
+    #[error("group {group} has {expected} prompts, and token ids were given for {found}")]
+    Prompts {
+        /// Which group.
+        group: usize,
+        /// Prompts in the graph.
+        expected: usize,
+        /// Lists of token ids given.
+        found: usize,
+    },
+    /// Token ids are missing for whole groups.
+    #[error("the graph has {expected} groups, and token ids were given for {found}")]
+    Groups {
+        /// Groups in the graph.
+        expected: usize,
+        /// Lists given.
+        found: usize,
+    },
+    /// A prompt without tokens.
+    #[error("prompt {prompt} of group {group} has no tokens")]
+    NoTokens {
+        /// Which group.
+        group: usize,
+        /// Which prompt.
+        prompt: usize,
+    },
+    /// An index that a prompt does not have.
+    #[error(
+        "node {node} ({label}): index {index} is outside prompt {prompt} of group {group}, which has {tokens} tokens"
+    )]
+    Index {
+        /// The node's place in the graph.
+        node: u32,
+        /// Its label.
+        label: String,
+        /// The index.
+        index: i32,
+        /// Which group.
+        group: usize,
+        /// Which prompt.
+        prompt: usize,
+        /// Tokens that it has.
+        tokens: usize,
+    },
+    /// Floats can't be narrowed to this type.
+    #[error("values can't be sent back as {0}; expected f32, bf16 or f16")]
+    Reply(crate::DType),
+    /// A name that has no place in a program, such as a module path with a space in it.
+    #[error("`{found}` is no {what}; expected letters, digits, `_`, `-` and `.`")]
+    Name {
+        /// What it should be.
+        what: &'static str,
+        /// The name.
+        found: String,
+    },
+    /// The payload can't be pickled.
+    #[error("the payload can't be written")]
+    Pickle(#[source] crate::pickle::PickleError),
+    /// The payload would be larger than allowed.
+    #[error("the payload has {found} bytes, the limit is {limit}")]
+    TooLarge {
+        /// Its bytes.
+        found: usize,
+        /// The most that is allowed.
+        limit: usize,
+    },
+}
+
+impl LowerError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Index { .. } => Some("use an index that every prompt has, or `last`"),
+            Self::NoTokens { .. } => Some("give it some text"),
+            Self::TooLarge { .. } => Some("send fewer prompts or smaller constants at a time"),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! A checked graph as an nnsight program: Python text, and the values it starts from.
+
+mod batch;
+mod edit;
+mod error;
+mod generate;
+mod object;
+mod plan;
+mod program;
+mod pure;
+mod site;
+mod text;
+
+use std::io::{Read, Seek};
+
+pub use error::LowerError;
+
+use super::{ModelKey, Modules, ReplyError};
+use crate::graph::{NodeId, Op, ValueKind};
+use crate::{Answer, Checked, DType, ReadAt, WriteAt, limits, pickle};
+
+/// What a payload is made of.
+#[derive(Clone, Copy, Debug)]
+pub struct Request<'a> {
+    /// The graph.
+    pub checked: &'a Checked,
+    /// Token ids by group and prompt, also of groups that the graph gives as token ids. Tokenized
+    /// here, so that both sides agree on positions whatever the service's tokenizer adds.
+    pub tokens: &'a [Vec<Vec<u32>>],
+    /// Where the model keeps its parts.
+    pub modules: &'a Modules,
+    /// Which model.
+    pub key: &'a ModelKey,
+    /// [`DType::F32`], [`DType::Bf16`] or [`DType::F16`]: what floats are narrowed to on the server
+    /// before they are saved. Text, ids, and values that the graph itself cast stay as they are.
+    pub reply: DType,
+    /// A unique name of the job; services cache sources by it.
+    pub job: &'a str,
+}
+
+impl Request<'_> {
+    /// The payload: a pickle of the program and its values, not compressed.
+    ///
+    /// # Errors
+    /// What the service could not run, before anything is sent.
+    pub fn payload(&self) -> Result<Vec<u8>, LowerError> {
+        self.validate()?;
+        let value = object::payload(program::program(self), self.job);
+        let bytes = pickle::write(&value, &object::allowed).map_err(LowerError::Pickle)?;
+        if bytes.len() > limits::GRAPH_BYTES {
+            return Err(LowerError::TooLarge { found: bytes.len(), limit: limits::GRAPH_BYTES });
+        }
+        Ok(bytes)
+    }
+
+    /// The text of the program that the payload carries, for people.
+    ///
+    /// # Errors
+    /// As [`Request::payload`].
+    pub fn source(&self) -> Result<String, LowerError> {
+        self.validate()?;
+        Ok(program::program(self).source)
+    }
+
+    /// The answer out of a result: a `torch.save` archive of names and values, not compressed.
+    /// `decode` turns generated ids into text, special tokens left out.
+    ///
+    /// # Errors
+    /// A [`ReplyError`] if the result is not what the graph asked for, in names, types or shapes.
+    pub fn answer(
+        &self,
+        body: impl Read + Seek,
+        decode: &dyn Fn(&[u32]) -> String,
+    ) -> Result<Answer, ReplyError> {
+        super::reply::answer(self, body, decode)
+    }
+
+    /// The type in which a value travels back: as [`Request::reply`] says, unless the graph itself
+    /// chose one.
+    pub(in crate::nnsight) fn wire(&self, value: NodeId) -> DType {
+        let id = value.0 as usize;
+        let chosen = matches!(self.checked.graph().nodes.get(id), Some(Op::Cast { .. }));
+        match self.checked.kinds().get(id) {
+            Some(ValueKind::Tensor { dtype: DType::F32, .. }) if !chosen => self.reply,
+            Some(ValueKind::Tensor { dtype, .. }) => *dtype,
+            Some(ValueKind::Text(_) | ValueKind::Effect) | None => DType::I64,
+        }
+    }
+
+    fn validate(&self) -> Result<(), LowerError> {
+        let graph = self.checked.graph();
+        if !matches!(self.reply, DType::F32 | DType::Bf16 | DType::F16) {
+            return Err(LowerError::Reply(self.reply));
+        }
+        if self.tokens.len() != graph.groups.len() {
+            return Err(LowerError::Groups { expected: graph.groups.len(), found: self.tokens.len() });
+        }
+        for (group, (of, tokens)) in graph.groups.iter().zip(self.tokens).enumerate() {
+            if of.prompts.len() != tokens.len() {
+                let (expected, found) = (of.prompts.len(), tokens.len());
+                return Err(LowerError::Prompts { group, expected, found });
+            }
+            if let Some(prompt) = tokens.iter().position(Vec::is_empty) {
+                return Err(LowerError::NoTokens { group, prompt });
+            }
+        }
+        name("job name", self.job, |c| c.is_ascii_alphanumeric() || "-_.".contains(c))?;
+        let modules = self.modules;
+        let always = [&modules.blocks, &modules.attn, &modules.mlp, &modules.norm, &modules.head];
+        let some = [&modules.attn_post, &modules.mlp_post];
+        for path in always.into_iter().chain(some.into_iter().flatten()) {
+            name("module path", path, |c| c.is_ascii_alphanumeric() || "_.".contains(c))?;
+        }
+        self.check_indices()
+    }
+
+    /// Refuses indices that a prompt, now tokenized, does not have.
+    fn check_indices(&self) -> Result<(), LowerError> {
+        for (node, op) in self.checked.graph().nodes.iter().enumerate() {
+            let (Op::Read { group, positions: ReadAt::Index(index), .. }
+            | Op::Write { group, positions: WriteAt::Index(index), .. }) = op
+            else {
+                continue;
+            };
+            let back = index.unsigned_abs() as usize;
+            let least = if *index < 0 { back } else { back + 1 };
+            let prompts = self.tokens.get(*group as usize).map_or(&[][..], Vec::as_slice);
+            if let Some((prompt, tokens)) = prompts.iter().enumerate().find(|(_, t)| t.len() < least) {
+                return Err(LowerError::Index {
+                    node: u32::try_from(node).unwrap_or(u32::MAX),
+                    label: op.label(),
+                    index: *index,
+                    group: *group as usize,
+                    prompt,
+                    tokens: tokens.len(),
+                });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn name(what: &'static str, found: &str, good: impl Fn(char) -> bool) -> Result<(), LowerError> {
+    if found.is_empty() || found.len() > limits::NAME_BYTES || !found.chars().all(good) {
+        return Err(LowerError::Name { what, found: found.chars().take(80).collect() });
+    }
+    Ok(())
+}

@@ -1,0 +1,279 @@
+//! `jobs`: what was sent to a service, and picking up its answers.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use serde::Serialize;
+use truenorth::analysis;
+use truenorth::jobs::{Job, JobState};
+use truenorth::run::RunError;
+use truenorth::store::Store;
+use truenorth_protocol::Graph;
+
+use super::args::{Common, Service};
+use super::output::{self, wrong, wrong_hint};
+use super::progress::{self, Bar};
+use super::{hosted, session};
+
+/// Shows and fetches jobs that were sent to a service.
+#[derive(Subcommand, Debug)]
+#[command(after_help = "Example:\n  truenorth jobs list")]
+pub enum Jobs {
+    /// What was sent and how far it has come, the latest first.
+    #[command(after_help = "Example:\n  truenorth jobs list --json")]
+    List(List),
+    /// One job, with what the service says of it now.
+    #[command(after_help = "Example:\n  truenorth jobs show 3f9a")]
+    Show(Show),
+    /// Waits for jobs and keeps their answers, so that the verb that sent them finds them.
+    #[command(after_help = "Example:\n  truenorth jobs fetch --all")]
+    Fetch(Fetch),
+    /// Forgets jobs, so that equal work is sent anew; what the service still runs, it runs on.
+    #[command(after_help = "Example:\n  truenorth jobs forget 3f9a")]
+    Forget(Forget),
+}
+
+#[derive(Args, Debug)]
+pub struct List {
+    #[command(flatten)]
+    common: Common,
+    /// Machine output.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Show {
+    /// The job: its key or id, or how either begins.
+    job: String,
+    #[command(flatten)]
+    service: Service,
+    #[command(flatten)]
+    common: Common,
+    /// Machine output.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Fetch {
+    /// The jobs: keys or ids, or how either begins.
+    #[arg(required_unless_present = "all")]
+    jobs: Vec<String>,
+    /// Every job that a service still has.
+    #[arg(long)]
+    all: bool,
+    #[command(flatten)]
+    service: Service,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Args, Debug)]
+pub struct Forget {
+    /// The jobs: keys or ids, or how either begins.
+    #[arg(required = true)]
+    jobs: Vec<String>,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// A job as it is shown; its graph is left out.
+#[derive(Serialize)]
+struct Shown<'a> {
+    key: &'a str,
+    id: Option<&'a str>,
+    service: &'a str,
+    wire: &'a str,
+    model: &'a str,
+    revision: &'a str,
+    state: JobState,
+    note: &'a str,
+    created: i64,
+    changed: i64,
+    /// What the service says, when it was asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    now: Option<String>,
+}
+
+impl<'a> From<&'a Job> for Shown<'a> {
+    fn from(job: &'a Job) -> Self {
+        Self {
+            key: &job.key,
+            id: job.id.as_deref(),
+            service: &job.service,
+            wire: &job.wire,
+            model: &job.model.name,
+            revision: &job.model.revision,
+            state: job.state,
+            note: &job.note,
+            created: job.created,
+            changed: job.changed,
+            now: None,
+        }
+    }
+}
+
+impl Jobs {
+    pub fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::List(v) => v.run(),
+            Self::Show(v) => v.run(),
+            Self::Fetch(v) => v.run(),
+            Self::Forget(v) => v.run(),
+        }
+    }
+}
+
+impl List {
+    fn run(self) -> anyhow::Result<()> {
+        let jobs = open(&self.common)?.jobs()?;
+        if self.json {
+            return output::json(&jobs.iter().map(Shown::from).collect::<Vec<_>>());
+        }
+        let mut rows =
+            vec![["job", "id", "state", "age", "model", "service", "note"].map(String::from).to_vec()];
+        rows.extend(jobs.iter().map(|job| {
+            vec![
+                short(&job.key),
+                job.id.clone().unwrap_or_else(|| "-".into()),
+                state(job.state).into(),
+                age(job.created),
+                job.model.name.clone(),
+                job.service.clone(),
+                job.note.lines().next().unwrap_or_default().chars().take(60).collect(),
+            ]
+        }));
+        output::table(&rows);
+        Ok(())
+    }
+}
+
+impl Show {
+    fn run(self) -> anyhow::Result<()> {
+        let store = Arc::new(open(&self.common)?);
+        let job = find(&store, &self.job)?;
+        let mut shown = Shown::from(&job);
+        if job.state == JobState::Submitted && !self.common.offline {
+            let client = hosted::of_job(&job, &self.service, &self.common, None)?;
+            shown.now = Some(match client.state(&job)? {
+                None => "it does not know this job".into(),
+                Some(update) if update.description.is_empty() => update.status.as_str().into(),
+                Some(update) => format!("{}: {}", update.status.as_str(), update.description),
+            });
+        }
+        if self.json {
+            return output::json(&shown);
+        }
+        let mut rows = vec![
+            vec!["job".to_owned(), job.key.clone()],
+            vec!["id".into(), job.id.clone().unwrap_or_else(|| "not known".into())],
+            vec!["service".into(), format!("{} ({})", job.service, job.wire)],
+            vec!["model".into(), format!("{} {}", job.model.name, job.model.revision)],
+            vec!["state".into(), format!("{}, sent {} ago", state(job.state), age(job.created))],
+        ];
+        if !job.note.is_empty() {
+            rows.push(vec!["note".into(), job.note.clone()]);
+        }
+        if let Some(now) = &shown.now {
+            rows.push(vec!["the service says".into(), now.clone()]);
+        }
+        output::table(&rows);
+        Ok(())
+    }
+}
+
+impl Fetch {
+    fn run(self) -> anyhow::Result<()> {
+        let store = Arc::new(open(&self.common)?);
+        let wanted: Vec<Job> = if self.all {
+            store.jobs()?.into_iter().filter(|j| j.state == JobState::Submitted).collect()
+        } else {
+            self.jobs.iter().map(|name| find(&store, name)).collect::<Result<_, _>>()?
+        };
+        if let Some(job) = wanted.iter().find(|j| j.state != JobState::Submitted) {
+            return Err(wrong_hint(
+                format!("job {} is {}, so there is nothing to fetch", short(&job.key), state(job.state)),
+                "`jobs list` says which jobs a service still has",
+            ));
+        }
+        let bar = Bar::new("fetching", wanted.len() as u64, "jobs", self.common.quiet);
+        for (i, job) in wanted.iter().enumerate() {
+            if progress::interrupted() {
+                return Err(RunError::Interrupted.into());
+            }
+            let client = hosted::of_job(job, &self.service, &self.common, Some(store.clone()))?;
+            let answer = client.fetch(job, &bar)?;
+            let graph = Graph::from_bytes(&job.graph).context("the journal holds a damaged graph")?;
+            analysis::keep(&store, &job.model, &graph, &answer)?;
+            // Only now: a kill in between fetches it once more and loses nothing.
+            store.put_job(&Job { state: JobState::Done, changed: now(), ..job.clone() })?;
+            bar.set(i as u64 + 1);
+        }
+        drop(bar);
+        eprintln!("{} jobs fetched; run the verb that sent them again to go on", wanted.len());
+        Ok(())
+    }
+}
+
+impl Forget {
+    fn run(self) -> anyhow::Result<()> {
+        let store = open(&self.common)?;
+        let jobs: Vec<Job> = self.jobs.iter().map(|name| find(&store, name)).collect::<Result<_, _>>()?;
+        for job in &jobs {
+            store.forget_job(&job.key)?;
+        }
+        eprintln!("{} jobs forgotten", jobs.len());
+        Ok(())
+    }
+}
+
+fn open(common: &Common) -> anyhow::Result<Store> {
+    session::open_store(common)?.ok_or_else(|| wrong("--no-cache leaves no journal to look at"))
+}
+
+fn find(store: &Store, name: &str) -> anyhow::Result<Job> {
+    let begins =
+        |job: &Job| job.key.starts_with(name) || job.id.as_deref().is_some_and(|id| id.starts_with(name));
+    let mut found: Vec<Job> = store.jobs()?.into_iter().filter(begins).collect();
+    match (found.pop(), found.len()) {
+        (Some(job), 0) => Ok(job),
+        (None, _) => Err(wrong_hint(format!("there is no job `{name}`"), "`jobs list` shows them")),
+        (Some(_), more) => Err(wrong_hint(
+            format!("`{name}` begins the names of {} jobs", more + 1),
+            "give more of the name",
+        )),
+    }
+}
+
+fn short(key: &str) -> String {
+    key.chars().take(12).collect()
+}
+
+fn state(state: JobState) -> &'static str {
+    match state {
+        JobState::Submitting => "sent, not acknowledged",
+        JobState::Submitted => "at the service",
+        JobState::Done => "fetched",
+        JobState::Failed => "failed",
+        JobState::Lost => "lost by the service",
+    }
+}
+
+/// Seconds since 1970.
+fn now() -> i64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
+    i64::try_from(now).unwrap_or(i64::MAX)
+}
+
+fn age(since: i64) -> String {
+    let seconds = now().saturating_sub(since).max(0);
+    match seconds {
+        0..=119 => format!("{seconds} s"),
+        120..=7199 => format!("{} min", seconds / 60),
+        7200..=172_799 => format!("{} h", seconds / 3600),
+        _ => format!("{} d", seconds / 86_400),
+    }
+}

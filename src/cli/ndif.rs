@@ -1,0 +1,160 @@
+//! `ndif`: what a service of hosted models runs, and the key for it.
+
+use std::io::{IsTerminal as _, Read as _};
+
+use anyhow::Context as _;
+use clap::{Args, Subcommand};
+use truenorth::client::Service as Remote;
+
+use super::args::Service;
+use super::output::{self, wrong_hint};
+use super::{hosted, settings};
+
+/// Asks an NDIF service what it runs, and keeps the key for it.
+#[derive(Subcommand, Debug)]
+#[command(after_help = "Example:\n  truenorth ndif status")]
+pub enum Ndif {
+    /// The models, their revisions, and whether they are up.
+    #[command(after_help = "Example:\n  truenorth ndif status Olmo --json")]
+    Status(Status),
+    /// The versions of Python and of the packages on the service.
+    #[command(after_help = "Example:\n  truenorth ndif env")]
+    Env(Plain),
+    /// Whose key is used.
+    #[command(after_help = "Example:\n  truenorth ndif whoami")]
+    Whoami(Plain),
+    /// Keeps a key where nnsight looks for it too. The key is read from the terminal, unseen, or from stdin.
+    #[command(after_help = "Example:\n  truenorth ndif login")]
+    Login(Login),
+}
+
+#[derive(Args, Debug)]
+pub struct Status {
+    /// Shows only models with this in their name.
+    name: Option<String>,
+    #[command(flatten)]
+    plain: Plain,
+}
+
+#[derive(Args, Debug)]
+pub struct Plain {
+    #[command(flatten)]
+    service: Service,
+    /// Machine output.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args, Debug)]
+pub struct Login {
+    #[command(flatten)]
+    service: Service,
+    /// Keeps the key without asking the service whose it is.
+    #[arg(long)]
+    unchecked: bool,
+}
+
+impl Ndif {
+    pub fn run(self) -> anyhow::Result<()> {
+        match self {
+            Self::Status(v) => v.run(),
+            Self::Env(v) => v.env(),
+            Self::Whoami(v) => v.whoami(),
+            Self::Login(v) => v.run(),
+        }
+    }
+}
+
+impl Status {
+    fn run(self) -> anyhow::Result<()> {
+        let mut models = self.plain.open()?.status()?.models();
+        if let Some(name) = &self.name {
+            let name = name.to_lowercase();
+            models.retain(|m| m.model.to_lowercase().contains(&name));
+        }
+        if self.plain.json {
+            return output::json(&models);
+        }
+        if models.is_empty() {
+            eprintln!("no such model is on the service");
+            return Ok(());
+        }
+        let mut rows =
+            vec![["model", "revision", "task", "level", "state", "replicas"].map(String::from).to_vec()];
+        rows.extend(
+            models
+                .into_iter()
+                .map(|m| vec![m.model, m.revision, m.task, m.level, m.state, m.replicas.to_string()]),
+        );
+        output::table(&rows);
+        Ok(())
+    }
+}
+
+impl Plain {
+    fn open(&self) -> anyhow::Result<Remote> {
+        Ok(Remote::open(&hosted::ndif_options(&self.service, None)?)?)
+    }
+
+    fn env(self) -> anyhow::Result<()> {
+        let env = self.open()?.env()?;
+        if self.json {
+            return output::json(&env);
+        }
+        let mut rows = vec![vec!["python".to_owned(), env.python_version]];
+        // A version may stand alone or with what else is known of the package.
+        let version = |v: &serde_json::Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
+        rows.extend(env.packages.iter().map(|(name, v)| vec![name.clone(), version(v)]));
+        output::table(&rows);
+        Ok(())
+    }
+
+    fn whoami(self) -> anyhow::Result<()> {
+        let who = self.open()?.whoami()?;
+        if self.json {
+            return output::json(&who);
+        }
+        match who.email {
+            Some(email) => eprintln!("{email}"),
+            None => eprintln!("the service does not know this key, or asks for none"),
+        }
+        Ok(())
+    }
+}
+
+impl Login {
+    fn run(self) -> anyhow::Result<()> {
+        let key = match &self.service.api_key_file {
+            Some(_) => settings::ndif_key(self.service.api_key_file.as_deref())?.unwrap_or_default(),
+            None if std::io::stdin().is_terminal() => {
+                rpassword::prompt_password("NDIF API key: ").context("can't read a key from the terminal")?
+            }
+            None => {
+                let mut text = String::new();
+                std::io::stdin()
+                    .take(4096)
+                    .read_to_string(&mut text)
+                    .context("can't read a key from stdin")?;
+                text
+            }
+        };
+        let key = key.trim();
+        if key.is_empty() {
+            return Err(wrong_hint("no key was given", "copy it from https://login.ndif.us"));
+        }
+        if !self.unchecked {
+            let mut options = hosted::ndif_options(&self.service, None)?;
+            options.key = Some(truenorth::client::ApiKey::new(key)?);
+            match Remote::open(&options)?.whoami() {
+                Ok(who) => match who.email {
+                    Some(email) => eprintln!("the key is {email}'s"),
+                    None => eprintln!("warning: the service does not know this key, or asks for none"),
+                },
+                Err(error) => eprintln!("warning: the key was not checked: {error}"),
+            }
+        }
+        let path = settings::save_ndif_key(key)?;
+        eprintln!("kept in {}", path.display());
+        Ok(())
+    }
+}

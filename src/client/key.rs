@@ -1,0 +1,72 @@
+//! The user's key. It goes into one header and nowhere else.
+
+use std::fmt;
+
+use reqwest::header::{HeaderName, HeaderValue};
+
+use super::ClientError;
+
+/// The header that carries the key.
+pub(super) const HEADER: HeaderName = HeaderName::from_static("ndif-api-key");
+/// What stands in its place wherever text is shown.
+const REDACTED: &str = "[api key]";
+
+/// An API key. Its text is neither shown nor kept: `Debug` hides it, and errors have it blotted out
+/// even where a service repeats it.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ApiKey(HeaderValue);
+
+impl ApiKey {
+    /// A key as the user gave it; blanks around it are dropped.
+    ///
+    /// # Errors
+    /// When it is empty or holds characters that no header may carry. The error does not show it.
+    pub fn new(text: &str) -> Result<Self, ClientError> {
+        let text = text.trim();
+        let mut value = HeaderValue::from_str(text).map_err(|_| ClientError::Key)?;
+        if text.is_empty() || value.to_str().is_err() {
+            return Err(ClientError::Key);
+        }
+        value.set_sensitive(true);
+        Ok(Self(value))
+    }
+
+    pub(super) fn header(&self) -> HeaderValue {
+        self.0.clone()
+    }
+
+    /// The text without the key in it.
+    pub(super) fn blot(&self, text: &str) -> String {
+        match self.0.to_str() {
+            Ok(key) if text.contains(key) => text.replace(key, REDACTED),
+            _ => text.to_owned(),
+        }
+    }
+}
+
+impl fmt::Debug for ApiKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("ApiKey(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_not_shown() {
+        let key = ApiKey::new(" s3cret \n").unwrap();
+        assert_eq!(format!("{key:?} {:?}", key.header()), "ApiKey(…) Sensitive");
+        assert_eq!(key.header().to_str().unwrap(), "s3cret");
+        assert_eq!(key.blot("no such key: s3cret"), "no such key: [api key]");
+    }
+
+    #[test]
+    fn what_no_header_may_carry_is_refused_unseen() {
+        for bad in ["", "  ", "a\nb", "schlüssel"] {
+            let error = ApiKey::new(bad).unwrap_err();
+            assert!(bad.trim().is_empty() || !format!("{error:?} {error}").contains(bad.trim()), "{bad:?}");
+        }
+    }
+}

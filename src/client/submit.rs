@@ -1,0 +1,150 @@
+//! Sending a job. The one thing that is never repeated, unless it is certain that the service did
+//! not take it, or promised to notice.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use reqwest::StatusCode;
+use reqwest::multipart::{Form, Part};
+use tokio::time::timeout;
+use truenorth_protocol::job::{Envelope, Update};
+
+use super::ClientError;
+use super::http::{Http, NNSIGHT};
+use super::retry::{Tries, asked};
+use super::see::See;
+
+const DOING: &str = "sending a job";
+
+/// What is sent.
+pub(super) struct Parcel {
+    pub envelope: String,
+    /// The payload, compressed if the envelope says so.
+    pub payload: Bytes,
+    /// A name under which the service recognises a repeat; none where services know of no such thing.
+    pub repeat: Option<String>,
+}
+
+impl Parcel {
+    pub(super) fn new(
+        envelope: &Envelope,
+        payload: Bytes,
+        repeat: Option<String>,
+    ) -> Result<Self, ClientError> {
+        let envelope = serde_json::to_string(envelope)
+            .map_err(|e| ClientError::Setup { what: "the envelope of a job", source: e.into() })?;
+        Ok(Self { envelope, payload, repeat })
+    }
+}
+
+/// How sending ended.
+pub(super) enum Sent {
+    /// The service has it.
+    Taken(Update),
+    /// The service may have it.
+    Unknown(ClientError),
+}
+
+/// Sends a job.
+///
+/// # Errors
+/// Only where it is certain that the service did not take the job. Among them
+/// [`ClientError::Interrupted`], when the user wanted to stop before anything was sent.
+pub(super) async fn submit(http: &Http, parcel: &Parcel, see: &See<'_>) -> Result<Sent, ClientError> {
+    let mut tries = Tries::new(http.times.backoff);
+    // Once a try ended in doubt, a later refusal does not mean that the service has nothing.
+    let mut doubt = None;
+    let end = |doubt: Option<ClientError>, error| doubt.map_or(Err(error), |doubt| Ok(Sent::Unknown(doubt)));
+    loop {
+        if see.stopping() {
+            return end(doubt, ClientError::Interrupted);
+        }
+        let (failed, after) = match once(http, parcel, see).await {
+            Once::Taken(update) => return Ok(Sent::Taken(update)),
+            Once::No(error) => return end(doubt, error),
+            Once::NotYet(error, after) => (error, after),
+            Once::Unknown(error) if parcel.repeat.is_none() => return Ok(Sent::Unknown(error)),
+            Once::Unknown(error) => (doubt.replace(error).unwrap_or(ClientError::Interrupted), None),
+        };
+        let Some(wait) = tries.again(after) else { return end(doubt, failed) };
+        let why = doubt.as_ref().unwrap_or(&failed);
+        see.say(&format!("{why}; sending it in {:.1} s", wait.as_secs_f32()));
+        if see.sleep(wait).await.is_err() {
+            return end(doubt, ClientError::Interrupted);
+        }
+    }
+}
+
+enum Once {
+    Taken(Update),
+    /// Refused for good.
+    No(ClientError),
+    /// Not taken, and worth another try.
+    NotYet(ClientError, Option<std::time::Duration>),
+    /// Perhaps taken.
+    Unknown(ClientError),
+}
+
+async fn once(http: &Http, parcel: &Parcel, see: &See<'_>) -> Once {
+    let bytes = parcel.payload.len() as u64;
+    let part = Part::stream_with_length(parcel.payload.clone(), bytes).file_name("request");
+    let part = match part.mime_str("application/octet-stream") {
+        Ok(part) => part,
+        Err(error) => return Once::No(ClientError::Setup { what: "a form", source: error.into() }),
+    };
+    let form = Form::new().text("data", parcel.envelope.clone()).part("blob", part);
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let mut request = http
+        .job("/request")
+        .header("ndif-timestamp", format!("{:.6}", since.as_secs_f64()))
+        .header("nnsight-version", NNSIGHT)
+        .header("python-version", concat!("truenorth ", env!("CARGO_PKG_VERSION")))
+        .multipart(form);
+    if let Some(repeat) = &parcel.repeat {
+        request = request.header("idempotency-key", repeat);
+    }
+    let upload = std::time::Duration::from_secs(bytes / http.times.slowest.max(1));
+    let time = http.times.connect + http.times.answer + upload;
+    let sending = async {
+        let response = http.send_within(request, time, DOING).await?;
+        http.read(response, DOING).await
+    };
+    tokio::pin!(sending);
+    let got = tokio::select! {
+        got = &mut sending => got,
+        () = see.stopped() => {
+            // The receipt is worth a moment: without it nobody knows whether the job runs.
+            see.say("stopping as soon as the service confirms the job");
+            match timeout(http.times.receipt, &mut sending).await {
+                Ok(got) => got,
+                Err(_) => return Once::Unknown(ClientError::Interrupted),
+            }
+        }
+    };
+    let got = match got {
+        Ok(got) => got,
+        Err(error @ ClientError::Unreachable { .. }) => return Once::NotYet(error, None),
+        Err(error) => return Once::Unknown(error),
+    };
+    match got.status {
+        status if status.is_success() => match got.json::<Update>(http, DOING) {
+            Ok(update) if !update.id.is_empty() => Once::Taken(update),
+            Ok(_) => Once::Unknown(ClientError::Message { doing: DOING, source: None }),
+            Err(error) => Once::Unknown(error),
+        },
+        StatusCode::TOO_MANY_REQUESTS | StatusCode::SERVICE_UNAVAILABLE => {
+            let error = http.refusal(&got, DOING);
+            match asked(&got.headers) {
+                Some(after) => Once::NotYet(error, Some(after)),
+                None => Once::No(error),
+            }
+        }
+        StatusCode::PAYLOAD_TOO_LARGE => match http.refusal(&got, DOING) {
+            ClientError::Refused { detail, .. } => Once::No(ClientError::PayloadTooLarge { bytes, detail }),
+            other => Once::No(other),
+        },
+        // A server that fell over, or a gateway that heard nothing from it, may have passed the job on.
+        status if status.is_server_error() => Once::Unknown(http.refusal(&got, DOING)),
+        _ => Once::No(http.refusal(&got, DOING)),
+    }
+}

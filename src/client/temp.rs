@@ -1,0 +1,112 @@
+//! Results while they come in: in temporary files without a name, or in memory where they came there.
+
+use std::fs::File;
+use std::io::{self, BufReader, Cursor, Read, Seek, SeekFrom, Write as _};
+use std::path::PathBuf;
+
+use truenorth_protocol::frame::{self, FrameError};
+
+use super::ClientError;
+
+/// Bytes read and written at a time.
+const CHUNK: usize = 128 << 10;
+
+/// Where temporary files are made.
+#[derive(Clone, Debug)]
+pub(super) struct Temp(pub Option<PathBuf>);
+
+impl Temp {
+    pub(super) fn file(&self) -> Result<File, ClientError> {
+        let made = self.0.as_ref().map_or_else(tempfile::tempfile, tempfile::tempfile_in);
+        made.map_err(|source| self.fail(source))
+    }
+
+    pub(super) fn fail(&self, source: io::Error) -> ClientError {
+        let folder = self.0.clone().unwrap_or_else(std::env::temp_dir);
+        ClientError::Disk { folder: folder.display().to_string(), source }
+    }
+}
+
+/// Bytes of a result.
+#[derive(Debug)]
+pub(super) enum Body {
+    File(File),
+    Memory(Cursor<Vec<u8>>),
+}
+
+impl Read for Body {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::File(file) => file.read(out),
+            Self::Memory(bytes) => bytes.read(out),
+        }
+    }
+}
+
+impl Seek for Body {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match self {
+            Self::File(file) => file.seek(to),
+            Self::Memory(bytes) => bytes.seek(to),
+        }
+    }
+}
+
+/// A result as it came.
+#[derive(Debug)]
+pub(super) struct Packed {
+    pub body: Body,
+    pub compressed: bool,
+    /// The most bytes that may come out.
+    pub cap: usize,
+    pub temp: Temp,
+}
+
+impl Packed {
+    /// The unpacked bytes as a stream.
+    pub(super) fn stream(self) -> Result<Box<dyn Read>, ClientError> {
+        let body = BufReader::with_capacity(CHUNK, self.body);
+        Ok(if self.compressed { Box::new(frame::Reader::new(body, self.cap)?) } else { Box::new(body) })
+    }
+
+    /// The unpacked bytes where every part can be reached.
+    pub(super) fn seekable(self) -> Result<BufReader<Body>, ClientError> {
+        if !self.compressed {
+            return Ok(BufReader::with_capacity(CHUNK, self.body));
+        }
+        let temp = self.temp.clone();
+        let (mut from, mut file) = (self.stream()?, temp.file()?);
+        let mut chunk = vec![0; CHUNK];
+        loop {
+            match from.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(n) => file.write_all(&chunk[..n]).map_err(|e| temp.fail(e))?,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(unpacking(error)),
+            }
+        }
+        file.rewind().map_err(|e| temp.fail(e))?;
+        Ok(BufReader::with_capacity(CHUNK, Body::File(file)))
+    }
+}
+
+/// What went wrong while reading from [`Packed::stream`].
+fn unpacking(error: io::Error) -> ClientError {
+    match too_large(&error) {
+        Some(limit) => FrameError::TooLarge { limit }.into(),
+        None => FrameError::Damaged(error).into(),
+    }
+}
+
+/// The cap that was passed, if that is what went wrong somewhere below.
+pub(super) fn too_large(error: &(dyn std::error::Error + 'static)) -> Option<usize> {
+    let mut cause = Some(error);
+    while let Some(at) = cause {
+        let inside = at.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
+        if let Some(FrameError::TooLarge { limit }) = inside.and_then(|e| e.downcast_ref()) {
+            return Some(*limit);
+        }
+        cause = at.source();
+    }
+    None
+}

@@ -1,0 +1,43 @@
+//! What a payload is made of and an answer is read from: all in which services differ.
+
+mod graph;
+mod nnsight;
+
+use truenorth_protocol::nnsight::ModelKey;
+use truenorth_protocol::{Answer, Checked, ModelInfo};
+
+use super::ClientError;
+use super::temp::Packed;
+
+pub(super) use graph::GraphWire;
+pub(super) use nnsight::NnsightWire;
+
+/// Graphs to payloads, results to answers.
+pub(super) trait Wire: Send + Sync {
+    /// Its name in the journal.
+    fn name(&self) -> &'static str;
+
+    /// The model as far as graphs are concerned.
+    fn info(&self) -> &ModelInfo;
+
+    /// What the service calls the model.
+    fn model_key(&self) -> String;
+
+    /// The model as NDIF's status lists it; none where there is but one.
+    fn hosted(&self) -> Option<&ModelKey>;
+
+    /// What numbers come back as, which is part of what tells jobs apart.
+    fn reply(&self) -> String;
+
+    /// Whether the service recognises a job that is sent a second time.
+    fn repeatable(&self) -> bool;
+
+    /// The payload, not compressed. `job` is a name that no other job has.
+    fn payload(&self, checked: &Checked, job: &str) -> Result<Vec<u8>, ClientError>;
+
+    /// The answer out of a result.
+    fn answer(&self, checked: &Checked, packed: Packed) -> Result<Answer, ClientError>;
+
+    /// Tokens after which the model means to stop.
+    fn stop_tokens(&self) -> Vec<u32>;
+}

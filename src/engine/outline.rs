@@ -1,0 +1,123 @@
+//! A model without its weights: what a graph is checked against, and where its parts are, when it
+//! runs somewhere else.
+
+use std::path::Path;
+
+use truenorth_protocol::ModelInfo;
+use truenorth_protocol::nnsight::Modules;
+
+use super::config::Config;
+use super::error::EngineError;
+use super::load::read_outline;
+use super::words::Words;
+
+/// Architecture and tokenizer of a model.
+pub struct Outline {
+    /// The model as far as graphs are concerned; its numeric path is empty, because nothing here
+    /// computes.
+    pub info: ModelInfo,
+    /// Where transformers keeps its parts.
+    pub modules: Modules,
+    /// Its tokenizer.
+    pub words: Words,
+}
+
+impl Outline {
+    /// Reads `config.json`, and the tokenizer where there is one, from a folder; or the metadata of a
+    /// GGUF file. Weights are neither needed nor read.
+    ///
+    /// # Errors
+    /// When a file is missing or damaged, or the architecture is not one that is known here.
+    pub fn open(path: &Path, name: &str, revision: &str) -> Result<Self, EngineError> {
+        let (json, tokenizer) = read_outline(path)?;
+        let config = Config::parse(&json)?;
+        let nested = json.get("model_type").and_then(|t| t.as_str()) == Some("gemma3");
+        Ok(Self {
+            info: info(&config, name, revision, String::new()),
+            modules: modules(&config, nested),
+            words: Words::new(name, tokenizer, &config),
+        })
+    }
+}
+
+/// A model as far as graphs are concerned.
+pub(super) fn info(config: &Config, name: &str, revision: &str, path: String) -> ModelInfo {
+    let count = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+    ModelInfo {
+        name: name.to_owned(),
+        revision: revision.to_owned(),
+        family: config.family.name.into(),
+        layers: count(config.layers()),
+        hidden: count(config.hidden),
+        vocab: count(config.vocab),
+        context: count(config.context),
+        path,
+    }
+}
+
+/// Module paths out of the family's tensor names. `nested` for a model that also sees, whose text
+/// half lies one level deeper.
+fn modules(config: &Config, nested: bool) -> Modules {
+    let names = &config.family.names;
+    let module = |tensor: &str| tensor.split('.').next().unwrap_or_default().to_owned();
+    let place = |path: &str| match path.strip_prefix("model.") {
+        Some(rest) if nested => format!("model.language_model.{rest}"),
+        _ => path.to_owned(),
+    };
+    Modules {
+        blocks: place(names.blocks),
+        attn: module(names.qkv[0]),
+        attn_post: names.attn_post.map(str::to_owned),
+        mlp_norm: names.mlp_norm.map(str::to_owned),
+        mlp: module(names.down),
+        mlp_post: names.mlp_post.map(str::to_owned),
+        norm: place(names.norm),
+        head: names.head.to_owned(),
+        parallel: config.parallel,
+        logit_softcap: config.logit_softcap,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(family: &str) -> Outline {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/families").join(family);
+        Outline::open(&folder, family, "main").unwrap()
+    }
+
+    #[test]
+    fn parts_are_where_transformers_keeps_them() {
+        let m = of("olmo3").modules;
+        assert_eq!(
+            (m.blocks.as_str(), m.attn.as_str(), m.mlp.as_str()),
+            ("model.layers", "self_attn", "mlp")
+        );
+        assert_eq!(
+            (m.mlp_norm.as_deref(), m.mlp_post.as_deref()),
+            (None, Some("post_feedforward_layernorm"))
+        );
+        let m = of("gpt2").modules;
+        assert_eq!(
+            (m.blocks.as_str(), m.attn.as_str(), m.norm.as_str()),
+            ("transformer.h", "attn", "transformer.ln_f")
+        );
+        let m = of("gpt_neox").modules;
+        assert!(m.parallel && m.attn == "attention" && m.head == "embed_out");
+        assert!(of("gemma2").modules.logit_softcap.is_some());
+    }
+
+    #[test]
+    fn it_says_what_the_engine_says() {
+        use crate::engine::{Engine, EngineOptions};
+        use crate::run::Runner;
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/families/llama");
+        let options =
+            EngineOptions { name: "llama".into(), revision: "main".into(), ..EngineOptions::default() };
+        let engine = Engine::open(&folder, &options).unwrap();
+        let outline = of("llama");
+        assert_eq!(outline.info, ModelInfo { path: String::new(), ..engine.info().clone() });
+        assert_eq!(outline.words.stop(), engine.stop_tokens());
+    }
+}

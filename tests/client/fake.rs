@@ -1,0 +1,518 @@
+//! A service that keeps to a script: both wires' job life, with faults put in where a test wants them.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::ws::{Message, WebSocket, WebSocketUpgrade};
+use axum::extract::{Multipart, Path, State};
+use axum::http::{HeaderMap, HeaderName, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use axum::routing::{get, post};
+use serde_json::{Value as Json, json};
+use tokio::sync::mpsc;
+use truenorth_protocol::graph::{CheckLimits, Dim, Op, ValueKind, answer_to_bytes};
+use truenorth_protocol::job::{Envelope, Status, Update};
+use truenorth_protocol::{Answer, Checked, Graph, ModelInfo, Prompt, Tensor, Value, frame};
+
+/// What happens to one `POST /request`.
+#[derive(Clone, Debug)]
+pub enum Post {
+    /// The job is taken.
+    Take,
+    /// The job is not taken, and this is said instead.
+    Refuse(u16, Vec<(&'static str, String)>, &'static str),
+    /// The job is taken, and the answer is this instead of a receipt.
+    TakeAndSay(u16, &'static str),
+    /// The job is taken, and the answer never comes.
+    TakeAndHang,
+    /// The job is taken, and the receipt comes late.
+    TakeSlowly(Duration),
+    /// Nothing is taken, and the answer never comes.
+    Hang,
+}
+
+/// What happens to one `GET /response/{id}`.
+#[derive(Clone, Debug)]
+pub enum Poll {
+    Missing,
+    At(Status, &'static str),
+    Say(u16, Vec<(&'static str, String)>, &'static str),
+}
+
+/// What happens to one `GET /result/{id}`.
+#[derive(Clone, Debug)]
+pub enum Fetch {
+    Whole,
+    /// So many bytes, then the connection breaks; the length was announced.
+    Cut(usize),
+    /// So many bytes, and an orderly end, without a length.
+    Short(usize),
+    /// A byte now and then.
+    Drip(Duration),
+    /// Another length in the header than bytes in the body.
+    Claims(u64),
+    Say(u16, &'static str),
+    Redirect(String),
+    /// These bytes instead.
+    Instead(Vec<u8>),
+}
+
+/// What the socket does.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Line {
+    /// There is none.
+    None,
+    /// It tells everything.
+    Tells,
+    /// It tells everything up to `RUNNING`, then it drops.
+    Drops,
+    /// It opens and says nothing but its session.
+    Silent,
+    /// The last frame is this.
+    Ends(Vec<u8>),
+}
+
+pub struct Script {
+    pub posts: VecDeque<Post>,
+    pub polls: VecDeque<Poll>,
+    pub fetches: VecDeque<Fetch>,
+    pub line: Line,
+    /// The key without which there is only 401.
+    pub key: Option<&'static str>,
+    /// Whether parts of results are given.
+    pub ranges: bool,
+    pub etag: bool,
+    /// Whether a job ends in this.
+    pub error: Option<&'static str>,
+    /// What `/status` says.
+    pub status: Option<Json>,
+    /// A result for wires whose payload the fake can't run.
+    pub result: Option<Vec<u8>>,
+    /// Between frames of a socket.
+    pub pace: Duration,
+}
+
+impl Default for Script {
+    fn default() -> Self {
+        Self {
+            posts: VecDeque::new(),
+            polls: VecDeque::new(),
+            fetches: VecDeque::new(),
+            line: Line::Tells,
+            key: None,
+            ranges: true,
+            etag: true,
+            error: None,
+            status: None,
+            result: None,
+            pace: Duration::from_millis(2),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Kept {
+    result: Vec<u8>,
+    session: String,
+}
+
+/// What the fake has seen.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub method: String,
+    pub path: String,
+    pub headers: HeaderMap,
+}
+
+#[derive(Default)]
+pub struct Board {
+    pub script: Mutex<Script>,
+    pub posts: AtomicUsize,
+    pub taken: AtomicUsize,
+    pub most: AtomicUsize,
+    now: AtomicUsize,
+    jobs: Mutex<HashMap<String, Kept>>,
+    repeats: Mutex<HashMap<String, String>>,
+    sockets: Mutex<HashMap<String, mpsc::UnboundedSender<Message>>>,
+    pub seen: Mutex<Vec<Seen>>,
+}
+
+/// A running fake.
+pub struct Fake {
+    pub url: String,
+    pub board: Arc<Board>,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Drop for Fake {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
+pub fn info() -> ModelInfo {
+    ModelInfo {
+        name: "toy/model".into(),
+        revision: "main".into(),
+        family: "llama".into(),
+        layers: 2,
+        hidden: 4,
+        vocab: 50_000,
+        context: 64,
+        path: "fake/f32".into(),
+    }
+}
+
+/// The numbers that the fake answers a graph with: the first token of the first prompt everywhere.
+pub fn answer(checked: &Checked) -> Answer {
+    let graph = checked.graph();
+    let first = match &graph.groups[0].prompts[0] {
+        Prompt::Tokens(tokens) => tokens[0] as f32,
+        Prompt::Text(text) => text.len() as f32,
+    };
+    let mut answer = Answer::default();
+    for op in &graph.nodes {
+        let Op::Save { name, value } = op else { continue };
+        let ValueKind::Tensor { shape, .. } = &checked.kinds()[value.0 as usize] else { panic!("no tensor") };
+        let shape: Vec<usize> =
+            shape.0.iter().map(|d| if let Dim::Fixed(n) = d { *n } else { panic!("packed") }).collect();
+        let count = shape.iter().product();
+        let tensor = Tensor::from_f32(shape, &vec![first; count]).unwrap();
+        answer.values.insert(name.clone(), Value::Tensor { tensor, rows: None });
+    }
+    answer
+}
+
+impl Fake {
+    pub fn new(script: Script) -> Self {
+        let runtime =
+            tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+        let board = Arc::new(Board { script: Mutex::new(script), ..Board::default() });
+        let app = Router::new()
+            .route("/model", get(model))
+            .route("/encode", post(encode))
+            .route("/request", post(request))
+            .route("/request/{id}", axum::routing::delete(cancel))
+            .route("/subscribe", get(subscribe))
+            .route("/response/{id}", get(response))
+            .route("/result/{id}", get(result))
+            .route("/status", get(status))
+            .route("/env", get(env))
+            .route("/whoami", get(whoami))
+            .layer(axum::middleware::from_fn_with_state(board.clone(), note))
+            .layer(axum::extract::DefaultBodyLimit::disable())
+            .with_state(board.clone());
+        let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap());
+        runtime.spawn(async move { axum::serve(listener, app).await.unwrap() });
+        Self { url, board, runtime: Some(runtime) }
+    }
+
+    pub fn posts(&self) -> usize {
+        self.board.posts.load(Ordering::SeqCst)
+    }
+
+    pub fn taken(&self) -> usize {
+        self.board.taken.load(Ordering::SeqCst)
+    }
+
+    pub fn script(&self, change: impl FnOnce(&mut Script)) {
+        change(&mut self.board.script.lock().unwrap());
+    }
+
+    pub fn seen(&self, start: &str) -> Vec<Seen> {
+        self.board.seen.lock().unwrap().iter().filter(|s| s.path.starts_with(start)).cloned().collect()
+    }
+}
+
+type Shared = State<Arc<Board>>;
+
+async fn note(
+    State(board): Shared,
+    request: axum::extract::Request,
+    next: axum::middleware::Next,
+) -> Response {
+    let headers = request.headers().clone();
+    let seen = Seen {
+        method: request.method().to_string(),
+        path: request.uri().path().to_owned(),
+        headers: headers.clone(),
+    };
+    board.seen.lock().unwrap().push(seen);
+    let key = board.script.lock().unwrap().key;
+    if let Some(key) = key
+        && headers.get("ndif-api-key").and_then(|k| k.to_str().ok()) != Some(key)
+    {
+        if request.uri().path() == "/request" {
+            board.posts.fetch_add(1, Ordering::SeqCst);
+        }
+        let sent = headers.get("ndif-api-key").and_then(|k| k.to_str().ok()).unwrap_or("none");
+        return say(401, &[], &format!("no such key: {sent}"));
+    }
+    next.run(request).await
+}
+
+fn say(status: u16, headers: &[(&'static str, String)], detail: &str) -> Response {
+    let mut response =
+        (StatusCode::from_u16(status).unwrap(), axum::Json(json!({ "detail": detail }))).into_response();
+    for (name, value) in headers {
+        response.headers_mut().insert(HeaderName::from_static(name), value.parse().unwrap());
+    }
+    response
+}
+
+async fn model() -> axum::Json<Json> {
+    axum::Json(json!({ "info": info(), "stop_tokens": [2], "protocol": 1 }))
+}
+
+async fn encode(axum::Json(body): axum::Json<Json>) -> axum::Json<Json> {
+    let texts = body["texts"].as_array().unwrap();
+    let tokens: Vec<Vec<u32>> =
+        texts.iter().map(|t| t.as_str().unwrap().bytes().map(u32::from).collect()).collect();
+    axum::Json(json!({ "tokens": tokens }))
+}
+
+async fn cancel() -> Response {
+    say(200, &[], "cancelled")
+}
+
+async fn status(State(board): Shared) -> Response {
+    match board.script.lock().unwrap().status.clone() {
+        Some(status) => axum::Json(status).into_response(),
+        None => say(404, &[], "no status"),
+    }
+}
+
+async fn env() -> axum::Json<Json> {
+    axum::Json(
+        json!({ "python_version": "3.12.1 (main)", "packages": { "torch": "2.8.0", "nnsight": "0.8.1" } }),
+    )
+}
+
+async fn whoami() -> axum::Json<Json> {
+    axum::Json(json!({ "email": "me@example.org", "tags": ["tier:1"] }))
+}
+
+async fn request(State(board): Shared, headers: HeaderMap, mut form: Multipart) -> Response {
+    board.posts.fetch_add(1, Ordering::SeqCst);
+    let plan = board.script.lock().unwrap().posts.pop_front().unwrap_or(Post::Take);
+    if let Post::Hang = plan {
+        tokio::time::sleep(Duration::from_secs(30)).await;
+    }
+    let (mut envelope, mut blob) = (None, None);
+    while let Some(field) = form.next_field().await.unwrap() {
+        match field.name().unwrap() {
+            "data" => {
+                envelope = Some(serde_json::from_str::<Envelope>(&field.text().await.unwrap()).unwrap())
+            }
+            "blob" => {
+                assert_eq!(field.file_name(), Some("request"));
+                assert_eq!(field.content_type(), Some("application/octet-stream"));
+                blob = Some(field.bytes().await.unwrap());
+            }
+            other => panic!("field {other}"),
+        }
+    }
+    let (envelope, blob) = (envelope.unwrap(), blob.unwrap());
+    if let Post::Refuse(status, headers, detail) = &plan {
+        return say(*status, headers, detail);
+    }
+    let repeat = headers.get("idempotency-key").map(|k| k.to_str().unwrap().to_owned());
+    let known = repeat.as_ref().and_then(|r| board.repeats.lock().unwrap().get(r).cloned());
+    let id = match known {
+        Some(id) => id,
+        None => take(&board, &envelope, &blob, repeat),
+    };
+    match plan {
+        Post::TakeAndSay(status, detail) => return say(status, &[], detail),
+        Post::TakeAndHang => tokio::time::sleep(Duration::from_secs(30)).await,
+        Post::TakeSlowly(time) => tokio::time::sleep(time).await,
+        _ => {}
+    }
+    let update =
+        Update { id, status: Status::Received, description: "got it".into(), data: None, meta: None };
+    axum::Json(update).into_response()
+}
+
+fn take(board: &Arc<Board>, envelope: &Envelope, blob: &Bytes, repeat: Option<String>) -> String {
+    let n = board.taken.fetch_add(1, Ordering::SeqCst);
+    board.most.fetch_max(board.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+    let id = format!("job-{n}");
+    let result = board.script.lock().unwrap().result.clone();
+    let result = result.unwrap_or_else(|| {
+        let bytes = if envelope.compress { frame::decompress(blob, 1 << 30).unwrap() } else { blob.to_vec() };
+        let checked = Graph::from_bytes(&bytes).unwrap().check(&info(), &CheckLimits::default()).unwrap();
+        assert_eq!(envelope.model_key, info().name);
+        let bytes = answer_to_bytes(&answer(&checked)).unwrap();
+        if envelope.compress { frame::compress(&bytes).unwrap() } else { bytes }
+    });
+    let kept = Kept { result, session: envelope.session_id.clone() };
+    board.jobs.lock().unwrap().insert(id.clone(), kept.clone());
+    if let Some(repeat) = repeat {
+        board.repeats.lock().unwrap().insert(repeat, id.clone());
+    }
+    if let Some(socket) = board.sockets.lock().unwrap().get(&kept.session).cloned() {
+        tokio::spawn(tell(board.clone(), id.clone(), socket));
+    }
+    id
+}
+
+fn completed(id: &str) -> Update {
+    Update {
+        id: id.to_owned(),
+        status: Status::Completed,
+        description: String::new(),
+        data: Some(format!("/result/{id}").into()),
+        meta: None,
+    }
+}
+
+async fn tell(board: Arc<Board>, id: String, socket: mpsc::UnboundedSender<Message>) {
+    let (line, error, pace) = {
+        let script = board.script.lock().unwrap();
+        (script.line.clone(), script.error, script.pace)
+    };
+    if line == Line::Silent {
+        return;
+    }
+    let send = |status, description: &str| {
+        let update =
+            Update { id: id.clone(), status, description: description.into(), data: None, meta: None };
+        let _ = socket.send(Message::Text(serde_json::to_string(&update).unwrap().into()));
+    };
+    for (status, words) in [
+        (Status::Received, "got it"),
+        (Status::Queued, "position 3"),
+        (Status::Queued, "position 1"),
+        (Status::Running, ""),
+        (Status::Log, "half way\x1b[31m"),
+        (Status::Other("THAWING".into()), "soon"),
+    ] {
+        send(status, words);
+        tokio::time::sleep(pace).await;
+    }
+    match (line, error) {
+        (Line::Drops, _) => {
+            board.sockets.lock().unwrap().clear();
+        }
+        (Line::Ends(bytes), _) => {
+            let _ = socket.send(Message::Binary(bytes.into()));
+        }
+        (_, Some(error)) => send(Status::Error, error),
+        _ => {
+            let _ = socket.send(Message::Text(serde_json::to_string(&completed(&id)).unwrap().into()));
+        }
+    }
+}
+
+async fn subscribe(State(board): Shared, upgrade: WebSocketUpgrade) -> Response {
+    if board.script.lock().unwrap().line == Line::None {
+        return say(404, &[], "no sockets here");
+    }
+    upgrade.on_upgrade(move |socket| serve(board, socket))
+}
+
+async fn serve(board: Arc<Board>, mut socket: WebSocket) {
+    let session = format!("session-{}", uuid::Uuid::new_v4());
+    let (sender, mut messages) = mpsc::unbounded_channel();
+    board.sockets.lock().unwrap().insert(session.clone(), sender);
+    let first = json!({ "session_id": session }).to_string();
+    if socket.send(Message::Text(first.into())).await.is_err() {
+        return;
+    }
+    loop {
+        tokio::select! {
+            message = messages.recv() => match message {
+                Some(message) => if socket.send(message).await.is_err() { return },
+                // The socket drops without a word.
+                None => return,
+            },
+            heard = socket.recv() => if !matches!(heard, Some(Ok(_))) { return },
+        }
+    }
+}
+
+async fn response(State(board): Shared, Path(id): Path<String>) -> Response {
+    let (plan, error) = {
+        let mut script = board.script.lock().unwrap();
+        (script.polls.pop_front(), script.error)
+    };
+    let update = |status, words: &str| {
+        let update = Update { id: id.clone(), status, description: words.into(), data: None, meta: None };
+        axum::Json(update).into_response()
+    };
+    if !board.jobs.lock().unwrap().contains_key(&id) {
+        return say(404, &[], "no such job");
+    }
+    match (plan, error) {
+        (Some(Poll::Missing), _) => say(404, &[], "no status yet"),
+        (Some(Poll::At(status, words)), _) => update(status, words),
+        (Some(Poll::Say(status, headers, detail)), _) => say(status, &headers, detail),
+        (None, Some(error)) => update(Status::Error, error),
+        (None, None) => axum::Json(completed(&id)).into_response(),
+    }
+}
+
+async fn result(State(board): Shared, Path(id): Path<String>, headers: HeaderMap) -> Response {
+    let Some(kept) = board.jobs.lock().unwrap().get(&id).cloned() else {
+        return say(404, &[], "no such result");
+    };
+    let (plan, ranges, etag) = {
+        let mut script = board.script.lock().unwrap();
+        (script.fetches.pop_front().unwrap_or(Fetch::Whole), script.ranges, script.etag)
+    };
+    let whole = kept.result;
+    let asked = headers
+        .get(header::RANGE)
+        .and_then(|r| r.to_str().ok()?.strip_prefix("bytes=")?.strip_suffix('-')?.parse::<usize>().ok());
+    let asked = asked.filter(|_| ranges && headers.get(header::IF_RANGE).is_some_and(|t| t == "\"tag\""));
+    let from = asked.unwrap_or(0).min(whole.len());
+    let rest = whole[from..].to_vec();
+    let mut answer = Response::builder().status(if asked.is_some() { 206 } else { 200 });
+    if etag {
+        answer = answer.header(header::ETAG, "\"tag\"");
+    }
+    if asked.is_some() {
+        answer =
+            answer.header(header::CONTENT_RANGE, format!("bytes {from}-{}/{}", whole.len() - 1, whole.len()));
+    }
+    let length = rest.len();
+    let body = match plan {
+        Fetch::Whole => {
+            board.now.fetch_sub(1, Ordering::SeqCst);
+            Body::from(rest)
+        }
+        Fetch::Cut(n) => {
+            answer = answer.header(header::CONTENT_LENGTH, length);
+            let part = Bytes::from(rest[..n.min(length)].to_vec());
+            let broken = Err(std::io::Error::other("cut"));
+            Body::from_stream(futures_util::stream::iter([Ok(part), broken]))
+        }
+        Fetch::Short(n) => {
+            let part = Ok::<_, std::io::Error>(Bytes::from(rest[..n.min(length)].to_vec()));
+            Body::from_stream(futures_util::stream::iter([part]))
+        }
+        Fetch::Drip(pause) => {
+            let bytes = futures_util::stream::unfold(rest.into_iter(), move |mut rest| async move {
+                tokio::time::sleep(pause).await;
+                rest.next().map(|b| (Ok::<_, std::io::Error>(Bytes::from(vec![b])), rest))
+            });
+            Body::from_stream(bytes)
+        }
+        Fetch::Claims(n) => {
+            answer = answer.header(header::CONTENT_LENGTH, n);
+            let part = Ok::<_, std::io::Error>(Bytes::from(rest));
+            Body::from_stream(futures_util::stream::iter([part]))
+        }
+        Fetch::Say(status, detail) => return say(status, &[], detail),
+        Fetch::Redirect(to) => return say(302, &[("location", to)], "elsewhere"),
+        Fetch::Instead(bytes) => Body::from(bytes),
+    };
+    answer.body(body).unwrap()
+}

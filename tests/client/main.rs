@@ -1,0 +1,20 @@
+//! The client against a service that keeps to a script. In every test the service counts how often a
+//! job was sent.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
+mod fake;
+mod interrupt;
+mod journal;
+mod many;
+mod ndif;
+mod result;
+mod submit;
+mod support;
+mod torch;
+mod wait;

@@ -1,0 +1,249 @@
+//! The verbs on a server: the same files as in this process, jobs in a journal, nothing sent twice.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
+
+mod support;
+
+use std::io::{BufRead as _, BufReader};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+
+use safetensors::SafeTensors;
+use serde_json::Value as Json;
+use support::{MODEL, ok, relative, run, study_place};
+
+/// A server of the tiny model on a free port.
+struct Server {
+    child: Child,
+    url: String,
+}
+
+impl Server {
+    fn start(spool: &Path, more: &[&str]) -> Self {
+        let mut child = Command::new(support::binary())
+            .args(["serve", "--model", MODEL, "--listen", "127.0.0.1:0", "--quiet", "--spool"])
+            .arg(spool)
+            .args(more)
+            .env("TRUENORTH_CACHE", spool.join("cache"))
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut url = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
+        assert!(url.starts_with("http://127.0.0.1:"), "{url}");
+        Self { child, url: url.trim().to_owned() }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn floats(path: &Path, tensor: &str) -> Vec<f32> {
+    let bytes = std::fs::read(path).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let data = file.tensor(tensor).unwrap().data().to_vec();
+    data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b)).collect()
+}
+
+fn rows(path: &Path) -> Vec<Json> {
+    std::fs::read_to_string(path).unwrap().lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+}
+
+fn jobs(dir: &Path) -> Vec<Json> {
+    serde_json::from_slice(&ok(dir, &["jobs", "list", "--json"]).stdout).unwrap()
+}
+
+/// Numbers may differ in their last digits, because other prompts ran beside; all else is the same.
+fn alike(a: &Json, b: &Json) -> bool {
+    match (a, b) {
+        (Json::Number(a), Json::Number(b)) => {
+            let (a, b) = (a.as_f64().unwrap(), b.as_f64().unwrap());
+            (a - b).abs() <= 1e-4 * a.abs().max(b.abs()).max(1e-2)
+        }
+        (Json::Array(a), Json::Array(b)) => a.len() == b.len() && a.iter().zip(b).all(|(a, b)| alike(a, b)),
+        (Json::Object(a), Json::Object(b)) => {
+            a.len() == b.len() && a.iter().all(|(k, v)| b.get(k).is_some_and(|w| alike(v, w)))
+        }
+        (a, b) => a == b,
+    }
+}
+
+#[test]
+fn every_verb_gives_the_same_here_and_on_a_server() {
+    let server = Server::start(tempfile::tempdir().unwrap().path(), &[]);
+    let (here, there) = (study_place(), study_place());
+    for (dir, on) in [(here.path(), "local"), (there.path(), server.url.as_str())] {
+        let model = ["--model", MODEL, "--on", on];
+        let all = |args: &[&str]| ok(dir, &[&args[..], &model[..]].concat());
+        all(&[
+            "read",
+            "--input",
+            "prompts.txt",
+            "--site",
+            "resid_post.0..1",
+            "--site",
+            "logits",
+            "--out",
+            "a.safetensors",
+        ]);
+        all(&[
+            "read",
+            "--input",
+            "prompts.txt",
+            "--site",
+            "mlp_out.1",
+            "--positions",
+            "mean",
+            "--out",
+            "m.safetensors",
+        ]);
+        all(&[
+            "direction",
+            "extract",
+            "--site",
+            "resid_post.1",
+            "--pairs",
+            "pairs.jsonl",
+            "--permutations",
+            "19",
+            "--out",
+            "d.safetensors",
+        ]);
+        all(&[
+            "steer",
+            "--direction",
+            "d.safetensors",
+            "--input",
+            "prompts.txt",
+            "--alpha",
+            "-2,0,2",
+            "--max-new-tokens",
+            "6",
+            "--out",
+            "s.jsonl",
+        ]);
+        all(&[
+            "score",
+            "--direction",
+            "d.safetensors",
+            "--probes",
+            "prompts.txt",
+            "--sequences",
+            "seq.txt",
+            "--out",
+            "b.jsonl",
+        ]);
+        ok(dir, &["study", "run", "study.toml", "--on", on]);
+    }
+    let far = |file: &str, tensor: &str| {
+        relative(&floats(&there.path().join(file), tensor), &floats(&here.path().join(file), tensor))
+    };
+    for (file, tensor) in [
+        ("a.safetensors", "resid_post.0"),
+        ("a.safetensors", "resid_post.1"),
+        ("a.safetensors", "logits"),
+        ("m.safetensors", "mlp_out.1"),
+        ("d.safetensors", "direction"),
+        ("runs/tiny/directions/lda.safetensors", "direction"),
+    ] {
+        assert!(far(file, tensor) < 1e-4, "{file} {tensor}: {}", far(file, tensor));
+    }
+    for file in ["s.jsonl", "b.jsonl", "runs/tiny/board.jsonl", "runs/tiny/steered.jsonl"] {
+        let (a, b) = (rows(&here.path().join(file)), rows(&there.path().join(file)));
+        assert!(a.len() == b.len() && a.iter().zip(&b).all(|(a, b)| alike(a, b)), "{file}\n{a:?}\n{b:?}");
+    }
+    // What was asked is in the store, and every job in the journal is fetched.
+    let sent = jobs(there.path());
+    assert!(!sent.is_empty() && sent.iter().all(|j| j["state"] == "done"), "{sent:?}");
+    ok(there.path(), &["study", "run", "study.toml", "--on", &server.url]);
+    assert_eq!(jobs(there.path()).len(), sent.len());
+}
+
+#[test]
+fn a_study_that_is_killed_while_it_waits_sends_no_job_twice() {
+    let spool = tempfile::tempdir().unwrap();
+    let dir = study_place();
+    let server = Server::start(spool.path(), &[]);
+    for delay in [60, 120, 200, 300] {
+        let mut child = Command::new(support::binary())
+            .current_dir(dir.path())
+            .args(["study", "run", "study.toml", "--cache", "cache", "--quiet", "--on", &server.url])
+            .stderr(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(std::time::Duration::from_millis(delay));
+        child.kill().unwrap();
+        child.wait().unwrap();
+    }
+    ok(dir.path(), &["study", "run", "study.toml", "--on", &server.url]);
+    let metrics = metrics(&server.url);
+    let done = jobs(dir.path());
+    assert!(done.iter().all(|j| j["state"] == "done"), "{done:?}");
+    assert_eq!(metrics, done.len(), "jobs that the server ran beside those of the journal");
+}
+
+/// How many jobs the server took.
+fn metrics(url: &str) -> usize {
+    use std::io::{Read as _, Write as _};
+    let host = url.trim_start_matches("http://").trim_end_matches('/');
+    let mut stream = std::net::TcpStream::connect(host).unwrap();
+    write!(stream, "GET /metrics HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\n\r\n").unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let line = text.lines().find(|l| l.starts_with("truenorth_jobs_total{state=\"received\"}"));
+    line.unwrap_or_else(|| panic!("{text}")).rsplit(' ').next().unwrap().parse().unwrap()
+}
+
+#[test]
+fn what_can_not_be_is_said_before_anything_is_sent() {
+    let dir = study_place();
+    let server = Server::start(dir.path(), &[]);
+    let read = ["read", "--input", "prompts.txt", "--site", "resid_post.0", "--out", "x.safetensors"];
+    for (more, want) in [
+        (vec!["--model", "another", "--on", &server.url], "serves model"),
+        (vec!["--model", MODEL, "--on", &server.url, "--dtype", "bf16"], "not in bf16"),
+        (vec!["--model", MODEL, "--on", &server.url, "--threads", "2"], "--threads"),
+        (vec!["--model", MODEL, "--on", "nowhere"], "neither local nor ndif nor a URL"),
+        (vec!["--model", MODEL, "--on", &server.url, "--site", "resid_post.7"], "resid_post.7"),
+    ] {
+        let out = run(dir.path(), &[&read[..], &more[..]].concat());
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert_eq!(out.status.code(), Some(2), "{said}");
+        assert!(said.contains(want), "{want}: {said}");
+    }
+    assert!(jobs(dir.path()).is_empty());
+    assert!(!dir.path().join("x.safetensors").exists());
+}
+
+#[test]
+fn a_key_is_asked_for_and_never_kept() {
+    let dir = study_place();
+    std::fs::write(dir.path().join("keys"), "s3cret-k3y\n").unwrap();
+    let keys = dir.path().join("keys");
+    let server = Server::start(&dir.path().join("spool"), &["--api-key-file", keys.to_str().unwrap()]);
+    let read =
+        ["read", "--model", MODEL, "--input", "prompts.txt", "--site", "resid_post.0", "--on", &server.url];
+    let refused = run(dir.path(), &[&read[..], &["--out", "x.safetensors"]].concat());
+    assert_eq!(refused.status.code(), Some(2), "{}", String::from_utf8_lossy(&refused.stderr));
+    ok(dir.path(), &[&read[..], &["--out", "x.safetensors", "--api-key-file", "keys"]].concat());
+    // In none of the files that the client wrote.
+    for entry in walk(dir.path()).into_iter().filter(|p| !p.ends_with("keys")) {
+        let bytes = std::fs::read(&entry).unwrap();
+        assert!(!bytes.windows(10).any(|w| w == b"s3cret-k3y"), "{}", entry.display());
+    }
+}
+
+fn walk(dir: &Path) -> Vec<std::path::PathBuf> {
+    let entries = std::fs::read_dir(dir).unwrap().map(|e| e.unwrap().path());
+    entries.flat_map(|p| if p.is_dir() { walk(&p) } else { vec![p] }).collect()
+}
