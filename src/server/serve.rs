@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio::time::{interval, timeout};
+use tokio::time::{interval, sleep, timeout};
 
 use super::error::ServerError;
 use super::listener::{Guarded, Peer};
@@ -88,32 +88,40 @@ impl Server {
             () = stop => None,
         };
         shared.board.drain();
-        finish(&shared, worker, options.grace).await;
+        let finished = finish(&shared, worker, options.grace).await;
         sweeper.abort();
         shared.board.close_sockets();
         let _ = shared.closing.send(true);
         let ended = match ended {
-            Some(ended) => ended,
-            None => match timeout(GOODBYE, &mut serving).await {
-                Ok(ended) => ended,
-                Err(_) => {
-                    serving.abort();
-                    return Ok(());
-                }
-            },
+            Some(ended) => Some(ended),
+            None => timeout(GOODBYE, &mut serving).await.ok(),
+        };
+        if finished {
+            shared.spool.release();
+        }
+        let Some(ended) = ended else {
+            serving.abort();
+            return Ok(());
         };
         ended.map_err(std::io::Error::other).and_then(|r| r).map_err(ServerError::Serve)
     }
 }
 
-/// Waits for the running job, first patiently, then not.
-async fn finish(shared: &Arc<Shared>, mut worker: JoinHandle<()>, grace: Duration) {
-    if timeout(grace, &mut worker).await.is_ok() {
-        return;
+/// Waits for the running job, first patiently, then not, and for jobs that are being written down.
+/// Whether nothing writes to the spool any more.
+async fn finish(shared: &Arc<Shared>, mut worker: JoinHandle<()>, grace: Duration) -> bool {
+    let mut ended = timeout(grace, &mut worker).await.is_ok();
+    if !ended {
+        (shared.notice)("the running job takes too long; it is left in the spool");
+        shared.halt.store(true, Ordering::SeqCst);
+        ended = timeout(HALT, worker).await.is_ok();
     }
-    (shared.notice)("the running job takes too long; it is left in the spool");
-    shared.halt.store(true, Ordering::SeqCst);
-    let _ = timeout(HALT, worker).await;
+    let received = async {
+        while shared.board.receiving() {
+            sleep(Duration::from_millis(10)).await;
+        }
+    };
+    timeout(GOODBYE, received).await.is_ok() && ended
 }
 
 /// Removes old jobs now and then.

@@ -23,7 +23,7 @@ const RECORD_BYTES: u64 = 4 << 20;
 pub(super) struct Spool {
     folder: PathBuf,
     /// Held as long as the server lives; the system lets go of it even if that is killed.
-    _lock: File,
+    lock: File,
 }
 
 impl Spool {
@@ -49,7 +49,7 @@ impl Spool {
             }
             Err(fs::TryLockError::Error(source)) => return Err(at("lock", &path)(source)),
         }
-        let spool = Self { folder: folder.to_owned(), _lock: lock };
+        let spool = Self { folder: folder.to_owned(), lock };
         let mut records = Vec::new();
         for entry in fs::read_dir(folder).map_err(at("read", folder))? {
             let entry = entry.map_err(at("read", folder))?;
@@ -62,6 +62,12 @@ impl Spool {
         }
         records.sort_by_key(|r| (r.received, r.id));
         Ok((spool, records))
+    }
+
+    /// Lets another server have the folder, though this one may still be held somewhere.
+    pub fn release(&self) {
+        // What can't be unlocked now is when the file is closed.
+        let _ = self.lock.unlock();
     }
 
     /// The record of a folder; none if it was never finished.

@@ -293,6 +293,11 @@ impl Board {
         self.work.notify_one();
     }
 
+    /// Whether a job is just being written down.
+    pub fn receiving(&self) -> bool {
+        self.lock().jobs.values().any(|j| j.stage == Stage::Receiving)
+    }
+
     /// Whether the server is stopping.
     pub fn draining(&self) -> bool {
         self.lock().draining
