@@ -123,7 +123,6 @@ struct Kept {
 /// What the fake has seen.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    pub method: String,
     pub path: String,
     pub headers: HeaderMap,
 }
@@ -240,7 +239,6 @@ async fn note(
 ) -> Response {
     let headers = request.headers().clone();
     let seen = Seen {
-        method: request.method().to_string(),
         path: request.uri().path().to_owned(),
         headers: headers.clone(),
     };
