@@ -273,8 +273,9 @@ impl ClientError {
                 "services keep jobs for a while only; running the command again sends it anew".into()
             }
             Self::Uncertain { key, .. } => format!(
-                "look for it on the service; once it is certain that it does not run there, forget job {key} \
-                 and run the same command again"
+                "look for it on the service; once it is certain that it does not run there, `jobs forget {}` \
+                 and run the same command again",
+                key.get(..12).unwrap_or(key)
             ),
             Self::Journal(_) => "free or mend the cache folder, or name another with --cache".into(),
             Self::Message { .. } => "check that the address is a service's and not a web page's".into(),
