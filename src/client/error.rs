@@ -332,7 +332,7 @@ impl ClientError {
         matches!(
             self,
             Self::Frame(FrameError::Damaged(_))
-                | Self::Codec(CodecError::Decode(_))
+                | Self::Codec(CodecError::Decode(_) | CodecError::Magic { .. } | CodecError::Stream(_))
                 | Self::Half { .. }
                 | Self::Reply(ReplyError::File(TorchFileError::NotZip(_) | TorchFileError::Member { .. }))
         )
