@@ -8,6 +8,7 @@
 )]
 
 mod binary;
+mod client;
 mod jobs;
 mod life;
 mod refusals;
