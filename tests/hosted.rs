@@ -83,7 +83,7 @@ fn every_verb_gives_the_same_here_and_on_a_server() {
     let (here, there) = (study_place(), study_place());
     for (dir, on) in [(here.path(), "local"), (there.path(), server.url.as_str())] {
         let model = ["--model", MODEL, "--on", on];
-        let all = |args: &[&str]| ok(dir, &[&args[..], &model[..]].concat());
+        let all = |args: &[&str]| ok(dir, &[args, &model[..]].concat());
         all(&[
             "read",
             "--input",

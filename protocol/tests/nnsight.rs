@@ -12,11 +12,11 @@ use std::path::Path;
 use nnsight_cases::{Case, cases, info, modules};
 use proptest::prelude::*;
 use random_graph::random_graph;
-use truenorth_protocol::graph::CheckLimits;
+use truenorth_protocol::graph::{CheckLimits, Edit, Sampling, Steps};
 use truenorth_protocol::job::Status;
 use truenorth_protocol::nnsight::{LowerError, ModelKey, ReplyError, Request, read_binary_update};
 use truenorth_protocol::pickle::{self, Limits};
-use truenorth_protocol::{Builder, DType, Prompt, ReadAt, Site, Value};
+use truenorth_protocol::{Builder, DType, Prompt, ReadAt, Site, Value, WriteAt};
 
 fn file(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/nnsight");
@@ -154,6 +154,33 @@ fn what_the_service_could_not_run_is_refused_here() {
     let refused = short.with(|r| r.payload().unwrap_err());
     assert!(matches!(refused, LowerError::Index { index: -4, tokens: 3, .. }), "{refused}");
     assert!(refused.hint().is_some());
+}
+
+#[test]
+fn what_would_be_too_large_is_refused_before_it_is_made() {
+    let mut b = Builder::new();
+    let long = vec![1_u32; 250];
+    let mut many = vec![vec![1_u32]; 700_000];
+    many.push(long);
+    let group = b.tokens(many.clone());
+    let read = b.read(group, Site::ResidPost(0), ReadAt::Last);
+    let mean = b.mean(read, 0);
+    b.write(group, Site::ResidPost(1), WriteAt::Last, Steps::ALL, Edit::Set { value: mean });
+    let out = b.read(group, Site::ResidPost(2), ReadAt::Last);
+    let out = b.mean(out, 0);
+    b.save("out", out);
+    let checked = b.finish().check(&info(), &CheckLimits::default()).unwrap();
+    let whole = Case { checked, tokens: vec![many], ..by_name("steer") };
+    assert!(matches!(whole.with(|r| r.payload().unwrap_err()), LowerError::TooLarge { .. }));
+    let mut b = Builder::new();
+    let group = b.tokens(vec![vec![1_u32]; 300_000]);
+    let params = Sampling { temperature: 1.0, ..Sampling::greedy(200) };
+    let tokens = b.generate(group, params);
+    let total = b.slice(tokens, 1, 0..1);
+    b.save("first", total);
+    let checked = b.finish().check(&info(), &CheckLimits::default()).unwrap();
+    let draws = Case { checked, tokens: vec![vec![vec![1]; 300_000]], ..by_name("steer") };
+    assert!(matches!(draws.with(|r| r.payload().unwrap_err()), LowerError::TooLarge { .. }));
 }
 
 fn prompts(graph: &truenorth_protocol::Graph) -> Vec<Vec<Vec<u32>>> {

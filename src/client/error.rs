@@ -6,6 +6,7 @@ use std::time::Duration;
 use truenorth_protocol::frame::FrameError;
 use truenorth_protocol::graph::CodecError;
 use truenorth_protocol::nnsight::{LowerError, ReplyError};
+use truenorth_protocol::torch_file::TorchFileError;
 
 use crate::jobs::JournalError;
 use crate::run::RunError;
@@ -272,8 +273,9 @@ impl ClientError {
                 "services keep jobs for a while only; running the command again sends it anew".into()
             }
             Self::Uncertain { key, .. } => format!(
-                "look for it on the service; once it is certain that it does not run there, forget job {key} \
-                 and run the same command again"
+                "look for it on the service; once it is certain that it does not run there, `jobs forget {}` \
+                 and run the same command again",
+                key.get(..12).unwrap_or(key)
             ),
             Self::Journal(_) => "free or mend the cache folder, or name another with --cache".into(),
             Self::Message { .. } => "check that the address is a service's and not a web page's".into(),
@@ -329,8 +331,11 @@ impl ClientError {
     pub(super) fn is_damage(&self) -> bool {
         matches!(
             self,
-            Self::Frame(FrameError::Damaged(_)) | Self::Codec(CodecError::Decode(_)) | Self::Half { .. }
-        ) || matches!(self, Self::Reply(ReplyError::File(_)))
+            Self::Frame(FrameError::Damaged(_))
+                | Self::Codec(CodecError::Decode(_) | CodecError::Magic { .. } | CodecError::Stream(_))
+                | Self::Half { .. }
+                | Self::Reply(ReplyError::File(TorchFileError::NotZip(_) | TorchFileError::Member { .. }))
+        )
     }
 }
 

@@ -7,6 +7,7 @@ use truenorth_protocol::graph::CheckLimits;
 use truenorth_protocol::job::{Envelope, Update};
 use truenorth_protocol::{Answer, Checked, Graph, Prompt};
 
+use super::retry::Tries;
 use super::see::See;
 use super::socket::{Frame, Socket};
 use super::submit::{Parcel, Sent, submit};
@@ -14,9 +15,6 @@ use super::temp::{Body, Packed, Temp};
 use super::wait::{Ready, Wait, encode};
 use super::{Client, ClientError, book, download};
 use crate::jobs::{Job, JobState};
-
-/// How often a result is fetched anew when its address is stale or its bytes are damaged.
-const FRESH: u32 = 2;
 
 impl Client {
     /// Answers a graph: with a job that was sent before, or a new one. The journal learns that the
@@ -140,12 +138,7 @@ impl Client {
     }
 
     /// The first word of a job whose receipt got lost: its socket is its own, so anything there names it.
-    async fn receipt(
-        &self,
-        socket: Option<&mut Socket>,
-        lost: &ClientError,
-        see: &See<'_>,
-    ) -> Option<Frame> {
+    async fn receipt(&self, socket: Option<&mut Socket>, lost: &ClientError, see: &See<'_>) -> Option<Frame> {
         let socket = socket?;
         see.say(&format!("{lost}; listening for the job on its socket"));
         // Someone who wants to stop has waited for the receipt already.
@@ -214,7 +207,7 @@ impl Client {
     ) -> Result<Answer, ClientError> {
         let (http, cap) = (&self.service.http, self.options.answer_bytes);
         let temp = Temp(self.options.temp.clone());
-        let mut fresh = 0;
+        let mut tries = Tries::new(http.times.backoff);
         loop {
             let (body, url) = match ready {
                 Ready::Here(bytes) => (Ok(Body::Memory(std::io::Cursor::new(bytes))), None),
@@ -226,9 +219,10 @@ impl Client {
             });
             let stale = |e: &ClientError| matches!(e, ClientError::Refused { status: 403 | 404 | 410, .. });
             match (read, url) {
-                (Err(error), Some(url)) if fresh < FRESH && (error.is_damage() || stale(&error)) => {
-                    fresh += 1;
+                (Err(error), Some(url)) if error.is_damage() || stale(&error) => {
+                    let Some(wait) = tries.again(None) else { return Err(error) };
                     see.say(&format!("{error}; fetching it again"));
+                    see.sleep(wait).await?;
                     let mut nothing = |_: &Update| {};
                     let asked = http.get(&format!("/response/{}", encode(id)), "asking for a job", see).await;
                     let update = match asked {

@@ -90,23 +90,39 @@ impl Packed {
     }
 }
 
-/// What went wrong while reading from [`Packed::stream`].
-fn unpacking(error: io::Error) -> ClientError {
-    match too_large(&error) {
-        Some(limit) => FrameError::TooLarge { limit }.into(),
-        None => FrameError::Damaged(error).into(),
+/// Remembers why reading failed, for decoders that do not pass it on.
+pub(super) struct Noted<R> {
+    from: R,
+    failed: Option<io::Error>,
+}
+
+impl<R: Read> Noted<R> {
+    pub(super) fn new(from: R) -> Self {
+        Self { from, failed: None }
+    }
+
+    /// What went wrong, if reading did.
+    pub(super) fn failed(self) -> Option<ClientError> {
+        self.failed.map(unpacking)
     }
 }
 
-/// The cap that was passed, if that is what went wrong somewhere below.
-pub(super) fn too_large(error: &(dyn std::error::Error + 'static)) -> Option<usize> {
-    let mut cause = Some(error);
-    while let Some(at) = cause {
-        let inside = at.downcast_ref::<io::Error>().and_then(io::Error::get_ref);
-        if let Some(FrameError::TooLarge { limit }) = inside.and_then(|e| e.downcast_ref()) {
-            return Some(*limit);
-        }
-        cause = at.source();
+impl<R: Read> Read for Noted<R> {
+    fn read(&mut self, out: &mut [u8]) -> io::Result<usize> {
+        self.from.read(out).map_err(|error| {
+            let kind = error.kind();
+            if kind != io::ErrorKind::Interrupted {
+                self.failed = Some(error);
+            }
+            kind.into()
+        })
     }
-    None
+}
+
+/// What went wrong while reading from [`Packed::stream`].
+fn unpacking(error: io::Error) -> ClientError {
+    match error.get_ref().and_then(|e| e.downcast_ref()) {
+        Some(FrameError::TooLarge { limit }) => FrameError::TooLarge { limit: *limit }.into(),
+        _ => FrameError::Damaged(error).into(),
+    }
 }

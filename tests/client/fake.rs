@@ -123,7 +123,6 @@ struct Kept {
 /// What the fake has seen.
 #[derive(Clone, Debug)]
 pub struct Seen {
-    pub method: String,
     pub path: String,
     pub headers: HeaderMap,
 }
@@ -240,7 +239,6 @@ async fn note(
 ) -> Response {
     let headers = request.headers().clone();
     let seen = Seen {
-        method: request.method().to_string(),
         path: request.uri().path().to_owned(),
         headers: headers.clone(),
     };
@@ -459,6 +457,17 @@ async fn response(State(board): Shared, Path(id): Path<String>) -> Response {
     }
 }
 
+/// A body whose bytes are on their way before it ends, well or badly.
+fn slow_end(part: Vec<u8>, broken: bool) -> Body {
+    Body::from_stream(futures_util::stream::unfold((Some(part), broken), |(part, broken)| async move {
+        if let Some(part) = part {
+            return Some((Ok(Bytes::from(part)), (None, broken)));
+        }
+        tokio::time::sleep(Duration::from_millis(30)).await;
+        broken.then(|| (Err(std::io::Error::other("cut")), (None, false)))
+    }))
+}
+
 async fn result(State(board): Shared, Path(id): Path<String>, headers: HeaderMap) -> Response {
     let Some(kept) = board.jobs.lock().unwrap().get(&id).cloned() else {
         return say(404, &[], "no such result");
@@ -485,14 +494,12 @@ async fn result(State(board): Shared, Path(id): Path<String>, headers: HeaderMap
     let length = rest.len();
     let body = match plan {
         Fetch::Whole => {
-            board.now.fetch_sub(1, Ordering::SeqCst);
+            let _ = board.now.fetch_update(Ordering::SeqCst, Ordering::SeqCst, |n| n.checked_sub(1));
             Body::from(rest)
         }
         Fetch::Cut(n) => {
             answer = answer.header(header::CONTENT_LENGTH, length);
-            let part = Bytes::from(rest[..n.min(length)].to_vec());
-            let broken = Err(std::io::Error::other("cut"));
-            Body::from_stream(futures_util::stream::iter([Ok(part), broken]))
+            slow_end(rest[..n.min(length)].to_vec(), true)
         }
         Fetch::Short(n) => {
             let part = Ok::<_, std::io::Error>(Bytes::from(rest[..n.min(length)].to_vec()));
@@ -507,8 +514,7 @@ async fn result(State(board): Shared, Path(id): Path<String>, headers: HeaderMap
         }
         Fetch::Claims(n) => {
             answer = answer.header(header::CONTENT_LENGTH, n);
-            let part = Ok::<_, std::io::Error>(Bytes::from(rest));
-            Body::from_stream(futures_util::stream::iter([part]))
+            slow_end(rest, false)
         }
         Fetch::Say(status, detail) => return say(status, &[], detail),
         Fetch::Redirect(to) => return say(302, &[("location", to)], "elsewhere"),

@@ -16,39 +16,41 @@ fn client(fake: &Fake, notes: &std::sync::Arc<Notes>) -> Client {
 }
 
 /// Runs until `heard` stops, then again; the service must have seen one submission.
-fn twice(script: Script, heard: &Heard) -> (Fake, std::sync::Arc<Notes>) {
-    let (fake, notes) = (Fake::new(script), Notes::shared());
-    let first = client(&fake, &notes).run(&graph(8), heard);
+fn twice(script: Script, heard: &Heard) -> std::sync::Arc<Notes> {
+    twice_on(&Fake::new(script), heard)
+}
+
+fn twice_on(fake: &Fake, heard: &Heard) -> std::sync::Arc<Notes> {
+    let notes = Notes::shared();
+    let first = client(fake, &notes).run(&graph(8), heard);
     assert!(matches!(first, Err(RunError::Interrupted)), "{first:?} after {}", heard.all());
     assert!(notes.jobs.lock().unwrap().values().all(|j| j.state != JobState::Done));
     let before = notes.jobs.lock().unwrap().len();
     fake.script(|s| s.fetches.clear());
-    let again = client(&fake, &notes).run(&graph(8), &Heard::default());
+    let again = client(fake, &notes).run(&graph(8), &Heard::default());
     assert_eq!(number(&again.unwrap()), 8.0);
     assert_eq!((fake.posts(), fake.taken()), (1, 1), "after {}", heard.all());
     assert_eq!(notes.job().state, JobState::Done);
     assert!(before <= 1);
-    (fake, notes)
+    notes
 }
 
 #[test]
 fn before_anything_is_sent() {
     let heard = Heard::default();
     heard.stop.store(true, Ordering::SeqCst);
-    let (_, notes) = twice(Script::default(), &heard);
+    let notes = twice(Script::default(), &heard);
     assert!(notes.history.lock().unwrap().iter().all(|j| j.state != JobState::Failed));
 }
 
 #[test]
 fn while_it_is_sent() {
     let heard = Heard::default();
-    let script = Script { posts: [Post::TakeSlowly(Duration::from_millis(150))].into(), ..Script::default() };
+    let slow = Post::TakeSlowly(Duration::from_millis(150));
+    let fake = Fake::new(Script { posts: [slow].into(), ..Script::default() });
     std::thread::scope(|scope| {
-        scope.spawn(|| {
-            std::thread::sleep(Duration::from_millis(60));
-            heard.stop.store(true, Ordering::SeqCst);
-        });
-        twice(script, &heard);
+        scope.spawn(|| heard.stop_once(|| fake.taken() == 1));
+        twice_on(&fake, &heard);
     });
     assert!(heard.all().contains("as soon as the service confirms"), "{}", heard.all());
 }

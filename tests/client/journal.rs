@@ -11,8 +11,12 @@ use truenorth_protocol::job::Status;
 use crate::fake::{Fake, Line, Poll, Post, Script};
 use crate::support::*;
 
+fn noted(fake: &Fake, notes: &Arc<Notes>) -> ServiceOptions {
+    ServiceOptions { journal: Some(notes.clone()), ..keyed(fake) }
+}
+
 fn client(fake: &Fake, notes: &Arc<Notes>) -> Client {
-    Client::truenorth(ServiceOptions { journal: Some(notes.clone()), ..keyed(fake) }).unwrap()
+    Client::truenorth(noted(fake, notes)).unwrap()
 }
 
 #[test]
@@ -67,7 +71,8 @@ fn a_job_in_doubt_is_repeated_under_its_name_on_our_own_wire() {
     // The first run is cut off while sending: the service has the job, this side no id.
     let (fake, notes) = (Fake::new(Script { line: Line::None, ..Script::default() }), Notes::shared());
     fake.script(|s| s.posts = std::iter::repeat_n(Post::TakeAndHang, 5).collect());
-    let first = client(&fake, &notes).run(&graph(8), &Heard::default()).unwrap_err();
+    let hurried = Client::truenorth(hasty(noted(&fake, &notes))).unwrap();
+    let first = run(&hurried, 8).unwrap_err();
     assert!(matches!(cause(&first), ClientError::Slow { .. }), "{first:?}");
     assert_eq!((notes.job().state, notes.job().id), (JobState::Submitting, None));
     fake.script(|s| s.posts.clear());

@@ -41,8 +41,10 @@ fn two_hundred_jobs_in_bad_weather_give_two_hundred_answers() {
     }
     script.line = Line::Drops;
     let (fake, notes) = (Fake::new(script), Notes::shared());
-    let client =
-        Client::truenorth(ServiceOptions { journal: Some(notes.clone()), ..options(&fake) }).unwrap();
+    let mut options = ServiceOptions { journal: Some(notes.clone()), ..options(&fake) };
+    // One job may meet many of the faults that were meant for its neighbours.
+    options.patience.backoff.attempts = 20;
+    let client = Client::truenorth(options).unwrap();
     let graphs: Vec<_> = (0..200).map(|i| graph(i + 100)).collect();
     let mut got = HashMap::new();
     client
@@ -151,7 +153,7 @@ fn an_interruption_between_jobs_loses_none() {
     let mut got = Vec::new();
     let result = client.run_each(&graphs, &heard, &mut |i, _| {
         got.push(i);
-        heard.stop.store(got.len() == 5, Ordering::SeqCst);
+        heard.stop.store(got.len() >= 5, Ordering::SeqCst);
         ControlFlow::Continue(())
     });
     assert!(matches!(result, Err(RunError::Interrupted)), "{result:?}");

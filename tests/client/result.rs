@@ -3,8 +3,8 @@
 use std::time::{Duration, Instant};
 
 use truenorth::client::{Client, ClientError, ServiceOptions};
-use truenorth_protocol::frame;
 use truenorth_protocol::graph::answer_to_bytes;
+use truenorth_protocol::{Answer, DType, Tensor, Value, frame};
 use wiremock::matchers::any;
 use wiremock::{Mock, MockServer, ResponseTemplate};
 
@@ -96,7 +96,7 @@ fn a_damaged_result_is_fetched_anew_and_then_given_up() {
         let (fake, number) = fetched(plan(std::iter::repeat_n(Fetch::Instead(bytes), 9)));
         let error = number.unwrap_err();
         assert!(matches!(cause(&error), ClientError::Codec(_) | ClientError::Frame(_)), "{error:?}");
-        assert_eq!(fake.seen("/result").len(), 3);
+        assert_eq!(fake.seen("/result").len(), 5);
     }
 }
 
@@ -116,21 +116,16 @@ fn an_answer_to_something_else_is_refused() {
         }
         other => panic!("{other:?}"),
     }
-    let empty = frame::compress(&answer_to_bytes(&truenorth_protocol::Answer::default()).unwrap()).unwrap();
+    let empty = frame::compress(&answer_to_bytes(&Answer::default()).unwrap()).unwrap();
     let (_, number) = fetched(plan([Fetch::Instead(empty)]));
     assert!(matches!(cause(&number.unwrap_err()), ClientError::Value { .. }));
 }
 
 #[test]
 fn a_bomb_is_cut_at_the_cap() {
-    // An answer header, so that the decoder has a reason to read on, and 64 MiB of nothing.
-    let mut bytes = answer_to_bytes(&answer(&graph(6))).unwrap()[..6].to_vec();
-    bytes.extend([1, 1, b'h', 0, 1, 1, 253]);
-    bytes.extend((60_u64 << 20).to_le_bytes());
-    bytes.extend([253]);
-    bytes.extend((60_u64 << 20).to_le_bytes());
-    bytes.resize(64 << 20, 0);
-    let bomb = frame::compress(&bytes).unwrap();
+    let tensor = Tensor::from_bytes(DType::F32, vec![1, 16 << 20], vec![0; 64 << 20]).unwrap();
+    let large = Answer { values: [("h".to_owned(), Value::Tensor { tensor, rows: None })].into() };
+    let bomb = frame::compress(&answer_to_bytes(&large).unwrap()).unwrap();
     assert!(bomb.len() < 100_000);
     let fake = Fake::new(plan([Fetch::Instead(bomb)]));
     let client = Client::truenorth(ServiceOptions { answer_bytes: 1 << 20, ..options(&fake) }).unwrap();
@@ -153,16 +148,16 @@ fn a_bomb_is_cut_at_the_cap() {
 #[test]
 fn a_drip_of_bytes_is_not_waited_for() {
     let since = Instant::now();
-    let drip = Fetch::Drip(Duration::from_millis(20));
+    let drip = Fetch::Drip(Duration::from_millis(100));
     let (_, number) = fetched(plan(std::iter::repeat_n(drip, 50)));
     let error = number.unwrap_err();
     assert!(matches!(cause(&error), ClientError::Slow { .. }), "{error:?}");
-    assert!(since.elapsed() < Duration::from_secs(5), "{:?}", since.elapsed());
+    assert!(since.elapsed() < Duration::from_secs(20), "{:?}", since.elapsed());
 }
 
 #[test]
 fn a_drip_that_breaks_off_is_resumed_by_a_stream() {
-    let (_, number) = fetched(plan([Fetch::Drip(Duration::from_millis(20)), Fetch::Whole]));
+    let (_, number) = fetched(plan([Fetch::Drip(Duration::from_millis(100)), Fetch::Whole]));
     assert_eq!(number.unwrap(), 6.0);
 }
 

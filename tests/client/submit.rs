@@ -134,7 +134,8 @@ fn a_receipt_that_got_lost_is_asked_for_under_the_same_name() {
     {
         let fake = Fake::new(Script { posts: [plan.clone()].into(), line: Line::None, ..Script::default() });
         let notes = Notes::shared();
-        let client = Client::truenorth(ServiceOptions { journal: Some(notes), ..options(&fake) }).unwrap();
+        let client =
+            Client::truenorth(hasty(ServiceOptions { journal: Some(notes), ..options(&fake) })).unwrap();
         assert_eq!(number(&run(&client, 3).unwrap()), 3.0, "{plan:?}");
         assert_eq!((fake.posts(), fake.taken()), (2, 1), "{plan:?}");
         let names: Vec<_> =

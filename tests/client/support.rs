@@ -14,23 +14,31 @@ use truenorth_protocol::{Answer, Builder, Checked, ReadAt, Site};
 
 use crate::fake::{Fake, info};
 
+/// Short waits where a test has to see them end, long ones where a slow machine could.
 pub fn patience() -> Patience {
     let ms = Duration::from_millis;
     Patience {
-        connect: ms(500),
-        answer: ms(700),
-        idle: ms(150),
+        connect: ms(2000),
+        answer: ms(5000),
+        idle: ms(400),
         slowest: 200,
-        backoff: Backoff { first: ms(5), most: ms(20), attempts: 5, total: Duration::from_secs(10) },
+        backoff: Backoff { first: ms(5), most: ms(20), attempts: 5, total: ms(20_000) },
         poll_first: ms(5),
         poll_most: ms(20),
-        missing: ms(250),
+        missing: ms(600),
         outage: ms(400),
-        receipt: ms(400),
-        ping: ms(100),
+        receipt: ms(1000),
+        ping: ms(1000),
         tick: ms(2),
         remind: ms(50),
     }
+}
+
+/// With little patience for a service that hangs.
+pub fn hasty(options: ServiceOptions) -> ServiceOptions {
+    let ms = Duration::from_millis;
+    let patience = Patience { connect: ms(200), answer: ms(300), ..options.patience };
+    ServiceOptions { patience, ..options }
 }
 
 pub fn options(fake: &Fake) -> ServiceOptions {
@@ -89,6 +97,14 @@ pub struct Heard {
 impl Heard {
     pub fn stopping_at(word: &'static str) -> Self {
         Self { stop_at: Some(word), ..Self::default() }
+    }
+
+    /// Wants to stop as soon as something has come to pass.
+    pub fn stop_once(&self, passed: impl Fn() -> bool) {
+        while !passed() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        self.stop.store(true, Ordering::SeqCst);
     }
 
     pub fn all(&self) -> String {

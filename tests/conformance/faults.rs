@@ -173,7 +173,7 @@ fn fault_run(socket: bool) {
     assert_eq!(done, JOBS, "the journal knows of every answer");
     // No payload but those that failed, were lost, or were forgotten on purpose, was sent twice.
     let repeats = counts["works"].as_object().unwrap().values().filter(|c| c.as_u64() != Some(1)).count();
-    let failed = |fault: &str| FAULTS.contains(&fault).then(|| seen[fault].1).unwrap_or_default();
+    let failed = |fault: &str| if FAULTS.contains(&fault) { seen[fault].1 } else { Default::default() };
     assert_eq!(repeats, expected - JOBS, "{repeats} repeated, {} failed", failed("error"));
 }
 

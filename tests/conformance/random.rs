@@ -222,7 +222,7 @@ impl Making<'_> {
             _ => Edit::Add { direction: d, alpha: vec![f64::from(s.a % 7) - 3.0], unit: AlphaUnit::Absolute },
         };
         // A value read before, where one fits in shape and time; else a vector brought along.
-        if s.c % 2 == 0 && !self.values.is_empty() {
+        if s.c.is_multiple_of(2) && !self.values.is_empty() {
             let known = self.values[s.c as usize % self.values.len()].0;
             let op = Op::Write { group, site, positions, steps, edit: edits(known) };
             if self.try_push(&[op]).is_some() {

@@ -18,10 +18,10 @@ mod tests;
 
 use serde::{Deserialize, Serialize};
 
+pub use answer::{answer_from_bytes, answer_read, answer_to_bytes, answer_write};
 pub use build::{Builder, GroupId};
 pub use check::{CheckLimits, Checked};
 pub use codec::CodecError;
-pub use answer::{answer_from_bytes, answer_read, answer_to_bytes, answer_write};
 pub use positions::UnknownPositions;
 pub use problem::{CheckError, Problem};
 pub use shape::{Dim, Shape, ValueKind};

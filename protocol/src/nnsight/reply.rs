@@ -229,6 +229,3 @@ fn json(value: TorchValue) -> Option<serde_json::Value> {
         TorchValue::Bytes(_) | TorchValue::Tensor(_) => return None,
     })
 }
-
-#[cfg(test)]
-mod tests;

@@ -109,7 +109,7 @@ impl<'a> Machine<'a> {
 
     fn byte_string(&mut self, n: usize) -> Result<(), PickleError> {
         let bytes = self.take(n)?.to_vec();
-        self.leaf(Value::Bytes(bytes))
+        self.push(Node::Bytes(bytes.into()))
     }
 
     fn long(&mut self, n: usize) -> Result<(), PickleError> {

@@ -1,5 +1,7 @@
 //! The graph that a pickle describes, and the tree it is copied into.
 
+use std::cell::RefCell;
+
 use super::{Call, Global, Limits, PickleError, Value};
 
 /// Index of a node.
@@ -8,17 +10,44 @@ pub(super) type Id = usize;
 /// A value whose parts are other nodes, as parts may still change when they are first seen.
 pub(super) enum Node {
     Leaf(Value),
+    /// Apart from other leaves, so that they need not be copied where they are used once.
+    Bytes(RefCell<Vec<u8>>),
     List(Vec<Id>),
     Tuple(Vec<Id>),
     Set(Vec<Id>),
     Dict(Vec<(Id, Id)>),
     Persistent(Id),
-    Call { global: Global, bare: bool, args: Id, items: Vec<(Id, Id)>, appended: Vec<Id>, state: Option<Id> },
+    Call {
+        global: Global,
+        bare: bool,
+        args: Id,
+        items: Vec<(Id, Id)>,
+        appended: Vec<Id>,
+        state: Option<Id>,
+    },
+}
+
+impl Node {
+    /// The nodes that this one is made of.
+    fn parts(&self) -> Vec<Id> {
+        let flat = |pairs: &[(Id, Id)]| pairs.iter().flat_map(|(k, v)| [*k, *v]).collect::<Vec<_>>();
+        match self {
+            Self::Leaf(_) | Self::Bytes(_) => vec![],
+            Self::List(v) | Self::Tuple(v) | Self::Set(v) => v.clone(),
+            Self::Dict(entries) => flat(entries),
+            Self::Persistent(id) => vec![*id],
+            Self::Call { args, items, appended, state, .. } => {
+                [vec![*args], flat(items), appended.clone(), state.iter().copied().collect()].concat()
+            }
+        }
+    }
 }
 
 /// Copies the graph into a tree within the limits.
 pub(super) struct Tree<'a> {
     nodes: &'a [Node],
+    /// How many nodes refer to each.
+    uses: Vec<u32>,
     /// Nodes on the path from the root.
     open: Vec<bool>,
     values: usize,
@@ -28,7 +57,13 @@ pub(super) struct Tree<'a> {
 
 impl<'a> Tree<'a> {
     pub fn new(nodes: &'a [Node], limits: &'a Limits) -> Self {
-        Self { nodes, open: vec![false; nodes.len()], values: 0, text: 0, limits }
+        let mut uses = vec![0_u32; nodes.len()];
+        for id in nodes.iter().flat_map(Node::parts) {
+            if let Some(n) = uses.get_mut(id) {
+                *n = n.saturating_add(1);
+            }
+        }
+        Self { nodes, uses, open: vec![false; nodes.len()], values: 0, text: 0, limits }
     }
 
     /// The value of a node.
@@ -44,16 +79,17 @@ impl<'a> Tree<'a> {
         let Some(node) = nodes.get(id) else {
             return Err(PickleError::Malformed { at: 0, what: "a value that was never made" });
         };
+        if let Node::Bytes(bytes) = node {
+            self.count(bytes.borrow().len())?;
+            let once = self.uses.get(id).is_none_or(|n| *n <= 1);
+            return Ok(Value::Bytes(if once { bytes.take() } else { bytes.borrow().clone() }));
+        }
         if let Node::Leaf(value) = node {
-            self.text += match value {
+            self.count(match value {
                 Value::Str(s) => s.len(),
-                Value::Bytes(b) => b.len(),
                 Value::Global(g) => g.module.len() + g.name.len(),
                 _ => 0,
-            };
-            if self.text > self.limits.text {
-                return Err(PickleError::TooLarge { what: "bytes of text", limit: self.limits.text });
-            }
+            })?;
             return Ok(value.clone());
         }
         if std::mem::replace(&mut self.open[id], true) {
@@ -61,6 +97,7 @@ impl<'a> Tree<'a> {
         }
         let value = match node {
             Node::Leaf(value) => value.clone(),
+            Node::Bytes(bytes) => Value::Bytes(bytes.borrow().clone()),
             Node::List(ids) => Value::List(self.all(ids, depth)?),
             Node::Tuple(ids) => Value::Tuple(self.all(ids, depth)?),
             Node::Set(ids) => Value::Set(self.all(ids, depth)?),
@@ -84,6 +121,14 @@ impl<'a> Tree<'a> {
         };
         self.open[id] = false;
         Ok(value)
+    }
+
+    fn count(&mut self, text: usize) -> Result<(), PickleError> {
+        self.text += text;
+        if self.text > self.limits.text {
+            return Err(PickleError::TooLarge { what: "bytes of text", limit: self.limits.text });
+        }
+        Ok(())
     }
 
     fn all(&mut self, ids: &[Id], depth: usize) -> Result<Vec<Value>, PickleError> {

@@ -24,6 +24,7 @@ fn matches(value: &TorchValue, expected: &Json) -> bool {
         TorchValue::Int(i) => expected.as_i64() == Some(*i),
         TorchValue::Float(f) => expected.is_f64() && expected.as_f64() == Some(*f),
         TorchValue::Str(s) => expected.as_str() == Some(s),
+        TorchValue::Bytes(_) => false,
         TorchValue::List(v) => all(v, &expected["list"]),
         TorchValue::Tuple(v) => all(v, &expected["tuple"]),
         TorchValue::Dict(entries) => {

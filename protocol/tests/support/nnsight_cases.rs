@@ -1,6 +1,8 @@
 //! Requests whose payloads and results are kept in `fixtures/nnsight`, for the model in
 //! `fixtures/families/llama`.
 
+#![allow(clippy::expect_used, reason = "a case that does not fit its model fails its test")]
+
 use truenorth_protocol::graph::{AlphaUnit, CheckLimits, Edit, Op, Sampling, Steps, Unary};
 use truenorth_protocol::nnsight::{ModelKey, Modules, Request};
 use truenorth_protocol::{Builder, Checked, DType, ModelInfo, ReadAt, Site, Tensor, WriteAt};

@@ -1,5 +1,7 @@
 //! Valid graphs made at random, the same for the same number: what a test of any runner can run.
 
+#![allow(clippy::expect_used, reason = "only sizes that fit are made")]
+
 use truenorth_protocol::graph::{
     AlphaUnit, Binary, CheckLimits, Dim, Edit, Group, NodeId, Op, Reduce, Sampling, Steps, Unary, ValueKind,
 };

@@ -22,7 +22,7 @@ use super::output::{Request as _, wrong_hint};
     --pairs pairs.jsonl --out values.safetensors")]
 pub enum Direction {
     /// Estimates a direction from contrastive pairs or from two classes of texts.
-    Extract(extract::Extract),
+    Extract(Box<extract::Extract>),
     /// Says what a direction file holds.
     Show(show::Show),
     /// Cosines between directions.

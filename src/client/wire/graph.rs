@@ -6,7 +6,7 @@ use truenorth_protocol::{Answer, Checked, ModelInfo, Value};
 
 use super::Wire;
 use crate::client::ClientError;
-use crate::client::temp::{Packed, too_large};
+use crate::client::temp::{Noted, Packed};
 
 pub(in crate::client) struct GraphWire {
     pub info: ModelInfo,
@@ -43,10 +43,9 @@ impl Wire for GraphWire {
     }
 
     fn answer(&self, checked: &Checked, packed: Packed) -> Result<Answer, ClientError> {
-        let answer = answer_read(packed.stream()?).map_err(|error| match too_large(&error) {
-            Some(limit) => truenorth_protocol::frame::FrameError::TooLarge { limit }.into(),
-            None => ClientError::from(error),
-        })?;
+        let mut body = Noted::new(packed.stream()?);
+        let answer =
+            answer_read(&mut body).map_err(|error| body.failed().unwrap_or_else(|| error.into()))?;
         fits(checked, &answer)?;
         Ok(answer)
     }

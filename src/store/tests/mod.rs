@@ -2,8 +2,8 @@
 //! not verify, and errors that say what to do.
 
 mod concurrent;
-mod jobs;
 mod errors;
+mod jobs;
 mod keys;
 mod maintain;
 mod round_trip;

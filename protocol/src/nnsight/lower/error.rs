@@ -62,7 +62,7 @@ pub enum LowerError {
     #[error("the payload can't be written")]
     Pickle(#[source] crate::pickle::PickleError),
     /// The payload would be larger than allowed.
-    #[error("the payload has {found} bytes, the limit is {limit}")]
+    #[error("the payload has at least {found} bytes, the limit is {limit}")]
     TooLarge {
         /// Its bytes.
         found: usize,

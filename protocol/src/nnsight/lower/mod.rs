@@ -111,7 +111,33 @@ impl Request<'_> {
         for path in always.into_iter().chain(some.into_iter().flatten()) {
             name("module path", path, |c| c.is_ascii_alphanumeric() || "_.".contains(c))?;
         }
-        self.check_indices()
+        self.check_indices()?;
+        self.check_size()
+    }
+
+    /// Refuses what would be too large before it is made.
+    fn check_size(&self) -> Result<(), LowerError> {
+        let mut bytes = 0_usize;
+        for (g, prompts) in self.tokens.iter().enumerate() {
+            let Some(plan) = u32::try_from(g).ok().and_then(|g| plan::Plan::new(self.checked, g)) else {
+                continue;
+            };
+            // Padding is little where batches are made by length, and may be nearly all where not.
+            let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
+            let tokens = if plan.whole {
+                prompts.len().saturating_mul(longest)
+            } else {
+                prompts.iter().map(Vec::len).sum()
+            };
+            // A token takes two bytes at least, a draw eight.
+            bytes = bytes.saturating_add(tokens.saturating_mul(2));
+            if plan.generate.is_some_and(|(_, params)| params.temperature > 0.0) {
+                let draws = prompts.len().saturating_mul(plan.steps as usize);
+                bytes = bytes.saturating_add(draws.saturating_mul(8));
+            }
+        }
+        let limit = limits::GRAPH_BYTES;
+        if bytes > limit { Err(LowerError::TooLarge { found: bytes, limit }) } else { Ok(()) }
     }
 
     /// Refuses indices that a prompt, now tokenized, does not have.

@@ -162,7 +162,8 @@ impl Sites<'_, '_> {
                 self.actions(&added, out);
                 if !mid.is_empty() {
                     let changed = !last && mid.iter().any(|a| self.is_edit(a));
-                    out.line("z=x");
+                    // Blocks may lie on different devices.
+                    out.line("z,p=x,p.to(x.device)");
                     out.line("x=(p+z).float()");
                     self.actions(&mid, out);
                     out.line(if changed { "x=(x-p.float()).to(z.dtype)" } else { "x=z" });
