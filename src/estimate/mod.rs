@@ -11,6 +11,7 @@ mod held_out;
 mod logistic;
 mod nuisance;
 mod pipeline;
+pub mod probing;
 mod samples;
 
 pub use artifact::{Direction, DirectionError, Format, HeldOutRecord, ImportAs, LAYER_CONVENTION, Metadata};

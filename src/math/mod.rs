@@ -12,9 +12,11 @@ mod hypothesis;
 mod interval;
 mod linear;
 mod multiple;
+mod product;
 mod random_direction;
 mod rank;
 mod seed;
+mod sigmoid;
 mod specificity;
 
 pub use bootstrap::{Bootstrap, cluster_bootstrap};
@@ -29,9 +31,11 @@ pub use hypothesis::{
 pub use interval::{Interval, clopper_pearson, wilson};
 pub use linear::{Orthonormal, cosine, dot, norm, unit};
 pub use multiple::{benjamini_hochberg, holm, holm_adjusted};
+pub(crate) use product::{cross_gram, gram_matrix, inverse_positive_definite, product};
 pub use random_direction::{random_unit, share_with_cosine};
 pub use rank::{SortedScores, auroc, ranks, spearman};
 pub use seed::Seeds;
+pub(crate) use sigmoid::along;
 pub use specificity::{Specificity, shifts, specificity};
 
 #[cfg(test)]

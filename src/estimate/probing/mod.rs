@@ -1,0 +1,31 @@
+//! Probing at every layer at once, with the null of the whole procedure.
+//!
+//! [`Probe`] takes rows that arrive a layer at a time ([`Layers`]), holds out whole groups, chooses
+//! the layer (and a penalty) inside the training folds, and repeats all of it on permuted labels.
+//! Where activations are wider than there are rows everything an estimator of this module needs
+//! is in the `n × n` matrix of scalar products: a layer is read once, and what does not depend on
+//! labels (centring, inverses) is done once for all permutations of a fold.
+
+mod design;
+mod discriminant;
+mod error;
+mod gram;
+mod logistic;
+mod mean_difference;
+mod probe;
+mod relabel;
+mod result;
+mod rounds;
+mod select;
+mod source;
+mod text;
+
+pub use error::{ProbeError, SourceError};
+pub use probe::{Probe, ProbeEstimator, TestSet, TrainSet};
+pub use relabel::Exchange;
+pub use result::{LayerProbe, NestedProbe, Probing, TestProbe, auroc_difference};
+pub use source::Layers;
+pub use text::{BagOfWords, Lengths};
+
+#[cfg(test)]
+mod tests;
