@@ -27,5 +27,25 @@ pub use result::{LayerProbe, NestedProbe, Probing, TestProbe, auroc_difference};
 pub use source::Layers;
 pub use text::{BagOfWords, Lengths};
 
+pub(super) use relabel::Relabel;
+
+/// `1/n₊` and `-1/n₋` for each relabelling, `[relabellings, n]`.
+pub(super) fn label_contrasts(labels: &[Vec<bool>]) -> ndarray::Array2<f64> {
+    let labels = rounds::Labels::new(labels.to_vec(), false);
+    let rows: Vec<usize> = (0..labels.row(0).len()).collect();
+    labels.contrasts(&rows)
+}
+
+/// Linear discriminants for contrasts `[relabellings, n]`, as combinations of the centred rows whose
+/// scalar products are `gram`.
+pub(super) fn dual_discriminants(
+    gram: &ndarray::Array2<f64>,
+    width: usize,
+    contrasts: &ndarray::Array2<f64>,
+    shrinkage: Option<f64>,
+) -> Result<ndarray::Array2<f64>, ProbeError> {
+    Ok(discriminant::dual(gram, width, contrasts, shrinkage)?.coefficients)
+}
+
 #[cfg(test)]
 mod tests;
