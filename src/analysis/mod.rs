@@ -3,8 +3,12 @@
 mod activations;
 mod error;
 pub mod extract;
+#[cfg(test)]
+mod fixture;
 pub mod score;
+pub mod stat;
 pub mod steer;
+pub mod sweep;
 
 pub use activations::{Named, Reader, Reading, keep};
 pub use error::AnalysisError;
