@@ -9,6 +9,7 @@ pub mod score;
 pub mod stat;
 pub mod steer;
 pub mod sweep;
+pub mod transfer;
 
 pub use activations::{Named, Reader, Reading, keep};
 pub use error::AnalysisError;
