@@ -5,6 +5,7 @@ mod error;
 pub mod extract;
 #[cfg(test)]
 mod fixture;
+pub mod geometry;
 pub mod score;
 pub mod stat;
 pub mod steer;
