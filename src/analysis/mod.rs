@@ -7,6 +7,8 @@ pub mod extract;
 #[cfg(test)]
 mod fixture;
 pub mod geometry;
+pub mod judge;
+pub mod rate;
 pub mod score;
 pub mod stat;
 pub mod steer;
