@@ -238,10 +238,7 @@ async fn note(
     next: axum::middleware::Next,
 ) -> Response {
     let headers = request.headers().clone();
-    let seen = Seen {
-        path: request.uri().path().to_owned(),
-        headers: headers.clone(),
-    };
+    let seen = Seen { path: request.uri().path().to_owned(), headers: headers.clone() };
     board.seen.lock().unwrap().push(seen);
     let key = board.script.lock().unwrap().key;
     if let Some(key) = key
