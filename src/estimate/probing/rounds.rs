@@ -10,7 +10,7 @@ use super::gram::LayerGram;
 use super::logistic::Precision;
 use super::probe::ProbeEstimator;
 use super::relabel::Relabel;
-use super::select::{Observed, Selection, Tests, auroc};
+use super::select::{At, Observed, Selection, Tests, auroc};
 use super::{ProbeError, discriminant, logistic, mean_difference};
 use crate::estimate::EstimateError;
 use crate::math::Seeds;
@@ -185,7 +185,8 @@ impl Rounds<'_> {
                 .enumerate()
                 .map(|(p, selection)| {
                     let keep = labels.observed && p == 0;
-                    selection.take(layer, p, labels.row(p), self.design, &models, &self.tests, keep)
+                    let at = At { layer, p, labels: labels.row(p), design: self.design, keep };
+                    selection.take(&at, &models, &self.tests)
                 })
                 .collect::<Result<_, _>>()?;
             if let (Some(observed), Some(Some(first))) = (&mut observed, seen.into_iter().next()) {

@@ -63,6 +63,18 @@ pub(super) struct Observed {
     pub selection: Selection,
 }
 
+/// Which layer of which relabelling is taken in.
+#[derive(Clone, Copy)]
+pub(super) struct At<'a> {
+    pub layer: usize,
+    /// Row of the relabelling among the scores.
+    pub p: usize,
+    pub labels: &'a [bool],
+    pub design: &'a Design,
+    /// Whether what only the observed labels need is wanted.
+    pub keep: bool,
+}
+
 impl Selection {
     pub fn new(design: &Design, tests: usize) -> Self {
         Self {
@@ -75,17 +87,14 @@ impl Selection {
         }
     }
 
-    /// Takes in a layer; `keep` asks for what only the observed labels need.
+    /// Takes in a layer.
     pub fn take(
         &mut self,
-        layer: usize,
-        p: usize,
-        labels: &[bool],
-        design: &Design,
+        at: &At<'_>,
         models: &[Vec<Scored>],
         tests: &Tests<'_>,
-        keep: bool,
     ) -> Result<Option<ObservedLayer>, ProbeError> {
+        let At { layer, p, labels, design, keep } = *at;
         let n = labels.len();
         let mut held_out = vec![0.0; n];
         let (mut penalties, mut thresholds) = (Vec::new(), Vec::new());

@@ -171,7 +171,7 @@ fn a_permutation_is_the_whole_procedure_on_its_labels() {
         let groups = crate::estimate::samples::numbered(&rows.groups);
         let seeds = Seeds::new(3).child("held out");
         let design = design::Design::new(&groups, 4, &mut seeds.stream("folds")).unwrap();
-        let relabel = relabel::Relabel::new(&rows.labels, &groups);
+        let relabel = Relabel::new(&rows.labels, &groups);
         assert_eq!(relabel.exchange, Exchange::PairFlips);
         let (mut nested, mut largest) = (0.0, 0.0);
         for i in 0..40 {
