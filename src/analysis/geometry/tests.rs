@@ -15,7 +15,7 @@ fn axis(i: usize) -> Array1<f64> {
 /// Two categories of 24 positive texts each, with matched negatives in the same groups.
 fn texts() -> Texts {
     let n = 96;
-    let category = |i: usize| if (i / 2) % 2 == 0 { "arms" } else { "fraud" };
+    let category = |i: usize| if (i / 2).is_multiple_of(2) { "arms" } else { "fraud" };
     Texts {
         positive: (0..n).map(|i| i % 2 == 0).collect(),
         categories: (0..n).map(|i| category(i).to_owned()).collect(),
@@ -158,7 +158,7 @@ fn intervals_of_an_auroc_do_not_collapse_at_its_ends() {
 fn directions_alone_have_courses_without_intervals() {
     let d = |a: f64| axis(0) * a.cos() + axis(1) * a.sin();
     let course: Vec<Array1<f64>> = [0.0, 0.1, 0.2, 1.2, 1.3, 1.4, 1.5].iter().map(|a| d(*a)).collect();
-    let found = courses(&names(7), &[course.clone()], 199, &Seeds::new(1)).unwrap().remove(0);
+    let found = courses(&names(7), std::slice::from_ref(&course), 199, &Seeds::new(1)).unwrap().remove(0);
     assert!((found.steps[2].degrees - 1.0_f64.to_degrees()).abs() < 1e-6);
     assert!(found.steps[0].cosine.interval.is_none() && found.jump.unwrap().before == "step-2");
     let mut wide = course.clone();

@@ -77,7 +77,7 @@ fn kappa_is_that_of_the_textbook() {
     assert!(close.decided.as_ref().unwrap().value == 1.0);
     assert!(apart.kappa.as_ref().unwrap().null.as_ref().unwrap().p > 0.05);
     assert_eq!(close.table.iter().flatten().sum::<usize>(), 60);
-    assert!(agreement(&[one.clone()], 9, &Seeds::new(0)).is_err());
+    assert!(agreement(std::slice::from_ref(&one), 9, &Seeds::new(0)).is_err());
     let other = Verdicts { judge: "other".into(), verdicts: BTreeMap::from([("z".to_owned(), A)]) };
     let e = agreement(&[one, other], 9, &Seeds::new(0)).unwrap_err().to_string();
     assert!(e.contains("`other` judged 0 things"), "{e}");
