@@ -5,7 +5,7 @@
 //! [`Value::Call`] for the caller to interpret. Sizes are bounded by [`Limits`], so a small input
 //! can't grow without end: shared parts are copied where they are used, and every copy counts.
 //!
-//! [`write`] is the way back, for what a service is to read.
+//! [`write()`] is the way back, for what a service is to read.
 
 mod machine;
 mod opcode;
