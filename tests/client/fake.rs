@@ -72,6 +72,8 @@ pub enum Line {
     Drops,
     /// It opens and says nothing but its session.
     Silent,
+    /// It stays open, and nobody is there to answer a ping.
+    Dead,
     /// The last frame is this.
     Ends(Vec<u8>),
 }
@@ -238,10 +240,7 @@ async fn note(
     next: axum::middleware::Next,
 ) -> Response {
     let headers = request.headers().clone();
-    let seen = Seen {
-        path: request.uri().path().to_owned(),
-        headers: headers.clone(),
-    };
+    let seen = Seen { path: request.uri().path().to_owned(), headers: headers.clone() };
     board.seen.lock().unwrap().push(seen);
     let key = board.script.lock().unwrap().key;
     if let Some(key) = key
@@ -376,7 +375,7 @@ async fn tell(board: Arc<Board>, id: String, socket: mpsc::UnboundedSender<Messa
         let script = board.script.lock().unwrap();
         (script.line.clone(), script.error, script.pace)
     };
-    if line == Line::Silent {
+    if matches!(line, Line::Silent | Line::Dead) {
         return;
     }
     let send = |status, description: &str| {
@@ -424,6 +423,7 @@ async fn serve(board: Arc<Board>, mut socket: WebSocket) {
     if socket.send(Message::Text(first.into())).await.is_err() {
         return;
     }
+    let dead = board.script.lock().unwrap().line == Line::Dead;
     loop {
         tokio::select! {
             message = messages.recv() => match message {
@@ -431,7 +431,7 @@ async fn serve(board: Arc<Board>, mut socket: WebSocket) {
                 // The socket drops without a word.
                 None => return,
             },
-            heard = socket.recv() => if !matches!(heard, Some(Ok(_))) { return },
+            heard = socket.recv(), if !dead => if !matches!(heard, Some(Ok(_))) { return },
         }
     }
 }
