@@ -110,14 +110,15 @@ fn steered_logits_are_those_of_transformers() {
 fn read(engine: &Engine, prompts: &[Vec<u32>]) -> Vec<Vec<Vec<f32>>> {
     let mut b = Builder::new();
     let group = b.tokens(prompts.to_vec());
+    let last = engine.info().layers - 1;
     let sites = [
-        (Site::ResidMid(1), ReadAt::All),
-        (Site::ResidPost(2), ReadAt::Last),
-        (Site::AttnOut(2), ReadAt::Mean),
+        (Site::ResidMid(last - 1), ReadAt::All),
+        (Site::ResidPost(last), ReadAt::Last),
+        (Site::AttnOut(last), ReadAt::Mean),
+        (Site::ResidPost(last - 1), ReadAt::Index(0)),
+        (Site::Logits, ReadAt::Last),
     ];
-    let sites =
-        sites.into_iter().chain([(Site::ResidPost(1), ReadAt::Index(0)), (Site::Logits, ReadAt::Last)]);
-    for (i, (site, at)) in sites.enumerate() {
+    for (i, (site, at)) in sites.into_iter().enumerate() {
         let value = b.read(group, site, at);
         b.save(format!("{i}"), value);
     }

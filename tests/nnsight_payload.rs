@@ -50,7 +50,7 @@ fn modules(family: &str, parallel: bool, softcap: Option<f64>) -> Modules {
         }
         "gpt_neox" => {
             (m.blocks, m.attn) = (s("gpt_neox.layers"), s("attention"));
-            (m.norm, m.head) = (s("gpt_neox.final_layer_norm"), s("embed_out"));
+            m.norm = s("gpt_neox.final_layer_norm");
         }
         "gemma2" | "gemma3_text" | "olmo2" | "olmo3" => {
             m.attn_post = Some(s("post_attention_layernorm"));
@@ -194,8 +194,11 @@ impl Both {
                         assert_eq!(want, got, "{place}");
                     } else {
                         let far = distance(&got.to_f32().unwrap(), &want.to_f32().unwrap());
-                        assert!(far < 1e-4 || want.dtype() != DType::F32 && far < 2e-2, "{place}: {far:e}");
-                        if want.dtype() == DType::F32 && far > self.worst {
+                        // Near the middle between two 16-bit numbers, nothing keeps both sides from
+                        // rounding apart.
+                        let rounded = want.dtype() != DType::F32 || name.starts_with("cast");
+                        assert!(far < if rounded { 2e-2 } else { 1e-4 }, "{place}: {far:e}");
+                        if !rounded && far > self.worst {
                             self.worst = far;
                             self.worst_case = place;
                         }

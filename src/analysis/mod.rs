@@ -1,10 +1,19 @@
 //! FLOOR 3: questions about a model, asked through a [`crate::run::Runner`].
 
 mod activations;
+pub mod board;
 mod error;
 pub mod extract;
+#[cfg(test)]
+mod fixture;
+pub mod geometry;
+pub mod judge;
+pub mod rate;
 pub mod score;
+pub mod stat;
 pub mod steer;
+pub mod sweep;
+pub mod transfer;
 
 pub use activations::{Named, Reader, Reading, keep};
 pub use error::AnalysisError;

@@ -64,6 +64,8 @@ fn modules(config: &Config, nested: bool) -> Modules {
         Some(rest) if nested => format!("model.language_model.{rest}"),
         _ => path.to_owned(),
     };
+    // Files keep the name that GPT-NeoX's output matrix had; transformers calls it as in all families.
+    let head = if names.head == "embed_out" { "lm_head" } else { names.head };
     Modules {
         blocks: place(names.blocks),
         attn: module(names.qkv[0]),
@@ -72,7 +74,7 @@ fn modules(config: &Config, nested: bool) -> Modules {
         mlp: module(names.down),
         mlp_post: names.mlp_post.map(str::to_owned),
         norm: place(names.norm),
-        head: names.head.to_owned(),
+        head: head.to_owned(),
         parallel: config.parallel,
         logit_softcap: config.logit_softcap,
     }
@@ -104,7 +106,7 @@ mod tests {
             ("transformer.h", "attn", "transformer.ln_f")
         );
         let m = of("gpt_neox").modules;
-        assert!(m.parallel && m.attn == "attention" && m.head == "embed_out");
+        assert!(m.parallel && m.attn == "attention" && m.head == "lm_head");
         assert!(of("gemma2").modules.logit_softcap.is_some());
     }
 

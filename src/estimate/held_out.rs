@@ -9,7 +9,7 @@ use super::pipeline::{Pipeline, Reduced, fit_projected};
 use super::samples::SplitBy;
 use super::{EstimateError, Samples};
 use crate::data::{Folds, group_folds};
-use crate::math::{Bootstrap, Interval, Seeds, SortedScores, cluster_bootstrap};
+use crate::math::{Bootstrap, Interval, MathError, Seeds, SortedScores, cluster_bootstrap};
 
 /// How to hold out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -54,7 +54,7 @@ pub struct Estimate {
 }
 
 impl Estimate {
-    fn new(value: f64, bootstrap: Bootstrap, folds: usize) -> Self {
+    pub(super) fn new(value: f64, bootstrap: Bootstrap, folds: usize) -> Self {
         let folds = folds as f64;
         let stretch = (1.0 + folds / (folds - 1.0)).sqrt();
         let end = |plain: f64| (value + (plain - value) * stretch).clamp(0.0, 1.0);
@@ -207,17 +207,24 @@ impl Pipeline {
             let (scores, _) = self.scores(reduced, &samples, folds, params.by, &seeds)?;
             Ok(SortedScores::new(&scores, &samples.positive)?.auroc(None)?)
         };
-        let mut null = (0..params.permutations).into_par_iter().map(one).collect::<Result<Vec<f64>, _>>()?;
+        let null = (0..params.permutations).into_par_iter().map(one).collect::<Result<Vec<f64>, _>>()?;
+        Ok(Some(NullTest::greater(null, observed)?))
+    }
+}
+
+impl NullTest {
+    /// The test that a statistic is larger than under the null.
+    pub(super) fn greater(mut null: Vec<f64>, observed: f64) -> Result<Self, MathError> {
         null.sort_by(f64::total_cmp);
         // Ties count against the claim; equal AUROCs may differ in the last bit.
         let reached = null.iter().filter(|v| **v >= observed - 1e-12).count();
-        Ok(Some(NullTest {
+        Ok(Self {
             permutations: null.len(),
             p: (1 + reached) as f64 / (1 + null.len()) as f64,
             mean: crate::math::mean(&null)?,
             low: crate::math::quantile(&null, 0.025)?,
             high: crate::math::quantile(&null, 0.975)?,
-        }))
+        })
     }
 }
 
@@ -236,7 +243,7 @@ fn permute(samples: &mut Samples, rng: &mut impl Rng) -> Result<(), EstimateErro
 }
 
 /// Units renumbered without gaps.
-fn dense(units: &[usize]) -> Vec<usize> {
+pub(super) fn dense(units: &[usize]) -> Vec<usize> {
     let mut sorted = units.to_vec();
     sorted.sort_unstable();
     sorted.dedup();

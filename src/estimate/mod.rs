@@ -2,15 +2,18 @@
 //!
 //! [`Samples`] checks activations once, an [`Estimator`] checked into a [`CheckedEstimator`] fits,
 //! a [`Pipeline`] projects [`Nuisances`] out first and holds out groups, and a [`Direction`]
-//! is the result as a file.
+//! is the result as a file. [`probing`] looks at many layers at once, [`audit`] at what a direction
+//! may have been taken for.
 
 mod artifact;
+pub mod audit;
 mod error;
 mod estimator;
 mod held_out;
 mod logistic;
 mod nuisance;
 mod pipeline;
+pub mod probing;
 mod samples;
 
 pub use artifact::{Direction, DirectionError, Format, HeldOutRecord, ImportAs, LAYER_CONVENTION, Metadata};

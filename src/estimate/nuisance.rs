@@ -97,6 +97,11 @@ impl Nuisances {
         !self.length && self.fixed().next().is_none()
     }
 
+    /// Whether a direction is estimated with the labels, and so anew on other labels.
+    pub(super) fn needs_labels(&self) -> bool {
+        self.length
+    }
+
     /// Directions that do not depend on the rows.
     pub(super) fn fixed(&self) -> impl Iterator<Item = (&str, &Array1<f64>)> {
         let sentiment = self.sentiment.iter().map(|d| ("sentiment", d));

@@ -40,7 +40,7 @@ pub(super) fn check_finite(what: &'static str, x: ArrayView2<'_, f64>) -> Result
 }
 
 /// Names to numbers in order of first appearance.
-fn numbered<S: AsRef<str>>(names: &[S]) -> Vec<usize> {
+pub(super) fn numbered<S: AsRef<str>>(names: &[S]) -> Vec<usize> {
     let mut seen: HashMap<&str, usize> = HashMap::new();
     names
         .iter()

@@ -8,24 +8,34 @@ mod bootstrap;
 mod describe;
 mod error;
 mod gram;
+mod hypothesis;
 mod interval;
 mod linear;
 mod multiple;
+mod product;
 mod random_direction;
 mod rank;
 mod seed;
+mod sigmoid;
 mod specificity;
 
 pub use bootstrap::{Bootstrap, cluster_bootstrap};
 pub use describe::{mean, quantile, standard_deviation};
 pub use error::MathError;
 pub use gram::{RowSpace, solve_positive_definite, symmetric_eigen};
+pub use hypothesis::{
+    Alternative, ChangePoint, Kappa, Method, Proportion, SignAgreement, Tested, binomial_test, change_point,
+    cohen_kappa, fleiss_kappa, jonckheere_terpstra, mann_whitney, page_trend, proportion, sign_agreement,
+    spearman_bootstrap, spearman_test, wilcoxon_signed_rank,
+};
 pub use interval::{Interval, clopper_pearson, wilson};
 pub use linear::{Orthonormal, cosine, dot, norm, unit};
-pub use multiple::holm;
+pub use multiple::{benjamini_hochberg, holm, holm_adjusted};
+pub(crate) use product::{cross_gram, gram_matrix, inverse_positive_definite, product};
 pub use random_direction::{random_unit, share_with_cosine};
 pub use rank::{SortedScores, auroc, ranks, spearman};
 pub use seed::Seeds;
+pub(crate) use sigmoid::along;
 pub use specificity::{Specificity, shifts, specificity};
 
 #[cfg(test)]

@@ -253,7 +253,7 @@ fn refusals_are_told_apart() {
     let lost = ask(&same, &name, json!(["lost"]));
     assert!(lost.contains("lost"), "{lost}");
     for (fault, kind) in
-        [("bomb", "reply"), ("system", "reply"), ("inflate", "more than"), ("corrupt", "damaged")]
+        [("bomb", "reply"), ("system", "reply"), ("inflate", "more than"), ("corrupt", "result")]
     {
         let mut spoiled = json!([{"times": 9}]);
         let key = if fault == "corrupt" { "corrupt" } else { "result" };

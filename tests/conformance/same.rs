@@ -111,7 +111,7 @@ fn against_transformers(runner: &dyn Runner, r: &Reference) -> Result<(), String
 
 /// Families that differ most from each other.
 const RANDOM: [&str; 7] = ["llama", "gpt2", "gpt_neox", "gemma3", "olmo3", "qwen2-sliding", "gemma2"];
-const CASES: usize = 42;
+const CASES: usize = 84;
 /// What all cases together may take; those not begun by then are left out.
 const TIME: Duration = Duration::from_secs(400);
 
@@ -133,6 +133,7 @@ fn random_graphs_give_the_same_numbers_everywhere() {
         .collect();
     let begun = Instant::now();
     let done = std::cell::Cell::new((0, 0.0_f32));
+    let kinds = std::cell::RefCell::new(std::collections::BTreeMap::<String, usize>::new());
     let config =
         Config { cases: CASES as u32, max_shrink_iters: 40, failure_persistence: None, ..Config::default() };
     let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(Default::default()));
@@ -151,12 +152,21 @@ fn random_graphs_give_the_same_numbers_everywhere() {
             far = far.max(random.difference(&got, &want).map_err(fail)?);
         }
         done.set((count + 1, far));
+        for op in &random.checked.graph().nodes {
+            let label = op.label();
+            let word = label.split_whitespace().next().unwrap_or_default();
+            *kinds.borrow_mut().entry(word.to_owned()).or_default() += 1;
+        }
         Ok(())
     });
     outcome.unwrap_or_else(|e| panic!("{e}"));
     let (count, worst) = done.get();
-    println!("{count} random graphs, worst {worst:.1e}, {:.1?}", begun.elapsed());
+    let kinds = kinds.into_inner();
+    println!("{count} random graphs, worst {worst:.1e}, {:.1?}: {kinds:?}", begun.elapsed());
     assert!(count >= 24, "only {count} cases in {TIME:?}");
+    for kind in ["read", "add", "ablate", "set", "scale", "clamp", "generate", "dot", "unit", "log", "cast"] {
+        assert!(kinds.get(kind).is_some_and(|n| *n >= 5), "too few of `{kind}`: {kinds:?}");
+    }
 }
 
 #[test]

@@ -44,8 +44,7 @@ impl Wire for GraphWire {
 
     fn answer(&self, checked: &Checked, packed: Packed) -> Result<Answer, ClientError> {
         let mut body = Noted::new(packed.stream()?);
-        let answer =
-            answer_read(&mut body).map_err(|error| body.failed().unwrap_or_else(|| error.into()))?;
+        let answer = answer_read(&mut body).map_err(|error| body.failed().unwrap_or_else(|| error.into()))?;
         fits(checked, &answer)?;
         Ok(answer)
     }

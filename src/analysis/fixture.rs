@@ -1,0 +1,69 @@
+//! What the tests of the analyses share: a tiny model with a tokenizer, and a count of what it is asked.
+
+use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use truenorth_protocol::{Answer, Checked, ModelInfo};
+
+use super::Named;
+use crate::data::{Loaded, Pair};
+use crate::engine::{Engine, EngineOptions};
+use crate::run::{RunError, Runner, Watch};
+
+/// A random Llama of two blocks with a tokenizer, and how many graphs it ran.
+pub(super) struct Tiny {
+    engine: Engine,
+    asked: AtomicUsize,
+}
+
+impl Tiny {
+    pub fn open() -> Self {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/gguf/llama/model.gguf");
+        let options =
+            EngineOptions { name: "tiny".into(), revision: "fixture".into(), ..EngineOptions::default() };
+        Self { engine: Engine::open(&file, &options).unwrap(), asked: AtomicUsize::new(0) }
+    }
+
+    pub fn asked(&self) -> usize {
+        self.asked.load(Ordering::Relaxed)
+    }
+}
+
+impl Runner for Tiny {
+    fn info(&self) -> &ModelInfo {
+        self.engine.info()
+    }
+
+    fn encode(&self, text: &str, special: bool) -> Result<Option<Vec<u32>>, RunError> {
+        Runner::encode(&self.engine, text, special)
+    }
+
+    fn stop_tokens(&self) -> Vec<u32> {
+        self.engine.stop_tokens()
+    }
+
+    fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
+        self.asked.fetch_add(1, Ordering::Relaxed);
+        self.engine.run(graph, watch)
+    }
+}
+
+pub(super) fn named(texts: &[&str]) -> Vec<Named> {
+    texts.iter().enumerate().map(|(i, t)| Named::text(format!("t{i}"), *t)).collect()
+}
+
+/// Pairs on four axes.
+pub(super) fn pairs(count: usize) -> Loaded<Pair> {
+    let words = ["hat", "tin", "cup", "old", "new", "red"];
+    let rows = (0..count)
+        .map(|i| Pair {
+            id: format!("p{i}"),
+            axis: format!("x{}", i % 4),
+            prompt: format!("the {}", words[i % 6]),
+            chosen: format!("yes the {} {i}", words[(i / 6 + 1) % 6]),
+            rejected: format!("no a {} {}", words[(i + 2) % 6], i % 3),
+            extra: crate::data::Extra::new(),
+        })
+        .collect();
+    Loaded { rows, sha256: "0".repeat(64) }
+}

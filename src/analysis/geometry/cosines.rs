@@ -1,0 +1,251 @@
+//! How directions turn: cosines with delete-fold intervals, steps, and breaks.
+
+use ndarray::{Array1, ArrayView1};
+use serde::Serialize;
+use statrs::distribution::{ContinuousCDF, StudentsT};
+
+use super::super::AnalysisError;
+use super::super::stat::{LEVEL, Measured, Null, of};
+use super::change::{ChangePoint, Jump, change_point, gram_of, jump};
+use super::fit::{Contrast, Kept};
+use super::{CategoryCourse, GeometryParams, OTHERS, sides};
+use crate::math::{self, Interval, MathError, Seeds};
+
+/// From one checkpoint to the next.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Step {
+    /// The earlier checkpoint.
+    pub from: String,
+    /// The later one.
+    pub to: String,
+    /// Cosine of their directions; the null is a direction drawn at random.
+    pub cosine: Measured,
+    /// The angle in degrees.
+    pub degrees: f64,
+}
+
+/// How a direction turns over the checkpoints.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Course {
+    /// Cosines of every two checkpoints.
+    pub cosines: Vec<Vec<f64>>,
+    /// Every step.
+    pub steps: Vec<Step>,
+    /// A break in the directions; none with fewer than six checkpoints.
+    pub change: Option<ChangePoint>,
+    /// The largest turn.
+    pub jump: Option<Jump>,
+}
+
+/// The courses of directions alone, such as files in training order: no texts, and so no intervals.
+/// `directions` has a row a course (a category) and a column a checkpoint.
+///
+/// # Errors
+/// With fewer than two checkpoints, directions of several widths, or one that is zero or not finite; the
+/// checkpoint is named.
+pub fn courses(
+    checkpoints: &[String],
+    directions: &[Vec<Array1<f64>>],
+    permutations: usize,
+    seeds: &Seeds,
+) -> Result<Vec<Course>, AnalysisError> {
+    if checkpoints.len() < 2 {
+        return Err(AnalysisError::Input(format!(
+            "{} checkpoints; a course needs at least two",
+            checkpoints.len()
+        )));
+    }
+    let width = directions.first().and_then(|d| d.first()).map_or(0, Array1::len);
+    for course in directions {
+        if course.len() != checkpoints.len() {
+            return Err(AnalysisError::Input(format!(
+                "{} directions for {} checkpoints",
+                course.len(),
+                checkpoints.len()
+            )));
+        }
+        for (name, d) in checkpoints.iter().zip(course) {
+            if d.len() != width {
+                return Err(AnalysisError::Input(format!(
+                    "the direction of `{name}` has {} numbers, the first one {width}",
+                    d.len()
+                )));
+            }
+            math::unit(d.view()).map_err(|e| of(&format!("the direction of `{name}`"), &e))?;
+        }
+    }
+    directions
+        .iter()
+        .enumerate()
+        .map(|(i, d)| {
+            let views: Vec<Folded<'_>> = d.iter().map(|d| Folded { all: d.view(), without: &[] }).collect();
+            course(checkpoints, &views, permutations, &seeds.child(&format!("course {i}")))
+        })
+        .collect()
+}
+
+/// A direction and those of its folds.
+struct Folded<'a> {
+    all: ArrayView1<'a, f64>,
+    without: &'a [Array1<f64>],
+}
+
+impl<'a> Folded<'a> {
+    fn of(kept: &'a Kept) -> Self {
+        Self { all: kept.direction.view(), without: &kept.without }
+    }
+}
+
+fn course(
+    checkpoints: &[String],
+    directions: &[Folded<'_>],
+    permutations: usize,
+    seeds: &Seeds,
+) -> Result<Course, AnalysisError> {
+    let named = |e: MathError| of("directions over the checkpoints", &e);
+    let cosines: Vec<Vec<f64>> = directions
+        .iter()
+        .map(|a| directions.iter().map(|b| math::cosine(a.all, b.all)).collect())
+        .collect::<Result<_, _>>()
+        .map_err(named)?;
+    let steps = directions
+        .windows(2)
+        .zip(checkpoints.windows(2))
+        .map(|(d, names)| {
+            let cosine = cosine(&d[0], &d[1])?;
+            Ok(Step {
+                from: names[0].clone(),
+                to: names[1].clone(),
+                degrees: cosine.value.acos().to_degrees(),
+                cosine,
+            })
+        })
+        .collect::<Result<Vec<_>, MathError>>()
+        .map_err(named)?;
+    let turns: Vec<f64> = steps.iter().map(|s| s.degrees).collect();
+    Ok(Course {
+        change: change_point(checkpoints, &cosines, permutations, seeds).map_err(named)?,
+        jump: jump(checkpoints, &turns).map_err(named)?,
+        cosines,
+        steps,
+    })
+}
+
+/// A cosine with the interval of its folds, against a direction drawn at random.
+fn cosine(a: &Folded<'_>, b: &Folded<'_>) -> Result<Measured, MathError> {
+    let value = math::cosine(a.all, b.all)?;
+    let folds: Vec<f64> = a
+        .without
+        .iter()
+        .zip(b.without)
+        .map(|(a, b)| math::cosine(a.view(), b.view()))
+        .collect::<Result<_, _>>()?;
+    let found = jackknife(value, &folds, [-1.0, 1.0]);
+    // The cosine of a random direction has variance 1 / width.
+    let spread = 1.96 / (a.all.len() as f64).sqrt();
+    Ok(found.against(Null {
+        what: "a direction drawn at random; p exact, the range by the normal law".into(),
+        expected: 0.0,
+        range: Some([-spread, spread]),
+        p: math::share_with_cosine(value, a.all.len())?,
+        draws: None,
+    }))
+}
+
+/// The delete-a-fold jackknife (Efron 1982): with `J` folds the variance is `(J - 1)/J · Σ(θⱼ - θ̄)²`,
+/// the interval Student's with `J - 1` degrees of freedom, cut to the range.
+fn jackknife(value: f64, folds: &[f64], [least, most]: [f64; 2]) -> Measured {
+    let n = folds.len() as f64;
+    let law = StudentsT::new(0.0, 1.0, n - 1.0);
+    let (Ok(law), true) = (law, folds.len() > 1) else {
+        return Measured::bare(value, 1, "none: a direction without its texts has no interval");
+    };
+    let mean = folds.iter().sum::<f64>() / n;
+    let error = ((n - 1.0) / n * folds.iter().map(|f| (f - mean).powi(2)).sum::<f64>()).sqrt();
+    let reach = law.inverse_cdf(0.5 + LEVEL / 2.0) * error;
+    let (low, high) = ((value - reach).max(least), (value + reach).min(most));
+    Measured {
+        value,
+        n: folds.len(),
+        interval: Some(Interval { low, high, level: LEVEL }),
+        method: "delete-a-fold jackknife; n counts folds".into(),
+        null: None,
+    }
+}
+
+/// The cosines of categories at each checkpoint.
+pub(super) fn across(kept: &[Vec<Kept>], checkpoints: usize) -> Result<Vec<Vec<Vec<f64>>>, AnalysisError> {
+    (0..checkpoints)
+        .map(|t| {
+            let at = |c: &Vec<Kept>| c[t].direction.clone();
+            kept.iter()
+                .map(|a| kept.iter().map(|b| math::cosine(at(a).view(), at(b).view())).collect())
+                .collect::<Result<_, _>>()
+        })
+        .collect::<Result<_, MathError>>()
+        .map_err(|e| of("directions of the categories", &e))
+}
+
+/// The courses of the contrasts that are shown.
+pub(super) fn categories(
+    checkpoints: &[String],
+    contrasts: &[Contrast],
+    kept: &[Vec<Kept>],
+    params: &GeometryParams,
+    seeds: &Seeds,
+) -> Result<Vec<CategoryCourse>, AnalysisError> {
+    let others = |name: &str| contrasts.iter().position(|c| c.name == format!("{OTHERS}{name}"));
+    let mut out = Vec::new();
+    for (contrast, own) in contrasts.iter().zip(kept).filter(|(c, _)| !c.name.starts_with(OTHERS)) {
+        let named = |e: MathError| of(&contrast.name, &e);
+        let beside = |other: Option<usize>| -> Result<Vec<Measured>, AnalysisError> {
+            let Some(other) = other else { return Ok(vec![]) };
+            let pairs = own.iter().zip(&kept[other]);
+            pairs.map(|(a, b)| cosine(&Folded::of(a), &Folded::of(b)).map_err(named)).collect()
+        };
+        let views: Vec<Folded<'_>> = own.iter().map(Folded::of).collect();
+        let seeds = seeds.child(&contrast.name);
+        let magnitude: Vec<Measured> = own.iter().map(magnitude).collect();
+        let sizes: Vec<f64> = magnitude.iter().map(|m| m.value).collect();
+        let drift: Vec<Measured> = own.windows(2).map(|w| drift(&w[0], &w[1])).collect();
+        let drifts: Vec<f64> = drift.iter().map(|d| d.value).collect();
+        let is_category = others(&contrast.name).is_some();
+        out.push(CategoryCourse {
+            category: contrast.name.clone(),
+            n: sides(&contrast.positive),
+            shared_negatives: contrast.shared_negatives,
+            course: course(checkpoints, &views, params.permutations, &seeds)?,
+            reliability: own.iter().map(|k| k.reliability).collect(),
+            magnitude_change: change_point(
+                checkpoints,
+                &gram_of(&sizes),
+                params.permutations,
+                &seeds.child("magnitude"),
+            )
+            .map_err(named)?,
+            magnitude,
+            drift_jump: jump(checkpoints, &drifts).map_err(named)?,
+            drift,
+            to_general: if is_category { beside(Some(0))? } else { vec![] },
+            to_others: beside(others(&contrast.name))?,
+        });
+    }
+    Ok(out)
+}
+
+fn magnitude(kept: &Kept) -> Measured {
+    let share = |m: f64| m / kept.row_norm;
+    let folds: Vec<f64> = kept.magnitudes.iter().skip(1).map(|m| share(*m)).collect();
+    let value = kept.magnitudes.first().copied().map_or(f64::NAN, share);
+    jackknife(value, &folds, [0.0, f64::INFINITY])
+}
+
+fn drift(a: &Kept, b: &Kept) -> Measured {
+    let far: Vec<f64> =
+        a.centroids.iter().zip(&b.centroids).map(|(a, b)| math::norm((b - a).view())).collect();
+    let share: Vec<f64> = far.iter().map(|f| f / a.row_norm).collect();
+    match share.split_first() {
+        Some((value, folds)) => jackknife(*value, folds, [0.0, f64::INFINITY]),
+        None => Measured::bare(f64::NAN, 0, "none: no centroids"),
+    }
+}

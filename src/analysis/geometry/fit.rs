@@ -1,0 +1,184 @@
+//! One checkpoint's activations turned into what is kept of them.
+
+use std::collections::BTreeMap;
+
+use ndarray::{Array1, Array2, Axis};
+use rand::seq::SliceRandom;
+
+use super::super::AnalysisError;
+use super::Texts;
+use crate::estimate::{CheckedEstimator, EstimateError, Samples, SplitBy};
+use crate::math::{self, MathError, Seeds};
+
+/// A contrast: the rows of a category, or of all.
+#[derive(Clone, Debug)]
+pub(super) struct Contrast {
+    pub name: String,
+    pub rows: Vec<usize>,
+    pub positive: Vec<bool>,
+    groups: Vec<String>,
+    /// The fold of each of these rows, the same at every checkpoint and in every contrast.
+    fold: Vec<usize>,
+    folds: usize,
+    half: Vec<usize>,
+    /// Whether its negative rows are shared by other categories.
+    pub shared_negatives: bool,
+}
+
+/// The fold and the half of every text.
+#[derive(Clone, Debug)]
+pub(super) struct Split {
+    fold: Vec<usize>,
+    folds: usize,
+    half: Vec<usize>,
+}
+
+impl Split {
+    /// Deals whole groups to folds in turn, those of one category and class after each other, so that
+    /// every fold gets its part of each.
+    pub fn new(texts: &Texts, folds: usize, seeds: &Seeds) -> Self {
+        let mut first: BTreeMap<&str, usize> = BTreeMap::new();
+        for (i, group) in texts.groups.iter().enumerate() {
+            first.entry(group).or_insert(i);
+        }
+        let deal = |folds: usize, label: &str| -> Vec<usize> {
+            let mut groups: Vec<(&str, usize)> = first.iter().map(|(g, i)| (*g, *i)).collect();
+            groups.shuffle(&mut seeds.stream(label));
+            groups.sort_by_key(|(_, i)| (texts.categories[*i].as_str(), texts.positive[*i]));
+            let place: BTreeMap<&str, usize> =
+                groups.iter().enumerate().map(|(at, (g, _))| (*g, at % folds)).collect();
+            texts.groups.iter().map(|g| place.get(g.as_str()).copied().unwrap_or(0)).collect()
+        };
+        Self { fold: deal(folds, "folds"), folds, half: deal(2, "halves") }
+    }
+}
+
+/// What is kept of a contrast at a checkpoint.
+#[derive(Clone, Debug)]
+pub(super) struct Kept {
+    pub direction: Array1<f64>,
+    /// A direction a fold, fitted on the others.
+    pub without: Vec<Array1<f64>>,
+    /// Means of the positive rows: of all, then without each fold.
+    pub centroids: Vec<Array1<f64>>,
+    /// Norms of the mean difference: of all, then without each fold.
+    pub magnitudes: Vec<f64>,
+    /// Mean norm of the rows.
+    pub row_norm: f64,
+    /// Cosine of the directions of two halves.
+    pub reliability: f64,
+}
+
+impl Contrast {
+    pub fn new(
+        name: &str,
+        texts: &Texts,
+        keep: impl Fn(usize) -> bool,
+        split: &Split,
+    ) -> Result<Self, AnalysisError> {
+        let folds = split.folds;
+        let mut rows: Vec<usize> = (0..texts.positive.len()).filter(|i| keep(*i)).collect();
+        let negatives = rows.iter().filter(|i| !texts.positive[**i]).count();
+        let shared_negatives = negatives == 0;
+        if shared_negatives {
+            rows.extend((0..texts.positive.len()).filter(|i| !texts.positive[*i]));
+        }
+        let positive: Vec<bool> = rows.iter().map(|i| texts.positive[*i]).collect();
+        let up = positive.iter().filter(|p| **p).count();
+        if up < 2 * folds || positive.len() - up < 2 * folds {
+            return Err(AnalysisError::Input(format!(
+                "category `{name}` has {up} positive and {} negative texts; {folds} folds need at least {} \
+                 of each",
+                positive.len() - up,
+                2 * folds
+            )));
+        }
+        let groups: Vec<String> = rows.iter().map(|i| texts.groups[*i].clone()).collect();
+        let of = |all: &[usize]| rows.iter().map(|i| all[*i]).collect::<Vec<_>>();
+        let (fold, half) = (of(&split.fold), of(&split.half));
+        let found =
+            Self { name: name.to_owned(), rows, positive, groups, fold, folds, half, shared_negatives };
+        for fold in 0..folds {
+            let train = found.train(fold);
+            let up = train.iter().filter(|i| found.positive[**i]).count();
+            if up == 0 || up == train.len() {
+                return Err(AnalysisError::Input(format!(
+                    "category `{name}`: without fold {fold} one class is left; the groups are too large"
+                )));
+            }
+        }
+        Ok(found)
+    }
+
+    /// Places among this contrast's rows that are not in a fold.
+    fn train(&self, fold: usize) -> Vec<usize> {
+        (0..self.rows.len()).filter(|i| self.fold[*i] != fold).collect()
+    }
+
+    fn samples(&self, x: &Array2<f64>, of: &[usize]) -> Result<Samples, EstimateError> {
+        let rows: Vec<usize> = of.iter().map(|i| self.rows[*i]).collect();
+        let positive: Vec<bool> = of.iter().map(|i| self.positive[*i]).collect();
+        let groups: Vec<&String> = of.iter().map(|i| &self.groups[*i]).collect();
+        Samples::from_classes(x.select(Axis(0), &rows).view(), &positive, &groups, &groups)
+    }
+
+    /// Fits everything that is kept of a checkpoint.
+    pub fn fit(
+        &self,
+        x: &Array2<f64>,
+        estimator: &CheckedEstimator,
+        seeds: &Seeds,
+    ) -> Result<Kept, AnalysisError> {
+        let all: Vec<usize> = (0..self.rows.len()).collect();
+        let direction = |of: &[usize]| -> Result<Array1<f64>, AnalysisError> {
+            Ok(estimator.fit(&self.samples(x, of)?, SplitBy::Pair, seeds)?.direction)
+        };
+        let trains: Vec<Vec<usize>> = (0..self.folds).map(|f| self.train(f)).collect();
+        let halves = [0, 1].map(|h| {
+            let rows: Vec<usize> = all.iter().copied().filter(|i| self.half[*i] == h).collect();
+            direction(&rows)
+        });
+        let named = |e: MathError| super::super::stat::of(&self.name, &e);
+        let reliability = match halves {
+            [Ok(a), Ok(b)] => math::cosine(a.view(), b.view()).map_err(named)?,
+            [Err(e), _] | [_, Err(e)] => return Err(e),
+        };
+        let mut centroids = Vec::with_capacity(1 + trains.len());
+        let mut magnitudes = Vec::with_capacity(1 + trains.len());
+        for of in std::iter::once(&all).chain(&trains) {
+            let mean = |positive: bool| {
+                let rows: Vec<usize> =
+                    of.iter().filter(|i| self.positive[**i] == positive).map(|i| self.rows[*i]).collect();
+                x.select(Axis(0), &rows).mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(x.ncols()))
+            };
+            let (up, down) = (mean(true), mean(false));
+            magnitudes.push(math::norm((&up - &down).view()));
+            centroids.push(up);
+        }
+        let norms: Vec<f64> = self.rows.iter().map(|i| math::norm(x.row(*i))).collect();
+        Ok(Kept {
+            direction: direction(&all)?,
+            without: trains.iter().map(|t| direction(t)).collect::<Result<_, _>>()?,
+            centroids,
+            magnitudes,
+            row_norm: math::mean(&norms).map_err(named)?,
+            reliability,
+        })
+    }
+
+    /// Held-out projections of this contrast's rows on another checkpoint's directions: each fold on the
+    /// direction fitted without it, in standard deviations of the rows outside the fold.
+    pub fn project(&self, x: &Array2<f64>, without: &[Array1<f64>]) -> Vec<f64> {
+        let mut scores = vec![0.0; self.rows.len()];
+        for (fold, d) in without.iter().enumerate() {
+            let on = |i: usize| x.row(self.rows[i]).dot(d);
+            let train: Array1<f64> = self.train(fold).into_iter().map(on).collect();
+            let (centre, spread) = (train.mean().unwrap_or(0.0), train.std(0.0));
+            let spread = if spread > 0.0 { spread } else { 1.0 };
+            for i in (0..self.rows.len()).filter(|i| self.fold[*i] == fold) {
+                scores[i] = (on(i) - centre) / spread;
+            }
+        }
+        scores
+    }
+}

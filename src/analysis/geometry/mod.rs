@@ -1,0 +1,268 @@
+//! Directions over the course of training, and across categories.
+//!
+//! Checkpoints are taken one at a time: of each only the fitted directions, centroids and magnitudes are
+//! kept, never its activations. The probing matrix needs every direction on every checkpoint's texts, so
+//! the checkpoints are gone through a second time; what the store keeps is not computed again.
+//!
+//! The same texts are read at every checkpoint, in the same folds. A probe trained on one checkpoint is
+//! tested on another's texts of the fold it was not fitted on, off the diagonal too.
+
+mod change;
+mod cosines;
+mod fit;
+mod probing;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+
+use ndarray::Array2;
+use serde::Serialize;
+
+pub use change::{ChangePoint, Jump, change_point, jump};
+pub use cosines::{Course, Step, courses};
+pub use probing::{ProbeCell, ProbingMatrix};
+
+use super::AnalysisError;
+use super::stat::Measured;
+use crate::estimate::CheckedEstimator;
+use crate::math::Seeds;
+use fit::{Contrast, Kept, Split};
+
+/// The name of the contrast of all texts.
+pub const GENERAL: &str = "general";
+
+/// The texts' labels, the same at every checkpoint.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Texts {
+    /// Whether each text is of the positive class.
+    pub positive: Vec<bool>,
+    /// The category of each text.
+    pub categories: Vec<String>,
+    /// What no fold cuts through.
+    pub groups: Vec<String>,
+}
+
+/// How a course is studied.
+#[derive(Clone, Debug)]
+pub struct GeometryParams {
+    /// The estimator of every direction.
+    pub estimator: CheckedEstimator,
+    /// Folds of the texts.
+    pub folds: usize,
+    /// Shuffles behind each change-point test.
+    pub permutations: usize,
+    /// Whether the probing matrix is made, for which every checkpoint is loaded a second time.
+    pub probing: bool,
+}
+
+/// A category over the course of training.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CategoryCourse {
+    /// The category, or [`GENERAL`].
+    pub category: String,
+    /// Positive and negative texts.
+    pub n: [usize; 2],
+    /// Whether it has no negative texts of its own and takes those of all.
+    pub shared_negatives: bool,
+    /// How the direction turns.
+    pub course: Course,
+    /// At each checkpoint the cosine of directions from two halves of the texts: a cosine across
+    /// checkpoints much above it can't be expected.
+    pub reliability: Vec<f64>,
+    /// At each checkpoint the norm of the difference of the class means, as a share of the mean residual
+    /// norm.
+    pub magnitude: Vec<Measured>,
+    /// A break in the magnitudes; none with fewer than six checkpoints.
+    pub magnitude_change: Option<ChangePoint>,
+    /// Between checkpoints the distance of the positive centroids, in mean residual norms of the earlier.
+    pub drift: Vec<Measured>,
+    /// The largest drift.
+    pub drift_jump: Option<Jump>,
+    /// At each checkpoint the cosine with the general direction, whose texts include this category's.
+    pub to_general: Vec<Measured>,
+    /// At each checkpoint the cosine with the direction of all other categories.
+    pub to_others: Vec<Measured>,
+}
+
+/// The geometry of a course of checkpoints.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Geometry {
+    /// The checkpoints in training order.
+    pub checkpoints: Vec<String>,
+    /// Width of the residual stream.
+    pub width: usize,
+    /// The general contrast first, then the categories by name.
+    pub categories: Vec<CategoryCourse>,
+    /// At each checkpoint the cosines of the categories, in the order of `categories`.
+    pub across: Vec<Vec<Vec<f64>>>,
+    /// Probes of every checkpoint on every checkpoint, in the order of `categories`.
+    pub probing: Vec<ProbingMatrix>,
+    /// What this does not show.
+    pub not_shown: Vec<String>,
+}
+
+/// Studies checkpoints. `load` returns the activations of one, `[texts, width]`; it is called in order,
+/// and in order once more for the probing matrix.
+///
+/// # Errors
+/// With fewer than two checkpoints or one class, a category with too few texts, activations of another
+/// shape or that are not finite (the checkpoint is named), or when `load` fails.
+pub fn geometry(
+    checkpoints: &[String],
+    texts: &Texts,
+    params: &GeometryParams,
+    seeds: &Seeds,
+    mut load: impl FnMut(usize) -> Result<Array2<f64>, AnalysisError>,
+) -> Result<Geometry, AnalysisError> {
+    let contrasts = contrasts(checkpoints, texts, params, seeds)?;
+    let mut width = None;
+    let mut checked = |i: usize| -> Result<Array2<f64>, AnalysisError> {
+        let x = load(i)?;
+        let wide = *width.get_or_insert(x.ncols());
+        check(&checkpoints[i], &x, texts.positive.len(), wide)?;
+        Ok(x)
+    };
+    // By contrast, then by checkpoint.
+    let mut kept: Vec<Vec<Kept>> = vec![Vec::with_capacity(checkpoints.len()); contrasts.len()];
+    for i in 0..checkpoints.len() {
+        let x = checked(i)?;
+        for (contrast, kept) in contrasts.iter().zip(&mut kept) {
+            kept.push(contrast.fit(&x, &params.estimator, &seeds.child(&contrast.name))?);
+        }
+    }
+    let shown = contrasts.iter().filter(|c| !c.name.starts_with(OTHERS)).count();
+    let mut probing: Vec<Vec<Vec<ProbeCell>>> = vec![vec![vec![]; checkpoints.len()]; shown];
+    if params.probing {
+        for tested in 0..checkpoints.len() {
+            let x = checked(tested)?;
+            for (c, contrast) in contrasts.iter().take(shown).enumerate() {
+                for (trained, kept) in kept[c].iter().enumerate() {
+                    let scores = contrast.project(&x, &kept.without);
+                    let cell = probing::cell(&scores, &contrast.positive)
+                        .map_err(|e| super::stat::of(&contrast.name, &e))?;
+                    probing[c][trained].push(cell);
+                }
+            }
+        }
+    }
+    let width = kept.first().and_then(|k| k.first()).map_or(0, |k| k.direction.len());
+    let categories = cosines::categories(checkpoints, &contrasts, &kept, params, seeds)?;
+    let across = cosines::across(&kept[..shown], checkpoints.len())?;
+    let probing = match params.probing {
+        false => vec![],
+        true => contrasts
+            .iter()
+            .zip(probing)
+            .map(|(c, cells)| ProbingMatrix {
+                category: c.name.clone(),
+                n: sides(&c.positive),
+                cells,
+                null: 0.5,
+                method: probing::METHOD.into(),
+            })
+            .collect(),
+    };
+    Ok(Geometry {
+        checkpoints: checkpoints.to_vec(),
+        width,
+        categories,
+        across,
+        probing,
+        not_shown: not_shown(&contrasts),
+    })
+}
+
+/// Contrasts of all texts but those of one category are named by this and the category.
+const OTHERS: &str = "all but ";
+
+/// The general contrast, the categories, then all but each category.
+fn contrasts(
+    checkpoints: &[String],
+    texts: &Texts,
+    params: &GeometryParams,
+    seeds: &Seeds,
+) -> Result<Vec<Contrast>, AnalysisError> {
+    let refuse = |what: String| Err(AnalysisError::Input(what));
+    if checkpoints.len() < 2 {
+        return refuse(format!("{} checkpoints; a course needs at least two", checkpoints.len()));
+    }
+    if let Some((i, name)) = checkpoints.iter().enumerate().find(|(i, n)| checkpoints[..*i].contains(n)) {
+        return refuse(format!("checkpoint `{name}` is named twice, the second time at place {}", i + 1));
+    }
+    let n = texts.positive.len();
+    if texts.categories.len() != n || texts.groups.len() != n {
+        return refuse(format!(
+            "{n} labels, {} categories and {} groups; expected as many of each",
+            texts.categories.len(),
+            texts.groups.len()
+        ));
+    }
+    if params.folds < 2 {
+        return refuse(format!("{} folds; expected at least 2", params.folds));
+    }
+    // A category is named by its positive texts; negatives may be of no category of their own.
+    let names: BTreeSet<&str> =
+        (0..n).filter(|i| texts.positive[*i]).map(|i| texts.categories[i].as_str()).collect();
+    let split = Split::new(texts, params.folds, seeds);
+    let make = |name: &str, keep: &dyn Fn(usize) -> bool| Contrast::new(name, texts, keep, &split);
+    let mut out = vec![make(GENERAL, &|_| true)?];
+    if names.len() < 2 {
+        return Ok(out);
+    }
+    for name in &names {
+        if *name == GENERAL {
+            return refuse(format!(
+                "a category is called `{GENERAL}`, which names the contrast of all texts"
+            ));
+        }
+        out.push(make(name, &|i| texts.categories[i] == *name)?);
+    }
+    for name in &names {
+        out.push(make(&format!("{OTHERS}{name}"), &|i| texts.categories[i] != *name)?);
+    }
+    Ok(out)
+}
+
+fn check(name: &str, x: &Array2<f64>, texts: usize, width: usize) -> Result<(), AnalysisError> {
+    if x.dim() != (texts, width) {
+        return Err(AnalysisError::Input(format!(
+            "checkpoint `{name}` has activations [{}, {}]; expected [{texts}, {width}] as at the first",
+            x.nrows(),
+            x.ncols()
+        )));
+    }
+    match x.indexed_iter().find(|(_, v)| !v.is_finite()) {
+        Some(((row, column), v)) => Err(AnalysisError::Input(format!(
+            "checkpoint `{name}` has {v} in column {column} of text {row}; read it again with --dtype f32"
+        ))),
+        None => Ok(()),
+    }
+}
+
+fn sides(positive: &[bool]) -> [usize; 2] {
+    let up = positive.iter().filter(|p| **p).count();
+    [up, positive.len() - up]
+}
+
+fn not_shown(contrasts: &[Contrast]) -> Vec<String> {
+    let mut out = vec![
+        "That a direction is the same feature at two checkpoints: the coordinates themselves may turn \
+         while a model trains, and a cosine can't tell the two apart."
+            .to_owned(),
+        "That checkpoints are independent: neighbours share their past, so a change-point p is too small \
+         for a course that drifts evenly."
+            .to_owned(),
+        "Anything between two checkpoints.".to_owned(),
+        "Cells of the probing matrix share texts; their intervals do not bound differences of cells."
+            .to_owned(),
+    ];
+    if contrasts.iter().any(|c| c.shared_negatives) {
+        out.push(
+            "Categories that share their negative texts have directions that are alike by that alone."
+                .to_owned(),
+        );
+    }
+    out
+}

@@ -1,0 +1,163 @@
+use std::collections::BTreeMap;
+
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::StandardNormal;
+use truenorth_protocol::graph::Builder;
+use truenorth_protocol::{ReadAt, Site};
+
+use super::super::fixture::Tiny;
+use super::*;
+use crate::run::{Runner as _, Unwatched};
+use crate::store::Store;
+
+/// What a judge with a taste, a habit and some noise would answer.
+fn answers(taste: f64, habit: f64, noise: f64, n: usize, seed: u64) -> Vec<[Asked; 2]> {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut asked = |sign: f64| Asked {
+        log_odds: sign * taste + habit + noise * rng.sample::<f64, _>(StandardNormal),
+        mass: 0.9,
+    };
+    (0..n).map(|_| [asked(1.0), asked(-1.0)]).collect()
+}
+
+fn of_answers(asked: &[[Asked; 2]]) -> Judgement {
+    let tiny = Tiny::open();
+    let reader = Reader::new(&tiny, None);
+    let ids: Vec<String> = (0..asked.len()).map(|i| format!("d{i}")).collect();
+    let ids = ids.iter().map(String::as_str);
+    summary(&reader, ids, asked, "test".into(), Band::default(), &Seeds::new(1)).unwrap()
+}
+
+#[test]
+fn taste_and_habit_are_told_apart() {
+    let fair = of_answers(&answers(1.0, 0.4, 0.3, 40, 1));
+    assert!((fair.preference.value - 1.0).abs() < 0.2 && (fair.bias.value - 0.4).abs() < 0.2);
+    assert!(fair.bias.null.as_ref().unwrap().p < 0.01);
+    assert!(fair.first.unwrap().value > 0.9 && fair.consistency.unwrap().value > 0.8);
+    // A judge who likes the first letter and nothing else gives no verdicts.
+    let habit = of_answers(&answers(0.0, 3.0, 0.3, 40, 2));
+    assert!(habit.first.is_none() && habit.abstained.value == 1.0);
+    assert_eq!(habit.reasons[1], ("contradicts itself".to_owned(), 40));
+    assert!(habit.preference.null.unwrap().p > 0.05);
+    assert!(habit.consistency.unwrap().value == 0.0);
+}
+
+#[test]
+fn a_judge_who_flips_coins_is_as_consistent_as_chance() {
+    let coin = of_answers(&answers(0.0, 0.0, 1.0, 200, 3));
+    let c = coin.consistency.unwrap();
+    assert!(c.interval.unwrap().contains(0.5) && c.null.unwrap().p > 0.01);
+    let silent: Vec<[Asked; 2]> =
+        vec![[Asked { log_odds: 2.0, mass: 1e-4 }, Asked { log_odds: -2.0, mass: 0.9 }]; 3];
+    let silent = of_answers(&silent);
+    assert!(silent.reasons[0].1 == 3 && silent.consistency.is_none() && silent.abstained.n == 3);
+}
+
+#[test]
+fn kappa_is_that_of_the_textbook() {
+    use Verdict::{Abstain as X, First as A, Second as B};
+    // 20 both yes, 5 and 10 apart, 15 both no: κ = (0.7 - 0.5) / 0.5.
+    let table = [((A, A), 20), ((A, B), 5), ((B, A), 10), ((B, B), 15)];
+    let pairs: Vec<(Verdict, Verdict)> =
+        table.iter().flat_map(|(p, n)| std::iter::repeat_n(*p, *n)).collect();
+    assert!((kappa(&pairs).unwrap() - 0.4).abs() < 1e-12);
+    assert!(kappa(&[(A, A), (A, A)]).is_none() && kappa(&[]).is_none());
+    let judge = |name: &str, of: &dyn Fn(usize) -> Verdict| Verdicts {
+        judge: name.into(),
+        verdicts: (0..60).map(|i| (format!("d{i:02}"), of(i))).collect(),
+    };
+    let one = judge("one", &|i| [A, B, X][i % 3]);
+    let near = judge("near", &|i| if i % 10 == 0 { X } else { [A, B, X][i % 3] });
+    let far = judge("far", &|i| [A, B, X][(i / 3) % 3]);
+    let found = agreement(&[one.clone(), near, far], 199, &Seeds::new(0)).unwrap();
+    let (close, apart) = (&found[0], &found[1]);
+    let k = close.kappa.as_ref().unwrap();
+    assert!(k.value > 0.8 && k.interval.unwrap().low > 0.6 && k.null.as_ref().unwrap().p < 0.01);
+    assert!(close.decided.as_ref().unwrap().value == 1.0);
+    assert!(apart.kappa.as_ref().unwrap().null.as_ref().unwrap().p > 0.05);
+    assert_eq!(close.table.iter().flatten().sum::<usize>(), 60);
+    assert!(agreement(&[one.clone()], 9, &Seeds::new(0)).is_err());
+    let other = Verdicts { judge: "other".into(), verdicts: BTreeMap::from([("z".to_owned(), A)]) };
+    let e = agreement(&[one, other], 9, &Seeds::new(0)).unwrap_err().to_string();
+    assert!(e.contains("`other` judged 0 things"), "{e}");
+}
+
+#[test]
+fn a_model_judges_in_both_orders_and_is_asked_once() {
+    let tiny = Tiny::open();
+    let store = Store::in_memory().unwrap();
+    let reader = Reader::new(&tiny, Some(&store));
+    let duel = |i: usize| Duel {
+        id: format!("d{i}"),
+        prompt: "the hat".into(),
+        first: format!("red {i}"),
+        second: "a {first} tin".into(),
+    };
+    let all: Vec<Duel> = (0..5).map(duel).collect();
+    let template = JudgeTemplate::parse("{prompt}: A {first} B {second} is:").unwrap();
+    let band = Band { least_preference: 0.0, least_mass: 0.0 };
+    let asking = Asking { template: &template, answers: ["A", "B"], band };
+    let run = || duels(&reader, &all, &asking, &Seeds::new(0), &Unwatched).unwrap();
+    let found = run();
+    // The first row by hand.
+    for (k, prompt) in ["the hat: A red 0 B a {first} tin is:", "the hat: A a {first} tin B red 0 is:"]
+        .into_iter()
+        .enumerate()
+    {
+        let encode = |t: &str| tiny.encode(t, true).unwrap().unwrap();
+        let at = encode(prompt).len();
+        let tokens = [encode(&format!("{prompt}A"))[at], encode(&format!("{prompt}B"))[at]];
+        let mut b = Builder::new();
+        let g = b.texts([prompt]);
+        let logits = b.read(g, Site::Logits, ReadAt::Last);
+        let l = b.log_prob(logits, &tokens);
+        b.save("l", l);
+        let l = tiny.ask(b.finish(), &Unwatched).unwrap().tensor("l").unwrap().to_f32().unwrap();
+        let (a, b) = (f64::from(l[0]), f64::from(l[1]));
+        assert!((found.rows[0].log_odds[k] - (a - b)).abs() < 1e-4);
+        assert!((found.rows[0].mass[k] - (a.exp() + b.exp())).abs() < 1e-4);
+    }
+    assert!(found.rows.len() == 5 && found.judge == "tiny");
+    if let Some(first) = &found.first {
+        assert_eq!(first.null.as_ref().unwrap().expected, 0.5);
+    }
+    let asked = tiny.asked();
+    assert_eq!(run(), found);
+    assert_eq!(tiny.asked(), asked, "a second judging asked the model again");
+    let texts = [Reply { id: "r".into(), prompt: "the hat".into(), text: "I can't.".into() }];
+    let asking = Asking { template: &JudgeTemplate::reply(), answers: ["Yes", "No"], band };
+    let one = replies(&reader, &texts, &Question::refusal(), &asking, &Seeds::new(0), &Unwatched).unwrap();
+    assert!(one.question == "refusal" && one.rows.len() == 1 && one.bias.interval.is_none());
+}
+
+#[test]
+fn what_can_not_be_judged_is_refused_by_name() {
+    let tiny = Tiny::open();
+    let reader = Reader::new(&tiny, None);
+    let duel = |id: &str, first: &str| Duel {
+        id: id.into(),
+        prompt: "p".into(),
+        first: first.into(),
+        second: "b".into(),
+    };
+    let good = JudgeTemplate::parse("{first} or {second}:").unwrap();
+    let refused = |all: &[Duel], template: &JudgeTemplate, answers: [&str; 2], band: Band| {
+        let e =
+            duels(&reader, all, &Asking { template, answers, band }, &Seeds::new(0), &Unwatched).unwrap_err();
+        assert!(e.is_request(), "{e}");
+        e.to_string()
+    };
+    let (ab, band) = ([" A", " B"], Band::default());
+    assert!(refused(&[], &good, ab, band).contains("nothing to judge"));
+    assert!(refused(&[duel("x", " ")], &good, ab, band).contains("`x` has an empty text"));
+    assert!(refused(&[duel("x", "a"), duel("x", "c")], &good, ab, band).contains("`x` is there twice"));
+    assert!(refused(&[duel("x", "a")], &good, [" A", " A"], band).contains("same token"));
+    assert!(refused(&[duel("x", "a")], &JudgeTemplate::reply(), ab, band).contains("{first}"));
+    let wrong = Band { least_mass: 2.0, ..band };
+    assert!(refused(&[duel("x", "a")], &good, ab, wrong).contains("band"));
+    assert!(JudgeTemplate::parse("{who}").unwrap_err().to_string().contains("{who}"));
+    assert!(JudgeTemplate::parse("a } b").unwrap_err().to_string().contains("byte 2"));
+    assert_eq!(JudgeTemplate::parse("{{x}} {text}").unwrap().fill(&[("text", "{y}")]), "{x} {y}");
+    assert_eq!(tiny.asked(), 0);
+}

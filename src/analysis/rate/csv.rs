@@ -1,0 +1,69 @@
+//! Comma-separated values as RFC 4180 has them, which is as much of them as a sheet needs.
+
+use super::super::AnalysisError;
+
+/// Lines of cells; every cell is quoted.
+pub(super) fn write(rows: &[Vec<String>]) -> String {
+    let cell = |c: &String| format!("\"{}\"", c.replace('"', "\"\""));
+    rows.iter().map(|row| row.iter().map(cell).collect::<Vec<_>>().join(",") + "\r\n").collect()
+}
+
+/// A cell that no spreadsheet takes for a formula: what a model wrote may begin with `=`.
+pub(super) fn tame(cell: &str) -> String {
+    if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
+}
+
+/// Reads rows of cells. Spreadsheets of some countries write semicolons; whichever of the two stands
+/// first outside quotes in the first line is the separator.
+pub(super) fn read(text: &str) -> Result<Vec<Vec<String>>, AnalysisError> {
+    let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    let mut quoted = false;
+    let separator = text
+        .chars()
+        .find(|c| {
+            quoted ^= *c == '"';
+            !quoted && [',', ';', '\t', '\n'].contains(c)
+        })
+        .filter(|c| *c != '\n')
+        .unwrap_or(',');
+    let (mut rows, mut row, mut cell) = (Vec::new(), Vec::new(), String::new());
+    let (mut inside, mut was_quoted, mut line, mut opened) = (false, false, 1, 1);
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        line += usize::from(c == '\n');
+        if inside {
+            match c {
+                '"' if chars.peek() == Some(&'"') => {
+                    chars.next();
+                    cell.push('"');
+                }
+                '"' => inside = false,
+                c => cell.push(c),
+            }
+            continue;
+        }
+        match c {
+            '"' if cell.is_empty() && !was_quoted => (inside, was_quoted, opened) = (true, true, line),
+            c if c == separator => {
+                row.push(std::mem::take(&mut cell));
+                was_quoted = false;
+            }
+            '\n' => {
+                row.push(std::mem::take(&mut cell));
+                was_quoted = false;
+                rows.push(std::mem::take(&mut row));
+            }
+            '\r' if chars.peek() == Some(&'\n') => {}
+            c => cell.push(c),
+        }
+    }
+    if inside {
+        return Err(AnalysisError::Input(format!("the sheet has a quote on line {opened} that never ends")));
+    }
+    if !cell.is_empty() || !row.is_empty() {
+        row.push(cell);
+        rows.push(row);
+    }
+    rows.retain(|row| row.iter().any(|c| !c.trim().is_empty()));
+    Ok(rows)
+}

@@ -1,0 +1,275 @@
+//! Blind rating by people: a shuffled sheet, a sealed key, predictions, and only then the answer.
+//!
+//! [`prepare`] deals the two texts of every item to the left and the right and shuffles the items. The
+//! sheet goes to the raters; the key says which side is which and is kept shut; its SHA-256 is the seal.
+//! [`register`] writes down what is expected, bound to the seal. [`unblind`] opens the key only when it is
+//! the one that was sealed and predictions were registered for it, and then tests.
+//!
+//! The dealing depends on a secret that the caller draws anew for every sheet. A seed that others know
+//! would let a rater deal the sides again.
+
+mod csv;
+mod rank;
+mod unblind;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashSet;
+
+use rand::SeedableRng;
+use rand::seq::SliceRandom;
+use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+pub use rank::signed_rank_p;
+pub use unblind::{Filled, PredictionResult, RatedItem, RaterResult, Unblinded, unblind};
+
+use super::AnalysisError;
+use crate::data::sha256_hex;
+
+/// The columns of a sheet.
+pub(crate) const COLUMNS: [&str; 5] = ["code", "prompt", "left", "right", "choice"];
+/// The fewest characters of a secret.
+const SECRET: usize = 16;
+
+/// Two texts to be told apart.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Compared {
+    /// Its name, which raters do not see.
+    pub id: String,
+    /// What both texts answer.
+    pub prompt: String,
+    /// The steered text.
+    pub steered: String,
+    /// The text it is compared with.
+    pub base: String,
+}
+
+/// What a sheet and its key are known by.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Seal {
+    /// SHA-256 of the key's bytes.
+    pub key_sha256: String,
+    /// SHA-256 of the sheet's bytes, as given out.
+    pub sheet_sha256: String,
+    /// What raters are asked.
+    pub question: String,
+    /// Items on the sheet.
+    pub items: usize,
+}
+
+/// Which side is which.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Key {
+    pub format: String,
+    pub question: String,
+    /// Keeps the seal from being guessed by trying all keys.
+    pub secret: String,
+    pub items: Vec<KeyItem>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct KeyItem {
+    pub code: String,
+    pub id: String,
+    pub steered: Side,
+    /// SHA-256 of the left and the right text.
+    pub texts: [String; 2],
+}
+
+/// A side of the sheet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum Side {
+    Left,
+    Right,
+}
+
+pub(crate) const KEY_FORMAT: &str = "truenorth-rating-key 1";
+
+/// A sheet to give out, its key to keep shut, and its seal to publish.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sheet {
+    /// CSV with `code, prompt, left, right, choice`; `choice` is empty.
+    pub csv: String,
+    /// The key as JSON.
+    pub key: String,
+    /// The seal.
+    pub seal: Seal,
+}
+
+/// Makes a blind sheet. Each side holds the steered text as often as the other (one more or less where
+/// the number is odd); raters fill `choice` with `left`, `right` or `tie`, or with -3 to 3 for how much
+/// better the right one is.
+///
+/// # Errors
+/// With fewer than two items, a name that repeats, two texts that are the same, an empty question, or a
+/// secret of fewer than 16 characters.
+pub fn prepare(items: &[Compared], question: &str, secret: &str) -> Result<Sheet, AnalysisError> {
+    check(items, question, secret)?;
+    let mut rng = ChaCha8Rng::from_seed(keyed(secret, "deal"));
+    let mut order: Vec<usize> = (0..items.len()).collect();
+    order.shuffle(&mut rng);
+    let mut sides: Vec<Side> =
+        (0..items.len()).map(|i| if i % 2 == 0 { Side::Left } else { Side::Right }).collect();
+    sides.shuffle(&mut rng);
+    let mut rows = vec![COLUMNS.map(str::to_owned).to_vec()];
+    let mut key = Vec::with_capacity(items.len());
+    let mut codes = HashSet::new();
+    for (place, (i, side)) in order.iter().zip(&sides).enumerate() {
+        let item = &items[*i];
+        let code = code(secret, place, &mut codes);
+        let (left, right) = match side {
+            Side::Left => (&item.steered, &item.base),
+            Side::Right => (&item.base, &item.steered),
+        };
+        let cells = [&code, &item.prompt, left, right].map(|c| csv::tame(c));
+        rows.push([&cells[..], &[String::new()]].concat());
+        key.push(KeyItem {
+            code,
+            id: item.id.clone(),
+            steered: *side,
+            texts: [sha256_hex(left.as_bytes()), sha256_hex(right.as_bytes())],
+        });
+    }
+    let csv = csv::write(&rows);
+    let key = Key {
+        format: KEY_FORMAT.into(),
+        question: question.to_owned(),
+        secret: secret.to_owned(),
+        items: key,
+    };
+    let key = serde_json::to_string_pretty(&key)
+        .map_err(|e| AnalysisError::Input(format!("the key can't be written: {e}")))?;
+    let seal = Seal {
+        key_sha256: sha256_hex(key.as_bytes()),
+        sheet_sha256: sha256_hex(csv.as_bytes()),
+        question: question.to_owned(),
+        items: items.len(),
+    };
+    Ok(Sheet { csv, key, seal })
+}
+
+fn check(items: &[Compared], question: &str, secret: &str) -> Result<(), AnalysisError> {
+    let refuse = |what: String| Err(AnalysisError::Input(what));
+    if items.len() < 2 {
+        return refuse(format!("{} items; a blind sheet needs at least two", items.len()));
+    }
+    if question.trim().is_empty() {
+        return refuse("no question; raters must know what they choose by".into());
+    }
+    if secret.chars().count() < SECRET {
+        return refuse(format!(
+            "the secret has {} characters; draw at least {SECRET} at random, or raters can guess the key",
+            secret.chars().count()
+        ));
+    }
+    let mut seen = HashSet::new();
+    for item in items {
+        if !seen.insert(&item.id) {
+            return refuse(format!("item `{}` is there twice", item.id));
+        }
+        if item.steered.trim() == item.base.trim() {
+            return refuse(format!("item `{}` has two texts that are the same; leave it out", item.id));
+        }
+    }
+    Ok(())
+}
+
+fn keyed(secret: &str, label: &str) -> [u8; 32] {
+    Sha256::digest([b"truenorth rating 1\0", label.as_bytes(), b"\0", secret.as_bytes()].concat()).into()
+}
+
+/// A short name for an item that says nothing of it.
+fn code(secret: &str, place: usize, taken: &mut HashSet<String>) -> String {
+    for attempt in 0.. {
+        let code: String =
+            sha256_hex(&keyed(secret, &format!("code {place} {attempt}"))).chars().take(6).collect();
+        // A code of digits alone, or of digits around an `e`, is a number to a spreadsheet.
+        let plain = code.chars().any(|c| "abcdf".contains(c));
+        if plain && taken.insert(code.clone()) {
+            return code;
+        }
+    }
+    String::new()
+}
+
+/// What is expected of the ratings, written down before the key is opened.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Prediction {
+    /// Its name.
+    pub id: String,
+    /// In words.
+    pub claim: String,
+    /// The share of decided items won by the steered text is expected above this.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub share_above: Option<f64>,
+    /// The share is expected below this.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub share_below: Option<f64>,
+}
+
+/// Predictions bound to a seal.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Registration {
+    /// The sheet and its key.
+    pub seal: Seal,
+    /// The predictions.
+    pub predictions: Vec<Prediction>,
+    /// When they were made, as the caller says it.
+    pub registered_at: String,
+    /// SHA-256 of the seal, the predictions and the time; any later change shows.
+    pub sha256: String,
+}
+
+/// Registers predictions. Publish the registration's hash before the ratings come in: this file alone
+/// does not prove when it was made.
+///
+/// # Errors
+/// Without predictions, or with one that names no bound, an impossible one, or a name used before.
+pub fn register(
+    seal: &Seal,
+    predictions: &[Prediction],
+    registered_at: &str,
+) -> Result<Registration, AnalysisError> {
+    let refuse = |what: String| Err(AnalysisError::Input(what));
+    if predictions.is_empty() {
+        return refuse("no predictions; register at least one before the key is opened".into());
+    }
+    let mut seen = HashSet::new();
+    for p in predictions {
+        let bounds: Vec<f64> = p.share_above.into_iter().chain(p.share_below).collect();
+        if bounds.is_empty() || bounds.iter().any(|b| !(0.0..=1.0).contains(b)) {
+            return refuse(format!("prediction `{}` needs share_above or share_below, from 0 to 1", p.id));
+        }
+        if p.share_above.zip(p.share_below).is_some_and(|(above, below)| above >= below) {
+            return refuse(format!("prediction `{}` can't come true: {bounds:?}", p.id));
+        }
+        if !seen.insert(&p.id) {
+            return refuse(format!("prediction `{}` is there twice", p.id));
+        }
+    }
+    let mut out = Registration {
+        seal: seal.clone(),
+        predictions: predictions.to_vec(),
+        registered_at: registered_at.to_owned(),
+        sha256: String::new(),
+    };
+    out.sha256 = out.hash()?;
+    Ok(out)
+}
+
+impl Registration {
+    /// The hash of everything but the hash.
+    pub(crate) fn hash(&self) -> Result<String, AnalysisError> {
+        let bytes = serde_json::to_vec(&(&self.seal, &self.predictions, &self.registered_at))
+            .map_err(|e| AnalysisError::Input(format!("the registration can't be written: {e}")))?;
+        Ok(sha256_hex(&bytes))
+    }
+}

@@ -1,0 +1,174 @@
+use super::*;
+use crate::math::Seeds;
+
+const SECRET: &str = "b6f0c2d4a8e1937f5502";
+
+fn items(n: usize) -> Vec<Compared> {
+    (0..n)
+        .map(|i| Compared {
+            id: format!("item {i}"),
+            prompt: format!("say \"{i}\", please"),
+            steered: format!("=steered {i};\nwith, commas"),
+            base: format!("base {i}"),
+        })
+        .collect()
+}
+
+fn above(bound: f64) -> Prediction {
+    Prediction {
+        id: format!("above {bound}"),
+        claim: "steered texts are preferred".into(),
+        share_above: Some(bound),
+        share_below: None,
+    }
+}
+
+/// Fills a sheet by what a rater makes of the two texts.
+fn fill(csv: &str, choice: impl Fn(&str, &str) -> String) -> String {
+    let mut rows = csv::read(csv).unwrap();
+    for row in rows.iter_mut().skip(1) {
+        row[4] = choice(&row[2], &row[3]);
+    }
+    csv::write(&rows)
+}
+
+fn likes_steered(left: &str, _: &str) -> String {
+    if left.contains("steered") { "left".into() } else { "right".into() }
+}
+
+fn by(rater: &str, csv: String) -> Filled {
+    Filled { rater: rater.into(), csv }
+}
+
+#[test]
+fn a_sheet_is_dealt_by_its_secret_and_tells_nothing_of_its_key() {
+    let sheet = prepare(&items(20), "Which is kinder?", SECRET).unwrap();
+    assert_eq!(sheet, prepare(&items(20), "Which is kinder?", SECRET).unwrap());
+    let other = prepare(&items(20), "Which is kinder?", "another secret of some length").unwrap();
+    assert_ne!(sheet.csv, other.csv);
+    assert_eq!(sheet.seal.key_sha256, sha256_hex(sheet.key.as_bytes()));
+    assert!(!sheet.csv.contains("item 1") && !sheet.csv.contains(SECRET));
+    let rows = csv::read(&sheet.csv).unwrap();
+    assert_eq!((rows.len(), rows[0].clone()), (21, COLUMNS.map(str::to_owned).to_vec()));
+    // As often left as right, and no cell a formula.
+    assert_eq!(rows.iter().filter(|r| r[2].contains("steered")).count(), 10);
+    assert!(rows.iter().flatten().all(|c| !c.starts_with('=')));
+    let prompts: Vec<&String> = rows[1..].iter().map(|r| &r[1]).collect();
+    assert_ne!(prompts, items(20).iter().map(|i| &i.prompt).collect::<Vec<_>>(), "items are not shuffled");
+}
+
+#[test]
+fn raters_who_see_it_confirm_the_prediction_and_those_who_do_not_do_not() {
+    let sheet = prepare(&items(24), "Which is kinder?", SECRET).unwrap();
+    let sealed = register(&sheet.seal, &[above(0.5), above(0.99)], "2026-01-05").unwrap();
+    let open = |sheets: &[Filled]| unblind(sheets, sheet.key.as_bytes(), &sealed, &Seeds::new(0)).unwrap();
+    let seen = open(&[by("a", fill(&sheet.csv, likes_steered))]);
+    assert!(seen.steered.value == 1.0 && seen.steered.null.as_ref().unwrap().p < 1e-6);
+    assert!(seen.predictions[0].held && seen.predictions[0].clear);
+    assert!(seen.predictions[1].held && !seen.predictions[1].clear);
+    assert!(seen.items.iter().all(|i| i.altered == 0 && i.raters == 1) && seen.ties == 0);
+    // One who always takes the left wins half, and the habit shows.
+    let habit = open(&[by("b", fill(&sheet.csv, |_, _| "left".into()))]);
+    assert!(habit.steered.value == 0.5 && !habit.predictions[0].held);
+    assert!(habit.raters[0].left.as_ref().unwrap().null.as_ref().unwrap().p < 1e-6);
+    // Strengths, a blank, a tie, and a second rater.
+    let strong = fill(&sheet.csv, |l, r| {
+        if l.contains("steered 0;") || r.contains("steered 0;") {
+            String::new()
+        } else if l.contains("steered") {
+            "-3".into()
+        } else {
+            "2".into()
+        }
+    });
+    let both = open(&[by("a", fill(&sheet.csv, likes_steered)), by("c", strong)]);
+    assert!(both.raters[1].blank == 1 && both.raters[1].rated == 23);
+    assert!(both.raters[1].signed_rank_p.unwrap() < 1e-4 && both.signed_rank_p.unwrap() < 1e-4);
+    assert!(both.agreement.len() == 1 && both.agreement[0].n == 23 && both.agreement[0].same.value == 1.0);
+}
+
+#[test]
+fn a_spreadsheet_may_end_lines_anew_and_use_semicolons() {
+    let sheet = prepare(&items(6), "Which?", SECRET).unwrap();
+    let sealed = register(&sheet.seal, &[above(0.5)], "now").unwrap();
+    let filled = fill(&sheet.csv, likes_steered);
+    let rows = csv::read(&filled).unwrap();
+    let saved: String = rows
+        .iter()
+        .map(|r| {
+            r.iter().map(|c| format!("\"{}\"", c.replace('"', "\"\""))).collect::<Vec<_>>().join(";") + "\n"
+        })
+        .collect();
+    let saved = format!("\u{feff}{}", saved.replace('\n', "\r\n"));
+    let found = unblind(&[by("a", saved)], sheet.key.as_bytes(), &sealed, &Seeds::new(0)).unwrap();
+    assert!(found.steered.value == 1.0 && found.items.iter().all(|i| i.altered == 0));
+    let other = filled.replace("base 3", "base 3 changed");
+    let found = unblind(&[by("a", other)], sheet.key.as_bytes(), &sealed, &Seeds::new(0)).unwrap();
+    assert_eq!(found.items.iter().map(|i| i.altered).sum::<usize>(), 1);
+}
+
+#[test]
+fn a_key_that_was_not_sealed_or_predictions_made_later_are_refused() {
+    let sheet = prepare(&items(6), "Which?", SECRET).unwrap();
+    let sealed = register(&sheet.seal, &[above(0.5)], "now").unwrap();
+    let filled = [by("a", fill(&sheet.csv, likes_steered))];
+    let says = |key: &str, sealed: &Registration, sheets: &[Filled], what: &str| {
+        let e = unblind(sheets, key.as_bytes(), sealed, &Seeds::new(0)).unwrap_err();
+        assert!(e.is_request() && e.to_string().contains(what), "{e}");
+    };
+    let turned = sheet.key.replacen("\"left\"", "\"right\"", 1);
+    assert_ne!(turned, sheet.key);
+    says(&turned, &sealed, &filled, "open the key that was sealed");
+    let mut later = sealed.clone();
+    later.predictions[0].share_above = Some(0.1);
+    says(&sheet.key, &later, &filled, "changed after it was made");
+    let mut none = sealed.clone();
+    none.predictions.clear();
+    says(&sheet.key, &none, &filled, "no predictions");
+    let good = &filled[0].csv;
+    says(&sheet.key, &sealed, &[by("a", good.replace("\"left\"", "\"maybe\""))], "`");
+    says(&sheet.key, &sealed, &[filled[0].clone(), filled[0].clone()], "second one of rater `a`");
+    says(&sheet.key, &sealed, &[by("a", sheet.csv.clone())], "no item is decided");
+    says(&sheet.key, &sealed, &[by("a", "code,prompt\r\n".into())], "no column `left`");
+    let strange = format!("{good}\"zzzzzz\",\"\",\"\",\"\",\"left\"\r\n");
+    says(&sheet.key, &sealed, &[by("a", strange)], "`zzzzzz`");
+    let choice = fill(&sheet.csv, |_, _| "maybe".into());
+    says(&sheet.key, &sealed, &[by("a", choice)], "choice `maybe`");
+    says(&sheet.key, &sealed, &[by("a", "\"code".into())], "never ends");
+}
+
+#[test]
+fn sheets_and_predictions_that_make_no_sense_are_refused_by_name() {
+    let says = |e: AnalysisError, what: &str| assert!(e.to_string().contains(what), "{e}");
+    says(prepare(&items(1), "Which?", SECRET).unwrap_err(), "1 items");
+    says(prepare(&items(3), " ", SECRET).unwrap_err(), "no question");
+    says(prepare(&items(3), "Which?", "0").unwrap_err(), "1 characters");
+    let mut twice = items(3);
+    twice[2].id = "item 0".into();
+    says(prepare(&twice, "Which?", SECRET).unwrap_err(), "`item 0` is there twice");
+    let mut same = items(3);
+    same[1].base = same[1].steered.clone();
+    says(prepare(&same, "Which?", SECRET).unwrap_err(), "`item 1` has two texts that are the same");
+    let seal = prepare(&items(3), "Which?", SECRET).unwrap().seal;
+    says(register(&seal, &[], "now").unwrap_err(), "no predictions");
+    says(
+        register(&seal, &[Prediction { share_above: None, ..above(0.5) }], "now").unwrap_err(),
+        "share_above",
+    );
+    let never = Prediction { share_below: Some(0.2), ..above(0.5) };
+    says(register(&seal, &[never], "now").unwrap_err(), "can't come true");
+    says(register(&seal, &[above(0.5), above(0.5)], "now").unwrap_err(), "twice");
+}
+
+#[test]
+fn the_signed_rank_test_is_exact() {
+    // scipy.stats.wilcoxon(method="exact"): 1..8 all positive; and with the two smallest negative.
+    let p = |v: &[f64]| signed_rank_p(v).unwrap().unwrap();
+    assert!((p(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]) - 2.0 / 256.0).abs() < 1e-12);
+    // Rank sums of at most 3: {}, {1}, {2}, {3}, {1, 2}: five ways of 256 on each side.
+    assert!((p(&[-1.0, -2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]) - 10.0 / 256.0).abs() < 1e-12);
+    // Ties share ranks: all turns of four equal strengths are a sign test.
+    assert!((p(&[2.0, 2.0, 2.0, 2.0, 0.0]) - 2.0 / 16.0).abs() < 1e-12);
+    assert!(signed_rank_p(&[0.0, 0.0]).unwrap().is_none() && signed_rank_p(&[]).unwrap().is_none());
+    assert!(signed_rank_p(&[f64::NAN]).is_err());
+}

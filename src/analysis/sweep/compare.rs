@@ -1,0 +1,145 @@
+//! Reading beside steering: where the two part.
+
+use rand::seq::SliceRandom;
+use serde::Serialize;
+
+use super::super::AnalysisError;
+use super::super::stat::{Measured, RESAMPLES, drawn_null, of, resampled, weighted_mean};
+use super::reading::Weighed;
+use crate::math::{self, Seeds};
+
+/// Orders of the sites tried for the null.
+const PERMUTATIONS: usize = 10_000;
+
+/// One site's two halves.
+#[derive(Clone, Debug)]
+pub struct Halves {
+    /// The site.
+    pub site: String,
+    /// Held-out AUROC.
+    pub auroc: f64,
+    /// Held-out scores of the chosen texts, then of the rejected ones.
+    pub scores: Vec<f64>,
+    /// Whether the site reads.
+    pub reads: bool,
+    /// Slope of the primary measure on α.
+    pub slope: f64,
+    /// The slope of each pair, in the order of the scores.
+    pub slopes: Vec<f64>,
+    /// Whether the site steers.
+    pub steers: bool,
+}
+
+/// How the two curves go together over the sites.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Parting {
+    /// Spearman's correlation of AUROC and slope over the sites; the interval resamples the pairs and
+    /// keeps the sites. None with fewer than four sites, or where a curve is flat.
+    pub correlation: Option<Measured>,
+    /// Sites where the direction reads but does not steer.
+    pub reads_not_steers: Vec<String>,
+    /// Sites where it steers but does not read.
+    pub steers_not_reads: Vec<String>,
+    /// The site with the highest AUROC.
+    pub best_reading: String,
+    /// The site with the steepest slope.
+    pub best_steering: String,
+    /// The same in words.
+    pub statement: String,
+}
+
+/// Compares the two curves. `clusters` is the cluster of each pair.
+///
+/// # Errors
+/// Without sites, or when scores and slopes are not of the same pairs.
+pub fn compare(sites: &[Halves], clusters: &[usize], seeds: &Seeds) -> Result<Parting, AnalysisError> {
+    if let Some(s) =
+        sites.iter().find(|s| s.slopes.len() != clusters.len() || s.scores.len() != 2 * clusters.len())
+    {
+        return Err(AnalysisError::Input(format!(
+            "{}: {} slopes and {} scores for {} pairs",
+            s.site,
+            s.slopes.len(),
+            s.scores.len(),
+            clusters.len()
+        )));
+    }
+    let best = |f: fn(&Halves) -> f64| {
+        let found = sites.iter().max_by(|a, b| f(a).total_cmp(&f(b))).map(|s| s.site.clone());
+        found.ok_or_else(|| AnalysisError::Input("no sites; a sweep needs at least one".into()))
+    };
+    let (best_reading, best_steering) = (best(|s| s.auroc)?, best(|s| s.slope)?);
+    let names = |f: fn(&Halves) -> bool| -> Vec<String> {
+        sites.iter().filter(|s| f(s)).map(|s| s.site.clone()).collect()
+    };
+    let reads_not_steers = names(|s| s.reads && !s.steers);
+    let steers_not_reads = names(|s| s.steers && !s.reads);
+    let correlation = correlation(sites, clusters, seeds)?;
+    let both = names(|s| s.reads && s.steers).len();
+    let list = |v: &[String]| if v.is_empty() { "none".to_owned() } else { v.join(", ") };
+    let together = match &correlation {
+        None => "too few sites, or a flat curve, to say whether the curves go together".into(),
+        Some(c) => {
+            let sign = match c.interval {
+                Some(i) if i.low > 0.0 => "the curves rise together",
+                Some(i) if i.high < 0.0 => "the curves go against each other",
+                _ => "whether the curves go together is open",
+            };
+            let at = c.interval.map_or_else(String::new, |i| format!(" [{:.2}, {:.2}]", i.low, i.high));
+            format!("{sign} (rank correlation {:.2}{at} over {} sites)", c.value, c.n)
+        }
+    };
+    let statement = format!(
+        "The direction reads and steers at {both} of {} sites; reads without steering: {}; steers without \
+         reading: {}. It reads best at {best_reading} and steers most at {best_steering}; {together}.",
+        sites.len(),
+        list(&reads_not_steers),
+        list(&steers_not_reads)
+    );
+    Ok(Parting { correlation, reads_not_steers, steers_not_reads, best_reading, best_steering, statement })
+}
+
+fn correlation(
+    sites: &[Halves],
+    clusters: &[usize],
+    seeds: &Seeds,
+) -> Result<Option<Measured>, AnalysisError> {
+    if sites.len() < 4 {
+        return Ok(None);
+    }
+    let reading: Vec<f64> = sites.iter().map(|s| s.auroc).collect();
+    let mut steering: Vec<f64> = sites.iter().map(|s| s.slope).collect();
+    let Ok(value) = math::spearman(&reading, &steering) else { return Ok(None) };
+    let named = |e| of("correlation of the curves", &e);
+    let weighed: Vec<Weighed> =
+        sites.iter().map(|s| Weighed::new(&s.scores)).collect::<Result<_, _>>().map_err(named)?;
+    let mut counts = vec![0; clusters.len()];
+    let count = clusters.iter().max().map_or(0, |c| c + 1);
+    let interval = resampled(count, &mut seeds.stream("parting"), |drawn| {
+        for (c, cluster) in counts.iter_mut().zip(clusters) {
+            *c = drawn[*cluster];
+        }
+        let auroc: Option<Vec<f64>> = weighed.iter().map(|w| w.auroc(&counts)).collect();
+        let slope: Vec<f64> = sites.iter().map(|s| weighted_mean(&s.slopes, &counts)).collect();
+        math::spearman(&auroc?, &slope).ok()
+    });
+    let mut rng = seeds.stream("parting null");
+    let mut draws = Vec::with_capacity(PERMUTATIONS);
+    for _ in 0..PERMUTATIONS {
+        steering.shuffle(&mut rng);
+        draws.push(math::spearman(&reading, &steering).map_err(named)?);
+    }
+    let null = drawn_null(
+        "sites in any order; neighbouring sites are alike, so this p is too small",
+        value,
+        0.0,
+        &draws,
+    )
+    .map_err(named)?;
+    let interval = interval.ok();
+    let method = match interval {
+        Some(_) => format!("percentile bootstrap over the pairs, sites kept, {RESAMPLES} resamples"),
+        None => "none: a curve is flat in most resamples".into(),
+    };
+    Ok(Some(Measured { value, n: sites.len(), interval, method, null: None }.against(null)))
+}

@@ -1,0 +1,185 @@
+//! The reading half: directions of a site, each pair's own without its fold, and how they separate.
+
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
+use serde::Serialize;
+use truenorth_protocol::Site;
+
+use super::super::AnalysisError;
+use super::super::stat::{Measured, bootstrap_over, of, resampled};
+use crate::data::{Folds, group_folds};
+use crate::estimate::{EstimateError, HeldOut, HeldOutParams, Pipeline, Samples, SplitBy};
+use crate::math::{MathError, Seeds, SortedScores};
+
+/// How a site reads the contrast, on pairs that its direction was not fitted on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReadingPoint {
+    /// Chance that a chosen text projects above a rejected one, with interval and null.
+    pub held_out: HeldOut,
+    /// Mean projection of the chosen texts less that of the rejected ones, in standard deviations of
+    /// the projections that the direction was fitted on.
+    pub separation: Measured,
+}
+
+impl ReadingPoint {
+    /// Whether the whole interval of the AUROC lies above one half.
+    #[must_use]
+    pub fn reads(&self) -> bool {
+        self.held_out.auroc.interval.low > 0.5
+    }
+}
+
+/// Activations of pairs at a site, `[pairs, hidden]` a side.
+pub(super) struct PairRows<'a> {
+    pub chosen: ArrayView2<'a, f64>,
+    pub rejected: ArrayView2<'a, f64>,
+    pub ids: &'a [String],
+    pub axes: &'a [String],
+    /// Lengths of the chosen texts, then of the rejected ones.
+    pub lengths: &'a [f64],
+}
+
+impl PairRows<'_> {
+    /// All pairs, or some.
+    pub fn samples(&self, pairs: &[usize]) -> Result<Samples, EstimateError> {
+        let names = |all: &[String]| pairs.iter().map(|p| all[*p].clone()).collect::<Vec<_>>();
+        let n = self.ids.len();
+        let lengths: Vec<f64> =
+            pairs.iter().copied().chain(pairs.iter().map(|p| n + p)).map(|i| self.lengths[i]).collect();
+        Samples::from_pairs(
+            self.chosen.select(Axis(0), pairs).view(),
+            self.rejected.select(Axis(0), pairs).view(),
+            &names(self.ids),
+            &names(self.axes),
+        )?
+        .with_lengths(&lengths)
+    }
+}
+
+/// What is known of a site before anything is steered there.
+pub(super) struct Read {
+    pub reading: ReadingPoint,
+    /// Fitted on all pairs, `[hidden]`.
+    pub direction: Array1<f64>,
+    /// A direction a fold, fitted on the others.
+    pub without: Vec<Array1<f64>>,
+}
+
+/// Folds of pairs or of axes that no direction sees from inside.
+pub(super) fn folds(
+    ids: &[String],
+    axes: &[String],
+    by: SplitBy,
+    folds: usize,
+    seeds: &Seeds,
+) -> Result<Folds, AnalysisError> {
+    let units = match by {
+        SplitBy::Pair => ids,
+        SplitBy::Axis => axes,
+    };
+    Ok(group_folds(units, folds, &mut seeds.stream("steering folds")).map_err(EstimateError::from)?)
+}
+
+pub(super) fn read(
+    site: Site,
+    rows: &PairRows<'_>,
+    pipeline: &Pipeline,
+    folds: &Folds,
+    params: &HeldOutParams,
+    seeds: &Seeds,
+) -> Result<Read, AnalysisError> {
+    let seeds = seeds.child(&site.to_string());
+    let all: Vec<usize> = (0..rows.ids.len()).collect();
+    let samples = rows.samples(&all)?;
+    let held_out = pipeline.held_out(&samples, params, &seeds)?;
+    let direction = pipeline.extract(&samples, params.by, &seeds)?.fit.direction;
+    let without = (0..folds.count())
+        .map(|f| {
+            let seeds = seeds.child(&format!("steering fold {f}"));
+            let train = rows.samples(&folds.train(f))?;
+            Ok(pipeline.extract(&train, params.by, &seeds)?.fit.direction)
+        })
+        .collect::<Result<_, AnalysisError>>()?;
+    let separation = separation(&held_out, &samples, params.by, &seeds).map_err(|e| of("separation", &e))?;
+    Ok(Read { reading: ReadingPoint { held_out, separation }, direction, without })
+}
+
+/// Units numbered in order of first appearance.
+pub(super) fn numbered(names: &[String]) -> Vec<usize> {
+    let mut seen: Vec<&String> = Vec::new();
+    names
+        .iter()
+        .map(|n| {
+            seen.iter().position(|s| *s == n).unwrap_or_else(|| {
+                seen.push(n);
+                seen.len() - 1
+            })
+        })
+        .collect()
+}
+
+fn separation(
+    held_out: &HeldOut,
+    samples: &Samples,
+    by: SplitBy,
+    seeds: &Seeds,
+) -> Result<Measured, MathError> {
+    let units = samples.units(by);
+    let gap = |weight: &dyn Fn(usize) -> f64| {
+        let (mut sums, mut counts) = ([0.0; 2], [0.0; 2]);
+        for ((score, positive), unit) in held_out.scores.iter().zip(samples.positive()).zip(units) {
+            let side = usize::from(*positive);
+            sums[side] += score * weight(*unit);
+            counts[side] += weight(*unit);
+        }
+        (counts[0] > 0.0 && counts[1] > 0.0).then(|| sums[1] / counts[1] - sums[0] / counts[0])
+    };
+    let interval = resampled(samples.unit_count(by), &mut seeds.stream("separation"), |counts| {
+        gap(&|u| f64::from(counts[u]))
+    })?;
+    let value = gap(&|_| 1.0).ok_or(MathError::TooFew { what: "rows of a class", least: 1, found: 0 })?;
+    let what = if by == SplitBy::Pair { "pairs" } else { "axes" };
+    Ok(Measured {
+        value,
+        n: samples.rows(),
+        interval: Some(interval),
+        method: bootstrap_over(what),
+        null: None,
+    })
+}
+
+/// Held-out scores of pairs, ready to be weighed by how often each pair is drawn.
+pub(super) struct Weighed {
+    sorted: SortedScores,
+    pairs: usize,
+}
+
+impl Weighed {
+    /// `scores` of the chosen texts, then of the rejected ones.
+    pub fn new(scores: &[f64]) -> Result<Self, MathError> {
+        let pairs = scores.len() / 2;
+        let positive: Vec<bool> = (0..scores.len()).map(|i| i < pairs).collect();
+        Ok(Self { sorted: SortedScores::new(scores, &positive)?, pairs })
+    }
+
+    /// The AUROC when pair `p` counts `counts[p]` times.
+    pub fn auroc(&self, counts: &[u32]) -> Option<f64> {
+        let twice: Vec<u32> = (0..2 * self.pairs).map(|i| counts[i % self.pairs]).collect();
+        self.sorted.auroc(Some(&twice)).ok()
+    }
+}
+
+/// Chosen rows above rejected ones, as `f64`.
+pub(super) fn stacked(values: &Array2<f32>) -> Array2<f64> {
+    values.mapv(f64::from)
+}
+
+/// The mean of directions of the folds against the one of all pairs, as a plain number: how little it
+/// matters which pairs are left out.
+pub(super) fn stability(read: &Read) -> Result<f64, MathError> {
+    let rows: Vec<_> = read.without.iter().map(|d| d.view().insert_axis(Axis(0))).collect();
+    let all =
+        concatenate(Axis(0), &rows).map_err(|_| MathError::TooFew { what: "folds", least: 1, found: 0 })?;
+    let cosines: Vec<f64> =
+        all.outer_iter().map(|d| crate::math::cosine(d, read.direction.view())).collect::<Result<_, _>>()?;
+    crate::math::mean(&cosines)
+}

@@ -1,0 +1,353 @@
+//! What a model answers at one site, under the direction and under its controls.
+
+use truenorth_protocol::{Prompt, Site, WriteAt};
+
+use super::super::{AnalysisError, Named, Reader};
+use super::damage::{DamagePoint, Harm, point};
+use super::reading::Read;
+use super::rows::{self, Output, Place, Push, Row};
+use super::trend::Responses;
+use super::words::{Lexicon, distinct_2};
+use super::{SweepData, SweepParams, narrow, random_directions};
+use crate::math::Seeds;
+use crate::run::Watch;
+
+/// `[arms][doses other than 0][units]`.
+type ByArm = Vec<Vec<Vec<f64>>>;
+
+/// The questions of a sweep, with what the unsteered model answers: that is the same at every site.
+pub(super) struct Asker<'a> {
+    reader: &'a Reader<'a>,
+    params: &'a SweepParams,
+    /// The doses other than 0.
+    doses: Vec<f64>,
+    /// Chosen texts, then rejected ones.
+    texts: Vec<Vec<u32>>,
+    /// Tokens that both texts of a pair begin with.
+    shared: Vec<usize>,
+    neutral: Vec<Vec<u32>>,
+    prompts: Vec<Vec<u32>>,
+    plain_odds: [Vec<f64>; 2],
+    plain_losses: Vec<f64>,
+    plain_outputs: Vec<Output>,
+}
+
+/// The answers of one site: `[arms][doses other than 0]`, the first arm the direction.
+pub(super) struct Answers {
+    /// Log-odds and log-odds per token of each pair.
+    odds: [ByArm; 2],
+    plain_odds: [Vec<f64>; 2],
+    harm: Vec<Vec<Harm>>,
+    plain_harm: Harm,
+    texts: Vec<Vec<Vec<String>>>,
+    plain_texts: Vec<String>,
+    /// Projections of the generations on the direction, in mean residual norms.
+    projections: ByArm,
+    plain_projections: Vec<f64>,
+    /// Predicted tokens of each neutral text.
+    predicted: Vec<usize>,
+}
+
+/// Prompts as token ids, which the log-odds are counted in.
+pub(super) fn tokens(reader: &Reader<'_>, prompts: &[Named]) -> Result<Vec<Vec<u32>>, AnalysisError> {
+    reader
+        .encode(prompts)?
+        .into_iter()
+        .zip(prompts)
+        .map(|(encoded, named)| match encoded {
+            Prompt::Tokens(tokens) => Ok(tokens),
+            Prompt::Text(_) => Err(AnalysisError::Input(format!(
+                "`{}` has no token ids: the tokenizer of {} is not at hand, and a sweep counts tokens",
+                named.id,
+                reader.runner().info().name
+            ))),
+        })
+        .collect()
+}
+
+impl<'a> Asker<'a> {
+    pub fn new(
+        reader: &'a Reader<'a>,
+        data: &SweepData<'_>,
+        params: &'a SweepParams,
+        alphas: &[f64],
+        texts: Vec<Vec<u32>>,
+        watch: &dyn Watch,
+    ) -> Result<Self, AnalysisError> {
+        let pairs = &data.pairs.rows;
+        let (chosen, rejected) = texts.split_at(pairs.len());
+        let shared = pairs
+            .iter()
+            .zip(chosen.iter().zip(rejected))
+            .map(|(pair, (c, r))| {
+                if c == r {
+                    return Err(AnalysisError::Input(format!(
+                        "pair `{}`: both responses are the same tokens to this model",
+                        pair.id
+                    )));
+                }
+                let same = c.iter().zip(r).take_while(|(a, b)| a == b).count();
+                // Each side keeps a token of its own, also where one text begins with the other.
+                Ok(same.min(c.len() - 1).min(r.len() - 1))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        let neutral = tokens(reader, data.neutral)?;
+        if neutral.iter().all(|t| t.len() < 2) {
+            return Err(AnalysisError::Input(
+                "no neutral text has two tokens; perplexity needs one that can be predicted".into(),
+            ));
+        }
+        let prompts = tokens(reader, data.prompts)?;
+        let mut asker = Self {
+            reader,
+            params,
+            doses: alphas.iter().copied().filter(|a| *a != 0.0).collect(),
+            texts,
+            shared,
+            neutral,
+            prompts,
+            plain_odds: [vec![], vec![]],
+            plain_losses: vec![],
+            plain_outputs: vec![],
+        };
+        let nowhere = Place { site: Site::Embed, positions: WriteAt::All, norm: 1.0 };
+        watch.say("asking the unsteered model");
+        let log_probs = rows::log_probs(reader, nowhere, &unpushed(&asker.texts), watch)?;
+        asker.plain_odds = asker.odds(&log_probs);
+        let log_probs = rows::log_probs(reader, nowhere, &unpushed(&asker.neutral), watch)?;
+        asker.plain_losses = losses(&log_probs);
+        asker.plain_outputs =
+            rows::generate(reader, nowhere, &unpushed(&asker.prompts), &params.sampling, watch)?;
+        Ok(asker)
+    }
+
+    /// Log-odds of chosen over rejected of each pair: sums, and means over each side's own tokens.
+    fn odds(&self, log_probs: &[Vec<f64>]) -> [Vec<f64>; 2] {
+        let (chosen, rejected) = log_probs.split_at(self.shared.len());
+        let own = |l: &Vec<f64>, shared: usize| {
+            let own = l.get(shared..).unwrap_or(&[]);
+            let sum: f64 = own.iter().sum();
+            (sum, sum / own.len().max(1) as f64)
+        };
+        let sides = chosen.iter().zip(rejected).zip(&self.shared).map(|((c, r), s)| (own(c, *s), own(r, *s)));
+        sides.map(|(c, r)| (c.0 - r.0, c.1 - r.1)).unzip::<f64, f64, Vec<_>, Vec<_>>().into()
+    }
+
+    /// Asks everything at one site.
+    pub fn ask(
+        &self,
+        site: Site,
+        norm: f64,
+        read: &Read,
+        fold_of: &[usize],
+        seeds: &Seeds,
+        watch: &dyn Watch,
+    ) -> Result<Answers, AnalysisError> {
+        let place = Place { site, positions: self.params.positions, norm };
+        let given = Place { positions: WriteAt::All, ..place };
+        let whole = narrow(&read.direction);
+        let width = self.reader.runner().info().hidden as usize;
+        if whole.len() != width {
+            return Err(AnalysisError::Input(format!(
+                "the direction at {site} has {} numbers, the model is {width} wide",
+                whole.len()
+            )));
+        }
+        let without: Vec<Vec<f32>> = read.without.iter().map(narrow).collect();
+        let controls = random_directions(width, self.params.random_directions, seeds)?;
+        let arms: Vec<&[f32]> =
+            std::iter::once(&whole[..]).chain(controls.iter().map(Vec::as_slice)).collect();
+        let (n, doses) = (self.shared.len(), self.doses.len());
+
+        // Pairs: the first arm is each pair's own direction, fitted without its fold.
+        let mut all = Vec::with_capacity(arms.len() * doses * 2 * n);
+        for (a, arm) in arms.iter().enumerate() {
+            for alpha in &self.doses {
+                for (i, prompt) in self.texts.iter().enumerate() {
+                    let own = fold_of.get(i % n.max(1)).and_then(|f| without.get(*f));
+                    let direction = if a == 0 { own.map_or(*arm, Vec::as_slice) } else { arm };
+                    all.push(Row { prompt, push: Some(Push { direction, alpha: *alpha }) });
+                }
+            }
+        }
+        let log_probs = rows::log_probs(self.reader, given, &all, watch)?;
+        let mut odds: [ByArm; 2] = [vec![], vec![]];
+        for arm in log_probs.chunks(doses * 2 * n) {
+            let (sums, means) = arm.chunks(2 * n).map(|l| self.odds(l).into()).unzip();
+            odds[0].push(sums);
+            odds[1].push(means);
+        }
+
+        let pushes: Vec<Push<'_>> = arms
+            .iter()
+            .flat_map(|direction| self.doses.iter().map(move |alpha| Push { direction, alpha: *alpha }))
+            .collect();
+        let mut rows: Vec<Row<'_>> = Vec::new();
+        for push in &pushes {
+            rows.extend(self.neutral.iter().map(|prompt| Row { prompt, push: Some(*push) }));
+        }
+        let lost = losses(&rows::log_probs(self.reader, given, &rows, watch)?);
+        let kls = rows::divergence(self.reader, given, &self.neutral, &pushes, watch)?;
+        rows.clear();
+        for push in &pushes {
+            rows.extend(self.prompts.iter().map(|prompt| Row { prompt, push: Some(*push) }));
+        }
+        let outputs = rows::generate(self.reader, place, &rows, &self.params.sampling, watch)?;
+        let (plain_projections, projections) =
+            self.projections(site, norm, read, &outputs, (arms.len(), doses), watch)?;
+
+        let (texts, prompts) = (self.neutral.len(), self.prompts.len());
+        let mut harm = Vec::with_capacity(arms.len());
+        let mut written = Vec::with_capacity(arms.len());
+        for a in 0..arms.len() {
+            let (mut h, mut w) = (Vec::with_capacity(doses), Vec::with_capacity(doses));
+            for k in a * doses..(a + 1) * doses {
+                let outputs = &outputs[k * prompts..(k + 1) * prompts];
+                h.push(harm_of(&lost[k * texts..(k + 1) * texts], &kls[k], outputs));
+                w.push(outputs.iter().map(|o| o.text.clone()).collect::<Vec<_>>());
+            }
+            harm.push(h);
+            written.push(w);
+        }
+        Ok(Answers {
+            odds,
+            plain_odds: self.plain_odds.clone(),
+            harm,
+            plain_harm: harm_of(&self.plain_losses, &vec![0.0; texts], &self.plain_outputs),
+            texts: written,
+            plain_texts: self.plain_outputs.iter().map(|o| o.text.clone()).collect(),
+            projections,
+            plain_projections,
+            predicted: self.neutral.iter().map(|t| t.len().saturating_sub(1)).collect(),
+        })
+    }
+
+    /// The generations behind their prompts, read by the unsteered model and projected on the direction.
+    fn projections(
+        &self,
+        site: Site,
+        norm: f64,
+        read: &Read,
+        outputs: &[Output],
+        (arms, doses): (usize, usize),
+        watch: &dyn Watch,
+    ) -> Result<(Vec<f64>, ByArm), AnalysisError> {
+        let n = self.prompts.len();
+        if n == 0 {
+            return Ok((vec![], vec![vec![vec![]; doses]; arms]));
+        }
+        let context = self.reader.runner().info().context as usize;
+        let named: Vec<Named> = self
+            .plain_outputs
+            .iter()
+            .chain(outputs)
+            .enumerate()
+            .map(|(i, output)| {
+                let mut tokens = [&self.prompts[i % n][..], &output.tokens].concat();
+                tokens.truncate(context);
+                Named { id: format!("generation {i}"), prompt: Prompt::Tokens(tokens) }
+            })
+            .collect();
+        let readings = self.reader.read(&named, &[site], self.params.at, watch)?;
+        let values = readings
+            .first()
+            .filter(|r| r.values.nrows() == named.len())
+            .ok_or_else(|| AnalysisError::Answer { name: site.to_string(), prompts: named.len() })?;
+        let projected: Vec<f64> =
+            values.values.outer_iter().map(|x| x.mapv(f64::from).dot(&read.direction) / norm).collect();
+        let (plain, pushed) = projected.split_at(n);
+        let by_dose: Vec<Vec<f64>> = pushed.chunks(n).map(<[f64]>::to_vec).collect();
+        Ok((plain.to_vec(), by_dose.chunks(doses.max(1)).map(<[Vec<f64>]>::to_vec).collect()))
+    }
+}
+
+impl Answers {
+    /// Every measure at every dose.
+    pub fn responses(
+        &self,
+        alphas: &[f64],
+        (clusters, cluster_name): (&[usize], &'static str),
+        keywords: &[(Lexicon, i8)],
+    ) -> Vec<Responses> {
+        let make = |measure: &str, expected, plain: &[f64], values: &[Vec<Vec<f64>>]| {
+            let full = |arm: &Vec<Vec<f64>>| with_zero(alphas, plain, arm);
+            Responses {
+                measure: measure.to_owned(),
+                expected,
+                alphas: alphas.to_vec(),
+                direction: values.first().map(full).unwrap_or_default(),
+                controls: values.iter().skip(1).map(full).collect(),
+                clusters: clusters.to_vec(),
+                units: ["pairs", cluster_name],
+            }
+        };
+        let mut out = vec![
+            make("log_odds", 1, &self.plain_odds[0], &self.odds[0]),
+            make("log_odds_per_token", 1, &self.plain_odds[1], &self.odds[1]),
+        ];
+        let prompts = self.plain_texts.len();
+        if prompts == 0 {
+            return out;
+        }
+        let mut generated = |measure: &str, expected, plain: &[f64], values: &[Vec<Vec<f64>>]| {
+            out.push(Responses {
+                clusters: (0..prompts).collect(),
+                units: ["prompts", "prompts"],
+                ..make(measure, expected, plain, values)
+            });
+        };
+        generated("projection", 1, &self.plain_projections, &self.projections);
+        let refusal = (Lexicon::refusal(), 0);
+        for (lexicon, expected) in std::iter::once(&refusal).chain(keywords) {
+            let count = |texts: &[String]| -> Vec<f64> {
+                texts.iter().map(|t| f64::from(u8::from(lexicon.found_in(t)))).collect()
+            };
+            let counted: ByArm =
+                self.texts.iter().map(|arm| arm.iter().map(|t| count(t)).collect()).collect();
+            generated(&lexicon.name, *expected, &count(&self.plain_texts), &counted);
+        }
+        out
+    }
+
+    /// The damage of every dose.
+    pub fn damage(&self, alphas: &[f64], seeds: &Seeds) -> Result<Vec<DamagePoint>, AnalysisError> {
+        let mut doses = 0..;
+        alphas
+            .iter()
+            .map(|alpha| {
+                if *alpha == 0.0 {
+                    return point(0.0, &self.plain_harm, &self.plain_harm, &[], &self.predicted, seeds);
+                }
+                let k = doses.next().unwrap_or(0);
+                let controls: Vec<&Harm> = self.harm.iter().skip(1).map(|arm| &arm[k]).collect();
+                point(*alpha, &self.harm[0][k], &self.plain_harm, &controls, &self.predicted, seeds)
+            })
+            .collect()
+    }
+}
+
+/// The values of every dose, those of dose 0 put in their place.
+fn with_zero(alphas: &[f64], plain: &[f64], pushed: &[Vec<f64>]) -> Vec<Vec<f64>> {
+    let mut pushed = pushed.iter();
+    let value = |a: &f64| if *a == 0.0 { Some(plain.to_vec()) } else { pushed.next().cloned() };
+    alphas.iter().filter_map(value).collect()
+}
+
+fn unpushed(prompts: &[Vec<u32>]) -> Vec<Row<'_>> {
+    prompts.iter().map(|prompt| Row { prompt, push: None }).collect()
+}
+
+/// Negative log-likelihoods; a first token has nothing before it that could predict it.
+fn losses(log_probs: &[Vec<f64>]) -> Vec<f64> {
+    log_probs.iter().map(|l| -l.iter().skip(1).sum::<f64>()).collect()
+}
+
+fn harm_of(losses: &[f64], kls: &[f64], outputs: &[Output]) -> Harm {
+    let distinct: Vec<Option<f64>> = outputs.iter().map(|o| distinct_2(&o.tokens)).collect();
+    Harm {
+        losses: losses.to_vec(),
+        kls: kls.to_vec(),
+        distinct_2: distinct.iter().flatten().copied().collect(),
+        empty: distinct.iter().filter(|d| d.is_none()).count(),
+    }
+}

@@ -1,0 +1,289 @@
+use std::str::FromStr as _;
+
+use rand::{Rng as _, SeedableRng as _};
+use rand_chacha::ChaCha8Rng;
+use rand_distr::{Distribution as _, StandardNormal};
+use truenorth_protocol::graph::{Builder, Sampling, Steps};
+use truenorth_protocol::{ReadAt, Site, Tensor, WriteAt};
+
+use super::super::fixture::{Tiny, named, pairs};
+use super::damage::{Harm, point, working_range};
+use super::rows::{Place, Push, Row, divergence, generate, log_probs};
+use super::*;
+use crate::estimate::Estimator;
+use crate::run::{Runner as _, Unwatched};
+use crate::store::Store;
+
+const ALPHAS: [f64; 5] = [-0.2, -0.1, 0.0, 0.1, 0.2];
+
+/// Units that follow the dose with their own slopes and noise, and controls that do not.
+fn planted(slope: f64, spread: f64, noise: f64, units: usize, seed: u64) -> Responses {
+    let mut rng = ChaCha8Rng::seed_from_u64(seed);
+    let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
+    let slopes: Vec<f64> = (0..units).map(|_| slope + spread * normal()).collect();
+    let bases: Vec<f64> = (0..units).map(|_| 3.0 * normal()).collect();
+    let mut at = |slopes: &[f64]| -> Vec<Vec<f64>> {
+        ALPHAS
+            .iter()
+            .map(|a| (0..units).map(|u| bases[u] + slopes[u] * a + noise * normal()).collect())
+            .collect()
+    };
+    let direction = at(&slopes);
+    let controls = (0..5).map(|_| at(&vec![0.0; units])).collect();
+    Responses {
+        measure: "planted".into(),
+        expected: 1,
+        alphas: ALPHAS.to_vec(),
+        direction,
+        controls,
+        clusters: (0..units).collect(),
+        units: ["pairs", "pairs"],
+    }
+}
+
+#[test]
+fn a_planted_slope_is_found_with_its_size_and_its_strays() {
+    let s = planted(5.0, 4.0, 0.1, 60, 1).steering(500, &Seeds::new(0)).unwrap();
+    assert!((s.slope.value - 5.0).abs() < 1.5, "{}", s.slope.value);
+    assert!(s.slope.interval.unwrap().contains(5.0) && s.steers());
+    assert!(s.trend.unwrap().null.unwrap().p < 0.01);
+    // P(N(5, 4) < 0) is 0.106.
+    let wrong = s.wrong_way.unwrap();
+    assert!(wrong.n == 60 && wrong.interval.unwrap().contains(0.106), "{wrong:?}");
+    assert!((s.slope.null.unwrap().p - 1.0 / 6.0).abs() < 1e-12);
+    let end = &s.points[4];
+    assert!((end.change.value - 1.0).abs() < 0.4 && end.controls.len() == 5);
+    assert!(s.points[2].controls.is_empty() && s.points[2].change.value.abs() < 1e-12);
+}
+
+#[test]
+fn where_nothing_is_planted_the_trend_test_keeps_its_level() {
+    let mut hits = 0;
+    for seed in 0..300 {
+        let trend = planted(0.0, 0.0, 1.0, 12, seed).trend(99, &Seeds::new(seed)).unwrap();
+        hits += usize::from(trend.unwrap().null.unwrap().p <= 0.05);
+    }
+    // 15 expected of 300; a binomial leaves this range once in a thousand.
+    assert!((4..=29).contains(&hits), "{hits} of 300");
+}
+
+#[test]
+fn flat_and_impossible_responses_are_said_to_be_so() {
+    let mut flat = planted(0.0, 0.0, 0.0, 4, 1);
+    let s = flat.steering(99, &Seeds::new(0)).unwrap();
+    assert!(s.trend.is_none() && s.unmoved == 4 && !s.steers());
+    flat.direction[0][0] = f64::NAN;
+    let e = flat.steering(99, &Seeds::new(0)).unwrap_err().to_string();
+    assert!(e.contains("planted") && e.contains("NaN"), "{e}");
+    let one = planted(1.0, 0.0, 0.0, 1, 1).steering(9, &Seeds::new(0)).unwrap_err();
+    assert!(one.to_string().contains("at least two"), "{one}");
+    let few = planted(1.0, 0.0, 0.1, 5, 1).within(-0.1, 0.0).steering(9, &Seeds::new(0));
+    assert!(few.unwrap_err().to_string().contains("three"));
+}
+
+#[test]
+fn the_working_range_ends_before_the_first_dose_that_breaks() {
+    let harm = |loss: f64, kl: f64, distinct: f64| Harm {
+        losses: vec![loss, loss + 1.0],
+        kls: vec![kl, kl],
+        distinct_2: vec![distinct, distinct],
+        empty: 0,
+    };
+    let plain = harm(10.0, 0.0, 0.9);
+    let seeds = Seeds::new(0);
+    // 5 tokens each: a loss of 5 more a text is a ratio of e.
+    let of = |alpha, h: &Harm| point(alpha, h, &plain, &[&plain], &[5, 5], &seeds).unwrap();
+    let points = [
+        of(-0.2, &harm(10.5, 0.1, 0.2)),
+        of(-0.1, &harm(10.1, 0.1, 0.9)),
+        of(0.0, &plain),
+        of(0.1, &harm(15.0, 0.1, 0.9)),
+        of(0.2, &harm(10.0, 0.0, 0.9)),
+    ];
+    assert!((points[3].perplexity_ratio.value - std::f64::consts::E).abs() < 1e-12);
+    assert_eq!(points[3].control_perplexity_ratios, [1.0]);
+    let range = working_range(&points, Bounds::default());
+    // The dose beyond a broken one does not count, however harmless it looks.
+    assert_eq!((range.low, range.high), (-0.1, 0.0));
+    assert!(range.broken_below[0].contains("distinct-2") && range.broken_above[0].contains("perplexity"));
+}
+
+#[test]
+fn curves_that_part_are_said_to_part() {
+    let mut rng = ChaCha8Rng::seed_from_u64(4);
+    let n = 40;
+    let mut site = |k: usize, gap: f64, slope: f64| {
+        let mut score = |m: f64| -> f64 { m + rng.sample::<f64, _>(StandardNormal) };
+        let scores: Vec<f64> = (0..2 * n).map(|i| score(if i < n { gap } else { 0.0 })).collect();
+        let slopes: Vec<f64> = (0..n).map(|_| score(slope)).collect();
+        let positive: Vec<bool> = (0..2 * n).map(|i| i < n).collect();
+        Halves {
+            site: format!("resid_post.{k}"),
+            auroc: math::auroc(&scores, &positive).unwrap(),
+            scores,
+            reads: gap > 0.5,
+            slope: math::mean(&slopes).unwrap(),
+            slopes,
+            steers: slope > 0.5,
+        }
+    };
+    let apart: Vec<Halves> = (0..6).map(|k| site(k, 0.6 * k as f64, 3.0 - 0.6 * k as f64)).collect();
+    let clusters: Vec<usize> = (0..n).collect();
+    let p = compare(&apart, &clusters, &Seeds::new(1)).unwrap();
+    let c = p.correlation.unwrap();
+    assert!(c.value < -0.8 && c.interval.unwrap().high < 0.0, "{c:?}");
+    assert_eq!(p.best_steering, "resid_post.0");
+    assert!(p.statement.contains("against each other") && p.reads_not_steers == ["resid_post.5"]);
+    let together: Vec<Halves> = (0..6).map(|k| site(k, 0.6 * k as f64, 0.6 * k as f64)).collect();
+    let p = compare(&together, &clusters, &Seeds::new(1)).unwrap();
+    assert!(p.correlation.unwrap().null.unwrap().p < 0.05 && p.statement.contains("rise together"));
+    assert!(compare(&together[..3], &clusters, &Seeds::new(1)).unwrap().correlation.is_none());
+    assert!(compare(&[], &clusters, &Seeds::new(1)).is_err());
+}
+
+#[test]
+fn pushed_rows_answer_as_graphs_written_by_hand() {
+    let tiny = Tiny::open();
+    let reader = Reader::new(&tiny, None);
+    let width = tiny.info().hidden as usize;
+    let mut rng = ChaCha8Rng::seed_from_u64(2);
+    let mut direction = || narrow(&math::random_unit(width, &mut rng).unwrap());
+    let (d, e) = (direction(), direction());
+    let place = Place { site: Site::ResidPost(0), positions: WriteAt::All, norm: 2.5 };
+    let prompts: Vec<Vec<u32>> = vec![vec![5, 9, 70, 31], vec![11, 12, 60]];
+    let push = |direction, alpha| Some(Push { direction, alpha });
+    let rows = [
+        Row { prompt: &prompts[0], push: None },
+        Row { prompt: &prompts[1], push: push(&d[..], 0.7) },
+        Row { prompt: &prompts[0], push: push(&e[..], -0.4) },
+    ];
+    let got = log_probs(&reader, place, &rows, &Unwatched).unwrap();
+    let logits = |prompt: &Vec<u32>, push: Option<(&[f32], f64)>| {
+        let mut b = Builder::new();
+        let g = b.tokens([prompt.clone()]);
+        if let Some((d, alpha)) = push {
+            let d = b.constant(Tensor::vector(d));
+            b.add(g, Site::ResidPost(0), WriteAt::All, Steps::ALL, d, &[alpha * 2.5]);
+        }
+        let read = b.read(g, Site::Logits, ReadAt::All);
+        b.save("l", read);
+        let answer = tiny.ask(b.finish(), &Unwatched).unwrap();
+        let all = answer.tensor("l").unwrap().to_f32().unwrap();
+        all.chunks(tiny.info().vocab as usize)
+            .map(|row| {
+                let row: Vec<f64> = row.iter().map(|v| f64::from(*v)).collect();
+                let top = row.iter().fold(f64::NEG_INFINITY, |m, v| m.max(*v));
+                let total = top + row.iter().map(|v| (v - top).exp()).sum::<f64>().ln();
+                row.iter().map(|v| v - total).collect::<Vec<_>>()
+            })
+            .collect::<Vec<_>>()
+    };
+    let pushes = [None, Some((&d[..], 0.7)), Some((&e[..], -0.4))];
+    for ((row, push), got) in rows.iter().zip(pushes).zip(&got) {
+        let prompt = row.prompt.to_vec();
+        let want = logits(&prompt, push);
+        assert_eq!((got.len(), got[0]), (prompt.len(), 0.0));
+        for i in 1..prompt.len() {
+            assert!((got[i] - want[i - 1][prompt[i] as usize]).abs() < 1e-4);
+        }
+    }
+    let asked = [
+        Push { direction: &d, alpha: 0.7 },
+        Push { direction: &e, alpha: -0.4 },
+        Push { direction: &d, alpha: 0.0 },
+    ];
+    let kl = divergence(&reader, place, &prompts, &asked, &Unwatched).unwrap();
+    for (k, push) in [pushes[1], pushes[2]].into_iter().enumerate() {
+        for (p, prompt) in prompts.iter().enumerate() {
+            let (plain, pushed) = (logits(prompt, None), logits(prompt, push));
+            let pairs = plain.last().unwrap().iter().zip(pushed.last().unwrap());
+            let want: f64 = pairs.map(|(a, b)| a.exp() * (a - b)).sum();
+            assert!(want > 1e-4 && (kl[k][p] - want).abs() < 1e-4 * (1.0 + want), "{} {want}", kl[k][p]);
+        }
+    }
+    assert!(kl[2].iter().all(|v| *v < 1e-5), "{:?}", kl[2]);
+    let wide = vec![0.5; width + 1];
+    let bad = [Row { prompt: &prompts[0], push: push(&wide, 1.0) }];
+    assert!(log_probs(&reader, place, &bad, &Unwatched).unwrap_err().is_request());
+    let out = generate(&reader, place, &rows, &Sampling::greedy(3), &Unwatched).unwrap();
+    assert!(out.len() == 3 && out.iter().all(|o| o.tokens.len() == 3));
+}
+
+fn params(sites: Vec<Site>) -> SweepParams {
+    let mut params = SweepParams::new(sites, Estimator::MeanDiff.check().unwrap());
+    params.held_out.permutations = 19;
+    params.held_out.resamples = 200;
+    params.alphas = vec![-0.5, 0.5, 1.0];
+    params.random_directions = 2;
+    params.sampling = Sampling::greedy(4);
+    params.permutations = 99;
+    params.keywords = vec![(Lexicon::parse("hats", "hat").unwrap(), 1)];
+    params
+}
+
+#[test]
+fn a_sweep_of_a_model_is_whole_and_asks_nothing_twice() {
+    let tiny = Tiny::open();
+    let store = Store::in_memory().unwrap();
+    let reader = Reader::new(&tiny, Some(&store));
+    let (pairs, template) = (pairs(12), Template::default());
+    let neutral = named(&["the old tin is red", "a cup of tea", "nine hats"]);
+    let prompts = named(&["the hat", "a tin"]);
+    let data = SweepData {
+        pairs: &pairs,
+        template: &template,
+        neutral: &neutral,
+        prompts: &prompts,
+        sentiment: None,
+    };
+    let params = params(vec![Site::ResidPost(0), Site::ResidMid(1)]);
+    let run = || sweep(&reader, &data, &params, &Seeds::new(3), &Unwatched).unwrap();
+    let found = run();
+    assert_eq!(found.alphas, [-0.5, 0.0, 0.5, 1.0]);
+    for site in &found.sites {
+        let names: Vec<&str> = site.steering.iter().map(|s| s.measure.as_str()).collect();
+        assert_eq!(names, ["log_odds", "log_odds_per_token", "projection", "refusal", "hats"]);
+        assert!(site.residual_norm > 0.0 && site.fold_cosine > 0.3);
+        assert_eq!(site.steering[0].unit_slopes.len(), 12);
+        assert_eq!(site.steering[0].control_slopes.len(), 2);
+        let zero = &site.damage[1];
+        assert!(zero.alpha == 0.0 && zero.perplexity_ratio.value == 1.0 && zero.kl.value == 0.0);
+        assert!(site.damage[3].kl.value > zero.kl.value && site.damage[3].control_kls.len() == 2);
+    }
+    // Dose 0 is the unsteered model, the same at every site.
+    let zero = |s: usize| found.sites[s].steering[0].points[1].mean.value;
+    assert_eq!(zero(0), zero(1));
+    assert!(found.parting.statement.contains("of 2 sites"));
+    let asked = tiny.asked();
+    let again = run();
+    assert_eq!(tiny.asked(), asked, "a second sweep asked the model again");
+    assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&found).unwrap());
+}
+
+#[test]
+fn a_sweep_that_makes_no_sense_is_refused_by_name() {
+    let tiny = Tiny::open();
+    let reader = Reader::new(&tiny, None);
+    let (good, template) = (pairs(8), Template::from_str("{prompt}: {response}").unwrap());
+    let neutral = named(&["the old tin is red", "a cup"]);
+    let data =
+        SweepData { pairs: &good, template: &template, neutral: &neutral, prompts: &[], sentiment: None };
+    let refused = |data: &SweepData<'_>, params: &SweepParams| {
+        let e = sweep(&reader, data, params, &Seeds::new(3), &Unwatched).unwrap_err();
+        assert!(e.is_request(), "{e}");
+        e.to_string()
+    };
+    let site = || params(vec![Site::ResidPost(0)]);
+    let one_sided = SweepParams { alphas: vec![0.1, 0.2], ..site() };
+    assert!(refused(&data, &one_sided).contains("one sign"));
+    assert!(refused(&data, &params(vec![])).contains("no sites"));
+    assert!(refused(&data, &params(vec![Site::Logits])).contains("logits"));
+    assert!(refused(&data, &params(vec![Site::ResidPost(7)])).contains("does not fit"));
+    assert!(refused(&data, &SweepParams { at: ReadAt::All, ..site() }).contains("all"));
+    assert!(refused(&SweepData { neutral: &[], ..data }, &site()).contains("neutral"));
+    let few = pairs(3);
+    assert!(refused(&SweepData { pairs: &few, ..data }, &site()).contains("5 folds"));
+    let bounds = Bounds { perplexity_ratio: 0.5, ..Bounds::default() };
+    assert!(refused(&data, &SweepParams { bounds, ..site() }).contains("bounds"));
+    assert_eq!(tiny.asked(), 0, "a refused sweep asked the model");
+}

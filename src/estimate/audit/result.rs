@@ -1,0 +1,107 @@
+//! What an audit found.
+
+use serde::{Deserialize, Serialize};
+
+use crate::math::Bootstrap;
+
+/// How far from 1/2 an AUROC (or from 0 a cosine) lies, against draws of a null.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct DistanceNull {
+    /// Draws.
+    pub draws: usize,
+    /// `(1 + #{null at least as far}) / (1 + draws)`.
+    pub p: f64,
+    /// Median distance under the null.
+    pub median: f64,
+    /// The 95 % point of the distance under the null.
+    pub high: f64,
+}
+
+/// How far scores tell two classes apart.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Separation {
+    /// Chance that a positive row scores above a negative one.
+    pub auroc: f64,
+    /// Its interval over pairs or groups, the direction as it is.
+    pub bootstrap: Bootstrap,
+}
+
+/// What can be said about a confound, in the order in which the reasons are looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// The confound was projected out with the rows it is tested on, or its rows are among the
+    /// training rows: whatever comes out says nothing.
+    Circular,
+    /// Too few groups, or no probe of the set's own tells its classes apart: a direction that does
+    /// not either is no news.
+    TooLittleData,
+    /// The direction separates the confound more than directions drawn like the activations do, the
+    /// family of tests allowed for.
+    Confounded,
+    /// Not more than those do, and the interval of the separation stays within the margin.
+    RuledOut,
+    /// Not more than those do, but the interval leaves room for what matters.
+    NotRuledOut,
+}
+
+/// One confound.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AuditRow {
+    /// Its name.
+    pub name: String,
+    /// Rows of its set.
+    pub rows: usize,
+    /// Pairs or groups of its set, the clusters of the bootstrap.
+    pub groups: usize,
+    /// Cosine of the direction with the confound's own, fitted by the same estimator.
+    pub cosine: f64,
+    /// The same for the direction fitted with nothing projected out.
+    pub cosine_unprojected: f64,
+    /// The cosine against directions of permuted training labels.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub cosine_shuffled: Option<DistanceNull>,
+    /// How far the direction separates the confound's set.
+    pub separation: Separation,
+    /// The separation against random directions with the covariance of the training rows within
+    /// their classes.
+    pub random: DistanceNull,
+    /// The separation against the whole pipeline on permuted training labels.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub shuffled: Option<DistanceNull>,
+    /// How far the confound's own direction separates the training contrast.
+    pub recovery: Separation,
+    /// How far the confound's own direction separates its own held-out rows: what could be found.
+    pub own: f64,
+    /// Lower end of the interval of `own`.
+    pub own_low: f64,
+    /// `random.p`, adjusted by Holm's method over the rows that are neither circular nor too small;
+    /// `None` for those.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub p_adjusted: Option<f64>,
+    /// Rows that are equal, number by number, to a training row.
+    pub shared_rows: usize,
+    /// What follows.
+    pub verdict: Verdict,
+}
+
+/// All confounds of a direction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Audit {
+    /// A row a confound, in the order given.
+    pub rows: Vec<AuditRow>,
+    /// Tests in the family that the p values are adjusted over.
+    pub family: usize,
+    /// Family-wise error of the verdicts.
+    pub alpha: f64,
+    /// An AUROC within this of 1/2 does not matter.
+    pub margin: f64,
+    /// Random directions drawn.
+    pub random_directions: usize,
+    /// Permutations of the pipeline asked for.
+    pub permutations_asked: usize,
+    /// Permutations of the pipeline done.
+    pub permutations: usize,
+    /// Cosine of the direction with what the pipeline finds on the training rows.
+    pub cosine_to_pipeline: f64,
+}

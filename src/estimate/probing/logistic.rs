@@ -1,0 +1,306 @@
+//! Logistic regression of all permutations of a fold, side by side.
+//!
+//! With `w = Xᵀa` the gradient of `Σ loss + alpha/2 ‖w‖²` is `Xᵀg` with `g = r + alpha·a` for the
+//! residuals `r`, and `(h XᵀX + alpha)⁻¹ Xᵀ = Xᵀ M` for `M = (h K + alpha)⁻¹`: one inverse a penalty scales
+//! the steps of every permutation, and the step `s = M g` moves the rows' projections by
+//! `K s = (g - alpha·s)/h`, so a single product is all that grows with `t²`.
+//!
+//! Steps are those of nonlinear conjugate gradients (Polak and Ribière 1969), their lengths by
+//! Newton's method along the line.
+
+use ndarray::{Array1, Array2, ArrayView1, Zip};
+
+use super::ProbeError;
+use super::design::Model;
+use super::gram::LayerGram;
+use super::rounds::{Labels, Scored, standardise};
+use crate::estimate::EstimateError;
+use crate::math::{along, inverse_positive_definite, product};
+
+/// When a fit is near enough to its minimum.
+#[derive(Clone, Copy, Debug)]
+pub(in super::super) struct Precision {
+    /// Largest relative error of the observed labels' weights.
+    pub observed: f64,
+    /// The same for permuted labels, which only have to rank.
+    pub permuted: f64,
+}
+
+/// A fit gives up after so many steps.
+const STEPS: usize = 400;
+
+/// One permutation's weights, with what is kept between steps.
+struct State {
+    labels: Vec<f64>,
+    /// Weights as a combination of the rows.
+    dual: Array1<f64>,
+    /// Projections `K a` of the rows.
+    fitted: Array1<f64>,
+    offset: f64,
+    residual: Array1<f64>,
+    gradient: Array1<f64>,
+    before: Array1<f64>,
+    sum_before: f64,
+    /// What the way adds to weights, projections and offset.
+    way: Array1<f64>,
+    fitted_way: Array1<f64>,
+    offset_way: f64,
+    size: f64,
+    tolerance: f64,
+    done: bool,
+}
+
+/// A Gram matrix, and how to keep out what it takes to zero: there the gradient never vanishes, and
+/// steps as long as the curvature elsewhere asks for would make it grow.
+struct Kernel {
+    k: Array2<f64>,
+    /// A small ridge and `(K + ridge)⁻¹`, where more than the mean is taken to zero.
+    null: Option<(f64, Array2<f64>)>,
+}
+
+impl Kernel {
+    fn new(k: Array2<f64>) -> Result<Self, ProbeError> {
+        let t = k.nrows() as f64;
+        // The matrix has a mean diagonal of 1 here; what lies below this moves no projection.
+        let ridge = 1e-6;
+        let shifted = |mean: f64| {
+            let mut m = &k + mean / t;
+            m.diag_mut().mapv_inplace(|v| v + ridge);
+            inverse_positive_definite(m.view())
+        };
+        // Of a centred matrix the mean is always among it, and a shift takes care of that.
+        let regular = shifted(1.0)?;
+        let null = if regular.diag().sum() > 0.1 / ridge { Some((ridge, shifted(0.0)?)) } else { None };
+        Ok(Self { k, null })
+    }
+
+    /// `(h K + alpha)⁻¹`, less its part on what `K` takes to zero.
+    fn scaling(&self, curvature: f64, alpha: f64) -> Result<Array2<f64>, ProbeError> {
+        let mut shifted = &self.k * curvature;
+        shifted.diag_mut().mapv_inplace(|v| v + alpha);
+        let inverse = inverse_positive_definite(shifted.view())?;
+        Ok(match &self.null {
+            Some((ridge, null)) => &inverse - &(product(inverse.view(), null.view())? * *ridge),
+            None => inverse,
+        })
+    }
+}
+
+pub(super) fn fit(
+    gram: &LayerGram,
+    model: &Model,
+    labels: &Labels,
+    alphas: &[f64],
+    precision: Precision,
+) -> Result<Vec<Scored>, ProbeError> {
+    let centred = gram.centred(model);
+    let t = model.train.len();
+    // One scale for all columns, so that a penalty means the same at every layer.
+    let scale = (centred.train.diag().sum() / t as f64).max(f64::MIN_POSITIVE);
+    let kernel = Kernel::new(centred.train / scale)?;
+    let scored = centred.scored / scale;
+    let mut states: Vec<State> = labels
+        .rows()
+        .enumerate()
+        .map(|(p, labels_of)| {
+            let tolerance = if labels.observed && p == 0 { precision.observed } else { precision.permuted };
+            State::new(&model.train, labels_of, tolerance)
+        })
+        .collect();
+    let mut curvature = 0.25;
+    let mut out = Vec::new();
+    for &alpha in alphas {
+        descend(&kernel, alpha, curvature, &mut states)?;
+        if labels.observed
+            && let Some(state) = states.first().filter(|s| !s.done)
+        {
+            return Err(EstimateError::NotConverged {
+                alpha,
+                gradient: state.size.abs().sqrt(),
+                expected: precision.observed,
+            }
+            .into());
+        }
+        let bend = |s: &State| s.residual.iter().map(|r| r.abs() * (1.0 - r.abs())).sum::<f64>() / t as f64;
+        curvature = (states.iter().map(bend).sum::<f64>() / states.len().max(1) as f64).clamp(1e-6, 0.25);
+        out.push(score(&states, &scored, model, labels)?);
+    }
+    Ok(out)
+}
+
+fn score(
+    states: &[State],
+    scored: &Array2<f64>,
+    model: &Model,
+    labels: &Labels,
+) -> Result<Scored, ProbeError> {
+    let mut a = Array2::zeros((states.len(), model.train.len()));
+    for (mut row, state) in a.outer_iter_mut().zip(states) {
+        row.assign(&state.dual);
+    }
+    let mut scores = product(a.view(), scored.t())?;
+    let mut loss = Array2::zeros((states.len(), 2));
+    for (p, (mut row, state)) in scores.outer_iter_mut().zip(states).enumerate() {
+        let truth = labels.row(p);
+        for (at, (score, i)) in row.iter().zip(&model.scored).enumerate() {
+            let logit = score + state.offset;
+            let against = if truth[*i] { -logit } else { logit };
+            // ln(1 + eᵗ) without overflow.
+            loss[[p, usize::from(at >= model.first)]] += against.max(0.0) + (-against.abs()).exp().ln_1p();
+        }
+        standardise(&mut row, state.fitted.as_slice().unwrap_or(&[]));
+    }
+    Ok(Scored { scores, loss: Some(loss) })
+}
+
+impl State {
+    fn new(train: &[usize], labels: &[bool], tolerance: f64) -> Self {
+        let zero = || Array1::zeros(train.len());
+        Self {
+            labels: train.iter().map(|i| if labels[*i] { 1.0 } else { 0.0 }).collect(),
+            dual: zero(),
+            fitted: zero(),
+            offset: 0.0,
+            residual: zero(),
+            gradient: zero(),
+            before: zero(),
+            sum_before: 0.0,
+            way: zero(),
+            fitted_way: zero(),
+            offset_way: 0.0,
+            size: 0.0,
+            tolerance,
+            done: false,
+        }
+    }
+
+    /// Makes the residuals those at a step along the way, and returns the derivatives there.
+    fn at(&mut self, step: f64) -> (f64, f64) {
+        along(
+            self.fitted.as_slice().unwrap_or(&[]),
+            self.offset,
+            self.fitted_way.as_slice().unwrap_or(&[]),
+            self.offset_way,
+            step,
+            &self.labels,
+            self.residual.as_slice_mut().unwrap_or(&mut []),
+        )
+    }
+
+    /// Ready for another penalty, from where it is.
+    fn restart(&mut self) {
+        self.way.fill(0.0);
+        self.fitted_way.fill(0.0);
+        self.offset_way = 0.0;
+        self.size = 0.0;
+        self.done = false;
+        self.at(0.0);
+    }
+
+    /// The gradient as a combination of the rows; their mean is the intercept's affair.
+    fn differentiate(&mut self, alpha: f64) {
+        std::mem::swap(&mut self.gradient, &mut self.before);
+        let mean = self.residual.sum() / self.labels.len() as f64;
+        Zip::from(&mut self.gradient)
+            .and(&self.residual)
+            .and(&self.dual)
+            .for_each(|g, r, a| *g = r - mean + alpha * a);
+    }
+
+    /// Takes in the scaled gradient and what it does to the projections; goes a step, or finds that
+    /// none is needed.
+    fn advance(&mut self, step: ArrayView1<'_, f64>, image: ArrayView1<'_, f64>, alpha: f64, curvature: f64) {
+        let t = self.labels.len() as f64;
+        let sum = self.residual.sum();
+        let offset_step = sum / (curvature * t);
+        let moved = image.dot(&image) + offset_step * offset_step * t;
+        if moved <= self.tolerance.powi(2) * self.fitted.dot(&self.fitted) {
+            self.done = true;
+            return;
+        }
+        let size = self.gradient.dot(&image) + sum * offset_step;
+        let kept = self.before.dot(&image) + self.sum_before * offset_step;
+        let turn = if self.size > 0.0 { ((size - kept) / self.size).max(0.0) } else { 0.0 };
+        self.size = size;
+        self.sum_before = sum;
+        let mut slope = 0.0;
+        for turn in [turn, 0.0] {
+            Zip::from(&mut self.way).and(step).for_each(|w, s| *w = turn * *w - s);
+            Zip::from(&mut self.fitted_way).and(image).for_each(|w, s| *w = turn * *w - s);
+            self.offset_way = turn * self.offset_way - offset_step;
+            slope = self.gradient.dot(&self.fitted_way) + sum * self.offset_way;
+            if slope < 0.0 {
+                break;
+            }
+        }
+        if slope >= 0.0 {
+            // Rounding is all that is left.
+            self.done = true;
+            return;
+        }
+        self.go(alpha, slope);
+    }
+
+    /// Goes the best length along the way, which slopes down.
+    fn go(&mut self, alpha: f64, slope: f64) {
+        let across = self.dual.dot(&self.fitted_way);
+        let bend = self.way.dot(&self.fitted_way);
+        // The derivative grows along the line, so its root lies between what is known of it.
+        let (mut low, mut high) = (0.0, f64::INFINITY);
+        let (_, second) = self.at(0.0);
+        let mut next = -slope / (second + alpha * bend);
+        let mut step = 0.0;
+        for _ in 0..20 {
+            if !(next.is_finite() && next > 0.0) {
+                break;
+            }
+            step = next;
+            let (first, second) = self.at(step);
+            let first = first + alpha * (across + step * bend);
+            if first.abs() <= 0.1 * slope.abs() {
+                break;
+            }
+            if first < 0.0 {
+                low = step
+            } else {
+                high = step
+            }
+            next = step - first / (second + alpha * bend);
+            if !(next > low && next < high) {
+                next = if high.is_finite() { f64::midpoint(low, high) } else { 2.0 * step };
+            }
+        }
+        self.dual.scaled_add(step, &self.way);
+        self.fitted.scaled_add(step, &self.fitted_way);
+        self.offset += step * self.offset_way;
+    }
+}
+
+/// Takes every permutation to its minimum at one penalty, from where it is.
+fn descend(kernel: &Kernel, alpha: f64, curvature: f64, states: &mut [State]) -> Result<(), ProbeError> {
+    let scaling = kernel.scaling(curvature, alpha)?;
+    states.iter_mut().for_each(State::restart);
+    for _ in 0..STEPS {
+        let mut active: Vec<&mut State> = states.iter_mut().filter(|s| !s.done).collect();
+        if active.is_empty() {
+            break;
+        }
+        let mut gradients = Array2::zeros((active.len(), kernel.k.nrows()));
+        for (mut row, state) in gradients.outer_iter_mut().zip(&mut active) {
+            state.differentiate(alpha);
+            row.assign(&state.gradient);
+        }
+        let steps = product(gradients.view(), scaling.view())?;
+        let images = if kernel.null.is_some() {
+            product(steps.view(), kernel.k.view())?
+        } else {
+            // From (hK + alpha) s = g, without another product.
+            Zip::from(&mut gradients).and(&steps).for_each(|g, s| *g = (*g - alpha * s) / curvature);
+            gradients
+        };
+        for ((step, image), state) in steps.outer_iter().zip(images.outer_iter()).zip(&mut active) {
+            state.advance(step, image, alpha, curvature);
+        }
+    }
+    Ok(())
+}

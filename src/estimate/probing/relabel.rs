@@ -1,0 +1,104 @@
+//! Labels permuted as far as groups allow.
+
+use std::collections::BTreeMap;
+
+use rand::Rng;
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+use statrs::function::factorial::ln_factorial;
+
+use super::ProbeError;
+use super::design::Design;
+
+/// What is exchangeable when label and activation have nothing to do with each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Exchange {
+    /// Every group is one positive and one negative row: labels are swapped within pairs.
+    PairFlips,
+    /// Every group has one label: labels are dealt out to whole groups.
+    Groups,
+    /// Groups hold both labels: labels are shuffled within these, and dealt out to whole groups
+    /// among those of one label.
+    WithinGroups,
+}
+
+/// How many draws that leave a fold without a class are thrown away before giving up.
+const TRIES: usize = 1000;
+
+/// The ways to permute the labels of some groups.
+#[derive(Debug)]
+pub(in super::super) struct Relabel {
+    pub exchange: Exchange,
+    /// Rows of groups with both labels.
+    mixed: Vec<Vec<usize>>,
+    /// Rows of groups with one label.
+    pure: Vec<Vec<usize>>,
+    labels: Vec<bool>,
+}
+
+impl Relabel {
+    pub fn new(labels: &[bool], groups: &[usize]) -> Self {
+        let mut rows: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (row, group) in groups.iter().enumerate() {
+            rows.entry(*group).or_default().push(row);
+        }
+        let (pure, mixed): (Vec<_>, Vec<_>) =
+            rows.into_values().partition(|r| r.iter().all(|i| labels[*i] == labels[r[0]]));
+        let exchange = if mixed.is_empty() {
+            Exchange::Groups
+        } else if pure.is_empty() && mixed.iter().all(|r| r.len() == 2) {
+            Exchange::PairFlips
+        } else {
+            Exchange::WithinGroups
+        };
+        Self { exchange, mixed, pure, labels: labels.to_vec() }
+    }
+
+    /// About how many different relabellings there are, 1 included.
+    pub fn count(&self) -> f64 {
+        let positive = |rows: &[usize]| rows.iter().filter(|i| self.labels[**i]).count() as u64;
+        let choose = |n: usize, k: u64| {
+            let n = n as u64;
+            ln_factorial(n) - ln_factorial(k) - ln_factorial(n.saturating_sub(k))
+        };
+        let within: f64 = self.mixed.iter().map(|r| choose(r.len(), positive(r))).sum();
+        let pure_positive = self.pure.iter().filter(|r| self.labels[r[0]]).count() as u64;
+        (within + choose(self.pure.len(), pure_positive)).exp().round()
+    }
+
+    /// One relabelling, drawn uniformly from those that leave both classes to fit on.
+    ///
+    /// # Errors
+    /// When there seem to be none.
+    pub fn draw(&self, design: &Design, rng: &mut impl Rng) -> Result<Vec<bool>, ProbeError> {
+        for _ in 0..TRIES {
+            let labels = self.any(rng);
+            // The observed labels pass too, so the draw is uniform over a set that they are in.
+            if design.check(&labels).is_ok() {
+                return Ok(labels);
+            }
+        }
+        Err(ProbeError::FewRelabellings { least: 2, found: self.count() })
+    }
+
+    /// One relabelling, whatever it leaves to the folds.
+    pub fn any(&self, rng: &mut impl Rng) -> Vec<bool> {
+        let mut labels = self.labels.clone();
+        for rows in &self.mixed {
+            let mut own: Vec<bool> = rows.iter().map(|i| labels[*i]).collect();
+            own.shuffle(rng);
+            for (row, label) in rows.iter().zip(own) {
+                labels[*row] = label;
+            }
+        }
+        let mut dealt: Vec<bool> = self.pure.iter().map(|r| self.labels[r[0]]).collect();
+        dealt.shuffle(rng);
+        for (rows, label) in self.pure.iter().zip(dealt) {
+            for row in rows {
+                labels[*row] = label;
+            }
+        }
+        labels
+    }
+}
