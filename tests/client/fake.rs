@@ -72,6 +72,8 @@ pub enum Line {
     Drops,
     /// It opens and says nothing but its session.
     Silent,
+    /// It stays open, and nobody is there to answer a ping.
+    Dead,
     /// The last frame is this.
     Ends(Vec<u8>),
 }
@@ -373,7 +375,7 @@ async fn tell(board: Arc<Board>, id: String, socket: mpsc::UnboundedSender<Messa
         let script = board.script.lock().unwrap();
         (script.line.clone(), script.error, script.pace)
     };
-    if line == Line::Silent {
+    if matches!(line, Line::Silent | Line::Dead) {
         return;
     }
     let send = |status, description: &str| {
@@ -421,6 +423,7 @@ async fn serve(board: Arc<Board>, mut socket: WebSocket) {
     if socket.send(Message::Text(first.into())).await.is_err() {
         return;
     }
+    let dead = board.script.lock().unwrap().line == Line::Dead;
     loop {
         tokio::select! {
             message = messages.recv() => match message {
@@ -428,7 +431,7 @@ async fn serve(board: Arc<Board>, mut socket: WebSocket) {
                 // The socket drops without a word.
                 None => return,
             },
-            heard = socket.recv() => if !matches!(heard, Some(Ok(_))) { return },
+            heard = socket.recv(), if !dead => if !matches!(heard, Some(Ok(_))) { return },
         }
     }
 }

@@ -108,7 +108,19 @@ fn a_service_that_stays_away_is_left_with_the_job_in_the_journal() {
 }
 
 #[test]
-fn a_socket_that_says_nothing_is_reminded_of_and_a_dead_one_left() {
+fn a_dead_socket_is_left_for_polls() {
+    let fake = Fake::new(Script { line: Line::Dead, ..Script::default() });
+    let mut options = options(&fake);
+    options.patience.ping = Duration::from_millis(50);
+    let heard = Heard::default();
+    let answer = Client::truenorth(options).unwrap().run(&graph(4), &heard).unwrap();
+    assert_eq!(number(&answer), 4.0);
+    assert!(heard.all().contains("the socket of job job-0 closed"), "{}", heard.all());
+    assert_eq!(fake.posts(), 1);
+}
+
+#[test]
+fn a_socket_that_says_nothing_is_reminded_of() {
     let fake = Fake::new(Script { line: Line::Silent, ..Script::default() });
     let client = Client::truenorth(options(&fake)).unwrap();
     let heard = Heard::default();
