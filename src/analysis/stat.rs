@@ -3,10 +3,10 @@
 use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{Binomial, Discrete, Hypergeometric};
+use statrs::distribution::{Discrete, Hypergeometric};
 
 use super::AnalysisError;
-use crate::math::{self, Interval, MathError, Seeds, cluster_bootstrap, wilson};
+use crate::math::{self, Alternative, Interval, MathError, Seeds, cluster_bootstrap, wilson};
 
 /// Coverage of the intervals of the analyses.
 pub const LEVEL: f64 = 0.95;
@@ -154,12 +154,14 @@ pub(super) fn share_against(
     Ok(found.against(Null { what: what.to_owned(), expected, range: None, p, draws: None }))
 }
 
-/// The two-sided exact binomial test, by the method of small probabilities.
+/// The two-sided exact binomial test; where only one count is possible, whether it is that one.
 pub(super) fn binomial_p(count: usize, n: usize, expected: f64) -> Result<f64, AnalysisError> {
-    let law = Binomial::new(expected, n as u64).map_err(|_| {
-        AnalysisError::Input(format!("a share of {expected} can't be expected of {n} trials"))
-    })?;
-    Ok(no_likelier(&(0..=n).map(|k| law.pmf(k as u64)).collect::<Vec<_>>(), count))
+    if expected == 0.0 || expected == 1.0 {
+        let only = if expected == 0.0 { 0 } else { n };
+        return Ok(if count == only { 1.0 } else { 0.0 });
+    }
+    let found = math::binomial_test(count as u64, n as u64, expected, Alternative::TwoSided);
+    Ok(found.map_err(|e| of("share", &e))?.p)
 }
 
 /// The two-sided exact hypergeometric test of how many of `drawn` are among `marked` of `all`.

@@ -2,13 +2,14 @@
 
 use std::collections::BTreeMap;
 
+use ndarray::Array2;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use super::super::AnalysisError;
 use super::super::stat::{self, Measured, drawn_null, of, resampled};
 use super::Verdict;
-use crate::math::Seeds;
+use crate::math::{self, Seeds};
 
 /// What a judge, a person or a model, said of each thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -127,13 +128,9 @@ fn measured(
 /// what is left beyond it. None without pairs, or where both always say the same one thing.
 #[must_use]
 pub fn kappa(pairs: &[(Verdict, Verdict)]) -> Option<f64> {
-    let n = pairs.len() as f64;
-    let (mut rows, mut columns, mut same) = ([0.0; 3], [0.0; 3], 0.0);
+    let mut table = Array2::zeros((3, 3));
     for (a, b) in pairs {
-        rows[*a as usize] += 1.0;
-        columns[*b as usize] += 1.0;
-        same += f64::from(u8::from(a == b));
+        table[[*a as usize, *b as usize]] += 1.0;
     }
-    let chance = rows.iter().zip(&columns).map(|(r, c)| r * c).sum::<f64>() / (n * n);
-    (n > 0.0 && chance < 1.0).then(|| (same / n - chance) / (1.0 - chance))
+    Some(math::cohen_kappa(table.view(), stat::LEVEL).ok()?.value)
 }
