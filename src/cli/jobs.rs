@@ -108,7 +108,7 @@ impl<'a> From<&'a Job> for Shown<'a> {
             model: &job.model.name,
             revision: &job.model.revision,
             state: job.state,
-            note: &job.note,
+            note: note(job),
             created: job.created,
             changed: job.changed,
             now: None,
@@ -143,7 +143,7 @@ impl List {
                 age(job.created),
                 job.model.name.clone(),
                 job.service.clone(),
-                job.note.lines().next().unwrap_or_default().chars().take(60).collect(),
+                note(job).lines().next().unwrap_or_default().chars().take(60).collect(),
             ]
         }));
         output::table(&rows);
@@ -174,8 +174,8 @@ impl Show {
             vec!["model".into(), format!("{} {}", job.model.name, job.model.revision)],
             vec!["state".into(), format!("{}, sent {} ago", state(job.state), age(job.created))],
         ];
-        if !job.note.is_empty() {
-            rows.push(vec!["note".into(), job.note.clone()]);
+        if !note(&job).is_empty() {
+            rows.push(vec!["note".into(), note(&job).to_owned()]);
         }
         if let Some(now) = &shown.now {
             rows.push(vec!["the service says".into(), now.clone()]);
@@ -246,6 +246,11 @@ fn find(store: &Store, name: &str) -> anyhow::Result<Job> {
             "give more of the name",
         )),
     }
+}
+
+/// What a service said of a job; before it said anything, its note is the client's own.
+fn note(job: &Job) -> &str {
+    if job.state == JobState::Submitting { "" } else { &job.note }
 }
 
 fn short(key: &str) -> String {
