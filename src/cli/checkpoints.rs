@@ -1,8 +1,8 @@
 //! Checkpoints that are opened as they are asked for, one at a time in memory.
 
 use ndarray::Array2;
-use truenorth::analysis::{AnalysisError, Named};
-use truenorth::run::RunError;
+use truenorth::analysis::{AnalysisError, Named, Reader};
+use truenorth::run::{RunError, Watch};
 use truenorth_protocol::{ReadAt, Site};
 
 use super::args::ModelArgs;
@@ -56,15 +56,10 @@ impl<'a> Checkpoints<'a> {
             }
         };
         let bar = Bar::new(name, 0, "tokens", self.args.common.quiet);
-        let read = session.reader().read(self.prompts, &[self.site], self.at, &bar)?;
+        let x = activations(&session.reader(), self.prompts, (self.site, self.at), &bar)?;
         if self.models.len() == i {
             self.models.push(session.runner().info().into());
         }
-        let first = read.into_iter().next().map(|r| r.values.mapv(f64::from));
-        let x = first.ok_or_else(|| AnalysisError::Answer {
-            name: self.site.to_string(),
-            prompts: self.prompts.len(),
-        })?;
         self.last = Some((i, x.clone()));
         Ok(x)
     }
@@ -76,4 +71,17 @@ impl<'a> Checkpoints<'a> {
             (None, found) => Ok((found?, self.models)),
         }
     }
+}
+
+/// The activations of texts at one site, `[texts, hidden]`.
+pub fn activations(
+    reader: &Reader<'_>,
+    prompts: &[Named],
+    (site, at): (Site, ReadAt),
+    watch: &dyn Watch,
+) -> Result<Array2<f64>, AnalysisError> {
+    let first = reader.read(prompts, &[site], at, watch)?.into_iter().next();
+    first
+        .map(|r| r.values.mapv(f64::from))
+        .ok_or_else(|| AnalysisError::Answer { name: site.to_string(), prompts: prompts.len() })
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use truenorth::analysis::extract::{ProjectOut, Question};
 use truenorth::analysis::sweep::Lexicon;
 use truenorth::analysis::{Labelled, Named};
-use truenorth::data::{ClassRow, Loaded, Pair, PromptRow, SentimentRow, SequenceRow, Template};
+use truenorth::data::{ClassRow, Loaded, Pair, PromptRow, SentimentRow, SequenceRow, Template, sha256_hex};
 
 use super::super::output::{Request as _, wrong};
 use super::super::session;
@@ -33,7 +33,16 @@ pub struct Data {
     pub truth: Option<Loaded<ClassRow>>,
     pub confounds: BTreeMap<String, Question>,
     pub project_out: Vec<ProjectOut>,
-    pub keywords: Vec<(Lexicon, i8)>,
+    pub keywords: Vec<WordList>,
+}
+
+/// Words counted in generations.
+pub struct WordList {
+    pub lexicon: Lexicon,
+    /// The way its share should move with α.
+    pub way: i8,
+    lines: usize,
+    sha256: String,
 }
 
 /// What the direction is estimated from.
@@ -175,6 +184,9 @@ impl Data {
         for (name, t) in &self.tests {
             add(&format!("test {name}"), t.rows.len(), &t.sha256);
         }
+        for k in &self.keywords {
+            add(&format!("word list {}", k.lexicon.name), k.lines, &k.sha256);
+        }
         out
     }
 }
@@ -186,10 +198,15 @@ fn named<T>(
     files.iter().map(|(name, path)| Ok((name.clone(), read(path)?))).collect()
 }
 
-fn keyword((name, keyword): (&String, &Keyword)) -> anyhow::Result<(Lexicon, i8)> {
+fn keyword((name, keyword): (&String, &Keyword)) -> anyhow::Result<WordList> {
     let text = std::fs::read_to_string(&keyword.file)
         .request(format!("can't read the word list {}", keyword.file.display()))?;
-    Ok((Lexicon::parse(name, &text)?, keyword.way))
+    Ok(WordList {
+        lexicon: Lexicon::parse(name, &text)?,
+        way: keyword.way,
+        lines: text.lines().count(),
+        sha256: sha256_hex(text.as_bytes()),
+    })
 }
 
 fn confounds(

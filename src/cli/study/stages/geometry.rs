@@ -5,7 +5,7 @@ use truenorth::analysis::geometry::{self, GeometryParams, Texts};
 use truenorth::estimate::Estimator;
 use truenorth::report::sections;
 
-use super::super::super::checkpoints::Checkpoints;
+use super::super::super::checkpoints::{self, Checkpoints};
 use super::super::super::direction::estimator;
 use super::super::super::record::write_json;
 use super::super::file::Geometry;
@@ -31,12 +31,21 @@ impl Run<'_> {
             permutations: PERMUTATIONS,
             probing: table.probing,
         };
-        let own = [self.study.model.clone()];
-        let names = if table.checkpoints.is_empty() { &own[..] } else { &table.checkpoints };
         let at = (self.study.site, self.study.positions);
-        let mut open = Checkpoints::new(names, self.args, &all.prompts, at);
-        let found = geometry::geometry(names, &texts, &params, &self.seeds(), |i| open.load(i));
-        let (found, _) = open.finish(found)?;
+        let found = if table.checkpoints.is_empty() {
+            // The study's own model, which is open already.
+            let own = [self.study.model.clone()];
+            let load = |_| {
+                let bar = self.bar(&own[0], "tokens");
+                checkpoints::activations(&self.reader, &all.prompts, at, &bar)
+            };
+            geometry::geometry(&own, &texts, &params, &self.seeds(), load)?
+        } else {
+            let names = &table.checkpoints;
+            let mut open = Checkpoints::new(names, self.args, &all.prompts, at);
+            let found = geometry::geometry(names, &texts, &params, &self.seeds(), |i| open.load(i));
+            open.finish(found)?.0
+        };
         write_json(&self.folder.join("geometry.json"), &found)?;
         Ok(Page {
             findings: sections::geometry::findings(&found),

@@ -65,11 +65,12 @@ impl Run<'_> {
     /// Runs all stages.
     pub fn all(&self, journal: &mut Journal) -> anyhow::Result<Results> {
         let study = self.study;
-        let asked = (&study.site, study.positions.to_string(), &study.template, &study.direction);
+        // Every stage is cut into the folds of [held_out], so each depends on it.
+        let (site, at) = (&study.site, study.positions.to_string());
+        let asked = (site, at, &study.template, &study.direction, &study.held_out);
         let files: Vec<String> =
             study.direction.estimators.iter().map(|e| format!("directions/{e}.safetensors")).collect();
-        let directions =
-            journal.stage("direction", &(&asked, &study.held_out), &files, || self.directions())?;
+        let directions = journal.stage("direction", &asked, &files, || self.directions())?;
         let mut stage = Staged { journal, asked: &asked };
         let steered = stage.of("steer", &study.steer, &["steered.jsonl"], |s| self.steer(&directions, s))?;
         let mut pages = Vec::new();

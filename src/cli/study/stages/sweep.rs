@@ -39,7 +39,7 @@ impl Run<'_> {
             alphas: table.alphas.clone(),
             random_directions: table.random_directions,
             sampling,
-            keywords: self.data.keywords.clone(),
+            keywords: self.data.keywords.iter().map(|k| (k.lexicon.clone(), k.way)).collect(),
             ..SweepParams::new(sites::of_names(&table.sites)?, estimator)
         };
         let bar = self.bar("sweeping sites", "tokens");
