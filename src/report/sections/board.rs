@@ -150,10 +150,9 @@ pub fn section(result: &BoardSummary) -> Section {
         n if n > ROWS => format!("The {ROWS} outermost of {n} sequences"),
         n => format!("All {n} sequences"),
     };
-    section.with(Block::Details { summary, blocks: vec![table(result).into()] }).with(Block::List {
-        ordered: false,
-        items: result.not_shown.iter().map(|s| s.as_str().into()).collect(),
-    })
+    section
+        .with(Block::Details { summary, blocks: vec![table(result).into()] })
+        .with(measured::limits(&result.not_shown))
 }
 
 fn kind(row: &SummaryRow) -> String {

@@ -1,8 +1,8 @@
 //! What a model that judges says, how far it can be trusted, and whether others say the same.
 
 use super::super::{
-    Axis, Block, Cell, Column, Curve, Figure, Finding, Forest, ForestRow, Histogram, Mark, NoteKind, Num,
-    Section, Series, Status, Table,
+    Axis, Block, Cell, Column, Curve, Figure, Finding, Forest, Histogram, Mark, NoteKind, Num, Section,
+    Series, Status, Table,
 };
 use super::measured;
 use crate::analysis::judge::{JudgeSummary, Judgement, Verdict};
@@ -129,19 +129,7 @@ pub fn section(result: &JudgeSummary) -> Section {
     };
     section
         .with(Block::Details { summary, blocks: vec![verdicts(j).into()] })
-        .with(Block::List { ordered: false, items: j.not_shown.iter().map(|s| s.as_str().into()).collect() })
-}
-
-fn row(label: &str, m: &Measured) -> ForestRow {
-    ForestRow {
-        label: label.into(),
-        group: None,
-        estimate: m.value.into(),
-        interval: measured::ends(m),
-        null: m.null.as_ref().and_then(|n| n.range).map(|r| r.map(Num::new)),
-        n: m.n as u64,
-        status: None,
-    }
+        .with(measured::limits(&j.not_shown))
 }
 
 fn first(j: &Judgement) -> String {
@@ -150,9 +138,9 @@ fn first(j: &Judgement) -> String {
 
 fn shares(j: &Judgement) -> Figure {
     let mut rows = Vec::new();
-    rows.extend(j.first.as_ref().map(|m| row(&first(j), m)));
-    rows.push(row("abstentions", &j.abstained));
-    rows.extend(j.consistency.as_ref().map(|m| row("askings that agree", m)));
+    rows.extend(j.first.as_ref().map(|m| measured::forest_row(None, &first(j), m)));
+    rows.push(measured::forest_row(None, "abstentions", &j.abstained));
+    rows.extend(j.consistency.as_ref().map(|m| measured::forest_row(None, "askings that agree", m)));
     Figure::new(
         "judge-shares",
         "Verdicts, abstentions, consistency",

@@ -1,6 +1,6 @@
 //! A number of an analysis, with its interval and null, as a report writes it.
 
-use super::super::{Cell, CurvePoint, Interval, Measure, Null, Num, Sample};
+use super::super::{Block, Cell, CurvePoint, ForestRow, Interval, Measure, Null, Num, Sample};
 use crate::analysis::stat::{self, Measured};
 
 /// The measure of a finding.
@@ -105,4 +105,22 @@ pub(super) fn bands() -> String {
 pub(super) fn id(parts: &[&str]) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     parts.join("-").chars().map(plain).collect()
+}
+
+/// The estimate in a forest plot, with its interval and the range of its null.
+pub(super) fn forest_row(group: Option<&str>, label: &str, m: &Measured) -> ForestRow {
+    ForestRow {
+        label: label.into(),
+        group: group.map(Into::into),
+        estimate: m.value.into(),
+        interval: ends(m),
+        null: m.null.as_ref().and_then(|n| n.range).map(|r| r.map(Num::new)),
+        n: m.n as u64,
+        status: None,
+    }
+}
+
+/// What an analysis says that it does not show.
+pub(super) fn limits(not_shown: &[String]) -> Block {
+    Block::List { ordered: false, items: not_shown.iter().map(|s| s.as_str().into()).collect() }
 }

@@ -1,12 +1,11 @@
 //! What people say who rated without knowing, against what was predicted.
 
 use super::super::{
-    Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, Labelled, Mark, NoteKind, Num, Section,
-    Status, Strip, StripGroup, Table,
+    Axis, Block, Cell, Column, Figure, Finding, Forest, Labelled, Mark, NoteKind, Section, Status, Strip,
+    StripGroup, Table,
 };
 use super::measured;
 use crate::analysis::rate::Unblinded;
-use crate::analysis::stat::Measured;
 
 const NOT_SHOWN: &str = "What other people would say: intervals are over items, not over raters. Nor that raters \
     were blind to style; a push that leaves marks in the text can be recognised.";
@@ -80,31 +79,20 @@ pub fn section(result: &Unblinded) -> Section {
                 result.registered_at, result.registration_sha256
             ),
         ))
-        .with(Block::List {
-            ordered: false,
-            items: result.not_shown.iter().map(|s| s.as_str().into()).collect(),
-        })
-}
-
-fn row(group: &str, label: &str, m: &Measured) -> ForestRow {
-    ForestRow {
-        label: label.into(),
-        group: Some(group.into()),
-        estimate: m.value.into(),
-        interval: measured::ends(m),
-        null: m.null.as_ref().and_then(|n| n.range).map(|r| r.map(Num::new)),
-        n: m.n as u64,
-        status: None,
-    }
+        .with(measured::limits(&result.not_shown))
 }
 
 fn shares(result: &Unblinded) -> Figure {
-    let mut rows = vec![row("Steered text wins", "all raters, an item once", &result.steered)];
+    let mut rows =
+        vec![measured::forest_row(Some("Steered text wins"), "all raters, an item once", &result.steered)];
+    rows.extend(result.raters.iter().filter_map(|r| {
+        Some(measured::forest_row(Some("Steered text wins"), &r.rater, r.steered.as_ref()?))
+    }));
     rows.extend(
-        result.raters.iter().filter_map(|r| Some(row("Steered text wins", &r.rater, r.steered.as_ref()?))),
-    );
-    rows.extend(
-        result.raters.iter().filter_map(|r| Some(row("Left side chosen", &r.rater, r.left.as_ref()?))),
+        result
+            .raters
+            .iter()
+            .filter_map(|r| Some(measured::forest_row(Some("Left side chosen"), &r.rater, r.left.as_ref()?))),
     );
     Figure::new(
         "rate-shares",

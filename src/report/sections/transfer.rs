@@ -119,8 +119,7 @@ pub fn section(result: &Transferred) -> Section {
             ),
         ));
     }
-    section
-        .with(Block::List { ordered: false, items: t.not_shown.iter().map(|s| s.as_str().into()).collect() })
+    section.with(measured::limits(&t.not_shown))
 }
 
 fn kind(result: &Transferred, row: usize) -> String {

@@ -205,10 +205,7 @@ pub fn section(result: &Sweep) -> Section {
                 result.alpha_unit, result.random_directions, result.positions
             ),
         ))
-        .with(Block::List {
-            ordered: false,
-            items: result.not_shown.iter().map(|t| t.as_str().into()).collect(),
-        })
+        .with(measured::limits(&result.not_shown))
 }
 
 /// The sites whose doses are drawn: those that read and steer best, and the first that does one without
