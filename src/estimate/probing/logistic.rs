@@ -31,6 +31,9 @@ const STEPS: usize = 400;
 /// And so many of Newton's method, which squares its error.
 const NEWTON_STEPS: usize = 60;
 
+/// No step moves a projection by more: past some 40 a loss is 0 or grows by what is moved.
+const FARTHEST: f64 = 64.0;
+
 /// One permutation's weights, with what is kept between steps.
 struct State {
     labels: Vec<f64>,
@@ -215,6 +218,8 @@ impl State {
 
     /// Takes in the scaled gradient and what it does to the projections; goes a step, or finds that
     /// none is needed.
+    ///
+    /// A centred matrix takes the mean of a step to zero: no line search would hold it, so it is left out.
     fn advance(&mut self, step: ArrayView1<'_, f64>, image: ArrayView1<'_, f64>, alpha: f64, curvature: f64) {
         let t = self.labels.len() as f64;
         let sum = self.residual.sum();
@@ -230,8 +235,9 @@ impl State {
         self.size = size;
         self.sum_before = sum;
         let mut slope = 0.0;
+        let mean = step.sum() / t;
         for turn in [turn, 0.0] {
-            Zip::from(&mut self.way).and(step).for_each(|w, s| *w = turn * *w - s);
+            Zip::from(&mut self.way).and(step).for_each(|w, s| *w = turn * *w - (s - mean));
             Zip::from(&mut self.fitted_way).and(image).for_each(|w, s| *w = turn * *w - s);
             self.offset_way = turn * self.offset_way - offset_step;
             slope = self.gradient.dot(&self.fitted_way) + sum * self.offset_way;
@@ -271,6 +277,7 @@ impl State {
             let stiff = stiffness > 1e-12 * weights.sum();
             let offset = if stiff { (weights.dot(&image) - sum) / stiffness } else { 0.0 };
             self.way = -(down + by_offset * offset);
+            self.way -= self.way.sum() / t;
             self.fitted_way = -(image + offset_image * offset);
             self.offset_way = offset;
             let moved = self.fitted_way.dot(&self.fitted_way) + offset * offset * t;
@@ -292,14 +299,23 @@ impl State {
     /// Goes the best length along the way, which slopes down.
     fn go(&mut self, alpha: f64, slope: f64) {
         let across = self.dual.dot(&self.fitted_way);
-        let bend = self.way.dot(&self.fitted_way);
+        // Never below zero but by rounding.
+        let bend = self.way.dot(&self.fitted_way).max(0.0);
+        let moves = |m: f64, way: &f64| m.max((way + self.offset_way).abs());
+        let reach = self.fitted_way.iter().fold(0.0, moves);
+        if reach == 0.0 {
+            self.done = true;
+            return;
+        }
+        // Where losses have saturated, rounding is all that would hold a step.
+        let longest = FARTHEST / reach;
         // The derivative grows along the line, so its root lies between what is known of it.
         let (mut low, mut high) = (0.0, f64::INFINITY);
         let (_, second) = self.at(0.0);
-        let mut next = -slope / (second + alpha * bend);
+        let mut next = (-slope / (second + alpha * bend)).min(longest);
         let mut step = 0.0;
         for _ in 0..20 {
-            if !(next.is_finite() && next > 0.0) {
+            if !(next.is_finite() && next > 0.0) || step == longest {
                 break;
             }
             step = next;
@@ -317,10 +333,7 @@ impl State {
             if !(next > low && next < high) {
                 next = if high.is_finite() { f64::midpoint(low, high) } else { 2.0 * step };
             }
-        }
-        // No step along a way that has no end would be no number.
-        if step == 0.0 {
-            return;
+            next = next.min(longest);
         }
         self.dual.scaled_add(step, &self.way);
         self.fitted.scaled_add(step, &self.fitted_way);
@@ -359,10 +372,45 @@ fn descend(kernel: &Kernel, alpha: f64, curvature: f64, states: &mut [State]) ->
 
 #[cfg(test)]
 mod tests {
+    use rand::Rng;
     use rand_distr::{Distribution, StandardNormal};
 
     use super::*;
     use crate::math::{Seeds, gram_matrix};
+
+    /// Labels drawn at random are separable where there are more columns than rows, and losses saturate at
+    /// small penalties: what a step leaves undetermined must not grow there.
+    #[test]
+    fn weights_stay_numbers_where_losses_saturate() {
+        for (seed, (rows, width, scale)) in
+            [(72, 576, 1.0), (72, 576, 1e4), (40, 1, 1.0)].into_iter().enumerate()
+        {
+            let mut rng = Seeds::new(seed as u64).stream("rows");
+            // A few columns carry most of what rows have in common, as in a residual stream.
+            let x = Array2::from_shape_fn((rows, width), |(i, j)| {
+                let v: f64 = StandardNormal.sample(&mut rng);
+                v * if j < 3 { scale } else { 1.0 } + if j % 50 == i % 2 { 30.0 } else { 0.0 }
+            });
+            let x = &x - &x.mean_axis(ndarray::Axis(0)).unwrap();
+            let k = gram_matrix(x.view()).unwrap();
+            let kernel = Kernel::new(&k / (k.diag().sum() / rows as f64)).unwrap();
+            let train: Vec<usize> = (0..rows).collect();
+            let mut states: Vec<State> = (0..60)
+                .map(|_| {
+                    let labels: Vec<bool> = (0..rows).map(|_| rng.random()).collect();
+                    State::new(&train, &labels, 1e-3)
+                })
+                .collect();
+            for alpha in [100.0, 10.0, 1.0, 1e-1, 1e-2, 1e-3, 1e-4, 1e-6] {
+                descend(&kernel, alpha, 1e-3, &mut states).unwrap();
+                for s in &states {
+                    assert!(s.fitted.iter().all(|v| v.is_finite()), "{rows} {width} {alpha}");
+                    let size = s.dual.dot(&s.dual).sqrt();
+                    assert!(s.dual.sum().abs() <= 1e-6 * size, "{rows} {width} {alpha}: {}", s.dual.sum());
+                }
+            }
+        }
+    }
 
     /// From nothing to where both equations of the minimum hold, and to where conjugate gradients end.
     #[test]
