@@ -12,10 +12,11 @@ mod support;
 use std::path::{Path, PathBuf};
 
 use support::{Reference, relative, relative_rows};
+use truenorth::engine::load::Kernels;
 use truenorth::engine::{Engine, EngineOptions};
 use truenorth::run::{Runner, Unwatched};
 use truenorth_protocol::graph::{Builder, GroupId, Op, Sampling, Steps};
-use truenorth_protocol::{ReadAt, Site, Tensor, Value, WriteAt};
+use truenorth_protocol::{Answer, ReadAt, Site, Tensor, Value, WriteAt};
 
 fn families() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/families");
@@ -122,8 +123,12 @@ fn read(engine: &Engine, prompts: &[Vec<u32>]) -> Vec<Vec<Vec<f32>>> {
         let value = b.read(group, site, at);
         b.save(format!("{i}"), value);
     }
-    let answer = engine.ask(b.finish(), &Unwatched).unwrap();
-    let mut of_prompts = vec![Vec::new(); prompts.len()];
+    by_prompt(&engine.ask(b.finish(), &Unwatched).unwrap(), prompts.len())
+}
+
+/// All numbers of an answer, prompt by prompt.
+fn by_prompt(answer: &Answer, prompts: usize) -> Vec<Vec<Vec<f32>>> {
+    let mut of_prompts = vec![Vec::new(); prompts];
     for value in answer.values.values() {
         let Value::Tensor { tensor, rows } = value else { panic!("numbers") };
         let all = tensor.to_f32().unwrap();
@@ -138,23 +143,83 @@ fn read(engine: &Engine, prompts: &[Vec<u32>]) -> Vec<Vec<Vec<f32>>> {
     of_prompts
 }
 
+/// Prompts of which most begin alike.
+fn alike(vocab: u32) -> Vec<Vec<u32>> {
+    let tokens = |from: u32, n: u32| (from..from + n).map(|t| (t * 7 + t / 5) % vocab).collect::<Vec<_>>();
+    let long = tokens(3, 40);
+    let mut prompts: Vec<Vec<u32>> =
+        (0..5).map(|i| [long.clone(), tokens(50 + i, 1 + 4 * i)].concat()).collect();
+    // One is the beginning of others, one is there twice, one begins like them and parts early, one is alone.
+    prompts.extend([
+        long[..12].to_vec(),
+        prompts[2].clone(),
+        [&long[..3], &tokens(90, 9)].concat(),
+        tokens(120, 5),
+    ]);
+    prompts
+}
+
+/// Pushes each prompt its own way, reads around the push and generates; a prompt's numbers, its text's
+/// last.
+fn pushed(
+    engine: &Engine,
+    prompts: &[Vec<u32>],
+    site: Site,
+    at: WriteAt,
+    alphas: &[f64],
+) -> Vec<Vec<Vec<f32>>> {
+    const NEW: u32 = 5;
+    let mut b = Builder::new();
+    let group = b.tokens(prompts.to_vec());
+    let d: Vec<f32> = (0..engine.info().hidden).map(|i| if i % 3 == 0 { 0.3 } else { -0.1 }).collect();
+    let d = b.constant(Tensor::vector(&d));
+    b.add(group, site, at, Steps::ALL, d, alphas);
+    let last = engine.info().layers - 1;
+    let reads =
+        [(Site::ResidPost(0), ReadAt::All), (site, ReadAt::Last), (Site::ResidPost(last), ReadAt::Mean)];
+    for (i, (site, at)) in reads.into_iter().enumerate() {
+        let value = b.read(group, site, at);
+        b.save(format!("{i}"), value);
+    }
+    let generate = b.generate(group, Sampling::greedy(NEW));
+    let logprobs = b.node(Op::GeneratedLogProb { generate });
+    b.save("3", logprobs);
+    by_prompt(&engine.ask(b.finish(), &Unwatched).unwrap(), prompts.len())
+}
+
+#[test]
+fn prompts_that_begin_alike_and_are_pushed_apart_are_as_each_alone() {
+    for folder in families() {
+        for kernels in [Kernels::Best, Kernels::Candle] {
+            let options = EngineOptions { kernels, ..EngineOptions::default() };
+            let engine = Engine::open(&folder, &options).unwrap();
+            let prompts = alike(engine.info().vocab);
+            let alphas: Vec<f64> = (0..prompts.len()).map(|p| p as f64 - 3.0).collect();
+            for (site, at) in [
+                (Site::ResidPost(0), WriteAt::All),
+                (Site::MlpOut(1), WriteAt::Last),
+                (Site::FinalNorm, WriteAt::Generated),
+            ] {
+                let together = pushed(&engine, &prompts, site, at, &alphas);
+                for (p, prompt) in prompts.iter().enumerate() {
+                    let alone = pushed(&engine, std::slice::from_ref(prompt), site, at, &alphas[p..=p]);
+                    assert_eq!(together[p].len(), 4);
+                    for (got, want) in together[p].iter().zip(&alone[0]) {
+                        let off = relative(got, want);
+                        let name = folder.display();
+                        assert!(off < 1e-5, "{name} {kernels:?} {site}: prompt {p} is off by {off:e}");
+                    }
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn prompts_that_begin_alike_read_as_each_alone() {
     for folder in families() {
         let engine = engine(&folder);
-        let vocab = engine.info().vocab;
-        let tokens =
-            |from: u32, n: u32| (from..from + n).map(|t| (t * 7 + t / 5) % vocab).collect::<Vec<_>>();
-        let long = tokens(3, 40);
-        let mut prompts: Vec<Vec<u32>> =
-            (0..5).map(|i| [long.clone(), tokens(50 + i, 1 + 5 * i)].concat()).collect();
-        // One is the beginning of others, one is there twice, one begins like them and parts early, one is alone.
-        prompts.extend([
-            long[..12].to_vec(),
-            prompts[2].clone(),
-            [&long[..3], &tokens(90, 9)].concat(),
-            tokens(120, 5),
-        ]);
+        let prompts = alike(engine.info().vocab);
         let together = read(&engine, &prompts);
         for (p, prompt) in prompts.iter().enumerate() {
             let alone = read(&engine, std::slice::from_ref(prompt));

@@ -67,19 +67,27 @@ pub fn open_model(
     }
     let resolved = resolve(spec, common)?;
     let options = EngineOptions {
-        name: resolved.name.clone(),
-        revision: resolved.identity.clone(),
         precision: match numerics.dtype.unwrap_or_default() {
             args::Precision::F32 => Precision::F32,
             args::Precision::Bf16 => Precision::Bf16,
             args::Precision::F16 => Precision::F16,
         },
         keep_quantized: numerics.keep_quantized,
-        random_init: resolved.random_init_seed,
+        ..options_of(&resolved)
     };
     let engine =
         Engine::open(resolved.files.path(), &options).request(format!("can't open the model {spec}"))?;
     Ok((resolved, engine))
+}
+
+/// How to open what was found, by default.
+pub fn options_of(resolved: &models::Resolved) -> EngineOptions {
+    EngineOptions {
+        name: resolved.name.clone(),
+        revision: resolved.identity.clone(),
+        random_init: resolved.random_init_seed,
+        ..EngineOptions::default()
+    }
 }
 
 /// Finds a model, pulling it if it is not here yet.

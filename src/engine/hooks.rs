@@ -82,6 +82,12 @@ impl Value {
 }
 
 impl Activation<'_> {
+    /// Where this is.
+    #[must_use]
+    pub fn site(&self) -> Site {
+        self.site
+    }
+
     /// What the rows are. In the last block and after it, these may be fewer than the batch's.
     #[must_use]
     pub fn rows(&self) -> &Rows {

@@ -20,6 +20,19 @@ pub struct Batch {
     /// For each part the part that comes before it in its context.
     parents: Vec<Option<usize>>,
     seen: BTreeSet<usize>,
+    shared: Option<Box<Shared>>,
+}
+
+/// What the first blocks compute in place of a batch: its tokens with equal ones before them once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Shared {
+    pub(super) tree: Batch,
+    /// How many blocks the tree goes through.
+    pub(super) blocks: usize,
+    /// For each row of the batch that of the tree.
+    pub(super) from: Vec<usize>,
+    /// For each part of the batch the part of the tree it ends with.
+    pub(super) ends: Vec<usize>,
 }
 
 impl Batch {
@@ -80,6 +93,16 @@ impl Batch {
     #[must_use]
     pub fn is_tree(&self) -> bool {
         self.parents.iter().any(Option::is_some)
+    }
+
+    /// Computes a tree in place of this batch for its first blocks.
+    pub(super) fn share(&mut self, shared: Shared) {
+        self.shared = Some(Box::new(shared));
+    }
+
+    /// What the first blocks compute in place of this batch.
+    pub(super) fn shared(&self) -> Option<&Shared> {
+        self.shared.as_deref()
     }
 
     /// Where each part starts in its context, without a cache.

@@ -13,7 +13,7 @@ use super::hooks::Hooks;
 use super::kernel::with_slice;
 use super::layout::{Batch, Need, Rows};
 use super::load::{Kernels, LoadOptions, Source};
-use super::pass::Pass;
+use super::pass::{Fork, Pass};
 use super::rope::Frequencies;
 use super::weights::{Files, Untrained, Weights};
 
@@ -200,18 +200,29 @@ impl Model {
             return Ok(None);
         }
         let kept = need.kept(batch)?;
+        // A pass that goes on from a cache shares nothing, nor one that ends before its prompts part.
+        let shared = batch.shared().filter(|s| {
+            starts.iter().all(|start| *start == 0) && last_block.is_some_and(|last| s.blocks <= last)
+        });
+        let (tokens, rows, fork) = match shared {
+            None => (batch.tokens(), rows, None),
+            Some(shared) => {
+                let tree = Rows::of(&shared.tree, &shared.tree.starts());
+                (shared.tree.tokens(), tree, Some(Fork { shared, rows }))
+            }
+        };
         match &self.body {
             Body::Candle(net) => {
-                let (config, tokens) = (&self.config, batch.tokens());
+                let config = &self.config;
                 let stream = CandleStream::embed(net, config, &self.frequencies, &self.device, tokens, &rows)
                     .map_err(backend("the embedding"))?;
-                Pass { config, rows, stream, cache, need, kept, last_block, hooks }.run()
+                Pass { config, rows, stream, cache, need, kept, last_block, fork, hooks }.run()
             }
             // Called from outside the pool, each of some hundred products would wake its threads.
             Body::Host(net) => rayon::scope(|_| {
                 let config = &self.config;
-                let stream = HostStream::embed(net, config, &self.frequencies, batch.tokens(), &rows);
-                Pass { config, rows, stream, cache, need, kept, last_block, hooks }.run()
+                let stream = HostStream::embed(net, config, &self.frequencies, tokens, &rows);
+                Pass { config, rows, stream, cache, need, kept, last_block, fork, hooks }.run()
             }),
         }
     }

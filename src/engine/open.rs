@@ -12,7 +12,7 @@ use super::error::EngineError;
 use super::error::backend;
 use super::exec;
 use super::family::{NormKind, QkNorm};
-use super::load::{LoadOptions, Source};
+use super::load::{Kernels, LoadOptions, Source};
 use super::model::Model;
 use super::outline;
 use super::words::Words;
@@ -61,6 +61,8 @@ pub struct EngineOptions {
     pub keep_quantized: bool,
     /// Untrained weights from this seed in place of the trained ones.
     pub random_init: Option<u64>,
+    /// What computes with the weights.
+    pub kernels: Kernels,
 }
 
 /// A model in this process.
@@ -110,7 +112,7 @@ impl Engine {
         let load = LoadOptions {
             dtype: Some(options.precision.dtype()),
             keep_quantized: options.keep_quantized,
-            ..LoadOptions::default()
+            kernels: options.kernels,
         };
         let model = match options.random_init {
             Some(seed) => Model::random_init(Config::parse(source.config())?, seed, &load, &device)?,

@@ -9,7 +9,7 @@ use super::cache::Cache;
 use super::config::Config;
 use super::error::{EngineError, backend};
 use super::hooks::{Activation, Flow, Hooks, Value};
-use super::layout::{Need, Rows};
+use super::layout::{Need, Rows, Shared};
 use super::model::Logits;
 
 /// The state of a pass.
@@ -22,7 +22,16 @@ pub(super) struct Pass<'a, S: Stream> {
     /// The rows to keep where not all are needed; taken when it is done.
     pub(super) kept: Option<Vec<usize>>,
     pub(super) last_block: Option<usize>,
+    /// Where sequences that share rows part; taken when they have.
+    pub(super) fork: Option<Fork<'a>>,
     pub(super) hooks: &'a mut dyn Hooks,
+}
+
+/// Sequences that share rows for some blocks.
+pub(super) struct Fork<'a> {
+    pub(super) shared: &'a Shared,
+    /// The rows of each sequence for itself.
+    pub(super) rows: Rows,
 }
 
 /// Whether the pass goes on.
@@ -74,7 +83,12 @@ impl<S: Stream> Pass<'_, S> {
             return Ok(Flow::Stop);
         }
         let queries = !(last && self.gives_up_before(Site::AttnOut(l)));
-        self.stream.keys_values(layer, &self.rows, queries, self.cache.as_deref_mut())?;
+        let shared = self.fork.is_some();
+        let cache = self.cache.as_deref_mut().filter(|_| !shared);
+        self.stream.keys_values(layer, &self.rows, queries, cache)?;
+        if let (Some(fork), Some(cache)) = (&self.fork, &mut self.cache) {
+            self.stream.hand_out(layer, fork, cache)?;
+        }
         // From here on nothing of this block is of use to other rows.
         if last {
             self.give_up_before(Site::AttnOut(l))?;
@@ -82,7 +96,8 @@ impl<S: Stream> Pass<'_, S> {
                 return Ok(Flow::Stop);
             }
         }
-        self.stream.attention(layer, &self.rows, self.cache.as_deref()).map_err(attention())?;
+        let cache = self.cache.as_deref().filter(|_| !shared);
+        self.stream.attention(layer, &self.rows, cache).map_err(attention())?;
         if self.visit(Site::AttnOut(l), Slot::Added)? == Flow::Stop {
             return Ok(Flow::Stop);
         }
@@ -105,6 +120,10 @@ impl<S: Stream> Pass<'_, S> {
             return Ok(Flow::Stop);
         }
         self.stream.add().map_err(mlp())?;
+        if let Some(fork) = self.fork.take_if(|f| f.shared.blocks == layer + 1) {
+            self.stream.part(&fork).map_err(backend("the rows of each sequence"))?;
+            self.rows = fork.rows;
+        }
         if last {
             self.give_up_before(Site::ResidPost(l))?;
         }

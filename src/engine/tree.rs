@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::error::EngineError;
-use super::layout::Batch;
+use super::layout::{Batch, Shared};
 
 /// A tree of prompts under construction, a node a token.
 #[derive(Debug, Default)]
@@ -109,6 +109,30 @@ impl Branches {
         Ok(batch)
     }
 
+    /// The prompts as a batch, numbered from 0, of which the first `blocks` blocks compute the tree;
+    /// after them each prompt has rows of its own, for edits that differ.
+    ///
+    /// # Errors
+    /// A tree without tokens.
+    pub fn batch_sharing(&self, blocks: usize) -> Result<Batch, EngineError> {
+        let tree = self.batch()?;
+        let first: Vec<usize> = tree.parts().map(|(_, rows)| rows.start).collect();
+        let mut batch = Batch::new();
+        let mut from = Vec::new();
+        for (prompt, end) in self.ends.iter().enumerate() {
+            let mut chain: Vec<usize> =
+                std::iter::successors(Some(*end), |run| self.runs[*run].parent).collect();
+            chain.reverse();
+            let tokens: Vec<u32> = chain.iter().flat_map(|run| self.runs[*run].tokens.clone()).collect();
+            batch.push(prompt, &tokens)?;
+            from.extend(chain.iter().flat_map(|run| first[*run]..first[*run] + self.runs[*run].tokens.len()));
+        }
+        if blocks > 0 && tree.rows() < batch.rows() {
+            batch.share(Shared { tree, blocks, from, ends: self.ends.clone() });
+        }
+        Ok(batch)
+    }
+
     /// The rows of the batch that prompts end with, ascending, each once.
     #[must_use]
     pub fn last_rows(&self) -> Vec<usize> {
@@ -167,6 +191,19 @@ mod tests {
         assert_eq!((0..5).map(|p| b.end(p)).collect::<Vec<_>>(), [1, 2, 0, 3, 2]);
         assert_eq!([b.at(0, 0), b.at(0, 1), b.at(0, 2), b.at(0, 3), b.at(4, 2)], [0, 0, 1, 1, 2]);
         assert_eq!(b.last_rows(), [1, 3, 4, 5]);
+    }
+
+    #[test]
+    fn prompts_part_after_the_blocks_they_share() {
+        let b = tree(&[&[1, 2, 3], &[1, 2, 4], &[1, 2]]).branches();
+        let batch = b.batch_sharing(2).unwrap();
+        assert_eq!(batch.tokens(), [1, 2, 3, 1, 2, 4, 1, 2]);
+        let shared = batch.shared().unwrap();
+        assert_eq!(shared.tree.tokens(), [1, 2, 3, 4]);
+        assert_eq!(shared.from, [0, 1, 2, 0, 1, 3, 0, 1]);
+        assert_eq!(shared.ends, [1, 2, 0]);
+        assert_eq!(b.batch_sharing(0).unwrap().shared(), None);
+        assert_eq!(tree(&[&[1], &[2]]).branches().batch_sharing(2).unwrap().shared(), None);
     }
 
     #[test]

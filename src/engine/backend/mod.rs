@@ -18,6 +18,7 @@ use super::family::Positions;
 use super::hooks::Value;
 use super::layout::Rows;
 use super::load::Weight;
+use super::pass::Fork;
 use super::weights::Weights;
 
 /// How weights are held.
@@ -107,6 +108,17 @@ pub(super) trait Stream {
         queries: bool,
         cache: Option<&mut Cache>,
     ) -> std::result::Result<(), EngineError>;
+
+    /// Hands the keys and values held last, those of shared rows, to every sequence's cache.
+    fn hand_out(
+        &mut self,
+        layer: usize,
+        fork: &Fork<'_>,
+        cache: &mut Cache,
+    ) -> std::result::Result<(), EngineError>;
+
+    /// Gives each sequence rows of its own, at the end of a block.
+    fn part(&mut self, fork: &Fork<'_>) -> Result<()>;
 
     /// Keeps only rows of these ascending numbers, which are now `rows`.
     fn keep(&mut self, kept: &[usize], rows: &Rows) -> Result<()>;

@@ -31,8 +31,8 @@ use value::Val;
 
 /// Rows of one forward pass: enough to keep the processor busy, little enough for any memory.
 const CHUNK_ROWS: usize = 1024;
-/// Rows of a pass whose logits are needed at every row; a row is as wide as the vocabulary.
-const CHUNK_LOGIT_ROWS: usize = 128;
+/// Bytes of the logits of a pass that needs them at every row; a row is as wide as the vocabulary.
+const CHUNK_LOGITS: usize = 128 << 20;
 /// Tokens of the prompts of one pass, shared ones counted for each: every prompt's keys and values
 /// lie in one piece while a block runs.
 const CHUNK_CONTEXT: usize = 32_768;
@@ -135,7 +135,8 @@ impl<'g> Run<'_, 'g> {
     fn chunks(&self, graph: &Graph, prompts: &[Vec<u32>]) -> Vec<Range<usize>> {
         let reach = self.plan.reach(graph, 0, self.engine.info.layers);
         let wide = reach.all_rows && reach.last == Site::Logits;
-        let limit = if wide { CHUNK_LOGIT_ROWS } else { CHUNK_ROWS };
+        let row = 4 * self.engine.info.vocab.max(1) as usize;
+        let limit = if wide { (CHUNK_LOGITS / row).clamp(1, CHUNK_ROWS) } else { CHUNK_ROWS };
         let shared = self.plan.only_reads(graph);
         let mut chunks = Vec::new();
         let (mut start, mut rows, mut context, mut tree) = (0, 0, 0, Tree::default());
@@ -178,12 +179,21 @@ impl<'g> Run<'_, 'g> {
         let likely = self.wants_logprobs(state);
         let mut active: Vec<usize> = (0..chunk.len()).collect();
         let prompts = &state.prompts[self.group][chunk.clone()];
-        let branches = self.plan.only_reads(graph).then(|| branches(prompts));
+        let only_reads = self.plan.only_reads(graph);
+        let shared = self.plan.shared_blocks(graph, self.engine.info.layers);
+        let branches = (only_reads || shared > 0).then(|| branches(prompts));
         let mut batch = match &branches {
-            Some(branches) => branches.batch(),
+            Some(branches) if only_reads => branches.batch(),
+            Some(branches) => branches.batch_sharing(shared),
             None => Batch::of(prompts),
         }
         .map_err(failed)?;
+        // The first site at which prompts have rows of their own.
+        let parting = match batch.shared() {
+            Some(_) => Some(Site::ResidPost(shared as u32 - 1)),
+            None if only_reads => None,
+            None => Some(Site::Embed),
+        };
         let mut passed: usize = prompts.iter().map(Vec::len).sum();
         drawn.start(chunk.len());
         for step in 0..steps {
@@ -196,8 +206,8 @@ impl<'g> Run<'_, 'g> {
                 full: reach.all_rows.then_some(reach.last),
                 rows: match &branches {
                     _ if reach.all_rows => RowNeed::All,
-                    Some(branches) => RowNeed::Rows(branches.last_rows()),
-                    None => RowNeed::Last,
+                    Some(branches) if only_reads => RowNeed::Rows(branches.last_rows()),
+                    _ => RowNeed::Last,
                 },
             };
             let mut pass = Pass {
@@ -207,7 +217,8 @@ impl<'g> Run<'_, 'g> {
                 group: self.group,
                 chunk: chunk.clone(),
                 active: &active,
-                branches: branches.as_ref(),
+                branches: branches.as_ref().filter(|_| step == 0),
+                parting,
                 step,
             };
             let logits =

@@ -8,7 +8,7 @@ use truenorth_protocol::{ReadAt, Site, WriteAt};
 
 use super::super::error::EngineError;
 use super::super::hooks::{Activation, Flow, Hooks};
-use super::super::layout::{Row, Rows};
+use super::super::layout::Row;
 use super::super::tree::Branches;
 use super::edit::Ready;
 use super::plan::GroupPlan;
@@ -31,6 +31,8 @@ pub(super) struct Pass<'a, 'g> {
     pub active: &'a [usize],
     /// Where the sequences' tokens are, if they share their beginnings.
     pub branches: Option<&'a Branches>,
+    /// The site from which on they don't.
+    pub parting: Option<Site>,
     pub step: u32,
 }
 
@@ -60,7 +62,7 @@ impl Hooks for Pass<'_, '_> {
     }
 }
 
-impl<'g> Pass<'_, 'g> {
+impl<'a, 'g> Pass<'a, 'g> {
     /// The reads and writes at a site that this pass does.
     fn due(&self, site: Site) -> impl Iterator<Item = usize> + use<'_, 'g> {
         let nodes = self.plan.at_site.get(&site).map_or(&[][..], Vec::as_slice);
@@ -82,23 +84,25 @@ impl<'g> Pass<'_, 'g> {
         self.state.prompts[self.group][self.chunk.start + seq].len()
     }
 
-    /// The row of a position of a prompt, if it is among these.
-    fn row(&self, rows: &Rows, seq: usize, position: usize) -> Option<usize> {
-        rows.find(self.branches.map_or(seq, |b| b.at(seq, position)), position)
+    /// Where tokens are at a site, if sequences share them there.
+    fn branches(&self, site: Site) -> Option<&'a Branches> {
+        self.branches.filter(|_| self.parting.is_none_or(|parting| site.order() < parting.order()))
     }
 
     fn read(&mut self, node: usize, at: ReadAt, x: &Activation<'_>) -> Result<(), EngineError> {
+        let branches = self.branches(x.site());
+        let row = |seq: usize, position: usize| {
+            x.rows().find(branches.map_or(seq, |b| b.at(seq, position)), position)
+        };
         let mut rows = Vec::new();
         let mut counts = Vec::new();
         for seq in self.active {
             let before = rows.len();
             match at {
-                ReadAt::Last => rows.extend(x.rows().last_of(self.branches.map_or(*seq, |b| b.end(*seq)))),
-                ReadAt::Index(i) => {
-                    rows.extend(resolve(i, self.tokens(*seq)).and_then(|p| self.row(x.rows(), *seq, p)));
-                }
-                ReadAt::All | ReadAt::Mean if self.branches.is_some() => {
-                    rows.extend((0..self.tokens(*seq)).filter_map(|p| self.row(x.rows(), *seq, p)));
+                ReadAt::Last => rows.extend(x.rows().last_of(branches.map_or(*seq, |b| b.end(*seq)))),
+                ReadAt::Index(i) => rows.extend(resolve(i, self.tokens(*seq)).and_then(|p| row(*seq, p))),
+                ReadAt::All | ReadAt::Mean if branches.is_some() => {
+                    rows.extend((0..self.tokens(*seq)).filter_map(|p| row(*seq, p)));
                 }
                 ReadAt::All | ReadAt::Mean => rows.extend(x.rows().of_seq(*seq)),
             }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use truenorth_protocol::graph::{NodeId, Op, Sampling};
-use truenorth_protocol::{Checked, Graph, ReadAt, Site};
+use truenorth_protocol::{Checked, Graph, ReadAt, Site, WriteAt};
 
 /// The work of one group.
 pub(super) struct GroupPlan<'a> {
@@ -74,6 +74,27 @@ impl<'a> GroupPlan<'a> {
         self.generate.is_none() && self.steps == 1 && !self.at_site.values().flatten().any(write)
     }
 
+    /// How many blocks prompts that begin alike go through together, in the first pass of a group that
+    /// is not only read: up to where an edit may tell them apart, and short of the last block, which
+    /// is computed for the needed rows alone.
+    pub fn shared_blocks(&self, graph: &Graph, layers: u32) -> usize {
+        let parting = |i: &usize| match &graph.nodes[*i] {
+            Op::Write { site, positions, steps, .. }
+                if *positions != WriteAt::Generated && steps.contains(0) =>
+            {
+                Some(match site {
+                    Site::Embed => 0,
+                    Site::FinalNorm | Site::Logits => layers,
+                    Site::ResidPost(l) => l + 1,
+                    other => other.layer().unwrap_or(0),
+                })
+            }
+            _ => None,
+        };
+        let last = self.reach(graph, 0, layers).last.layer().unwrap_or(layers.saturating_sub(1));
+        self.at_site.values().flatten().filter_map(parting).fold(last, u32::min) as usize
+    }
+
     /// How far a pass must go.
     pub fn reach(&self, graph: &Graph, step: u32, layers: u32) -> Reach {
         let reads = || {
@@ -110,7 +131,7 @@ fn depends_on_itself(graph: &Graph, group: u32) -> bool {
 #[cfg(test)]
 mod tests {
     use truenorth_protocol::graph::{CheckLimits, Edit, Steps};
-    use truenorth_protocol::{Builder, ModelInfo, Tensor, WriteAt};
+    use truenorth_protocol::{Builder, ModelInfo, Tensor};
 
     use super::*;
 
@@ -156,6 +177,25 @@ mod tests {
         });
         let plan = GroupPlan::new(&c, 0).unwrap();
         assert_eq!(plan.reach(c.graph(), 0, 4), Reach { last: Site::ResidPost(2), all_rows: true });
+    }
+
+    #[test]
+    fn prompts_go_together_up_to_the_first_edit() {
+        let shared = |site, at, read| {
+            let c = checked(|b| {
+                let g = b.texts(["a"]);
+                b.write(g, site, at, Steps::ALL, Edit::Scale { factor: 2.0 });
+                let r = b.read(g, read, ReadAt::Last);
+                b.save("r", r);
+            });
+            GroupPlan::new(&c, 0).unwrap().shared_blocks(c.graph(), 4)
+        };
+        assert_eq!(shared(Site::ResidPost(1), WriteAt::All, Site::Logits), 2);
+        assert_eq!(shared(Site::MlpOut(1), WriteAt::All, Site::Logits), 1);
+        assert_eq!(shared(Site::Embed, WriteAt::Last, Site::Logits), 0);
+        // The last block is that of the read.
+        assert_eq!(shared(Site::ResidPost(1), WriteAt::All, Site::ResidPost(1)), 1);
+        assert_eq!(shared(Site::FinalNorm, WriteAt::All, Site::Logits), 3);
     }
 
     #[test]

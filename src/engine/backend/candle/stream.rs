@@ -11,6 +11,7 @@ use crate::engine::error::{EngineError, backend};
 use crate::engine::hooks::Value;
 use crate::engine::kernel::{self, Attend, Norm, Part};
 use crate::engine::layout::Rows;
+use crate::engine::pass::Fork;
 use crate::engine::rope::{Angles, Frequencies};
 use crate::engine::split::select_rows;
 
@@ -124,6 +125,26 @@ impl Stream for CandleStream<'_> {
         self.input = Some(input);
         self.entered = self.config.parallel.then(|| self.x.clone());
         Ok(())
+    }
+
+    fn hand_out(
+        &mut self,
+        layer: usize,
+        fork: &Fork<'_>,
+        cache: &mut Cache,
+    ) -> std::result::Result<(), EngineError> {
+        for ((seq, _), end) in fork.rows.parts().zip(&fork.shared.ends) {
+            // A part of the tree holds what comes before it, too.
+            if let Some((k, v)) = self.held.get(*end) {
+                cache.append_tensors(layer, seq, k, v)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, fork: &Fork<'_>) -> Result<()> {
+        self.x = select_rows(&self.x, &fork.shared.from)?;
+        self.place(&fork.rows)
     }
 
     fn keep(&mut self, kept: &[usize], rows: &Rows) -> Result<()> {

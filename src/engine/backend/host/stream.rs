@@ -13,6 +13,7 @@ use crate::engine::error::{EngineError, backend};
 use crate::engine::hooks::Value;
 use crate::engine::kernel::panel::{Attend, Kv, Panels, Part, act, attend, gated, rope, softcap};
 use crate::engine::layout::Rows;
+use crate::engine::pass::Fork;
 use crate::engine::rope::Frequencies;
 
 /// Rows of an embedding below which threads cost more than they save.
@@ -170,6 +171,15 @@ impl<'a> HostStream<'a> {
     }
 }
 
+/// Rows of these numbers, one after the other.
+fn gather(x: &[f32], rows: &[usize], width: usize) -> Vec<f32> {
+    let mut out = Vec::with_capacity(rows.len() * width);
+    for row in rows {
+        out.extend_from_slice(x.get(row * width..(row + 1) * width).unwrap_or(&[]));
+    }
+    out
+}
+
 impl Stream for HostStream<'_> {
     fn place(&mut self, rows: &Rows) -> Result<()> {
         self.rows = rows.len();
@@ -195,6 +205,26 @@ impl Stream for HostStream<'_> {
             cache.append(layer, seq, k, v)?;
         }
         Ok(())
+    }
+
+    fn hand_out(
+        &mut self,
+        layer: usize,
+        fork: &Fork<'_>,
+        cache: &mut Cache,
+    ) -> std::result::Result<(), EngineError> {
+        let width = self.config.kv_width();
+        for (seq, part) in fork.rows.parts() {
+            let from = fork.shared.from.get(part).unwrap_or(&[]);
+            cache.append(layer, seq, &gather(&self.k, from, width), &gather(&self.v, from, width))?;
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, fork: &Fork<'_>) -> Result<()> {
+        self.x = gather(&self.x, &fork.shared.from, self.config.hidden);
+        self.own.clear();
+        self.place(&fork.rows)
     }
 
     fn keep(&mut self, kept: &[usize], rows: &Rows) -> Result<()> {
