@@ -3,6 +3,7 @@
 use truenorth_protocol::draws::Draws;
 
 use super::error::EngineError;
+use crate::math::log_sum_exp;
 
 /// A chosen token.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -143,11 +144,4 @@ fn most(logits: &[f32]) -> f32 {
 
 fn max(logits: &[f32]) -> f64 {
     f64::from(most(logits))
-}
-
-/// Log of the sum of exponentials in f64.
-#[must_use]
-pub fn log_sum_exp(logits: &[f32]) -> f64 {
-    let max = max(logits);
-    max + logits.iter().map(|l| (f64::from(*l) - max).exp()).sum::<f64>().ln()
 }

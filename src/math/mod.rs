@@ -7,6 +7,7 @@
 mod bootstrap;
 mod describe;
 mod error;
+mod exponential;
 mod gram;
 mod hypothesis;
 mod interval;
@@ -16,12 +17,12 @@ mod product;
 mod random_direction;
 mod rank;
 mod seed;
-mod sigmoid;
 mod specificity;
 
 pub use bootstrap::{Bootstrap, cluster_bootstrap};
 pub use describe::{mean, quantile, standard_deviation};
 pub use error::MathError;
+pub(crate) use exponential::{along, log_sum_exp};
 pub use gram::{RowSpace, solve_positive_definite, symmetric_eigen};
 pub use hypothesis::{
     Alternative, ChangePoint, Kappa, Method, Proportion, SignAgreement, Tested, binomial_test, change_point,
@@ -35,7 +36,6 @@ pub(crate) use product::{cross_gram, gram_matrix, inverse_positive_definite, pro
 pub use random_direction::{random_unit, share_with_cosine};
 pub use rank::{SortedScores, auroc, ranks, spearman};
 pub use seed::Seeds;
-pub(crate) use sigmoid::along;
 pub use specificity::{Specificity, shifts, specificity};
 
 #[cfg(test)]

@@ -52,9 +52,10 @@ pub(super) fn log_probs(
     rows: &[Row<'_>],
     watch: &dyn Watch,
 ) -> Result<Vec<Vec<f64>>, AnalysisError> {
+    let (order, rows) = sorted(rows);
     let batch = reader.runner().batch();
     let most = batch.tokens.min(LOGIT_BYTES / logit_bytes(reader)).max(1);
-    let packs = packs(rows, most, usize::MAX);
+    let packs = packs(&rows, most, usize::MAX);
     let graphs = packs
         .iter()
         .map(|pack| {
@@ -83,7 +84,7 @@ pub(super) fn log_probs(
             return Err(lost("logprobs", pack.len()));
         }
     }
-    Ok(out)
+    Ok(restored(&order, out))
 }
 
 /// What every row generates.
@@ -94,7 +95,8 @@ pub(super) fn generate(
     sampling: &Sampling,
     watch: &dyn Watch,
 ) -> Result<Vec<Output>, AnalysisError> {
-    let packs = packs(rows, usize::MAX, reader.runner().batch().sequences.max(1));
+    let (order, rows) = sorted(rows);
+    let packs = packs(&rows, usize::MAX, reader.runner().batch().sequences.max(1));
     let graphs = packs
         .iter()
         .map(|pack| {
@@ -128,7 +130,7 @@ pub(super) fn generate(
             out.push(Output { tokens, text: text.clone() });
         }
     }
-    Ok(out)
+    Ok(restored(&order, out))
 }
 
 /// `KL(unsteered ‖ pushed)` of the next token in nats: a row a push, a column a prompt.
@@ -238,6 +240,22 @@ fn push(b: &mut Builder, group: GroupId, place: Place, rows: &[Row<'_>]) -> Resu
     let edit = Edit::Add { direction, alpha, unit: AlphaUnit::Norm(norm) };
     b.write(group, place.site, place.positions, Steps::ALL, edit);
     Ok(())
+}
+
+/// The rows with like prompts side by side, whose first blocks a model computes once up to where they
+/// are pushed; and where each was.
+fn sorted<'a>(rows: &[Row<'a>]) -> (Vec<usize>, Vec<Row<'a>>) {
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by_key(|i| rows[*i].prompt);
+    let rows = order.iter().map(|i| rows[*i]).collect();
+    (order, rows)
+}
+
+/// What was found of sorted rows, where each was.
+fn restored<T>(order: &[usize], found: Vec<T>) -> Vec<T> {
+    let mut placed: Vec<(usize, T)> = order.iter().copied().zip(found).collect();
+    placed.sort_by_key(|(i, _)| *i);
+    placed.into_iter().map(|(_, found)| found).collect()
 }
 
 /// Consecutive rows that stay within a number of tokens and of rows; at least one each.

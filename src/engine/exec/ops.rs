@@ -2,10 +2,11 @@
 //!
 //! The graph's check has fixed all shapes, so an operation here cannot fail.
 
+use rayon::prelude::*;
 use truenorth_protocol::graph::{Binary, NodeId, Op, Reduce, Unary};
 
-use super::super::sample::log_sum_exp;
 use super::value::{Data, Val};
+use crate::math::log_sum_exp;
 
 /// The value of a pure node whose inputs are there, or none for a node that is not pure.
 pub(super) fn eval<'a>(op: &Op, input: &impl Fn(NodeId) -> &'a Val) -> Option<Val> {
@@ -45,6 +46,11 @@ fn rows(v: &Val) -> impl Iterator<Item = &[f32]> {
     v.floats().chunks_exact(v.width().max(1))
 }
 
+/// Rows as wide as a vocabulary are worth a thread.
+fn par_rows(v: &Val) -> impl IndexedParallelIterator<Item = &[f32]> {
+    v.floats().par_chunks_exact(v.width().max(1))
+}
+
 fn without_last(v: &Val) -> Vec<usize> {
     v.shape[..v.shape.len().saturating_sub(1)].to_vec()
 }
@@ -71,12 +77,14 @@ fn unary(f: Unary, a: &Val) -> Val {
                 row.iter().map(move |v| narrow(f64::from(*v) / norm))
             })
             .collect(),
-        Unary::Softmax => rows(a)
-            .flat_map(|row| {
+        Unary::Softmax => {
+            let mut data = a.floats().to_vec();
+            data.par_chunks_mut(a.width().max(1)).for_each(|row| {
                 let total = log_sum_exp(row);
-                row.iter().map(move |v| narrow((f64::from(*v) - total).exp()))
-            })
-            .collect(),
+                row.iter_mut().for_each(|v| *v = narrow((f64::from(*v) - total).exp()));
+            });
+            data
+        }
     };
     Val::f32(a.shape.clone(), data).with_rows(a.rows.clone())
 }
@@ -149,8 +157,8 @@ fn stack(all: &[&Val]) -> Val {
 }
 
 fn log_prob(logits: &Val, tokens: &[u32]) -> Val {
-    let data = rows(logits)
-        .flat_map(|row| {
+    let data = par_rows(logits)
+        .flat_map_iter(|row| {
             let total = log_sum_exp(row);
             tokens.iter().map(move |t| narrow(f64::from(row[*t as usize]) - total))
         })
@@ -162,17 +170,20 @@ fn log_prob(logits: &Val, tokens: &[u32]) -> Val {
 
 /// Each prompt token's log-probability given those before it; `prompts` are the tokens of each.
 pub(super) fn prompt_log_prob(logits: &Val, prompts: &[Vec<u32>]) -> Val {
-    let mut data = Vec::with_capacity(logits.shape[0]);
-    let mut all = rows(logits);
+    // The row of a token predicts the one after it; that of a prompt's last token none in the prompt.
+    let next: Vec<Option<u32>> =
+        prompts.iter().flat_map(|p| p.iter().skip(1).copied().map(Some).chain([None])).collect();
+    let predicted: Vec<f32> = par_rows(logits)
+        .zip(&next)
+        .map(|(row, next)| next.map_or(0.0, |t| narrow(f64::from(row[t as usize]) - log_sum_exp(row))))
+        .collect();
+    let mut data = Vec::with_capacity(predicted.len());
+    let mut rest = &predicted[..];
     for tokens in prompts {
+        let (here, others) = rest.split_at(tokens.len());
         data.push(0.0);
-        for next in tokens.iter().skip(1) {
-            // The row of the token before `next` predicts it.
-            let row = all.next().unwrap_or(&[]);
-            data.push(narrow(f64::from(row[*next as usize]) - log_sum_exp(row)));
-        }
-        // The row of the prompt's last token predicts nothing in the prompt.
-        all.next();
+        data.extend_from_slice(&here[..tokens.len() - 1]);
+        rest = others;
     }
     Val::f32(vec![data.len()], data).with_rows(logits.rows.clone())
 }

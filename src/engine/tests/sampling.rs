@@ -1,4 +1,5 @@
-use crate::engine::sample::{Sampler, greedy, log_sum_exp};
+use crate::engine::sample::{Sampler, greedy};
+use crate::math::log_sum_exp;
 
 #[test]
 fn greedy_takes_the_first_of_equals() {
