@@ -20,12 +20,12 @@ impl<const X: usize> Amx<X> {
 
 /// Words of a row of a chunk. Sixteen rows stand together, tile after tile: a row's words of a tile
 /// are one line, the next row's the next line.
-const STRIDE: usize = 128;
+const STRIDE: usize = 288;
 
 impl<const X: usize> Kernel for Amx<X> {
     const ROWS: usize = 32;
     const EVEN: bool = false;
-    const STEPS: usize = 128;
+    const STEPS: usize = STRIDE;
     const UNIT: usize = 16;
     const INPUTS: usize = 2;
     const STRIDE: usize = STRIDE;
@@ -36,7 +36,7 @@ impl<const X: usize> Kernel for Amx<X> {
         unsafe { stage_parts::<X>(x, steps, part, row / 16 * 16 * STRIDE + row % 16 * 16, 256, out) }
     }
 
-    fn enter(&self) {
+    fn enter(&self, rows: usize) {
         /// The palette, the row to start at, bytes a row and rows of each tile.
         #[repr(C, align(64))]
         struct Config([u8; 64]);
@@ -45,6 +45,14 @@ impl<const X: usize> Kernel for Amx<X> {
         for tile in 0..8 {
             config.0[16 + 2 * tile] = 64;
             config.0[48 + tile] = 16;
+        }
+        // Tiles of no more rows than there are take less time, and write nothing beyond them.
+        if rows <= Self::ROWS {
+            #[allow(clippy::cast_possible_truncation)]
+            let (first, second) = (rows.min(16) as u8, rows.saturating_sub(16).max(1) as u8);
+            for (tile, rows) in [(0, first), (1, first), (4, first), (2, second), (3, second), (5, second)] {
+                config.0[48 + tile] = rows;
+            }
         }
         // SAFETY: the tiles are there; nothing else in this program uses them.
         unsafe { asm!("ldtilecfg [{}]", in(reg) &config, options(nostack, readonly)) }
@@ -59,7 +67,7 @@ impl<const X: usize> Kernel for Amx<X> {
         /// Results that do not fill their tiles.
         #[repr(C, align(64))]
         struct Aside([[f32; 32]; 32]);
-        let whole = rows.is_multiple_of(16) && t.cols == 32;
+        let whole = (t.alone || rows.is_multiple_of(16)) && t.cols == 32;
         // SAFETY: the caller's word; what the tiles write beyond `rows` and `cols` goes aside.
         unsafe {
             if whole {
@@ -82,7 +90,7 @@ impl<const X: usize> Kernel for Amx<X> {
 }
 
 /// # Safety
-/// 16 or 32 rows of 32 results are at `y`; otherwise as [`Kernel::tile`].
+/// As many rows of 32 results as the tiles are configured for are at `y`; otherwise as [`Kernel::tile`].
 unsafe fn tiles(rows: usize, t: &Tile, y: *mut f32, stride: usize) {
     // SAFETY: 16 or 32 staged rows of `steps` words, 16 steps at a time, and `steps` pairs of lines
     // are there; the tiles are configured.
@@ -112,8 +120,8 @@ unsafe fn tiles(rows: usize, t: &Tile, y: *mut f32, stride: usize) {
                 "tdpbf16ps tmm3, tmm5, tmm7",
                 // The rows of the next tile.
                 ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15",
-                "prefetcht0 [{x} + 16384 + 64*\\i]",
-                "prefetcht0 [{v} + 16384 + 64*\\i]",
+                "prefetcht0 [{x} + {ahead} + 64*\\i]",
+                "prefetcht0 [{v} + {ahead} + 64*\\i]",
                 ".endr",
                 "add {x}, 1024",
                 "add {v}, 1024",
@@ -131,6 +139,7 @@ unsafe fn tiles(rows: usize, t: &Tile, y: *mut f32, stride: usize) {
                 x = inout(reg) t.x => _,
                 v = inout(reg) t.x.add(16 * STRIDE) => _,
                 xs = in(reg) 64_usize,
+                ahead = const 32 * STRIDE * 4,
                 w = inout(reg) t.w => _,
                 ws = in(reg) 128_usize,
                 n = inout(reg) t.steps / 16 => _,

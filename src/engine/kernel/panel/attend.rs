@@ -227,6 +227,7 @@ unsafe fn score<K: Kernel>(
                     cols: OUTPUTS,
                     lead: false,
                     fresh: c == 0,
+                    alone: false,
                 };
                 k.tile(rows, &tile);
             }
@@ -261,6 +262,7 @@ unsafe fn weigh<K: Kernel>(
                 cols: OUTPUTS,
                 lead: false,
                 fresh: false,
+                alone: false,
             };
             k.tile(rows, &tile);
         }

@@ -5,8 +5,9 @@
 //! twice: what rounding left is rounded again with a scale 254 times as small.
 
 use super::exp::{Loop, vectors};
+use super::held::Held;
 use super::kernel::{Kernel, OUTPUTS, Tile};
-use super::lines::{floats_mut, zeros};
+use super::lines::floats_mut;
 use super::pack::{Format, Panels};
 
 /// Most steps of a chunk.
@@ -46,20 +47,20 @@ impl Panels {
         let mut made = Self::pack(Format::Int8, outputs, inputs, steps, word);
         let (groups, stored) = (inputs.div_ceil(group), steps * 4 / group);
         let kinds = 1 + usize::from(offsets.is_some());
-        let mut side = zeros(made.panels() * stored * kinds * 2);
-        for (i, all) in floats_mut(&mut side).chunks_exact_mut(OUTPUTS).enumerate() {
-            let (panel, at, kind) = (i / kinds / stored, i / kinds % stored, i % kinds);
-            let from = if kind == 0 { Some(scales) } else { offsets };
-            for (lane, to) in all.iter_mut().enumerate() {
-                let o = panel * OUTPUTS + lane;
-                if let (true, Some(s)) =
-                    (o < outputs && at < groups, from.and_then(|f| f.get(o * groups + at)))
-                {
-                    *to = *s;
+        made.side = Held::fill(made.panels() * stored * kinds * 2, |side| {
+            for (i, all) in floats_mut(side).chunks_exact_mut(OUTPUTS).enumerate() {
+                let (panel, at, kind) = (i / kinds / stored, i / kinds % stored, i % kinds);
+                let from = if kind == 0 { Some(scales) } else { offsets };
+                for (lane, to) in all.iter_mut().enumerate() {
+                    let o = panel * OUTPUTS + lane;
+                    if let (true, Some(s)) =
+                        (o < outputs && at < groups, from.and_then(|f| f.get(o * groups + at)))
+                    {
+                        *to = *s;
+                    }
                 }
             }
-        }
-        made.side = side;
+        });
         made.group = group;
         made.offsets = offsets.is_some();
         made

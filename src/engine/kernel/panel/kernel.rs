@@ -31,6 +31,8 @@ pub(super) struct Tile {
     pub(super) lead: bool,
     /// Whether to start from zero rather than from what is in `y`.
     pub(super) fresh: bool,
+    /// Whether these are all the rows that `enter` was told of.
+    pub(super) alone: bool,
 }
 
 /// A way to multiply.
@@ -56,8 +58,8 @@ pub(super) trait Kernel: Sync {
     /// `out` holds all rows of the chunk, each part of them after `part` words.
     fn stage(&self, row: usize, x: &[f32], steps: usize, part: usize, out: &mut [u32]);
 
-    /// Readies a thread for tiles.
-    fn enter(&self) {}
+    /// Readies a thread for tiles: so many rows alone, or full tiles and a rest.
+    fn enter(&self, _rows: usize) {}
 
     /// Ends what `enter` began.
     fn leave(&self) {}

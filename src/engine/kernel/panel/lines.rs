@@ -39,22 +39,6 @@ pub(super) fn floats(lines: &[Line]) -> &[f32] {
     unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * 16) }
 }
 
-/// Asks for pages of 2 MiB, with which long reads are a quarter faster. Only advice.
-pub(super) fn advise_huge(lines: &[Line]) {
-    #[cfg(target_os = "linux")]
-    {
-        const HUGE: usize = 2 << 20;
-        let from = (lines.as_ptr() as usize).next_multiple_of(HUGE);
-        let to = (lines.as_ptr() as usize + lines.len() * LINE) / HUGE * HUGE;
-        if from < to {
-            // SAFETY: whole pages inside memory that is ours; the advice does not change contents.
-            unsafe { libc::madvise(from as *mut libc::c_void, to - from, libc::MADV_HUGEPAGE) };
-        }
-    }
-    #[cfg(not(target_os = "linux"))]
-    let _ = lines;
-}
-
 /// Calls `f` with lines of this thread, of any content. What `f` calls must not ask again.
 pub(super) fn with_scratch<R>(lines: usize, f: impl FnOnce(&mut [Line]) -> R) -> R {
     thread_local! {

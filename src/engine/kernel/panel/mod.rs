@@ -14,6 +14,7 @@ mod choose;
 mod cpu;
 mod exp;
 mod gguf;
+mod held;
 mod int8;
 mod kernel;
 mod kv;

@@ -3,8 +3,9 @@
 use half::bf16;
 use rayon::prelude::*;
 
+use super::held::Held;
 use super::kernel::OUTPUTS;
-use super::lines::{Line, advise_huge, floats, words, words_mut, zeros};
+use super::lines::{floats, words, words_mut};
 
 /// What the weights of panels are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,9 +33,9 @@ pub struct Panels {
     /// Steps of a panel.
     pub(super) steps: usize,
     /// `[panels][steps][2]`
-    pub(super) data: Vec<Line>,
+    pub(super) data: Held,
     /// For int8, scales and offsets in f32, `[panels][groups][1 or 2][2]`.
-    pub(super) side: Vec<Line>,
+    pub(super) side: Held,
     /// For int8, inputs of a group.
     pub(super) group: usize,
     /// For int8, whether groups have offsets.
@@ -64,9 +65,7 @@ impl Panels {
         steps: usize,
         word: impl Fn(usize, usize) -> u32 + Sync,
     ) -> Self {
-        let mut data = zeros(outputs.div_ceil(OUTPUTS) * steps * 2);
-        advise_huge(&data);
-        if steps > 0 {
+        let data = Held::fill(outputs.div_ceil(OUTPUTS) * steps * 2, |data| {
             data.par_chunks_mut(steps * 2).enumerate().for_each(|(panel, lines)| {
                 let words = words_mut(lines);
                 for lane in 0..OUTPUTS.min(outputs - panel * OUTPUTS) {
@@ -75,8 +74,8 @@ impl Panels {
                     }
                 }
             });
-        }
-        Self { format, outputs, inputs, steps, data, side: Vec::new(), group: 0, offsets: false }
+        });
+        Self { format, outputs, inputs, steps, data, side: Held::none(), group: 0, offsets: false }
     }
 
     /// What the weights are.

@@ -146,7 +146,7 @@ impl Shared<'_> {
                     kernel.stage(r, x, here, part, out);
                 }
             }
-            kernel.enter();
+            kernel.enter(task.rows.len());
             let mut first = 0;
             for target in targets {
                 let count = target.w.panels();
@@ -206,6 +206,7 @@ unsafe fn tiles<K: Kernel>(
                         cols,
                         lead: t == 0 && begins,
                         fresh: target.fresh && c == 0 && begins,
+                        alone: tiles == 1,
                     };
                     kernel.tile(b - a, &tile);
                 }
