@@ -129,9 +129,11 @@ class Peer:
             at += len(prompt)
             ends.append(at - 1)
         total = 0
+        greedy = llama.LlamaSampler()
+        greedy.add_greedy()
         for step in range(steps):
             context.decode(batch)
-            tokens = [int(np.argmax(np.asarray(context.get_logits_ith(i)))) for i in ends]
+            tokens = [greedy.sample(context, i) for i in ends]
             total += sum(tokens)
             batch = llama.LlamaBatch(n_tokens=len(prompts), embd=0, n_seq_max=1)
             for seq, (prompt, token) in enumerate(zip(prompts, tokens)):

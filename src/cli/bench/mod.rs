@@ -1,29 +1,40 @@
-//! `bench`: prefill and decode, in turns with named peers on the same weights and inputs.
+//! `bench`: reading, board scoring and steered decode, in turns with named peers on the same weights
+//! and inputs; the error of a path; how cost grows with work.
 
+mod fidelity;
+mod growth;
 mod peer;
+mod race;
+mod show;
 mod work;
 
 use std::path::PathBuf;
-use std::time::Instant;
 
 use clap::Args;
 use serde::Serialize;
-use truenorth::engine::{Engine, peaks};
-use truenorth::run::{Runner, Unwatched};
-use truenorth_protocol::Graph;
+use truenorth::engine::load::Kernels;
+use truenorth::engine::{Engine, EngineOptions};
+use truenorth::run::Runner;
 
-use super::args::{Common, Numerics};
-use super::output;
+use super::args::{Common, Numerics, Precision};
+use super::output::{self, Request as _};
+use super::record::{Out, Record};
 use super::session;
+use fidelity::{Fidelity, fidelity};
+use growth::{Growth, growth};
 use peer::{Peer, Request};
+use race::{Asked, Cost, Task, Timing, race};
 use work::{board, decode_graph, read_graph, synthetic};
+
+/// Doses of the sweep that is timed.
+const DOSES: [f64; 9] = [-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0];
 
 /// Times prefill (reading the last token of a block), board scoring and steered greedy decode.
 ///
 /// With `--peer PYTHON`, an interpreter that has torch, transformers and gguf, each round runs us
 /// and transformers in turn on the same weights and token ids; with `--llama PYTHON`, one that has
-/// cyllama and gguf, llama.cpp too. The ratios are the result, since absolute figures drift with the
-/// machine.
+/// cyllama and gguf, llama.cpp too; with `--nnsight PYTHON`, one that has nnsight, that as well. The
+/// ratios are the result, since absolute figures drift with the machine.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth bench --model smollm2-135m --peer .venv/bin/python")]
 pub struct Bench {
@@ -40,7 +51,10 @@ pub struct Bench {
     /// A Python with cyllama and gguf to race against llama.cpp; for GGUF files.
     #[arg(long, value_name = "PYTHON")]
     llama: Option<PathBuf>,
-    /// Rounds; medians are reported.
+    /// A Python with nnsight to race against, the model in its own process.
+    #[arg(long, value_name = "PYTHON")]
+    nnsight: Option<PathBuf>,
+    /// Rounds of the race; medians are reported. 0 leaves it out.
     #[arg(long, default_value_t = 5)]
     rounds: usize,
     /// Prompts to read.
@@ -55,59 +69,83 @@ pub struct Bench {
     /// Sequences of a board that 16 probes are asked of; 0 leaves it out.
     #[arg(long, default_value_t = 10)]
     sequences: usize,
+    /// Compares what is computed with f32 on candle's operations: residuals, and greedy tokens.
+    #[arg(long)]
+    fidelity: bool,
+    /// Times more and more work, alone: prompts, their length, sequences of a board.
+    #[arg(long)]
+    growth: bool,
+    /// A folder for a page with plots of how cost grows, `report.html`.
+    #[arg(long, value_name = "DIR", requires = "growth")]
+    report: Option<PathBuf>,
     /// Machine output.
     #[arg(long)]
     json: bool,
 }
 
-/// One kind of work, how fast it went, and how fast a peer was.
+/// What was measured.
 #[derive(Serialize)]
-struct Timing {
-    work: String,
-    tokens: usize,
-    ours: f64,
-    ours_range: [f64; 2],
-    /// The share of what the machine's f32 multiply-adds allow.
-    of_peak: Option<f64>,
-    rival: Option<Rival>,
-}
-
-#[derive(Serialize)]
-struct Rival {
-    peer: String,
-    rate: f64,
-    ratio: f64,
-    ratio_range: [f64; 2],
-}
-
-#[derive(Serialize)]
-struct Figures {
+pub struct Figures {
     model: String,
     path: String,
     peers: Vec<String>,
     unit: &'static str,
     rounds: usize,
     timings: Vec<Timing>,
-}
-
-/// Work for us, and the same for peers.
-struct Task<'a> {
-    name: String,
-    tokens: usize,
-    graph: Graph,
-    /// Whose idiom (the peer's place), what it is called, and what is asked.
-    asked: Vec<(usize, &'static str, Request<'a>)>,
-    /// The share of the machine's peak that so many tokens a second are.
-    share: Box<dyn Fn(f64, truenorth::engine::Peaks) -> f64 + 'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fidelity: Option<Fidelity>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    growth: Vec<Growth>,
 }
 
 impl Bench {
     pub fn run(self) -> anyhow::Result<()> {
-        if self.rounds == 0 || self.prompts == 0 || self.tokens < 4 || self.steps == 0 {
-            return Err(output::wrong("rounds, prompts and steps must be at least 1, tokens at least 4"));
+        if self.prompts == 0 || self.tokens < 4 || self.steps == 0 {
+            return Err(output::wrong("prompts and steps must be at least 1, tokens at least 4"));
         }
         let (resolved, engine) = session::open_model(&self.model, &self.common, &self.numerics)?;
         let info = engine.info().clone();
+        let layer = info.layers * 2 / 3;
+        let mut figures = Figures {
+            model: info.name.clone(),
+            path: info.path.clone(),
+            peers: vec![],
+            unit: "tokens per second",
+            rounds: self.rounds,
+            timings: vec![],
+            fidelity: None,
+            growth: vec![],
+        };
+        if self.rounds > 0 {
+            self.race(&engine, &resolved, layer, &mut figures)?;
+        }
+        if self.fidelity {
+            let options = EngineOptions { kernels: Kernels::Candle, ..session::options_of(&resolved) };
+            let plain =
+                Engine::open(resolved.files.path(), &options).request("can't open the model in f32")?;
+            figures.fidelity = Some(fidelity(&engine, &plain, layer)?);
+        }
+        if self.growth {
+            figures.growth = growth(&engine, layer)?;
+        }
+        let out = Out { out: None, report: self.report.clone() };
+        let record = Record::new("bench", 0, &figures.growth).model(&info);
+        out.page(&record, "How cost grows with work", |g| (vec![], vec![growth::section(g)]))?;
+        if self.json {
+            return output::json(&figures);
+        }
+        show::show(&figures);
+        Ok(())
+    }
+
+    fn race(
+        &self,
+        engine: &Engine,
+        resolved: &truenorth::models::Resolved,
+        layer: u32,
+        figures: &mut Figures,
+    ) -> anyhow::Result<()> {
+        let info = engine.info();
         let mut peers = Vec::new();
         let mut start = |python: &Option<PathBuf>, script| -> anyhow::Result<Option<usize>> {
             let Some(python) = python else { return Ok(None) };
@@ -116,7 +154,8 @@ impl Bench {
         };
         let transformers = start(&self.peer, peer::TRANSFORMERS)?;
         let llama = start(&self.llama, peer::LLAMA)?;
-        let layer = info.layers * 2 / 3;
+        let nnsight = start(&self.nnsight, peer::NNSIGHT)?;
+        figures.peers = peers.iter().map(|p| p.name.clone()).collect();
         let prompts = synthetic(self.prompts, self.tokens, info.vocab);
         let probes = board(self.sequences, self.tokens, info.vocab);
         let mut timings = Vec::new();
@@ -124,142 +163,62 @@ impl Bench {
             if prompts.is_empty() {
                 continue;
             }
-            let read = |tuned| Request::Read { prompts, layer, batch: 16, tuned };
-            let usual = transformers.map(|p| (p, "transformers, usual", read(false)));
-            let tuned = transformers.map(|p| (p, "transformers, tuned", read(true)));
-            let other = llama.map(|p| (p, "llama.cpp, stopped", read(true)));
-            timings.extend(self.time(
-                &engine,
-                &mut peers,
-                &Task {
-                    name,
-                    tokens: prompts.iter().map(Vec::len).sum(),
-                    graph: read_graph(prompts, layer),
-                    asked: usual.into_iter().chain(tuned).chain(other).collect(),
-                    share: Box::new(|rate, p| rate * flops(&engine, layer + 1) / p.fma),
-                },
-            )?);
+            let ask = |peer: Option<usize>, idiom, tuned| {
+                let request = Request::Read { prompts, layer, batch: 16, tuned };
+                peer.map(|peer| Asked { peer, idiom, request, times: 1 })
+            };
+            let asked = [
+                ask(transformers, "transformers, usual", false),
+                ask(transformers, "transformers, tuned", true),
+                ask(llama, "llama.cpp, stopped", true),
+                ask(nnsight, "nnsight", true),
+            ];
+            let tokens = prompts.iter().map(Vec::len).sum();
+            let graph = read_graph(prompts, layer);
+            let cost = self.cost(engine, layer + 1, 0, tokens);
+            let task = Task { name, tokens, graph, asked: asked.into_iter().flatten().collect(), cost };
+            timings.extend(race(engine, &mut peers, &task, self.rounds)?);
         }
-        for batch in [1, 16] {
-            let part = prompts.get(..batch.min(prompts.len())).unwrap_or(&prompts);
-            let alpha = 4.0;
-            let request = || Request::Decode { prompts: part, steps: self.steps, layer, alpha };
-            let ask = |p: Option<usize>, name| p.map(|p| (p, name, request()));
-            timings.extend(
-                self.time(
-                    &engine,
-                    &mut peers,
-                    &Task {
-                        name: format!("steered decode, batch {}", part.len()),
-                        tokens: part.len() * self.steps as usize,
-                        graph: decode_graph(part, self.steps, layer, info.hidden, alpha),
-                        asked: ask(transformers, "transformers")
-                            .into_iter()
-                            .chain(ask(llama, "llama.cpp, unsteered"))
-                            .collect(),
-                        share: Box::new(|rate, p| {
-                            let (each, head) = (
-                                flops(&engine, info.layers),
-                                2e-9 * f64::from(info.vocab) * f64::from(info.hidden),
-                            );
-                            rate * (each + head) / p.fma
-                        }),
-                    },
-                )?,
-            );
+        let some = prompts.get(..16).unwrap_or(&prompts);
+        let one = prompts.get(..1).unwrap_or(&prompts);
+        for (prompts, doses) in [(one, &DOSES[..1]), (some, &DOSES[..1]), (some, &DOSES[..])] {
+            let rows = prompts.len() * doses.len();
+            let ask = |peer: Option<usize>, idiom| {
+                let alpha = doses.first().copied().unwrap_or(0.0);
+                let request = Request::Decode { prompts, steps: self.steps, layer, alpha };
+                peer.map(|peer| Asked { peer, idiom, request, times: doses.len() })
+            };
+            let asked = [
+                ask(transformers, "transformers"),
+                ask(llama, "llama.cpp, unsteered"),
+                ask(nnsight, "nnsight"),
+            ];
+            let name = match doses.len() {
+                1 => format!("steered decode, batch {rows}"),
+                n => format!("sweep of {n} doses, batch {}", prompts.len()),
+            };
+            let task = Task {
+                name,
+                tokens: rows * self.steps as usize,
+                graph: decode_graph(prompts, self.steps, layer, info.hidden, doses),
+                asked: asked.into_iter().flatten().collect(),
+                cost: self.cost(engine, info.layers, info.vocab, rows),
+            };
+            timings.extend(race(engine, &mut peers, &task, self.rounds)?);
         }
-        let figures = Figures {
-            model: info.name,
-            path: info.path,
-            peers: peers.into_iter().map(|p| p.name.clone()).collect(),
-            unit: "tokens per second",
-            rounds: self.rounds,
-            timings,
-        };
-        if self.json {
-            return output::json(&figures);
-        }
-        show(&figures);
+        figures.timings = timings;
         Ok(())
     }
 
-    /// A row for each peer, or one without any.
-    fn time(&self, engine: &Engine, peers: &mut [Peer], task: &Task<'_>) -> anyhow::Result<Vec<Timing>> {
-        let mut ours = Vec::new();
-        let mut shares = Vec::new();
-        let mut theirs: Vec<Vec<f64>> = vec![Vec::new(); task.asked.len()];
-        let rate = |s: f64| task.tokens as f64 / s;
-        // The first round warms all sides up and is not counted.
-        for round in 0..=self.rounds {
-            let start = Instant::now();
-            engine.ask(task.graph.clone(), &Unwatched)?;
-            let seconds = start.elapsed().as_secs_f64();
-            let peak = peaks();
-            for ((at, _, request), taken) in task.asked.iter().zip(&mut theirs) {
-                let Some(peer) = peers.get_mut(*at) else { continue };
-                let seconds = peer.ask(request)?;
-                if round > 0 {
-                    taken.push(seconds);
-                }
-            }
-            if round > 0 {
-                ours.push(seconds);
-                shares.extend(peak.map(|p| (task.share)(rate(seconds), p)));
-            }
-        }
-        let row = |rival| Timing {
-            work: task.name.clone(),
-            tokens: task.tokens,
-            ours: rate(median(&ours)),
-            ours_range: range(&ours.iter().map(|s| rate(*s)).collect::<Vec<_>>()),
-            of_peak: (!shares.is_empty()).then(|| median(&shares)),
-            rival,
+    /// What a token takes that goes through so many blocks and is given so many logits, if so many go
+    /// together.
+    fn cost(&self, engine: &Engine, blocks: u32, logits: u32, together: usize) -> Cost {
+        let head = f64::from(logits) * f64::from(engine.info().hidden);
+        let weights = engine.block_weights() as f64 * f64::from(blocks) + head;
+        let each = match self.numerics.dtype.unwrap_or_default() {
+            Precision::F32 => 4.0,
+            Precision::Bf16 | Precision::F16 => 2.0,
         };
-        if theirs.is_empty() {
-            return Ok(vec![row(None)]);
-        }
-        let rival = |((_, name, _), theirs): (&(usize, &'static str, Request<'_>), &Vec<f64>)| {
-            let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(o, t)| t / o).collect();
-            let (peer, rate) = ((*name).to_owned(), rate(median(theirs)));
-            row(Some(Rival { peer, rate, ratio: median(&ratios), ratio_range: range(&ratios) }))
-        };
-        Ok(task.asked.iter().zip(&theirs).map(rival).collect())
+        Cost { operations: 2e-9 * weights, bytes: 1e-9 * weights * each / together.max(1) as f64 }
     }
-}
-
-/// Operations in 10⁹ that a token takes in the products of so many blocks; attention's are left out.
-fn flops(engine: &Engine, blocks: u32) -> f64 {
-    2e-9 * engine.block_weights() as f64 * f64::from(blocks)
-}
-
-fn median(values: &[f64]) -> f64 {
-    truenorth::math::quantile(values, 0.5).unwrap_or(f64::NAN)
-}
-
-fn range(values: &[f64]) -> [f64; 2] {
-    [values.iter().copied().fold(f64::INFINITY, f64::min), values.iter().copied().fold(0.0, f64::max)]
-}
-
-fn show(figures: &Figures) {
-    let head =
-        ["work", "ours, tok/s", "least to most", "of FMA peak", "peer", "tok/s", "ratio", "least to most"];
-    let mut rows = vec![head.map(String::from).to_vec()];
-    let pair = |[a, b]: [f64; 2], digits: usize| format!("{a:.digits$} to {b:.digits$}");
-    for t in &figures.timings {
-        let mut row = vec![t.work.clone(), format!("{:.0}", t.ours), pair(t.ours_range, 0)];
-        row.push(t.of_peak.map_or_else(|| "-".into(), |s| format!("{:.0} %", s * 100.0)));
-        match &t.rival {
-            Some(r) => row.extend([
-                r.peer.clone(),
-                format!("{:.0}", r.rate),
-                format!("{:.2}", r.ratio),
-                pair(r.ratio_range, 2),
-            ]),
-            None => row.extend(["none; give one with --peer", "-", "-", "-"].map(String::from)),
-        }
-        rows.push(row);
-    }
-    output::table(&rows);
-    let peers = if figures.peers.is_empty() { "none".into() } else { figures.peers.join("; ") };
-    eprintln!("{} on {}, medians of {} rounds; peers: {peers}", figures.model, figures.path, figures.rounds);
 }

@@ -13,6 +13,8 @@ use crate::cli::args::{Numerics, Precision};
 pub const TRANSFORMERS: &str = include_str!("../../../bench/transformers_peer.py");
 /// llama.cpp.
 pub const LLAMA: &str = include_str!("../../../bench/llama_peer.py");
+/// nnsight, in its own process on the same machine.
+pub const NNSIGHT: &str = include_str!("../../../bench/nnsight_peer.py");
 
 /// A peer in a process of its own.
 pub struct Peer {
@@ -45,6 +47,8 @@ impl Peer {
     /// Starts a script on these weights, with our precision and number of threads.
     pub fn start(python: &Path, script: &str, weights: &Path, numerics: &Numerics) -> anyhow::Result<Self> {
         let dtype = match numerics.dtype.unwrap_or_default() {
+            // Only llama.cpp has kernels for the blocks of a GGUF file.
+            Precision::F32 if numerics.keep_quantized && script == LLAMA => "kept",
             Precision::F32 => "float32",
             Precision::Bf16 => "bfloat16",
             Precision::F16 => "float16",

@@ -1,0 +1,134 @@
+//! The race: work in turns with peers on the same weights and inputs.
+
+use std::time::Instant;
+
+use serde::Serialize;
+use truenorth::engine::{Engine, Peaks, peaks};
+use truenorth::run::{Runner, Unwatched};
+use truenorth_protocol::Graph;
+
+use super::peer::{Peer, Request};
+
+/// One kind of work, how fast it went, and how fast a peer was.
+#[derive(Serialize)]
+pub struct Timing {
+    pub work: String,
+    pub tokens: usize,
+    pub ours: f64,
+    pub ours_range: [f64; 2],
+    /// The share of what the machine's f32 multiply-adds allow, and of what its memory does.
+    pub of_peak: Option<Shares>,
+    pub rival: Option<Rival>,
+}
+
+/// Shares of the machine's peaks, as its own loops reach them in the same rounds.
+#[derive(Clone, Copy, Serialize)]
+pub struct Shares {
+    /// Of f32 multiply-adds; narrower types can pass 1.
+    pub multiply_adds: f64,
+    /// Of reads from memory, if every pass of a batch reads each weight once.
+    pub reads: f64,
+}
+
+#[derive(Serialize)]
+pub struct Rival {
+    pub peer: String,
+    pub rate: f64,
+    pub ratio: f64,
+    pub ratio_range: [f64; 2],
+}
+
+/// Work for us, and the same for peers.
+pub struct Task<'a> {
+    pub name: String,
+    pub tokens: usize,
+    pub graph: Graph,
+    pub asked: Vec<Asked<'a>>,
+    pub cost: Cost,
+}
+
+/// What a peer is asked.
+pub struct Asked<'a> {
+    /// The peer's place.
+    pub peer: usize,
+    /// Whose idiom it is.
+    pub idiom: &'static str,
+    pub request: Request<'a>,
+    /// How often it is asked, where it has no way to do all at once.
+    pub times: usize,
+}
+
+/// What work takes.
+#[derive(Clone, Copy)]
+pub struct Cost {
+    /// Operations of a token in 10⁹, those of attention left out.
+    pub operations: f64,
+    /// Bytes of weights read for a token, in 10⁹.
+    pub bytes: f64,
+}
+
+/// A row for each peer, or one without any.
+pub fn race(
+    engine: &Engine,
+    peers: &mut [Peer],
+    task: &Task<'_>,
+    rounds: usize,
+) -> anyhow::Result<Vec<Timing>> {
+    let mut ours = Vec::new();
+    let mut shares: Vec<Shares> = Vec::new();
+    let mut theirs: Vec<Vec<f64>> = vec![Vec::new(); task.asked.len()];
+    let rate = |s: f64| task.tokens as f64 / s;
+    // The first round warms all sides up and is not counted.
+    for round in 0..=rounds {
+        let start = Instant::now();
+        engine.ask(task.graph.clone(), &Unwatched)?;
+        let seconds = start.elapsed().as_secs_f64();
+        let share = |p: Peaks| Shares {
+            multiply_adds: rate(seconds) * task.cost.operations / p.fma,
+            reads: rate(seconds) * task.cost.bytes / p.reads,
+        };
+        let share = peaks().map(share);
+        for (asked, taken) in task.asked.iter().zip(&mut theirs) {
+            let Some(peer) = peers.get_mut(asked.peer) else { continue };
+            let mut seconds = 0.0;
+            for _ in 0..asked.times {
+                seconds += peer.ask(&asked.request)?;
+            }
+            if round > 0 {
+                taken.push(seconds);
+            }
+        }
+        if round > 0 {
+            ours.push(seconds);
+            shares.extend(share);
+        }
+    }
+    let share = |f: fn(&Shares) -> f64| median(&shares.iter().map(f).collect::<Vec<_>>());
+    let of_peak = (!shares.is_empty())
+        .then(|| Shares { multiply_adds: share(|s| s.multiply_adds), reads: share(|s| s.reads) });
+    let row = |rival| Timing {
+        work: task.name.clone(),
+        tokens: task.tokens,
+        ours: rate(median(&ours)),
+        ours_range: range(&ours.iter().map(|s| rate(*s)).collect::<Vec<_>>()),
+        of_peak,
+        rival,
+    };
+    if theirs.is_empty() {
+        return Ok(vec![row(None)]);
+    }
+    let rival = |(asked, theirs): (&Asked<'_>, &Vec<f64>)| {
+        let ratios: Vec<f64> = ours.iter().zip(theirs).map(|(o, t)| t / o).collect();
+        let (peer, rate) = (asked.idiom.to_owned(), rate(median(theirs)));
+        row(Some(Rival { peer, rate, ratio: median(&ratios), ratio_range: range(&ratios) }))
+    };
+    Ok(task.asked.iter().zip(&theirs).map(rival).collect())
+}
+
+pub fn median(values: &[f64]) -> f64 {
+    truenorth::math::quantile(values, 0.5).unwrap_or(f64::NAN)
+}
+
+fn range(values: &[f64]) -> [f64; 2] {
+    [values.iter().copied().fold(f64::INFINITY, f64::min), values.iter().copied().fold(0.0, f64::max)]
+}
