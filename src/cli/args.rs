@@ -83,8 +83,8 @@ pub struct Service {
 /// Precision and threads.
 #[derive(Args, Clone, Debug)]
 pub struct Numerics {
-    /// Precision of weights and products, f32 by default; the residual stream, norms and softmax
-    /// stay f32.
+    /// Precision of weights and products, f32 by default (bf16 on a CUDA device); the residual stream, norms
+    /// and softmax stay f32.
     #[arg(long, value_enum)]
     pub dtype: Option<Precision>,
     /// Keeps quantized GGUF weights quantized: less memory, other rounding.

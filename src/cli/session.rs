@@ -67,10 +67,11 @@ pub fn open_model(
     }
     let resolved = resolve(spec, common)?;
     let options = EngineOptions {
-        precision: match numerics.dtype.unwrap_or_default() {
-            args::Precision::F32 => Precision::F32,
-            args::Precision::Bf16 => Precision::Bf16,
-            args::Precision::F16 => Precision::F16,
+        precision: match numerics.dtype {
+            None => Precision::usual()?,
+            Some(args::Precision::F32) => Precision::F32,
+            Some(args::Precision::Bf16) => Precision::Bf16,
+            Some(args::Precision::F16) => Precision::F16,
         },
         keep_quantized: numerics.keep_quantized,
         ..options_of(&resolved)

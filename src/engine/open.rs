@@ -31,6 +31,14 @@ pub enum Precision {
 }
 
 impl Precision {
+    /// What is computed in where nothing else is asked for: bf16 on a CUDA device, f32 elsewhere.
+    ///
+    /// # Errors
+    /// A device that is there and can't be opened.
+    pub fn usual() -> Result<Self, EngineError> {
+        Ok(if device()?.is_cuda() { Self::Bf16 } else { Self::F32 })
+    }
+
     fn dtype(self) -> DType {
         match self {
             Self::F32 => DType::F32,

@@ -26,9 +26,6 @@ use peer::{Peer, Request};
 use race::{Asked, Cost, Task, Timing, race};
 use work::{board, decode_graph, read_graph, synthetic};
 
-/// Doses of the sweep that is timed.
-const DOSES: [f64; 9] = [-4.0, -3.0, -2.0, -1.0, 0.0, 1.0, 2.0, 3.0, 4.0];
-
 /// Times prefill (reading the last token of a block), board scoring and steered greedy decode.
 ///
 /// With `--peer PYTHON`, an interpreter that has torch, transformers and gguf, each round runs us
@@ -69,6 +66,9 @@ pub struct Bench {
     /// Sequences of a board that 16 probes are asked of; 0 leaves it out.
     #[arg(long, default_value_t = 10)]
     sequences: usize,
+    /// Doses of a sweep over 16 prompts, which peers run one by one; 0 leaves it out.
+    #[arg(long, default_value_t = 9)]
+    doses: u32,
     /// Compares what is computed with f32 on candle's operations: residuals, and greedy tokens.
     #[arg(long)]
     fidelity: bool,
@@ -181,11 +181,14 @@ impl Bench {
         }
         let some = prompts.get(..16).unwrap_or(&prompts);
         let one = prompts.get(..1).unwrap_or(&prompts);
-        for (prompts, doses) in [(one, &DOSES[..1]), (some, &DOSES[..1]), (some, &DOSES[..])] {
+        let all: Vec<f64> = (0..self.doses).map(|d| 1.0 + f64::from(d)).collect();
+        for (prompts, doses) in [(one, &[1.0][..]), (some, &[1.0]), (some, &all)] {
+            if doses.is_empty() {
+                continue;
+            }
             let rows = prompts.len() * doses.len();
             let ask = |peer: Option<usize>, idiom| {
-                let alpha = doses.first().copied().unwrap_or(0.0);
-                let request = Request::Decode { prompts, steps: self.steps, layer, alpha };
+                let request = Request::Decode { prompts, steps: self.steps, layer, alpha: 1.0 };
                 peer.map(|peer| Asked { peer, idiom, request, times: doses.len() })
             };
             let asked = [
@@ -216,8 +219,11 @@ impl Bench {
         let head = f64::from(logits) * f64::from(engine.info().hidden);
         let weights = engine.block_weights() as f64 * f64::from(blocks) + head;
         let each = match self.numerics.dtype.unwrap_or_default() {
-            Precision::F32 => 4.0,
-            Precision::Bf16 | Precision::F16 => 2.0,
+            // A byte, and for each 32 of them a factor and an offset.
+            Precision::F32 if self.numerics.keep_quantized => 1.25,
+            Precision::Bf16 => 2.0,
+            // Panels hold f16 as f32.
+            Precision::F32 | Precision::F16 => 4.0,
         };
         Cost { operations: 2e-9 * weights, bytes: 1e-9 * weights * each / together.max(1) as f64 }
     }
