@@ -216,6 +216,37 @@ fn prompts_that_begin_alike_and_are_pushed_apart_are_as_each_alone() {
 }
 
 #[test]
+fn an_edit_past_the_last_read_changes_no_row_of_it() {
+    for folder in families() {
+        let engine = engine(&folder);
+        let prompts = alike(engine.info().vocab);
+        let alphas: Vec<f64> = (0..prompts.len()).map(|p| p as f64).collect();
+        for last in [Site::Embed, Site::ResidPre(1), Site::AttnOut(1)] {
+            let ask = |edited: bool| {
+                let mut b = Builder::new();
+                let group = b.tokens(prompts.clone());
+                if edited {
+                    let d = b.constant(Tensor::vector(&vec![1.0; engine.info().hidden as usize]));
+                    b.add(group, Site::ResidPost(1), WriteAt::All, Steps::ALL, d, &alphas);
+                }
+                for (i, (site, at)) in
+                    [(Site::Embed, ReadAt::All), (last, ReadAt::Last), (last, ReadAt::Index(1))]
+                        .into_iter()
+                        .enumerate()
+                {
+                    let value = b.read(group, site, at);
+                    b.save(format!("{i}"), value);
+                }
+                by_prompt(&engine.ask(b.finish(), &Unwatched).unwrap(), prompts.len())
+            };
+            for (got, want) in ask(true).iter().flatten().zip(ask(false).iter().flatten()) {
+                assert!(relative(got, want) < 1e-5, "{} {last}", folder.display());
+            }
+        }
+    }
+}
+
+#[test]
 fn prompts_that_begin_alike_read_as_each_alone() {
     for folder in families() {
         let engine = engine(&folder);

@@ -286,11 +286,16 @@ impl Need {
 
     /// The last block that is run for this, of a model with `layers` blocks.
     pub(super) fn last_block(&self, layers: usize) -> Option<usize> {
-        match self.last {
-            Site::Embed => None,
-            Site::ResidPre(l) => (l as usize).checked_sub(1),
-            Site::FinalNorm | Site::Logits => layers.checked_sub(1),
-            other => other.layer().map(|l| l as usize),
-        }
+        last_block(self.last, layers)
+    }
+}
+
+/// The last block that is run up to a site, of a model with `layers` blocks.
+pub(super) fn last_block(site: Site, layers: usize) -> Option<usize> {
+    match site {
+        Site::Embed => None,
+        Site::ResidPre(l) => (l as usize).checked_sub(1),
+        Site::FinalNorm | Site::Logits => layers.checked_sub(1),
+        other => other.layer().map(|l| l as usize),
     }
 }

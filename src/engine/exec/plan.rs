@@ -5,6 +5,8 @@ use std::collections::HashMap;
 use truenorth_protocol::graph::{NodeId, Op, Sampling};
 use truenorth_protocol::{Checked, Graph, ReadAt, Site, WriteAt};
 
+use super::super::layout::last_block;
+
 /// The work of one group.
 pub(super) struct GroupPlan<'a> {
     /// Live reads and writes by site, as their places in the graph, in its order.
@@ -91,8 +93,9 @@ impl<'a> GroupPlan<'a> {
             }
             _ => None,
         };
-        let last = self.reach(graph, 0, layers).last.layer().unwrap_or(layers.saturating_sub(1));
-        self.at_site.values().flatten().filter_map(parting).fold(last, u32::min) as usize
+        let last = last_block(self.reach(graph, 0, layers).last, layers as usize).unwrap_or(0);
+        let first = self.at_site.values().flatten().filter_map(parting).min();
+        first.map_or(last, |blocks| last.min(blocks as usize))
     }
 
     /// How far a pass must go.
@@ -196,6 +199,9 @@ mod tests {
         // The last block is that of the read.
         assert_eq!(shared(Site::ResidPost(1), WriteAt::All, Site::ResidPost(1)), 1);
         assert_eq!(shared(Site::FinalNorm, WriteAt::All, Site::Logits), 3);
+        // What enters a block is what the one before it leaves.
+        assert_eq!(shared(Site::ResidPost(2), WriteAt::All, Site::ResidPre(2)), 1);
+        assert_eq!(shared(Site::ResidPost(2), WriteAt::All, Site::Embed), 0);
     }
 
     #[test]
