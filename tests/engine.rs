@@ -159,8 +159,8 @@ fn alike(vocab: u32) -> Vec<Vec<u32>> {
     prompts
 }
 
-/// Pushes each prompt its own way, reads around the push and generates; a prompt's numbers, its text's
-/// last.
+/// Pushes each prompt its own way, reads around the push and generates; each prompt's numbers, those of what
+/// it wrote last.
 fn pushed(
     engine: &Engine,
     prompts: &[Vec<u32>],

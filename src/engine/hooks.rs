@@ -5,7 +5,7 @@ use truenorth_protocol::Site;
 
 use super::error::{EngineError, backend};
 use super::layout::{Row, Rows};
-use super::split::select_rows;
+use super::split::{gather, select_rows};
 
 /// Whether to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,12 +82,6 @@ impl Value {
 }
 
 impl Activation<'_> {
-    /// Where this is.
-    #[must_use]
-    pub fn site(&self) -> Site {
-        self.site
-    }
-
     /// What the rows are. In the last block and after it, these may be fewer than the batch's.
     #[must_use]
     pub fn rows(&self) -> &Rows {
@@ -162,10 +156,7 @@ impl Activation<'_> {
             return self.to_vec();
         }
         match &self.value {
-            Value::Host { values, width } => {
-                let row = |r: &usize| values.get(r * width..(r + 1) * width).unwrap_or(&[]);
-                Ok(rows.iter().flat_map(row).copied().collect())
-            }
+            Value::Host { values, width } => Ok(gather(values, rows, *width)),
             Value::Device(tensor) => select_rows(tensor, rows)
                 .and_then(|t| t.flatten_all()?.to_vec1())
                 .map_err(self.failed("a copy")),

@@ -20,6 +20,7 @@ pub struct Batch {
     /// For each part the part that comes before it in its context.
     parents: Vec<Option<usize>>,
     seen: BTreeSet<usize>,
+    branched: bool,
     shared: Option<Box<Shared>>,
 }
 
@@ -95,6 +96,11 @@ impl Batch {
         self.parents.iter().any(Option::is_some)
     }
 
+    /// Says that sequences are branches of prompts, which may share them.
+    pub(super) fn of_branches(self) -> Self {
+        Self { branched: true, ..self }
+    }
+
     /// Computes a tree in place of this batch for its first blocks.
     pub(super) fn share(&mut self, shared: Shared) {
         self.shared = Some(Box::new(shared));
@@ -150,6 +156,7 @@ pub struct Rows {
     rows: Vec<Row>,
     parts: Vec<(usize, Range<usize>)>,
     parents: Vec<Option<usize>>,
+    branched: bool,
 }
 
 impl Rows {
@@ -163,7 +170,7 @@ impl Rows {
                 range.enumerate().map(move |(i, token)| row(seq, token, start + i))
             })
             .collect();
-        Self { rows, parts: batch.parts.clone(), parents: batch.parents.clone() }
+        Self { rows, parts: batch.parts.clone(), parents: batch.parents.clone(), branched: batch.branched }
     }
 
     /// Those of the rows with these ascending indices, and what was left of each sequence.
@@ -171,7 +178,12 @@ impl Rows {
         let rows = kept.iter().filter_map(|i| self.rows.get(*i).copied()).collect();
         let below = |n: usize| kept.partition_point(|i| *i < n);
         let parts = self.parts.iter().map(|(seq, r)| (*seq, below(r.start)..below(r.end))).collect();
-        Self { rows, parts, parents: self.parents.clone() }
+        Self { rows, parts, parents: self.parents.clone(), branched: self.branched }
+    }
+
+    /// Whether sequences are branches of prompts.
+    pub(super) fn branched(&self) -> bool {
+        self.branched
     }
 
     /// How many rows.

@@ -3,7 +3,7 @@
 use truenorth_protocol::draws::Draws;
 
 use super::error::EngineError;
-use crate::math::log_sum_exp;
+use crate::math::{largest, log_sum_exp};
 
 /// A chosen token.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -83,7 +83,7 @@ impl Sampler {
 
     /// Inverts the cumulative distribution at a uniform number.
     fn draw(&mut self, logits: &[f32]) -> Option<usize> {
-        let max = max(logits);
+        let max = f64::from(largest(logits));
         let weight = |l: &f32| ((f64::from(*l) - max) / self.temperature).exp();
         let mut candidates: Vec<(usize, f64)> = logits.iter().map(weight).enumerate().collect();
         let mut total: f64 = candidates.iter().map(|c| c.1).sum();
@@ -127,21 +127,6 @@ fn nucleus(candidates: &mut Vec<(usize, f64)>, total: f64, share: f64) -> f64 {
 /// The largest logit; ties go to the lowest id.
 #[must_use]
 pub fn greedy(logits: &[f32]) -> Option<usize> {
-    let most = most(logits);
+    let most = largest(logits);
     logits.iter().position(|l| *l == most)
-}
-
-/// The largest of the logits, in lanes that a compiler can make vectors of.
-fn most(logits: &[f32]) -> f32 {
-    let (whole, rest) = logits.as_chunks::<16>();
-    let more = |m: f32, x: f32| if x > m { x } else { m };
-    let mut lanes = [f32::NEG_INFINITY; 16];
-    for chunk in whole {
-        lanes.iter_mut().zip(chunk).for_each(|(m, x)| *m = more(*m, *x));
-    }
-    lanes.into_iter().chain(rest.iter().copied()).fold(f32::NEG_INFINITY, more)
-}
-
-fn max(logits: &[f32]) -> f64 {
-    f64::from(most(logits))
 }

@@ -21,12 +21,20 @@ fn pick_rows(weight: &Weight, rows: &[usize]) -> Result<Weight> {
             let (all, width) = q.shape().dims2()?;
             let bytes = q.data()?;
             let row = bytes.len() / all.max(1);
-            let picked: Vec<u8> =
-                rows.iter().flat_map(|r| bytes.get(r * row..(r + 1) * row).unwrap_or(&[])).copied().collect();
+            let picked = gather(&bytes, rows, row);
             let storage = QStorage::from_data(Cow::Owned(picked), &q.device(), q.dtype())?;
             Ok(Weight::Quantized(Arc::new(QTensor::new(storage, (rows.len(), width))?)))
         }
     }
+}
+
+/// Rows of `width` numbers, one after the other; as many as there are.
+pub(super) fn gather<T: Copy>(all: &[T], rows: &[usize], width: usize) -> Vec<T> {
+    let mut picked = Vec::with_capacity(rows.len() * width);
+    for row in rows {
+        picked.extend_from_slice(all.get(row * width..(row + 1) * width).unwrap_or(&[]));
+    }
+    picked
 }
 
 /// Rows of a tensor; a view where they are neighbours.

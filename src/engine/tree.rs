@@ -106,7 +106,7 @@ impl Branches {
         for (seq, run) in self.runs.iter().enumerate() {
             batch.push_after(run.parent, seq, &run.tokens)?;
         }
-        Ok(batch)
+        Ok(batch.of_branches())
     }
 
     /// The prompts as a batch, numbered from 0, of which the first `blocks` blocks compute the tree;

@@ -78,19 +78,26 @@ pub(crate) fn along(
     )
 }
 
+/// The largest of some numbers, in lanes that a compiler can make vectors of.
+#[inline(always)]
+pub(crate) fn largest(x: &[f32]) -> f32 {
+    let (whole, rest) = x.as_chunks::<16>();
+    let more = |m: f32, x: f32| if x > m { x } else { m };
+    let mut lanes = [f32::NEG_INFINITY; 16];
+    for chunk in whole {
+        lanes.iter_mut().zip(chunk).for_each(|(m, x)| *m = more(*m, *x));
+    }
+    lanes.into_iter().chain(rest.iter().copied()).fold(f32::NEG_INFINITY, more)
+}
+
 /// `ln Σ eˣ`, in f64.
 pub(crate) fn log_sum_exp(x: &[f32]) -> f64 {
     const LANES: usize = 8;
     Arch::new().dispatch(
         #[inline(always)]
         || {
+            let max = f64::from(largest(x));
             let (whole, rest) = x.as_chunks::<LANES>();
-            let more = |m: f32, x: f32| if x > m { x } else { m };
-            let mut most = [f32::NEG_INFINITY; LANES];
-            for chunk in whole {
-                most.iter_mut().zip(chunk).for_each(|(m, x)| *m = more(*m, *x));
-            }
-            let max = f64::from(most.into_iter().chain(rest.iter().copied()).fold(f32::NEG_INFINITY, more));
             let mut sums = [0.0; LANES];
             for chunk in whole {
                 sums.iter_mut().zip(chunk).for_each(|(s, x)| *s += exp(f64::from(*x) - max));

@@ -22,7 +22,7 @@ mod specificity;
 pub use bootstrap::{Bootstrap, cluster_bootstrap};
 pub use describe::{mean, quantile, standard_deviation};
 pub use error::MathError;
-pub(crate) use exponential::{along, log_sum_exp};
+pub(crate) use exponential::{along, largest, log_sum_exp};
 pub use gram::{RowSpace, solve_positive_definite, symmetric_eigen};
 pub use hypothesis::{
     Alternative, ChangePoint, Kappa, Method, Proportion, SignAgreement, Tested, binomial_test, change_point,

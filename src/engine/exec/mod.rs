@@ -188,12 +188,6 @@ impl<'g> Run<'_, 'g> {
             None => Batch::of(prompts),
         }
         .map_err(failed)?;
-        // The first site at which prompts have rows of their own.
-        let parting = match batch.shared() {
-            Some(_) => Some(Site::ResidPost(shared as u32 - 1)),
-            None if only_reads => None,
-            None => Some(Site::Embed),
-        };
         let mut passed: usize = prompts.iter().map(Vec::len).sum();
         drawn.start(chunk.len());
         for step in 0..steps {
@@ -217,8 +211,7 @@ impl<'g> Run<'_, 'g> {
                 group: self.group,
                 chunk: chunk.clone(),
                 active: &active,
-                branches: branches.as_ref().filter(|_| step == 0),
-                parting,
+                branches: branches.as_ref(),
                 step,
             };
             let logits =

@@ -29,10 +29,8 @@ pub(super) struct Pass<'a, 'g> {
     pub chunk: Range<usize>,
     /// The sequences that run in this pass, ascending.
     pub active: &'a [usize],
-    /// Where the sequences' tokens are, if they share their beginnings.
+    /// Where prompts' tokens are while they share their beginnings.
     pub branches: Option<&'a Branches>,
-    /// The site from which on they don't.
-    pub parting: Option<Site>,
     pub step: u32,
 }
 
@@ -62,7 +60,7 @@ impl Hooks for Pass<'_, '_> {
     }
 }
 
-impl<'a, 'g> Pass<'a, 'g> {
+impl<'g> Pass<'_, 'g> {
     /// The reads and writes at a site that this pass does.
     fn due(&self, site: Site) -> impl Iterator<Item = usize> + use<'_, 'g> {
         let nodes = self.plan.at_site.get(&site).map_or(&[][..], Vec::as_slice);
@@ -84,13 +82,8 @@ impl<'a, 'g> Pass<'a, 'g> {
         self.state.prompts[self.group][self.chunk.start + seq].len()
     }
 
-    /// Where tokens are at a site, if sequences share them there.
-    fn branches(&self, site: Site) -> Option<&'a Branches> {
-        self.branches.filter(|_| self.parting.is_none_or(|parting| site.order() < parting.order()))
-    }
-
     fn read(&mut self, node: usize, at: ReadAt, x: &Activation<'_>) -> Result<(), EngineError> {
-        let branches = self.branches(x.site());
+        let branches = self.branches.filter(|_| x.rows().branched());
         let row = |seq: usize, position: usize| {
             x.rows().find(branches.map_or(seq, |b| b.at(seq, position)), position)
         };

@@ -1,5 +1,6 @@
 //! Directions beside each other: heat maps of categories and checkpoints, curves over training.
 
+use super::measured::point;
 use crate::analysis::geometry::{
     CategoryCourse, ChangePoint, Course, DirectionGeometry, GENERAL, Geometry, ProbeCell,
 };
@@ -31,14 +32,6 @@ fn null(m: &Measured) -> Null {
 
 fn cell(m: &Measured) -> Cell {
     m.interval.map_or_else(|| Cell::number(m.value, 2), |i| Cell::estimate(m.value, i.low, i.high, 2))
-}
-
-fn point(x: f64, m: &Measured) -> CurvePoint {
-    let point = CurvePoint::new(x, m.value);
-    match m.interval {
-        Some(i) => point.band(i.low, i.high),
-        None => point,
-    }
 }
 
 /// The category of `courses` with the most extreme value, by a number of it.

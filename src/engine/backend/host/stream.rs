@@ -15,6 +15,7 @@ use crate::engine::kernel::panel::{Attend, Kv, Panels, Part, act, attend, gated,
 use crate::engine::layout::Rows;
 use crate::engine::pass::Fork;
 use crate::engine::rope::Frequencies;
+use crate::engine::split::gather;
 
 /// Rows of an embedding below which threads cost more than they save.
 const SERIAL: usize = 64;
@@ -169,15 +170,6 @@ impl<'a> HostStream<'a> {
         }
         .map_err(Error::wrap)
     }
-}
-
-/// Rows of these numbers, one after the other.
-fn gather(x: &[f32], rows: &[usize], width: usize) -> Vec<f32> {
-    let mut out = Vec::with_capacity(rows.len() * width);
-    for row in rows {
-        out.extend_from_slice(x.get(row * width..(row + 1) * width).unwrap_or(&[]));
-    }
-    out
 }
 
 impl Stream for HostStream<'_> {
