@@ -67,7 +67,7 @@ impl<S: Stream> Pass<'_, S> {
         }
         self.stream.logits().map_err(backend("the logits"))?;
         self.visit(Site::Logits, Slot::Logits)?;
-        let tensor = match self.stream.take(Slot::Logits) {
+        let tensor = match self.stream.take(Slot::Logits).map_err(backend("the logits"))? {
             host @ Value::Host { .. } => host.into_tensor(&Device::Cpu).map_err(backend("the logits"))?,
             Value::Device(tensor) => tensor,
         };
@@ -149,9 +149,11 @@ impl<S: Stream> Pass<'_, S> {
     fn visit(&mut self, site: Site, slot: Slot) -> Step {
         let mut flow = Flow::Continue;
         if self.hooks.wants(site) {
-            let mut x = Activation { site, value: self.stream.take(slot), rows: &self.rows };
+            let failed = || backend(format!("`{site}`"));
+            let value = self.stream.take(slot).map_err(failed())?;
+            let mut x = Activation { site, value, rows: &self.rows };
             flow = self.hooks.at(site, &mut x)?;
-            self.stream.put(slot, x.value).map_err(backend(format!("`{site}`")))?;
+            self.stream.put(slot, x.value).map_err(failed())?;
         }
         if site.order() >= self.need.last.order() {
             flow = Flow::Stop;

@@ -139,7 +139,7 @@ pub(super) trait Stream {
     fn logits(&mut self) -> Result<()>;
 
     /// Hands a value out. It has to be put back, or another of its shape.
-    fn take(&mut self, slot: Slot) -> Value;
+    fn take(&mut self, slot: Slot) -> Result<Value>;
 
     /// Puts a value back.
     fn put(&mut self, slot: Slot, value: Value) -> Result<()>;

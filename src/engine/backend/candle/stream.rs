@@ -220,14 +220,14 @@ impl Stream for CandleStream<'_> {
         Ok(())
     }
 
-    fn take(&mut self, slot: Slot) -> Value {
+    fn take(&mut self, slot: Slot) -> Result<Value> {
         let taken = match slot {
             Slot::Stream => None,
             Slot::Added => self.added.take(),
             Slot::Logits => self.logits.take(),
         };
         // A tensor is a reference: what stays behind costs nothing.
-        Value::Device(taken.unwrap_or_else(|| self.x.clone()))
+        Ok(Value::Device(taken.unwrap_or_else(|| self.x.clone())))
     }
 
     fn put(&mut self, slot: Slot, value: Value) -> Result<()> {

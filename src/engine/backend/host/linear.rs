@@ -5,7 +5,8 @@ use std::sync::Arc;
 use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{CpuStorage, DType, Device, Error, Result, Storage, Tensor};
 
-use crate::engine::kernel::panel::{Block, Job, Panels, layer_norm, products, rms_norm};
+use crate::engine::config::Act;
+use crate::engine::kernel::panel::{Affine, Block, Job, Panels, Then, gated, layer_norm, products, rms_norm};
 use crate::engine::load::Weight;
 
 /// `x Wᵀ + b`
@@ -14,6 +15,31 @@ pub(in crate::engine) struct Linear {
     pub(super) panels: Arc<Panels>,
     /// `[out]`
     pub(super) bias: Option<Vec<f32>>,
+}
+
+impl Linear {
+    fn affine(&self) -> Affine<'_> {
+        Affine { w: &self.panels, bias: self.bias.as_deref() }
+    }
+
+    /// Numbers of a row that is multiplied.
+    pub(super) fn inputs(&self) -> usize {
+        self.panels.inputs()
+    }
+
+    /// Numbers of a row of results.
+    pub(super) fn outputs(&self) -> usize {
+        self.panels.outputs()
+    }
+
+    fn job<'a>(&'a self, then: Then<'a>, y: &'a mut [f32]) -> Job<'a> {
+        Job { of: self.affine(), then, y, onto: false }
+    }
+
+    /// Writes the product, or adds it to what is there.
+    pub(super) fn forward(&self, x: &[f32], rows: usize, y: &mut [f32], onto: bool) -> Result<()> {
+        products(x, rows, &mut [Job { onto, ..self.job(Then::Keep, y) }]).map_err(Error::wrap)
+    }
 }
 
 /// A norm of stretches of a row.
@@ -36,28 +62,40 @@ impl Norm {
     }
 }
 
-/// Products of the same rows, together as far as their weights are of one kind. Each result becomes
-/// `[rows, out]`.
-pub(super) fn linears<const N: usize>(
-    x: &[f32],
-    rows: usize,
-    each: [(&Linear, &mut Vec<f32>); N],
-) -> Result<()> {
-    let mut jobs: Vec<Job> = each
-        .into_iter()
-        .map(|(l, y)| {
-            y.resize(rows * l.panels.outputs(), 0.0);
-            Job { w: &l.panels, y, bias: l.bias.as_deref() }
-        })
-        .collect();
+/// Products of the same rows, `[rows, out]` each, together as far as their weights are of one kind.
+pub(super) fn linears(x: &[f32], rows: usize, each: Vec<(&Linear, &mut [f32])>) -> Result<()> {
+    let mut jobs: Vec<Job> = each.into_iter().map(|(l, y)| l.job(Then::Keep, y)).collect();
     let mut rest = &mut jobs[..];
-    while let Some(first) = rest.first().map(|j| j.w) {
-        let alike = rest.iter().take_while(|j| j.w.goes_with(first)).count().max(1);
+    while let Some(first) = rest.first().map(|j| j.of.w) {
+        let alike = rest.iter().take_while(|j| j.of.w.goes_with(first)).count().max(1);
         let (here, others) = rest.split_at_mut(alike);
         products(x, rows, here).map_err(Error::wrap)?;
         rest = others;
     }
     Ok(())
+}
+
+/// `act(gate(x)) · up(x)`, or `act(up(x))` where there is no gate, into `y`.
+pub(super) fn activated(
+    x: &[f32],
+    rows: usize,
+    act: Act,
+    gate: Option<&Linear>,
+    up: &Linear,
+    y: &mut Vec<f32>,
+) -> Result<()> {
+    y.resize(rows * up.outputs(), 0.0);
+    let then = match gate {
+        None => Then::Act(act),
+        Some(gate) if gate.panels.goes_with(&up.panels) => Then::Gate(act, gate.affine()),
+        // Weights of two kinds, which one kernel does not read.
+        Some(gate) => {
+            let mut factor = vec![0.0; y.len()];
+            linears(x, rows, vec![(gate, &mut *y), (up, &mut factor)])?;
+            return gated(act, y, &factor).map_err(Error::wrap);
+        }
+    };
+    products(x, rows, &mut [up.job(then, y)]).map_err(Error::wrap)
 }
 
 /// Packs a matrix in the type it has: f16 as f32, and blocks that there is no kernel for as f32.

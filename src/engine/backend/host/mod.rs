@@ -1,5 +1,6 @@
 //! Panels and slices in host memory: what CPUs with AVX2 or AVX-512 compute with.
 
+mod groups;
 mod linear;
 mod stream;
 

@@ -1,17 +1,20 @@
 //! The steps of a pass over slices. Buffers are kept from block to block.
 
+use std::ops::Range;
+
 use candle_core::{Device, Error, Result};
 use rayon::prelude::*;
 
 use super::super::{Net, Slot, Stream};
 use super::Host;
-use super::linear::{Norm, linears};
+use super::groups::by_groups;
+use super::linear::{Norm, activated, linears};
 use crate::engine::block::Block;
 use crate::engine::cache::Cache;
 use crate::engine::config::Config;
 use crate::engine::error::{EngineError, backend};
 use crate::engine::hooks::Value;
-use crate::engine::kernel::panel::{Attend, Kv, Panels, Part, act, attend, gated, rope, softcap};
+use crate::engine::kernel::panel::{Attend, Kv, Panels, Part, attend, rope, softcap};
 use crate::engine::layout::Rows;
 use crate::engine::pass::Fork;
 use crate::engine::rope::Frequencies;
@@ -19,6 +22,15 @@ use crate::engine::split::gather;
 
 /// Rows of an embedding below which threads cost more than they save.
 const SERIAL: usize = 64;
+
+/// What a block adds to the stream.
+#[derive(Clone, Copy)]
+enum Owed {
+    /// What its attention gathered, by its output matrix.
+    Attention(usize),
+    /// Its MLP.
+    Mlp(usize),
+}
 
 /// A pass over slices.
 pub(in crate::engine) struct HostStream<'a> {
@@ -31,8 +43,6 @@ pub(in crate::engine) struct HostStream<'a> {
     angles: Vec<[Vec<f32>; 2]>,
     /// `[rows, hidden]`
     x: Vec<f32>,
-    /// The stream normed, which attention or MLP reads.
-    input: Vec<f32>,
     /// What entered the block, where the MLP reads that.
     entered: Vec<f32>,
     q: Vec<f32>,
@@ -40,11 +50,11 @@ pub(in crate::engine) struct HostStream<'a> {
     v: Vec<f32>,
     /// Whether `q` is of this block already.
     asked: bool,
-    /// What attention gathered, or the MLP's gates.
+    /// What attention gathered.
     mid: Vec<f32>,
-    up: Vec<f32>,
-    /// Takes what a norm makes, to be swapped with what it read.
-    spare: Vec<f32>,
+    /// What is to be added to the stream, computed when it is asked for.
+    owed: Option<Owed>,
+    /// What was to be added and has been asked for by itself.
     added: Vec<f32>,
     logits: Vec<f32>,
     /// Keys and values of each part of the batch, where there is no cache.
@@ -89,15 +99,13 @@ impl<'a> HostStream<'a> {
             positions: Vec::new(),
             angles: Vec::new(),
             x,
-            input: Vec::new(),
             entered: Vec::new(),
             q: Vec::new(),
             k: Vec::new(),
             v: Vec::new(),
             asked: false,
             mid: Vec::new(),
-            up: Vec::new(),
-            spare: Vec::new(),
+            owed: None,
             added: Vec::new(),
             logits: Vec::new(),
             own: Vec::new(),
@@ -108,43 +116,83 @@ impl<'a> HostStream<'a> {
         self.net.blocks.get(layer).ok_or_else(|| Error::Msg(format!("no block {layer}")))
     }
 
-    /// Norms queries or keys, and rotates them.
-    fn turn(
-        &mut self,
-        layer: usize,
-        norm: Option<&Norm>,
-        which: fn(&mut Self) -> &mut Vec<f32>,
-    ) -> Result<()> {
-        let mut y = std::mem::take(which(self));
-        if let Some(norm) = norm {
-            norm.forward(&y, &mut self.spare)?;
-            std::mem::swap(&mut y, &mut self.spare);
-        }
-        if let Some([cos, sin]) = self.config.blocks.get(layer).and_then(|b| self.angles.get(b.rope)) {
-            rope(&mut y, cos, sin, self.rows, self.config.head_dim).map_err(Error::wrap)?;
-        }
-        *which(self) = y;
-        Ok(())
+    /// Norms the stream, and computes queries, or keys and values of it, or all three.
+    fn project(&mut self, layer: usize, queries: bool, held: bool) -> Result<()> {
+        let block = self.block(layer)?;
+        let angles = self.config.blocks.get(layer).and_then(|b| self.angles.get(b.rope));
+        let (dim, hidden) = (self.config.head_dim, self.config.hidden);
+        let mut all = [&mut self.q, &mut self.k, &mut self.v].map(std::mem::take);
+        let wanted = [(queries, &block.q), (held, &block.k), (held, &block.v)];
+        let slices = {
+            let mut each = wanted.into_iter();
+            all.each_mut().map(|y| match each.next() {
+                Some((true, l)) => {
+                    y.resize(self.rows * l.outputs(), 0.0);
+                    &mut y[..]
+                }
+                _ => &mut [],
+            })
+        };
+        let done = by_groups(self.rows, slices, |rows, [q, k, v], room| {
+            let x = normed(block.attn_norm.as_ref(), part(&self.x, &rows, hidden), &mut room.input)?;
+            let each = [(&block.q, &mut *q), (&block.k, &mut *k), (&block.v, v)];
+            linears(x, rows.len(), each.into_iter().filter(|(_, y)| !y.is_empty()).collect())?;
+            for (y, norm) in [(q, &block.q_norm), (k, &block.k_norm)] {
+                if let Some(norm) = norm {
+                    norm.forward(y, &mut room.mid)?;
+                    y.copy_from_slice(&room.mid);
+                }
+                if let Some([cos, sin]) = angles {
+                    let pairs = cos.len() / self.rows;
+                    let (cos, sin) = (part(cos, &rows, pairs), part(sin, &rows, pairs));
+                    rope(y, cos, sin, rows.len(), dim).map_err(Error::wrap)?;
+                }
+            }
+            Ok(())
+        });
+        [self.q, self.k, self.v] = all;
+        done
     }
 
-    fn project(&mut self, layer: usize, queries: bool) -> Result<()> {
+    /// Computes what is owed, if anything is, and adds it to the stream or leaves it by itself.
+    fn pay(&mut self, onto: bool) -> Result<()> {
+        let Some(owed) = self.owed.take() else { return Ok(()) };
+        let (Owed::Attention(layer) | Owed::Mlp(layer)) = owed;
         let block = self.block(layer)?;
-        match &block.attn_norm {
-            Some(norm) => norm.forward(&self.x, &mut self.input)?,
-            None => self.input.clone_from(&self.x),
-        }
-        if self.config.parallel {
-            self.entered.clone_from(&self.x);
-        }
-        let (k, v) = ((&block.k, &mut self.k), (&block.v, &mut self.v));
-        if queries {
-            linears(&self.input, self.rows, [(&block.q, &mut self.q), k, v])?;
-            self.turn(layer, block.q_norm.as_ref(), |s| &mut s.q)?;
-        } else {
-            linears(&self.input, self.rows, [k, v])?;
-        }
-        self.asked = queries;
-        self.turn(layer, block.k_norm.as_ref(), |s| &mut s.k)
+        let (hidden, act) = (self.config.hidden, self.config.act);
+        let target = if onto { &mut self.x } else { &mut self.added };
+        let mut y = std::mem::take(target);
+        y.resize(self.rows * hidden, 0.0);
+        let (x, mid, entered, parallel) = (&self.x, &self.mid, &self.entered, self.config.parallel);
+        let done = by_groups(self.rows, [&mut y], |rows, [y], room| {
+            let (post, last, x) = match owed {
+                Owed::Attention(_) => (&block.attn_post, &block.out, part(mid, &rows, block.out.inputs())),
+                Owed::Mlp(_) => {
+                    let from = if parallel {
+                        part(entered, &rows, hidden)
+                    } else if onto {
+                        &*y
+                    } else {
+                        part(x, &rows, hidden)
+                    };
+                    let x = normed(block.mlp_norm.as_ref(), from, &mut room.input)?;
+                    activated(x, rows.len(), act, block.gate.as_ref(), &block.up, &mut room.mid)?;
+                    (&block.mlp_post, &block.down, &room.mid[..])
+                }
+            };
+            let Some(post) = post else { return last.forward(x, rows.len(), y, onto) };
+            room.added.resize(y.len(), 0.0);
+            last.forward(x, rows.len(), &mut room.added, false)?;
+            post.forward(&room.added, &mut room.input)?;
+            if onto {
+                y.iter_mut().zip(&room.input).for_each(|(y, a)| *y += a);
+            } else {
+                y.copy_from_slice(&room.input);
+            }
+            Ok(())
+        });
+        *if onto { &mut self.x } else { &mut self.added } = y;
+        done
     }
 
     /// Appends the keys and values of every part to those of its own.
@@ -152,13 +200,11 @@ impl<'a> HostStream<'a> {
         let width = self.config.kv_width();
         let parts: Vec<_> = rows.parts().map(|(_, r)| r).collect();
         if self.own.is_empty() {
-            let kv = |part: &std::ops::Range<usize>| {
-                Kv::new(self.config.kv_heads, self.config.head_dim, part.len())
-            };
+            let kv = |part: &Range<usize>| Kv::new(self.config.kv_heads, self.config.head_dim, part.len());
             self.own = parts.iter().map(kv).collect();
         }
         let (k, v) = (&self.k, &self.v);
-        let one = |(kv, part): (&mut Kv, &std::ops::Range<usize>)| {
+        let one = |(kv, part): (&mut Kv, &Range<usize>)| {
             let here = part.start * width..part.end * width;
             kv.truncate(0);
             kv.append(k.get(here.clone()).unwrap_or(&[]), v.get(here).unwrap_or(&[]))
@@ -188,7 +234,11 @@ impl Stream for HostStream<'_> {
         cache: Option<&mut Cache>,
     ) -> std::result::Result<(), EngineError> {
         let failed = || backend(format!("keys of block {layer}"));
-        self.project(layer, queries).map_err(failed())?;
+        if self.config.parallel {
+            self.entered.clone_from(&self.x);
+        }
+        self.project(layer, queries, true).map_err(failed())?;
+        self.asked = queries;
         let Some(cache) = cache else { return self.hold(rows).map_err(failed()) };
         let width = self.config.kv_width();
         for (seq, part) in rows.parts() {
@@ -221,7 +271,7 @@ impl Stream for HostStream<'_> {
 
     fn keep(&mut self, kept: &[usize], rows: &Rows) -> Result<()> {
         let width = self.config.hidden;
-        for all in [&mut self.x, &mut self.input, &mut self.entered] {
+        for all in [&mut self.x, &mut self.entered] {
             for (to, from) in kept.iter().enumerate() {
                 // Ascending, so that nothing is overwritten that is still to move.
                 if (from + 1) * width <= all.len() {
@@ -234,10 +284,8 @@ impl Stream for HostStream<'_> {
     }
 
     fn attention(&mut self, layer: usize, rows: &Rows, cache: Option<&Cache>) -> Result<()> {
-        let block = self.block(layer)?;
         if !self.asked {
-            linears(&self.input, self.rows, [(&block.q, &mut self.q)])?;
-            self.turn(layer, block.q_norm.as_ref(), |s| &mut s.q)?;
+            self.project(layer, true, false)?;
         }
         let Some(here) = self.config.blocks.get(layer) else { candle_core::bail!("no block {layer}") };
         let held = match cache {
@@ -269,44 +317,33 @@ impl Stream for HostStream<'_> {
         self.mid.resize(self.q.len(), 0.0);
         attend(&how, &self.q, &parts, &mut self.mid).map_err(Error::wrap)?;
         self.asked = false;
-        linears(&self.mid, self.rows, [(&block.out, &mut self.added)])?;
-        self.post(block.attn_post.as_ref())
+        self.owed = Some(Owed::Attention(layer));
+        Ok(())
     }
 
     fn mlp(&mut self, layer: usize) -> Result<()> {
-        let block = self.block(layer)?;
-        let from = if self.config.parallel { &self.entered } else { &self.x };
-        match &block.mlp_norm {
-            Some(norm) => norm.forward(from, &mut self.input)?,
-            None => self.input.clone_from(from),
-        }
-        match &block.gate {
-            Some(gate) => {
-                linears(&self.input, self.rows, [(gate, &mut self.mid), (&block.up, &mut self.up)])?;
-                gated(self.config.act, &mut self.mid, &self.up).map_err(Error::wrap)?;
-            }
-            None => {
-                linears(&self.input, self.rows, [(&block.up, &mut self.mid)])?;
-                act(self.config.act, &mut self.mid);
-            }
-        }
-        linears(&self.mid, self.rows, [(&block.down, &mut self.added)])?;
-        self.post(block.mlp_post.as_ref())
+        self.owed = Some(Owed::Mlp(layer));
+        Ok(())
     }
 
     fn add(&mut self) -> Result<()> {
+        if self.owed.is_some() {
+            return self.pay(true);
+        }
         self.x.iter_mut().zip(&self.added).for_each(|(x, a)| *x += a);
         Ok(())
     }
 
     fn final_norm(&mut self) -> Result<()> {
-        self.net.norm.forward(&self.x, &mut self.spare)?;
-        std::mem::swap(&mut self.x, &mut self.spare);
+        let mut normed = Vec::new();
+        self.net.norm.forward(&self.x, &mut normed)?;
+        self.x = normed;
         Ok(())
     }
 
     fn logits(&mut self) -> Result<()> {
-        linears(&self.x, self.rows, [(&self.net.head, &mut self.logits)])?;
+        self.logits.resize(self.rows * self.net.head.outputs(), 0.0);
+        self.net.head.forward(&self.x, self.rows, &mut self.logits, false)?;
         #[allow(clippy::cast_possible_truncation)]
         if let Some(c) = self.config.logit_softcap {
             softcap(&mut self.logits, c as f32);
@@ -314,13 +351,16 @@ impl Stream for HostStream<'_> {
         Ok(())
     }
 
-    fn take(&mut self, slot: Slot) -> Value {
+    fn take(&mut self, slot: Slot) -> Result<Value> {
+        if slot == Slot::Added {
+            self.pay(false)?;
+        }
         let (values, width) = match slot {
             Slot::Stream => (&mut self.x, self.config.hidden),
             Slot::Added => (&mut self.added, self.config.hidden),
             Slot::Logits => (&mut self.logits, self.config.vocab),
         };
-        Value::Host { values: std::mem::take(values), width }
+        Ok(Value::Host { values: std::mem::take(values), width })
     }
 
     fn put(&mut self, slot: Slot, value: Value) -> Result<()> {
@@ -337,13 +377,14 @@ impl Stream for HostStream<'_> {
     }
 }
 
-impl HostStream<'_> {
-    /// Norms what is to be added, where the family does.
-    fn post(&mut self, norm: Option<&Norm>) -> Result<()> {
-        if let Some(norm) = norm {
-            norm.forward(&self.added, &mut self.spare)?;
-            std::mem::swap(&mut self.added, &mut self.spare);
-        }
-        Ok(())
-    }
+/// Some rows of a matrix.
+fn part<'a>(all: &'a [f32], rows: &Range<usize>, width: usize) -> &'a [f32] {
+    all.get(rows.start * width..rows.end * width).unwrap_or(&[])
+}
+
+/// Rows after a norm, if there is one.
+fn normed<'a>(norm: Option<&Norm>, x: &'a [f32], room: &'a mut Vec<f32>) -> Result<&'a [f32]> {
+    let Some(norm) = norm else { return Ok(x) };
+    norm.forward(x, room)?;
+    Ok(room)
 }

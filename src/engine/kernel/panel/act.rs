@@ -5,12 +5,8 @@ use rayon::prelude::*;
 use super::exp::{Loop, exp, mul_add, tanh, vectors};
 use super::norm::SERIAL;
 use super::product::PanelError;
+use super::threads::threads;
 use crate::engine::config::Act;
-
-/// `x = act(x)`
-pub fn act(act: Act, x: &mut [f32]) {
-    share(x, None, act);
-}
 
 /// `gate = act(gate) · up`
 ///
@@ -18,7 +14,13 @@ pub fn act(act: Act, x: &mut [f32]) {
 /// Slices of different sizes.
 pub fn gated(act: Act, gate: &mut [f32], up: &[f32]) -> Result<(), PanelError> {
     PanelError::check("what is gated", up.len(), gate.len())?;
-    share(gate, Some(up), act);
+    if gate.len() < SERIAL || threads() == 1 {
+        here(act, gate, Some(up));
+    } else {
+        const SOME: usize = SERIAL / 4;
+        let both = gate.par_chunks_mut(SOME).zip(up.par_chunks(SOME));
+        both.for_each(|(gate, up)| here(act, gate, Some(up)));
+    }
     Ok(())
 }
 
@@ -42,20 +44,13 @@ impl Loop for Cap<'_> {
     }
 }
 
-fn share(x: &mut [f32], up: Option<&[f32]>, act: Act) {
-    let some = if x.len() < SERIAL { x.len().max(1) } else { SERIAL / 4 };
-    let one = |x: &mut [f32], up| match act {
+/// `x = act(x) · up`, on this thread alone.
+pub(super) fn here(act: Act, x: &mut [f32], up: Option<&[f32]>) {
+    match act {
         Act::Silu => vectors(Numbers::<0> { x, up }),
         Act::GeluErf => vectors(Numbers::<1> { x, up }),
         Act::GeluTanh => vectors(Numbers::<2> { x, up }),
         Act::Relu => vectors(Numbers::<3> { x, up }),
-    };
-    if some >= x.len() {
-        return one(x, up);
-    }
-    match up {
-        None => x.par_chunks_mut(some).for_each(|x| one(x, None)),
-        Some(up) => x.par_chunks_mut(some).zip(up.par_chunks(some)).for_each(|(x, up)| one(x, Some(up))),
     }
 }
 

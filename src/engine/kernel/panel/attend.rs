@@ -219,15 +219,15 @@ unsafe fn score<K: Kernel>(
             unsafe {
                 let tile = Tile {
                     x: x.add(c * held * K::STRIDE).cast(),
+                    part: 0,
+                    held: std::ptr::null(),
                     w: keys.as_ptr().add((half * dim + from) * 2),
                     side: std::ptr::null(),
                     steps: CHUNK.min(dim - from),
                     y: scores.as_mut_ptr().add(half * OUTPUTS),
                     stride: K::STRIDE,
-                    cols: OUTPUTS,
                     lead: false,
                     fresh: c == 0,
-                    alone: false,
                 };
                 k.tile(rows, &tile);
             }
@@ -254,15 +254,15 @@ unsafe fn weigh<K: Kernel>(
         unsafe {
             let tile = Tile {
                 x: weights.as_ptr().cast(),
+                part: 0,
+                held: std::ptr::null(),
                 w: values.as_ptr().add(part * KEYS * 2),
                 side: std::ptr::null(),
                 steps: keys,
                 y: sums.as_mut_ptr().add(part * OUTPUTS),
                 stride: wide,
-                cols: OUTPUTS,
                 lead: false,
                 fresh: false,
-                alone: false,
             };
             k.tile(rows, &tile);
         }

@@ -6,14 +6,6 @@ use std::arch::x86_64::*;
 use super::kernel::{Kernel, Tile};
 use super::stage;
 
-/// The lanes of the two vectors of a row of results that there are.
-#[inline]
-pub(super) fn masks(cols: usize) -> [__mmask16; 2] {
-    let bits = if cols >= 32 { u32::MAX } else { (1 << cols) - 1 };
-    #[allow(clippy::cast_possible_truncation)]
-    [bits as __mmask16, (bits >> 16) as __mmask16]
-}
-
 /// Calls a function that is generic over the rows of a tile.
 macro_rules! by_rows {
     ($rows:expr, $f:ident, $tile:expr, $($r:literal)*) => {
@@ -78,7 +70,7 @@ impl Kernel for Wide {
 
 /// The results a tile starts from.
 #[target_feature(enable = "avx512f")]
-unsafe fn begin<const R: usize>(t: &Tile) -> [[__m512; 2]; R] {
+pub(super) unsafe fn begin<const R: usize>(t: &Tile) -> [[__m512; 2]; R] {
     let mut acc = [[_mm512_setzero_ps(); 2]; R];
     for r in R..2 * R {
         let y = t.y.wrapping_add(r * t.stride);
@@ -86,12 +78,11 @@ unsafe fn begin<const R: usize>(t: &Tile) -> [[__m512; 2]; R] {
         _mm_prefetch::<_MM_HINT_ET0>(y.wrapping_add(16).cast());
     }
     if !t.fresh {
-        let [low, high] = masks(t.cols);
         for (r, acc) in acc.iter_mut().enumerate() {
-            // SAFETY: `cols` numbers of each row are there; lanes beyond them are not touched.
+            // SAFETY: 32 numbers of each row are there.
             unsafe {
                 let y = t.y.add(r * t.stride);
-                *acc = [_mm512_maskz_loadu_ps(low, y), _mm512_maskz_loadu_ps(high, y.wrapping_add(16))];
+                *acc = [_mm512_loadu_ps(y), _mm512_loadu_ps(y.add(16))];
             }
         }
     }
@@ -100,14 +91,13 @@ unsafe fn begin<const R: usize>(t: &Tile) -> [[__m512; 2]; R] {
 
 /// Stores a tile's results.
 #[target_feature(enable = "avx512f")]
-unsafe fn end<const R: usize>(t: &Tile, acc: &[[__m512; 2]; R]) {
-    let [low, high] = masks(t.cols);
+pub(super) unsafe fn end<const R: usize>(t: &Tile, acc: &[[__m512; 2]; R]) {
     for (r, acc) in acc.iter().enumerate() {
         // SAFETY: as in `begin`.
         unsafe {
             let y = t.y.add(r * t.stride);
-            _mm512_mask_storeu_ps(y, low, acc[0]);
-            _mm512_mask_storeu_ps(y.wrapping_add(16), high, acc[1]);
+            _mm512_storeu_ps(y, acc[0]);
+            _mm512_storeu_ps(y.add(16), acc[1]);
         }
     }
 }

@@ -5,11 +5,6 @@ use super::pack::{Format, Kind};
 use super::plain::{Plain, PlainWide};
 use super::product::{Job, Shared};
 
-/// Parts of bf16 that rows are split into where AMX multiplies: one is bf16 by bf16, as where other
-/// instructions multiply, at an error like that of the weights' own rounding. Each part more has eight
-/// bits more of the rows, and takes as long again.
-#[cfg(target_arch = "x86_64")]
-const AMX_PARTS: usize = 1;
 /// Parts of int8 that rows are split into where weights are int8.
 const INT8_PARTS: usize = 2;
 
@@ -18,6 +13,7 @@ const INT8_PARTS: usize = 2;
 pub fn path(format: Format) -> &'static str {
     let cpu = super::cpu();
     match format {
+        Format::F32 if cpu.amx => "f32-amx",
         Format::F32 if cpu.avx512 => "f32-avx512",
         Format::F32 if cpu.avx2 => "f32-avx2",
         Format::F32 => "f32",
@@ -36,13 +32,15 @@ pub(super) fn choose(x: &[f32], rows: usize, jobs: &mut [Job], kind: Kind) {
     let job = Shared { x, rows };
     #[cfg(target_arch = "x86_64")]
     {
-        use super::amx::Amx;
+        use super::amx::{Amx, Split};
         use super::avx512::{F32, Wide};
         use super::dpbf16::Pairs;
         use super::vnni::Vnni;
         let done = match kind {
-            (Format::F32, ..) => F32::new().map(|k| job.run(&k, jobs)),
-            (Format::Bf16, ..) => Amx::<AMX_PARTS>::new()
+            (Format::F32, ..) => {
+                Split::new().map(|k| job.run(&k, jobs)).or_else(|| F32::new().map(|k| job.run(&k, jobs)))
+            }
+            (Format::Bf16, ..) => Amx::new()
                 .map(|k| job.run(&k, jobs))
                 .or_else(|| Pairs::new().map(|k| job.run(&k, jobs)))
                 .or_else(|| Wide::new().map(|k| job.run(&k, jobs))),

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::avx512::{ahead, by_rows, masks};
+use super::avx512::{ahead, begin, by_rows, end};
 use super::kernel::{Kernel, Tile};
 
 /// bf16 weights by rows rounded to bf16. Made only where the instruction is.
@@ -52,7 +52,9 @@ pub(super) fn stage_parts<const P: usize>(
 ) {
     for line in 0..steps / 16 {
         let left = x.get(32 * line..).unwrap_or(&[]);
-        let [low, high] = masks(left.len());
+        let bits = if left.len() >= 32 { u32::MAX } else { (1 << left.len()) - 1 };
+        #[allow(clippy::cast_possible_truncation)]
+        let [low, high] = [bits as __mmask16, (bits >> 16) as __mmask16];
         // SAFETY: only numbers that are there are read.
         let (mut a, mut b) = unsafe {
             let p = left.as_ptr();
@@ -77,20 +79,13 @@ pub(super) fn stage_parts<const P: usize>(
 
 #[target_feature(enable = "avx512f,avx512bf16")]
 unsafe fn pairs<const R: usize>(t: &Tile) {
-    let [low, high] = masks(t.cols);
     let words = |v: __m512i| unsafe {
         // SAFETY: both are 64 bytes of plain numbers.
         std::mem::transmute::<__m512i, __m512bh>(v)
     };
-    // SAFETY: `steps` words of R rows, `steps` pairs of lines and `cols` results a row are there.
+    // SAFETY: `steps` words of R rows and `steps` pairs of lines are there.
     unsafe {
-        let mut acc = [[_mm512_setzero_ps(); 2]; R];
-        if !t.fresh {
-            for (r, acc) in acc.iter_mut().enumerate() {
-                let y = t.y.add(r * t.stride);
-                *acc = [_mm512_maskz_loadu_ps(low, y), _mm512_maskz_loadu_ps(high, y.wrapping_add(16))];
-            }
-        }
+        let mut acc = begin::<R>(t);
         let (mut x, mut w) = (t.x, t.w.cast::<u32>());
         for _ in 0..t.steps / 16 {
             ahead(t, R, Pairs::STRIDE, x, w);
@@ -106,10 +101,6 @@ unsafe fn pairs<const R: usize>(t: &Tile) {
                 w = w.add(32);
             }
         }
-        for (r, acc) in acc.iter().enumerate() {
-            let y = t.y.add(r * t.stride);
-            _mm512_mask_storeu_ps(y, low, acc[0]);
-            _mm512_mask_storeu_ps(y.wrapping_add(16), high, acc[1]);
-        }
+        end::<R>(t, &acc);
     }
 }

@@ -169,13 +169,13 @@ impl<const X: usize, const G: usize, const MIN: bool> Kernel for PlainInt8<X, G,
 
     unsafe fn tile(&self, _: usize, t: &Tile) {
         // SAFETY: a staged row, `steps` pairs of lines, two lines of scales and of offsets a group, and
-        // `cols` results are there.
+        // the results are there.
         let (x, w, side, y) = unsafe {
             (
                 std::slice::from_raw_parts(t.x, STRIDE),
                 std::slice::from_raw_parts(t.w.cast::<u32>(), t.steps * OUTPUTS),
                 std::slice::from_raw_parts(t.side.cast::<f32>(), t.steps / 8 * Self::SIDE * 16),
-                std::slice::from_raw_parts_mut(t.y, t.cols),
+                std::slice::from_raw_parts_mut(t.y, OUTPUTS),
             )
         };
         vectors(Row::<G, MIN> { x, w, side, y, fresh: t.fresh });

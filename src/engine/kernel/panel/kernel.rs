@@ -15,24 +15,24 @@ pub(super) const OUTPUTS: usize = 32;
 pub(super) struct Tile {
     /// The first staged row, at its chunk.
     pub(super) x: *const u32,
-    /// The chunk of the panel, `steps · 2` lines.
+    /// The chunk of the panel, `steps · 2` lines, or what it was unfolded to.
     pub(super) w: *const Line,
+    /// The chunk of the panel as it is held, followed by those that come next.
+    pub(super) held: *const Line,
     /// Scales and the like that stand beside the chunk of the panel; may be null.
     pub(super) side: *const Line,
     /// Steps of the chunk.
     pub(super) steps: usize,
-    /// Where the results go.
+    /// Words from a part of the staged rows to the next.
+    pub(super) part: usize,
+    /// Where the results go: 32 of each row, and of as many rows as fill a tile.
     pub(super) y: *mut f32,
     /// Numbers from a row of results to the next.
     pub(super) stride: usize,
-    /// Results a row that there are, `1..=32`.
-    pub(super) cols: usize,
     /// Whether this is the first tile that reads the chunk of the panel.
     pub(super) lead: bool,
     /// Whether to start from zero rather than from what is in `y`.
     pub(super) fresh: bool,
-    /// Whether these are all the rows that `enter` was told of.
-    pub(super) alone: bool,
 }
 
 /// A way to multiply.
@@ -51,12 +51,21 @@ pub(super) trait Kernel: Sync {
     const STRIDE: usize;
     /// Parts whose sum a staged row is, the largest first.
     const X_PARTS: usize = 1;
+    /// Times that tiles are called for a chunk: once for every part, the last first, or once for all.
+    const PASSES: usize = Self::X_PARTS;
+    /// Rows that are worth reading all weights for, if so few have their inputs staged in several turns.
+    const LEAST: usize = Self::ROWS;
+    /// Lines that a step of a panel is unfolded to before tiles read it; 0 where they read it as it is.
+    const W_LINES: usize = 0;
     /// Lines beside 8 steps of a panel.
     const SIDE: usize = 0;
 
     /// Stages a chunk of row `row`: `x` holds the inputs there are, the rest up to `steps` is zeros.
     /// `out` holds all rows of the chunk, each part of them after `part` words.
     fn stage(&self, row: usize, x: &[f32], steps: usize, part: usize, out: &mut [u32]);
+
+    /// Unfolds a chunk of a panel: `w` holds the steps there are, the rest up to `steps` is zeros.
+    fn unfold(&self, _w: &[Line], _steps: usize, _out: &mut [Line]) {}
 
     /// Readies a thread for tiles: so many rows alone, or full tiles and a rest.
     fn enter(&self, _rows: usize) {}

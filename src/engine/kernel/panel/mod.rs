@@ -1,8 +1,8 @@
 //! The arithmetic of a transformer over slices of host memory.
 //!
 //! Weights are packed once, at load, into [`Panels`] of 32 outputs; [`products`] multiplies any
-//! number of rows by them. What surrounds the products works on rows of f32 as they are: norms,
-//! [`rope()`], [`act()`], and [`attend()`] over keys and values held in [`Kv`].
+//! number of rows by them, and activates the results where told to. What surrounds the products works
+//! on rows of f32 as they are: norms, [`rope()`], and [`attend()`] over keys and values held in [`Kv`].
 //!
 //! Instructions are chosen once, by what the CPU has ([`cpu`]). Whatever is chosen, a row's result
 //! is the same bits whatever other rows stand beside it and however work is shared out.
@@ -28,6 +28,7 @@ mod rope;
 mod stage;
 #[cfg(test)]
 mod tests;
+mod threads;
 
 #[cfg(target_arch = "x86_64")]
 mod amx;
@@ -36,7 +37,7 @@ mod dpbf16;
 #[cfg(target_arch = "x86_64")]
 mod vnni;
 
-pub use act::{act, gated, softcap};
+pub use act::{gated, softcap};
 pub use attend::{Attend, Part, attend};
 pub use choose::path;
 pub use cpu::cpu;
@@ -45,5 +46,6 @@ pub use kv::Kv;
 pub use norm::{layer_norm, rms_norm};
 pub use pack::Panels;
 pub use peaks::{Peaks, peaks};
-pub use product::{Job, products};
+pub use product::{Affine, Job, Then, products};
 pub use rope::rope;
+pub use threads::alone;

@@ -4,6 +4,7 @@ use rayon::prelude::*;
 
 use super::exp::{Loop, mul_add, vectors};
 use super::product::PanelError;
+use super::threads::threads;
 
 /// Numbers below which threads cost more than they save.
 pub(super) const SERIAL: usize = 1 << 15;
@@ -44,7 +45,7 @@ fn norm(
     let width = weight.len().max(1);
     PanelError::check("the last stretch of a norm", x.len() % width, 0)?;
     let one = |(x, out): (&[f32], &mut [f32])| vectors(Rows { x, weight, bias, eps, out });
-    if x.len() < SERIAL {
+    if x.len() < SERIAL || threads() == 1 {
         one((x, out));
     } else {
         let some = width * (SERIAL / 4).div_ceil(width);

@@ -90,6 +90,12 @@ impl Panels {
         self.outputs
     }
 
+    /// Columns of the matrix.
+    #[must_use]
+    pub fn inputs(&self) -> usize {
+        self.inputs
+    }
+
     /// Whether these and others can be multiplied by together.
     #[must_use]
     pub fn goes_with(&self, other: &Self) -> bool {

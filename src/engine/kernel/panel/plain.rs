@@ -101,15 +101,14 @@ unsafe fn lanes<const R: usize, const FMA: bool, const WIDE: bool>(t: &Tile) {
     const HALF: usize = OUTPUTS / 2;
     let add = |s: f32, x: f32, w: f32| if FMA { x.mul_add(w, s) } else { s + x * w };
     // Half the outputs at a time: what 16 vectors of 8 hold.
-    for from in (0..t.cols).step_by(HALF) {
-        let cols = HALF.min(t.cols - from);
+    for from in [0, HALF] {
         let mut acc = [[0.0_f32; HALF]; R];
-        // SAFETY: `cols` numbers of each row of results, and `steps` of rows and lines are there.
+        // SAFETY: 16 numbers of each row of results, and `steps` of rows and lines are there.
         unsafe {
             let y = t.y.add(from);
             if !t.fresh {
                 for (r, acc) in acc.iter_mut().enumerate() {
-                    acc[..cols].copy_from_slice(std::slice::from_raw_parts(y.add(r * t.stride), cols));
+                    *acc = *y.add(r * t.stride).cast();
                 }
             }
             let (x, w) = (t.x.cast::<f32>(), t.w.cast::<u32>().add(from));
@@ -134,7 +133,7 @@ unsafe fn lanes<const R: usize, const FMA: bool, const WIDE: bool>(t: &Tile) {
                 }
             }
             for (r, acc) in acc.iter().enumerate() {
-                std::slice::from_raw_parts_mut(y.add(r * t.stride), cols).copy_from_slice(&acc[..cols]);
+                *y.add(r * t.stride).cast() = *acc;
             }
         }
     }

@@ -5,6 +5,7 @@ use rayon::prelude::*;
 use super::exp::{Loop, mul_add, vectors};
 use super::norm::SERIAL;
 use super::product::PanelError;
+use super::threads::threads;
 
 /// Rotates each head of `x`, `[rows, heads · dim]`, in place: numbers `i` and `pairs + i` of a head by
 /// the angle whose cosine and sine are `cos` and `sin` `[rows, pairs]` (Su et al. 2021, "RoFormer").
@@ -25,7 +26,7 @@ pub fn rope(x: &mut [f32], cos: &[f32], sin: &[f32], rows: usize, dim: usize) ->
     }
     let one =
         |((x, cos), sin): ((&mut [f32], &[f32]), &[f32])| vectors(Rows { x, cos, sin, width, pairs, dim });
-    if x.len() < SERIAL {
+    if x.len() < SERIAL || threads() == 1 {
         one(((x, cos), sin));
     } else {
         let some = (SERIAL / 4).div_ceil(width);

@@ -2,7 +2,7 @@
 
 use std::arch::x86_64::*;
 
-use super::avx512::masks;
+use super::avx512::{begin, end};
 use super::int8::{CORRECTIONS, OFFSETS, SCALES, STEPS, STRIDE, stage};
 use super::kernel::{Kernel, Tile};
 
@@ -46,17 +46,10 @@ impl<const X: usize, const G: usize, const MIN: bool> Kernel for Vnni<X, G, MIN>
 
 #[target_feature(enable = "avx512f,avx512vnni")]
 unsafe fn int8<const R: usize, const G: usize, const MIN: bool>(t: &Tile) {
-    let [low, high] = masks(t.cols);
-    // SAFETY: `steps` words of R rows with what stands beside them, `steps` pairs of lines, two lines
-    // of scales and offsets a group, and `cols` results a row are there.
+    // SAFETY: `steps` words of R rows with what stands beside them, `steps` pairs of lines and two
+    // lines of scales and offsets a group are there.
     unsafe {
-        let mut acc = [[_mm512_setzero_ps(); 2]; R];
-        if !t.fresh {
-            for (r, acc) in acc.iter_mut().enumerate() {
-                let y = t.y.add(r * t.stride);
-                *acc = [_mm512_maskz_loadu_ps(low, y), _mm512_maskz_loadu_ps(high, y.wrapping_add(16))];
-            }
-        }
+        let mut acc = begin::<R>(t);
         let (mut x, mut w, mut side) = (t.x.cast::<i32>(), t.w.cast::<u32>(), t.side.cast::<f32>());
         for group in 0..t.steps / G {
             let beside = t.x.add(group);
@@ -96,10 +89,6 @@ unsafe fn int8<const R: usize, const G: usize, const MIN: bool>(t: &Tile) {
             w = w.add(32 * G);
             side = side.add(if MIN { 64 } else { 32 });
         }
-        for (r, acc) in acc.iter().enumerate() {
-            let y = t.y.add(r * t.stride);
-            _mm512_mask_storeu_ps(y, low, acc[0]);
-            _mm512_mask_storeu_ps(y.wrapping_add(16), high, acc[1]);
-        }
+        end::<R>(t, &acc);
     }
 }

@@ -69,7 +69,7 @@ proptest! {
         product(&x, rows, &w, &mut y).unwrap();
         let mut plain = vec![f32::NAN; rows * outputs];
         let job = Shared { x: &x, rows };
-        let mut jobs = [Job { w: &w, y: &mut plain, bias: None }];
+        let mut jobs = [super::job(&w, None, &mut plain)];
         match (group, offset) {
             (16, false) => job.run(&PlainInt8::<2, 4, false>, &mut jobs),
             (16, true) => job.run(&PlainInt8::<2, 4, true>, &mut jobs),

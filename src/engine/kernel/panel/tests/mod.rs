@@ -13,7 +13,12 @@ pub(super) fn product(
     w: &super::Panels,
     y: &mut [f32],
 ) -> Result<(), super::product::PanelError> {
-    super::products(x, rows, &mut [super::Job { w, y, bias: None }])
+    super::products(x, rows, &mut [job(w, None, y)])
+}
+
+/// A product with nothing done to it.
+pub(super) fn job<'a>(w: &'a super::Panels, bias: Option<&'a [f32]>, y: &'a mut [f32]) -> super::Job<'a> {
+    super::Job { of: super::Affine { w, bias }, then: super::Then::Keep, y, onto: false }
 }
 
 /// Numbers in -1..1 from a seed.

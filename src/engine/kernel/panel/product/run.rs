@@ -1,0 +1,304 @@
+//! A task: rows are staged, a panel after the other is multiplied by, and its results are finished
+//! while they are in the first caches.
+
+use std::ops::Range;
+
+use rayon::prelude::*;
+
+use super::super::act;
+use super::super::exp::{Loop, vectors};
+use super::super::kernel::{Kernel, OUTPUTS, Tile};
+use super::super::lines::{Line, floats_mut, with_scratch, words, words_mut};
+use super::super::pack::Panels;
+use super::super::threads::threads;
+use super::tasks::{STAGED, Task, chunk, tasks};
+use super::{Affine, Job, Then};
+
+/// What all products have in common.
+#[derive(Clone, Copy)]
+pub(in super::super) struct Shared<'a> {
+    pub(in super::super) x: &'a [f32],
+    pub(in super::super) rows: usize,
+}
+
+/// A product and where its results go.
+struct Target<'a> {
+    of: Affine<'a>,
+    then: Then<'a>,
+    y: *mut f32,
+    onto: bool,
+}
+
+// SAFETY: tasks write through `y` to rows and columns of their own only.
+unsafe impl Sync for Target<'_> {}
+
+/// Rows as a kernel staged them, a stretch of their inputs.
+struct Staged<'a> {
+    words: &'a [u32],
+    rows: usize,
+    /// Words of a part of them.
+    part: usize,
+    /// Steps of a chunk, but for the last one's.
+    chunk: usize,
+    /// Steps of a whole row.
+    steps: usize,
+    /// The chunks that are staged.
+    chunks: Range<usize>,
+}
+
+/// Products below which threads cost more than they save.
+const SERIAL: usize = 1 << 17;
+
+/// Lines of a row's results by a panel.
+const RESULTS: usize = OUTPUTS / 16;
+
+impl Shared<'_> {
+    pub(in super::super) fn run<K: Kernel>(self, kernel: &K, jobs: &mut [Job]) {
+        let targets: Vec<Target> = jobs
+            .iter_mut()
+            .map(|j| Target { of: j.of, then: j.then, y: j.y.as_mut_ptr(), onto: j.onto })
+            .collect();
+        let Some(inputs) = targets.first().map(|t| t.of.w.inputs) else { return };
+        let steps = inputs.div_ceil(K::INPUTS).next_multiple_of(K::UNIT);
+        let chunk = chunk::<K>(steps);
+        let panels: usize = targets.iter().map(|t| t.of.w.panels()).sum();
+        let serial = self.rows * panels * OUTPUTS * inputs < SERIAL;
+        let threads = if serial { 1 } else { threads() };
+        let tasks = tasks::<K>(self.rows, panels, steps.div_ceil(chunk), threads);
+        let one = |task: &Task| self.task(kernel, &targets, task, steps, chunk);
+        if threads == 1 || tasks.len() == 1 {
+            tasks.iter().for_each(one);
+        } else {
+            tasks.par_iter().with_max_len(1).for_each(one);
+        }
+    }
+
+    fn task<K: Kernel>(self, kernel: &K, targets: &[Target], task: &Task, steps: usize, chunk: usize) {
+        // A tile reads and writes as if it were full.
+        let held = task.rows.len().next_multiple_of(K::ROWS);
+        let part = held * K::STRIDE;
+        let chunks = steps.div_ceil(chunk);
+        // As many chunks at a time as fit, shared out evenly.
+        let turns = (chunks * K::X_PARTS * part * 4).div_ceil(STAGED).min(chunks);
+        let together = chunks.div_ceil(turns);
+        // Sums of every panel are kept from turn to turn; where there is one, a panel's make room.
+        let kept = if turns > 1 { task.panels.len() } else { 1 };
+        let (lines, results) = ((together * K::X_PARTS * part).div_ceil(16), held * RESULTS);
+        with_scratch(lines + 2 * kept * results + K::W_LINES * chunk, |scratch| {
+            let (staged, scratch) = scratch.split_at_mut(lines);
+            let (sums, scratch) = scratch.split_at_mut(kept * results);
+            let (gates, unfolded) = scratch.split_at_mut(kept * results);
+            kernel.enter(task.rows.len());
+            for first in (0..chunks).step_by(together) {
+                let chunks = first..(first + together).min(chunks);
+                let last = chunks.end * chunk >= steps;
+                self.stage(kernel, targets, task, words_mut(staged), &chunks, [steps, chunk, part]);
+                let staged =
+                    Staged { words: words(staged), rows: task.rows.len(), part, chunk, steps, chunks };
+                for (n, (target, panel)) in task.targets(targets).enumerate() {
+                    let here = n % kept * results..(n % kept + 1) * results;
+                    let [sums, gates] = [&mut *sums, &mut *gates]
+                        .map(|l| floats_mut(l.get_mut(here.clone()).unwrap_or(&mut [])));
+                    // SAFETY: the rows are staged; there is room for the sums of each.
+                    unsafe {
+                        tiles(kernel, target.of.w, panel, &staged, sums, unfolded);
+                        if let Then::Gate(_, gate) = target.then {
+                            tiles(kernel, gate.w, panel, &staged, gates, unfolded);
+                        }
+                    }
+                    if last {
+                        let done = target.finish(panel, task.rows.len(), sums, gates);
+                        // SAFETY: tasks share no panel of the same rows.
+                        let y = unsafe { target.results(task, panel) };
+                        vectors(Store { y, sums: done, onto: target.onto });
+                    }
+                }
+            }
+            kernel.leave();
+        });
+    }
+
+    /// Stages some chunks of a task's rows.
+    fn stage<K: Kernel>(
+        self,
+        kernel: &K,
+        targets: &[Target],
+        task: &Task,
+        staged: &mut [u32],
+        chunks: &Range<usize>,
+        [steps, chunk, part]: [usize; 3],
+    ) {
+        let Some(inputs) = targets.first().map(|t| t.of.w.inputs) else { return };
+        for (r, row) in task.rows.clone().enumerate() {
+            let Some(x) = self.x.get(row * inputs..(row + 1) * inputs) else { continue };
+            for (c, from) in chunks.clone().map(|c| c * chunk).enumerate() {
+                let here = chunk.min(steps - from);
+                let (a, b) = (from * K::INPUTS, ((from + here) * K::INPUTS).min(inputs));
+                let (Some(x), Some(out)) = (x.get(a.min(b)..b), staged.get_mut(c * K::X_PARTS * part..))
+                else {
+                    continue;
+                };
+                kernel.stage(r, x, here, part, out);
+            }
+        }
+    }
+}
+
+/// Sums of all staged rows with one panel, added to those of earlier chunks.
+///
+/// # Safety
+/// The rows are staged by the kernel, `sums` holds 32 numbers of each and of what fills the last tile.
+unsafe fn tiles<K: Kernel>(
+    kernel: &K,
+    w: &Panels,
+    panel: usize,
+    staged: &Staged,
+    sums: &mut [f32],
+    unfolded: &mut [Line],
+) {
+    let tiles = staged.rows.div_ceil(K::ROWS);
+    for c in staged.chunks.clone() {
+        let from = c * staged.chunk;
+        let steps = staged.chunk.min(staged.steps - from);
+        let at = (panel * w.steps + from) * 2;
+        let held = w.data.as_ptr().wrapping_add(at);
+        let chunk = if K::W_LINES == 0 {
+            held
+        } else {
+            let there = 2 * steps.min(w.steps - from);
+            kernel.unfold(w.data.get(at..at + there).unwrap_or(&[]), steps, unfolded);
+            unfolded.as_ptr()
+        };
+        let side = beside(&w.side, (panel * w.steps + from) / 8 * K::SIDE);
+        // Small parts first, so that they are not lost one by one in a large sum.
+        for pass in (0..K::PASSES).rev() {
+            let begins = pass + 1 == K::PASSES;
+            let x = ((c - staged.chunks.start) * K::X_PARTS + pass) * staged.part;
+            for t in 0..tiles {
+                let (a, b) = if K::EVEN {
+                    (t * staged.rows / tiles, (t + 1) * staged.rows / tiles)
+                } else {
+                    (t * K::ROWS, staged.rows.min((t + 1) * K::ROWS))
+                };
+                // SAFETY: rows `a..b` are staged, the panel has `steps` steps, the sums have these rows.
+                unsafe {
+                    let tile = Tile {
+                        x: staged.words.as_ptr().add(x + a * K::STRIDE),
+                        part: staged.part,
+                        w: chunk,
+                        held,
+                        side,
+                        steps,
+                        y: sums.as_mut_ptr().add(a * OUTPUTS),
+                        stride: OUTPUTS,
+                        lead: t == 0 && begins,
+                        fresh: c == 0 && begins,
+                    };
+                    kernel.tile(b - a, &tile);
+                }
+            }
+        }
+    }
+}
+
+fn beside(side: &[Line], at: usize) -> *const Line {
+    side.get(at..).map_or(std::ptr::null(), <[Line]>::as_ptr)
+}
+
+/// The results of some rows by one panel, in the matrix of all.
+struct Results {
+    first: *mut f32,
+    stride: usize,
+    rows: usize,
+    cols: usize,
+}
+
+impl Task {
+    /// The panels of this task, and the product that each is of.
+    fn targets<'a>(&self, targets: &'a [Target<'a>]) -> impl Iterator<Item = (&'a Target<'a>, usize)> {
+        let all = targets.iter().flat_map(|t| (0..t.of.w.panels()).map(move |panel| (t, panel)));
+        all.skip(self.panels.start).take(self.panels.len())
+    }
+}
+
+impl Target<'_> {
+    /// # Safety
+    /// The task's rows and the panel are the target's; nothing else reads or writes its results while
+    /// these are used.
+    unsafe fn results(&self, task: &Task, panel: usize) -> Results {
+        let stride = self.of.w.outputs;
+        // SAFETY: the caller's word.
+        let first = unsafe { self.y.add(task.rows.start * stride + panel * OUTPUTS) };
+        Results { first, stride, rows: task.rows.len(), cols: OUTPUTS.min(stride - panel * OUTPUTS) }
+    }
+
+    /// Finishes the sums of some rows by a panel, and tells which are the results.
+    fn finish<'a>(&self, panel: usize, rows: usize, sums: &'a mut [f32], gates: &'a mut [f32]) -> &'a [f32] {
+        let [sums, gates] = [sums, gates].map(|l| l.get_mut(..rows * OUTPUTS).unwrap_or(&mut []));
+        let from = |b: Option<&[f32]>| {
+            let mut here = [0.0; OUTPUTS];
+            let given = b.and_then(|b| b.get(panel * OUTPUTS..)).unwrap_or(&[]);
+            here.iter_mut().zip(given).for_each(|(h, b)| *h = *b);
+            b.map(|_| here)
+        };
+        if let Some(bias) = from(self.of.bias) {
+            vectors(Add { sums, bias: &bias });
+        }
+        match self.then {
+            Then::Keep => sums,
+            Then::Act(act) => {
+                act::here(act, sums, None);
+                sums
+            }
+            Then::Gate(act, gate) => {
+                if let Some(bias) = from(gate.bias) {
+                    vectors(Add { sums: gates, bias: &bias });
+                }
+                act::here(act, gates, Some(sums));
+                gates
+            }
+        }
+    }
+}
+
+struct Add<'a> {
+    sums: &'a mut [f32],
+    bias: &'a [f32; OUTPUTS],
+}
+
+impl Loop for Add<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for row in self.sums.as_chunks_mut::<OUTPUTS>().0 {
+            row.iter_mut().zip(self.bias).for_each(|(s, b)| *s += b);
+        }
+    }
+}
+
+/// Writes results, or adds them to what is there.
+struct Store<'a> {
+    y: Results,
+    sums: &'a [f32],
+    onto: bool,
+}
+
+impl Loop for Store<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn run<const FMA: bool>(self) {
+        for (r, row) in self.sums.as_chunks::<OUTPUTS>().0.iter().take(self.y.rows).enumerate() {
+            // SAFETY: the results have these rows and columns, and are this task's.
+            let y =
+                unsafe { std::slice::from_raw_parts_mut(self.y.first.add(r * self.y.stride), self.y.cols) };
+            match (y.first_chunk_mut::<OUTPUTS>(), self.onto) {
+                (Some(y), false) => *y = *row,
+                (Some(y), true) => y.iter_mut().zip(row).for_each(|(y, s)| *y += *s),
+                (None, false) => y.iter_mut().zip(row).for_each(|(y, s)| *y = *s),
+                (None, true) => y.iter_mut().zip(row).for_each(|(y, s)| *y += *s),
+            }
+        }
+    }
+}
