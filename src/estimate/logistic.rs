@@ -10,7 +10,7 @@ use super::estimator::FitDetails;
 use super::samples::SplitBy;
 use super::{EstimateError, Samples};
 use crate::data::group_folds;
-use crate::math::{Seeds, norm, solve_positive_definite};
+use crate::math::{Seeds, each_row, norm, solve_positive_definite, there_and_back, weighted_squares};
 
 /// Hyperparameters of logistic regression.
 ///
@@ -135,38 +135,62 @@ fn sign(positive: bool) -> f64 {
     if positive { 1.0 } else { -1.0 }
 }
 
-/// Rows both ways round in memory: products with either are then sums over neighbours.
+/// Rows, one after the other in memory, and which are of the positive class.
 struct Design<'a> {
     x: Array2<f64>,
-    transposed: Array2<f64>,
     positive: &'a [bool],
 }
 
 impl<'a> Design<'a> {
     fn new(x: Array2<f64>, positive: &'a [bool]) -> Self {
-        let transposed = x.t().as_standard_layout().into_owned();
-        Self { x: x.as_standard_layout().into_owned(), transposed, positive }
+        Self { x: x.as_standard_layout().into_owned(), positive }
+    }
+
+    fn sign(&self, row: usize) -> f64 {
+        self.positive.get(row).map_or(0.0, |p| sign(*p))
     }
 
     fn log_loss(&self, w: &Weights) -> f64 {
-        let logits = self.x.dot(&w.slopes) + w.intercept;
-        logits.iter().zip(self.positive).map(|(t, &p)| softplus(-sign(p) * t)).sum()
+        let mut loss = 0.0;
+        each_row(self.x.view(), w.slopes(), |i, t| loss += softplus(-self.sign(i) * (t + w.intercept)));
+        loss
+    }
+
+    /// `Xᵀ g` beside `Σ g` for `g = f(i, xᵢ · w + intercept)`.
+    fn there_and_back(&self, w: &Weights, mut f: impl FnMut(usize, f64) -> f64) -> Weights {
+        let mut back = Weights::zero(self.x.ncols());
+        let mut sum = 0.0;
+        let out = back.slopes.as_slice_mut().unwrap_or(&mut []);
+        there_and_back(self.x.view(), w.slopes(), out, |i, t| {
+            let g = f(i, t + w.intercept);
+            sum += g;
+            g
+        });
+        back.intercept = sum;
+        back
     }
 
     /// Probability less label of each row, and the gradient in slopes and intercept.
     fn gradient(&self, w: &Weights, alpha: f64) -> (Array1<f64>, Weights) {
-        let logits = self.x.dot(&w.slopes) + w.intercept;
-        let residual: Array1<f64> =
-            logits.iter().zip(self.positive).map(|(t, &p)| -sign(p) / (1.0 + (sign(p) * t).exp())).collect();
-        let slopes = self.transposed.dot(&residual) + &w.slopes * alpha;
-        let intercept = residual.sum();
-        (residual, Weights { slopes, intercept })
+        let mut residual = Array1::zeros(self.x.nrows());
+        let mut gradient = self.there_and_back(w, |i, t| {
+            let s = self.sign(i);
+            let r = -s / (1.0 + (s * t).exp());
+            residual[i] = r;
+            r
+        });
+        gradient.slopes.scaled_add(alpha, &w.slopes);
+        (residual, gradient)
     }
 }
 
 impl Weights {
     fn zero(columns: usize) -> Self {
         Self { slopes: Array1::zeros(columns), intercept: 0.0 }
+    }
+
+    fn slopes(&self) -> &[f64] {
+        self.slopes.as_slice().unwrap_or(&[])
     }
 
     fn largest(&self) -> f64 {
@@ -312,14 +336,12 @@ fn conjugate_gradient(
     gradient: &Weights,
 ) -> Result<Weights, EstimateError> {
     let product = |v: &Weights| {
-        let along = (design.x.dot(&v.slopes) + v.intercept) * curvature;
-        Weights { slopes: design.transposed.dot(&along) + &v.slopes * alpha, intercept: along.sum() }
+        let mut image = design.there_and_back(v, |i, t| curvature[i] * t);
+        image.slopes.scaled_add(alpha, &v.slopes);
+        image
     };
-    let diagonal: Array1<f64> = design
-        .transposed
-        .outer_iter()
-        .map(|column| column.iter().zip(curvature).map(|(x, c)| x * x * c).sum::<f64>() + alpha)
-        .collect();
+    let curvatures = curvature.as_slice().unwrap_or(&[]);
+    let diagonal = Array1::from(weighted_squares(design.x.view(), curvatures)) + alpha;
     let total = curvature.sum().max(1e-300);
     let scale = |v: &Weights| Weights { slopes: &v.slopes / &diagonal, intercept: v.intercept / total };
     let mut step = Weights::zero(design.x.ncols());

@@ -1,7 +1,7 @@
 //! The loops over exponentials that most time goes to, those of logistic regression and of logits,
 //! written so that the processor takes several numbers at once.
 
-use pulp::Arch;
+use super::vectors::{Loop, vectors};
 
 /// `eˣ` to about two units in the last place for `|x| <= 708`, larger ones taken as ±708: the
 /// nearest power of two, and the Taylor series of what is left (at most `ln 2 / 2`).
@@ -49,33 +49,48 @@ pub(crate) fn along(
     labels: &[f64],
     out: &mut [f64],
 ) -> (f64, f64) {
-    const LANES: usize = 8;
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let mut first = [0.0; LANES];
-            let mut second = [0.0; LANES];
-            let n = at.len().min(along.len()).min(labels.len()).min(out.len());
-            let mut one = |i: usize, lane: usize| {
-                let v = along[i] + slope;
-                let p = 1.0 / (1.0 + exp(-(at[i] + offset + step * v)));
-                let r = p - labels[i];
-                out[i] = r;
-                first[lane] += r * v;
-                second[lane] += p * (1.0 - p) * v * v;
-            };
-            let whole = n - n % LANES;
-            for start in (0..whole).step_by(LANES) {
-                for lane in 0..LANES {
-                    one(start + lane, lane);
-                }
+    vectors(Along { at, offset, along, slope, step, labels, out })
+}
+
+struct Along<'a> {
+    at: &'a [f64],
+    offset: f64,
+    along: &'a [f64],
+    slope: f64,
+    step: f64,
+    labels: &'a [f64],
+    out: &'a mut [f64],
+}
+
+impl Loop for Along<'_> {
+    type Output = (f64, f64);
+
+    #[inline(always)]
+    fn run(self) -> (f64, f64) {
+        const LANES: usize = 8;
+        let Self { at, offset, along, slope, step, labels, out } = self;
+        let mut first = [0.0; LANES];
+        let mut second = [0.0; LANES];
+        let n = at.len().min(along.len()).min(labels.len()).min(out.len());
+        let mut one = |i: usize, lane: usize| {
+            let v = along[i] + slope;
+            let p = 1.0 / (1.0 + exp(-(at[i] + offset + step * v)));
+            let r = p - labels[i];
+            out[i] = r;
+            first[lane] += r * v;
+            second[lane] += p * (1.0 - p) * v * v;
+        };
+        let whole = n - n % LANES;
+        for start in (0..whole).step_by(LANES) {
+            for lane in 0..LANES {
+                one(start + lane, lane);
             }
-            for i in whole..n {
-                one(i, 0);
-            }
-            (first.iter().sum(), second.iter().sum())
-        },
-    )
+        }
+        for i in whole..n {
+            one(i, 0);
+        }
+        (first.iter().sum(), second.iter().sum())
+    }
 }
 
 /// The largest of some numbers, in lanes that a compiler can make vectors of.
@@ -92,20 +107,26 @@ pub(crate) fn largest(x: &[f32]) -> f32 {
 
 /// `ln Σ eˣ`, in f64.
 pub(crate) fn log_sum_exp(x: &[f32]) -> f64 {
-    const LANES: usize = 8;
-    Arch::new().dispatch(
-        #[inline(always)]
-        || {
-            let max = f64::from(largest(x));
-            let (whole, rest) = x.as_chunks::<LANES>();
-            let mut sums = [0.0; LANES];
-            for chunk in whole {
-                sums.iter_mut().zip(chunk).for_each(|(s, x)| *s += exp(f64::from(*x) - max));
-            }
-            let rest: f64 = rest.iter().map(|x| exp(f64::from(*x) - max)).sum();
-            max + (sums.iter().sum::<f64>() + rest).ln()
-        },
-    )
+    vectors(LogSumExp(x))
+}
+
+struct LogSumExp<'a>(&'a [f32]);
+
+impl Loop for LogSumExp<'_> {
+    type Output = f64;
+
+    #[inline(always)]
+    fn run(self) -> f64 {
+        const LANES: usize = 8;
+        let max = f64::from(largest(self.0));
+        let (whole, rest) = self.0.as_chunks::<LANES>();
+        let mut sums = [0.0; LANES];
+        for chunk in whole {
+            sums.iter_mut().zip(chunk).for_each(|(s, x)| *s += exp(f64::from(*x) - max));
+        }
+        let rest: f64 = rest.iter().map(|x| exp(f64::from(*x) - max)).sum();
+        max + (sums.iter().sum::<f64>() + rest).ln()
+    }
 }
 
 #[cfg(test)]

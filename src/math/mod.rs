@@ -13,11 +13,13 @@ mod hypothesis;
 mod interval;
 mod linear;
 mod multiple;
+mod passes;
 mod product;
 mod random_direction;
 mod rank;
 mod seed;
 mod specificity;
+mod vectors;
 
 pub use bootstrap::{Bootstrap, cluster_bootstrap};
 pub use describe::{mean, quantile, standard_deviation};
@@ -32,6 +34,7 @@ pub use hypothesis::{
 pub use interval::{Interval, clopper_pearson, wilson};
 pub use linear::{Orthonormal, cosine, dot, norm, unit};
 pub use multiple::{benjamini_hochberg, holm, holm_adjusted};
+pub(crate) use passes::{each_row, there_and_back, weighted_squares};
 pub(crate) use product::{cross_gram, gram_matrix, inverse_positive_definite, product};
 pub use random_direction::{random_unit, share_with_cosine};
 pub use rank::{SortedScores, auroc, ranks, spearman};
