@@ -220,7 +220,7 @@ unsafe fn score<K: Kernel>(
                 let tile = Tile {
                     x: x.add(c * held * K::STRIDE).cast(),
                     part: 0,
-                    held: std::ptr::null(),
+                    held: &[],
                     w: keys.as_ptr().add((half * dim + from) * 2),
                     side: std::ptr::null(),
                     steps: CHUNK.min(dim - from),
@@ -255,7 +255,7 @@ unsafe fn weigh<K: Kernel>(
             let tile = Tile {
                 x: weights.as_ptr().cast(),
                 part: 0,
-                held: std::ptr::null(),
+                held: &[],
                 w: values.as_ptr().add(part * KEYS * 2),
                 side: std::ptr::null(),
                 steps: keys,

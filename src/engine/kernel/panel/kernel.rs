@@ -12,13 +12,14 @@ use super::lines::Line;
 pub(super) const OUTPUTS: usize = 32;
 
 /// Words of staged rows and panels that make a tile of results.
-pub(super) struct Tile {
+pub(super) struct Tile<'a> {
     /// The first staged row, at its chunk.
     pub(super) x: *const u32,
-    /// The chunk of the panel, `steps · 2` lines, or what it was unfolded to.
+    /// The chunk of the panel, `steps · 2` lines, or what it was unfolded to; null where the only tile
+    /// that reads it unfolds it by itself.
     pub(super) w: *const Line,
-    /// The chunk of the panel as it is held, followed by those that come next.
-    pub(super) held: *const Line,
+    /// As much of the chunk as is held.
+    pub(super) held: &'a [Line],
     /// Scales and the like that stand beside the chunk of the panel; may be null.
     pub(super) side: *const Line,
     /// Steps of the chunk.
@@ -79,5 +80,5 @@ pub(super) trait Kernel: Sync {
     /// `1 <= rows <= ROWS`; the tile's pointers are to as much as its fields say, staged by `stage`
     /// and, for `x`, followed by what `ROWS` rows take up; `y` is not written by another thread;
     /// between `enter` and `leave`.
-    unsafe fn tile(&self, rows: usize, tile: &Tile);
+    unsafe fn tile(&self, rows: usize, tile: &Tile<'_>);
 }

@@ -47,8 +47,10 @@ impl Kernel for Split {
     }
 
     fn unfold(&self, w: &[Line], steps: usize, out: &mut [Line]) {
-        // SAFETY: `cpu` finds AMX only where it finds AVX-512.
-        unsafe { unfold(w, steps, out) }
+        for (k, out) in out.as_chunks_mut().0.iter_mut().take(steps / 32).enumerate() {
+            // SAFETY: `cpu` finds AMX only where it finds AVX-512.
+            unsafe { unfold(w, k, out) }
+        }
     }
 
     fn enter(&self, rows: usize) {
@@ -60,54 +62,75 @@ impl Kernel for Split {
     }
 
     unsafe fn tile(&self, rows: usize, t: &Tile) {
-        if t.lead {
-            ask(t.held, STEPS, STEPS);
+        /// Two of them, so that one is not waited for to be read before the other is written.
+        #[repr(C, align(64))]
+        struct Unfolded([[Line; 3 * PART]; 2]);
+        // SAFETY: the caller's word; `cpu` finds AMX only where it finds AVX-512.
+        unsafe {
+            begin(rows, t);
+            if t.w.is_null() {
+                let mut here = Unfolded([[Line([0; 16]); 3 * PART]; 2]);
+                for k in 0..t.steps / 32 {
+                    let part = &mut here.0[k % 2];
+                    unfold(t.held, k, part);
+                    ask(t.held, 64 * k + 32, 32);
+                    step(rows, t.x.add(256 * k), t.part, part.as_ptr());
+                }
+            } else {
+                if t.lead {
+                    ask(t.held, STEPS, STEPS);
+                }
+                for k in 0..t.steps / 32 {
+                    step(rows, t.x.add(256 * k), t.part, t.w.add(3 * PART * k));
+                }
+            }
+            end(rows, t);
         }
-        // SAFETY: the caller's word.
-        unsafe { tiles(rows, t) }
     }
 }
 
-/// Splits the weights of `steps` inputs, a multiple of 32, of which as many are there as `w` has.
-/// Each 32 inputs are three parts of 16 pairs of inputs, of 32 outputs each.
+/// Splits the weights of 32 inputs, the `k`-th such, of which as many are there as `w` has: three parts
+/// of 16 pairs of inputs, of 32 outputs each.
 #[target_feature(enable = "avx512f,avx512bw")]
-fn unfold(w: &[Line], steps: usize, out: &mut [Line]) {
-    let zero = [Line::default(); 2];
-    let step = |k: usize| w.get(2 * k..2 * k + 2).unwrap_or(&zero);
-    let load = |line: &Line| {
-        // SAFETY: a line is a vector.
-        unsafe { _mm512_load_si512(line.0.as_ptr().cast()) }
-    };
-    for (tile, parts) in out.chunks_exact_mut(3 * PART).take(steps / 32).enumerate() {
-        for pair in 0..16 {
-            let (a, b) = (step(32 * tile + 2 * pair), step(32 * tile + 2 * pair + 1));
-            ask(w.as_ptr(), 32 * tile + 2 * pair, 2);
-            for half in 0..2 {
-                let (Some(a), Some(b)) = (a.get(half), b.get(half)) else { continue };
-                let (mut a, mut b) = (load(a), load(b));
-                for part in 0..3 {
-                    // What is above a bf16's last bit is the part; the rest is left for the next.
-                    let pairs = _mm512_mask_blend_epi16(0xaaaa_aaaa, _mm512_srli_epi32::<16>(a), b);
-                    if let Some(line) = parts.get_mut(part * PART + 2 * pair + half) {
-                        // SAFETY: as above.
-                        unsafe { _mm512_store_si512(line.0.as_mut_ptr().cast(), pairs) };
-                    }
-                    if part < 2 {
-                        (a, b) = (rest(a), rest(b));
-                    }
+fn unfold(w: &[Line], k: usize, out: &mut [Line; 3 * PART]) {
+    let zero = [Line([0; 16]); 4];
+    for pair in 0..16 {
+        let at = 64 * k + 4 * pair;
+        // Two inputs of 32 outputs, or the last one alone.
+        let mut last = zero;
+        let lines = match w.get(at..at + 4).and_then(<[Line]>::first_chunk) {
+            Some(lines) => lines,
+            None => {
+                last.iter_mut().zip(w.get(at..).unwrap_or(&[])).for_each(|(l, w)| *l = *w);
+                &last
+            }
+        };
+        ask(w, 64 * k + 2 * pair, 2);
+        for half in 0..2 {
+            // SAFETY: a line is a vector.
+            let load = |line: &Line| unsafe { _mm512_load_si512(line.0.as_ptr().cast()) };
+            let (mut a, mut b) = (load(&lines[half]), load(&lines[2 + half]));
+            for part in 0..3 {
+                // What is above a bf16's last bit is the part; the rest is left for the next.
+                let pairs = _mm512_mask_blend_epi16(0xaaaa_aaaa, _mm512_srli_epi32::<16>(a), b);
+                let line = &mut out[part * PART + 2 * pair + half];
+                // SAFETY: as above.
+                unsafe { _mm512_store_si512(line.0.as_mut_ptr().cast(), pairs) };
+                if part < 2 {
+                    (a, b) = (rest(a), rest(b));
                 }
             }
         }
     }
 }
 
-/// Asks for lines of the chunk after the one that begins here: half of them while this one is unfolded,
-/// half while it is multiplied by, since few can be on their way at a time.
+/// Asks for lines of the chunk after the one given: half of them while that is unfolded, half while it is
+/// multiplied by, since few can be on their way at a time.
 #[inline]
-fn ask(chunk: *const Line, from: usize, count: usize) {
+fn ask(chunk: &[Line], from: usize, count: usize) {
     for line in from..from + count {
         // SAFETY: asking for memory that is not there does nothing.
-        unsafe { _mm_prefetch::<_MM_HINT_T1>(chunk.wrapping_add(2 * STEPS + line).cast()) };
+        unsafe { _mm_prefetch::<_MM_HINT_T1>(chunk.as_ptr().wrapping_add(2 * STEPS + line).cast()) };
     }
 }
 
@@ -119,29 +142,73 @@ fn rest(x: __m512i) -> __m512i {
     _mm512_castps_si512(_mm512_sub_ps(_mm512_castsi512_ps(x), _mm512_castsi512_ps(cut)))
 }
 
+/// Readies the sums of up to 32 rows.
+///
 /// # Safety
 /// As [`Kernel::tile`].
-unsafe fn tiles(rows: usize, t: &Tile) {
-    // SAFETY: three parts of 16 or 32 staged rows of `steps` inputs, 32 at a time, and as many of the
-    // weights are there; the tiles are configured.
+unsafe fn begin(rows: usize, t: &Tile) {
+    // SAFETY: the tiles are configured; as many rows of 32 numbers are at `y`.
+    unsafe {
+        if t.fresh {
+            asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", options(nostack));
+            return;
+        }
+        asm!(
+            "tileloadd tmm0, [{y} + {stride}]",
+            "tileloadd tmm1, [{y} + {stride} + 64]",
+            y = in(reg) t.y,
+            stride = in(reg) t.stride * 4,
+            options(nostack),
+        );
+        if rows > 16 {
+            asm!(
+                "tileloadd tmm2, [{y} + {stride}]",
+                "tileloadd tmm3, [{y} + {stride} + 64]",
+                y = in(reg) t.y.add(16 * t.stride),
+                stride = in(reg) t.stride * 4,
+                options(nostack),
+            );
+        }
+    }
+}
+
+/// Writes the sums.
+///
+/// # Safety
+/// As [`Kernel::tile`].
+unsafe fn end(rows: usize, t: &Tile) {
+    // SAFETY: as in `begin`.
+    unsafe {
+        asm!(
+            "tilestored [{y} + {stride}], tmm0",
+            "tilestored [{y} + {stride} + 64], tmm1",
+            y = in(reg) t.y,
+            stride = in(reg) t.stride * 4,
+            options(nostack),
+        );
+        if rows > 16 {
+            asm!(
+                "tilestored [{y} + {stride}], tmm2",
+                "tilestored [{y} + {stride} + 64], tmm3",
+                y = in(reg) t.y.add(16 * t.stride),
+                stride = in(reg) t.stride * 4,
+                options(nostack),
+            );
+        }
+    }
+}
+
+/// Adds the products of 32 inputs: first parts of rows by third parts of weights, and so on up to first
+/// by first, each part loaded as seldom as eight tiles allow.
+///
+/// # Safety
+/// As [`Kernel::tile`], of three parts of the staged rows `part` words apart; `w` is what `unfold` made.
+#[inline]
+unsafe fn step(rows: usize, x: *const u32, part: usize, w: *const Line) {
+    // SAFETY: the caller's word.
     unsafe {
         if rows > 16 {
             asm!(
-                "test {fresh}, {fresh}",
-                "jnz 3f",
-                "tileloadd tmm0, [{y} + {ys}]",
-                "tileloadd tmm1, [{y} + {ys} + 64]",
-                "tileloadd tmm2, [{z} + {ys}]",
-                "tileloadd tmm3, [{z} + {ys} + 64]",
-                "jmp 2f",
-                "3:",
-                "tilezero tmm0",
-                "tilezero tmm1",
-                "tilezero tmm2",
-                "tilezero tmm3",
-                "2:",
-                // First parts of rows by third parts of weights, and so on up to first by first,
-                // each part loaded as seldom as eight tiles allow.
                 "tileloadd tmm4, [{x0} + {xs}]",
                 "tileloadd tmm6, [{w} + {ws} + 4096]",
                 "tdpbf16ps tmm0, tmm4, tmm6",
@@ -180,42 +247,17 @@ unsafe fn tiles(rows: usize, t: &Tile) {
                 "tileloadd tmm5, [{x0} + {xs} + {down}]",
                 "tdpbf16ps tmm2, tmm5, tmm6",
                 "tdpbf16ps tmm3, tmm5, tmm7",
-                // The rows of the next tile.
-                "add {x0}, 1024",
-                "add {x1}, 1024",
-                "add {x2}, 1024",
-                "add {w}, 6144",
-                "dec {n}",
-                "jnz 2b",
-                "tilestored [{y} + {ys}], tmm0",
-                "tilestored [{y} + {ys} + 64], tmm1",
-                "tilestored [{z} + {ys}], tmm2",
-                "tilestored [{z} + {ys} + 64], tmm3",
-                fresh = in(reg) usize::from(t.fresh),
-                y = in(reg) t.y,
-                z = in(reg) t.y.add(16 * t.stride),
-                ys = in(reg) t.stride * 4,
-                x0 = inout(reg) t.x => _,
-                x1 = inout(reg) t.x.add(t.part) => _,
-                x2 = inout(reg) t.x.add(2 * t.part) => _,
+                x0 = in(reg) x,
+                x1 = in(reg) x.add(part),
+                x2 = in(reg) x.add(2 * part),
                 xs = in(reg) 64_usize,
                 down = const 16 * STRIDE * 4,
-                w = inout(reg) t.w => _,
+                w = in(reg) w,
                 ws = in(reg) 128_usize,
-                n = inout(reg) t.steps / 32 => _,
-                options(nostack),
+                options(nostack, readonly),
             );
         } else {
             asm!(
-                "test {fresh}, {fresh}",
-                "jnz 3f",
-                "tileloadd tmm0, [{y} + {ys}]",
-                "tileloadd tmm1, [{y} + {ys} + 64]",
-                "jmp 2f",
-                "3:",
-                "tilezero tmm0",
-                "tilezero tmm1",
-                "2:",
                 "tileloadd tmm4, [{x0} + {xs}]",
                 "tileloadd tmm6, [{w} + {ws} + 4096]",
                 "tdpbf16ps tmm0, tmm4, tmm6",
@@ -238,25 +280,13 @@ unsafe fn tiles(rows: usize, t: &Tile) {
                 "tileloadd tmm4, [{x0} + {xs}]",
                 "tdpbf16ps tmm0, tmm4, tmm6",
                 "tdpbf16ps tmm1, tmm4, tmm7",
-                "add {x0}, 1024",
-                "add {x1}, 1024",
-                "add {x2}, 1024",
-                "add {w}, 6144",
-                "dec {n}",
-                "jnz 2b",
-                "tilestored [{y} + {ys}], tmm0",
-                "tilestored [{y} + {ys} + 64], tmm1",
-                fresh = in(reg) usize::from(t.fresh),
-                y = in(reg) t.y,
-                ys = in(reg) t.stride * 4,
-                x0 = inout(reg) t.x => _,
-                x1 = inout(reg) t.x.add(t.part) => _,
-                x2 = inout(reg) t.x.add(2 * t.part) => _,
+                x0 = in(reg) x,
+                x1 = in(reg) x.add(part),
+                x2 = in(reg) x.add(2 * part),
                 xs = in(reg) 64_usize,
-                w = inout(reg) t.w => _,
+                w = in(reg) w,
                 ws = in(reg) 128_usize,
-                n = inout(reg) t.steps / 32 => _,
-                options(nostack),
+                options(nostack, readonly),
             );
         }
     }

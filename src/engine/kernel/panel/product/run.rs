@@ -161,13 +161,14 @@ unsafe fn tiles<K: Kernel>(
         let from = c * staged.chunk;
         let steps = staged.chunk.min(staged.steps - from);
         let at = (panel * w.steps + from) * 2;
-        let held = w.data.as_ptr().wrapping_add(at);
-        let chunk = if K::W_LINES == 0 {
-            held
-        } else {
-            let there = 2 * steps.min(w.steps - from);
-            kernel.unfold(w.data.get(at..at + there).unwrap_or(&[]), steps, unfolded);
-            unfolded.as_ptr()
+        let held = w.data.get(at..at + 2 * steps.min(w.steps - from)).unwrap_or(&[]);
+        let chunk = match (K::W_LINES, tiles) {
+            (0, _) => held.as_ptr(),
+            (_, 1) => std::ptr::null(),
+            _ => {
+                kernel.unfold(held, steps, unfolded);
+                unfolded.as_ptr()
+            }
         };
         let side = beside(&w.side, (panel * w.steps + from) / 8 * K::SIDE);
         // Small parts first, so that they are not lost one by one in a large sum.
