@@ -5,8 +5,11 @@ mod plots;
 use super::super::{Block, Cell, Column, Finding, NoteKind, Section, Status, Table};
 use super::measured;
 use crate::analysis::stat::Measured;
-use crate::analysis::sweep::{Sweep, SweptSite};
+use crate::analysis::sweep::{Steering, Sweep, SweptSite};
 use crate::math;
+
+/// Random directions with which none reaching as far has p = 0.05.
+const ENOUGH: usize = 19;
 
 const NOT_SHOWN: &str = "That the model uses the direction by itself. A push along it is not what the model \
     would do unpushed, and a site that reads well need not be one where a push works.";
@@ -57,13 +60,7 @@ fn steers(result: &Sweep) -> Option<Finding> {
     let (i, best) = site(result, &result.parting.best_steering)?;
     let primary = best.steering.first()?;
     let p = adjusted(result).get(i).copied().flatten();
-    let within = result.random_directions == 0 || measured::beyond(&primary.slope) == Some(true);
-    let status = match (best.steers, p) {
-        (true, Some(p)) if p < 0.05 && within && result.random_directions > 0 => Status::Supported,
-        (true, _) => Status::Caution,
-        (false, _) if primary.slope.value > 0.0 => Status::Unclear,
-        _ => Status::NotSupported,
-    };
+    let (status, asks) = verdict(primary, best.steers, p);
     let corrected = p.map_or_else(String::new, |p| {
         format!(" (trend over the doses: p = {p:.3} after Holm over {} sites)", result.sites.len())
     });
@@ -71,7 +68,7 @@ fn steers(result: &Sweep) -> Option<Finding> {
         status,
         statement: format!(
             "Pushing along the direction moves the model towards the chosen responses; most at \
-             {}{corrected}.",
+             {}{corrected}.{asks}",
             best.site
         ),
         measure: measured::measure("log-odds for each residual norm", &primary.slope, 2),
@@ -80,6 +77,28 @@ fn steers(result: &Sweep) -> Option<Finding> {
         null: measured::null(&primary.slope),
         see: Some("sweep".into()),
     })
+}
+
+/// Whether a direction is shown to steer, given the adjusted p of its trend, and what is still wanted.
+fn verdict(primary: &Steering, steers: bool, p: Option<f64>) -> (Status, String) {
+    // The trend tells that something moves; only random directions tell that another push would not.
+    let by_any = primary.slope.null.as_ref().map_or(1.0, |n| n.p);
+    let beyond = measured::beyond(&primary.slope) == Some(true);
+    let status = match (steers, p) {
+        (true, Some(p)) if p < 0.05 && by_any <= 0.05 && beyond => Status::Supported,
+        (true, _) => Status::Caution,
+        (false, _) if primary.slope.value > 0.0 => Status::Unclear,
+        _ => Status::NotSupported,
+    };
+    let asks = match primary.control_slopes.len() {
+        0 if steers => " No random direction was tried: any push of that size may do as much.".into(),
+        few if steers && few < ENOUGH => format!(
+            " That no random direction does as much says little with {few} of them (p = {by_any:.3}); it \
+             takes {ENOUGH}."
+        ),
+        _ => String::new(),
+    };
+    (status, asks)
 }
 
 fn reads(result: &Sweep) -> Option<Finding> {
@@ -152,7 +171,7 @@ fn range(result: &Sweep) -> Option<Finding> {
     let r = &best.working_range;
     let dose = if r.high > 0.0 { r.high } else { r.low };
     let harm = best.damage.iter().find(|d| (d.alpha - dose).abs() < 1e-12)?;
-    let tried = best.steering_within.as_ref().is_some_and(crate::analysis::sweep::Steering::steers);
+    let tried = best.steering_within.as_ref().is_some_and(Steering::steers);
     let mut of_ratio: Measured = harm.perplexity_ratio.clone();
     of_ratio.null = None;
     Some(Finding {
@@ -333,5 +352,47 @@ fn several(values: &[f64], digits: usize) -> Cell {
             let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             Cell::estimate(mean, low, high, digits)
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::sweep::Responses;
+    use crate::math::Seeds;
+
+    /// Twelve pairs that all follow the direction, and random directions that move nothing.
+    fn steering(controls: usize) -> Steering {
+        let alphas = [-0.1, 0.0, 0.1];
+        let at = |slope: f64| alphas.map(|a| (0..12).map(|i| a * (slope + f64::from(i) / 12.0)).collect());
+        Responses {
+            measure: "planted".into(),
+            expected: 1,
+            alphas: alphas.to_vec(),
+            direction: at(5.0).to_vec(),
+            controls: (0..controls).map(|_| at(-0.5).to_vec()).collect(),
+            clusters: (0..12).collect(),
+            units: ["pairs", "pairs"],
+        }
+        .steering(99, &Seeds::new(0))
+        .unwrap()
+    }
+
+    #[test]
+    fn few_random_directions_leave_a_verdict_open_and_say_so() {
+        for (controls, expected, said) in [
+            (0, Status::Caution, "No random direction"),
+            (1, Status::Caution, "with 1 of them (p = 0.500)"),
+            (18, Status::Caution, "with 18 of them (p = 0.053)"),
+            (19, Status::Supported, ""),
+        ] {
+            let s = steering(controls);
+            let (status, asks) = verdict(&s, s.steers(), Some(0.01));
+            assert!(s.steers() && status == expected, "{controls}: {status:?}");
+            assert!(asks.contains(said) && asks.is_empty() == said.is_empty(), "{asks}");
+        }
+        let s = steering(19);
+        assert_eq!(verdict(&s, true, Some(0.2)).0, Status::Caution);
+        assert_eq!(verdict(&s, false, Some(0.01)), (Status::Unclear, String::new()));
     }
 }
