@@ -53,9 +53,7 @@ pub(super) fn by_groups<const N: usize>(
 
 fn with_room<R>(f: impl FnOnce(&mut Room) -> R) -> R {
     thread_local! {
-        static ROOM: Cell<Room> = const {
-            Cell::new(Room { input: Vec::new(), mid: Vec::new(), added: Vec::new() })
-        };
+        static ROOM: Cell<Room> = Cell::default();
     }
     let mut room = ROOM.take();
     let done = f(&mut room);

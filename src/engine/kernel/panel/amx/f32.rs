@@ -11,7 +11,7 @@ use std::arch::x86_64::*;
 use super::super::dpbf16::stage_parts;
 use super::super::kernel::{Kernel, Tile};
 use super::super::lines::Line;
-use super::{ROWS, configure, release};
+use super::{ROWS, begin, configure, end, release};
 
 /// f32 by f32. Made only where AMX is.
 pub(in super::super) struct Split(());
@@ -140,62 +140,6 @@ fn ask(chunk: &[Line], from: usize, count: usize) {
 fn rest(x: __m512i) -> __m512i {
     let cut = _mm512_and_si512(x, _mm512_set1_epi32(0xffff_0000_u32.cast_signed()));
     _mm512_castps_si512(_mm512_sub_ps(_mm512_castsi512_ps(x), _mm512_castsi512_ps(cut)))
-}
-
-/// Readies the sums of up to 32 rows.
-///
-/// # Safety
-/// As [`Kernel::tile`].
-unsafe fn begin(rows: usize, t: &Tile) {
-    // SAFETY: the tiles are configured; as many rows of 32 numbers are at `y`.
-    unsafe {
-        if t.fresh {
-            asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", options(nostack));
-            return;
-        }
-        asm!(
-            "tileloadd tmm0, [{y} + {stride}]",
-            "tileloadd tmm1, [{y} + {stride} + 64]",
-            y = in(reg) t.y,
-            stride = in(reg) t.stride * 4,
-            options(nostack),
-        );
-        if rows > 16 {
-            asm!(
-                "tileloadd tmm2, [{y} + {stride}]",
-                "tileloadd tmm3, [{y} + {stride} + 64]",
-                y = in(reg) t.y.add(16 * t.stride),
-                stride = in(reg) t.stride * 4,
-                options(nostack),
-            );
-        }
-    }
-}
-
-/// Writes the sums.
-///
-/// # Safety
-/// As [`Kernel::tile`].
-unsafe fn end(rows: usize, t: &Tile) {
-    // SAFETY: as in `begin`.
-    unsafe {
-        asm!(
-            "tilestored [{y} + {stride}], tmm0",
-            "tilestored [{y} + {stride} + 64], tmm1",
-            y = in(reg) t.y,
-            stride = in(reg) t.stride * 4,
-            options(nostack),
-        );
-        if rows > 16 {
-            asm!(
-                "tilestored [{y} + {stride}], tmm2",
-                "tilestored [{y} + {stride} + 64], tmm3",
-                y = in(reg) t.y.add(16 * t.stride),
-                stride = in(reg) t.stride * 4,
-                options(nostack),
-            );
-        }
-    }
 }
 
 /// Adds the products of 32 inputs: first parts of rows by third parts of weights, and so on up to first

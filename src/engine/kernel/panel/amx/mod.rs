@@ -5,6 +5,8 @@ mod f32;
 
 use std::arch::asm;
 
+use super::kernel::Tile;
+
 pub(super) use bf16::Amx;
 pub(super) use f32::Split;
 
@@ -39,4 +41,53 @@ fn configure(rows: usize) {
 fn release() {
     // SAFETY: as above.
     unsafe { asm!("tilerelease", options(nostack, nomem)) }
+}
+
+/// Calls an instruction for the two tiles of results of 16 rows, whose first is at `$y`.
+macro_rules! results {
+    ($first:literal, $second:literal, $y:expr, $t:expr) => {
+        asm!(
+            $first,
+            $second,
+            y = in(reg) $y,
+            stride = in(reg) $t.stride * 4,
+            options(nostack),
+        )
+    };
+}
+
+/// Readies the sums of up to 32 rows.
+///
+/// # Safety
+/// As [`Kernel::tile`](super::kernel::Kernel::tile).
+#[inline]
+unsafe fn begin(rows: usize, t: &Tile) {
+    // SAFETY: the tiles are configured; as many rows of 32 numbers are at `y`.
+    unsafe {
+        if t.fresh {
+            asm!("tilezero tmm0", "tilezero tmm1", "tilezero tmm2", "tilezero tmm3", options(nostack));
+            return;
+        }
+        results!("tileloadd tmm0, [{y} + {stride}]", "tileloadd tmm1, [{y} + {stride} + 64]", t.y, t);
+        if rows > 16 {
+            let y = t.y.add(16 * t.stride);
+            results!("tileloadd tmm2, [{y} + {stride}]", "tileloadd tmm3, [{y} + {stride} + 64]", y, t);
+        }
+    }
+}
+
+/// Writes the sums.
+///
+/// # Safety
+/// As [`Kernel::tile`](super::kernel::Kernel::tile).
+#[inline]
+unsafe fn end(rows: usize, t: &Tile) {
+    // SAFETY: as in `begin`.
+    unsafe {
+        results!("tilestored [{y} + {stride}], tmm0", "tilestored [{y} + {stride} + 64], tmm1", t.y, t);
+        if rows > 16 {
+            let y = t.y.add(16 * t.stride);
+            results!("tilestored [{y} + {stride}], tmm2", "tilestored [{y} + {stride} + 64], tmm3", y, t);
+        }
+    }
 }
