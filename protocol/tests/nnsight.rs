@@ -1,6 +1,8 @@
 //! The nnsight codec, without Python: kept payloads and results, and graphs made at random.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "support/any_graph.rs"]
+mod any_graph;
 #[path = "support/nnsight_cases.rs"]
 mod nnsight_cases;
 #[path = "support/random_graph.rs"]
@@ -9,6 +11,7 @@ mod random_graph;
 use std::io::Cursor;
 use std::path::Path;
 
+use any_graph::any_graph;
 use nnsight_cases::{Case, cases, info, modules};
 use proptest::prelude::*;
 use random_graph::random_graph;
@@ -16,7 +19,7 @@ use truenorth_protocol::graph::{CheckLimits, Edit, Sampling, Steps};
 use truenorth_protocol::job::Status;
 use truenorth_protocol::nnsight::{LowerError, ModelKey, ReplyError, Request, read_binary_update};
 use truenorth_protocol::pickle::{self, Limits};
-use truenorth_protocol::{Builder, DType, Prompt, ReadAt, Site, Value, WriteAt};
+use truenorth_protocol::{Builder, DType, Graph, Prompt, ReadAt, Site, Value, WriteAt};
 
 fn file(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/nnsight");
@@ -183,12 +186,33 @@ fn what_would_be_too_large_is_refused_before_it_is_made() {
     assert!(matches!(draws.with(|r| r.payload().unwrap_err()), LowerError::TooLarge { .. }));
 }
 
-fn prompts(graph: &truenorth_protocol::Graph) -> Vec<Vec<Vec<u32>>> {
+fn prompts(graph: &Graph) -> Vec<Vec<Vec<u32>>> {
     let ids = |p: &Prompt| match p {
         Prompt::Tokens(t) => t.clone(),
         Prompt::Text(t) => t.bytes().map(u32::from).collect(),
     };
     graph.groups.iter().map(|g| g.prompts.iter().map(ids).collect()).collect()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+    #[test]
+    fn any_graph_survives_its_bytes_and_is_refused_by_name_or_sent(graph in any_graph(&info())) {
+        let bytes = graph.to_bytes().unwrap();
+        // Compared as bytes, since NaN is not equal to itself.
+        prop_assert_eq!(Graph::from_bytes(&bytes).unwrap().to_bytes().unwrap(), bytes);
+        let tokens = prompts(&graph);
+        match graph.check(&info(), &CheckLimits::default()) {
+            Ok(checked) => {
+                let case = Case { name: "any", checked, tokens, reply: DType::F32 };
+                if let Err(refused) = case.with(|r| r.payload()) {
+                    prop_assert!(!refused.to_string().is_empty());
+                }
+            }
+            Err(refused) => prop_assert!(!refused.to_string().is_empty()),
+        }
+    }
 }
 
 proptest! {

@@ -219,6 +219,7 @@ impl Known<'_> {
                 }
                 Ok((*group, *step, site.order()))
             }
+            Op::Const(t) if t.shape().contains(&0) => Err(Problem::EmptyConst { shape: t.shape().to_vec() }),
             Op::Const(t) => {
                 let values = if t.dtype().is_float() { t.to_f32().unwrap_or_default() } else { vec![] };
                 match values.iter().position(|v| !v.is_finite()) {

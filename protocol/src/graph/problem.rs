@@ -73,6 +73,8 @@ pub enum Problem {
     NotFinite { what: &'static str, value: f64 },
     #[error("the constant holds a NaN or an infinity at element {index}")]
     NotFiniteConst { index: usize },
+    #[error("the constant of shape {shape:?} holds no element; give every axis a size of at least 1")]
+    EmptyConst { shape: Vec<usize> },
     #[error("clamp from {min} to {max}: the least is above the greatest")]
     ClampOrder { min: f64, max: f64 },
     #[error("direction of norm 0; it has no orientation to ablate or clamp along")]

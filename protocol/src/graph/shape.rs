@@ -124,10 +124,15 @@ impl Known<'_> {
         Ok(ValueKind::Tensor { dtype, shape: Shape(axes) })
     }
 
+    /// An operand as an operation, for those that ask for one of a certain sort.
+    fn earlier(&self, id: NodeId) -> Result<&Op, Problem> {
+        self.graph.nodes[..self.kinds.len()].get(id.0 as usize).ok_or(Problem::Forward { input: id.0 })
+    }
+
     /// The group and step count of a generation.
     fn generation(&self, id: NodeId) -> Result<(u32, u32), Problem> {
-        match self.graph.nodes.get(id.0 as usize) {
-            Some(Op::Generate { group, params }) => Ok((*group, params.max_new_tokens)),
+        match self.earlier(id)? {
+            Op::Generate { group, params } => Ok((*group, params.max_new_tokens)),
             _ => Err(Problem::NotGenerate { input: id.0 }),
         }
     }
@@ -187,8 +192,8 @@ impl Known<'_> {
                 axes.push(Dim::Fixed(tokens.len()));
                 f32s(axes)
             }
-            Op::PromptLogProb { logits } => match self.graph.nodes.get(logits.0 as usize) {
-                Some(Op::Read { group, site: Site::Logits, positions: ReadAt::All, step: 0 }) => {
+            Op::PromptLogProb { logits } => match self.earlier(*logits)? {
+                Op::Read { group, site: Site::Logits, positions: ReadAt::All, step: 0 } => {
                     f32s(vec![Dim::Tokens(*group)])
                 }
                 _ => return Err(Problem::NotAllLogits { input: logits.0 }),
