@@ -263,3 +263,32 @@ fn prompts_that_begin_alike_read_as_each_alone() {
         }
     }
 }
+
+#[test]
+fn a_read_is_the_same_whatever_is_read_beside_it() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/families/gpt2");
+    for kernels in [Kernels::Best, Kernels::Candle] {
+        let engine = Engine::open(&folder, &EngineOptions { kernels, ..EngineOptions::default() }).unwrap();
+        let prompts = alike(engine.info().vocab);
+        let read = |reads: &[(Site, ReadAt)]| -> Vec<Tensor> {
+            let mut b = Builder::new();
+            let group = b.tokens(prompts.clone());
+            for (i, (site, at)) in reads.iter().enumerate() {
+                let value = b.read(group, *site, *at);
+                b.save(format!("{i}"), value);
+            }
+            let answer = engine.ask(b.finish(), &Unwatched).unwrap();
+            (0..reads.len()).map(|i| answer.tensor(&format!("{i}")).unwrap().clone()).collect()
+        };
+        let sites: Vec<Site> = Site::all(engine.info().layers).collect();
+        for full in sites.iter().map(|s| (*s, ReadAt::All)) {
+            let alone = &read(&[full])[0];
+            for last in sites.iter().map(|s| (*s, ReadAt::Last)) {
+                let beside = &read(&[full, last])[0];
+                assert_eq!(beside.shape(), alone.shape(), "{kernels:?} {full:?} beside {last:?}");
+                let off = relative(&beside.to_f32().unwrap(), &alone.to_f32().unwrap());
+                assert!(off < 1e-5, "{kernels:?} {full:?} beside {last:?} is off by {off:e}");
+            }
+        }
+    }
+}

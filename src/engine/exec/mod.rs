@@ -25,7 +25,7 @@ use super::sample::{Pick, Sampler};
 use super::tree::{Branches, Tree};
 use crate::run::{RunError, Vocabulary as _, Watch};
 use pass::{Gathered, Pass, resolve};
-use plan::GroupPlan;
+use plan::{GroupPlan, Reach};
 use state::State;
 use value::Val;
 
@@ -133,8 +133,7 @@ impl<'g> Run<'_, 'g> {
 
     /// Consecutive prompts that run together.
     fn chunks(&self, graph: &Graph, prompts: &[Vec<u32>]) -> Vec<Range<usize>> {
-        let reach = self.plan.reach(graph, 0, self.engine.info.layers);
-        let wide = reach.all_rows && reach.last == Site::Logits;
+        let wide = self.plan.reach(graph, 0).full == Some(Site::Logits);
         let row = 4 * self.engine.info.vocab.max(1) as usize;
         let limit = if wide { (CHUNK_LOGITS / row).clamp(1, CHUNK_ROWS) } else { CHUNK_ROWS };
         let shared = self.plan.only_reads(graph);
@@ -194,12 +193,11 @@ impl<'g> Run<'_, 'g> {
             if self.watch.interrupted() {
                 return Err(RunError::Interrupted);
             }
-            let reach = self.plan.reach(graph, step, self.engine.info.layers);
+            let Reach { last, full } = self.plan.reach(graph, step);
             let need = Need {
-                last: reach.last,
-                full: reach.all_rows.then_some(reach.last),
+                last,
+                full,
                 rows: match &branches {
-                    _ if reach.all_rows => RowNeed::All,
                     Some(branches) if only_reads => RowNeed::Rows(branches.last_rows()),
                     _ => RowNeed::Last,
                 },

@@ -24,8 +24,8 @@ pub(super) struct GroupPlan<'a> {
 pub(super) struct Reach {
     /// The last site needed.
     pub last: Site,
-    /// Whether every row is needed in the last block and after it, or only each prompt's last.
-    pub all_rows: bool,
+    /// The last site at which more is needed than each prompt's last row.
+    pub full: Option<Site>,
 }
 
 impl<'a> GroupPlan<'a> {
@@ -93,29 +93,28 @@ impl<'a> GroupPlan<'a> {
             }
             _ => None,
         };
-        let last = last_block(self.reach(graph, 0, layers).last, layers as usize).unwrap_or(0);
+        let last = last_block(self.reach(graph, 0).last, layers as usize).unwrap_or(0);
         let first = self.at_site.values().flatten().filter_map(parting).min();
         first.map_or(last, |blocks| last.min(blocks as usize))
     }
 
     /// How far a pass must go.
-    pub fn reach(&self, graph: &Graph, step: u32, layers: u32) -> Reach {
+    pub fn reach(&self, graph: &Graph, step: u32) -> Reach {
         let reads = || {
             self.at_site.values().flatten().filter_map(|i| match &graph.nodes[*i] {
                 Op::Read { site, positions, step: s, .. } if *s == step => Some((*site, *positions)),
                 _ => None,
             })
         };
-        let last_read = reads().map(|(site, _)| site).max_by_key(|s| s.order());
+        let latest = |of: &dyn Fn(ReadAt) -> bool| {
+            reads().filter(|(_, at)| of(*at)).map(|(site, _)| site).max_by_key(|s| s.order())
+        };
         // The pass that no token is drawn from needs no logits.
-        let last = match (&self.generate, last_read) {
+        let last = match (&self.generate, latest(&|_| true)) {
             (Some(_), _) | (None, None) => Site::Logits,
             (None, Some(site)) => site,
         };
-        let block = last.layer().unwrap_or(layers.saturating_sub(1));
-        let from = Site::ResidPre(block).order();
-        let all_rows = reads().any(|(site, at)| site.order() >= from && at != ReadAt::Last);
-        Reach { last, all_rows }
+        Reach { last, full: latest(&|at| at != ReadAt::Last) }
     }
 }
 
@@ -165,21 +164,27 @@ mod tests {
             b.save("l", last);
         });
         let plan = GroupPlan::new(&c, 0).unwrap();
-        assert_eq!(plan.reach(c.graph(), 0, 4), Reach { last: Site::ResidPost(2), all_rows: false });
+        let full = Some(Site::ResidPost(0));
+        assert_eq!(plan.reach(c.graph(), 0), Reach { last: Site::ResidPost(2), full });
         assert!(!plan.whole);
     }
 
     #[test]
-    fn a_full_read_in_the_last_block_keeps_all_rows() {
+    fn rows_are_kept_up_to_the_last_read_of_more_than_each_prompts_last() {
         let c = checked(|b| {
             let g = b.texts(["a"]);
-            let all = b.read(g, Site::AttnOut(2), ReadAt::Mean);
-            let last = b.read(g, Site::ResidPost(2), ReadAt::Last);
-            b.save("a", all);
-            b.save("l", last);
+            let first = b.read(g, Site::ResidPost(0), ReadAt::Last);
+            let mean = b.read(g, Site::AttnOut(2), ReadAt::Mean);
+            let one = b.read(g, Site::ResidPost(1), ReadAt::Index(0));
+            let last = b.read(g, Site::Logits, ReadAt::Last);
+            for (name, id) in [("f", first), ("m", mean), ("o", one), ("l", last)] {
+                b.save(name, id);
+            }
         });
         let plan = GroupPlan::new(&c, 0).unwrap();
-        assert_eq!(plan.reach(c.graph(), 0, 4), Reach { last: Site::ResidPost(2), all_rows: true });
+        let full = Some(Site::AttnOut(2));
+        assert_eq!(plan.reach(c.graph(), 0), Reach { last: Site::Logits, full });
+        assert_eq!(plan.reach(c.graph(), 1), Reach { last: Site::Logits, full: None });
     }
 
     #[test]
