@@ -1,16 +1,13 @@
-"""The peer of `truenorth bench`: llama.cpp on the same weights and token ids.
+"""llama.cpp on the same weights and token ids, as a peer of `truenorth bench`.
 
-Speaks JSON lines as transformers_peer.py does. llama.cpp has no way to stop at a block from Python, so
-reading runs a copy of the model that ends there: its first blocks, whose output passes the final norm
-and no output matrix. Weights are written in the type asked for (f32, bf16, or `kept` for the file's
-own). Needs cyllama, which brings llama.cpp, and gguf.
+llama.cpp has no way to stop at a block from Python, so reading runs a copy of the model that ends there:
+its first blocks, whose output passes the final norm and no output matrix. Weights are written in the type
+asked for (f32, bf16, or `kept` for the file's own). Follows serve.py; needs cyllama, which brings
+llama.cpp, and gguf.
 """
 
-import json
 import os
-import sys
 import tempfile
-import time
 
 import gguf
 import numpy as np
@@ -147,15 +144,12 @@ def main():
     llama.disable_logging()
     llama.ggml_backend_load_all()
     peer = Peer(path, dtype, threads)
-    print(json.dumps({"ready": f"llama.cpp of cyllama, {dtype}"}), flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
+
+    def work(request):
         context = peer.prepare(request)
-        work = {"read": peer.read, "decode": peer.decode}[request["op"]]
-        start = time.perf_counter()
-        check = work(context, request)
-        print(json.dumps({"seconds": time.perf_counter() - start, "check": check}), flush=True)
+        return lambda: {"read": peer.read, "decode": peer.decode}[request["op"]](context, request)
+
+    serve(f"llama.cpp of cyllama, {dtype}", work)
 
 
-if __name__ == "__main__":
-    main()
+main()

@@ -1,52 +1,12 @@
-"""The peer of `truenorth bench`: Hugging Face transformers on the same weights and token ids.
+"""Hugging Face transformers on the same weights and token ids, as a peer of `truenorth bench`.
 
-Speaks JSON lines. A request {"op": "read", "prompts": [[ids]], "layer": L, "batch": B, "tuned": T}
-reads the last token of block L's output: by the usual idiom, or tuned, which sorts prompts by length
-and stops at the block. {"op": "decode", "prompts": [[ids]], "steps": N, "layer": L, "alpha": A}
-generates N tokens greedily, A times a fixed direction added at block L. Each is answered with
-{"seconds": t} and a small check value, so that both sides can be seen to have done the same work.
-Needs torch, transformers and gguf.
+Reads by the usual idiom, or tuned, which sorts prompts by length and stops at the block. Follows serve.py
+and torch_peer.py; needs torch, transformers and gguf.
 """
-
-import json
-import os
-import sys
-import time
-
-os.environ.setdefault("HF_HUB_OFFLINE", "1")
-
-import torch  # noqa: E402
-import transformers  # noqa: E402
-from transformers import AutoModelForCausalLM  # noqa: E402
-
-
-def load(path, dtype):
-    transformers.logging.set_verbosity_error()
-    if path.endswith(".gguf"):
-        folder, name = os.path.split(os.path.abspath(path))
-        model = AutoModelForCausalLM.from_pretrained(folder, gguf_file=name, dtype=dtype)
-    else:
-        model = AutoModelForCausalLM.from_pretrained(path, dtype=dtype)
-    return model.eval()
-
-
-def padded(prompts, side):
-    longest = max(map(len, prompts))
-    ids = torch.zeros(len(prompts), longest, dtype=torch.long)
-    mask = torch.zeros_like(ids)
-    for row, prompt in enumerate(prompts):
-        at = slice(longest - len(prompt), longest) if side == "left" else slice(0, len(prompt))
-        ids[row, at] = torch.tensor(prompt)
-        mask[row, at] = 1
-    return ids, mask
 
 
 class Stop(Exception):
     """Ends a pass at a block."""
-
-
-def output(result):
-    return result[0] if isinstance(result, tuple) else result
 
 
 @torch.inference_mode()
@@ -99,8 +59,7 @@ def blocks(model):
 def decode(model, request):
     ids, mask = padded(request["prompts"], "left")
     steps = request["steps"]
-    direction = torch.zeros(model.config.hidden_size, dtype=model.dtype)
-    direction[0] = request["alpha"]
+    direction = pushed(model, request["alpha"])
 
     def steer(_, __, result):
         x = output(result) + direction
@@ -121,19 +80,4 @@ def decode(model, request):
     return float(out[:, -steps:].sum().item())
 
 
-def main():
-    path, dtype, threads = sys.argv[1], sys.argv[2], int(sys.argv[3])
-    torch.set_num_threads(threads)
-    model = load(path, getattr(torch, dtype))
-    versions = f"transformers {transformers.__version__}, torch {torch.__version__}"
-    print(json.dumps({"ready": versions}), flush=True)
-    for line in sys.stdin:
-        request = json.loads(line)
-        work = {"read": read, "decode": decode}[request["op"]]
-        start = time.perf_counter()
-        check = work(model, request)
-        print(json.dumps({"seconds": time.perf_counter() - start, "check": check}), flush=True)
-
-
-if __name__ == "__main__":
-    main()
+start(load, f"transformers {transformers.__version__}", read, decode)

@@ -3,23 +3,34 @@
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::thread;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail};
 use serde::{Deserialize, Serialize};
 
 use crate::cli::args::{Numerics, Precision};
 
+/// A script out of its parts, in order.
+macro_rules! script {
+    ($($part:literal),+) => { concat!($(include_str!(concat!("../../../bench/", $part, ".py"))),+) };
+}
+
 /// Hugging Face transformers.
-pub const TRANSFORMERS: &str = include_str!("../../../bench/transformers_peer.py");
+pub const TRANSFORMERS: &str = script!("serve", "torch_peer", "transformers_peer");
 /// llama.cpp.
-pub const LLAMA: &str = include_str!("../../../bench/llama_peer.py");
+pub const LLAMA: &str = script!("serve", "llama_peer");
 /// nnsight, in its own process on the same machine.
-pub const NNSIGHT: &str = include_str!("../../../bench/nnsight_peer.py");
+pub const NNSIGHT: &str = script!("serve", "torch_peer", "nnsight_peer");
+
+/// How long a peer may take to end by itself.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// A peer in a process of its own.
 pub struct Peer {
     child: Child,
-    stdin: ChildStdin,
+    /// None once it is told to end.
+    stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
     /// What it says it is.
     pub name: String,
@@ -65,16 +76,18 @@ impl Peer {
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             bail!("the peer has no pipes");
         };
-        let mut peer = Self { child, stdin, stdout: BufReader::new(stdout), name: String::new() };
+        let mut peer =
+            Self { child, stdin: Some(stdin), stdout: BufReader::new(stdout), name: String::new() };
         peer.name = peer.line::<Ready>()?.ready;
         Ok(peer)
     }
 
     /// Seconds that the work took it.
     pub fn ask(&mut self, request: &Request<'_>) -> anyhow::Result<f64> {
-        serde_json::to_writer(&mut self.stdin, request)?;
-        self.stdin.write_all(b"\n")?;
-        self.stdin.flush()?;
+        let stdin = self.stdin.as_mut().context("the peer was told to end")?;
+        serde_json::to_writer(&mut *stdin, request)?;
+        stdin.write_all(b"\n")?;
+        stdin.flush()?;
         Ok(self.line::<Took>()?.seconds)
     }
 
@@ -87,7 +100,12 @@ impl Peer {
 
 impl Drop for Peer {
     fn drop(&mut self) {
-        // It ends when its input does; killing is for one that hangs, and may come too late.
+        // It ends when its input does, and takes its copy of the weights with it; one that hangs is killed.
+        self.stdin = None;
+        let begun = Instant::now();
+        while begun.elapsed() < PATIENCE && matches!(self.child.try_wait(), Ok(None)) {
+            thread::sleep(Duration::from_millis(20));
+        }
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
