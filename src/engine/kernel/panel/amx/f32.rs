@@ -7,6 +7,7 @@
 
 use std::arch::asm;
 use std::arch::x86_64::*;
+use std::mem::MaybeUninit;
 
 use super::super::dpbf16::stage_parts;
 use super::super::kernel::{Kernel, Tile};
@@ -47,9 +48,9 @@ impl Kernel for Split {
     }
 
     fn unfold(&self, w: &[Line], steps: usize, out: &mut [Line]) {
-        for (k, out) in out.as_chunks_mut().0.iter_mut().take(steps / 32).enumerate() {
-            // SAFETY: `cpu` finds AMX only where it finds AVX-512.
-            unsafe { unfold(w, k, out) }
+        for (k, out) in out.as_chunks_mut::<{ 3 * PART }>().0.iter_mut().take(steps / 32).enumerate() {
+            // SAFETY: `cpu` finds AMX only where it finds AVX-512, and `out` is of that many lines.
+            (0..16).for_each(|pair| unsafe { unfold(w, k, pair, out.as_mut_ptr()) });
         }
     }
 
@@ -63,25 +64,35 @@ impl Kernel for Split {
 
     unsafe fn tile(&self, rows: usize, t: &Tile) {
         /// Two of them, so that one is not waited for to be read before the other is written.
-        #[repr(C, align(64))]
-        struct Unfolded([[Line; 3 * PART]; 2]);
+        type Unfolded = [[Line; 3 * PART]; 2];
         // SAFETY: the caller's word; `cpu` finds AMX only where it finds AVX-512.
         unsafe {
             begin(rows, t);
+            let chunks = t.steps / 32;
             if t.w.is_null() {
-                let mut here = Unfolded([[Line([0; 16]); 3 * PART]; 2]);
-                for k in 0..t.steps / 32 {
-                    let part = &mut here.0[k % 2];
-                    unfold(t.held, k, part);
+                // Zeroing it would take as many stores as the weights take loads.
+                let mut here = MaybeUninit::<Unfolded>::uninit();
+                let part = |k: usize, here: &mut MaybeUninit<Unfolded>| {
+                    here.as_mut_ptr().cast::<Line>().wrapping_add(3 * PART * (k % 2))
+                };
+                (0..16).for_each(|pair| unfold(t.held, 0, pair, part(0, &mut here)));
+                for k in 0..chunks {
+                    let (now, next) = (part(k, &mut here), part(k + 1, &mut here));
+                    step(rows, t.x.add(256 * k), t.part, now, |turn| {
+                        // A product is waited for longer than it takes.
+                        if k + 1 < chunks {
+                            (3 * turn..16.min(3 * turn + 3))
+                                .for_each(|pair| unfold(t.held, k + 1, pair, next));
+                        }
+                    });
                     ask(t.held, 64 * k + 32, 32);
-                    step(rows, t.x.add(256 * k), t.part, part.as_ptr());
                 }
             } else {
                 if t.lead {
                     ask(t.held, STEPS, STEPS);
                 }
-                for k in 0..t.steps / 32 {
-                    step(rows, t.x.add(256 * k), t.part, t.w.add(3 * PART * k));
+                for k in 0..chunks {
+                    step(rows, t.x.add(256 * k), t.part, t.w.add(3 * PART * k), |_| ());
                 }
             }
             end(rows, t);
@@ -89,36 +100,36 @@ impl Kernel for Split {
     }
 }
 
-/// Splits the weights of 32 inputs, the `k`-th such, of which as many are there as `w` has: three parts
-/// of 16 pairs of inputs, of 32 outputs each.
+/// Splits the weights of two inputs, the `pair`-th of the `k`-th 32, as far as they are among `w`: three
+/// parts of 32 outputs each. 16 such pairs are what products are made with.
+///
+/// # Safety
+/// There is room for `3 * PART` lines at `out`.
+#[inline]
 #[target_feature(enable = "avx512f,avx512bw")]
-fn unfold(w: &[Line], k: usize, out: &mut [Line; 3 * PART]) {
-    let zero = [Line([0; 16]); 4];
-    for pair in 0..16 {
-        let at = 64 * k + 4 * pair;
-        // Two inputs of 32 outputs, or the last one alone.
-        let mut last = zero;
-        let lines = match w.get(at..at + 4).and_then(<[Line]>::first_chunk) {
-            Some(lines) => lines,
-            None => {
-                last.iter_mut().zip(w.get(at..).unwrap_or(&[])).for_each(|(l, w)| *l = *w);
-                &last
-            }
-        };
-        ask(w, 64 * k + 2 * pair, 2);
-        for half in 0..2 {
-            // SAFETY: a line is a vector.
-            let load = |line: &Line| unsafe { _mm512_load_si512(line.0.as_ptr().cast()) };
-            let (mut a, mut b) = (load(&lines[half]), load(&lines[2 + half]));
-            for part in 0..3 {
-                // What is above a bf16's last bit is the part; the rest is left for the next.
-                let pairs = _mm512_mask_blend_epi16(0xaaaa_aaaa, _mm512_srli_epi32::<16>(a), b);
-                let line = &mut out[part * PART + 2 * pair + half];
-                // SAFETY: as above.
-                unsafe { _mm512_store_si512(line.0.as_mut_ptr().cast(), pairs) };
-                if part < 2 {
-                    (a, b) = (rest(a), rest(b));
-                }
+unsafe fn unfold(w: &[Line], k: usize, pair: usize, out: *mut Line) {
+    let at = 64 * k + 4 * pair;
+    // Two inputs of 32 outputs, or the last one alone.
+    let mut last = [Line([0; 16]); 4];
+    let lines = match w.get(at..at + 4).and_then(<[Line]>::first_chunk) {
+        Some(lines) => lines,
+        None => {
+            last.iter_mut().zip(w.get(at..).unwrap_or(&[])).for_each(|(l, w)| *l = *w);
+            &last
+        }
+    };
+    ask(w, 64 * k + 2 * pair, 2);
+    for half in 0..2 {
+        // SAFETY: a line is a vector.
+        let load = |line: &Line| unsafe { _mm512_load_si512(line.0.as_ptr().cast()) };
+        let (mut a, mut b) = (load(&lines[half]), load(&lines[2 + half]));
+        for part in 0..3 {
+            // What is above a bf16's last bit is the part; the rest is left for the next.
+            let pairs = _mm512_mask_blend_epi16(0xaaaa_aaaa, _mm512_srli_epi32::<16>(a), b);
+            // SAFETY: a line is a vector, and there is room for it.
+            unsafe { _mm512_store_si512(out.add(part * PART + 2 * pair + half).cast(), pairs) };
+            if part < 2 {
+                (a, b) = (rest(a), rest(b));
             }
         }
     }
@@ -143,95 +154,79 @@ fn rest(x: __m512i) -> __m512i {
 }
 
 /// Adds the products of 32 inputs: first parts of rows by third parts of weights, and so on up to first
-/// by first, each part loaded as seldom as eight tiles allow.
+/// by first, each part loaded as seldom as eight tiles allow. `meanwhile` is called after each of the six.
 ///
 /// # Safety
 /// As [`Kernel::tile`], of three parts of the staged rows `part` words apart; `w` is what `unfold` made.
 #[inline]
-unsafe fn step(rows: usize, x: *const u32, part: usize, w: *const Line) {
+unsafe fn step(rows: usize, x: *const u32, part: usize, w: *const Line, mut meanwhile: impl FnMut(usize)) {
+    let turns = [
+        (Some(0), Some(2)),
+        (None, Some(1)),
+        (Some(1), None),
+        (None, Some(0)),
+        (Some(2), None),
+        (Some(0), None),
+    ];
     // SAFETY: the caller's word.
     unsafe {
+        for (turn, (row, weight)) in turns.into_iter().enumerate() {
+            if let Some(of) = row {
+                load_rows(rows, x.add(of * part));
+            }
+            if let Some(of) = weight {
+                load_weights(w.add(of * PART));
+            }
+            multiply(rows);
+            meanwhile(turn);
+        }
+    }
+}
+
+/// Loads a part of 16 rows or of up to 32.
+///
+/// # Safety
+/// As [`step`].
+#[inline(always)]
+unsafe fn load_rows(rows: usize, x: *const u32) {
+    // SAFETY: the caller's word.
+    unsafe {
+        asm!("tileloadd tmm4, [{x} + {s}]", x = in(reg) x, s = in(reg) 64_usize, options(nostack, readonly));
         if rows > 16 {
-            asm!(
-                "tileloadd tmm4, [{x0} + {xs}]",
-                "tileloadd tmm6, [{w} + {ws} + 4096]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{w} + {ws} + 4160]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm5, [{x0} + {xs} + {down}]",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                "tileloadd tmm6, [{w} + {ws} + 2048]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tileloadd tmm7, [{w} + {ws} + 2112]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                "tileloadd tmm4, [{x1} + {xs}]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm5, [{x1} + {xs} + {down}]",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                "tileloadd tmm6, [{w} + {ws}]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tileloadd tmm7, [{w} + {ws} + 64]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                "tileloadd tmm4, [{x2} + {xs}]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm5, [{x2} + {xs} + {down}]",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                "tileloadd tmm4, [{x0} + {xs}]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm5, [{x0} + {xs} + {down}]",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                x0 = in(reg) x,
-                x1 = in(reg) x.add(part),
-                x2 = in(reg) x.add(2 * part),
-                xs = in(reg) 64_usize,
-                down = const 16 * STRIDE * 4,
-                w = in(reg) w,
-                ws = in(reg) 128_usize,
-                options(nostack, readonly),
-            );
-        } else {
-            asm!(
-                "tileloadd tmm4, [{x0} + {xs}]",
-                "tileloadd tmm6, [{w} + {ws} + 4096]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{w} + {ws} + 4160]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm6, [{w} + {ws} + 2048]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{w} + {ws} + 2112]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm4, [{x1} + {xs}]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm6, [{w} + {ws}]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{w} + {ws} + 64]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm4, [{x2} + {xs}]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm4, [{x0} + {xs}]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                x0 = in(reg) x,
-                x1 = in(reg) x.add(part),
-                x2 = in(reg) x.add(2 * part),
-                xs = in(reg) 64_usize,
-                w = in(reg) w,
-                ws = in(reg) 128_usize,
-                options(nostack, readonly),
-            );
+            asm!("tileloadd tmm5, [{x} + {s}]", x = in(reg) x.add(16 * STRIDE), s = in(reg) 64_usize, options(nostack, readonly));
+        }
+    }
+}
+
+/// Loads a part of the weights of 32 inputs, 16 outputs a tile.
+///
+/// # Safety
+/// As [`step`].
+#[inline(always)]
+unsafe fn load_weights(w: *const Line) {
+    // SAFETY: the caller's word.
+    unsafe {
+        asm!(
+            "tileloadd tmm6, [{w} + {s}]",
+            "tileloadd tmm7, [{w} + {s} + 64]",
+            w = in(reg) w,
+            s = in(reg) 128_usize,
+            options(nostack, readonly),
+        );
+    }
+}
+
+/// Adds the products of the parts that are loaded.
+///
+/// # Safety
+/// AMX is configured.
+#[inline(always)]
+unsafe fn multiply(rows: usize) {
+    // SAFETY: the caller's word.
+    unsafe {
+        asm!("tdpbf16ps tmm0, tmm4, tmm6", "tdpbf16ps tmm1, tmm4, tmm7", options(nostack, nomem));
+        if rows > 16 {
+            asm!("tdpbf16ps tmm2, tmm5, tmm6", "tdpbf16ps tmm3, tmm5, tmm7", options(nostack, nomem));
         }
     }
 }
