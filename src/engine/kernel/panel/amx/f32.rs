@@ -72,17 +72,15 @@ impl Kernel for Split {
             if t.w.is_null() {
                 // Zeroing it would take as many stores as the weights take loads.
                 let mut here = MaybeUninit::<Unfolded>::uninit();
-                let part = |k: usize, here: &mut MaybeUninit<Unfolded>| {
-                    here.as_mut_ptr().cast::<Line>().wrapping_add(3 * PART * (k % 2))
-                };
-                (0..16).for_each(|pair| unfold(t.held, 0, pair, part(0, &mut here)));
+                let room = here.as_mut_ptr().cast::<Line>();
+                let part = |k: usize| room.wrapping_add(3 * PART * (k % 2));
+                (0..16).for_each(|pair| unfold(t.held, 0, pair, part(0)));
                 for k in 0..chunks {
-                    let (now, next) = (part(k, &mut here), part(k + 1, &mut here));
-                    step(rows, t.x.add(256 * k), t.part, now, |turn| {
+                    step(rows, t.x.add(256 * k), t.part, part(k), |turn| {
                         // A product is waited for longer than it takes.
                         if k + 1 < chunks {
-                            (3 * turn..16.min(3 * turn + 3))
-                                .for_each(|pair| unfold(t.held, k + 1, pair, next));
+                            let pairs = 3 * turn..16.min(3 * turn + 3);
+                            pairs.for_each(|pair| unfold(t.held, k + 1, pair, part(k + 1)));
                         }
                     });
                     ask(t.held, 64 * k + 32, 32);
@@ -193,7 +191,8 @@ unsafe fn load_rows(rows: usize, x: *const u32) {
     unsafe {
         asm!("tileloadd tmm4, [{x} + {s}]", x = in(reg) x, s = in(reg) 64_usize, options(nostack, readonly));
         if rows > 16 {
-            asm!("tileloadd tmm5, [{x} + {s}]", x = in(reg) x.add(16 * STRIDE), s = in(reg) 64_usize, options(nostack, readonly));
+            let x = x.add(16 * STRIDE);
+            asm!("tileloadd tmm5, [{x} + {s}]", x = in(reg) x, s = in(reg) 64_usize, options(nostack, readonly));
         }
     }
 }
