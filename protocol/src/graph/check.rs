@@ -70,7 +70,8 @@ impl Graph {
         for (i, op) in self.nodes.iter().enumerate() {
             let known = Known { kinds: &kinds, graph: &self, info };
             let kind = known
-                .infer(op)
+                .check_inputs(op)
+                .and_then(|()| known.infer(op))
                 .and_then(|kind| known.check_op(op, &moments, &mut seen).map(|moment| (kind, moment)))
                 .and_then(|(kind, moment)| {
                     if let Op::Save { value, .. } = op {

@@ -63,11 +63,18 @@ pub(super) struct Known<'a> {
 }
 
 impl Known<'_> {
+    /// Refuses operands that are not among the known, on which all else relies.
+    pub(super) fn check_inputs(&self, op: &Op) -> Result<(), Problem> {
+        match op.inputs().into_iter().find(|id| id.0 as usize >= self.kinds.len()) {
+            Some(id) => Err(Problem::Forward { input: id.0 }),
+            None => Ok(()),
+        }
+    }
+
     fn tensor(&self, id: NodeId) -> Result<(DType, &[Dim]), Problem> {
-        match self.kinds.get(id.0 as usize) {
-            Some(ValueKind::Tensor { dtype, shape }) => Ok((*dtype, &shape.0)),
-            Some(_) => Err(Problem::NoValue { input: id.0 }),
-            None => Err(Problem::Forward { input: id.0 }),
+        match &self.kinds[id.0 as usize] {
+            ValueKind::Tensor { dtype, shape } => Ok((*dtype, &shape.0)),
+            _ => Err(Problem::NoValue { input: id.0 }),
         }
     }
 
@@ -124,20 +131,15 @@ impl Known<'_> {
         Ok(ValueKind::Tensor { dtype, shape: Shape(axes) })
     }
 
-    /// An operand as an operation, for those that ask for one of a certain sort.
-    fn earlier(&self, id: NodeId) -> Result<&Op, Problem> {
-        self.graph.nodes[..self.kinds.len()].get(id.0 as usize).ok_or(Problem::Forward { input: id.0 })
-    }
-
     /// The group and step count of a generation.
     fn generation(&self, id: NodeId) -> Result<(u32, u32), Problem> {
-        match self.earlier(id)? {
+        match &self.graph.nodes[id.0 as usize] {
             Op::Generate { group, params } => Ok((*group, params.max_new_tokens)),
             _ => Err(Problem::NotGenerate { input: id.0 }),
         }
     }
 
-    /// What `op` is worth.
+    /// What `op`, whose inputs are known, is worth.
     pub(super) fn infer(&self, op: &Op) -> Result<ValueKind, Problem> {
         Ok(match op {
             Op::Read { group, site, positions, .. } => {
@@ -192,7 +194,7 @@ impl Known<'_> {
                 axes.push(Dim::Fixed(tokens.len()));
                 f32s(axes)
             }
-            Op::PromptLogProb { logits } => match self.earlier(*logits)? {
+            Op::PromptLogProb { logits } => match &self.graph.nodes[logits.0 as usize] {
                 Op::Read { group, site: Site::Logits, positions: ReadAt::All, step: 0 } => {
                     f32s(vec![Dim::Tokens(*group)])
                 }
@@ -212,10 +214,9 @@ impl Known<'_> {
                 f32s(vec![Dim::Fixed(self.prompts(group)?), Dim::Fixed(steps as usize)])
             }
             Op::Decode { generate } => ValueKind::Text(self.generation(*generate)?.0),
-            Op::Save { value, .. } => match self.kinds.get(value.0 as usize) {
-                Some(ValueKind::Effect) => return Err(Problem::NoValue { input: value.0 }),
-                Some(_) => ValueKind::Effect,
-                None => return Err(Problem::Forward { input: value.0 }),
+            Op::Save { value, .. } => match self.kinds[value.0 as usize] {
+                ValueKind::Effect => return Err(Problem::NoValue { input: value.0 }),
+                _ => ValueKind::Effect,
             },
             Op::Write { .. } => ValueKind::Effect,
         })
