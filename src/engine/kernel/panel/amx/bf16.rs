@@ -1,11 +1,10 @@
 //! bf16 weights by rows rounded to bf16.
 
-use std::arch::asm;
+use std::arch::x86_64::{_MM_HINT_T1, _mm_prefetch};
 
 use super::super::dpbf16::stage_parts;
 use super::super::kernel::{Kernel, Tile};
-use super::super::lines::Line;
-use super::{ROWS, begin, configure, end, release};
+use super::{ROWS, begin, configure, end, load_rows, load_weights, multiply, release};
 
 /// bf16 by bf16. Made only where AMX is.
 pub(in super::super) struct Amx(());
@@ -47,55 +46,17 @@ impl Kernel for Amx {
         unsafe {
             begin(rows, t);
             for k in 0..t.steps / 16 {
-                step(rows, t.x.add(256 * k), t.w.add(32 * k));
+                let w = t.w.add(32 * k);
+                load_rows::<STRIDE>(rows, t.x.add(256 * k));
+                load_weights(w);
+                multiply(rows);
+                if rows <= 16 {
+                    // Few rows wait for memory: ask for the lines of eight such steps on. Asking for memory
+                    // that is not there does nothing.
+                    (256..288).for_each(|line| _mm_prefetch::<_MM_HINT_T1>(w.wrapping_add(line).cast()));
+                }
             }
             end(rows, t);
-        }
-    }
-}
-
-/// Adds the products of 32 inputs.
-///
-/// # Safety
-/// As [`Kernel::tile`].
-#[inline]
-unsafe fn step(rows: usize, x: *const u32, w: *const Line) {
-    // SAFETY: the caller's word; asking for memory that is not there does nothing.
-    unsafe {
-        if rows > 16 {
-            asm!(
-                "tileloadd tmm4, [{x} + {xs}]",
-                "tileloadd tmm6, [{w} + {ws}]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{w} + {ws} + 64]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                "tileloadd tmm5, [{x} + {xs} + {down}]",
-                "tdpbf16ps tmm2, tmm5, tmm6",
-                "tdpbf16ps tmm3, tmm5, tmm7",
-                x = in(reg) x,
-                xs = in(reg) 64_usize,
-                down = const 16 * STRIDE * 4,
-                w = in(reg) w,
-                ws = in(reg) 128_usize,
-                options(nostack, readonly),
-            );
-        } else {
-            asm!(
-                "tileloadd tmm4, [{x} + {xs}]",
-                "tileloadd tmm6, [{w} + {ws}]",
-                "tdpbf16ps tmm0, tmm4, tmm6",
-                "tileloadd tmm7, [{w} + {ws} + 64]",
-                "tdpbf16ps tmm1, tmm4, tmm7",
-                // Few rows wait for memory: ask for the lines of eight such steps on.
-                ".irp i, 0,1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,30,31",
-                "prefetcht1 [{w} + 16384 + 64*\\i]",
-                ".endr",
-                x = in(reg) x,
-                xs = in(reg) 64_usize,
-                w = in(reg) w,
-                ws = in(reg) 128_usize,
-                options(nostack, readonly),
-            );
         }
     }
 }

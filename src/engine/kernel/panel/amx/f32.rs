@@ -5,14 +5,13 @@
 //! computations"): what is left out is less than rounding each product to f32 takes away. Sums are
 //! f32, and fewer of them are rounded than where every product is added by itself.
 
-use std::arch::asm;
 use std::arch::x86_64::*;
 use std::mem::MaybeUninit;
 
 use super::super::dpbf16::stage_parts;
 use super::super::kernel::{Kernel, Tile};
 use super::super::lines::Line;
-use super::{ROWS, begin, configure, end, release};
+use super::{ROWS, begin, configure, end, load_rows, load_weights, multiply, release};
 
 /// f32 by f32. Made only where AMX is.
 pub(in super::super) struct Split(());
@@ -170,62 +169,13 @@ unsafe fn step(rows: usize, x: *const u32, part: usize, w: *const Line, mut mean
     unsafe {
         for (turn, (row, weight)) in turns.into_iter().enumerate() {
             if let Some(of) = row {
-                load_rows(rows, x.add(of * part));
+                load_rows::<STRIDE>(rows, x.add(of * part));
             }
             if let Some(of) = weight {
                 load_weights(w.add(of * PART));
             }
             multiply(rows);
             meanwhile(turn);
-        }
-    }
-}
-
-/// Loads a part of 16 rows or of up to 32.
-///
-/// # Safety
-/// As [`step`].
-#[inline(always)]
-unsafe fn load_rows(rows: usize, x: *const u32) {
-    // SAFETY: the caller's word.
-    unsafe {
-        asm!("tileloadd tmm4, [{x} + {s}]", x = in(reg) x, s = in(reg) 64_usize, options(nostack, readonly));
-        if rows > 16 {
-            let x = x.add(16 * STRIDE);
-            asm!("tileloadd tmm5, [{x} + {s}]", x = in(reg) x, s = in(reg) 64_usize, options(nostack, readonly));
-        }
-    }
-}
-
-/// Loads a part of the weights of 32 inputs, 16 outputs a tile.
-///
-/// # Safety
-/// As [`step`].
-#[inline(always)]
-unsafe fn load_weights(w: *const Line) {
-    // SAFETY: the caller's word.
-    unsafe {
-        asm!(
-            "tileloadd tmm6, [{w} + {s}]",
-            "tileloadd tmm7, [{w} + {s} + 64]",
-            w = in(reg) w,
-            s = in(reg) 128_usize,
-            options(nostack, readonly),
-        );
-    }
-}
-
-/// Adds the products of the parts that are loaded.
-///
-/// # Safety
-/// AMX is configured.
-#[inline(always)]
-unsafe fn multiply(rows: usize) {
-    // SAFETY: the caller's word.
-    unsafe {
-        asm!("tdpbf16ps tmm0, tmm4, tmm6", "tdpbf16ps tmm1, tmm4, tmm7", options(nostack, nomem));
-        if rows > 16 {
-            asm!("tdpbf16ps tmm2, tmm5, tmm6", "tdpbf16ps tmm3, tmm5, tmm7", options(nostack, nomem));
         }
     }
 }

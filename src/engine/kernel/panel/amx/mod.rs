@@ -6,6 +6,7 @@ mod f32;
 use std::arch::asm;
 
 use super::kernel::Tile;
+use super::lines::Line;
 
 pub(super) use bf16::Amx;
 pub(super) use f32::Split;
@@ -88,6 +89,55 @@ unsafe fn end(rows: usize, t: &Tile) {
         if rows > 16 {
             let y = t.y.add(16 * t.stride);
             results!("tilestored [{y} + {stride}], tmm2", "tilestored [{y} + {stride} + 64], tmm3", y, t);
+        }
+    }
+}
+
+/// Loads 32 inputs of 16 rows, or of up to 32, that were staged `STRIDE` words apart.
+///
+/// # Safety
+/// They are at `x`, and the tiles are configured.
+#[inline(always)]
+unsafe fn load_rows<const STRIDE: usize>(rows: usize, x: *const u32) {
+    // SAFETY: the caller's word.
+    unsafe {
+        asm!("tileloadd tmm4, [{x} + {s}]", x = in(reg) x, s = in(reg) 64_usize, options(nostack, readonly));
+        if rows > 16 {
+            let x = x.add(16 * STRIDE);
+            asm!("tileloadd tmm5, [{x} + {s}]", x = in(reg) x, s = in(reg) 64_usize, options(nostack, readonly));
+        }
+    }
+}
+
+/// Loads the weights of 32 inputs, 16 outputs a tile.
+///
+/// # Safety
+/// 16 pairs of lines are at `w`, and the tiles are configured.
+#[inline(always)]
+unsafe fn load_weights(w: *const Line) {
+    // SAFETY: the caller's word.
+    unsafe {
+        asm!(
+            "tileloadd tmm6, [{w} + {s}]",
+            "tileloadd tmm7, [{w} + {s} + 64]",
+            w = in(reg) w,
+            s = in(reg) 128_usize,
+            options(nostack, readonly),
+        );
+    }
+}
+
+/// Adds the products of what is loaded.
+///
+/// # Safety
+/// The tiles are configured.
+#[inline(always)]
+unsafe fn multiply(rows: usize) {
+    // SAFETY: the caller's word.
+    unsafe {
+        asm!("tdpbf16ps tmm0, tmm4, tmm6", "tdpbf16ps tmm1, tmm4, tmm7", options(nostack, nomem));
+        if rows > 16 {
+            asm!("tdpbf16ps tmm2, tmm5, tmm6", "tdpbf16ps tmm3, tmm5, tmm7", options(nostack, nomem));
         }
     }
 }
