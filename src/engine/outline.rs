@@ -66,9 +66,13 @@ fn modules(config: &Config, nested: bool) -> Modules {
     };
     // Files keep the name that GPT-NeoX's output matrix had; transformers calls it as in all families.
     let head = if names.head == "embed_out" { "lm_head" } else { names.head };
+    let info = info(config, "", "", String::new());
+    // Scores with a soft-cap are computed whole only there; the fused kernels leave the cap out.
+    let attention = if config.attn_softcap.is_some() { "eager" } else { "sdpa" };
     Modules {
+        embed: place(names.entry.unwrap_or(names.embed)),
         blocks: place(names.blocks),
-        attn: module(names.qkv[0]),
+        attn: names.out.to_owned(),
         attn_post: names.attn_post.map(str::to_owned),
         mlp_norm: names.mlp_norm.map(str::to_owned),
         mlp: module(names.down),
@@ -76,6 +80,10 @@ fn modules(config: &Config, nested: bool) -> Modules {
         norm: place(names.norm),
         head: head.to_owned(),
         parallel: config.parallel,
+        layers: info.layers,
+        hidden: info.hidden,
+        vocab: info.vocab,
+        attention: attention.to_owned(),
         logit_softcap: config.logit_softcap,
     }
 }
@@ -94,7 +102,7 @@ mod tests {
         let m = of("olmo3").modules;
         assert_eq!(
             (m.blocks.as_str(), m.attn.as_str(), m.mlp.as_str()),
-            ("model.layers", "self_attn", "mlp")
+            ("model.layers", "self_attn.o_proj", "mlp")
         );
         assert_eq!(
             (m.mlp_norm.as_deref(), m.mlp_post.as_deref()),
@@ -102,12 +110,14 @@ mod tests {
         );
         let m = of("gpt2").modules;
         assert_eq!(
-            (m.blocks.as_str(), m.attn.as_str(), m.norm.as_str()),
-            ("transformer.h", "attn", "transformer.ln_f")
+            (m.embed.as_str(), m.blocks.as_str(), m.attn.as_str(), m.norm.as_str()),
+            ("transformer.drop", "transformer.h", "attn.c_proj", "transformer.ln_f")
         );
         let m = of("gpt_neox").modules;
-        assert!(m.parallel && m.attn == "attention" && m.head == "lm_head");
-        assert!(of("gemma2").modules.logit_softcap.is_some());
+        assert!(m.parallel && m.attn == "attention.dense" && m.head == "lm_head");
+        assert_eq!((m.embed.as_str(), m.attention.as_str()), ("gpt_neox.emb_dropout", "sdpa"));
+        let m = of("gemma2").modules;
+        assert!(m.logit_softcap.is_some() && m.attention == "eager");
     }
 
     #[test]

@@ -52,8 +52,9 @@ pub fn info() -> ModelInfo {
 /// Its modules.
 pub fn modules() -> Modules {
     Modules {
+        embed: "model.embed_tokens".into(),
         blocks: "model.layers".into(),
-        attn: "self_attn".into(),
+        attn: "self_attn.o_proj".into(),
         attn_post: None,
         mlp_norm: Some("post_attention_layernorm".into()),
         mlp: "mlp".into(),
@@ -61,6 +62,10 @@ pub fn modules() -> Modules {
         norm: "model.norm".into(),
         head: "lm_head".into(),
         parallel: false,
+        layers: 3,
+        hidden: 32,
+        vocab: 64,
+        attention: "sdpa".into(),
         logit_softcap: None,
     }
 }

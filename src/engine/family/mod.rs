@@ -169,6 +169,8 @@ pub struct Defaults {
 pub struct Names {
     /// Token embedding.
     pub embed: &'static str,
+    /// What hands the embedding to block 0, where transformers has a module behind it.
+    pub entry: Option<&'static str>,
     /// Learned positions.
     pub positions: &'static str,
     /// What blocks lie under.

@@ -50,6 +50,7 @@ const LLAMA: Family = Family {
     },
     names: Names {
         embed: "model.embed_tokens",
+        entry: None,
         positions: "",
         blocks: "model.layers",
         attn_norm: Some("input_layernorm"),
@@ -197,6 +198,7 @@ const GPT2: Family = Family {
     defaults: Defaults { context: 1024, act: "gelu_new", eps: 1e-5, tied: true, ..LLAMA.defaults },
     names: Names {
         embed: "transformer.wte",
+        entry: Some("transformer.drop"),
         positions: "transformer.wpe",
         blocks: "transformer.h",
         attn_norm: Some("ln_1"),
@@ -230,6 +232,7 @@ const GPT_NEOX: Family = Family {
     defaults: Defaults { act: "gelu", eps: 1e-5, ..LLAMA.defaults },
     names: Names {
         embed: "gpt_neox.embed_in",
+        entry: Some("gpt_neox.emb_dropout"),
         blocks: "gpt_neox.layers",
         qkv: ["attention.query_key_value", "", ""],
         out: "attention.dense",

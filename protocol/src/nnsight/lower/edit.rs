@@ -65,8 +65,16 @@ pub(super) fn by_prompt(checked: &Checked, edit: &Edit) -> bool {
     }
 }
 
-/// Edits `x`. `part` takes the batch's prompts out of a row a prompt.
-pub(super) fn apply(checked: &Checked, id: usize, edit: &Edit, touch: &Touch, part: &str, out: &mut Text) {
+/// Edits `x`, in place unless it is to be `fresh`. `part` takes the batch's prompts out of a row a
+/// prompt.
+pub(super) fn apply(
+    checked: &Checked,
+    id: usize,
+    edit: &Edit,
+    (touch, fresh): (&Touch, bool),
+    part: &str,
+    out: &mut Text,
+) {
     let x = match touch {
         Touch::Full => "x".to_owned(),
         Touch::Rows(rows) => rows.clone(),
@@ -93,11 +101,19 @@ pub(super) fn apply(checked: &Checked, id: usize, edit: &Edit, touch: &Touch, pa
         }
     };
     out.line(change);
-    if *touch == Touch::Full {
-        out.line("x=f.to(x.dtype)");
-    } else {
-        out.line("x=x.clone()");
-        out.line(format!("{x}=f.to(x.dtype)"));
+    match (touch, fresh) {
+        // The service takes back the very tensor it handed out: changed in place, it goes back once.
+        (Touch::Full, false) => out.line("x.copy_(f)"),
+        (Touch::Full, true) => out.line("x=f"),
+        (_, false) => out.line(format!("{x}=f.to(x.dtype)")),
+        (_, true) => {
+            out.line("x=x.clone()");
+            out.line(format!("{x}=f"));
+        }
+    }
+    if !matches!(edit, Edit::Ablate { .. } | Edit::Clamp { .. }) {
+        // What overflows here would come back as tokens that mean nothing.
+        out.line("if not x.isfinite().all(): raise ValueError(\"the edited stream is not finite\")");
     }
 }
 

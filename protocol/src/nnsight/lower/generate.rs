@@ -1,13 +1,27 @@
-//! Generation as Python: a loop of forward passes over a cache, so that what is chosen, and from
-//! what, is the program's to say.
+//! Generation as Python: one `generate` of the model's own, during which the program looks in at the
+//! steps at which something is asked. Only where the graph has a say in what is chosen (draws, or
+//! edits of logits), or asks how probable it was, do logits cross to the program; it then chooses, and
+//! writes its choice in place of the logits.
 
-use super::plan::live;
-use super::site::Sites;
+use super::moment::stops;
+use super::plan::{condition, live};
+use super::site::{Sites, empty};
 use super::text::{Text, float};
 use crate::draws::Draws;
 use crate::graph::{Op, Sampling};
 
-/// The steps of a batch. `needed` says which nodes the batch has to leave behind.
+/// Arguments that make transformers choose the likeliest token of the model's own logits, whatever
+/// the model's `generation_config.json` says. Each name is there in transformers 4.57 to 5.24.
+pub(super) const GREEDY: &str = "do_sample=False,num_beams=1,num_return_sequences=1,repetition_penalty=1.0,\
+encoder_repetition_penalty=1.0,no_repeat_ngram_size=0,encoder_no_repeat_ngram_size=0,bad_words_ids=None,\
+sequence_bias=None,forced_bos_token_id=None,forced_eos_token_id=None,suppress_tokens=None,\
+begin_suppress_tokens=None,exponential_decay_length_penalty=None,guidance_scale=None,\
+watermarking_config=None,renormalize_logits=False,remove_invalid_values=False,min_length=0,\
+min_new_tokens=None,max_time=None,stop_strings=None,prompt_lookup_num_tokens=None,\
+cache_implementation=None,use_cache=True,return_dict_in_generate=False,output_scores=False,\
+output_logits=False,output_attentions=False,output_hidden_states=False";
+
+/// The generation of a batch. `needed` says which nodes the batch has to leave behind.
 pub(super) fn steps(
     sites: &mut Sites<'_, '_>,
     node: usize,
@@ -15,6 +29,7 @@ pub(super) fn steps(
     needed: &[bool],
     out: &mut Text,
 ) {
+    let graph = sites.checked.graph();
     let steps = sites.plan.steps;
     let wanted = |id: usize| needed.get(id).copied().unwrap_or(false);
     let probabilities: Vec<usize> = live(sites.checked)
@@ -23,46 +38,77 @@ pub(super) fn steps(
         })
         .map(|(id, _)| id)
         .collect();
-    let stops = !params.stop.is_empty();
-    out.line(format!("v{node}=torch.full((len(t),{steps}),-1)"));
+    let stops = stops(graph, sites.plan, sites.modules);
+    let head = stops.iter().find(|s| s.moment.is_head());
+    let chooses = params.temperature > 0.0 || !probabilities.is_empty() || head.is_some_and(|s| s.edits);
+
     if !probabilities.is_empty() {
         out.line(format!("l=torch.zeros(len(t),{steps})"));
     }
-    if stops {
-        out.line("d=torch.zeros(len(t),dtype=torch.bool)");
+    out.open("with model.trace(fn=\"generate\") as tracer:");
+    // Prompts that have all stopped end the generation, but not before what is read at later steps.
+    let later = stops
+        .iter()
+        .flat_map(|s| &s.actions)
+        .any(|a| matches!(graph.nodes.get(a.node), Some(Op::Read { step, .. }) if *step > 0));
+    let ids: Vec<String> = params.stop.iter().map(ToString::to_string).collect();
+    let ids = ids.join(",");
+    let end = if params.stop.is_empty() || later { "None".into() } else { format!("[{ids}]") };
+    let mask = if sites.layout.even { "torch.ones_like(torch.tensor(t))" } else { "k.long()" };
+    out.open(format!(
+        "with tracer.invoke(input_ids=torch.tensor(t),attention_mask={mask},max_new_tokens={steps},\
+         eos_token_id={end},pad_token_id=0,{GREEDY}):"
+    ));
+    let until =
+        if chooses { steps } else { stops.iter().flat_map(|s| &s.during).map(|d| d.end).max().unwrap_or(0) };
+    if until == 0 {
+        out.line("pass");
+    } else {
+        out.open(format!("for s in tracer.iter[:{until}]:"));
+        sites.steps(&stops, out);
+        let actions = head.map_or(&[][..], |s| &s.actions);
+        if chooses {
+            choose(sites, actions, params, !probabilities.is_empty(), out);
+        } else if let Some(head) = head {
+            let m = sites.head();
+            let when = condition(&head.during, steps);
+            out.under(when.as_deref(), |out| sites.read_logits(&format!("{m}.output[:,-1:]"), actions, out));
+        }
+        out.close();
     }
-    out.line("c=torch.tensor(t)");
-    out.line(if sites.layout.even { "a=torch.ones_like(c)" } else { "a=k.long()" });
-    out.line("j=(a.cumsum(-1)-1).clamp(min=0)");
-    out.line("h=None");
-    out.open(format!("for s in range({steps}):"));
-    out.open("with model.trace(input_ids=c,attention_mask=a,position_ids=j,past_key_values=h,use_cache=True) as tracer:");
-    sites.body(out);
-    sites.logits(out);
-    out.line("x=x[:,-1].double()");
-    out.line("h=model.output.past_key_values");
     out.close();
-    out.line("if not x.isfinite().all(): raise ValueError(\"a logit is not finite\")");
-    pick(sites, params, out);
-    if !probabilities.is_empty() {
-        out.line("y=(x.gather(1,c[:,None])[:,0]-x.logsumexp(1)).float().cpu()");
-        out.line(if stops { "l[:,s]=torch.where(d,0,y)" } else { "l[:,s]=y" });
-    }
-    out.line("c=c.cpu()");
-    out.line(if stops { format!("v{node}[:,s]=torch.where(d,-1,c)") } else { format!("v{node}[:,s]=c") });
-    if stops {
-        let ids: Vec<String> = params.stop.iter().map(ToString::to_string).collect();
-        out.line(format!("d|=torch.isin(c,torch.tensor([{}]))", ids.join(",")));
-        out.line("if d.all(): break");
-    }
-    out.line("c=c[:,None]");
-    out.line("a=torch.nn.functional.pad(a,(0,1),value=1)");
-    out.line("j=j[:,-1:]+1");
+    out.open("with tracer.invoke():");
+    out.line("z=tracer.result.cpu()");
     out.close();
-    out.line("del h");
+    out.close();
+    tokens(node, steps, &ids, !probabilities.is_empty(), out);
     for id in probabilities {
         out.line(format!("v{id}=l"));
     }
+}
+
+/// The program's choice at each step, and its log-probability.
+fn choose(
+    sites: &mut Sites<'_, '_>,
+    actions: &[super::plan::Action],
+    params: &Sampling,
+    probable: bool,
+    out: &mut Text,
+) {
+    let m = sites.head();
+    out.line(format!("o={m}.output"));
+    sites.read_logits("o[:,-1:]", actions, out);
+    out.line("x=x[:,-1].double()");
+    out.line("if not x.isfinite().all(): raise ValueError(\"a logit is not finite\")");
+    pick(sites, params, out);
+    if probable {
+        out.line("l[:,s]=(x.gather(1,c[:,None])[:,0]-x.logsumexp(1)).float().cpu()");
+    }
+    empty("o", out);
+    // A byte a token of the vocabulary, 1 at the one that is chosen.
+    out.line(format!(
+        "{m}.output=torch.zeros(x.shape[0],1,x.shape[1],dtype=torch.uint8,device=x.device).scatter_(2,c[:,None,None],1)"
+    ));
 }
 
 /// The tokens chosen, `c`, from logits `x` in f64.
@@ -88,6 +134,21 @@ fn pick(sites: &Sites<'_, '_>, params: &Sampling, out: &mut Text) {
     out.line("c=torch.minimum(c,w.shape[1]-1-(w>0).long().flip(1).argmax(1))");
     if params.top_p < 1.0 {
         out.line("c=z.gather(1,c[:,None])[:,0]");
+    }
+}
+
+/// Generated tokens out of whole sequences `z`, -1 after a stop.
+fn tokens(node: usize, steps: u32, stop: &str, probable: bool, out: &mut Text) {
+    out.line("z=z[:,len(t[0]):]");
+    out.line(format!("v{node}=torch.full((len(t),{steps}),-1)"));
+    out.line(format!("v{node}[:,:z.shape[1]]=z"));
+    if !stop.is_empty() {
+        out.line(format!("d=torch.isin(v{node},torch.tensor([{stop}])).long()"));
+        out.line(format!("d=d.cumsum(1)>d"));
+        out.line(format!("v{node}[d]=-1"));
+        if probable {
+            out.line("l[d]=0");
+        }
     }
 }
 

@@ -4,6 +4,7 @@ mod batch;
 mod edit;
 mod error;
 mod generate;
+mod moment;
 mod object;
 mod plan;
 mod program;
@@ -106,8 +107,9 @@ impl Request<'_> {
         }
         name("job name", self.job, |c| c.is_ascii_alphanumeric() || "-_.".contains(c))?;
         let modules = self.modules;
-        let always = [&modules.blocks, &modules.attn, &modules.mlp, &modules.norm, &modules.head];
-        let some = [&modules.attn_post, &modules.mlp_post];
+        let always =
+            [&modules.embed, &modules.blocks, &modules.attn, &modules.mlp, &modules.norm, &modules.head];
+        let some = [&modules.attn_post, &modules.mlp_norm, &modules.mlp_post];
         for path in always.into_iter().chain(some.into_iter().flatten()) {
             name("module path", path, |c| c.is_ascii_alphanumeric() || "_.".contains(c))?;
         }

@@ -1,10 +1,12 @@
 //! What a group's passes do, and which nodes can be computed batch by batch.
 
+use std::ops::Range;
+
 use crate::graph::{Graph, NodeId, Op, Sampling, Unary, WriteAt};
 use crate::{Checked, ReadAt, Site, graph::ValueKind};
 
 /// A read or an edit, in the order in which the passes come to it.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Action {
     pub site: Site,
     pub node: usize,
@@ -81,13 +83,66 @@ impl<'a> Plan<'a> {
         Some(Self { group, actions, generate, steps, whole, local })
     }
 
-    /// Reads of logits that need more than each prompt's last row.
+    /// Whether logits are read at more than each prompt's last token.
     pub fn wide(&self, graph: &Graph) -> bool {
-        self.actions.iter().any(|a| match graph.nodes.get(a.node) {
-            Some(Op::Read { site: Site::Logits, positions, .. }) => *positions != ReadAt::Last,
-            _ => false,
-        })
+        self.actions.iter().any(|a| is_wide(graph, a))
     }
+
+    /// The plan in two where it both generates and reads logits along the prompt, which a generation
+    /// does not compute: a pass over the prompts alone, then the generation without those reads.
+    pub fn parted(mut self, graph: &Graph) -> (Option<Self>, Self) {
+        if self.generate.is_none() || !self.wide(graph) {
+            return (None, self);
+        }
+        let needed = self.needed_by_edits(graph);
+        let prompt = |a: &Action| match graph.nodes.get(a.node) {
+            Some(op @ Op::Write { .. }) => during(op, self.steps, true).is_some_and(|d| d.start == 0),
+            Some(Op::Read { step: 0, .. }) => is_wide(graph, a) || at(&needed, node_id(a.node)),
+            _ => false,
+        };
+        let mut actions: Vec<Action> = self.actions.iter().filter(|a| prompt(a)).copied().collect();
+        let end = actions.iter().rposition(|a| is_read(graph, a)).map_or(0, |i| i + 1);
+        actions.truncate(end);
+        let pass = Self {
+            actions,
+            generate: None,
+            steps: 1,
+            group: self.group,
+            whole: self.whole,
+            local: self.local.clone(),
+        };
+        self.actions.retain(|a| !is_wide(graph, a));
+        (Some(pass), self)
+    }
+
+    /// By node, whether an edit of the group is made of it.
+    fn needed_by_edits(&self, graph: &Graph) -> Vec<bool> {
+        let mut needed = vec![false; graph.nodes.len()];
+        for (i, op) in graph.nodes.iter().enumerate().rev() {
+            let edit = matches!(op, Op::Write { group, .. } if *group == self.group);
+            if edit || needed.get(i).copied().unwrap_or(false) {
+                for input in op.inputs() {
+                    if let Some(flag) = needed.get_mut(input.0 as usize) {
+                        *flag = true;
+                    }
+                }
+            }
+        }
+        needed
+    }
+}
+
+fn is_wide(graph: &Graph, action: &Action) -> bool {
+    matches!(graph.nodes.get(action.node),
+        Some(Op::Read { site: Site::Logits, positions, .. }) if *positions != ReadAt::Last)
+}
+
+fn is_read(graph: &Graph, action: &Action) -> bool {
+    matches!(graph.nodes.get(action.node), Some(Op::Read { .. }))
+}
+
+fn node_id(node: usize) -> NodeId {
+    NodeId(u32::try_from(node).unwrap_or(u32::MAX))
 }
 
 /// The nodes that something saved needs.
@@ -161,25 +216,37 @@ fn local(checked: &Checked, group: u32, whole: bool, own: &[bool]) -> Vec<Option
     local
 }
 
-/// When an edit happens: a condition on the step `s`, or none for always. `Err` for never.
-pub(super) fn when(op: &Op, generating: bool) -> Result<Option<String>, ()> {
-    match op {
-        Op::Read { step, .. } if generating => Ok(Some(format!("s=={step}"))),
-        Op::Write { positions, steps, .. } => {
+/// The forward passes at which a read or an edit happens; none for never.
+pub(super) fn during(op: &Op, steps: u32, generating: bool) -> Option<Range<u32>> {
+    let steps = if generating { steps } else { 1 };
+    let range = match op {
+        Op::Read { step, .. } if generating => *step..step + 1,
+        Op::Read { .. } => 0..1,
+        Op::Write { positions, steps: asked, .. } => {
             let once = matches!(positions, WriteAt::Prompt | WriteAt::Last | WriteAt::Index(_));
-            let start = if *positions == WriteAt::Generated { steps.start.max(1) } else { steps.start };
-            if (once || !generating) && start > 0 || steps.end.is_some_and(|e| e <= start) {
-                return Err(());
-            }
-            Ok(match (start, steps.end) {
-                _ if !generating => None,
-                _ if once => Some("s==0".into()),
-                (0, None) => None,
-                (0, Some(end)) => Some(format!("s<{end}")),
-                (start, None) => Some(format!("s>={start}")),
-                (start, Some(end)) => Some(format!("{start}<=s<{end}")),
-            })
+            let start = if *positions == WriteAt::Generated { asked.start.max(1) } else { asked.start };
+            start..asked.end.unwrap_or(steps).min(if once { 1 } else { steps })
         }
-        _ => Ok(None),
+        _ => return None,
+    };
+    (!range.is_empty()).then_some(range)
+}
+
+/// When that is, as a condition on the step `s`; none for always.
+pub(super) fn condition(ranges: &[Range<u32>], steps: u32) -> Option<String> {
+    let mut said: Vec<String> = Vec::new();
+    for range in ranges {
+        let one = match (range.start, range.end) {
+            (0, end) if end >= steps => return None,
+            (0, 1) => "s==0".into(),
+            (0, end) => format!("s<{end}"),
+            (start, end) if end == start + 1 => format!("s=={start}"),
+            (start, end) if end >= steps => format!("s>={start}"),
+            (start, end) => format!("{start}<=s<{end}"),
+        };
+        if !said.contains(&one) {
+            said.push(one);
+        }
     }
+    Some(said.join(" or "))
 }

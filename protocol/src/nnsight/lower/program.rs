@@ -1,9 +1,7 @@
 //! The whole program: groups in order, then what is saved.
 
-use std::cell::RefCell;
-
 use super::batch::{Batches, Load};
-use super::plan::{Plan, Rows, at, depends, live};
+use super::plan::{Action, Plan, Rows, at, depends, live};
 use super::pure::{self, InBatch, torch};
 use super::site::{Layout, Named, Sites};
 use super::text::{Text, quoted};
@@ -44,7 +42,7 @@ pub(super) fn program(request: &Request<'_>) -> Program {
     maker.constants();
     for group in 0..request.tokens.len() {
         if let Some(plan) = u32::try_from(group).ok().and_then(|g| Plan::new(request.checked, g)) {
-            maker.group(&plan);
+            maker.group(plan);
         }
     }
     maker.saves();
@@ -131,35 +129,30 @@ impl Maker<'_> {
         }
     }
 
-    fn group(&mut self, plan: &Plan<'_>) {
+    fn group(&mut self, plan: Plan<'_>) {
         let checked = self.request.checked;
         let graph = checked.graph();
         let g = plan.group;
         let Some(prompts) = self.request.tokens.get(g as usize) else { return };
-        let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
+        let batches = batches(self.request, &plan);
         let wide = plan.wide(graph);
-        let batches = Batches::new(
-            &lengths,
-            Load {
-                steps: plan.steps as usize,
-                generates: plan.generate.is_some(),
-                vocab: vocab(self.request, plan),
-                wide,
-                whole: plan.whole,
-            },
-        );
+        let (first, plan) = plan.parted(graph);
+        let plan = &plan;
         let many = batches.parts.len() > 1;
-        let layout =
-            Layout { even: batches.even, left: plan.generate.is_some(), last_logits: !wide, cut: many };
+        let left = plan.generate.is_some();
+        // A generation computes the logits of the last token alone.
+        let layout = Layout { even: batches.even, left, last_logits: left || !wide, cut: many };
         let outside = InBatch { tokens: "t", even: batches.even, device: false };
 
         // What edits are made of, as far as that is known before the group runs.
         let own = depends(graph, g);
-        let edits: Vec<(usize, &Edit)> = plan
-            .actions
+        let edits: Vec<(usize, &Edit)> = graph
+            .nodes
             .iter()
-            .filter_map(|a| match graph.nodes.get(a.node) {
-                Some(Op::Write { edit, .. }) => Some((a.node, edit)),
+            .enumerate()
+            .filter(|(id, _)| plans(first.as_ref(), plan).any(|a| a.node == *id))
+            .filter_map(|(id, op)| match op {
+                Op::Write { edit, .. } => Some((id, edit)),
                 _ => None,
             })
             .collect();
@@ -182,9 +175,8 @@ impl Maker<'_> {
 
         // One batch.
         let mut body = Text::default();
-        let named = RefCell::new(std::mem::take(&mut self.named));
+        let mut named = std::mem::take(&mut self.named);
         {
-            let mut named = named.borrow_mut();
             let inputs = |id: usize, out: &mut Text| {
                 let Some(Op::Write { edit, .. }) = graph.nodes.get(id) else { return };
                 if inside(edit) {
@@ -200,28 +192,19 @@ impl Maker<'_> {
                     edit::prepare(checked, id, edit, out);
                 }
             };
-            let mut sites = Sites {
-                checked,
-                modules: self.request.modules,
-                plan,
-                layout,
-                named: &mut named,
-                inputs: &inputs,
-            };
+            let modules = self.request.modules;
+            let mut sites = Sites { checked, modules, plan, layout, named: &mut named, inputs: &inputs };
+            if let Some(first) = &first {
+                (sites.plan, sites.layout.last_logits) = (first, false);
+                sites.forward(&padded_inputs(batches.even), &mut body);
+                (sites.plan, sites.layout) = (plan, layout);
+            }
             match plan.generate {
                 Some((node, params)) => generate::steps(&mut sites, node, params, &needed, &mut body),
-                None => {
-                    body.open("with model.trace(input_ids=torch.tensor(t),use_cache=False) as tracer:");
-                    sites.body(&mut body);
-                    if plan.actions.last().is_some_and(|a| a.site == Site::Logits) {
-                        sites.logits(&mut body);
-                    }
-                    body.line("tracer.stop()");
-                    body.close();
-                }
+                None => sites.forward("input_ids=torch.tensor(t)", &mut body),
             }
         }
-        self.named = named.into_inner();
+        self.named = named;
 
         // What is computed of a batch's values batch by batch.
         let mut device = vec![false; graph.nodes.len()];
@@ -373,6 +356,33 @@ impl Maker<'_> {
         self.out.line(format!("saved=save({{{}}})", saved.join(",")));
         self.ready = ready;
     }
+}
+
+/// The batches in which the prompts of a group run.
+pub(super) fn batches(request: &Request<'_>, plan: &Plan<'_>) -> Batches {
+    let prompts = request.tokens.get(plan.group as usize).map_or(&[][..], Vec::as_slice);
+    let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
+    let load = Load {
+        steps: plan.steps as usize,
+        generates: plan.generate.is_some(),
+        vocab: vocab(request, plan),
+        wide: plan.wide(request.checked.graph()),
+        whole: plan.whole,
+    };
+    Batches::new(&lengths, load)
+}
+
+/// The reads and edits of both parts of a plan.
+fn plans<'a>(first: Option<&'a Plan<'_>>, plan: &'a Plan<'_>) -> impl Iterator<Item = &'a Action> {
+    first.into_iter().chain(std::iter::once(plan)).flat_map(|p| &p.actions)
+}
+
+/// Arguments of a pass over prompts that are padded on the left, as a generation wants them.
+fn padded_inputs(even: bool) -> String {
+    if even {
+        return "input_ids=torch.tensor(t)".into();
+    }
+    "input_ids=torch.tensor(t),attention_mask=k.long(),position_ids=(k.cumsum(1)-1).clamp(min=0)".into()
 }
 
 /// The width of logits that a group reads, if it reads them.

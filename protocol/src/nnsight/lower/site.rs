@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::edit::{self, Touch};
-use super::plan::{Action, Plan, when};
+use super::moment::{Moment, Stop, stops};
+use super::plan::{Action, Plan, condition, during};
 use super::text::{Text, float};
 use crate::graph::{Op, WriteAt};
 use crate::nnsight::Modules;
@@ -23,31 +24,6 @@ impl Named {
     /// Variables and the paths they stand for.
     pub fn all(&self) -> impl Iterator<Item = (String, &str)> {
         self.0.iter().map(|(path, i)| (format!("m{i}"), path.as_str()))
-    }
-}
-
-/// A moment of a pass at which the program stops to look.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Moment {
-    Entry(u32),
-    Attn(u32),
-    Mlp(u32),
-    Exit(u32),
-    Norm,
-    Head,
-}
-
-impl Moment {
-    fn of(site: Site) -> Self {
-        match site {
-            Site::Embed => Self::Entry(0),
-            Site::ResidPre(l) => Self::Entry(l),
-            Site::AttnOut(l) | Site::ResidMid(l) => Self::Attn(l),
-            Site::MlpOut(l) => Self::Mlp(l),
-            Site::ResidPost(l) => Self::Exit(l),
-            Site::FinalNorm => Self::Norm,
-            Site::Logits => Self::Head,
-        }
     }
 }
 
@@ -100,6 +76,10 @@ impl Layout {
 }
 
 /// Writes what a pass does at the sites that the plan names.
+///
+/// What a service hands to a program crosses a socket, and goes back over it once the program moves
+/// on, changed or not. So edits are made in place, and what nothing takes any more is emptied: shaped
+/// as it was, with one number in store.
 pub(super) struct Sites<'a, 'p> {
     pub checked: &'a Checked,
     pub modules: &'a Modules,
@@ -111,17 +91,30 @@ pub(super) struct Sites<'a, 'p> {
 }
 
 impl Sites<'_, '_> {
-    /// All moments but that of the logits.
-    pub fn body(&mut self, out: &mut Text) {
-        let mut rest: &[Action] = &self.plan.actions;
-        while let Some(first) = rest.first() {
-            let moment = Moment::of(first.site);
-            let n = rest.iter().take_while(|a| Moment::of(a.site) == moment).count();
-            let (here, later) = rest.split_at(n);
-            rest = later;
-            if moment != Moment::Head {
-                self.moment(moment, here, self.plan.generate.is_none() && later.is_empty(), out);
+    /// One pass over the prompts, of which nothing comes back but what is read. `inputs` are the
+    /// arguments that hold the prompts.
+    pub fn forward(&mut self, inputs: &str, out: &mut Text) {
+        let stops = stops(self.checked.graph(), self.plan, self.modules);
+        out.open(format!("with model.trace(fn=\"forward\",{inputs},use_cache=False):"));
+        for (i, stop) in stops.iter().enumerate() {
+            let last = i + 1 == stops.len();
+            if stop.moment.is_head() {
+                self.logits(&stop.actions, out);
+            } else {
+                self.stop(stop, last, out);
+                if last {
+                    self.end(stop.moment, out);
+                }
             }
+        }
+        out.close();
+    }
+
+    /// The stops of a generation but that at the logits, each at its steps.
+    pub fn steps(&mut self, stops: &[Stop], out: &mut Text) {
+        for stop in stops.iter().filter(|s| !s.moment.is_head()) {
+            let when = condition(&stop.during, self.plan.steps);
+            out.under(when.as_deref(), |out| self.stop(stop, false, out));
         }
     }
 
@@ -131,98 +124,115 @@ impl Sites<'_, '_> {
         self.named.module(path)
     }
 
-    /// Values of the moment into `x`, reads and edits, and back unless nothing comes after it.
-    fn moment(&mut self, moment: Moment, here: &[Action], last: bool, out: &mut Text) {
+    /// The module whose output, or for [`Moment::Mid`] whose input, is what a moment looks at.
+    fn module(&mut self, moment: Moment) -> String {
         let modules = self.modules;
-        let edits = !last && here.iter().any(|a| self.is_edit(a));
         match moment {
-            Moment::Entry(l) => {
-                let m = self.block(l, None);
-                out.line(format!("x={m}.input"));
-                self.actions(here, out);
-                if edits {
-                    out.line(format!("{m}.input=x"));
-                }
-            }
-            Moment::Attn(l) => {
-                let mid: Vec<Action> = here.iter().filter(|a| a.site == Site::ResidMid(l)).copied().collect();
-                let added: Vec<Action> =
-                    here.iter().filter(|a| a.site == Site::AttnOut(l)).copied().collect();
-                if !mid.is_empty() {
-                    // The stream after attention is never one module's output: what entered the block
-                    // and what attention adds are summed in between, so an edit moves the latter.
-                    let block = self.block(l, None);
-                    if !self.plan.actions.iter().any(|a| Moment::of(a.site) == Moment::Entry(l)) {
-                        out.line(format!("x={block}.input"));
-                    }
-                    out.line("p=x");
-                }
-                let m = self.block(l, Some(modules.attn_post.as_deref().unwrap_or(&modules.attn)));
-                unpack(&m, out);
-                self.actions(&added, out);
-                if !mid.is_empty() {
-                    let changed = !last && mid.iter().any(|a| self.is_edit(a));
-                    // Blocks may lie on different devices.
-                    out.line("z,p=x,p.to(x.device)");
-                    out.line("x=(p+z).float()");
-                    self.actions(&mid, out);
-                    out.line(if changed { "x=(x-p.float()).to(z.dtype)" } else { "x=z" });
-                }
-                if edits {
-                    pack(&m, out);
-                }
-            }
-            Moment::Mlp(l) => {
-                let m = self.block(l, Some(modules.mlp_post.as_deref().unwrap_or(&modules.mlp)));
-                self.output(&m, here, edits, out);
-            }
-            Moment::Exit(l) => {
-                let m = self.block(l, None);
-                self.output(&m, here, edits, out);
-            }
-            Moment::Norm => {
-                let m = self.named.module(modules.norm.clone());
-                self.output(&m, here, edits, out);
-            }
-            Moment::Head => {}
+            Moment::Stream(0) => self.named.module(modules.embed.clone()),
+            Moment::Stream(k) => self.block(k - 1, None),
+            Moment::Attn(l) => self.block(l, Some(modules.attn_post.as_deref().unwrap_or(&modules.attn))),
+            Moment::Mid(l) => self.block(l, modules.mlp_norm.as_deref()),
+            Moment::Mlp(l) => self.block(l, Some(modules.mlp_post.as_deref().unwrap_or(&modules.mlp))),
+            Moment::Norm => self.named.module(modules.norm.clone()),
+            Moment::Head => self.named.module(modules.head.clone()),
         }
     }
 
-    fn output(&mut self, m: &str, here: &[Action], edits: bool, out: &mut Text) {
-        unpack(m, out);
-        self.actions(here, out);
-        if edits {
-            pack(m, out);
+    /// What happens at a stop, on `x`. `last` if nothing after it is asked for.
+    fn stop(&mut self, stop: &Stop, last: bool, out: &mut Text) {
+        let m = self.module(stop.moment);
+        if matches!(stop.moment, Moment::Mid(_)) {
+            out.line(format!("x={m}.input"));
+        } else {
+            // Some modules hand out a tuple whose first element it is.
+            out.line(format!("x={m}.output"));
+            out.line("if not torch.is_tensor(x): x=x[0]");
+        }
+        let (mid, at): (Vec<Action>, Vec<Action>) =
+            stop.actions.iter().partition(|a| matches!(a.site, Site::ResidMid(_)));
+        if mid.is_empty() || matches!(stop.moment, Moment::Mid(_)) {
+            self.actions(&stop.actions, out);
+        } else {
+            self.actions(&at, out);
+            // What entered the block and what attention adds are summed in between, so an edit of the
+            // sum moves what attention adds. Blocks may lie on different devices.
+            out.line("z,y=x,p.to(x.device)");
+            out.line("x=(y+z).float()");
+            self.actions(&mid, out);
+            if !last && mid.iter().any(|a| self.is_edit(a)) {
+                out.line("z.copy_(x-y.float())");
+            }
+            out.line("x=z");
+        }
+        if stop.keep {
+            out.line("p=x");
         }
     }
 
-    /// The logits into `x`, `[prompts, tokens, vocab]` in f32, with reads and edits.
-    pub fn logits(&mut self, out: &mut Text) {
-        let m = self.named.module(self.modules.head.clone());
+    /// Ends a pass early: no block after this moment is computed, nor are the logits.
+    fn end(&mut self, moment: Moment, out: &mut Text) {
+        empty("x", out);
+        let left: Vec<String> =
+            moment.blocks_left(self.modules.layers).map(|l| self.block(l, None)).collect();
+        if !left.is_empty() {
+            out.line(format!("for b in [{}]: b.skip(x)", left.join(",")));
+        }
+        let head = self.named.module(self.modules.head.clone());
+        out.line(format!("{head}.skip(x[...,:1])"));
+    }
+
+    /// The logits of a pass over the prompts.
+    fn logits(&mut self, actions: &[Action], out: &mut Text) {
+        let m = self.module(Moment::Head);
         if self.layout.last_logits {
             out.line(format!("x={m}.input"));
-            out.line(format!("{m}.input={}[:,None]", self.layout.row(-1)));
+            out.line(format!("y={}[:,None].clone()", self.layout.row(-1)));
+            empty("x", out);
+            out.line(format!("{m}.input=y"));
         }
-        out.line(format!("x={m}.output.float()"));
+        out.line(format!("o={m}.output"));
+        self.read_logits("o", actions, out);
+        empty("o", out);
+    }
+
+    /// Reads and edits of logits, `[prompts, tokens, vocab]`, as `x` in f32 after any soft-cap.
+    pub fn read_logits(&self, from: &str, actions: &[Action], out: &mut Text) {
+        out.line(format!("x={from}.float()"));
         if let Some(cap) = self.modules.logit_softcap {
             let cap = float(cap);
             out.line(format!("x=(x/{cap}).tanh()*{cap}"));
         }
-        let here: Vec<Action> =
-            self.plan.actions.iter().filter(|a| a.site == Site::Logits).copied().collect();
-        self.actions(&here, out);
+        self.actions(actions, out);
     }
 
-    fn is_edit(&self, action: &Action) -> bool {
+    /// The variable of the output matrix.
+    pub fn head(&mut self) -> String {
+        self.module(Moment::Head)
+    }
+
+    pub fn is_edit(&self, action: &Action) -> bool {
         matches!(self.checked.graph().nodes.get(action.node), Some(Op::Write { .. }))
     }
 
     fn actions(&self, here: &[Action], out: &mut Text) {
         let generating = self.plan.generate.is_some();
+        let steps = self.plan.steps;
+        // Where all that happens here happens at the same steps, the stop has said so.
+        let ranges: Vec<_> = here
+            .iter()
+            .filter_map(|a| self.checked.graph().nodes.get(a.node))
+            .filter_map(|op| during(op, steps, generating))
+            .collect();
+        let alike = ranges.windows(2).all(|w| matches!(w, [a, b] if a == b));
         for Action { site, node } in here {
             let Some(op) = self.checked.graph().nodes.get(*node) else { continue };
-            let Ok(condition) = when(op, generating) else { continue };
-            out.under(condition.as_deref(), |out| match op {
+            let Some(range) = during(op, steps, generating) else { continue };
+            let when = if alike && generating && *site != Site::Logits {
+                None
+            } else {
+                condition(&[range], if generating { steps } else { 1 })
+            };
+            out.under(when.as_deref(), |out| match op {
                 Op::Read { positions, .. } => {
                     let logits = *site == Site::Logits;
                     let host = if logits && self.plan.whole { ".cpu()" } else { "" };
@@ -231,8 +241,9 @@ impl Sites<'_, '_> {
                 Op::Write { positions, edit, .. } => {
                     (self.inputs)(*node, out);
                     let part = if self.layout.cut { "[q]" } else { "" };
+                    let fresh = *site == Site::Logits;
                     let go = |touch: &Touch, out: &mut Text| {
-                        edit::apply(self.checked, *node, edit, touch, part, out);
+                        edit::apply(self.checked, *node, edit, (touch, fresh), part, out);
                     };
                     match self.touch(*positions, *site) {
                         Reach::Touch(touch) => go(&touch, out),
@@ -272,12 +283,8 @@ enum Reach {
     If(String),
 }
 
-/// A module's output into `x`; some are tuples whose first element it is.
-fn unpack(m: &str, out: &mut Text) {
-    out.line(format!("o={m}.output"));
-    out.line("x=o if torch.is_tensor(o) else o[0]");
-}
-
-fn pack(m: &str, out: &mut Text) {
-    out.line(format!("{m}.output=x if torch.is_tensor(o) else (x,*o[1:])"));
+/// Empties a tensor that nothing takes any more: shaped as before, one number in store, so that next
+/// to nothing crosses to the model, and what the model still does with it fits.
+pub(super) fn empty(x: &str, out: &mut Text) {
+    out.line(format!("{x}.set_({x}.new_zeros(1).expand({x}.shape))"));
 }
