@@ -37,13 +37,19 @@ def from_gguf(source, cache):
         return out
     import torch
     import transformers
+    from safetensors.torch import save_model
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     transformers.utils.logging.set_verbosity_error()
     transformers.utils.logging.disable_progress_bar()
     given = {"gguf_file": source.name}
     model = AutoModelForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **given)
-    model.save_pretrained(out)
+    # Its weights are in f32 by now; transformers would not write what was once quantized.
+    if hasattr(model.config, "quantization_config"):
+        del model.config.quantization_config
+    model.config.save_pretrained(out)
+    model.generation_config.save_pretrained(out)
+    save_model(model, str(out / "model.safetensors"), metadata={"format": "pt"})
     AutoTokenizer.from_pretrained(source.parent, **given).save_pretrained(out)
     (out / "made").write_text(str(source))
     return out
