@@ -30,6 +30,21 @@ class Results:
     def url(self, job):
         return f"http://127.0.0.1:{self.port}/results/{job['id']}?signature=once"
 
+    def job_of(self, target):
+        return self.jobs.all.get(target.split("?")[0].rsplit("/", 1)[-1])
+
+    async def refusal(self, job, target):
+        """The answer where there is nothing to be had at `target`."""
+        if job is None or job["status"] != "COMPLETED" or job["fault"].get("lost"):
+            return b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+        return None
+
+    def moved(self, target):
+        return target.split("?")[0] + "?moved"
+
+    async def data_of(self, job):
+        return self.jobs.read(job, "result")
+
     async def answer(self, reader, writer):
         try:
             head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
@@ -44,13 +59,14 @@ class Results:
         target = lines[0].split(" ")[1]
         headers = {k.lower(): v.strip() for k, _, v in (line.partition(":") for line in lines[1:] if line)}
         self.keys_seen += "ndif-api-key" in headers or "authorization" in headers
-        job = self.jobs.all.get(target.split("?")[0].rsplit("/", 1)[-1])
+        job = self.job_of(target)
         fault = job["fault"] if job else {}
-        if job is None or job["status"] != "COMPLETED" or fault.get("lost"):
-            writer.write(b"HTTP/1.1 404 Not Found\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+        refused = await self.refusal(job, target)
+        if refused is not None:
+            writer.write(refused)
             return await writer.drain()
         if fault.get("redirect") and "moved" not in target:
-            to = f"http://localhost:{self.port}/results/{job['id']}?moved"
+            to = f"http://localhost:{self.port}{self.moved(target)}"
             text = f"HTTP/1.1 302 Found\r\nlocation: {to}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
             writer.write(text.encode())
             return await writer.drain()
@@ -62,7 +78,7 @@ class Results:
         self.jobs.keep(job)
 
     async def body(self, job, fault, headers, writer):
-        data = self.jobs.read(job, "result")
+        data = await self.data_of(job)
         etag = '"' + hashlib.md5(data).hexdigest() + '"'
         data = self.foul(job, fault, data)
         whole, start, status = len(data), 0, "200 OK"

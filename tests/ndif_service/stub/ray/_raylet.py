@@ -1,0 +1,2 @@
+class GcsClientOptions:
+    pass
