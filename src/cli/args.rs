@@ -122,6 +122,19 @@ pub struct Common {
     /// Shows no progress.
     #[arg(long)]
     pub quiet: bool,
+    /// Says what would be asked of a model (prompts, tokens, jobs, bytes, frames, seconds) and asks nothing;
+    /// `--dry-run=json` says it for machines.
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    pub dry_run: Option<DryRun>,
+}
+
+/// How a dry run tells what it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DryRun {
+    /// A table.
+    Text,
+    /// JSON.
+    Json,
 }
 
 /// A file of prompts.

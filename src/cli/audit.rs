@@ -15,6 +15,7 @@ use truenorth_protocol::{ReadAt, Site};
 
 use super::args::ModelArgs;
 use super::direction::{estimator, load, load_for};
+use super::dry;
 use super::output::{self, Request as _, wrong_hint};
 use super::progress::Bar;
 use super::record::{Out, Record};
@@ -261,7 +262,7 @@ impl Audit {
         params.held_out.permutations = params.held_out.permutations.min(self.permutations);
         params.audit.by = SplitBy::Pair;
         params.audit.random_directions = self.random_directions;
-        params.audit.permutations = self.permutations;
+        params.audit.permutations = dry::few(self.permutations);
         params.audit.budget = Some(Duration::from_secs(self.budget));
         params.audit.margin = self.margin;
         params.agreement = !self.no_agreement;

@@ -143,7 +143,8 @@ fn options(
     Ok(options)
 }
 
-fn reply(dtype: Precision) -> DType {
+/// What floats are narrowed to before they are sent back.
+pub fn reply(dtype: Precision) -> DType {
     match dtype {
         Precision::F32 => DType::F32,
         Precision::Bf16 => DType::Bf16,

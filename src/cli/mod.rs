@@ -7,6 +7,7 @@ mod cache;
 mod checkpoints;
 mod data;
 mod direction;
+mod dry;
 mod geometry;
 mod hosted;
 mod jobs;
@@ -101,6 +102,10 @@ enum Verb {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     progress::listen_for_interrupts();
+    if dry::asked_for() {
+        return dry::run().unwrap_or_else(|error| output::report(&error));
+    }
+    dry::begin();
     let done = match cli.verb {
         Verb::Models(v) => v.run(),
         Verb::Read(v) => v.run(),
@@ -122,7 +127,7 @@ pub fn main() -> ExitCode {
         Verb::Cache(v) => v.run(),
         Verb::Bench(v) => v.run(),
     };
-    match done {
+    match done.and_then(|()| dry::leave()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output::report(&error),
     }

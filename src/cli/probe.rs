@@ -16,6 +16,7 @@ use truenorth::run::Runner as _;
 use truenorth_protocol::{ModelInfo, ReadAt, Site};
 
 use super::args::{ModelArgs, On};
+use super::dry;
 use super::output::{self, Request as _, wrong_hint};
 use super::progress::Bar;
 use super::record::{Out, Record};
@@ -188,7 +189,7 @@ impl Probe {
             at: self.positions,
             probe: Procedure {
                 folds: self.folds,
-                permutations: self.permutations,
+                permutations: dry::few(self.permutations),
                 budget: Some(Duration::from_secs(self.budget)),
                 ..Procedure::new(estimator)
             },

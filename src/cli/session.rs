@@ -13,6 +13,7 @@ use truenorth::store::Store;
 use truenorth_protocol::Prompt;
 
 use super::args::{self, Common, ModelArgs, Numerics, On};
+use super::dry;
 use super::hosted;
 use super::output::{Request as _, wrong_hint};
 use super::progress::{self, Bar};
@@ -28,6 +29,10 @@ impl Session {
     /// Opens what the flags name, here or on a service, pulling the model if it is to run here and
     /// is not here yet.
     pub fn open(args: &ModelArgs) -> anyhow::Result<Self> {
+        if dry::on() {
+            // Made-up numbers never meet the store.
+            return Ok(Self { runner: Box::new(dry::open(args)?), store: None });
+        }
         let store = open_store(&args.common)?.map(Arc::new);
         let runner: Box<dyn Runner> = match &args.place.on {
             On::Local => Box::new(open_model(&args.model, &args.common, &args.numerics)?.1),
@@ -58,6 +63,7 @@ pub fn open_model(
     common: &Common,
     numerics: &Numerics,
 ) -> anyhow::Result<(models::Resolved, Engine)> {
+    dry::refuse("a model that is opened to compute")?;
     if let Some(n) = numerics.threads {
         if n == 0 {
             return Err(wrong_hint("--threads 0", "give at least 1, or leave the flag out"));

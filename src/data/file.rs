@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest, Sha256};
 
@@ -13,6 +14,21 @@ pub fn sha256_hex(bytes: &[u8]) -> String {
 
 pub(super) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Whether files are left as they are; see [`write_nothing`].
+static HELD: AtomicBool = AtomicBool::new(false);
+
+/// From now on this process writes no file by [`write_atomic`] and [`write_private`]: what they are
+/// given goes nowhere. For a dry run, whose numbers are made up.
+pub fn write_nothing() {
+    HELD.store(true, Ordering::Relaxed);
+}
+
+/// Whether [`write_nothing`] was called.
+#[must_use]
+pub fn writes_nothing() -> bool {
+    HELD.load(Ordering::Relaxed)
 }
 
 /// Writes a file so that readers see either the old content or all of the new: to a temporary
@@ -37,6 +53,9 @@ fn replace(
     private: bool,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
+    if writes_nothing() {
+        return write(&mut io::sink());
+    }
     let folder = match path.parent() {
         Some(p) if !p.as_os_str().is_empty() => p,
         _ => Path::new("."),

@@ -21,7 +21,7 @@ mod texts;
 
 pub use classes::{ClassRow, read_classes};
 pub use error::{DataError, Problem};
-pub use file::{sha256_hex, write_atomic, write_private};
+pub use file::{sha256_hex, write_atomic, write_nothing, write_private, writes_nothing};
 pub use lines::{Extra, Loaded};
 pub use pairs::{Pair, read_pairs};
 pub use prompts::{PromptInput, PromptRow, read_prompts};

@@ -15,8 +15,8 @@ use truenorth::data::sha256_hex;
 use truenorth_protocol::ModelInfo;
 
 use super::args::{Common, ModelArgs, Numerics, Place};
-use super::output;
 use super::session::Session;
+use super::{dry, output};
 use data::Data;
 use file::StudyFile;
 use journal::Journal;
@@ -92,7 +92,12 @@ impl RunStudy {
         };
         let session = Session::open(&args)?;
         report::check(&study, session.runner().info())?;
-        let folder = study.folder();
+        let folder = dry::folder(study.folder());
+        if dry::on() {
+            study.held_out.permutations = Some(study.held_out.permutations.map_or(19, dry::few));
+            study.audit.iter_mut().for_each(|a| a.permutations = dry::few(a.permutations));
+            study.probing.iter_mut().for_each(|p| p.permutations = dry::few(p.permutations));
+        }
         std::fs::create_dir_all(&folder).with_context(|| format!("can't make {}", folder.display()))?;
         let inputs = sha256_hex(toml::to_string(&study)?.as_bytes());
         let base = base(&study, &data, session.runner().info())?;
