@@ -275,6 +275,47 @@ fn a_study_ends_with_its_report_and_a_second_run_computes_nothing() {
     assert_eq!(status["done"], true);
 }
 
+/// The files under a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+        if entry.is_dir() { all.extend(files(&entry)) } else { all.push(entry) }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn what_a_stage_left_is_not_trusted_once_it_was_changed() {
+    let (pairs, classes) = (study_place(), support::classes_place());
+    for (dir, name) in [(pairs.path(), "tiny"), (classes.path(), "tiny-classes")] {
+        ok(dir, &["study", "run", "study.toml"]);
+        let folder = dir.join("runs").join(name);
+        let rewritten = ["state.json", "report.json", "report.html"];
+        let left = files(&folder).into_iter().filter(|f| rewritten.iter().all(|r| !f.ends_with(r)));
+        let left: Vec<(PathBuf, Vec<u8>)> = left.map(|f| (f.clone(), std::fs::read(f).unwrap())).collect();
+        assert!(left.len() > 7, "{left:?}");
+        for (file, good) in &left {
+            // A digit of a number is another one; a file without numbers is emptied.
+            let mut bad = good.clone();
+            let digit = bad.windows(3).rposition(|w| w[0] == b'.' && w[1..].iter().all(u8::is_ascii_digit));
+            match digit {
+                Some(at) => bad[at + 1] = if bad[at + 1] == b'9' { b'1' } else { bad[at + 1] + 1 },
+                None => bad.clear(),
+            }
+            for bad in [bad, Vec::new()] {
+                std::fs::write(file, bad).unwrap();
+                let again = ok(dir, &["study", "run", "study.toml"]);
+                let said = String::from_utf8_lossy(&again.stderr).into_owned();
+                assert!(said.contains(&*file.file_name().unwrap().to_string_lossy()), "{said}");
+                for (file, good) in &left {
+                    assert!(std::fs::read(file).unwrap() == *good, "{} differs", file.display());
+                }
+            }
+        }
+    }
+}
+
 #[test]
 fn a_study_that_is_killed_goes_on_and_pays_for_nothing_twice() {
     let dir = study_place();
