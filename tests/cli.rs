@@ -66,6 +66,40 @@ fn read_writes_a_tensor_a_site_in_input_order() {
 }
 
 #[test]
+fn numbers_are_the_same_bits_together_alone_and_half_out_of_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let start =
+        "the old hat and the new tin cup are red and old and new and the hat is in the cup ".repeat(2);
+    let ends = ["yes", "no it is", "the hat", "the hat is old and red"];
+    let mut texts: Vec<String> = ends.iter().map(|e| format!("{start}{e}")).collect();
+    texts.extend([start[..40].to_owned(), format!("{}no", &start[..77])]);
+    let read = |name: &str, texts: &[String], cache: &str| -> Vec<u8> {
+        let rows = texts.iter().map(|t| {
+            let id = truenorth::data::sha256_hex(t.as_bytes());
+            format!("{}\n", serde_json::json!({"id": id, "text": t}))
+        });
+        std::fs::write(dir.path().join("p.jsonl"), rows.collect::<String>()).unwrap();
+        let sites = ["--site", "resid_post.0..1", "--site", "logits", "--cache", cache, "--out", name];
+        ok(dir.path(), &[&["read", "--model", MODEL, "--input", "p.jsonl"], &sites[..]].concat());
+        std::fs::read(dir.path().join(name)).unwrap()
+    };
+    let together = read("together.safetensors", &texts, "one");
+    for (i, text) in texts.iter().enumerate() {
+        let alone = read("alone.safetensors", std::slice::from_ref(text), "another");
+        let (all, alone) =
+            (SafeTensors::deserialize(&together).unwrap(), SafeTensors::deserialize(&alone).unwrap());
+        for site in all.names() {
+            let (rows, row) = (all.tensor(site).unwrap(), alone.tensor(site).unwrap());
+            let width = row.data().len();
+            assert!(&rows.data()[i * width..(i + 1) * width] == row.data(), "{site} of prompt {i}");
+        }
+    }
+    // Some of them are there already, the others are computed.
+    read("some.safetensors", &texts[1..3], "third");
+    assert!(read("mixed.safetensors", &texts, "third") == together);
+}
+
+#[test]
 fn all_positions_are_a_tensor_a_prompt() {
     let dir = workplace();
     std::fs::write(
