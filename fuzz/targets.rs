@@ -25,8 +25,11 @@ pub const TARGETS: [(&str, fn(&[u8])); 9] = [
     ("csv", csv),
 ];
 
-/// The fixtures, from the folder of this crate or of the one above.
-pub const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures");
+/// The fixtures, which lie in the folder of the crate or in the one above.
+pub fn fixtures() -> PathBuf {
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    [here.join("fixtures"), here.join("../fixtures")].into_iter().find(|f| f.is_dir()).expect("fixtures")
+}
 
 /// A config with every tensor of a tiny Llama.
 const CONFIG: &str = r#"{"model_type": "llama", "vocab_size": 64, "hidden_size": 32, "intermediate_size": 64,
@@ -93,7 +96,7 @@ pub fn safetensors(bytes: &[u8]) {
 
 /// An index of shards beside a sound one.
 pub fn index(bytes: &[u8]) {
-    let shard = Path::new(FIXTURES).join("families/llama/model.safetensors");
+    let shard = fixtures().join("families/llama/model.safetensors");
     let shard = std::fs::read(shard).expect("the fixture");
     let files: [(&str, &[u8]); 3] = [
         ("config.json", CONFIG.as_bytes()),

@@ -41,7 +41,7 @@ fn files(folder: &Path, ends: &[&str], out: &mut Vec<Vec<u8>>) {
 
 /// What a target begins with.
 fn seeds(target: &str) -> Vec<Vec<u8>> {
-    let fixtures = Path::new(targets::FIXTURES);
+    let fixtures = targets::fixtures();
     let mut all = Vec::new();
     let from: &[(&str, &[&str])] = match target {
         "gguf" => &[("gguf", &[".gguf"])],
