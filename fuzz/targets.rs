@@ -12,8 +12,8 @@ use truenorth::engine::load::{LoadOptions, Source};
 use truenorth::engine::tokenizer::Tokenizer;
 use truenorth::estimate::{Direction, Format, ImportAs};
 
-/// The targets by name.
-pub const TARGETS: [(&str, fn(&[u8])); 9] = [
+/// The targets by name. Each says whether it read the bytes as what they should be.
+pub const TARGETS: [(&str, fn(&[u8]) -> bool); 9] = [
     ("gguf", gguf),
     ("safetensors", safetensors),
     ("index", index),
@@ -52,50 +52,46 @@ fn place(files: &[(&str, &[u8])]) -> PathBuf {
 }
 
 /// Reads all of a model's files that there are.
-fn read(source: &Source) {
+fn read(source: &Source) -> bool {
     let _ = Config::parse(source.config());
     let _ = source.identity_note();
+    let mut all = true;
     let kept = LoadOptions { keep_quantized: true, ..LoadOptions::default() };
     let names: Vec<String> = source.names().map(str::to_owned).collect();
     for name in names {
         let shape = source.shape(&name).map(<[usize]>::to_vec).unwrap_or_default();
         let _ = source.tensor(&name, &shape, DType::F16, &Device::Cpu);
-        let _ = source.weight(&name, &shape, &kept, &Device::Cpu);
+        all &= source.weight(&name, &shape, &kept, &Device::Cpu).is_ok();
     }
-    if let Ok(Some(tokenizer)) = source.tokenizer() {
-        turn(&tokenizer);
-    }
+    source.tokenizer().is_ok_and(|t| t.is_none_or(|t| turn(&t))) && all
 }
 
 /// Texts to ids and back.
-fn turn(tokenizer: &Tokenizer) {
+fn turn(tokenizer: &Tokenizer) -> bool {
+    let mut all = true;
     for text in ["", "the hat", " \u{fdfa}e\u{301}\n\t<|im_end|>aaaa", "\u{10ffff}"] {
-        if let Ok(ids) = tokenizer.encode(text, true) {
-            let _ = tokenizer.decode(&ids, true);
-        }
+        let ids = tokenizer.encode(text, true);
+        all &= ids.is_ok_and(|ids| tokenizer.decode(&ids, true).len() < 1 << 20);
     }
     let _ = tokenizer.decode(&[0, 1, 5, u32::MAX], false);
+    all
 }
 
 /// A GGUF file.
-pub fn gguf(bytes: &[u8]) {
+pub fn gguf(bytes: &[u8]) -> bool {
     let path = place(&[("m.gguf", bytes)]).join("m.gguf");
-    if let Ok(source) = Source::open_gguf(&path) {
-        read(&source);
-    }
+    Source::open_gguf(&path).is_ok_and(|source| read(&source))
 }
 
 /// A safetensors file beside a sound config.
-pub fn safetensors(bytes: &[u8]) {
+pub fn safetensors(bytes: &[u8]) -> bool {
     let folder = place(&[("config.json", CONFIG.as_bytes()), ("model.safetensors", bytes)]);
-    if let Ok(source) = Source::open_folder(&folder) {
-        read(&source);
-    }
     let _ = Direction::import_bytes(bytes, Format::Safetensors, &stated());
+    Source::open_folder(&folder).is_ok_and(|source| read(&source))
 }
 
 /// An index of shards beside a sound one.
-pub fn index(bytes: &[u8]) {
+pub fn index(bytes: &[u8]) -> bool {
     let shard = fixtures().join("families/llama/model.safetensors");
     let shard = std::fs::read(shard).expect("the fixture");
     let files: [(&str, &[u8]); 3] = [
@@ -103,24 +99,18 @@ pub fn index(bytes: &[u8]) {
         ("model.safetensors.index.json", bytes),
         ("a.safetensors", &shard),
     ];
-    if let Ok(source) = Source::open_folder(&place(&files)) {
-        read(&source);
-    }
+    Source::open_folder(&place(&files)).is_ok_and(|source| read(&source))
 }
 
 /// A `config.json`.
-pub fn config(bytes: &[u8]) {
-    if let Ok(value) = serde_json::from_slice(bytes) {
-        let _ = Config::parse(&value);
-    }
+pub fn config(bytes: &[u8]) -> bool {
+    serde_json::from_slice(bytes).is_ok_and(|value| Config::parse(&value).is_ok())
 }
 
 /// A `tokenizer.json`.
-pub fn tokenizer(bytes: &[u8]) {
+pub fn tokenizer(bytes: &[u8]) -> bool {
     let path = place(&[("tokenizer.json", bytes)]).join("tokenizer.json");
-    if let Ok(tokenizer) = Tokenizer::from_json(&path) {
-        turn(&tokenizer);
-    }
+    Tokenizer::from_json(&path).is_ok_and(|tokenizer| turn(&tokenizer))
 }
 
 fn stated() -> ImportAs {
@@ -132,33 +122,30 @@ fn stated() -> ImportAs {
 }
 
 /// A NumPy array.
-pub fn npy(bytes: &[u8]) {
-    if let Ok(direction) = Direction::import_bytes(bytes, Format::Npy, &stated()) {
-        let again = direction.export_bytes(Format::Npy).expect("what was read can be written");
-        Direction::import_bytes(&again, Format::Npy, &stated()).expect("reads back");
-    }
+pub fn npy(bytes: &[u8]) -> bool {
+    let Ok(direction) = Direction::import_bytes(bytes, Format::Npy, &stated()) else { return false };
+    let again = direction.export_bytes(Format::Npy).expect("what was read can be written");
+    Direction::import_bytes(&again, Format::Npy, &stated()).is_ok()
 }
 
 /// An archive of NumPy arrays.
-pub fn npz(bytes: &[u8]) {
-    let _ = Direction::import_bytes(bytes, Format::Npz, &stated());
+pub fn npz(bytes: &[u8]) -> bool {
+    Direction::import_bytes(bytes, Format::Npz, &stated()).is_ok()
 }
 
 /// Rows of a table, by the columns of the fixtures.
-fn table(from: Table, columns: &str, bytes: &[u8]) {
+fn table(from: Table, columns: &str, bytes: &[u8]) -> bool {
     let options =
         ImportOptions { columns: columns.parse().expect("sound columns"), ..ImportOptions::new(from) };
-    if let Ok(mut importer) = Importer::new(options) {
-        let _ = importer.read(bytes, "f");
-    }
+    Importer::new(options).expect("sound options").read(bytes, "f").is_ok()
 }
 
 /// A Parquet file.
-pub fn parquet(bytes: &[u8]) {
-    table(Table::Parquet, "text=prompt,label=toxic,category=topic,group=meta.source", bytes);
+pub fn parquet(bytes: &[u8]) -> bool {
+    table(Table::Parquet, "text=prompt,label=toxic,category=topic,group=meta.source", bytes)
 }
 
 /// A CSV file, plain or packed with gzip.
-pub fn csv(bytes: &[u8]) {
-    table(Table::Csv, "text=prompt,label=toxic,category=topic", bytes);
+pub fn csv(bytes: &[u8]) -> bool {
+    table(Table::Csv, "text=prompt,label=toxic,category=topic", bytes)
 }

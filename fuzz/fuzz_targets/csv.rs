@@ -4,4 +4,6 @@
 #[allow(dead_code, reason = "each target uses its part")]
 mod targets;
 
-libfuzzer_sys::fuzz_target!(|bytes: &[u8]| targets::csv(bytes));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    targets::csv(bytes);
+});
