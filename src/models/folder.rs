@@ -126,7 +126,7 @@ fn named_like(path: &Path, wanted: impl Fn(&str) -> bool) -> Vec<String> {
 }
 
 /// SHA-256 over the names and checksums of the files, so that renaming the folder changes nothing.
-fn identity(files: &[PathBuf], options: &ResolveOptions) -> Result<String, ModelsError> {
+pub(super) fn identity(files: &[PathBuf], options: &ResolveOptions) -> Result<String, ModelsError> {
     let mut hasher = Sha256::new();
     for file in files {
         let line = format!("{} {}\n", remembered(file, options)?, display_name(file));

@@ -10,7 +10,7 @@ use hf_hub::{HFClientBuilder, HFError, HFRepositorySync, RepoTypeModel};
 use super::error::Cause;
 use super::folder::{INDEX, SINGLE, require_config, shards, weights};
 use super::spec::Repository;
-use super::{Files, HubFailure, ModelsError, Progress, ProgressFn, ResolveOptions, Resolved, Stage};
+use super::{Files, HubFailure, ModelsError, Progress, ProgressFn, ResolveOptions, Resolved, Stage, digest};
 
 /// Everything but weights that a model may need.
 const SMALL: [&str; 10] = [
@@ -87,11 +87,19 @@ pub(super) fn resolve(
             };
         }
     }
+    let weights = if untrained { Vec::new() } else { weights(&folder)? };
+    let mut files: Vec<PathBuf> =
+        SMALL.iter().map(|name| folder.join(name)).filter(|file| file.is_file()).collect();
+    files.extend(weights.iter().cloned());
+    let unnamed = digest::check(&repository.id, &files, options)?;
     Ok(Resolved {
-        weights: if untrained { Vec::new() } else { weights(&folder)? },
+        weights,
         files: Files::Folder(folder),
         name: id.clone(),
-        identity: format!("hf:{id}@{commit}"),
+        identity: match digest::of(&unnamed, options)? {
+            None => format!("hf:{id}@{commit}"),
+            Some(own) => format!("hf:{id}@{commit}+sha256:{own}"),
+        },
         revision: commit,
         random_init_seed: None,
         instruct: None,

@@ -17,6 +17,9 @@ pub(super) type Each<'a> = dyn FnMut(Record) -> Result<(), Fault> + 'a;
 /// The column that a line of text is.
 pub(super) const LINE: &str = "line";
 
+/// Bytes that a packed file is unpacked to at most: it can hold a thousand times its own.
+const MOST_UNPACKED: u64 = 1 << 30;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Container {
     Parquet,
@@ -68,7 +71,7 @@ fn containers(source: Source) -> (&'static [Container], &'static str) {
 
 /// Reads a file row by row, unpacked if it is gzip.
 pub(super) fn read(source: Source, bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result<(), Fault> {
-    let bytes = unpack(bytes)?;
+    let bytes = unpack(bytes, MOST_UNPACKED)?;
     let (may_be, expected) = containers(source);
     let usual = may_be.first().copied().unwrap_or(Container::Text);
     let found = Container::sniff(&bytes);
@@ -104,10 +107,11 @@ pub(super) fn read(source: Source, bytes: &[u8], wanted: &Wanted, each: &mut Eac
     }
 }
 
-fn unpack(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Fault> {
+pub(super) fn unpack(bytes: &[u8], most: u64) -> Result<Cow<'_, [u8]>, Fault> {
     if bytes.starts_with(&[0x1f, 0x8b]) {
         let mut plain = Vec::new();
-        return match MultiGzDecoder::new(bytes).read_to_end(&mut plain) {
+        return match MultiGzDecoder::new(bytes).take(most + 1).read_to_end(&mut plain) {
+            Ok(n) if n as u64 > most => Err(Fault::of(ImportProblem::Unpacked { most: most >> 20 })),
             Ok(_) => Ok(Cow::Owned(plain)),
             Err(e) => Err(Fault::of(ImportProblem::Gzip(e))),
         };

@@ -46,6 +46,12 @@ pub enum ImportProblem {
     /// Gzip that ends early or does not add up.
     #[error("the gzip stream is cut short or damaged")]
     Gzip(#[source] std::io::Error),
+    /// Gzip of more than is held in memory.
+    #[error("unpacked, the file is larger than {most} MiB")]
+    Unpacked {
+        /// The largest that is unpacked.
+        most: u64,
+    },
     /// Packed in a way that is not unpacked here.
     #[error("the file is packed with {0}; expected it plain or as gzip")]
     Packed(&'static str),
@@ -173,6 +179,8 @@ impl ImportError {
             P::Gzip(_) | P::Parquet(_) | P::Inconsistent(_) => {
                 "fetch the file again and compare its checksum"
             }
+            P::Text(Problem::LongLine { .. }) => "put each text on a line of its own",
+            P::Unpacked { .. } => "unpack it first, in parts where it is that large",
             P::Packed(_) => "unpack it first",
             P::Container { .. } => "name what the file is with --from",
             P::Json(_) => "a file of Alpaca is one array: [{\"instruction\": \"…\", \"input\": \"…\"}, …]",

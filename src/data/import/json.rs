@@ -24,7 +24,7 @@ pub(super) fn lines(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Resul
 
 pub(super) fn array(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result<(), Fault> {
     // For the places of bytes that are not UTF-8, and a byte order mark.
-    Lines::read(bytes, "")?;
+    Lines::of(bytes, "")?;
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let rows: Vec<Value> = serde_json::from_slice(bytes).map_err(|e| Fault::of(ImportProblem::Json(e)))?;
     if rows.is_empty() {

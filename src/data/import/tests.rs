@@ -322,6 +322,18 @@ fn damaged_parquet_and_gzip_never_panic() {
 }
 
 #[test]
+fn a_packed_file_is_unpacked_up_to_a_bound() {
+    use std::io::Write as _;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(&vec![b'a'; 1 << 20]).unwrap();
+    let packed = packed.finish().unwrap();
+    assert!(packed.len() < 2000);
+    assert_eq!(container::unpack(&packed, 1 << 20).unwrap().len(), 1 << 20);
+    let fault = container::unpack(&packed, (1 << 20) - 1).unwrap_err().in_file("f");
+    assert!(matches!(*fault.problem, ImportProblem::Unpacked { .. }) && fault.hint().is_some(), "{fault}");
+}
+
+#[test]
 fn a_draw_depends_on_its_own_cell_alone() {
     let rows = |extra: usize| {
         let mut text = "t,l,c\n".to_owned();

@@ -144,6 +144,11 @@ impl Config {
     }
 }
 
+/// Blocks of a model at most: a hundred times those of the deepest.
+const MOST_LAYERS: usize = 1 << 14;
+/// Width of a head at most: a hundred times that of the widest.
+const MOST_HEAD_DIM: usize = 1 << 16;
+
 fn read(r: &Reader, family: &'static Family) -> Result<Config, ConfigError> {
     let (keys, defaults) = (&family.keys, &family.defaults);
     let hidden = r.needed(keys.hidden, None)?;
@@ -168,6 +173,12 @@ fn read(r: &Reader, family: &'static Family) -> Result<Config, ConfigError> {
         (None, key) => r.needed(key, None)?,
     };
     let layers = r.needed(keys.layers, None)?;
+    // What is kept for each is made before the weights, which no file of that size has, are looked for.
+    for (key, found, most) in [(keys.layers, layers, MOST_LAYERS), ("head_dim", head_dim, MOST_HEAD_DIM)] {
+        if found > most {
+            return Err(r.bad(key, &found.into(), &format!("at most {most}")));
+        }
+    }
     let mut context = r.needed(keys.context, Some(defaults.context))?;
     let ropes = rope::read(r, family, context)?;
     for rope in ropes.iter().flatten() {

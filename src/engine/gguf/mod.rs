@@ -75,6 +75,15 @@ const ALIGNMENT_KEY: &str = "general.alignment";
 /// [`GgufError::Truncated`] where a length or a tensor reaches beyond the end,
 /// [`GgufError::Malformed`] for everything else that contradicts the format.
 pub fn read_header(bytes: &[u8]) -> Result<Header, GgufError> {
+    read_start(bytes, bytes.len())
+}
+
+/// Reads the header of a file of `len` bytes given its first ones; [`GgufError::Truncated`] where those
+/// are too few.
+///
+/// # Errors
+/// As [`read_header`].
+pub fn read_start(bytes: &[u8], len: usize) -> Result<Header, GgufError> {
     let mut cursor = Cursor::new(bytes);
     let magic = cursor.take(4, "the magic number")?;
     if magic != MAGIC {
@@ -108,9 +117,9 @@ pub fn read_header(bytes: &[u8]) -> Result<Header, GgufError> {
         if !seen.insert(tensor.name.clone()) {
             return Err(GgufError::Malformed(format!("tensor `{}` is listed twice", tensor.name)));
         }
-        tensors.push(tensor.place(data_start, alignment, bytes.len())?);
+        tensors.push(tensor.place(data_start, alignment, len)?);
     }
-    Ok(Header { metadata, tensors, data_start: usize::try_from(data_start).unwrap_or(bytes.len()) })
+    Ok(Header { metadata, tensors, data_start: usize::try_from(data_start).unwrap_or(len) })
 }
 
 fn alignment(metadata: &Metadata) -> Result<u64, GgufError> {

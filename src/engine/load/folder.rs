@@ -3,17 +3,20 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::Dtype;
+use memmap2::MmapOptions;
+use safetensors::tensor::{Dtype, Metadata};
 use safetensors::{SafeTensorError, SafeTensors};
 use serde_json::Value;
 
 use super::decode::Encoding;
+use super::disk::DiskFile;
 use super::index::{Entry, Index, Layout};
-use super::map::MappedFile;
 use super::{LoadError, names};
 
 const SINGLE: &str = "model.safetensors";
 const SHARDS: &str = "model.safetensors.index.json";
+/// Bytes of a header and its length at most, as the library has it.
+const MOST_HEADER: usize = 100_000_008;
 /// Element types of safetensors files that are read.
 const READABLE: &str = "F32, F16, BF16";
 
@@ -108,8 +111,8 @@ fn no_weights(folder: &Path) -> LoadError {
 
 /// Adds a safetensors file and returns the names it holds.
 fn add_file(index: &mut Index, path: &Path) -> Result<Vec<String>, LoadError> {
-    let file = MappedFile::open(path)?;
-    let (header, metadata) = SafeTensors::read_metadata(file.bytes()).map_err(|e| header_error(&file, &e))?;
+    let file = DiskFile::open(path)?;
+    let (header, metadata) = header(&file)?;
     let data = header + 8;
     let mut listed = Vec::new();
     let number = index.files.len();
@@ -142,23 +145,36 @@ fn add_file(index: &mut Index, path: &Path) -> Result<Vec<String>, LoadError> {
         )?;
         listed.push(name);
     }
-    // The header was read through the map.
-    file.release(0..data);
     index.files.push(file);
     Ok(listed)
 }
 
-fn header_error(file: &MappedFile, error: &SafeTensorError) -> LoadError {
+/// Reads and checks the header: its length, and what it says.
+fn header(file: &DiskFile) -> Result<(usize, Metadata), LoadError> {
+    let start = file.bytes(0..file.len().min(8), "the header")?;
+    let length = start.first_chunk::<8>().map_or(0, |n| u64::from_le_bytes(*n));
+    // The library refuses a longer one.
+    let given = usize::try_from(length).map_or(file.len(), |n| file.len().min(n.saturating_add(8)));
+    let start = file.bytes(0..if given > MOST_HEADER { start.len() } else { given }, "the header")?;
+    // It holds the header against the length of the whole file: it gets addresses for all of it, of which
+    // only the header is memory.
+    let io = |source| LoadError::Io { path: file.path().to_path_buf(), source };
+    let mut whole = MmapOptions::new().len(file.len().max(1)).no_reserve_swap().map_anon().map_err(io)?;
+    whole[..start.len()].copy_from_slice(&start);
+    SafeTensors::read_metadata(&whole[..file.len()]).map_err(|e| header_error(file, &start, &e))
+}
+
+fn header_error(file: &DiskFile, start: &[u8], error: &SafeTensorError) -> LoadError {
     let path: PathBuf = file.path().to_path_buf();
-    let found = file.bytes().len() as u64;
-    let header = file.bytes().first_chunk::<8>().map_or(8, |n| u64::from_le_bytes(*n).saturating_add(8));
+    let found = file.len() as u64;
+    let header = start.first_chunk::<8>().map_or(8, |n| u64::from_le_bytes(*n).saturating_add(8));
     let truncated =
         |what: &str, needed| LoadError::Truncated { path: path.clone(), what: what.into(), needed, found };
     let problem = match error {
         SafeTensorError::HeaderTooSmall => return truncated("the header", 8),
         SafeTensorError::InvalidHeaderLength => return truncated("the header", header),
         SafeTensorError::MetadataIncompleteBuffer => {
-            match declared_end(file.bytes(), header).filter(|end| *end > found) {
+            match declared_end(start, header).filter(|end| *end > found) {
                 Some(needed) => return truncated("the data", needed),
                 None => "bytes follow the last tensor".into(),
             }

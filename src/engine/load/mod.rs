@@ -1,22 +1,22 @@
 //! Opening a model and reading its weights.
 //!
-//! A [`Source`] is a folder of safetensors files or a GGUF file, mapped into memory. It speaks the
+//! A [`Source`] is a folder of safetensors files or a GGUF file. It speaks the
 //! hub's language whatever the file: [`Source::config`] is a Hugging Face `config.json`, tensor
 //! names and layouts are those of the hub's safetensors files (with the `model.`, `transformer.`
 //! or `gpt_neox.` prefix). What a GGUF converter changed is changed back on reading: the row order
 //! of rotated queries and keys, fused projections, transposed matrices, norms with one added.
 //!
-//! Weights are decoded in parallel straight into their destination, and the pages of the file are
-//! given back as they are consumed, so the peak is the weights asked for plus a few MiB.
+//! Weights are read piece by piece and decoded in parallel straight into their destination, so the
+//! peak is the weights asked for plus a few MiB.
 //!
 //! All shapes are slowest dimension first, as PyTorch prints them.
 
 mod decode;
+mod disk;
 mod error;
 mod folder;
 mod gguf;
 mod index;
-mod map;
 mod names;
 #[cfg(test)]
 mod tests;
@@ -175,7 +175,7 @@ impl Source {
 
     /// The weight files, in the order they were opened.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.index.files.iter().map(map::MappedFile::path)
+        self.index.files.iter().map(disk::DiskFile::path)
     }
 
     /// Whether there is a tensor of this name.
@@ -286,7 +286,7 @@ impl Source {
         let mut kinds: Vec<_> = self.file_dtypes().into_iter().collect();
         kinds.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let kinds: Vec<String> = kinds.into_iter().map(|(kind, count)| format!("{kind} ×{count}")).collect();
-        let bytes: usize = self.index.files.iter().map(|f| f.bytes().len()).sum();
+        let bytes: usize = self.index.files.iter().map(disk::DiskFile::len).sum();
         let files = self.index.files.len();
         format!(
             "{}, {files} file{}, {bytes} bytes, {}",
@@ -352,37 +352,32 @@ impl Source {
             Layout::AsStored | Layout::Interleaved { .. } | Layout::Stacked { .. } => (first, second),
         };
         decode::check_finite(&stored)?;
-        let bytes = ordered_rows(&stored, entry);
+        let bytes = ordered_rows(&stored, entry)?;
         // The blocks hold 2-byte numbers and are copied as such, so they have to lie even; the
         // file's offsets are aligned and allocators align far wider, but neither is a promise
         // of `Vec<u8>`.
         if bytes.as_ptr().align_offset(ALIGNMENT) != 0 {
             return Ok(None);
         }
-        let tensor = QStorage::from_data(bytes, device, kind)
+        let tensor = QStorage::from_data(Cow::Owned(bytes), device, kind)
             .and_then(|storage| QTensor::new(storage, shape))
             .map_err(|e| backend(name, e))?;
-        stored.file.release(stored.start..stored.start + stored.len);
         Ok(Some(Arc::new(tensor)))
     }
 }
 
 /// The bytes of a tensor with its rows in the hub's order.
-fn ordered_rows<'a>(stored: &Stored<'a>, entry: &Entry) -> Cow<'a, [u8]> {
-    let bytes = stored.file.bytes().get(stored.start..stored.start + stored.len).unwrap_or_default();
+fn ordered_rows(stored: &Stored, entry: &Entry) -> Result<Vec<u8>, LoadError> {
+    let bytes = stored.file.bytes(stored.start..stored.start + stored.len, &stored.what())?;
     let (rows, _) = entry.rows();
-    match entry.layout.source_row(rows) {
-        None => Cow::Borrowed(bytes),
-        Some(source_row) => {
-            let width = bytes.len() / rows;
-            let mut out = Vec::with_capacity(bytes.len());
-            for row in 0..rows {
-                let from = source_row(row) * width;
-                out.extend_from_slice(bytes.get(from..from + width).unwrap_or_default());
-            }
-            Cow::Owned(out)
-        }
+    let Some(source_row) = entry.layout.source_row(rows) else { return Ok(bytes) };
+    let width = bytes.len() / rows;
+    let mut out = Vec::with_capacity(bytes.len());
+    for row in 0..rows {
+        let from = source_row(row) * width;
+        out.extend_from_slice(&bytes[from..from + width]);
     }
+    Ok(out)
 }
 
 /// Decodes a tensor to the host, in the shape of the hub's file or, for `flip`, from a file that

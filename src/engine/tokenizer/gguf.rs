@@ -3,6 +3,7 @@
 use tokenizers::AddedToken;
 use tokenizers::models::bpe::Vocab;
 
+use super::growth::Growth;
 use super::{Ends, Tokenizer, TokenizerError, byte_level, sentencepiece, unique};
 use crate::engine::gguf::Metadata;
 
@@ -93,6 +94,7 @@ pub(super) fn build(metadata: &Metadata) -> Result<Tokenizer, TokenizerError> {
         },
         chat_template: metadata.text("tokenizer.chat_template").map(str::to_owned),
         size: tokens.len(),
+        growth: Growth::OURS,
     })
 }
 

@@ -4,10 +4,12 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::growth::Growth;
 use super::{Ends, Tokenizer, TokenizerError, unique};
 
 pub(super) fn read(path: &Path) -> Result<Tokenizer, TokenizerError> {
     let bytes = read_bytes(path)?;
+    let growth = Growth::read(&bytes).map_err(|e| malformed(path, e))?;
     let inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| malformed(path, e))?;
     let beside = |name: &str| path.with_file_name(name);
     let config = read_object(&beside("tokenizer_config.json"))?.unwrap_or_default();
@@ -37,7 +39,7 @@ pub(super) fn read(path: &Path) -> Result<Tokenizer, TokenizerError> {
     } else {
         chat_template(&config)
     };
-    Ok(Tokenizer { bos, eos, ends, chat_template, size: inner.get_vocab_size(true), inner })
+    Ok(Tokenizer { bos, eos, ends, chat_template, size: inner.get_vocab_size(true), growth, inner })
 }
 
 fn malformed(path: &Path, problem: impl ToString) -> TokenizerError {

@@ -8,6 +8,7 @@
 mod byte_level;
 mod error;
 mod gguf;
+mod growth;
 mod json;
 mod sentencepiece;
 #[cfg(test)]
@@ -18,6 +19,10 @@ use std::path::Path;
 pub use error::TokenizerError;
 
 use super::gguf::Metadata;
+use growth::Growth;
+
+/// Bytes of a token that is longer than most.
+const LONG_TOKEN: usize = 256;
 
 /// Turns text into ids and ids into text.
 pub struct Tokenizer {
@@ -27,6 +32,7 @@ pub struct Tokenizer {
     ends: Ends,
     chat_template: Option<String>,
     size: usize,
+    growth: Growth,
 }
 
 /// Who puts the tokens around a text that mark its beginning and end.
@@ -69,6 +75,11 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::Encode`] for what the vocabulary cannot express.
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, TokenizerError> {
+        if !self.growth.encodes(text.len()) {
+            let (bytes, times) = (text.len(), self.growth.of_a_byte());
+            let problem = format!("the tokenizer can make its {bytes} bytes {times:.1e} times as many");
+            return Err(TokenizerError::Encode { problem });
+        }
         let inside = special && self.ends == Ends::PostProcessor;
         let encoding = self
             .inner
@@ -89,10 +100,12 @@ impl Tokenizer {
     /// have no text; bytes that are not UTF-8 become replacement characters.
     #[must_use]
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> String {
-        self.inner.decode(ids, skip_special).unwrap_or_else(|_| {
-            // No decoder of a known vocabulary fails; the raw tokens say what is there.
-            ids.iter().filter_map(|id| self.token_text(*id)).collect()
-        })
+        // No decoder of a known vocabulary fails; the raw tokens say what is there.
+        let raw = || ids.iter().filter_map(|id| self.token_text(*id)).collect::<String>();
+        if !self.growth.decodes(ids.len() * LONG_TOKEN) && !self.growth.decodes(raw().len()) {
+            return raw();
+        }
+        self.inner.decode(ids, skip_special).unwrap_or_else(|_| raw())
     }
 
     /// The token that begins a text.

@@ -10,8 +10,8 @@ use super::error::DirectionError;
 use super::file::malformed;
 use super::npy;
 
-/// The most bytes a member of an npz archive may unpack to.
-const MEMBER_BYTES: u64 = 1 << 30;
+/// The most bytes that an npz archive may unpack to.
+const UNPACKED_BYTES: u64 = 1 << 30;
 
 /// An array with its place in the file.
 #[derive(Clone, Debug, PartialEq)]
@@ -82,15 +82,16 @@ pub(super) fn npz(bytes: &[u8]) -> Result<(Vec<Array>, Option<String>), Directio
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(DirectionError::Zip)?;
     let mut arrays = Vec::new();
     let mut metadata = None;
+    let mut left = UNPACKED_BYTES;
     for i in 0..archive.len() {
         let file = archive.by_index(i).map_err(DirectionError::Zip)?;
         let name = file.name().map_err(DirectionError::Zip)?.into_owned();
         let mut content = Vec::new();
         // The size in the directory may lie, so the bytes themselves are counted.
-        file.take(MEMBER_BYTES + 1).read_to_end(&mut content).map_err(|e| DirectionError::Zip(e.into()))?;
-        if content.len() as u64 > MEMBER_BYTES {
-            return Err(malformed("npz", format!("`{name}` unpacks to more than {MEMBER_BYTES} bytes")));
-        }
+        file.take(left + 1).read_to_end(&mut content).map_err(|e| DirectionError::Zip(e.into()))?;
+        left = left.checked_sub(content.len() as u64).ok_or_else(|| {
+            malformed("npz", format!("with `{name}` it unpacks to more than {UNPACKED_BYTES} bytes"))
+        })?;
         if let Some(stem) = name.strip_suffix(".npy") {
             // Arrays of text or objects beside the direction are no reason to refuse the file.
             match npy::read(&content) {

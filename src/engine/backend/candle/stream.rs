@@ -167,7 +167,7 @@ impl Stream for CandleStream<'_> {
             .parts()
             .zip(self.held.drain(..))
             .map(|((_, part), (k, v))| {
-                let here = rows.all().get(part.clone()).unwrap_or(&[]);
+                let here = &rows.all()[part.clone()];
                 Part { positions: here.iter().map(|r| r.position).collect(), rows: part, k, v }
             })
             .collect();

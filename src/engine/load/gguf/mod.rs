@@ -13,13 +13,17 @@ use candle_core::quantized::GgmlDType;
 use serde_json::Value;
 
 use super::decode::{self, Encoding, Plan};
+use super::disk::DiskFile;
 use super::index::{Entry, Index, Layout};
-use super::map::MappedFile;
 use super::{LoadError, names};
-use crate::engine::gguf::{GgufError, Header, Metadata, TensorInfo, read_header};
+use crate::engine::gguf::{GgufError, Header, Metadata, TensorInfo, read_start};
 
 /// Element types of GGUF files that are read.
 const READABLE: &str = "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K";
+/// Bytes of a file that are looked for its header first.
+const FIRST: usize = 1 << 20;
+/// Bytes of a header at most: a hundred times those of a vocabulary of 262 144.
+const MOST_HEADER: usize = 1 << 30;
 const ROPE_FREQS: &str = "rope_freqs.weight";
 
 /// What a GGUF file says of its model.
@@ -30,10 +34,8 @@ pub(super) struct Opened {
 }
 
 pub(super) fn open(path: &Path) -> Result<Opened, LoadError> {
-    let file = MappedFile::open(path)?;
-    let Header { metadata, tensors, data_start } =
-        read_header(file.bytes()).map_err(|error| header_error(path, error))?;
-    file.release(0..data_start.min(file.bytes().len()));
+    let file = DiskFile::open(path)?;
+    let Header { metadata, tensors, .. } = header(&file)?;
     if let Some(parts) = metadata.u64("split.count").filter(|parts| *parts > 1) {
         return Err(LoadError::Header {
             path: path.to_path_buf(),
@@ -61,6 +63,19 @@ pub(super) fn open(path: &Path) -> Result<Opened, LoadError> {
     }
     let config = config::synthesize(path, family, &shape, &metadata, &index, rope_freqs)?;
     Ok(Opened { config, metadata, index })
+}
+
+/// Reads the header, of which only itself tells how long it is.
+fn header(file: &DiskFile) -> Result<Header, LoadError> {
+    let most = file.len().min(MOST_HEADER);
+    let mut length = most.min(FIRST);
+    loop {
+        let start = file.bytes(0..length, "the header")?;
+        match read_start(&start, file.len()) {
+            Err(GgufError::Truncated { .. }) if length < most => length = most.min(length * 8),
+            done => return done.map_err(|error| header_error(file.path(), error)),
+        }
+    }
 }
 
 fn encoding(tensor: &TensorInfo) -> Result<Encoding, String> {
