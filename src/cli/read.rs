@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use safetensors::tensor::{Dtype, TensorView, serialize};
 use truenorth::analysis::{Named, Reading};
-use truenorth::data::write_atomic;
+use truenorth::data::{in_order, write_atomic};
 use truenorth::run::Runner;
 use truenorth_protocol::{ReadAt, Site};
 
@@ -114,7 +114,7 @@ fn write(
         .iter()
         .map(|(name, shape, data)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), data)?)))
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
-    let file = serialize(views, Some(metadata))?;
+    let file = in_order(serialize(views, Some(metadata))?);
     write_atomic(path, |w| w.write_all(&file))?;
     Ok(())
 }

@@ -116,6 +116,12 @@ pub enum EstimateError {
         /// Shrinkage used.
         shrinkage: f64,
     },
+    /// Too few ways to exchange labels.
+    #[error("labels can be exchanged in only {found} ways that leave both classes to fit on")]
+    FewRelabellings {
+        /// How many there seem to be.
+        found: f64,
+    },
     /// Groups that can't be split.
     #[error(transparent)]
     Split(#[from] SplitError),
@@ -137,7 +143,8 @@ impl EstimateError {
             }
             Self::Singular { .. } => Some("let the shrinkage be chosen (`auto`) or set it above 0"),
             Self::NotConverged { .. } => Some("use a larger alpha"),
-            Self::Split(_) => Some("use fewer folds or more pairs"),
+            Self::FewRelabellings { .. } => Some("use more groups, or leave the null out with --permutations 0"),
+            Self::Split(e) => Some(e.hint()),
             Self::NeedsPairs(_) => Some("use mean-diff, logistic or lda on classes"),
             _ => None,
         }

@@ -9,7 +9,7 @@ use safetensors::tensor::{Dtype, SafeTensors, View};
 use super::error::DirectionError;
 use super::metadata::Metadata;
 use super::{Direction, foreign};
-use crate::data::write_atomic;
+use crate::data::{in_order, write_atomic};
 
 /// The most bytes read of any file with a direction.
 const FILE_BYTES: u64 = 1 << 30;
@@ -65,6 +65,7 @@ impl Direction {
     /// When the metadata are too large for the format.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, DirectionError> {
         safetensors::serialize([(TENSOR, Stored(self))], Some(self.metadata.to_map()))
+            .map(in_order)
             .map_err(DirectionError::Safetensors)
     }
 
