@@ -116,6 +116,13 @@ impl Question {
         }
     }
 
+    /// Different axes, or categories.
+    #[must_use]
+    pub fn axes(&self) -> usize {
+        let (Labels::Pairs { axes, .. } | Labels::Classes { axes, .. }) = &self.labels;
+        axes.iter().collect::<std::collections::HashSet<_>>().len()
+    }
+
     /// Reads the texts at a site, with their lengths beside: in tokens where the tokenizer is at
     /// hand, else in characters.
     ///

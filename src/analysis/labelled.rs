@@ -70,7 +70,8 @@ impl Labelled {
     }
 
     /// The plain texts; token ids are none.
-    pub(super) fn texts(&self) -> Vec<&str> {
+    #[must_use]
+    pub fn texts(&self) -> Vec<&str> {
         self.prompts
             .iter()
             .map(|n| match &n.prompt {

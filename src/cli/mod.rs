@@ -28,6 +28,7 @@ mod sites;
 mod steer;
 mod study;
 mod sweep;
+mod target;
 mod texts;
 mod transfer;
 mod written;

@@ -14,6 +14,8 @@ use truenorth::math::Seeds;
 use truenorth::report::sections;
 
 use super::output::{self, Request as _, wrong_hint};
+use super::session;
+use super::target;
 use super::record::{Out, Record, write_json};
 use super::written::{self, SteeredArgs, say_left_out};
 
@@ -127,12 +129,14 @@ fn now() -> String {
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path, what: &str) -> anyhow::Result<T> {
+    target::reads(path)?;
     let bytes = std::fs::read(path).request(format!("can't read the {what} {}", path.display()))?;
     serde_json::from_slice(&bytes).request(format!("{} is no {what} that `rate` wrote", path.display()))
 }
 
 impl Sheet {
     fn run(self) -> anyhow::Result<()> {
+        target::writes_in(&self.folder, &[])?;
         let found = match (&self.items, &self.texts.steered) {
             (Some(items), _) => written::duels(items)?,
             (None, Some(steered)) => self.texts.pairs(steered)?,
@@ -206,8 +210,7 @@ impl Register {
 
 /// Predictions as a JSON list or a line each.
 fn predictions(path: &Path) -> anyhow::Result<Vec<Prediction>> {
-    let text =
-        std::fs::read_to_string(path).request(format!("can't read predictions from {}", path.display()))?;
+    let text = session::text(path, "predictions from")?;
     let what = || format!("can't read predictions from {}", path.display());
     if text.trim_start().starts_with('[') {
         return serde_json::from_str(&text).request(what());
@@ -262,6 +265,7 @@ impl Unblind {
         refuse_opened(&self.folder, Some(&registration))?;
         let sheets = self.ratings.iter().map(|r| filled(r)).collect::<anyhow::Result<Vec<_>>>()?;
         let key_path = self.key.clone().unwrap_or_else(|| self.folder.join(KEY));
+        target::reads(&key_path)?;
         let key = std::fs::read(&key_path).request(format!("can't read the key {}", key_path.display()))?;
         let found = unblind(&sheets, &key, &registration, &Seeds::new(self.seed))?;
         // Whatever is shown from here on can't be unseen, so the mark comes first.
@@ -297,7 +301,7 @@ fn filled(arg: &str) -> anyhow::Result<Filled> {
     let Some((rater, file)) = arg.split_once('=').filter(|(r, f)| !r.is_empty() && !f.is_empty()) else {
         return Err(wrong_hint(format!("`{arg}` names no rater and sheet"), "write NAME=FILE.csv"));
     };
-    let csv = std::fs::read_to_string(file).request(format!("can't read the sheet {file}"))?;
+    let csv = session::text(file.as_ref(), "the sheet")?;
     Ok(Filled { rater: rater.to_owned(), csv })
 }
 

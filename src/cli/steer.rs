@@ -9,10 +9,11 @@ use truenorth_protocol::WriteAt;
 use truenorth_protocol::graph::Sampling;
 
 use super::args::{InputArgs, ModelArgs};
-use super::direction::load_for;
+use super::direction::{load, load_for};
 use super::output::wrong_hint;
 use super::progress::Bar;
 use super::session::{self, Session};
+use super::target;
 
 /// Generates with a direction added or ablated, in several doses.
 ///
@@ -72,8 +73,9 @@ enum Unit {
 impl Steer {
     pub fn run(self) -> anyhow::Result<()> {
         if let Some(out) = &self.out {
-            session::check_out(out)?;
+            target::writes(out)?;
         }
+        load(&self.direction)?;
         let (prompts, _) = session::prompts(&self.input.input)?;
         let session = Session::open(&self.model)?;
         let (direction, site) = load_for(&self.direction, session.runner().info())?;

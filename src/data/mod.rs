@@ -33,7 +33,7 @@ pub use file::{Target, sha256_hex, writable, write_atomic, write_private};
 pub use look::Look;
 pub use pairs::{Pair, read_pairs};
 pub use prompts::{PromptInput, PromptRow, read_prompts};
-pub use rows::{Extra, LISTS, Loaded};
+pub use rows::{Extra, LISTS, Loaded, holds_pairs, whole_text};
 pub use sentiment::{SentimentRow, read_sentiment};
 pub use sequences::{SequenceRow, read_sequences};
 pub use split::{Folds, SplitError, group_folds};

@@ -15,6 +15,7 @@ use truenorth::estimate::{
 use truenorth_protocol::{ModelInfo, ReadAt, Site};
 
 use super::output::{Request as _, wrong_hint};
+use super::target;
 
 /// Extracts, shows, compares, imports and exports directions.
 #[derive(Subcommand, Debug)]
@@ -74,6 +75,7 @@ pub fn load_for(path: &Path, info: &ModelInfo) -> anyhow::Result<(Artifact, Site
 
 /// Reads a direction.
 pub fn load(path: &Path) -> anyhow::Result<Artifact> {
+    target::reads(path)?;
     Artifact::load(path).request(format!("can't use {} as a direction", path.display()))
 }
 

@@ -16,6 +16,7 @@ use truenorth_protocol::ModelInfo;
 
 use super::args::{Common, ModelArgs, Numerics, Place};
 use super::output;
+use super::target;
 use super::session::Session;
 use data::Data;
 use file::StudyFile;
@@ -90,9 +91,10 @@ impl RunStudy {
             common: self.common.clone(),
             numerics: self.numerics,
         };
+        let folder = study.folder();
+        target::writes_in(&folder, &["report.html", "report.json", "state.json", "board.jsonl"])?;
         let session = Session::open(&args)?;
         report::check(&study, session.runner().info())?;
-        let folder = study.folder();
         std::fs::create_dir_all(&folder).with_context(|| format!("can't make {}", folder.display()))?;
         let inputs = sha256_hex(toml::to_string(&study)?.as_bytes());
         let base = base(&study, &data, session.runner().info())?;

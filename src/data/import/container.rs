@@ -121,7 +121,7 @@ fn unpack(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Fault> {
 
 fn text(bytes: &[u8], each: &mut Each<'_>) -> Result<(), Fault> {
     let mut any = false;
-    for line in rows::lines(rows::text(bytes, "")?) {
+    for line in rows::lines(rows::whole_text(bytes, "")?) {
         let cells = [(LINE.to_owned(), Cell::Text(line.text.to_owned()))].into();
         each(Record { place: Place::Line(line.number), cells })?;
         any = true;

@@ -12,7 +12,7 @@ use super::record::{Cell, Place, Record, Wanted};
 
 pub(super) fn lines(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result<(), Fault> {
     let mut any = false;
-    for line in rows::lines(rows::text(bytes, "")?) {
+    for line in rows::lines(rows::whole_text(bytes, "")?) {
         any = true;
         let place = Place::Line(line.number);
         let value = serde_json::from_str(line.text).map_err(|e| Fault {
@@ -25,7 +25,7 @@ pub(super) fn lines(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Resul
 }
 
 pub(super) fn array(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result<(), Fault> {
-    let text = rows::text(bytes, "")?;
+    let text = rows::whole_text(bytes, "")?;
     let rows: Vec<Value> = serde_json::from_str(text).map_err(|e| Fault::of(ImportProblem::Json(e)))?;
     if rows.is_empty() {
         return Err(Fault::of(ImportProblem::NoRows));

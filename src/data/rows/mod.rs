@@ -21,7 +21,8 @@ use super::file::sha256_hex;
 pub(super) use csv::table;
 pub(super) use fields::{Fields, kind, shown, wrong};
 use form::Form;
-pub(super) use text::{lines, text};
+pub(super) use text::lines;
+pub use text::whole_text;
 
 /// Fields of a row that this program gives no meaning, kept for grouping and for the record.
 pub type Extra = BTreeMap<String, Value>;
@@ -97,7 +98,7 @@ impl Rows {
         reader
             .read_to_end(&mut bytes)
             .map_err(|e| DataError::at(name, None, None, Problem::Read(e)))?;
-        let text = text(&bytes, name)?;
+        let text = whole_text(&bytes, name)?;
         if text.trim().is_empty() {
             return Err(DataError::at(name, None, None, Problem::NoRows));
         }
@@ -164,6 +165,15 @@ impl Rows {
         };
         Ok(Loaded { rows, sha256: self.sha256, notes })
     }
+}
+
+/// Whether the first row of a file is a pair.
+///
+/// # Errors
+/// A [`DataError`] when the file has no rows with fields.
+pub fn holds_pairs(reader: impl BufRead, name: &str) -> Result<bool, DataError> {
+    let rows = Rows::read(reader, name, Wanted::Records)?;
+    Ok(rows.rows.first().is_some_and(|r| r.value.get("chosen").is_some()))
 }
 
 fn plain(at: At, text: &str) -> Row {

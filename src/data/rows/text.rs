@@ -3,8 +3,12 @@
 use super::super::error::{DataError, Problem};
 use super::super::look::Look;
 
-/// The text of a file, without a byte order mark.
-pub(in super::super) fn text<'a>(bytes: &'a [u8], name: &str) -> Result<&'a str, DataError> {
+/// A whole file as text: UTF-8, its byte order mark taken off, and none of the kinds of file that are known
+/// not to be text.
+///
+/// # Errors
+/// A [`DataError`] with the place of the first byte that is no text.
+pub fn whole_text<'a>(bytes: &'a [u8], name: &str) -> Result<&'a str, DataError> {
     let at = |line, column, problem| DataError::at(name, line, column, problem);
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(at(Some(1), Some(1), Problem::Utf16));
