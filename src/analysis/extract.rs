@@ -170,7 +170,7 @@ pub(super) fn positive_label<'a>(
         (2, Some(label)) => Ok(label),
         _ => Err(AnalysisError::Input(format!(
             "the labels are {labels:?} and the positive one is {}; expected two labels, one of them \
-             positive: name it",
+             positive: name it with --positive LABEL, behind a file as F:LABEL, or in a study as data.positive",
             positive.map_or_else(|| "not named".into(), |p| format!("{p:?}"))
         ))),
     }
@@ -215,7 +215,7 @@ pub fn nuisances(
     }
     if project_out.contains(&ProjectOut::Sentiment) {
         let rows = sentiment.ok_or_else(|| {
-            AnalysisError::Input("projecting sentiment out needs texts labelled for it; name the file".into())
+            AnalysisError::Input("projecting sentiment out needs texts labelled for it; name the file with --sentiment F".into())
         })?;
         let prompts: Vec<Named> = rows.iter().map(|r| Named::text(&r.id, &r.text)).collect();
         let positive: Vec<bool> = rows.iter().map(|r| r.positive).collect();

@@ -44,10 +44,10 @@ pub struct Audit {
     /// Where texts are read; default where the direction lives.
     #[arg(long, value_name = "S")]
     site: Option<Site>,
-    /// The pairs the direction was extracted from: JSONL with `id`, `axis`, `prompt`, `chosen`, `rejected`.
+    /// The pairs the direction was extracted from: JSONL, a JSON list or CSV with `id`, `axis`, `prompt`, `chosen`, `rejected`.
     #[arg(long, value_name = "F.jsonl", required_unless_present = "classes", conflicts_with = "classes")]
     pairs: Option<PathBuf>,
-    /// Or the classes: JSONL with `id`, `text`, `label`, `category`, `group`.
+    /// Or the classes: JSONL, a JSON list or CSV with `id`, `text`, `label`, `category`, `group`.
     #[arg(long, value_name = "F.jsonl")]
     classes: Option<PathBuf>,
     /// The label at the positive end, unless the labels are 0 and 1.

@@ -43,7 +43,7 @@ pub struct Geometry {
     /// Checkpoints in training order, in any form of a model; one is enough for the categories.
     #[arg(long, value_name = "M[@REV]", num_args = 1.., alias = "model", requires = "classes")]
     checkpoint: Vec<String>,
-    /// Texts of two classes: JSONL with `id`, `text`, `label`, `category`, `group`.
+    /// Texts of two classes: JSONL, a JSON list or CSV with `id`, `text`, `label`, `category`, `group`.
     #[arg(long, value_name = "F.jsonl", requires = "site")]
     classes: Option<PathBuf>,
     /// The label of the positive class, unless the labels are 0 and 1.

@@ -38,7 +38,7 @@ use super::texts::{self, CopiesArgs, NamedFile, file_and_label};
 pub struct Probe {
     #[command(flatten)]
     model: ModelArgs,
-    /// Texts to fit on: JSONL with `id`, `text`, `label`, `category`, `group`.
+    /// Texts to fit on: JSONL, a JSON list or CSV with `id`, `text`, `label`, `category`, `group`.
     #[arg(long, value_name = "F.jsonl")]
     train: PathBuf,
     /// A test set of the same form, none of whose groups is in the training texts. Repeatable.

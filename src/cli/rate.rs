@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 use truenorth::analysis::rate::{
-    Compared, Filled, Prediction, Registration, Seal, Unblinded, prepare, register, unblind,
+    Compared, Filled, Prediction, Registration, Scale, Seal, Unblinded, prepare, register, unblind,
 };
 use truenorth::data::{sha256_hex, write_atomic, write_private};
 use truenorth::math::Seeds;
@@ -54,10 +54,27 @@ impl Rate {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ScaleArg {
+    /// left, right or tie.
+    Side,
+    /// -3 to 3.
+    Strength,
+}
+
+impl From<ScaleArg> for Scale {
+    fn from(arg: ScaleArg) -> Self {
+        match arg {
+            ScaleArg::Side => Self::Side,
+            ScaleArg::Strength => Self::Strength,
+        }
+    }
+}
+
 /// Makes a blind sheet, its key and the key's seal.
 ///
-/// Writes into a new folder: sheet.csv for the raters, who fill `choice` with left, right or tie, or with
-/// -3 to 3 for how much better the right text is; seal.json to publish; key.json, which only its owner
+/// Writes into a new folder: sheet.csv for the raters, who fill `choice` with left, right or tie (or with
+/// --scale strength from -3 to 3); seal.json to publish; key.json, which only its owner
 /// can read. The dealing is drawn anew each time, by no seed that others could know.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth rate sheet --items items.jsonl --question \"Which reply is \
@@ -68,9 +85,13 @@ pub struct Sheet {
     items: Option<PathBuf>,
     #[command(flatten)]
     texts: SteeredArgs,
-    /// What raters are asked.
+    /// What raters are asked; it stands on every row of the sheet.
     #[arg(long, value_name = "STR")]
     question: String,
+    /// What raters may answer, which stands there too: side (left, right or tie), or strength (-3 to 3, how
+    /// much better the right text is). Anything else is refused when the key is opened.
+    #[arg(long, value_enum, default_value_t = ScaleArg::Side)]
+    scale: ScaleArg,
     /// The folder to write into.
     #[arg(long, value_name = "DIR")]
     folder: PathBuf,
@@ -157,7 +178,7 @@ impl Sheet {
             .collect();
         // Two times 122 random bits from the operating system; nobody can deal the sheet again.
         let secret = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-        let sheet = prepare(&items, &self.question, &secret)?;
+        let sheet = prepare(&items, &self.question, self.scale.into(), &secret)?;
         std::fs::create_dir_all(&self.folder)
             .request(format!("can't make the folder {}", self.folder.display()))?;
         let at = |file: &str| self.folder.join(file);
@@ -185,6 +206,7 @@ impl Sheet {
 
 impl Register {
     fn run(self) -> anyhow::Result<()> {
+        target::writes_in(&self.folder, &[])?;
         let seal: Seal = read_json(&self.folder.join(SEAL), "seal")?;
         refuse_opened(&self.folder, None)?;
         let path = self.folder.join(REGISTRATION);
@@ -241,6 +263,7 @@ fn refuse_opened(folder: &Path, registration: Option<&Registration>) -> anyhow::
 impl Unblind {
     fn run(self) -> anyhow::Result<()> {
         self.out.check()?;
+        target::writes_in(&self.folder, &[])?;
         let registration_path = self.folder.join(REGISTRATION);
         if !registration_path.exists() {
             return Err(wrong_hint(

@@ -38,10 +38,10 @@ pub struct Score {
     /// The direction; its site is where the residual is read.
     #[arg(long, value_name = "F.safetensors")]
     direction: PathBuf,
-    /// Neutral probes, a text a line or JSONL with `id` and `text`.
+    /// Neutral probes, a text a line, or JSONL, a JSON list or CSV with `id` and `text`.
     #[arg(long, value_name = "F")]
     probes: PathBuf,
-    /// Sequences, a text a line or JSONL with `id`, `text` and, where there is one, `kind`.
+    /// Sequences, a text a line, or JSONL, a JSON list or CSV with `id`, `text` and, where there is one, `kind`.
     #[arg(long, value_name = "F")]
     sequences: PathBuf,
     /// What stands between sequence and probe.

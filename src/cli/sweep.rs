@@ -38,7 +38,7 @@ pub struct Sweep {
     /// Sites, as `resid_post.12` or `resid_post.4..28:4`; repeatable.
     #[arg(long = "site", value_name = "S", required = true, value_parser = sites::parse)]
     sites: Vec<Vec<Site>>,
-    /// Contrastive pairs: JSONL with `id`, `axis`, `prompt`, `chosen`, `rejected`.
+    /// Contrastive pairs: JSONL, a JSON list or CSV with `id`, `axis`, `prompt`, `chosen`, `rejected`.
     #[arg(long, value_name = "F.jsonl")]
     pairs: PathBuf,
     /// Neutral texts: the unit of α, perplexity and divergence are measured on them.
@@ -62,7 +62,7 @@ pub struct Sweep {
     /// Nuisance directions to take out: length, sentiment.
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
     project_out: Vec<ProjectOut>,
-    /// Value-neutral texts with a sentiment label: JSONL with `id`, `text`, `label`.
+    /// Value-neutral texts with a sentiment label: JSONL, a JSON list or CSV with `id`, `text`, `label`.
     #[arg(long, value_name = "F.jsonl")]
     sentiment: Option<PathBuf>,
     /// How prompt and response become one text.
@@ -93,7 +93,7 @@ pub struct Sweep {
     #[arg(long, value_name = "N")]
     steered_pairs: Option<usize>,
     /// How many tokens to generate at most.
-    #[arg(long, value_name = "N", default_value_t = 32)]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
     max_new_tokens: u32,
     /// 0 is greedy.
     #[arg(long, value_name = "T", default_value_t = 0.0)]
@@ -141,8 +141,8 @@ impl Sweep {
         let files = Files {
             pairs: texts::pairs(&self.pairs, &template, near)?,
             template,
-            neutral: session::prompts(&self.neutral)?,
-            prompts: self.prompts.as_ref().map(|p| session::prompts(p)).transpose()?,
+            neutral: texts::distinct_prompts(&self.neutral, near)?,
+            prompts: self.prompts.as_ref().map(|p| texts::distinct_prompts(p, near)).transpose()?,
             sentiment: texts::sentiment_for(self.sentiment.as_ref(), &self.project_out, near)?,
         };
         let mut params = self.params()?;

@@ -4,11 +4,12 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use truenorth::analysis::Named;
 use truenorth::analysis::extract::{ProjectOut, Question};
 use clap::Args;
 use truenorth::data::{
-    ClassRow, Copies, CopiesError, Distinct, Loaded, NearCopies, Pair, SentimentRow, SequenceRow, Template,
-    first_sequences, holds_pairs, read_classes, read_pairs, read_sentiment,
+    ClassRow, Copies, CopiesError, Distinct, Loaded, NearCopies, Pair, PromptRow, SentimentRow, SequenceRow, Template,
+    first_prompts, first_sequences, holds_pairs, read_classes, read_pairs, read_sentiment,
 };
 
 use super::output::{Request as _, wrong_hint};
@@ -101,9 +102,22 @@ pub fn sentiment(path: &Path, near: NearCopies) -> anyhow::Result<Distinct<Senti
 pub fn sequences(path: &Path, near: NearCopies) -> anyhow::Result<(Loaded<SequenceRow>, Vec<bool>)> {
     let rows = session::sequences(path)?;
     let name = path.display().to_string();
-    let (first, copies) = first_sequences(&rows.rows, near).request(format!("can't use {name}"))?;
+    let (first, copies) = first_sequences(&rows.rows, near);
     say_copies(&name, &copies);
     Ok((rows, first))
+}
+
+/// Reads prompts of which each is an observation of its own: copies and near copies of earlier ones are left
+/// out, and said.
+pub fn distinct_prompts(path: &Path, near: NearCopies) -> anyhow::Result<(Vec<Named>, Loaded<PromptRow>)> {
+    let (mut named, mut loaded) = session::prompts(path)?;
+    let (first, copies) = first_prompts(&loaded.rows, near);
+    say_copies(&path.display().to_string(), &copies);
+    let mut keep = first.iter();
+    named.retain(|_| keep.next().copied().unwrap_or(true));
+    let mut keep = first.iter();
+    loaded.rows.retain(|_| keep.next().copied().unwrap_or(true));
+    Ok((named, loaded))
 }
 
 /// Texts labelled for sentiment, which projecting it out can't do without.

@@ -54,10 +54,10 @@ pub struct Transfer {
     /// How many jobs may wait or run at once.
     #[arg(long, value_name = "N", default_value_t = 4)]
     jobs_at_once: usize,
-    /// Neutral probes, a text a line or JSONL with `id` and `text`.
+    /// Neutral probes, a text a line, or JSONL, a JSON list or CSV with `id` and `text`.
     #[arg(long, value_name = "F")]
     probes: PathBuf,
-    /// Sequences, a text a line or JSONL with `id`, `text` and labels such as `kind`.
+    /// Sequences, a text a line, or JSONL, a JSON list or CSV with `id`, `text` and labels such as `kind`.
     #[arg(long, value_name = "F")]
     sequences: PathBuf,
     /// What stands between sequence and probe.

@@ -98,6 +98,12 @@ impl Look {
         })
     }
 
+    /// Whether a file only stands for another: a Git LFS pointer or a web page in place of a download.
+    #[must_use]
+    pub fn stand_in(bytes: &[u8]) -> Option<Self> {
+        Self::of(bytes).filter(|look| look.what.contains("Git LFS") || look.what.contains("web page"))
+    }
+
     /// What the ending of a file's name says, none where the file may be text.
     #[must_use]
     pub fn of_ending(ending: &str) -> Option<Self> {

@@ -26,7 +26,7 @@ mod texts;
 
 pub use classes::{ClassRow, read_classes};
 pub use distinct::{
-    Copies, CopiesError, Distinct, NearCopies, copies_between, first_sequences, folded, words,
+    Copies, CopiesError, Distinct, NearCopies, copies_between, first_prompts, first_sequences, folded, words,
 };
 pub use error::{DataError, Problem};
 pub use file::{Target, sha256_hex, writable, write_atomic, write_private};

@@ -168,7 +168,7 @@ pub fn summarise(
     }
     if (1..LEAST_DRAWS).contains(&scanned.draws) {
         return refuse(format!(
-            "{} random directions; a check of the closed form needs at least {LEAST_DRAWS}, or none at all",
+            "{} random directions (--draws); a check of the closed form needs at least {LEAST_DRAWS}, or none at all",
             scanned.draws
         ));
     }
@@ -220,7 +220,7 @@ pub fn summarise(
         (None, _) => None,
         (Some([high, low]), None) => {
             return refuse(format!(
-                "kinds `{high}` and `{low}` are set against each other, but no sequence has a kind"
+                "kinds `{high}` and `{low}` are set against each other (--contrast), but no sequence has a `kind`"
             ));
         }
         (Some([high, low]), Some(kinds)) => {

@@ -130,7 +130,7 @@ impl SweepParams {
         let sides = [alphas.iter().any(|a| *a < 0.0), alphas.iter().any(|a| *a > 0.0)];
         if sides != [true, true] {
             return Err(AnalysisError::Input(format!(
-                "doses {:?} have one sign; a steering curve needs doses on both sides of 0",
+                "doses {:?} (--alpha) have one sign; a steering curve needs doses on both sides of 0",
                 self.alphas
             )));
         }
@@ -334,12 +334,12 @@ fn check(data: &SweepData<'_>, params: &SweepParams) -> Result<(), AnalysisError
     }
     if params.steered_pairs.is_some_and(|n| n < 2) {
         return refuse(format!(
-            "{} steered pairs; an interval needs at least two",
+            "{} steered pairs (--steered-pairs); an interval needs at least two",
             params.steered_pairs.unwrap_or_default()
         ));
     }
     if data.prompts.len() == 1 {
-        return refuse("one prompt to generate from; an interval needs at least two, or none at all".into());
+        return refuse("one prompt to generate from (--prompts); an interval needs at least two, or none at all".into());
     }
     if let Some((lexicon, way)) = params.keywords.iter().find(|(_, way)| !(-1..=1).contains(way)) {
         return refuse(format!("`{}` is expected to move by {way}; give 1, -1 or 0", lexicon.name));

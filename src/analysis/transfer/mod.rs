@@ -144,7 +144,7 @@ pub fn transfer(
     let ends = params.ends.unwrap_or_else(|| (n / 10).max(3));
     if ends == 0 || 2 * ends > n {
         return Err(AnalysisError::Input(format!(
-            "{ends} sequences at each end of {n}; the ends must hold at least one and not overlap"
+            "{ends} sequences at each end (--ends) of {n}; the ends must hold at least one and not overlap"
         )));
     }
     let clusters = clusters(params, n);

@@ -33,10 +33,10 @@ pub struct Extract {
     /// Where the direction is to live.
     #[arg(long, value_name = "S")]
     site: Site,
-    /// Contrastive pairs: JSONL with `id`, `axis`, `prompt`, `chosen`, `rejected`.
+    /// Contrastive pairs: JSONL, a JSON list or CSV with `id`, `axis`, `prompt`, `chosen`, `rejected`.
     #[arg(long, value_name = "F.jsonl", required_unless_present = "classes", conflicts_with = "classes")]
     pairs: Option<PathBuf>,
-    /// Texts of two classes: JSONL with `id`, `text`, `label`, `category`.
+    /// Texts of two classes: JSONL, a JSON list or CSV with `id`, `text`, `label`, `category`.
     #[arg(long, value_name = "F.jsonl")]
     classes: Option<PathBuf>,
     /// The label at the positive end of the direction, unless the labels are 0 and 1.
@@ -48,7 +48,7 @@ pub struct Extract {
     /// Nuisance directions to take out: length, sentiment.
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
     project_out: Vec<ProjectOut>,
-    /// Value-neutral texts with a sentiment label: JSONL with `id`, `text`, `label`.
+    /// Value-neutral texts with a sentiment label: JSONL, a JSON list or CSV with `id`, `text`, `label`.
     #[arg(long, value_name = "F.jsonl")]
     sentiment: Option<PathBuf>,
     /// Neutral prompts to measure the mean residual norm on; default the texts themselves.

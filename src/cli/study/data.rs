@@ -8,7 +8,7 @@ use truenorth::analysis::sweep::Lexicon;
 use truenorth::analysis::{Labelled, Named};
 use truenorth::data::{ClassRow, Distinct, Loaded, NearCopies, Pair, PromptRow, SentimentRow, SequenceRow, Template, sha256_hex};
 
-use super::super::output::{Request as _, wrong};
+use super::super::output::{Request as _, wrong_hint};
 use super::super::session;
 use super::super::texts::{self, NamedFile};
 use super::file::{Keyword, StudyFile};
@@ -93,14 +93,14 @@ impl Data {
         let contrast = match (&data.pairs, &data.classes) {
             (Some(path), _) => Contrast::Pairs(texts::pairs(path, &template, near)?),
             (None, Some(path)) => Contrast::Classes(texts::classes(path, near)?, data.positive.clone()),
-            (None, None) => return Err(wrong("neither data.pairs nor data.classes")),
+            (None, None) => return Err(wrong_hint("neither data.pairs nor data.classes", "name a file of pairs or of classes under [data]")),
         };
         let optional = |path: &Option<PathBuf>| path.as_ref().map(|p| session::prompts(p)).transpose();
         Ok(Self {
             contrast,
             sentiment: data.sentiment.as_ref().map(|p| texts::sentiment(p, near)).transpose()?,
-            neutral: session::prompts(&data.neutral)?,
-            prompts: optional(&data.prompts)?,
+            neutral: texts::distinct_prompts(&data.neutral, near)?,
+            prompts: data.prompts.as_ref().map(|p| texts::distinct_prompts(p, near)).transpose()?,
             probes: optional(&data.probes)?,
             sequences: data.sequences.as_ref().map(|p| texts::sequences(p, near)).transpose()?,
             tests: named(&data.tests, |p| texts::classes(p, near))?,

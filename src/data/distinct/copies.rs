@@ -144,9 +144,8 @@ impl Copies {
         if *exact > 0 {
             let named: Vec<String> = self.exact_ids.iter().map(|[a, b]| format!("`{a}` of `{b}`")).collect();
             let all = if named.len() < *exact { "first " } else { "" };
-            let count = if unit == "sequences" { "stand once in what is said of all" } else { "count once" };
             out.push(format!(
-                "{exact} of {rows} {unit} are copies, letter case and spaces aside, and {count} ({all}{})",
+                "{exact} of {rows} {unit} are copies, letter case and spaces aside, and count once ({all}{})",
                 named.join(", ")
             ));
         }
@@ -164,7 +163,9 @@ impl Copies {
             let shown: String = prompt.chars().take(40).collect();
             out.push(format!("all {unit} have the prompt `{shown}`, which tells none from another"));
         }
-        if *clusters < kept && unit != "sequences" {
+        if *clusters < kept && ["sequences", "prompts"].contains(&unit.as_str()) {
+            out.push(format!("what is said of all {unit} rests on {clusters}, the first of each cluster"));
+        } else if *clusters < kept {
             out.push(format!(
                 "{kept} {unit} make {clusters} clusters of near copies, shared prompts and groups; a cluster is \
                  held out, relabelled and resampled as one"

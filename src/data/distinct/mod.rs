@@ -18,6 +18,7 @@ use std::collections::HashMap;
 
 use super::classes::ClassRow;
 use super::pairs::Pair;
+use super::prompts::{PromptInput, PromptRow};
 use super::rows::Loaded;
 use super::sentiment::SentimentRow;
 use super::sequences::SequenceRow;
@@ -131,32 +132,44 @@ impl Distinct<SentimentRow> {
 
 /// Sequences are all scored, copies too; the first of each cluster stands for it where a board as a whole is
 /// looked at.
-///
-/// # Errors
-/// None but those of the signature: sequences have no label to differ in.
-pub fn first_sequences(
-    rows: &[SequenceRow],
-    near: NearCopies,
-) -> Result<(Vec<bool>, Copies), CopiesError> {
-    let item = |row: &SequenceRow| Item {
-        id: row.id.clone(),
-        content: folded(&row.text),
-        label: String::new(),
-        place: String::new(),
-        texts: vec![row.text.clone()],
-        shared: vec![],
+#[must_use]
+pub fn first_sequences(rows: &[SequenceRow], near: NearCopies) -> (Vec<bool>, Copies) {
+    firsts("sequences", rows.iter().map(|r| (r.id.as_str(), r.text.clone())), near)
+}
+
+/// Which prompts are no copy and no near copy of an earlier one; token ids are compared as such.
+#[must_use]
+pub fn first_prompts(rows: &[PromptRow], near: NearCopies) -> (Vec<bool>, Copies) {
+    let text = |input: &PromptInput| match input {
+        PromptInput::Text(text) => text.clone(),
+        PromptInput::Tokens(tokens) => format!("{tokens:?}"),
     };
-    let items: Vec<Item> = rows.iter().map(item).collect();
-    let found = find("sequences", &items, near)?;
+    firsts("prompts", rows.iter().map(|r| (r.id.as_str(), text(&r.input))), near)
+}
+
+fn firsts<'a>(
+    unit: &'static str,
+    rows: impl Iterator<Item = (&'a str, String)>,
+    near: NearCopies,
+) -> (Vec<bool>, Copies) {
+    let items: Vec<Item> = rows
+        .map(|(id, text)| Item {
+            id: id.to_owned(),
+            content: folded(&text),
+            label: String::new(),
+            place: String::new(),
+            texts: vec![text],
+            shared: vec![],
+        })
+        .collect();
+    // Without labels there are none to differ.
+    let Ok(found) = find(unit, &items, near) else { return (vec![true; items.len()], Copies::default()) };
     let mut seen = std::collections::HashSet::new();
-    let first = found.all.iter().map(|cluster| seen.insert(*cluster)).collect();
-    Ok((first, found.copies))
+    (found.all.iter().map(|cluster| seen.insert(*cluster)).collect(), found.copies)
 }
 
 /// Which texts of a second set are copies or near copies of texts of a first, as places in the two.
-///
-/// # Errors
-/// None but those of the signature.
+#[must_use]
 pub fn copies_between(first: &[&str], second: &[&str], near: NearCopies) -> Vec<(usize, usize)> {
     let mut sets = Sets::new(first.len() + second.len());
     let texts = first.iter().chain(second).copied().enumerate();
