@@ -239,7 +239,7 @@ impl<'a> Reader<'a> {
             .collect::<Result<_, _>>()
             .map_err(|e| match e.problem {
                 // Whoever asked named a site and no node.
-                Problem::Layer { layers, .. } => AnalysisError::Block { what: e.label, layers },
+                Problem::Layer { layer, layers } => AnalysisError::Block { what: e.label, layer, layers },
                 _ => RunError::from(e).into(),
             })?;
         let mut failed = None;

@@ -68,7 +68,7 @@ pub enum AnalysisError {
         tokens: usize,
     },
     /// A token id that the model does not have.
-    #[error("prompt `{id}` has token {token}; the model's tokens are 0 to {}", vocab.saturating_sub(1))]
+    #[error("prompt `{id}` has token {token}, which is outside the model's vocabulary of {vocab}")]
     Token {
         /// The prompt's name.
         id: String,
@@ -78,10 +78,12 @@ pub enum AnalysisError {
         vocab: u32,
     },
     /// A block that the model does not have.
-    #[error("{what}: the model has blocks 0 to {}", layers.saturating_sub(1))]
+    #[error("{what}: block {layer} is out of range; the model has blocks 0 to {}", layers.saturating_sub(1))]
     Block {
         /// What was to be done there, with the site.
         what: String,
+        /// The block asked for.
+        layer: u32,
         /// Blocks of the model.
         layers: u32,
     },

@@ -279,6 +279,7 @@ fn verdicts(path: &Path) -> anyhow::Result<Verdicts> {
             let rows = judgement["rows"].as_array().cloned();
             (name, rows.ok_or_else(|| refuse("it has no result.judgement.rows".into()))?)
         }
+        Ok(Value::Array(rows)) => (file, rows),
         _ => {
             let lines = text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty());
             let rows = lines

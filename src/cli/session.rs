@@ -154,6 +154,14 @@ pub fn text(path: &Path, what: &str) -> anyhow::Result<String> {
     Ok(truenorth::data::whole_text(&bytes, &name).request(cant)?.to_owned())
 }
 
+/// Words or phrases, one a line, or the texts of any other form that sequences come in.
+pub fn words(path: &Path) -> anyhow::Result<(String, String)> {
+    let (reader, name) = open_input(path)?;
+    let loaded = read_sequences(reader, &name).request(format!("can't read the word list {name}"))?;
+    let words: Vec<String> = loaded.rows.into_iter().map(|r| r.text).collect();
+    Ok((words.join("\n"), loaded.sha256))
+}
+
 /// Says what a reader should know of how files were read.
 pub fn say(notes: &[String]) {
     for note in notes {

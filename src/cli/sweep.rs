@@ -246,7 +246,7 @@ fn keywords(arg: &str) -> anyhow::Result<(Lexicon, i8)> {
         Some((file, "0")) => (file, 0),
         _ => (file, 0),
     };
-    let text = session::text(file.as_ref(), "the word list")?;
+    let (text, _) = session::words(file.as_ref())?;
     Ok((Lexicon::parse(name, &text)?, way))
 }
 

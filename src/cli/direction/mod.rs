@@ -132,6 +132,12 @@ pub fn artifact(
     metadata.path = Some(made.info.path.clone());
     metadata.residual_norm = Some(made.residual_norm.0);
     metadata.extra.insert("residual_norm_of".into(), made.residual_norm.1.into());
+    let copies = &question.copies;
+    metadata.extra.insert("near_copies".into(), copies.threshold.to_string());
+    if copies.exact > 0 || copies.clusters < question.examples() {
+        let copies = serde_json::to_string(copies).unwrap_or_default();
+        metadata.extra.insert("copies".into(), copies);
+    }
     metadata.template = made.template.map(str::to_owned);
     metadata.positions = Some(made.positions.to_string());
     metadata.projected_out.clone_from(&extraction.projected_out);

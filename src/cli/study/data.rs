@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use truenorth::analysis::extract::{ProjectOut, Question};
 use truenorth::analysis::sweep::Lexicon;
 use truenorth::analysis::{Labelled, Named};
-use truenorth::data::{ClassRow, Distinct, Loaded, NearCopies, Pair, PromptRow, SentimentRow, SequenceRow, Template, sha256_hex};
+use truenorth::data::{ClassRow, Distinct, Loaded, NearCopies, Pair, PromptRow, SentimentRow, SequenceRow, Template};
 
 use super::super::output::{Request as _, wrong_hint};
 use super::super::session;
@@ -200,12 +200,12 @@ fn named<T>(
 }
 
 fn keyword((name, keyword): (&String, &Keyword)) -> anyhow::Result<WordList> {
-    let text = session::text(&keyword.file, "the word list")?;
+    let (text, sha256) = session::words(&keyword.file)?;
     Ok(WordList {
         lexicon: Lexicon::parse(name, &text)?,
         way: keyword.way,
         lines: text.lines().count(),
-        sha256: sha256_hex(text.as_bytes()),
+        sha256,
     })
 }
 

@@ -83,6 +83,10 @@ impl CopiesError {
     }
 }
 
+fn of_clusters(n: usize) -> String {
+    if n == 1 { "1 cluster".into() } else { format!("{n} clusters") }
+}
+
 /// How many ids are named.
 const NAMED: usize = 4;
 
@@ -154,8 +158,8 @@ impl Copies {
                 self.near_ids.iter().map(|c| format!("`{}`", c.join("`, `"))).collect();
             let all = if named.len() < *near_clusters { "first " } else { "" };
             out.push(format!(
-                "{near} {unit} are near copies (Jaccard similarity of their words {threshold} or more) in \
-                 {near_clusters} clusters ({all}{})",
+                "{near} {unit} are near copies (Jaccard similarity of their words {threshold} or more) in {} ({all}{})",
+                of_clusters(*near_clusters),
                 named.join("; ")
             ));
         }
@@ -167,8 +171,9 @@ impl Copies {
             out.push(format!("what is said of all {unit} rests on {clusters}, the first of each cluster"));
         } else if *clusters < kept {
             out.push(format!(
-                "{kept} {unit} make {clusters} clusters of near copies, shared prompts and groups; a cluster is \
-                 held out, relabelled and resampled as one"
+                "{kept} {unit} make {} of near copies, shared prompts and groups; a cluster is held out, \
+                 relabelled and resampled as one",
+                of_clusters(*clusters)
             ));
         }
         out
