@@ -5,10 +5,11 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ndarray::Array2;
-use truenorth_protocol::graph::{Builder, CheckLimits, CodecError, Op, answer_from_bytes, answer_to_bytes};
+use truenorth_protocol::graph::{Builder, CheckLimits, CodecError, Op, Problem, answer_from_bytes, answer_to_bytes};
 use truenorth_protocol::{Answer, Graph, ModelInfo, Prompt, ReadAt, Site, Value};
 
 use super::AnalysisError;
+use super::counted::{self, Counted, size};
 use crate::run::{RunError, Runner, Watch};
 use crate::store::{self, Activation, ActivationKey, Context, ResultKey, Store};
 
@@ -78,7 +79,7 @@ impl<'a> Reader<'a> {
             })
             .collect();
         let mut encoded = self.runner.encode_many(&texts, true)?.map(Vec::into_iter);
-        let context = self.runner.info().context as usize;
+        let (context, vocab) = (self.runner.info().context as usize, self.runner.info().vocab);
         prompts
             .iter()
             .map(|named| {
@@ -90,12 +91,46 @@ impl<'a> Reader<'a> {
                     Some(t) if t.len() > context => {
                         Err(AnalysisError::TooLong { id: named.id.clone(), tokens: t.len(), context })
                     }
+                    Some(t) if t.iter().any(|t| *t >= vocab) => {
+                        let token = t.into_iter().find(|t| *t >= vocab).unwrap_or_default();
+                        Err(AnalysisError::Token { id: named.id.clone(), token, vocab })
+                    }
                     Some(t) if t.is_empty() => Err(AnalysisError::Empty { id: named.id.clone() }),
                     Some(t) => Ok(Prompt::Tokens(t)),
                     None => Ok(named.prompt.clone()),
                 }
             })
             .collect()
+    }
+
+    /// Refuses encoded prompts that have no token at a position, or no room in the model's context for `new`
+    /// tokens behind them; the prompt is named. What is tokenized elsewhere is checked there.
+    ///
+    /// # Errors
+    /// With the first such prompt.
+    pub fn fits(
+        &self,
+        prompts: &[Named],
+        encoded: &[Prompt],
+        index: Option<i32>,
+        new: u32,
+    ) -> Result<(), AnalysisError> {
+        let context = self.runner.info().context as usize;
+        for (named, prompt) in prompts.iter().zip(encoded) {
+            let Prompt::Tokens(t) = prompt else { continue };
+            let id = || named.id.clone();
+            if let Some(index) = index {
+                let least = index.unsigned_abs() as usize + usize::from(index >= 0);
+                if least > t.len() {
+                    return Err(AnalysisError::Position { id: id(), index, tokens: t.len() });
+                }
+            }
+            // The last generated token is never run, so it needs no place in the context.
+            if t.len() + (new as usize).saturating_sub(1) > context {
+                return Err(AnalysisError::NoRoom { id: id(), tokens: t.len(), new, context });
+            }
+        }
+        Ok(())
     }
 
     /// Reads sites of prompts. Equal prompts are computed once, sites of one prompt in one pass.
@@ -110,6 +145,7 @@ impl<'a> Reader<'a> {
         watch: &dyn Watch,
     ) -> Result<Vec<Reading>, AnalysisError> {
         let encoded = self.encode(prompts)?;
+        self.fits(prompts, &encoded, if let ReadAt::Index(i) = at { Some(i) } else { None }, 0)?;
         let (distinct, which) = distinct(&encoded);
         let contexts: Vec<Arc<Context>> = sites.iter().map(|s| context(self.runner.info(), *s, at)).collect();
         let keys: Vec<Vec<ActivationKey>> = contexts
@@ -126,14 +162,17 @@ impl<'a> Reader<'a> {
         let total: usize = distinct.iter().map(|p| size(p)).sum();
         let missing = self.chunks(&distinct, &found, at);
         let left: usize = missing.iter().flat_map(|c| &c.prompts).map(|p| size(distinct[*p])).sum();
-        watch.expect(total as u64);
+        // What is there already counts as done; the rest is counted as it runs.
+        watch.expect((total - left) as u64);
         watch.tokens((total - left) as u64);
         let graphs: Vec<Graph> = missing.iter().map(|c| c.graph(&distinct, sites, at)).collect();
         self.run_each(graphs, watch, &mut |i, answer| {
             let chunk = &missing[i];
             let mut entries = Vec::new();
+            let id = |p: &usize| which.iter().position(|w| w == p).map(|n| prompts[n].id.clone());
+            let ids: Vec<String> = chunk.prompts.iter().filter_map(id).collect();
             for s in &chunk.sites {
-                let parts = parts(answer, &sites[*s].to_string(), chunk.prompts.len())?;
+                let parts = parts(answer, &sites[*s].to_string(), chunk.prompts.len(), &ids)?;
                 for (p, part) in chunk.prompts.iter().zip(parts) {
                     entries.push((keys[*s][*p].clone(), part.clone()));
                     found[*s][*p] = Some(part);
@@ -193,14 +232,23 @@ impl<'a> Reader<'a> {
     ) -> Result<(), AnalysisError> {
         let info = self.runner.info();
         let limits = CheckLimits::default();
+        let work: Vec<u64> = graphs.iter().map(counted::work).collect();
         let checked: Vec<_> = graphs
             .into_iter()
             .map(|g| g.check(info, &limits))
             .collect::<Result<_, _>>()
-            .map_err(RunError::from)?;
+            .map_err(|e| match e.problem {
+                // Whoever asked named a site and no node.
+                Problem::Layer { layer, layers } => AnalysisError::Block { what: e.label, layer, layers },
+                _ => RunError::from(e).into(),
+            })?;
         let mut failed = None;
-        self.runner.run_each(&checked, watch, &mut |i, answer| match each(i, &answer) {
-            Ok(()) => ControlFlow::Continue(()),
+        let counted = Counted::new(watch, &work);
+        self.runner.run_each(&checked, &counted, &mut |i, answer| match each(i, &answer) {
+            Ok(()) => {
+                counted.answered(work[i]);
+                ControlFlow::Continue(())
+            }
             Err(error) => {
                 failed = Some(error);
                 ControlFlow::Break(())
@@ -268,17 +316,14 @@ fn split(pack: &[usize], found: &[Vec<Option<Activation>>]) -> Vec<Chunk> {
     chunks
 }
 
-/// The value saved under a name, a matrix a prompt.
-fn parts(answer: &Answer, name: &str, prompts: usize) -> Result<Vec<Activation>, AnalysisError> {
+/// The value saved under a name, a matrix a prompt; `ids` name the prompts where they are known.
+fn parts(answer: &Answer, name: &str, prompts: usize, ids: &[String]) -> Result<Vec<Activation>, AnalysisError> {
     let lost = || AnalysisError::Answer { name: name.to_owned(), prompts };
     let Some(Value::Tensor { tensor, rows }) = answer.values.get(name) else {
         return Err(lost());
     };
     let width = tensor.shape().last().copied().unwrap_or(0);
     let values = tensor.to_f32().map_err(|_| lost())?;
-    if let Some(bad) = values.iter().position(|v| !v.is_finite()) {
-        return Err(AnalysisError::NotFinite { name: name.to_owned(), element: bad });
-    }
     let counts: Vec<usize> = match rows {
         Some(rows) => rows.iter().map(|r| *r as usize).collect(),
         None => vec![1; prompts],
@@ -290,6 +335,9 @@ fn parts(answer: &Answer, name: &str, prompts: usize) -> Result<Vec<Activation>,
     let mut parts = Vec::with_capacity(counts.len());
     for rows in counts {
         let (head, tail) = rest.split_at(rows * width);
+        if head.iter().any(|v| !v.is_finite()) {
+            return Err(AnalysisError::NotFinite { name: name.to_owned(), id: ids.get(parts.len()).cloned() });
+        }
         parts.push(Activation::new(rows, width, head.to_vec())?);
         rest = tail;
     }
@@ -309,7 +357,7 @@ pub fn keep(store: &Store, info: &ModelInfo, graph: &Graph, answer: &Answer) -> 
     let mut entries = Vec::new();
     for (site, at) in sites {
         let context = context(info, site, at);
-        let parts = parts(answer, &site.to_string(), prompts.len())?;
+        let parts = parts(answer, &site.to_string(), prompts.len(), &[])?;
         let keys = prompts.iter().map(|p| ActivationKey::new(context.clone(), stored(p)));
         entries.extend(keys.zip(parts));
     }
@@ -348,14 +396,6 @@ fn result_key(info: &ModelInfo, graph: &Graph) -> Result<ResultKey, AnalysisErro
 
 fn context(info: &ModelInfo, site: Site, at: ReadAt) -> Arc<Context> {
     Context::new(&info.name, &info.revision, "", &info.path, site.to_string(), at.to_string())
-}
-
-/// Tokens of a prompt; for text that is tokenized elsewhere, an estimate.
-fn size(prompt: &Prompt) -> usize {
-    match prompt {
-        Prompt::Tokens(t) => t.len(),
-        Prompt::Text(t) => t.len() / 4 + 1,
-    }
 }
 
 fn stored(prompt: &Prompt) -> store::Prompt {

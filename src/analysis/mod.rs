@@ -3,6 +3,7 @@
 mod activations;
 pub mod audit;
 pub mod board;
+mod counted;
 mod error;
 pub mod extract;
 #[cfg(test)]

@@ -140,7 +140,8 @@ pub enum DryRun {
 /// A file of prompts.
 #[derive(Args, Clone, Debug)]
 pub struct InputArgs {
-    /// Prompts: JSONL with `id` and `text` or `tokens`, or plain text, a prompt a line; `-` is stdin.
+    /// Prompts: plain text, a prompt a line; or JSONL, a JSON list or CSV of rows with `text` (or `prompt`) or
+    /// `tokens`, and `id`; `-` is stdin.
     #[arg(long, value_name = "F")]
     pub input: PathBuf,
 }

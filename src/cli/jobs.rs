@@ -13,7 +13,7 @@ use truenorth::store::Store;
 use truenorth_protocol::Graph;
 
 use super::args::{Common, Service};
-use super::output::{self, wrong, wrong_hint};
+use super::output::{self, wrong_hint};
 use super::progress::{self, Bar};
 use super::{hosted, session};
 
@@ -231,7 +231,7 @@ impl Forget {
 }
 
 fn open(common: &Common) -> anyhow::Result<Store> {
-    session::open_store(common)?.ok_or_else(|| wrong("--no-cache leaves no journal to look at"))
+    session::open_store(common)?.ok_or_else(|| wrong_hint("--no-cache leaves no journal to look at", "leave --no-cache out"))
 }
 
 fn find(store: &Store, name: &str) -> anyhow::Result<Job> {

@@ -29,6 +29,7 @@ mod sites;
 mod steer;
 mod study;
 mod sweep;
+mod target;
 mod texts;
 mod transfer;
 mod written;

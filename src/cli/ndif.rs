@@ -1,13 +1,16 @@
 //! `ndif`: what a service of hosted models runs, and the key for it.
 
 use std::io::{IsTerminal as _, Read as _};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use truenorth::client::Service as Remote;
+use truenorth::client::{Backoff, Patience, Service as Remote};
+use truenorth::run::Watch;
 
 use super::args::Service;
 use super::output::{self, wrong_hint};
+use super::progress::interrupted;
 use super::{hosted, settings};
 
 /// Asks an NDIF service what it runs, and keeps the key for it.
@@ -54,6 +57,26 @@ pub struct Login {
     unchecked: bool,
 }
 
+/// Says at once what is asked again.
+struct Retries;
+
+impl Watch for Retries {
+    fn say(&self, text: &str) {
+        eprintln!("{text}");
+    }
+
+    fn interrupted(&self) -> bool {
+        interrupted()
+    }
+}
+
+/// Somebody sits and waits: a service that can't be reached within a few seconds is said to be so.
+fn patience() -> Patience {
+    let backoff =
+        Backoff { attempts: 3, most: Duration::from_secs(2), total: Duration::from_secs(5), ..Backoff::default() };
+    Patience { connect: Duration::from_secs(5), backoff, ..Patience::default() }
+}
+
 impl Ndif {
     pub fn run(self) -> anyhow::Result<()> {
         match self {
@@ -93,7 +116,9 @@ impl Status {
 
 impl Plain {
     fn open(&self) -> anyhow::Result<Remote> {
-        Ok(Remote::open(&hosted::ndif_options(&self.service, None)?)?)
+        let mut options = hosted::ndif_options(&self.service, None)?;
+        options.patience = patience();
+        Ok(Remote::open(&options)?.watched(Box::new(Retries)))
     }
 
     fn env(self) -> anyhow::Result<()> {
@@ -145,7 +170,8 @@ impl Login {
         if !self.unchecked {
             let mut options = hosted::ndif_options(&self.service, None)?;
             options.key = Some(truenorth::client::ApiKey::new(key)?);
-            match Remote::open(&options)?.whoami() {
+            options.patience = patience();
+            match Remote::open(&options)?.watched(Box::new(Retries)).whoami() {
                 Ok(who) => match who.email {
                     Some(email) => eprintln!("the key is {email}'s"),
                     None => eprintln!("warning: the service does not know this key, or asks for none"),

@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use truenorth::analysis::AnalysisError;
 use truenorth::client::ClientError;
-use truenorth::data::DataError;
+use truenorth::data::{CopiesError, DataError};
 use truenorth::data::import::ImportError;
 use truenorth::engine::error::EngineError;
 use truenorth::engine::load::LoadError;
@@ -99,6 +99,7 @@ fn hint_of(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         DirectionError,
         EstimateError,
         DataError,
+        CopiesError,
         ImportError,
         AnalysisError,
         ClientError,

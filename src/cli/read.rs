@@ -15,6 +15,7 @@ use super::args::{InputArgs, ModelArgs};
 use super::progress::Bar;
 use super::session::{self, Session};
 use super::sites;
+use super::target;
 
 /// Reads activations at sites of a model.
 ///
@@ -41,7 +42,7 @@ pub struct Read {
 
 impl Read {
     pub fn run(self) -> anyhow::Result<()> {
-        session::check_out(&self.out)?;
+        target::writes(&self.out)?;
         let (prompts, loaded) = session::prompts(&self.input.input)?;
         let sites = sites::flatten(&self.site);
         let session = Session::open(&self.model)?;

@@ -11,7 +11,7 @@ use truenorth::report::{self, Cell, Document, Finding, Group, Section};
 use truenorth_protocol::ModelInfo;
 
 use super::output;
-use super::session;
+use super::target;
 
 /// Where an analysis puts what it found.
 #[derive(Args, Clone, Debug)]
@@ -128,13 +128,10 @@ impl<T: Serialize> Record<T> {
 impl Out {
     /// Refuses places that can't be written, before any work is done for them.
     pub fn check(&self) -> anyhow::Result<()> {
-        if let Some(dir) = self.report.as_ref().filter(|d| d.is_file()) {
-            return Err(output::wrong_hint(
-                format!("can't write a report to {}: it is a file", dir.display()),
-                "name a folder",
-            ));
+        if let Some(dir) = &self.report {
+            target::writes_in(dir, &["report.html", "report.json"])?;
         }
-        self.out.as_deref().map_or(Ok(()), session::check_out)
+        self.out.as_deref().map_or(Ok(()), target::writes)
     }
 
     /// Writes the record, and the page where one was asked for.

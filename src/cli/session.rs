@@ -1,5 +1,6 @@
 //! A model opened for a verb, with the store beside it.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -18,6 +19,7 @@ use super::hosted;
 use super::output::{Request as _, wrong_hint};
 use super::progress::{self, Bar};
 use super::settings;
+use super::target;
 
 /// A model and the store.
 pub struct Session {
@@ -112,6 +114,7 @@ fn with_options(
     common: &Common,
     resolve: impl FnOnce(&str, &ResolveOptions) -> Result<models::Resolved, models::ModelsError>,
 ) -> anyhow::Result<models::Resolved> {
+    target::reads_model(spec)?;
     let mut options = ResolveOptions::new(settings::cache_dir(common.cache.as_ref())?);
     options.offline = common.offline;
     options.cancel = Some(progress::interrupt_flag());
@@ -140,14 +143,43 @@ pub fn open_input(path: &Path) -> anyhow::Result<(Box<dyn std::io::BufRead>, Str
     if path == Path::new("-") {
         return Ok((Box::new(std::io::BufReader::new(std::io::stdin())), "stdin".into()));
     }
+    target::reads(path)?;
     let file = std::fs::File::open(path).request(format!("can't open {}", path.display()))?;
+    if file.metadata().is_ok_and(|m| m.is_dir()) {
+        return Err(wrong_hint(format!("{} is a folder", path.display()), "name a file in it"));
+    }
     Ok((Box::new(std::io::BufReader::new(file)), path.display().to_string()))
+}
+
+/// The whole text of a file that is no rows, such as a template; a file of another kind is named as such.
+pub fn text(path: &Path, what: &str) -> anyhow::Result<String> {
+    let (mut reader, name) = open_input(path)?;
+    let cant = format!("can't read {what} {name}");
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes).request(cant.clone())?;
+    Ok(truenorth::data::whole_text(&bytes, &name).request(cant)?.to_owned())
+}
+
+/// Words or phrases, one a line, or the texts of any other form that sequences come in.
+pub fn words(path: &Path) -> anyhow::Result<(String, String)> {
+    let (reader, name) = open_input(path)?;
+    let loaded = read_sequences(reader, &name).request(format!("can't read the word list {name}"))?;
+    let words: Vec<String> = loaded.rows.into_iter().map(|r| r.text).collect();
+    Ok((words.join("\n"), loaded.sha256))
+}
+
+/// Says what a reader should know of how files were read.
+pub fn say(notes: &[String]) {
+    for note in notes {
+        eprintln!("note: {note}");
+    }
 }
 
 /// Reads a file of prompts.
 pub fn prompts(path: &Path) -> anyhow::Result<(Vec<Named>, Loaded<PromptRow>)> {
     let (reader, name) = open_input(path)?;
     let loaded = read_prompts(reader, &name).request(format!("can't read prompts from {name}"))?;
+    say(&loaded.notes);
     let named = loaded
         .rows
         .iter()
@@ -165,25 +197,9 @@ pub fn prompts(path: &Path) -> anyhow::Result<(Vec<Named>, Loaded<PromptRow>)> {
 /// Reads a file of sequences.
 pub fn sequences(path: &Path) -> anyhow::Result<Loaded<SequenceRow>> {
     let (reader, name) = open_input(path)?;
-    read_sequences(reader, &name).request(format!("can't read sequences from {name}"))
-}
-
-/// Refuses an output path that can't be written, before any work is done for it.
-pub fn check_out(path: &Path) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !folder.is_dir() {
-        return Err(wrong_hint(
-            format!("can't write {}: there is no folder {}", path.display(), folder.display()),
-            "make the folder first, or name another one",
-        ));
-    }
-    if path.is_dir() {
-        return Err(wrong_hint(
-            format!("can't write {}: it is a folder", path.display()),
-            "name a file in it",
-        ));
-    }
-    Ok(())
+    let loaded = read_sequences(reader, &name).request(format!("can't read sequences from {name}"))?;
+    say(&loaded.notes);
+    Ok(loaded)
 }
 
 /// Writes rows as JSON lines, to a file or to stdout.

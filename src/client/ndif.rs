@@ -11,7 +11,6 @@ use super::see::See;
 use super::wait::encode;
 use super::{Client, ClientError, Service};
 use crate::jobs::Job;
-use crate::run::Unwatched;
 
 /// `GET /status`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -166,7 +165,7 @@ impl Service {
         let Some(id) = &job.id else { return Ok(None) };
         let doing = "asking for a job";
         let stop = AtomicBool::new(false);
-        let see = See { watch: &Unwatched, stop: &stop, tick: self.http.times.tick };
+        let see = See { watch: self.watch.as_ref(), stop: &stop, tick: self.http.times.tick };
         let got = self.block(self.http.get(&format!("/response/{}", encode(id)), doing, &see))?;
         if got.status.as_u16() == 404 {
             return Ok(None);
@@ -182,7 +181,7 @@ impl Service {
         doing: &'static str,
     ) -> Result<T, ClientError> {
         let stop = AtomicBool::new(false);
-        let see = See { watch: &Unwatched, stop: &stop, tick: self.http.times.tick };
+        let see = See { watch: self.watch.as_ref(), stop: &stop, tick: self.http.times.tick };
         self.block(self.http.get_json(path, doing, &see))
     }
 }

@@ -135,6 +135,8 @@ fn rows(prompts: Option<usize>) -> String {
 
 fn steps_run(steps: u32) -> String {
     match steps {
+        // A generation of no tokens, which is refused by itself.
+        0 | u32::MAX => "generates no tokens".into(),
         1 => "runs step 0 only; add a generation".into(),
         n => format!("runs steps 0 to {}", n - 1),
     }

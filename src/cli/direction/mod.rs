@@ -15,6 +15,7 @@ use truenorth::estimate::{
 use truenorth_protocol::{ModelInfo, ReadAt, Site};
 
 use super::output::{Request as _, wrong_hint};
+use super::target;
 
 /// Extracts, shows, compares, imports and exports directions.
 #[derive(Subcommand, Debug)]
@@ -74,6 +75,7 @@ pub fn load_for(path: &Path, info: &ModelInfo) -> anyhow::Result<(Artifact, Site
 
 /// Reads a direction.
 pub fn load(path: &Path) -> anyhow::Result<Artifact> {
+    target::reads(path)?;
     Artifact::load(path).request(format!("can't use {} as a direction", path.display()))
 }
 
@@ -130,6 +132,12 @@ pub fn artifact(
     metadata.path = Some(made.info.path.clone());
     metadata.residual_norm = Some(made.residual_norm.0);
     metadata.extra.insert("residual_norm_of".into(), made.residual_norm.1.into());
+    let copies = &question.copies;
+    metadata.extra.insert("near_copies".into(), copies.threshold.to_string());
+    if copies.exact > 0 || copies.clusters < question.examples() {
+        let copies = serde_json::to_string(copies).unwrap_or_default();
+        metadata.extra.insert("copies".into(), copies);
+    }
     metadata.template = made.template.map(str::to_owned);
     metadata.positions = Some(made.positions.to_string());
     metadata.projected_out.clone_from(&extraction.projected_out);

@@ -16,7 +16,7 @@ use truenorth_protocol::ModelInfo;
 
 use super::args::{Common, ModelArgs, Numerics, Place};
 use super::session::Session;
-use super::{dry, output};
+use super::{dry, output, target};
 use data::Data;
 use file::StudyFile;
 use journal::Journal;
@@ -90,9 +90,10 @@ impl RunStudy {
             common: self.common.clone(),
             numerics: self.numerics,
         };
+        let folder = dry::folder(study.folder());
+        target::writes_in(&folder, &["report.html", "report.json", "state.json", "board.jsonl"])?;
         let session = Session::open(&args)?;
         report::check(&study, session.runner().info())?;
-        let folder = dry::folder(study.folder());
         if dry::on() {
             study.held_out.permutations = Some(study.held_out.permutations.map_or(19, dry::few));
             study.audit.iter_mut().for_each(|a| a.permutations = dry::few(a.permutations));
@@ -134,7 +135,7 @@ fn base(study: &StudyFile, data: &Data, info: &ModelInfo) -> anyhow::Result<Stri
 impl Status {
     fn run(self) -> anyhow::Result<()> {
         let study = StudyFile::read(&self.study)?;
-        let folder = study.folder();
+        let folder = dry::folder(study.folder());
         let state = Journal::read(&folder)?;
         if self.json {
             return output::json(&state);

@@ -5,7 +5,8 @@ use std::io::Read;
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::super::lines::Lines;
+use super::super::look::Look;
+use super::super::rows;
 use super::error::{Fault, ImportProblem};
 use super::options::Source;
 use super::record::{Cell, Place, Record, Wanted};
@@ -116,22 +117,18 @@ pub(super) fn unpack(bytes: &[u8], most: u64) -> Result<Cow<'_, [u8]>, Fault> {
             Err(e) => Err(Fault::of(ImportProblem::Gzip(e))),
         };
     }
-    let packed = [
-        (&b"\xfd7zXZ\0"[..], "xz"),
-        (b"\x28\xb5\x2f\xfd", "zstd"),
-        (b"BZh", "bzip2"),
-        (b"PK\x03\x04", "zip"),
-    ];
-    match packed.iter().find(|(magic, _)| bytes.starts_with(magic)) {
-        Some((_, name)) => Err(Fault::of(ImportProblem::Packed(name))),
-        None => Ok(Cow::Borrowed(bytes)),
+    match Look::of(bytes) {
+        Some(look) if !bytes.starts_with(b"PAR1") => Err(Fault::of(ImportProblem::Looks(look))),
+        _ => Ok(Cow::Borrowed(bytes)),
     }
 }
 
 fn text(bytes: &[u8], each: &mut Each<'_>) -> Result<(), Fault> {
-    for line in Lines::read(bytes, "")?.lines {
-        let cells = [(LINE.to_owned(), Cell::Text(line.text))].into();
+    let mut any = false;
+    for line in rows::lines(rows::whole_text(bytes, "")?) {
+        let cells = [(LINE.to_owned(), Cell::Text(line.text.to_owned()))].into();
         each(Record { place: Place::Line(line.number), cells })?;
+        any = true;
     }
-    Ok(())
+    if any { Ok(()) } else { Err(Fault::of(ImportProblem::NoRows)) }
 }

@@ -9,7 +9,7 @@ use safetensors::tensor::{Dtype, SafeTensors, View};
 use super::error::DirectionError;
 use super::metadata::Metadata;
 use super::{Direction, foreign};
-use crate::data::{safetensors_bytes, write_atomic};
+use crate::data::{Look, safetensors_bytes, write_atomic};
 
 /// The most bytes read of any file with a direction.
 const FILE_BYTES: u64 = 1 << 30;
@@ -47,7 +47,10 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, DirectionError> {
     }
     let mut out = Vec::new();
     file.take(FILE_BYTES).read_to_end(&mut out).map_err(fail)?;
-    Ok(out)
+    match Look::stand_in(&out) {
+        Some(look) => Err(DirectionError::Looks(look)),
+        None => Ok(out),
+    }
 }
 
 pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), DirectionError> {

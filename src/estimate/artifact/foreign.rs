@@ -80,7 +80,7 @@ pub(super) fn safetensors(bytes: &[u8]) -> Result<Vec<Array>, DirectionError> {
 /// Arrays of an npz archive, and its `metadata.json` if this program put one there.
 pub(super) fn npz(bytes: &[u8]) -> Result<(Vec<Array>, Option<String>), DirectionError> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(DirectionError::Zip)?;
-    let mut arrays = Vec::new();
+    let (mut arrays, mut others) = (Vec::new(), Vec::new());
     let mut metadata = None;
     let mut left = UNPACKED_BYTES;
     for i in 0..archive.len() {
@@ -96,32 +96,50 @@ pub(super) fn npz(bytes: &[u8]) -> Result<(Vec<Array>, Option<String>), Directio
             // Arrays of text or objects beside the direction are no reason to refuse the file.
             match npy::read(&content) {
                 Ok((shape, values)) => arrays.push(Array { name: stem.to_owned(), shape, values }),
-                Err(DirectionError::DType(_)) => {}
+                Err(DirectionError::DType(dtype)) => others.push(other(stem, &dtype)),
                 Err(e) => return Err(e),
             }
         } else if name == "metadata.json" {
             metadata = String::from_utf8(content).ok();
         }
     }
-    Ok((arrays, metadata))
+    Ok((some(arrays, &others)?, metadata))
 }
 
 pub(super) fn torch(bytes: &[u8]) -> Result<Vec<Array>, DirectionError> {
-    let mut arrays = Vec::new();
-    collect(torch_file::read(bytes).map_err(DirectionError::Torch)?, String::new(), &mut arrays);
-    Ok(arrays)
+    let (mut arrays, mut others) = (Vec::new(), Vec::new());
+    collect(torch_file::read(bytes).map_err(DirectionError::Torch)?, String::new(), &mut arrays, &mut others);
+    some(arrays, &others)
+}
+
+/// The arrays of floats, or what there is instead.
+fn some(arrays: Vec<Array>, others: &[String]) -> Result<Vec<Array>, DirectionError> {
+    match (arrays.is_empty(), others.is_empty()) {
+        (false, _) => Ok(arrays),
+        (true, true) => Err(DirectionError::NoArrays),
+        (true, false) => Err(DirectionError::NoFloats { found: others.join(", ") }),
+    }
+}
+
+/// An array that is not read, as an error shows it.
+fn other(name: &str, dtype: &str) -> String {
+    let dtype = dtype.trim_start_matches(['<', '>', '|', '=']).to_lowercase();
+    let kind = if dtype.contains("int") || dtype.starts_with(['i', 'u']) { "integers, " } else { "" };
+    let name = if name.is_empty() { "an array".to_owned() } else { format!("`{name}`") };
+    format!("{name} ({kind}{dtype})")
 }
 
 /// Tensors of floats by their path, keys and indices joined by dots.
-fn collect(value: TorchValue, path: String, arrays: &mut Vec<Array>) {
+fn collect(value: TorchValue, path: String, arrays: &mut Vec<Array>, others: &mut Vec<String>) {
     let join = |key: String| if path.is_empty() { key } else { format!("{path}.{key}") };
     match value {
         TorchValue::Tensor(t) if t.dtype.is_float() => {
             arrays.push(Array { name: path, values: t.to_f64(), shape: t.shape });
         }
+        TorchValue::Tensor(t) => others.push(other(&path, &format!("{:?}", t.dtype))),
         TorchValue::List(values) | TorchValue::Tuple(values) => {
             for (i, v) in values.into_iter().enumerate() {
-                collect(v, join(i.to_string()), arrays);
+                collect(v, join(i.to_string()), arrays, others);
             }
         }
         TorchValue::Dict(entries) => {
@@ -131,7 +149,7 @@ fn collect(value: TorchValue, path: String, arrays: &mut Vec<Array>) {
                     TorchValue::Int(i) => i.to_string(),
                     _ => continue,
                 };
-                collect(v, join(key), arrays);
+                collect(v, join(key), arrays, others);
             }
         }
         _ => {}

@@ -2,7 +2,7 @@
 
 use truenorth_protocol::ReadAt;
 
-use super::super::super::output::{wrong, wrong_hint};
+use super::super::super::output::wrong_hint;
 use super::super::super::sites;
 use super::StudyFile;
 
@@ -74,7 +74,7 @@ impl StudyFile {
                 self.score.is_some(),
             )?;
             if transfer.models.is_empty() {
-                return Err(wrong("[transfer] names no models"));
+                return Err(wrong_hint("[transfer] names no models", "give models = [{ model = \"…\", site = \"…\" }], or leave the table out"));
             }
         }
         if self.audit.is_some() {

@@ -25,7 +25,10 @@ impl Run<'_> {
         for other in &table.models {
             boards.push(self.board_of(other, score)?);
         }
-        let mut params = TransferParams::default();
+        let mut params = TransferParams {
+            first: self.data.sequences.as_ref().map(|(_, first)| first.clone()),
+            ..TransferParams::default()
+        };
         let kinds = self.kinds();
         if kinds.iter().any(Option::is_some) {
             params.labels = BTreeMap::from([("kind".to_owned(), kinds)]);
