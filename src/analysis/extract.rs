@@ -224,7 +224,7 @@ fn matrix(
 ) -> Result<Array2<f64>, AnalysisError> {
     if at == ReadAt::All {
         return Err(AnalysisError::Input(
-            "positions `all` give a row a token, a direction needs a row a text; use last, mean or an index"
+            "positions `all` give a row a token, a direction needs a row a text; use last, mean, mean+sink or an index"
                 .into(),
         ));
     }

@@ -322,7 +322,7 @@ fn check(data: &ProbeData<'_>, params: &ProbeParams) -> Result<(), AnalysisError
     }
     if params.at == ReadAt::All {
         return refuse(
-            "positions `all` give a row a token, a probe needs a row a text; use last, mean or an index"
+            "positions `all` give a row a token, a probe needs a row a text; use last, mean, mean+sink or an index"
                 .into(),
         );
     }

@@ -316,7 +316,9 @@ fn check(data: &SweepData<'_>, params: &SweepParams) -> Result<(), AnalysisError
         ));
     }
     if params.at == ReadAt::All {
-        return refuse("positions `all` give a row a token; a sweep reads last, mean or an index".into());
+        return refuse(
+            "positions `all` give a row a token; a sweep reads last, mean, mean+sink or an index".into(),
+        );
     }
     if data.neutral.is_empty() {
         return refuse("no neutral texts; the unit of α and the damage are measured on them".into());

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use memmap2::Mmap;
 
 use super::LoadError;
+use crate::data::is_lfs_pointer;
 
 /// A weight file mapped into memory; pages come in as they are touched.
 pub(super) struct MappedFile {
@@ -31,6 +32,9 @@ impl MappedFile {
         // another process that shortens the file while we read raises a signal; weights are
         // written once and renamed into place, never edited.
         let map = unsafe { Mmap::map(&file) }.map_err(io)?;
+        if is_lfs_pointer(&map) {
+            return Err(LoadError::LfsPointer { path: path.to_path_buf() });
+        }
         Ok(Self { path: path.to_path_buf(), map })
     }
 

@@ -18,7 +18,7 @@ impl StudyFile {
         if self.positions == ReadAt::All {
             return Err(wrong_hint(
                 "positions `all` gives a row a token, a direction needs a row a text",
-                "use last, mean or an index",
+                "use last, mean, mean+sink or an index",
             ));
         }
         if self.direction.estimators.is_empty() {
