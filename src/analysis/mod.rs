@@ -18,8 +18,11 @@ pub mod score;
 pub mod stat;
 pub mod steer;
 pub mod sweep;
+mod tally;
 pub mod transfer;
+mod wanted;
 
 pub use activations::{Named, Reader, Reading, keep};
 pub use error::AnalysisError;
 pub use labelled::Labelled;
+pub use tally::{LeftOut, Tally};

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use truenorth::engine::{Choices, Transformers};
 
 /// Where a model runs and what is kept.
 #[derive(Args, Clone, Debug)]
@@ -80,7 +81,27 @@ pub struct Service {
     pub jobs_at_once: usize,
 }
 
-/// Precision and threads.
+/// How a model's files are read where they leave a choice.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Reading {
+    /// The version of transformers that is followed where versions read a model's files differently
+    /// (beginning and end tokens, tied output matrices): 5.23 or 4.57.
+    #[arg(long, value_name = "V", default_value_t = Transformers::default())]
+    pub transformers: Transformers,
+    /// A key of config.json that is not known and is taken to change nothing; may be given several times.
+    /// Every result records it.
+    #[arg(long, value_name = "KEY")]
+    pub accept_config_key: Vec<String>,
+}
+
+impl Reading {
+    /// The same for the engine.
+    pub fn choices(&self) -> Choices {
+        Choices { transformers: self.transformers, accept_config_keys: self.accept_config_key.clone() }
+    }
+}
+
+/// Precision, threads, and how files are read.
 #[derive(Args, Clone, Debug)]
 pub struct Numerics {
     /// Precision of weights and products, f32 by default (bf16 on a CUDA device); the residual stream, norms
@@ -93,6 +114,8 @@ pub struct Numerics {
     /// Threads for the model; default one a core.
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    #[command(flatten)]
+    pub reading: Reading,
 }
 
 /// Precision of weights and products.

@@ -68,7 +68,7 @@ pub struct Audit {
     /// Texts with a sentiment label that sentiment is projected out with.
     #[arg(long, value_name = "F.jsonl")]
     sentiment: Option<PathBuf>,
-    /// Which token is read; default as the direction says, else last.
+    /// Which tokens are read; default as the direction says, else last.
     #[arg(long, value_name = "P", allow_hyphen_values = true)]
     positions: Option<ReadAt>,
     /// How prompt and response become one text; default as the direction says.
@@ -132,7 +132,7 @@ impl Audit {
         drop(bar);
         table(&found);
         let mut record = Record::new("audit", self.model.seed, found)
-            .model(session.runner().info())
+            .model(session.record())
             .file(files.train.operation, files.train.examples(), &files.train.data_sha256)
             .choice("site", params.site.to_string())
             .choice("positions", params.at.to_string())
@@ -252,6 +252,12 @@ impl Audit {
         };
         let at = match (self.positions, metadata.and_then(|m| m.positions.as_ref())) {
             (Some(at), _) => at,
+            // Files of before means left sinks out do not say how many.
+            (None, Some(text))
+                if text == "mean" && !metadata.is_some_and(|m| m.extra.contains_key("left_out")) =>
+            {
+                ReadAt::MeanSink
+            }
             (None, Some(text)) => text.parse().map_err(|e| {
                 wrong_hint(format!("the direction's file names positions `{text}`: {e}"), "say --positions")
             })?,

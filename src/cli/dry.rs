@@ -111,7 +111,7 @@ pub fn open(args: &ModelArgs) -> anyhow::Result<Arc<Rehearsal>> {
     };
     let found = session::resolve_outline(&spec, &args.common)?;
     let name = if local { &found.name } else { model };
-    let outline = Outline::open(found.files.path(), name, &found.identity)
+    let outline = Outline::open(found.files.path(), name, &found.identity, &args.numerics.reading.choices())
         .request(format!("can't read the architecture of {model}"))?;
     let (repo, revision) = match model.split_once('@') {
         Some((repo, revision)) => (repo, Some(revision.to_owned())),

@@ -52,7 +52,8 @@ pub struct Geometry {
     /// Where the texts are read.
     #[arg(long, value_name = "S", requires = "classes")]
     site: Option<Site>,
-    /// Which token is read: last, mean, or an index such as -3.
+    /// Which tokens are read: last, mean (attention sinks left out), mean+sink (all tokens), or an index
+    /// such as -3.
     #[arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)]
     positions: ReadAt,
     /// mean-diff, logistic or lda.
@@ -117,7 +118,7 @@ impl Geometry {
         if self.positions == ReadAt::All {
             return Err(wrong_hint(
                 "positions `all` give a row a token, a direction needs a row a text",
-                "use last, mean or an index",
+                "use last, mean, mean+sink or an index",
             ));
         }
         let texts = Texts {

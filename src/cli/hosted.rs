@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use truenorth::client::{ApiKey, Client, Hosted, ServiceOptions};
-use truenorth::engine::Outline;
+use truenorth::engine::{Choices, Outline};
 use truenorth::jobs::{Job, Journal};
 use truenorth::run::Runner as _;
 use truenorth::store::Store;
 use truenorth_protocol::DType;
 use truenorth_protocol::nnsight::ModelKey;
 
-use super::args::{Common, ModelArgs, On, Precision, Service};
+use super::args::{Common, ModelArgs, On, Precision, Reading, Service};
 use super::output::{Request as _, wrong_hint};
 use super::{session, settings};
 
@@ -30,7 +30,10 @@ pub fn open(on: &On, args: &ModelArgs, store: Option<Arc<Store>>) -> anyhow::Res
         ));
     }
     match on {
-        On::Ndif => ndif(&args.model, &args.place.service, &args.common, store),
+        On::Ndif => {
+            let how = (&args.common, &args.numerics.reading);
+            ndif(&args.model, &args.place.service, how, store)
+        }
         On::Url(url) => server(url, args, store),
         On::Local => Err(wrong_hint("the model runs in this process", "this is a mistake of the program")),
     }
@@ -40,7 +43,7 @@ pub fn open(on: &On, args: &ModelArgs, store: Option<Arc<Store>>) -> anyhow::Res
 pub fn ndif(
     model: &str,
     service: &Service,
-    common: &Common,
+    (common, reading): (&Common, &Reading),
     store: Option<Arc<Store>>,
 ) -> anyhow::Result<Client> {
     let model = model.strip_prefix("hf:").unwrap_or(model);
@@ -50,8 +53,9 @@ pub fn ndif(
     };
     let spec = service.config.clone().unwrap_or_else(|| format!("hf:{model}"));
     let found = session::resolve_outline(&spec, common)?;
-    let outline = Outline::open(found.files.path(), repo, &found.identity)
+    let outline = Outline::open(found.files.path(), repo, &found.identity, &reading.choices())
         .request(format!("can't read the architecture of {model}"))?;
+    session::warn(&outline.notes());
     let options = ndif_options(service, store)?;
     let reply = reply(service.reply_dtype);
     let hosted = Hosted {
@@ -69,14 +73,14 @@ pub fn ndif(
 pub fn of_job(
     job: &Job,
     service: &Service,
-    common: &Common,
+    how: (&Common, &Reading),
     store: Option<Arc<Store>>,
 ) -> anyhow::Result<Client> {
     if job.wire != "ndif" {
         return Ok(Client::truenorth(server_options(&job.service, service, store)?)?);
     }
     let service = Service { host: Some(job.service.clone()), ..service.clone() };
-    ndif(&job.model.name, &service, common, store)
+    ndif(&job.model.name, &service, how, store)
 }
 
 /// How NDIF is spoken to.
@@ -113,6 +117,13 @@ fn server(url: &str, args: &ModelArgs, store: Option<Arc<Store>>) -> anyhow::Res
         return Err(wrong_hint(
             format!("{url} serves {}, not {}", info.name, args.model),
             format!("give --model {}, or serve the other one", info.name),
+        ));
+    }
+    let reading = &args.numerics.reading;
+    if reading.choices() != Choices::default() {
+        return Err(wrong_hint(
+            format!("--transformers and --accept-config-key say how files are read, which {url} does itself"),
+            "leave them out, or start the server with them",
         ));
     }
     if let Some(dtype) = args.numerics.dtype {

@@ -51,7 +51,8 @@ pub struct Probe {
     /// Sites to choose from, such as resid_post.4..28:4. Repeatable.
     #[arg(long, value_name = "S", required = true, value_parser = sites::parse)]
     site: Vec<Vec<Site>>,
-    /// Which token is read: last, mean, or an index such as -3.
+    /// Which tokens are read: last, mean (attention sinks left out), mean+sink (all tokens), or an index
+    /// such as -3.
     #[arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)]
     positions: ReadAt,
     /// random-label; bag-of-words and length of the text alone; truth=F[:LABEL], a classes file of
@@ -160,7 +161,7 @@ impl Probe {
         table(&found);
         let controls: Vec<String> = self.controls.iter().map(Control::name).collect();
         let mut record = Record::new("probe", self.model.seed, found)
-            .model(session.runner().info())
+            .model(session.record())
             .file("train", train.len(), &train.data_sha256)
             .choice("site", serde_json::to_value(&params.sites)?)
             .choice("positions", params.at.to_string())

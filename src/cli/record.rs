@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
+use truenorth::analysis::LeftOut;
 use truenorth::data::write_atomic;
 use truenorth::report::{self, Cell, Document, Finding, Group, Section};
 use truenorth_protocol::ModelInfo;
@@ -33,11 +34,19 @@ pub struct ModelRecord {
     pub revision: String,
     /// What computed it.
     pub path: String,
+    /// What means over tokens left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
 }
 
 impl From<&ModelInfo> for ModelRecord {
     fn from(info: &ModelInfo) -> Self {
-        Self { name: info.name.clone(), revision: info.revision.clone(), path: info.path.clone() }
+        Self {
+            name: info.name.clone(),
+            revision: info.revision.clone(),
+            path: info.path.clone(),
+            left_out: vec![],
+        }
     }
 }
 
@@ -84,8 +93,8 @@ impl<T: Serialize> Record<T> {
     }
 
     /// With a model that was asked.
-    pub fn model(mut self, info: &ModelInfo) -> Self {
-        self.models.push(info.into());
+    pub fn model(mut self, model: impl Into<ModelRecord>) -> Self {
+        self.models.push(model.into());
         self
     }
 
@@ -104,12 +113,14 @@ impl<T: Serialize> Record<T> {
     fn provenance(&self) -> Vec<Group> {
         let mut groups = Vec::new();
         for model in &self.models {
-            groups.push(
-                Group::new("Model")
-                    .with("model", Cell::code(&model.name))
-                    .with("weights", Cell::code(&model.revision))
-                    .with("computed by", Cell::code(&model.path)),
-            );
+            let mut group = Group::new("Model")
+                .with("model", Cell::code(&model.name))
+                .with("weights", Cell::code(&model.revision))
+                .with("computed by", Cell::code(&model.path));
+            for left_out in &model.left_out {
+                group = group.with("means", left_out.to_string());
+            }
+            groups.push(group);
         }
         let mut data = Group::new("Data (SHA-256 of each file)");
         for (role, file) in &self.data {

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use truenorth::analysis::{Named, Reader};
+use truenorth::analysis::{Named, Reader, Tally};
 use truenorth::data::{Loaded, PromptInput, PromptRow, SequenceRow, read_prompts, read_sequences};
 use truenorth::engine::{Engine, EngineOptions, Precision};
 use truenorth::models::{self, ResolveOptions};
@@ -18,6 +18,7 @@ use super::dry;
 use super::hosted;
 use super::output::{Request as _, wrong_hint};
 use super::progress::{self, Bar};
+use super::record::ModelRecord;
 use super::settings;
 use super::target;
 
@@ -25,6 +26,7 @@ use super::target;
 pub struct Session {
     runner: Box<dyn Runner>,
     store: Option<Arc<Store>>,
+    tally: Tally,
 }
 
 impl Session {
@@ -33,24 +35,29 @@ impl Session {
     pub fn open(args: &ModelArgs) -> anyhow::Result<Self> {
         if dry::on() {
             // Made-up numbers never meet the store.
-            return Ok(Self { runner: Box::new(dry::open(args)?), store: None });
+            return Ok(Self { runner: Box::new(dry::open(args)?), store: None, tally: Tally::default() });
         }
         let store = open_store(&args.common)?.map(Arc::new);
         let runner: Box<dyn Runner> = match &args.place.on {
             On::Local => Box::new(open_model(&args.model, &args.common, &args.numerics)?.1),
             elsewhere => Box::new(hosted::open(elsewhere, args, store.clone())?),
         };
-        Ok(Self { runner, store })
+        Ok(Self { runner, store, tally: Tally::default() })
     }
 
     /// The reader over model and store.
     pub fn reader(&self) -> Reader<'_> {
-        Reader::new(self.runner.as_ref(), self.store.as_deref())
+        Reader::new(self.runner.as_ref(), self.store.as_deref()).with_tally(&self.tally)
     }
 
     /// The model as a runner.
     pub fn runner(&self) -> &dyn Runner {
         self.runner.as_ref()
+    }
+
+    /// The model as a result remembers it, with what its means have left out so far.
+    pub fn record(&self) -> ModelRecord {
+        ModelRecord { left_out: self.tally.counts(), ..self.runner.info().into() }
     }
 
     /// The store, unless `--no-cache`.
@@ -82,11 +89,20 @@ pub fn open_model(
             Some(args::Precision::F16) => Precision::F16,
         },
         keep_quantized: numerics.keep_quantized,
+        choices: numerics.reading.choices(),
         ..options_of(&resolved)
     };
     let engine =
         Engine::open(resolved.files.path(), &options).request(format!("can't open the model {spec}"))?;
+    warn(engine.notes());
     Ok((resolved, engine))
+}
+
+/// Says what a user should know of how a model's files were read.
+pub fn warn(notes: &[String]) {
+    for note in notes {
+        eprintln!("warning: {note}");
+    }
 }
 
 /// How to open what was found, by default.

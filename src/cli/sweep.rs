@@ -68,7 +68,8 @@ pub struct Sweep {
     /// How prompt and response become one text.
     #[arg(long, value_name = "T", default_value = "{prompt} {response}")]
     template: String,
-    /// Which token is read: last, mean, or an index such as -3.
+    /// Which tokens are read: last, mean (attention sinks left out), mean+sink (all tokens), or an index
+    /// such as -3.
     #[arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)]
     positions: ReadAt,
     /// Which tokens are pushed while generating: all, prompt, generated, last, or an index.
@@ -160,7 +161,7 @@ impl Sweep {
         let swept = sweep::sweep(&session.reader(), &data, &params, &seeds, &bar)?;
         drop(bar);
         table(&swept);
-        let record = self.record(swept, &files, &params).model(session.runner().info());
+        let record = self.record(swept, &files, &params).model(session.record());
         self.out.write(&record, "Reading and steering over the sites", |s| {
             (sections::sweep::findings(s), vec![sections::sweep::section(s)])
         })

@@ -13,6 +13,7 @@ mod distinct;
 mod error;
 mod file;
 pub mod import;
+mod lfs;
 mod look;
 mod pairs;
 mod prompts;
@@ -29,9 +30,8 @@ pub use distinct::{
     Copies, CopiesError, Distinct, NearCopies, copies_between, first_prompts, first_sequences, folded, words,
 };
 pub use error::{DataError, Problem};
-pub use file::{
-    Target, sha256_hex, writable, write_atomic, write_nothing, write_private, writes_nothing,
-};
+pub use file::{Target, sha256_hex, writable, write_atomic, write_nothing, write_private, writes_nothing};
+pub use lfs::is_lfs_pointer;
 pub use look::Look;
 pub use pairs::{Pair, read_pairs};
 pub use prompts::{PromptInput, PromptRow, read_prompts};

@@ -68,6 +68,26 @@ pub enum ModelsError {
         /// A GGUF file in it, which may be what was meant.
         gguf: Option<PathBuf>,
     },
+    /// A folder that holds an adapter, which is no model by itself.
+    #[error("{} holds a LoRA adapter (adapter_config.json); expected a whole model", path.display())]
+    Adapter {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A stand-in of Git LFS where a file should be.
+    #[error("{} is a Git LFS pointer, not the file it stands for", path.display())]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A part of a GGUF file in parts is missing.
+    #[error("{} is one of several parts, of which {} is not there", path.display(), part.display())]
+    MissingPart {
+        /// The part that was named.
+        path: PathBuf,
+        /// The part that is missing.
+        part: PathBuf,
+    },
     /// A folder without safetensors.
     #[error("{} has a config.json but no safetensors", path.display())]
     NoWeights {
@@ -222,6 +242,11 @@ impl ModelsError {
             ModelsError::NoConfig { .. } => {
                 "name the folder that holds config.json, tokenizer.json and the safetensors"
             }
+            ModelsError::Adapter { .. } => {
+                "merge it into its model first: `merge_and_unload()` of peft, then `save_pretrained(folder)`"
+            }
+            ModelsError::LfsPointer { .. } => "run `git lfs pull` in the clone, or download the file itself",
+            ModelsError::MissingPart { .. } => "put all parts of one download into one folder",
             ModelsError::NoWeights { other: Some(other), .. } => {
                 return Some(format!("{other} is not read; convert it to safetensors"));
             }
@@ -289,6 +314,9 @@ impl ModelsError {
                 | ModelsError::NoSuchPath { .. }
                 | ModelsError::NotGguf { .. }
                 | ModelsError::NoConfig { .. }
+                | ModelsError::Adapter { .. }
+                | ModelsError::LfsPointer { .. }
+                | ModelsError::MissingPart { .. }
                 | ModelsError::NoWeights { .. }
                 | ModelsError::MissingShard { .. }
                 | ModelsError::BadIndex { .. }

@@ -253,7 +253,7 @@ pub enum Reduce {
     Sum,
 }
 
-/// Which tokens of a prompt a read takes.
+/// Which tokens of a prompt a read takes. New kinds come last: the binary form counts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadAt {
@@ -261,11 +261,28 @@ pub enum ReadAt {
     Last,
     /// The token at an index; negative counts from the end, -1 being the last.
     Index(i32),
-    /// The mean over all tokens of the prompt.
-    Mean,
+    /// The mean over all tokens of the prompt, attention sinks included.
+    #[serde(rename = "mean+sink")]
+    MeanSink,
     /// All tokens, packed prompt after prompt.
     All,
+    /// The mean over the tokens of the prompt, attention sinks left out: those whose norm at the site
+    /// is more than [`SINK_MULTIPLE`] times the median of the prompt's norms there.
+    ///
+    /// The median is over all tokens of the prompt, of an even number the lower of the two middle
+    /// ones, as `torch.median` has it: of a prompt of two tokens the smaller norm counts, so that a
+    /// sink does not hide itself. A token of the median is never left out, so a mean always has
+    /// tokens; a prompt of one token keeps it.
+    Mean,
+    /// How many tokens of the prompt [`ReadAt::Mean`] leaves out, `[prompts, 1]`.
+    Sinks,
 }
+
+/// How many times the median of a prompt's norms a token's norm is at most, to count in
+/// [`ReadAt::Mean`].
+///
+/// Chosen by the norms of SmolLM2 and Gemma 3 at all blocks, which `fixtures/README.md` has.
+pub const SINK_MULTIPLE: f64 = 4.0;
 
 /// Which tokens an edit touches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]

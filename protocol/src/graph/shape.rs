@@ -148,7 +148,8 @@ impl Known<'_> {
                     ReadAt::All => Dim::Tokens(*group),
                     _ => Dim::Fixed(prompts),
                 };
-                f32s(vec![rows, Dim::Fixed(self.width(*site))])
+                let width = if *positions == ReadAt::Sinks { 1 } else { self.width(*site) };
+                f32s(vec![rows, Dim::Fixed(width)])
             }
             Op::Const(t) => ValueKind::Tensor {
                 dtype: t.dtype(),

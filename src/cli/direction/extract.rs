@@ -54,7 +54,8 @@ pub struct Extract {
     /// Neutral prompts to measure the mean residual norm on; default the texts themselves.
     #[arg(long, value_name = "F")]
     neutral: Option<PathBuf>,
-    /// Which token is read: last, mean, or an index such as -3.
+    /// Which tokens are read: last, mean (attention sinks left out), mean+sink (all tokens), or an index
+    /// such as -3.
     #[arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)]
     positions: ReadAt,
     /// How prompt and response become one text.
@@ -124,6 +125,7 @@ impl Extract {
                 info: session.runner().info(),
                 site,
                 positions: at,
+                left_out: session.record().left_out,
                 template: self.pairs.is_some().then_some(&self.template),
                 residual_norm,
                 held_out: &held_out.iter().collect::<Vec<_>>(),
@@ -134,6 +136,9 @@ impl Extract {
             eprintln!("warning: {name} was not projected out: {reason}");
         }
         table(&held_out);
+        for left_out in session.record().left_out {
+            eprintln!("{left_out}");
+        }
         eprintln!(
             "{} at {site} from {} examples -> {}",
             self.estimator,

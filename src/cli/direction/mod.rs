@@ -7,6 +7,7 @@ mod show;
 use std::path::Path;
 
 use clap::Subcommand;
+use truenorth::analysis::LeftOut;
 use truenorth::analysis::extract::Question;
 use truenorth::estimate::{
     CheckedEstimator, Direction as Artifact, DirectionError, Estimator, Extraction, HeldOut, HeldOutRecord,
@@ -111,6 +112,8 @@ pub struct Made<'a> {
     pub info: &'a ModelInfo,
     pub site: Site,
     pub positions: ReadAt,
+    /// What means over tokens left out at the site.
+    pub left_out: Vec<LeftOut>,
     pub template: Option<&'a str>,
     /// The mean residual norm at the site, and what it was measured on.
     pub residual_norm: (f64, &'static str),
@@ -140,6 +143,9 @@ pub fn artifact(
     }
     metadata.template = made.template.map(str::to_owned);
     metadata.positions = Some(made.positions.to_string());
+    if let Some(left_out) = made.left_out.iter().find(|l| l.site == made.site) {
+        metadata.extra.insert("left_out".into(), left_out.to_string());
+    }
     metadata.projected_out.clone_from(&extraction.projected_out);
     metadata.n = Some(question.examples());
     metadata.held_out = made.held_out.iter().map(|h| HeldOutRecord::from(*h)).collect();

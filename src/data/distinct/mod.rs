@@ -62,11 +62,7 @@ impl Distinct<Pair> {
     ///
     /// # Errors
     /// When a pair is another with its sides exchanged.
-    pub fn pairs(
-        loaded: Loaded<Pair>,
-        template: &Template,
-        near: NearCopies,
-    ) -> Result<Self, CopiesError> {
+    pub fn pairs(loaded: Loaded<Pair>, template: &Template, near: NearCopies) -> Result<Self, CopiesError> {
         let prompts: Vec<String> = loaded.rows.iter().map(|p| folded(&p.prompt)).collect();
         let same = prompts.len() > 1 && prompts.iter().all(|p| *p == prompts[0]);
         let shown = template.shows_prompt() && !same;
@@ -184,9 +180,7 @@ pub fn copies_between(first: &[&str], second: &[&str], near: NearCopies) -> Vec<
     for i in 0..first.len() {
         of_first.entry(sets.root(i)).or_insert(i);
     }
-    (0..second.len())
-        .filter_map(|j| of_first.get(&sets.root(first.len() + j)).map(|i| (*i, j)))
-        .collect()
+    (0..second.len()).filter_map(|j| of_first.get(&sets.root(first.len() + j)).map(|i| (*i, j))).collect()
 }
 
 struct Found {

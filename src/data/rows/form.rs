@@ -112,7 +112,9 @@ fn broken(text: &str, error: serde_json::Error) -> Problem {
 fn head(text: &str) -> Option<(&'static str, &'static str)> {
     let first = lines(text).next()?.text;
     let is_head = |cells: &[String]| {
-        let name = |c: &str| !c.is_empty() && c.len() <= 30 && c.chars().all(|c| c.is_alphanumeric() || "_- .".contains(c));
+        let name = |c: &str| {
+            !c.is_empty() && c.len() <= 30 && c.chars().all(|c| c.is_alphanumeric() || "_- .".contains(c))
+        };
         cells.iter().all(|c| name(c)) && cells.iter().any(|c| HEADS.contains(&c.as_str()))
     };
     let tabs = cells(first, '\t');
@@ -120,9 +122,11 @@ fn head(text: &str) -> Option<(&'static str, &'static str)> {
         return Some(("a table with tabs", ".tsv"));
     }
     // One word alone is a head where more lines follow.
-    [',', ';'].into_iter().map(|c| cells(first, c)).find(|c| is_head(c)).filter(|c| {
-        c.len() > 1 || lines(text).nth(1).is_some()
-    })?;
+    [',', ';']
+        .into_iter()
+        .map(|c| cells(first, c))
+        .find(|c| is_head(c))
+        .filter(|c| c.len() > 1 || lines(text).nth(1).is_some())?;
     Some(("CSV with a head", ".csv"))
 }
 

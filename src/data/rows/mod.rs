@@ -169,7 +169,11 @@ impl Rows {
             // A plain file has no ids to miss.
             0 => vec![],
             _ if self.form == "plain" => vec![],
-            n => vec![format!("{n} of {} rows of {} have no `id`; each goes by its {by}", rows.len(), self.name)],
+            n => vec![format!(
+                "{n} of {} rows of {} have no `id`; each goes by its {by}",
+                rows.len(),
+                self.name
+            )],
         };
         Ok(Loaded { rows, sha256: self.sha256, notes })
     }

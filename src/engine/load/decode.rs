@@ -8,8 +8,9 @@ use candle_core::{CpuStorage, DType, WithDType};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use super::LoadError;
 use super::disk::DiskFile;
+use super::{LoadError, iq4};
+use crate::engine::gguf::Kind;
 
 /// How the elements of a stored tensor are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,9 @@ pub(super) enum Encoding {
     Bf16,
     /// ggml blocks of [`GgmlDType::block_size`] elements.
     Blocks(GgmlDType),
+    /// Blocks of codes into a table, which candle does not have.
+    Iq4Nl,
+    Iq4Xs,
 }
 
 impl Encoding {
@@ -27,6 +31,8 @@ impl Encoding {
         match self {
             Self::F32 | Self::F16 | Self::Bf16 => 1,
             Self::Blocks(kind) => kind.block_size(),
+            Self::Iq4Nl => Kind::Iq4Nl.block().0,
+            Self::Iq4Xs => Kind::Iq4Xs.block().0,
         }
     }
 
@@ -36,6 +42,8 @@ impl Encoding {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
             Self::Blocks(kind) => kind.type_size(),
+            Self::Iq4Nl => Kind::Iq4Nl.block().1,
+            Self::Iq4Xs => Kind::Iq4Xs.block().1,
         }
     }
 
@@ -45,6 +53,8 @@ impl Encoding {
             Self::F32 => "F32".into(),
             Self::F16 => "F16".into(),
             Self::Bf16 => "BF16".into(),
+            Self::Iq4Nl => "IQ4_NL".into(),
+            Self::Iq4Xs => "IQ4_XS".into(),
             Self::Blocks(kind) => {
                 let name = format!("{kind:?}");
                 // candle writes `Q4K`, the format's own name is `Q4_K`.
@@ -196,6 +206,8 @@ fn decode_run<T: Element>(
         Encoding::F32 => fill(out, offset, bytes.as_chunks().0, |v| f32::from_le_bytes(*v)),
         Encoding::F16 => fill(out, offset, bytes.as_chunks().0, |v| f16::from_le_bytes(*v).to_f32()),
         Encoding::Bf16 => fill(out, offset, bytes.as_chunks().0, |v| bf16::from_le_bytes(*v).to_f32()),
+        Encoding::Iq4Nl => fill(out, offset, &iq4::nl(bytes), |v| *v),
+        Encoding::Iq4Xs => fill(out, offset, &iq4::xs(bytes), |v| *v),
         Encoding::Blocks(kind) => {
             let values = match kind.from_data(Cow::Borrowed(bytes)).dequantize(out.len()) {
                 Ok(CpuStorage::F32(values)) => values,

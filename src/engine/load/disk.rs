@@ -10,6 +10,7 @@ use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::LoadError;
+use crate::data::is_lfs_pointer;
 
 /// A weight file.
 pub(super) struct DiskFile {
@@ -23,7 +24,11 @@ impl DiskFile {
         let io = |source| LoadError::Io { path: path.to_path_buf(), source };
         let file = File::open(path).map_err(io)?;
         let len = usize::try_from(file.metadata().map_err(io)?.len()).map_err(|e| io(io::Error::other(e)))?;
-        Ok(Self { path: path.to_path_buf(), file, len })
+        let file = Self { path: path.to_path_buf(), file, len };
+        if is_lfs_pointer(&file.bytes(0..len.min(64), "the header")?) {
+            return Err(LoadError::LfsPointer { path: file.path });
+        }
+        Ok(file)
     }
 
     pub(super) fn path(&self) -> &Path {

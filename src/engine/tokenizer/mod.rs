@@ -6,10 +6,15 @@
 //! of that vocabulary has are built again from what the file says.
 
 mod byte_level;
+mod class;
 mod error;
+mod files;
 mod gguf;
 mod growth;
 mod json;
+#[cfg(test)]
+mod matrix;
+mod rebuild;
 mod sentencepiece;
 #[cfg(test)]
 mod tests;
@@ -18,6 +23,7 @@ use std::path::Path;
 
 pub use error::TokenizerError;
 
+use super::Transformers;
 use super::gguf::Metadata;
 use growth::Growth;
 
@@ -33,6 +39,7 @@ pub struct Tokenizer {
     chat_template: Option<String>,
     size: usize,
     growth: Growth,
+    notes: Vec<String>,
 }
 
 /// Who puts the tokens around a text that mark its beginning and end.
@@ -50,14 +57,21 @@ enum Ends {
 }
 
 impl Tokenizer {
-    /// Reads a `tokenizer.json` and, where they lie beside it, `tokenizer_config.json` (beginning
-    /// and end tokens, chat template), `chat_template.jinja` and `generation_config.json` (tokens
-    /// that end a generation).
+    /// Reads a `tokenizer.json` as a version of transformers does, with what lies beside it:
+    /// `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` (class, named and
+    /// added tokens, flags, chat template), `config.json` (kind of model), `chat_template.jinja` and
+    /// `generation_config.json` (tokens that end a generation).
     ///
     /// # Errors
     /// A file that cannot be read or is not what its name says.
-    pub fn from_json(path: &Path) -> Result<Self, TokenizerError> {
-        json::read(path)
+    pub fn from_json(path: &Path, rules: Transformers) -> Result<Self, TokenizerError> {
+        json::read(path, rules)
+    }
+
+    /// What a user should know of how the files were read: a guess, or a choice between versions.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Builds the tokenizer that a GGUF file's metadata describes.

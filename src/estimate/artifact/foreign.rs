@@ -62,6 +62,7 @@ fn floats<const N: usize>(bytes: &[u8], f: impl Fn([u8; N]) -> f64) -> Vec<f64> 
     bytes.as_chunks::<N>().0.iter().map(|c| f(*c)).collect()
 }
 
+/// Arrays of floats; integers and truth values beside them are passed over, as in the other formats.
 pub(super) fn safetensors(bytes: &[u8]) -> Result<Vec<Array>, DirectionError> {
     let file = SafeTensors::deserialize(bytes).map_err(DirectionError::Safetensors)?;
     let read = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
@@ -70,11 +71,15 @@ pub(super) fn safetensors(bytes: &[u8]) -> Result<Vec<Array>, DirectionError> {
             Dtype::F32 => floats(view.data(), |b| f32::from_le_bytes(b).into()),
             Dtype::F16 => floats(view.data(), |b| f16::from_le_bytes(b).into()),
             Dtype::BF16 => floats(view.data(), |b| bf16::from_le_bytes(b).into()),
-            other => return Err(DirectionError::DType(format!("{other:?}"))),
+            // Scales of fewer bits are floats too, and may be what is meant.
+            other if format!("{other:?}").starts_with('F') => {
+                return Err(DirectionError::DType(format!("{other:?}")));
+            }
+            _ => return Ok(None),
         };
-        Ok(Array { name, shape: view.shape().to_vec(), values })
+        Ok(Some(Array { name, shape: view.shape().to_vec(), values }))
     };
-    file.tensors().into_iter().map(read).collect()
+    file.tensors().into_iter().filter_map(|tensor| read(tensor).transpose()).collect()
 }
 
 /// Arrays of an npz archive, and its `metadata.json` if this program put one there.

@@ -5,7 +5,7 @@ use std::ops::Range;
 use candle_core::{Device, Error, Result};
 use rayon::prelude::*;
 
-use super::super::{Net, Slot, Stream};
+use super::super::{Net, Slot, Stream, no_head};
 use super::Host;
 use super::groups::by_groups;
 use super::linear::{Norm, activated, linears};
@@ -223,7 +223,7 @@ impl Stream for HostStream<'_> {
     fn place(&mut self, rows: &Rows) -> Result<()> {
         self.rows = rows.len();
         self.positions = rows.all().iter().map(|r| r.position).collect();
-        self.angles = self.frequencies.iter().map(|f| f.table(self.positions.iter().copied())).collect();
+        self.angles = self.frequencies.iter().map(|f| f.table(rows.all().iter())).collect();
         Ok(())
     }
 
@@ -342,8 +342,9 @@ impl Stream for HostStream<'_> {
     }
 
     fn logits(&mut self) -> Result<()> {
-        self.logits.resize(self.rows * self.net.head.outputs(), 0.0);
-        self.net.head.forward(&self.x, self.rows, &mut self.logits, false)?;
+        let head = self.net.head.as_ref().ok_or_else(no_head)?;
+        self.logits.resize(self.rows * head.outputs(), 0.0);
+        head.forward(&self.x, self.rows, &mut self.logits, false)?;
         #[allow(clippy::cast_possible_truncation)]
         if let Some(c) = self.config.logit_softcap {
             softcap(&mut self.logits, c as f32);
