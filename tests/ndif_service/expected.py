@@ -105,7 +105,7 @@ EXPECTED = {
         "socket": lambda seen: seen.socket_died and never_ran(seen),
         "poll": stuck("QUEUED"),
     },
-    "exit_after_running": {"poll": stuck("QUEUED", "DISPATCHED", "RUNNING")},
+    "exit_after_running": {"poll": stuck("PROVISIONING", "DEPLOYING", "QUEUED", "DISPATCHED", "RUNNING")},
     "restart_after_received": {
         "socket": lambda seen: seen.socket_died and never_ran(seen),
         "poll": lambda seen: set(seen.polls) == {404} and never_ran(seen),
