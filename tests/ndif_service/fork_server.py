@@ -117,7 +117,11 @@ def main():
             finally:
                 os._exit(1)
         runners.append(pid)
-        print(pid, flush=True)
+        try:
+            print(pid, flush=True)
+        except BrokenPipeError:
+            # The service is gone already.
+            break
     for pid in runners:
         try:
             os.kill(pid, signal.SIGKILL)
