@@ -168,7 +168,7 @@ class Judge:
             answer = self.http.get(link)
         except httpx.TransportError:
             return "cut"
-        return answer.status_code if answer.status_code == 200 else f"{answer.status_code} {answer.text[:400]}"
+        return "200" if answer.status_code == 200 else f"{answer.status_code} {answer.text[:400]}"
 
     def fresh(self):
         self.post("/test/reset", None)
@@ -187,9 +187,8 @@ class Judge:
 
 
 def main(ndif, pair, *names):
-    from expected import EXPECTED
-
     import failures
+    from expected import EXPECTED
 
     left = set(failures.NAMED) - set(EXPECTED)
     assert not left, f"nobody looks at {sorted(left)}"

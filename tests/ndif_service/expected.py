@@ -13,8 +13,7 @@ def linked(*downloads):
     """A link, and what the first and the second download of it come to."""
 
     def looked(seen):
-        got = [str(download) for download in seen.downloads]
-        return good(seen) and all(want in have for want, have in zip(downloads, got, strict=True))
+        return good(seen) and all(w in d for w, d in zip(downloads, seen.downloads, strict=True))
 
     return looked
 

@@ -9,8 +9,10 @@ become that environment's Python and that folder. Prints what was tried, how it 
 lines of what did not pass. Ends well whatever is found: what is not proven yet is no failure of ours.
 """
 
+import os
 import pathlib
 import re
+import signal
 import subprocess
 import sys
 
@@ -46,12 +48,25 @@ def environment(folder, nnsight):
     """An environment as requirements.txt has it, but for nnsight."""
     if not (folder / "made").exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
-        wanted = (HERE / "requirements.txt").read_text().replace(f"nnsight=={proven()['nnsight']}", f"nnsight=={nnsight}")
+        wanted = (HERE / "requirements.txt").read_text()
+        wanted = re.sub(r"^nnsight==.*$", f"nnsight=={nnsight}", wanted, flags=re.MULTILINE)
         (folder / "requirements.txt").write_text(wanted)
         pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
         subprocess.run([*pip, "-r", folder / "requirements.txt"], check=True)
         (folder / "made").touch()
     return folder / "bin" / "python"
+
+
+def run(command):
+    """How a command ended, and what it said; what it started ends with it."""
+    both = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True, "errors": "replace"}
+    with subprocess.Popen(command, start_new_session=True, **both) as process:
+        try:
+            said, _ = process.communicate(timeout=LONGEST)
+            return process.returncode, said
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            return f"not done after {LONGEST} s", process.communicate()[0]
 
 
 def attempt(versions, work, command):
@@ -63,12 +78,7 @@ def attempt(versions, work, command):
             python = environment(work / f"venv-nnsight-{versions['nnsight']}", versions["nnsight"])
         ndif = unpack.unpack(versions["ndif"], work / f"ndif-{versions['ndif']}")
         filled = [part.replace("{python}", str(python)).replace("{ndif}", str(ndif)) for part in command]
-        run = subprocess.run(
-            filled, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, errors="replace", timeout=LONGEST
-        )
-        code, said = run.returncode, run.stdout
-    except subprocess.TimeoutExpired as error:
-        code, said = f"not done after {LONGEST} s", (error.stdout or b"").decode(errors="replace")
+        code, said = run(filled)
     except Exception as error:
         code, said = "not even installed", str(error)
     if code == 0:

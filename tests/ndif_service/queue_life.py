@@ -107,4 +107,3 @@ class Queue:
         """The cluster is not reachable: the app looks at this flag and answers 503 by itself."""
         await RedisProvider.async_client.delete("ray:connected")
         self.loop.call_later(DOWN, lambda: RedisProvider.sync_client.set("ray:connected", "1"))
-
