@@ -18,6 +18,8 @@ DOWN = 0.5
 class Queue:
     def __init__(self, ledger):
         self.ledger, self.front = ledger, None
+        # Kept, for asyncio complains of tasks that are let go of as they wait.
+        self.gone = []
         self.loop = asyncio.get_running_loop()
         self.watch()
         # The package runs it as a process beside the API's workers; its only ties are redis and Ray.
@@ -97,6 +99,7 @@ class Queue:
         for processor in self.dispatcher.processors.values():
             processor.queue.clear()
             processor.status = ProcessorStatus.CANCELLED
+        self.gone.append(self.dispatcher.processors)
         # All that a dispatcher knows. Its loop goes on, for a fake redis would hand the next request
         # to a reader that is gone, which a real one does not.
         self.dispatcher.processors = {}
