@@ -55,6 +55,8 @@ def options():
     parsed.ndif = Path(parsed.ndif).resolve()
     if not (parsed.ndif / "ndif").is_dir():
         sys.exit(f"{parsed.ndif} has no folder `ndif`: unpack the package's wheel there, see setup.sh")
+    if parsed.pool < 1:
+        sys.exit("--pool has to be 1 or more: the package waits half a minute for a runner of an empty pool")
     if not parsed.model and not parsed.gguf:
         sys.exit("no model to host: give --model or --gguf")
     return parsed
@@ -161,7 +163,7 @@ async def serve(opts, state, listening):
     }
     front = queue.front = Front(app, ledger, controls, queue.cluster_down)
     protocols = {"http": "h11", "ws": "websockets-sansio", "lifespan": "off"}
-    config = uvicorn.Config(front, date_header=False, log_level="warning", **protocols)
+    config = uvicorn.Config(front, date_header=False, log_level="critical", **protocols)
     server = uvicorn.Server(config)
     # Signals end the process as they do any other.
     serving = asyncio.create_task(server._serve([listening]))
@@ -203,7 +205,8 @@ def main():
     atexit.register(start_runners(opts))
     code = 1
     try:
-        asyncio.run(serve(opts, state, listening))
+        # Its tasks are left where they are: the package's workers do not end when they are cancelled.
+        asyncio.new_event_loop().run_until_complete(serve(opts, state, listening))
         code = 0
     except Exception:
         traceback.print_exc()
