@@ -23,6 +23,7 @@ mod key;
 mod life;
 pub mod ndif;
 mod options;
+mod ready;
 mod retry;
 mod runner;
 mod see;
@@ -39,7 +40,7 @@ mod tests;
 
 pub use error::ClientError;
 pub use key::ApiKey;
-pub use options::{Hosted, Patience, ServiceOptions};
+pub use options::{Hosted, NNSIGHT, Patience, ServiceOptions};
 pub use retry::Backoff;
 pub use runner::Client;
 pub use service::Service;
