@@ -8,6 +8,7 @@ mod checkpoints;
 mod data;
 mod direction;
 mod dry;
+mod fallback;
 mod geometry;
 mod hosted;
 mod jobs;

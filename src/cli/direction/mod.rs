@@ -15,6 +15,7 @@ use truenorth::estimate::{
 };
 use truenorth_protocol::{ModelInfo, ReadAt, Site};
 
+use super::fallback;
 use super::output::{Request as _, wrong_hint};
 use super::target;
 
@@ -141,6 +142,7 @@ pub fn artifact(
         let copies = serde_json::to_string(copies).unwrap_or_default();
         metadata.extra.insert("copies".into(), copies);
     }
+    metadata.extra.extend(fallback::text().map(|text| ("fallback".into(), text)));
     metadata.template = made.template.map(str::to_owned);
     metadata.positions = Some(made.positions.to_string());
     if let Some(left_out) = made.left_out.iter().find(|l| l.site == made.site) {

@@ -15,8 +15,9 @@ use truenorth::data::sha256_hex;
 use truenorth_protocol::ModelInfo;
 
 use super::args::{Common, ModelArgs, Numerics, Place};
+use super::output::{self, wrong_hint};
 use super::session::Session;
-use super::{dry, output, target};
+use super::{dry, fallback, target};
 use data::Data;
 use file::StudyFile;
 use journal::Journal;
@@ -93,6 +94,17 @@ impl RunStudy {
         let folder = dry::folder(study.folder());
         target::writes_in(&folder, &["report.html", "report.json", "state.json", "board.jsonl"])?;
         let session = Session::open(&args)?;
+        // A study is one model's throughout, so it falls back as a whole, and here or not at all.
+        let others = study.transfer.is_some() || study.judge.as_ref().is_some_and(|j| j.model.is_some());
+        if let (Some(fallen), true) = (fallback::taken(), others) {
+            return Err(wrong_hint(
+                format!(
+                    "{} can't be asked on the service, and the study compares it with other models",
+                    fallen.wanted
+                ),
+                "leave [transfer] and the model of [judge] out, or run the study with --on local",
+            ));
+        }
         report::check(&study, session.runner().info())?;
         if dry::on() {
             study.held_out.permutations = Some(study.held_out.permutations.map_or(19, dry::few));
