@@ -103,7 +103,7 @@ fn integers_beside_a_direction_are_passed_over() {
 #[test]
 fn a_guessed_split_is_named() {
     let case = Case::of("gguf-no-pre");
-    let whole = std::fs::read(support::MODEL).unwrap();
+    let whole = std::fs::read(MODEL).unwrap();
     let key = b"tokenizer.ggml.pre";
     let at = whole.windows(key.len()).position(|w| w == key).expect("the key");
     let mut without = whole;
