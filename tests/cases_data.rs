@@ -54,7 +54,19 @@ fn names(name: &str, words: &[&str]) {
 
 /// The read of a file of prompts, without a cache.
 fn read<'a>(file: &'a str, out: &'a str) -> Vec<&'a str> {
-    vec!["read", "--model", MODEL, "--input", file, "--site", "resid_post.1", "--no-cache", "--quiet", "--out", out]
+    vec![
+        "read",
+        "--model",
+        MODEL,
+        "--input",
+        file,
+        "--site",
+        "resid_post.1",
+        "--no-cache",
+        "--quiet",
+        "--out",
+        out,
+    ]
 }
 
 #[test]
@@ -97,7 +109,9 @@ fn copies_with_opposite_labels_are_refused_by_name() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
     let pair = |id: &str, chosen: &str, rejected: &str| {
-        format!("{{\"id\":\"{id}\",\"axis\":\"x\",\"prompt\":\"p {id}\",\"chosen\":\"{chosen}\",\"rejected\":\"{rejected}\"}}\n")
+        format!(
+            "{{\"id\":\"{id}\",\"axis\":\"x\",\"prompt\":\"p {id}\",\"chosen\":\"{chosen}\",\"rejected\":\"{rejected}\"}}\n"
+        )
     };
     let swapped = pair("a", "yes", "no") + &pair("b", "no", "Yes").replace("p b", "P  A");
     at("pairs.jsonl", &swapped);
@@ -107,12 +121,24 @@ fn copies_with_opposite_labels_are_refused_by_name() {
     for (flag, file, words) in
         [("--pairs", "pairs.jsonl", ["`a`", "`b`"]), ("--classes", "classes.csv", ["`a`", "`c`"])]
     {
-        refused(dir.path(), &[&extract[..], &[flag, file], &site].concat(), &[file, words[0], words[1], "hint"]);
+        refused(
+            dir.path(),
+            &[&extract[..], &[flag, file], &site].concat(),
+            &[file, words[0], words[1], "hint"],
+        );
     }
     let probe = ["probe", "--model", MODEL, "--train", "classes.csv", "--site", "resid_post.1", "--no-cache"];
     refused(dir.path(), &probe, &["classes.csv", "`a`", "`c`"]);
-    let geometry =
-        ["geometry", "--checkpoint", MODEL, "--classes", "classes.csv", "--site", "resid_post.1", "--no-cache"];
+    let geometry = [
+        "geometry",
+        "--checkpoint",
+        MODEL,
+        "--classes",
+        "classes.csv",
+        "--site",
+        "resid_post.1",
+        "--no-cache",
+    ];
     refused(dir.path(), &geometry, &["classes.csv", "`a`", "`c`"]);
 }
 
@@ -129,8 +155,22 @@ fn too_few_clusters_for_a_split_is_said_so() {
         .collect();
     std::fs::write(dir.path().join("pairs.jsonl"), rows).unwrap();
     let args = [
-        "direction", "extract", "--model", MODEL, "--site", "resid_post.1", "--pairs", "pairs.jsonl", "--estimator",
-        "lda", "--permutations", "0", "--no-cache", "--quiet", "--out", "o.safetensors",
+        "direction",
+        "extract",
+        "--model",
+        MODEL,
+        "--site",
+        "resid_post.1",
+        "--pairs",
+        "pairs.jsonl",
+        "--estimator",
+        "lda",
+        "--permutations",
+        "0",
+        "--no-cache",
+        "--quiet",
+        "--out",
+        "o.safetensors",
     ];
     refused(dir.path(), &args, &["5 folds", "24 rows make 3", "12 pairs make 3 clusters", "--folds"]);
     assert!(!dir.path().join("o.safetensors").exists());
@@ -148,7 +188,9 @@ fn what_lies_at_the_target_is_not_harmed() {
     std::fs::write(at("target"), "").unwrap();
     symlink("target", at("link")).unwrap();
     ok(dir.path(), &read("in.txt", "link"));
-    assert!(at("link").symlink_metadata().unwrap().is_symlink() && at("target").metadata().unwrap().len() > 100);
+    assert!(
+        at("link").symlink_metadata().unwrap().is_symlink() && at("target").metadata().unwrap().len() > 100
+    );
     // One to a file that is not there yet makes that.
     symlink("later", at("dangling")).unwrap();
     ok(dir.path(), &read("in.txt", "dangling"));
@@ -193,8 +235,20 @@ fn no_verb_writes_over_what_it_reads() {
     std::fs::write(at("classes.csv"), "text,label\na b,1\nc d,0\n").unwrap();
     std::fs::write(at("table.csv"), "prompt,label\na b,1\nc d,0\n").unwrap();
     let extract = [
-        "direction", "extract", "--model", MODEL, "--site", "resid_post.1", "--pairs", "pairs.jsonl", "--estimator",
-        "mean-diff", "--permutations", "0", "--quiet", "--out",
+        "direction",
+        "extract",
+        "--model",
+        MODEL,
+        "--site",
+        "resid_post.1",
+        "--pairs",
+        "pairs.jsonl",
+        "--estimator",
+        "mean-diff",
+        "--permutations",
+        "0",
+        "--quiet",
+        "--out",
     ];
     ok(dir.path(), &[&extract[..], &["d.safetensors"]].concat());
     let model = dir.path().join("model");
@@ -203,14 +257,45 @@ fn no_verb_writes_over_what_it_reads() {
         let file = file.unwrap();
         std::fs::copy(file.path(), model.join(file.file_name())).unwrap();
     }
-    let before: Vec<(PathBuf, Vec<u8>)> = ["pairs.jsonl", "texts.txt", "classes.csv", "table.csv", "d.safetensors", "model/model.safetensors"]
-        .into_iter()
-        .map(|f| (at(f), std::fs::read(at(f)).unwrap()))
-        .collect();
+    let before: Vec<(PathBuf, Vec<u8>)> =
+        ["pairs.jsonl", "texts.txt", "classes.csv", "table.csv", "d.safetensors", "model/model.safetensors"]
+            .into_iter()
+            .map(|f| (at(f), std::fs::read(at(f)).unwrap()))
+            .collect();
     let steer = ["steer", "--direction", "d.safetensors", "--input", "texts.txt", "--model"];
-    let score = ["score", "--model", MODEL, "--direction", "d.safetensors", "--probes", "texts.txt", "--sequences", "classes.csv"];
-    let audit = ["audit", "--model", MODEL, "--pairs", "pairs.jsonl", "--site", "resid_post.1", "--confound", "x=classes.csv:1"];
-    let sweep = ["sweep", "--model", MODEL, "--site", "resid_post.1", "--pairs", "pairs.jsonl", "--neutral", "texts.txt"];
+    let score = [
+        "score",
+        "--model",
+        MODEL,
+        "--direction",
+        "d.safetensors",
+        "--probes",
+        "texts.txt",
+        "--sequences",
+        "classes.csv",
+    ];
+    let audit = [
+        "audit",
+        "--model",
+        MODEL,
+        "--pairs",
+        "pairs.jsonl",
+        "--site",
+        "resid_post.1",
+        "--confound",
+        "x=classes.csv:1",
+    ];
+    let sweep = [
+        "sweep",
+        "--model",
+        MODEL,
+        "--site",
+        "resid_post.1",
+        "--pairs",
+        "pairs.jsonl",
+        "--neutral",
+        "texts.txt",
+    ];
     let probe = ["probe", "--model", MODEL, "--train", "classes.csv", "--site", "resid_post.1"];
     for (args, out) in [
         (&extract[..extract.len() - 1], "pairs.jsonl"),
@@ -223,7 +308,10 @@ fn no_verb_writes_over_what_it_reads() {
         (&audit, "pairs.jsonl"),
         (&sweep, "texts.txt"),
         (&probe, "classes.csv"),
-        (&["data", "convert", "--from", "csv", "table.csv", "--columns", "text=prompt,label=label"], "table.csv"),
+        (
+            &["data", "convert", "--from", "csv", "table.csv", "--columns", "text=prompt,label=label"],
+            "table.csv",
+        ),
         (&["direction", "export", "d.safetensors"], "d.safetensors"),
         (&["direction", "import", "d.safetensors"], "d.safetensors"),
     ] {
@@ -233,10 +321,12 @@ fn no_verb_writes_over_what_it_reads() {
         assert!(std::fs::read(&path).unwrap() == bytes, "{}", path.display());
     }
     // That a place can't be written is known before the model is looked for.
-    let nowhere = ["read", "--model", "no-such-model", "--input", "texts.txt", "--site", "resid_post.1", "--out"];
+    let nowhere =
+        ["read", "--model", "no-such-model", "--input", "texts.txt", "--site", "resid_post.1", "--out"];
     refused(dir.path(), &[&nowhere[..], &["none/o.safetensors"]].concat(), &["there is no folder none"]);
     refused(dir.path(), &[&nowhere[..], &["model"]].concat(), &["it is a folder"]);
-    let probe = ["probe", "--model", "no-such-model", "--train", "classes.csv", "--site", "resid_post.1", "--report"];
+    let probe =
+        ["probe", "--model", "no-such-model", "--train", "classes.csv", "--site", "resid_post.1", "--report"];
     refused(dir.path(), &[&probe[..], &["texts.txt"]].concat(), &["texts.txt", "no folder"]);
     refused(dir.path(), &[&probe[..], &["texts.txt/in/it"]].concat(), &["no folder"]);
 }
@@ -247,8 +337,21 @@ fn the_same_data_give_the_same_bytes() {
     support::write_pairs(&dir.path().join("pairs.jsonl"), 24);
     std::fs::write(dir.path().join("texts.txt"), "hi there\nan old tin\n").unwrap();
     let extract = [
-        "direction", "extract", "--model", MODEL, "--site", "resid_post.1", "--pairs", "pairs.jsonl", "--estimator",
-        "lda", "--permutations", "9", "--no-cache", "--quiet", "--out",
+        "direction",
+        "extract",
+        "--model",
+        MODEL,
+        "--site",
+        "resid_post.1",
+        "--pairs",
+        "pairs.jsonl",
+        "--estimator",
+        "lda",
+        "--permutations",
+        "9",
+        "--no-cache",
+        "--quiet",
+        "--out",
     ];
     let files: Vec<[Vec<u8>; 2]> = ["a", "b", "c"]
         .into_iter()
@@ -266,11 +369,40 @@ fn a_dose_says_what_it_breaks() {
     let dir = tempfile::tempdir().unwrap();
     support::write_pairs(&dir.path().join("pairs.jsonl"), 24);
     std::fs::write(dir.path().join("p.jsonl"), "{\"id\":\"x\",\"text\":\"the old hat\"}\n").unwrap();
-    ok(dir.path(), &[
-        "direction", "extract", "--model", MODEL, "--site", "resid_post.1", "--pairs", "pairs.jsonl", "--estimator",
-        "mean-diff", "--permutations", "0", "--no-cache", "--quiet", "--out", "d.safetensors",
-    ]);
-    let steer = ["steer", "--model", MODEL, "--direction", "d.safetensors", "--input", "p.jsonl", "--no-cache", "--quiet", "--max-new-tokens", "4"];
+    ok(
+        dir.path(),
+        &[
+            "direction",
+            "extract",
+            "--model",
+            MODEL,
+            "--site",
+            "resid_post.1",
+            "--pairs",
+            "pairs.jsonl",
+            "--estimator",
+            "mean-diff",
+            "--permutations",
+            "0",
+            "--no-cache",
+            "--quiet",
+            "--out",
+            "d.safetensors",
+        ],
+    );
+    let steer = [
+        "steer",
+        "--model",
+        MODEL,
+        "--direction",
+        "d.safetensors",
+        "--input",
+        "p.jsonl",
+        "--no-cache",
+        "--quiet",
+        "--max-new-tokens",
+        "4",
+    ];
     ok(dir.path(), &[&steer[..], &["--out", "s.jsonl"]].concat());
     let rows: Vec<Json> = std::fs::read_to_string(dir.path().join("s.jsonl"))
         .unwrap()
@@ -281,7 +413,10 @@ fn a_dose_says_what_it_breaks() {
     assert_eq!(alphas, [-0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2]);
     let damage = |r: &Json| r["damage"]["kl"].as_f64().unwrap();
     assert!(rows.iter().all(|r| r["prompt"] == "the old hat" && r["damage"]["prompts"] == 1));
-    assert!(damage(&rows[3]) < 1e-6 && damage(&rows[0]) > damage(&rows[2]) && damage(&rows[6]) > 1e-6, "{rows:?}");
+    assert!(
+        damage(&rows[3]) < 1e-6 && damage(&rows[0]) > damage(&rows[2]) && damage(&rows[6]) > 1e-6,
+        "{rows:?}"
+    );
     let ends = |r: &Json| match r["stopped"].as_str().unwrap() {
         "length" => r["tokens"].as_array().unwrap().len() == 4,
         other => other == "end_of_text",

@@ -5,7 +5,9 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ndarray::Array2;
-use truenorth_protocol::graph::{Builder, CheckLimits, CodecError, Op, Problem, answer_from_bytes, answer_to_bytes};
+use truenorth_protocol::graph::{
+    Builder, CheckLimits, CodecError, Op, Problem, answer_from_bytes, answer_to_bytes,
+};
 use truenorth_protocol::{Answer, Graph, ModelInfo, Prompt, ReadAt, Site, Value};
 
 use super::AnalysisError;
@@ -233,15 +235,14 @@ impl<'a> Reader<'a> {
         let info = self.runner.info();
         let limits = CheckLimits::default();
         let work: Vec<u64> = graphs.iter().map(counted::work).collect();
-        let checked: Vec<_> = graphs
-            .into_iter()
-            .map(|g| g.check(info, &limits))
-            .collect::<Result<_, _>>()
-            .map_err(|e| match e.problem {
-                // Whoever asked named a site and no node.
-                Problem::Layer { layer, layers } => AnalysisError::Block { what: e.label, layer, layers },
-                _ => RunError::from(e).into(),
-            })?;
+        let checked: Vec<_> =
+            graphs.into_iter().map(|g| g.check(info, &limits)).collect::<Result<_, _>>().map_err(
+                |e| match e.problem {
+                    // Whoever asked named a site and no node.
+                    Problem::Layer { layer, layers } => AnalysisError::Block { what: e.label, layer, layers },
+                    _ => RunError::from(e).into(),
+                },
+            )?;
         let mut failed = None;
         let counted = Counted::new(watch, &work);
         self.runner.run_each(&checked, &counted, &mut |i, answer| match each(i, &answer) {
@@ -317,7 +318,12 @@ fn split(pack: &[usize], found: &[Vec<Option<Activation>>]) -> Vec<Chunk> {
 }
 
 /// The value saved under a name, a matrix a prompt; `ids` name the prompts where they are known.
-fn parts(answer: &Answer, name: &str, prompts: usize, ids: &[String]) -> Result<Vec<Activation>, AnalysisError> {
+fn parts(
+    answer: &Answer,
+    name: &str,
+    prompts: usize,
+    ids: &[String],
+) -> Result<Vec<Activation>, AnalysisError> {
     let lost = || AnalysisError::Answer { name: name.to_owned(), prompts };
     let Some(Value::Tensor { tensor, rows }) = answer.values.get(name) else {
         return Err(lost());
@@ -336,7 +342,10 @@ fn parts(answer: &Answer, name: &str, prompts: usize, ids: &[String]) -> Result<
     for rows in counts {
         let (head, tail) = rest.split_at(rows * width);
         if head.iter().any(|v| !v.is_finite()) {
-            return Err(AnalysisError::NotFinite { name: name.to_owned(), id: ids.get(parts.len()).cloned() });
+            return Err(AnalysisError::NotFinite {
+                name: name.to_owned(),
+                id: ids.get(parts.len()).cloned(),
+            });
         }
         parts.push(Activation::new(rows, width, head.to_vec())?);
         rest = tail;

@@ -61,7 +61,8 @@ pub(super) fn work(graph: &Graph) -> u64 {
     groups
         .map(|(g, group)| {
             let prompts: u64 = group.prompts.iter().map(|p| size(p) as u64).sum();
-            let steps = u32::try_from(g).ok().and_then(|g| graph.generation(g)).map_or(0, |s| s.max_new_tokens);
+            let steps =
+                u32::try_from(g).ok().and_then(|g| graph.generation(g)).map_or(0, |s| s.max_new_tokens);
             // The last generated token is never run.
             prompts + u64::from(steps.saturating_sub(1)) * group.prompts.len() as u64
         })

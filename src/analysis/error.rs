@@ -124,7 +124,14 @@ impl AnalysisError {
     #[must_use]
     pub fn is_request(&self) -> bool {
         match self {
-            Self::Token { .. } | Self::Block { .. } | Self::TooLong { .. } | Self::NoRoom { .. } | Self::Position { .. } | Self::Empty { .. } | Self::Input(_) | Self::Estimate(_) => true,
+            Self::Token { .. }
+            | Self::Block { .. }
+            | Self::TooLong { .. }
+            | Self::NoRoom { .. }
+            | Self::Position { .. }
+            | Self::Empty { .. }
+            | Self::Input(_)
+            | Self::Estimate(_) => true,
             Self::Run(e) => e.is_request(),
             Self::Audit(_) => true,
             // A source that failed says itself who is at fault.

@@ -215,7 +215,10 @@ pub fn nuisances(
     }
     if project_out.contains(&ProjectOut::Sentiment) {
         let rows = sentiment.ok_or_else(|| {
-            AnalysisError::Input("projecting sentiment out needs texts labelled for it; name the file with --sentiment F".into())
+            AnalysisError::Input(
+                "projecting sentiment out needs texts labelled for it; name the file with --sentiment F"
+                    .into(),
+            )
         })?;
         let prompts: Vec<Named> = rows.iter().map(|r| Named::text(&r.id, &r.text)).collect();
         let positive: Vec<bool> = rows.iter().map(|r| r.positive).collect();

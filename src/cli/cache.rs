@@ -72,7 +72,8 @@ impl Cache {
 }
 
 fn open(common: &Common) -> anyhow::Result<Store> {
-    session::open_store(common)?.ok_or_else(|| wrong_hint("--no-cache leaves no cache to look at", "leave --no-cache out"))
+    session::open_store(common)?
+        .ok_or_else(|| wrong_hint("--no-cache leaves no cache to look at", "leave --no-cache out"))
 }
 
 impl Stats {

@@ -231,7 +231,8 @@ impl Forget {
 }
 
 fn open(common: &Common) -> anyhow::Result<Store> {
-    session::open_store(common)?.ok_or_else(|| wrong_hint("--no-cache leaves no journal to look at", "leave --no-cache out"))
+    session::open_store(common)?
+        .ok_or_else(|| wrong_hint("--no-cache leaves no journal to look at", "leave --no-cache out"))
 }
 
 fn find(store: &Store, name: &str) -> anyhow::Result<Job> {

@@ -72,8 +72,12 @@ impl Watch for Retries {
 
 /// Somebody sits and waits: a service that can't be reached within a few seconds is said to be so.
 fn patience() -> Patience {
-    let backoff =
-        Backoff { attempts: 3, most: Duration::from_secs(2), total: Duration::from_secs(5), ..Backoff::default() };
+    let backoff = Backoff {
+        attempts: 3,
+        most: Duration::from_secs(2),
+        total: Duration::from_secs(5),
+        ..Backoff::default()
+    };
     Patience { connect: Duration::from_secs(5), backoff, ..Patience::default() }
 }
 

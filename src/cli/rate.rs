@@ -14,9 +14,9 @@ use truenorth::math::Seeds;
 use truenorth::report::sections;
 
 use super::output::{self, Request as _, wrong_hint};
+use super::record::{Out, Record, write_json};
 use super::session;
 use super::target;
-use super::record::{Out, Record, write_json};
 use super::written::{self, SteeredArgs, say_left_out};
 
 const SHEET: &str = "sheet.csv";

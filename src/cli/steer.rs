@@ -96,7 +96,10 @@ impl Steer {
             ));
         }
         if let Some(bad) = self.alpha.iter().find(|a| !a.is_finite()) {
-            return Err(wrong_hint(format!("--alpha {bad} is no finite number"), "give doses such as -0.1,0,0.1"));
+            return Err(wrong_hint(
+                format!("--alpha {bad} is no finite number"),
+                "give doses such as -0.1,0,0.1",
+            ));
         }
         if self.alpha_unit == Unit::Absolute && self.alpha.is_empty() && !self.ablate {
             return Err(wrong_hint(

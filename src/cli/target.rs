@@ -60,7 +60,8 @@ pub fn reads_model(spec: &str) -> anyhow::Result<()> {
 /// Refuses an output that can't be written or that is an input, before any work is done for it.
 pub fn writes(path: &Path) -> anyhow::Result<()> {
     let cant = |why: &std::io::Error| format!("can't write {}: {why}", path.display());
-    let target = Target::of(path).map_err(|e| wrong_hint(cant(&e), "name a file, - for stdout, or a pipe"))?;
+    let target =
+        Target::of(path).map_err(|e| wrong_hint(cant(&e), "name a file, - for stdout, or a pipe"))?;
     if let Target::File(file) = &target {
         let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
         if !folder.is_dir() {

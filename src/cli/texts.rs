@@ -4,12 +4,12 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use clap::Args;
 use truenorth::analysis::Named;
 use truenorth::analysis::extract::{ProjectOut, Question};
-use clap::Args;
 use truenorth::data::{
-    ClassRow, Copies, CopiesError, Distinct, Loaded, NearCopies, Pair, PromptRow, SentimentRow, SequenceRow, Template,
-    first_prompts, first_sequences, holds_pairs, read_classes, read_pairs, read_sentiment,
+    ClassRow, Copies, CopiesError, Distinct, Loaded, NearCopies, Pair, PromptRow, SentimentRow, SequenceRow,
+    Template, first_prompts, first_sequences, holds_pairs, read_classes, read_pairs, read_sentiment,
 };
 
 use super::output::{Request as _, wrong_hint};

@@ -190,7 +190,11 @@ impl Transfer {
             .collect())
     }
 
-    fn params(&self, rows: &[truenorth::data::SequenceRow], first: Vec<bool>) -> anyhow::Result<TransferParams> {
+    fn params(
+        &self,
+        rows: &[truenorth::data::SequenceRow],
+        first: Vec<bool>,
+    ) -> anyhow::Result<TransferParams> {
         let wanted: Vec<String> = match (&self.kind, self.label.is_empty()) {
             (Some(kind), false) if !self.label.contains(kind) => {
                 self.label.iter().cloned().chain([kind.clone()]).collect()

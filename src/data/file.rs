@@ -135,10 +135,7 @@ pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Resul
     }
 }
 
-fn through(
-    to: impl Write,
-    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
-) -> io::Result<()> {
+fn through(to: impl Write, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     let mut buffered = io::BufWriter::new(to);
     write(&mut buffered)?;
     buffered.flush()
@@ -151,7 +148,9 @@ fn through(
 pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
     match Target::of(path)? {
         Target::File(path) => replace(&path, true, |w| w.write_all(bytes)),
-        Target::Stdout | Target::Stream(_) => Err(io::Error::other("it is no file, and its content is secret")),
+        Target::Stdout | Target::Stream(_) => {
+            Err(io::Error::other("it is no file, and its content is secret"))
+        }
     }
 }
 

@@ -9,8 +9,7 @@ pub struct Look {
     pub remedy: &'static str,
 }
 
-const CONVERT: &str =
-    "make a JSONL or CSV file of it; `truenorth data convert --from parquet` reads Parquet";
+const CONVERT: &str = "make a JSONL or CSV file of it; `truenorth data convert --from parquet` reads Parquet";
 const EXPORT: &str = "export it as JSONL, CSV or plain text in UTF-8";
 const MODEL: &str = "name the file of texts here; a model goes to --model and a direction to --direction";
 const UNPACK: &str = "unpack it first";
@@ -26,7 +25,11 @@ const MAGIC: &[(&[u8], &str, &str)] = &[
     (b"\xfd7zXZ\0", "packed with xz", "unpack it first: unxz FILE.xz"),
     (b"BZh", "packed with bzip2", "unpack it first: bunzip2 FILE.bz2"),
     (b"\x04\x22\x4d\x18", "packed with lz4", "unpack it first: unlz4 FILE.lz4"),
-    (b"PK\x03\x04", "a zip archive, as .zip, .xlsx, .docx, .npz and .pt files are", "unpack or export what is in it"),
+    (
+        b"PK\x03\x04",
+        "a zip archive, as .zip, .xlsx, .docx, .npz and .pt files are",
+        "unpack or export what is in it",
+    ),
     (b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
     (b"Rar!", "a RAR archive", UNPACK),
     (b"PAR1", "Parquet", CONVERT),
@@ -50,8 +53,16 @@ const MAGIC: &[(&[u8], &str, &str)] = &[
 
 const ENDINGS: &[(&str, &str, &str)] = &[
     ("br", "packed with brotli by its ending", "unpack it first: brotli -d FILE.br"),
-    ("gz", "packed with gzip by its ending, but its bytes are not", "fetch it again, or take the ending away"),
-    ("zst", "packed with zstd by its ending, but its bytes are not", "fetch it again, or take the ending away"),
+    (
+        "gz",
+        "packed with gzip by its ending, but its bytes are not",
+        "fetch it again, or take the ending away",
+    ),
+    (
+        "zst",
+        "packed with zstd by its ending, but its bytes are not",
+        "fetch it again, or take the ending away",
+    ),
     ("yaml", "YAML by its ending", EXPORT),
     ("yml", "YAML by its ending", EXPORT),
     ("toml", "TOML by its ending", EXPORT),

@@ -42,7 +42,9 @@ impl SplitError {
                 "ask for fewer folds with --folds, or add rows that are no copies, near copies or of one group \
                  with others"
             }
-            Self::TooFewGroups { .. } => "add rows that are no copies, near copies or of one group with others",
+            Self::TooFewGroups { .. } => {
+                "add rows that are no copies, near copies or of one group with others"
+            }
             Self::TooFewFolds(_) => "ask for 2 folds or more with --folds",
         }
     }

@@ -144,8 +144,12 @@ impl EstimateError {
             Self::Singular { .. } => Some("let the shrinkage be chosen (`auto`) or set it above 0"),
             Self::NotConverged { .. } => Some("use another estimator: --estimator mean-diff or lda"),
             Self::OneClass { .. } => Some("give texts of both classes"),
-            Self::NoDifference { .. } => Some("read elsewhere, with another --positions or --site: here both classes look the same"),
-            Self::FewRelabellings { .. } => Some("use more groups, or leave the null out with --permutations 0"),
+            Self::NoDifference { .. } => {
+                Some("read elsewhere, with another --positions or --site: here both classes look the same")
+            }
+            Self::FewRelabellings { .. } => {
+                Some("use more groups, or leave the null out with --permutations 0")
+            }
             Self::Split(e) => Some(e.hint()),
             Self::NeedsPairs(_) => Some("use --estimator mean-diff, logistic or lda on classes"),
             _ => None,

@@ -7,8 +7,8 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::probing::Relabel;
 use super::pipeline::{Pipeline, Reduced, fit_projected};
+use super::probing::Relabel;
 use super::samples::SplitBy;
 use super::{EstimateError, Samples};
 use crate::data::{Folds, group_folds};

@@ -331,8 +331,7 @@ fn check(data: &ProbeData<'_>, params: &ProbeParams) -> Result<(), AnalysisError
         if test.name == HELD_OUT || data.tests[..i].iter().any(|t| t.name == test.name) {
             return refuse(format!("the test set name `{}` is taken", test.name));
         }
-        let known: std::collections::HashSet<String> =
-            data.train.texts().into_iter().map(folded).collect();
+        let known: std::collections::HashSet<String> = data.train.texts().into_iter().map(folded).collect();
         let texts = test.texts.texts();
         let mut same = texts.iter().zip(&test.texts.prompts).filter(|(t, _)| known.contains(&folded(t)));
         if let Some((_, first)) = same.next() {

@@ -44,7 +44,8 @@ fn by(rater: &str, csv: String) -> Filled {
 fn a_sheet_is_dealt_by_its_secret_and_tells_nothing_of_its_key() {
     let sheet = prepare(&items(20), "Which is kinder?", Scale::Side, SECRET).unwrap();
     assert_eq!(sheet, prepare(&items(20), "Which is kinder?", Scale::Side, SECRET).unwrap());
-    let other = prepare(&items(20), "Which is kinder?", Scale::Side, "another secret of some length").unwrap();
+    let other =
+        prepare(&items(20), "Which is kinder?", Scale::Side, "another secret of some length").unwrap();
     assert_ne!(sheet.csv, other.csv);
     assert_eq!(sheet.seal.key_sha256, sha256_hex(sheet.key.as_bytes()));
     assert!(!sheet.csv.contains("item 1") && !sheet.csv.contains(SECRET));
@@ -165,7 +166,10 @@ fn sheets_and_predictions_that_make_no_sense_are_refused_by_name() {
     says(prepare(&twice, "Which?", Scale::Side, SECRET).unwrap_err(), "`item 0` is there twice");
     let mut same = items(3);
     same[1].base = same[1].steered.clone();
-    says(prepare(&same, "Which?", Scale::Side, SECRET).unwrap_err(), "`item 1` has two texts that are the same");
+    says(
+        prepare(&same, "Which?", Scale::Side, SECRET).unwrap_err(),
+        "`item 1` has two texts that are the same",
+    );
     let seal = prepare(&items(3), "Which?", Scale::Side, SECRET).unwrap().seal;
     says(register(&seal, &[], "now").unwrap_err(), "no predictions");
     says(

@@ -127,7 +127,10 @@ pub fn unblind(
     if let Some((_, s)) =
         sheets.iter().enumerate().find(|(i, s)| sheets[..*i].iter().any(|t| t.rater == s.rater))
     {
-        return refuse(format!("rater `{}` has two sheets; give each rater one, with a name of its own", s.rater));
+        return refuse(format!(
+            "rater `{}` has two sheets; give each rater one, with a name of its own",
+            s.rater
+        ));
     }
     let place: HashMap<&str, usize> =
         key.items.iter().enumerate().map(|(i, k)| (k.code.as_str(), i)).collect();
@@ -242,7 +245,11 @@ fn rows(sheet: &Filled, scale: Scale, place: &HashMap<&str, usize>) -> Result<Ve
         }
         let choice = choice(&cell(4), scale).ok_or_else(|| {
             let values = scale.values();
-            refuse(format!("row {} (code `{code}`) has choice `{}`; the sheet takes {values}", i + 2, cell(4)))
+            refuse(format!(
+                "row {} (code `{code}`) has choice `{}`; the sheet takes {values}",
+                i + 2,
+                cell(4)
+            ))
         })?;
         out.push(Row { item, left: cell(2), right: cell(3), choice });
     }

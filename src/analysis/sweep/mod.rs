@@ -339,7 +339,9 @@ fn check(data: &SweepData<'_>, params: &SweepParams) -> Result<(), AnalysisError
         ));
     }
     if data.prompts.len() == 1 {
-        return refuse("one prompt to generate from (--prompts); an interval needs at least two, or none at all".into());
+        return refuse(
+            "one prompt to generate from (--prompts); an interval needs at least two, or none at all".into(),
+        );
     }
     if let Some((lexicon, way)) = params.keywords.iter().find(|(_, way)| !(-1..=1).contains(way)) {
         return refuse(format!("`{}` is expected to move by {way}; give 1, -1 or 0", lexicon.name));

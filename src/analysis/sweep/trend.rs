@@ -260,7 +260,12 @@ impl Responses {
         if draws.is_empty() {
             return Ok(Some(trend));
         }
-        let null = drawn_null("doses shuffled within each unit, alike in units of one cluster", trend.value, 0.0, &draws)?;
+        let null = drawn_null(
+            "doses shuffled within each unit, alike in units of one cluster",
+            trend.value,
+            0.0,
+            &draws,
+        )?;
         Ok(Some(trend.against(null)))
     }
 }

@@ -57,7 +57,14 @@ pub struct TransferParams {
 
 impl Default for TransferParams {
     fn default() -> Self {
-        Self { ends: None, labels: BTreeMap::new(), kind: None, clusters: None, first: None, permutations: 10_000 }
+        Self {
+            ends: None,
+            labels: BTreeMap::new(),
+            kind: None,
+            clusters: None,
+            first: None,
+            permutations: 10_000,
+        }
     }
 }
 
@@ -183,11 +190,8 @@ fn distinct(
         all.iter().zip(first).filter(|(_, f)| **f).map(|(v, _)| v.clone()).collect()
     }
     let boards: Vec<Vec<Scored>> = models.iter().map(|m| keep(m.board, first)).collect();
-    let models: Vec<ModelBoard<'_>> = models
-        .iter()
-        .zip(&boards)
-        .map(|(m, board)| ModelBoard { model: m.model.clone(), board })
-        .collect();
+    let models: Vec<ModelBoard<'_>> =
+        models.iter().zip(&boards).map(|(m, board)| ModelBoard { model: m.model.clone(), board }).collect();
     let params = TransferParams {
         labels: params.labels.iter().map(|(n, l)| (n.clone(), keep(l, first))).collect(),
         clusters: params.clusters.as_ref().map(|c| keep(c, first)),

@@ -6,7 +6,9 @@ use std::path::{Path, PathBuf};
 use truenorth::analysis::extract::{ProjectOut, Question};
 use truenorth::analysis::sweep::Lexicon;
 use truenorth::analysis::{Labelled, Named};
-use truenorth::data::{ClassRow, Distinct, Loaded, NearCopies, Pair, PromptRow, SentimentRow, SequenceRow, Template};
+use truenorth::data::{
+    ClassRow, Distinct, Loaded, NearCopies, Pair, PromptRow, SentimentRow, SequenceRow, Template,
+};
 
 use super::super::output::{Request as _, wrong_hint};
 use super::super::session;
@@ -93,7 +95,12 @@ impl Data {
         let contrast = match (&data.pairs, &data.classes) {
             (Some(path), _) => Contrast::Pairs(texts::pairs(path, &template, near)?),
             (None, Some(path)) => Contrast::Classes(texts::classes(path, near)?, data.positive.clone()),
-            (None, None) => return Err(wrong_hint("neither data.pairs nor data.classes", "name a file of pairs or of classes under [data]")),
+            (None, None) => {
+                return Err(wrong_hint(
+                    "neither data.pairs nor data.classes",
+                    "name a file of pairs or of classes under [data]",
+                ));
+            }
         };
         let optional = |path: &Option<PathBuf>| path.as_ref().map(|p| session::prompts(p)).transpose();
         Ok(Self {

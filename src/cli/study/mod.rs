@@ -16,8 +16,8 @@ use truenorth_protocol::ModelInfo;
 
 use super::args::{Common, ModelArgs, Numerics, Place};
 use super::output;
-use super::target;
 use super::session::Session;
+use super::target;
 use data::Data;
 use file::StudyFile;
 use journal::Journal;

@@ -154,8 +154,7 @@ impl Copies {
             ));
         }
         if *near > 0 {
-            let named: Vec<String> =
-                self.near_ids.iter().map(|c| format!("`{}`", c.join("`, `"))).collect();
+            let named: Vec<String> = self.near_ids.iter().map(|c| format!("`{}`", c.join("`, `"))).collect();
             let all = if named.len() < *near_clusters { "first " } else { "" };
             out.push(format!(
                 "{near} {unit} are near copies (Jaccard similarity of their words {threshold} or more) in {} ({all}{})",

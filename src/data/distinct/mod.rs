@@ -62,11 +62,7 @@ impl Distinct<Pair> {
     ///
     /// # Errors
     /// When a pair is another with its sides exchanged.
-    pub fn pairs(
-        loaded: Loaded<Pair>,
-        template: &Template,
-        near: NearCopies,
-    ) -> Result<Self, CopiesError> {
+    pub fn pairs(loaded: Loaded<Pair>, template: &Template, near: NearCopies) -> Result<Self, CopiesError> {
         let prompts: Vec<String> = loaded.rows.iter().map(|p| folded(&p.prompt)).collect();
         let same = prompts.len() > 1 && prompts.iter().all(|p| *p == prompts[0]);
         let shown = template.shows_prompt() && !same;
@@ -85,8 +81,10 @@ impl Distinct<Pair> {
             }
         };
         let items: Vec<Item> = loaded.rows.iter().zip(&prompts).map(item).collect();
+        let common =
+            loaded.rows.first().filter(|_| same && template.shows_prompt()).map(|p| p.prompt.clone());
         let mut found = distinct("pairs", loaded, &items, near)?;
-        found.copies.common_prompt = (same && template.shows_prompt()).then(|| prompts[0].clone());
+        found.copies.common_prompt = common;
         Ok(found)
     }
 }
@@ -184,9 +182,7 @@ pub fn copies_between(first: &[&str], second: &[&str], near: NearCopies) -> Vec<
     for i in 0..first.len() {
         of_first.entry(sets.root(i)).or_insert(i);
     }
-    (0..second.len())
-        .filter_map(|j| of_first.get(&sets.root(first.len() + j)).map(|i| (*i, j)))
-        .collect()
+    (0..second.len()).filter_map(|j| of_first.get(&sets.root(first.len() + j)).map(|i| (*i, j))).collect()
 }
 
 struct Found {

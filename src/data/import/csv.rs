@@ -26,7 +26,9 @@ pub(super) fn read(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result
             .iter()
             .zip(record.fields)
             .filter(|(name, _)| wanted.takes(name))
-            .map(|(name, value)| (name.clone(), if value.is_empty() { Cell::Null } else { Cell::Text(value) }))
+            .map(|(name, value)| {
+                (name.clone(), if value.is_empty() { Cell::Null } else { Cell::Text(value) })
+            })
             .collect();
         each(Record { place: Place::Line(record.line), cells })?;
     }

@@ -92,7 +92,11 @@ pub(in super::super) fn wrong(field: &'static str, value: &Value, expected: &'st
 
 /// A value as an error shows it.
 pub(in super::super) fn shown(text: &str) -> String {
-    if text.chars().count() > 60 { format!("{}…", text.chars().take(60).collect::<String>()) } else { text.to_owned() }
+    if text.chars().count() > 60 {
+        format!("{}…", text.chars().take(60).collect::<String>())
+    } else {
+        text.to_owned()
+    }
 }
 
 pub(in super::super) fn kind(value: &Value) -> &'static str {

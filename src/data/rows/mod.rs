@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use super::error::{DataError, Problem};
 use super::file::sha256_hex;
+use super::look::Look;
 pub(super) use csv::table;
 pub(super) use fields::{Fields, kind, shown, wrong};
 use form::Form;
@@ -95,9 +96,10 @@ impl At {
 impl Rows {
     pub fn read(mut reader: impl BufRead, name: &str, wanted: Wanted) -> Result<Self, DataError> {
         let mut bytes = Vec::new();
-        reader
-            .read_to_end(&mut bytes)
-            .map_err(|e| DataError::at(name, None, None, Problem::Read(e)))?;
+        reader.read_to_end(&mut bytes).map_err(|e| DataError::at(name, None, None, Problem::Read(e)))?;
+        if let Some(look) = Look::of(&bytes).or_else(|| form::look(name)) {
+            return Err(DataError::at(name, None, None, Problem::Looks(look)));
+        }
         let text = whole_text(&bytes, name)?;
         if text.trim().is_empty() {
             return Err(DataError::at(name, None, None, Problem::NoRows));
@@ -161,7 +163,11 @@ impl Rows {
             // A plain file has no ids to miss.
             0 => vec![],
             _ if self.form == "plain" => vec![],
-            n => vec![format!("{n} of {} rows of {} have no `id`; each goes by its {by}", rows.len(), self.name)],
+            n => vec![format!(
+                "{n} of {} rows of {} have no `id`; each goes by its {by}",
+                rows.len(),
+                self.name
+            )],
         };
         Ok(Loaded { rows, sha256: self.sha256, notes })
     }

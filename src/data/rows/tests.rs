@@ -2,7 +2,8 @@ use std::error::Error as _;
 use std::io::Cursor;
 
 use super::super::{
-    DataError, PromptInput, read_classes, read_duels, read_pairs, read_prompts, read_sentiment, read_sequences,
+    DataError, PromptInput, read_classes, read_duels, read_pairs, read_prompts, read_sentiment,
+    read_sequences,
 };
 
 fn prompts(name: &str, bytes: &[u8]) -> Result<Vec<(String, String)>, DataError> {
@@ -57,7 +58,9 @@ fn every_form_gives_the_same_texts() {
 
 #[test]
 fn plain_text_may_look_a_little_like_something_else() {
-    for line in ["[INST] hi [/INST]", "{name} walked in", "# a heading", "\"Hello,\" she said", "a,b,c", "// x"] {
+    for line in
+        ["[INST] hi [/INST]", "{name} walked in", "# a heading", "\"Hello,\" she said", "a,b,c", "// x"]
+    {
         assert_eq!(prompts("p.txt", line.as_bytes()).unwrap(), rows(&[("1", line)]), "{line}");
     }
     assert_eq!(prompts("p.txt", b"text").unwrap(), rows(&[("1", "text")]));
@@ -66,7 +69,12 @@ fn plain_text_may_look_a_little_like_something_else() {
 #[test]
 fn what_is_no_text_is_named_with_a_remedy() {
     for (name, file, what, remedy) in [
-        ("p.jsonl", &b"# c\n{\"text\":\"a\"}\n"[..], "line 1, column 1: `# c` is a comment", "take the line out"),
+        (
+            "p.jsonl",
+            &b"# c\n{\"text\":\"a\"}\n"[..],
+            "line 1, column 1: `# c` is a comment",
+            "take the line out",
+        ),
         ("p.jsonl", b"{\"text\":\"a\"}\n// c\n", "line 2", "take the line out"),
         ("p.json", b"['a', 'b']", "Python", "json.dump"),
         ("p.txt", b"[\"a\", ", "line 1", "JSONL"),
@@ -84,7 +92,12 @@ fn what_is_no_text_is_named_with_a_remedy() {
         ("p.csv", b"text,text\na,b\n", "two columns are called `text`", "another name"),
         ("p.csv", b"text,x\na,b,c\n", "line 2: 3 fields where the head has 2", "quote"),
         ("p.csv", b"text\n\"a\n", "line 2: a quoted field is never closed", "quote"),
-        ("p.jsonl", b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n", "Git LFS", "git lfs pull"),
+        (
+            "p.jsonl",
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 3\n",
+            "Git LFS",
+            "git lfs pull",
+        ),
         ("p.txt", b"\x1f\x8b\x08\0", "packed with gzip", "gunzip"),
         ("p.txt", b"\x28\xb5\x2f\xfd\0", "packed with zstd", "unzstd"),
         ("p.jsonl.br", b"\x0b\x02\x80", "brotli", "brotli -d"),
@@ -96,7 +109,12 @@ fn what_is_no_text_is_named_with_a_remedy() {
         ("p.txt", b"\xff\xfeh\0i\0", "UTF-16", "UTF-8"),
         ("p.txt", b"h\0i\0", "column 2: a byte of value 0", "UTF-8"),
         ("p.txt", b"ok\nm\xe9\n", "line 2, column 2: byte 0xe9 is not UTF-8", "UTF-8"),
-        ("p.jsonl", b"{\"id\": \"2\", \"text\": \"a\"}\n{\"text\": \"b\"}\n", "id `2` was used on line 1", "own"),
+        (
+            "p.jsonl",
+            b"{\"id\": \"2\", \"text\": \"a\"}\n{\"text\": \"b\"}\n",
+            "id `2` was used on line 1",
+            "own",
+        ),
     ] {
         let e = said(&prompts(name, file).unwrap_err());
         assert!(e.contains(name) && e.contains(what) && e.contains(remedy), "{e}");

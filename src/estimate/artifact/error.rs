@@ -1,7 +1,7 @@
 //! Why a direction can't be read, written or used.
 
-use truenorth_protocol::Site;
 use crate::data::Look;
+use truenorth_protocol::Site;
 use truenorth_protocol::torch_file::TorchFileError;
 
 /// A file that holds no usable direction, or a direction that does not fit.
@@ -179,10 +179,14 @@ impl DirectionError {
                 "look at what was saved: the difference of two equal means, or an array that was never filled; \
                  choose another array or row with --array or --row if the file has one",
             ),
-            Self::NoFloats { .. } => Some("save the vector as 32-bit floats, as in `torch.save(v.float(), path)`"),
+            Self::NoFloats { .. } => {
+                Some("save the vector as 32-bit floats, as in `torch.save(v.float(), path)`")
+            }
             Self::NoArrays => Some("save the vector as a tensor, or as a dict of tensors"),
             Self::Looks(look) => Some(look.remedy),
-            Self::NotFinite { .. } => Some("compute the direction again in f32; f16 overflows on large residuals"),
+            Self::NotFinite { .. } => {
+                Some("compute the direction again in f32; f16 overflows on large residuals")
+            }
             Self::DType(_) => Some("save the vector as 16-, 32- or 64-bit floats"),
             Self::Malformed { .. } | Self::Safetensors(_) | Self::Zip(_) | Self::Torch(_) => {
                 Some("fetch or write the file again, and check that its ending says what it is")
@@ -197,7 +201,9 @@ impl DirectionError {
                 "say it: the site as in --site resid_post.12, and what a positive projection means as in --sign",
             ),
             Self::Ambiguous { .. } => Some("choose one with --array NAME"),
-            Self::Shape { .. } => Some("choose one row of a stack of directions with --row N, counting from 0"),
+            Self::Shape { .. } => {
+                Some("choose one row of a stack of directions with --row N, counting from 0")
+            }
             Self::Width { .. } => {
                 Some("use the model that the direction was extracted from, or extract one on this model")
             }

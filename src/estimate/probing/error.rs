@@ -145,13 +145,17 @@ impl ProbeError {
             Self::NotFinite { .. } => {
                 Some("read again with --dtype f32 and --no-cache; f16 overflows on large residuals")
             }
-            Self::Constant { .. } | Self::EqualScores { .. } => {
-                Some("leave this site out of --site, or read where the text's end is seen, as with --positions last")
-            }
+            Self::Constant { .. } | Self::EqualScores { .. } => Some(
+                "leave this site out of --site, or read where the text's end is seen, as with --positions last",
+            ),
             Self::Leaked { .. } => Some("take the shared groups out of one of the two sets"),
-            Self::OneClassFold { .. } => Some("use fewer --folds, or add groups that hold both classes or more of the rarer one"),
+            Self::OneClassFold { .. } => {
+                Some("use fewer --folds, or add groups that hold both classes or more of the rarer one")
+            }
             Self::Split(e) => Some(e.hint()),
-            Self::FewRelabellings { .. } => Some("add groups, or ask for no permutations with --permutations 0 and without the control random-label"),
+            Self::FewRelabellings { .. } => Some(
+                "add groups, or ask for no permutations with --permutations 0 and without the control random-label",
+            ),
             Self::Fit { source, .. } => source.hint(),
             Self::Estimate(e) => e.hint(),
             _ => None,

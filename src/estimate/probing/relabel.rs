@@ -74,8 +74,15 @@ impl Relabel {
             by_unit.entry(units[p]).or_default().push((p, n));
         }
         let (single, flips): (Vec<_>, Vec<_>) = by_unit.into_values().partition(|pairs| pairs.len() == 1);
-        let mixed = single.iter().map(|pairs| vec![pairs[0].0.min(pairs[0].1), pairs[0].0.max(pairs[0].1)]).collect();
-        Ok(Self { exchange: Exchange::PairFlips, flips, mixed, pure: vec![], labels: samples.positive().to_vec() })
+        let mixed =
+            single.iter().map(|pairs| vec![pairs[0].0.min(pairs[0].1), pairs[0].0.max(pairs[0].1)]).collect();
+        Ok(Self {
+            exchange: Exchange::PairFlips,
+            flips,
+            mixed,
+            pure: vec![],
+            labels: samples.positive().to_vec(),
+        })
     }
 
     /// About how many different relabellings there are, 1 included.

@@ -74,7 +74,10 @@ impl StudyFile {
                 self.score.is_some(),
             )?;
             if transfer.models.is_empty() {
-                return Err(wrong_hint("[transfer] names no models", "give models = [{ model = \"…\", site = \"…\" }], or leave the table out"));
+                return Err(wrong_hint(
+                    "[transfer] names no models",
+                    "give models = [{ model = \"…\", site = \"…\" }], or leave the table out",
+                ));
             }
         }
         if self.audit.is_some() {
