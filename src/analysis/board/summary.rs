@@ -220,7 +220,7 @@ pub fn summarise(
         (None, _) => None,
         (Some([high, low]), None) => {
             return refuse(format!(
-                "kinds `{high}` and `{low}` are set against each other (--contrast), but no sequence has a `kind`"
+                "kinds `{high}` and `{low}` are set against each other, but no sequence has a kind (--contrast compares them)"
             ));
         }
         (Some([high, low]), Some(kinds)) => {

@@ -81,8 +81,10 @@ impl Distinct<Pair> {
             }
         };
         let items: Vec<Item> = loaded.rows.iter().zip(&prompts).map(item).collect();
+        let common =
+            loaded.rows.first().filter(|_| same && template.shows_prompt()).map(|p| p.prompt.clone());
         let mut found = distinct("pairs", loaded, &items, near)?;
-        found.copies.common_prompt = (same && template.shows_prompt()).then(|| prompts[0].clone());
+        found.copies.common_prompt = common;
         Ok(found)
     }
 }

@@ -119,7 +119,7 @@ fn bad_files_are_refused_by_name() {
         (
             jsonl(),
             b"{\"t\":\"x\",\"l\":1.5}".to_vec(),
-            "`f`, line 1, column `l`: the value is 1.5; expected a string, an integer",
+            "`f`, line 1, column `l`: the value is 1.5, a fraction; expected a string, an integer",
         ),
         (
             jsonl(),
@@ -207,7 +207,7 @@ fn bad_files_are_refused_by_name() {
         (
             table("text=prompt,label=share"),
             parquet.clone(),
-            "`f`, row 1, column `share`: the value is 0.5; expected a string",
+            "`f`, row 1, column `share`: the value is 0.5, a fraction; expected a string",
         ),
         (
             table("text=prompt,label=when"),

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::super::error::Problem;
 use super::super::look::Look;
+use super::LISTS;
 use super::text::lines;
 
 /// The form of a file.
@@ -22,6 +23,8 @@ pub(super) enum Form {
 /// A problem with the line and the byte of it.
 pub(super) type Placed = (Option<usize>, Option<usize>, Problem);
 
+/// Fields of which a row has one.
+const ROW: [&str; 6] = ["text", "prompt", "tokens", "chosen", "first", "steered"];
 /// Names of columns of which a head has one.
 const HEADS: [&str; 4] = ["text", "prompt", "chosen", "rejected"];
 
@@ -29,12 +32,10 @@ pub(super) fn form(name: &str, text: &str) -> Result<Form, Placed> {
     let ending = ending(name);
     let first = text.trim_start().chars().next();
     let whole = |problem| (None, None, problem);
-    if let Some(look) = Look::of_ending(&ending) {
-        return Err(whole(Problem::Looks(look)));
-    }
     match ending.as_str() {
         "jsonl" | "ndjson" | "jsonlines" => Ok(match (first, document(text)) {
             (Some('['), Ok(list)) => Form::Json(list),
+            (_, Ok(value)) if holds_list(&value) => Form::Json(value),
             _ => Form::JsonLines,
         }),
         "json" => match document(text) {
@@ -58,10 +59,11 @@ fn plain(text: &str, first: Option<char>) -> Result<Form, Placed> {
     let opening = |c: char| text.trim_start().strip_prefix(c).map(str::trim_start).unwrap_or_default();
     match first {
         Some('{') => {
-            if first_line_is_json(text) {
+            let whole = document(text);
+            if first_line_is_json(text) && !whole.as_ref().is_ok_and(holds_list) {
                 return Ok(Form::JsonLines);
             }
-            match document(text) {
+            match whole {
                 Ok(value) => Ok(Form::Json(value)),
                 Err(e) if opening('{').starts_with(['"', '\'']) => {
                     Err((Some(e.line()), Some(e.column()), broken(text, e)))
@@ -81,6 +83,17 @@ fn plain(text: &str, first: Option<char>) -> Result<Form, Placed> {
             None => Ok(Form::Lines),
         },
     }
+}
+
+/// Whether a value is no row but an object with a list of rows.
+fn holds_list(value: &Value) -> bool {
+    LISTS.iter().any(|k| value.get(k).is_some_and(Value::is_array))
+        && !ROW.iter().any(|k| value.get(k).is_some())
+}
+
+/// What a kind of file may be by the ending of its name.
+pub(super) fn look(name: &str) -> Option<Look> {
+    Look::of_ending(&ending(name))
 }
 
 /// The ending of a file's name in lower case; empty where it has none.

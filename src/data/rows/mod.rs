@@ -18,6 +18,7 @@ use serde_json::{Map, Value};
 
 use super::error::{DataError, Problem};
 use super::file::sha256_hex;
+use super::look::Look;
 pub(super) use csv::table;
 pub(super) use fields::{Fields, kind, shown, wrong};
 use form::Form;
@@ -105,6 +106,9 @@ impl Rows {
             .map_err(|e| DataError::at(name, None, None, Problem::Read(e)))?;
         if bytes.len() as u64 > MOST_BYTES {
             return Err(DataError::at(name, None, None, Problem::Large { most: MOST_BYTES >> 20 }));
+        }
+        if let Some(look) = Look::of(&bytes).or_else(|| form::look(name)) {
+            return Err(DataError::at(name, None, None, Problem::Looks(look)));
         }
         let text = whole_text(&bytes, name)?;
         if text.trim().is_empty() {
