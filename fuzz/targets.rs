@@ -90,15 +90,13 @@ pub fn safetensors(bytes: &[u8]) -> bool {
     Source::open_folder(&folder).is_ok_and(|source| read(&source))
 }
 
-/// An index of shards beside a sound one.
+/// An index beside sound shards.
 pub fn index(bytes: &[u8]) -> bool {
-    let shard = fixtures().join("families/llama/model.safetensors");
-    let shard = std::fs::read(shard).expect("the fixture");
-    let files: [(&str, &[u8]); 3] = [
-        ("config.json", CONFIG.as_bytes()),
-        ("model.safetensors.index.json", bytes),
-        ("a.safetensors", &shard),
-    ];
+    let folder = fixtures().join("families/llama-sharded");
+    let shards = [1, 2, 3].map(|n| format!("model-0000{n}-of-00003.safetensors"));
+    let held = shards.each_ref().map(|name| std::fs::read(folder.join(name)).expect("the fixture"));
+    let mut files = vec![("config.json", CONFIG.as_bytes()), ("model.safetensors.index.json", bytes)];
+    files.extend(shards.iter().zip(&held).map(|(name, bytes)| (name.as_str(), &bytes[..])));
     Source::open_folder(&place(&files)).is_ok_and(|source| read(&source))
 }
 
