@@ -83,6 +83,10 @@ pub struct Batch {
 impl Batch {
     /// A few seconds' work on a small machine, which is what a kill can lose.
     pub const LOCAL: Self = Self { tokens: 2048, sequences: 32, answer_bytes: 1 << 30 };
+
+    /// A queue is waited in a few times, not a thousand; a job is minutes of a large model's time at
+    /// most, so that others get their turn.
+    pub const HOSTED: Self = Self { tokens: 65_536, sequences: 512, answer_bytes: 256 << 20 };
 }
 
 /// Text to token ids and back, without the model's weights.

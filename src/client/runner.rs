@@ -155,8 +155,7 @@ impl Runner for Client {
     }
 
     fn batch(&self) -> Batch {
-        // A queue is waited in a few times, not a thousand.
-        Batch { tokens: 65_536, sequences: 512, answer_bytes: 256 << 20 }
+        Batch::HOSTED
     }
 
     fn run_each(

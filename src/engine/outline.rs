@@ -20,6 +20,8 @@ pub struct Outline {
     pub modules: Modules,
     /// Its tokenizer.
     pub words: Words,
+    /// How many numbers its matrices hold.
+    pub parameters: u64,
 }
 
 impl Outline {
@@ -35,6 +37,7 @@ impl Outline {
         Ok(Self {
             info: info(&config, name, revision, String::new()),
             modules: modules(&config, nested),
+            parameters: parameters(&config),
             words: Words::new(name, tokenizer, &config),
         })
     }
@@ -53,6 +56,15 @@ pub(super) fn info(config: &Config, name: &str, revision: &str, path: String) ->
         context: count(config.context),
         path,
     }
+}
+
+/// Numbers in the matrices: embedding, output, attention, MLP. Norms and biases are a thousandth of them.
+fn parameters(config: &Config) -> u64 {
+    let n = |count: usize| count as u64;
+    let heads = n(config.head_dim) * (2 * n(config.heads) + 2 * n(config.kv_heads));
+    let mlp = n(config.intermediate) * if config.family.names.gate.is_some() { 3 } else { 2 };
+    let ends = n(config.vocab) * if config.tied { 1 } else { 2 };
+    n(config.hidden) * (n(config.layers()) * (heads + mlp) + ends)
 }
 
 /// Module paths out of the family's tensor names. `nested` for a model that also sees, whose text
@@ -118,6 +130,18 @@ mod tests {
         assert_eq!((m.embed.as_str(), m.attention.as_str()), ("gpt_neox.emb_dropout", "sdpa"));
         let m = of("gemma2").modules;
         assert!(m.logit_softcap.is_some() && m.attention == "eager");
+    }
+
+    #[test]
+    fn parameters_are_those_of_the_file() {
+        for family in ["llama", "gemma3", "gpt_neox"] {
+            let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/families").join(family);
+            let bytes = std::fs::read(file.join("model.safetensors")).unwrap();
+            let tensors = safetensors::SafeTensors::deserialize(&bytes).unwrap();
+            let matrices = tensors.iter().filter(|(_, t)| t.shape().len() == 2);
+            let stored: u64 = matrices.map(|(_, t)| t.shape().iter().product::<usize>() as u64).sum();
+            assert_eq!(of(family).parameters, stored, "{family}");
+        }
     }
 
     #[test]

@@ -17,7 +17,7 @@ pub(in crate::client) struct NnsightWire {
 
 impl NnsightWire {
     /// Token ids by group and prompt, checked against the model's context.
-    fn tokens(&self, checked: &Checked) -> Result<Vec<Vec<Vec<u32>>>, ClientError> {
+    pub fn tokens(&self, checked: &Checked) -> Result<Vec<Vec<Vec<u32>>>, ClientError> {
         let (graph, info) = (checked.graph(), &self.hosted.info);
         let mut groups = Vec::with_capacity(graph.groups.len());
         for (g, group) in (0_u32..).zip(&graph.groups) {
@@ -44,7 +44,13 @@ impl NnsightWire {
         Ok(groups)
     }
 
-    fn request<'a>(&'a self, checked: &'a Checked, tokens: &'a [Vec<Vec<u32>>], job: &'a str) -> Request<'a> {
+    /// What a payload is made of.
+    pub fn request<'a>(
+        &'a self,
+        checked: &'a Checked,
+        tokens: &'a [Vec<Vec<u32>>],
+        job: &'a str,
+    ) -> Request<'a> {
         let Hosted { modules, key, reply, .. } = &self.hosted;
         Request { checked, tokens, modules, key, reply: *reply, job }
     }

@@ -4,6 +4,9 @@
 const TOKENS: usize = 8192;
 /// Numbers of logits that are held at once.
 const LOGITS: usize = 1 << 27;
+/// Bytes of a stream in f32 that may cross to the model at once; what a service takes is four times as
+/// much.
+const STREAM: usize = 1 << 30;
 /// Sequences that generate together.
 const SEQUENCES: usize = 128;
 
@@ -23,6 +26,8 @@ pub(super) struct Load {
     pub steps: usize,
     /// Whether it generates.
     pub generates: bool,
+    /// Width of the residual stream.
+    pub hidden: usize,
     /// Width of logits, where they are needed at all.
     pub vocab: Option<usize>,
     /// Whether logits are needed at every token.
@@ -37,6 +42,7 @@ impl Batches {
         let fits = |count: usize, longest: usize| {
             let rows = if load.wide { count * longest } else { count };
             count * (longest + load.steps - 1) <= TOKENS
+                && (count * longest).saturating_mul(load.hidden * 4) <= STREAM
                 && load.vocab.is_none_or(|v| rows.saturating_mul(v) <= LOGITS)
                 && (!load.generates || count <= SEQUENCES)
         };
@@ -73,7 +79,8 @@ impl Batches {
 mod tests {
     use super::*;
 
-    const PLAIN: Load = Load { steps: 1, generates: false, vocab: None, wide: false, whole: false };
+    const PLAIN: Load =
+        Load { steps: 1, generates: false, hidden: 64, vocab: None, wide: false, whole: false };
 
     #[test]
     fn little_work_is_one_batch_in_its_own_order() {
@@ -90,6 +97,7 @@ mod tests {
             Load { generates: true, steps: 64, ..PLAIN },
             Load { vocab: Some(100_000), wide: true, ..PLAIN },
             Load { vocab: Some(1 << 30), wide: true, ..PLAIN },
+            Load { hidden: 1 << 20, ..PLAIN },
         ] {
             let b = Batches::new(&lengths, load);
             let mut all: Vec<usize> = b.parts.concat();

@@ -61,6 +61,14 @@ pub enum LowerError {
     /// The payload can't be pickled.
     #[error("the payload can't be written")]
     Pickle(#[source] crate::pickle::PickleError),
+    /// One value would be larger than a service's program may hand back.
+    #[error("a value of {found} bytes would cross to the model at once; a service takes {limit} at most")]
+    Frame {
+        /// Its bytes.
+        found: u64,
+        /// The most that is taken.
+        limit: u64,
+    },
     /// The payload would be larger than allowed.
     #[error("the payload has at least {found} bytes, the limit is {limit}")]
     TooLarge {
@@ -78,7 +86,9 @@ impl LowerError {
         match self {
             Self::Index { .. } => Some("use an index that every prompt has, or `last`"),
             Self::NoTokens { .. } => Some("give it some text"),
-            Self::TooLarge { .. } => Some("send fewer prompts or smaller constants at a time"),
+            Self::TooLarge { .. } | Self::Frame { .. } => {
+                Some("send fewer prompts or smaller constants at a time")
+            }
             _ => None,
         }
     }

@@ -40,7 +40,7 @@ pub(super) fn steps(
         .collect();
     let stops = stops(graph, sites.plan, sites.modules);
     let head = stops.iter().find(|s| s.moment.is_head());
-    let chooses = params.temperature > 0.0 || !probabilities.is_empty() || head.is_some_and(|s| s.edits);
+    let chooses = chooses(params, !probabilities.is_empty(), head.is_some_and(|s| s.edits));
 
     if !probabilities.is_empty() {
         out.line(format!("l=torch.zeros(len(t),{steps})"));
@@ -85,6 +85,11 @@ pub(super) fn steps(
     for id in probabilities {
         out.line(format!("v{id}=l"));
     }
+}
+
+/// Whether the program, and not the model, chooses the tokens.
+pub(super) fn chooses(params: &Sampling, probable: bool, logits_are_edited: bool) -> bool {
+    params.temperature > 0.0 || probable || logits_are_edited
 }
 
 /// The program's choice at each step, and its log-probability.

@@ -1,6 +1,7 @@
 //! A checked graph as an nnsight program: Python text, and the values it starts from.
 
 mod batch;
+mod cost;
 mod edit;
 mod error;
 mod generate;
@@ -14,6 +15,7 @@ mod text;
 
 use std::io::{Read, Seek};
 
+pub use cost::Cost;
 pub use error::LowerError;
 
 use super::{ModelKey, Modules, ReplyError};

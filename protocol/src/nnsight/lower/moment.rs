@@ -139,14 +139,4 @@ impl Stop {
     pub fn has_mid(&self) -> bool {
         self.actions.iter().any(|a| matches!(a.site, Site::ResidMid(_)))
     }
-
-    /// How many of this many passes come here.
-    pub fn visits(&self, steps: u32) -> u32 {
-        let in_any = |s: u32| self.during.iter().any(|r| r.contains(&s));
-        if self.during.iter().any(|r| r.start == 0 && r.end >= steps) {
-            steps
-        } else {
-            u32::try_from((0..steps).filter(|s| in_any(*s)).count()).unwrap_or(steps)
-        }
-    }
 }

@@ -365,6 +365,7 @@ pub(super) fn batches(request: &Request<'_>, plan: &Plan<'_>) -> Batches {
     let load = Load {
         steps: plan.steps as usize,
         generates: plan.generate.is_some(),
+        hidden: request.modules.hidden as usize,
         vocab: vocab(request, plan),
         wide: plan.wide(request.checked.graph()),
         whole: plan.whole,

@@ -188,7 +188,7 @@ impl Sites<'_, '_> {
             out.line(format!("x={m}.input"));
             out.line(format!("y={}[:,None].clone()", self.layout.row(-1)));
             empty("x", out);
-            out.line(format!("{m}.input=y"));
+            out.line(format!("{m}.inputs=((y,),{{}})"));
         }
         out.line(format!("o={m}.output"));
         self.read_logits("o", actions, out);
