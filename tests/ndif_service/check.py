@@ -8,11 +8,8 @@ block run in this process. Exits with an error where one differs.
 
 import sys
 import time
-from pathlib import Path
 
-sys.path.append(str(Path(__file__).resolve().parent.parent / "nnsight_service"))
-
-import models  # noqa: E402
+import client
 
 
 def close(a, b):
@@ -23,25 +20,18 @@ def close(a, b):
 
 def main(url, ordinary, trusted, pair):
     import httpx
+    import models
     import nnsight
     import torch
-    from nnsight.modeling import huggingface
-    from nnsight.schema.config import CONFIG
 
     repo_id, _, folder = pair.partition("=")
-    CONFIG.API.HOST = url
-    CONFIG.APP.REMOTE_LOGGING = False
     torch.manual_seed(0)
-    model = models.load(folder, "sdpa")
-    # The repository's name is asked from the hub; this one is not there.
-    model.repo_id = repo_id
-    huggingface._ID_CACHE[repo_id] = repo_id
-    assert model.to_model_key() == models.key_of(repo_id)
+    model = client.named(models.load(folder, client.ATTENTION), repo_id)
     for key, sandboxed in ((ordinary, True), (trusted, False)):
         for inline in (None, 0):
             httpx.post(f"{url}/test/reset").raise_for_status()
             httpx.post(f"{url}/test/settings", json={"inline": inline}).raise_for_status()
-            CONFIG.API.APIKEY = key
+            client.connect(url, key)
             judge(model, sandboxed)
             jobs = httpx.get(f"{url}/test/counts").json()["jobs"]
             assert all(job["trusted"] != sandboxed for job in jobs)
@@ -54,7 +44,7 @@ def main(url, ordinary, trusted, pair):
     refusals(model, url, ordinary)
     deployed = nnsight.ndif.status()
     assert repo_id in deployed and deployed[repo_id]["state"] == "RUNNING", deployed
-    CONFIG.API.APIKEY = trusted
+    client.connect(url, trusted)
     assert nnsight.ndif.whoami() == {"email": "someone@example.org", "tags": ["trusted"]}
     packages = nnsight.ndif.get_remote_env()["packages"]
     assert packages["nnsight"] == nnsight.__version__, packages
@@ -66,7 +56,7 @@ def judge(model, sandboxed):
     import torch
     from nnsight.intervention.backends.remote import RemoteError
 
-    path = "transformer.h" if hasattr(model, "transformer") else "model.layers"
+    path = client.blocks(model)
     prompts = ["3 4 5", "7 8 9 10 11"]
 
     def block(at):

@@ -9,7 +9,7 @@ What the app does of itself, in its own code, once it is brought about:
                 actor, which is another process in a cluster, goes on. `down`: seconds without an API
     socket      dropped after "received", "queued" or "running": the app runs on, the answer to a job
                 with a socket goes to that socket and nowhere else
-    gone        "result": the object store no longer has the result; "all": nor the job's status
+    gone        from the first download on the object store has no result; "all": nor the job's status
     expired     the link that the app signed is older than it holds
     submit      "cluster_down": the app itself answers 503, without `Retry-After`
     error       the job fails with these words, in place of running

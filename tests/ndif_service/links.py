@@ -50,9 +50,17 @@ class Links(Results):
         signed = datetime.datetime.strptime(signed, STAMP).replace(tzinfo=datetime.timezone.utc)
         if now > signed + datetime.timedelta(seconds=int(holds)):
             return refusal("403 Forbidden", "AccessDenied", "Request has expired")
+        if job is not None and "gone" in job["fault"]:
+            await asyncio.to_thread(self.remove, job)
         if job is not None and await self.data_of(job) is not None:
             return None
         return refusal("404 Not Found", "NoSuchKey", "The specified key does not exist.")
+
+    def remove(self, job):
+        """Takes from the store what would be cleared away once it is old."""
+        surroundings.remove_object(self.objects, f"{job['id']}.pt")
+        if job["fault"]["gone"] == "all":
+            surroundings.remove_object(self.objects, f"responses/{job['id']}.json")
 
     async def data_of(self, job):
         from ndif.common.providers.objectstore import ObjectStoreProvider

@@ -161,7 +161,7 @@ async def serve(opts, state, listening):
     }
     front = queue.front = Front(app, ledger, controls, queue.cluster_down)
     protocols = {"http": "h11", "ws": "websockets-sansio", "lifespan": "off"}
-    config = uvicorn.Config(front, date_header=False, log_level="warning", **protocols)
+    config = uvicorn.Config(front, date_header=False, log_level="critical", **protocols)
     server = uvicorn.Server(config)
     # Signals end the process as they do any other.
     serving = asyncio.create_task(server._serve([listening]))
@@ -203,7 +203,8 @@ def main():
     atexit.register(start_runners(opts))
     code = 1
     try:
-        asyncio.run(serve(opts, state, listening))
+        # Its tasks are left where they are: the package's workers do not end when they are cancelled.
+        asyncio.new_event_loop().run_until_complete(serve(opts, state, listening))
         code = 0
     except Exception:
         traceback.print_exc()
