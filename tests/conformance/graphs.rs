@@ -1,16 +1,18 @@
-//! A graph of every kind, for a model of any family.
+//! A graph of every kind, for a model of any family; `generating.rs` has those that generate.
 
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use truenorth_protocol::graph::{
     AlphaUnit, Binary, Builder, Edit, GroupId, NodeId, Op, Sampling, Steps, Unary,
 };
+use crate::generating::STEERED;
 use truenorth_protocol::{DType, Graph, ModelInfo, ReadAt, Site, Tensor, WriteAt};
 
 /// What the graphs are made of.
 pub struct Kit {
-    info: ModelInfo,
-    prompts: Vec<Vec<u32>>,
+    pub info: ModelInfo,
+    /// Of different lengths.
+    pub prompts: Vec<Vec<u32>>,
 }
 
 impl Kit {
@@ -38,18 +40,25 @@ impl Kit {
         all.push(("values between groups".into(), self.between_groups()));
         all.push(("every operation".into(), self.operations()));
         all.push(("texts".into(), self.texts()));
-        all.push(("greedy generation".into(), self.greedy()));
-        all.push(("sampled generation".into(), self.sampled()));
-        all.push(("reads and edits of later steps".into(), self.later_steps()));
+        all.extend(self.generating());
         all
     }
 
-    fn group(&self, b: &mut Builder) -> GroupId {
+    /// A few kinds that between them read every site, steer at every site while generating, and
+    /// generate with and without a say in what is chosen.
+    pub fn smoke(&self) -> Vec<(String, Graph)> {
+        let few = ["every site at last", STEERED, "greedy generation", "tokens alone"];
+        let some: Vec<_> = self.all().into_iter().filter(|(name, _)| few.contains(&name.as_str())).collect();
+        assert_eq!(some.len(), few.len());
+        some
+    }
+
+    pub fn group(&self, b: &mut Builder) -> GroupId {
         b.tokens(self.prompts.clone())
     }
 
     /// A vector of about this length, the same for the same seed.
-    fn vector(&self, b: &mut Builder, site: Site, seed: u64, length: f32) -> NodeId {
+    pub fn vector(&self, b: &mut Builder, site: Site, seed: u64, length: f32) -> NodeId {
         let width = if site == Site::Logits { self.info.vocab } else { self.info.hidden };
         b.constant(Tensor::vector(&noise(width as usize, seed, length)))
     }
@@ -65,7 +74,7 @@ impl Kit {
     }
 
     /// Saves what shows an edit: the logits.
-    fn show(b: &mut Builder, group: GroupId, name: &str) {
+    pub fn show(b: &mut Builder, group: GroupId, name: &str) {
         let logits = b.read(group, Site::Logits, ReadAt::All);
         b.save(name, logits);
     }
@@ -233,85 +242,6 @@ impl Kit {
         let tokens = b.generate(group, Sampling::greedy(6));
         let decoded = b.node(Op::Decode { generate: tokens });
         b.save("text", decoded);
-        b.finish()
-    }
-
-    fn generate(b: &mut Builder, group: GroupId, name: &str, sampling: Sampling) {
-        let tokens = b.generate(group, sampling);
-        b.save(name, tokens);
-        let log_probs = b.node(Op::GeneratedLogProb { generate: tokens });
-        b.save(format!("log-probabilities of {name}"), log_probs);
-        let text = b.node(Op::Decode { generate: tokens });
-        b.save(format!("text of {name}"), text);
-    }
-
-    fn greedy(&self) -> Graph {
-        let site = Site::ResidPost(self.info.layers / 2);
-        let mut b = Builder::new();
-        let d = self.vector(&mut b, site, 5, 6.0);
-        let plain = self.group(&mut b);
-        Self::generate(&mut b, plain, "plain", Sampling::greedy(8));
-        for (at, steps) in [
-            (WriteAt::All, Steps::ALL),
-            (WriteAt::Prompt, Steps::ALL),
-            (WriteAt::Generated, Steps::ALL),
-            (WriteAt::Last, Steps { start: 0, end: Some(1) }),
-            (WriteAt::All, Steps { start: 2, end: Some(4) }),
-        ] {
-            let group = self.group(&mut b);
-            b.add(group, site, at, steps, d, &[1.0]);
-            let name = format!("steered {at} {}..{:?}", steps.start, steps.end);
-            Self::generate(&mut b, group, &name, Sampling::greedy(8));
-        }
-        let ablated = self.group(&mut b);
-        b.write(ablated, site, WriteAt::All, Steps::ALL, Edit::Ablate { direction: d });
-        let stop: Vec<u32> = (0..self.info.vocab).step_by(5).collect();
-        Self::generate(&mut b, ablated, "stopped", Sampling { stop, ..Sampling::greedy(8) });
-        b.finish()
-    }
-
-    fn sampled(&self) -> Graph {
-        let site = Site::AttnOut(0);
-        let mut b = Builder::new();
-        let d = self.vector(&mut b, site, 6, 4.0);
-        let base = Sampling { temperature: 0.9, seed: 7, ..Sampling::greedy(8) };
-        let stop: Vec<u32> = (0..self.info.vocab).step_by(7).collect();
-        let kinds = [
-            ("whole", base.clone()),
-            ("nucleus", Sampling { top_p: 0.8, ..base.clone() }),
-            ("hot", Sampling { temperature: 1.7, seed: 8, ..base.clone() }),
-            ("stopped", Sampling { stop, ..base }),
-        ];
-        for (name, sampling) in kinds {
-            let group = self.group(&mut b);
-            b.add(group, site, WriteAt::All, Steps::ALL, d, &[1.0]);
-            Self::generate(&mut b, group, name, sampling);
-        }
-        b.finish()
-    }
-
-    fn later_steps(&self) -> Graph {
-        let site = Site::ResidPost(self.info.layers / 2);
-        let mut b = Builder::new();
-        let group = self.group(&mut b);
-        let first = b.read_step(group, site, ReadAt::Last, 1);
-        b.save("step 1", first);
-        b.write(
-            group,
-            site,
-            WriteAt::Generated,
-            Steps { start: 2, end: Some(3) },
-            Edit::Set { value: first },
-        );
-        let second = b.read_step(group, site, ReadAt::Last, 2);
-        b.save("step 2", second);
-        let logits = b.read_step(group, Site::Logits, ReadAt::Last, 3);
-        b.save("logits of step 3", logits);
-        let tokens = b.generate(group, Sampling::greedy(5));
-        b.save("tokens", tokens);
-        let next = self.group(&mut b);
-        b.add(next, site, WriteAt::Last, Steps::ALL, second, &[1.0]);
-        Self::show(&mut b, next, "steered by a step");
         b.finish()
     }
 }

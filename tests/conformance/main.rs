@@ -1,5 +1,6 @@
-//! The same graphs on the engine, on our server, and on a service around the real nnsight package;
-//! that service under every fault of the list; and what our client moves beside nnsight's own.
+//! The same graphs on the engine, on our server, on a service around the real nnsight package, and on
+//! the released NDIF service with its sandbox; both services under every fault of their lists; and what
+//! our client moves beside nnsight's own.
 //! `.ci/conformance` prepares what they need and runs them.
 #![allow(
     clippy::unwrap_used,
@@ -9,8 +10,10 @@
     reason = "a test fails by panicking"
 )]
 
+mod attention;
 mod compare;
 mod faults;
+mod generating;
 mod graphs;
 mod measure;
 mod random;
@@ -19,4 +22,6 @@ mod same;
 mod service;
 #[path = "../support/mod.rs"]
 mod support;
+mod table;
 mod verbs;
+mod wire;

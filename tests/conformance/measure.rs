@@ -18,17 +18,17 @@ use crate::compare::relative;
 use crate::runners::{hosted, options};
 use crate::service::{KEY, Service, script, work};
 
-const NAME: &str = "tn/smollm2";
-const LAYER: u32 = 20;
+pub const NAME: &str = "tn/smollm2";
+pub const LAYER: u32 = 20;
 /// Our part of the measurement runs in a process of its own, so that its memory is its own.
 const CHILD: &str = "TRUENORTH_MEASURED";
 
-fn model() -> PathBuf {
+pub fn model() -> PathBuf {
     let set = std::env::var_os("TRUENORTH_NNSIGHT_MODEL");
     PathBuf::from(set.expect("TRUENORTH_NNSIGHT_MODEL names the file of smollm2-135m"))
 }
 
-fn texts(name: &str) -> Vec<String> {
+pub fn texts(name: &str) -> Vec<String> {
     let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/human-values").join(name);
     let lines = std::fs::read_to_string(file).unwrap();
     let text = |l: &str| serde_json::from_str::<Json>(l).unwrap()["text"].as_str().unwrap().to_owned();
@@ -44,7 +44,7 @@ fn pieces() -> Json {
     json!({ "prompts": prompts, "probes": probes, "sequences": sequences })
 }
 
-fn strings(json: &Json) -> Vec<String> {
+pub fn strings(json: &Json) -> Vec<String> {
     serde_json::from_value(json.clone()).unwrap()
 }
 

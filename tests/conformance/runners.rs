@@ -20,9 +20,14 @@ pub fn engine(path: &Path, name: &str) -> Arc<Engine> {
     Arc::new(Engine::open(path, &options).unwrap_or_else(|e| panic!("{}: {e}", path.display())))
 }
 
-/// How the package-backed service is spoken to.
+/// How the package-backed services are spoken to.
 pub fn options(service: &Service) -> ServiceOptions {
-    ServiceOptions { key: Some(ApiKey::new(KEY).unwrap()), ..ServiceOptions::new(&service.url) }
+    options_with(service, KEY)
+}
+
+/// The same, with a key.
+pub fn options_with(service: &Service, key: &str) -> ServiceOptions {
+    ServiceOptions { key: Some(ApiKey::new(key).unwrap()), ..ServiceOptions::new(&service.url) }
 }
 
 /// What this side knows of a hosted model; its weights are not read.

@@ -1,31 +1,23 @@
 //! The same numbers wherever a graph runs.
 
-use std::ops::ControlFlow;
+use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use proptest::test_runner::{Config, TestCaseError, TestRng, TestRunner};
 use truenorth::client::Client;
-use truenorth::run::{Runner, Unwatched};
-use truenorth_protocol::graph::{Builder, CheckLimits, Sampling, Steps};
-use truenorth_protocol::{Answer, Checked, DType, ReadAt, Site, Tensor, WriteAt};
+use truenorth::engine::Engine;
+use truenorth::run::{Runner as _, Unwatched};
+use truenorth_protocol::graph::Builder;
+use truenorth_protocol::{DType, ReadAt, Site};
 
 use crate::compare::{self, SAME};
 use crate::graphs::Kit;
 use crate::random::plans;
-use crate::runners::{Ours, causes, engine, families, hosted, options};
-use crate::service::Service;
+use crate::runners::{Ours, causes, engine, families, hosted, options, options_with};
+use crate::service::{KEY, NEWEST, Service, TRUSTED, VERSIONS};
 use crate::support::Reference;
-
-/// Runs several graphs at once.
-fn all_of(runner: &dyn Runner, graphs: &[Checked]) -> Vec<Answer> {
-    let mut answers = vec![None; graphs.len()];
-    let mut keep = |i: usize, answer| {
-        assert!(answers[i].replace(answer).is_none(), "two answers to graph {i}");
-        ControlFlow::Continue(())
-    };
-    runner.run_each(graphs, &Unwatched, &mut keep).unwrap_or_else(|e| panic!("{}", causes(&e)));
-    answers.into_iter().map(|a| a.expect("an answer each")).collect()
-}
+use crate::table::{Family, Table, against_transformers};
 
 #[test]
 #[ignore = "needs the nnsight package; .ci/conformance runs it"]
@@ -33,140 +25,190 @@ fn every_kind_of_graph_on_every_family() {
     let families = families();
     let state = tempfile::tempdir().unwrap();
     let service = Service::start(&families, state.path());
-    let mut wrong = vec![];
+    let mut table = Table::default();
     for (name, path) in &families {
-        let begun = Instant::now();
-        let r = Reference::of(path);
-        let engine = engine(path, name);
-        let ours = Ours::start(engine.clone());
+        let family = Family::new(name, path, Kit::all);
+        let ours = Ours::start(family.engine.clone());
         let ndif = Client::ndif(options(&service), hosted(path, name, DType::F32)).unwrap();
-        let kit = Kit::new(engine.info(), r.tokens("prompts"));
-        let (names, graphs): (Vec<String>, Vec<_>) = kit.all().into_iter().unzip();
-        let checked: Vec<Checked> =
-            graphs.into_iter().map(|g| g.check(engine.info(), &CheckLimits::default()).unwrap()).collect();
-        let wanted = all_of(engine.as_ref(), &checked);
-        let mut worst = 0.0_f32;
-        for (place, runner) in [("our server", &ours.client), ("nnsight", &ndif)] {
-            // One at a time: what fails is named, and the rest still runs.
-            for ((graph, want), checked) in names.iter().zip(&wanted).zip(&checked) {
-                let got = runner.run(checked, &Unwatched).map_err(|e| causes(&e));
-                match got.and_then(|got| compare::difference(&got, want)) {
-                    Ok(far) => worst = worst.max(far),
-                    Err(why) => wrong.push(format!("{name}, {graph}, {place}: {why}")),
-                }
-            }
-            if let Err(why) = against_transformers(runner, &r) {
-                wrong.push(format!("{name}, transformers, {place}: {why}"));
-            }
-        }
-        if let Err(why) = against_transformers(engine.as_ref(), &r) {
-            wrong.push(format!("{name}, transformers, engine: {why}"));
-        }
-        println!("{name}: {} graphs, worst {worst:.1e}, {:.1?}", names.len(), begun.elapsed());
+        table.fill("our server", &family, &ours.client);
+        table.fill("nnsight in process", &family, &ndif);
+        let r = Reference::of(path);
+        against_transformers(family.engine.as_ref(), &r).unwrap_or_else(|e| panic!("{name}, engine: {e}"));
     }
-    let short = |w: &String| w.chars().take(600).collect::<String>();
-    let text: Vec<String> = wrong.iter().map(short).collect();
-    assert!(wrong.is_empty(), "{} differ:\n{}", wrong.len(), text.join("\n"));
+    table.finish();
 }
 
-/// The committed references: every site at every token, greedy tokens, and both steered.
-fn against_transformers(runner: &dyn Runner, r: &Reference) -> Result<(), String> {
-    let prompts = r.tokens("prompts");
-    let rows: usize = prompts.iter().map(Vec::len).sum();
-    let site: Site = r.json["steering"]["site"].as_str().unwrap().parse().unwrap();
-    let alpha = r.json["steering"]["alpha"].as_f64().unwrap();
-    let mut b = Builder::new();
-    let plain = b.tokens(prompts.clone());
-    for site in Site::all(runner.info().layers) {
-        let read = b.read(plain, site, ReadAt::All);
-        b.save(site.to_string(), read);
-    }
-    let steered = b.tokens(prompts);
-    let d = b.constant(Tensor::vector(&r.tensor("direction")));
-    b.add(steered, site, WriteAt::All, Steps::ALL, d, &[alpha]);
-    let logits = b.read(steered, Site::Logits, ReadAt::All);
-    b.save("steered_logits", logits);
-    for (name, group) in [("greedy", plain), ("steered_greedy", steered)] {
-        let tokens = b.generate(group, Sampling::greedy(32));
-        b.save(name, tokens);
-    }
-    let answer = runner.ask(b.finish(), &Unwatched).map_err(|e| causes(&e))?;
-    for (name, value) in &answer.values {
-        let tensor = value.tensor().unwrap();
-        if tensor.dtype() == DType::I64 {
-            let want: Vec<i64> = r.tokens(name).concat().into_iter().map(i64::from).collect();
-            if tensor.to_i64().unwrap() != want {
-                return Err(format!("{name}: other tokens"));
-            }
-            continue;
-        }
-        let (got, want) = (tensor.to_f32().unwrap(), r.tensor(name));
-        let (all, row) = (compare::relative(&got, &want), crate::support::relative_rows(&got, &want, rows));
-        if all >= SAME || row >= 2.0 * SAME {
-            return Err(format!("{name}: off by {all:e}, worst row {row:e}"));
+/// What the released service runs in full in CI: the two that differ most.
+const IN_FULL: [&str; 2] = ["tn/llama", "tn/gemma3"];
+/// Graphs of the whole table are asked for by hand.
+const ALL: &str = "TRUENORTH_NDIF_ALL";
+
+/// Fills the table of one version of the released service; `keys` by the name of what they get.
+fn released(version: &str, table: &mut Table, families: &[Family], keys: &[(&str, &str)]) {
+    let state = tempfile::tempdir().unwrap();
+    let models: Vec<_> = families.iter().map(|f| (f.name.clone(), f.path.clone())).collect();
+    let service = Service::released(version, &models, state.path(), &[]);
+    for family in families {
+        for (place, key) in keys {
+            let hosted = hosted(&family.path, &family.name, DType::F32);
+            let ndif = Client::ndif(options_with(&service, key), hosted).unwrap();
+            table.fill(&format!("{version} {place}"), family, &ndif);
         }
     }
-    Ok(())
+    let counts = service.get("/test/counts");
+    assert_eq!(counts["ran_most"], 1, "no work ran twice");
+    assert_eq!(counts["keys_seen"], 0, "the key went to where results are kept");
+}
+
+const SANDBOX: (&str, &str) = ("sandbox", KEY);
+const BESIDE: (&str, &str) = ("trusted", TRUSTED);
+
+#[test]
+#[ignore = "needs the released service; .ci/conformance runs it"]
+fn released_two_families_in_full() {
+    let mut table = Table::default();
+    let two = families().into_iter().filter(|(n, _)| IN_FULL.contains(&n.as_str()));
+    let two: Vec<_> = two.map(|(name, path)| Family::new(&name, &path, Kit::all)).collect();
+    assert_eq!(two.len(), IN_FULL.len());
+    released(NEWEST, &mut table, &two, &[SANDBOX, BESIDE]);
+    table.finish();
+}
+
+#[test]
+#[ignore = "needs the released service; .ci/conformance runs it"]
+fn released_every_family_as_a_smoke_test() {
+    let mut table = Table::default();
+    let all = families().into_iter().filter(|(n, _)| !IN_FULL.contains(&n.as_str()));
+    let all: Vec<_> = all.map(|(name, path)| Family::new(&name, &path, Kit::smoke)).collect();
+    released(NEWEST, &mut table, &all, &[SANDBOX]);
+    for version in VERSIONS.iter().filter(|v| **v != NEWEST) {
+        let (name, path) = families().into_iter().find(|(n, _)| n == IN_FULL[0]).unwrap();
+        let family = Family::new(&name, &path, Kit::smoke);
+        released(version, &mut table, &[family], &[SANDBOX, BESIDE]);
+    }
+    table.finish();
+}
+
+#[test]
+#[ignore = "by hand, with TRUENORTH_NDIF_ALL=1: every kind, family, version and key"]
+fn released_whole_table() {
+    let Ok(wanted) = std::env::var(ALL) else { return };
+    let mut table = Table::default();
+    let all = families().into_iter();
+    let all: Vec<_> = all.map(|(name, path)| Family::new(&name, &path, Kit::all)).collect();
+    // A version alone, where it is named in place of 1.
+    for version in VERSIONS.iter().filter(|v| wanted == "1" || wanted == **v) {
+        released(version, &mut table, &all, &[SANDBOX, BESIDE]);
+    }
+    table.finish();
 }
 
 /// Families that differ most from each other.
 const RANDOM: [&str; 7] = ["llama", "gpt2", "gpt_neox", "gemma3", "olmo3", "qwen2-sliding", "gemma2"];
-const CASES: usize = 84;
-/// What all cases together may take; those not begun by then are left out.
-const TIME: Duration = Duration::from_secs(400);
+/// Of the released service a few are up at a time, so fewer in CI.
+const RELEASED: [&str; 2] = ["llama", "gemma3"];
+
+/// Random graphs on an engine and elsewhere.
+struct Randoms<'a> {
+    cases: usize,
+    /// What all cases together may take; those not begun by then are left out.
+    time: Duration,
+    /// So many of each kind there have to be.
+    each: usize,
+    places: Vec<(Arc<Engine>, Vec<(&'static str, &'a Client)>)>,
+}
+
+impl Randoms<'_> {
+    fn run(&self) {
+        let begun = Instant::now();
+        let done = std::cell::Cell::new((0, 0.0_f32));
+        let kinds = std::cell::RefCell::new(std::collections::BTreeMap::<String, usize>::new());
+        let cases = self.cases as u32;
+        let config = Config { cases, max_shrink_iters: 40, failure_persistence: None, ..Config::default() };
+        let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(Default::default()));
+        let outcome = runner.run(&plans(), |plan| {
+            if begun.elapsed() > self.time {
+                return Ok(());
+            }
+            let (count, worst) = done.get();
+            let (engine, elsewhere) = &self.places[count % self.places.len()];
+            let random = plan.graph(engine.info());
+            let want = engine.run(&random.checked, &Unwatched).unwrap();
+            let mut far = worst;
+            for (place, client) in elsewhere {
+                let fail =
+                    |why: String| TestCaseError::fail(format!("{} on {place}: {why}", engine.info().name));
+                let got = client.run(&random.checked, &Unwatched).map_err(|e| fail(causes(&e)))?;
+                far = far.max(random.difference(&got, &want).map_err(fail)?);
+            }
+            done.set((count + 1, far));
+            for op in &random.checked.graph().nodes {
+                let label = op.label();
+                let word = label.split_whitespace().next().unwrap_or_default();
+                *kinds.borrow_mut().entry(word.to_owned()).or_default() += 1;
+            }
+            Ok(())
+        });
+        outcome.unwrap_or_else(|e| panic!("{e}"));
+        let (count, worst) = done.get();
+        let kinds = kinds.into_inner();
+        println!("{count} random graphs, worst {worst:.1e}, {:.1?}: {kinds:?}", begun.elapsed());
+        assert!(count >= 24, "only {count} cases in {:?}", self.time);
+        for kind in ["read", "add", "ablate", "set", "scale", "clamp", "generate", "dot", "unit", "log", "cast"] {
+            assert!(kinds.get(kind).is_some_and(|n| *n >= self.each), "too few of `{kind}`: {kinds:?}");
+        }
+    }
+}
+
+/// Some of the families, by name.
+fn some(names: &[&str]) -> Vec<(String, PathBuf)> {
+    let all = families().into_iter();
+    let some: Vec<_> = all.filter(|(n, _)| names.iter().any(|r| *n == format!("tn/{r}"))).collect();
+    assert_eq!(some.len(), names.len());
+    some
+}
 
 #[test]
 #[ignore = "needs the nnsight package; .ci/conformance runs it"]
 fn random_graphs_give_the_same_numbers_everywhere() {
-    let families: Vec<_> =
-        families().into_iter().filter(|(n, _)| RANDOM.iter().any(|r| *n == format!("tn/{r}"))).collect();
-    assert_eq!(families.len(), RANDOM.len());
+    let families = some(&RANDOM);
     let state = tempfile::tempdir().unwrap();
     let service = Service::start(&families, state.path());
-    let places: Vec<_> = families
-        .iter()
-        .map(|(name, path)| {
-            let engine = engine(path, name);
-            let ours = Ours::start(engine.clone());
-            (engine, ours, Client::ndif(options(&service), hosted(path, name, DType::F32)).unwrap())
-        })
-        .collect();
-    let begun = Instant::now();
-    let done = std::cell::Cell::new((0, 0.0_f32));
-    let kinds = std::cell::RefCell::new(std::collections::BTreeMap::<String, usize>::new());
-    let config =
-        Config { cases: CASES as u32, max_shrink_iters: 40, failure_persistence: None, ..Config::default() };
-    let mut runner = TestRunner::new_with_rng(config, TestRng::deterministic_rng(Default::default()));
-    let outcome = runner.run(&plans(), |plan| {
-        if begun.elapsed() > TIME {
-            return Ok(());
-        }
-        let (count, worst) = done.get();
-        let (engine, ours, ndif) = &places[count % places.len()];
-        let random = plan.graph(engine.info());
-        let want = engine.run(&random.checked, &Unwatched).unwrap();
-        let mut far = worst;
-        for (place, client) in [("our server", &ours.client), ("nnsight", ndif)] {
-            let fail = |why: String| TestCaseError::fail(format!("{} on {place}: {why}", engine.info().name));
-            let got = client.run(&random.checked, &Unwatched).map_err(|e| fail(causes(&e)))?;
-            far = far.max(random.difference(&got, &want).map_err(fail)?);
-        }
-        done.set((count + 1, far));
-        for op in &random.checked.graph().nodes {
-            let label = op.label();
-            let word = label.split_whitespace().next().unwrap_or_default();
-            *kinds.borrow_mut().entry(word.to_owned()).or_default() += 1;
-        }
-        Ok(())
+    let made = families.iter().map(|(name, path)| {
+        let engine = engine(path, name);
+        let ours = Ours::start(engine.clone());
+        (engine, ours, Client::ndif(options(&service), hosted(path, name, DType::F32)).unwrap())
     });
-    outcome.unwrap_or_else(|e| panic!("{e}"));
-    let (count, worst) = done.get();
-    let kinds = kinds.into_inner();
-    println!("{count} random graphs, worst {worst:.1e}, {:.1?}: {kinds:?}", begun.elapsed());
-    assert!(count >= 24, "only {count} cases in {TIME:?}");
-    for kind in ["read", "add", "ablate", "set", "scale", "clamp", "generate", "dot", "unit", "log", "cast"] {
-        assert!(kinds.get(kind).is_some_and(|n| *n >= 5), "too few of `{kind}`: {kinds:?}");
-    }
+    let made: Vec<_> = made.collect();
+    let place = |(engine, ours, ndif): &'_ (Arc<Engine>, Ours, Client)| {
+        (engine.clone(), vec![("our server", &ours.client), ("nnsight", ndif)])
+    };
+    let places = made.iter().map(place).collect();
+    Randoms { cases: 84, time: Duration::from_secs(400), each: 5, places }.run();
+}
+
+#[test]
+#[ignore = "needs the released service; .ci/conformance runs it"]
+fn released_random_graphs_give_the_same_numbers() {
+    let all = std::env::var_os(ALL).is_some();
+    let families = some(if all { &RANDOM } else { &RELEASED });
+    let state = tempfile::tempdir().unwrap();
+    let most = families.len().to_string();
+    let service = Service::released(NEWEST, &families, state.path(), &["--most", &most]);
+    let made = families.iter().map(|(name, path)| {
+        let client = |key| Client::ndif(options_with(&service, key), hosted(path, name, DType::F32)).unwrap();
+        (engine(path, name), client(KEY), client(TRUSTED))
+    });
+    let made: Vec<_> = made.collect();
+    // Beside the model only by hand: it is the same program.
+    let place = |(engine, sandbox, beside): &'_ (Arc<Engine>, Client, Client)| {
+        let mut at = vec![("the sandbox", sandbox)];
+        at.extend(all.then_some(("the actor", beside)));
+        (engine.clone(), at)
+    };
+    let places = made.iter().map(place).collect();
+    let (cases, time, each) = if all { (400, 3600, 20) } else { (36, 120, 3) };
+    Randoms { cases, time: Duration::from_secs(time), each, places }.run();
 }
 
 #[test]
