@@ -7,7 +7,7 @@ use std::time::Duration;
 use truenorth_protocol::nnsight::{ModelKey, Modules};
 use truenorth_protocol::{DType, ModelInfo, limits};
 
-use super::{ApiKey, Backoff};
+use super::{ApiKey, Backoff, address, links};
 use crate::jobs::Journal;
 use crate::run::Vocabulary;
 
@@ -53,6 +53,17 @@ impl ServiceOptions {
             temp: None,
             patience: Patience::default(),
         }
+    }
+}
+
+impl ServiceOptions {
+    /// What a user should know before the key is sent: that others on the way can read it.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        self.key.as_ref()?;
+        let proxy = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
+        let proxy = proxy.iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
+        links::overheard(&address::parse(&self.url).ok()?, proxy.as_deref())
     }
 }
 
