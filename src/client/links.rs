@@ -42,16 +42,18 @@ fn private(ip: IpAddr) -> bool {
 
 /// Who else may read the key on its way to a service, if anybody may: http is open to the network, and so
 /// is a proxy for it.
-pub(super) fn overheard(base: &Url, proxy: Option<&str>) -> Option<String> {
+pub(super) fn overheard(base: &Url, proxied: bool) -> Option<String> {
     if base.scheme() != "http" || is_loopback(base) {
         return None;
     }
     let to = host(base);
-    Some(match proxy {
-        Some(_) => format!(
+    Some(match proxied {
+        true => format!(
             "the API key goes to {to} over plain http and through the proxy of http_proxy, which can read it; use https"
         ),
-        None => format!("the API key goes to {to} over plain http, where the network can read it; use https"),
+        false => {
+            format!("the API key goes to {to} over plain http, where the network can read it; use https")
+        }
     })
 }
 
@@ -90,10 +92,10 @@ mod tests {
 
     #[test]
     fn a_key_in_plain_words_is_warned_of() {
-        assert!(overheard(&url("http://ndif.example"), None).unwrap().contains("plain http"));
-        assert!(overheard(&url("http://ndif.example"), Some("p")).unwrap().contains("http_proxy"));
+        assert!(overheard(&url("http://ndif.example"), false).unwrap().contains("plain http"));
+        assert!(overheard(&url("http://ndif.example"), true).unwrap().contains("http_proxy"));
         for quiet in ["https://ndif.example", "http://127.0.0.1:7997", "http://localhost"] {
-            assert_eq!(overheard(&url(quiet), Some("p")), None, "{quiet}");
+            assert_eq!(overheard(&url(quiet), true), None, "{quiet}");
         }
     }
 }

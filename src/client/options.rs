@@ -57,13 +57,12 @@ impl ServiceOptions {
 }
 
 impl ServiceOptions {
-    /// What a user should know before the key is sent: that others on the way can read it.
+    /// What a user should know before the key is sent: that others on the way can read it. `proxied` says
+    /// whether plain http goes through a proxy.
     #[must_use]
-    pub fn warning(&self) -> Option<String> {
+    pub fn warning(&self, proxied: bool) -> Option<String> {
         self.key.as_ref()?;
-        let proxy = ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"];
-        let proxy = proxy.iter().find_map(|name| std::env::var(name).ok().filter(|v| !v.is_empty()));
-        links::overheard(&address::parse(&self.url).ok()?, proxy.as_deref())
+        links::overheard(&address::parse(&self.url).ok()?, proxied)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Requests and jobs that are small to send and large to take.
 
 use serde_json::json;
+use truenorth::run::Runner;
 use truenorth_protocol::graph::Sampling;
 use truenorth_protocol::{Builder, Graph, ReadAt, Site, frame};
 use uuid::Uuid;
@@ -126,8 +127,7 @@ fn left_behind(spool: &std::path::Path, graph: &Graph, attempts: usize) -> Strin
     std::fs::create_dir_all(&folder).unwrap();
     let bytes = graph.to_bytes().unwrap();
     std::fs::write(folder.join("payload"), &bytes).unwrap();
-    let path = &Held::new().engine;
-    let path = truenorth::run::Runner::info(path).path.clone();
+    let path = Held::new().info().path.clone();
     let record = json!({
         "version": 1, "id": id, "client": "at-127.0.0.1", "idempotency_key": null,
         "asked": truenorth::data::sha256_hex(&bytes), "model": ["tiny", "r1", path], "payload": "graph",

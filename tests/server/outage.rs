@@ -101,15 +101,13 @@ async fn a_job_in_whose_runs_the_server_died_twice_is_answered_and_others_are_se
     let t = b.generate(g, Sampling::greedy(30));
     b.save("t", t);
     let long = send(&client, &model, &b.finish(), "long").await.unwrap();
-    let running = async |client: &Client| {
-        while client.json(&format!("/response/{long}")).await["status"] != "RUNNING" {
-            tokio::time::sleep(Duration::from_millis(2)).await;
-        }
-    };
-    running(&client).await;
+    let spool = std::fs::read_dir(dir.path().join("spool")).unwrap().next().unwrap().unwrap().path();
+    let attempts = spool.join(&long).join("attempts");
+    let begun = |runs: u64| std::fs::metadata(&attempts).is_ok_and(|m| m.len() == runs);
+    eventually(|| begun(1)).await;
     drop(process);
-    let (process, url) = served(command(dir.path(), &["--quiet"]));
-    running(&Client::new(&url, None)).await;
+    let (process, _) = served(command(dir.path(), &["--quiet"]));
+    eventually(|| begun(2)).await;
     drop(process);
     let (_process, url) = served(command(dir.path(), &["--quiet"]));
     let client = Client::new(&url, None);

@@ -5,6 +5,7 @@
 //! head at once is served, whatever else comes from the same address. HTTP/2 is not spoken: its pings
 //! keep a connection alive for nothing.
 
+mod defer;
 mod descriptors;
 mod stream;
 mod table;
@@ -65,6 +66,7 @@ pub(super) async fn serve(
     mut closing: watch::Receiver<bool>,
     notice: Arc<dyn Fn(&str) + Send + Sync>,
 ) {
+    defer::until_heard(&listener);
     let most = descriptors::connections(limits.connections, &*notice);
     let table = Table::new(most, limits.connections_per_address);
     let served = Arc::new(Served { app, limits, tls, closing: closing.clone() });

@@ -148,7 +148,7 @@ fn nobody_else_reads_the_cache() {
     };
     let store = Store::open(dir.path()).unwrap();
     store.put_many(&batch(0..5, 8)).unwrap();
-    assert!(modes().len() > 1 && modes().iter().all(|m| *m == 0o600), "{:o?}", modes());
+    assert!(modes().len() > 1 && modes().iter().all(|m| *m == 0o600), "{:?}", modes());
     drop(store);
     // One of an earlier version is made so.
     let file = dir.path().join(FILE_NAME);
