@@ -45,7 +45,7 @@ impl Server {
         }
         let tls = options.tls.as_ref().map(|(cert, key)| Tls::load(cert, key)).transpose()?;
         let failed = |source| ServerError::Listen { listen, source };
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let listener = connect::listen(listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let opened = options.clone();
         let shared = tokio::task::spawn_blocking(move || Shared::open(runner, &opened))

@@ -2,8 +2,8 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::task::JoinSet;
 use truenorth_protocol::graph::CheckLimits;
@@ -21,6 +21,8 @@ use crate::run::RunError;
 
 /// The most runs that are begun and not ended; one has the model, the others wait for it or for a disk.
 const RUNS: usize = 8;
+/// Answers of one run that are written down at a time.
+const WRITERS: usize = 4;
 
 /// How a run went.
 enum Outcome {
@@ -113,9 +115,27 @@ fn turn(shared: &Shared, run: &Run) {
     run.turn.leave();
     shared.board.work.notify_one();
     drop(loaded);
-    for (job, outcome) in ends {
-        end(shared, job, outcome);
+    write_down(shared, ends);
+}
+
+/// Keeps how jobs ended. Several at a time, as each waits for the disk and not for the processor.
+fn write_down(shared: &Shared, ends: Vec<(&Taken, Result<Answer, String>)>) {
+    let writers = ends.len().min(WRITERS);
+    let ends = Mutex::new(ends.into_iter());
+    let next = || ends.lock().unwrap_or_else(PoisonError::into_inner).next();
+    let work = || {
+        while let Some((job, outcome)) = next() {
+            end(shared, job, outcome);
+        }
+    };
+    if writers < 2 {
+        return work();
     }
+    std::thread::scope(|scope| {
+        for _ in 0..writers {
+            scope.spawn(work);
+        }
+    });
 }
 
 fn put_back(shared: &Shared, job: &Taken) {

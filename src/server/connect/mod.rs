@@ -11,6 +11,7 @@ mod stream;
 mod table;
 mod tls;
 
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -25,7 +26,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::time::sleep;
 use tower_service::Service as _;
@@ -40,6 +41,9 @@ pub(super) use tls::Tls;
 
 /// Bytes of the head of a request.
 const HEAD_BYTES: usize = 64 << 10;
+/// Connections that the system may have ready to be accepted: one that finds no room there tries again a
+/// second later.
+const BACKLOG: u32 = 4096;
 /// How long accepting rests after it failed.
 const REST: Duration = Duration::from_millis(20);
 /// How often an operator is told the same.
@@ -55,6 +59,19 @@ struct Served {
     limits: Limits,
     tls: Option<Tls>,
     closing: watch::Receiver<bool>,
+}
+
+/// Takes an address.
+///
+/// # Errors
+/// When it can't be had.
+pub(super) fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() }?;
+    // A server that is started again finds its port free; elsewhere that would let two share it.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 /// Accepts connections until `closing`, then waits for those that are open to end.
