@@ -37,7 +37,6 @@ pub(super) fn end(shared: &Shared, job: &Taken, outcome: Result<Answer, String>)
             Err(Unkept::Failed(why)) => Err(why),
             Err(Unkept::Left) if job.cancelled.load(Ordering::SeqCst) => return,
             Err(Unkept::Left) => {
-                shared.spool.unattempt(id);
                 return shared.board.put_back(id);
             }
         },
@@ -50,7 +49,7 @@ pub(super) fn end(shared: &Shared, job: &Taken, outcome: Result<Answer, String>)
     };
     match patiently(shared, job, || shared.spool.finish(&record)) {
         Ok(()) => {}
-        Err(Unkept::Left) => return shared.spool.unattempt(id),
+        Err(Unkept::Left) => return,
         Err(Unkept::Failed(why)) => {
             (shared.notice)(&format!("job {id}: its end can't be written to the spool: {why}"));
         }
@@ -75,6 +74,8 @@ fn keep(shared: &Shared, job: &Taken, answer: Answer) -> Result<AnswerFile, Unke
     if job.record.compress {
         bytes = frame::compress(&bytes).map_err(|e| failed(told(&e, None)))?;
     }
+    // What is left to do ends no server.
+    shared.spool.cleared(job.record.id);
     patiently(shared, job, || shared.spool.keep_answer(job.record.id, &bytes))?;
     Ok(AnswerFile { bytes: bytes.len() as u64, sha256: sha256_hex(&bytes) })
 }

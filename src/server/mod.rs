@@ -32,7 +32,7 @@
 //!   one of them runs (`turns`). Jobs of one client that ask the same of different prompts run as one and
 //!   are cut apart again (`batch`); those of different clients share nothing.
 //! - The model runs on threads that may block, one at a time, never on those that serve (`worker`); a panic
-//!   there fails that job. A job in whose runs the server ended twice is set aside.
+//!   there fails that job. A job whose own runs ended the server twice is set aside.
 //! - An answer is what was written, by its SHA-256, or it is not sent (`vouch`).
 //! - With keys, a job is its client's alone. Without, its id, which can't be guessed, is all it takes.
 //! - How a payload is read and an answer is written is behind one trait (`payload`), where those of

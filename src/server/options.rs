@@ -102,8 +102,8 @@ pub struct Limits {
     pub job_tokens: u64,
     /// How long one job may have the model.
     pub job_time: Duration,
-    /// How often a job is run again after the server ended in the middle of it.
-    pub attempts: u64,
+    /// How many runs of a job alone may end with the server, before it is set aside.
+    pub attempts: usize,
     /// How long a run has the model before it lets others have it.
     pub slice: Duration,
     /// The longest that the head of a first request, or the handshake before it, may take.

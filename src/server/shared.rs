@@ -92,11 +92,11 @@ impl Shared {
     /// A job of the spool. One that this model can't run any more, or that the server ended in the middle
     /// of too often, ends here, and says why.
     fn restored(&self, found: Found) -> NewJob {
-        let Found { mut record, attempts, bytes } = found;
+        let Found { mut record, alone, suspect, bytes } = found;
         let ended = Weight { disk: bytes, ..Weight::default() };
         if record.state == Kept::Pending {
-            let checked = if attempts >= self.limits.attempts {
-                Err(self.set_aside(&record, attempts))
+            let checked = if alone >= self.limits.attempts {
+                Err(self.set_aside(&record, alone))
             } else if record.model == self.model() {
                 self.load(&record)
             } else {
@@ -108,7 +108,7 @@ impl Shared {
             };
             let made = checked.and_then(|(checked, bytes)| {
                 let new = NewJob::new(record.clone(), &checked, bytes, None);
-                self.fits(&new).map(|()| NewJob { suspect: attempts > 0, ..new })
+                self.fits(&new).map(|()| NewJob { suspect, ..new })
             });
             match made {
                 Ok(new) => return new,
@@ -123,7 +123,7 @@ impl Shared {
     }
 
     /// What the owner of a job is told that ends the server whenever it runs; the operator is told too.
-    fn set_aside(&self, record: &Record, attempts: u64) -> String {
+    fn set_aside(&self, record: &Record, attempts: usize) -> String {
         (self.notice)(&format!(
             "job {} of {} is set aside: the server ended {attempts} times while it ran",
             record.id, record.client

@@ -89,9 +89,7 @@ fn turn(shared: &Shared, run: &Run) {
     run.turn.wait();
     let mut loaded: Vec<(&Taken, Checked)> = Vec::with_capacity(run.jobs.len());
     for job in &run.jobs {
-        if let Err(e) = shared.spool.attempt(job.record.id) {
-            (shared.notice)(&format!("job {}: its attempt can't be noted: {e}", job.record.id));
-        }
+        attempt(shared, job, run.jobs.len() == 1);
         match shared.load(&job.record) {
             Ok((checked, _)) => loaded.push((job, checked)),
             Err(why) => end(shared, job, Err(why)),
@@ -102,6 +100,9 @@ fn turn(shared: &Shared, run: &Run) {
         for (job, checked) in &loaded {
             if job.cancelled.load(Ordering::SeqCst) {
                 continue;
+            }
+            if run.jobs.len() > 1 {
+                attempt(shared, job, true);
             }
             match guarded(shared, run, checked, vec![job]) {
                 Outcome::Answer(answer) => ends.push((job, Ok(answer))),
@@ -138,8 +139,15 @@ fn write_down(shared: &Shared, ends: Vec<(&Taken, Result<Answer, String>)>) {
     });
 }
 
+/// Notes that a run of a job begins, alone or with others.
+fn attempt(shared: &Shared, job: &Taken, alone: bool) {
+    if let Err(e) = shared.spool.attempt(job.record.id, alone) {
+        (shared.notice)(&format!("job {}: its attempt can't be noted: {e}", job.record.id));
+    }
+}
+
 fn put_back(shared: &Shared, job: &Taken) {
-    shared.spool.unattempt(job.record.id);
+    shared.spool.cleared(job.record.id);
     shared.board.put_back(job.record.id);
 }
 

@@ -77,10 +77,12 @@ async fn nothing_that_was_taken_is_lost_to_a_full_disk() {
     let spool = disk.join("spool");
     let model = Held::new();
     model.hold();
-    let server = start(model.clone(), options(&spool)).await;
+    let mut o = options(&spool);
+    o.limits.jobs_per_client = 256;
+    let server = start(model.clone(), o).await;
     let client = server.client();
     let (mut taken, mut refused) = (Vec::new(), 0);
-    for _ in 0..60 {
+    for _ in 0..200 {
         let response = client.send(&some(), &Send::default()).await;
         match response.status().as_u16() {
             200 => {

@@ -123,7 +123,7 @@ async fn a_job_in_whose_runs_the_server_died_twice_is_answered_and_others_are_se
 async fn a_server_with_two_gib_lives_among_hostile_clients() {
     use super::process::confined;
     let dir = tempfile::tempdir().unwrap();
-    let (mut process, url) = served(confined(dir.path(), 2 << 20, &["--quiet"]));
+    let (mut process, url) = served(confined(dir.path(), "-v 2097152", &["--quiet"]));
     let client = Client::new(&url, None);
     let model = name(&client).await;
     let mut poison = Builder::new();
@@ -163,4 +163,21 @@ async fn a_server_with_two_gib_lives_among_hostile_clients() {
     println!("32 hostile clients under 2 GiB: at most {} MiB resident", most >> 20);
     let id = send(&client, &model, &question(1), "good").await.unwrap();
     client.answer(&id).await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn a_server_with_few_descriptors_serves_in_a_crowd() {
+    use super::process::confined;
+    let dir = tempfile::tempdir().unwrap();
+    let (_process, url) = served(confined(dir.path(), "-n 128", &["--quiet"]));
+    let crowd = super::slow::crowd(url.trim_start_matches("http://").to_owned(), 200).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    let client = Client::new(&url, None);
+    let model = name(&client).await;
+    for i in 0..10 {
+        let id = send(&client, &model, &question(i), &format!("{i}")).await.unwrap();
+        client.answer(&id).await;
+    }
+    crowd.iter().for_each(tokio::task::JoinHandle::abort);
 }

@@ -36,11 +36,11 @@ pub fn command(dir: &Path, args: &[&str]) -> Command {
     command
 }
 
-/// A server whose address space has so many KiB.
+/// A server under a limit of `ulimit`, such as `-v 2097152`.
 #[cfg(unix)]
-pub fn confined(dir: &Path, kib: u64, args: &[&str]) -> Command {
+pub fn confined(dir: &Path, limit: &str, args: &[&str]) -> Command {
     let mut command = Command::new("sh");
-    command.args(["-c", &format!("ulimit -v {kib} && exec \"$0\" \"$@\""), &binary()]);
+    command.args(["-c", &format!("ulimit {limit} && exec \"$0\" \"$@\""), &binary()]);
     arguments(&mut command, dir, args);
     command
 }

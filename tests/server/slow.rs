@@ -9,7 +9,7 @@ use truenorth_protocol::Site;
 use super::support::*;
 
 /// Connections that send a head, a byte at a time, and never end it; each that is closed comes back.
-async fn crowd(address: String, count: usize) -> Vec<tokio::task::JoinHandle<()>> {
+pub async fn crowd(address: String, count: usize) -> Vec<tokio::task::JoinHandle<()>> {
     let one = |address: String| async move {
         loop {
             // Closed ones come back, though not so fast that this machine has nothing else to do.

@@ -1,7 +1,7 @@
 //! Jobs and answers on disk, so that a restart loses neither.
 //!
 //! A folder a job, named by its id: `payload` (as unpacked), `job.json`, `attempts`, a byte for each
-//! time that a run of it began, and `answer` once there is one. A job is taken once `job.json` is there
+//! run of it that began and did not end, and `answer` once there is one. A job is taken once `job.json` is there
 //! and finished once it says so; each file is written whole or not at all, and before the one that speaks
 //! of it. A folder without `job.json` was never acknowledged and is removed. Nothing is removed that is
 //! not one of these files, and no folder that holds anything else.
@@ -25,6 +25,11 @@ pub(super) use room::{footprint, full};
 const RECORD_BYTES: u64 = 4 << 20;
 /// The files of a job.
 const FILES: [&str; 4] = ["payload", "job.json", "attempts", "answer"];
+/// Bytes of `attempts` that are looked at.
+const ATTEMPTS: u64 = 64;
+/// A run of a job alone, and one with others, of which any may have been at fault.
+const ALONE: u8 = b'.';
+const TOGETHER: u8 = b'+';
 /// What a file is called while it is written.
 const HALF: &str = ".truenorth-";
 
@@ -40,8 +45,10 @@ pub(super) struct Spool {
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Found {
     pub record: Record,
-    /// How often a run of it began and did not end.
-    pub attempts: u64,
+    /// How often a run of it alone began and did not end.
+    pub alone: usize,
+    /// Whether any did.
+    pub suspect: bool,
     /// Bytes of disk that it takes.
     pub bytes: u64,
 }
@@ -110,7 +117,12 @@ impl Spool {
         }
         let size = |name| fs::metadata(self.path(id, name)).map_or(0, |m| m.len());
         let bytes = footprint(&[size("payload"), text.len() as u64, size("answer")]);
-        Ok(Some(Found { record, attempts: size("attempts"), bytes }))
+        let mut attempts = Vec::new();
+        if let Ok(file) = File::open(self.path(id, "attempts")) {
+            file.take(ATTEMPTS).read_to_end(&mut attempts).map_err(|e| e.to_string())?;
+        }
+        let alone = attempts.iter().filter(|b| **b == ALONE).count();
+        Ok(Some(Found { record, alone, suspect: !attempts.is_empty(), bytes }))
     }
 
     /// Keeps a new job. On disk when this returns.
@@ -125,15 +137,15 @@ impl Spool {
 
     /// Notes that a run of a job begins, before it does: what ends the server then is known to the next
     /// one. The death of a process leaves what it wrote, so nothing is waited for.
-    pub fn attempt(&self, id: Uuid) -> io::Result<()> {
-        File::options().create(true).append(true).open(self.path(id, "attempts"))?.write_all(b".")
+    pub fn attempt(&self, id: Uuid, alone: bool) -> io::Result<()> {
+        let mark = if alone { ALONE } else { TOGETHER };
+        File::options().create(true).append(true).open(self.path(id, "attempts"))?.write_all(&[mark])
     }
 
-    /// Takes the latest attempt back: the run was ended in good order.
-    pub fn unattempt(&self, id: Uuid) {
-        let file = File::options().write(true).open(self.path(id, "attempts"));
-        // An attempt too many costs a job that ends the server one of its tries.
-        let _ = file.and_then(|f| f.set_len(f.metadata()?.len().saturating_sub(1)));
+    /// A run of the job came to an end: whatever ended the server before, it was not this job.
+    pub fn cleared(&self, id: Uuid) {
+        // A mark that stays costs a job that ends the server one of its tries.
+        let _ = fs::remove_file(self.path(id, "attempts"));
     }
 
     /// Keeps how a job ended. Its payload goes, as nothing will run it again.
@@ -293,22 +305,22 @@ mod tests {
     }
 
     #[test]
-    fn attempts_are_counted_and_taken_back() {
+    fn attempts_are_counted_until_one_ends() {
         let dir = tempfile::tempdir().unwrap();
         let (spool, _) = Spool::open(dir.path(), &|_| {}).unwrap();
         let one = record();
         spool.keep(&one, b"asked").unwrap();
         for _ in 0..3 {
-            spool.attempt(one.id).unwrap();
+            spool.attempt(one.id, false).unwrap();
         }
-        spool.unattempt(one.id);
+        spool.attempt(one.id, true).unwrap();
         drop(spool);
         let (spool, back) = Spool::open(dir.path(), &|_| {}).unwrap();
-        assert_eq!(back[0].attempts, 2);
+        assert_eq!((back[0].alone, back[0].suspect), (1, true));
         assert!(back[0].bytes > 5);
-        spool.finish(&Record { state: Kept::Failed, ..one }).unwrap();
+        spool.cleared(one.id);
         drop(spool);
-        assert_eq!(Spool::open(dir.path(), &|_| {}).unwrap().1[0].attempts, 0);
+        assert!(!Spool::open(dir.path(), &|_| {}).unwrap().1[0].suspect);
     }
 
     #[test]
