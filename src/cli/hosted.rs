@@ -181,6 +181,9 @@ fn options(
         key.map(|k| Ok::<_, ClientError>(ApiKey::new(&k.text)?.with_origin(k.origin))).transpose()?;
     options.journal = store.map(|s| s as Arc<dyn Journal>);
     options.at_once = service.jobs_at_once;
+    if let Some(warning) = options.warning(settings::proxied()) {
+        eprintln!("warning: {warning}");
+    }
     Ok(options)
 }
 
