@@ -158,7 +158,7 @@ impl Plain {
         if self.json {
             return output::json(&shown);
         }
-        let mut rows = vec![vec!["python".to_owned(), env.python_version]];
+        let mut rows = vec![vec!["python".to_owned(), env.python_version.clone()]];
         // A version may stand alone or with what else is known of the package.
         let version = |v: &serde_json::Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
         rows.extend(env.packages.iter().map(|(name, v)| vec![name.clone(), version(v)]));
