@@ -279,7 +279,7 @@ fn what_runs_here_in_place_of_a_service_says_so_in_every_result() {
         (vec!["--model", "toy/llama", "--fallback", "local"], "no named model is toy/llama"),
         (vec!["--model", "toy/llama", "--fallback", "there"], "local:MODEL"),
     ] {
-        let out = run(dir.path(), &[&read[..], &["x.safetensors"], &more, &place[..]].concat());
+        let out = run(dir.path(), &[&read[..], &["x.safetensors"], &more[..], &place[..]].concat());
         let said = String::from_utf8_lossy(&out.stderr).into_owned();
         assert!(out.status.code() == Some(2) && said.contains(want), "{want}: {said}");
     }

@@ -308,13 +308,24 @@ fn a_socket_that_dies_takes_the_answer_along() {
 
 #[test]
 fn a_result_that_is_gone_is_lost_and_may_be_asked_anew() {
-    for status in [403, 404] {
+    use crate::fake::Fetch;
+    use wiremock::{Mock, MockServer, ResponseTemplate};
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let store = runtime.block_on(MockServer::start());
+    let expired = ResponseTemplate::new(403).set_body_string("<Error><Code>AccessDenied</Code></Error>");
+    runtime.block_on(Mock::given(wiremock::matchers::any()).respond_with(expired).mount(&store));
+    for (fetch, words) in [
+        (Fetch::Redirect(store.uri()), "403 Forbidden, AccessDenied"),
+        (Fetch::Say(404, "no such result"), "404 no such result"),
+    ] {
         let notes = Notes::shared();
-        let fetches =
-            std::iter::repeat_n(crate::fake::Fetch::Say(status, "Request has expired"), 3).collect();
+        let fetches = vec![fetch; 3].into();
         let fake = answering(1.0, Script { fetches, ..Script::default() });
         let error = run(&noted(&fake, &notes), 1).unwrap_err();
-        assert!(matches!(cause(&error), ClientError::Expired { id, .. } if id == "job-0"), "{error:?}");
+        match cause(&error) {
+            ClientError::Expired { id, detail } => assert_eq!((id.as_str(), detail.as_str()), ("job-0", words)),
+            other => panic!("{other:?}"),
+        }
         assert!(error.hint().unwrap().contains("hour"), "{error:?}");
         assert_eq!((fake.seen("/result").len(), notes.job().state), (3, JobState::Lost));
         assert_eq!(number(&run(&noted(&fake, &notes), 1).unwrap()), 1.0);
