@@ -225,6 +225,75 @@ fn what_can_not_be_is_said_before_anything_is_sent() {
     assert!(!dir.path().join("x.safetensors").exists());
 }
 
+/// Metadata of a safetensors file.
+fn metadata(path: &Path) -> std::collections::HashMap<String, String> {
+    let bytes = std::fs::read(path).unwrap();
+    SafeTensors::read_metadata(&bytes).unwrap().1.metadata().clone().unwrap()
+}
+
+#[test]
+fn what_runs_here_in_place_of_a_service_says_so_in_every_result() {
+    let dir = study_place();
+    // Nobody listens there.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let host = format!("http://{}", listener.local_addr().unwrap());
+    drop(listener);
+    let local = format!("local:{MODEL}");
+    let place = ["--on", "ndif", "--host", &host, "--config", MODEL];
+    let on = [&["--model", "toy/llama", "--fallback", &local], &place[..]].concat();
+    let all = |args: &[&str]| ok(dir.path(), &[args, &on[..]].concat());
+    let read = ["read", "--input", "prompts.txt", "--site", "resid_post.0", "--out"];
+    let out = all(&[&read[..], &["there.safetensors"]].concat());
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(
+        said.contains("warning: toy/llama can't be asked on") && said.contains("every result says so"),
+        "{said}"
+    );
+    ok(dir.path(), &[&read[..], &["here.safetensors", "--model", MODEL]].concat());
+    let (there, here) = (dir.path().join("there.safetensors"), dir.path().join("here.safetensors"));
+    assert_eq!(floats(&there, "resid_post.0"), floats(&here, "resid_post.0"));
+    assert!(!metadata(&here).contains_key("fallback"));
+    let fallback: Json = serde_json::from_str(&metadata(&there)["fallback"]).unwrap();
+    assert_eq!((&fallback["wanted"], &fallback["model"]), (&"toy/llama".into(), &MODEL.into()));
+    assert!(fallback["because"].as_str().unwrap().contains("can't reach"), "{fallback}");
+
+    let extract = ["direction", "extract", "--site", "resid_post.1", "--pairs", "pairs.jsonl"];
+    all(&[&extract[..], &["--permutations", "19", "--out", "d.safetensors"]].concat());
+    assert!(metadata(&dir.path().join("d.safetensors")).contains_key("fallback"));
+    let steer = ["steer", "--direction", "d.safetensors", "--input", "prompts.txt", "--alpha", "0"];
+    all(&[&steer[..], &["--max-new-tokens", "2", "--out", "s.jsonl"]].concat());
+    assert!(rows(&dir.path().join("s.jsonl")).iter().all(|row| row["fallback"] == fallback));
+    ok(
+        dir.path(),
+        &[&["study", "run", "study.toml", "--model", "toy/llama", "--fallback", &local], &place[..]].concat(),
+    );
+    let report = std::fs::read_to_string(dir.path().join("runs/tiny/report.json")).unwrap();
+    assert!(report.contains("Not the model that was asked for"), "{report}");
+    assert!(
+        rows(&dir.path().join("runs/tiny/board.jsonl"))
+            .iter()
+            .all(|row| row["fallback"]["wanted"] == "toy/llama")
+    );
+
+    for (more, want) in [
+        (vec!["--model", "toy/llama", "--fallback", "local"], "no named model is toy/llama"),
+        (vec!["--model", "toy/llama", "--fallback", "there"], "local:MODEL"),
+    ] {
+        let out = run(dir.path(), &[&read[..], &["x.safetensors"], &more, &place[..]].concat());
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(out.status.code() == Some(2) && said.contains(want), "{want}: {said}");
+    }
+    let two =
+        ["geometry", "--checkpoint", "toy/a", "toy/b", "--classes", "c.jsonl", "--site", "resid_post.1"];
+    let classes: String = (0..8)
+        .map(|i| format!("{{\"id\": \"{i}\", \"text\": \"the hat {i}\", \"label\": {}}}\n", i % 2))
+        .collect();
+    std::fs::write(dir.path().join("c.jsonl"), classes).unwrap();
+    let out = run(dir.path(), &[&two[..], &["--fallback", &local], &place[..]].concat());
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.code() == Some(2) && said.contains("two models' numbers"), "{said}");
+}
+
 #[test]
 fn a_key_is_asked_for_and_never_kept() {
     let dir = study_place();

@@ -78,6 +78,31 @@ pub struct Service {
     /// How many jobs may wait or run at once.
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub jobs_at_once: usize,
+    /// Refuses a model that is not up on NDIF, naming the nearest that are; else its queue is asked to
+    /// bring the model up and waited for.
+    #[arg(long)]
+    pub no_deploy: bool,
+    /// Where the work is done if NDIF can't take it now, decided before anything is sent and for all of
+    /// it: `local:MODEL` runs MODEL in this process, `local` the named model that is the same. Every
+    /// result says so.
+    #[arg(long, value_name = "local[:M]")]
+    pub fallback: Option<Fallback>,
+}
+
+/// What runs in this process in place of a hosted model.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fallback(pub Option<String>);
+
+impl FromStr for Fallback {
+    type Err = String;
+
+    fn from_str(s: &str) -> Result<Self, String> {
+        match s.split_once(':') {
+            None if s == "local" => Ok(Self(None)),
+            Some(("local", model)) if !model.is_empty() => Ok(Self(Some(model.to_owned()))),
+            _ => Err("give local, or local:MODEL with a model as --model takes it".into()),
+        }
+    }
 }
 
 /// Precision and threads.

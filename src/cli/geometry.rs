@@ -16,6 +16,7 @@ use truenorth_protocol::{ReadAt, Site};
 use super::args::{Common, ModelArgs, Numerics, Place};
 use super::checkpoints::Checkpoints;
 use super::direction::{estimator, load};
+use super::fallback;
 use super::output::{self, Request as _, wrong_hint};
 use super::record::{Out, Record};
 use super::texts;
@@ -140,6 +141,7 @@ impl Geometry {
             common: self.common.clone(),
             numerics: self.numerics.clone(),
         };
+        fallback::check_alone(args.place.service.fallback.as_ref(), self.checkpoint.len())?;
         let mut open = Checkpoints::new(&self.checkpoint, &args, &all.prompts, (site, self.positions));
         let found =
             geometry::geometry(&self.checkpoint, &texts, &params, &Seeds::new(self.seed), |i| open.load(i));

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use truenorth::client::{ApiKey, Client, Hosted, ServiceOptions};
+use truenorth::client::{ApiKey, Client, ClientError, Hosted, ServiceOptions};
 use truenorth::engine::Outline;
 use truenorth::jobs::{Job, Journal};
 use truenorth::run::Runner as _;
@@ -13,15 +13,20 @@ use truenorth_protocol::nnsight::ModelKey;
 
 use super::args::{Common, ModelArgs, On, Precision, Service};
 use super::output::{Request as _, wrong_hint};
-use super::{session, settings};
+use super::{fallback, session, settings};
 
 /// Opens a hosted model for a verb.
 pub fn open(on: &On, args: &ModelArgs, store: Option<Arc<Store>>) -> anyhow::Result<Client> {
     let numerics = &args.numerics;
+    // What falls back may have to run here.
+    let here = args.place.service.fallback.is_some();
+    if here && *on != On::Ndif {
+        return Err(wrong_hint("--fallback is for --on ndif", "leave it out"));
+    }
     let refused = [
-        ("--keep-quantized", numerics.keep_quantized),
-        ("--threads", numerics.threads.is_some()),
-        ("--dtype", numerics.dtype.is_some() && *on == On::Ndif),
+        ("--keep-quantized", numerics.keep_quantized && !here),
+        ("--threads", numerics.threads.is_some() && !here),
+        ("--dtype", numerics.dtype.is_some() && *on == On::Ndif && !here),
     ];
     if let Some((flag, _)) = refused.iter().find(|(_, given)| *given) {
         return Err(wrong_hint(
@@ -43,6 +48,26 @@ pub fn ndif(
     common: &Common,
     store: Option<Arc<Store>>,
 ) -> anyhow::Result<Client> {
+    let mut options = ndif_options(service, store)?;
+    options.stand_in = Some(format!(
+        "on this machine: `{}`",
+        fallback::stand_in(model.strip_prefix("hf:").unwrap_or(model))
+    ));
+    of_model(model, service, common, options)
+}
+
+/// A client that leaves no trace on this machine and hears of its jobs as one with a journal would.
+pub fn alone(model: &str, service: &Service, common: &Common) -> anyhow::Result<Client> {
+    let options = ServiceOptions { socket: Some(false), ..ndif_options(service, None)? };
+    of_model(model, service, common, options)
+}
+
+fn of_model(
+    model: &str,
+    service: &Service,
+    common: &Common,
+    options: ServiceOptions,
+) -> anyhow::Result<Client> {
     let model = model.strip_prefix("hf:").unwrap_or(model);
     let (repo, revision) = match model.split_once('@') {
         Some((repo, revision)) => (repo, Some(revision.to_owned())),
@@ -52,7 +77,6 @@ pub fn ndif(
     let found = session::resolve_outline(&spec, common)?;
     let outline = Outline::open(found.files.path(), repo, &found.identity)
         .request(format!("can't read the architecture of {model}"))?;
-    let options = ndif_options(service, store)?;
     let reply = reply(service.reply_dtype);
     let hosted = Hosted {
         info: outline.info,
@@ -83,7 +107,12 @@ pub fn of_job(
 pub fn ndif_options(service: &Service, store: Option<Arc<Store>>) -> anyhow::Result<ServiceOptions> {
     let key = settings::ndif_key(service.api_key_file.as_deref())?;
     let host = settings::ndif_host(service.host.as_deref())?;
-    options(host, key, service, store)
+    let mut options = options(host, key, service, store)?;
+    let [python, nnsight] = settings::ndif_versions()?;
+    options.python_version = python.unwrap_or(options.python_version);
+    options.nnsight_version = nnsight.unwrap_or(options.nnsight_version);
+    options.deploy = !service.no_deploy;
+    Ok(options)
 }
 
 /// How a truenorth server is spoken to.
@@ -129,7 +158,7 @@ fn server(url: &str, args: &ModelArgs, store: Option<Arc<Store>>) -> anyhow::Res
 
 fn options(
     url: String,
-    key: Option<String>,
+    key: Option<settings::Key>,
     service: &Service,
     store: Option<Arc<Store>>,
 ) -> anyhow::Result<ServiceOptions> {
@@ -137,7 +166,8 @@ fn options(
         return Err(wrong_hint("--jobs-at-once 0", "give at least 1, or leave the flag out"));
     }
     let mut options = ServiceOptions::new(url);
-    options.key = key.map(|k| ApiKey::new(&k)).transpose()?;
+    options.key =
+        key.map(|k| Ok::<_, ClientError>(ApiKey::new(&k.text)?.with_origin(k.origin))).transpose()?;
     options.journal = store.map(|s| s as Arc<dyn Journal>);
     options.at_once = service.jobs_at_once;
     Ok(options)

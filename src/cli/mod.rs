@@ -7,6 +7,7 @@ mod cache;
 mod checkpoints;
 mod data;
 mod direction;
+mod fallback;
 mod geometry;
 mod hosted;
 mod jobs;

@@ -69,12 +69,26 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         eprintln!("{lead}: {text}");
         said.push_str(&text);
     }
-    let mut hints: Vec<String> = error.chain().filter_map(hint_of).collect();
-    hints.dedup();
-    for hint in hints {
+    for hint in remedies(error) {
         eprintln!("hint: {hint}");
     }
     ExitCode::from(code_of(error))
+}
+
+/// The remedies of an error in a line.
+pub fn hints(error: &anyhow::Error) -> String {
+    remedies(error).join("; ")
+}
+
+fn remedies(error: &anyhow::Error) -> Vec<String> {
+    let mut hints: Vec<String> = Vec::new();
+    for hint in error.chain().filter_map(hint_of) {
+        // The hint of a cause may stand in that of its effect.
+        if !hints.iter().any(|said| said.contains(&hint)) {
+            hints.push(hint);
+        }
+    }
+    hints
 }
 
 /// The remedy that an error of the library gives, if it is one that does.

@@ -12,6 +12,7 @@ use truenorth::run::Runner;
 use truenorth_protocol::{ReadAt, Site};
 
 use super::args::{InputArgs, ModelArgs};
+use super::fallback;
 use super::progress::Bar;
 use super::session::{self, Session};
 use super::sites;
@@ -71,7 +72,7 @@ fn metadata(
 ) -> anyhow::Result<HashMap<String, String>> {
     let info = runner.info();
     let ids: Vec<&str> = prompts.iter().map(|p| p.id.as_str()).collect();
-    Ok(HashMap::from([
+    let mut metadata = HashMap::from([
         ("format".into(), "truenorth-activations-1".into()),
         ("ids".into(), serde_json::to_string(&ids)?),
         ("positions".into(), positions.to_string()),
@@ -81,7 +82,9 @@ fn metadata(
         ("input_sha256".into(), input.into()),
         ("layer_convention".into(), "blocks count from 0; resid_post.L is the output of block L".into()),
         ("truenorth".into(), env!("CARGO_PKG_VERSION").into()),
-    ]))
+    ]);
+    metadata.extend(fallback::text().map(|text| ("fallback".into(), text)));
+    Ok(metadata)
 }
 
 /// A tensor to be written: its name, shape and little-endian bytes.

@@ -10,6 +10,7 @@ use truenorth::data::write_atomic;
 use truenorth::report::{self, Cell, Document, Finding, Group, Section};
 use truenorth_protocol::ModelInfo;
 
+use super::fallback;
 use super::output;
 use super::session;
 
@@ -111,6 +112,7 @@ impl<T: Serialize> Record<T> {
                     .with("computed by", Cell::code(&model.path)),
             );
         }
+        groups.extend(fell());
         let mut data = Group::new("Data (SHA-256 of each file)");
         for (role, file) in &self.data {
             data = data.with(format!("{role}, {} rows", file.rows), Cell::code(&file.sha256));
@@ -123,6 +125,17 @@ impl<T: Serialize> Record<T> {
         groups.extend([data, choices.with("truenorth", Cell::code(self.truenorth))]);
         groups
     }
+}
+
+/// What ran in place of what, for a page; none where nothing did.
+pub fn fell() -> Option<Group> {
+    let fallen = fallback::taken()?;
+    Some(
+        Group::new("Not the model that was asked for (--fallback)")
+            .with("asked for", Cell::code(format!("{} on {}", fallen.wanted, fallen.service)))
+            .with("ran here", Cell::code(fallen.model))
+            .with("because", fallen.because),
+    )
 }
 
 impl Out {
@@ -146,7 +159,7 @@ impl Out {
     ) -> anyhow::Result<()> {
         match &self.out {
             Some(path) => write_json(path, record)?,
-            None => output::json(record)?,
+            None => output::json(&fallback::marked(record)?)?,
         }
         self.page(record, title, page)
     }
@@ -177,6 +190,6 @@ impl Out {
 
 /// Writes pretty JSON to a file, whole or not at all.
 pub fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
-    let text = serde_json::to_vec_pretty(value)?;
+    let text = serde_json::to_vec_pretty(&fallback::marked(value)?)?;
     write_atomic(path, |w| w.write_all(&text)).with_context(|| format!("can't write {}", path.display()))
 }

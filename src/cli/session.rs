@@ -13,6 +13,7 @@ use truenorth::store::Store;
 use truenorth_protocol::Prompt;
 
 use super::args::{self, Common, ModelArgs, Numerics, On};
+use super::fallback;
 use super::hosted;
 use super::output::{Request as _, wrong_hint};
 use super::progress::{self, Bar};
@@ -29,9 +30,20 @@ impl Session {
     /// is not here yet.
     pub fn open(args: &ModelArgs) -> anyhow::Result<Self> {
         let store = open_store(&args.common)?.map(Arc::new);
-        let runner: Box<dyn Runner> = match &args.place.on {
-            On::Local => Box::new(open_model(&args.model, &args.common, &args.numerics)?.1),
-            elsewhere => Box::new(hosted::open(elsewhere, args, store.clone())?),
+        let runner: Box<dyn Runner> = match (&args.place.on, &args.place.service.fallback) {
+            (On::Local, _) => Box::new(open_model(&args.model, &args.common, &args.numerics)?.1),
+            (On::Ndif, Some(fallback)) => {
+                let there = || {
+                    let client = hosted::open(&On::Ndif, args, store.clone())?;
+                    client.ready()?;
+                    Ok(client)
+                };
+                match fallback::open(args, fallback, there)? {
+                    Ok(client) => Box::new(client),
+                    Err(engine) => Box::new(engine),
+                }
+            }
+            (elsewhere, _) => Box::new(hosted::open(elsewhere, args, store.clone())?),
         };
         Ok(Self { runner, store })
     }
@@ -184,7 +196,7 @@ pub fn check_out(path: &Path) -> anyhow::Result<()> {
 pub fn write_jsonl<T: serde::Serialize>(out: Option<&Path>, rows: &[T]) -> anyhow::Result<()> {
     let mut text = Vec::new();
     for row in rows {
-        serde_json::to_writer(&mut text, row)?;
+        serde_json::to_writer(&mut text, &fallback::marked(row)?)?;
         text.push(b'\n');
     }
     match out {

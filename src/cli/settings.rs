@@ -33,16 +33,43 @@ pub fn ndif_host(flag: Option<&str>) -> anyhow::Result<String> {
 }
 
 /// NDIF's key: a file, then `NDIF_API_KEY`, then nnsight's settings.
-pub fn ndif_key(file: Option<&Path>) -> anyhow::Result<Option<String>> {
-    match key_file(file)?.or_else(|| variable("NDIF_API_KEY")) {
+pub fn ndif_key(file: Option<&Path>) -> anyhow::Result<Option<Key>> {
+    match key_file(file)?.or_else(|| key_variable("NDIF_API_KEY")) {
         Some(key) => Ok(Some(key)),
-        None => Ok(nnsight()?.api.key),
+        None => {
+            let place =
+                || Ok::<_, anyhow::Error>(format!("nnsight's settings, {}", nnsight_file()?.display()));
+            nnsight()?.api.key.map(|text| Ok(Key { text, origin: place()? })).transpose()
+        }
     }
 }
 
 /// The key of a truenorth server: a file, then `TRUENORTH_API_KEY`.
-pub fn server_key(file: Option<&Path>) -> anyhow::Result<Option<String>> {
-    Ok(key_file(file)?.or_else(|| variable("TRUENORTH_API_KEY")))
+pub fn server_key(file: Option<&Path>) -> anyhow::Result<Option<Key>> {
+    Ok(key_file(file)?.or_else(|| key_variable("TRUENORTH_API_KEY")))
+}
+
+/// A key and where it was found. Only the latter may be shown.
+pub struct Key {
+    pub text: String,
+    pub origin: String,
+}
+
+/// What NDIF is told of the Python and the nnsight of this side, where a user wants it told otherwise.
+pub fn ndif_versions() -> anyhow::Result<[Option<String>; 2]> {
+    let read = |name: &str, least: usize| {
+        let Some(text) = variable(name) else { return Ok(None) };
+        let digits = |part: &str| !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
+        let plain = text.bytes().all(|b| b.is_ascii_alphanumeric() || b".+-_! ()".contains(&b));
+        if plain && text.split('.').count() >= least && text.split('.').take(2).all(digits) {
+            return Ok(Some(text));
+        }
+        Err(wrong_hint(
+            format!("{name} is `{text}`, which is no version"),
+            "give one such as 3.12.0 or 0.8.1",
+        ))
+    };
+    Ok([read("TRUENORTH_NDIF_PYTHON_VERSION", 2)?, read("TRUENORTH_NDIF_NNSIGHT_VERSION", 2)?])
 }
 
 /// Where nnsight keeps a user's settings.
@@ -85,7 +112,11 @@ fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
 }
 
-fn key_file(file: Option<&Path>) -> anyhow::Result<Option<String>> {
+fn key_variable(name: &str) -> Option<Key> {
+    variable(name).map(|text| Key { text, origin: name.into() })
+}
+
+fn key_file(file: Option<&Path>) -> anyhow::Result<Option<Key>> {
     let Some(path) = file else { return Ok(None) };
     let text = std::fs::read_to_string(path).request(format!("can't read the key in {}", path.display()))?;
     let key = text.lines().next().unwrap_or_default().trim();
@@ -95,7 +126,7 @@ fn key_file(file: Option<&Path>) -> anyhow::Result<Option<String>> {
             "put the key there, alone",
         ));
     }
-    Ok(Some(key.to_owned()))
+    Ok(Some(Key { text: key.to_owned(), origin: format!("the file {}", path.display()) }))
 }
 
 /// The part of nnsight's settings that we share.

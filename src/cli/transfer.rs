@@ -52,6 +52,9 @@ pub struct Transfer {
     /// How many jobs may wait or run at once.
     #[arg(long, value_name = "N", default_value_t = 4)]
     jobs_at_once: usize,
+    /// Refuses a model that is not up on NDIF; else its queue is asked to bring it up.
+    #[arg(long)]
+    no_deploy: bool,
     /// Neutral probes, a text a line or JSONL with `id` and `text`.
     #[arg(long, value_name = "F")]
     probes: PathBuf,
@@ -172,6 +175,8 @@ impl Transfer {
                         config: self.config.get(i).cloned(),
                         reply_dtype: self.reply_dtype,
                         jobs_at_once: self.jobs_at_once,
+                        no_deploy: self.no_deploy,
+                        fallback: None,
                     },
                 },
                 seed: self.seed,

@@ -50,8 +50,10 @@ pub(super) fn job(wire: &dyn Wire, service: &str, checked: &Checked) -> Result<J
     let hash = hex(&Sha256::digest(&graph));
     let key = {
         // As JSON, so that no two lists of parts are the same text.
-        let parts =
-            [service, wire.name(), &model.name, &model.revision, &model.path, hash.as_str(), &wire.reply()];
+        let (reply, env) = (wire.reply(), wire.env());
+        let mut parts = vec![service, wire.name(), &model.name, &model.revision, &model.path, &hash, &reply];
+        let env = env.as_object().is_some_and(|e| !e.is_empty()).then(|| env.to_string());
+        parts.extend(env.as_deref());
         let text = serde_json::to_vec(&parts)
             .map_err(|e| ClientError::Setup { what: "the key of a job", source: e.into() })?;
         hex(&Sha256::digest(&text))
@@ -80,7 +82,7 @@ fn hex(bytes: &[u8]) -> String {
 }
 
 /// Seconds since 1970; 0 for a clock set before that.
-fn now() -> i64 {
+pub(super) fn now() -> i64 {
     let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     i64::try_from(elapsed.as_secs()).unwrap_or(0)
 }

@@ -3,6 +3,7 @@
 
 use std::fs::File;
 use std::io::{Seek as _, Write as _};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use reqwest::header::{CONTENT_RANGE, ETAG, HeaderMap, LAST_MODIFIED};
@@ -65,6 +66,7 @@ pub(super) async fn fetch(
         see.say(&format!("{failed}; fetching on in {:.1} s", wait.as_secs_f32()));
         see.sleep(wait).await?;
     }
+    http.moved.received.fetch_add(it.have, Ordering::Relaxed);
     it.file.rewind().map_err(|e| temp.fail(e))?;
     Ok(Body::File(it.file))
 }
@@ -163,12 +165,22 @@ impl Download<'_> {
             Ok(got) if home || matches!(got.status.as_u16(), 429 | 503) => self.http.refusal(&got, DOING),
             // A store of results knows nothing of the service's key.
             Ok(got) => {
-                let detail = got.status.canonical_reason().unwrap_or("no reason given").to_owned();
+                let reason = got.status.canonical_reason().unwrap_or("no reason given");
+                let detail =
+                    code(&got.body).map_or_else(|| reason.to_owned(), |code| format!("{reason}, {code}"));
                 ClientError::Refused { status: got.status.as_u16(), doing: DOING, detail }
             }
             Err(error) => error,
         }
     }
+}
+
+/// What an object store calls its refusal, such as `NoSuchKey`.
+fn code(body: &[u8]) -> Option<String> {
+    let text = String::from_utf8_lossy(body);
+    let code = text.split_once("<Code>")?.1.split_once("</Code>")?.0;
+    let plain = code.len() <= 60 && code.chars().all(|c| c.is_ascii_alphanumeric());
+    plain.then(|| code.to_owned())
 }
 
 /// A strong entity tag, or else the date of the last change. A weak tag does not vouch for bytes.

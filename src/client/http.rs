@@ -1,8 +1,9 @@
 //! Questions and answers over HTTP: time limits, caps, redirects by hand, the key to one host only.
 
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use reqwest::header::{HeaderMap, LOCATION, RANGE};
+use reqwest::header::{HeaderMap, HeaderValue, LOCATION, RANGE};
 use reqwest::{Method, RequestBuilder, Response, StatusCode, Url, redirect, retry as nacks};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -20,8 +21,8 @@ use super::{ApiKey, ClientError, address, key};
 const HOPS: usize = 5;
 /// The most bytes of an answer that is not a result: `/encode` of a large batch, `/env`.
 const SMALL: usize = 64 << 20;
-/// The version of nnsight whose wire this client speaks.
-pub(super) const NNSIGHT: &str = "0.8.1";
+/// How often a service is asked that each time takes a minute to say that it does not know.
+const SLOW_TRIES: u32 = 2;
 
 pub(super) struct Http {
     /// For questions, which may be asked again.
@@ -31,6 +32,17 @@ pub(super) struct Http {
     pub base: Url,
     key: Option<ApiKey>,
     pub times: Patience,
+    /// What jobs say of this side: headers and their values.
+    pub versions: [(&'static str, HeaderValue); 2],
+    /// Bytes of jobs sent and of results received, for people who want to know what an answer costs.
+    pub moved: Moved,
+}
+
+/// Bytes that went each way.
+#[derive(Debug, Default)]
+pub(super) struct Moved {
+    pub sent: AtomicU64,
+    pub received: AtomicU64,
 }
 
 /// An answer read to its end.
@@ -57,7 +69,17 @@ impl Http {
             }
             builder.build().map_err(|e| ClientError::Setup { what: "HTTP", source: e.into() })
         };
-        Ok(Self { questions: build(8)?, jobs: build(0)?, base, key: options.key.clone(), times })
+        let version = |name: &'static str, text: &str| {
+            let value = HeaderValue::from_str(text)
+                .map_err(|e| ClientError::Setup { what: "the versions that jobs tell", source: e.into() })?;
+            Ok::<_, ClientError>((name, value))
+        };
+        let versions = [
+            version("nnsight-version", &options.nnsight_version)?,
+            version("python-version", &options.python_version)?,
+        ];
+        let (questions, jobs, key) = (build(8)?, build(0)?, options.key.clone());
+        Ok(Self { questions, jobs, base, key, times, versions, moved: Moved::default() })
     }
 
     pub(super) fn key(&self) -> Option<&ApiKey> {
@@ -153,8 +175,17 @@ impl Http {
         once: impl AsyncFn() -> Result<Got, ClientError>,
     ) -> Result<Got, ClientError> {
         let mut tries = Tries::new(self.times.backoff);
+        let mut timed_out = 0;
         loop {
             let (failed, after) = match see.until(once()).await? {
+                // It has waited for its own answer for a minute already.
+                Ok(got) if got.status == StatusCode::GATEWAY_TIMEOUT && timed_out + 1 >= SLOW_TRIES => {
+                    return Err(self.refusal(&got, "asking"));
+                }
+                Ok(got) if got.status == StatusCode::GATEWAY_TIMEOUT => {
+                    timed_out += 1;
+                    (self.refusal(&got, "asking"), asked(&got.headers))
+                }
                 Ok(got) if got.passes() => (self.refusal(&got, "asking"), asked(&got.headers)),
                 Err(error) if error.passes() => (error, None),
                 done => return done,
@@ -264,7 +295,15 @@ impl Http {
         let detail = self.shown(&got.detail());
         let with_key = self.key.is_some();
         let status = got.status.as_u16();
+        let origin = || self.key.as_ref().and_then(ApiKey::origin).cloned();
         match status {
+            400 if with_key && detail.contains("Invalid API key format") => {
+                ClientError::KeyFormat { origin: origin() }
+            }
+            403 if with_key && detail.contains("Invalid API key") => {
+                ClientError::KeyUnknown { origin: origin(), detail }
+            }
+            504 if detail.contains("Timed out waiting for") => ClientError::Gathering { detail },
             401 | 403 => ClientError::Unauthorized { with_key, detail },
             426 => ClientError::Version { detail },
             400 if detail.to_lowercase().contains("version") => ClientError::Version { detail },
@@ -295,6 +334,15 @@ impl Got {
             return Err(http.refusal(self, doing));
         }
         serde_json::from_slice(&self.body).map_err(|e| ClientError::Message { doing, source: Some(e) })
+    }
+
+    /// Whether an NDIF service itself refused a job, before its queue could have had it: it can't reach
+    /// its models or its keys. A gateway in front of it has other words, and may have passed the job on.
+    pub(super) fn is_before_queue(&self) -> bool {
+        let own = ["compute backend", "Auth backend"];
+        self.status == StatusCode::SERVICE_UNAVAILABLE
+            && serde_json::from_slice::<Refusal>(&self.body)
+                .is_ok_and(|refusal| own.iter().any(|words| refusal.detail.contains(words)))
     }
 
     /// Why the service refused, in its own words.

@@ -14,7 +14,11 @@ const REDACTED: &str = "[api key]";
 /// An API key. Its text is neither shown nor kept: `Debug` hides it, and errors have it blotted out
 /// even where a service repeats it.
 #[derive(Clone, PartialEq, Eq)]
-pub struct ApiKey(HeaderValue);
+pub struct ApiKey {
+    value: HeaderValue,
+    /// Where the user keeps it, for messages.
+    origin: Option<String>,
+}
 
 impl ApiKey {
     /// A key as the user gave it; blanks around it are dropped.
@@ -28,16 +32,26 @@ impl ApiKey {
             return Err(ClientError::Key);
         }
         value.set_sensitive(true);
-        Ok(Self(value))
+        Ok(Self { value, origin: None })
+    }
+
+    /// With where it came from, such as a variable or a file, so that errors can name the place.
+    #[must_use]
+    pub fn with_origin(self, origin: impl Into<String>) -> Self {
+        Self { origin: Some(origin.into()), ..self }
+    }
+
+    pub(super) fn origin(&self) -> Option<&String> {
+        self.origin.as_ref()
     }
 
     pub(super) fn header(&self) -> HeaderValue {
-        self.0.clone()
+        self.value.clone()
     }
 
     /// The text without the key in it.
     pub(super) fn blot(&self, text: &str) -> String {
-        match self.0.to_str() {
+        match self.value.to_str() {
             Ok(key) if text.contains(key) => text.replace(key, REDACTED),
             _ => text.to_owned(),
         }

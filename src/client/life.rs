@@ -1,10 +1,12 @@
 //! The life of one job: looked up, sent, waited for, fetched, read.
 
+use std::time::Duration;
+
 use bytes::Bytes;
 use tokio::time::timeout;
 use truenorth_protocol::frame;
 use truenorth_protocol::graph::CheckLimits;
-use truenorth_protocol::job::{Envelope, Update};
+use truenorth_protocol::job::{Envelope, Status, Update};
 use truenorth_protocol::{Answer, Checked, Graph, Prompt};
 
 use super::retry::Tries;
@@ -12,9 +14,12 @@ use super::see::See;
 use super::socket::{Frame, Socket};
 use super::submit::{Parcel, Sent, submit};
 use super::temp::{Body, Packed, Temp};
-use super::wait::{Ready, Wait, encode};
+use super::wait::{Of, Ready, Wait, encode};
 use super::{Client, ClientError, book, download};
 use crate::jobs::{Job, JobState};
+
+/// How often in a row a result is refused, its address asked for anew each time, before it is gone.
+const GONE: u32 = 3;
 
 impl Client {
     /// Answers a graph: with a job that was sent before, or a new one. The journal learns that the
@@ -41,10 +46,10 @@ impl Client {
             (JobState::Submitting | JobState::Submitted, _) => {
                 Err(ClientError::Uncertain { key: new.key, source: None })
             }
-            (state, id) => {
+            (state, _) => {
                 // The service may still have what this machine no longer keeps.
-                if let (JobState::Done, Some(id)) = (state, id)
-                    && let Some(answer) = self.again(checked, &id, &see).await?
+                if state == JobState::Done
+                    && let Some(answer) = self.again(checked, &known, &see).await?
                 {
                     return Ok((answer, known));
                 }
@@ -57,7 +62,13 @@ impl Client {
     }
 
     /// The answer of a job that was done once, if its service still has it.
-    async fn again(&self, checked: &Checked, id: &str, see: &See<'_>) -> Result<Option<Answer>, ClientError> {
+    async fn again(
+        &self,
+        checked: &Checked,
+        known: &Job,
+        see: &See<'_>,
+    ) -> Result<Option<Answer>, ClientError> {
+        let Some(id) = known.id.as_deref() else { return Ok(None) };
         let got = match self
             .service
             .http
@@ -70,12 +81,12 @@ impl Client {
         };
         let Ok(update) = got.json::<Update>(&self.service.http, "asking for a job") else { return Ok(None) };
         let mut nothing = |_: &Update| {};
-        let wait = Wait::new(&self.service.http, id, *see, &mut nothing);
-        if update.status != truenorth_protocol::job::Status::Completed {
+        let wait = Wait::new(&self.service.http, self.of(known, id), *see, &mut nothing);
+        if update.status != Status::Completed {
             return Ok(None);
         }
         let Ok(ready) = wait.done(Some(Frame::Update(update)), None).await else { return Ok(None) };
-        match self.fetch_ready(checked, id, ready, see).await {
+        match self.fetch_ready(checked, self.of(known, id), ready, see).await {
             Ok(answer) => Ok(Some(answer)),
             Err(ClientError::Interrupted) => Err(ClientError::Interrupted),
             Err(_) => Ok(None),
@@ -97,7 +108,7 @@ impl Client {
             model_key: self.wire.model_key(),
             session_id: socket.as_ref().map(|s| s.session.clone()).unwrap_or_default(),
             compress: self.options.compress,
-            env: serde_json::Value::Object(serde_json::Map::new()),
+            env: self.wire.env(),
         };
         let repeat = self.wire.repeatable().then_some(repeat);
         // The name under which it may be sent again, should nobody learn its id.
@@ -175,39 +186,66 @@ impl Client {
         socket: Option<Socket>,
         see: See<'_>,
     ) -> Result<Answer, ClientError> {
+        // Such a job is told of on its socket alone, and that ends here, well or badly.
+        let alone = socket.is_some() && self.wire.socket_alone();
         let id = job.id.clone().unwrap_or_default();
         let http = &self.service.http;
+        let at = job.clone();
+        let of = self.of(&at, &id);
         let ready = {
             let mut stage = |update: &Update| {
                 let words = http.shown(&update.description);
                 let note = format!("{} {words}", update.status.as_str());
                 self.book.note(job, JobState::Submitted, note.trim(), &see);
             };
-            Wait::new(http, &id, see, &mut stage).done(first, socket).await
+            Wait::new(http, of, see, &mut stage).done(first, socket).await
         };
-        match &ready {
-            Err(ClientError::Job { traceback, .. }) => self.book.note(job, JobState::Failed, traceback, &see),
-            Err(ClientError::Lost { .. }) => {
-                self.book.note(job, JobState::Lost, "unknown to the service", &see)
+        let answer = match ready {
+            Ok(ready) => self.fetch_ready(checked, of, ready, &see).await,
+            Err(ClientError::NotDeployed { id, detail, .. }) => {
+                let near = self.up.get().cloned().unwrap_or_default();
+                Err(ClientError::NotDeployed { id, detail, near })
             }
-            _ => {}
+            Err(error) => Err(error),
+        };
+        match &answer {
+            Ok(_) => see.watch.tokens(tokens(checked.graph())),
+            Err(ClientError::Job { traceback: why, .. } | ClientError::NotDeployed { detail: why, .. }) => {
+                self.book.note(job, JobState::Failed, why, &see);
+            }
+            Err(error) if error.is_lost() => {
+                self.book.note(job, JobState::Lost, &error.to_string(), &see);
+            }
+            Err(error) if alone => {
+                let lost = "its answer went to a socket that is closed";
+                see.say(&format!("job {id} is lost: {lost}"));
+                self.book.note(job, JobState::Lost, &format!("{lost}: {error}"), &see);
+            }
+            Err(_) => {}
         }
-        let answer = self.fetch_ready(checked, &id, ready?, &see).await?;
-        see.watch.tokens(tokens(checked.graph()));
-        Ok(answer)
+        answer
+    }
+
+    /// What a wait for a job has to know of it.
+    fn of<'a>(&self, job: &'a Job, id: &'a str) -> Of<'a> {
+        // An acknowledgement is no status: that comes from the queue.
+        let known = !job.note.is_empty() && !job.note.starts_with(Status::Received.as_str());
+        let age = Duration::from_secs(u64::try_from(book::now() - job.changed).unwrap_or(0));
+        Of { id, key: &job.key, queued: self.wire.socket_alone(), known, age }
     }
 
     /// Fetches and reads a result; asks for a new address, or for the bytes once more, where that helps.
     async fn fetch_ready(
         &self,
         checked: &Checked,
-        id: &str,
+        of: Of<'_>,
         mut ready: Ready,
         see: &See<'_>,
     ) -> Result<Answer, ClientError> {
         let (http, cap) = (&self.service.http, self.options.answer_bytes);
         let temp = Temp(self.options.temp.clone());
         let mut tries = Tries::new(http.times.backoff);
+        let mut gone = 0;
         loop {
             let (body, url) = match ready {
                 Ready::Here(bytes) => (Ok(Body::Memory(std::io::Cursor::new(bytes))), None),
@@ -219,12 +257,22 @@ impl Client {
             });
             let stale = |e: &ClientError| matches!(e, ClientError::Refused { status: 403 | 404 | 410, .. });
             match (read, url) {
+                (Err(ClientError::Refused { status, detail, .. }), Some(_))
+                    if matches!(status, 403 | 404 | 410) && gone + 1 == GONE =>
+                {
+                    return Err(ClientError::Expired {
+                        id: of.id.to_owned(),
+                        detail: format!("{status} {detail}"),
+                    });
+                }
                 (Err(error), Some(url)) if error.is_damage() || stale(&error) => {
+                    gone = if stale(&error) { gone + 1 } else { 0 };
                     let Some(wait) = tries.again(None) else { return Err(error) };
                     see.say(&format!("{error}; fetching it again"));
                     see.sleep(wait).await?;
                     let mut nothing = |_: &Update| {};
-                    let asked = http.get(&format!("/response/{}", encode(id)), "asking for a job", see).await;
+                    let asked =
+                        http.get(&format!("/response/{}", encode(of.id)), "asking for a job", see).await;
                     let update = match asked {
                         Err(ClientError::Interrupted) => return Err(ClientError::Interrupted),
                         asked => asked.and_then(|got| got.json::<Update>(http, "asking for a job")),
@@ -232,7 +280,7 @@ impl Client {
                     // A service that tells its sockets alone has no newer address than the old one.
                     ready = match update {
                         Ok(update) if update.status.is_final() => {
-                            Wait::new(http, id, *see, &mut nothing)
+                            Wait::new(http, of, *see, &mut nothing)
                                 .done(Some(Frame::Update(update)), None)
                                 .await?
                         }

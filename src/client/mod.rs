@@ -23,6 +23,7 @@ mod key;
 mod life;
 pub mod ndif;
 mod options;
+mod ready;
 mod rehearsal;
 mod retry;
 mod runner;
@@ -41,7 +42,7 @@ mod tests;
 
 pub use error::ClientError;
 pub use key::ApiKey;
-pub use options::{Hosted, Patience, ServiceOptions};
+pub use options::{Hosted, NNSIGHT, Patience, ServiceOptions};
 pub use rehearsal::Rehearsal;
 pub use retry::Backoff;
 pub use runner::Client;

@@ -9,9 +9,14 @@ use truenorth_protocol::nnsight::ModelKey;
 
 use super::see::See;
 use super::wait::encode;
-use super::{Client, ClientError, Service};
+use super::{ClientError, Service};
 use crate::jobs::Job;
 use crate::run::Unwatched;
+
+/// The versions of `ndif` whose own code this client was tried against.
+pub const PROVEN: [&str; 3] = ["0.1.0", "0.1.1", "0.1.2"];
+/// The first nnsight that speaks this wire.
+const OLDEST: (u32, u32) = (0, 8);
 
 /// `GET /status`.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -36,10 +41,10 @@ pub struct Deployment {
     /// Such as `text-generation`.
     #[serde(default)]
     pub task: Option<String>,
-    /// `HOT` on an accelerator, `WARM` in memory, `COLD` on disk.
+    /// `HOT` on an accelerator, `WARM` in memory beside it, `COLD` on disk.
     #[serde(default)]
     pub deployment_level: Option<String>,
-    /// `RUNNING`, `DEPLOYING`, `NOT_STARTED` or `UNHEALTHY`.
+    /// `RUNNING`, `DEPLOYING` or `UNHEALTHY`; none of what is not on an accelerator.
     #[serde(default)]
     pub application_state: Option<String>,
 }
@@ -55,7 +60,7 @@ pub struct Hosting {
     pub task: String,
     /// The best level of a replica.
     pub level: String,
-    /// The best state of a replica.
+    /// The best state of a replica; `NOT_STARTED` of what is not on an accelerator.
     pub state: String,
     /// How many replicas are on an accelerator.
     pub replicas: usize,
@@ -86,6 +91,21 @@ pub struct Identity {
 }
 
 impl Status {
+    /// Whether the names of the models are those of a service before this wire; none where nothing tells.
+    #[must_use]
+    pub fn is_old(&self) -> Option<bool> {
+        let keys: Vec<&str> = self
+            .deployments
+            .iter()
+            .map(|(name, replica)| replica.model_key.as_deref().unwrap_or(name))
+            .collect();
+        let any = |part: &str| keys.iter().any(|key| key.contains(part));
+        if any("nnsight.modeling.transformers.") {
+            return Some(false);
+        }
+        any("nnsight.modeling.language.").then_some(true)
+    }
+
     /// A row a model, replicas counted, those that are up first, then by name.
     #[must_use]
     pub fn models(&self) -> Vec<Hosting> {
@@ -101,7 +121,12 @@ impl Status {
 
 fn hosting(key: &str, replicas: &[(&str, &Deployment)]) -> Option<Hosting> {
     let level = |d: &Deployment| d.deployment_level.clone().unwrap_or_else(|| "?".into());
-    let state = |d: &Deployment| d.application_state.clone().unwrap_or_else(|| "UNHEALTHY".into());
+    // The service tells no state of what is not on an accelerator: there is nothing that could run.
+    let state = |d: &Deployment| match (&d.application_state, d.deployment_level.as_deref()) {
+        (Some(state), _) => state.clone(),
+        (None, Some("WARM" | "COLD")) => "NOT_STARTED".into(),
+        (None, _) => "UNHEALTHY".into(),
+    };
     let (name, best) = replicas.iter().min_by_key(|(_, d)| rank(&level(d), &state(d)))?;
     Some(Hosting {
         model: best.repo_id.clone().unwrap_or_else(|| (*name).to_owned()),
@@ -120,6 +145,14 @@ fn rank(level: &str, state: &str) -> (usize, usize) {
     (place(&["HOT", "WARM"], level), place(&["RUNNING", "DEPLOYING", "NOT_STARTED"], state))
 }
 
+impl Identity {
+    /// Whether programs of this key run beside the model, in its process.
+    #[must_use]
+    pub fn is_trusted(&self) -> bool {
+        self.tags.iter().flatten().any(|tag| tag == "trusted")
+    }
+}
+
 impl Hosting {
     /// Whether a job for it gets to run.
     #[must_use]
@@ -127,9 +160,42 @@ impl Hosting {
         self.level == "HOT" && self.state == "RUNNING"
     }
 
-    /// Whether a job for it waits until the service has brought it up.
-    fn comes_up(&self) -> bool {
-        matches!(self.level.as_str(), "HOT" | "WARM") && self.state != "UNHEALTHY"
+    /// Whether it is being brought up now.
+    #[must_use]
+    pub fn comes_up(&self) -> bool {
+        self.level == "HOT" && matches!(self.state.as_str(), "DEPLOYING" | "NOT_STARTED")
+    }
+
+    /// Whether a job that names `key` is for it. Of what is only on disk the service knows the name alone.
+    #[must_use]
+    pub fn is(&self, key: &ModelKey) -> bool {
+        self.model_key == key.to_string()
+            || (self.model_key == self.model && self.model == key.repo_id && key.revision.is_none())
+    }
+
+    /// Its name as `--model` takes it.
+    #[must_use]
+    pub fn name(&self) -> String {
+        if self.revision == "main" { self.model.clone() } else { format!("{}@{}", self.model, self.revision) }
+    }
+}
+
+impl Env {
+    /// The version of a package, where the service has it.
+    #[must_use]
+    pub fn version(&self, package: &str) -> Option<&str> {
+        let found = self.packages.get(package)?;
+        found.as_str().or_else(|| found.get("version")?.as_str())
+    }
+
+    /// The service in words, if it is of a time before this client's wire: its nnsight says so.
+    #[must_use]
+    pub fn is_old(&self) -> bool {
+        let minor = |v: &str| {
+            let mut parts = v.split('.').map(|p| p.parse::<u32>().ok());
+            Some((parts.next()??, parts.next()??))
+        };
+        self.version("nnsight").and_then(minor).is_some_and(|found| found < OLDEST)
     }
 }
 
@@ -158,6 +224,22 @@ impl Service {
         self.question("/whoami", "asking whose key it is")
     }
 
+    /// Whether an API answers at the address, and whether it reaches its models, which an older one does not
+    /// tell: `/ping` and `/connected`.
+    ///
+    /// # Errors
+    /// As [`ClientError`], where nothing answers at all.
+    pub fn ping(&self) -> Result<(bool, bool), ClientError> {
+        let stop = AtomicBool::new(false);
+        let see = See { watch: &Unwatched, stop: &stop, tick: self.http.times.tick };
+        let doing = "asking whether it is there";
+        self.block(async {
+            let ping = self.http.get_once("/ping", doing, &see).await?;
+            let reaches = self.http.get_once("/connected", doing, &see).await?;
+            Ok((ping.status.is_success(), reaches.status.as_u16() != 503))
+        })
+    }
+
     /// What the service knows of a job; none if it does not know it.
     ///
     /// # Errors
@@ -184,57 +266,5 @@ impl Service {
         let stop = AtomicBool::new(false);
         let see = See { watch: &Unwatched, stop: &stop, tick: self.http.times.tick };
         self.block(self.http.get_json(path, doing, &see))
-    }
-}
-
-impl Client {
-    /// Refuses to send a job for a model that is not there to take it. A service that does not say
-    /// what it has is taken at its word when the job is sent.
-    pub(super) async fn check_up(&self, see: &See<'_>) -> Result<(), ClientError> {
-        let (Some(key), true) = (self.wire.hosted(), self.options.check_up) else { return Ok(()) };
-        // Once a client: a model that goes away later is told by the job itself.
-        if self.up.get().is_some() {
-            return Ok(());
-        }
-        let status: Status = match self.service.http.get_json("/status", "asking for the models", see).await {
-            Ok(status) => status,
-            Err(error @ (ClientError::Interrupted | ClientError::Unreachable { .. })) => return Err(error),
-            Err(_) => return Ok(()),
-        };
-        let models = status.models();
-        match models.iter().find(|m| m.model_key == key.to_string()) {
-            Some(model) if model.is_up() => {}
-            Some(model) if model.comes_up() => {
-                see.say(&format!("{} is {} {}; the job waits for it", model.model, model.level, model.state));
-            }
-            found => return Err(down(key, found, &models)),
-        }
-        let _ = self.up.set(());
-        Ok(())
-    }
-}
-
-/// How many models are named in place of one that is not up.
-const NEAR: usize = 3;
-
-fn down(key: &ModelKey, found: Option<&Hosting>, models: &[Hosting]) -> ClientError {
-    let revision = key.revision.as_deref().unwrap_or("main");
-    let state = found.map_or_else(|| "not".into(), |m| format!("{} {}", m.level, m.state));
-    let mut near: Vec<&Hosting> = models.iter().filter(|m| m.is_up()).collect();
-    let wanted = key.repo_id.to_lowercase();
-    // The name without its owner counts as well: people mistake the owner more often.
-    let tail = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
-    let likeness = |m: &&Hosting| {
-        let name = m.model.to_lowercase();
-        strsim::jaro_winkler(&name, &wanted).max(strsim::jaro_winkler(&tail(&name), &tail(&wanted)))
-    };
-    near.sort_by(|a, b| likeness(b).total_cmp(&likeness(a)));
-    let name = |m: &Hosting| {
-        if m.revision == "main" { m.model.clone() } else { format!("{}@{}", m.model, m.revision) }
-    };
-    ClientError::ModelDown {
-        model: if revision == "main" { key.repo_id.clone() } else { format!("{}@{revision}", key.repo_id) },
-        state,
-        near: near.into_iter().take(NEAR).map(name).collect(),
     }
 }

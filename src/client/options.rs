@@ -11,6 +11,11 @@ use super::{ApiKey, Backoff};
 use crate::jobs::Journal;
 use crate::run::Vocabulary;
 
+/// The version of nnsight whose wire this client speaks.
+pub const NNSIGHT: &str = "0.8.1";
+/// Jobs are text, so any Python that the service takes is right; who we are stands behind it.
+const PYTHON: &str = concat!("3.12.0 (truenorth ", env!("CARGO_PKG_VERSION"), ")");
+
 /// How to speak to a service.
 #[derive(Clone)]
 pub struct ServiceOptions {
@@ -30,6 +35,16 @@ pub struct ServiceOptions {
     pub socket: Option<bool>,
     /// Whether to ask an NDIF service if the model is up before anything is sent.
     pub check_up: bool,
+    /// Whether a job may be sent for a model that is not on an accelerator, so that the service's queue
+    /// brings it up; else that is [`ClientError::ModelDown`](super::ClientError::ModelDown).
+    pub deploy: bool,
+    /// What NDIF services are told of the Python of this side. Where they have a minimum, they read the
+    /// first two parts.
+    pub python_version: String,
+    /// What services are told of the nnsight of this side; NDIF services read all of it as a version.
+    pub nnsight_version: String,
+    /// Where else the same can be had, said where the service can't take work.
+    pub stand_in: Option<String>,
     /// The most bytes of a result, packed and unpacked.
     pub answer_bytes: usize,
     /// Folder of temporary files; the system's own when `None`.
@@ -49,6 +64,10 @@ impl ServiceOptions {
             compress: true,
             socket: None,
             check_up: true,
+            deploy: true,
+            stand_in: None,
+            python_version: PYTHON.into(),
+            nnsight_version: NNSIGHT.into(),
             answer_bytes: limits::ANSWER_BYTES,
             temp: None,
             patience: Patience::default(),
@@ -87,6 +106,11 @@ pub struct Patience {
     pub poll_most: Duration,
     /// How long a job may be unknown to its service before it counts as lost.
     pub missing: Duration,
+    /// The same for a job that was taken and has had no status yet. NDIF services write the first one
+    /// when their queue gets to it.
+    pub first_status: Duration,
+    /// How long a job may be at one stage without a word before it is no longer waited for.
+    pub silent: Duration,
     /// How long a service may be out of reach while a job runs there.
     pub outage: Duration,
     /// How long to wait for the receipt of a job that is being sent, when the user wants to stop or the
@@ -112,6 +136,8 @@ impl Default for Patience {
             poll_first: Duration::from_millis(250),
             poll_most: seconds(5),
             missing: seconds(90),
+            first_status: seconds(900),
+            silent: seconds(3600),
             outage: seconds(900),
             receipt: seconds(15),
             ping: seconds(20),

@@ -2,7 +2,7 @@
 
 use std::ops::ControlFlow;
 use std::sync::OnceLock;
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Deserialize;
 use truenorth_protocol::job::Update;
@@ -26,8 +26,8 @@ pub struct Client {
     pub(super) wire: Box<dyn Wire>,
     pub(super) words: Words,
     pub(super) book: Book,
-    /// Set once the service said that the model is up.
-    pub(super) up: OnceLock<()>,
+    /// Set once the service was asked whether the model is up: others that are, the nearest first.
+    pub(super) up: OnceLock<Vec<String>>,
 }
 
 impl std::fmt::Debug for Client {
@@ -56,7 +56,7 @@ impl Client {
     pub fn ndif(options: ServiceOptions, hosted: Hosted) -> Result<Self, ClientError> {
         let service = Service::open(&options)?;
         let words = Words::Here(hosted.vocabulary.clone());
-        Ok(Self::new(service, options, Box::new(NnsightWire { hosted }), words))
+        Ok(Self::new(service, options, Box::new(NnsightWire::new(hosted)), words))
     }
 
     /// The model of a truenorth server, which is asked what it is.
@@ -86,6 +86,13 @@ impl Client {
     #[must_use]
     pub fn service(&self) -> &Service {
         &self.service
+    }
+
+    /// Bytes of jobs sent and of results fetched so far.
+    #[must_use]
+    pub fn moved(&self) -> (u64, u64) {
+        let moved = &self.service.http.moved;
+        (moved.sent.load(Ordering::Relaxed), moved.received.load(Ordering::Relaxed))
     }
 
     /// Waits for a job out of the journal and fetches its answer.
@@ -129,6 +136,31 @@ impl Client {
     }
 }
 
+impl Client {
+    /// An error as a run's. Where the service can't take the work, it says what is up and where else the
+    /// same can be had.
+    fn told(&self, error: ClientError) -> RunError {
+        if !error.is_absence() {
+            return error.into();
+        }
+        let named = matches!(error, ClientError::ModelDown { .. } | ClientError::NotDeployed { .. });
+        let near = self.up.get().filter(|near| !near.is_empty() && !named);
+        let near = near.map(|near| format!("up are {}", near.join(", ")));
+        let more: Vec<String> = near.into_iter().chain(self.options.stand_in.clone()).collect();
+        if more.is_empty() {
+            return error.into();
+        }
+        let more = more.join("; ");
+        let with =
+            |hint: Option<String>| Some(hint.map_or_else(|| more.clone(), |hint| format!("{hint}; {more}")));
+        match error.into() {
+            RunError::Request { what, hint } => RunError::Request { what, hint: with(hint) },
+            RunError::Failed { what, source, hint } => RunError::Failed { what, source, hint: with(hint) },
+            other => other,
+        }
+    }
+}
+
 impl Runner for Client {
     fn info(&self) -> &ModelInfo {
         self.wire.info()
@@ -149,7 +181,8 @@ impl Runner for Client {
     fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
         let stop = AtomicBool::new(false);
         let see = See { watch, stop: &stop, tick: self.options.patience.tick };
-        let (answer, job) = self.service.block(self.work(graph, see))?;
+        let done = self.service.block(self.work(graph, see));
+        let (answer, job) = done.map_err(|error| self.told(error))?;
         self.keep(job, &see);
         Ok(answer)
     }
@@ -164,6 +197,6 @@ impl Runner for Client {
         watch: &dyn Watch,
         each: &mut dyn FnMut(usize, Answer) -> ControlFlow<()>,
     ) -> Result<(), RunError> {
-        Ok(self.service.block(self.work_each(graphs, watch, each))?)
+        self.service.block(self.work_each(graphs, watch, each)).map_err(|error| self.told(error))
     }
 }

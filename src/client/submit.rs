@@ -1,6 +1,7 @@
 //! Sending a job. The one thing that is never repeated, unless it is certain that the service did
 //! not take it, or promised to notice.
 
+use std::sync::atomic::Ordering;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
@@ -10,7 +11,7 @@ use tokio::time::timeout;
 use truenorth_protocol::job::{Envelope, Update};
 
 use super::ClientError;
-use super::http::{Http, NNSIGHT};
+use super::http::Http;
 use super::retry::{Tries, asked};
 use super::see::See;
 
@@ -94,15 +95,15 @@ async fn once(http: &Http, parcel: &Parcel, see: &See<'_>) -> Once {
     };
     let form = Form::new().text("data", parcel.envelope.clone()).part("blob", part);
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let mut request = http
-        .job("/request")
-        .header("ndif-timestamp", format!("{:.6}", since.as_secs_f64()))
-        .header("nnsight-version", NNSIGHT)
-        .header("python-version", concat!("truenorth ", env!("CARGO_PKG_VERSION")))
-        .multipart(form);
+    let mut request =
+        http.job("/request").header("ndif-timestamp", format!("{:.6}", since.as_secs_f64())).multipart(form);
+    for (name, value) in &http.versions {
+        request = request.header(*name, value);
+    }
     if let Some(repeat) = &parcel.repeat {
         request = request.header("idempotency-key", repeat);
     }
+    http.moved.sent.fetch_add(bytes, Ordering::Relaxed);
     let upload = std::time::Duration::from_secs(bytes / http.times.slowest.max(1));
     let time = http.times.connect + http.times.answer + upload;
     let sending = async {
@@ -136,6 +137,11 @@ async fn once(http: &Http, parcel: &Parcel, see: &See<'_>) -> Once {
             let error = http.refusal(&got, DOING);
             match asked(&got.headers) {
                 Some(after) => Once::NotYet(error, Some(after)),
+                None if got.is_before_queue() => Once::NotYet(error, None),
+                // A gateway that does not say when to come back may have passed the job on.
+                None if parcel.repeat.is_none() && got.status == StatusCode::SERVICE_UNAVAILABLE => {
+                    Once::Unknown(error)
+                }
                 None => Once::No(error),
             }
         }

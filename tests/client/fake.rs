@@ -92,6 +92,10 @@ pub struct Script {
     pub error: Option<&'static str>,
     /// What `/status` says.
     pub status: Option<Json>,
+    /// The nnsight that `/env` tells of.
+    pub nnsight: &'static str,
+    /// Whether `/connected` says that the models can be reached.
+    pub connected: bool,
     /// A result for wires whose payload the fake can't run.
     pub result: Option<Vec<u8>>,
     /// Between frames of a socket.
@@ -101,6 +105,8 @@ pub struct Script {
 impl Default for Script {
     fn default() -> Self {
         Self {
+            nnsight: "0.8.1",
+            connected: true,
             posts: VecDeque::new(),
             polls: VecDeque::new(),
             fetches: VecDeque::new(),
@@ -140,6 +146,8 @@ pub struct Board {
     repeats: Mutex<HashMap<String, String>>,
     sockets: Mutex<HashMap<String, mpsc::UnboundedSender<Message>>>,
     pub seen: Mutex<Vec<Seen>>,
+    /// Envelopes of the jobs taken.
+    pub envelopes: Mutex<Vec<Envelope>>,
 }
 
 /// A running fake.
@@ -205,6 +213,7 @@ impl Fake {
             .route("/result/{id}", get(result))
             .route("/status", get(status))
             .route("/env", get(env))
+            .route("/connected", get(connected))
             .route("/whoami", get(whoami))
             .layer(axum::middleware::from_fn_with_state(board.clone(), note))
             .layer(axum::extract::DefaultBodyLimit::disable())
@@ -286,10 +295,16 @@ async fn status(State(board): Shared) -> Response {
     }
 }
 
-async fn env() -> axum::Json<Json> {
+async fn env(State(board): Shared) -> axum::Json<Json> {
+    let nnsight = board.script.lock().unwrap().nnsight;
     axum::Json(
-        json!({ "python_version": "3.12.1 (main)", "packages": { "torch": "2.8.0", "nnsight": "0.8.1" } }),
+        json!({ "python_version": "3.12.1 (main)", "packages": { "torch": "2.8.0", "nnsight": nnsight } }),
     )
+}
+
+async fn connected(State(board): Shared) -> Response {
+    let there = board.script.lock().unwrap().connected;
+    if there { say(200, &[], "connected") } else { say(503, &[], "compute backend is reconnecting") }
 }
 
 async fn whoami() -> axum::Json<Json> {
@@ -340,6 +355,7 @@ async fn request(State(board): Shared, headers: HeaderMap, mut form: Multipart) 
 fn take(board: &Arc<Board>, envelope: &Envelope, blob: &Bytes, repeat: Option<String>) -> String {
     let n = board.taken.fetch_add(1, Ordering::SeqCst);
     board.most.fetch_max(board.now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+    board.envelopes.lock().unwrap().push(envelope.clone());
     let id = format!("job-{n}");
     let result = board.script.lock().unwrap().result.clone();
     let result = result.unwrap_or_else(|| {
@@ -389,6 +405,16 @@ async fn tell(board: Arc<Board>, id: String, socket: mpsc::UnboundedSender<Messa
         (Status::Queued, "position 1"),
         (Status::Running, ""),
         (Status::Log, "half way\x1b[31m"),
+        (
+            Status::Log,
+            "nns.py:9: UserWarning: 'x.i7' was never reached: the model ran fewer iterations than the loop requested. Kept.",
+        ),
+        (Status::Log, "  warnings.warn("),
+        (
+            Status::Log,
+            "at 'x.i7' it was never reached: the loop asked for a step the run did not make, so it was cut short",
+        ),
+        (Status::Log, "nearly"),
         (Status::Other("THAWING".into()), "soon"),
     ] {
         send(status, words);

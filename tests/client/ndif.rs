@@ -30,8 +30,9 @@ fn hosted() -> Hosted {
     Hosted {
         info: info(),
         modules: Modules {
+            embed: "model.embed_tokens".into(),
             blocks: "model.layers".into(),
-            attn: "self_attn".into(),
+            attn: "self_attn.o_proj".into(),
             attn_post: None,
             mlp_norm: Some("post_attention_layernorm".into()),
             mlp: "mlp".into(),
@@ -39,6 +40,10 @@ fn hosted() -> Hosted {
             norm: "model.norm".into(),
             head: "lm_head".into(),
             parallel: false,
+            layers: info().layers,
+            hidden: info().hidden,
+            vocab: info().vocab,
+            attention: "sdpa".into(),
             logit_softcap: None,
         },
         key: key(),
@@ -81,6 +86,40 @@ fn a_graph_is_answered() {
     let sent = &fake.seen("/request")[0].headers;
     assert!(!sent.contains_key("idempotency-key"));
     assert_eq!(sent["nnsight-version"], "0.8.1");
+    // NDIF reads the first two parts of it as a version.
+    let python = sent["python-version"].to_str().unwrap();
+    assert!(python.starts_with("3.12.0 (truenorth "), "{python}");
+    let levers =
+        ServiceOptions { python_version: "3.13.1".into(), nnsight_version: "0.9".into(), ..keyed(&fake) };
+    run(&Client::ndif(levers, hosted()).unwrap(), 4).unwrap();
+    let sent = &fake.seen("/request")[1].headers;
+    assert_eq!(
+        (&sent["python-version"], &sent["nnsight-version"]),
+        (&"3.13.1".parse().unwrap(), &"0.9".parse().unwrap())
+    );
+}
+
+#[test]
+fn attention_is_asked_for_and_tells_results_apart() {
+    let notes = Notes::shared();
+    let fake = answering(2.5, Script::default());
+    let with = |attention: &str, reply| {
+        let mut hosted = Hosted { reply, ..hosted() };
+        hosted.modules.attention = attention.into();
+        let journal: Arc<dyn truenorth::jobs::Journal> = notes.clone();
+        Client::ndif(hasty(ServiceOptions { journal: Some(journal), ..keyed(&fake) }), hosted).unwrap()
+    };
+    let paths: Vec<String> = [("sdpa", DType::F32), ("eager", DType::F32), ("eager", DType::Bf16)]
+        .into_iter()
+        .map(|(attention, reply)| with(attention, reply).info().path.clone())
+        .collect();
+    assert_eq!(paths, ["nnsight/sdpa", "nnsight/eager", "nnsight/eager/bf16"]);
+    for attention in ["sdpa", "eager"] {
+        run(&with(attention, DType::F32), 3).unwrap();
+    }
+    let envs: Vec<_> = fake.board.envelopes.lock().unwrap().iter().map(|e| e.env.clone()).collect();
+    assert_eq!(envs, [json!({"attn_implementation": "sdpa"}), json!({"attn_implementation": "eager"})]);
+    assert_eq!(notes.jobs.lock().unwrap().len(), 2);
 }
 
 #[test]
@@ -99,10 +138,10 @@ fn a_result_comes_along_in_a_frame() {
     let fake = answering(0.0, Script { line: Line::Ends(last), ..Script::default() });
     assert_eq!(number(&run(&client(&fake), 3).unwrap()), 4.5);
     assert_eq!((fake.posts(), fake.seen("/result").len()), (1, 0));
-    // A frame that can't be read leads to polls.
+    // Nothing but the socket tells of such a job, so a frame that can't be read is the end of it.
     let fake = answering(5.5, Script { line: Line::Ends(b"nonsense".to_vec()), ..Script::default() });
-    assert_eq!(number(&run(&client(&fake), 3).unwrap()), 5.5);
-    assert_eq!(fake.posts(), 1);
+    assert!(matches!(cause(&run(&client(&fake), 3).unwrap_err()), ClientError::Reply(_)));
+    assert_eq!((fake.posts(), fake.seen("/response").len()), (1, 0));
 }
 
 #[test]
@@ -115,7 +154,11 @@ fn a_model_that_is_not_up_is_told_with_those_that_are() {
         "e": replica("toy/models", "COLD", "NOT_STARTED"),
     } });
     let fake = answering(1.0, Script { status: Some(status), ..Script::default() });
-    let error = run(&client(&fake), 1).unwrap_err();
+    let strict = || {
+        let stand_in = Some("on this machine: `it`".into());
+        Client::ndif(ServiceOptions { deploy: false, stand_in, ..keyed(&fake) }, hosted()).unwrap()
+    };
+    let error = run(&strict(), 1).unwrap_err();
     assert!(error.is_request(), "{error:?}");
     let text = error.to_string();
     assert!(text.starts_with("toy/model is not on the service; up are "), "{text}");
@@ -123,17 +166,59 @@ fn a_model_that_is_not_up_is_told_with_those_that_are() {
         text.contains("toy/modell") && text.contains("other/model") && !text.contains("toy/models"),
         "{text}"
     );
-    assert!(error.hint().unwrap().contains("ndif status"));
-    for (level, state) in [("COLD", "NOT_STARTED"), ("HOT", "UNHEALTHY")] {
+    let hint = error.hint().unwrap();
+    assert!(hint.contains("ndif status") && hint.ends_with("on this machine: `it`"), "{hint}");
+    for (level, state) in [("COLD", "NOT_STARTED"), ("HOT", "UNHEALTHY"), ("WARM", "NOT_STARTED")] {
         let status = json!({ "deployments": { "a": replica("toy/model", level, state) } });
         fake.script(|s| s.status = Some(status));
-        let text = run(&client(&fake), 1).unwrap_err().to_string();
+        let text = run(&strict(), 1).unwrap_err().to_string();
         assert!(text.starts_with(&format!("toy/model is {level} {state} on")), "{text}");
+        assert!(matches!(client(&fake).ready(), Err(ClientError::ModelDown { .. })));
     }
     assert_eq!(fake.posts(), 0);
     let unchecked = ServiceOptions { check_up: false, ..keyed(&fake) };
     assert_eq!(number(&run(&Client::ndif(unchecked, hosted()).unwrap(), 1).unwrap()), 1.0);
     assert_eq!(fake.posts(), 1);
+}
+
+#[test]
+fn a_model_that_is_not_up_is_asked_of_the_queue() {
+    let up = replica("toy/modell", "HOT", "RUNNING");
+    // As the service lists them: what is not on an accelerator has no state, what is on disk no key.
+    let mut warm = replica("toy/model", "WARM", "");
+    warm.as_object_mut().unwrap().remove("application_state");
+    let cold = json!({ "deployment_level": "COLD", "repo_id": "toy/model" });
+    let dead = replica("toy/model", "HOT", "UNHEALTHY");
+    for (entry, words) in [
+        (Some(warm), "is WARM on the service, in memory"),
+        (Some(cold), "is COLD on the service, on disk only"),
+        (Some(dead), "is UNHEALTHY"),
+        (None, "is not listed"),
+    ] {
+        let mut deployments = json!({ "a": up });
+        deployments.as_object_mut().unwrap().extend(entry.map(|e| ("toy/model".to_owned(), e)));
+        let status = json!({ "deployments": deployments });
+        let fake = answering(1.0, Script { status: Some(status), ..Script::default() });
+        let heard = Heard::default();
+        client(&fake).run(&graph(1), &heard).unwrap();
+        let said = heard.all();
+        assert!(said.contains(words) && said.contains("up are toy/modell"), "{said}");
+        assert!(said.contains("--no-deploy"), "{said}");
+        assert_eq!(fake.posts(), 1);
+    }
+    // The queue may refuse, in its own words.
+    let refusal = "Could not deploy this model. It is too large.";
+    let status = json!({ "deployments": { "a": up } });
+    let fake = answering(1.0, Script { status: Some(status), error: Some(refusal), ..Script::default() });
+    let notes = Notes::shared();
+    let error = run(&noted(&fake, &notes), 1).unwrap_err();
+    match cause(&error) {
+        ClientError::NotDeployed { detail, near, .. } => {
+            assert_eq!((detail.as_str(), near.as_slice()), (refusal, &["toy/modell".to_owned()][..]));
+        }
+        other => panic!("{other:?}"),
+    }
+    assert_eq!((notes.job().state, fake.posts()), (JobState::Failed, 1));
 }
 
 #[test]
@@ -143,9 +228,149 @@ fn a_model_that_comes_up_is_waited_for() {
     } });
     let fake = answering(1.0, Script { status: Some(replicas), ..Script::default() });
     let heard = Heard::default();
-    client(&fake).run(&graph(1), &heard).unwrap();
+    let strict = Client::ndif(ServiceOptions { deploy: false, ..keyed(&fake) }, hosted()).unwrap();
+    strict.run(&graph(1), &heard).unwrap();
     assert!(heard.all().contains("toy/model is HOT DEPLOYING; the job waits for it"), "{}", heard.all());
     assert_eq!(fake.posts(), 1);
+}
+
+#[test]
+fn an_older_service_is_named_before_anything_is_sent() {
+    let old = json!({ "deployments": { "a": {
+        "model_key": "nnsight.modeling.language.LanguageModel:{\"repo_id\": \"toy/model\"}",
+        "repo_id": "toy/model", "deployment_level": "HOT", "application_state": "RUNNING" } } });
+    for (status, nnsight) in
+        [(Some(old), "0.5.3"), (None, "0.7.0"), (Some(json!({ "deployments": {} })), "0.6.1")]
+    {
+        let fake = answering(1.0, Script { status, nnsight, ..Script::default() });
+        let error = run(&client(&fake), 1).unwrap_err();
+        assert!(error.is_request() && error.to_string().contains(&format!("nnsight {nnsight}")), "{error}");
+        assert!(error.hint().unwrap().contains("0.1.0 or later"), "{error:?}");
+        assert_eq!(fake.posts(), 0);
+    }
+}
+
+#[test]
+fn keys_are_refused_with_the_place_they_came_from() {
+    let cases = [
+        (400, "Invalid API key format: 'k3y-that-nobody-sees'. API keys must be", "8-4-4-4-12"),
+        (403, "Invalid API key.", "login.ndif.us"),
+    ];
+    for (status, detail, words) in cases {
+        for (origin, remedy) in
+            [("NDIF_API_KEY", "unset NDIF_API_KEY"), ("the file k", "put it into the file k")]
+        {
+            let posts = [Post::Refuse(status, vec![], detail)];
+            let fake = answering(1.0, Script { posts: posts.into(), ..Script::default() });
+            let key = truenorth::client::ApiKey::new(KEY).unwrap().with_origin(origin);
+            let options = ServiceOptions { key: Some(key), socket: Some(false), ..options(&fake) };
+            let error = run(&Client::ndif(options, hosted()).unwrap(), 1).unwrap_err();
+            assert!(error.is_request() && error.to_string().contains(origin) && !leaks(&error), "{error:?}");
+            let hint = error.hint().unwrap();
+            assert!(hint.contains(words) && hint.contains(remedy), "{hint}");
+            assert_eq!((fake.posts(), fake.taken()), (1, 0));
+        }
+    }
+}
+
+#[test]
+fn the_service_itself_may_be_asked_again_and_a_gateway_may_not() {
+    let own =
+        || Post::Refuse(503, vec![], "Service temporarily unavailable: compute backend is reconnecting.");
+    let fake = answering(1.0, Script { posts: [own(), own()].into(), ..Script::default() });
+    assert_eq!(number(&run(&client(&fake), 1).unwrap()), 1.0);
+    assert_eq!((fake.posts(), fake.taken()), (3, 1));
+    let fake = answering(1.0, Script { posts: std::iter::repeat_n(own(), 9).collect(), ..Script::default() });
+    let error = run(&client(&fake), 1).unwrap_err();
+    assert!(matches!(cause(&error), ClientError::Busy { status: 503, .. }), "{error:?}");
+    assert_eq!((fake.posts(), fake.taken()), (5, 0));
+    let posts = [Post::TakeAndSay(503, "upstream is not available")];
+    let (fake, notes) =
+        (answering(1.0, Script { posts: posts.into(), ..Script::default() }), Notes::shared());
+    let error = run(&noted(&fake, &notes), 1).unwrap_err();
+    assert!(matches!(cause(&error), ClientError::Uncertain { .. }), "{error:?}");
+    assert_eq!(fake.taken(), 1);
+}
+
+#[test]
+fn a_socket_that_dies_takes_the_answer_along() {
+    let notes = Notes::shared();
+    let fake = answering(1.0, Script { line: Line::Drops, ..Script::default() });
+    let options = ServiceOptions { journal: Some(notes.clone()), socket: Some(true), ..keyed(&fake) };
+    let error = run(&Client::ndif(options, hosted()).unwrap(), 1).unwrap_err();
+    assert!(matches!(cause(&error), ClientError::SocketLost { .. }), "{error:?}");
+    assert!(error.hint().unwrap().contains("sends it anew"), "{error:?}");
+    assert_eq!((fake.posts(), fake.seen("/response").len(), notes.job().state), (1, 0, JobState::Lost));
+    // And so it does.
+    assert_eq!(number(&run(&noted(&fake, &notes), 1).unwrap()), 1.0);
+    assert_eq!((fake.posts(), notes.job().state), (2, JobState::Done));
+}
+
+#[test]
+fn a_result_that_is_gone_is_lost_and_may_be_asked_anew() {
+    for status in [403, 404] {
+        let notes = Notes::shared();
+        let fetches =
+            std::iter::repeat_n(crate::fake::Fetch::Say(status, "Request has expired"), 3).collect();
+        let fake = answering(1.0, Script { fetches, ..Script::default() });
+        let error = run(&noted(&fake, &notes), 1).unwrap_err();
+        assert!(matches!(cause(&error), ClientError::Expired { id, .. } if id == "job-0"), "{error:?}");
+        assert!(error.hint().unwrap().contains("hour"), "{error:?}");
+        assert_eq!((fake.seen("/result").len(), notes.job().state), (3, JobState::Lost));
+        assert_eq!(number(&run(&noted(&fake, &notes), 1).unwrap()), 1.0);
+        assert_eq!(fake.posts(), 2);
+    }
+}
+
+#[test]
+fn a_first_status_may_be_late_and_a_job_that_had_one_may_not_go() {
+    use crate::fake::Poll;
+    let patient = |polls: Vec<Poll>, connected| {
+        let fake = answering(1.0, Script { polls: polls.into(), connected, ..Script::default() });
+        let mut options = ServiceOptions { socket: Some(false), ..keyed(&fake) };
+        options.patience.missing = std::time::Duration::from_millis(60);
+        options.patience.first_status = std::time::Duration::from_millis(2000);
+        let heard = Heard::default();
+        let done = Client::ndif(options, hosted()).unwrap().run(&graph(1), &heard);
+        assert_eq!(fake.posts(), 1);
+        (done, heard.all())
+    };
+    let missing = |n| vec![Poll::Missing; n];
+    let (done, said) = patient(missing(20), true);
+    assert_eq!(number(&done.unwrap()), 1.0, "{said}");
+    assert!(said.contains("has no status yet"), "{said}");
+    let started =
+        |n| [vec![Poll::At(truenorth_protocol::job::Status::Queued, "position 3")], missing(n)].concat();
+    let (done, said) = patient(started(400), true);
+    assert!(matches!(cause(&done.unwrap_err()), ClientError::Lost { .. }), "{said}");
+    // A service that can't reach its models may still come to it.
+    let (done, said) = patient(started(30), false);
+    assert_eq!(number(&done.unwrap()), 1.0, "{said}");
+    assert!(said.contains("can't reach its models"), "{said}");
+}
+
+#[test]
+fn a_job_that_nothing_is_heard_of_is_not_waited_for_for_ever() {
+    use crate::fake::Poll;
+    let notes = Notes::shared();
+    let at = Poll::At(truenorth_protocol::job::Status::Queued, "position 3");
+    let fake = answering(1.0, Script { polls: vec![at; 500].into(), ..Script::default() });
+    let mut options = ServiceOptions { journal: Some(notes.clone()), ..keyed(&fake) };
+    options.patience.silent = std::time::Duration::from_millis(300);
+    let error = run(&Client::ndif(options, hosted()).unwrap(), 1).unwrap_err();
+    assert!(matches!(cause(&error), ClientError::Stalled { stage, .. } if stage == "QUEUED"), "{error:?}");
+    assert!(error.hint().unwrap().contains(&format!("jobs forget {}", &notes.job().key[..12])), "{error:?}");
+    assert_eq!(notes.job().state, JobState::Submitted);
+}
+
+#[test]
+fn a_generation_that_ends_early_is_no_news() {
+    let fake = answering(1.0, Script::default());
+    let heard = Heard::default();
+    client(&fake).run(&graph(1), &heard).unwrap();
+    let said = heard.all();
+    assert!(!said.contains("never reached") && !said.contains("warnings.warn"), "{said}");
+    assert!(said.contains("says: half way") && said.contains("says: nearly"), "{said}");
 }
 
 #[test]

@@ -26,6 +26,8 @@ pub fn patience() -> Patience {
         poll_first: ms(5),
         poll_most: ms(20),
         missing: ms(600),
+        first_status: ms(1500),
+        silent: ms(60_000),
         outage: ms(400),
         receipt: ms(1000),
         ping: ms(1000),

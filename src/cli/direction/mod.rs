@@ -14,6 +14,7 @@ use truenorth::estimate::{
 };
 use truenorth_protocol::{ModelInfo, ReadAt, Site};
 
+use super::fallback;
 use super::output::{Request as _, wrong_hint};
 
 /// Extracts, shows, compares, imports and exports directions.
@@ -130,6 +131,7 @@ pub fn artifact(
     metadata.path = Some(made.info.path.clone());
     metadata.residual_norm = Some(made.residual_norm.0);
     metadata.extra.insert("residual_norm_of".into(), made.residual_norm.1.into());
+    metadata.extra.extend(fallback::text().map(|text| ("fallback".into(), text)));
     metadata.template = made.template.map(str::to_owned);
     metadata.positions = Some(made.positions.to_string());
     metadata.projected_out.clone_from(&extraction.projected_out);

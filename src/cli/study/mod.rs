@@ -15,7 +15,8 @@ use truenorth::data::sha256_hex;
 use truenorth_protocol::ModelInfo;
 
 use super::args::{Common, ModelArgs, Numerics, Place};
-use super::output;
+use super::fallback;
+use super::output::{self, wrong_hint};
 use super::session::Session;
 use data::Data;
 use file::StudyFile;
@@ -91,6 +92,17 @@ impl RunStudy {
             numerics: self.numerics,
         };
         let session = Session::open(&args)?;
+        // A study is one model's throughout, so it falls back as a whole, and here or not at all.
+        let others = study.transfer.is_some() || study.judge.as_ref().is_some_and(|j| j.model.is_some());
+        if let (Some(fallen), true) = (fallback::taken(), others) {
+            return Err(wrong_hint(
+                format!(
+                    "{} can't be asked on the service, and the study compares it with other models",
+                    fallen.wanted
+                ),
+                "leave [transfer] and the model of [judge] out, or run the study with --on local",
+            ));
+        }
         report::check(&study, session.runner().info())?;
         let folder = study.folder();
         std::fs::create_dir_all(&folder).with_context(|| format!("can't make {}", folder.display()))?;

@@ -29,8 +29,18 @@ pub(super) trait Wire: Send + Sync {
     /// What numbers come back as, which is part of what tells jobs apart.
     fn reply(&self) -> String;
 
+    /// What the envelope says of how the model is to compute, which is part of what tells jobs apart.
+    fn env(&self) -> serde_json::Value {
+        serde_json::Value::Object(serde_json::Map::new())
+    }
+
     /// Whether the service recognises a job that is sent a second time.
     fn repeatable(&self) -> bool;
+
+    /// Whether a job that has a socket is told of on that socket alone.
+    fn socket_alone(&self) -> bool {
+        false
+    }
 
     /// The payload, not compressed. `job` is a name that no other job has.
     fn payload(&self, checked: &Checked, job: &str) -> Result<Vec<u8>, ClientError>;

@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use truenorth_protocol::nnsight::{ModelKey, Request};
-use truenorth_protocol::{Answer, Checked, ModelInfo, Prompt};
+use truenorth_protocol::{Answer, Checked, DType, ModelInfo, Prompt};
 
 use super::Wire;
 use crate::client::ClientError;
@@ -12,10 +12,21 @@ use crate::client::options::Hosted;
 use crate::client::temp::Packed;
 
 pub(in crate::client) struct NnsightWire {
-    pub hosted: Hosted,
+    hosted: Hosted,
 }
 
 impl NnsightWire {
+    /// A wire whose model names how it is computed: by whom, with which attention, and in what numbers
+    /// come back. All three change digits, so no result of one way may stand for another's.
+    pub(in crate::client) fn new(mut hosted: Hosted) -> Self {
+        let attention = &hosted.modules.attention;
+        hosted.info.path = match hosted.reply {
+            DType::F32 => format!("nnsight/{attention}"),
+            narrow => format!("nnsight/{attention}/{narrow}"),
+        };
+        Self { hosted }
+    }
+
     /// Token ids by group and prompt, checked against the model's context.
     pub fn tokens(&self, checked: &Checked) -> Result<Vec<Vec<Vec<u32>>>, ClientError> {
         let (graph, info) = (checked.graph(), &self.hosted.info);
@@ -77,8 +88,16 @@ impl Wire for NnsightWire {
         self.hosted.reply.to_string()
     }
 
+    fn env(&self) -> serde_json::Value {
+        serde_json::json!({ "attn_implementation": self.hosted.modules.attention })
+    }
+
     fn repeatable(&self) -> bool {
         false
+    }
+
+    fn socket_alone(&self) -> bool {
+        true
     }
 
     fn payload(&self, checked: &Checked, job: &str) -> Result<Vec<u8>, ClientError> {

@@ -11,6 +11,7 @@ use truenorth_protocol::ModelInfo;
 use truenorth_protocol::graph::{Builder, CheckLimits};
 
 use super::super::output;
+use super::super::record::fell;
 use super::file::StudyFile;
 use super::journal::Stage;
 use super::stages::{Results, Run};
@@ -83,7 +84,11 @@ fn provenance(
             .with("computed and stored", s.writes),
         None => made.with("store", "not used (--no-cache)"),
     };
-    vec![model, data, made]
+    let mut groups = vec![model, data, made];
+    if let Some(fell) = fell() {
+        groups.insert(0, fell);
+    }
+    groups
 }
 
 /// The result in a few lines on stderr.

@@ -1,5 +1,7 @@
 //! What can go wrong between here and a service, and what to do about it.
 
+mod hint;
+
 use std::io;
 use std::time::Duration;
 
@@ -76,6 +78,32 @@ pub enum ClientError {
         /// What the service said.
         detail: String,
     },
+    /// The key has not the form that the service gives its keys.
+    #[error("the service can't take the API key{}: it has not the form of one", from_text(origin.as_ref()))]
+    KeyFormat {
+        /// Where the key came from, where that is known.
+        origin: Option<String>,
+    },
+    /// The key has the right form, and the service has none such.
+    #[error("the service does not know the API key{}: {detail}", from_text(origin.as_ref()))]
+    KeyUnknown {
+        /// Where the key came from, where that is known.
+        origin: Option<String>,
+        /// What the service said.
+        detail: String,
+    },
+    /// A service of a time before this wire.
+    #[error("the service runs {version}, which speaks an older wire than this program; nothing was sent")]
+    OldService {
+        /// What it runs, as far as it says.
+        version: String,
+    },
+    /// The service did not gather what it was asked for in time.
+    #[error("the service did not find out in time: {detail}")]
+    Gathering {
+        /// What the service said.
+        detail: String,
+    },
     /// The service wants another version of its client.
     #[error("the service refuses this version: {detail}")]
     Version {
@@ -130,6 +158,16 @@ pub enum ClientError {
         /// Models that are up, the nearest names first.
         near: Vec<String>,
     },
+    /// The queue could not bring up the model of a job.
+    #[error("job {id} was given up by the service: {detail}{}", near_text(near))]
+    NotDeployed {
+        /// The service's id of the job.
+        id: String,
+        /// What the service said.
+        detail: String,
+        /// Models that are up, the nearest names first.
+        near: Vec<String>,
+    },
     /// Another model than the one that was expected.
     #[error("the job was made for {wanted}, and this client speaks to {found}")]
     OtherService {
@@ -153,6 +191,35 @@ pub enum ClientError {
         id: String,
         /// How long it was asked.
         waited: Duration,
+    },
+    /// A job of which nothing new is heard. It may still be there.
+    #[error("nothing new was heard of job {id} for {} min; it is {stage}", waited.as_secs() / 60)]
+    Stalled {
+        /// The job's key in the journal.
+        key: String,
+        /// The service's id of the job.
+        id: String,
+        /// What the service said last.
+        stage: String,
+        /// For how long.
+        waited: Duration,
+    },
+    /// The socket ended on which alone the service tells of the job.
+    #[error(
+        "the socket of job {id} closed before the answer came; the service tells a job that has a socket nowhere \
+         else, so its answer is lost"
+    )]
+    SocketLost {
+        /// The service's id of the job.
+        id: String,
+    },
+    /// The job is done, and its result no longer kept.
+    #[error("the result of job {id} is gone from where the service kept it ({detail}); it is lost")]
+    Expired {
+        /// The service's id of the job.
+        id: String,
+        /// What the place of the result said.
+        detail: String,
     },
     /// A job that may or may not be on the service.
     #[error("whether the service has the job {key} is not known; it is not sent a second time")]
@@ -233,69 +300,15 @@ pub enum ClientError {
     Interrupted,
 }
 
+fn from_text(origin: Option<&String>) -> String {
+    origin.map_or_else(String::new, |origin| format!(" from {origin}"))
+}
+
 fn near_text(near: &[String]) -> String {
     if near.is_empty() { String::new() } else { format!("; up are {}", near.join(", ")) }
 }
 
-const AGAIN: &str = "run the same command again: a job that was sent is picked up, not sent again";
-
 impl ClientError {
-    /// The remedy, in one line.
-    #[must_use]
-    pub fn hint(&self) -> Option<String> {
-        Some(match self {
-            Self::Url { .. } => "give a URL such as http://127.0.0.1:8000, the key apart from it".into(),
-            Self::Key => "copy the key again, without quotes".into(),
-            Self::Setup { .. } => "check the system's certificates and limits".into(),
-            Self::Unreachable { .. } => format!("check the address and the network, then {AGAIN}"),
-            Self::Broken { .. } | Self::Slow { .. } | Self::Half { .. } => AGAIN.into(),
-            Self::Unauthorized { with_key: false, .. } => "set a key (NDIF_API_KEY, or `ndif login`)".into(),
-            Self::Unauthorized { with_key: true, .. } => {
-                "check the key with `ndif whoami`, or set another with `ndif login`".into()
-            }
-            Self::Version { .. } => "update truenorth, or ask whoever runs the service".into(),
-            Self::PayloadTooLarge { .. } => "send fewer prompts or smaller constants at a time".into(),
-            Self::Busy { after: Some(after), .. } => {
-                format!("nothing was taken; run the same command again in {} s", after.as_secs().max(1))
-            }
-            Self::Busy { after: None, .. } => "nothing was taken; run the same command again later".into(),
-            Self::Refused { status: 404, .. } => "check the address; `ndif status` lists the models".into(),
-            Self::Refused { .. } => AGAIN.into(),
-            Self::Redirect { .. } => {
-                "give the address that it leads to, if you trust it with your key".into()
-            }
-            Self::ModelDown { .. } => {
-                "`ndif status` lists all models; wait until it is up, or take another".into()
-            }
-            Self::OtherService { .. } => "open the service and the model that the job names".into(),
-            Self::Job { .. } => "the traceback says why; running the command again sends the job anew".into(),
-            Self::Lost { .. } => {
-                "services keep jobs for a while only; running the command again sends it anew".into()
-            }
-            Self::Uncertain { key, .. } => format!(
-                "look for it on the service; once it is certain that it does not run there, `jobs forget {}` \
-                 and run the same command again",
-                key.get(..12).unwrap_or(key)
-            ),
-            Self::Journal(_) => "free or mend the cache folder, or name another with --cache".into(),
-            Self::Message { .. } => "check that the address is a service's and not a web page's".into(),
-            Self::TooMuch { .. } => "ask for fewer prompts, positions or sites at a time".into(),
-            Self::Frame(FrameError::TooLarge { .. }) => {
-                "ask for fewer prompts, positions or sites at a time".into()
-            }
-            Self::Frame(FrameError::Damaged(_)) | Self::Codec(_) => AGAIN.into(),
-            Self::Reply(error) => return error.hint().map(str::to_owned),
-            Self::Value { .. } => "the service may hold another model than it says; see its status".into(),
-            Self::Lower(error) => return error.hint().map(str::to_owned),
-            Self::Disk { source, .. } if full(source) => {
-                format!("free some space or set another folder for temporary files (TMPDIR); {AGAIN}")
-            }
-            Self::Disk { .. } => "set another folder for temporary files (TMPDIR)".into(),
-            Self::Run(error) => return error.hint().map(str::to_owned),
-            Self::Prompt(_) | Self::Interrupted => return None,
-        })
-    }
-
     /// Whether the request was at fault, so that nothing was run.
     #[must_use]
     pub fn is_request(&self) -> bool {
@@ -303,6 +316,9 @@ impl ClientError {
             Self::Url { .. }
             | Self::Key
             | Self::Unauthorized { .. }
+            | Self::KeyFormat { .. }
+            | Self::KeyUnknown { .. }
+            | Self::OldService { .. }
             | Self::Version { .. }
             | Self::PayloadTooLarge { .. }
             | Self::ModelDown { .. }
@@ -313,6 +329,27 @@ impl ClientError {
             Self::Run(error) => error.is_request(),
             _ => false,
         }
+    }
+
+    /// Whether the service can't take work for the model now, so that another place could.
+    #[must_use]
+    pub fn is_absence(&self) -> bool {
+        matches!(
+            self,
+            Self::Unreachable { .. }
+                | Self::ModelDown { .. }
+                | Self::NotDeployed { .. }
+                | Self::OldService { .. }
+                | Self::Busy { .. }
+                | Self::Gathering { .. }
+                | Self::Stalled { .. }
+                | Self::Lost { .. }
+        )
+    }
+
+    /// Whether the answer of a job that was sent can never be had any more.
+    pub(super) fn is_lost(&self) -> bool {
+        matches!(self, Self::Lost { .. } | Self::SocketLost { .. } | Self::Expired { .. })
     }
 
     /// Whether the same question may be answered a moment later.
@@ -337,13 +374,6 @@ impl ClientError {
                 | Self::Reply(ReplyError::File(TorchFileError::NotZip(_) | TorchFileError::Member { .. }))
         )
     }
-}
-
-fn full(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
-    )
 }
 
 impl From<ClientError> for RunError {

@@ -1,10 +1,15 @@
 //! `ndif`: what a service of hosted models runs, and the key for it.
 
+mod doctor;
+
+use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Read as _};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use truenorth::client::Service as Remote;
+use serde::Serialize;
+use truenorth::client::ndif::{Env, PROVEN};
+use truenorth::client::{NNSIGHT, Service as Remote};
 
 use super::args::Service;
 use super::output::{self, wrong_hint};
@@ -17,9 +22,12 @@ pub enum Ndif {
     /// The models, their revisions, and whether they are up.
     #[command(after_help = "Example:\n  truenorth ndif status Olmo --json")]
     Status(Status),
-    /// The versions of Python and of the packages on the service.
+    /// The versions of Python and of the packages on the service, and those this program was tried with.
     #[command(after_help = "Example:\n  truenorth ndif env")]
     Env(Plain),
+    /// Tries all that a job needs, step by step: key, versions, wire, and a tiny job end to end.
+    #[command(after_help = "Example:\n  truenorth ndif doctor --model openai-community/gpt2")]
+    Doctor(doctor::Doctor),
     /// Whose key is used.
     #[command(after_help = "Example:\n  truenorth ndif whoami")]
     Whoami(Plain),
@@ -59,6 +67,7 @@ impl Ndif {
         match self {
             Self::Status(v) => v.run(),
             Self::Env(v) => v.env(),
+            Self::Doctor(v) => v.run(),
             Self::Whoami(v) => v.whoami(),
             Self::Login(v) => v.run(),
         }
@@ -86,8 +95,55 @@ impl Status {
                 .into_iter()
                 .map(|m| vec![m.model, m.revision, m.task, m.level, m.state, m.replicas.to_string()]),
         );
+        let idle = ["WARM", "COLD"].map(|level| rows.iter().skip(1).any(|row| row[3] == level));
         output::table(&rows);
+        for (level, _) in [(WARM, idle[0]), (COLD, idle[1])].into_iter().filter(|(_, any)| *any) {
+            eprintln!("{level}");
+        }
         Ok(())
+    }
+}
+
+const WARM: &str = "WARM: in memory but on no accelerator; a job brings it up and waits for that";
+const COLD: &str = "COLD: on disk only; a job brings it up, which takes longer";
+
+/// The service's versions beside those that were tried.
+#[derive(Serialize)]
+struct Shown<'a> {
+    #[serde(flatten)]
+    env: &'a Env,
+    /// Versions whose own code was tried.
+    proven: Proven,
+    /// Versions that matter of what the service runs.
+    runs: BTreeMap<&'static str, &'a str>,
+}
+
+#[derive(Serialize)]
+struct Proven {
+    ndif: [&'static str; 3],
+    nnsight: &'static str,
+}
+
+impl<'a> Shown<'a> {
+    fn new(env: &'a Env) -> Self {
+        let named = ["ndif", "nnsight", "transformers", "torch"];
+        let runs = named.into_iter().filter_map(|name| Some((name, env.version(name)?))).collect();
+        Self { env, proven: Proven { ndif: PROVEN, nnsight: NNSIGHT }, runs }
+    }
+
+    fn words(&self) -> String {
+        let [first, .., last] = PROVEN;
+        let runs: Vec<String> = ["ndif", "nnsight"]
+            .into_iter()
+            .filter_map(|name| Some(format!("{name} {}", self.runs.get(name)?)))
+            .collect();
+        let runs = if runs.is_empty() { "versions that it does not tell".into() } else { runs.join(", ") };
+        format!("proven against ndif {first} to {last}, nnsight {NNSIGHT}; the service runs {runs}")
+    }
+
+    /// Whether the service runs what was tried.
+    fn is_proven(&self) -> bool {
+        self.runs.get("ndif").is_none_or(|v| PROVEN.contains(v)) && self.runs.get("nnsight") == Some(&NNSIGHT)
     }
 }
 
@@ -98,14 +154,16 @@ impl Plain {
 
     fn env(self) -> anyhow::Result<()> {
         let env = self.open()?.env()?;
+        let shown = Shown::new(&env);
         if self.json {
-            return output::json(&env);
+            return output::json(&shown);
         }
         let mut rows = vec![vec!["python".to_owned(), env.python_version]];
         // A version may stand alone or with what else is known of the package.
         let version = |v: &serde_json::Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
         rows.extend(env.packages.iter().map(|(name, v)| vec![name.clone(), version(v)]));
         output::table(&rows);
+        eprintln!("{}", shown.words());
         Ok(())
     }
 
@@ -125,7 +183,9 @@ impl Plain {
 impl Login {
     fn run(self) -> anyhow::Result<()> {
         let key = match &self.service.api_key_file {
-            Some(_) => settings::ndif_key(self.service.api_key_file.as_deref())?.unwrap_or_default(),
+            Some(_) => {
+                settings::ndif_key(self.service.api_key_file.as_deref())?.map(|k| k.text).unwrap_or_default()
+            }
             None if std::io::stdin().is_terminal() => {
                 rpassword::prompt_password("NDIF API key: ").context("can't read a key from the terminal")?
             }

@@ -1,0 +1,207 @@
+//! `--fallback`: the same work in this process when a service can't take it, and the command for that.
+//!
+//! It is decided once, before anything is sent, and for the whole command: a command whose numbers are
+//! one model's never goes on with another's.
+
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+use truenorth::client::ClientError;
+use truenorth::engine::Engine;
+use truenorth::models::{self, ModelsError};
+
+use super::args::{Fallback, ModelArgs};
+use super::output::wrong_hint;
+use super::{session, settings};
+
+/// What ran in place of what, as every result remembers it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Fallen {
+    /// The hosted model that was asked for.
+    pub wanted: String,
+    /// Where it was asked for.
+    pub service: String,
+    /// Why it could not be asked.
+    pub because: String,
+    /// The model that ran in this process.
+    pub model: String,
+}
+
+/// What this process has opened so far.
+static OPENED: Mutex<Opened> = Mutex::new(Opened { hosted: None, fallen: None });
+
+struct Opened {
+    hosted: Option<String>,
+    fallen: Option<Fallen>,
+}
+
+/// What ran in place of what, if anything did.
+pub fn taken() -> Option<Fallen> {
+    OPENED.lock().unwrap_or_else(PoisonError::into_inner).fallen.clone()
+}
+
+/// The fallback as text, where there is room for no more.
+pub fn text() -> Option<String> {
+    taken().and_then(|fallen| serde_json::to_string(&fallen).ok())
+}
+
+/// A result with `fallback` in it if something ran in place of what was asked for; else as it is.
+#[derive(Serialize)]
+#[serde(untagged)]
+pub enum Marked<'a, T> {
+    Plain(&'a T),
+    Fallen(serde_json::Value),
+}
+
+/// Marks a result that is a JSON object.
+pub fn marked<T: Serialize>(result: &T) -> serde_json::Result<Marked<'_, T>> {
+    let Some(fallen) = taken() else { return Ok(Marked::Plain(result)) };
+    let mut value = serde_json::to_value(result)?;
+    if let Some(object) = value.as_object_mut() {
+        object.insert("fallback".into(), serde_json::to_value(fallen)?);
+    }
+    Ok(Marked::Fallen(value))
+}
+
+/// Opens a hosted model, or what is to run in its place if the service can't take work for it.
+pub fn open<T>(
+    args: &ModelArgs,
+    fallback: &Fallback,
+    hosted: impl FnOnce() -> anyhow::Result<T>,
+) -> anyhow::Result<Result<T, Engine>> {
+    let wanted = args.model.strip_prefix("hf:").unwrap_or(&args.model).to_owned();
+    let spec = match &fallback.0 {
+        Some(spec) => spec.clone(),
+        None => named(&wanted, args)?.ok_or_else(|| {
+            wrong_hint(
+                format!("--fallback local: no named model is {wanted}"),
+                format!("say which to run, as in --fallback local:hf:{wanted}"),
+            )
+        })?,
+    };
+    let (before, fallen) = {
+        let opened = OPENED.lock().unwrap_or_else(PoisonError::into_inner);
+        (opened.hosted.clone(), opened.fallen.clone())
+    };
+    match fallen {
+        Some(fallen) if fallen.wanted == wanted => return here(&spec, args).map(Err),
+        Some(fallen) => return Err(mixed(&fallen.wanted, "runs in this process", &wanted)),
+        None => {}
+    }
+    let error = match hosted() {
+        Ok(opened) => {
+            OPENED.lock().unwrap_or_else(PoisonError::into_inner).hosted = Some(wanted);
+            return Ok(Ok(opened));
+        }
+        Err(error) if is_absence(&error) => error,
+        Err(error) => return Err(error),
+    };
+    if let Some(first) = before {
+        return Err(error.context(mixed(&first, "runs on the service", &wanted)));
+    }
+    let service = settings::ndif_host(args.place.service.host.as_deref())?;
+    let because = format!("{error:#}");
+    eprintln!("warning: {wanted} can't be asked on {service}: {because}");
+    eprintln!("warning: --fallback runs {spec} in this process instead; every result says so");
+    let engine = here(&spec, args)?;
+    let fallen = Fallen { wanted, service, because, model: spec };
+    OPENED.lock().unwrap_or_else(PoisonError::into_inner).fallen = Some(fallen);
+    Ok(Err(engine))
+}
+
+fn here(spec: &str, args: &ModelArgs) -> anyhow::Result<Engine> {
+    Ok(session::open_model(spec, &args.common, &args.numerics)?.1)
+}
+
+fn mixed(first: &str, runs: &str, other: &str) -> anyhow::Error {
+    wrong_hint(
+        format!("{first} {runs} and {other} can't: --fallback would put two models' numbers side by side"),
+        "run one model a command, or all of them with --on local",
+    )
+}
+
+/// Refuses several hosted models where one of them might be replaced.
+pub fn check_alone(fallback: Option<&Fallback>, models: usize) -> anyhow::Result<()> {
+    if fallback.is_some() && models > 1 {
+        return Err(wrong_hint(
+            format!("--fallback with {models} models would put two models' numbers side by side"),
+            "leave it out, or run all of them with --on local",
+        ));
+    }
+    Ok(())
+}
+
+/// Whether a service can't take work now, or can't even be asked for what it needs: as opposed to work
+/// that is wrong.
+fn is_absence(error: &anyhow::Error) -> bool {
+    error.chain().any(|cause| {
+        let client = cause.downcast_ref::<ClientError>().is_some_and(|e| {
+            e.is_absence() || matches!(e, ClientError::Broken { .. } | ClientError::Slow { .. })
+        });
+        client || cause.downcast_ref::<ModelsError>().is_some_and(|e| !e.is_bad_request())
+    })
+}
+
+/// The named model that is a repository of the hub.
+fn named(repo: &str, args: &ModelArgs) -> anyhow::Result<Option<String>> {
+    let repo = repo.strip_suffix("@main").unwrap_or(repo);
+    let all = models::list(&settings::cache_dir(args.common.cache.as_ref())?);
+    Ok(all.into_iter().find(|m| m.origin.ends_with(&format!("/{repo}"))).map(|m| m.name))
+}
+
+/// The command that does on this machine what this one asks of a service.
+pub fn stand_in(model: &str) -> String {
+    command(std::env::args().skip(1), model)
+}
+
+fn command(args: impl Iterator<Item = String>, model: &str) -> String {
+    let gone = [
+        "--on",
+        "--model",
+        "--host",
+        "--api-key-file",
+        "--config",
+        "--reply-dtype",
+        "--jobs-at-once",
+        "--fallback",
+    ];
+    let mut out = vec!["truenorth".to_owned()];
+    let mut args = args.peekable();
+    while let Some(arg) = args.next() {
+        let flag = arg.split_once('=').map_or(arg.as_str(), |(flag, _)| flag);
+        if gone.contains(&flag) {
+            if flag == arg {
+                args.next();
+            }
+        } else if arg != "--no-deploy" {
+            out.push(quoted(&arg));
+        }
+    }
+    out.push(format!("--on local --model {}", quoted(&format!("hf:{model}"))));
+    out.join(" ")
+}
+
+/// As a shell takes it.
+fn quoted(arg: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@#+%".contains(c);
+    if !arg.is_empty() && arg.chars().all(plain) {
+        arg.into()
+    } else {
+        format!("'{}'", arg.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_command_for_this_machine_keeps_all_but_the_service() {
+        let args = "read --on ndif --model a/b --host=http://h --site resid_post.1 --no-deploy --input";
+        let args = args.split(' ').map(str::to_owned).chain(["my prompts.txt".to_owned()]);
+        assert_eq!(
+            command(args, "a/b@main"),
+            "truenorth read --site resid_post.1 --input 'my prompts.txt' --on local --model hf:a/b@main"
+        );
+    }
+}

@@ -1,0 +1,233 @@
+//! `ndif doctor`: all that a job needs, tried step by step, each with what to do about it.
+
+use std::time::Instant;
+
+use clap::Args;
+use serde::Serialize;
+use truenorth::client::ndif::{Env, Identity, Status};
+use truenorth::client::{Client, Service as Remote};
+use truenorth::run::{Runner as _, Unwatched};
+use truenorth_protocol::graph::CheckLimits;
+use truenorth_protocol::{Builder, ReadAt, Site};
+
+use super::super::args::{Common, Service};
+use super::super::output::{self, hints};
+use super::super::{hosted, settings};
+use super::Shown;
+
+/// Tries key, versions, wire and a tiny job on an NDIF service.
+#[derive(Args, Debug)]
+pub struct Doctor {
+    /// The model to ask; else the first that is up.
+    #[arg(long, value_name = "M")]
+    model: Option<String>,
+    #[command(flatten)]
+    service: Service,
+    #[command(flatten)]
+    common: Common,
+    /// Machine output.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+enum State {
+    Ok,
+    Warn,
+    Fail,
+    Skipped,
+}
+
+/// What one step found.
+#[derive(Debug, Serialize)]
+struct Check {
+    check: &'static str,
+    state: State,
+    found: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    remedy: Option<String>,
+}
+
+/// What the tiny job took.
+#[derive(Debug, Serialize)]
+struct Took {
+    seconds: f64,
+    bytes_sent: u64,
+    bytes_received: u64,
+}
+
+#[derive(Debug, Serialize)]
+struct Report {
+    host: String,
+    ok: bool,
+    checks: Vec<Check>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    job: Option<Took>,
+}
+
+impl Report {
+    fn note(&mut self, check: &'static str, state: State, found: impl Into<String>, remedy: Option<&str>) {
+        self.checks.push(Check { check, state, found: found.into(), remedy: remedy.map(str::to_owned) });
+        self.ok &= state != State::Fail;
+    }
+
+    fn failed(&mut self, check: &'static str, error: &anyhow::Error) {
+        let remedy = hints(error);
+        self.note(check, State::Fail, format!("{error:#}"), (!remedy.is_empty()).then_some(remedy.as_str()));
+    }
+
+    /// What was answered; what was not is noted.
+    fn got<T>(&mut self, check: &'static str, answer: Result<T, impl Into<anyhow::Error>>) -> Option<T> {
+        answer.map_err(|error| self.failed(check, &error.into())).ok()
+    }
+}
+
+impl Doctor {
+    pub fn run(self) -> anyhow::Result<()> {
+        let host = settings::ndif_host(self.service.host.as_deref())?;
+        let mut report = Report { host, ok: true, checks: vec![], job: None };
+        self.all(&mut report)?;
+        if self.json {
+            output::json(&report)?;
+        } else {
+            show(&report);
+        }
+        if report.ok { Ok(()) } else { Err(anyhow::anyhow!("not all is well with {}", report.host)) }
+    }
+
+    fn all(&self, report: &mut Report) -> anyhow::Result<()> {
+        let key = settings::ndif_key(self.service.api_key_file.as_deref())?;
+        let service = Remote::open(&hosted::ndif_options(&self.service, None)?)?;
+        let Some((_, reaches)) = report.got("address", service.ping()) else { return Ok(()) };
+        report.note("address", State::Ok, format!("{} answers", service.url()), None);
+        if reaches {
+            report.note("cluster", State::Ok, "the service reaches its models", None);
+        } else {
+            let remedy = "wait: whoever runs the service has to mend it; https://status.ndif.us may say more";
+            report.note("cluster", State::Fail, "the service can't reach its models", Some(remedy));
+        }
+        let who = report.got("key", service.whoami());
+        if let Some(who) = &who {
+            check_key(report, key.as_ref(), who);
+        }
+        let env = service.env();
+        let status = report.got("models", service.status());
+        let told = env.as_ref().ok().filter(|env| env.version("nnsight").is_some());
+        let old = status.as_ref().and_then(Status::is_old).or(told.map(Env::is_old));
+        match old {
+            Some(true) => {
+                let remedy =
+                    "this program needs ndif 0.1.0 or later (nnsight 0.8): give such a service with --host";
+                report.note("wire", State::Fail, "older than ndif 0.1", Some(remedy));
+                return Ok(());
+            }
+            Some(false) => report.note("wire", State::Ok, "that of ndif 0.1 and nnsight 0.8", None),
+            None => report.note("wire", State::Warn, "nothing tells which", Some("the job below shows it")),
+        }
+        if let Some(env) = report.got("versions", env) {
+            check_versions(report, &env);
+        }
+        if let Some(who) = &who {
+            let found = match &who.email {
+                _ if who.is_trusted() => "beside the model: this key is trusted",
+                Some(_) => "in a process apart from the model, as for every ordinary key",
+                None => "not told: the service knows no such key, or asks for none and trusts everybody",
+            };
+            report.note("sandbox", State::Ok, found, None);
+        }
+        let up = status.iter().flat_map(Status::models).find(|m| m.is_up() && m.task == "text-generation");
+        match (&self.model, up) {
+            (Some(model), _) => self.job(report, model),
+            (None, Some(up)) => self.job(report, &up.name()),
+            (None, None) => {
+                let remedy = "name one with --model, which the service then has to bring up";
+                report.note("job", State::Skipped, "no model is up", Some(remedy));
+            }
+        }
+        Ok(())
+    }
+
+    fn job(&self, report: &mut Report, model: &str) {
+        let done = hosted::alone(model, &self.service, &self.common).and_then(|client| tiny(&client));
+        if let Some(took) = report.got("job", done) {
+            let found = format!(
+                "{model} answered in {:.1} s; {} bytes sent, {} received",
+                took.seconds, took.bytes_sent, took.bytes_received
+            );
+            report.note("job", State::Ok, found, None);
+            report.job = Some(took);
+        }
+    }
+}
+
+/// Reads one token in the middle of the model.
+fn tiny(client: &Client) -> anyhow::Result<Took> {
+    let mut b = Builder::new();
+    let prompts = b.texts(["The north star"]);
+    let site = Site::ResidPost(client.info().layers / 2);
+    let read = b.read(prompts, site, ReadAt::Last);
+    b.save("x", read);
+    let checked =
+        b.finish().check(client.info(), &CheckLimits::default()).map_err(truenorth::run::RunError::from)?;
+    let start = Instant::now();
+    client.run(&checked, &Unwatched)?;
+    let (bytes_sent, bytes_received) = client.moved();
+    Ok(Took { seconds: start.elapsed().as_secs_f64(), bytes_sent, bytes_received })
+}
+
+fn check_key(report: &mut Report, key: Option<&settings::Key>, who: &Identity) {
+    let from = key.map(|k| format!(" from {}", k.origin)).unwrap_or_default();
+    match (key, &who.email) {
+        (Some(_), Some(email)) => report.note("key", State::Ok, format!("{email}'s, the one{from}"), None),
+        (Some(_), None) => {
+            let found = format!("the service has no user for the key{from}, or asks for none");
+            let remedy = "get a key at https://login.ndif.us and keep it with `ndif login`";
+            report.note("key", State::Warn, found, Some(remedy));
+        }
+        (None, _) => {
+            let remedy =
+                "get one at https://login.ndif.us and keep it with `ndif login`, or set NDIF_API_KEY";
+            report.note("key", State::Warn, "none is set", Some(remedy));
+        }
+    }
+}
+
+fn check_versions(report: &mut Report, env: &Env) {
+    let shown = Shown::new(env);
+    let python = env.python_version.split_whitespace().next().unwrap_or("?");
+    let more: Vec<String> = ["transformers", "torch"]
+        .into_iter()
+        .filter_map(|name| Some(format!("{name} {}", env.version(name)?)))
+        .collect();
+    let found = format!(
+        "{}; Python {python}{}{}",
+        shown.words(),
+        if more.is_empty() { "" } else { ", " },
+        more.join(", ")
+    );
+    if shown.is_proven() {
+        report.note("versions", State::Ok, found, None);
+    } else {
+        let remedy =
+            "other versions may work as well; hold a few numbers against --on local before you trust them";
+        report.note("versions", State::Warn, found, Some(remedy));
+    }
+}
+
+fn show(report: &Report) {
+    let mut rows = Vec::new();
+    for check in &report.checks {
+        let state = match check.state {
+            State::Ok => "ok",
+            State::Warn => "look",
+            State::Fail => "FAIL",
+            State::Skipped => "skipped",
+        };
+        rows.push(vec![check.check.to_owned(), state.into(), check.found.clone()]);
+        rows.extend(
+            check.remedy.iter().map(|remedy| vec![String::new(), String::new(), format!("→ {remedy}")]),
+        );
+    }
+    output::table(&rows);
+}

@@ -1,0 +1,123 @@
+//! What to do about an error.
+
+use std::io;
+
+use truenorth_protocol::frame::FrameError;
+
+use super::ClientError;
+
+const AGAIN: &str = "run the same command again: a job that was sent is picked up, not sent again";
+
+impl ClientError {
+    /// The remedy, in one line.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match self {
+            Self::Url { .. } => "give a URL such as http://127.0.0.1:8000, the key apart from it".into(),
+            Self::Key => "copy the key again, without quotes".into(),
+            Self::Setup { .. } => "check the system's certificates and limits".into(),
+            Self::Unreachable { .. } => format!("check the address and the network, then {AGAIN}"),
+            Self::Broken { .. } | Self::Slow { .. } | Self::Half { .. } => AGAIN.into(),
+            Self::Unauthorized { with_key: false, .. } => "set a key (NDIF_API_KEY, or `ndif login`)".into(),
+            Self::Unauthorized { with_key: true, .. } => {
+                "check the key with `ndif whoami`, or set another with `ndif login`".into()
+            }
+            Self::KeyFormat { origin } => {
+                let form = "keys are 8-4-4-4-12 characters from 0-9 and a-f; get one at https://login.ndif.us";
+                format!("{form}, then {}", key_remedy(origin.as_deref()))
+            }
+            Self::KeyUnknown { origin, .. } => {
+                format!("get a key at https://login.ndif.us, then {}", key_remedy(origin.as_deref()))
+            }
+            Self::OldService { .. } => "this program needs ndif 0.1.0 or later (nnsight 0.8): give the address of such \
+                 a service with --host, or run the model here with --on local"
+                .into(),
+            Self::Gathering { .. } => "ask again in a minute: the answer is then kept for a while".into(),
+            Self::Version { detail } if detail.to_lowercase().contains("python") => "jobs are programs in text, so \
+                 the Python of this side does not matter: set TRUENORTH_NDIF_PYTHON_VERSION to a version that the \
+                 service takes, such as 3.13.0"
+                .into(),
+            Self::Version { .. } => "update truenorth; or, where the service's nnsight still speaks the wire of \
+                 0.8.1, set TRUENORTH_NDIF_NNSIGHT_VERSION to a version that it takes"
+                .into(),
+            Self::PayloadTooLarge { .. } => "send fewer prompts or smaller constants at a time".into(),
+            Self::Busy { after: Some(after), .. } => {
+                format!("nothing was taken; run the same command again in {} s", after.as_secs().max(1))
+            }
+            Self::Busy { after: None, .. } => "nothing was taken; run the same command again later".into(),
+            Self::Refused { status: 404, .. } => "check the address; `ndif status` lists the models".into(),
+            Self::Refused { .. } => AGAIN.into(),
+            Self::Redirect { .. } => {
+                "give the address that it leads to, if you trust it with your key".into()
+            }
+            Self::ModelDown { .. } => {
+                "`ndif status` lists all models; wait until it is up, take another, or leave --no-deploy out".into()
+            }
+            Self::NotDeployed { near, .. } if near.is_empty() => {
+                "`ndif status` lists the models; wait until it is up, or take another".into()
+            }
+            Self::NotDeployed { .. } => {
+                "take one of those that are up, or run the command again later, which sends the job anew".into()
+            }
+            Self::OtherService { .. } => "open the service and the model that the job names".into(),
+            Self::Job { traceback, .. } if traceback.contains("execution timeout") => {
+                "ask for fewer prompts or new tokens at a time; running the command again sends the job anew".into()
+            }
+            Self::Job { .. } => "the traceback says why; running the command again sends the job anew".into(),
+            Self::Lost { .. } => {
+                "services keep jobs for a while only; running the command again sends it anew".into()
+            }
+            Self::Stalled { key, .. } => format!(
+                "run the same command again to wait on; if the service was started anew its queue is gone: then \
+                 `jobs forget {}` and run the command again, which sends the job anew",
+                key.get(..12).unwrap_or(key)
+            ),
+            Self::SocketLost { .. } => "running the command again sends it anew; with a journal (without --no-cache) \
+                 jobs are polled and can be picked up"
+                .into(),
+            Self::Expired { .. } => "services keep results for an hour or so after a job is done; running the command \
+                 again sends it anew"
+                .into(),
+            Self::Uncertain { key, .. } => format!(
+                "look for it on the service; once it is certain that it does not run there, `jobs forget {}` \
+                 and run the same command again",
+                key.get(..12).unwrap_or(key)
+            ),
+            Self::Journal(_) => "free or mend the cache folder, or name another with --cache".into(),
+            Self::Message { .. } => "check that the address is a service's and not a web page's".into(),
+            Self::TooMuch { .. } => "ask for fewer prompts, positions or sites at a time".into(),
+            Self::Frame(FrameError::TooLarge { .. }) => {
+                "ask for fewer prompts, positions or sites at a time".into()
+            }
+            Self::Frame(FrameError::Damaged(_)) | Self::Codec(_) => AGAIN.into(),
+            Self::Reply(error) => return error.hint().map(str::to_owned),
+            Self::Value { .. } => "the service may hold another model than it says; see its status".into(),
+            Self::Lower(error) => return error.hint().map(str::to_owned),
+            Self::Disk { source, .. } if full(source) => {
+                format!("free some space or set another folder for temporary files (TMPDIR); {AGAIN}")
+            }
+            Self::Disk { .. } => "set another folder for temporary files (TMPDIR)".into(),
+            Self::Run(error) => return error.hint().map(str::to_owned),
+            Self::Prompt(_) | Self::Interrupted => return None,
+        })
+    }
+}
+
+/// Where a new key has to go so that it is used.
+fn key_remedy(origin: Option<&str>) -> String {
+    match origin {
+        None => "set it in NDIF_API_KEY or keep it with `ndif login`".into(),
+        Some("NDIF_API_KEY") => {
+            "set NDIF_API_KEY to it, or unset NDIF_API_KEY and keep the key with `ndif login`".into()
+        }
+        Some(nnsight) if nnsight.starts_with("nnsight") => "keep it with `ndif login`".into(),
+        Some(file) => format!("put it into {file}"),
+    }
+}
+
+fn full(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge
+    )
+}
