@@ -6,6 +6,7 @@ Traces, generates, steers, polls and fails over the network, and compares each a
 block run in this process. Exits with an error where one differs.
 """
 
+import json
 import sys
 import time
 
@@ -118,7 +119,7 @@ def refusals(model, url, key):
     """What the app says of itself to keys and models that it does not know."""
     import httpx
 
-    named = {"data": '{"model_key": "%s"}' % "no:{}"}
+    named = {"data": json.dumps({"model_key": "no:{}"})}
     file = {"blob": ("request", b"nothing", "application/octet-stream")}
 
     def status(headers):

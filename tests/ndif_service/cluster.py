@@ -8,6 +8,7 @@ and environment are told by the package's own code, from the records kept here.
 import asyncio
 import collections
 import concurrent.futures
+import contextlib
 import json
 import pickle
 import threading
@@ -138,10 +139,8 @@ class Cluster:
         hosted = self.hosted.get(key)
         if hosted is None:
             repo_id = key
-            try:
+            with contextlib.suppress(IndexError, ValueError, KeyError):
                 repo_id = json.loads(key.split(":", 1)[1])["repo_id"]
-            except (IndexError, ValueError, KeyError):
-                pass
             # A real one asks the hub first.
             await asyncio.sleep(0.1)
             words = f"Repository Not Found: there is no {repo_id} here"

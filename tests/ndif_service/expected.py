@@ -13,8 +13,7 @@ def linked(*downloads):
     """A link, and what the first and the second download of it come to."""
 
     def looked(seen):
-        got = [str(download) for download in seen.downloads]
-        return good(seen) and all(want in have for want, have in zip(downloads, got, strict=True))
+        return good(seen) and all(w in d for w, d in zip(downloads, seen.downloads, strict=True))
 
     return looked
 
@@ -105,7 +104,7 @@ EXPECTED = {
         "socket": lambda seen: seen.socket_died and never_ran(seen),
         "poll": stuck("QUEUED"),
     },
-    "exit_after_running": {"poll": stuck("QUEUED", "DISPATCHED", "RUNNING")},
+    "exit_after_running": {"poll": stuck("PROVISIONING", "DEPLOYING", "QUEUED", "DISPATCHED", "RUNNING")},
     "restart_after_received": {
         "socket": lambda seen: seen.socket_died and never_ran(seen),
         "poll": lambda seen: set(seen.polls) == {404} and never_ran(seen),

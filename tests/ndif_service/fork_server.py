@@ -8,6 +8,7 @@ Run as a script, this is the server: each line of its standard input asks for a 
 answered by the process's id. It ends, and ends its runners, when its standard input does.
 """
 
+import contextlib
 import json
 import os
 import select
@@ -101,6 +102,7 @@ def run(runner, request):
 
 def main():
     from ndif.services.ray.sandbox import runner
+
     # What building a meta model imports; nothing is built here.
     from nnsight.modeling import transformers  # noqa: F401
     from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, pipeline  # noqa: F401
@@ -117,12 +119,14 @@ def main():
             finally:
                 os._exit(1)
         runners.append(pid)
-        print(pid, flush=True)
-    for pid in runners:
         try:
+            print(pid, flush=True)
+        except BrokenPipeError:
+            # The service is gone already.
+            break
+    for pid in runners:
+        with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
-        except ProcessLookupError:
-            pass
 
 
 if __name__ == "__main__":

@@ -18,7 +18,8 @@ STAMP = "%Y%m%dT%H%M%SZ"
 
 def refusal(status, code, words):
     """An error as an object store tells it."""
-    body = f'<?xml version="1.0" encoding="UTF-8"?>\n<Error><Code>{code}</Code><Message>{words}</Message></Error>'
+    told = f"<Error><Code>{code}</Code><Message>{words}</Message></Error>"
+    body = f'<?xml version="1.0" encoding="UTF-8"?>\n{told}'
     head = f"HTTP/1.1 {status}\r\ncontent-type: application/xml\r\ncontent-length: {len(body)}\r\n"
     return (head + "connection: close\r\n\r\n" + body).encode()
 
@@ -44,10 +45,10 @@ class Links(Results):
         signed, holds = query.get("X-Amz-Date"), query.get("X-Amz-Expires")
         if not signed or not holds:
             return refusal("403 Forbidden", "AccessDenied", "Access Denied")
-        now = datetime.datetime.now(datetime.timezone.utc)
+        now = datetime.datetime.now(datetime.UTC)
         if job is not None and job["fault"].get("expired"):
             now += datetime.timedelta(seconds=surroundings.LINK_SECONDS + 1)
-        signed = datetime.datetime.strptime(signed, STAMP).replace(tzinfo=datetime.timezone.utc)
+        signed = datetime.datetime.strptime(signed, STAMP).replace(tzinfo=datetime.UTC)
         if now > signed + datetime.timedelta(seconds=int(holds)):
             return refusal("403 Forbidden", "AccessDenied", "Request has expired")
         if job is not None and "gone" in job["fault"]:

@@ -18,6 +18,8 @@ DOWN = 0.5
 class Queue:
     def __init__(self, ledger):
         self.ledger, self.front = ledger, None
+        # Kept, for asyncio complains of tasks that are let go of as they wait.
+        self.gone = []
         self.loop = asyncio.get_running_loop()
         self.watch()
         # The package runs it as a process beside the API's workers; its only ties are redis and Ray.
@@ -97,6 +99,7 @@ class Queue:
         for processor in self.dispatcher.processors.values():
             processor.queue.clear()
             processor.status = ProcessorStatus.CANCELLED
+        self.gone.append(self.dispatcher.processors)
         # All that a dispatcher knows. Its loop goes on, for a fake redis would hand the next request
         # to a reader that is gone, which a real one does not.
         self.dispatcher.processors = {}
@@ -107,4 +110,3 @@ class Queue:
         """The cluster is not reachable: the app looks at this flag and answers 503 by itself."""
         await RedisProvider.async_client.delete("ray:connected")
         self.loop.call_later(DOWN, lambda: RedisProvider.sync_client.set("ray:connected", "1"))
-

@@ -55,6 +55,8 @@ def options():
     parsed.ndif = Path(parsed.ndif).resolve()
     if not (parsed.ndif / "ndif").is_dir():
         sys.exit(f"{parsed.ndif} has no folder `ndif`: unpack the package's wheel there, see setup.sh")
+    if parsed.pool < 1:
+        sys.exit("--pool has to be 1 or more: the package waits half a minute for a runner of an empty pool")
     if not parsed.model and not parsed.gguf:
         sys.exit("no model to host: give --model or --gguf")
     return parsed
