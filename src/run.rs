@@ -68,6 +68,41 @@ pub trait Runner: Send + Sync {
     }
 }
 
+impl<R: Runner + ?Sized> Runner for std::sync::Arc<R> {
+    fn info(&self) -> &ModelInfo {
+        (**self).info()
+    }
+
+    fn encode(&self, text: &str, special: bool) -> Result<Option<Vec<u32>>, RunError> {
+        (**self).encode(text, special)
+    }
+
+    fn encode_many(&self, texts: &[&str], special: bool) -> Result<Option<Vec<Vec<u32>>>, RunError> {
+        (**self).encode_many(texts, special)
+    }
+
+    fn stop_tokens(&self) -> Vec<u32> {
+        (**self).stop_tokens()
+    }
+
+    fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
+        (**self).run(graph, watch)
+    }
+
+    fn batch(&self) -> Batch {
+        (**self).batch()
+    }
+
+    fn run_each(
+        &self,
+        graphs: &[Checked],
+        watch: &dyn Watch,
+        each: &mut dyn FnMut(usize, Answer) -> ControlFlow<()>,
+    ) -> Result<(), RunError> {
+        (**self).run_each(graphs, watch, each)
+    }
+}
+
 /// How much work goes into one graph. A small graph loses little when it is cut short; a large one
 /// waits in a queue once instead of many times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

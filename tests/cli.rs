@@ -66,6 +66,40 @@ fn read_writes_a_tensor_a_site_in_input_order() {
 }
 
 #[test]
+fn numbers_are_the_same_bits_together_alone_and_half_out_of_the_store() {
+    let dir = tempfile::tempdir().unwrap();
+    let start =
+        "the old hat and the new tin cup are red and old and new and the hat is in the cup ".repeat(2);
+    let ends = ["yes", "no it is", "the hat", "the hat is old and red"];
+    let mut texts: Vec<String> = ends.iter().map(|e| format!("{start}{e}")).collect();
+    texts.extend([start[..40].to_owned(), format!("{}no", &start[..77])]);
+    let read = |name: &str, texts: &[String], cache: &str| -> Vec<u8> {
+        let rows = texts.iter().map(|t| {
+            let id = truenorth::data::sha256_hex(t.as_bytes());
+            format!("{}\n", serde_json::json!({"id": id, "text": t}))
+        });
+        std::fs::write(dir.path().join("p.jsonl"), rows.collect::<String>()).unwrap();
+        let sites = ["--site", "resid_post.0..1", "--site", "logits", "--cache", cache, "--out", name];
+        ok(dir.path(), &[&["read", "--model", MODEL, "--input", "p.jsonl"], &sites[..]].concat());
+        std::fs::read(dir.path().join(name)).unwrap()
+    };
+    let together = read("together.safetensors", &texts, "one");
+    for (i, text) in texts.iter().enumerate() {
+        let alone = read("alone.safetensors", std::slice::from_ref(text), "another");
+        let (all, alone) =
+            (SafeTensors::deserialize(&together).unwrap(), SafeTensors::deserialize(&alone).unwrap());
+        for site in all.names() {
+            let (rows, row) = (all.tensor(site).unwrap(), alone.tensor(site).unwrap());
+            let width = row.data().len();
+            assert!(&rows.data()[i * width..(i + 1) * width] == row.data(), "{site} of prompt {i}");
+        }
+    }
+    // Some of them are there already, the others are computed.
+    read("some.safetensors", &texts[1..3], "third");
+    assert!(read("mixed.safetensors", &texts, "third") == together);
+}
+
+#[test]
 fn all_positions_are_a_tensor_a_prompt() {
     let dir = workplace();
     std::fs::write(
@@ -273,6 +307,51 @@ fn a_study_ends_with_its_report_and_a_second_run_computes_nothing() {
     let status = ok(dir.path(), &["study", "status", "study.toml", "--json"]);
     let status: Json = serde_json::from_slice(&status.stdout).unwrap();
     assert_eq!(status["done"], true);
+}
+
+/// The files under a folder.
+fn files(folder: &Path) -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    for entry in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+        if entry.is_dir() { all.extend(files(&entry)) } else { all.push(entry) }
+    }
+    all.sort();
+    all
+}
+
+#[test]
+fn what_a_stage_left_is_not_trusted_once_it_was_changed() {
+    let (pairs, classes) = (study_place(), support::classes_place());
+    for (dir, name) in [(pairs.path(), "tiny"), (classes.path(), "tiny-classes")] {
+        ok(dir, &["study", "run", "study.toml"]);
+        let folder = dir.join("runs").join(name);
+        let rewritten = ["state.json", "report.json", "report.html"];
+        let left = files(&folder).into_iter().filter(|f| rewritten.iter().all(|r| !f.ends_with(r)));
+        let left: Vec<(PathBuf, Vec<u8>)> = left.map(|f| (f.clone(), std::fs::read(f).unwrap())).collect();
+        assert!(left.len() > 7, "{left:?}");
+        for (file, good) in &left {
+            // A digit of a number is another one; a file without such a number is emptied.
+            let mut bad = good.clone();
+            let digit = bad.windows(3).rposition(|w| w[0] == b'.' && w[1..].iter().all(u8::is_ascii_digit));
+            match digit {
+                Some(at) => bad[at + 1] = if bad[at + 1] == b'9' { b'1' } else { bad[at + 1] + 1 },
+                None => bad.clear(),
+            }
+            std::fs::write(file, bad).unwrap();
+            let again = ok(dir, &["study", "run", "study.toml"]);
+            let said = String::from_utf8_lossy(&again.stderr).into_owned();
+            assert!(said.contains(&*file.file_name().unwrap().to_string_lossy()), "{said}");
+            for (file, good) in &left {
+                assert!(std::fs::read(file).unwrap() == *good, "{} differs", file.display());
+            }
+        }
+        // Emptied all at once.
+        left.iter().for_each(|(file, _)| std::fs::write(file, "").unwrap());
+        ok(dir, &["study", "run", "study.toml"]);
+        for (file, good) in &left {
+            assert!(std::fs::read(file).unwrap() == *good, "{} differs", file.display());
+        }
+    }
 }
 
 #[test]

@@ -15,7 +15,7 @@ use support::{Reference, relative, relative_rows};
 use truenorth::engine::load::Kernels;
 use truenorth::engine::{Engine, EngineOptions};
 use truenorth::run::{Runner, Unwatched};
-use truenorth_protocol::graph::{Builder, GroupId, Op, Sampling, Steps};
+use truenorth_protocol::graph::{Builder, Edit, GroupId, Op, Sampling, Steps};
 use truenorth_protocol::{Answer, ReadAt, Site, Tensor, Value, WriteAt};
 
 fn families() -> Vec<PathBuf> {
@@ -288,6 +288,48 @@ fn a_read_is_the_same_whatever_is_read_beside_it() {
                 assert_eq!(beside.shape(), alone.shape(), "{kernels:?} {full:?} beside {last:?}");
                 let off = relative(&beside.to_f32().unwrap(), &alone.to_f32().unwrap());
                 assert!(off < 1e-5, "{kernels:?} {full:?} beside {last:?} is off by {off:e}");
+            }
+        }
+    }
+}
+
+/// A mean leaves out tokens whose norm is beyond the multiple of the lower median, wherever prompts share
+/// their beginnings and whatever computes; a prompt of one token keeps it.
+#[test]
+fn means_leave_sinks_out_and_count_them() {
+    let folder = families().into_iter().find(|f| f.ends_with("llama")).unwrap();
+    let prompts =
+        vec![vec![5_u32], vec![5, 9], vec![5, 9, 11, 3], vec![5, 9, 11, 3, 8], vec![5, 9, 11, 3, 8, 2]];
+    for kernels in [Kernels::Best, Kernels::Candle] {
+        let engine = Engine::open(&folder, &EngineOptions { kernels, ..EngineOptions::default() }).unwrap();
+        let width = engine.info().hidden as usize;
+        for edited in [false, true] {
+            let mut b = Builder::new();
+            let group = b.tokens(prompts.clone());
+            let site = Site::ResidPost(1);
+            if edited {
+                b.write(group, site, WriteAt::Index(0), Steps::ALL, Edit::Scale { factor: 100.0 });
+            }
+            for at in [ReadAt::All, ReadAt::Mean, ReadAt::MeanSink, ReadAt::Sinks] {
+                let read = b.read(group, site, at);
+                b.save(at.to_string(), read);
+            }
+            let answer = engine.ask(b.finish(), &Unwatched).unwrap();
+            let of = |name: &str| answer.tensor(name).unwrap().to_f32().unwrap();
+            let (all, mean, every, sinks) = (of("all"), of("mean"), of("mean+sink"), of("sinks"));
+            let mut rows = all.chunks(width);
+            for (p, prompt) in prompts.iter().enumerate() {
+                let tokens: Vec<&[f32]> = rows.by_ref().take(prompt.len()).collect();
+                let average = |tokens: &[&[f32]]| -> Vec<f32> {
+                    (0..width)
+                        .map(|c| tokens.iter().map(|t| t[c]).sum::<f32>() / tokens.len() as f32)
+                        .collect()
+                };
+                let out = usize::from(edited && prompt.len() > 1);
+                assert_eq!(sinks[p], out as f32, "prompt {p}, edited {edited}");
+                let part = |values: &[f32]| values[p * width..(p + 1) * width].to_vec();
+                assert!(relative(&part(&mean), &average(&tokens[out..])) < 1e-5, "prompt {p}");
+                assert!(relative(&part(&every), &average(&tokens)) < 1e-5, "prompt {p}");
             }
         }
     }

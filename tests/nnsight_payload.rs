@@ -266,6 +266,7 @@ fn every_graph_kind_is_the_same_on_the_package() {
         let mut both = Both::open(&python, &folder, "float32");
         references(&mut both);
         reads(&mut both);
+        sinks(&mut both);
         edits(&mut both);
         operations(&mut both);
         generations(&mut both);
@@ -283,6 +284,7 @@ fn every_graph_kind_runs_on_a_model_in_16_bits() {
     for name in ["gemma2", "gpt_neox"] {
         let mut both = Both::open(&python, &root.join(name), "bfloat16");
         reads(&mut both);
+        sinks(&mut both);
         edits(&mut both);
         operations(&mut both);
         generations(&mut both);
@@ -333,7 +335,15 @@ fn references(both: &mut Both) {
 }
 
 fn reads(both: &mut Both) {
-    for at in [ReadAt::Last, ReadAt::Mean, ReadAt::Index(1), ReadAt::Index(-2), ReadAt::All] {
+    for at in [
+        ReadAt::Last,
+        ReadAt::Mean,
+        ReadAt::MeanSink,
+        ReadAt::Sinks,
+        ReadAt::Index(1),
+        ReadAt::Index(-2),
+        ReadAt::All,
+    ] {
         for early in [false, true] {
             both.agree(&format!("read {at} early {early}"), |b, both| {
                 let group = prompts(b, both);
@@ -351,6 +361,25 @@ fn reads(both: &mut Both) {
             for site in Site::all(both.engine.info().layers) {
                 let read = b.read(group, site, at);
                 b.save(site.to_string(), read);
+            }
+        });
+    }
+}
+
+/// Tokens made into sinks, which a mean leaves out: the first of every prompt, and one that stands alone.
+fn sinks(both: &mut Both) {
+    for even in [false, true] {
+        both.agree(&format!("means beside sinks, even {even}"), |b, both| {
+            let group = match even {
+                true => b.tokens(vec![vec![5, 9, 11, 3], vec![7, 7, 2, 60]]),
+                false => prompts(b, both),
+            };
+            for site in [Site::ResidPost(0), Site::Logits] {
+                b.write(group, site, WriteAt::Index(0), Steps::ALL, Edit::Scale { factor: 50.0 });
+                for at in [ReadAt::Mean, ReadAt::MeanSink, ReadAt::Sinks] {
+                    let read = b.read(group, site, at);
+                    b.save(format!("{site} {at}"), read);
+                }
             }
         });
     }

@@ -8,6 +8,9 @@ const LEVEL: i32 = 6;
 /// The first bytes of a zstd frame.
 pub const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 
+/// How far back a frame may look that is unpacked in little memory: 16 MiB, twice what zstd's level 19 uses.
+pub const WINDOW: usize = 16 << 20;
+
 /// Why bytes could not be unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
@@ -20,6 +23,17 @@ pub enum FrameError {
     /// Not zstd, damaged, or cut off.
     #[error("compressed data is damaged or cut off")]
     Damaged(#[source] io::Error),
+}
+
+/// Bytes of memory that unpacking a frame takes beside what comes out of it, as far as it is unpacked by
+/// [`Reader::narrow`]: the window, or all of it where the frame says that it is less.
+#[must_use]
+pub fn window(packed: &[u8]) -> usize {
+    /// Buffers whatever the window is.
+    const LEAST: usize = 384 << 10;
+    let content = zstd::zstd_safe::get_frame_content_size(packed).ok().flatten();
+    let content = content.and_then(|n| usize::try_from(n).ok()).unwrap_or(WINDOW);
+    content.min(WINDOW) + LEAST
 }
 
 /// Compresses bytes. A checksum goes along: zstd alone does not notice every flipped bit, and an
@@ -78,6 +92,17 @@ impl<R: Read> Reader<R> {
     pub fn new(packed: R, limit: usize) -> Result<Self, FrameError> {
         let decoder = zstd::stream::read::Decoder::new(packed).map_err(FrameError::Damaged)?;
         Ok(Self { decoder, limit, left: limit })
+    }
+
+    /// [`Reader::new`] of a frame that looks back no further than [`WINDOW`] bytes, which is the memory that
+    /// unpacking takes; a frame of three bytes may ask for 128 MiB otherwise.
+    ///
+    /// # Errors
+    /// When zstd runs out of memory.
+    pub fn narrow(packed: R, limit: usize) -> Result<Self, FrameError> {
+        let mut reader = Self::new(packed, limit)?;
+        reader.decoder.window_log_max(WINDOW.trailing_zeros()).map_err(FrameError::Damaged)?;
+        Ok(reader)
     }
 }
 

@@ -3,6 +3,7 @@
 //! A [`Graph`] says what is asked of a model, [`ModelInfo`] what the model is, [`Graph::check`]
 //! whether the two fit, and [`Answer`] carries what comes back.
 
+mod counted;
 pub mod draws;
 pub mod dtype;
 pub mod frame;

@@ -59,8 +59,7 @@ impl Tensor {
     /// # Errors
     /// When the value count is not the product of `shape`.
     pub fn from_f32(shape: Vec<usize>, values: &[f32]) -> Result<Self, TensorError> {
-        let data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        Self::from_bytes(DType::F32, shape, data)
+        Self::from_bytes(DType::F32, shape, little_endian(values, f32::to_le_bytes))
     }
 
     /// An i64 tensor.
@@ -68,14 +67,13 @@ impl Tensor {
     /// # Errors
     /// When the value count is not the product of `shape`.
     pub fn from_i64(shape: Vec<usize>, values: &[i64]) -> Result<Self, TensorError> {
-        let data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
-        Self::from_bytes(DType::I64, shape, data)
+        Self::from_bytes(DType::I64, shape, little_endian(values, i64::to_le_bytes))
     }
 
     /// A one-dimensional f32 tensor, such as a direction `[hidden]`.
     #[must_use]
     pub fn vector(values: &[f32]) -> Self {
-        let data = values.iter().flat_map(|v| v.to_le_bytes()).collect();
+        let data = little_endian(values, f32::to_le_bytes);
         Self { dtype: DType::F32, shape: vec![values.len()], data }
     }
 
@@ -151,10 +149,10 @@ impl Tensor {
         }
         let values = self.to_f32()?;
         let data = match dtype {
-            DType::F32 => values.iter().flat_map(|v| v.to_le_bytes()).collect(),
-            DType::F64 => values.iter().flat_map(|v| f64::from(*v).to_le_bytes()).collect(),
-            DType::F16 => values.iter().flat_map(|v| f16::from_f32(*v).to_le_bytes()).collect(),
-            DType::Bf16 => values.iter().flat_map(|v| bf16::from_f32(*v).to_le_bytes()).collect(),
+            DType::F32 => little_endian(&values, f32::to_le_bytes),
+            DType::F64 => little_endian(&values, |v| f64::from(v).to_le_bytes()),
+            DType::F16 => little_endian(&values, |v| f16::from_f32(v).to_le_bytes()),
+            DType::Bf16 => little_endian(&values, |v| bf16::from_f32(v).to_le_bytes()),
             DType::I64 => return Err(TensorError::NotFloat(dtype)),
         };
         Ok(Self { dtype, shape: self.shape.clone(), data })
@@ -163,6 +161,13 @@ impl Tensor {
     fn words<const N: usize>(&self) -> impl Iterator<Item = [u8; N]> + '_ {
         self.data.as_chunks::<N>().0.iter().copied()
     }
+}
+
+/// The bytes of numbers, in memory that is taken once.
+fn little_endian<T: Copy, const N: usize>(values: &[T], bytes: impl Fn(T) -> [u8; N]) -> Vec<u8> {
+    let mut data = Vec::with_capacity(values.len() * N);
+    values.iter().for_each(|v| data.extend_from_slice(&bytes(*v)));
+    data
 }
 
 /// Bytes of a tensor of this type and shape.
@@ -182,6 +187,7 @@ fn byte_count(dtype: DType, shape: &[usize]) -> Result<usize, TensorError> {
 #[derive(Serialize, Deserialize)]
 struct Raw {
     dtype: DType,
+    #[serde(deserialize_with = "crate::counted::seq")]
     shape: Vec<usize>,
     #[serde(with = "bytes")]
     data: Vec<u8>,
@@ -203,10 +209,8 @@ impl From<Tensor> for Raw {
 
 /// Bytes as base64 where a person reads, as they are elsewhere.
 mod bytes {
-    use std::fmt;
-
     use base64::{Engine, engine::general_purpose::STANDARD};
-    use serde::de::{self, Visitor};
+    use serde::de;
     use serde::{Deserialize, Deserializer, Serializer};
 
     pub fn serialize<S: Serializer>(data: &[u8], s: S) -> Result<S::Ok, S::Error> {
@@ -218,25 +222,7 @@ mod bytes {
             let text = String::deserialize(d)?;
             STANDARD.decode(text).map_err(de::Error::custom)
         } else {
-            d.deserialize_byte_buf(Bytes)
-        }
-    }
-
-    struct Bytes;
-
-    impl Visitor<'_> for Bytes {
-        type Value = Vec<u8>;
-
-        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-            f.write_str("the bytes of a tensor")
-        }
-
-        fn visit_bytes<E: de::Error>(self, v: &[u8]) -> Result<Vec<u8>, E> {
-            Ok(v.to_vec())
-        }
-
-        fn visit_byte_buf<E: de::Error>(self, v: Vec<u8>) -> Result<Vec<u8>, E> {
-            Ok(v)
+            crate::counted::bytes(d)
         }
     }
 }

@@ -5,10 +5,15 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ndarray::Array2;
-use truenorth_protocol::graph::{Builder, CheckLimits, CodecError, Op, answer_from_bytes, answer_to_bytes};
+use truenorth_protocol::graph::{
+    Builder, CheckLimits, CodecError, Problem, answer_from_bytes, answer_to_bytes,
+};
 use truenorth_protocol::{Answer, Graph, ModelInfo, Prompt, ReadAt, Site, Value};
 
 use super::AnalysisError;
+use super::counted::{self, Counted, size};
+use super::tally::{LeftOut, Tally};
+use super::wanted::{Wanted, context, plain_reading};
 use crate::run::{RunError, Runner, Watch};
 use crate::store::{self, Activation, ActivationKey, Context, ResultKey, Store};
 
@@ -37,6 +42,8 @@ pub struct Reading {
     pub values: Array2<f32>,
     /// How many rows each prompt has.
     pub rows: Vec<usize>,
+    /// For [`ReadAt::Mean`], how many tokens of each prompt are not in its mean; else empty.
+    pub left_out: Vec<u32>,
 }
 
 /// A runner with the store before it.
@@ -44,13 +51,26 @@ pub struct Reading {
 pub struct Reader<'a> {
     runner: &'a dyn Runner,
     store: Option<&'a Store>,
+    tally: Option<&'a Tally>,
 }
 
 impl<'a> Reader<'a> {
     /// A reader that keeps what it computes in `store`, or keeps nothing.
     #[must_use]
     pub fn new(runner: &'a dyn Runner, store: Option<&'a Store>) -> Self {
-        Self { runner, store }
+        Self { runner, store, tally: None }
+    }
+
+    /// The same reader, which counts in `tally` what its means leave out.
+    #[must_use]
+    pub fn with_tally(self, tally: &'a Tally) -> Self {
+        Self { tally: Some(tally), ..self }
+    }
+
+    /// What its means left out so far, where that is counted.
+    #[must_use]
+    pub fn left_out(&self) -> Vec<LeftOut> {
+        self.tally.map_or_else(Vec::new, Tally::counts)
     }
 
     /// The runner behind.
@@ -78,7 +98,7 @@ impl<'a> Reader<'a> {
             })
             .collect();
         let mut encoded = self.runner.encode_many(&texts, true)?.map(Vec::into_iter);
-        let context = self.runner.info().context as usize;
+        let (context, vocab) = (self.runner.info().context as usize, self.runner.info().vocab);
         prompts
             .iter()
             .map(|named| {
@@ -90,12 +110,46 @@ impl<'a> Reader<'a> {
                     Some(t) if t.len() > context => {
                         Err(AnalysisError::TooLong { id: named.id.clone(), tokens: t.len(), context })
                     }
+                    Some(t) if t.iter().any(|t| *t >= vocab) => {
+                        let token = t.into_iter().find(|t| *t >= vocab).unwrap_or_default();
+                        Err(AnalysisError::Token { id: named.id.clone(), token, vocab })
+                    }
                     Some(t) if t.is_empty() => Err(AnalysisError::Empty { id: named.id.clone() }),
                     Some(t) => Ok(Prompt::Tokens(t)),
                     None => Ok(named.prompt.clone()),
                 }
             })
             .collect()
+    }
+
+    /// Refuses encoded prompts that have no token at a position, or no room in the model's context for `new`
+    /// tokens behind them; the prompt is named. What is tokenized elsewhere is checked there.
+    ///
+    /// # Errors
+    /// With the first such prompt.
+    pub fn fits(
+        &self,
+        prompts: &[Named],
+        encoded: &[Prompt],
+        index: Option<i32>,
+        new: u32,
+    ) -> Result<(), AnalysisError> {
+        let context = self.runner.info().context as usize;
+        for (named, prompt) in prompts.iter().zip(encoded) {
+            let Prompt::Tokens(t) = prompt else { continue };
+            let id = || named.id.clone();
+            if let Some(index) = index {
+                let least = index.unsigned_abs() as usize + usize::from(index >= 0);
+                if least > t.len() {
+                    return Err(AnalysisError::Position { id: id(), index, tokens: t.len() });
+                }
+            }
+            // The last generated token is never run, so it needs no place in the context.
+            if t.len() + (new as usize).saturating_sub(1) > context {
+                return Err(AnalysisError::NoRoom { id: id(), tokens: t.len(), new, context });
+            }
+        }
+        Ok(())
     }
 
     /// Reads sites of prompts. Equal prompts are computed once, sites of one prompt in one pass.
@@ -110,8 +164,10 @@ impl<'a> Reader<'a> {
         watch: &dyn Watch,
     ) -> Result<Vec<Reading>, AnalysisError> {
         let encoded = self.encode(prompts)?;
+        self.fits(prompts, &encoded, if let ReadAt::Index(i) = at { Some(i) } else { None }, 0)?;
         let (distinct, which) = distinct(&encoded);
-        let contexts: Vec<Arc<Context>> = sites.iter().map(|s| context(self.runner.info(), *s, at)).collect();
+        let wanted: Vec<Wanted> = sites.iter().flat_map(|site| Wanted::of(*site, at)).collect();
+        let contexts: Vec<Arc<Context>> = wanted.iter().map(|w| context(self.runner.info(), *w)).collect();
         let keys: Vec<Vec<ActivationKey>> = contexts
             .iter()
             .map(|c| distinct.iter().map(|p| ActivationKey::new(c.clone(), stored(p))).collect())
@@ -126,14 +182,17 @@ impl<'a> Reader<'a> {
         let total: usize = distinct.iter().map(|p| size(p)).sum();
         let missing = self.chunks(&distinct, &found, at);
         let left: usize = missing.iter().flat_map(|c| &c.prompts).map(|p| size(distinct[*p])).sum();
-        watch.expect(total as u64);
+        // What is there already counts as done; the rest is counted as it runs.
+        watch.expect((total - left) as u64);
         watch.tokens((total - left) as u64);
-        let graphs: Vec<Graph> = missing.iter().map(|c| c.graph(&distinct, sites, at)).collect();
+        let graphs: Vec<Graph> = missing.iter().map(|c| c.graph(&distinct, &wanted)).collect();
         self.run_each(graphs, watch, &mut |i, answer| {
             let chunk = &missing[i];
             let mut entries = Vec::new();
-            for s in &chunk.sites {
-                let parts = parts(answer, &sites[*s].to_string(), chunk.prompts.len())?;
+            let id = |p: &usize| which.iter().position(|w| w == p).map(|n| prompts[n].id.clone());
+            let ids: Vec<String> = chunk.prompts.iter().filter_map(id).collect();
+            for s in &chunk.wanted {
+                let parts = parts(answer, &wanted[*s].name(), chunk.prompts.len(), &ids)?;
                 for (p, part) in chunk.prompts.iter().zip(parts) {
                     entries.push((keys[*s][*p].clone(), part.clone()));
                     found[*s][*p] = Some(part);
@@ -144,7 +203,17 @@ impl<'a> Reader<'a> {
                 None => Ok(()),
             }
         })?;
-        sites.iter().zip(found).map(|(site, parts)| assemble(*site, &which, &parts)).collect()
+        let mut found = wanted.iter().zip(found).peekable();
+        let mut readings = Vec::with_capacity(sites.len());
+        while let Some((of, parts)) = found.next() {
+            let sinks = found.next_if(|(w, _)| w.at == ReadAt::Sinks).map(|(_, counts)| counts);
+            let reading = assemble(of.site, &which, &parts, sinks.as_deref())?;
+            if let Some(tally) = self.tally {
+                tally.add(&reading, &encoded);
+            }
+            readings.push(reading);
+        }
+        Ok(readings)
     }
 
     /// Answers graphs out of the store if they were answered before, and else runs them and keeps the
@@ -193,14 +262,22 @@ impl<'a> Reader<'a> {
     ) -> Result<(), AnalysisError> {
         let info = self.runner.info();
         let limits = CheckLimits::default();
-        let checked: Vec<_> = graphs
-            .into_iter()
-            .map(|g| g.check(info, &limits))
-            .collect::<Result<_, _>>()
-            .map_err(RunError::from)?;
+        let work: Vec<u64> = graphs.iter().map(counted::work).collect();
+        let checked: Vec<_> =
+            graphs.into_iter().map(|g| g.check(info, &limits)).collect::<Result<_, _>>().map_err(
+                |e| match e.problem {
+                    // Whoever asked named a site and no node.
+                    Problem::Layer { layer, layers } => AnalysisError::Block { what: e.label, layer, layers },
+                    _ => RunError::from(e).into(),
+                },
+            )?;
         let mut failed = None;
-        self.runner.run_each(&checked, watch, &mut |i, answer| match each(i, &answer) {
-            Ok(()) => ControlFlow::Continue(()),
+        let counted = Counted::new(watch, &work);
+        self.runner.run_each(&checked, &counted, &mut |i, answer| match each(i, &answer) {
+            Ok(()) => {
+                counted.answered(work[i]);
+                ControlFlow::Continue(())
+            }
             Err(error) => {
                 failed = Some(error);
                 ControlFlow::Break(())
@@ -237,16 +314,16 @@ impl<'a> Reader<'a> {
 /// Prompts that lack the same sites and run together.
 struct Chunk {
     prompts: Vec<usize>,
-    sites: Vec<usize>,
+    wanted: Vec<usize>,
 }
 
 impl Chunk {
-    fn graph(&self, distinct: &[&Prompt], sites: &[Site], at: ReadAt) -> Graph {
+    fn graph(&self, distinct: &[&Prompt], wanted: &[Wanted]) -> Graph {
         let mut b = Builder::new();
         let group = b.group(self.prompts.iter().map(|p| distinct[*p].clone()).collect());
-        for s in &self.sites {
-            let read = b.read(group, sites[*s], at);
-            b.save(sites[*s].to_string(), read);
+        for w in self.wanted.iter().map(|w| wanted[*w]) {
+            let read = b.read(group, w.site, w.at);
+            b.save(w.name(), read);
         }
         b.finish()
     }
@@ -256,29 +333,31 @@ impl Chunk {
 fn split(pack: &[usize], found: &[Vec<Option<Activation>>]) -> Vec<Chunk> {
     let mut chunks: Vec<Chunk> = Vec::new();
     for p in pack {
-        let sites: Vec<usize> = (0..found.len()).filter(|s| found[*s][*p].is_none()).collect();
-        if sites.is_empty() {
+        let wanted: Vec<usize> = (0..found.len()).filter(|s| found[*s][*p].is_none()).collect();
+        if wanted.is_empty() {
             continue;
         }
-        match chunks.iter_mut().find(|c| c.sites == sites) {
+        match chunks.iter_mut().find(|c| c.wanted == wanted) {
             Some(chunk) => chunk.prompts.push(*p),
-            None => chunks.push(Chunk { prompts: vec![*p], sites }),
+            None => chunks.push(Chunk { prompts: vec![*p], wanted }),
         }
     }
     chunks
 }
 
-/// The value saved under a name, a matrix a prompt.
-fn parts(answer: &Answer, name: &str, prompts: usize) -> Result<Vec<Activation>, AnalysisError> {
+/// The value saved under a name, a matrix a prompt; `ids` name the prompts where they are known.
+fn parts(
+    answer: &Answer,
+    name: &str,
+    prompts: usize,
+    ids: &[String],
+) -> Result<Vec<Activation>, AnalysisError> {
     let lost = || AnalysisError::Answer { name: name.to_owned(), prompts };
     let Some(Value::Tensor { tensor, rows }) = answer.values.get(name) else {
         return Err(lost());
     };
     let width = tensor.shape().last().copied().unwrap_or(0);
     let values = tensor.to_f32().map_err(|_| lost())?;
-    if let Some(bad) = values.iter().position(|v| !v.is_finite()) {
-        return Err(AnalysisError::NotFinite { name: name.to_owned(), element: bad });
-    }
     let counts: Vec<usize> = match rows {
         Some(rows) => rows.iter().map(|r| *r as usize).collect(),
         None => vec![1; prompts],
@@ -290,6 +369,12 @@ fn parts(answer: &Answer, name: &str, prompts: usize) -> Result<Vec<Activation>,
     let mut parts = Vec::with_capacity(counts.len());
     for rows in counts {
         let (head, tail) = rest.split_at(rows * width);
+        if head.iter().any(|v| !v.is_finite()) {
+            return Err(AnalysisError::NotFinite {
+                name: name.to_owned(),
+                id: ids.get(parts.len()).cloned(),
+            });
+        }
         parts.push(Activation::new(rows, width, head.to_vec())?);
         rest = tail;
     }
@@ -302,37 +387,18 @@ fn parts(answer: &Answer, name: &str, prompts: usize) -> Result<Vec<Activation>,
 /// # Errors
 /// When the answer does not fit the graph, or the store fails.
 pub fn keep(store: &Store, info: &ModelInfo, graph: &Graph, answer: &Answer) -> Result<(), AnalysisError> {
-    let Some(sites) = plain_reading(graph) else {
+    let Some(wanted) = plain_reading(graph) else {
         return Ok(store.put_result(&result_key(info, graph)?, &answer_to_bytes(answer)?)?);
     };
     let prompts = &graph.groups[0].prompts;
     let mut entries = Vec::new();
-    for (site, at) in sites {
-        let context = context(info, site, at);
-        let parts = parts(answer, &site.to_string(), prompts.len())?;
+    for w in wanted {
+        let context = context(info, w);
+        let parts = parts(answer, &w.name(), prompts.len(), &[])?;
         let keys = prompts.iter().map(|p| ActivationKey::new(context.clone(), stored(p)));
         entries.extend(keys.zip(parts));
     }
     Ok(store.put_many(&entries)?)
-}
-
-/// The sites of a graph that only reads one group and saves what it read under the site's name.
-fn plain_reading(graph: &Graph) -> Option<Vec<(Site, ReadAt)>> {
-    if graph.groups.len() != 1 || !graph.groups[0].special_tokens {
-        return None;
-    }
-    let mut sites = Vec::new();
-    for pair in graph.nodes.chunks(2) {
-        match pair {
-            [Op::Read { site, positions, step: 0, .. }, Op::Save { name, .. }]
-                if *name == site.to_string() =>
-            {
-                sites.push((*site, *positions));
-            }
-            _ => return None,
-        }
-    }
-    Some(sites)
 }
 
 fn result_key(info: &ModelInfo, graph: &Graph) -> Result<ResultKey, AnalysisError> {
@@ -344,18 +410,6 @@ fn result_key(info: &ModelInfo, graph: &Graph) -> Result<ResultKey, AnalysisErro
         dtype: String::new(),
         path: info.path.clone(),
     })
-}
-
-fn context(info: &ModelInfo, site: Site, at: ReadAt) -> Arc<Context> {
-    Context::new(&info.name, &info.revision, "", &info.path, site.to_string(), at.to_string())
-}
-
-/// Tokens of a prompt; for text that is tokenized elsewhere, an estimate.
-fn size(prompt: &Prompt) -> usize {
-    match prompt {
-        Prompt::Tokens(t) => t.len(),
-        Prompt::Text(t) => t.len() / 4 + 1,
-    }
 }
 
 fn stored(prompt: &Prompt) -> store::Prompt {
@@ -381,7 +435,12 @@ fn distinct(prompts: &[Prompt]) -> (Vec<&Prompt>, Vec<usize>) {
     (all, which)
 }
 
-fn assemble(site: Site, which: &[usize], parts: &[Option<Activation>]) -> Result<Reading, AnalysisError> {
+fn assemble(
+    site: Site,
+    which: &[usize],
+    parts: &[Option<Activation>],
+    sinks: Option<&[Option<Activation>]>,
+) -> Result<Reading, AnalysisError> {
     let lost = || AnalysisError::Answer { name: site.to_string(), prompts: which.len() };
     let mut values = Vec::new();
     let mut rows = Vec::with_capacity(which.len());
@@ -394,5 +453,14 @@ fn assemble(site: Site, which: &[usize], parts: &[Option<Activation>]) -> Result
     }
     let shape = (rows.iter().sum(), width);
     let values = Array2::from_shape_vec(shape, values).map_err(|_| lost())?;
-    Ok(Reading { site, values, rows })
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of tokens")]
+    let count = |part: &Activation| part.values().first().map(|n| *n as u32);
+    let left_out = match sinks {
+        None => Vec::new(),
+        Some(sinks) => {
+            let of = |p: &usize| sinks[*p].as_ref().and_then(count).ok_or_else(lost);
+            which.iter().map(of).collect::<Result<_, _>>()?
+        }
+    };
+    Ok(Reading { site, values, rows, left_out })
 }

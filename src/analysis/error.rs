@@ -45,6 +45,48 @@ pub enum AnalysisError {
         /// What the model takes.
         context: usize,
     },
+    /// A prompt that leaves no room for what is to be generated.
+    #[error("prompt `{id}` has {tokens} tokens and {new} may follow; the model's context is {context}")]
+    NoRoom {
+        /// Its name.
+        id: String,
+        /// Its tokens.
+        tokens: usize,
+        /// The most that may be generated.
+        new: u32,
+        /// What the model takes.
+        context: usize,
+    },
+    /// A prompt that is too short for the position asked for.
+    #[error("position {index} is outside prompt `{id}`, which has {tokens} tokens")]
+    Position {
+        /// Its name.
+        id: String,
+        /// The position asked for.
+        index: i32,
+        /// Its tokens.
+        tokens: usize,
+    },
+    /// A token id that the model does not have.
+    #[error("prompt `{id}` has token {token}, which is outside the model's vocabulary of {vocab}")]
+    Token {
+        /// The prompt's name.
+        id: String,
+        /// The token.
+        token: u32,
+        /// How many tokens the model has.
+        vocab: u32,
+    },
+    /// A block that the model does not have.
+    #[error("{what}: block {layer} is out of range; the model has blocks 0 to {}", layers.saturating_sub(1))]
+    Block {
+        /// What was to be done there, with the site.
+        what: String,
+        /// The block asked for.
+        layer: u32,
+        /// Blocks of the model.
+        layers: u32,
+    },
     /// A prompt without tokens.
     #[error("prompt `{id}` has no tokens; give it some text")]
     Empty {
@@ -63,14 +105,14 @@ pub enum AnalysisError {
     },
     /// The model computed something that is no number.
     #[error(
-        "`{name}` holds a NaN or an infinity at element {element}; the weights or the dtype can't \
-         carry this prompt (try --dtype f32)"
+        "`{name}` holds a NaN or an infinity{}; the weights or the dtype can't carry it (try --dtype f32)",
+        .id.as_ref().map_or_else(String::new, |id| format!(" for prompt `{id}`"))
     )]
     NotFinite {
         /// The saved name.
         name: String,
-        /// Place in the packed values.
-        element: usize,
+        /// The prompt, where one is to blame.
+        id: Option<String>,
     },
     /// Input that the question makes no sense for.
     #[error("{0}")]
@@ -82,7 +124,14 @@ impl AnalysisError {
     #[must_use]
     pub fn is_request(&self) -> bool {
         match self {
-            Self::TooLong { .. } | Self::Empty { .. } | Self::Input(_) | Self::Estimate(_) => true,
+            Self::Token { .. }
+            | Self::Block { .. }
+            | Self::TooLong { .. }
+            | Self::NoRoom { .. }
+            | Self::Position { .. }
+            | Self::Empty { .. }
+            | Self::Input(_)
+            | Self::Estimate(_) => true,
             Self::Run(e) => e.is_request(),
             Self::Audit(_) => true,
             // A source that failed says itself who is at fault.
@@ -95,6 +144,18 @@ impl AnalysisError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Token { .. } => Some("use ids of this model's own tokenizer, or give the text".into()),
+            Self::Block { layers, .. } => {
+                Some(format!("choose a block from 0 to {} with --site", layers.saturating_sub(1)))
+            }
+            Self::NoRoom { .. } => {
+                Some("shorten the prompt, or generate fewer tokens with --max-new-tokens".into())
+            }
+            Self::Position { id, tokens, .. } => Some(format!(
+                "its tokens are 0 to {}, or -1 to -{tokens} from the end: choose another position for all, or \
+                 leave `{id}` out",
+                tokens.saturating_sub(1)
+            )),
             Self::Run(e) => e.hint().map(str::to_owned),
             Self::Estimate(e) => e.hint().map(Into::into),
             Self::Audit(e) => e.hint().map(Into::into),

@@ -4,7 +4,7 @@ use ndarray::Array2;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
 use super::{AnalysisError, Named, Reader};
-use crate::data::{ClassRow, Loaded, Pair, SentimentRow, Template};
+use crate::data::{ClassRow, Copies, Distinct, Pair, SentimentRow, Template};
 use crate::estimate::{Nuisances, Samples};
 use crate::run::Watch;
 
@@ -19,19 +19,21 @@ pub struct Question {
     pub data_sha256: String,
     /// What the positive end of the direction means.
     pub positive_end: String,
+    /// The copies among the texts.
+    pub copies: Copies,
     labels: Labels,
 }
 
 #[derive(Clone, Debug)]
 enum Labels {
-    Pairs { ids: Vec<String>, axes: Vec<String> },
-    Classes { positive: Vec<bool>, groups: Vec<String>, axes: Vec<String> },
+    Pairs { ids: Vec<String>, axes: Vec<String>, clusters: Vec<usize> },
+    Classes { positive: Vec<bool>, groups: Vec<usize>, axes: Vec<String> },
 }
 
 impl Question {
     /// Contrastive pairs: all chosen texts, then all rejected ones.
     #[must_use]
-    pub fn pairs(pairs: &Loaded<Pair>, template: &Template) -> Self {
+    pub fn pairs(pairs: &Distinct<Pair>, template: &Template) -> Self {
         let rows = &pairs.rows;
         let side = |name: &'static str, of: fn(&Pair) -> &str| {
             rows.iter()
@@ -45,9 +47,11 @@ impl Question {
             operation: "pairs",
             data_sha256: pairs.sha256.clone(),
             positive_end: "the chosen response over the rejected one".into(),
+            copies: pairs.copies.clone(),
             labels: Labels::Pairs {
                 ids: rows.iter().map(|p| p.id.clone()).collect(),
                 axes: rows.iter().map(|p| p.axis.clone()).collect(),
+                clusters: pairs.cluster.clone(),
             },
         }
     }
@@ -57,7 +61,7 @@ impl Question {
     ///
     /// # Errors
     /// When there are not two labels, or none of them is the positive one.
-    pub fn classes(rows: &Loaded<ClassRow>, positive: Option<&str>) -> Result<Self, AnalysisError> {
+    pub fn classes(rows: &Distinct<ClassRow>, positive: Option<&str>) -> Result<Self, AnalysisError> {
         let label = positive_label(rows, positive)?;
         let rows_of = |f: fn(&ClassRow) -> String| rows.rows.iter().map(f).collect::<Vec<_>>();
         Ok(Self {
@@ -65,9 +69,10 @@ impl Question {
             operation: "classes",
             data_sha256: rows.sha256.clone(),
             positive_end: format!("texts labelled {label:?}"),
+            copies: rows.copies.clone(),
             labels: Labels::Classes {
                 positive: rows.rows.iter().map(|r| r.label == label).collect(),
-                groups: rows_of(|r| r.group.clone().unwrap_or_else(|| format!("{LONE}{}", r.id))),
+                groups: rows.cluster.clone(),
                 axes: rows_of(|r| r.category.clone().unwrap_or_default()),
             },
         })
@@ -77,23 +82,20 @@ impl Question {
     ///
     /// # Errors
     /// When one sentiment is missing.
-    pub fn sentiment(rows: &Loaded<SentimentRow>) -> Result<Self, AnalysisError> {
+    pub fn sentiment(rows: &Distinct<SentimentRow>) -> Result<Self, AnalysisError> {
         let positive: Vec<bool> = rows.rows.iter().map(|r| r.positive).collect();
         if positive.iter().all(|p| *p) || !positive.contains(&true) {
             return Err(AnalysisError::Input("all texts have one sentiment; expected both".into()));
         }
-        let group = |r: &SentimentRow| match r.extra.get("group").and_then(serde_json::Value::as_str) {
-            Some(group) => group.to_owned(),
-            None => format!("{LONE}{}", r.id),
-        };
         Ok(Self {
             prompts: rows.rows.iter().map(|r| Named::text(&r.id, &r.text)).collect(),
             operation: "classes",
             data_sha256: rows.sha256.clone(),
             positive_end: "texts of positive sentiment".into(),
+            copies: rows.copies.clone(),
             labels: Labels::Classes {
                 axes: vec![String::new(); positive.len()],
-                groups: rows.rows.iter().map(group).collect(),
+                groups: rows.cluster.clone(),
                 positive,
             },
         })
@@ -114,6 +116,13 @@ impl Question {
         }
     }
 
+    /// Different axes, or categories.
+    #[must_use]
+    pub fn axes(&self) -> usize {
+        let (Labels::Pairs { axes, .. } | Labels::Classes { axes, .. }) = &self.labels;
+        axes.iter().collect::<std::collections::HashSet<_>>().len()
+    }
+
     /// Reads the texts at a site, with their lengths beside: in tokens where the tokenizer is at
     /// hand, else in characters.
     ///
@@ -129,12 +138,13 @@ impl Question {
         let lengths: Vec<f64> = reader.encode(&self.prompts)?.iter().map(length).collect();
         let x = matrix(reader, &self.prompts, site, at, watch)?;
         let samples = match &self.labels {
-            Labels::Pairs { ids, axes } => {
+            Labels::Pairs { ids, axes, clusters } => {
                 let (chosen, rejected) = x.view().split_at(ndarray::Axis(0), ids.len());
-                Samples::from_pairs(chosen, rejected, ids, axes)?
+                Samples::from_pairs(chosen, rejected, ids, axes)?.with_clusters(clusters)?
             }
             Labels::Classes { positive, groups, axes } => {
-                Samples::from_classes(x.view(), positive, groups, axes)?
+                let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
+                Samples::from_classes(x.view(), positive, &groups, axes)?
             }
         };
         Ok(samples.with_lengths(&lengths)?)
@@ -146,7 +156,7 @@ pub(super) const LONE: &str = "row ";
 
 /// The label of the positive class: the one named, or the one that says so itself (`1` or `true`).
 pub(super) fn positive_label<'a>(
-    rows: &'a Loaded<ClassRow>,
+    rows: &'a Distinct<ClassRow>,
     positive: Option<&str>,
 ) -> Result<&'a str, AnalysisError> {
     let mut labels: Vec<&str> = rows.rows.iter().map(|r| r.label.as_str()).collect();
@@ -160,7 +170,7 @@ pub(super) fn positive_label<'a>(
         (2, Some(label)) => Ok(label),
         _ => Err(AnalysisError::Input(format!(
             "the labels are {labels:?} and the positive one is {}; expected two labels, one of them \
-             positive: name it",
+             positive: name it with --positive LABEL, behind a file as F:LABEL, or in a study as data.positive",
             positive.map_or_else(|| "not named".into(), |p| format!("{p:?}"))
         ))),
     }
@@ -205,7 +215,10 @@ pub fn nuisances(
     }
     if project_out.contains(&ProjectOut::Sentiment) {
         let rows = sentiment.ok_or_else(|| {
-            AnalysisError::Input("projecting sentiment out needs texts labelled for it; name the file".into())
+            AnalysisError::Input(
+                "projecting sentiment out needs texts labelled for it; name the file with --sentiment F"
+                    .into(),
+            )
         })?;
         let prompts: Vec<Named> = rows.iter().map(|r| Named::text(&r.id, &r.text)).collect();
         let positive: Vec<bool> = rows.iter().map(|r| r.positive).collect();
@@ -224,7 +237,7 @@ fn matrix(
 ) -> Result<Array2<f64>, AnalysisError> {
     if at == ReadAt::All {
         return Err(AnalysisError::Input(
-            "positions `all` give a row a token, a direction needs a row a text; use last, mean or an index"
+            "positions `all` give a row a token, a direction needs a row a text; use last, mean, mean+sink or an index"
                 .into(),
         ));
     }

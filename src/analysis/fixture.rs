@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use truenorth_protocol::{Answer, Checked, ModelInfo};
 
 use super::Named;
-use crate::data::{Loaded, Pair};
+use crate::data::{Distinct, Loaded, NearCopies, Pair, Template};
 use crate::engine::{Engine, EngineOptions};
 use crate::run::{RunError, Runner, Watch};
 
@@ -52,18 +52,23 @@ pub(super) fn named(texts: &[&str]) -> Vec<Named> {
     texts.iter().enumerate().map(|(i, t)| Named::text(format!("t{i}"), *t)).collect()
 }
 
-/// Pairs on four axes.
-pub(super) fn pairs(count: usize) -> Loaded<Pair> {
+/// Pairs on four axes, none a copy of another.
+pub(super) fn pairs(count: usize) -> Distinct<Pair> {
+    Distinct::pairs(loaded_pairs(count), &Template::default(), NearCopies::default()).unwrap()
+}
+
+/// The same as they are read.
+pub(super) fn loaded_pairs(count: usize) -> Loaded<Pair> {
     let words = ["hat", "tin", "cup", "old", "new", "red"];
     let rows = (0..count)
         .map(|i| Pair {
             id: format!("p{i}"),
             axis: format!("x{}", i % 4),
-            prompt: format!("the {}", words[i % 6]),
+            prompt: format!("the {} {i}", words[i % 6]),
             chosen: format!("yes the {} {i}", words[(i / 6 + 1) % 6]),
             rejected: format!("no a {} {}", words[(i + 2) % 6], i % 3),
             extra: crate::data::Extra::new(),
         })
         .collect();
-    Loaded { rows, sha256: "0".repeat(64) }
+    Loaded::new(rows, "0".repeat(64))
 }

@@ -1,12 +1,12 @@
 //! Texts of two classes in categories and groups.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 
 use truenorth_protocol::Prompt;
 
 use super::extract::{LONE, positive_label};
 use super::{AnalysisError, Named};
-use crate::data::{ClassRow, Loaded};
+use crate::data::{ClassRow, Copies, Distinct};
 
 /// Texts of two classes.
 #[derive(Clone, Debug, PartialEq)]
@@ -17,10 +17,12 @@ pub struct Labelled {
     pub positive: Vec<bool>,
     /// The category of each; empty where it has none.
     pub categories: Vec<String>,
-    /// What no split cuts through; equal texts are of one group.
+    /// What no split cuts through; copies and near copies are of one group.
     pub groups: Vec<String>,
-    /// Groups that were joined because they hold equal texts.
+    /// Groups that were joined because they hold copies or near copies of each other's texts.
     pub joined: usize,
+    /// The copies among the texts.
+    pub copies: Copies,
     /// What the positive class is.
     pub positive_end: String,
     /// SHA-256 of the file they came from.
@@ -32,11 +34,17 @@ impl Labelled {
     ///
     /// # Errors
     /// When there are not two labels, or none of them is the positive one.
-    pub fn new(rows: &Loaded<ClassRow>, positive: Option<&str>) -> Result<Self, AnalysisError> {
+    pub fn new(rows: &Distinct<ClassRow>, positive: Option<&str>) -> Result<Self, AnalysisError> {
         let label = positive_label(rows, positive)?;
-        let group = |r: &ClassRow| r.group.clone().unwrap_or_else(|| format!("{LONE}{}", r.id));
-        let mut groups: Vec<String> = rows.rows.iter().map(group).collect();
-        let joined = join(rows.rows.iter().map(|r| r.text.trim()), &mut groups);
+        let own = |r: &ClassRow| r.group.clone().unwrap_or_else(|| format!("{LONE}{}", r.id));
+        let names: Vec<String> = rows.rows.iter().map(own).collect();
+        // A cluster goes by the name of its first row's group.
+        let mut first: Vec<Option<&String>> = vec![None; rows.copies.clusters];
+        for (cluster, name) in rows.cluster.iter().zip(&names) {
+            first[*cluster].get_or_insert(name);
+        }
+        let groups = rows.cluster.iter().filter_map(|c| first[*c].cloned()).collect();
+        let joined = names.iter().collect::<HashSet<_>>().len() - rows.copies.clusters;
         Ok(Self {
             prompts: rows.rows.iter().map(|r| Named::text(&r.id, &r.text)).collect(),
             positive: rows.rows.iter().map(|r| r.label == label).collect(),
@@ -45,6 +53,7 @@ impl Labelled {
             joined,
             positive_end: label.to_owned(),
             data_sha256: rows.sha256.clone(),
+            copies: rows.copies.clone(),
         })
     }
 
@@ -61,7 +70,8 @@ impl Labelled {
     }
 
     /// The plain texts; token ids are none.
-    pub(super) fn texts(&self) -> Vec<&str> {
+    #[must_use]
+    pub fn texts(&self) -> Vec<&str> {
         self.prompts
             .iter()
             .map(|n| match &n.prompt {
@@ -98,19 +108,4 @@ impl Labelled {
         let others = (0..self.len()).filter(|i| !self.positive[*i]);
         Some((own.iter().copied().chain(others).collect(), true))
     }
-}
-
-/// Gives groups with a text in common one name; how many lost theirs.
-fn join<'a>(texts: impl Iterator<Item = &'a str>, groups: &mut [String]) -> usize {
-    let mut seen: HashMap<&str, usize> = HashMap::new();
-    let mut joined = 0;
-    for (row, text) in texts.enumerate() {
-        let first = *seen.entry(text).or_insert(row);
-        if groups[first] != groups[row] {
-            let (to, from) = (groups[first].clone(), groups[row].clone());
-            groups.iter_mut().filter(|g| **g == from).for_each(|g| g.clone_from(&to));
-            joined += 1;
-        }
-    }
-    joined
 }

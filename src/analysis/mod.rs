@@ -3,6 +3,7 @@
 mod activations;
 pub mod audit;
 pub mod board;
+mod counted;
 mod error;
 pub mod extract;
 #[cfg(test)]
@@ -17,8 +18,11 @@ pub mod score;
 pub mod stat;
 pub mod steer;
 pub mod sweep;
+mod tally;
 pub mod transfer;
+mod wanted;
 
 pub use activations::{Named, Reader, Reading, keep};
 pub use error::AnalysisError;
 pub use labelled::Labelled;
+pub use tally::{LeftOut, Tally};

@@ -2,7 +2,7 @@
 
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
-use truenorth_protocol::graph::{AlphaUnit, Builder, Edit, Op, Sampling, Steps};
+use truenorth_protocol::graph::{AlphaUnit, Binary, Builder, Edit, GroupId, Op, Sampling, Steps, Unary};
 use truenorth_protocol::{Prompt, ReadAt, Site, Tensor, Value, WriteAt};
 
 use super::{AnalysisError, Named, Reader};
@@ -49,6 +49,123 @@ pub struct Steered {
     pub text: String,
     /// Mean log-probability of the generated tokens under the steered model.
     pub logprob_mean: f64,
+    /// The prompt; none where it was given as tokens.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// Why the generation ended.
+    #[serde(default)]
+    pub stopped: Stopped,
+    /// What the dose breaks; none where that was not measured.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub damage: Option<Damage>,
+}
+
+/// Why a generation ended.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Stopped {
+    /// As many tokens as were asked for.
+    #[default]
+    Length,
+    /// The model wrote its end-of-text token.
+    EndOfText,
+}
+
+/// What a dose breaks.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Damage {
+    /// Mean `KL(unsteered ‖ steered)` of the token after each prompt, in nats.
+    pub kl: f64,
+    /// Prompts behind the mean.
+    pub prompts: usize,
+    /// The tokens that were pushed: those of the generation, or all where only generated ones are.
+    pub positions: String,
+}
+
+/// A divergence above which a dose is called damaging, in nats: the default bound of the sweep.
+pub const DAMAGING: f64 = 1.0;
+
+/// What each dose breaks, in the order of the doses, measured on the prompts themselves.
+///
+/// # Errors
+/// When a prompt is refused, or the run or the store fails.
+pub fn damage(
+    reader: &Reader<'_>,
+    prompts: &[Named],
+    dose: &Dose,
+    watch: &dyn Watch,
+) -> Result<Vec<Damage>, AnalysisError> {
+    let encoded = reader.encode(prompts)?;
+    // Generated tokens are no part of a prompt; what a push does to them is told by the prompt's.
+    let positions = if dose.positions == WriteAt::Generated { WriteAt::All } else { dose.positions };
+    let dose = Dose { positions, ..dose.clone() };
+    let doses = dose.alphas.len();
+    let at_once = (reader.runner().batch().sequences / (1 + doses)).max(1);
+    let chunks: Vec<&[Prompt]> = encoded.chunks(at_once).collect();
+    let graphs = chunks.iter().map(|chunk| divergence_graph(chunk, &dose)).collect();
+    let answers = reader.ask_each(graphs, watch)?;
+    let mut totals = vec![0.0; doses];
+    for (chunk, answer) in chunks.iter().zip(answers) {
+        let n = chunk.len();
+        let whole = |name: &str, len: usize| -> Result<Vec<f32>, AnalysisError> {
+            let found = answer.tensor(name).and_then(|t| t.to_f32().ok()).filter(|v| v.len() == len);
+            let found = found.ok_or_else(|| AnalysisError::Answer { name: name.into(), prompts: n })?;
+            match found.iter().position(|v| !v.is_finite()) {
+                Some(_) => Err(AnalysisError::NotFinite { name: name.to_owned(), id: None }),
+                None => Ok(found),
+            }
+        };
+        // logsumexp of each row, from its first logit and that one's log-probability.
+        let sums = |which: &str, len: usize| -> Result<Vec<f64>, AnalysisError> {
+            let logit = whole(&format!("{which}.logit"), len)?;
+            let log_prob = whole(&format!("{which}.log_prob"), len)?;
+            Ok(logit.iter().zip(log_prob).map(|(l, p)| f64::from(*l) - f64::from(p)).collect())
+        };
+        let (plain, steered) = (sums("plain", n)?, sums("steered", n * doses)?);
+        for (k, total) in totals.iter_mut().enumerate() {
+            for (p, dot) in whole(&format!("dot.{k}"), n)?.into_iter().enumerate() {
+                // Rounding can take a divergence of nothing below 0.
+                *total += (f64::from(dot) - (plain[p] - steered[k * n + p])).max(0.0);
+            }
+        }
+    }
+    #[allow(clippy::cast_precision_loss)]
+    let mean = |total: f64| total / encoded.len().max(1) as f64;
+    Ok(totals
+        .into_iter()
+        .map(|t| Damage { kl: mean(t), prompts: encoded.len(), positions: positions.to_string() })
+        .collect())
+}
+
+/// With logits `l` and `m`, `KL = softmax(l)·(l - m) - (logsumexp(l) - logsumexp(m))`; the dot product is
+/// taken where the model runs, so that no logits travel.
+fn divergence_graph(prompts: &[Prompt], dose: &Dose) -> truenorth_protocol::Graph {
+    let mut b = Builder::new();
+    let plain = b.group(prompts.to_vec());
+    let rows = dose.alphas.iter().flat_map(|_| prompts.iter().cloned()).collect();
+    let steered = b.group(rows);
+    let alphas = dose.alphas.iter().flat_map(|a| std::iter::repeat_n(*a, prompts.len())).collect();
+    edit(&mut b, steered, dose, alphas);
+    let logits = |b: &mut Builder, group, name: &str| {
+        let logits = b.read(group, Site::Logits, ReadAt::Last);
+        let first = b.slice(logits, 1, 0..1);
+        b.save(format!("{name}.logit"), first);
+        let first = b.log_prob(logits, &[0]);
+        b.save(format!("{name}.log_prob"), first);
+        logits
+    };
+    let plain = logits(&mut b, plain, "plain");
+    let steered = logits(&mut b, steered, "steered");
+    let chances = b.unary(Unary::Softmax, plain);
+    for k in 0..dose.alphas.len() {
+        #[allow(clippy::cast_possible_truncation, reason = "rows of a batch are few")]
+        let block = (k * prompts.len()) as u32..((k + 1) * prompts.len()) as u32;
+        let pushed = b.slice(steered, 0, block);
+        let difference = b.binary(Binary::Sub, plain, pushed);
+        let dot = b.dot(difference, chances);
+        b.save(format!("dot.{k}"), dot);
+    }
+    b.finish()
 }
 
 /// Generates from every prompt at every dose: rows prompt by prompt, doses in the order given.
@@ -63,6 +180,8 @@ pub fn steer(
     watch: &dyn Watch,
 ) -> Result<Vec<Steered>, AnalysisError> {
     let encoded = reader.encode(prompts)?;
+    let index = if let WriteAt::Index(i) = dose.positions { Some(i) } else { None };
+    reader.fits(prompts, &encoded, index, sampling.max_new_tokens)?;
     let rows: Vec<(usize, f64)> =
         (0..prompts.len()).flat_map(|p| dose.alphas.iter().map(move |a| (p, *a))).collect();
     // Rows that run as one batch and are kept together.
@@ -101,9 +220,18 @@ pub fn steer(
                 ablate: dose.ablate,
                 site: dose.site.to_string(),
                 positions: dose.positions.to_string(),
+                stopped: match kept.last().and_then(|t| u32::try_from(*t).ok()) {
+                    Some(last) if sampling.stop.contains(&last) => Stopped::EndOfText,
+                    _ => Stopped::Length,
+                },
                 tokens: kept,
                 text: text[i].clone(),
                 logprob_mean,
+                prompt: match &prompts[*p].prompt {
+                    Prompt::Text(text) => Some(text.clone()),
+                    Prompt::Tokens(_) => None,
+                },
+                damage: None,
             });
         }
     }
@@ -118,6 +246,18 @@ fn graph(
 ) -> truenorth_protocol::Graph {
     let mut b = Builder::new();
     let group = b.group(prompts);
+    edit(&mut b, group, dose, alphas);
+    let generate = b.generate(group, sampling.clone());
+    b.save("tokens", generate);
+    let logprobs = b.node(Op::GeneratedLogProb { generate });
+    b.save("logprobs", logprobs);
+    let text = b.node(Op::Decode { generate });
+    b.save("text", text);
+    b.finish()
+}
+
+/// Ablates and adds, one dose a row.
+fn edit(b: &mut Builder, group: GroupId, dose: &Dose, alphas: Vec<f64>) {
     let direction = b.constant(Tensor::vector(&dose.direction));
     if dose.ablate {
         b.write(group, dose.site, dose.positions, Steps::ALL, Edit::Ablate { direction });
@@ -131,13 +271,6 @@ fn graph(
         let edit = Edit::Add { direction, alpha: alphas, unit };
         b.write(group, dose.site, dose.positions, Steps::ALL, edit);
     }
-    let generate = b.generate(group, sampling.clone());
-    b.save("tokens", generate);
-    let logprobs = b.node(Op::GeneratedLogProb { generate });
-    b.save("logprobs", logprobs);
-    let text = b.node(Op::Decode { generate });
-    b.save("text", text);
-    b.finish()
 }
 
 /// The mean norm of a site at the last token of prompts: the unit `norm` of α.

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use truenorth::engine::{Choices, Transformers};
 
 /// Where a model runs and what is kept.
 #[derive(Args, Clone, Debug)]
@@ -105,7 +106,27 @@ impl FromStr for Fallback {
     }
 }
 
-/// Precision and threads.
+/// How a model's files are read where they leave a choice.
+#[derive(Args, Clone, Debug, Default)]
+pub struct Reading {
+    /// The version of transformers that is followed where versions read a model's files differently
+    /// (beginning and end tokens, tied output matrices): 5.23 or 4.57.
+    #[arg(long, value_name = "V", default_value_t = Transformers::default())]
+    pub transformers: Transformers,
+    /// A key of config.json that is not known and is taken to change nothing; may be given several times.
+    /// Every result records it.
+    #[arg(long, value_name = "KEY")]
+    pub accept_config_key: Vec<String>,
+}
+
+impl Reading {
+    /// The same for the engine.
+    pub fn choices(&self) -> Choices {
+        Choices { transformers: self.transformers, accept_config_keys: self.accept_config_key.clone() }
+    }
+}
+
+/// Precision, threads, and how files are read.
 #[derive(Args, Clone, Debug)]
 pub struct Numerics {
     /// Precision of weights and products, f32 by default (bf16 on a CUDA device); the residual stream, norms
@@ -118,6 +139,8 @@ pub struct Numerics {
     /// Threads for the model; default one a core.
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
+    #[command(flatten)]
+    pub reading: Reading,
 }
 
 /// Precision of weights and products.
@@ -147,12 +170,26 @@ pub struct Common {
     /// Shows no progress.
     #[arg(long)]
     pub quiet: bool,
+    /// Says what would be asked of a model (prompts, tokens, jobs, bytes, frames, seconds) and asks nothing;
+    /// `--dry-run=json` says it for machines.
+    #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "text")]
+    pub dry_run: Option<DryRun>,
+}
+
+/// How a dry run tells what it found.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum DryRun {
+    /// A table.
+    Text,
+    /// JSON.
+    Json,
 }
 
 /// A file of prompts.
 #[derive(Args, Clone, Debug)]
 pub struct InputArgs {
-    /// Prompts: JSONL with `id` and `text` or `tokens`, or plain text, a prompt a line; `-` is stdin.
+    /// Prompts: plain text, a prompt a line; or JSONL, a JSON list or CSV of rows with `text` (or `prompt`) or
+    /// `tokens`, and `id`; `-` is stdin.
     #[arg(long, value_name = "F")]
     pub input: PathBuf,
 }

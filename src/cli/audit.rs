@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use truenorth::analysis::audit::{self, AuditData, Audited, Confound, Params};
 use truenorth::analysis::extract::{ProjectOut, Question};
-use truenorth::data::{Loaded, SentimentRow, Template};
+use truenorth::data::{Distinct, SentimentRow, Template};
 use truenorth::estimate::{Direction as Artifact, SplitBy};
 use truenorth::math::Seeds;
 use truenorth::report::sections;
@@ -15,11 +15,12 @@ use truenorth_protocol::{ReadAt, Site};
 
 use super::args::ModelArgs;
 use super::direction::{estimator, load, load_for};
+use super::dry;
 use super::output::{self, Request as _, wrong_hint};
 use super::progress::Bar;
 use super::record::{Out, Record};
 use super::session::Session;
-use super::texts::{self, NamedFile};
+use super::texts::{self, CopiesArgs, NamedFile};
 
 /// The set that is ranked instead of ruled out.
 const FLIPS: &str = "value-flip";
@@ -44,10 +45,10 @@ pub struct Audit {
     /// Where texts are read; default where the direction lives.
     #[arg(long, value_name = "S")]
     site: Option<Site>,
-    /// The pairs the direction was extracted from: JSONL with `id`, `axis`, `prompt`, `chosen`, `rejected`.
+    /// The pairs the direction was extracted from: JSONL, a JSON list or CSV with `id`, `axis`, `prompt`, `chosen`, `rejected`.
     #[arg(long, value_name = "F.jsonl", required_unless_present = "classes", conflicts_with = "classes")]
     pairs: Option<PathBuf>,
-    /// Or the classes: JSONL with `id`, `text`, `label`, `category`, `group`.
+    /// Or the classes: JSONL, a JSON list or CSV with `id`, `text`, `label`, `category`, `group`.
     #[arg(long, value_name = "F.jsonl")]
     classes: Option<PathBuf>,
     /// The label at the positive end, unless the labels are 0 and 1.
@@ -67,7 +68,7 @@ pub struct Audit {
     /// Texts with a sentiment label that sentiment is projected out with.
     #[arg(long, value_name = "F.jsonl")]
     sentiment: Option<PathBuf>,
-    /// Which token is read; default as the direction says, else last.
+    /// Which tokens are read; default as the direction says, else last.
     #[arg(long, value_name = "P", allow_hyphen_values = true)]
     positions: Option<ReadAt>,
     /// How prompt and response become one text; default as the direction says.
@@ -92,6 +93,8 @@ pub struct Audit {
     #[arg(long)]
     no_agreement: bool,
     #[command(flatten)]
+    copies: CopiesArgs,
+    #[command(flatten)]
     out: Out,
 }
 
@@ -101,7 +104,7 @@ struct Files {
     template: Template,
     confounds: Vec<Confound>,
     flips: Vec<Confound>,
-    sentiment: Option<Loaded<SentimentRow>>,
+    sentiment: Option<Distinct<SentimentRow>>,
     project_out: Vec<ProjectOut>,
 }
 
@@ -129,7 +132,7 @@ impl Audit {
         drop(bar);
         table(&found);
         let mut record = Record::new("audit", self.model.seed, found)
-            .model(session.runner().info())
+            .model(session.record())
             .file(files.train.operation, files.train.examples(), &files.train.data_sha256)
             .choice("site", params.site.to_string())
             .choice("positions", params.at.to_string())
@@ -139,7 +142,9 @@ impl Audit {
             .choice("folds", self.folds)
             .choice("random-directions", self.random_directions)
             .choice("permutations", self.permutations)
-            .choice("margin", self.margin);
+            .choice("margin", self.margin)
+            .choice("near-copies", self.copies.near_copies.threshold())
+            .choice("copies", serde_json::to_value(&files.train.copies)?);
         for set in files.confounds.iter().chain(&files.flips) {
             let question = &set.question;
             record =
@@ -167,13 +172,14 @@ impl Audit {
             Some(t) => Template::parse(&t).request("can't use the template")?,
             None => Template::default(),
         };
+        let near = self.copies.near_copies;
         let train = self.train(&template)?;
         if let Some(other) = metadata.filter(|m| m.data_sha256 != train.data_sha256) {
             let of = if other.operation == "imported" { "an imported file" } else { "other data" };
             eprintln!("warning: the direction comes from {of}, not from the {} given here", train.operation);
         }
         let project_out = self.project_out(direction)?;
-        let sentiment = self.sentiment.as_deref().map(texts::sentiment).transpose()?;
+        let sentiment = self.sentiment.as_deref().map(|p| texts::sentiment(p, near)).transpose()?;
         if sentiment.is_none() && project_out.contains(&ProjectOut::Sentiment) {
             return Err(wrong_hint(
                 "sentiment is projected out of the direction, which needs the texts it was done with",
@@ -182,7 +188,7 @@ impl Audit {
         }
         let (mut confounds, mut flips) = (vec![], vec![]);
         for file in &self.confound {
-            let question = confound(file, &template)?;
+            let question = texts::question(file, &template, near)?;
             let circular = self.circular(file, direction, &project_out);
             let set = Confound { name: file.name.clone(), question, circular };
             if file.name == FLIPS { flips.push(set) } else { confounds.push(set) }
@@ -197,11 +203,12 @@ impl Audit {
     }
 
     fn train(&self, template: &Template) -> anyhow::Result<Question> {
+        let near = self.copies.near_copies;
         if let Some(path) = &self.pairs {
-            return Ok(Question::pairs(&texts::pairs(path)?, template));
+            return Ok(Question::pairs(&texts::pairs(path, template, near)?, template));
         }
         let path = self.classes.as_ref().context("pairs or classes are required")?;
-        Question::classes(&texts::classes(path)?, self.positive.as_deref())
+        Question::classes(&texts::classes(path, near)?, self.positive.as_deref())
             .request(format!("can't use {}", path.display()))
     }
 
@@ -245,6 +252,12 @@ impl Audit {
         };
         let at = match (self.positions, metadata.and_then(|m| m.positions.as_ref())) {
             (Some(at), _) => at,
+            // Files of before means left sinks out do not say how many.
+            (None, Some(text))
+                if text == "mean" && !metadata.is_some_and(|m| m.extra.contains_key("left_out")) =>
+            {
+                ReadAt::MeanSink
+            }
             (None, Some(text)) => text.parse().map_err(|e| {
                 wrong_hint(format!("the direction's file names positions `{text}`: {e}"), "say --positions")
             })?,
@@ -261,24 +274,12 @@ impl Audit {
         params.held_out.permutations = params.held_out.permutations.min(self.permutations);
         params.audit.by = SplitBy::Pair;
         params.audit.random_directions = self.random_directions;
-        params.audit.permutations = self.permutations;
+        params.audit.permutations = dry::few(self.permutations);
         params.audit.budget = Some(Duration::from_secs(self.budget));
         params.audit.margin = self.margin;
         params.agreement = !self.no_agreement;
         Ok(params)
     }
-}
-
-/// A confound set: pairs, classes, or texts with a sentiment label.
-fn confound(file: &NamedFile, template: &Template) -> anyhow::Result<Question> {
-    if file.name == "sentiment" && file.positive.is_none() {
-        let (reader, name) = super::session::open_input(&file.path)?;
-        // A sentiment set of another form says so below.
-        if let Ok(rows) = truenorth::data::read_sentiment(reader, &name) {
-            return Question::sentiment(&rows).request(format!("can't use {name} as `sentiment`"));
-        }
-    }
-    texts::question(file, template)
 }
 
 fn table(found: &Audited) {

@@ -6,7 +6,7 @@ use clap::{Args, Subcommand};
 use truenorth::store::{GcOptions, Store};
 
 use super::args::Common;
-use super::output::{self, wrong, wrong_hint};
+use super::output::{self, wrong_hint};
 use super::progress::Bar;
 use super::session;
 
@@ -72,7 +72,8 @@ impl Cache {
 }
 
 fn open(common: &Common) -> anyhow::Result<Store> {
-    session::open_store(common)?.ok_or_else(|| wrong("--no-cache leaves no cache to look at"))
+    session::open_store(common)?
+        .ok_or_else(|| wrong_hint("--no-cache leaves no cache to look at", "leave --no-cache out"))
 }
 
 impl Stats {

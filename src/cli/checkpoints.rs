@@ -58,7 +58,7 @@ impl<'a> Checkpoints<'a> {
         let bar = Bar::new(name, 0, "tokens", self.args.common.quiet);
         let x = activations(&session.reader(), self.prompts, (self.site, self.at), &bar)?;
         if self.models.len() == i {
-            self.models.push(session.runner().info().into());
+            self.models.push(session.record());
         }
         self.last = Some((i, x.clone()));
         Ok(x)

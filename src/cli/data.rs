@@ -4,14 +4,15 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
-use truenorth::data::ClassRow;
 use truenorth::data::import::{
     ColumnChoice, Disagree, ImportOptions, Importer, OptionsError, Renames, Several, Shares, Source, Tally,
 };
+use truenorth::data::{ClassRow, Target};
 use truenorth::math::Seeds;
 
 use super::output::{self, Request as _, wrong, wrong_hint};
 use super::session;
+use super::target;
 
 /// Turns public data sets and tables into classes files.
 #[derive(Subcommand, Debug)]
@@ -110,12 +111,19 @@ impl Data {
 
 impl Convert {
     fn run(self) -> anyhow::Result<()> {
-        session::check_out(&self.out)?;
+        target::writes(&self.out)?;
         let options = self.options()?;
         let split = options.split.clone();
+        if split.is_some() && !matches!(Target::of(&self.out), Ok(Target::File(_))) {
+            return Err(wrong_hint(
+                format!("--split writes a file a part, and {} is no file", self.out.display()),
+                "name a file with --out, or leave --split out",
+            ));
+        }
         let mut importer = Importer::new(options).map_err(refused)?;
         for path in &self.files {
             let name = path.display().to_string();
+            target::reads(path)?;
             let bytes = std::fs::read(path).request(format!("can't open {name}"))?;
             importer.read(&bytes, &name).request(format!("can't convert {name}"))?;
         }
@@ -128,7 +136,7 @@ impl Convert {
             Some(shares) => shares.names().map(|name| (self.part(name), of(&made.rows, name))).collect(),
         };
         for (path, _) in &parts {
-            session::check_out(path)?;
+            target::writes(path)?;
         }
         for (path, rows) in &parts {
             session::write_jsonl(Some(path), rows).context("the conversion is not complete")?;

@@ -19,7 +19,7 @@ use super::direction::{estimator, load};
 use super::fallback;
 use super::output::{self, Request as _, wrong_hint};
 use super::record::{Out, Record};
-use super::texts;
+use super::texts::{self, CopiesArgs};
 
 /// Cosines of directions across categories and checkpoints, with magnitudes, drift and probes.
 ///
@@ -44,7 +44,7 @@ pub struct Geometry {
     /// Checkpoints in training order, in any form of a model; one is enough for the categories.
     #[arg(long, value_name = "M[@REV]", num_args = 1.., alias = "model", requires = "classes")]
     checkpoint: Vec<String>,
-    /// Texts of two classes: JSONL with `id`, `text`, `label`, `category`, `group`.
+    /// Texts of two classes: JSONL, a JSON list or CSV with `id`, `text`, `label`, `category`, `group`.
     #[arg(long, value_name = "F.jsonl", requires = "site")]
     classes: Option<PathBuf>,
     /// The label of the positive class, unless the labels are 0 and 1.
@@ -53,7 +53,8 @@ pub struct Geometry {
     /// Where the texts are read.
     #[arg(long, value_name = "S", requires = "classes")]
     site: Option<Site>,
-    /// Which token is read: last, mean, or an index such as -3.
+    /// Which tokens are read: last, mean (attention sinks left out), mean+sink (all tokens), or an index
+    /// such as -3.
     #[arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)]
     positions: ReadAt,
     /// mean-diff, logistic or lda.
@@ -77,6 +78,8 @@ pub struct Geometry {
     common: Common,
     #[command(flatten)]
     numerics: Numerics,
+    #[command(flatten)]
+    copies: CopiesArgs,
     #[command(flatten)]
     out: Out,
 }
@@ -110,13 +113,13 @@ impl Geometry {
         let Some(site) = self.site else {
             return Err(wrong_hint("the texts need a place to be read", "name it with --site"));
         };
-        let rows = texts::classes(path)?;
+        let rows = texts::classes(path, self.copies.near_copies)?;
         let all = Labelled::new(&rows, self.positive.as_deref())
             .request(format!("can't use {}", path.display()))?;
         if self.positions == ReadAt::All {
             return Err(wrong_hint(
                 "positions `all` give a row a token, a direction needs a row a text",
-                "use last, mean or an index",
+                "use last, mean, mean+sink or an index",
             ));
         }
         let texts = Texts {
@@ -153,7 +156,9 @@ impl Geometry {
             .choice("positions", self.positions.to_string())
             .choice("positive", all.positive_end.as_str())
             .choice("estimator", self.estimator.as_str())
-            .choice("folds", self.folds);
+            .choice("folds", self.folds)
+            .choice("near-copies", self.copies.near_copies.threshold())
+            .choice("copies", serde_json::to_value(&all.copies)?);
         record.models = models;
         Ok(record)
     }

@@ -4,14 +4,14 @@ use std::path::Path;
 use std::sync::Arc;
 
 use truenorth::client::{ApiKey, Client, ClientError, Hosted, ServiceOptions};
-use truenorth::engine::Outline;
+use truenorth::engine::{Choices, Outline};
 use truenorth::jobs::{Job, Journal};
 use truenorth::run::Runner as _;
 use truenorth::store::Store;
 use truenorth_protocol::DType;
 use truenorth_protocol::nnsight::ModelKey;
 
-use super::args::{Common, ModelArgs, On, Precision, Service};
+use super::args::{Common, ModelArgs, On, Precision, Reading, Service};
 use super::output::{Request as _, wrong_hint};
 use super::{fallback, session, settings};
 
@@ -35,7 +35,10 @@ pub fn open(on: &On, args: &ModelArgs, store: Option<Arc<Store>>) -> anyhow::Res
         ));
     }
     match on {
-        On::Ndif => ndif(&args.model, &args.place.service, &args.common, store),
+        On::Ndif => {
+            let how = (&args.common, &args.numerics.reading);
+            ndif(&args.model, &args.place.service, how, store)
+        }
         On::Url(url) => server(url, args, store),
         On::Local => Err(wrong_hint("the model runs in this process", "this is a mistake of the program")),
     }
@@ -45,7 +48,7 @@ pub fn open(on: &On, args: &ModelArgs, store: Option<Arc<Store>>) -> anyhow::Res
 pub fn ndif(
     model: &str,
     service: &Service,
-    common: &Common,
+    (common, reading): (&Common, &Reading),
     store: Option<Arc<Store>>,
 ) -> anyhow::Result<Client> {
     let mut options = ndif_options(service, store)?;
@@ -53,19 +56,19 @@ pub fn ndif(
         "on this machine: `{}`",
         fallback::stand_in(model.strip_prefix("hf:").unwrap_or(model))
     ));
-    of_model(model, service, common, options)
+    of_model(model, service, (common, reading), options)
 }
 
 /// A client that leaves no trace on this machine and hears of its jobs as one with a journal would.
-pub fn alone(model: &str, service: &Service, common: &Common) -> anyhow::Result<Client> {
+pub fn alone(model: &str, service: &Service, how: (&Common, &Reading)) -> anyhow::Result<Client> {
     let options = ServiceOptions { socket: Some(false), ..ndif_options(service, None)? };
-    of_model(model, service, common, options)
+    of_model(model, service, how, options)
 }
 
 fn of_model(
     model: &str,
     service: &Service,
-    common: &Common,
+    (common, reading): (&Common, &Reading),
     options: ServiceOptions,
 ) -> anyhow::Result<Client> {
     let model = model.strip_prefix("hf:").unwrap_or(model);
@@ -75,8 +78,9 @@ fn of_model(
     };
     let spec = service.config.clone().unwrap_or_else(|| format!("hf:{model}"));
     let found = session::resolve_outline(&spec, common)?;
-    let outline = Outline::open(found.files.path(), repo, &found.identity)
+    let outline = Outline::open(found.files.path(), repo, &found.identity, &reading.choices())
         .request(format!("can't read the architecture of {model}"))?;
+    session::warn(&outline.notes());
     let reply = reply(service.reply_dtype);
     let hosted = Hosted {
         info: outline.info,
@@ -93,14 +97,14 @@ fn of_model(
 pub fn of_job(
     job: &Job,
     service: &Service,
-    common: &Common,
+    how: (&Common, &Reading),
     store: Option<Arc<Store>>,
 ) -> anyhow::Result<Client> {
     if job.wire != "ndif" {
         return Ok(Client::truenorth(server_options(&job.service, service, store)?)?);
     }
     let service = Service { host: Some(job.service.clone()), ..service.clone() };
-    ndif(&job.model.name, &service, common, store)
+    ndif(&job.model.name, &service, how, store)
 }
 
 /// How NDIF is spoken to.
@@ -144,6 +148,13 @@ fn server(url: &str, args: &ModelArgs, store: Option<Arc<Store>>) -> anyhow::Res
             format!("give --model {}, or serve the other one", info.name),
         ));
     }
+    let reading = &args.numerics.reading;
+    if reading.choices() != Choices::default() {
+        return Err(wrong_hint(
+            format!("--transformers and --accept-config-key say how files are read, which {url} does itself"),
+            "leave them out, or start the server with them",
+        ));
+    }
     if let Some(dtype) = args.numerics.dtype {
         let wanted = name(dtype);
         if !info.path.split('/').any(|part| part == wanted) {
@@ -170,10 +181,14 @@ fn options(
         key.map(|k| Ok::<_, ClientError>(ApiKey::new(&k.text)?.with_origin(k.origin))).transpose()?;
     options.journal = store.map(|s| s as Arc<dyn Journal>);
     options.at_once = service.jobs_at_once;
+    if let Some(warning) = options.warning(settings::proxied()) {
+        eprintln!("warning: {warning}");
+    }
     Ok(options)
 }
 
-fn reply(dtype: Precision) -> DType {
+/// What floats are narrowed to before they are sent back.
+pub fn reply(dtype: Precision) -> DType {
     match dtype {
         Precision::F32 => DType::F32,
         Precision::Bf16 => DType::Bf16,

@@ -12,8 +12,8 @@ use truenorth::run::RunError;
 use truenorth::store::Store;
 use truenorth_protocol::Graph;
 
-use super::args::{Common, Service};
-use super::output::{self, wrong, wrong_hint};
+use super::args::{Common, Reading, Service};
+use super::output::{self, wrong_hint};
 use super::progress::{self, Bar};
 use super::{hosted, session};
 
@@ -52,6 +52,8 @@ pub struct Show {
     service: Service,
     #[command(flatten)]
     common: Common,
+    #[command(flatten)]
+    reading: Reading,
     /// Machine output.
     #[arg(long)]
     json: bool,
@@ -69,6 +71,8 @@ pub struct Fetch {
     service: Service,
     #[command(flatten)]
     common: Common,
+    #[command(flatten)]
+    reading: Reading,
 }
 
 #[derive(Args, Debug)]
@@ -157,7 +161,7 @@ impl Show {
         let job = find(&store, &self.job)?;
         let mut shown = Shown::from(&job);
         if job.state == JobState::Submitted && !self.common.offline {
-            let client = hosted::of_job(&job, &self.service, &self.common, None)?;
+            let client = hosted::of_job(&job, &self.service, (&self.common, &self.reading), None)?;
             shown.now = Some(match client.state(&job)? {
                 None => "it does not know this job".into(),
                 Some(update) if update.description.is_empty() => update.status.as_str().into(),
@@ -204,7 +208,8 @@ impl Fetch {
             if progress::interrupted() {
                 return Err(RunError::Interrupted.into());
             }
-            let client = hosted::of_job(job, &self.service, &self.common, Some(store.clone()))?;
+            let client =
+                hosted::of_job(job, &self.service, (&self.common, &self.reading), Some(store.clone()))?;
             let answer = client.fetch(job, &bar)?;
             let graph = Graph::from_bytes(&job.graph).context("the journal holds a damaged graph")?;
             analysis::keep(&store, &job.model, &graph, &answer)?;
@@ -231,7 +236,8 @@ impl Forget {
 }
 
 fn open(common: &Common) -> anyhow::Result<Store> {
-    session::open_store(common)?.ok_or_else(|| wrong("--no-cache leaves no journal to look at"))
+    session::open_store(common)?
+        .ok_or_else(|| wrong_hint("--no-cache leaves no journal to look at", "leave --no-cache out"))
 }
 
 fn find(store: &Store, name: &str) -> anyhow::Result<Job> {

@@ -12,10 +12,10 @@ use truenorth::math::Seeds;
 use truenorth::report::sections;
 
 use super::args::{Common, ModelArgs, Numerics, Place};
-use super::output::{self, Request as _, wrong_hint};
+use super::output::{self, wrong_hint};
 use super::progress::Bar;
 use super::record::{Out, Record};
-use super::session::Session;
+use super::session::{self, Session};
 use super::written::{self, SteeredArgs, say_left_out};
 
 /// Has a model judge texts, everything asked twice so that its habits cancel.
@@ -216,8 +216,7 @@ impl Judge {
 
     fn template(&self) -> anyhow::Result<Option<JudgeTemplate>> {
         let Some(path) = &self.template else { return Ok(None) };
-        let text =
-            std::fs::read_to_string(path).request(format!("can't read the template {}", path.display()))?;
+        let text = session::text(path, "the template")?;
         // An editor's last line break is no part of what is asked.
         let text = text.strip_suffix('\n').unwrap_or(&text);
         Ok(Some(JudgeTemplate::parse(text.strip_suffix('\r').unwrap_or(text))?))
@@ -264,8 +263,7 @@ fn question_of(text: &str) -> anyhow::Result<Question> {
 
 /// The verdicts of another judge.
 fn verdicts(path: &Path) -> anyhow::Result<Verdicts> {
-    let text =
-        std::fs::read_to_string(path).request(format!("can't read verdicts from {}", path.display()))?;
+    let text = session::text(path, "verdicts from")?;
     let file =
         path.file_stem().map_or_else(|| path.display().to_string(), |s| s.to_string_lossy().into_owned());
     let refuse = |what: String| {
@@ -281,6 +279,7 @@ fn verdicts(path: &Path) -> anyhow::Result<Verdicts> {
             let rows = judgement["rows"].as_array().cloned();
             (name, rows.ok_or_else(|| refuse("it has no result.judgement.rows".into()))?)
         }
+        Ok(Value::Array(rows)) => (file, rows),
         _ => {
             let lines = text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty());
             let rows = lines

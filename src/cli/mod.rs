@@ -7,6 +7,7 @@ mod cache;
 mod checkpoints;
 mod data;
 mod direction;
+mod dry;
 mod fallback;
 mod geometry;
 mod hosted;
@@ -29,6 +30,7 @@ mod sites;
 mod steer;
 mod study;
 mod sweep;
+mod target;
 mod texts;
 mod transfer;
 mod written;
@@ -102,6 +104,10 @@ enum Verb {
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
     progress::listen_for_interrupts();
+    if dry::asked_for() {
+        return dry::run().unwrap_or_else(|error| output::report(&error));
+    }
+    dry::begin();
     let done = match cli.verb {
         Verb::Models(v) => v.run(),
         Verb::Read(v) => v.run(),
@@ -123,7 +129,7 @@ pub fn main() -> ExitCode {
         Verb::Cache(v) => v.run(),
         Verb::Bench(v) => v.run(),
     };
-    match done {
+    match done.and_then(|()| dry::leave()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output::report(&error),
     }

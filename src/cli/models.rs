@@ -2,11 +2,12 @@
 
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use truenorth::engine::Description;
-use truenorth::models;
+use truenorth::engine::{Description, Outline};
+use truenorth::models::{self, ModelsError};
 
 use super::args::{Common, Numerics};
 use super::cache::human;
+use super::output::{Request as _, wrong_hint};
 use super::{output, session, settings};
 
 /// Lists, pulls and describes models.
@@ -19,7 +20,7 @@ pub enum Models {
     /// Fetches a model and checks it.
     #[command(after_help = "Example:\n  truenorth models pull smollm2-135m")]
     Pull(Pull),
-    /// Architecture, layers, hidden size, sites, dtype, and what is unusual.
+    /// Architecture, layers, hidden size, sites, dtype, and what is unusual; weights are not fetched for it.
     #[command(after_help = "Example:\n  truenorth models show random-init:smollm2-135m#0 --json")]
     Show(Show),
 }
@@ -98,9 +99,47 @@ struct Shown {
 }
 
 impl Show {
+    /// Showing fetches nothing.
+    fn local(&self) -> Common {
+        Common { offline: true, ..self.common.clone() }
+    }
+
+    /// What can be said of a model whose weights are not here: of a model of the hub what its small files
+    /// say, which are fetched; of a named model what it is and how to get it.
+    fn not_here(&self, error: anyhow::Error) -> anyhow::Result<Shown> {
+        match error.downcast_ref::<ModelsError>() {
+            Some(ModelsError::NotPulled { name }) => {
+                let listed = models::list(&settings::cache_dir(self.common.cache.as_ref())?);
+                let Some(model) = listed.iter().find(|m| m.name == *name) else { return Err(error) };
+                Err(wrong_hint(
+                    format!(
+                        "{name} is not on this machine: {}, {}, {} to download",
+                        model.about,
+                        model.licence,
+                        human(model.download_bytes)
+                    ),
+                    format!("`truenorth models pull {name}` fetches it"),
+                ))
+            }
+            Some(
+                ModelsError::Hub { .. } | ModelsError::NoWeights { .. } | ModelsError::MissingShard { .. },
+            ) if !self.common.offline && self.model.contains("hf:") => {
+                let files = session::resolve_outline(&self.model, &self.common)?;
+                let choices = self.numerics.reading.choices();
+                let outline = Outline::open(files.files.path(), &files.name, &files.identity, &choices)
+                    .request(format!("can't read the architecture of {}", self.model))?;
+                session::warn(&outline.notes());
+                Ok(Shown { description: outline.describe(), files })
+            }
+            _ => Err(error),
+        }
+    }
+
     fn run(self) -> anyhow::Result<()> {
-        let (files, engine) = session::open_model(&self.model, &self.common, &self.numerics)?;
-        let shown = Shown { files, description: engine.describe() };
+        let shown = match session::open_model(&self.model, &self.local(), &self.numerics) {
+            Ok((files, engine)) => Shown { files, description: engine.describe() },
+            Err(error) => self.not_here(error)?,
+        };
         if self.json {
             return output::json(&shown);
         }

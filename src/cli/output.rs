@@ -6,8 +6,8 @@ use std::process::ExitCode;
 use serde::Serialize;
 use truenorth::analysis::AnalysisError;
 use truenorth::client::ClientError;
-use truenorth::data::DataError;
 use truenorth::data::import::ImportError;
+use truenorth::data::{CopiesError, DataError};
 use truenorth::engine::error::EngineError;
 use truenorth::engine::load::LoadError;
 use truenorth::engine::tokenizer::TokenizerError;
@@ -113,6 +113,7 @@ fn hint_of(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         DirectionError,
         EstimateError,
         DataError,
+        CopiesError,
         ImportError,
         AnalysisError,
         ClientError,
@@ -174,16 +175,23 @@ pub fn line(text: impl AsRef<str>) -> anyhow::Result<()> {
 
 /// Writes rows to stderr as a table with aligned columns; the first row is the head.
 pub fn table(rows: &[Vec<String>]) {
+    for line in aligned(rows) {
+        eprintln!("{line}");
+    }
+}
+
+/// Rows as lines with aligned columns.
+pub fn aligned(rows: &[Vec<String>]) -> Vec<String> {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
     let width = |c: usize| rows.iter().filter_map(|r| r.get(c)).map(|s| s.chars().count()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
-    for row in rows {
+    let line = |row: &Vec<String>| {
         let mut line = String::new();
-        for (c, cell) in row.iter().enumerate() {
+        for (cell, width) in row.iter().zip(&widths) {
             line.push_str(cell);
-            let pad = widths[c].saturating_sub(cell.chars().count()) + 2;
-            line.extend(std::iter::repeat_n(' ', pad));
+            line.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.chars().count()) + 2));
         }
-        eprintln!("{}", line.trim_end());
-    }
+        line.trim_end().to_owned()
+    };
+    rows.iter().map(line).collect()
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use truenorth::analysis::probing::{self, ProbeData, ProbeParams, Probed, TestTexts};
 use truenorth::analysis::{Labelled, Reader};
+use truenorth::data::{NearCopies, copies_between};
 use truenorth::engine::Engine;
 use truenorth::estimate::LogisticParams;
 use truenorth::estimate::probing::{Probe as Procedure, ProbeEstimator};
@@ -16,12 +17,13 @@ use truenorth::run::Runner as _;
 use truenorth_protocol::{ModelInfo, ReadAt, Site};
 
 use super::args::{ModelArgs, On};
+use super::dry;
 use super::output::{self, Request as _, wrong_hint};
 use super::progress::Bar;
 use super::record::{Out, Record};
 use super::session::{self, Session};
 use super::sites;
-use super::texts::{self, NamedFile, file_and_label};
+use super::texts::{self, CopiesArgs, NamedFile, file_and_label};
 
 /// Probes texts of two classes at every site: AUROC on held-out texts and on test sets, controls beside.
 ///
@@ -37,7 +39,7 @@ use super::texts::{self, NamedFile, file_and_label};
 pub struct Probe {
     #[command(flatten)]
     model: ModelArgs,
-    /// Texts to fit on: JSONL with `id`, `text`, `label`, `category`, `group`.
+    /// Texts to fit on: JSONL, a JSON list or CSV with `id`, `text`, `label`, `category`, `group`.
     #[arg(long, value_name = "F.jsonl")]
     train: PathBuf,
     /// A test set of the same form, none of whose groups is in the training texts. Repeatable.
@@ -49,7 +51,8 @@ pub struct Probe {
     /// Sites to choose from, such as resid_post.4..28:4. Repeatable.
     #[arg(long, value_name = "S", required = true, value_parser = sites::parse)]
     site: Vec<Vec<Site>>,
-    /// Which token is read: last, mean, or an index such as -3.
+    /// Which tokens are read: last, mean (attention sinks left out), mean+sink (all tokens), or an index
+    /// such as -3.
     #[arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)]
     positions: ReadAt,
     /// random-label; bag-of-words and length of the text alone; truth=F[:LABEL], a classes file of
@@ -77,6 +80,8 @@ pub struct Probe {
     /// Probes all categories together and none by itself.
     #[arg(long)]
     no_categories: bool,
+    #[command(flatten)]
+    copies: CopiesArgs,
     #[command(flatten)]
     out: Out,
 }
@@ -120,15 +125,19 @@ impl FromStr for Control {
 impl Probe {
     pub fn run(self) -> anyhow::Result<()> {
         self.out.check()?;
-        let train = labelled(&self.train, self.positive.as_deref())?;
+        let near = self.copies.near_copies;
+        let train = labelled(&self.train, self.positive.as_deref(), near)?;
         let positive = Some(train.positive_end.as_str());
         let mut tests = Vec::with_capacity(self.test.len());
         for file in &self.test {
             let label = file.positive.as_deref().or(positive);
-            tests.push(TestTexts { name: file.name.clone(), texts: labelled(&file.path, label)? });
+            tests.push(TestTexts { name: file.name.clone(), texts: labelled(&file.path, label, near)? });
+        }
+        for test in &tests {
+            say_shared(&train, test, near);
         }
         let truth = self.controls.iter().find_map(|c| match c {
-            Control::Truth(file) => Some(labelled(&file.path, file.positive.as_deref())),
+            Control::Truth(file) => Some(labelled(&file.path, file.positive.as_deref(), near)),
             _ => None,
         });
         let truth = truth.transpose()?;
@@ -152,7 +161,7 @@ impl Probe {
         table(&found);
         let controls: Vec<String> = self.controls.iter().map(Control::name).collect();
         let mut record = Record::new("probe", self.model.seed, found)
-            .model(session.runner().info())
+            .model(session.record())
             .file("train", train.len(), &train.data_sha256)
             .choice("site", serde_json::to_value(&params.sites)?)
             .choice("positions", params.at.to_string())
@@ -160,7 +169,9 @@ impl Probe {
             .choice("folds", self.folds)
             .choice("permutations", self.permutations)
             .choice("positive", train.positive_end.as_str())
-            .choice("controls", serde_json::to_value(controls)?);
+            .choice("controls", serde_json::to_value(controls)?)
+            .choice("near-copies", near.threshold())
+            .choice("copies", serde_json::to_value(&train.copies)?);
         for test in &tests {
             record = record.file(format!("test {}", test.name), test.texts.len(), &test.texts.data_sha256);
         }
@@ -188,7 +199,7 @@ impl Probe {
             at: self.positions,
             probe: Procedure {
                 folds: self.folds,
-                permutations: self.permutations,
+                permutations: dry::few(self.permutations),
                 budget: Some(Duration::from_secs(self.budget)),
                 ..Procedure::new(estimator)
             },
@@ -253,8 +264,23 @@ impl Control {
     }
 }
 
-fn labelled(path: &std::path::Path, positive: Option<&str>) -> anyhow::Result<Labelled> {
-    let rows = texts::classes(path)?;
+/// Says which texts of a test set are near copies of training texts: what separates these separates those.
+fn say_shared(train: &Labelled, test: &TestTexts, near: NearCopies) {
+    let shared = copies_between(&train.texts(), &test.texts.texts(), near);
+    if let Some((of, text)) = shared.first() {
+        eprintln!(
+            "test set {}: {} texts are near copies of training texts (first `{}` of `{}`); its numbers say less \
+             of new texts",
+            test.name,
+            shared.len(),
+            test.texts.prompts[*text].id,
+            train.prompts[*of].id
+        );
+    }
+}
+
+fn labelled(path: &std::path::Path, positive: Option<&str>, near: NearCopies) -> anyhow::Result<Labelled> {
+    let rows = texts::classes(path, near)?;
     Labelled::new(&rows, positive).request(format!("can't use {}", path.display()))
 }
 

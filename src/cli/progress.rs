@@ -63,6 +63,10 @@ impl Bar {
 
     /// Sets how much is done.
     pub fn set(&self, done: u64) {
+        // A download may turn out larger than it was said to be.
+        if self.0.length().is_some_and(|l| l > 0 && l < done) {
+            self.0.set_length(done);
+        }
         self.0.set_position(done);
     }
 }

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
 use truenorth::analysis::rate::{
-    Compared, Filled, Prediction, Registration, Seal, Unblinded, prepare, register, unblind,
+    Compared, Filled, Prediction, Registration, Scale, Seal, Unblinded, prepare, register, unblind,
 };
 use truenorth::data::{sha256_hex, write_atomic, write_private};
 use truenorth::math::Seeds;
@@ -15,6 +15,8 @@ use truenorth::report::sections;
 
 use super::output::{self, Request as _, wrong_hint};
 use super::record::{Out, Record, write_json};
+use super::session;
+use super::target;
 use super::written::{self, SteeredArgs, say_left_out};
 
 const SHEET: &str = "sheet.csv";
@@ -52,10 +54,27 @@ impl Rate {
     }
 }
 
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum ScaleArg {
+    /// left, right or tie.
+    Side,
+    /// -3 to 3.
+    Strength,
+}
+
+impl From<ScaleArg> for Scale {
+    fn from(arg: ScaleArg) -> Self {
+        match arg {
+            ScaleArg::Side => Self::Side,
+            ScaleArg::Strength => Self::Strength,
+        }
+    }
+}
+
 /// Makes a blind sheet, its key and the key's seal.
 ///
-/// Writes into a new folder: sheet.csv for the raters, who fill `choice` with left, right or tie, or with
-/// -3 to 3 for how much better the right text is; seal.json to publish; key.json, which only its owner
+/// Writes into a new folder: sheet.csv for the raters, who fill `choice` with left, right or tie (or with
+/// --scale strength from -3 to 3); seal.json to publish; key.json, which only its owner
 /// can read. The dealing is drawn anew each time, by no seed that others could know.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth rate sheet --items items.jsonl --question \"Which reply is \
@@ -66,9 +85,13 @@ pub struct Sheet {
     items: Option<PathBuf>,
     #[command(flatten)]
     texts: SteeredArgs,
-    /// What raters are asked.
+    /// What raters are asked; it stands on every row of the sheet.
     #[arg(long, value_name = "STR")]
     question: String,
+    /// What raters may answer, which stands there too: side (left, right or tie), or strength (-3 to 3, how
+    /// much better the right text is). Anything else is refused when the key is opened.
+    #[arg(long, value_enum, default_value_t = ScaleArg::Side)]
+    scale: ScaleArg,
     /// The folder to write into.
     #[arg(long, value_name = "DIR")]
     folder: PathBuf,
@@ -127,12 +150,14 @@ fn now() -> String {
 }
 
 fn read_json<T: serde::de::DeserializeOwned>(path: &Path, what: &str) -> anyhow::Result<T> {
+    target::reads(path)?;
     let bytes = std::fs::read(path).request(format!("can't read the {what} {}", path.display()))?;
     serde_json::from_slice(&bytes).request(format!("{} is no {what} that `rate` wrote", path.display()))
 }
 
 impl Sheet {
     fn run(self) -> anyhow::Result<()> {
+        target::writes_in(&self.folder, &[])?;
         let found = match (&self.items, &self.texts.steered) {
             (Some(items), _) => written::duels(items)?,
             (None, Some(steered)) => self.texts.pairs(steered)?,
@@ -153,7 +178,7 @@ impl Sheet {
             .collect();
         // Two times 122 random bits from the operating system; nobody can deal the sheet again.
         let secret = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-        let sheet = prepare(&items, &self.question, &secret)?;
+        let sheet = prepare(&items, &self.question, self.scale.into(), &secret)?;
         std::fs::create_dir_all(&self.folder)
             .request(format!("can't make the folder {}", self.folder.display()))?;
         let at = |file: &str| self.folder.join(file);
@@ -181,6 +206,7 @@ impl Sheet {
 
 impl Register {
     fn run(self) -> anyhow::Result<()> {
+        target::writes_in(&self.folder, &[])?;
         let seal: Seal = read_json(&self.folder.join(SEAL), "seal")?;
         refuse_opened(&self.folder, None)?;
         let path = self.folder.join(REGISTRATION);
@@ -206,8 +232,7 @@ impl Register {
 
 /// Predictions as a JSON list or a line each.
 fn predictions(path: &Path) -> anyhow::Result<Vec<Prediction>> {
-    let text =
-        std::fs::read_to_string(path).request(format!("can't read predictions from {}", path.display()))?;
+    let text = session::text(path, "predictions from")?;
     let what = || format!("can't read predictions from {}", path.display());
     if text.trim_start().starts_with('[') {
         return serde_json::from_str(&text).request(what());
@@ -238,6 +263,7 @@ fn refuse_opened(folder: &Path, registration: Option<&Registration>) -> anyhow::
 impl Unblind {
     fn run(self) -> anyhow::Result<()> {
         self.out.check()?;
+        target::writes_in(&self.folder, &[])?;
         let registration_path = self.folder.join(REGISTRATION);
         if !registration_path.exists() {
             return Err(wrong_hint(
@@ -262,6 +288,7 @@ impl Unblind {
         refuse_opened(&self.folder, Some(&registration))?;
         let sheets = self.ratings.iter().map(|r| filled(r)).collect::<anyhow::Result<Vec<_>>>()?;
         let key_path = self.key.clone().unwrap_or_else(|| self.folder.join(KEY));
+        target::reads(&key_path)?;
         let key = std::fs::read(&key_path).request(format!("can't read the key {}", key_path.display()))?;
         let found = unblind(&sheets, &key, &registration, &Seeds::new(self.seed))?;
         // Whatever is shown from here on can't be unseen, so the mark comes first.
@@ -297,7 +324,7 @@ fn filled(arg: &str) -> anyhow::Result<Filled> {
     let Some((rater, file)) = arg.split_once('=').filter(|(r, f)| !r.is_empty() && !f.is_empty()) else {
         return Err(wrong_hint(format!("`{arg}` names no rater and sheet"), "write NAME=FILE.csv"));
     };
-    let csv = std::fs::read_to_string(file).request(format!("can't read the sheet {file}"))?;
+    let csv = session::text(file.as_ref(), "the sheet")?;
     Ok(Filled { rater: rater.to_owned(), csv })
 }
 

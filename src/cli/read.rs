@@ -1,13 +1,13 @@
 //! `read`: activations at sites, into a safetensors file.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
-use safetensors::tensor::{Dtype, TensorView, serialize};
+use safetensors::tensor::{Dtype, TensorView};
 use truenorth::analysis::{Named, Reading};
-use truenorth::data::write_atomic;
+use truenorth::data::{safetensors_bytes, write_atomic};
 use truenorth::run::Runner;
 use truenorth_protocol::{ReadAt, Site};
 
@@ -16,6 +16,7 @@ use super::fallback;
 use super::progress::Bar;
 use super::session::{self, Session};
 use super::sites;
+use super::target;
 
 /// Reads activations at sites of a model.
 ///
@@ -32,7 +33,8 @@ pub struct Read {
     /// A site such as resid_post.12, or a range with both ends in it, resid_post.4..28:4.
     #[arg(long, value_name = "S", required = true, value_parser = sites::parse)]
     site: Vec<Vec<Site>>,
-    /// Which tokens: last, all, mean, or an index such as -3.
+    /// Which tokens: last, all, mean (attention sinks left out), mean+sink (all tokens), or an index such
+    /// as -3.
     #[arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)]
     positions: ReadAt,
     /// The file to write.
@@ -42,7 +44,7 @@ pub struct Read {
 
 impl Read {
     pub fn run(self) -> anyhow::Result<()> {
-        session::check_out(&self.out)?;
+        target::writes(&self.out)?;
         let (prompts, loaded) = session::prompts(&self.input.input)?;
         let sites = sites::flatten(&self.site);
         let session = Session::open(&self.model)?;
@@ -50,7 +52,10 @@ impl Read {
         let bar = Bar::new("reading", 0, "tokens", self.model.common.quiet);
         let readings = reader.read(&prompts, &sites, self.positions, &bar)?;
         drop(bar);
-        let metadata = metadata(session.runner(), &prompts, self.positions, &loaded.sha256)?;
+        let mut metadata = metadata(session.runner(), &prompts, self.positions, &loaded.sha256)?;
+        if self.positions == ReadAt::Mean {
+            metadata.insert("left_out".into(), left_out(&readings)?);
+        }
         write(&self.out, &readings, &prompts, self.positions, metadata)
             .with_context(|| format!("can't write {}", self.out.display()))?;
         eprintln!(
@@ -60,8 +65,18 @@ impl Read {
             self.positions,
             self.out.display()
         );
+        for left_out in session.record().left_out {
+            eprintln!("{left_out}");
+        }
         Ok(())
     }
+}
+
+/// How many tokens of each prompt its mean leaves out, by site.
+fn left_out(readings: &[Reading]) -> serde_json::Result<String> {
+    let by_site: BTreeMap<String, &[u32]> =
+        readings.iter().map(|r| (r.site.to_string(), r.left_out.as_slice())).collect();
+    serde_json::to_string(&by_site)
 }
 
 fn metadata(
@@ -117,7 +132,7 @@ fn write(
         .iter()
         .map(|(name, shape, data)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), data)?)))
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
-    let file = serialize(views, Some(metadata))?;
+    let file = safetensors_bytes(views, metadata)?;
     write_atomic(path, |w| w.write_all(&file))?;
     Ok(())
 }

@@ -6,13 +6,14 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
+use truenorth::analysis::LeftOut;
 use truenorth::data::write_atomic;
 use truenorth::report::{self, Cell, Document, Finding, Group, Section};
 use truenorth_protocol::ModelInfo;
 
 use super::fallback;
 use super::output;
-use super::session;
+use super::target;
 
 /// Where an analysis puts what it found.
 #[derive(Args, Clone, Debug)]
@@ -34,11 +35,19 @@ pub struct ModelRecord {
     pub revision: String,
     /// What computed it.
     pub path: String,
+    /// What means over tokens left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
 }
 
 impl From<&ModelInfo> for ModelRecord {
     fn from(info: &ModelInfo) -> Self {
-        Self { name: info.name.clone(), revision: info.revision.clone(), path: info.path.clone() }
+        Self {
+            name: info.name.clone(),
+            revision: info.revision.clone(),
+            path: info.path.clone(),
+            left_out: vec![],
+        }
     }
 }
 
@@ -85,8 +94,8 @@ impl<T: Serialize> Record<T> {
     }
 
     /// With a model that was asked.
-    pub fn model(mut self, info: &ModelInfo) -> Self {
-        self.models.push(info.into());
+    pub fn model(mut self, model: impl Into<ModelRecord>) -> Self {
+        self.models.push(model.into());
         self
     }
 
@@ -105,12 +114,14 @@ impl<T: Serialize> Record<T> {
     fn provenance(&self) -> Vec<Group> {
         let mut groups = Vec::new();
         for model in &self.models {
-            groups.push(
-                Group::new("Model")
-                    .with("model", Cell::code(&model.name))
-                    .with("weights", Cell::code(&model.revision))
-                    .with("computed by", Cell::code(&model.path)),
-            );
+            let mut group = Group::new("Model")
+                .with("model", Cell::code(&model.name))
+                .with("weights", Cell::code(&model.revision))
+                .with("computed by", Cell::code(&model.path));
+            for left_out in &model.left_out {
+                group = group.with("means", left_out.to_string());
+            }
+            groups.push(group);
         }
         groups.extend(fell());
         let mut data = Group::new("Data (SHA-256 of each file)");
@@ -141,13 +152,10 @@ pub fn fell() -> Option<Group> {
 impl Out {
     /// Refuses places that can't be written, before any work is done for them.
     pub fn check(&self) -> anyhow::Result<()> {
-        if let Some(dir) = self.report.as_ref().filter(|d| d.is_file()) {
-            return Err(output::wrong_hint(
-                format!("can't write a report to {}: it is a file", dir.display()),
-                "name a folder",
-            ));
+        if let Some(dir) = &self.report {
+            target::writes_in(dir, &["report.html", "report.json"])?;
         }
-        self.out.as_deref().map_or(Ok(()), session::check_out)
+        self.out.as_deref().map_or(Ok(()), target::writes)
     }
 
     /// Writes the record, and the page where one was asked for.

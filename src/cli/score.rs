@@ -12,11 +12,13 @@ use truenorth::report::sections;
 use truenorth_protocol::{ModelInfo, Site};
 
 use super::args::ModelArgs;
-use super::direction::load_for;
+use super::direction::{load, load_for};
 use super::output::{self, wrong_hint};
 use super::progress::Bar;
 use super::record::{Out, Record, write_json};
 use super::session::{self, Session};
+use super::target;
+use super::texts::{self, CopiesArgs};
 
 /// Scores sequences by how they move neutral probes along a direction.
 ///
@@ -36,10 +38,10 @@ pub struct Score {
     /// The direction; its site is where the residual is read.
     #[arg(long, value_name = "F.safetensors")]
     direction: PathBuf,
-    /// Neutral probes, a text a line or JSONL with `id` and `text`.
+    /// Neutral probes, a text a line, or JSONL, a JSON list or CSV with `id` and `text`.
     #[arg(long, value_name = "F")]
     probes: PathBuf,
-    /// Sequences, a text a line or JSONL with `id`, `text` and, where there is one, `kind`.
+    /// Sequences, a text a line, or JSONL, a JSON list or CSV with `id`, `text` and, where there is one, `kind`.
     #[arg(long, value_name = "F")]
     sequences: PathBuf,
     /// What stands between sequence and probe.
@@ -69,27 +71,37 @@ pub struct Score {
     /// Shuffles behind p values that are not exact.
     #[arg(long, value_name = "N", default_value_t = 10_000)]
     permutations: usize,
+    #[command(flatten)]
+    copies: CopiesArgs,
 }
 
 /// The files, read before a model is opened.
 struct Files {
     probes: (Vec<truenorth::analysis::Named>, Loaded<PromptRow>),
     sequences: Loaded<SequenceRow>,
+    /// Which sequences stand for their copies.
+    first: Vec<bool>,
     against: Option<Vec<Scored>>,
 }
 
 impl Score {
     pub fn run(self) -> anyhow::Result<()> {
         for file in [&self.out, &self.summary].into_iter().flatten() {
-            session::check_out(file)?;
+            target::writes(file)?;
+        }
+        if self.out.is_some() && self.out == self.summary {
+            return Err(wrong_hint("--out and --summary name one file", "give each a file of its own"));
         }
         let page = Out { out: None, report: self.report.clone() };
         page.check()?;
         let whole = self.summary.is_some() || self.report.is_some();
         self.check(whole)?;
+        load(&self.direction)?;
+        let (sequences, first) = texts::sequences(&self.sequences, self.copies.near_copies)?;
         let files = Files {
             probes: session::prompts(&self.probes)?,
-            sequences: session::sequences(&self.sequences)?,
+            sequences,
+            first,
             against: self.against.as_deref().map(read_board).transpose()?,
         };
         let sequences: Vec<Sequence> = files
@@ -154,6 +166,7 @@ impl Score {
             contrast: self.contrast.first().cloned().zip(self.contrast.get(1).cloned()).map(Into::into),
             against: files.against.as_ref().map(|b| (other.as_str(), &b[..])),
             permutations: self.permutations,
+            first: Some(&files.first),
             ..SummaryParams::default()
         };
         Ok(board::summarise(scanned, &params, seeds)?)
@@ -176,7 +189,8 @@ impl Score {
             .choice("join", self.join.as_str())
             .choice("draws", self.draws)
             .choice("permutations", self.permutations)
-            .choice("contrast", self.contrast.clone());
+            .choice("contrast", self.contrast.clone())
+            .choice("near-copies", self.copies.near_copies.threshold());
         if let (Some(path), Some(rows)) = (&self.against, &files.against) {
             record = record.file("against", rows.len(), &hash(path)?);
         }

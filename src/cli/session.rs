@@ -1,10 +1,11 @@
 //! A model opened for a verb, with the store beside it.
 
+use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use truenorth::analysis::{Named, Reader};
+use truenorth::analysis::{Named, Reader, Tally};
 use truenorth::data::{Loaded, PromptInput, PromptRow, SequenceRow, read_prompts, read_sequences};
 use truenorth::engine::{Engine, EngineOptions, Precision};
 use truenorth::models::{self, ResolveOptions};
@@ -13,22 +14,30 @@ use truenorth::store::Store;
 use truenorth_protocol::Prompt;
 
 use super::args::{self, Common, ModelArgs, Numerics, On};
+use super::dry;
 use super::fallback;
 use super::hosted;
 use super::output::{Request as _, wrong_hint};
 use super::progress::{self, Bar};
+use super::record::ModelRecord;
 use super::settings;
+use super::target;
 
 /// A model and the store.
 pub struct Session {
     runner: Box<dyn Runner>,
     store: Option<Arc<Store>>,
+    tally: Tally,
 }
 
 impl Session {
     /// Opens what the flags name, here or on a service, pulling the model if it is to run here and
     /// is not here yet.
     pub fn open(args: &ModelArgs) -> anyhow::Result<Self> {
+        if dry::on() {
+            // Made-up numbers never meet the store.
+            return Ok(Self { runner: Box::new(dry::open(args)?), store: None, tally: Tally::default() });
+        }
         let store = open_store(&args.common)?.map(Arc::new);
         let runner: Box<dyn Runner> = match (&args.place.on, &args.place.service.fallback) {
             (On::Local, _) => Box::new(open_model(&args.model, &args.common, &args.numerics)?.1),
@@ -45,17 +54,22 @@ impl Session {
             }
             (elsewhere, _) => Box::new(hosted::open(elsewhere, args, store.clone())?),
         };
-        Ok(Self { runner, store })
+        Ok(Self { runner, store, tally: Tally::default() })
     }
 
     /// The reader over model and store.
     pub fn reader(&self) -> Reader<'_> {
-        Reader::new(self.runner.as_ref(), self.store.as_deref())
+        Reader::new(self.runner.as_ref(), self.store.as_deref()).with_tally(&self.tally)
     }
 
     /// The model as a runner.
     pub fn runner(&self) -> &dyn Runner {
         self.runner.as_ref()
+    }
+
+    /// The model as a result remembers it, with what its means have left out so far.
+    pub fn record(&self) -> ModelRecord {
+        ModelRecord { left_out: self.tally.counts(), ..self.runner.info().into() }
     }
 
     /// The store, unless `--no-cache`.
@@ -70,6 +84,7 @@ pub fn open_model(
     common: &Common,
     numerics: &Numerics,
 ) -> anyhow::Result<(models::Resolved, Engine)> {
+    dry::refuse("a model that is opened to compute")?;
     if let Some(n) = numerics.threads {
         if n == 0 {
             return Err(wrong_hint("--threads 0", "give at least 1, or leave the flag out"));
@@ -86,11 +101,20 @@ pub fn open_model(
             Some(args::Precision::F16) => Precision::F16,
         },
         keep_quantized: numerics.keep_quantized,
+        choices: numerics.reading.choices(),
         ..options_of(&resolved)
     };
     let engine =
         Engine::open(resolved.files.path(), &options).request(format!("can't open the model {spec}"))?;
+    warn(engine.notes());
     Ok((resolved, engine))
+}
+
+/// Says what a user should know of how a model's files were read.
+pub fn warn(notes: &[String]) {
+    for note in notes {
+        eprintln!("warning: {note}");
+    }
 }
 
 /// How to open what was found, by default.
@@ -118,6 +142,7 @@ fn with_options(
     common: &Common,
     resolve: impl FnOnce(&str, &ResolveOptions) -> Result<models::Resolved, models::ModelsError>,
 ) -> anyhow::Result<models::Resolved> {
+    target::reads_model(spec)?;
     let mut options = ResolveOptions::new(settings::cache_dir(common.cache.as_ref())?);
     options.offline = common.offline;
     options.cancel = Some(progress::interrupt_flag());
@@ -146,14 +171,43 @@ pub fn open_input(path: &Path) -> anyhow::Result<(Box<dyn std::io::BufRead>, Str
     if path == Path::new("-") {
         return Ok((Box::new(std::io::BufReader::new(std::io::stdin())), "stdin".into()));
     }
+    target::reads(path)?;
     let file = std::fs::File::open(path).request(format!("can't open {}", path.display()))?;
+    if file.metadata().is_ok_and(|m| m.is_dir()) {
+        return Err(wrong_hint(format!("{} is a folder", path.display()), "name a file in it"));
+    }
     Ok((Box::new(std::io::BufReader::new(file)), path.display().to_string()))
+}
+
+/// The whole text of a file that is no rows, such as a template; a file of another kind is named as such.
+pub fn text(path: &Path, what: &str) -> anyhow::Result<String> {
+    let (mut reader, name) = open_input(path)?;
+    let cant = format!("can't read {what} {name}");
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes).request(cant.clone())?;
+    Ok(truenorth::data::whole_text(&bytes, &name).request(cant)?.to_owned())
+}
+
+/// Words or phrases, one a line, or the texts of any other form that sequences come in.
+pub fn words(path: &Path) -> anyhow::Result<(String, String)> {
+    let (reader, name) = open_input(path)?;
+    let loaded = read_sequences(reader, &name).request(format!("can't read the word list {name}"))?;
+    let words: Vec<String> = loaded.rows.into_iter().map(|r| r.text).collect();
+    Ok((words.join("\n"), loaded.sha256))
+}
+
+/// Says what a reader should know of how files were read.
+pub fn say(notes: &[String]) {
+    for note in notes {
+        eprintln!("note: {note}");
+    }
 }
 
 /// Reads a file of prompts.
 pub fn prompts(path: &Path) -> anyhow::Result<(Vec<Named>, Loaded<PromptRow>)> {
     let (reader, name) = open_input(path)?;
     let loaded = read_prompts(reader, &name).request(format!("can't read prompts from {name}"))?;
+    say(&loaded.notes);
     let named = loaded
         .rows
         .iter()
@@ -171,25 +225,9 @@ pub fn prompts(path: &Path) -> anyhow::Result<(Vec<Named>, Loaded<PromptRow>)> {
 /// Reads a file of sequences.
 pub fn sequences(path: &Path) -> anyhow::Result<Loaded<SequenceRow>> {
     let (reader, name) = open_input(path)?;
-    read_sequences(reader, &name).request(format!("can't read sequences from {name}"))
-}
-
-/// Refuses an output path that can't be written, before any work is done for it.
-pub fn check_out(path: &Path) -> anyhow::Result<()> {
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if !folder.is_dir() {
-        return Err(wrong_hint(
-            format!("can't write {}: there is no folder {}", path.display(), folder.display()),
-            "make the folder first, or name another one",
-        ));
-    }
-    if path.is_dir() {
-        return Err(wrong_hint(
-            format!("can't write {}: it is a folder", path.display()),
-            "name a file in it",
-        ));
-    }
-    Ok(())
+    let loaded = read_sequences(reader, &name).request(format!("can't read sequences from {name}"))?;
+    say(&loaded.notes);
+    Ok(loaded)
 }
 
 /// Writes rows as JSON lines, to a file or to stdout.

@@ -4,23 +4,25 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use truenorth::analysis::steer::{self, Dose};
+use truenorth::analysis::steer::{self, DAMAGING, Damage, Dose};
 use truenorth_protocol::WriteAt;
 use truenorth_protocol::graph::Sampling;
 
 use super::args::{InputArgs, ModelArgs};
-use super::direction::load_for;
-use super::output::wrong_hint;
+use super::direction::{load, load_for};
+use super::output::{self, wrong_hint};
 use super::progress::Bar;
 use super::session::{self, Session};
+use super::target;
 
 /// Generates with a direction added or ablated, in several doses.
 ///
 /// Writes a line a prompt and dose: id, alpha, `alpha_unit`, site, positions, tokens, text,
-/// `logprob_mean` (of the generated tokens, under the steered model).
+/// `logprob_mean` (of the generated tokens, under the steered model), prompt, `stopped` (`length` or
+/// `end_of_text`), and `damage`: how far the dose moves the next token from the unsteered model's, in nats.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth steer --model smollm2-135m --direction values.safetensors \
-    --input prompts.txt --alpha -1,0,1 --max-new-tokens 48 --out steered.jsonl")]
+    --input prompts.txt --alpha -0.1,0,0.1 --max-new-tokens 48 --out steered.jsonl")]
 pub struct Steer {
     #[command(flatten)]
     model: ModelArgs,
@@ -29,9 +31,12 @@ pub struct Steer {
     /// The direction; its site is where it is added.
     #[arg(long, value_name = "F.safetensors")]
     direction: PathBuf,
-    /// Doses α, comma-separated. Default -1,0,1; with --ablate 0.
+    /// Doses α, comma-separated. Default -0.2,-0.1,-0.05,0,0.05,0.1,0.2 in the unit norm; with --ablate 0.
     #[arg(long, value_name = "A,..", value_delimiter = ',', allow_hyphen_values = true)]
     alpha: Vec<f64>,
+    /// Leaves out the damage of each dose, for which every prompt is read once more a dose.
+    #[arg(long)]
+    no_damage: bool,
     /// What α is measured in: mean residual norms of the site, or units of the residual stream.
     #[arg(long, value_enum, default_value_t = Unit::Norm)]
     alpha_unit: Unit,
@@ -69,11 +74,57 @@ enum Unit {
     Absolute,
 }
 
+/// Doses that leave most models readable: the sweep's.
+const DOSES: [f64; 7] = [-0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2];
+
+/// Says what each dose breaks.
+fn table(alphas: &[f64], damage: &[Damage]) {
+    let mut rows = vec![["α", "divergence, nats", ""].map(String::from).to_vec()];
+    for (alpha, d) in alphas.iter().zip(damage) {
+        let says = if d.kl > DAMAGING { "damaging: the next token is another model's" } else { "" };
+        rows.push(vec![alpha.to_string(), format!("{:.3}", d.kl), says.to_owned()]);
+    }
+    output::table(&rows);
+}
+
 impl Steer {
+    fn check(&self) -> anyhow::Result<()> {
+        if self.max_new_tokens == 0 {
+            return Err(wrong_hint(
+                "--max-new-tokens 0 generates nothing, so there is nothing to steer",
+                "give at least 1",
+            ));
+        }
+        if let Some(bad) = self.alpha.iter().find(|a| !a.is_finite()) {
+            return Err(wrong_hint(
+                format!("--alpha {bad} is no finite number"),
+                "give doses such as -0.1,0,0.1",
+            ));
+        }
+        if self.alpha_unit == Unit::Absolute && self.alpha.is_empty() && !self.ablate {
+            return Err(wrong_hint(
+                "--alpha-unit absolute has no default doses: what is small depends on the site's norm",
+                "name them with --alpha, or leave --alpha-unit out",
+            ));
+        }
+        if !(0.0..=1.0).contains(&self.top_p) || self.top_p == 0.0 {
+            return Err(wrong_hint(format!("--top-p {}", self.top_p), "give a number above 0 and up to 1"));
+        }
+        if !(self.temperature.is_finite() && self.temperature >= 0.0) {
+            return Err(wrong_hint(
+                format!("--temperature {}", self.temperature),
+                "give 0 for greedy, or a number above 0",
+            ));
+        }
+        Ok(())
+    }
+
     pub fn run(self) -> anyhow::Result<()> {
         if let Some(out) = &self.out {
-            session::check_out(out)?;
+            target::writes(out)?;
         }
+        self.check()?;
+        load(&self.direction)?;
         let (prompts, _) = session::prompts(&self.input.input)?;
         let session = Session::open(&self.model)?;
         let (direction, site) = load_for(&self.direction, session.runner().info())?;
@@ -94,7 +145,7 @@ impl Steer {
         let alphas = match (self.alpha.is_empty(), self.ablate) {
             (false, _) => self.alpha.clone(),
             (true, true) => vec![0.0],
-            (true, false) => vec![-1.0, 0.0, 1.0],
+            (true, false) => DOSES.to_vec(),
         };
         let stop = if self.ignore_eos { vec![] } else { session.runner().stop_tokens() };
         let sampling = Sampling {
@@ -113,8 +164,16 @@ impl Steer {
             ablate: self.ablate,
         };
         let bar = Bar::new("steering", 0, "tokens", self.model.common.quiet);
-        let rows = steer::steer(&reader, &prompts, &dose, &sampling, &bar)?;
-        drop(bar);
+        let mut rows = steer::steer(&reader, &prompts, &dose, &sampling, &bar)?;
+        if !self.no_damage {
+            bar.say("measuring damage");
+            let damage = steer::damage(&reader, &prompts, &dose, &bar)?;
+            for (row, damage) in rows.iter_mut().zip(damage.iter().cycle()) {
+                row.damage = Some(damage.clone());
+            }
+            drop(bar);
+            table(&dose.alphas, &damage);
+        }
         session::write_jsonl(self.out.as_deref(), &rows).context("can't write the generations")
     }
 }

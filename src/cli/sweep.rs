@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use truenorth::analysis::extract::ProjectOut;
 use truenorth::analysis::sweep::{self, Bounds, Lexicon, Sweep as Swept, SweepData, SweepParams};
-use truenorth::data::{Loaded, Pair, PromptRow, SentimentRow, Template};
+use truenorth::data::{Distinct, Loaded, Pair, PromptRow, SentimentRow, Template};
 use truenorth::estimate::{HeldOutParams, SplitBy};
 use truenorth::math::Seeds;
 use truenorth::report::sections;
@@ -18,7 +18,8 @@ use super::output::{self, Request as _, wrong_hint};
 use super::progress::Bar;
 use super::record::{Out, Record};
 use super::session::{self, Session};
-use super::{sites, texts};
+use super::sites;
+use super::texts::{self, CopiesArgs};
 
 /// Sweeps sites: how well a direction found there reads, beside how far it steers.
 ///
@@ -37,7 +38,7 @@ pub struct Sweep {
     /// Sites, as `resid_post.12` or `resid_post.4..28:4`; repeatable.
     #[arg(long = "site", value_name = "S", required = true, value_parser = sites::parse)]
     sites: Vec<Vec<Site>>,
-    /// Contrastive pairs: JSONL with `id`, `axis`, `prompt`, `chosen`, `rejected`.
+    /// Contrastive pairs: JSONL, a JSON list or CSV with `id`, `axis`, `prompt`, `chosen`, `rejected`.
     #[arg(long, value_name = "F.jsonl")]
     pairs: PathBuf,
     /// Neutral texts: the unit of α, perplexity and divergence are measured on them.
@@ -61,13 +62,14 @@ pub struct Sweep {
     /// Nuisance directions to take out: length, sentiment.
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
     project_out: Vec<ProjectOut>,
-    /// Value-neutral texts with a sentiment label: JSONL with `id`, `text`, `label`.
+    /// Value-neutral texts with a sentiment label: JSONL, a JSON list or CSV with `id`, `text`, `label`.
     #[arg(long, value_name = "F.jsonl")]
     sentiment: Option<PathBuf>,
     /// How prompt and response become one text.
     #[arg(long, value_name = "T", default_value = "{prompt} {response}")]
     template: String,
-    /// Which token is read: last, mean, or an index such as -3.
+    /// Which tokens are read: last, mean (attention sinks left out), mean+sink (all tokens), or an index
+    /// such as -3.
     #[arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)]
     positions: ReadAt,
     /// Which tokens are pushed while generating: all, prompt, generated, last, or an index.
@@ -92,7 +94,7 @@ pub struct Sweep {
     #[arg(long, value_name = "N")]
     steered_pairs: Option<usize>,
     /// How many tokens to generate at most.
-    #[arg(long, value_name = "N", default_value_t = 32)]
+    #[arg(long, value_name = "N", default_value_t = 32, value_parser = clap::value_parser!(u32).range(1..))]
     max_new_tokens: u32,
     /// 0 is greedy.
     #[arg(long, value_name = "T", default_value_t = 0.0)]
@@ -111,6 +113,8 @@ pub struct Sweep {
     #[arg(long, value_name = "X", default_value_t = Bounds::default().distinct_2_ratio)]
     min_distinct_2: f64,
     #[command(flatten)]
+    copies: CopiesArgs,
+    #[command(flatten)]
     out: Out,
 }
 
@@ -123,22 +127,24 @@ enum By {
 }
 
 struct Files {
-    pairs: Loaded<Pair>,
+    pairs: Distinct<Pair>,
     template: Template,
     neutral: (Vec<truenorth::analysis::Named>, Loaded<PromptRow>),
     prompts: Option<(Vec<truenorth::analysis::Named>, Loaded<PromptRow>)>,
-    sentiment: Option<Loaded<SentimentRow>>,
+    sentiment: Option<Distinct<SentimentRow>>,
 }
 
 impl Sweep {
     pub fn run(self) -> anyhow::Result<()> {
         self.out.check()?;
+        let near = self.copies.near_copies;
+        let template = Template::parse(&self.template).request("can't use the template")?;
         let files = Files {
-            pairs: texts::pairs(&self.pairs)?,
-            template: Template::parse(&self.template).request("can't use the template")?,
-            neutral: session::prompts(&self.neutral)?,
-            prompts: self.prompts.as_ref().map(|p| session::prompts(p)).transpose()?,
-            sentiment: texts::sentiment_for(self.sentiment.as_ref(), &self.project_out)?,
+            pairs: texts::pairs(&self.pairs, &template, near)?,
+            template,
+            neutral: texts::distinct_prompts(&self.neutral, near)?,
+            prompts: self.prompts.as_ref().map(|p| texts::distinct_prompts(p, near)).transpose()?,
+            sentiment: texts::sentiment_for(self.sentiment.as_ref(), &self.project_out, near)?,
         };
         let mut params = self.params()?;
         let session = Session::open(&self.model)?;
@@ -155,7 +161,7 @@ impl Sweep {
         let swept = sweep::sweep(&session.reader(), &data, &params, &seeds, &bar)?;
         drop(bar);
         table(&swept);
-        let record = self.record(swept, &files, &params).model(session.runner().info());
+        let record = self.record(swept, &files, &params).model(session.record());
         self.out.write(&record, "Reading and steering over the sites", |s| {
             (sections::sweep::findings(s), vec![sections::sweep::section(s)])
         })
@@ -207,6 +213,7 @@ impl Sweep {
             .choice("folds", self.folds)
             .choice("permutations", params.held_out.permutations)
             .choice("shuffles", self.shuffles)
+            .choice("near-copies", self.copies.near_copies.threshold())
             .choice("steered-pairs", self.steered_pairs)
             .choice("random-directions", self.random_directions)
             .choice("max-new-tokens", self.max_new_tokens)
@@ -240,7 +247,7 @@ fn keywords(arg: &str) -> anyhow::Result<(Lexicon, i8)> {
         Some((file, "0")) => (file, 0),
         _ => (file, 0),
     };
-    let text = std::fs::read_to_string(file).request(format!("can't read the word list {file}"))?;
+    let (text, _) = session::words(file.as_ref())?;
     Ok((Lexicon::parse(name, &text)?, way))
 }
 

@@ -4,13 +4,16 @@ use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use clap::Args;
+use truenorth::analysis::Named;
 use truenorth::analysis::extract::{ProjectOut, Question};
 use truenorth::data::{
-    ClassRow, Loaded, Pair, SentimentRow, Template, read_classes, read_pairs, read_sentiment,
+    ClassRow, Copies, CopiesError, Distinct, Loaded, NearCopies, Pair, PromptRow, SentimentRow, SequenceRow,
+    Template, first_prompts, first_sequences, holds_pairs, read_classes, read_pairs, read_sentiment,
 };
 
 use super::output::{Request as _, wrong_hint};
-use super::session::open_input;
+use super::session::{self, open_input};
 
 /// `NAME=F`, or `NAME=F:LABEL` where the file's labels do not say which is the positive one.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,31 +49,85 @@ impl FromStr for NamedFile {
     }
 }
 
+/// What is one observation.
+#[derive(Args, Clone, Copy, Debug)]
+pub struct CopiesArgs {
+    /// Texts whose sets of words have at least this Jaccard similarity are near copies: they are held out,
+    /// relabelled and resampled together. Above 0, up to 1.
+    #[arg(long, value_name = "T", default_value = "0.8")]
+    pub near_copies: NearCopies,
+}
+
+/// Says what was read and which of it are copies, before any number.
+fn told<T>(
+    name: &str,
+    notes: &[String],
+    found: Result<Distinct<T>, CopiesError>,
+) -> anyhow::Result<Distinct<T>> {
+    session::say(notes);
+    let found = found.request(format!("can't use {name}"))?;
+    say_copies(name, &found.copies);
+    Ok(found)
+}
+
+/// Says which rows of a file are copies.
+pub fn say_copies(name: &str, copies: &Copies) {
+    for sentence in copies.sentences() {
+        eprintln!("{name}: {sentence}");
+    }
+}
+
 /// Reads pairs.
-pub fn pairs(path: &Path) -> anyhow::Result<Loaded<Pair>> {
+pub fn pairs(path: &Path, template: &Template, near: NearCopies) -> anyhow::Result<Distinct<Pair>> {
     let (reader, name) = open_input(path)?;
-    read_pairs(reader, &name).request(format!("can't read pairs from {name}"))
+    let loaded = read_pairs(reader, &name).request(format!("can't read pairs from {name}"))?;
+    told(&name, &loaded.notes.clone(), Distinct::pairs(loaded, template, near))
 }
 
 /// Reads classes.
-pub fn classes(path: &Path) -> anyhow::Result<Loaded<ClassRow>> {
+pub fn classes(path: &Path, near: NearCopies) -> anyhow::Result<Distinct<ClassRow>> {
     let (reader, name) = open_input(path)?;
-    read_classes(reader, &name).request(format!("can't read classes from {name}"))
+    let loaded = read_classes(reader, &name).request(format!("can't read classes from {name}"))?;
+    told(&name, &loaded.notes.clone(), Distinct::classes(loaded, near))
 }
 
 /// Reads texts labelled for sentiment.
-pub fn sentiment(path: &Path) -> anyhow::Result<Loaded<SentimentRow>> {
+pub fn sentiment(path: &Path, near: NearCopies) -> anyhow::Result<Distinct<SentimentRow>> {
     let (reader, name) = open_input(path)?;
-    read_sentiment(reader, &name).request(format!("can't read sentiment from {name}"))
+    let loaded = read_sentiment(reader, &name).request(format!("can't read sentiment from {name}"))?;
+    told(&name, &loaded.notes.clone(), Distinct::sentiment(loaded, near))
+}
+
+/// Reads sequences, and which of them stand for their copies in what is said of all.
+pub fn sequences(path: &Path, near: NearCopies) -> anyhow::Result<(Loaded<SequenceRow>, Vec<bool>)> {
+    let rows = session::sequences(path)?;
+    let name = path.display().to_string();
+    let (first, copies) = first_sequences(&rows.rows, near);
+    say_copies(&name, &copies);
+    Ok((rows, first))
+}
+
+/// Reads prompts of which each is an observation of its own: copies and near copies of earlier ones are left
+/// out, and said.
+pub fn distinct_prompts(path: &Path, near: NearCopies) -> anyhow::Result<(Vec<Named>, Loaded<PromptRow>)> {
+    let (mut named, mut loaded) = session::prompts(path)?;
+    let (first, copies) = first_prompts(&loaded.rows, near);
+    say_copies(&path.display().to_string(), &copies);
+    let mut keep = first.iter();
+    named.retain(|_| keep.next().copied().unwrap_or(true));
+    let mut keep = first.iter();
+    loaded.rows.retain(|_| keep.next().copied().unwrap_or(true));
+    Ok((named, loaded))
 }
 
 /// Texts labelled for sentiment, which projecting it out can't do without.
 pub fn sentiment_for(
     path: Option<&PathBuf>,
     project_out: &[ProjectOut],
-) -> anyhow::Result<Option<Loaded<SentimentRow>>> {
+    near: NearCopies,
+) -> anyhow::Result<Option<Distinct<SentimentRow>>> {
     match path {
-        Some(path) => sentiment(path).map(Some),
+        Some(path) => sentiment(path, near).map(Some),
         None if project_out.contains(&ProjectOut::Sentiment) => Err(wrong_hint(
             "projecting sentiment out needs texts labelled for it",
             "name them with --sentiment F.jsonl",
@@ -79,17 +136,23 @@ pub fn sentiment_for(
     }
 }
 
-/// Pairs or classes, whichever the file's first row is.
-pub fn question(file: &NamedFile, template: &Template) -> anyhow::Result<Question> {
+/// Pairs, classes or, of a set called `sentiment`, texts with a sentiment label: whichever the file holds.
+pub fn question(file: &NamedFile, template: &Template, near: NearCopies) -> anyhow::Result<Question> {
     let (mut reader, name) = open_input(&file.path)?;
     let mut bytes = Vec::new();
     reader.read_to_end(&mut bytes).request(format!("can't read {name}"))?;
-    let first = bytes.split(|b| *b == b'\n').find(|l| !l.trim_ascii().is_empty()).unwrap_or_default();
-    let is_pairs =
-        serde_json::from_slice::<serde_json::Value>(first).is_ok_and(|v| v.get("chosen").is_some());
     let what = format!("can't use {name} as `{}`", file.name);
-    if !is_pairs {
+    if !holds_pairs(&bytes[..], &name).request(&what)? {
+        if file.name == "sentiment"
+            && file.positive.is_none()
+            // A sentiment set of another form says so below.
+            && let Ok(rows) = read_sentiment(&bytes[..], &name)
+        {
+            let rows = told(&name, &rows.notes.clone(), Distinct::sentiment(rows, near))?;
+            return Question::sentiment(&rows).request(what);
+        }
         let rows = read_classes(&bytes[..], &name).request(&what)?;
+        let rows = told(&name, &rows.notes.clone(), Distinct::classes(rows, near))?;
         return Question::classes(&rows, file.positive.as_deref()).request(what);
     }
     if let Some(label) = &file.positive {
@@ -102,6 +165,7 @@ pub fn question(file: &NamedFile, template: &Template) -> anyhow::Result<Questio
     if file.name == ACTION {
         action_first(&mut rows).request(what)?;
     }
+    let rows = told(&name, &rows.notes.clone(), Distinct::pairs(rows, template, near))?;
     Ok(Question::pairs(&rows, template))
 }
 

@@ -10,12 +10,14 @@ use truenorth::math::Seeds;
 use truenorth::report::sections;
 
 use super::args::{Common, ModelArgs, Numerics, On, Place, Precision, Service};
-use super::direction::load_for;
+use super::direction::{load, load_for};
 use super::labels::{label, labels};
 use super::output::{self, wrong_hint};
 use super::progress::Bar;
 use super::record::{Out, Record};
 use super::session::{self, Session};
+use super::target;
+use super::texts::{self, CopiesArgs};
 
 /// Compares what directions say of the same sequences on two or more models.
 ///
@@ -55,10 +57,10 @@ pub struct Transfer {
     /// Refuses a model that is not up on NDIF; else its queue is asked to bring it up.
     #[arg(long)]
     no_deploy: bool,
-    /// Neutral probes, a text a line or JSONL with `id` and `text`.
+    /// Neutral probes, a text a line, or JSONL, a JSON list or CSV with `id` and `text`.
     #[arg(long, value_name = "F")]
     probes: PathBuf,
-    /// Sequences, a text a line or JSONL with `id`, `text` and labels such as `kind`.
+    /// Sequences, a text a line, or JSONL, a JSON list or CSV with `id`, `text` and labels such as `kind`.
     #[arg(long, value_name = "F")]
     sequences: PathBuf,
     /// What stands between sequence and probe.
@@ -87,6 +89,8 @@ pub struct Transfer {
     #[command(flatten)]
     numerics: Numerics,
     #[command(flatten)]
+    copies: CopiesArgs,
+    #[command(flatten)]
     out: Out,
 }
 
@@ -94,9 +98,13 @@ impl Transfer {
     pub fn run(self) -> anyhow::Result<()> {
         self.out.check()?;
         let each = self.groups()?;
+        for (model, direction) in self.models.iter().zip(&self.directions) {
+            target::reads_model(model)?;
+            load(direction)?;
+        }
         let (probes, probe_rows) = session::prompts(&self.probes)?;
-        let rows = session::sequences(&self.sequences)?;
-        let params = self.params(&rows.rows)?;
+        let (rows, first) = texts::sequences(&self.sequences, self.copies.near_copies)?;
+        let params = self.params(&rows.rows, first)?;
         let sequences: Vec<Sequence> =
             rows.rows.iter().map(|s| Sequence { id: s.id.clone(), text: s.text.clone() }).collect();
         let mut boards: Vec<OwnBoard> = Vec::with_capacity(each.len());
@@ -125,7 +133,8 @@ impl Transfer {
             .choice("label", params.labels.keys().cloned().collect::<Vec<_>>())
             .choice("kind", self.kind.clone())
             .choice("cluster", self.cluster.clone())
-            .choice("permutations", self.permutations);
+            .choice("permutations", self.permutations)
+            .choice("near-copies", self.copies.near_copies.threshold());
         for (info, file) in infos.iter().zip(&self.directions) {
             record = record.model(info);
             let bytes = std::fs::read(file)?;
@@ -186,7 +195,11 @@ impl Transfer {
             .collect())
     }
 
-    fn params(&self, rows: &[truenorth::data::SequenceRow]) -> anyhow::Result<TransferParams> {
+    fn params(
+        &self,
+        rows: &[truenorth::data::SequenceRow],
+        first: Vec<bool>,
+    ) -> anyhow::Result<TransferParams> {
         let wanted: Vec<String> = match (&self.kind, self.label.is_empty()) {
             (Some(kind), false) if !self.label.contains(kind) => {
                 self.label.iter().cloned().chain([kind.clone()]).collect()
@@ -218,6 +231,7 @@ impl Transfer {
             labels,
             kind: self.kind.clone(),
             clusters,
+            first: Some(first),
             permutations: self.permutations,
         })
     }

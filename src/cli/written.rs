@@ -40,8 +40,9 @@ pub struct Found<T> {
 /// Duels from their own file.
 pub fn duels(path: &Path) -> anyhow::Result<Found<DuelRow>> {
     let (reader, name) = session::open_input(path)?;
-    let Loaded { rows, sha256 } =
+    let Loaded { rows, sha256, notes } =
         read_duels(reader, &name).request(format!("can't read duels from {name}"))?;
+    session::say(&notes);
     Ok(Found { rows, sha256, left_out: 0 })
 }
 
@@ -61,6 +62,7 @@ impl SteeredArgs {
     pub fn replies(&self, path: &Path) -> anyhow::Result<Found<ReplyRow>> {
         let (reader, name) = session::open_input(path)?;
         let mut loaded = read_replies(reader, &name).request(format!("can't read replies from {name}"))?;
+        session::say(&loaded.notes);
         let prompts = self.prompts()?;
         for row in &mut loaded.rows {
             if row.prompt.is_none() && !prompts.is_empty() {

@@ -11,7 +11,6 @@ use super::see::See;
 use super::wait::encode;
 use super::{ClientError, Service};
 use crate::jobs::Job;
-use crate::run::Unwatched;
 
 /// The versions of `ndif` whose own code this client was tried against.
 pub const PROVEN: [&str; 3] = ["0.1.0", "0.1.1", "0.1.2"];
@@ -231,7 +230,7 @@ impl Service {
     /// As [`ClientError`], where nothing answers at all.
     pub fn ping(&self) -> Result<(bool, bool), ClientError> {
         let stop = AtomicBool::new(false);
-        let see = See { watch: &Unwatched, stop: &stop, tick: self.http.times.tick };
+        let see = See { watch: self.watch.as_ref(), stop: &stop, tick: self.http.times.tick };
         let doing = "asking whether it is there";
         self.block(async {
             let ping = self.http.get_once("/ping", doing, &see).await?;
@@ -248,7 +247,7 @@ impl Service {
         let Some(id) = &job.id else { return Ok(None) };
         let doing = "asking for a job";
         let stop = AtomicBool::new(false);
-        let see = See { watch: &Unwatched, stop: &stop, tick: self.http.times.tick };
+        let see = See { watch: self.watch.as_ref(), stop: &stop, tick: self.http.times.tick };
         let got = self.block(self.http.get(&format!("/response/{}", encode(id)), doing, &see))?;
         if got.status.as_u16() == 404 {
             return Ok(None);
@@ -264,7 +263,7 @@ impl Service {
         doing: &'static str,
     ) -> Result<T, ClientError> {
         let stop = AtomicBool::new(false);
-        let see = See { watch: &Unwatched, stop: &stop, tick: self.http.times.tick };
+        let see = See { watch: self.watch.as_ref(), stop: &stop, tick: self.http.times.tick };
         self.block(self.http.get_json(path, doing, &see))
     }
 }

@@ -33,7 +33,7 @@ impl Rehearsal {
     /// A stand-in for a hosted model whose service holds numbers in `element`: f32, bf16 or f16.
     #[must_use]
     pub fn new(hosted: Hosted, element: DType) -> Self {
-        Self { wire: NnsightWire { hosted }, element, jobs: Mutex::default() }
+        Self { wire: NnsightWire::new(hosted), element, jobs: Mutex::default() }
     }
 
     /// The jobs that would have been sent, in order.

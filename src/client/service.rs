@@ -6,11 +6,13 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::http::Http;
 use super::{ClientError, ServiceOptions};
+use crate::run::{Unwatched, Watch};
 
 /// A service and the threads that speak to it. Its methods block, and must not be called from async
 /// code.
 pub struct Service {
     pub(super) http: Http,
+    pub(super) watch: Box<dyn Watch + Send>,
     runtime: Option<Runtime>,
 }
 
@@ -33,7 +35,14 @@ impl Service {
             .enable_all()
             .build()
             .map_err(|e| ClientError::Setup { what: "threads", source: e.into() })?;
-        Ok(Self { http, runtime: Some(runtime) })
+        Ok(Self { http, watch: Box::new(Unwatched), runtime: Some(runtime) })
+    }
+
+    /// Tells a watch what is asked again, and lets it stop that.
+    #[must_use]
+    pub fn watched(mut self, watch: Box<dyn Watch + Send>) -> Self {
+        self.watch = watch;
+        self
     }
 
     /// The address, as jobs name it.

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use serde::Serialize;
 
 use super::error::DataError;
-use super::lines::{Extra, Lines, Loaded};
+use super::rows::{Extra, Loaded, Rows, Wanted};
 
 /// A text with a label.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -27,15 +27,15 @@ pub struct ClassRow {
     pub extra: Extra,
 }
 
-/// Reads classes: JSONL with `id`, `text`, `label` and optionally `category` and `group`.
+/// Reads classes: rows with `id`, `text`, `label` and optionally `category` and `group`.
 ///
 /// # Errors
 /// A [`DataError`] with line and column.
 pub fn read_classes(reader: impl BufRead, name: &str) -> Result<Loaded<ClassRow>, DataError> {
-    Lines::read(reader, name)?.rows(|fields| {
+    Rows::read(reader, name, Wanted::Records)?.rows(Wanted::Records, |fields| {
         Ok(ClassRow {
             id: fields.id.clone(),
-            text: fields.text("text")?,
+            text: fields.only_text()?,
             label: fields.label("label")?,
             category: fields.optional_label("category")?,
             group: fields.optional_label("group")?,

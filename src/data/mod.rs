@@ -1,34 +1,46 @@
 //! Texts and how they are split: readers with coordinates, content hashes, templates, folds.
 //!
-//! Every reader takes any [`BufRead`](std::io::BufRead) and a name for its errors, refuses what
-//! it can't read with line and column, and returns [`Loaded`]: the rows in file order with the
-//! SHA-256 of the bytes read. In JSONL files blank lines are skipped, fields that are not named
-//! here are kept in `extra`, and a UTF-8 byte order mark at the start is ignored; UTF-16 is
-//! refused. Identifiers may be strings or integers and must be unique within a file.
+//! Every reader takes any [`BufRead`](std::io::BufRead) and a name for its errors and returns [`Loaded`]: the
+//! rows in file order with the SHA-256 of the bytes read. All go through one reader of rows, which takes
+//! JSON lines, a JSON list, CSV with a head and, where a row is a text, plain text; a file is what its ending
+//! and its first byte that is not blank say, or it is refused with what it looks like, by line and column.
+//! Blank lines are skipped, fields that are not named here are kept in `extra`, and a UTF-8 byte order mark
+//! at the start is ignored. Identifiers may be strings or integers and must be unique within a file; a row
+//! without one goes by its line number.
 
 mod classes;
+mod distinct;
 mod error;
 mod file;
 pub mod import;
-mod lines;
+mod lfs;
+mod look;
 mod pairs;
 mod prompts;
+mod rows;
 mod sentiment;
 mod sequences;
 mod split;
 mod template;
+mod tensors;
 mod texts;
 
 pub use classes::{ClassRow, read_classes};
+pub use distinct::{
+    Copies, CopiesError, Distinct, NearCopies, copies_between, first_prompts, first_sequences, folded, words,
+};
 pub use error::{DataError, Problem};
-pub use file::{sha256_hex, write_atomic, write_private};
-pub use lines::{Extra, Loaded};
+pub use file::{Target, sha256_hex, writable, write_atomic, write_nothing, write_private, writes_nothing};
+pub use lfs::is_lfs_pointer;
+pub use look::Look;
 pub use pairs::{Pair, read_pairs};
 pub use prompts::{PromptInput, PromptRow, read_prompts};
+pub use rows::{Extra, LISTS, Loaded, holds_pairs, whole_text};
 pub use sentiment::{SentimentRow, read_sentiment};
 pub use sequences::{SequenceRow, read_sequences};
 pub use split::{Folds, SplitError, group_folds};
 pub use template::{Template, TemplateError};
+pub use tensors::safetensors_bytes;
 pub use texts::{DuelRow, ReplyRow, read_duels, read_replies};
 
 #[cfg(test)]

@@ -2,8 +2,9 @@
 
 use std::io::BufRead;
 
+use super::distinct::folded;
 use super::error::{DataError, Problem};
-use super::lines::{Extra, Lines, Loaded};
+use super::rows::{Extra, Loaded, Rows, Wanted};
 
 /// A contrastive pair.
 #[derive(Clone, Debug, PartialEq)]
@@ -22,12 +23,13 @@ pub struct Pair {
     pub extra: Extra,
 }
 
-/// Reads pairs: JSONL with `id`, `axis`, `prompt`, `chosen`, `rejected`.
+/// Reads pairs: rows with `id`, `axis`, `prompt`, `chosen`, `rejected`.
 ///
 /// # Errors
-/// A [`DataError`] with line and column; identical `chosen` and `rejected` are refused.
+/// A [`DataError`] with line and column; `chosen` and `rejected` that are the same, letter case and spaces
+/// aside, are refused.
 pub fn read_pairs(reader: impl BufRead, name: &str) -> Result<Loaded<Pair>, DataError> {
-    Lines::read(reader, name)?.rows(|fields| {
+    Rows::read(reader, name, Wanted::Records)?.rows(Wanted::Records, |fields| {
         let pair = Pair {
             id: fields.id.clone(),
             axis: fields.label("axis")?,
@@ -36,7 +38,7 @@ pub fn read_pairs(reader: impl BufRead, name: &str) -> Result<Loaded<Pair>, Data
             rejected: fields.text("rejected")?,
             extra: fields.extra(),
         };
-        if pair.chosen.trim() == pair.rejected.trim() {
+        if folded(&pair.chosen) == folded(&pair.rejected) {
             return Err(Problem::Identical { id: pair.id });
         }
         Ok(pair)

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use serde_json::Value;
 
 use super::error::{DataError, Problem};
-use super::lines::{Extra, Fields, Lines, Loaded, wrong};
+use super::rows::{Extra, Fields, Loaded, Rows, Wanted, wrong};
 
 /// What is put before the model.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,34 +27,25 @@ pub struct PromptRow {
     pub extra: Extra,
 }
 
-/// Reads prompts: JSONL with `id` and one of `text` and `tokens`, or plain text with a prompt a
-/// line, blank lines skipped. A file is JSONL when its first line is a JSON object.
+/// Reads prompts: rows with `id` and one of `text` (or `prompt`) and `tokens`, or plain text with a prompt a
+/// line, blank lines skipped.
 ///
 /// # Errors
 /// A [`DataError`] with line and column.
 pub fn read_prompts(reader: impl BufRead, name: &str) -> Result<Loaded<PromptRow>, DataError> {
-    let lines = Lines::read(reader, name)?;
-    if lines.look_like_jsonl() {
-        return lines.rows(|fields| {
-            let input = match (fields.has("text"), fields.has("tokens")) {
-                (true, false) => PromptInput::Text(fields.text("text")?),
-                (false, true) => PromptInput::Tokens(tokens(fields)?),
-                (true, true) => return Err(Problem::TextOrTokens { found: "both" }),
-                (false, false) => return Err(Problem::TextOrTokens { found: "neither" }),
-            };
-            Ok(PromptRow { id: fields.id.clone(), input, extra: fields.extra() })
-        });
-    }
-    let rows = lines
-        .lines
-        .into_iter()
-        .map(|l| PromptRow {
-            id: l.number.to_string(),
-            input: PromptInput::Text(l.text),
-            extra: Extra::new(),
-        })
-        .collect();
-    Ok(Loaded { rows, sha256: lines.sha256 })
+    Rows::read(reader, name, Wanted::Texts)?.rows(Wanted::Texts, |fields| {
+        let texts = fields.has("text") || fields.has("prompt");
+        let input = match (texts, fields.has("tokens")) {
+            (true, false) => PromptInput::Text(fields.only_text()?),
+            (false, true) => PromptInput::Tokens(tokens(fields)?),
+            (true, true) => return Err(Problem::TextOrTokens { found: "both", have: vec![] }),
+            (false, false) => {
+                let have = fields.extra().into_keys().collect();
+                return Err(Problem::TextOrTokens { found: "neither", have });
+            }
+        };
+        Ok(PromptRow { id: fields.id.clone(), input, extra: fields.extra() })
+    })
 }
 
 fn tokens(fields: &mut Fields) -> Result<Vec<u32>, Problem> {

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use serde_json::Value;
 
 use super::error::DataError;
-use super::lines::{Extra, Lines, Loaded, wrong};
+use super::rows::{Extra, Loaded, Rows, Wanted, wrong};
 
 /// A text with its sentiment.
 #[derive(Clone, Debug, PartialEq)]
@@ -20,19 +20,20 @@ pub struct SentimentRow {
     pub extra: Extra,
 }
 
-/// Reads a sentiment set: JSONL with `id`, `text` and `label`, one of 0, 1, `negative`, `positive`.
+/// Reads a sentiment set: rows with `id`, `text` and `label`, one of 0, 1, `negative`, `positive`.
 ///
 /// # Errors
 /// A [`DataError`] with line and column.
 pub fn read_sentiment(reader: impl BufRead, name: &str) -> Result<Loaded<SentimentRow>, DataError> {
-    Lines::read(reader, name)?.rows(|fields| {
-        let text = fields.text("text")?;
+    Rows::read(reader, name, Wanted::Records)?.rows(Wanted::Records, |fields| {
+        let text = fields.only_text()?;
         let label = fields.value("label")?;
         let positive = match &label {
             Value::Number(n) if n.as_u64() == Some(1) => true,
             Value::Number(n) if n.as_u64() == Some(0) => false,
-            Value::String(s) if s == "positive" => true,
-            Value::String(s) if s == "negative" => false,
+            // CSV has no numbers of its own.
+            Value::String(s) if s == "positive" || s == "1" => true,
+            Value::String(s) if s == "negative" || s == "0" => false,
             other => return Err(wrong("label", other, "0, 1, \"negative\" or \"positive\"")),
         };
         Ok(SentimentRow { id: fields.id.clone(), text, positive, extra: fields.extra() })

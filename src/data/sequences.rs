@@ -3,7 +3,7 @@
 use std::io::BufRead;
 
 use super::error::DataError;
-use super::lines::{Extra, Lines, Loaded};
+use super::rows::{Extra, Loaded, Rows, Wanted};
 
 /// A sequence to be scored.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,27 +18,18 @@ pub struct SequenceRow {
     pub extra: Extra,
 }
 
-/// Reads sequences: JSONL with `id`, `text` and optionally `kind`, or plain text with a sequence
-/// a line, blank lines skipped. A file is JSONL when its first line is a JSON object.
+/// Reads sequences: rows with `id`, `text` (or `prompt`) and optionally `kind`, or plain text with a
+/// sequence a line, blank lines skipped.
 ///
 /// # Errors
 /// A [`DataError`] with line and column.
 pub fn read_sequences(reader: impl BufRead, name: &str) -> Result<Loaded<SequenceRow>, DataError> {
-    let lines = Lines::read(reader, name)?;
-    if lines.look_like_jsonl() {
-        return lines.rows(|fields| {
-            Ok(SequenceRow {
-                id: fields.id.clone(),
-                text: fields.text("text")?,
-                kind: fields.optional_label("kind")?,
-                extra: fields.extra(),
-            })
-        });
-    }
-    let rows = lines
-        .lines
-        .into_iter()
-        .map(|l| SequenceRow { id: l.number.to_string(), text: l.text, kind: None, extra: Extra::new() })
-        .collect();
-    Ok(Loaded { rows, sha256: lines.sha256 })
+    Rows::read(reader, name, Wanted::Texts)?.rows(Wanted::Texts, |fields| {
+        Ok(SequenceRow {
+            id: fields.id.clone(),
+            text: fields.only_text()?,
+            kind: fields.optional_label("kind")?,
+            extra: fields.extra(),
+        })
+    })
 }

@@ -17,16 +17,37 @@ pub struct Folds {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SplitError {
     /// Fewer groups than folds.
-    #[error("{folds} folds need at least {folds} groups, got {groups}")]
+    #[error(
+        "{folds} folds need at least {folds} groups that share nothing, and the {rows} rows make {groups}"
+    )]
     TooFewGroups {
         /// Folds asked for.
         folds: usize,
-        /// Groups there are.
+        /// Groups there are, such as clusters of near copies.
         groups: usize,
+        /// Rows in them.
+        rows: usize,
     },
     /// Fewer than two folds.
     #[error("expected at least 2 folds, got {0}")]
     TooFewFolds(usize),
+}
+
+impl SplitError {
+    /// What would mend it.
+    #[must_use]
+    pub fn hint(&self) -> &'static str {
+        match self {
+            Self::TooFewGroups { folds, groups, .. } if groups < folds && *groups >= 2 => {
+                "ask for fewer folds with --folds, or add rows that are no copies, near copies or of one group \
+                 with others"
+            }
+            Self::TooFewGroups { .. } => {
+                "add rows that are no copies, near copies or of one group with others"
+            }
+            Self::TooFewFolds(_) => "ask for 2 folds or more with --folds",
+        }
+    }
 }
 
 impl Folds {
@@ -76,7 +97,7 @@ pub fn group_folds<G: Ord>(groups: &[G], folds: usize, rng: &mut impl Rng) -> Re
         members.entry(group).or_default().push(row);
     }
     if members.len() < folds {
-        return Err(SplitError::TooFewGroups { folds, groups: members.len() });
+        return Err(SplitError::TooFewGroups { folds, groups: members.len(), rows: groups.len() });
     }
     let mut members: Vec<Vec<usize>> = members.into_values().collect();
     members.shuffle(rng);

@@ -104,6 +104,12 @@ impl Template {
         Ok(Self { source: source.to_owned(), parts })
     }
 
+    /// Whether the prompt is part of the text.
+    #[must_use]
+    pub fn shows_prompt(&self) -> bool {
+        self.parts.contains(&Part::Prompt)
+    }
+
     /// The text of a prompt with a response; braces in either are plain characters.
     #[must_use]
     pub fn apply(&self, prompt: &str, response: &str) -> String {

@@ -41,7 +41,6 @@ fn bad_pairs_are_refused_where_they_stand() {
         assert_eq!(case(&gone), (Some(2), None, format!("missing field `{field}`")));
     }
     assert_eq!(case(&GOOD.replace("\"a\"", "\"  \"")), (Some(2), None, "field `id` is empty".into()));
-    assert_eq!(case(&GOOD.replace("\"id\":\"a\",", "")), (Some(2), None, "missing field `id`".into()));
     let same = GOOD.replace("\"a\"", "\"b\"").replace("\"no\"", "\"yes \"");
     assert_eq!(case(&same), (Some(2), None, "pair `b` has identical `chosen` and `rejected`".into()));
     let number = GOOD.replace("\"a\"", "\"b\"").replace("\"p\"", "3");
@@ -49,6 +48,15 @@ fn bad_pairs_are_refused_where_they_stand() {
     assert_eq!(case("[1]"), (Some(2), Some(1), "expected a JSON object, got an array".into()));
     assert_eq!(case("{\"id\": oops}"), (Some(2), Some(8), "not JSON".into()));
     assert_eq!(refused(pairs(b"\n \n")), (None, None, "no rows".into()));
+}
+
+#[test]
+fn a_line_without_an_end_is_refused_while_it_is_read() {
+    use std::io::Read as _;
+    let endless = std::io::BufReader::new(std::io::repeat(b'a').take(1 << 40));
+    let first = Cursor::new(format!("{GOOD}\n")).chain(endless);
+    let e = refused(read_pairs(first, "pairs.jsonl"));
+    assert_eq!(e, (Some(2), None, "the line is longer than 64 MiB".into()));
 }
 
 #[test]
@@ -139,7 +147,7 @@ fn too_few_groups_are_refused() {
     let mut rng = ChaCha8Rng::seed_from_u64(0);
     assert_eq!(
         group_folds(&["a", "a", "b"], 3, &mut rng),
-        Err(SplitError::TooFewGroups { folds: 3, groups: 2 })
+        Err(SplitError::TooFewGroups { folds: 3, groups: 2, rows: 3 })
     );
     assert_eq!(group_folds(&["a", "b"], 1, &mut rng), Err(SplitError::TooFewFolds(1)));
 }

@@ -5,7 +5,7 @@ use std::io::BufRead;
 use serde_json::Value;
 
 use super::error::{DataError, Problem};
-use super::lines::{Fields, Lines, Loaded, wrong};
+use super::rows::{Fields, Loaded, Rows, Wanted, wrong};
 
 /// Two texts that answer one prompt.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,13 +35,13 @@ pub struct ReplyRow {
     pub alpha: Option<f64>,
 }
 
-/// Reads duels: JSONL with `id`, `prompt`, `first`, `second`; of ratings `steered` and `base` may stand for
+/// Reads duels: rows with `id`, `prompt`, `first`, `second`; of ratings `steered` and `base` may stand for
 /// the latter two.
 ///
 /// # Errors
 /// A [`DataError`] with line and column.
 pub fn read_duels(reader: impl BufRead, name: &str) -> Result<Loaded<DuelRow>, DataError> {
-    Lines::read(reader, name)?.rows(|fields| {
+    Rows::read(reader, name, Wanted::Records)?.rows(Wanted::Records, |fields| {
         let [first, second] = if fields.has("steered") || fields.has("base") {
             ["steered", "base"]
         } else {
@@ -56,13 +56,13 @@ pub fn read_duels(reader: impl BufRead, name: &str) -> Result<Loaded<DuelRow>, D
     })
 }
 
-/// Reads replies: JSONL with `id`, `text` and where there is one `prompt`, or what `steer` writes, a row a
+/// Reads replies: rows with `id`, `text` and where there is one `prompt`, or what `steer` writes, a row a
 /// prompt and dose.
 ///
 /// # Errors
 /// A [`DataError`] with line and column.
 pub fn read_replies(reader: impl BufRead, name: &str) -> Result<Loaded<ReplyRow>, DataError> {
-    Lines::read(reader, name)?.rows_named(|fields| {
+    Rows::read(reader, name, Wanted::Records)?.rows_named(Wanted::Records, |fields| {
         let alpha = alpha(fields)?;
         let source = fields.id.clone();
         let id = alpha.map_or_else(|| source.clone(), |a| format!("{source}@{a}"));
@@ -80,7 +80,9 @@ fn alpha(fields: &mut Fields) -> Result<Option<f64>, Problem> {
         return Ok(None);
     }
     let value = fields.value("alpha")?;
-    value.as_f64().map(Some).ok_or_else(|| wrong("alpha", &value, "a number"))
+    // CSV has no numbers of its own.
+    let number = value.as_f64().or_else(|| value.as_str().and_then(|s| s.trim().parse().ok()));
+    number.filter(|a: &f64| a.is_finite()).map(Some).ok_or_else(|| wrong("alpha", &value, "a number"))
 }
 
 #[cfg(test)]

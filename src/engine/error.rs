@@ -164,9 +164,9 @@ pub enum EngineError {
 impl EngineError {
     /// What the user can do about it.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
-        Some(match self {
-            Self::Load(error) => return error.hint(),
+    pub fn hint(&self) -> Option<String> {
+        let hint = match self {
+            Self::Load(error) => return error.hint().map(str::to_owned),
             Self::Config(error) => return Some(error.hint()),
             Self::UnusedTensor { .. } => {
                 "config and weights do not belong together, or the model is a variant that would be computed wrongly"
@@ -188,7 +188,8 @@ impl EngineError {
             | Self::CacheShape { .. }
             | Self::Edit { .. }
             | Self::Hook { .. } => return None,
-        })
+        };
+        Some(hint.to_owned())
     }
 }
 

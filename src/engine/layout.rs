@@ -148,6 +148,8 @@ pub struct Row {
     pub position: usize,
     /// The row of the batch.
     pub token: usize,
+    /// How long the sequence is with the tokens of this pass; of a tree, the part alone.
+    pub reach: usize,
 }
 
 /// The rows of an activation, in the order of the batch.
@@ -162,12 +164,12 @@ pub struct Rows {
 impl Rows {
     /// Every row of a batch whose sequences start at these positions.
     pub(super) fn of(batch: &Batch, starts: &[usize]) -> Self {
-        let row = |seq, token, position| Row { seq, position, token };
         let rows = batch
             .parts()
             .zip(starts)
             .flat_map(|((seq, range), start)| {
-                range.enumerate().map(move |(i, token)| row(seq, token, start + i))
+                let reach = start + range.len();
+                range.enumerate().map(move |(i, token)| Row { seq, position: start + i, token, reach })
             })
             .collect();
         Self { rows, parts: batch.parts.clone(), parents: batch.parents.clone(), branched: batch.branched }

@@ -14,6 +14,7 @@ use super::kernel::with_slice;
 use super::layout::{Batch, Need, Rows};
 use super::load::{Kernels, LoadOptions, Source};
 use super::pass::{Fork, Pass};
+use super::reference::Choices;
 use super::rope::Frequencies;
 use super::weights::{Files, Untrained, Weights};
 
@@ -56,13 +57,24 @@ impl Logits {
 }
 
 impl Model {
-    /// Loads a model, tensor by tensor.
+    /// Loads a model as its config describes it, where nothing has to be chosen.
     ///
     /// # Errors
-    /// A config that is refused, a tensor that is missing, misshapen or not finite, or one that
-    /// the configuration has no use for.
+    /// A config that is refused, and as [`Model::load_as`].
     pub fn load(source: &Source, options: &LoadOptions, device: &Device) -> Result<Self, EngineError> {
-        let config = Config::parse(source.config())?;
+        Self::load_as(Config::parse(source.config(), &Choices::default())?, source, options, device)
+    }
+
+    /// Loads a model of this architecture, tensor by tensor.
+    ///
+    /// # Errors
+    /// A tensor that is missing, misshapen or not finite, or one that the configuration has no use for.
+    pub fn load_as(
+        config: Config,
+        source: &Source,
+        options: &LoadOptions,
+        device: &Device,
+    ) -> Result<Self, EngineError> {
         Self::build(config, &Files::new(source, options, device), options, device)
     }
 
@@ -238,6 +250,12 @@ impl Model {
             self.check_prompt(&id(), tokens, 0)?;
         }
         Ok(())
+    }
+
+    /// Whether the tokens that prompts begin with depend on how long the prompts are, so that equal
+    /// beginnings are not equal work. `longest` is the longest of them.
+    pub(super) fn by_length(&self, longest: usize) -> bool {
+        self.frequencies.iter().any(|f| f.by_length(longest))
     }
 
     /// Whether the model has this site.

@@ -6,15 +6,17 @@ use candle_core::{DType, Device};
 use serde::Serialize;
 use truenorth_protocol::{Answer, Checked, ModelInfo, Site};
 
-use super::config::{Config, Scaling};
+use super::config::{Config, Head, Scaling};
 use super::error::EngineError;
 #[cfg(any(feature = "cuda", feature = "metal"))]
 use super::error::backend;
 use super::exec;
 use super::family::{NormKind, QkNorm};
+use super::head;
 use super::load::{Kernels, LoadOptions, Source};
 use super::model::Model;
 use super::outline;
+use super::reference::Choices;
 use super::words::Words;
 use crate::run::{RunError, Runner, Vocabulary, Watch};
 
@@ -56,6 +58,10 @@ impl Precision {
     }
 }
 
+/// Raised when the same kernels come to give other bits, so that what was stored before is not mixed with
+/// what is computed now.
+const ARITHMETIC: u32 = 2;
+
 /// How a model is opened.
 #[derive(Clone, Debug, Default)]
 pub struct EngineOptions {
@@ -71,6 +77,8 @@ pub struct EngineOptions {
     pub random_init: Option<u64>,
     /// What computes with the weights.
     pub kernels: Kernels,
+    /// How the files are read where they leave a choice.
+    pub choices: Choices,
 }
 
 /// A model in this process.
@@ -80,6 +88,7 @@ pub struct Engine {
     pub(super) words: Words,
     stored: String,
     precision: Precision,
+    notes: Vec<String>,
 }
 
 /// What a model is, as `models show` tells it.
@@ -115,7 +124,13 @@ impl Engine {
     /// # Errors
     /// When a file is missing or damaged, or the architecture is not one that is computed.
     pub fn open(path: &Path, options: &EngineOptions) -> Result<Self, EngineError> {
-        let source = if path.is_dir() { Source::open_folder(path)? } else { Source::open_gguf(path)? };
+        let choices = &options.choices;
+        let mut source = if path.is_dir() { Source::open_folder(path)? } else { Source::open_gguf(path)? };
+        let mut config = Config::parse(source.config(), choices)?;
+        let mut notes = [source.notes(), &config.notes].concat();
+        if options.random_init.is_none() {
+            notes.extend(head::settle(&mut config, &mut source, choices.transformers, &options.name)?);
+        }
         let device = device()?;
         let load = LoadOptions {
             dtype: Some(options.precision.dtype()),
@@ -123,16 +138,29 @@ impl Engine {
             kernels: options.kernels,
         };
         let model = match options.random_init {
-            Some(seed) => Model::random_init(Config::parse(source.config())?, seed, &load, &device)?,
-            None => Model::load(&source, &load, &device)?,
+            Some(seed) => Model::random_init(config, seed, &load, &device)?,
+            None => Model::load_as(config, &source, &load, &device)?,
         };
         let c = model.config();
         let kept = if options.keep_quantized { "/quantized" } else { "" };
         let place = if device.is_cpu() { "cpu" } else { "gpu" };
-        let path = format!("engine/{place}/{}{kept}/{}", options.precision.name(), model.kernels());
+        let path = format!(
+            "engine.{ARITHMETIC}/{place}/{}{kept}/{}{}",
+            options.precision.name(),
+            model.kernels(),
+            outline::chosen(c, choices)
+        );
         let info = outline::info(c, &options.name, &options.revision, path);
-        let words = Words::new(&options.name, source.tokenizer()?, c);
-        Ok(Self { stored: source.identity_note(), precision: options.precision, model, info, words })
+        let words = Words::new(&options.name, source.tokenizer(choices.transformers)?, c);
+        notes.extend_from_slice(words.notes());
+        Ok(Self { stored: source.identity_note(), precision: options.precision, model, info, words, notes })
+    }
+
+    /// What a user should know of how the files were read: guesses, and choices between versions of
+    /// transformers.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Weights of a block that every token is multiplied by.
@@ -147,25 +175,28 @@ impl Engine {
     /// What the model is.
     #[must_use]
     pub fn describe(&self) -> Description {
-        let info = &self.info;
-        let c = self.model.config();
-        let of_blocks = ["resid_pre.L", "attn_out.L", "resid_mid.L", "mlp_out.L", "resid_post.L"];
-        let mut sites = vec![Site::Embed.to_string()];
-        sites.extend(of_blocks.map(String::from));
-        sites.extend([Site::FinalNorm.to_string(), Site::Logits.to_string()]);
-        Description {
-            family: info.family.clone(),
-            layers: info.layers,
-            hidden: info.hidden,
-            vocab: info.vocab,
-            context: info.context,
-            heads: [c.heads, c.kv_heads],
-            stored: self.stored.clone(),
-            dtype: self.precision.name().into(),
-            path: info.path.clone(),
-            sites,
-            unusual: unusual(c),
-        }
+        describe(self.model.config(), &self.info, &self.stored, self.precision.name())
+    }
+}
+
+/// What a model is, whether or not its weights are here.
+pub(super) fn describe(c: &Config, info: &ModelInfo, stored: &str, dtype: &str) -> Description {
+    let of_blocks = ["resid_pre.L", "attn_out.L", "resid_mid.L", "mlp_out.L", "resid_post.L"];
+    let mut sites = vec![Site::Embed.to_string()];
+    sites.extend(of_blocks.map(String::from));
+    sites.extend([Site::FinalNorm.to_string(), Site::Logits.to_string()]);
+    Description {
+        family: info.family.clone(),
+        layers: info.layers,
+        hidden: info.hidden,
+        vocab: info.vocab,
+        context: info.context,
+        heads: [c.heads, c.kv_heads],
+        stored: stored.to_owned(),
+        dtype: dtype.to_owned(),
+        path: info.path.clone(),
+        sites,
+        unusual: unusual(c),
     }
 }
 
@@ -183,6 +214,7 @@ impl Runner for Engine {
     }
 
     fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
+        head::check(self.model.config(), &self.info, graph)?;
         exec::run(self, graph, watch)
     }
 }
@@ -226,8 +258,14 @@ fn unusual(c: &Config) -> Vec<String> {
         out.push(format!("{} of {} blocks see a window of {window} tokens", windows.len(), c.layers()));
     }
     for rope in &c.ropes {
-        match rope.scaling {
+        match &rope.scaling {
             Scaling::None => {}
+            Scaling::Dynamic { factor, original } => {
+                out.push(format!("RoPE stretched by dynamic NTK by {factor} beyond {original} tokens"));
+            }
+            Scaling::Long { original, .. } => {
+                out.push(format!("RoPE stretched by LongRoPE, with other factors beyond {original} tokens"));
+            }
             Scaling::Linear { factor } => out.push(format!("RoPE stretched linearly by {factor}")),
             Scaling::Llama3 { factor, .. } => out.push(format!("RoPE stretched as in Llama 3 by {factor}")),
             Scaling::Yarn { factor, attention, .. } => {
@@ -250,8 +288,10 @@ fn unusual(c: &Config) -> Vec<String> {
     if c.parallel {
         out.push("attention and MLP run in parallel; resid_mid is resid_pre + attn_out".to_owned());
     }
-    if c.tied {
-        out.push("the output matrix is the embedding".to_owned());
+    match c.head {
+        Head::Tied => out.push("the output matrix is the embedding".to_owned()),
+        Head::Missing => out.push("there is no output matrix, so no logits".to_owned()),
+        Head::Own => {}
     }
     out.dedup();
     out

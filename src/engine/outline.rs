@@ -6,15 +6,17 @@ use std::path::Path;
 use truenorth_protocol::ModelInfo;
 use truenorth_protocol::nnsight::Modules;
 
-use super::config::Config;
+use super::config::{Config, Head};
 use super::error::EngineError;
 use super::load::read_outline;
+use super::open::{self, Description};
+use super::reference::{Choices, Transformers};
 use super::words::Words;
 
 /// Architecture and tokenizer of a model.
 pub struct Outline {
-    /// The model as far as graphs are concerned; its numeric path is empty, because nothing here
-    /// computes.
+    /// The model as far as graphs are concerned; its numeric path says no more than what was chosen,
+    /// because nothing here computes.
     pub info: ModelInfo,
     /// Where transformers keeps its parts.
     pub modules: Modules,
@@ -22,6 +24,7 @@ pub struct Outline {
     pub words: Words,
     /// How many numbers its matrices hold.
     pub parameters: u64,
+    config: Config,
 }
 
 impl Outline {
@@ -30,17 +33,42 @@ impl Outline {
     ///
     /// # Errors
     /// When a file is missing or damaged, or the architecture is not one that is known here.
-    pub fn open(path: &Path, name: &str, revision: &str) -> Result<Self, EngineError> {
-        let (json, tokenizer) = read_outline(path)?;
-        let config = Config::parse(&json)?;
+    pub fn open(path: &Path, name: &str, revision: &str, choices: &Choices) -> Result<Self, EngineError> {
+        let (json, tokenizer) = read_outline(path, choices.transformers)?;
+        let config = Config::parse(&json, choices)?;
         let nested = json.get("model_type").and_then(|t| t.as_str()) == Some("gemma3");
         Ok(Self {
-            info: info(&config, name, revision, String::new()),
+            info: info(&config, name, revision, chosen(&config, choices)),
             modules: modules(&config, nested),
             parameters: parameters(&config),
             words: Words::new(name, tokenizer, &config),
+            config,
         })
     }
+
+    /// What the model is, of weights that are not here.
+    #[must_use]
+    pub fn describe(&self) -> Description {
+        open::describe(&self.config, &self.info, "not on this machine", "")
+    }
+
+    /// What a user should know of how the files were read.
+    #[must_use]
+    pub fn notes(&self) -> Vec<String> {
+        [&self.config.notes, self.words.notes()].concat()
+    }
+}
+
+/// The choices that numbers depend on, as a part of a numeric path; empty where none was made.
+pub(super) fn chosen(config: &Config, choices: &Choices) -> String {
+    let mut parts = String::new();
+    if choices.transformers != Transformers::default() {
+        parts.push_str(&format!("/transformers-{}", choices.transformers));
+    }
+    for key in &config.accepted {
+        parts.push_str(&format!("/accept-config-key={key}"));
+    }
+    parts
 }
 
 /// A model as far as graphs are concerned.
@@ -63,7 +91,7 @@ fn parameters(config: &Config) -> u64 {
     let n = |count: usize| count as u64;
     let heads = n(config.head_dim) * (2 * n(config.heads) + 2 * n(config.kv_heads));
     let mlp = n(config.intermediate) * if config.family.names.gate.is_some() { 3 } else { 2 };
-    let ends = n(config.vocab) * if config.tied { 1 } else { 2 };
+    let ends = n(config.vocab) * if config.head == Head::Own { 2 } else { 1 };
     n(config.hidden) * (n(config.layers()) * (heads + mlp) + ends)
 }
 
@@ -106,7 +134,7 @@ mod tests {
 
     fn of(family: &str) -> Outline {
         let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/families").join(family);
-        Outline::open(&folder, family, "main").unwrap()
+        Outline::open(&folder, family, "main", &Choices::default()).unwrap()
     }
 
     #[test]

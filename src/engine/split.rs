@@ -28,11 +28,11 @@ fn pick_rows(weight: &Weight, rows: &[usize]) -> Result<Weight> {
     }
 }
 
-/// Rows of `width` numbers, one after the other; as many as there are.
+/// Rows of `width` numbers, one after the other.
 pub(super) fn gather<T: Copy>(all: &[T], rows: &[usize], width: usize) -> Vec<T> {
     let mut picked = Vec::with_capacity(rows.len() * width);
     for row in rows {
-        picked.extend_from_slice(all.get(row * width..(row + 1) * width).unwrap_or(&[]));
+        picked.extend_from_slice(&all[row * width..(row + 1) * width]);
     }
     picked
 }

@@ -3,7 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use candle_core::{DType, Device, Tensor};
+use candle_core::{DType, Device, Error, Tensor};
 use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution, Normal};
@@ -120,11 +120,20 @@ impl Weights for Untrained<'_> {
             found: self.std,
             expected: "a finite number",
         })?;
-        let values: Vec<f32> = (0..shape[0] * shape[1]).map(|_| normal.sample(&mut rng)).collect();
+        let failed = || backend(format!("untrained weights `{name}`"));
+        let mut values: Vec<f32> = Vec::new();
+        let count = shape[0].checked_mul(shape[1]).filter(|n| values.try_reserve_exact(*n).is_ok());
+        let Some(count) = count else {
+            let [rows, width] = shape;
+            return Err(failed()(Error::Msg(format!(
+                "there is no memory for {rows} rows of {width} numbers"
+            ))));
+        };
+        values.extend((0..count).map(|_| normal.sample(&mut rng)));
         Tensor::from_vec(values, (shape[0], shape[1]), &Device::Cpu)
             .and_then(|t| t.to_dtype(self.dtype)?.to_device(self.device))
             .map(Weight::Plain)
-            .map_err(backend(format!("untrained weights `{name}`")))
+            .map_err(failed())
     }
 
     fn vector(&self, name: &str, len: usize, kind: Vector) -> Result<Tensor, EngineError> {

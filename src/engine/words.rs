@@ -9,6 +9,7 @@ pub struct Words {
     model: String,
     tokenizer: Option<Tokenizer>,
     stop: Vec<u32>,
+    notes: Vec<String>,
 }
 
 impl Words {
@@ -19,7 +20,14 @@ impl Words {
         stop.retain(|t| (*t as usize) < config.vocab);
         stop.sort_unstable();
         stop.dedup();
-        Self { model: model.to_owned(), tokenizer, stop }
+        let notes = tokenizer.as_ref().map_or_else(Vec::new, |t| t.notes().to_vec());
+        Self { model: model.to_owned(), tokenizer, stop, notes }
+    }
+
+    /// What a user should know of how the tokenizer was read.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Tokens after which the model means to stop.

@@ -116,6 +116,12 @@ pub enum EstimateError {
         /// Shrinkage used.
         shrinkage: f64,
     },
+    /// Too few ways to exchange labels.
+    #[error("labels can be exchanged in only {found} ways that leave both classes to fit on")]
+    FewRelabellings {
+        /// How many there seem to be.
+        found: f64,
+    },
     /// Groups that can't be split.
     #[error(transparent)]
     Split(#[from] SplitError),
@@ -130,15 +136,22 @@ impl EstimateError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NotFinite { .. } => {
-                Some("read the activations again in f32; f16 overflows on large residuals")
+                Some("read again with --dtype f32 and --no-cache; f16 overflows on large residuals")
             }
             Self::Constant { .. } => {
-                Some("read at a position that sees the response, such as the last token")
+                Some("read at a position that sees the response, as with --positions last")
             }
             Self::Singular { .. } => Some("let the shrinkage be chosen (`auto`) or set it above 0"),
-            Self::NotConverged { .. } => Some("use a larger alpha"),
-            Self::Split(_) => Some("use fewer folds or more pairs"),
-            Self::NeedsPairs(_) => Some("use mean-diff, logistic or lda on classes"),
+            Self::NotConverged { .. } => Some("use another estimator: --estimator mean-diff or lda"),
+            Self::OneClass { .. } => Some("give texts of both classes"),
+            Self::NoDifference { .. } => {
+                Some("read elsewhere, with another --positions or --site: here both classes look the same")
+            }
+            Self::FewRelabellings { .. } => {
+                Some("use more groups, or leave the null out with --permutations 0")
+            }
+            Self::Split(e) => Some(e.hint()),
+            Self::NeedsPairs(_) => Some("use --estimator mean-diff, logistic or lda on classes"),
             _ => None,
         }
     }

@@ -1,11 +1,14 @@
 //! How well a direction found on some groups separates the others.
 
+use std::collections::BTreeMap;
+
 use rand::Rng;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::pipeline::{Pipeline, Reduced, fit_projected};
+use super::probing::Relabel;
 use super::samples::SplitBy;
 use super::{EstimateError, Samples};
 use crate::data::{Folds, group_folds};
@@ -98,7 +101,8 @@ pub struct HeldOut {
     /// Share of held-out pairs whose positive row projects higher, ties half; pairs only.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub paired_accuracy: Option<Estimate>,
-    /// Labels permuted: flipped within pairs, or shuffled over rows where there are no pairs.
+    /// Labels permuted: flipped within the pairs of a cluster together, or dealt to rows, or to whole groups
+    /// where rows have them.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub null: Option<NullTest>,
     /// The penalty chosen in each fold, for logistic regression.
@@ -203,7 +207,7 @@ impl Pipeline {
         let one = |i: usize| -> Result<f64, EstimateError> {
             let seeds = seeds.child(&format!("permutation {i}"));
             let mut samples = reduced.samples.clone();
-            permute(&mut samples, &mut seeds.stream("labels"))?;
+            permute(&mut samples, folds, &mut seeds.stream("labels"))?;
             let (scores, _) = self.scores(reduced, &samples, folds, params.by, &seeds)?;
             Ok(SortedScores::new(&scores, &samples.positive)?.auroc(None)?)
         };
@@ -228,14 +232,34 @@ impl NullTest {
     }
 }
 
-/// Flips each pair with chance one half, or shuffles the labels where there are no pairs.
-fn permute(samples: &mut Samples, rng: &mut impl Rng) -> Result<(), EstimateError> {
+/// How many draws that leave a fold without a class are thrown away before giving up.
+const TRIES: usize = 1000;
+
+/// Exchanges labels as units allow: within the pairs of a cluster, all or none with chance one half; where
+/// there are no pairs over rows, or over whole groups where rows have them.
+fn permute(samples: &mut Samples, folds: &Folds, rng: &mut impl Rng) -> Result<(), EstimateError> {
     if !samples.paired {
-        samples.positive.shuffle(rng);
-        return Ok(());
+        if samples.unit_count(SplitBy::Pair) == samples.rows() {
+            samples.positive.shuffle(rng);
+            return Ok(());
+        }
+        let relabel = Relabel::of(samples)?;
+        for _ in 0..TRIES {
+            let labels = relabel.any(rng);
+            let both = (0..folds.count()).all(|fold| {
+                let train = folds.train(fold);
+                train.iter().any(|i| labels[*i]) && train.iter().any(|i| !labels[*i])
+            });
+            if both {
+                samples.positive = labels;
+                return Ok(());
+            }
+        }
+        return Err(EstimateError::FewRelabellings { found: relabel.count() });
     }
+    let mut flipped: BTreeMap<usize, bool> = BTreeMap::new();
     for (p, n) in samples.pairs()? {
-        if rng.random::<bool>() {
+        if *flipped.entry(samples.unit[p]).or_insert_with(|| rng.random::<bool>()) {
             samples.positive.swap(p, n);
         }
     }

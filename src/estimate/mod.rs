@@ -23,7 +23,7 @@ pub use held_out::{Estimate, HeldOut, HeldOutParams, NullTest};
 pub use logistic::LogisticParams;
 pub use nuisance::{Nuisance, Nuisances};
 pub use pipeline::{Extraction, Pipeline, ProjectedOut};
-pub use samples::{Samples, SplitBy};
+pub use samples::{Samples, SplitBy, whole_axes};
 
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use crate::math::MathError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum SplitBy {
-    /// The rows of one pair (or of one group of a classes file).
+    /// The rows of one pair, or of one group of a classes file, with those of its near copies.
     Pair,
     /// The rows of one value axis (or category).
     Axis,
@@ -26,6 +26,8 @@ pub struct Samples {
     pub(super) width: usize,
     pub(super) positive: Vec<bool>,
     pub(super) group: Vec<usize>,
+    /// What no split by pair cuts: groups, or clusters of them.
+    pub(super) unit: Vec<usize>,
     pub(super) axis: Vec<usize>,
     pub(super) log_length: Option<Array1<f64>>,
     pub(super) paired: bool,
@@ -49,6 +51,26 @@ pub(super) fn numbered<S: AsRef<str>>(names: &[S]) -> Vec<usize> {
             *seen.entry(n.as_ref()).or_insert(next)
         })
         .collect()
+}
+
+/// Makes one axis of axes that have a unit in common: to hold one of them out would split the unit. `units`
+/// and `axes` are numbers, one a row; the result has no gaps.
+#[must_use]
+pub fn whole_axes(units: &[usize], axes: &[usize]) -> Vec<usize> {
+    let mut axes = axes.to_vec();
+    let mut axis_of: HashMap<usize, usize> = HashMap::new();
+    for row in 0..axes.len() {
+        let axis = axes[row];
+        let here = *axis_of.entry(units[row]).or_insert(axis);
+        let (to, from) = (here.min(axis), here.max(axis));
+        if to != from {
+            axes.iter_mut().chain(axis_of.values_mut()).filter(|a| **a == from).for_each(|a| *a = to);
+        }
+    }
+    let mut kept = axes.clone();
+    kept.sort_unstable();
+    kept.dedup();
+    axes.iter().map(|a| kept.binary_search(a).unwrap_or(0)).collect()
 }
 
 fn count(what: &'static str, expected: usize, found: usize) -> Result<(), EstimateError> {
@@ -83,11 +105,13 @@ impl Samples {
         let x = concatenate(Axis(0), &[chosen.view(), rejected.view()])
             .map_err(|e| MathError::decomposition("stacking", e))?;
         let twice = |v: Vec<usize>| [v.clone(), v].concat();
+        let group = twice(numbered(ids));
         let samples = Self {
             width: x.ncols(),
             x,
             positive: (0..2 * n).map(|i| i < n).collect(),
-            group: twice(numbered(ids)),
+            unit: group.clone(),
+            group,
             axis: twice(numbered(axes)),
             log_length: None,
             paired: true,
@@ -111,17 +135,39 @@ impl Samples {
         count("groups", x.nrows(), groups.len())?;
         count("axes", x.nrows(), axes.len())?;
         check_finite("activations", x)?;
-        let samples = Self {
+        let group = numbered(groups);
+        let mut samples = Self {
             width: x.ncols(),
             x: x.to_owned(),
             positive: positive.to_vec(),
-            group: numbered(groups),
+            unit: group.clone(),
+            group,
             axis: numbered(axes),
             log_length: None,
             paired: false,
         };
+        samples.join_axes();
         samples.check_classes()?;
         Ok(samples)
+    }
+
+    /// Says which pairs belong together, such as near copies: pairs of one number are one unit of every split,
+    /// relabelling and resampling, and axes with such pairs in common are one axis.
+    ///
+    /// # Errors
+    /// When there is not one number a pair, or these are no pairs.
+    pub fn with_clusters(mut self, clusters: &[usize]) -> Result<Self, EstimateError> {
+        if !self.paired {
+            return Err(EstimateError::NeedsPairs("clusters"));
+        }
+        count("clusters", self.rows() / 2, clusters.len())?;
+        self.unit = [clusters, clusters].concat();
+        self.join_axes();
+        Ok(self)
+    }
+
+    fn join_axes(&mut self) {
+        self.axis = whole_axes(&self.unit, &self.axis);
     }
 
     /// Adds the length of each text, in tokens or characters, in the order of the rows; only
@@ -172,7 +218,7 @@ impl Samples {
     #[must_use]
     pub fn units(&self, by: SplitBy) -> &[usize] {
         match by {
-            SplitBy::Pair => &self.group,
+            SplitBy::Pair => &self.unit,
             SplitBy::Axis => &self.axis,
         }
     }
@@ -228,6 +274,7 @@ impl Samples {
             width: self.width,
             positive: rows.iter().map(|r| self.positive[*r]).collect(),
             group: pick(&self.group),
+            unit: pick(&self.unit),
             axis: pick(&self.axis),
             log_length: self.log_length.as_ref().map(|l| l.select(Axis(0), rows)),
             paired: self.paired,
@@ -240,6 +287,7 @@ impl Samples {
             x,
             positive: self.positive.clone(),
             group: self.group.clone(),
+            unit: self.unit.clone(),
             axis: self.axis.clone(),
             log_length: self.log_length.clone(),
             ..*self

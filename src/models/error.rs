@@ -68,6 +68,26 @@ pub enum ModelsError {
         /// A GGUF file in it, which may be what was meant.
         gguf: Option<PathBuf>,
     },
+    /// A folder that holds an adapter, which is no model by itself.
+    #[error("{} holds a LoRA adapter (adapter_config.json); expected a whole model", path.display())]
+    Adapter {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// A stand-in of Git LFS where a file should be.
+    #[error("{} is a Git LFS pointer, not the file it stands for", path.display())]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A part of a GGUF file in parts is missing.
+    #[error("{} is one of several parts, of which {} is not there", path.display(), part.display())]
+    MissingPart {
+        /// The part that was named.
+        path: PathBuf,
+        /// The part that is missing.
+        part: PathBuf,
+    },
     /// A folder without safetensors.
     #[error("{} has a config.json but no safetensors", path.display())]
     NoWeights {
@@ -133,6 +153,20 @@ pub enum ModelsError {
         found: String,
         /// Whether it came from the package index just now.
         fetched: bool,
+    },
+    /// A file of the hub's cache that is not what the hub gave.
+    #[error("{file} of {repository} is damaged: {} has the hash {found}, the hub's is {expected}", path.display())]
+    Damaged {
+        /// The repository, `org/name`.
+        repository: String,
+        /// The file's name in it.
+        file: String,
+        /// The file in the cache.
+        path: PathBuf,
+        /// The hash that the hub names it by.
+        expected: String,
+        /// The hash it has.
+        found: String,
     },
     /// A package that is not the archive it should be.
     #[error("the package {package} cannot be unpacked")]
@@ -208,6 +242,11 @@ impl ModelsError {
             ModelsError::NoConfig { .. } => {
                 "name the folder that holds config.json, tokenizer.json and the safetensors"
             }
+            ModelsError::Adapter { .. } => {
+                "merge it into its model first: `merge_and_unload()` of peft, then `save_pretrained(folder)`"
+            }
+            ModelsError::LfsPointer { .. } => "run `git lfs pull` in the clone, or download the file itself",
+            ModelsError::MissingPart { .. } => "put all parts of one download into one folder",
             ModelsError::NoWeights { other: Some(other), .. } => {
                 return Some(format!("{other} is not read; convert it to safetensors"));
             }
@@ -232,6 +271,12 @@ impl ModelsError {
             }
             ModelsError::Checksum { fetched: false, .. } => {
                 "the file was changed or damaged: delete it and run the same command again"
+            }
+            ModelsError::Damaged { path, .. } => {
+                return Some(format!(
+                    "it was changed or damaged after it was fetched: delete {} and run the same command again",
+                    path.display()
+                ));
             }
             ModelsError::Unpack { .. } => AGAIN,
             ModelsError::Hub { failure, .. } => match failure {
@@ -269,6 +314,9 @@ impl ModelsError {
                 | ModelsError::NoSuchPath { .. }
                 | ModelsError::NotGguf { .. }
                 | ModelsError::NoConfig { .. }
+                | ModelsError::Adapter { .. }
+                | ModelsError::LfsPointer { .. }
+                | ModelsError::MissingPart { .. }
                 | ModelsError::NoWeights { .. }
                 | ModelsError::MissingShard { .. }
                 | ModelsError::BadIndex { .. }

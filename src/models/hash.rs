@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
+use sha1::Sha1;
 use sha2::{Digest, Sha256};
 
 use super::error::io;
@@ -32,7 +33,7 @@ pub(super) enum End {
 pub(super) fn copy(
     from: &mut dyn Read,
     to: &mut dyn Write,
-    hasher: &mut Sha256,
+    hasher: &mut impl Digest,
     total: u64,
     mut progress: impl FnMut(u64) -> Result<(), ModelsError>,
     failed: impl Fn(End, std::io::Error) -> ModelsError,
@@ -57,17 +58,30 @@ pub(super) fn copy(
 
 /// SHA-256 of a file, in hex.
 pub(super) fn file(path: &Path, options: &ResolveOptions) -> Result<String, ModelsError> {
+    let mut hasher = Sha256::new();
+    read(path, &mut hasher, options)?;
+    Ok(hex(&hasher.finalize()))
+}
+
+/// Git's name of a file as it would store it, in hex: SHA-1 of the word `blob`, the length and the bytes.
+pub(super) fn git_blob(path: &Path, options: &ResolveOptions) -> Result<String, ModelsError> {
+    let total = path.metadata().map_err(io("read", path))?.len();
+    let mut hasher = Sha1::new();
+    hasher.update(format!("blob {total}\0"));
+    read(path, &mut hasher, options)?;
+    Ok(hex(&hasher.finalize()))
+}
+
+fn read(path: &Path, hasher: &mut impl Digest, options: &ResolveOptions) -> Result<(), ModelsError> {
     let mut file = File::open(path).map_err(io("open", path))?;
     let total = file.metadata().map_err(io("read", path))?.len();
     let item = display_name(path);
-    let mut hasher = Sha256::new();
     let progress = |done| {
         options.report(Stage::Hashing, &item, done, total);
         options.check_cancelled()
     };
     let failed = |_, source| io("read", path)(source);
-    copy(&mut file, &mut std::io::sink(), &mut hasher, total, progress, failed)?;
-    Ok(hex(&hasher.finalize()))
+    copy(&mut file, &mut std::io::sink(), hasher, total, progress, failed)
 }
 
 pub(super) fn display_name(path: &Path) -> String {

@@ -2,7 +2,7 @@
 //!
 //! hf-hub keeps its own cache (`HF_HOME`), which other programs share; files stay there.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use hf_hub::progress::{DownloadEvent, FileStatus, Progress as HubProgress, ProgressEvent, ProgressHandler};
 use hf_hub::{HFClientBuilder, HFError, HFRepositorySync, RepoTypeModel};
@@ -10,16 +10,18 @@ use hf_hub::{HFClientBuilder, HFError, HFRepositorySync, RepoTypeModel};
 use super::error::Cause;
 use super::folder::{INDEX, SINGLE, require_config, shards, weights};
 use super::spec::Repository;
-use super::{Files, HubFailure, ModelsError, Progress, ProgressFn, ResolveOptions, Resolved, Stage};
+use super::{Files, HubFailure, ModelsError, Progress, ProgressFn, ResolveOptions, Resolved, Stage, digest};
 
 /// Everything but weights that a model may need.
-const SMALL: [&str; 10] = [
+const SMALL: [&str; 12] = [
+    "adapter_config.json",
     "config.json",
     "generation_config.json",
     "tokenizer.json",
     "tokenizer.model",
     "tokenizer_config.json",
     "special_tokens_map.json",
+    "added_tokens.json",
     "vocab.json",
     "merges.txt",
     "chat_template.jinja",
@@ -71,27 +73,43 @@ pub(super) fn resolve(
     // From here on the commit, lest a branch move between two files.
     let commit = folder.file_name().unwrap_or_default().to_string_lossy().into_owned();
     if !untrained && !options.offline {
-        for shard in names(&folder)? {
+        let fetch = |name: &str| {
             options.check_cancelled()?;
             let sent = model
                 .download_file()
-                .filename(shard.clone())
+                .filename(name.to_owned())
                 .revision(commit.clone())
                 .maybe_progress(progress.clone())
                 .send();
             match sent {
-                Err(HFError::EntryNotFound { .. }) if shard == SINGLE => {
-                    return Err(ModelsError::NoWeights { path: folder, other: None });
-                }
-                sent => sent.map_err(explain)?,
-            };
+                Err(HFError::EntryNotFound { .. }) if name == SINGLE => Ok(false),
+                sent => sent.map_err(explain).map(|_| true),
+            }
+        };
+        // A whole file wins over shards, as in transformers.
+        if !fetch(SINGLE)? {
+            let index = folder.join(INDEX);
+            if !index.is_file() {
+                return Err(ModelsError::NoWeights { path: folder, other: None });
+            }
+            for shard in shards(&index)? {
+                fetch(&shard)?;
+            }
         }
     }
+    let weights = if untrained { Vec::new() } else { weights(&folder)? };
+    let mut files: Vec<PathBuf> =
+        SMALL.iter().map(|name| folder.join(name)).filter(|file| file.is_file()).collect();
+    files.extend(weights.iter().cloned());
+    let unnamed = digest::check(&repository.id, &files, options)?;
     Ok(Resolved {
-        weights: if untrained { Vec::new() } else { weights(&folder)? },
+        weights,
         files: Files::Folder(folder),
         name: id.clone(),
-        identity: format!("hf:{id}@{commit}"),
+        identity: match digest::of(&unnamed, options)? {
+            None => format!("hf:{id}@{commit}"),
+            Some(own) => format!("hf:{id}@{commit}+sha256:{own}"),
+        },
         revision: commit,
         random_init_seed: None,
         instruct: None,
@@ -112,12 +130,6 @@ fn open(repository: &Repository, options: &HubOptions) -> Result<HFRepositorySyn
     }
     let (owner, name) = hf_hub::split_id(&repository.id);
     Ok(builder.build_sync()?.model(owner, name))
-}
-
-/// The weight files of a snapshot of which only the small files are there yet.
-fn names(folder: &Path) -> Result<Vec<String>, ModelsError> {
-    let index = folder.join(INDEX);
-    if index.is_file() { shards(&index) } else { Ok(vec![SINGLE.to_owned()]) }
 }
 
 fn explain(repository: &Repository, error: HFError) -> ModelsError {

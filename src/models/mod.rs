@@ -12,6 +12,7 @@
 //! reads the environment: what a caller wants from it goes into [`ResolveOptions`]. (hf-hub reads
 //! its own variables for what [`HubOptions`] leaves open.)
 
+mod digest;
 mod error;
 mod folder;
 mod hash;
@@ -120,8 +121,9 @@ pub struct Resolved {
     pub name: String,
     /// Its revision: the commit on the hub, the packages of a named model, `local` for files.
     pub revision: String,
-    /// Hash of everything in the files that determines numbers (`sha256:…`, or `commit:…` for a
-    /// hub snapshot). The same weights under another name or in another folder have the same.
+    /// Hash of everything in the files that determines numbers: `sha256:…`, or `hf:org/name@commit` for
+    /// a hub snapshot whose files were checked against the hub's own hashes (followed by `+sha256:…` of
+    /// the files that the cache keeps under no hash). The same weights under another name or in another folder have the same.
     pub identity: String,
     /// The seed of `random-init:`, for which only architecture and tokenizer are taken.
     pub random_init_seed: Option<u64>,

@@ -2,7 +2,7 @@
 use super::document::Document;
 use super::error::ReportError;
 use super::render;
-use crate::data::write_atomic;
+use crate::data::{write_atomic, writes_nothing};
 use std::path::{Path, PathBuf};
 
 /// Name of the data file.
@@ -18,6 +18,9 @@ pub const HTML_NAME: &str = "report.html";
 pub fn write(dir: &Path, document: &Document) -> Result<[PathBuf; 2], ReportError> {
     let json = render::json(document)?;
     let html = render::html(document);
+    if writes_nothing() {
+        return Ok([dir.join(JSON_NAME), dir.join(HTML_NAME)]);
+    }
     std::fs::create_dir_all(dir).map_err(|source| ReportError::Write { path: dir.to_owned(), source })?;
     let paths = [dir.join(JSON_NAME), dir.join(HTML_NAME)];
     for (path, text) in paths.iter().zip([json, html]) {

@@ -23,7 +23,15 @@ impl Kit {
     /// Every kind, by name.
     pub fn all(&self) -> Vec<(String, Graph)> {
         let mut all = vec![];
-        for at in [ReadAt::Last, ReadAt::All, ReadAt::Mean, ReadAt::Index(0), ReadAt::Index(-2)] {
+        for at in [
+            ReadAt::Last,
+            ReadAt::All,
+            ReadAt::Mean,
+            ReadAt::MeanSink,
+            ReadAt::Sinks,
+            ReadAt::Index(0),
+            ReadAt::Index(-2),
+        ] {
             all.push((format!("every site at {at}"), self.reads(at)));
         }
         all.push(("a steering vector at every site".into(), self.writes_everywhere()));

@@ -185,12 +185,14 @@ impl Making<'_> {
     fn read(&mut self, s: &Step) {
         let group = u32::from(s.a) % self.graph.groups.len() as u32;
         let step = u32::from(s.c) / 7 % self.passes[group as usize];
-        let positions = match s.c % 5 {
+        let positions = match s.c % 7 {
             _ if step > 0 => ReadAt::Last,
             0 => ReadAt::Last,
             1 => ReadAt::Mean,
             2 => ReadAt::All,
             3 => ReadAt::Index(1),
+            4 => ReadAt::MeanSink,
+            5 => ReadAt::Sinks,
             _ => ReadAt::Index(-3),
         };
         self.value(&[Op::Read { group, site: self.site(s.b), positions, step }], None);

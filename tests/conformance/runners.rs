@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
 use truenorth::client::{ApiKey, Client, Hosted, ServiceOptions};
-use truenorth::engine::{Engine, EngineOptions, Outline};
+use truenorth::engine::{Choices, Engine, EngineOptions, Outline};
 use truenorth::run::Runner;
 use truenorth::server::{Server, ServerOptions};
 use truenorth_protocol::DType;
@@ -32,7 +32,7 @@ pub fn options_with(service: &Service, key: &str) -> ServiceOptions {
 
 /// What this side knows of a hosted model; its weights are not read.
 pub fn hosted(path: &Path, name: &str, reply: DType) -> Hosted {
-    let outline = Outline::open(path, name, "main").unwrap();
+    let outline = Outline::open(path, name, "main", &Choices::default()).unwrap();
     Hosted {
         info: outline.info,
         modules: outline.modules,

@@ -73,7 +73,7 @@ pub fn write_pairs(path: &Path, count: usize) {
         let (a, b) = (words[i % 6], words[(i / 6 + 1) % 6]);
         let (chosen, rejected) = (format!("yes the {a} {i}"), format!("no a {b} {i}"));
         serde_json::json!({
-            "id": format!("p{i}"), "axis": format!("x{}", i % 4), "prompt": format!("the {b}"),
+            "id": format!("p{i}"), "axis": format!("x{}", i % 4), "prompt": format!("the {b} {i}"),
             "chosen": chosen, "rejected": rejected,
         })
         .to_string()

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use super::problem::{CheckError, Problem};
 use super::shape::{Dim, Known, Shape, ValueKind};
+use super::size::{Facts, Size, Sizes, facts};
 use super::{AlphaUnit, Edit, Graph, NodeId, Op, Prompt, ReadAt, Sampling, WriteAt};
 use crate::limits;
 use crate::model::ModelInfo;
@@ -14,11 +15,15 @@ use crate::site::Site;
 pub struct CheckLimits {
     /// The most bytes of saved values; text prompts count a token a byte, the worst case.
     pub answer_bytes: u64,
+    /// The most bytes of memory that a run may take, as [`Size::memory`] counts them.
+    pub run_bytes: u64,
+    /// The most tokens that may go through the model, as [`Size::tokens`] counts them.
+    pub tokens: u64,
 }
 
 impl Default for CheckLimits {
     fn default() -> Self {
-        Self { answer_bytes: limits::ANSWER_BYTES as u64 }
+        Self { answer_bytes: limits::ANSWER_BYTES as u64, run_bytes: limits::RUN_BYTES, tokens: u64::MAX }
     }
 }
 
@@ -28,6 +33,7 @@ pub struct Checked {
     graph: Graph,
     kinds: Vec<ValueKind>,
     live: Vec<bool>,
+    size: Size,
 }
 
 impl Checked {
@@ -41,6 +47,12 @@ impl Checked {
     #[must_use]
     pub fn kinds(&self) -> &[ValueKind] {
         &self.kinds
+    }
+
+    /// What it costs to run, at most.
+    #[must_use]
+    pub fn size(&self) -> Size {
+        self.size
     }
 
     /// Whether a node's value is needed for something saved, or is an edit that is.
@@ -62,20 +74,23 @@ impl Graph {
     /// The first problem, with the node it is at.
     pub fn check(self, info: &ModelInfo, limits: &CheckLimits) -> Result<Checked, CheckError> {
         let whole = |problem| CheckError { node: None, label: String::new(), problem };
-        self.check_groups(info).map_err(whole)?;
+        self.check_counts().map_err(whole)?;
+        let facts = facts(&self, info);
+        self.check_groups(info, &facts).map_err(whole)?;
         let mut kinds: Vec<ValueKind> = Vec::with_capacity(self.nodes.len());
         let mut moments: Vec<Moment> = Vec::with_capacity(self.nodes.len());
         let mut seen = Seen::default();
         let mut bytes = 0_u64;
         for (i, op) in self.nodes.iter().enumerate() {
-            let known = Known { kinds: &kinds, graph: &self, info };
+            let known = Known { kinds: &kinds, graph: &self, facts: &facts, info };
             let kind = known
                 .check_inputs(op)
                 .and_then(|()| known.infer(op))
                 .and_then(|kind| known.check_op(op, &moments, &mut seen).map(|moment| (kind, moment)))
                 .and_then(|(kind, moment)| {
                     if let Op::Save { value, .. } = op {
-                        bytes = bytes.saturating_add(known.answer_bytes(*value));
+                        let sizes = Sizes { graph: &self, kinds: &kinds, facts: &facts, info };
+                        bytes = bytes.saturating_add(sizes.answer(value.0));
                         if bytes > limits.answer_bytes {
                             return Err(Problem::AnswerSize { bytes, limit: limits.answer_bytes });
                         }
@@ -92,7 +107,12 @@ impl Graph {
             return Err(whole(Problem::NothingSaved));
         }
         let live = self.live();
-        Ok(Checked { graph: self, kinds, live })
+        let sizes = Sizes { graph: &self, kinds: &kinds, facts: &facts, info };
+        let size = sizes.of_all(&live, limits.run_bytes)?;
+        if size.tokens > limits.tokens {
+            return Err(whole(Problem::Tokens { found: size.tokens, limit: limits.tokens }));
+        }
+        Ok(Checked { graph: self, kinds, live, size })
     }
 
     /// How many forward passes a group runs.
@@ -110,25 +130,40 @@ impl Graph {
         })
     }
 
-    fn check_groups(&self, info: &ModelInfo) -> Result<(), Problem> {
-        let too_many = |what, found, limit| Err(Problem::TooMany { what, found, limit });
-        if self.nodes.len() > limits::NODES {
-            return too_many("nodes", self.nodes.len(), limits::NODES);
-        }
-        let prompts = self.groups.iter().map(|g| g.prompts.len()).sum();
-        if prompts > limits::PROMPTS {
-            return too_many("prompts", prompts, limits::PROMPTS);
-        }
+    /// Refuses what is too much to look at.
+    fn check_counts(&self) -> Result<(), Problem> {
+        let within = |what, found, limit| match found <= limit {
+            true => Ok(()),
+            false => Err(Problem::TooMany { what, found, limit }),
+        };
+        within("nodes", self.nodes.len(), limits::NODES)?;
+        within("groups", self.groups.len(), limits::GROUPS)?;
+        within("prompts", self.groups.iter().map(|g| g.prompts.len()).sum(), limits::PROMPTS)?;
+        let stacked = self.nodes.iter().map(|op| if let Op::Stack(all) = op { all.len() } else { 0 });
+        within("stacked values", stacked.max().unwrap_or(0), limits::NODES)
+    }
+
+    fn check_groups(&self, info: &ModelInfo, facts: &[Facts]) -> Result<(), Problem> {
+        let text_limit = limits::text_bytes(info.context);
         for (g, group) in self.groups.iter().enumerate() {
             if group.prompts.is_empty() {
                 return Err(Problem::EmptyGroup { group: g });
             }
-            #[allow(clippy::cast_possible_truncation, reason = "capped by the prompt limit")]
-            let new = self.generation(g as u32).map_or(0, |p| p.max_new_tokens);
+            let new = if facts[g].generation.is_some() { facts[g].steps } else { 0 };
             for (p, prompt) in group.prompts.iter().enumerate() {
                 match prompt {
                     Prompt::Text(t) if t.is_empty() => {
                         return Err(Problem::EmptyPrompt { group: g, prompt: p });
+                    }
+                    Prompt::Text(t) if t.len() > text_limit => {
+                        let (bytes, context) = (t.len(), info.context);
+                        return Err(Problem::LongText {
+                            group: g,
+                            prompt: p,
+                            bytes,
+                            limit: text_limit,
+                            context,
+                        });
                     }
                     Prompt::Text(_) => {}
                     Prompt::Tokens(t) => check_tokens(t, g, p, new, info)?,
@@ -136,39 +171,6 @@ impl Graph {
             }
         }
         Ok(())
-    }
-
-    /// Marks what is needed for the saved values: their inputs, and every edit of a group whose
-    /// values are needed, with its inputs.
-    fn live(&self) -> Vec<bool> {
-        let mut live: Vec<bool> = self.nodes.iter().map(|op| matches!(op, Op::Save { .. })).collect();
-        loop {
-            let mut groups = HashSet::new();
-            for (i, op) in self.nodes.iter().enumerate().rev() {
-                if !live[i] {
-                    continue;
-                }
-                for input in op.inputs() {
-                    live[input.0 as usize] = true;
-                }
-                if let Op::Read { group, .. } | Op::Generate { group, .. } = op {
-                    groups.insert(*group);
-                }
-            }
-            let mut grown = false;
-            for (i, op) in self.nodes.iter().enumerate() {
-                if let Op::Write { group, .. } = op
-                    && groups.contains(group)
-                    && !live[i]
-                {
-                    live[i] = true;
-                    grown = true;
-                }
-            }
-            if !grown {
-                return live;
-            }
-        }
     }
 }
 
@@ -205,14 +207,14 @@ impl Known<'_> {
         match op {
             Op::Read { group, site, positions, step } => {
                 self.check_site(*site)?;
-                let steps = self.graph.steps(*group);
+                let steps = self.steps(*group);
                 if *step >= steps {
                     return Err(Problem::Step { step: *step, group: *group, steps });
                 }
                 if *step > 0 && *positions != ReadAt::Last {
                     return Err(Problem::StepPositions { step: *step });
                 }
-                if *step > 0 && self.graph.generation(*group).is_some_and(|p| !p.stop.is_empty()) {
+                if *step > 0 && self.stops(*group) {
                     return Err(Problem::StepAfterStop { step: *step });
                 }
                 if let ReadAt::Index(index) = positions {
@@ -235,7 +237,7 @@ impl Known<'_> {
                 if let Some(end) = steps.end.filter(|e| *e <= steps.start) {
                     return Err(Problem::EmptySteps { start: steps.start, end });
                 }
-                let run = self.graph.steps(*group);
+                let run = self.steps(*group);
                 if steps.start >= run {
                     return Err(Problem::Step { step: steps.start, group: *group, steps: run });
                 }
@@ -289,14 +291,21 @@ impl Known<'_> {
         self.prompts(group)?;
         let wanted =
             if index < 0 { index.unsigned_abs() as usize } else { index.unsigned_abs() as usize + 1 };
-        for (p, prompt) in self.graph.groups[group as usize].prompts.iter().enumerate() {
-            if let Prompt::Tokens(t) = prompt
-                && t.len() < wanted
-            {
-                return Err(Problem::Index { index, prompt: p, tokens: t.len() });
-            }
+        match self.facts[group as usize].shortest {
+            Some((prompt, tokens)) if tokens < wanted => Err(Problem::Index { index, prompt, tokens }),
+            _ => Ok(()),
         }
-        Ok(())
+    }
+
+    /// How many forward passes a group runs.
+    fn steps(&self, group: u32) -> u32 {
+        self.facts.get(group as usize).map_or(1, |f| f.steps)
+    }
+
+    /// Whether a prompt of the group may stop before its last step.
+    fn stops(&self, group: u32) -> bool {
+        let node = self.facts.get(group as usize).and_then(|f| self.graph.nodes.get(f.generation?));
+        matches!(node, Some(Op::Generate { params, .. }) if !params.stop.is_empty())
     }
 
     fn check_edit(&self, edit: &Edit, width: usize, prompts: usize) -> Result<(), Problem> {
@@ -354,37 +363,6 @@ impl Known<'_> {
             }
             _ => Ok(()),
         }
-    }
-
-    /// The most bytes a saved value may take.
-    fn answer_bytes(&self, value: NodeId) -> u64 {
-        match &self.kinds[value.0 as usize] {
-            ValueKind::Tensor { dtype, shape } => shape.0.iter().fold(dtype.size() as u64, |n, d| {
-                n.saturating_mul(match d {
-                    Dim::Fixed(k) => *k as u64,
-                    Dim::Tokens(g) => self.token_bound(*g),
-                })
-            }),
-            // A token decodes to a few bytes; 16 is generous for every vocabulary we know.
-            ValueKind::Text(g) => {
-                16 * u64::from(self.graph.steps(*g)) * self.graph.groups[*g as usize].prompts.len() as u64
-            }
-            ValueKind::Effect => 0,
-        }
-    }
-
-    /// The most tokens a group can have: a text has at most one a byte, plus a few special ones,
-    /// and no prompt is longer than the context.
-    fn token_bound(&self, group: u32) -> u64 {
-        let context = u64::from(self.info.context);
-        let prompts = self.graph.groups.get(group as usize).map_or(&[][..], |g| &g.prompts);
-        prompts
-            .iter()
-            .map(|p| match p {
-                Prompt::Text(t) => (t.len() as u64 + 4).min(context),
-                Prompt::Tokens(t) => t.len() as u64,
-            })
-            .sum()
     }
 }
 

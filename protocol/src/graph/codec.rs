@@ -1,11 +1,13 @@
 //! Canonical bytes, JSON and the content hash of a graph.
 
+use std::io;
+
 use bincode::config::{Configuration, Limit, LittleEndian, Varint, standard};
-use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use super::Graph;
-use crate::limits;
+use super::{Edit, Graph, Op};
+use crate::{counted, limits};
 
 /// The version of a graph's encoding; a reader takes its own only.
 pub const VERSION: u16 = 1;
@@ -40,6 +42,12 @@ pub enum CodecError {
         /// The cap.
         limit: usize,
     },
+    /// What the bytes stand for takes more memory than is allowed.
+    #[error("decoded, it takes more than {limit} bytes of memory; send fewer prompts or nodes at a time")]
+    Memory {
+        /// The cap.
+        limit: usize,
+    },
     /// The bytes end early or hold an impossible value.
     #[error("the encoding is damaged")]
     Decode(#[source] bincode::error::DecodeError),
@@ -48,7 +56,7 @@ pub enum CodecError {
     Encode(#[source] bincode::error::EncodeError),
     /// The stream fails or ends early.
     #[error("the encoding is cut off or can't be read or written")]
-    Stream(#[source] std::io::Error),
+    Stream(#[source] io::Error),
     /// There is more than one value, or the same value could be written shorter.
     #[error("the encoding is not canonical: {0}")]
     NotCanonical(&'static str),
@@ -71,24 +79,37 @@ fn encode<T: Serialize, const LIMIT: usize>(magic: [u8; 4], value: &T) -> Result
     Ok(bytes)
 }
 
-fn decode<T: DeserializeOwned, const LIMIT: usize>(
-    magic: [u8; 4],
-    what: &'static str,
-    bytes: &[u8],
-) -> Result<T, CodecError> {
-    if bytes.len() > LIMIT {
-        return Err(CodecError::TooLarge { found: bytes.len(), limit: LIMIT });
+/// Writes into bytes that are there already, and notices the first that differs.
+struct Same<'a>(&'a [u8]);
+
+impl io::Write for Same<'_> {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self.0.strip_prefix(bytes) {
+            Some(rest) => {
+                self.0 = rest;
+                Ok(bytes.len())
+            }
+            None => Err(io::ErrorKind::InvalidData.into()),
+        }
     }
-    let Some((head, body)) = bytes.split_first_chunk::<HEADER>() else {
-        return Err(CodecError::Magic { what, found: bytes.iter().copied().take(4).collect() });
-    };
-    check_header(magic, VERSION, what, *head)?;
-    let (value, used) =
-        bincode::serde::decode_from_slice(body, config::<LIMIT>()).map_err(CodecError::Decode)?;
-    if used != body.len() {
-        return Err(CodecError::NotCanonical(TRAILING));
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
-    Ok(value)
+}
+
+/// Hashes what is written.
+struct Hashed(Sha256);
+
+impl io::Write for Hashed {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.update(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 pub(super) fn header(magic: [u8; 4], version: u16) -> [u8; HEADER] {
@@ -133,8 +154,32 @@ impl Graph {
     /// # Errors
     /// When the bytes are not the canonical encoding of a graph of this version.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
-        let graph: Self = decode::<_, { limits::GRAPH_BYTES }>(GRAPH_MAGIC, "a graph", bytes)?;
-        if graph.to_bytes()? != bytes {
+        Self::from_bytes_within(bytes, limits::GRAPH_MEMORY)
+    }
+
+    /// [`Graph::from_bytes`] of a graph that may take so many bytes of memory, counted as it is decoded.
+    ///
+    /// # Errors
+    /// As [`Graph::from_bytes`].
+    pub fn from_bytes_within(bytes: &[u8], memory: usize) -> Result<Self, CodecError> {
+        const LIMIT: usize = limits::GRAPH_BYTES;
+        if bytes.len() > LIMIT {
+            return Err(CodecError::TooLarge { found: bytes.len(), limit: LIMIT });
+        }
+        let Some((head, body)) = bytes.split_first_chunk::<HEADER>() else {
+            let found = bytes.iter().copied().take(4).collect();
+            return Err(CodecError::Magic { what: "a graph", found });
+        };
+        check_header(GRAPH_MAGIC, VERSION, "a graph", *head)?;
+        let decode = || bincode::serde::borrow_decode_from_slice(body, config::<LIMIT>());
+        let decoded = counted::within(memory, decode).map_err(|_| CodecError::Memory { limit: memory })?;
+        let (graph, used): (Self, usize) = decoded.map_err(CodecError::Decode)?;
+        if used != body.len() {
+            return Err(CodecError::NotCanonical(TRAILING));
+        }
+        let mut same = Same(body);
+        let written = bincode::serde::encode_into_std_write(&graph, &mut same, config::<LIMIT>());
+        if written.is_err() || !same.0.is_empty() {
             return Err(CodecError::NotCanonical("a number is written longer than needed"));
         }
         Ok(graph)
@@ -162,6 +207,31 @@ impl Graph {
             return Err(CodecError::Version { found: document.version, expected: VERSION });
         }
         Ok(document.graph)
+    }
+
+    /// SHA-256 of what is asked whatever the prompts and doses are: the nodes without α, and how each
+    /// group treats its texts. Equal for graphs that may run as one. Takes no memory of the graph's size.
+    ///
+    /// # Errors
+    /// When a node can't be encoded.
+    pub fn question_hash(&self) -> Result<[u8; 32], CodecError> {
+        let mut hash = Hashed(Sha256::new());
+        let config = config::<{ limits::GRAPH_BYTES }>();
+        let special: Vec<bool> = self.groups.iter().map(|g| g.special_tokens).collect();
+        bincode::serde::encode_into_std_write(&special, &mut hash, config).map_err(CodecError::Encode)?;
+        for op in &self.nodes {
+            let bare = match op {
+                Op::Write { group, site, positions, steps, edit: Edit::Add { direction, unit, .. } } => {
+                    let edit = Edit::Add { direction: *direction, alpha: Vec::new(), unit: *unit };
+                    let (group, site, positions, steps) = (*group, *site, *positions, *steps);
+                    Some(Op::Write { group, site, positions, steps, edit })
+                }
+                _ => None,
+            };
+            bincode::serde::encode_into_std_write(bare.as_ref().unwrap_or(op), &mut hash, config)
+                .map_err(CodecError::Encode)?;
+        }
+        Ok(hash.0.finalize().into())
     }
 
     /// SHA-256 of the canonical bytes.

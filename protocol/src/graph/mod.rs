@@ -6,13 +6,17 @@
 //! `k`-th generated token; its edits stay in the KV cache for all later steps.
 
 mod answer;
+#[cfg(test)]
+mod bounds;
 mod build;
 mod check;
 mod codec;
+mod live;
 mod op;
 mod positions;
 mod problem;
 mod shape;
+mod size;
 #[cfg(test)]
 mod tests;
 
@@ -25,7 +29,9 @@ pub use codec::CodecError;
 pub use positions::UnknownPositions;
 pub use problem::{CheckError, Problem};
 pub use shape::{Dim, Shape, ValueKind};
+pub use size::Size;
 
+use crate::counted;
 use crate::dtype::DType;
 use crate::site::Site;
 use crate::tensor::Tensor;
@@ -35,8 +41,10 @@ use crate::tensor::Tensor;
 #[serde(deny_unknown_fields)]
 pub struct Graph {
     /// The batches, run in order.
+    #[serde(deserialize_with = "counted::seq")]
     pub groups: Vec<Group>,
     /// The nodes; each refers only to earlier ones.
+    #[serde(deserialize_with = "counted::seq")]
     pub nodes: Vec<Op>,
 }
 
@@ -45,6 +53,7 @@ pub struct Graph {
 #[serde(deny_unknown_fields)]
 pub struct Group {
     /// The prompts, in the order of the answer's rows.
+    #[serde(deserialize_with = "counted::seq")]
     pub prompts: Vec<Prompt>,
     /// Whether texts get the special tokens their tokenizer adds by itself (such as BOS).
     pub special_tokens: bool,
@@ -55,9 +64,9 @@ pub struct Group {
 #[serde(rename_all = "snake_case")]
 pub enum Prompt {
     /// Text, tokenized where the graph runs.
-    Text(String),
+    Text(#[serde(deserialize_with = "counted::text")] String),
     /// Token ids, taken as they are.
-    Tokens(Vec<u32>),
+    Tokens(#[serde(deserialize_with = "counted::seq")] Vec<u32>),
 }
 
 /// A node by its place in [`Graph::nodes`].
@@ -138,7 +147,7 @@ pub enum Op {
         end: u32,
     },
     /// Values of one shape along a new first axis.
-    Stack(Vec<NodeId>),
+    Stack(#[serde(deserialize_with = "counted::seq")] Vec<NodeId>),
     /// Another float type, rounded to nearest.
     Cast {
         /// Operand.
@@ -151,6 +160,7 @@ pub enum Op {
         /// Logits, the last axis over the vocabulary.
         logits: NodeId,
         /// Token ids.
+        #[serde(deserialize_with = "counted::seq")]
         tokens: Vec<u32>,
     },
     /// Natural log-probability of each prompt token given those before it, `[tokens]`.
@@ -207,6 +217,7 @@ pub enum Op {
     /// Returns a value under a name.
     Save {
         /// The name, unique in the graph.
+        #[serde(deserialize_with = "counted::text")]
         name: String,
         /// What is returned.
         value: NodeId,
@@ -253,7 +264,7 @@ pub enum Reduce {
     Sum,
 }
 
-/// Which tokens of a prompt a read takes.
+/// Which tokens of a prompt a read takes. New kinds come last: the binary form counts them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadAt {
@@ -261,11 +272,28 @@ pub enum ReadAt {
     Last,
     /// The token at an index; negative counts from the end, -1 being the last.
     Index(i32),
-    /// The mean over all tokens of the prompt.
-    Mean,
+    /// The mean over all tokens of the prompt, attention sinks included.
+    #[serde(rename = "mean+sink")]
+    MeanSink,
     /// All tokens, packed prompt after prompt.
     All,
+    /// The mean over the tokens of the prompt, attention sinks left out: those whose norm at the site
+    /// is more than [`SINK_MULTIPLE`] times the median of the prompt's norms there.
+    ///
+    /// The median is over all tokens of the prompt, of an even number the lower of the two middle
+    /// ones, as `torch.median` has it: of a prompt of two tokens the smaller norm counts, so that a
+    /// sink does not hide itself. A token of the median is never left out, so a mean always has
+    /// tokens; a prompt of one token keeps it.
+    Mean,
+    /// How many tokens of the prompt [`ReadAt::Mean`] leaves out, `[prompts, 1]`.
+    Sinks,
 }
+
+/// How many times the median of a prompt's norms a token's norm is at most, to count in
+/// [`ReadAt::Mean`].
+///
+/// Chosen by the norms of SmolLM2 and Gemma 3 at all blocks, which `fixtures/README.md` has.
+pub const SINK_MULTIPLE: f64 = 4.0;
 
 /// Which tokens an edit touches.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
@@ -312,6 +340,7 @@ pub enum Edit {
         /// `[width]`, or a row a prompt `[prompts, width]`.
         direction: NodeId,
         /// One α, or one a prompt.
+        #[serde(deserialize_with = "counted::seq")]
         alpha: Vec<f64>,
         /// What α is measured in.
         unit: AlphaUnit,
@@ -364,6 +393,7 @@ pub struct Sampling {
     /// Seeds the draws; each prompt has a stream of its own, so that batching changes nothing.
     pub seed: u64,
     /// A prompt stops once it has generated one of these; the token is kept.
+    #[serde(deserialize_with = "counted::seq")]
     pub stop: Vec<u32>,
 }
 

@@ -18,6 +18,8 @@ impl fmt::Display for ReadAt {
         match self {
             Self::Last => f.write_str("last"),
             Self::Mean => f.write_str("mean"),
+            Self::MeanSink => f.write_str("mean+sink"),
+            Self::Sinks => f.write_str("sinks"),
             Self::All => f.write_str("all"),
             Self::Index(i) => write!(f, "{i}"),
         }
@@ -31,8 +33,9 @@ impl FromStr for ReadAt {
         match s {
             "last" => Ok(Self::Last),
             "mean" => Ok(Self::Mean),
+            "mean+sink" => Ok(Self::MeanSink),
             "all" => Ok(Self::All),
-            other => index(other, "last, all, mean").map(Self::Index),
+            other => index(other, "last, all, mean, mean+sink").map(Self::Index),
         }
     }
 }
@@ -73,12 +76,14 @@ mod tests {
 
     #[test]
     fn names_read_back() {
-        for at in [ReadAt::Last, ReadAt::Mean, ReadAt::All, ReadAt::Index(-3)] {
+        for at in [ReadAt::Last, ReadAt::Mean, ReadAt::MeanSink, ReadAt::All, ReadAt::Index(-3)] {
             assert_eq!(at.to_string().parse(), Ok(at));
         }
         for at in [WriteAt::All, WriteAt::Prompt, WriteAt::Generated, WriteAt::Last, WriteAt::Index(0)] {
             assert_eq!(at.to_string().parse(), Ok(at));
         }
+        // What a mean leaves out is asked for beside it, never alone.
+        assert!(ReadAt::Sinks.to_string().parse::<ReadAt>().is_err());
         assert!("first".parse::<ReadAt>().is_err());
         assert!("mean".parse::<WriteAt>().is_err());
     }

@@ -115,6 +115,24 @@ pub enum Problem {
         "prompt {prompt} of group {group} has {tokens} tokens and {new} may follow; the model's context is {context}; shorten it"
     )]
     TooLong { group: usize, prompt: usize, tokens: usize, new: u32, context: u32 },
+    #[error(
+        "prompt {prompt} of group {group} has {bytes} bytes of text, the limit for a context of {context} tokens is {limit}; shorten it"
+    )]
+    LongText { group: usize, prompt: usize, bytes: usize, limit: usize, context: u32 },
+    #[error("the value would have {found} axes, the limit is {max}", max = limits::DIMENSIONS)]
+    Dimensions { found: usize },
+    #[error(
+        "up to here the run may take {bytes} bytes of memory, the limit is {limit}; ask about fewer prompts or positions at a time, or reduce values before combining them"
+    )]
+    Memory { bytes: u64, limit: u64 },
+    #[error(
+        "up to here operations take {found} numbers, the limit is {limit}; reduce values before combining them"
+    )]
+    Operands { found: u64, limit: u64 },
+    #[error(
+        "{found} tokens may go through the model, the limit is {limit}; ask about fewer prompts or generate fewer tokens at a time"
+    )]
+    Tokens { found: u64, limit: u64 },
     #[error("nothing is saved; add a save, or there is no answer")]
     NothingSaved,
     #[error("the name is empty, longer than {max} bytes, or holds control characters", max = limits::NAME_BYTES)]
@@ -135,6 +153,8 @@ fn rows(prompts: Option<usize>) -> String {
 
 fn steps_run(steps: u32) -> String {
     match steps {
+        // A generation of no tokens, which is refused by itself.
+        0 | u32::MAX => "generates no tokens".into(),
         1 => "runs step 0 only; add a generation".into(),
         n => format!("runs steps 0 to {}", n - 1),
     }

@@ -3,8 +3,10 @@
 use std::fmt;
 
 use super::problem::Problem;
+use super::size::Facts;
 use super::{Graph, NodeId, Op, ReadAt, Unary};
 use crate::dtype::DType;
+use crate::limits;
 use crate::model::ModelInfo;
 use crate::site::Site;
 
@@ -59,6 +61,7 @@ fn f32s(axes: Vec<Dim>) -> ValueKind {
 pub(super) struct Known<'a> {
     pub kinds: &'a [ValueKind],
     pub graph: &'a Graph,
+    pub facts: &'a [Facts],
     pub info: &'a ModelInfo,
 }
 
@@ -96,9 +99,9 @@ impl Known<'_> {
     }
 
     pub(super) fn prompts(&self, group: u32) -> Result<usize, Problem> {
-        let groups = self.graph.groups.len();
-        let found = self.graph.groups.get(group as usize).ok_or(Problem::NoGroup { group, groups })?;
-        Ok(found.prompts.len())
+        let groups = self.facts.len();
+        let found = self.facts.get(group as usize).ok_or(Problem::NoGroup { group, groups })?;
+        Ok(found.prompts)
     }
 
     pub(super) fn width(&self, site: Site) -> usize {
@@ -148,7 +151,8 @@ impl Known<'_> {
                     ReadAt::All => Dim::Tokens(*group),
                     _ => Dim::Fixed(prompts),
                 };
-                f32s(vec![rows, Dim::Fixed(self.width(*site))])
+                let width = if *positions == ReadAt::Sinks { 1 } else { self.width(*site) };
+                f32s(vec![rows, Dim::Fixed(width)])
             }
             Op::Const(t) => ValueKind::Tensor {
                 dtype: t.dtype(),
@@ -246,6 +250,9 @@ impl Known<'_> {
             if found != shape {
                 return Err(Problem::Shapes { left: Shape(shape.to_vec()), right: Shape(found.to_vec()) });
             }
+        }
+        if shape.len() == limits::DIMENSIONS {
+            return Err(Problem::Dimensions { found: shape.len() + 1 });
         }
         let mut axes = vec![Dim::Fixed(all.len())];
         axes.extend_from_slice(shape);

@@ -177,7 +177,8 @@ fn the_answer_is_sized_before_it_is_asked_for() {
     let g = b.texts(["four"; 10]);
     let r = b.read(g, Site::ResidPost(1), ReadAt::All);
     b.save("x", r);
-    let error = b.finish().check(&info(), &CheckLimits { answer_bytes: 1000 }).unwrap_err();
+    let error =
+        b.finish().check(&info(), &CheckLimits { answer_bytes: 1000, ..CheckLimits::default() }).unwrap_err();
     // Ten texts of four bytes: at most eight tokens each, 8 wide, 4 bytes.
     assert_eq!(error.problem, Problem::AnswerSize { bytes: 10 * 8 * 8 * 4, limit: 1000 });
 }

@@ -55,6 +55,8 @@ fn read(info: &ModelInfo) -> impl Strategy<Value = Op> + use<> {
         3 => Just(ReadAt::Last),
         3 => Just(ReadAt::All),
         1 => Just(ReadAt::Mean),
+        1 => Just(ReadAt::MeanSink),
+        1 => Just(ReadAt::Sinks),
         1 => index().prop_map(ReadAt::Index),
     ];
     (group(), site(info), at, prop_oneof![9 => Just(0), 1 => number(0..3)])

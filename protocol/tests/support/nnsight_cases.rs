@@ -98,7 +98,7 @@ pub fn cases() -> Vec<Case> {
     let mut patch = Builder::new();
     let from = patch.tokens(uneven.clone());
     let to = patch.tokens(uneven.clone());
-    let read = patch.read(from, Site::ResidPost(0), ReadAt::Mean);
+    let read = patch.read(from, Site::ResidPost(0), ReadAt::MeanSink);
     let mean = patch.mean(read, 0);
     let unit = patch.unary(Unary::Unit, mean);
     let norm = patch.norm(mean);

@@ -104,6 +104,8 @@ fn candidate(dice: &mut Dice, graph: &Graph, kinds: &[ValueKind], info: &ModelIn
                 ReadAt::Last,
                 ReadAt::Last,
                 ReadAt::Mean,
+                ReadAt::MeanSink,
+                ReadAt::Sinks,
                 ReadAt::All,
                 ReadAt::Index(1),
                 ReadAt::Index(-3),

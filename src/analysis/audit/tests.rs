@@ -2,17 +2,22 @@ use std::sync::Mutex;
 
 use truenorth_protocol::Site;
 
-use super::super::fixture::{Tiny, pairs};
+use super::super::fixture::{Tiny, loaded_pairs};
 use super::*;
-use crate::data::{Extra, Loaded, Pair, Template};
+use crate::data::{Distinct, Extra, Loaded, NearCopies, Pair, Template};
 use crate::estimate::audit::Verdict;
 use crate::run::{Runner, Unwatched};
 
 const AT: ReadAt = ReadAt::Last;
 
 fn question(count: usize, from: usize) -> Question {
-    let mut found = pairs(count + from);
+    let mut found = loaded_pairs(count + from);
     found.rows.drain(..from);
+    of(found)
+}
+
+fn of(found: Loaded<Pair>) -> Question {
+    let found = Distinct::pairs(found, &Template::default(), NearCopies::default()).unwrap();
     Question::pairs(&found, &Template::default())
 }
 
@@ -23,13 +28,13 @@ fn ends(count: usize, chosen: &str, rejected: &str) -> Question {
         .map(|i| Pair {
             id: format!("{chosen}{i}"),
             axis: "x".into(),
-            prompt: format!("{} {} {}", words[i % 8], words[(i / 8 + i) % 8], words[(3 * i + 1) % 8]),
+            prompt: format!("{i} {} {} {}", words[i % 8], words[(i / 8 + i) % 8], words[(3 * i + 1) % 8]),
             chosen: chosen.into(),
             rejected: rejected.into(),
             extra: Extra::new(),
         })
         .collect();
-    Question::pairs(&Loaded { rows, sha256: "1".repeat(64) }, &Template::default())
+    of(Loaded::new(rows, "1".repeat(64)))
 }
 
 fn confound(name: &str, question: Question) -> Confound {
@@ -105,7 +110,8 @@ fn a_set_that_was_projected_out_with_is_circular_without_being_told() {
             extra: Extra::new(),
         })
         .collect();
-    let texts = Loaded { rows: rows.clone(), sha256: "2".repeat(64) };
+    let texts = Loaded::new(rows.clone(), "2".repeat(64));
+    let texts = Distinct::sentiment(texts, NearCopies::default()).unwrap();
     let sets = [confound("sentiment", Question::sentiment(&texts).unwrap())];
     let train = question(24, 0);
     let mut p = params(Estimator::MeanDiff);

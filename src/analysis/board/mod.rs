@@ -70,7 +70,7 @@ pub fn asymmetry(
     let n = board.len();
     if ends == 0 || 2 * ends > n {
         return Err(AnalysisError::Input(format!(
-            "{ends} sequences at each end of {n}; the ends must hold at least one and not overlap"
+            "{ends} sequences at each end (--ends) of {n}; the ends must hold at least one and not overlap"
         )));
     }
     let named = |e: MathError| of("asymmetry", &e);

@@ -30,6 +30,9 @@ pub struct SummaryParams<'a> {
     pub name: &'a str,
     /// Shuffles behind p values that are not exact.
     pub permutations: usize,
+    /// Which sequences stand for their copies and near copies: what is said of the board as a whole rests on
+    /// these. None takes all.
+    pub first: Option<&'a [bool]>,
 }
 
 impl Default for SummaryParams<'_> {
@@ -41,6 +44,7 @@ impl Default for SummaryParams<'_> {
             against: None,
             name: "this board",
             permutations: 10_000,
+            first: None,
         }
     }
 }
@@ -112,6 +116,8 @@ pub struct Family {
 pub struct BoardSummary {
     /// Sequences.
     pub sequences: usize,
+    /// Of these the ones that are no copy and no near copy of an earlier one, on which all but the rows rests.
+    pub distinct: usize,
     /// Probes behind each.
     pub probes: usize,
     /// Width of the residual stream.
@@ -157,16 +163,21 @@ pub fn summarise(
     if let Some(kinds) = params.kinds.filter(|k| k.len() != n) {
         return refuse(format!("{} kinds for {n} sequences", kinds.len()));
     }
+    if let Some(first) = params.first.filter(|f| f.len() != n) {
+        return refuse(format!("{} marks of distinct sequences for {n} sequences", first.len()));
+    }
     if (1..LEAST_DRAWS).contains(&scanned.draws) {
         return refuse(format!(
-            "{} random directions; a check of the closed form needs at least {LEAST_DRAWS}, or none at all",
+            "{} random directions (--draws); a check of the closed form needs at least {LEAST_DRAWS}, or none at all",
             scanned.draws
         ));
     }
     let seeds = seeds.child("board");
-    let ends = params.ends.unwrap_or_else(|| (n / 10).max(3));
-    let asymmetry = asymmetry(board, ends, params.permutations, &seeds)?;
-    let score_and_z = score_and_z(board, 10, params.permutations, &seeds)?;
+    let stands = |i: usize| params.first.is_none_or(|f| f[i]);
+    let distinct: Vec<Scored> = (0..n).filter(|i| stands(*i)).map(|i| board[i].clone()).collect();
+    let ends = params.ends.unwrap_or_else(|| (distinct.len() / 10).max(3));
+    let asymmetry = asymmetry(&distinct, ends, params.permutations, &seeds)?;
+    let score_and_z = score_and_z(&distinct, 10, params.permutations, &seeds)?;
     let p: Vec<f64> = board.iter().map(|r| r.p_random).collect();
     let named = |e| of("p_random", &e);
     let holm = math::holm_adjusted(&p).map_err(named)?;
@@ -209,24 +220,29 @@ pub fn summarise(
         (None, _) => None,
         (Some([high, low]), None) => {
             return refuse(format!(
-                "kinds `{high}` and `{low}` are set against each other, but no sequence has a kind"
+                "kinds `{high}` and `{low}` are set against each other, but no sequence has a kind (--contrast compares them)"
             ));
         }
         (Some([high, low]), Some(kinds)) => {
-            Some(contrast(board, kinds, [high, low], params.permutations, &seeds)?)
+            let kinds: Vec<Option<String>> =
+                (0..n).filter(|i| stands(*i)).map(|i| kinds[i].clone()).collect();
+            Some(contrast(&distinct, &kinds, [high, low], params.permutations, &seeds)?)
         }
     };
     let rank_changes = match params.against {
         None => None,
         Some((name, other)) => {
             let other = in_order(board, name, other)?;
-            Some(rank_changes((params.name, board), (name, &other), params.permutations, &seeds)?)
+            let other: Vec<Scored> =
+                other.into_iter().enumerate().filter(|(i, _)| stands(*i)).map(|(_, r)| r).collect();
+            Some(rank_changes((params.name, &distinct), (name, &other), params.permutations, &seeds)?)
         }
     };
-    let coherences: Vec<f64> = board.iter().map(|r| r.coherence).collect();
+    let coherences: Vec<f64> = distinct.iter().map(|r| r.coherence).collect();
     rows.sort_by_key(|r| r.rank);
     Ok(BoardSummary {
         sequences: n,
+        distinct: distinct.len(),
         probes: scanned.along.ncols(),
         width: scanned.width,
         z_bound: (scanned.width as f64).sqrt(),

@@ -87,7 +87,7 @@ impl Contrast {
         let up = positive.iter().filter(|p| **p).count();
         if up < 2 * folds || positive.len() - up < 2 * folds {
             return Err(AnalysisError::Input(format!(
-                "category `{name}` has {up} positive and {} negative texts; {folds} folds need at least {} \
+                "category `{name}` has {up} positive and {} negative texts; {folds} folds (--folds) need at least {} \
                  of each",
                 positive.len() - up,
                 2 * folds
@@ -103,7 +103,7 @@ impl Contrast {
             let up = train.iter().filter(|i| found.positive[**i]).count();
             if up == 0 || up == train.len() {
                 return Err(AnalysisError::Input(format!(
-                    "category `{name}`: without fold {fold} one class is left; the groups are too large"
+                    "category `{name}`: with one of the folds left out one class is left; use fewer --folds or smaller groups"
                 )));
             }
         }

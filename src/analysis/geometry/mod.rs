@@ -213,7 +213,7 @@ fn contrasts(
         ));
     }
     if params.folds < 2 {
-        return refuse(format!("{} folds; expected at least 2", params.folds));
+        return refuse(format!("{} folds (--folds); expected at least 2", params.folds));
     }
     // A category is named by its positive texts; negatives may be of no category of their own.
     let names: BTreeSet<&str> =

@@ -54,8 +54,8 @@ pub(super) fn both(
         if values.len() != 2 * pack.len() {
             return Err(lost());
         }
-        if let Some(element) = values.iter().position(|v| !v.is_finite()) {
-            return Err(AnalysisError::NotFinite { name: "answers".into(), element });
+        if values.iter().any(|v| !v.is_finite()) {
+            return Err(AnalysisError::NotFinite { name: "answers".into(), id: None });
         }
         all.extend(values.as_chunks::<2>().0.iter().map(|[a, b]| {
             let (a, b) = (f64::from(*a), f64::from(*b));

@@ -254,7 +254,9 @@ fn check<'a>(items: impl Iterator<Item = (&'a str, [&'a str; 2])>, band: Band) -
     let refuse = |what: String| Err(AnalysisError::Input(what));
     if !(band.least_preference >= 0.0 && (0.0..=1.0).contains(&band.least_mass)) {
         return refuse(format!(
-            "the band of abstention is {band:?}; expected a preference of at least 0 and a probability"
+            "the band of abstention can't be: the least preference is {} (--least-preference, at least 0) and the least mass {} (--least-mass, \
+             from 0 to 1)",
+            band.least_preference, band.least_mass
         ));
     }
     let mut seen = std::collections::HashSet::new();

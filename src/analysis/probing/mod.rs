@@ -18,6 +18,7 @@ pub use controls::{Baseline, Difference, Truth};
 pub use outcome::{ContrastProbe, Family, Probed, Refused, SetSize, SiteRow, Tested};
 
 use super::{AnalysisError, Labelled, Reader};
+use crate::data::folded;
 use crate::estimate::probing::{BagOfWords, Layers, Lengths, Probe, ProbeError, Probing, TestSet, TrainSet};
 use crate::math::Seeds;
 use crate::run::{RunError, Watch};
@@ -322,7 +323,7 @@ fn check(data: &ProbeData<'_>, params: &ProbeParams) -> Result<(), AnalysisError
     }
     if params.at == ReadAt::All {
         return refuse(
-            "positions `all` give a row a token, a probe needs a row a text; use last, mean or an index"
+            "positions `all` give a row a token, a probe needs a row a text; use last, mean, mean+sink or an index"
                 .into(),
         );
     }
@@ -330,9 +331,9 @@ fn check(data: &ProbeData<'_>, params: &ProbeParams) -> Result<(), AnalysisError
         if test.name == HELD_OUT || data.tests[..i].iter().any(|t| t.name == test.name) {
             return refuse(format!("the test set name `{}` is taken", test.name));
         }
-        let known: std::collections::HashSet<&str> = data.train.texts().iter().map(|t| t.trim()).collect();
+        let known: std::collections::HashSet<String> = data.train.texts().into_iter().map(folded).collect();
         let texts = test.texts.texts();
-        let mut same = texts.iter().zip(&test.texts.prompts).filter(|(t, _)| known.contains(t.trim()));
+        let mut same = texts.iter().zip(&test.texts.prompts).filter(|(t, _)| known.contains(&folded(t)));
         if let Some((_, first)) = same.next() {
             return refuse(format!(
                 "test set `{}` has {} texts of the training texts, the first of them `{}`; take them out of one \

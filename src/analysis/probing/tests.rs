@@ -2,7 +2,7 @@ use truenorth_protocol::Site;
 
 use super::super::fixture::Tiny;
 use super::*;
-use crate::data::{ClassRow, Extra, Loaded};
+use crate::data::{ClassRow, Distinct, Extra, Loaded, NearCopies};
 use crate::estimate::probing::ProbeEstimator;
 use crate::run::Unwatched;
 
@@ -26,11 +26,15 @@ fn texts(groups: usize, from: usize, categories: &[&str]) -> Loaded<ClassRow> {
             extra: Extra::new(),
         }
     };
-    Loaded { rows: (0..2 * groups).map(row).collect(), sha256: "0".repeat(64) }
+    Loaded::new((0..2 * groups).map(row).collect(), "0".repeat(64))
 }
 
 fn labelled(rows: &Loaded<ClassRow>) -> Labelled {
-    Labelled::new(rows, Some("bad")).unwrap()
+    Labelled::new(&distinct(rows), Some("bad")).unwrap()
+}
+
+fn distinct(rows: &Loaded<ClassRow>) -> Distinct<ClassRow> {
+    Distinct::classes(rows.clone(), NearCopies::default()).unwrap()
 }
 
 fn params(sites: &[Site]) -> ProbeParams {
@@ -112,6 +116,10 @@ fn equal_texts_are_of_one_group() {
     let mut rows = texts(20, 0, &["a"]);
     let copy = ClassRow { id: "copy".into(), group: Some("own".into()), ..rows.rows[0].clone() };
     rows.rows.push(copy);
+    // A copy counts once; one of another category stays, in the group of what it is a copy of.
+    let train = labelled(&rows);
+    assert_eq!((train.len(), train.joined, train.copies.exact), (40, 0, 1));
+    rows.rows[40].category = Some("b".into());
     let train = labelled(&rows);
     assert_eq!((train.joined, &train.groups[40]), (1, &"g0".to_owned()));
     let plain = ClassRow { group: None, text: "alone".into(), id: "g1".into(), ..rows.rows[0].clone() };
@@ -165,7 +173,7 @@ fn texts_that_give_no_honest_number_are_refused_by_name() {
     assert!(e.contains("`all`") && e.contains("4 folds"), "{e}");
     let mut rows = texts(16, 0, &["a"]);
     rows.rows.retain(|r| r.label == "bad");
-    assert!(Labelled::new(&rows, Some("bad")).unwrap_err().to_string().contains("[\"bad\"]"));
+    assert!(Labelled::new(&distinct(&rows), Some("bad")).unwrap_err().to_string().contains("[\"bad\"]"));
     let e = chain(run(&only(&train), &ProbeParams { at: ReadAt::All, ..params(&BLOCKS) }).unwrap_err());
     assert!(e.contains("positions `all`"), "{e}");
 }

@@ -31,6 +31,8 @@ use crate::data::sha256_hex;
 
 /// The columns of a sheet.
 pub(crate) const COLUMNS: [&str; 5] = ["code", "prompt", "left", "right", "choice"];
+/// Columns that tell raters what to do, on every row because rows are sorted and cut.
+const TOLD: [&str; 2] = ["question", "values of choice"];
 /// The fewest characters of a secret.
 const SECRET: usize = 16;
 
@@ -47,6 +49,28 @@ pub struct Compared {
     pub base: String,
 }
 
+/// What raters may write into `choice`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scale {
+    /// `left`, `right` or `tie`.
+    #[default]
+    Side,
+    /// -3 to 3: how much better the right text is than the left.
+    Strength,
+}
+
+impl Scale {
+    /// The values it takes, in words.
+    #[must_use]
+    pub fn values(self) -> &'static str {
+        match self {
+            Self::Side => "left, right or tie",
+            Self::Strength => "-3 (left far better) to 3 (right far better), 0 for a tie",
+        }
+    }
+}
+
 /// What a sheet and its key are known by.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Seal {
@@ -56,6 +80,9 @@ pub struct Seal {
     pub sheet_sha256: String,
     /// What raters are asked.
     pub question: String,
+    /// What they may answer.
+    #[serde(default)]
+    pub scale: Scale,
     /// Items on the sheet.
     pub items: usize,
 }
@@ -66,6 +93,8 @@ pub struct Seal {
 pub(crate) struct Key {
     pub format: String,
     pub question: String,
+    #[serde(default)]
+    pub scale: Scale,
     /// Keeps the seal from being guessed by trying all keys.
     pub secret: String,
     pub items: Vec<KeyItem>,
@@ -94,7 +123,8 @@ pub(crate) const KEY_FORMAT: &str = "truenorth-rating-key 1";
 /// A sheet to give out, its key to keep shut, and its seal to publish.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Sheet {
-    /// CSV with `code, prompt, left, right, choice`; `choice` is empty.
+    /// CSV with `code, prompt, left, right, choice`, of which `choice` is empty, and the question and the values
+    /// of `choice` on every row.
     pub csv: String,
     /// The key as JSON.
     pub key: String,
@@ -103,13 +133,18 @@ pub struct Sheet {
 }
 
 /// Makes a blind sheet. Each side holds the steered text as often as the other (one more or less where
-/// the number is odd); raters fill `choice` with `left`, `right` or `tie`, or with -3 to 3 for how much
-/// better the right one is.
+/// the number is odd); raters fill `choice` with the values of the scale, which the sheet tells them on every
+/// row beside the question.
 ///
 /// # Errors
 /// With fewer than two items, a name that repeats, two texts that are the same, an empty question, or a
 /// secret of fewer than 16 characters.
-pub fn prepare(items: &[Compared], question: &str, secret: &str) -> Result<Sheet, AnalysisError> {
+pub fn prepare(
+    items: &[Compared],
+    question: &str,
+    scale: Scale,
+    secret: &str,
+) -> Result<Sheet, AnalysisError> {
     check(items, question, secret)?;
     let mut rng = ChaCha8Rng::from_seed(keyed(secret, "deal"));
     let mut order: Vec<usize> = (0..items.len()).collect();
@@ -117,7 +152,8 @@ pub fn prepare(items: &[Compared], question: &str, secret: &str) -> Result<Sheet
     let mut sides: Vec<Side> =
         (0..items.len()).map(|i| if i % 2 == 0 { Side::Left } else { Side::Right }).collect();
     sides.shuffle(&mut rng);
-    let mut rows = vec![COLUMNS.map(str::to_owned).to_vec()];
+    let mut rows = vec![COLUMNS.into_iter().chain(TOLD).map(str::to_owned).collect::<Vec<_>>()];
+    let told = [question, scale.values()].map(csv::tame);
     let mut key = Vec::with_capacity(items.len());
     let mut codes = HashSet::new();
     for (place, (i, side)) in order.iter().zip(&sides).enumerate() {
@@ -128,7 +164,7 @@ pub fn prepare(items: &[Compared], question: &str, secret: &str) -> Result<Sheet
             Side::Right => (&item.base, &item.steered),
         };
         let cells = [&code, &item.prompt, left, right].map(|c| csv::tame(c));
-        rows.push([&cells[..], &[String::new()]].concat());
+        rows.push([&cells[..], &[String::new()], &told[..]].concat());
         key.push(KeyItem {
             code,
             id: item.id.clone(),
@@ -140,6 +176,7 @@ pub fn prepare(items: &[Compared], question: &str, secret: &str) -> Result<Sheet
     let key = Key {
         format: KEY_FORMAT.into(),
         question: question.to_owned(),
+        scale,
         secret: secret.to_owned(),
         items: key,
     };
@@ -149,6 +186,7 @@ pub fn prepare(items: &[Compared], question: &str, secret: &str) -> Result<Sheet
         key_sha256: sha256_hex(key.as_bytes()),
         sheet_sha256: sha256_hex(csv.as_bytes()),
         question: question.to_owned(),
+        scale,
         items: items.len(),
     };
     Ok(Sheet { csv, key, seal })

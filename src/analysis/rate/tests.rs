@@ -42,14 +42,17 @@ fn by(rater: &str, csv: String) -> Filled {
 
 #[test]
 fn a_sheet_is_dealt_by_its_secret_and_tells_nothing_of_its_key() {
-    let sheet = prepare(&items(20), "Which is kinder?", SECRET).unwrap();
-    assert_eq!(sheet, prepare(&items(20), "Which is kinder?", SECRET).unwrap());
-    let other = prepare(&items(20), "Which is kinder?", "another secret of some length").unwrap();
+    let sheet = prepare(&items(20), "Which is kinder?", Scale::Side, SECRET).unwrap();
+    assert_eq!(sheet, prepare(&items(20), "Which is kinder?", Scale::Side, SECRET).unwrap());
+    let other =
+        prepare(&items(20), "Which is kinder?", Scale::Side, "another secret of some length").unwrap();
     assert_ne!(sheet.csv, other.csv);
     assert_eq!(sheet.seal.key_sha256, sha256_hex(sheet.key.as_bytes()));
     assert!(!sheet.csv.contains("item 1") && !sheet.csv.contains(SECRET));
     let rows = csv::read(&sheet.csv).unwrap();
-    assert_eq!((rows.len(), rows[0].clone()), (21, COLUMNS.map(str::to_owned).to_vec()));
+    assert_eq!((rows.len(), &rows[0][..5]), (21, &COLUMNS.map(str::to_owned)[..]));
+    // Every row says the question and what it takes.
+    assert!(rows[1..].iter().all(|r| r[5] == "Which is kinder?" && r[6] == "left, right or tie"));
     // As often left as right, and no cell a formula.
     assert_eq!(rows.iter().filter(|r| r[2].contains("steered")).count(), 10);
     assert!(rows.iter().flatten().all(|c| !c.starts_with('=')));
@@ -59,7 +62,7 @@ fn a_sheet_is_dealt_by_its_secret_and_tells_nothing_of_its_key() {
 
 #[test]
 fn raters_who_see_it_confirm_the_prediction_and_those_who_do_not_do_not() {
-    let sheet = prepare(&items(24), "Which is kinder?", SECRET).unwrap();
+    let sheet = prepare(&items(24), "Which is kinder?", Scale::Side, SECRET).unwrap();
     let sealed = register(&sheet.seal, &[above(0.5), above(0.99)], "2026-01-05").unwrap();
     let open = |sheets: &[Filled]| unblind(sheets, sheet.key.as_bytes(), &sealed, &Seeds::new(0)).unwrap();
     let seen = open(&[by("a", fill(&sheet.csv, likes_steered))]);
@@ -72,6 +75,10 @@ fn raters_who_see_it_confirm_the_prediction_and_those_who_do_not_do_not() {
     assert!(habit.steered.value == 0.5 && !habit.predictions[0].held);
     assert!(habit.raters[0].left.as_ref().unwrap().null.as_ref().unwrap().p < 1e-6);
     // Strengths, a blank, a tie, and a second rater.
+    let sheet = prepare(&items(24), "Which is kinder?", Scale::Strength, SECRET).unwrap();
+    let sealed = register(&sheet.seal, &[above(0.5)], "2026-01-05").unwrap();
+    let open = |sheets: &[Filled]| unblind(sheets, sheet.key.as_bytes(), &sealed, &Seeds::new(0)).unwrap();
+    let mild = |l: &str, _: &str| if l.contains("steered") { "-1".to_owned() } else { "1".to_owned() };
     let strong = fill(&sheet.csv, |l, r| {
         if l.contains("steered 0;") || r.contains("steered 0;") {
             String::new()
@@ -81,7 +88,7 @@ fn raters_who_see_it_confirm_the_prediction_and_those_who_do_not_do_not() {
             "2".into()
         }
     });
-    let both = open(&[by("a", fill(&sheet.csv, likes_steered)), by("c", strong)]);
+    let both = open(&[by("a", fill(&sheet.csv, mild)), by("c", strong)]);
     assert!(both.raters[1].blank == 1 && both.raters[1].rated == 23);
     assert!(both.raters[1].signed_rank_p.unwrap() < 1e-4 && both.signed_rank_p.unwrap() < 1e-4);
     assert!(both.agreement.len() == 1 && both.agreement[0].n == 23 && both.agreement[0].same.value == 1.0);
@@ -89,7 +96,7 @@ fn raters_who_see_it_confirm_the_prediction_and_those_who_do_not_do_not() {
 
 #[test]
 fn a_spreadsheet_may_end_lines_anew_and_use_semicolons() {
-    let sheet = prepare(&items(6), "Which?", SECRET).unwrap();
+    let sheet = prepare(&items(6), "Which?", Scale::Side, SECRET).unwrap();
     let sealed = register(&sheet.seal, &[above(0.5)], "now").unwrap();
     let filled = fill(&sheet.csv, likes_steered);
     let rows = csv::read(&filled).unwrap();
@@ -109,7 +116,7 @@ fn a_spreadsheet_may_end_lines_anew_and_use_semicolons() {
 
 #[test]
 fn a_key_that_was_not_sealed_or_predictions_made_later_are_refused() {
-    let sheet = prepare(&items(6), "Which?", SECRET).unwrap();
+    let sheet = prepare(&items(6), "Which?", Scale::Side, SECRET).unwrap();
     let sealed = register(&sheet.seal, &[above(0.5)], "now").unwrap();
     let filled = [by("a", fill(&sheet.csv, likes_steered))];
     let says = |key: &str, sealed: &Registration, sheets: &[Filled], what: &str| {
@@ -118,7 +125,7 @@ fn a_key_that_was_not_sealed_or_predictions_made_later_are_refused() {
     };
     let turned = sheet.key.replacen("\"left\"", "\"right\"", 1);
     assert_ne!(turned, sheet.key);
-    says(&turned, &sealed, &filled, "open the key that was sealed");
+    says(&turned, &sealed, &filled, "name the key that was sealed");
     let mut later = sealed.clone();
     later.predictions[0].share_above = Some(0.1);
     says(&sheet.key, &later, &filled, "changed after it was made");
@@ -127,29 +134,43 @@ fn a_key_that_was_not_sealed_or_predictions_made_later_are_refused() {
     says(&sheet.key, &none, &filled, "no predictions");
     let good = &filled[0].csv;
     says(&sheet.key, &sealed, &[by("a", good.replace("\"left\"", "\"maybe\""))], "`");
-    says(&sheet.key, &sealed, &[filled[0].clone(), filled[0].clone()], "second one of rater `a`");
+    says(&sheet.key, &sealed, &[filled[0].clone(), filled[0].clone()], "rater `a` has two sheets");
     says(&sheet.key, &sealed, &[by("a", sheet.csv.clone())], "no item is decided");
     says(&sheet.key, &sealed, &[by("a", "code,prompt\r\n".into())], "no column `left`");
     let strange = format!("{good}\"zzzzzz\",\"\",\"\",\"\",\"left\"\r\n");
     says(&sheet.key, &sealed, &[by("a", strange)], "`zzzzzz`");
     let choice = fill(&sheet.csv, |_, _| "maybe".into());
-    says(&sheet.key, &sealed, &[by("a", choice)], "choice `maybe`");
+    says(&sheet.key, &sealed, &[by("a", choice)], "choice `maybe`; the sheet takes left, right or tie");
+    // 1 and 2 for left and right are no strengths, and 4 is none on a sheet of strengths.
+    let numbers = fill(&sheet.csv, |l, _| if l.contains("steered") { "1".into() } else { "2".into() });
+    says(&sheet.key, &sealed, &[by("a", numbers)], "row 2 (code `");
+    let strong = prepare(&items(6), "Which?", Scale::Strength, SECRET).unwrap();
+    let bound = register(&strong.seal, &[above(0.5)], "now").unwrap();
+    for (cell, ok) in [("4", false), ("left", false), ("3", true), ("\u{2212}2", true)] {
+        let item = |text: &str| text.contains("steered 1;");
+        let csv = fill(&strong.csv, |l, r| if item(l) || item(r) { cell.into() } else { "1".into() });
+        let found = unblind(&[by("a", csv)], strong.key.as_bytes(), &bound, &Seeds::new(0));
+        assert_eq!(found.is_ok(), ok, "{cell}");
+    }
     says(&sheet.key, &sealed, &[by("a", "\"code".into())], "never ends");
 }
 
 #[test]
 fn sheets_and_predictions_that_make_no_sense_are_refused_by_name() {
     let says = |e: AnalysisError, what: &str| assert!(e.to_string().contains(what), "{e}");
-    says(prepare(&items(1), "Which?", SECRET).unwrap_err(), "1 items");
-    says(prepare(&items(3), " ", SECRET).unwrap_err(), "no question");
-    says(prepare(&items(3), "Which?", "0").unwrap_err(), "1 characters");
+    says(prepare(&items(1), "Which?", Scale::Side, SECRET).unwrap_err(), "1 items");
+    says(prepare(&items(3), " ", Scale::Side, SECRET).unwrap_err(), "no question");
+    says(prepare(&items(3), "Which?", Scale::Side, "0").unwrap_err(), "1 characters");
     let mut twice = items(3);
     twice[2].id = "item 0".into();
-    says(prepare(&twice, "Which?", SECRET).unwrap_err(), "`item 0` is there twice");
+    says(prepare(&twice, "Which?", Scale::Side, SECRET).unwrap_err(), "`item 0` is there twice");
     let mut same = items(3);
     same[1].base = same[1].steered.clone();
-    says(prepare(&same, "Which?", SECRET).unwrap_err(), "`item 1` has two texts that are the same");
-    let seal = prepare(&items(3), "Which?", SECRET).unwrap().seal;
+    says(
+        prepare(&same, "Which?", Scale::Side, SECRET).unwrap_err(),
+        "`item 1` has two texts that are the same",
+    );
+    let seal = prepare(&items(3), "Which?", Scale::Side, SECRET).unwrap().seal;
     says(register(&seal, &[], "now").unwrap_err(), "no predictions");
     says(
         register(&seal, &[Prediction { share_above: None, ..above(0.5) }], "now").unwrap_err(),

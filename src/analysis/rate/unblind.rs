@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::super::AnalysisError;
 use super::super::judge::{self, Agreed, Verdict, Verdicts};
 use super::super::stat::{self, Measured, of};
-use super::{COLUMNS, KEY_FORMAT, Key, Registration, Side, csv, signed_rank_p};
+use super::{COLUMNS, KEY_FORMAT, Key, Registration, Scale, Side, csv, signed_rank_p};
 use crate::data::sha256_hex;
 use crate::math::Seeds;
 
@@ -115,7 +115,7 @@ pub fn unblind(
     let found = sha256_hex(key);
     if found != registration.seal.key_sha256 {
         return refuse(format!(
-            "the key's SHA-256 is {found}, the sealed one's {}; open the key that was sealed",
+            "the key's SHA-256 is {found}, the sealed one's {}; name the key that was sealed with --key F",
             registration.seal.key_sha256
         ));
     }
@@ -124,10 +124,13 @@ pub fn unblind(
     if key.format != KEY_FORMAT {
         return refuse(format!("the key is of format `{}`, expected `{KEY_FORMAT}`", key.format));
     }
-    if let Some((i, s)) =
+    if let Some((_, s)) =
         sheets.iter().enumerate().find(|(i, s)| sheets[..*i].iter().any(|t| t.rater == s.rater))
     {
-        return refuse(format!("sheet {} is a second one of rater `{}`", i + 1, s.rater));
+        return refuse(format!(
+            "rater `{}` has two sheets; give each rater one, with a name of its own",
+            s.rater
+        ));
     }
     let place: HashMap<&str, usize> =
         key.items.iter().enumerate().map(|(i, k)| (k.code.as_str(), i)).collect();
@@ -138,7 +141,7 @@ pub fn unblind(
         .collect();
     let (mut raters, mut verdicts, mut graded) = (Vec::new(), Vec::new(), false);
     for sheet in sheets {
-        let rows = rows(sheet, &place)?;
+        let rows = rows(sheet, key.scale, &place)?;
         let mut own = Verdicts { judge: sheet.rater.clone(), verdicts: Default::default() };
         let (mut strengths, mut lefts, mut blank) = (Vec::new(), 0, 0);
         for row in &rows {
@@ -217,7 +220,7 @@ struct Row {
     choice: Option<f64>,
 }
 
-fn rows(sheet: &Filled, place: &HashMap<&str, usize>) -> Result<Vec<Row>, AnalysisError> {
+fn rows(sheet: &Filled, scale: Scale, place: &HashMap<&str, usize>) -> Result<Vec<Row>, AnalysisError> {
     let refuse = |what: String| AnalysisError::Input(format!("sheet of `{}`: {what}", sheet.rater));
     let mut rows = csv::read(&sheet.csv)?.into_iter();
     let header: Vec<String> =
@@ -240,24 +243,33 @@ fn rows(sheet: &Filled, place: &HashMap<&str, usize>) -> Result<Vec<Row>, Analys
         if std::mem::replace(&mut seen[item], true) {
             return Err(refuse(format!("code `{code}` is there twice")));
         }
-        let choice = choice(&cell(4)).ok_or_else(|| {
-            refuse(format!("row {} has choice `{}`; expected left, right, tie, or -3 to 3", i + 2, cell(4)))
+        let choice = choice(&cell(4), scale).ok_or_else(|| {
+            let values = scale.values();
+            refuse(format!(
+                "row {} (code `{code}`) has choice `{}`; the sheet takes {values}",
+                i + 2,
+                cell(4)
+            ))
         })?;
         out.push(Row { item, left: cell(2), right: cell(3), choice });
     }
     Ok(out)
 }
 
-/// How much better the right text is; outer none where the cell says nothing known.
-fn choice(cell: &str) -> Option<Option<f64>> {
+/// How much better the right text is; outer none where the cell says nothing that the sheet takes. On a sheet
+/// of sides a number is none of them: 1 and 2 may mean left and right, or anything else.
+fn choice(cell: &str, scale: Scale) -> Option<Option<f64>> {
     let cell = cell.trim().to_lowercase();
-    Some(match cell.as_str() {
-        "" => None,
-        "left" | "l" => Some(-1.0),
-        "right" | "r" => Some(1.0),
-        "tie" | "same" => Some(0.0),
+    Some(match (cell.as_str(), scale) {
+        ("", _) => None,
+        ("left" | "l", Scale::Side) => Some(-1.0),
+        ("right" | "r", Scale::Side) => Some(1.0),
+        ("tie" | "same", Scale::Side) => Some(0.0),
+        (_, Scale::Side) => return None,
         // Spreadsheets may write a minus sign of their own.
-        number => Some(number.replace('\u{2212}', "-").parse::<i8>().ok().filter(|n| n.abs() <= 3)?.into()),
+        (number, Scale::Strength) => {
+            Some(number.replace('\u{2212}', "-").parse::<i8>().ok().filter(|n| n.abs() <= 3)?.into())
+        }
     })
 }
 

@@ -31,8 +31,9 @@ impl Bounds {
             return Ok(());
         }
         Err(AnalysisError::Input(format!(
-            "damage bounds are {self:?}; expected a perplexity ratio of at least 1, a divergence of at \
-             least 0 and a distinct-2 ratio from 0 to 1"
+            "the bounds of damage are a perplexity ratio of {} (--max-perplexity, at least 1), a divergence of {} \
+             (--max-kl, at least 0) and a distinct-2 ratio of {} (--min-distinct-2, from 0 to 1)",
+            self.perplexity_ratio, self.kl, self.distinct_2_ratio
         )))
     }
 }

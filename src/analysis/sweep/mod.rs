@@ -37,7 +37,7 @@ pub use words::{Lexicon, REFUSAL, distinct_2};
 
 use super::extract::{self, ProjectOut, Question};
 use super::{AnalysisError, Named, Reader, steer};
-use crate::data::{Loaded, Pair, SentimentRow, Template};
+use crate::data::{Copies, Distinct, Pair, SentimentRow, Template};
 use crate::estimate::{CheckedEstimator, HeldOutParams, Pipeline, SplitBy};
 use crate::math::{self, Seeds};
 use crate::run::Watch;
@@ -48,7 +48,7 @@ use respond::Asker;
 #[derive(Clone, Copy)]
 pub struct SweepData<'a> {
     /// The contrast.
-    pub pairs: &'a Loaded<Pair>,
+    pub pairs: &'a Distinct<Pair>,
     /// How prompt and response become one text.
     pub template: &'a Template,
     /// Neutral texts: the unit of α, perplexity and divergence are measured on them.
@@ -130,7 +130,7 @@ impl SweepParams {
         let sides = [alphas.iter().any(|a| *a < 0.0), alphas.iter().any(|a| *a > 0.0)];
         if sides != [true, true] {
             return Err(AnalysisError::Input(format!(
-                "doses {:?} have one sign; a steering curve needs doses on both sides of 0",
+                "doses {:?} (--alpha) have one sign; a steering curve needs doses on both sides of 0",
                 self.alphas
             )));
         }
@@ -170,6 +170,8 @@ pub struct SweptSite {
 pub struct Sweep {
     /// Pairs read.
     pub pairs: usize,
+    /// The copies among them.
+    pub copies: Copies,
     /// Pairs steered.
     pub steered_pairs: usize,
     /// Neutral texts.
@@ -213,14 +215,15 @@ pub fn sweep(
     let ids: Vec<String> = rows.iter().map(|p| p.id.clone()).collect();
     let axes: Vec<String> = rows.iter().map(|p| p.axis.clone()).collect();
     let steered = evenly(rows.len(), params.steered_pairs);
-    let (clusters, cluster_name) = match params.held_out.by {
-        SplitBy::Pair => ((0..steered.len()).collect(), "pairs"),
-        SplitBy::Axis => {
-            (reading::numbered(&steered.iter().map(|p| axes[*p].clone()).collect::<Vec<_>>()), "axes")
-        }
+    let units = reading::units(&data.pairs.cluster, &axes, params.held_out.by);
+    let clusters = reading::numbered(&steered.iter().map(|p| units[*p]).collect::<Vec<_>>());
+    let cluster_name = match params.held_out.by {
+        SplitBy::Pair if data.pairs.copies.clusters < ids.len() => "clusters of pairs",
+        SplitBy::Pair => "pairs",
+        SplitBy::Axis => "axes",
     };
     let seeds = seeds.child("sweep");
-    let folds = reading::folds(&ids, &axes, params.held_out.by, params.folds, &seeds)?;
+    let folds = reading::folds(&units, params.folds, &seeds)?;
     watch.say("reading pairs at all sites");
     let readings = reader.read(&question.prompts, &params.sites, params.at, watch)?;
     let asked = Asker::new(reader, data, params, &alphas, (&steered, &texts), watch)?;
@@ -230,7 +233,14 @@ pub fn sweep(
         watch.say(&format!("sweeping {site}"));
         let x = reading::stacked(&reading.values);
         let (chosen, rejected) = x.view().split_at(ndarray::Axis(0), rows.len());
-        let pair_rows = PairRows { chosen, rejected, ids: &ids, axes: &axes, lengths: &lengths };
+        let pair_rows = PairRows {
+            chosen,
+            rejected,
+            ids: &ids,
+            axes: &axes,
+            clusters: &data.pairs.cluster,
+            lengths: &lengths,
+        };
         let nuisances =
             extract::nuisances(reader, &params.project_out, data.sentiment, *site, params.at, watch)?;
         let pipeline = Pipeline { estimator: params.estimator.clone(), nuisances };
@@ -280,6 +290,7 @@ pub fn sweep(
     let parting = compare(&halves, &clusters, &seeds)?;
     Ok(Sweep {
         pairs: rows.len(),
+        copies: data.pairs.copies.clone(),
         steered_pairs: steered.len(),
         neutral: data.neutral.len(),
         prompts: data.prompts.len(),
@@ -316,19 +327,23 @@ fn check(data: &SweepData<'_>, params: &SweepParams) -> Result<(), AnalysisError
         ));
     }
     if params.at == ReadAt::All {
-        return refuse("positions `all` give a row a token; a sweep reads last, mean or an index".into());
+        return refuse(
+            "positions `all` give a row a token; a sweep reads last, mean, mean+sink or an index".into(),
+        );
     }
     if data.neutral.is_empty() {
         return refuse("no neutral texts; the unit of α and the damage are measured on them".into());
     }
     if params.steered_pairs.is_some_and(|n| n < 2) {
         return refuse(format!(
-            "{} steered pairs; an interval needs at least two",
+            "{} steered pairs (--steered-pairs); an interval needs at least two",
             params.steered_pairs.unwrap_or_default()
         ));
     }
     if data.prompts.len() == 1 {
-        return refuse("one prompt to generate from; an interval needs at least two, or none at all".into());
+        return refuse(
+            "one prompt to generate from (--prompts); an interval needs at least two, or none at all".into(),
+        );
     }
     if let Some((lexicon, way)) = params.keywords.iter().find(|(_, way)| !(-1..=1).contains(way)) {
         return refuse(format!("`{}` is expected to move by {way}; give 1, -1 or 0", lexicon.name));

@@ -7,7 +7,7 @@ use truenorth_protocol::Site;
 use super::super::AnalysisError;
 use super::super::stat::{Measured, bootstrap_over, of, resampled};
 use crate::data::{Folds, group_folds};
-use crate::estimate::{EstimateError, HeldOut, HeldOutParams, Pipeline, Samples, SplitBy};
+use crate::estimate::{EstimateError, HeldOut, HeldOutParams, Pipeline, Samples, SplitBy, whole_axes};
 use crate::math::{MathError, Seeds, SortedScores};
 
 /// How a site reads the contrast, on pairs that its direction was not fitted on.
@@ -34,6 +34,7 @@ pub(super) struct PairRows<'a> {
     pub rejected: ArrayView2<'a, f64>,
     pub ids: &'a [String],
     pub axes: &'a [String],
+    pub clusters: &'a [usize],
     /// Lengths of the chosen texts, then of the rejected ones.
     pub lengths: &'a [f64],
 }
@@ -51,6 +52,7 @@ impl PairRows<'_> {
             &names(self.ids),
             &names(self.axes),
         )?
+        .with_clusters(&pairs.iter().map(|p| self.clusters[*p]).collect::<Vec<_>>())?
         .with_lengths(&lengths)
     }
 }
@@ -64,18 +66,16 @@ pub(super) struct Read {
     pub without: Vec<Array1<f64>>,
 }
 
-/// Folds of pairs or of axes that no direction sees from inside.
-pub(super) fn folds(
-    ids: &[String],
-    axes: &[String],
-    by: SplitBy,
-    folds: usize,
-    seeds: &Seeds,
-) -> Result<Folds, AnalysisError> {
-    let units = match by {
-        SplitBy::Pair => ids,
-        SplitBy::Axis => axes,
-    };
+/// What stays together: the cluster of each pair, or its axis with those that share a cluster with it.
+pub(super) fn units(clusters: &[usize], axes: &[String], by: SplitBy) -> Vec<usize> {
+    match by {
+        SplitBy::Pair => clusters.to_vec(),
+        SplitBy::Axis => whole_axes(clusters, &numbered(axes)),
+    }
+}
+
+/// Folds of units that no direction sees from inside.
+pub(super) fn folds(units: &[usize], folds: usize, seeds: &Seeds) -> Result<Folds, AnalysisError> {
     Ok(group_folds(units, folds, &mut seeds.stream("steering folds")).map_err(EstimateError::from)?)
 }
 
@@ -104,15 +104,13 @@ pub(super) fn read(
 }
 
 /// Units numbered in order of first appearance.
-pub(super) fn numbered(names: &[String]) -> Vec<usize> {
-    let mut seen: Vec<&String> = Vec::new();
+pub(super) fn numbered<T: Eq + std::hash::Hash>(names: &[T]) -> Vec<usize> {
+    let mut seen = std::collections::HashMap::new();
     names
         .iter()
         .map(|n| {
-            seen.iter().position(|s| *s == n).unwrap_or_else(|| {
-                seen.push(n);
-                seen.len() - 1
-            })
+            let next = seen.len();
+            *seen.entry(n).or_insert(next)
         })
         .collect()
 }

@@ -102,6 +102,9 @@ impl<'a> Asker<'a> {
             ));
         }
         let prompts = tokens(reader, data.prompts)?;
+        let encoded: Vec<Prompt> = prompts.iter().map(|t| Prompt::Tokens(t.clone())).collect();
+        let index = if let WriteAt::Index(i) = params.positions { Some(i) } else { None };
+        reader.fits(data.prompts, &encoded, index, params.sampling.max_new_tokens)?;
         let mut asker = Self {
             reader,
             params,

@@ -282,7 +282,7 @@ fn logit_bytes(reader: &Reader<'_>) -> usize {
 fn numbers(answer: &Answer, name: &str, prompts: usize) -> Result<Vec<f64>, AnalysisError> {
     let values = answer.tensor(name).and_then(|t| t.to_f32().ok()).ok_or_else(|| lost(name, prompts))?;
     match values.iter().position(|v| !v.is_finite()) {
-        Some(element) => Err(AnalysisError::NotFinite { name: name.to_owned(), element }),
+        Some(_) => Err(AnalysisError::NotFinite { name: name.to_owned(), id: None }),
         None => Ok(values.into_iter().map(f64::from).collect()),
     }
 }

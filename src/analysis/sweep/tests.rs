@@ -278,7 +278,7 @@ fn a_sweep_that_makes_no_sense_is_refused_by_name() {
     assert!(refused(&data, &one_sided).contains("one sign"));
     assert!(refused(&data, &params(vec![])).contains("no sites"));
     assert!(refused(&data, &params(vec![Site::Logits])).contains("logits"));
-    assert!(refused(&data, &params(vec![Site::ResidPost(7)])).contains("does not fit"));
+    assert!(refused(&data, &params(vec![Site::ResidPost(7)])).contains("block 7 is out of range"));
     assert!(refused(&data, &SweepParams { at: ReadAt::All, ..site() }).contains("all"));
     assert!(refused(&SweepData { neutral: &[], ..data }, &site()).contains("neutral"));
     let few = pairs(3);

@@ -1,5 +1,7 @@
 //! Dose and response: what grows with α, beside what any push of that size does.
 
+use std::collections::BTreeMap;
+
 use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::Serialize;
@@ -240,18 +242,30 @@ impl Responses {
         let trend = self.mean(&each, &mut seeds.stream("trend bootstrap"))?;
         let mut rng = seeds.stream("trend permutations");
         let mut draws = Vec::with_capacity(permutations);
+        let mut together: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (unit, cluster) in self.clusters.iter().enumerate() {
+            together.entry(*cluster).or_default().push(unit);
+        }
         for _ in 0..permutations {
-            let mut total = 0.0;
-            for unit in &mut units {
-                unit.shuffle(&mut rng);
-                total += rho(unit);
+            // What belongs together keeps its doses together.
+            for of_cluster in together.values() {
+                let mut order: Vec<usize> = (0..doses.len()).collect();
+                order.shuffle(&mut rng);
+                for unit in of_cluster {
+                    units[*unit] = order.iter().map(|dose| units[*unit][*dose]).collect();
+                }
             }
-            draws.push(total / units.len() as f64);
+            draws.push(units.iter().map(|u| rho(u)).sum::<f64>() / units.len() as f64);
         }
         if draws.is_empty() {
             return Ok(Some(trend));
         }
-        let null = drawn_null("doses shuffled within each unit", trend.value, 0.0, &draws)?;
+        let null = drawn_null(
+            "doses shuffled within each unit, alike in units of one cluster",
+            trend.value,
+            0.0,
+            &draws,
+        )?;
         Ok(Some(trend.against(null)))
     }
 }

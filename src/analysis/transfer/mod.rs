@@ -49,13 +49,22 @@ pub struct TransferParams {
     pub kind: Option<String>,
     /// What stays together when sequences are resampled; none resamples each by itself.
     pub clusters: Option<Vec<String>>,
+    /// Which sequences stand for their copies and near copies; the others are left out. None takes all.
+    pub first: Option<Vec<bool>>,
     /// Shuffles behind p values that are not exact.
     pub permutations: usize,
 }
 
 impl Default for TransferParams {
     fn default() -> Self {
-        Self { ends: None, labels: BTreeMap::new(), kind: None, clusters: None, permutations: 10_000 }
+        Self {
+            ends: None,
+            labels: BTreeMap::new(),
+            kind: None,
+            clusters: None,
+            first: None,
+            permutations: 10_000,
+        }
     }
 }
 
@@ -136,10 +145,13 @@ pub fn transfer(
     seeds: &Seeds,
 ) -> Result<Transfer, AnalysisError> {
     let n = check(models, params)?;
+    if let Some(first) = &params.first {
+        return distinct(models, params, first, seeds);
+    }
     let ends = params.ends.unwrap_or_else(|| (n / 10).max(3));
     if ends == 0 || 2 * ends > n {
         return Err(AnalysisError::Input(format!(
-            "{ends} sequences at each end of {n}; the ends must hold at least one and not overlap"
+            "{ends} sequences at each end (--ends) of {n}; the ends must hold at least one and not overlap"
         )));
     }
     let clusters = clusters(params, n);
@@ -165,6 +177,28 @@ pub fn transfer(
                 .into(),
         ],
     })
+}
+
+/// The comparison over the sequences that stand for their copies.
+fn distinct(
+    models: &[ModelBoard<'_>],
+    params: &TransferParams,
+    first: &[bool],
+    seeds: &Seeds,
+) -> Result<Transfer, AnalysisError> {
+    fn keep<T: Clone>(all: &[T], first: &[bool]) -> Vec<T> {
+        all.iter().zip(first).filter(|(_, f)| **f).map(|(v, _)| v.clone()).collect()
+    }
+    let boards: Vec<Vec<Scored>> = models.iter().map(|m| keep(m.board, first)).collect();
+    let models: Vec<ModelBoard<'_>> =
+        models.iter().zip(&boards).map(|(m, board)| ModelBoard { model: m.model.clone(), board }).collect();
+    let params = TransferParams {
+        labels: params.labels.iter().map(|(n, l)| (n.clone(), keep(l, first))).collect(),
+        clusters: params.clusters.as_ref().map(|c| keep(c, first)),
+        first: None,
+        ..params.clone()
+    };
+    transfer(&models, &params, seeds)
 }
 
 fn check(models: &[ModelBoard<'_>], params: &TransferParams) -> Result<usize, AnalysisError> {
@@ -204,6 +238,9 @@ fn check(models: &[ModelBoard<'_>], params: &TransferParams) -> Result<usize, An
     }
     if let Some(kind) = params.kind.as_ref().filter(|k| !params.labels.contains_key(*k)) {
         return refuse(format!("no label `{kind}`; the sequences have {:?}", params.labels.keys()));
+    }
+    if let Some(first) = params.first.as_ref().filter(|f| f.len() != n) {
+        return refuse(format!("{} marks of distinct sequences for {n} sequences", first.len()));
     }
     match &params.clusters {
         Some(c) if c.len() != n => refuse(format!("{} clusters for {n} sequences", c.len())),

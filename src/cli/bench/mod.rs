@@ -101,8 +101,9 @@ pub struct Figures {
 impl Bench {
     pub fn run(self) -> anyhow::Result<()> {
         if self.prompts == 0 || self.tokens < 4 || self.steps == 0 {
-            return Err(output::wrong("prompts and steps must be at least 1, tokens at least 4"));
+            return Err(output::wrong("--prompts and --steps must be at least 1, --tokens at least 4"));
         }
+        Out { out: None, report: self.report.clone() }.check()?;
         let (resolved, engine) = session::open_model(&self.model, &self.common, &self.numerics)?;
         let info = engine.info().clone();
         let layer = info.layers * 2 / 3;

@@ -7,7 +7,7 @@ use truenorth::estimate::{Direction, Format, ImportAs};
 use truenorth_protocol::Site;
 
 use super::super::output::Request as _;
-use super::super::session::check_out;
+use super::super::target;
 use super::load;
 
 /// Reads a direction of another program.
@@ -58,8 +58,9 @@ pub struct Export {
 
 impl Import {
     pub fn run(self) -> anyhow::Result<()> {
-        check_out(&self.out)?;
+        target::writes(&self.out)?;
         let what = format!("can't import {}", self.file.display());
+        target::reads(&self.file)?;
         let format = Format::of(&self.file).request(what.clone())?;
         let stated = ImportAs {
             site: self.site,
@@ -84,7 +85,7 @@ impl Import {
 
 impl Export {
     pub fn run(self) -> anyhow::Result<()> {
-        check_out(&self.out)?;
+        target::writes(&self.out)?;
         let format = Format::of(&self.out).request(format!("can't export to {}", self.out.display()))?;
         let direction = load(&self.direction)?;
         let bytes = direction.export_bytes(format).request(format!("can't export as {}", format.name()))?;

@@ -6,15 +6,17 @@ use anyhow::Context as _;
 use clap::Args;
 use truenorth::analysis::extract::{ProjectOut, Question, nuisances};
 use truenorth::analysis::steer::mean_norm;
-use truenorth::data::{Template, read_classes, read_pairs, read_sentiment};
+use truenorth::data::Template;
 use truenorth::estimate::{HeldOut, HeldOutParams, Pipeline, SplitBy};
 use truenorth::math::Seeds;
 use truenorth_protocol::{ReadAt, Site};
 
 use super::super::args::ModelArgs;
-use super::super::output::{self, Request as _, wrong_hint};
+use super::super::output::{self, Request as _};
 use super::super::progress::Bar;
 use super::super::session::{self, Session};
+use super::super::target;
+use super::super::texts::{self, CopiesArgs};
 use super::{Made, artifact, default_permutations, estimator};
 
 /// Estimates a direction from contrastive pairs or from two classes of texts.
@@ -31,10 +33,10 @@ pub struct Extract {
     /// Where the direction is to live.
     #[arg(long, value_name = "S")]
     site: Site,
-    /// Contrastive pairs: JSONL with `id`, `axis`, `prompt`, `chosen`, `rejected`.
+    /// Contrastive pairs: JSONL, a JSON list or CSV with `id`, `axis`, `prompt`, `chosen`, `rejected`.
     #[arg(long, value_name = "F.jsonl", required_unless_present = "classes", conflicts_with = "classes")]
     pairs: Option<PathBuf>,
-    /// Texts of two classes: JSONL with `id`, `text`, `label`, `category`.
+    /// Texts of two classes: JSONL, a JSON list or CSV with `id`, `text`, `label`, `category`.
     #[arg(long, value_name = "F.jsonl")]
     classes: Option<PathBuf>,
     /// The label at the positive end of the direction, unless the labels are 0 and 1.
@@ -46,13 +48,14 @@ pub struct Extract {
     /// Nuisance directions to take out: length, sentiment.
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
     project_out: Vec<ProjectOut>,
-    /// Value-neutral texts with a sentiment label: JSONL with `id`, `text`, `label`.
+    /// Value-neutral texts with a sentiment label: JSONL, a JSON list or CSV with `id`, `text`, `label`.
     #[arg(long, value_name = "F.jsonl")]
     sentiment: Option<PathBuf>,
     /// Neutral prompts to measure the mean residual norm on; default the texts themselves.
     #[arg(long, value_name = "F")]
     neutral: Option<PathBuf>,
-    /// Which token is read: last, mean, or an index such as -3.
+    /// Which tokens are read: last, mean (attention sinks left out), mean+sink (all tokens), or an index
+    /// such as -3.
     #[arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)]
     positions: ReadAt,
     /// How prompt and response become one text.
@@ -65,6 +68,8 @@ pub struct Extract {
     /// logistic 39, whose penalty is chosen anew in each.
     #[arg(long, value_name = "N")]
     permutations: Option<usize>,
+    #[command(flatten)]
+    copies: CopiesArgs,
     /// The file to write.
     #[arg(long, value_name = "F.safetensors")]
     out: PathBuf,
@@ -72,22 +77,11 @@ pub struct Extract {
 
 impl Extract {
     pub fn run(self) -> anyhow::Result<()> {
-        session::check_out(&self.out)?;
+        target::writes(&self.out)?;
         let template = Template::parse(&self.template).request("can't use the template")?;
         let question = self.question(&template)?;
-        let sentiment = match &self.sentiment {
-            Some(path) => {
-                let (reader, name) = session::open_input(path)?;
-                Some(read_sentiment(reader, &name).request(format!("can't read sentiment from {name}"))?)
-            }
-            None if self.project_out.contains(&ProjectOut::Sentiment) => {
-                return Err(wrong_hint(
-                    "projecting sentiment out needs texts labelled for it",
-                    "name them with --sentiment F.jsonl",
-                ));
-            }
-            None => None,
-        };
+        let near = self.copies.near_copies;
+        let sentiment = texts::sentiment_for(self.sentiment.as_ref(), &self.project_out, near)?;
         let neutral = self.neutral.as_ref().map(|p| session::prompts(p)).transpose()?;
         let estimator = estimator(&self.estimator)?;
 
@@ -111,7 +105,15 @@ impl Extract {
             self.permutations.unwrap_or_else(|| default_permutations(pipeline.estimator.params()));
         let by_pair = HeldOutParams { folds: Some(self.folds), permutations, ..HeldOutParams::by_pair() };
         let mut held_out = vec![pipeline.held_out(&samples, &by_pair, &seeds)?];
-        if samples.unit_count(SplitBy::Axis) >= 2 {
+        let axes = samples.unit_count(SplitBy::Axis);
+        if axes < question.axes() {
+            eprintln!(
+                "note: {} axes share prompts or near copies and make {axes}{}",
+                question.axes(),
+                if axes < 2 { "; none can be held out" } else { "" }
+            );
+        }
+        if axes >= 2 {
             let by_axis = HeldOutParams { permutations, ..HeldOutParams::by_axis() };
             held_out.push(pipeline.held_out(&samples, &by_axis, &seeds)?);
         }
@@ -123,6 +125,7 @@ impl Extract {
                 info: session.runner().info(),
                 site,
                 positions: at,
+                left_out: session.record().left_out,
                 template: self.pairs.is_some().then_some(&self.template),
                 residual_norm,
                 held_out: &held_out.iter().collect::<Vec<_>>(),
@@ -133,6 +136,9 @@ impl Extract {
             eprintln!("warning: {name} was not projected out: {reason}");
         }
         table(&held_out);
+        for left_out in session.record().left_out {
+            eprintln!("{left_out}");
+        }
         eprintln!(
             "{} at {site} from {} examples -> {}",
             self.estimator,
@@ -143,15 +149,13 @@ impl Extract {
     }
 
     fn question(&self, template: &Template) -> anyhow::Result<Question> {
+        let near = self.copies.near_copies;
         if let Some(path) = &self.pairs {
-            let (reader, name) = session::open_input(path)?;
-            let pairs = read_pairs(reader, &name).request(format!("can't read pairs from {name}"))?;
-            return Ok(Question::pairs(&pairs, template));
+            return Ok(Question::pairs(&texts::pairs(path, template, near)?, template));
         }
         let path = self.classes.as_ref().context("pairs or classes are required")?;
-        let (reader, name) = session::open_input(path)?;
-        let classes = read_classes(reader, &name).request(format!("can't read classes from {name}"))?;
-        Question::classes(&classes, self.positive.as_deref()).request(format!("can't use {name}"))
+        Question::classes(&texts::classes(path, near)?, self.positive.as_deref())
+            .request(format!("can't use {}", path.display()))
     }
 }
 

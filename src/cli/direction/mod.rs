@@ -7,6 +7,7 @@ mod show;
 use std::path::Path;
 
 use clap::Subcommand;
+use truenorth::analysis::LeftOut;
 use truenorth::analysis::extract::Question;
 use truenorth::estimate::{
     CheckedEstimator, Direction as Artifact, DirectionError, Estimator, Extraction, HeldOut, HeldOutRecord,
@@ -16,6 +17,7 @@ use truenorth_protocol::{ModelInfo, ReadAt, Site};
 
 use super::fallback;
 use super::output::{Request as _, wrong_hint};
+use super::target;
 
 /// Extracts, shows, compares, imports and exports directions.
 #[derive(Subcommand, Debug)]
@@ -75,6 +77,7 @@ pub fn load_for(path: &Path, info: &ModelInfo) -> anyhow::Result<(Artifact, Site
 
 /// Reads a direction.
 pub fn load(path: &Path) -> anyhow::Result<Artifact> {
+    target::reads(path)?;
     Artifact::load(path).request(format!("can't use {} as a direction", path.display()))
 }
 
@@ -110,6 +113,8 @@ pub struct Made<'a> {
     pub info: &'a ModelInfo,
     pub site: Site,
     pub positions: ReadAt,
+    /// What means over tokens left out at the site.
+    pub left_out: Vec<LeftOut>,
     pub template: Option<&'a str>,
     /// The mean residual norm at the site, and what it was measured on.
     pub residual_norm: (f64, &'static str),
@@ -131,9 +136,18 @@ pub fn artifact(
     metadata.path = Some(made.info.path.clone());
     metadata.residual_norm = Some(made.residual_norm.0);
     metadata.extra.insert("residual_norm_of".into(), made.residual_norm.1.into());
+    let copies = &question.copies;
+    metadata.extra.insert("near_copies".into(), copies.threshold.to_string());
+    if copies.exact > 0 || copies.clusters < question.examples() {
+        let copies = serde_json::to_string(copies).unwrap_or_default();
+        metadata.extra.insert("copies".into(), copies);
+    }
     metadata.extra.extend(fallback::text().map(|text| ("fallback".into(), text)));
     metadata.template = made.template.map(str::to_owned);
     metadata.positions = Some(made.positions.to_string());
+    if let Some(left_out) = made.left_out.iter().find(|l| l.site == made.site) {
+        metadata.extra.insert("left_out".into(), left_out.to_string());
+    }
     metadata.projected_out.clone_from(&extraction.projected_out);
     metadata.n = Some(question.examples());
     metadata.held_out = made.held_out.iter().map(|h| HeldOutRecord::from(*h)).collect();

@@ -10,7 +10,7 @@ use truenorth::run::{Runner as _, Unwatched};
 use truenorth_protocol::graph::CheckLimits;
 use truenorth_protocol::{Builder, ReadAt, Site};
 
-use super::super::args::{Common, Service};
+use super::super::args::{Common, Reading, Service};
 use super::super::output::{self, hints};
 use super::super::{hosted, settings};
 use super::Shown;
@@ -149,7 +149,8 @@ impl Doctor {
     }
 
     fn job(&self, report: &mut Report, model: &str) {
-        let done = hosted::alone(model, &self.service, &self.common).and_then(|client| tiny(&client));
+        let done = hosted::alone(model, &self.service, (&self.common, &Reading::default()))
+            .and_then(|client| tiny(&client));
         if let Some(took) = report.got("job", done) {
             let found = format!(
                 "{model} answered in {:.1} s; {} bytes sent, {} received",

@@ -4,15 +4,18 @@ mod doctor;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Read as _};
+use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use truenorth::client::ndif::{Env, PROVEN};
-use truenorth::client::{NNSIGHT, Service as Remote};
+use truenorth::client::{Backoff, NNSIGHT, Patience, Service as Remote};
+use truenorth::run::Watch;
 
 use super::args::Service;
 use super::output::{self, wrong_hint};
+use super::progress::interrupted;
 use super::{hosted, settings};
 
 /// Asks an NDIF service what it runs, and keeps the key for it.
@@ -60,6 +63,30 @@ pub struct Login {
     /// Keeps the key without asking the service whose it is.
     #[arg(long)]
     unchecked: bool,
+}
+
+/// Says at once what is asked again.
+struct Retries;
+
+impl Watch for Retries {
+    fn say(&self, text: &str) {
+        eprintln!("{text}");
+    }
+
+    fn interrupted(&self) -> bool {
+        interrupted()
+    }
+}
+
+/// Somebody sits and waits: a service that can't be reached within a few seconds is said to be so.
+fn patience() -> Patience {
+    let backoff = Backoff {
+        attempts: 3,
+        most: Duration::from_secs(2),
+        total: Duration::from_secs(5),
+        ..Backoff::default()
+    };
+    Patience { connect: Duration::from_secs(5), backoff, ..Patience::default() }
 }
 
 impl Ndif {
@@ -149,7 +176,9 @@ impl<'a> Shown<'a> {
 
 impl Plain {
     fn open(&self) -> anyhow::Result<Remote> {
-        Ok(Remote::open(&hosted::ndif_options(&self.service, None)?)?)
+        let mut options = hosted::ndif_options(&self.service, None)?;
+        options.patience = patience();
+        Ok(Remote::open(&options)?.watched(Box::new(Retries)))
     }
 
     fn env(self) -> anyhow::Result<()> {
@@ -158,7 +187,7 @@ impl Plain {
         if self.json {
             return output::json(&shown);
         }
-        let mut rows = vec![vec!["python".to_owned(), env.python_version]];
+        let mut rows = vec![vec!["python".to_owned(), env.python_version.clone()]];
         // A version may stand alone or with what else is known of the package.
         let version = |v: &serde_json::Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
         rows.extend(env.packages.iter().map(|(name, v)| vec![name.clone(), version(v)]));
@@ -205,7 +234,8 @@ impl Login {
         if !self.unchecked {
             let mut options = hosted::ndif_options(&self.service, None)?;
             options.key = Some(truenorth::client::ApiKey::new(key)?);
-            match Remote::open(&options)?.whoami() {
+            options.patience = patience();
+            match Remote::open(&options)?.watched(Box::new(Retries)).whoami() {
                 Ok(who) => match who.email {
                     Some(email) => eprintln!("the key is {email}'s"),
                     None => eprintln!("warning: the service does not know this key, or asks for none"),

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use truenorth::analysis::extract::{ProjectOut, Question};
 use truenorth::analysis::sweep::Lexicon;
 use truenorth::analysis::{Labelled, Named};
-use truenorth::data::{ClassRow, Loaded, Pair, PromptRow, SentimentRow, SequenceRow, Template, sha256_hex};
+use truenorth::data::{
+    ClassRow, Distinct, Loaded, NearCopies, Pair, PromptRow, SentimentRow, SequenceRow, Template,
+};
 
-use super::super::output::{Request as _, wrong};
+use super::super::output::{Request as _, wrong_hint};
 use super::super::session;
 use super::super::texts::{self, NamedFile};
 use super::file::{Keyword, StudyFile};
@@ -24,13 +26,13 @@ pub const VALUE_FLIP: &str = "value-flip";
 pub struct Data {
     pub contrast: Contrast,
     pub template: Template,
-    pub sentiment: Option<Loaded<SentimentRow>>,
+    pub sentiment: Option<Distinct<SentimentRow>>,
     pub neutral: Prompts,
     pub prompts: Option<Prompts>,
     pub probes: Option<Prompts>,
-    pub sequences: Option<Loaded<SequenceRow>>,
-    pub tests: BTreeMap<String, Loaded<ClassRow>>,
-    pub truth: Option<Loaded<ClassRow>>,
+    pub sequences: Option<(Loaded<SequenceRow>, Vec<bool>)>,
+    pub tests: BTreeMap<String, Distinct<ClassRow>>,
+    pub truth: Option<Distinct<ClassRow>>,
     pub confounds: BTreeMap<String, Question>,
     pub project_out: Vec<ProjectOut>,
     pub keywords: Vec<WordList>,
@@ -47,8 +49,8 @@ pub struct WordList {
 
 /// What the direction is estimated from.
 pub enum Contrast {
-    Pairs(Loaded<Pair>),
-    Classes(Loaded<ClassRow>, Option<String>),
+    Pairs(Distinct<Pair>),
+    Classes(Distinct<ClassRow>, Option<String>),
 }
 
 /// What the report calls the two ends and what is held out.
@@ -88,23 +90,29 @@ impl Data {
     /// Reads every file of the study.
     pub fn read(study: &StudyFile) -> anyhow::Result<Self> {
         let data = &study.data;
-        let contrast = match (&data.pairs, &data.classes) {
-            (Some(path), _) => Contrast::Pairs(texts::pairs(path)?),
-            (None, Some(path)) => Contrast::Classes(texts::classes(path)?, data.positive.clone()),
-            (None, None) => return Err(wrong("neither data.pairs nor data.classes")),
-        };
+        let near = NearCopies::new(study.near_copies).request("can't use near_copies of the study")?;
         let template = Template::parse(&study.template).request("can't use the template")?;
+        let contrast = match (&data.pairs, &data.classes) {
+            (Some(path), _) => Contrast::Pairs(texts::pairs(path, &template, near)?),
+            (None, Some(path)) => Contrast::Classes(texts::classes(path, near)?, data.positive.clone()),
+            (None, None) => {
+                return Err(wrong_hint(
+                    "neither data.pairs nor data.classes",
+                    "name a file of pairs or of classes under [data]",
+                ));
+            }
+        };
         let optional = |path: &Option<PathBuf>| path.as_ref().map(|p| session::prompts(p)).transpose();
         Ok(Self {
             contrast,
-            sentiment: data.sentiment.as_ref().map(|p| texts::sentiment(p)).transpose()?,
-            neutral: session::prompts(&data.neutral)?,
-            prompts: optional(&data.prompts)?,
+            sentiment: data.sentiment.as_ref().map(|p| texts::sentiment(p, near)).transpose()?,
+            neutral: texts::distinct_prompts(&data.neutral, near)?,
+            prompts: data.prompts.as_ref().map(|p| texts::distinct_prompts(p, near)).transpose()?,
             probes: optional(&data.probes)?,
-            sequences: data.sequences.as_ref().map(|p| session::sequences(p)).transpose()?,
-            tests: named(&data.tests, texts::classes)?,
-            truth: data.truth.as_ref().map(|p| texts::classes(p)).transpose()?,
-            confounds: confounds(&data.confounds, &template)?,
+            sequences: data.sequences.as_ref().map(|p| texts::sequences(p, near)).transpose()?,
+            tests: named(&data.tests, |p| texts::classes(p, near))?,
+            truth: data.truth.as_ref().map(|p| texts::classes(p, near)).transpose()?,
+            confounds: confounds(&data.confounds, &template, near)?,
             template,
             keywords: study.sweep.iter().flat_map(|s| &s.keywords).map(keyword).collect::<Result<_, _>>()?,
             project_out: study.direction.project_out.iter().map(|p| p.parse()).collect::<Result<_, _>>()?,
@@ -135,7 +143,7 @@ impl Data {
     }
 
     /// The pairs, where there are pairs.
-    pub fn pairs(&self) -> Option<&Loaded<Pair>> {
+    pub fn pairs(&self) -> Option<&Distinct<Pair>> {
         match &self.contrast {
             Contrast::Pairs(pairs) => Some(pairs),
             Contrast::Classes(..) => None,
@@ -172,7 +180,7 @@ impl Data {
         if let Some(s) = &self.sentiment {
             add("sentiment", s.rows.len(), &s.sha256);
         }
-        if let Some(s) = &self.sequences {
+        if let Some((s, _)) = &self.sequences {
             add("sequences", s.rows.len(), &s.sha256);
         }
         if let Some(t) = &self.truth {
@@ -199,23 +207,23 @@ fn named<T>(
 }
 
 fn keyword((name, keyword): (&String, &Keyword)) -> anyhow::Result<WordList> {
-    let text = std::fs::read_to_string(&keyword.file)
-        .request(format!("can't read the word list {}", keyword.file.display()))?;
+    let (text, sha256) = session::words(&keyword.file)?;
     Ok(WordList {
         lexicon: Lexicon::parse(name, &text)?,
         way: keyword.way,
         lines: text.lines().count(),
-        sha256: sha256_hex(text.as_bytes()),
+        sha256,
     })
 }
 
 fn confounds(
     files: &BTreeMap<String, PathBuf>,
     template: &Template,
+    near: NearCopies,
 ) -> anyhow::Result<BTreeMap<String, Question>> {
     let read = |(name, path): (&String, &PathBuf)| {
         let file = NamedFile { name: name.clone(), path: path.clone(), positive: None };
-        Ok((name.clone(), texts::question(&file, template)?))
+        Ok((name.clone(), texts::question(&file, template, near)?))
     };
     files.iter().map(read).collect()
 }

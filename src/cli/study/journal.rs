@@ -1,12 +1,14 @@
 //! What a run has done so far: the results of its stages, kept under what they were made from, and a
 //! state for `study status`.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anyhow::Context as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 use truenorth::data::sha256_hex;
 
 use super::super::record::write_json;
@@ -36,11 +38,16 @@ pub struct Stage {
     pub kept: bool,
 }
 
-/// A result under the hash of what it was made from.
+/// A result under the hash of what it was made from, with the hashes that tell whether it is still what
+/// was written.
 #[derive(Serialize, Deserialize)]
-struct Kept<T> {
+struct Kept {
     made_from: String,
-    result: T,
+    /// SHA-256 of the result as it stands here.
+    sha256: String,
+    /// SHA-256 of each file that the stage left, by its place in the run's folder.
+    leaves: BTreeMap<String, String>,
+    result: Box<RawValue>,
 }
 
 /// Keeps the state and the stages' results on disk as they come.
@@ -84,7 +91,8 @@ impl Journal {
 
     /// Runs a stage and keeps its result, or takes the result of an earlier run that was made from the
     /// same: `inputs` are what the stage depends on beside the program, the model and the data. `leaves`
-    /// are the files in the run's folder that the stage writes itself; one that is gone is made again.
+    /// are the files in the run's folder that the stage writes itself. Where one of them is gone, or is not
+    /// what the stage wrote, it is made again, and so is a result that was changed.
     pub fn stage<T: Serialize + DeserializeOwned>(
         &mut self,
         name: &str,
@@ -97,16 +105,18 @@ impl Journal {
         let start = Instant::now();
         let made_from = sha256_hex(&serde_json::to_vec(&(&self.base, name, inputs))?);
         let path = self.folder.join("stages").join(format!("{name}.json"));
-        let there = leaves.iter().all(|file| self.folder.join(file).exists());
-        let earlier = if self.keep && there { earlier(&path, &made_from) } else { None };
+        let earlier = if self.keep { self.earlier(&path, &made_from, leaves) } else { None };
         let kept = earlier.is_some();
         let result = match earlier {
             Some(result) => result,
             None => {
                 let result = work()?;
-                let whole = Kept { made_from, result };
-                write_json(&path, &whole)?;
-                whole.result
+                let raw = RawValue::from_string(serde_json::to_string_pretty(&result)?)?;
+                let sha256 = sha256_hex(raw.get().as_bytes());
+                let leaf = |file: &String| Ok((file.clone(), self.hash(file)?));
+                let leaves = leaves.iter().map(leaf).collect::<anyhow::Result<_>>()?;
+                write_json(&path, &Kept { made_from, sha256, leaves, result: raw })?;
+                result
             }
         };
         if let Some(stage) = self.state.stages.last_mut() {
@@ -131,12 +141,37 @@ impl Journal {
     fn write(&self) -> anyhow::Result<()> {
         write_json(&self.folder.join("state.json"), &self.state)
     }
-}
 
-/// A result that is there and was made from the same. What can't be read was written by another version
-/// of this program, or is no result at all: it is made anew.
-fn earlier<T: DeserializeOwned>(path: &Path, made_from: &str) -> Option<T> {
-    let bytes = std::fs::read(path).ok()?;
-    let kept: Kept<T> = serde_json::from_slice(&bytes).ok()?;
-    (kept.made_from == made_from).then_some(kept.result)
+    /// A result that is there and was made from the same. What can't be read or is not what was written
+    /// is made anew, and said by name.
+    fn earlier<T: DeserializeOwned>(&self, path: &Path, made_from: &str, leaves: &[String]) -> Option<T> {
+        let again = |path: &Path, what: &str| eprintln!("{} {what}; its stage runs again", path.display());
+        let bytes = std::fs::read(path).ok()?;
+        let Ok(kept) = serde_json::from_slice::<Kept>(&bytes) else {
+            again(path, "is not a result as this version writes them");
+            return None;
+        };
+        if kept.made_from != made_from {
+            return None;
+        }
+        if kept.sha256 != sha256_hex(kept.result.get().as_bytes()) {
+            again(path, "was changed after it was written");
+            return None;
+        }
+        for file in leaves {
+            let Ok(found) = self.hash(file) else { return None };
+            if kept.leaves.get(file) != Some(&found) {
+                again(&self.folder.join(file), "was changed after it was written");
+                return None;
+            }
+        }
+        serde_json::from_str(kept.result.get()).ok()
+    }
+
+    /// SHA-256 of a file of the run's folder.
+    fn hash(&self, file: &str) -> anyhow::Result<String> {
+        let path = self.folder.join(file);
+        let bytes = std::fs::read(&path).with_context(|| format!("can't read {}", path.display()))?;
+        Ok(sha256_hex(&bytes))
+    }
 }

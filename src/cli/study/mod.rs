@@ -15,9 +15,9 @@ use truenorth::data::sha256_hex;
 use truenorth_protocol::ModelInfo;
 
 use super::args::{Common, ModelArgs, Numerics, Place};
-use super::fallback;
 use super::output::{self, wrong_hint};
 use super::session::Session;
+use super::{dry, fallback, target};
 use data::Data;
 use file::StudyFile;
 use journal::Journal;
@@ -91,6 +91,8 @@ impl RunStudy {
             common: self.common.clone(),
             numerics: self.numerics,
         };
+        let folder = dry::folder(study.folder());
+        target::writes_in(&folder, &["report.html", "report.json", "state.json", "board.jsonl"])?;
         let session = Session::open(&args)?;
         // A study is one model's throughout, so it falls back as a whole, and here or not at all.
         let others = study.transfer.is_some() || study.judge.as_ref().is_some_and(|j| j.model.is_some());
@@ -104,7 +106,11 @@ impl RunStudy {
             ));
         }
         report::check(&study, session.runner().info())?;
-        let folder = study.folder();
+        if dry::on() {
+            study.held_out.permutations = Some(study.held_out.permutations.map_or(19, dry::few));
+            study.audit.iter_mut().for_each(|a| a.permutations = dry::few(a.permutations));
+            study.probing.iter_mut().for_each(|p| p.permutations = dry::few(p.permutations));
+        }
         std::fs::create_dir_all(&folder).with_context(|| format!("can't make {}", folder.display()))?;
         let inputs = sha256_hex(toml::to_string(&study)?.as_bytes());
         let base = base(&study, &data, session.runner().info())?;
@@ -141,7 +147,7 @@ fn base(study: &StudyFile, data: &Data, info: &ModelInfo) -> anyhow::Result<Stri
 impl Status {
     fn run(self) -> anyhow::Result<()> {
         let study = StudyFile::read(&self.study)?;
-        let folder = study.folder();
+        let folder = dry::folder(study.folder());
         let state = Journal::read(&folder)?;
         if self.json {
             return output::json(&state);

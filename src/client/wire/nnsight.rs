@@ -12,17 +12,18 @@ use crate::client::options::Hosted;
 use crate::client::temp::Packed;
 
 pub(in crate::client) struct NnsightWire {
-    hosted: Hosted,
+    pub hosted: Hosted,
 }
 
 impl NnsightWire {
     /// A wire whose model names how it is computed: by whom, with which attention, and in what numbers
     /// come back. All three change digits, so no result of one way may stand for another's.
     pub(in crate::client) fn new(mut hosted: Hosted) -> Self {
-        let attention = &hosted.modules.attention;
+        let (attention, read) = (&hosted.modules.attention, &hosted.info.path);
+        // The outline's own path tells how the files were read, where that was chosen.
         hosted.info.path = match hosted.reply {
-            DType::F32 => format!("nnsight/{attention}"),
-            narrow => format!("nnsight/{attention}/{narrow}"),
+            DType::F32 => format!("nnsight/{attention}{read}"),
+            narrow => format!("nnsight/{attention}/{narrow}{read}"),
         };
         Self { hosted }
     }

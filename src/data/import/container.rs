@@ -5,7 +5,8 @@ use std::io::Read;
 
 use flate2::bufread::MultiGzDecoder;
 
-use super::super::lines::Lines;
+use super::super::look::Look;
+use super::super::rows;
 use super::error::{Fault, ImportProblem};
 use super::options::Source;
 use super::record::{Cell, Place, Record, Wanted};
@@ -16,6 +17,9 @@ pub(super) type Each<'a> = dyn FnMut(Record) -> Result<(), Fault> + 'a;
 
 /// The column that a line of text is.
 pub(super) const LINE: &str = "line";
+
+/// Bytes that a packed file is unpacked to at most: it can hold a thousand times its own.
+const MOST_UNPACKED: u64 = 1 << 30;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Container {
@@ -68,7 +72,7 @@ fn containers(source: Source) -> (&'static [Container], &'static str) {
 
 /// Reads a file row by row, unpacked if it is gzip.
 pub(super) fn read(source: Source, bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result<(), Fault> {
-    let bytes = unpack(bytes)?;
+    let bytes = unpack(bytes, MOST_UNPACKED)?;
     let (may_be, expected) = containers(source);
     let usual = may_be.first().copied().unwrap_or(Container::Text);
     let found = Container::sniff(&bytes);
@@ -104,30 +108,27 @@ pub(super) fn read(source: Source, bytes: &[u8], wanted: &Wanted, each: &mut Eac
     }
 }
 
-fn unpack(bytes: &[u8]) -> Result<Cow<'_, [u8]>, Fault> {
+pub(super) fn unpack(bytes: &[u8], most: u64) -> Result<Cow<'_, [u8]>, Fault> {
     if bytes.starts_with(&[0x1f, 0x8b]) {
         let mut plain = Vec::new();
-        return match MultiGzDecoder::new(bytes).read_to_end(&mut plain) {
+        return match MultiGzDecoder::new(bytes).take(most + 1).read_to_end(&mut plain) {
+            Ok(n) if n as u64 > most => Err(Fault::of(ImportProblem::Unpacked { most: most >> 20 })),
             Ok(_) => Ok(Cow::Owned(plain)),
             Err(e) => Err(Fault::of(ImportProblem::Gzip(e))),
         };
     }
-    let packed = [
-        (&b"\xfd7zXZ\0"[..], "xz"),
-        (b"\x28\xb5\x2f\xfd", "zstd"),
-        (b"BZh", "bzip2"),
-        (b"PK\x03\x04", "zip"),
-    ];
-    match packed.iter().find(|(magic, _)| bytes.starts_with(magic)) {
-        Some((_, name)) => Err(Fault::of(ImportProblem::Packed(name))),
-        None => Ok(Cow::Borrowed(bytes)),
+    match Look::of(bytes) {
+        Some(look) if !bytes.starts_with(b"PAR1") => Err(Fault::of(ImportProblem::Looks(look))),
+        _ => Ok(Cow::Borrowed(bytes)),
     }
 }
 
 fn text(bytes: &[u8], each: &mut Each<'_>) -> Result<(), Fault> {
-    for line in Lines::read(bytes, "")?.lines {
-        let cells = [(LINE.to_owned(), Cell::Text(line.text))].into();
+    let mut any = false;
+    for line in rows::lines(rows::whole_text(bytes, "")?) {
+        let cells = [(LINE.to_owned(), Cell::Text(line.text.to_owned()))].into();
         each(Record { place: Place::Line(line.number), cells })?;
+        any = true;
     }
-    Ok(())
+    if any { Ok(()) } else { Err(Fault::of(ImportProblem::NoRows)) }
 }

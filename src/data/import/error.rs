@@ -3,6 +3,7 @@
 use std::fmt;
 
 use super::super::error::Problem;
+use super::super::look::Look;
 use super::record::Place;
 
 /// A file that can't be imported.
@@ -46,9 +47,18 @@ pub enum ImportProblem {
     /// Gzip that ends early or does not add up.
     #[error("the gzip stream is cut short or damaged")]
     Gzip(#[source] std::io::Error),
+    /// Gzip of more than is held in memory.
+    #[error("unpacked, the file is larger than {most} MiB")]
+    Unpacked {
+        /// The largest that is unpacked.
+        most: u64,
+    },
     /// Packed in a way that is not unpacked here.
     #[error("the file is packed with {0}; expected it plain or as gzip")]
     Packed(&'static str),
+    /// Another kind of file.
+    #[error("the file is {}", .0.what)]
+    Looks(Look),
     /// Another container than the source can come in.
     #[error("the file looks like {found}; {source_name} comes as {expected}")]
     Container {
@@ -62,23 +72,12 @@ pub enum ImportProblem {
     /// A file that is one JSON value, and not one of the right shape.
     #[error("not a JSON array of objects")]
     Json(#[source] serde_json::Error),
-    /// CSV that can't be taken apart.
-    #[error("not CSV")]
-    Csv(#[source] csv::Error),
-    /// A record with more or fewer fields than the head.
-    #[error("{found} fields where the head has {expected}")]
-    Ragged {
-        /// Fields of the record.
-        found: u64,
-        /// Fields of the head.
-        expected: u64,
-    },
-    /// The rest of the file inside a quoted field.
-    #[error("a quoted field is never closed")]
-    OpenQuote,
     /// Parquet that can't be decoded.
     #[error("the Parquet file is cut short or damaged, or uses what is not supported")]
     Parquet(#[source] parquet::errors::ParquetError),
+    /// Parquet in a compression that is not built in.
+    #[error("the column is compressed with {0}, which is not read here")]
+    Compression(String),
     /// Parquet whose parts contradict each other.
     #[error("the Parquet file is damaged: {0}")]
     Inconsistent(String),
@@ -168,19 +167,30 @@ impl ImportError {
     pub fn hint(&self) -> Option<&'static str> {
         use ImportProblem as P;
         Some(match &*self.problem {
-            P::Text(Problem::NotUtf8 { .. } | Problem::Utf16) => "save the file as UTF-8",
+            P::Text(Problem::NotUtf8 { .. } | Problem::Utf16 | Problem::Nul) => "save the file as UTF-8",
             P::Text(Problem::Json(_) | Problem::NotAnObject { .. }) => "JSONL holds one object a line",
+            P::Compression(_) => {
+                "write the file again with another compression, such as zstd, snappy or gzip"
+            }
             P::Gzip(_) | P::Parquet(_) | P::Inconsistent(_) => {
                 "fetch the file again and compare its checksum"
             }
+            P::Text(Problem::Large { .. }) => "split it into several files",
+            P::Unpacked { .. } => "unpack it first, in parts where it is that large",
             P::Packed(_) => "unpack it first",
+            P::Looks(look) => look.remedy,
+            P::Text(Problem::Looks(look)) => look.remedy,
             P::Container { .. } => "name what the file is with --from",
             P::Json(_) => "a file of Alpaca is one array: [{\"instruction\": \"…\", \"input\": \"…\"}, …]",
-            P::Ragged { .. } | P::OpenQuote => {
+            P::Text(Problem::Ragged { .. } | Problem::OpenQuote | Problem::Csv(_)) => {
                 "quote fields that hold a comma, a quote or a line break, and double the quotes inside"
             }
             P::MissingColumn { .. } => "name the columns with --columns text=…,label=…",
             P::Mixed { .. } => "write the whole column as strings, or as integers",
+            P::Value { found, .. } if found.ends_with("a fraction") => {
+                "write the column as integers or as strings; pandas makes fractions of integers where a value is \
+                 missing"
+            }
             P::Empty => "fill or remove the row, or leave such rows out with --skip-empty",
             P::NoLabel => "fill the label, or give one to all rows with --label",
             P::NotRenamed { .. } => "add it to --map, or `*:NAME` for all others (`*:*` keeps them)",

@@ -6,6 +6,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use super::super::classes::ClassRow;
+use super::super::distinct::folded;
 use super::super::file::sha256_hex;
 use super::beavertails;
 use super::container;
@@ -290,16 +291,4 @@ fn renamed(
         let problem = ImportProblem::NotRenamed { value: value.to_owned(), known: known.join(", ") };
         Fault::at(record.place, problem).column(what)
     })
-}
-
-/// A text with letter case and runs of spaces evened out, for telling duplicates.
-fn folded(text: &str) -> String {
-    let mut folded = String::with_capacity(text.len());
-    for word in text.split_whitespace() {
-        if !folded.is_empty() {
-            folded.push(' ');
-        }
-        folded.extend(word.chars().flat_map(char::to_lowercase));
-    }
-    folded
 }

@@ -5,28 +5,28 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value};
 
 use super::super::error::Problem;
-use super::super::lines::{Lines, kind};
+use super::super::rows::{self, kind};
 use super::container::Each;
 use super::error::{Fault, ImportProblem};
 use super::record::{Cell, Place, Record, Wanted};
 
 pub(super) fn lines(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result<(), Fault> {
-    for line in Lines::read(bytes, "")?.lines {
+    let mut any = false;
+    for line in rows::lines(rows::whole_text(bytes, "")?) {
+        any = true;
         let place = Place::Line(line.number);
-        let value = serde_json::from_str(&line.text).map_err(|e| Fault {
+        let value = serde_json::from_str(line.text).map_err(|e| Fault {
             byte: Some(e.column()),
             ..Fault::at(place, ImportProblem::Text(Problem::Json(e)))
         })?;
         each(record(place, value, wanted)?)?;
     }
-    Ok(())
+    if any { Ok(()) } else { Err(Fault::of(ImportProblem::NoRows)) }
 }
 
 pub(super) fn array(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result<(), Fault> {
-    // For the places of bytes that are not UTF-8, and a byte order mark.
-    Lines::read(bytes, "")?;
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
-    let rows: Vec<Value> = serde_json::from_slice(bytes).map_err(|e| Fault::of(ImportProblem::Json(e)))?;
+    let text = rows::whole_text(bytes, "")?;
+    let rows: Vec<Value> = serde_json::from_str(text).map_err(|e| Fault::of(ImportProblem::Json(e)))?;
     if rows.is_empty() {
         return Err(Fault::of(ImportProblem::NoRows));
     }

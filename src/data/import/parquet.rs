@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use bytes::Bytes;
-use parquet::basic::{ConvertedType, LogicalType};
+use parquet::basic::{Compression, ConvertedType, LogicalType};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::DataType;
 use parquet::errors::ParquetError;
@@ -32,6 +32,11 @@ pub(super) fn read(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result
         })?;
         let mut values = Vec::with_capacity(columns.len());
         for (column, name) in &columns {
+            let compression = group.metadata().column(*column).compression();
+            if matches!(compression, Compression::BROTLI(_) | Compression::LZO) {
+                let called = format!("{compression:?}").split('(').next().unwrap_or_default().to_lowercase();
+                return Err(Fault::of(ImportProblem::Compression(called)).column(name));
+            }
             let read = guarded(|| cells(group.as_ref(), *column, rows))
                 .map_err(|f| Fault { place: f.place.map(|p| later(p, row)), ..f }.column(name))?;
             values.push(read.into_iter());

@@ -66,7 +66,8 @@ impl Cell {
             Self::Text(t) => format!("\"{t}\""),
             Self::Bool(b) => b.to_string(),
             Self::Int(n) => n.to_string(),
-            Self::Float(x) => x.to_string(),
+            // 0.0 and not 0, which would be the integer that is asked for.
+            Self::Float(x) => format!("{x:?}"),
             Self::Other(kind) => (*kind).into(),
         }
     }
@@ -152,6 +153,10 @@ impl Record {
     }
 
     fn wrong(&self, column: &str, cell: &Cell, expected: &'static str) -> Fault {
-        Fault::at(self.place, ImportProblem::Value { found: cell.shown(), expected }).column(column)
+        let found = match cell {
+            Cell::Float(_) => format!("{}, {}", cell.shown(), cell.kind()),
+            _ => cell.shown(),
+        };
+        Fault::at(self.place, ImportProblem::Value { found, expected }).column(column)
     }
 }

@@ -119,7 +119,7 @@ fn bad_files_are_refused_by_name() {
         (
             jsonl(),
             b"{\"t\":\"x\",\"l\":1.5}".to_vec(),
-            "`f`, line 1, column `l`: the value is 1.5; expected a string, an integer",
+            "`f`, line 1, column `l`: the value is 1.5, a fraction; expected a string, an integer",
         ),
         (
             jsonl(),
@@ -207,7 +207,7 @@ fn bad_files_are_refused_by_name() {
         (
             table("text=prompt,label=share"),
             parquet.clone(),
-            "`f`, row 1, column `share`: the value is 0.5; expected a string",
+            "`f`, row 1, column `share`: the value is 0.5, a fraction; expected a string",
         ),
         (
             table("text=prompt,label=when"),
@@ -319,6 +319,18 @@ fn damaged_parquet_and_gzip_never_panic() {
     for end in 2..packed.len() {
         assert!(import(ImportOptions::new(Source::BeaverTails), &[("f", &packed[..end])]).is_err(), "{end}");
     }
+}
+
+#[test]
+fn a_packed_file_is_unpacked_up_to_a_bound() {
+    use std::io::Write as _;
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
+    packed.write_all(&vec![b'a'; 1 << 20]).unwrap();
+    let packed = packed.finish().unwrap();
+    assert!(packed.len() < 2000);
+    assert_eq!(container::unpack(&packed, 1 << 20).unwrap().len(), 1 << 20);
+    let fault = container::unpack(&packed, (1 << 20) - 1).unwrap_err().in_file("f");
+    assert!(matches!(*fault.problem, ImportProblem::Unpacked { .. }) && fault.hint().is_some(), "{fault}");
 }
 
 #[test]

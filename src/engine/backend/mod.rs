@@ -12,7 +12,7 @@ use candle_core::{Result, Tensor};
 
 use super::block::{Block, load_norm};
 use super::cache::Cache;
-use super::config::Config;
+use super::config::{Config, Head};
 use super::error::{EngineError, backend};
 use super::family::Positions;
 use super::hooks::Value;
@@ -51,7 +51,8 @@ pub(super) struct Net<B: Backend> {
     pub(super) positions: Option<B::Embedding>,
     pub(super) blocks: Vec<Block<B>>,
     pub(super) norm: B::Norm,
-    pub(super) head: B::Linear,
+    /// None where the model is stored without one.
+    pub(super) head: Option<B::Linear>,
 }
 
 impl<B: Backend> Net<B> {
@@ -72,15 +73,24 @@ impl<B: Backend> Net<B> {
             .map(|layer| Block::load(config, weights, layer))
             .collect::<std::result::Result<_, _>>()?;
         let norm = load_norm::<B>(config, weights, names.norm, config.hidden)?;
-        let head = if config.tied {
-            B::tied(&tokens)
-        } else {
-            B::linear(matrix(names.head, config.vocab)?, None).map_err(backend("the output matrix"))?
+        let head = match config.head {
+            Head::Tied => Some(B::tied(&tokens)),
+            Head::Own => {
+                let own = matrix(names.head, config.vocab)?;
+                Some(B::linear(own, None).map_err(backend("the output matrix"))?)
+            }
+            Head::Missing => None,
         };
         let tied_head = format!("{}.weight", names.head);
-        weights.finish(config.family.name, config.tied.then_some(tied_head.as_str()))?;
+        weights.finish(config.family.name, (config.head == Head::Tied).then_some(tied_head.as_str()))?;
         Ok(Self { embedding: tokens, positions, blocks, norm, head })
     }
+}
+
+/// The error of a model without an output matrix that is asked for logits; graphs that ask are refused
+/// before they run.
+fn no_head() -> candle_core::Error {
+    candle_core::Error::Msg("the model is stored without an output matrix".into())
 }
 
 /// Values that hooks see.

@@ -26,6 +26,16 @@ pub enum ConfigError {
         /// The family.
         family: String,
     },
+    /// Weights that are stored as codes of a quantizer.
+    #[error(
+        "the checkpoint is quantized by {method} (config key `{key}`); expected weights in f32, f16 or bf16, or a GGUF file"
+    )]
+    Quantized {
+        /// The key.
+        key: &'static str,
+        /// The method, as the config names it.
+        method: String,
+    },
     /// A key that has to be there.
     #[error("config key `{key}` is missing, family `{family}` needs it")]
     Missing {
@@ -49,16 +59,17 @@ pub enum ConfigError {
 impl ConfigError {
     /// What the user can do about it.
     #[must_use]
-    pub fn hint(&self) -> &'static str {
+    pub fn hint(&self) -> String {
         match self {
             Self::UnknownFamily { .. } => {
-                "use a model of a known family, or add the family as CONTRIBUTING describes"
+                "use a model of a known family, or add the family as CONTRIBUTING describes".into()
             }
-            Self::UnknownKey { .. } => {
-                "if the key is known not to matter for this model, remove it from a copy of config.json"
-            }
+            Self::UnknownKey { key, .. } => format!(
+                "if it is known to change nothing, `--accept-config-key {key}` accepts it, which every result records"
+            ),
+            Self::Quantized { .. } => "use the model it was made from, or its GGUF file".into(),
             Self::Missing { .. } | Self::Value { .. } => {
-                "compare config.json with that of the original model on the hub"
+                "compare config.json with that of the original model on the hub".into()
             }
         }
     }

@@ -3,16 +3,23 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeSet;
+use std::rc::Rc;
 
 use serde_json::{Map, Value};
 
 use super::ConfigError;
+use crate::engine::{Choices, Transformers};
 
 /// Keys that no forward pass depends on: names, tokens, training, generation defaults, other heads.
-const HARMLESS: &[&str] = &[
+/// Each is in `fixtures/config/keys.json`, a key of a config class that its model's code does not read or a
+/// key of an official release that no class has.
+pub(super) const HARMLESS: &[&str] = &[
     "_attn_implementation",
     "_attn_implementation_autoset",
+    "_commit_hash",
+    "_flash_attn_2_enabled",
     "_name_or_path",
+    "_num_labels",
     "architectures",
     "attention_dropout",
     "attention_probs_dropout_prob",
@@ -25,6 +32,7 @@ const HARMLESS: &[&str] = &[
     "cache_implementation",
     "chunk_size_feed_forward",
     "classifier_dropout",
+    "custom_pipelines",
     "decoder_start_token_id",
     "diversity_penalty",
     "do_sample",
@@ -46,9 +54,12 @@ const HARMLESS: &[&str] = &[
     "label2id",
     "length_penalty",
     "max_length",
+    "max_sequence_length",
     "min_length",
+    "model_max_length",
     "model_type",
     "n_ctx",
+    "n_special",
     "name_or_path",
     "no_repeat_ngram_size",
     "num_beam_groups",
@@ -57,8 +68,10 @@ const HARMLESS: &[&str] = &[
     "num_return_sequences",
     "output_attentions",
     "output_hidden_states",
+    "output_past",
     "output_scores",
     "pad_token_id",
+    "predict_special_tokens",
     "prefix",
     "pretraining_tp",
     "problem_type",
@@ -68,6 +81,7 @@ const HARMLESS: &[&str] = &[
     "return_dict",
     "return_dict_in_generate",
     "sep_token_id",
+    "sliding_window_size",
     "summary_activation",
     "summary_first_dropout",
     "summary_proj_to_labels",
@@ -79,6 +93,8 @@ const HARMLESS: &[&str] = &[
     "tf_legacy_loss",
     "tie_encoder_decoder",
     "tokenizer_class",
+    "tokenizer_model_max_length",
+    "tokenizer_padding_side",
     "top_k",
     "top_p",
     "torch_dtype",
@@ -91,12 +107,14 @@ const HARMLESS: &[&str] = &[
     "unsloth_version",
     "use_bfloat16",
     "use_cache",
+    "xla_device",
 ];
 
 /// Keys that are understood only at the value at which they do nothing.
 const OFF: &[&str] = &[
     "add_cross_attention",
     "attention_bias",
+    "compression_config",
     "cross_attention_hidden_size",
     "is_encoder_decoder",
     "layer_types",
@@ -109,6 +127,7 @@ const OFF: &[&str] = &[
     "rope_scaling",
     "sliding_window",
     "use_bidirectional_attention",
+    "use_mrope",
     "use_sliding_window",
 ];
 
@@ -118,11 +137,41 @@ pub(super) struct Reader<'a> {
     under: String,
     family: &'a str,
     seen: RefCell<BTreeSet<&'static str>>,
+    choices: &'a Choices,
+    found: Rc<RefCell<Found>>,
+}
+
+/// What reading a config found beside the architecture.
+#[derive(Default)]
+struct Found {
+    /// Keys that are not known and that the user vouches for.
+    accepted: BTreeSet<String>,
+    notes: Vec<String>,
 }
 
 impl<'a> Reader<'a> {
-    pub(super) fn new(map: &'a Map<String, Value>, under: &str, family: &'a str) -> Self {
-        Self { map, under: under.to_owned(), family, seen: RefCell::default() }
+    pub(super) fn new(map: &'a Map<String, Value>, family: &'a str, choices: &'a Choices) -> Self {
+        Self { map, under: String::new(), family, seen: RefCell::default(), choices, found: Rc::default() }
+    }
+
+    /// The version of transformers that is followed.
+    pub(super) fn rules(&self) -> Transformers {
+        self.choices.transformers
+    }
+
+    /// Says something that a user should know.
+    pub(super) fn note(&self, note: String) {
+        self.found.borrow_mut().notes.push(note);
+    }
+
+    /// What was said.
+    pub(super) fn notes(&self) -> Vec<String> {
+        self.found.borrow().notes.clone()
+    }
+
+    /// Keys that were not known and are accepted.
+    pub(super) fn accepted(&self) -> Vec<String> {
+        self.found.borrow().accepted.iter().cloned().collect()
     }
 
     /// A value that is there and not null.
@@ -177,7 +226,14 @@ impl<'a> Reader<'a> {
 
     pub(super) fn object(&self, key: &'static str) -> Result<Option<Reader<'a>>, ConfigError> {
         let map = self.typed(key, "an object", Value::as_object)?;
-        Ok(map.map(|map| Reader::new(map, &self.path(key), self.family)))
+        Ok(map.map(|map| Reader {
+            map,
+            under: self.path(key),
+            family: self.family,
+            seen: RefCell::default(),
+            choices: self.choices,
+            found: self.found.clone(),
+        }))
     }
 
     pub(super) fn list(&self, key: &'static str) -> Result<Option<&'a Vec<Value>>, ConfigError> {
@@ -193,14 +249,19 @@ impl<'a> Reader<'a> {
         ConfigError::Value { key: self.path(key), found: short(found), expected: expected.to_owned() }
     }
 
-    /// Refuses what was neither read nor is known to be harmless. The lists of harmless keys are
-    /// those of the top of a config; nested objects have none.
-    pub(super) fn finish(&self, also_harmless: &[&str]) -> Result<(), ConfigError> {
+    /// Refuses what was neither read nor is known to be harmless nor accepted. The lists of harmless
+    /// keys are those of the top of a config; nested objects have none.
+    pub(super) fn finish(&self) -> Result<(), ConfigError> {
         let seen = self.seen.borrow();
         let top = self.under.is_empty();
         for (key, value) in self.map {
             let key = key.as_str();
-            if seen.contains(key) || (top && HARMLESS.contains(&key)) || also_harmless.contains(&key) {
+            if seen.contains(key) || (top && harmless(key)) {
+                continue;
+            }
+            let path = self.path(key);
+            if self.choices.accept_config_keys.contains(&path) && !(top && OFF.contains(&key)) {
+                self.found.borrow_mut().accepted.insert(path);
                 continue;
             }
             if top && OFF.contains(&key) {
@@ -218,6 +279,29 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
+}
+
+/// Whether no forward pass depends on a key of the top, whatever its value.
+pub(super) fn harmless(key: &str) -> bool {
+    HARMLESS.contains(&key)
+}
+
+/// How weights are stored that are not numbers but codes of them, by the config of transformers'
+/// quantizers.
+pub(super) fn quantized(outer: &Value, map: &Map<String, Value>) -> Option<ConfigError> {
+    let of = |key: &'static str| {
+        let found = map.get(key).or_else(|| outer.get(key)).filter(|v| !v.is_null())?;
+        let text = |key: &str| found.get(key).and_then(Value::as_str);
+        let on = |key: &str| found.get(key).and_then(Value::as_bool) == Some(true);
+        let method = match text("quant_method") {
+            Some(method) => method.to_owned(),
+            None if on("load_in_4bit") || on("load_in_8bit") => "bitsandbytes".to_owned(),
+            None if found.as_object().is_some_and(Map::is_empty) => return None,
+            None => "a method that it does not name".to_owned(),
+        };
+        Some(ConfigError::Quantized { key, method })
+    };
+    ["quantization_config", "compression_config"].into_iter().find_map(of)
 }
 
 fn is_off(key: &str, value: &Value) -> bool {

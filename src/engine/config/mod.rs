@@ -15,6 +15,7 @@ pub use error::ConfigError;
 pub use rope::{Rope, Scaling};
 
 use super::family::{Bias, FAMILIES, Family, Positions, Scale, Windows};
+use super::reference::Choices;
 use keys::Reader;
 
 /// An activation function of the MLP.
@@ -28,6 +29,17 @@ pub enum Act {
     GeluTanh,
     /// `max(x, 0)`
     Relu,
+}
+
+/// Where logits come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Head {
+    /// The embedding.
+    Tied,
+    /// A matrix of its own.
+    Own,
+    /// Nowhere: the model is stored without one.
+    Missing,
 }
 
 /// What differs from block to block.
@@ -70,8 +82,8 @@ pub struct Config {
     pub out_bias: bool,
     /// Whether the MLP has biases.
     pub mlp_bias: bool,
-    /// Whether the output matrix is the embedding.
-    pub tied: bool,
+    /// Where logits come from, by the config alone until the weights are looked at.
+    pub head: Head,
     /// Whether the MLP reads what attention reads.
     pub parallel: bool,
     /// Soft-cap of scores.
@@ -88,6 +100,10 @@ pub struct Config {
     pub blocks: Vec<BlockConfig>,
     /// Tokens that end a text.
     pub eos: Vec<u32>,
+    /// Keys that are not known and were accepted.
+    pub accepted: Vec<String>,
+    /// What a user should know of how the config was read.
+    pub notes: Vec<String>,
 }
 
 impl Config {
@@ -96,7 +112,7 @@ impl Config {
     /// # Errors
     /// An unknown family, a missing or malformed key, a key that is not understood, or a value that
     /// is understood and not computed; each names the key.
-    pub fn parse(config: &Value) -> Result<Self, ConfigError> {
+    pub fn parse(config: &Value, choices: &Choices) -> Result<Self, ConfigError> {
         let empty = serde_json::Map::new();
         let mut map = config.as_object().unwrap_or(&empty);
         let mut model_type = map.get("model_type").and_then(Value::as_str).unwrap_or("");
@@ -114,9 +130,14 @@ impl Config {
                 found: model_type.chars().take(60).collect(),
                 expected: FAMILIES.map(|f| f.name).join(", "),
             })?;
-        let r = Reader::new(map, "", family.name);
+        if let Some(found) = keys::quantized(config, map) {
+            return Err(found);
+        }
+        let r = Reader::new(map, family.name, choices);
         let mut parsed = read(&r, family)?;
-        r.finish(&[])?;
+        r.finish()?;
+        parsed.accepted = r.accepted();
+        parsed.notes = r.notes();
         if parsed.eos.is_empty() {
             parsed.eos = tokens(outer_eos);
         }
@@ -144,6 +165,11 @@ impl Config {
     }
 }
 
+/// Blocks of a model at most: a hundred times those of the deepest.
+const MOST_LAYERS: usize = 1 << 14;
+/// Width of a head at most: a hundred times that of the widest.
+const MOST_HEAD_DIM: usize = 1 << 16;
+
 fn read(r: &Reader, family: &'static Family) -> Result<Config, ConfigError> {
     let (keys, defaults) = (&family.keys, &family.defaults);
     let hidden = r.needed(keys.hidden, None)?;
@@ -168,11 +194,17 @@ fn read(r: &Reader, family: &'static Family) -> Result<Config, ConfigError> {
         (None, key) => r.needed(key, None)?,
     };
     let layers = r.needed(keys.layers, None)?;
+    // What is kept for each is made before the weights, which no file of that size has, are looked for.
+    for (key, found, most) in [(keys.layers, layers, MOST_LAYERS), ("head_dim", head_dim, MOST_HEAD_DIM)] {
+        if found > most {
+            return Err(r.bad(key, &found.into(), &format!("at most {most}")));
+        }
+    }
     let mut context = r.needed(keys.context, Some(defaults.context))?;
     let ropes = rope::read(r, family, context)?;
     for rope in ropes.iter().flatten() {
         check_rope(r, rope, head_dim)?;
-        if let Scaling::Yarn { factor, original, .. } = rope.scaling {
+        if let Scaling::Yarn { factor, original, .. } | Scaling::Dynamic { factor, original } = rope.scaling {
             #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
             let reach = (factor * original).min(f64::from(i32::MAX)) as usize;
             context = context.max(reach);
@@ -200,7 +232,12 @@ fn read(r: &Reader, family: &'static Family) -> Result<Config, ConfigError> {
         qkv_bias,
         out_bias,
         mlp_bias: bias(r, family.mlp_bias)?,
-        tied: r.flag("tie_word_embeddings")?.unwrap_or(defaults.tied),
+        head: match r.flag("tie_word_embeddings")?.unwrap_or(defaults.tied) {
+            true => Head::Tied,
+            false => Head::Own,
+        },
+        accepted: vec![],
+        notes: vec![],
         parallel: family.parallel && r.flag("use_parallel_residual")?.unwrap_or(true),
         attn_softcap: softcap(r, "attn_logit_softcapping", family.softcaps.0, defaults.attn_softcap)?,
         logit_softcap: softcap(r, "final_logit_softcapping", family.softcaps.1, defaults.logit_softcap)?,
@@ -223,11 +260,25 @@ fn check_rope(r: &Reader, rope: &Rope, head_dim: usize) -> Result<(), ConfigErro
         let expected = format!("a share of the {head_dim} dimensions of a head that is even");
         return Err(r.bad("partial_rotary_factor", &rope.partial.into(), &expected));
     }
-    match &rope.divisors {
-        Some(d) if d.len() != dims / 2 => {
-            let expected = format!("{} divisors, one a rotated pair", dims / 2);
-            Err(r.bad("truenorth_rope_freqs", &d.len().into(), &expected))
+    let pairs = format!("{} divisors, one a rotated pair", dims / 2);
+    match &rope.scaling {
+        Scaling::Long { short, .. } if short.len() != dims / 2 => {
+            return Err(r.bad("short_factor", &short.len().into(), &pairs));
         }
+        Scaling::Long { long, .. } if long.len() != dims / 2 => {
+            return Err(r.bad("long_factor", &long.len().into(), &pairs));
+        }
+        Scaling::Dynamic { .. } if dims < 4 => {
+            return Err(r.bad(
+                "rope_type",
+                &Value::String("dynamic".into()),
+                "at least 4 rotated dimensions of a head",
+            ));
+        }
+        _ => {}
+    }
+    match &rope.divisors {
+        Some(d) if d.len() != dims / 2 => Err(r.bad("truenorth_rope_freqs", &d.len().into(), &pairs)),
         _ => Ok(()),
     }
 }

@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::ConfigError;
 use super::keys::Reader;
+use crate::engine::Transformers;
 use crate::engine::family::{Family, LocalRope, Positions};
 
 /// A rotation.
@@ -40,6 +41,25 @@ pub enum Scaling {
         /// Context before the stretch.
         original: f64,
     },
+    /// Dynamic NTK: a sequence longer than the context raises the base, the more the longer it is.
+    Dynamic {
+        /// The factor.
+        factor: f64,
+        /// Context before the stretch.
+        original: f64,
+    },
+    /// LongRoPE (Ding et al. 2024, arXiv:2402.13753): divisors of the frequencies, other ones for a
+    /// sequence longer than the original context.
+    Long {
+        /// What cosines and sines are multiplied by.
+        attention: f64,
+        /// Context before the stretch.
+        original: f64,
+        /// Divisors up to the original context, one a rotated pair.
+        short: Vec<f32>,
+        /// Divisors beyond it.
+        long: Vec<f32>,
+    },
     /// YaRN (Peng et al. 2023, arXiv:2309.00071).
     Yarn {
         /// The factor.
@@ -70,7 +90,19 @@ pub(super) fn read(r: &Reader, family: &Family, context: usize) -> Result<Option
     let default = theta;
     let theta = r.positive(theta_key)?.unwrap_or(default);
     let partial = r.positive(partial_key)?.unwrap_or(partial);
+    // Version 4.57 writes GPT-NeoX's two under the usual names as well.
+    for (key, value, alias) in
+        [(theta_key, theta, "rope_theta"), (partial_key, partial, "partial_rotary_factor")]
+    {
+        if key != alias && r.number(alias)?.is_some_and(|other| other != value) {
+            let other = r.get(alias).cloned().unwrap_or_default();
+            return Err(r.bad(alias, &other, &format!("the value of `{key}`, which is {value}")));
+        }
+    }
     let divisors = divisors(r)?;
+    // A key beside the rotation has the last word, as in transformers.
+    let stated = r.count("original_max_position_embeddings")?;
+    let context = Context { now: context, stated };
     let own = match local {
         LocalRope::Own { key, theta } => r.positive(key)?.unwrap_or(theta),
         LocalRope::Shared | LocalRope::Unscaled => theta,
@@ -85,7 +117,7 @@ pub(super) fn read(r: &Reader, family: &Family, context: usize) -> Result<Option
                 given.object(kind)?.map_or(Ok(plain(theta)), |o| entry(&o, plain(theta), context, true))
             };
             let two = [one(FULL, theta)?, one(SLIDING, own)?];
-            given.finish(&[])?;
+            given.finish()?;
             two
         } else if local == LocalRope::Shared {
             let rope = entry(&given, plain(theta), context, false)?;
@@ -110,35 +142,81 @@ pub(super) fn read(r: &Reader, family: &Family, context: usize) -> Result<Option
     Ok(Some(two))
 }
 
+/// How long sequences may be, and how long they were before a stretch.
+#[derive(Clone, Copy)]
+struct Context {
+    now: usize,
+    stated: Option<usize>,
+}
+
 fn divisors(r: &Reader) -> Result<Option<Vec<f32>>, ConfigError> {
-    const KEY: &str = "truenorth_rope_freqs";
-    let Some(list) = r.list(KEY)? else { return Ok(None) };
+    factors(r, "truenorth_rope_freqs")
+}
+
+fn factors(r: &Reader, key: &'static str) -> Result<Option<Vec<f32>>, ConfigError> {
+    let Some(list) = r.list(key)? else { return Ok(None) };
     #[allow(clippy::cast_possible_truncation)]
     let read = |v: &Value| v.as_f64().map(|x| x as f32).filter(|x| *x > 0.0 && x.is_finite());
-    let wrong = || r.bad(KEY, &Value::Array(list.clone()), "a list of positive numbers");
+    let wrong = || r.bad(key, &Value::Array(list.clone()), "a list of positive numbers");
     list.iter().map(read).collect::<Option<Vec<f32>>>().map(Some).ok_or_else(wrong)
 }
 
 /// One rotation of `rope_scaling` or `rope_parameters`.
-fn entry(r: &Reader, plain: Rope, context: usize, nested: bool) -> Result<Rope, ConfigError> {
+fn entry(r: &Reader, plain: Rope, context: Context, nested: bool) -> Result<Rope, ConfigError> {
     let theta = r.positive("rope_theta")?.unwrap_or(plain.theta);
     let partial = r.positive("partial_rotary_factor")?.unwrap_or(plain.partial);
     // The older key of the two.
     let old = r.text("type")?;
     let kind = r.text("rope_type")?.or(old).unwrap_or("default");
     #[allow(clippy::cast_precision_loss)]
-    let original =
-        || Ok::<_, ConfigError>(r.count("original_max_position_embeddings")?.unwrap_or(context) as f64);
-    let must = |key| {
-        r.positive(key)?.ok_or_else(|| ConfigError::Value {
-            key: r.path(key),
-            found: "missing".into(),
-            expected: format!("a number, as `rope_type` is `{kind}`"),
-        })
+    let original = || {
+        let own = r.count("original_max_position_embeddings")?;
+        Ok::<_, ConfigError>(context.stated.or(own).unwrap_or(context.now) as f64)
     };
+    let missing = |key: &str, what: &str| ConfigError::Value {
+        key: r.path(key),
+        found: "missing".into(),
+        expected: format!("{what}, as `rope_type` is `{kind}`"),
+    };
+    let must = |key| r.positive(key)?.ok_or_else(|| missing(key, "a number"));
     let scaling = match kind {
         "default" => Scaling::None,
         "linear" => Scaling::Linear { factor: must("factor")? },
+        "dynamic" => {
+            // transformers measures by the context alone.
+            r.count("original_max_position_embeddings")?;
+            #[allow(clippy::cast_precision_loss)]
+            let original = context.now as f64;
+            Scaling::Dynamic { factor: must("factor")?, original }
+        }
+        "longrope" => {
+            let by_5 = original()?;
+            #[allow(clippy::cast_precision_loss)]
+            let by_4 = context.stated.unwrap_or(context.now) as f64;
+            let original = match r.rules() {
+                Transformers::V4_57 => by_4,
+                Transformers::V5_23 => by_5,
+            };
+            if by_4 != by_5 {
+                let (rules, other) = (r.rules(), r.rules().other());
+                let theirs = if rules == Transformers::V4_57 { by_5 } else { by_4 };
+                r.note(format!(
+                    "LongRoPE's `original_max_position_embeddings` stands in the rotation alone: by transformers \
+                     {rules}, which is followed, its long factors hold beyond {original} tokens, by {other} beyond \
+                     {theirs}; `--transformers {other}` follows the other"
+                ));
+            }
+            #[allow(clippy::cast_precision_loss)]
+            let factor = r.positive("factor")?.unwrap_or(context.now as f64 / original);
+            let implied = if factor <= 1.0 { 1.0 } else { (1.0 + factor.ln() / original.ln()).sqrt() };
+            let list = |key| factors(r, key)?.ok_or_else(|| missing(key, "a list of numbers"));
+            Scaling::Long {
+                attention: r.positive("attention_factor")?.unwrap_or(implied),
+                original,
+                short: list("short_factor")?,
+                long: list("long_factor")?,
+            }
+        }
         "llama3" => Scaling::Llama3 {
             factor: must("factor")?,
             low: must("low_freq_factor")?,
@@ -163,10 +241,10 @@ fn entry(r: &Reader, plain: Rope, context: usize, nested: bool) -> Result<Rope, 
         }
         other => {
             let found = Value::String(other.into());
-            return Err(r.bad("rope_type", &found, "default, linear, llama3 or yarn"));
+            return Err(r.bad("rope_type", &found, "default, linear, dynamic, llama3, longrope or yarn"));
         }
     };
-    r.finish(&[])?;
+    r.finish()?;
     Ok(Rope { theta, partial, scaling, ..plain })
 }
 

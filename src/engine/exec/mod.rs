@@ -4,6 +4,7 @@
 //! a read of the same group, which needs all of it at once.
 
 mod edit;
+mod mean;
 mod ops;
 mod pass;
 mod plan;
@@ -178,8 +179,9 @@ impl<'g> Run<'_, 'g> {
         let likely = self.wants_logprobs(state);
         let mut active: Vec<usize> = (0..chunk.len()).collect();
         let prompts = &state.prompts[self.group][chunk.clone()];
-        let only_reads = self.plan.only_reads(graph);
-        let shared = self.plan.shared_blocks(graph, self.engine.info.layers);
+        let apart = self.engine.model.by_length(prompts.iter().map(Vec::len).max().unwrap_or(0));
+        let only_reads = !apart && self.plan.only_reads(graph);
+        let shared = if apart { 0 } else { self.plan.shared_blocks(graph, self.engine.info.layers) };
         let branches = (only_reads || shared > 0).then(|| branches(prompts));
         let mut batch = match &branches {
             Some(branches) if only_reads => branches.batch(),
@@ -345,7 +347,7 @@ fn pick(
 }
 
 fn failed(source: EngineError) -> RunError {
-    let hint = source.hint().map(str::to_owned);
+    let hint = source.hint();
     RunError::Failed {
         what: "the engine could not run the graph".into(),
         source: Some(Box::new(source)),

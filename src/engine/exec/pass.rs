@@ -11,6 +11,7 @@ use super::super::hooks::{Activation, Flow, Hooks};
 use super::super::layout::Row;
 use super::super::tree::Branches;
 use super::edit::Ready;
+use super::mean;
 use super::plan::GroupPlan;
 use super::state::State;
 use super::value::Val;
@@ -94,19 +95,23 @@ impl<'g> Pass<'_, 'g> {
             match at {
                 ReadAt::Last => rows.extend(x.rows().last_of(branches.map_or(*seq, |b| b.end(*seq)))),
                 ReadAt::Index(i) => rows.extend(resolve(i, self.tokens(*seq)).and_then(|p| row(*seq, p))),
-                ReadAt::All | ReadAt::Mean if branches.is_some() => {
+                _ if branches.is_some() => {
                     rows.extend((0..self.tokens(*seq)).filter_map(|p| row(*seq, p)));
                 }
-                ReadAt::All | ReadAt::Mean => rows.extend(x.rows().of_seq(*seq)),
+                ReadAt::All | ReadAt::Mean | ReadAt::MeanSink | ReadAt::Sinks => {
+                    rows.extend(x.rows().of_seq(*seq))
+                }
             }
             #[allow(clippy::cast_possible_truncation, reason = "a sequence fits the context")]
             counts.push((rows.len() - before) as u32);
         }
-        let width = x.width();
-        let mut values = x.read(&rows)?;
-        if at == ReadAt::Mean {
-            values = means(&values, &counts, width);
-        }
+        let read = x.read(&rows)?;
+        let (values, width) = match at {
+            ReadAt::Mean => (mean::without_sinks(&read, &counts, x.width()), x.width()),
+            ReadAt::MeanSink => (mean::of_all(&read, &counts, x.width()), x.width()),
+            ReadAt::Sinks => (mean::sinks(&read, &counts, x.width()), 1),
+            ReadAt::Last | ReadAt::Index(_) | ReadAt::All => (read, x.width()),
+        };
         let gathered = self.gathered.0.entry(node).or_default();
         gathered.0.extend(values);
         gathered.1.extend(counts);
@@ -145,23 +150,6 @@ pub(super) fn resolve(index: i32, tokens: usize) -> Option<usize> {
     (at < tokens).then_some(at)
 }
 
-/// The mean row of each run of rows.
-fn means(values: &[f32], counts: &[u32], width: usize) -> Vec<f32> {
-    let mut out = Vec::with_capacity(counts.len() * width);
-    let mut rest = values;
-    for count in counts {
-        let (head, tail) = rest.split_at(*count as usize * width);
-        out.extend((0..width).map(|c| {
-            let sum: f64 = head.iter().skip(c).step_by(width).map(|v| f64::from(*v)).sum();
-            #[allow(clippy::cast_possible_truncation)]
-            let mean = (sum / f64::from((*count).max(1))) as f32;
-            mean
-        }));
-        rest = tail;
-    }
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,10 +162,5 @@ mod tests {
         assert_eq!(resolve(3, 3), None);
         assert_eq!(resolve(-4, 3), None);
         assert_eq!(resolve(i32::MIN, 3), None);
-    }
-
-    #[test]
-    fn means_are_a_row_a_prompt() {
-        assert_eq!(means(&[1.0, 2.0, 3.0, 4.0, 9.0, 8.0], &[2, 1], 2), [2.0, 3.0, 9.0, 8.0]);
     }
 }

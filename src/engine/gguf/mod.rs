@@ -38,6 +38,29 @@ pub enum GgufError {
     Malformed(String),
 }
 
+/// An element type that is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// One that candle has.
+    Ggml(GgmlDType),
+    /// 32 codes of 4 bits into a table of 16 values, with a scale.
+    Iq4Nl,
+    /// 256 of the same, a scale of 6 bits each 32.
+    Iq4Xs,
+}
+
+impl Kind {
+    /// Elements and bytes of a block.
+    #[must_use]
+    pub fn block(self) -> (usize, usize) {
+        match self {
+            Self::Ggml(kind) => (kind.block_size(), kind.type_size()),
+            Self::Iq4Nl => (32, 18),
+            Self::Iq4Xs => (256, 136),
+        }
+    }
+}
+
 /// A tensor's place in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TensorInfo {
@@ -46,7 +69,7 @@ pub struct TensorInfo {
     /// Slowest dimension first (the reverse of the file's order).
     pub shape: Vec<usize>,
     /// Element type, or the name of one that is not read.
-    pub kind: Result<GgmlDType, String>,
+    pub kind: Result<Kind, String>,
     /// First byte, from the start of the file.
     pub start: usize,
     /// Bytes; 0 for a type that is not read.
@@ -75,6 +98,15 @@ const ALIGNMENT_KEY: &str = "general.alignment";
 /// [`GgufError::Truncated`] where a length or a tensor reaches beyond the end,
 /// [`GgufError::Malformed`] for everything else that contradicts the format.
 pub fn read_header(bytes: &[u8]) -> Result<Header, GgufError> {
+    read_start(bytes, bytes.len())
+}
+
+/// Reads the header of a file of `len` bytes given its first ones; [`GgufError::Truncated`] where those
+/// are too few.
+///
+/// # Errors
+/// As [`read_header`].
+pub fn read_start(bytes: &[u8], len: usize) -> Result<Header, GgufError> {
     let mut cursor = Cursor::new(bytes);
     let magic = cursor.take(4, "the magic number")?;
     if magic != MAGIC {
@@ -108,9 +140,9 @@ pub fn read_header(bytes: &[u8]) -> Result<Header, GgufError> {
         if !seen.insert(tensor.name.clone()) {
             return Err(GgufError::Malformed(format!("tensor `{}` is listed twice", tensor.name)));
         }
-        tensors.push(tensor.place(data_start, alignment, bytes.len())?);
+        tensors.push(tensor.place(data_start, alignment, len)?);
     }
-    Ok(Header { metadata, tensors, data_start: usize::try_from(data_start).unwrap_or(bytes.len()) })
+    Ok(Header { metadata, tensors, data_start: usize::try_from(data_start).unwrap_or(len) })
 }
 
 fn alignment(metadata: &Metadata) -> Result<u64, GgufError> {
@@ -166,7 +198,8 @@ impl RawTensor {
         let kind = element_type(kind);
         let mut len = 0;
         if let Ok(kind) = &kind {
-            let block = kind.block_size() as u64;
+            let (block, bytes) = kind.block();
+            let (block, bytes) = (block as u64, bytes as u64);
             let row = dims.first().copied().unwrap_or(1);
             if !row.is_multiple_of(block) {
                 return Err(malformed(format!(
@@ -174,7 +207,7 @@ impl RawTensor {
                 )));
             }
             // At most `isize::MAX / 8` elements of at most 4 bytes each.
-            len = elements / block * kind.type_size() as u64;
+            len = elements / block * bytes;
         }
         let start = data_start.saturating_add(offset);
         let end = start.saturating_add(len);
@@ -198,8 +231,10 @@ impl RawTensor {
 }
 
 /// The element types that are read; for the rest their name. Numbers: `ggml.h`.
-fn element_type(number: u32) -> Result<GgmlDType, String> {
-    Ok(match number {
+fn element_type(number: u32) -> Result<Kind, String> {
+    Ok(Kind::Ggml(match number {
+        20 => return Ok(Kind::Iq4Nl),
+        23 => return Ok(Kind::Iq4Xs),
         0 => GgmlDType::F32,
         1 => GgmlDType::F16,
         2 => GgmlDType::Q4_0,
@@ -214,7 +249,7 @@ fn element_type(number: u32) -> Result<GgmlDType, String> {
         14 => GgmlDType::Q6K,
         30 => GgmlDType::BF16,
         other => return Err(unread_type(other)),
-    })
+    }))
 }
 
 fn unread_type(number: u32) -> String {
@@ -225,10 +260,8 @@ fn unread_type(number: u32) -> String {
         17 => "IQ2_XS",
         18 => "IQ3_XXS",
         19 => "IQ1_S",
-        20 => "IQ4_NL",
         21 => "IQ3_S",
         22 => "IQ2_S",
-        23 => "IQ4_XS",
         24 => "I8",
         25 => "I16",
         26 => "I32",

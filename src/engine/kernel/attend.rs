@@ -83,11 +83,11 @@ fn host(a: &Attend) -> Result<Option<Tensor>> {
     let mut owner = vec![None; q.dim(0)?];
     for (i, part) in a.parts.iter().enumerate() {
         if part.rows.len() < MANY {
-            owner.get_mut(part.rows.clone()).unwrap_or(&mut []).fill(Some(i));
+            owner[part.rows.clone()].fill(Some(i));
             continue;
         }
         let done = portable::attend(a, part)?;
-        let target = out.get_mut(part.rows.start * width..part.rows.end * width).unwrap_or(&mut []);
+        let target = &mut out[part.rows.start * width..part.rows.end * width];
         if with_slice(&done, |done| target.copy_from_slice(done)).is_none() {
             return Ok(None);
         }
@@ -167,11 +167,11 @@ where
         let at = head / group * a.dim;
         let head = at..at + a.dim;
         for (s, key) in scores.iter_mut().zip(k.chunks_exact(width)) {
-            *s = score(a, dot(q, key.get(head.clone()).unwrap_or(&[])));
+            *s = score(a, dot(q, &key[head.clone()]));
         }
         softmax(&mut scores);
         for (s, value) in scores.iter().zip(v.chunks_exact(width)) {
-            for (o, x) in out.iter_mut().zip(value.get(head.clone()).unwrap_or(&[])) {
+            for (o, x) in out.iter_mut().zip(&value[head.clone()]) {
                 *o += s * f32::from(*x);
             }
         }

@@ -119,10 +119,10 @@ pub(super) fn act(act: Act, x: &Tensor, with: Option<&Tensor>) -> Result<Option<
         fill(x.dims(), STRETCH, |i, out| {
             let from = i * STRETCH;
             let here = from..from + out.len();
-            for (o, x) in out.iter_mut().zip(x_values.get(here.clone()).unwrap_or(&[])) {
+            for (o, x) in out.iter_mut().zip(&x_values[here.clone()]) {
                 *o = one(*x);
             }
-            for (o, f) in out.iter_mut().zip(factors.and_then(|f| f.get(here)).unwrap_or(&[])) {
+            for (o, f) in out.iter_mut().zip(factors.map_or(&[][..], |f| &f[here])) {
                 *o *= f;
             }
         })

@@ -1,15 +1,16 @@
 //! From the bytes of a file to numbers: casts and dequantization, in parallel, checked finite.
 
 use std::borrow::Cow;
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 
 use candle_core::quantized::GgmlDType;
 use candle_core::{CpuStorage, DType, WithDType};
 use half::{bf16, f16};
 use rayon::prelude::*;
 
-use super::LoadError;
-use super::map::MappedFile;
+use super::disk::DiskFile;
+use super::{LoadError, iq4};
+use crate::engine::gguf::Kind;
 
 /// How the elements of a stored tensor are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,6 +20,9 @@ pub(super) enum Encoding {
     Bf16,
     /// ggml blocks of [`GgmlDType::block_size`] elements.
     Blocks(GgmlDType),
+    /// Blocks of codes into a table, which candle does not have.
+    Iq4Nl,
+    Iq4Xs,
 }
 
 impl Encoding {
@@ -27,6 +31,8 @@ impl Encoding {
         match self {
             Self::F32 | Self::F16 | Self::Bf16 => 1,
             Self::Blocks(kind) => kind.block_size(),
+            Self::Iq4Nl => Kind::Iq4Nl.block().0,
+            Self::Iq4Xs => Kind::Iq4Xs.block().0,
         }
     }
 
@@ -36,6 +42,8 @@ impl Encoding {
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
             Self::Blocks(kind) => kind.type_size(),
+            Self::Iq4Nl => Kind::Iq4Nl.block().1,
+            Self::Iq4Xs => Kind::Iq4Xs.block().1,
         }
     }
 
@@ -45,6 +53,8 @@ impl Encoding {
             Self::F32 => "F32".into(),
             Self::F16 => "F16".into(),
             Self::Bf16 => "BF16".into(),
+            Self::Iq4Nl => "IQ4_NL".into(),
+            Self::Iq4Xs => "IQ4_XS".into(),
             Self::Blocks(kind) => {
                 let name = format!("{kind:?}");
                 // candle writes `Q4K`, the format's own name is `Q4_K`.
@@ -100,14 +110,21 @@ impl Element for bf16 {
     }
 }
 
-/// A stretch of a mapped file that holds one tensor; `start + len` is inside the file.
+/// A stretch of a file that holds one tensor; `start + len` is inside the file.
 pub(super) struct Stored<'a> {
     pub(super) name: &'a str,
-    pub(super) file: &'a MappedFile,
+    pub(super) file: &'a DiskFile,
     pub(super) start: usize,
     pub(super) len: usize,
     pub(super) encoding: Encoding,
     pub(super) elements: usize,
+}
+
+impl Stored<'_> {
+    /// What its bytes are, for an error.
+    pub(super) fn what(&self) -> String {
+        format!("tensor `{}`", self.name)
+    }
 }
 
 /// What is done on the way from the file's rows to the rows asked for.
@@ -122,8 +139,6 @@ pub(super) struct Plan<'a> {
 
 /// Elements decoded by one task: large enough to amortise the hand-over, small enough for a cache.
 const TASK: usize = 1 << 16;
-/// Tasks after which the pages read so far are given back.
-const TASKS_A_STRETCH: usize = 128;
 
 /// Decodes a whole tensor into a new vector.
 ///
@@ -139,44 +154,29 @@ pub(super) fn decode<T: Element>(stored: &Stored, plan: &Plan) -> Result<Vec<T>,
             TASK.next_multiple_of(block)
         }
     };
-    let failed = Mutex::new(None::<(usize, f32)>);
-    let per_stretch = match plan.source_row {
-        Some(_) => TASKS_A_STRETCH * TASK.div_ceil(row),
-        None => TASKS_A_STRETCH,
-    };
-    for (stretch, chunk) in out.chunks_mut(task.saturating_mul(per_stretch)).enumerate() {
-        let first = stretch * per_stretch;
-        chunk.par_chunks_mut(task).enumerate().for_each(|(i, out)| {
-            let at = first + i;
-            let from = plan.source_row.map_or(at, |map| map(at)) * task;
-            if let Some((index, value)) = decode_run(stored, from, plan.offset, out)
-                && let Ok(mut failed) = failed.lock()
-                && failed.is_none_or(|(least, _)| index < least)
-            {
-                *failed = Some((index, value));
-            }
-        });
-        if plan.source_row.is_none() {
-            let done = (first * task, (first + chunk.len().div_ceil(task)) * task);
-            release(stored, done.0, done.1.min(stored.elements));
-        }
-    }
-    release(stored, 0, stored.elements);
-    not_finite::<T>(stored, failed.into_inner().ok().flatten())?;
+    let bad = Mutex::new(None::<(usize, f32)>);
+    out.par_chunks_mut(task).enumerate().try_for_each(|(at, out)| {
+        let from = plan.source_row.map_or(at, |map| map(at)) * task;
+        let found = decode_run(stored, from, plan.offset, out)?;
+        let mut bad = bad.lock().unwrap_or_else(PoisonError::into_inner);
+        *bad = [*bad, found].into_iter().flatten().min_by_key(|(index, _)| *index);
+        Ok::<(), LoadError>(())
+    })?;
+    not_finite::<T>(stored, bad.into_inner().unwrap_or_else(PoisonError::into_inner))?;
     Ok(out)
 }
 
 /// Decodes a tensor only to see that all of it is finite.
 pub(super) fn check_finite(stored: &Stored) -> Result<(), LoadError> {
     let task = TASK.next_multiple_of(stored.encoding.block());
-    let failed = (0..stored.elements.div_ceil(task))
+    let found = (0..stored.elements.div_ceil(task))
         .into_par_iter()
-        .filter_map(|i| {
+        .map(|i| {
             let mut scratch = vec![0f32; task.min(stored.elements - i * task)];
             decode_run(stored, i * task, 0.0, &mut scratch)
         })
-        .min_by_key(|(index, _)| *index);
-    not_finite::<f32>(stored, failed)
+        .collect::<Result<Vec<_>, _>>()?;
+    not_finite::<f32>(stored, found.into_iter().flatten().min_by_key(|(index, _)| *index))
 }
 
 fn not_finite<T: Element>(stored: &Stored, failed: Option<(usize, f32)>) -> Result<(), LoadError> {
@@ -191,44 +191,43 @@ fn not_finite<T: Element>(stored: &Stored, failed: Option<(usize, f32)>) -> Resu
     }
 }
 
-fn release(stored: &Stored, from: usize, to: usize) {
-    let bytes = |elements: usize| elements.div_ceil(stored.encoding.block()) * stored.encoding.block_bytes();
-    let end = stored.len.min(bytes(to));
-    stored.file.release(stored.start + bytes(from).min(end)..stored.start + end);
-}
-
 /// Decodes `out.len()` elements from element `from` of the file on; whole blocks. Returns the
 /// first element that is not finite, with its value in the file.
-fn decode_run<T: Element>(stored: &Stored, from: usize, offset: f32, out: &mut [T]) -> Option<(usize, f32)> {
+fn decode_run<T: Element>(
+    stored: &Stored,
+    from: usize,
+    offset: f32,
+    out: &mut [T],
+) -> Result<Option<(usize, f32)>, LoadError> {
     let (block, block_bytes) = (stored.encoding.block(), stored.encoding.block_bytes());
     let start = stored.start + from / block * block_bytes;
     let len = out.len() / block * block_bytes;
-    // The entry's extent was checked when the file was opened.
-    let bytes = stored.file.bytes().get(start..start + len)?;
-    match stored.encoding {
+    stored.file.read(start..start + len, &stored.what(), |bytes| match stored.encoding {
         Encoding::F32 => fill(out, offset, bytes.as_chunks().0, |v| f32::from_le_bytes(*v)),
         Encoding::F16 => fill(out, offset, bytes.as_chunks().0, |v| f16::from_le_bytes(*v).to_f32()),
         Encoding::Bf16 => fill(out, offset, bytes.as_chunks().0, |v| bf16::from_le_bytes(*v).to_f32()),
+        Encoding::Iq4Nl => fill(out, offset, &iq4::nl(bytes), |v| *v),
+        Encoding::Iq4Xs => fill(out, offset, &iq4::xs(bytes), |v| *v),
         Encoding::Blocks(kind) => {
-            let blocks = kind.from_data(Cow::Borrowed(bytes));
-            // `dequantize` fails only for a length that is not whole blocks.
-            if let Ok(CpuStorage::F32(values)) = blocks.dequantize(out.len()) {
-                fill(out, offset, &values, |v| *v);
-            }
+            let values = match kind.from_data(Cow::Borrowed(bytes)).dequantize(out.len()) {
+                Ok(CpuStorage::F32(values)) => values,
+                other => unreachable!("{} whole blocks make f32, not {other:?}", stored.what()),
+            };
+            fill(out, offset, &values, |v| *v);
         }
-    }
+    })?;
     // All are looked at before one is searched for: that loop is free of branches.
     if out.iter().fold(true, |all, v| all & v.finite()) {
-        return None;
+        return Ok(None);
     }
-    let at = out.iter().position(|v| !v.finite())?;
-    if T::DTYPE != DType::F32 {
-        let mut wide = vec![0f32; out.len()];
-        // What the file holds may be finite and too large for the type.
-        decode_run(stored, from, offset, &mut wide);
-        return Some((from + at, wide.get(at).copied()?));
+    let Some((at, value)) = out.iter().enumerate().find(|(_, v)| !v.finite()) else { return Ok(None) };
+    if T::DTYPE == DType::F32 {
+        return Ok(Some((from + at, value.wide())));
     }
-    Some((from + at, out.get(at)?.wide()))
+    // What the file holds may be finite and too large for the type.
+    let mut wide = vec![0f32; out.len()];
+    decode_run(stored, from, offset, &mut wide)?;
+    Ok(Some((from + at, wide[at])))
 }
 
 /// Casts the numbers that `read` finds, with `offset` added in f32.

@@ -26,6 +26,42 @@ pub enum LoadError {
         /// Who asked for it.
         why: String,
     },
+    /// A stand-in of Git LFS lies where a file should.
+    #[error("`{}` is a Git LFS pointer, not the file it stands for", .path.display())]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The folder is an adapter, which is no model by itself.
+    #[error(
+        "`{}` holds a LoRA adapter (`adapter_config.json`){}; expected a whole model",
+        .path.display(),
+        .base.as_ref().map_or_else(String::new, |base| format!(" of the model `{base}`"))
+    )]
+    Adapter {
+        /// The folder.
+        path: PathBuf,
+        /// The model that it changes, as the adapter names it.
+        base: Option<String>,
+    },
+    /// Weights that are stored as codes of a quantizer.
+    #[error("`{}` is quantized by {method} (it holds the tensor `{tensor}`); expected weights in f32, f16 or bf16, or a GGUF file", .path.display())]
+    Quantized {
+        /// The folder.
+        path: PathBuf,
+        /// The method.
+        method: &'static str,
+        /// The tensor that shows it.
+        tensor: String,
+    },
+    /// A part of a GGUF file in parts is not there or is another file's.
+    #[error("`{}` {problem}", .path.display())]
+    Split {
+        /// The part.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
     /// The folder holds weights in a format that is not read.
     #[error("`{}` holds `{found}` but no safetensors file", .path.display())]
     UnsupportedFormat {
@@ -176,6 +212,12 @@ impl LoadError {
         Some(match self {
             Self::Io { .. } => "check that the path exists and may be read",
             Self::MissingFile { .. } => "download the model again, with all of its files in one folder",
+            Self::LfsPointer { .. } => "run `git lfs pull` in the clone, or download the file itself",
+            Self::Adapter { .. } => {
+                "merge it into its model first: `merge_and_unload()` of peft, then `save_pretrained(folder)`"
+            }
+            Self::Quantized { .. } => "use the model it was made from, or its GGUF file",
+            Self::Split { .. } => "put all parts of one download into one folder and name the first",
             Self::UnsupportedFormat { .. } => {
                 "convert it: `model.save_pretrained(folder, safe_serialization=True)` of transformers writes safetensors"
             }

@@ -3,23 +3,30 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use safetensors::tensor::Dtype;
+use memmap2::MmapOptions;
+use safetensors::tensor::{Dtype, Metadata};
 use safetensors::{SafeTensorError, SafeTensors};
 use serde_json::Value;
 
 use super::decode::Encoding;
+use super::disk::DiskFile;
 use super::index::{Entry, Index, Layout};
-use super::map::MappedFile;
 use super::{LoadError, names};
+use crate::data::is_lfs_pointer;
 
 const SINGLE: &str = "model.safetensors";
 const SHARDS: &str = "model.safetensors.index.json";
+/// Bytes of a header and its length at most, as the library has it.
+const MOST_HEADER: usize = 100_000_008;
 /// Element types of safetensors files that are read.
 const READABLE: &str = "F32, F16, BF16";
 
 /// Reads and parses a JSON file that holds an object.
 pub(super) fn read_json(path: &Path) -> Result<Value, LoadError> {
     let bytes = std::fs::read(path).map_err(|source| LoadError::Io { path: path.to_path_buf(), source })?;
+    if is_lfs_pointer(&bytes) {
+        return Err(LoadError::LfsPointer { path: path.to_path_buf() });
+    }
     let problem = |problem: String| LoadError::Json { path: path.to_path_buf(), problem };
     let value: Value = serde_json::from_slice(&bytes).map_err(|e| problem(e.to_string()))?;
     if !value.is_object() {
@@ -35,6 +42,12 @@ pub(super) fn read_json_if_there(path: &Path) -> Result<Option<Value>, LoadError
 
 /// `config.json` of the folder.
 pub(super) fn config(folder: &Path) -> Result<Value, LoadError> {
+    let adapter = folder.join("adapter_config.json");
+    if adapter.is_file() {
+        let base =
+            read_json(&adapter)?.get("base_model_name_or_path").and_then(Value::as_str).map(str::to_owned);
+        return Err(LoadError::Adapter { path: folder.to_path_buf(), base });
+    }
     let path = folder.join("config.json");
     if folder.is_dir() && !path.is_file() {
         return Err(LoadError::MissingFile { path, why: "it says what the weights beside it are".into() });
@@ -42,10 +55,21 @@ pub(super) fn config(folder: &Path) -> Result<Value, LoadError> {
     read_json(&path)
 }
 
-/// Maps the weight files and lists their tensors.
-pub(super) fn index(folder: &Path) -> Result<Index, LoadError> {
+/// Maps the weight files and lists their tensors, with what a user should know of the choice between
+/// them. As in transformers, a whole file wins over shards, whatever an index beside it says.
+pub(super) fn index(folder: &Path) -> Result<(Index, Option<String>), LoadError> {
     let mut index = Index::default();
-    if folder.join(SHARDS).is_file() {
+    let mut note = None;
+    if folder.join(SINGLE).is_file() {
+        add_file(&mut index, &folder.join(SINGLE))?;
+        note = folder.join(SHARDS).is_file().then(|| {
+            format!(
+                "`{}` holds both `{SINGLE}` and `{SHARDS}`; `{SINGLE}` is read, as transformers does, and the \
+                 shards are not",
+                folder.display()
+            )
+        });
+    } else if folder.join(SHARDS).is_file() {
         let shards = shards(folder)?;
         for (shard, promised) in shards {
             let listed = add_file(&mut index, &folder.join(&shard))?;
@@ -53,13 +77,32 @@ pub(super) fn index(folder: &Path) -> Result<Index, LoadError> {
                 return Err(LoadError::MissingTensor { path: folder.join(shard), name: name.clone() });
             }
         }
-    } else if folder.join(SINGLE).is_file() {
-        add_file(&mut index, &folder.join(SINGLE))?;
     } else {
         return Err(no_weights(folder));
     }
+    if let Some((tensor, method)) = index.entries.iter().find_map(|(name, entry)| quantizer(name, entry)) {
+        return Err(LoadError::Quantized { path: folder.to_path_buf(), method, tensor });
+    }
     names::canonical(&mut index)?;
-    Ok(index)
+    Ok((index, note))
+}
+
+/// The quantizer whose tensor this is, where it is one that only a quantizer writes.
+fn quantizer(name: &str, entry: &Entry) -> Option<(String, &'static str)> {
+    const ENDS: [(&str, &str); 9] = [
+        (".qweight", "GPTQ or AWQ"),
+        (".qzeros", "GPTQ or AWQ"),
+        (".weight.absmax", "bitsandbytes"),
+        (".weight.quant_map", "bitsandbytes"),
+        (".SCB", "bitsandbytes"),
+        (".weight_scale_inv", "fp8"),
+        (".weight_scale", "fp8 or compressed-tensors"),
+        (".weight_packed", "compressed-tensors"),
+        (".input_scale", "fp8"),
+    ];
+    let by_name = ENDS.iter().find(|(end, _)| name.ends_with(end)).map(|(_, method)| *method);
+    let by_type = entry.encoding.as_ref().err().is_some_and(|kind| kind.starts_with("F8")).then_some("fp8");
+    by_name.or(by_type).map(|method| (name.to_owned(), method))
 }
 
 /// File names of the shards in order, each with the tensors it should hold.
@@ -108,8 +151,8 @@ fn no_weights(folder: &Path) -> LoadError {
 
 /// Adds a safetensors file and returns the names it holds.
 fn add_file(index: &mut Index, path: &Path) -> Result<Vec<String>, LoadError> {
-    let file = MappedFile::open(path)?;
-    let (header, metadata) = SafeTensors::read_metadata(file.bytes()).map_err(|e| header_error(&file, &e))?;
+    let file = DiskFile::open(path)?;
+    let (header, metadata) = header(&file)?;
     let data = header + 8;
     let mut listed = Vec::new();
     let number = index.files.len();
@@ -142,23 +185,36 @@ fn add_file(index: &mut Index, path: &Path) -> Result<Vec<String>, LoadError> {
         )?;
         listed.push(name);
     }
-    // The header was read through the map.
-    file.release(0..data);
     index.files.push(file);
     Ok(listed)
 }
 
-fn header_error(file: &MappedFile, error: &SafeTensorError) -> LoadError {
+/// Reads and checks the header: its length, and what it says.
+fn header(file: &DiskFile) -> Result<(usize, Metadata), LoadError> {
+    let start = file.bytes(0..file.len().min(8), "the header")?;
+    let length = start.first_chunk::<8>().map_or(0, |n| u64::from_le_bytes(*n));
+    // The library refuses a longer one.
+    let given = usize::try_from(length).map_or(file.len(), |n| file.len().min(n.saturating_add(8)));
+    let start = file.bytes(0..if given > MOST_HEADER { start.len() } else { given }, "the header")?;
+    // It holds the header against the length of the whole file: it gets addresses for all of it, of which
+    // only the header is memory.
+    let io = |source| LoadError::Io { path: file.path().to_path_buf(), source };
+    let mut whole = MmapOptions::new().len(file.len().max(1)).no_reserve_swap().map_anon().map_err(io)?;
+    whole[..start.len()].copy_from_slice(&start);
+    SafeTensors::read_metadata(&whole[..file.len()]).map_err(|e| header_error(file, &start, &e))
+}
+
+fn header_error(file: &DiskFile, start: &[u8], error: &SafeTensorError) -> LoadError {
     let path: PathBuf = file.path().to_path_buf();
-    let found = file.bytes().len() as u64;
-    let header = file.bytes().first_chunk::<8>().map_or(8, |n| u64::from_le_bytes(*n).saturating_add(8));
+    let found = file.len() as u64;
+    let header = start.first_chunk::<8>().map_or(8, |n| u64::from_le_bytes(*n).saturating_add(8));
     let truncated =
         |what: &str, needed| LoadError::Truncated { path: path.clone(), what: what.into(), needed, found };
     let problem = match error {
         SafeTensorError::HeaderTooSmall => return truncated("the header", 8),
         SafeTensorError::InvalidHeaderLength => return truncated("the header", header),
         SafeTensorError::MetadataIncompleteBuffer => {
-            match declared_end(file.bytes(), header).filter(|end| *end > found) {
+            match declared_end(start, header).filter(|end| *end > found) {
                 Some(needed) => return truncated("the data", needed),
                 None => "bytes follow the last tensor".into(),
             }

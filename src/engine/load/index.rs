@@ -5,7 +5,7 @@ use std::path::Path;
 
 use super::LoadError;
 use super::decode::{Encoding, Stored};
-use super::map::MappedFile;
+use super::disk::DiskFile;
 
 /// How the stored tensor differs from the one the hub's files hold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,10 +93,10 @@ impl Entry {
     }
 }
 
-/// The mapped files and what lies where.
+/// The files and what lies where.
 #[derive(Default)]
 pub(super) struct Index {
-    pub(super) files: Vec<MappedFile>,
+    pub(super) files: Vec<DiskFile>,
     pub(super) entries: BTreeMap<String, Entry>,
 }
 

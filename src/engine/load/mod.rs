@@ -1,23 +1,25 @@
 //! Opening a model and reading its weights.
 //!
-//! A [`Source`] is a folder of safetensors files or a GGUF file, mapped into memory. It speaks the
+//! A [`Source`] is a folder of safetensors files or a GGUF file. It speaks the
 //! hub's language whatever the file: [`Source::config`] is a Hugging Face `config.json`, tensor
 //! names and layouts are those of the hub's safetensors files (with the `model.`, `transformer.`
 //! or `gpt_neox.` prefix). What a GGUF converter changed is changed back on reading: the row order
 //! of rotated queries and keys, fused projections, transposed matrices, norms with one added.
 //!
-//! Weights are decoded in parallel straight into their destination, and the pages of the file are
-//! given back as they are consumed, so the peak is the weights asked for plus a few MiB.
+//! Weights are read piece by piece and decoded in parallel straight into their destination, so the
+//! peak is the weights asked for plus a few MiB.
 //!
 //! All shapes are slowest dimension first, as PyTorch prints them.
 
 mod decode;
+mod disk;
 mod error;
 mod folder;
 mod gguf;
 mod index;
-mod map;
+mod iq4;
 mod names;
+mod options;
 #[cfg(test)]
 mod tests;
 
@@ -32,7 +34,9 @@ use half::{bf16, f16};
 use serde_json::Value;
 
 pub use error::LoadError;
+pub use options::{Kernels, LoadOptions, Weight};
 
+use super::Transformers;
 use super::gguf::Metadata;
 use super::tokenizer::Tokenizer;
 use decode::{Element, Encoding, Plan, Stored};
@@ -45,61 +49,23 @@ const ALIGNMENT: usize = 4;
 ///
 /// # Errors
 /// A file that is missing or damaged, or a tokenizer that is there and cannot be used.
-pub fn read_outline(path: &Path) -> Result<(Value, Option<Tokenizer>), LoadError> {
+pub fn read_outline(path: &Path, rules: Transformers) -> Result<(Value, Option<Tokenizer>), LoadError> {
     if path.is_dir() {
-        return Ok((folder::config(path)?, folder_tokenizer(path)?));
+        return Ok((folder::config(path)?, folder_tokenizer(path, rules)?));
     }
     let opened = gguf::open(path)?;
     Ok((opened.config, gguf_tokenizer(&opened.metadata)?))
 }
 
-fn folder_tokenizer(folder: &Path) -> Result<Option<Tokenizer>, LoadError> {
+fn folder_tokenizer(folder: &Path, rules: Transformers) -> Result<Option<Tokenizer>, LoadError> {
     let path = folder.join("tokenizer.json");
-    if path.is_file() { Ok(Some(Tokenizer::from_json(&path)?)) } else { Ok(None) }
+    if path.is_file() { Ok(Some(Tokenizer::from_json(&path, rules)?)) } else { Ok(None) }
 }
 
 fn gguf_tokenizer(metadata: &Metadata) -> Result<Option<Tokenizer>, LoadError> {
     match metadata.text("tokenizer.ggml.model") {
         None | Some("none" | "no_vocab") => Ok(None),
         Some(_) => Ok(Some(Tokenizer::from_gguf(metadata)?)),
-    }
-}
-
-/// A matrix as the forward pass multiplies by it.
-#[derive(Clone, Debug)]
-pub enum Weight {
-    /// Numbers in the compute type.
-    Plain(Tensor),
-    /// Blocks as the file holds them, dequantized while multiplying.
-    Quantized(Arc<QTensor>),
-}
-
-/// How weights are read.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct LoadOptions {
-    /// The type computed in; `None` is f32.
-    pub dtype: Option<DType>,
-    /// Whether matrices stay quantized where the file has them so.
-    pub keep_quantized: bool,
-    /// What computes with them.
-    pub kernels: Kernels,
-}
-
-/// What computes with weights.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Kernels {
-    /// Packed panels on a CPU that has the instructions, else candle.
-    #[default]
-    Best,
-    /// Candle's operations, which run anywhere.
-    Candle,
-}
-
-impl LoadOptions {
-    /// The type computed in.
-    #[must_use]
-    pub fn dtype(&self) -> DType {
-        self.dtype.unwrap_or(DType::F32)
     }
 }
 
@@ -112,22 +78,26 @@ pub struct Source {
     format: &'static str,
     /// The tokenizer's part of a GGUF file.
     metadata: Option<Metadata>,
+    notes: Vec<String>,
 }
 
 impl Source {
-    /// Opens a folder with `config.json` and `model.safetensors`, or the shards that
-    /// `model.safetensors.index.json` lists.
+    /// Opens a folder with `config.json` and `model.safetensors`, or, where that is not there, the shards
+    /// that `model.safetensors.index.json` lists.
     ///
     /// # Errors
     /// A missing, truncated or malformed file; only headers are read.
     pub fn open_folder(path: &Path) -> Result<Self, LoadError> {
+        let config = folder::config(path)?;
+        let (index, note) = folder::index(path)?;
         Ok(Self {
             path: path.to_path_buf(),
-            config: folder::config(path)?,
+            config,
             generation: folder::read_json_if_there(&path.join("generation_config.json"))?,
-            index: folder::index(path)?,
+            index,
             format: "safetensors",
             metadata: None,
+            notes: note.into_iter().collect(),
         })
     }
 
@@ -146,7 +116,44 @@ impl Source {
             index: opened.index,
             format: "gguf",
             metadata: Some(opened.metadata),
+            notes: vec![],
         })
+    }
+
+    /// What a user should know of which files are read.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
+    }
+
+    /// Takes a tensor under another name.
+    pub(super) fn rename(&mut self, from: &str, to: &str) {
+        if let Some(entry) = self.index.entries.remove(from) {
+            self.index.entries.insert(to.to_owned(), entry);
+        }
+    }
+
+    /// Whether two tensors hold the same numbers.
+    pub(super) fn equal(&self, one: &str, other: &str) -> Result<bool, LoadError> {
+        let missing =
+            |name: &str| LoadError::MissingTensor { path: self.path.clone(), name: name.to_owned() };
+        let entry = |name: &str| self.index.entries.get(name).ok_or_else(|| missing(name));
+        let (a, b) = (entry(one)?, entry(other)?);
+        if a.shape != b.shape {
+            return Ok(false);
+        }
+        let (left, right) = (self.index.stored(one, a)?, self.index.stored(other, b)?);
+        if left.encoding == right.encoding && a.layout == b.layout {
+            let bytes = |s: &Stored<'_>| s.file.bytes(s.start..s.start + s.len, &s.what());
+            return Ok(left.len == right.len && bytes(&left)? == bytes(&right)?);
+        }
+        let values = |s: &Stored<'_>, e: &Entry| {
+            place::<f32>(s, e, false)?
+                .flatten_all()
+                .and_then(|t| t.to_vec1::<f32>())
+                .map_err(|e| backend(s.name, e))
+        };
+        Ok(values(&left, a)? == values(&right, b)?)
     }
 
     /// The metadata of a GGUF file.
@@ -175,7 +182,7 @@ impl Source {
 
     /// The weight files, in the order they were opened.
     pub fn files(&self) -> impl Iterator<Item = &Path> {
-        self.index.files.iter().map(map::MappedFile::path)
+        self.index.files.iter().map(disk::DiskFile::path)
     }
 
     /// Whether there is a tensor of this name.
@@ -257,15 +264,15 @@ impl Source {
         self.read(name, entry, options.dtype(), device, true).map(Weight::Plain)
     }
 
-    /// The tokenizer that comes with the model: `tokenizer.json` of the folder, or the metadata of
+    /// The tokenizer that comes with the model: `tokenizer.json` of the folder, as `rules` read it, or the metadata of
     /// the GGUF file; `None` where there is none. Building one takes a moment, so keep it.
     ///
     /// # Errors
     /// A tokenizer that is there and cannot be used.
-    pub fn tokenizer(&self) -> Result<Option<Tokenizer>, LoadError> {
+    pub fn tokenizer(&self, rules: Transformers) -> Result<Option<Tokenizer>, LoadError> {
         match &self.metadata {
             Some(metadata) => gguf_tokenizer(metadata),
-            None => folder_tokenizer(&self.path),
+            None => folder_tokenizer(&self.path, rules),
         }
     }
 
@@ -286,7 +293,7 @@ impl Source {
         let mut kinds: Vec<_> = self.file_dtypes().into_iter().collect();
         kinds.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
         let kinds: Vec<String> = kinds.into_iter().map(|(kind, count)| format!("{kind} ×{count}")).collect();
-        let bytes: usize = self.index.files.iter().map(|f| f.bytes().len()).sum();
+        let bytes: usize = self.index.files.iter().map(disk::DiskFile::len).sum();
         let files = self.index.files.len();
         format!(
             "{}, {files} file{}, {bytes} bytes, {}",
@@ -352,37 +359,32 @@ impl Source {
             Layout::AsStored | Layout::Interleaved { .. } | Layout::Stacked { .. } => (first, second),
         };
         decode::check_finite(&stored)?;
-        let bytes = ordered_rows(&stored, entry);
+        let bytes = ordered_rows(&stored, entry)?;
         // The blocks hold 2-byte numbers and are copied as such, so they have to lie even; the
         // file's offsets are aligned and allocators align far wider, but neither is a promise
         // of `Vec<u8>`.
         if bytes.as_ptr().align_offset(ALIGNMENT) != 0 {
             return Ok(None);
         }
-        let tensor = QStorage::from_data(bytes, device, kind)
+        let tensor = QStorage::from_data(Cow::Owned(bytes), device, kind)
             .and_then(|storage| QTensor::new(storage, shape))
             .map_err(|e| backend(name, e))?;
-        stored.file.release(stored.start..stored.start + stored.len);
         Ok(Some(Arc::new(tensor)))
     }
 }
 
 /// The bytes of a tensor with its rows in the hub's order.
-fn ordered_rows<'a>(stored: &Stored<'a>, entry: &Entry) -> Cow<'a, [u8]> {
-    let bytes = stored.file.bytes().get(stored.start..stored.start + stored.len).unwrap_or_default();
+fn ordered_rows(stored: &Stored, entry: &Entry) -> Result<Vec<u8>, LoadError> {
+    let bytes = stored.file.bytes(stored.start..stored.start + stored.len, &stored.what())?;
     let (rows, _) = entry.rows();
-    match entry.layout.source_row(rows) {
-        None => Cow::Borrowed(bytes),
-        Some(source_row) => {
-            let width = bytes.len() / rows;
-            let mut out = Vec::with_capacity(bytes.len());
-            for row in 0..rows {
-                let from = source_row(row) * width;
-                out.extend_from_slice(bytes.get(from..from + width).unwrap_or_default());
-            }
-            Cow::Owned(out)
-        }
+    let Some(source_row) = entry.layout.source_row(rows) else { return Ok(bytes) };
+    let width = bytes.len() / rows;
+    let mut out = Vec::with_capacity(bytes.len());
+    for row in 0..rows {
+        let from = source_row(row) * width;
+        out.extend_from_slice(&bytes[from..from + width]);
     }
+    Ok(out)
 }
 
 /// Decodes a tensor to the host, in the shape of the hub's file or, for `flip`, from a file that

@@ -241,3 +241,17 @@ proptest! {
         }
     }
 }
+
+#[test]
+fn weights_that_are_cut_while_they_are_read_are_an_error() {
+    let values: Vec<f32> = (0..1 << 20).map(|i| i as f32).collect();
+    let shape: &[usize] = &[1 << 10, 1 << 10];
+    let dir = folder(Dtype::F32, &[("model.embed_tokens.weight", shape, &values)]);
+    let path = dir.path().join("model.safetensors");
+    let source = Source::open_folder(dir.path()).unwrap();
+    assert!(source.tensor(W.0, shape, DType::F32, &Device::Cpu).is_ok());
+    fs::File::options().write(true).open(&path).unwrap().set_len(1 << 20).unwrap();
+    let error = source.tensor(W.0, shape, DType::F32, &Device::Cpu).unwrap_err();
+    assert!(matches!(&error, LoadError::Truncated { found, .. } if *found == 1 << 20), "{error}");
+    assert!(message(&error).contains(W.0), "{error}");
+}

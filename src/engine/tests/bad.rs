@@ -37,6 +37,17 @@ fn prompts_that_do_not_fit_are_refused() {
 }
 
 #[test]
+fn an_untrained_model_that_fits_no_memory_is_an_error() {
+    let mut config = tiny("llama");
+    config["hidden_size"] = 2_147_483_647.into();
+    config["vocab_size"] = 2_147_483_647.into();
+    let config = crate::engine::config::Config::parse(&config).unwrap();
+    let e = Model::random_init(config, 0, &LoadOptions::default(), &Device::Cpu).unwrap_err();
+    let e = format!("{e}: {}", std::error::Error::source(&e).unwrap());
+    assert!(e.contains("2147483647 rows"), "{e}");
+}
+
+#[test]
 fn prompts_are_checked_with_what_they_will_generate() {
     let model = untrained(&tiny("llama"), 0);
     assert!(model.check_prompt("p", &[1; 40], 9).is_ok());

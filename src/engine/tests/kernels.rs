@@ -6,6 +6,7 @@ use proptest::prelude::*;
 use truenorth_protocol::Site;
 
 use super::support::{Recorder, Steer, generate, logits, relative, tiny};
+use crate::engine::Choices;
 use crate::engine::backend::host;
 use crate::engine::config::Config;
 use crate::engine::layout::{Batch, Need};
@@ -22,7 +23,7 @@ const FAMILIES: [&str; 10] =
 
 /// The same untrained model, computed by either.
 fn both(family: &str, dtype: DType) -> [Model; 2] {
-    let mut config = Config::parse(&tiny(family)).unwrap();
+    let mut config = Config::parse(&tiny(family), &Choices::default()).unwrap();
     config.init_std = 0.25;
     [Kernels::Best, Kernels::Candle].map(|kernels| {
         let options = LoadOptions { dtype: Some(dtype), kernels, ..LoadOptions::default() };

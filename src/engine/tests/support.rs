@@ -7,6 +7,7 @@ use candle_core::{Device, Tensor};
 use serde_json::{Value, json};
 use truenorth_protocol::Site;
 
+use crate::engine::Choices;
 use crate::engine::config::Config;
 use crate::engine::error::EngineError;
 use crate::engine::hooks::{Activation, Flow, Hooks};
@@ -189,7 +190,7 @@ pub(super) fn tiny(family: &str) -> Value {
 }
 
 pub(super) fn untrained(config: &Value, seed: u64) -> Model {
-    let mut config = Config::parse(config).unwrap();
+    let mut config = Config::parse(config, &Choices::default()).unwrap();
     // Large enough that attention is far from uniform.
     config.init_std = 0.25;
     Model::random_init(config, seed, &LoadOptions::default(), &Device::Cpu).unwrap()

@@ -68,7 +68,25 @@ const KNOWN: &[Pre] = &[
 ];
 
 pub(super) fn build(metadata: &Metadata, tokens: &[String]) -> Result<Built, TokenizerError> {
-    let name = metadata.text(PRE).unwrap_or("default");
+    let mut notes = Vec::new();
+    let name = match metadata.text(PRE) {
+        Some("default") => {
+            notes.push(format!(
+                "the file's converter did not know how text is split before it is tokenized (`{PRE}` is `default`); \
+                 `gpt-2` is guessed, and token ids are wrong where that is wrong"
+            ));
+            "default"
+        }
+        Some(name) => name,
+        None => {
+            let guess = guess(metadata, tokens.len());
+            notes.push(format!(
+                "the file does not say how text is split before it is tokenized (`{PRE}` is missing); `{guess}` \
+                 is guessed from its architecture, and token ids are wrong where that is wrong"
+            ));
+            guess
+        }
+    };
     let pre = KNOWN.iter().find(|pre| pre.names.contains(&name)).ok_or_else(|| TokenizerError::Unknown {
         key: PRE,
         found: name.to_owned(),
@@ -97,7 +115,19 @@ pub(super) fn build(metadata: &Metadata, tokens: &[String]) -> Result<Built, Tok
     inner.with_pre_tokenizer(Some(pre_tokenizer(pre)?));
     // The decoder ignores how text was split.
     inner.with_decoder(Some(ByteLevel::new(false, true, true)));
-    Ok(Built { inner, begin: pre.begin, default_ids: [None, None] })
+    Ok(Built { inner, begin: pre.begin, default_ids: [None, None], notes })
+}
+
+/// The split of the models of this architecture, for files of converters that did not write it.
+fn guess(metadata: &Metadata, tokens: usize) -> &'static str {
+    match metadata.text("general.architecture") {
+        Some("qwen2" | "qwen3") => "qwen2",
+        Some("gptneox") => "gpt-neox",
+        Some("olmo2") => "dbrx",
+        // Llama 3's vocabulary has 128256 tokens, no other Llama's comes near.
+        Some("llama") if tokens >= 128_000 => "llama-bpe",
+        _ => "gpt-2",
+    }
 }
 
 fn pre_tokenizer(pre: &Pre) -> Result<PreTokenizerWrapper, TokenizerError> {

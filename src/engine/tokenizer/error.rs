@@ -16,6 +16,12 @@ pub enum TokenizerError {
         /// The operating system's reason.
         source: std::io::Error,
     },
+    /// A stand-in of Git LFS lies where a file should.
+    #[error("`{}` is a Git LFS pointer, not the file it stands for", .path.display())]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file is not what its name says.
     #[error("`{}` is not a sound tokenizer file: {problem}", .path.display())]
     Malformed {
@@ -62,6 +68,7 @@ impl TokenizerError {
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Io { .. } => "check that the path exists and may be read",
+            Self::LfsPointer { .. } => "run `git lfs pull` in the clone, or download the file itself",
             Self::Malformed { .. } => "download the tokenizer's files again",
             Self::Unknown { .. } => {
                 "use the model's folder with `tokenizer.json`, or pass token ids in place of text"

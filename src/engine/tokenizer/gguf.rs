@@ -3,6 +3,7 @@
 use tokenizers::AddedToken;
 use tokenizers::models::bpe::Vocab;
 
+use super::growth::Growth;
 use super::{Ends, Tokenizer, TokenizerError, byte_level, sentencepiece, unique};
 use crate::engine::gguf::Metadata;
 
@@ -24,6 +25,8 @@ pub(super) struct Built {
     pub(super) begin: bool,
     /// Ids of the tokens for beginning and end where the file does not say.
     pub(super) default_ids: [Option<u64>; 2],
+    /// What had to be guessed.
+    pub(super) notes: Vec<String>,
 }
 
 pub(super) fn build(metadata: &Metadata) -> Result<Tokenizer, TokenizerError> {
@@ -93,6 +96,8 @@ pub(super) fn build(metadata: &Metadata) -> Result<Tokenizer, TokenizerError> {
         },
         chat_template: metadata.text("tokenizer.chat_template").map(str::to_owned),
         size: tokens.len(),
+        growth: Growth::OURS,
+        notes: built.notes,
     })
 }
 

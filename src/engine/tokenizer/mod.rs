@@ -6,9 +6,15 @@
 //! of that vocabulary has are built again from what the file says.
 
 mod byte_level;
+mod class;
 mod error;
+mod files;
 mod gguf;
+mod growth;
 mod json;
+#[cfg(test)]
+mod matrix;
+mod rebuild;
 mod sentencepiece;
 #[cfg(test)]
 mod tests;
@@ -17,7 +23,12 @@ use std::path::Path;
 
 pub use error::TokenizerError;
 
+use super::Transformers;
 use super::gguf::Metadata;
+use growth::Growth;
+
+/// Bytes of a token that is longer than most.
+const LONG_TOKEN: usize = 256;
 
 /// Turns text into ids and ids into text.
 pub struct Tokenizer {
@@ -27,6 +38,8 @@ pub struct Tokenizer {
     ends: Ends,
     chat_template: Option<String>,
     size: usize,
+    growth: Growth,
+    notes: Vec<String>,
 }
 
 /// Who puts the tokens around a text that mark its beginning and end.
@@ -44,14 +57,21 @@ enum Ends {
 }
 
 impl Tokenizer {
-    /// Reads a `tokenizer.json` and, where they lie beside it, `tokenizer_config.json` (beginning
-    /// and end tokens, chat template), `chat_template.jinja` and `generation_config.json` (tokens
-    /// that end a generation).
+    /// Reads a `tokenizer.json` as a version of transformers does, with what lies beside it:
+    /// `tokenizer_config.json`, `special_tokens_map.json` and `added_tokens.json` (class, named and
+    /// added tokens, flags, chat template), `config.json` (kind of model), `chat_template.jinja` and
+    /// `generation_config.json` (tokens that end a generation).
     ///
     /// # Errors
     /// A file that cannot be read or is not what its name says.
-    pub fn from_json(path: &Path) -> Result<Self, TokenizerError> {
-        json::read(path)
+    pub fn from_json(path: &Path, rules: Transformers) -> Result<Self, TokenizerError> {
+        json::read(path, rules)
+    }
+
+    /// What a user should know of how the files were read: a guess, or a choice between versions.
+    #[must_use]
+    pub fn notes(&self) -> &[String] {
+        &self.notes
     }
 
     /// Builds the tokenizer that a GGUF file's metadata describes.
@@ -69,6 +89,11 @@ impl Tokenizer {
     /// # Errors
     /// [`TokenizerError::Encode`] for what the vocabulary cannot express.
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, TokenizerError> {
+        if !self.growth.encodes(text.len()) {
+            let (bytes, times) = (text.len(), self.growth.of_a_byte());
+            let problem = format!("the tokenizer can make its {bytes} bytes {times:.1e} times as many");
+            return Err(TokenizerError::Encode { problem });
+        }
         let inside = special && self.ends == Ends::PostProcessor;
         let encoding = self
             .inner
@@ -89,10 +114,12 @@ impl Tokenizer {
     /// have no text; bytes that are not UTF-8 become replacement characters.
     #[must_use]
     pub fn decode(&self, ids: &[u32], skip_special: bool) -> String {
-        self.inner.decode(ids, skip_special).unwrap_or_else(|_| {
-            // No decoder of a known vocabulary fails; the raw tokens say what is there.
-            ids.iter().filter_map(|id| self.token_text(*id)).collect()
-        })
+        // No decoder of a known vocabulary fails; the raw tokens say what is there.
+        let raw = || ids.iter().filter_map(|id| self.token_text(*id)).collect::<String>();
+        if !self.growth.decodes(ids.len() * LONG_TOKEN) && !self.growth.decodes(raw().len()) {
+            return raw();
+        }
+        self.inner.decode(ids, skip_special).unwrap_or_else(|_| raw())
     }
 
     /// The token that begins a text.

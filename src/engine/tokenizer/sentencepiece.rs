@@ -75,7 +75,8 @@ pub(super) fn build(metadata: &Metadata, tokens: &[String]) -> Result<Built, Tok
         decoders.push(DecoderWrapper::Strip(Strip::new(' ', 1, 0)));
     }
     inner.with_decoder(Some(Decoders::new(decoders)));
-    Ok(Built { inner, begin: true, default_ids: if gemma { [Some(2), Some(1)] } else { [Some(1), Some(2)] } })
+    let default_ids = if gemma { [Some(2), Some(1)] } else { [Some(1), Some(2)] };
+    Ok(Built { inner, begin: true, default_ids, notes: Vec::new() })
 }
 
 /// One way to cut a piece in two.

@@ -1,5 +1,6 @@
 //! Why a direction can't be read, written or used.
 
+use crate::data::Look;
 use truenorth_protocol::Site;
 use truenorth_protocol::torch_file::TorchFileError;
 
@@ -94,6 +95,21 @@ pub enum DirectionError {
         /// Its norm.
         norm: f64,
     },
+    /// A vector without a direction.
+    #[error("the vector is all zeros, so it points nowhere")]
+    Zero,
+    /// A file with arrays of which none holds floats.
+    #[error("the file holds no floats, only {found}")]
+    NoFloats {
+        /// Names and element types, comma-separated.
+        found: String,
+    },
+    /// A file without arrays.
+    #[error("the file holds no arrays")]
+    NoArrays,
+    /// A Git LFS pointer, a web page or another file that is no direction.
+    #[error("the file is {}", .0.what)]
+    Looks(Look),
     /// An import that does not say what the file does not say either.
     #[error("a {format} file does not say its {what}")]
     Unstated {
@@ -159,12 +175,35 @@ impl DirectionError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Norm { .. } => Some("import the vector with `direction import`, which normalises it"),
+            Self::Zero => Some(
+                "look at what was saved: the difference of two equal means, or an array that was never filled; \
+                 choose another array or row with --array or --row if the file has one",
+            ),
+            Self::NoFloats { .. } => {
+                Some("save the vector as 32-bit floats, as in `torch.save(v.float(), path)`")
+            }
+            Self::NoArrays => Some("save the vector as a tensor, or as a dict of tensors"),
+            Self::Looks(look) => Some(look.remedy),
+            Self::NotFinite { .. } => {
+                Some("compute the direction again in f32; f16 overflows on large residuals")
+            }
+            Self::DType(_) => Some("save the vector as 16-, 32- or 64-bit floats"),
+            Self::Malformed { .. } | Self::Safetensors(_) | Self::Zip(_) | Self::Torch(_) => {
+                Some("fetch or write the file again, and check that its ending says what it is")
+            }
+            Self::TooLarge { .. } => Some("name the file of the direction, not of a model or of activations"),
+            Self::NoSuchArray { .. } => Some("name one of these with --array"),
+            Self::NoSuchRow { .. } => Some("choose a row with --row, counting from 0"),
+            Self::ControlVectorSite(_) => Some("export as safetensors, npz or npy, which keep any site"),
+            Self::Format(_) => Some("give the file a name with one of these endings"),
             Self::Missing(_) => Some("a file of another program must be imported with `direction import`"),
             Self::Unstated { .. } => Some(
                 "say it: the site as in --site resid_post.12, and what a positive projection means as in --sign",
             ),
-            Self::Ambiguous { .. } => Some("choose one by its name"),
-            Self::Shape { .. } => Some("choose one row of a stack of directions by its number"),
+            Self::Ambiguous { .. } => Some("choose one with --array NAME"),
+            Self::Shape { .. } => {
+                Some("choose one row of a stack of directions with --row N, counting from 0")
+            }
             Self::Width { .. } => {
                 Some("use the model that the direction was extracted from, or extract one on this model")
             }

@@ -9,7 +9,7 @@ use safetensors::tensor::{Dtype, SafeTensors, View};
 use super::error::DirectionError;
 use super::metadata::Metadata;
 use super::{Direction, foreign};
-use crate::data::write_atomic;
+use crate::data::{Look, safetensors_bytes, write_atomic};
 
 /// The most bytes read of any file with a direction.
 const FILE_BYTES: u64 = 1 << 30;
@@ -47,7 +47,10 @@ pub(super) fn read_file(path: &Path) -> Result<Vec<u8>, DirectionError> {
     }
     let mut out = Vec::new();
     file.take(FILE_BYTES).read_to_end(&mut out).map_err(fail)?;
-    Ok(out)
+    match Look::stand_in(&out) {
+        Some(look) => Err(DirectionError::Looks(look)),
+        None => Ok(out),
+    }
 }
 
 pub(super) fn write_file(path: &Path, bytes: &[u8]) -> Result<(), DirectionError> {
@@ -64,7 +67,7 @@ impl Direction {
     /// # Errors
     /// When the metadata are too large for the format.
     pub fn to_safetensors(&self) -> Result<Vec<u8>, DirectionError> {
-        safetensors::serialize([(TENSOR, Stored(self))], Some(self.metadata.to_map()))
+        safetensors_bytes([(TENSOR, Stored(self))], self.metadata.to_map())
             .map_err(DirectionError::Safetensors)
     }
 

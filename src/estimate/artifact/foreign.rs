@@ -10,8 +10,8 @@ use super::error::DirectionError;
 use super::file::malformed;
 use super::npy;
 
-/// The most bytes a member of an npz archive may unpack to.
-const MEMBER_BYTES: u64 = 1 << 30;
+/// The most bytes that an npz archive may unpack to.
+const UNPACKED_BYTES: u64 = 1 << 30;
 
 /// An array with its place in the file.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +62,7 @@ fn floats<const N: usize>(bytes: &[u8], f: impl Fn([u8; N]) -> f64) -> Vec<f64> 
     bytes.as_chunks::<N>().0.iter().map(|c| f(*c)).collect()
 }
 
+/// Arrays of floats; integers and truth values beside them are passed over, as in the other formats.
 pub(super) fn safetensors(bytes: &[u8]) -> Result<Vec<Array>, DirectionError> {
     let file = SafeTensors::deserialize(bytes).map_err(DirectionError::Safetensors)?;
     let read = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
@@ -70,57 +71,80 @@ pub(super) fn safetensors(bytes: &[u8]) -> Result<Vec<Array>, DirectionError> {
             Dtype::F32 => floats(view.data(), |b| f32::from_le_bytes(b).into()),
             Dtype::F16 => floats(view.data(), |b| f16::from_le_bytes(b).into()),
             Dtype::BF16 => floats(view.data(), |b| bf16::from_le_bytes(b).into()),
-            other => return Err(DirectionError::DType(format!("{other:?}"))),
+            // Scales of fewer bits are floats too, and may be what is meant.
+            other if format!("{other:?}").starts_with('F') => {
+                return Err(DirectionError::DType(format!("{other:?}")));
+            }
+            _ => return Ok(None),
         };
-        Ok(Array { name, shape: view.shape().to_vec(), values })
+        Ok(Some(Array { name, shape: view.shape().to_vec(), values }))
     };
-    file.tensors().into_iter().map(read).collect()
+    file.tensors().into_iter().filter_map(|tensor| read(tensor).transpose()).collect()
 }
 
 /// Arrays of an npz archive, and its `metadata.json` if this program put one there.
 pub(super) fn npz(bytes: &[u8]) -> Result<(Vec<Array>, Option<String>), DirectionError> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(DirectionError::Zip)?;
-    let mut arrays = Vec::new();
+    let (mut arrays, mut others) = (Vec::new(), Vec::new());
     let mut metadata = None;
+    let mut left = UNPACKED_BYTES;
     for i in 0..archive.len() {
         let file = archive.by_index(i).map_err(DirectionError::Zip)?;
         let name = file.name().map_err(DirectionError::Zip)?.into_owned();
         let mut content = Vec::new();
         // The size in the directory may lie, so the bytes themselves are counted.
-        file.take(MEMBER_BYTES + 1).read_to_end(&mut content).map_err(|e| DirectionError::Zip(e.into()))?;
-        if content.len() as u64 > MEMBER_BYTES {
-            return Err(malformed("npz", format!("`{name}` unpacks to more than {MEMBER_BYTES} bytes")));
-        }
+        file.take(left + 1).read_to_end(&mut content).map_err(|e| DirectionError::Zip(e.into()))?;
+        left = left.checked_sub(content.len() as u64).ok_or_else(|| {
+            malformed("npz", format!("with `{name}` it unpacks to more than {UNPACKED_BYTES} bytes"))
+        })?;
         if let Some(stem) = name.strip_suffix(".npy") {
             // Arrays of text or objects beside the direction are no reason to refuse the file.
             match npy::read(&content) {
                 Ok((shape, values)) => arrays.push(Array { name: stem.to_owned(), shape, values }),
-                Err(DirectionError::DType(_)) => {}
+                Err(DirectionError::DType(dtype)) => others.push(other(stem, &dtype)),
                 Err(e) => return Err(e),
             }
         } else if name == "metadata.json" {
             metadata = String::from_utf8(content).ok();
         }
     }
-    Ok((arrays, metadata))
+    Ok((some(arrays, &others)?, metadata))
 }
 
 pub(super) fn torch(bytes: &[u8]) -> Result<Vec<Array>, DirectionError> {
-    let mut arrays = Vec::new();
-    collect(torch_file::read(bytes).map_err(DirectionError::Torch)?, String::new(), &mut arrays);
-    Ok(arrays)
+    let (mut arrays, mut others) = (Vec::new(), Vec::new());
+    collect(torch_file::read(bytes).map_err(DirectionError::Torch)?, String::new(), &mut arrays, &mut others);
+    some(arrays, &others)
+}
+
+/// The arrays of floats, or what there is instead.
+fn some(arrays: Vec<Array>, others: &[String]) -> Result<Vec<Array>, DirectionError> {
+    match (arrays.is_empty(), others.is_empty()) {
+        (false, _) => Ok(arrays),
+        (true, true) => Err(DirectionError::NoArrays),
+        (true, false) => Err(DirectionError::NoFloats { found: others.join(", ") }),
+    }
+}
+
+/// An array that is not read, as an error shows it.
+fn other(name: &str, dtype: &str) -> String {
+    let dtype = dtype.trim_start_matches(['<', '>', '|', '=']).to_lowercase();
+    let kind = if dtype.contains("int") || dtype.starts_with(['i', 'u']) { "integers, " } else { "" };
+    let name = if name.is_empty() { "an array".to_owned() } else { format!("`{name}`") };
+    format!("{name} ({kind}{dtype})")
 }
 
 /// Tensors of floats by their path, keys and indices joined by dots.
-fn collect(value: TorchValue, path: String, arrays: &mut Vec<Array>) {
+fn collect(value: TorchValue, path: String, arrays: &mut Vec<Array>, others: &mut Vec<String>) {
     let join = |key: String| if path.is_empty() { key } else { format!("{path}.{key}") };
     match value {
         TorchValue::Tensor(t) if t.dtype.is_float() => {
             arrays.push(Array { name: path, values: t.to_f64(), shape: t.shape });
         }
+        TorchValue::Tensor(t) => others.push(other(&path, &format!("{:?}", t.dtype))),
         TorchValue::List(values) | TorchValue::Tuple(values) => {
             for (i, v) in values.into_iter().enumerate() {
-                collect(v, join(i.to_string()), arrays);
+                collect(v, join(i.to_string()), arrays, others);
             }
         }
         TorchValue::Dict(entries) => {
@@ -130,7 +154,7 @@ fn collect(value: TorchValue, path: String, arrays: &mut Vec<Array>) {
                     TorchValue::Int(i) => i.to_string(),
                     _ => continue,
                 };
-                collect(v, join(key), arrays);
+                collect(v, join(key), arrays, others);
             }
         }
         _ => {}

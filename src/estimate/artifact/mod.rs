@@ -36,7 +36,7 @@ impl Direction {
         check_finite(vector.iter().copied())?;
         let length = norm(vector);
         if length == 0.0 {
-            return Err(DirectionError::Norm { norm: 0.0 });
+            return Err(DirectionError::Zero);
         }
         metadata.check()?;
         Ok(Self { vector: vector.mapv(|v| (v / length) as f32), metadata })
@@ -47,6 +47,9 @@ impl Direction {
         check_finite(vector.iter().map(|v| f64::from(*v)))?;
         let vector = Array1::from(vector);
         let norm = norm(vector.mapv(f64::from).view());
+        if norm == 0.0 {
+            return Err(DirectionError::Zero);
+        }
         if (norm - 1.0).abs() > NORM_TOLERANCE {
             return Err(DirectionError::Norm { norm });
         }

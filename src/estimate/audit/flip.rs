@@ -1,5 +1,7 @@
 //! Pairs that differ in the value alone: does the direction rank them right, and how strongly?
 
+use std::collections::BTreeMap;
+
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 
@@ -7,7 +9,7 @@ use super::AuditError;
 use crate::data::group_folds;
 use crate::estimate::estimator::differences;
 use crate::estimate::pipeline::fit_projected;
-use crate::estimate::{Pipeline, Samples, SplitBy};
+use crate::estimate::{EstimateError, Pipeline, Samples, SplitBy};
 use crate::math::{
     Alternative, Bootstrap, Proportion, Seeds, Tested, binomial_test, cluster_bootstrap, proportion, unit,
     wilcoxon_signed_rank,
@@ -16,7 +18,8 @@ use crate::math::{
 /// How many pairs a direction ranks right.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FlipRanking {
-    /// Pairs whose positive row projects higher, of those that do not tie, with the exact interval.
+    /// Pairs (of near copies their mean) whose positive row projects higher, of those that do not tie, with
+    /// the exact interval.
     pub right: Proportion,
     /// Pairs whose rows project alike, left out.
     pub ties: usize,
@@ -62,7 +65,8 @@ pub fn flip_ranking(
     }
     let seeds = seeds.child("value flips");
     let d = unit(direction)?;
-    let shifts = differences(flips).map_err(AuditError::of("value flips"))?.dot(&d).to_vec();
+    let of_pairs = differences(flips).map_err(AuditError::of("value flips"))?.dot(&d).to_vec();
+    let shifts = of_units(flips, &of_pairs).map_err(AuditError::of("value flips"))?;
     let right = shifts.iter().filter(|s| **s > 0.0).count() as u64;
     let ties = shifts.iter().filter(|s| **s == 0.0).count();
     if ties == shifts.len() {
@@ -86,6 +90,15 @@ pub fn flip_ranking(
         relative_strength: mean(&shifts) / training_difference,
         relative_interval,
     })
+}
+
+/// The mean shift of every cluster of pairs: near copies are one observation.
+fn of_units(flips: &Samples, shifts: &[f64]) -> Result<Vec<f64>, EstimateError> {
+    let mut units: BTreeMap<usize, Vec<f64>> = BTreeMap::new();
+    for ((positive, _), shift) in flips.pairs()?.into_iter().zip(shifts) {
+        units.entry(flips.units(SplitBy::Pair)[positive]).or_default().push(*shift);
+    }
+    Ok(units.into_values().map(|s| s.iter().sum::<f64>() / s.len() as f64).collect())
 }
 
 /// Mean difference of projections within held-out pairs.

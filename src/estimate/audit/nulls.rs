@@ -74,7 +74,7 @@ impl Ground<'_> {
         seeds: &Seeds,
     ) -> Result<Draws, AuditError> {
         let samples = &self.reduced.samples;
-        let relabel = Relabel::new(&samples.positive, samples.units(SplitBy::Pair));
+        let relabel = Relabel::of(samples).map_err(AuditError::of("train"))?;
         let begun = Instant::now();
         let mut directions = Array2::zeros((0, samples.x.ncols()));
         while directions.nrows() < permutations

@@ -11,7 +11,7 @@ pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
 #[derive(Debug, thiserror::Error)]
 pub enum ProbeError {
     /// A layer that could not be read.
-    #[error("layer {layer} of `{set}` could not be read")]
+    #[error("the activations of `{set}` could not be read")]
     Source {
         /// Which rows.
         set: String,
@@ -34,7 +34,7 @@ pub enum ProbeError {
         found: usize,
     },
     /// A NaN or an infinity.
-    #[error("layer {layer} of `{set}` holds {value} in row {row}, column {column}; expected finite numbers")]
+    #[error("the activations of `{set}` hold {value}; expected finite numbers")]
     NotFinite {
         /// Which rows.
         set: String,
@@ -59,8 +59,7 @@ pub enum ProbeError {
     },
     /// Folds that leave one class to fit on.
     #[error(
-        "without folds {first} and {second} there are {positive} positive and {negative} negative rows to fit on; \
-         expected both"
+        "with two folds left out there are {positive} positive and {negative} negative rows to fit on; expected both"
     )]
     OneClassFold {
         /// A fold.
@@ -73,7 +72,7 @@ pub enum ProbeError {
         negative: usize,
     },
     /// All rows of a layer are the same.
-    #[error("all {rows} rows of `{set}` are equal at layer {layer}")]
+    #[error("all {rows} rows of `{set}` are equal there")]
     Constant {
         /// Which rows.
         set: String,
@@ -83,7 +82,7 @@ pub enum ProbeError {
         rows: usize,
     },
     /// A layer at which every held-out row scores the same.
-    #[error("every held-out row scores the same at layer {layer}, so nothing is ranked")]
+    #[error("every held-out row scores the same, so nothing is ranked")]
     EqualScores {
         /// Layer from 0.
         layer: usize,
@@ -119,7 +118,7 @@ pub enum ProbeError {
         expected: &'static str,
     },
     /// A fit that failed at a layer.
-    #[error("the probe of layer {layer} could not be fitted")]
+    #[error("the probe could not be fitted there")]
     Fit {
         /// Layer from 0.
         layer: usize,
@@ -144,14 +143,19 @@ impl ProbeError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::NotFinite { .. } => {
-                Some("read the activations again in f32; f16 overflows on large residuals")
+                Some("read again with --dtype f32 and --no-cache; f16 overflows on large residuals")
             }
-            Self::Constant { .. } | Self::EqualScores { .. } => {
-                Some("leave this layer out, or read at a position that sees the text's end")
-            }
+            Self::Constant { .. } | Self::EqualScores { .. } => Some(
+                "leave this site out of --site, or read where the text's end is seen, as with --positions last",
+            ),
             Self::Leaked { .. } => Some("take the shared groups out of one of the two sets"),
-            Self::OneClassFold { .. } | Self::Split(_) => Some("use fewer folds or more groups"),
-            Self::FewRelabellings { .. } => Some("add groups, or ask for no permutations"),
+            Self::OneClassFold { .. } => {
+                Some("use fewer --folds, or add groups that hold both classes or more of the rarer one")
+            }
+            Self::Split(e) => Some(e.hint()),
+            Self::FewRelabellings { .. } => Some(
+                "add groups, or ask for no permutations with --permutations 0 and without the control random-label",
+            ),
             Self::Fit { source, .. } => source.hint(),
             Self::Estimate(e) => e.hint(),
             _ => None,

@@ -9,12 +9,14 @@ use statrs::function::factorial::ln_factorial;
 
 use super::ProbeError;
 use super::design::Design;
+use crate::estimate::{EstimateError, Samples, SplitBy};
 
 /// What is exchangeable when label and activation have nothing to do with each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Exchange {
-    /// Every group is one positive and one negative row: labels are swapped within pairs.
+    /// Every group is one positive and one negative row, or several such pairs: labels are swapped within
+    /// pairs, of a group within all or none.
     PairFlips,
     /// Every group has one label: labels are dealt out to whole groups.
     Groups,
@@ -30,6 +32,8 @@ const TRIES: usize = 1000;
 #[derive(Debug)]
 pub(in super::super) struct Relabel {
     pub exchange: Exchange,
+    /// Pairs that are swapped together, the positive row first.
+    flips: Vec<Vec<(usize, usize)>>,
     /// Rows of groups with both labels.
     mixed: Vec<Vec<usize>>,
     /// Rows of groups with one label.
@@ -52,7 +56,33 @@ impl Relabel {
         } else {
             Exchange::WithinGroups
         };
-        Self { exchange, mixed, pure, labels: labels.to_vec() }
+        Self { exchange, flips: vec![], mixed, pure, labels: labels.to_vec() }
+    }
+
+    /// The ways to permute the labels of samples: pairs of one cluster are copies of each other and are
+    /// swapped together.
+    ///
+    /// # Errors
+    /// When samples of pairs hold something else.
+    pub fn of(samples: &Samples) -> Result<Self, EstimateError> {
+        let units = samples.units(SplitBy::Pair);
+        if !samples.is_paired() {
+            return Ok(Self::new(samples.positive(), units));
+        }
+        let mut by_unit: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
+        for (p, n) in samples.pairs()? {
+            by_unit.entry(units[p]).or_default().push((p, n));
+        }
+        let (single, flips): (Vec<_>, Vec<_>) = by_unit.into_values().partition(|pairs| pairs.len() == 1);
+        let mixed =
+            single.iter().map(|pairs| vec![pairs[0].0.min(pairs[0].1), pairs[0].0.max(pairs[0].1)]).collect();
+        Ok(Self {
+            exchange: Exchange::PairFlips,
+            flips,
+            mixed,
+            pure: vec![],
+            labels: samples.positive().to_vec(),
+        })
     }
 
     /// About how many different relabellings there are, 1 included.
@@ -64,7 +94,8 @@ impl Relabel {
         };
         let within: f64 = self.mixed.iter().map(|r| choose(r.len(), positive(r))).sum();
         let pure_positive = self.pure.iter().filter(|r| self.labels[r[0]]).count() as u64;
-        (within + choose(self.pure.len(), pure_positive)).exp().round()
+        let together = self.flips.len() as f64 * std::f64::consts::LN_2;
+        (together + within + choose(self.pure.len(), pure_positive)).exp().round()
     }
 
     /// One relabelling, drawn uniformly from those that leave both classes to fit on.
@@ -90,6 +121,11 @@ impl Relabel {
             own.shuffle(rng);
             for (row, label) in rows.iter().zip(own) {
                 labels[*row] = label;
+            }
+        }
+        for pairs in &self.flips {
+            if rng.random::<bool>() {
+                pairs.iter().for_each(|(p, n)| labels.swap(*p, *n));
             }
         }
         let mut dealt: Vec<bool> = self.pure.iter().map(|r| self.labels[r[0]]).collect();

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use ndarray::Array2;
 
 use super::ProbeError;
+use crate::data::words;
 
 /// Words of some training texts. Its features are one layer, to be probed with the same folds as
 /// the activations.
@@ -16,11 +17,6 @@ pub struct BagOfWords {
 /// The length of texts as a layer of one column.
 #[derive(Clone, Copy, Debug)]
 pub struct Lengths;
-
-/// Runs of letters and digits, in lower case.
-fn words(text: &str) -> impl Iterator<Item = String> {
-    text.split(|c: char| !c.is_alphanumeric()).filter(|w| !w.is_empty()).map(str::to_lowercase)
-}
 
 impl BagOfWords {
     /// The words of the training texts. Labels are not looked at, so held-out rows may take part.

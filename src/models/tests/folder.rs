@@ -64,6 +64,41 @@ fn shards_are_those_of_the_index() {
 }
 
 #[test]
+fn a_whole_file_wins_over_the_shards_of_an_index() {
+    let index = r#"{"weight_map": {"a": "gone.safetensors"}}"#;
+    let set = setting(&[("config.json", "{}"), (INDEX, index), ("model.safetensors", "w")]);
+    let found = resolve(&spec(&set.model), &set.options).unwrap();
+    assert_eq!(found.weights, [set.model.join("model.safetensors")]);
+}
+
+#[test]
+fn adapters_and_stand_ins_are_named() {
+    let set = setting(&[("adapter_config.json", "{}"), ("adapter_model.safetensors", "w")]);
+    let error = resolve(&spec(&set.model), &set.options).unwrap_err();
+    assert!(matches!(error, ModelsError::Adapter { .. }) && error.is_bad_request(), "{error:?}");
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n";
+    let set = setting(&[("config.json", "{}"), ("model.safetensors", pointer), ("m.gguf", pointer)]);
+    for path in [set.model.clone(), set.model.join("m.gguf")] {
+        let error = resolve(&spec(&path), &set.options).unwrap_err();
+        assert!(matches!(error, ModelsError::LfsPointer { .. }), "{error:?}");
+        assert!(error.hint().unwrap().contains("git lfs pull"));
+    }
+}
+
+#[test]
+fn parts_of_a_gguf_file_are_all_part_of_it() {
+    let set = setting(&[("m-00001-of-00002.gguf", "GGUFone"), ("m-00002-of-00002.gguf", "GGUFtwo")]);
+    let first = set.model.join("m-00001-of-00002.gguf");
+    let found = resolve(&spec(&first), &set.options).unwrap();
+    assert_eq!(found.weights, [first.clone(), set.model.join("m-00002-of-00002.gguf")]);
+    fs::write(set.model.join("m-00002-of-00002.gguf"), "GGUFother").unwrap();
+    assert_ne!(resolve(&spec(&first), &set.options).unwrap().identity, found.identity);
+    fs::remove_file(set.model.join("m-00002-of-00002.gguf")).unwrap();
+    let error = resolve(&spec(&first), &set.options).unwrap_err();
+    assert!(error.to_string().contains("m-00002-of-00002.gguf"), "{error}");
+}
+
+#[test]
 fn an_index_may_not_lead_out_of_its_folder() {
     for name in ["../one.safetensors", "/etc/passwd", "a\\\\b", ""] {
         let index = format!(r#"{{"weight_map": {{"a": "{name}"}}}}"#);

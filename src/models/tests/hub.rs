@@ -3,13 +3,15 @@
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{TcpListener, TcpStream};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex};
 
 use sha2::{Digest, Sha256};
 
 use super::super::hash::hex;
-use super::super::{Files, HubFailure, HubOptions, ModelsError, ResolveOptions, Stage, resolve};
+use super::super::{
+    Files, HubFailure, HubOptions, ModelsError, ResolveOptions, Resolved, Stage, digest, resolve,
+};
 use super::{items, watched};
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
@@ -124,6 +126,76 @@ fn a_repository_is_fetched_and_then_found_offline() {
     assert_eq!(resolve("hf:org/toy", &offline).unwrap(), found);
     assert_eq!(resolve(&format!("hf:org/toy@{COMMIT}"), &offline).unwrap(), found);
     assert_eq!(hub.requests.lock().unwrap().len(), count);
+}
+
+/// The file of the cache that a snapshot's file stands for.
+fn blob(found: &Resolved, name: &str) -> PathBuf {
+    found.files.path().join(name).canonicalize().unwrap()
+}
+
+#[cfg(unix)]
+#[test]
+fn a_file_changed_in_the_cache_is_refused_by_name() {
+    let hub = hub(&[("config.json", "{}"), ("tokenizer.json", "{ }"), ("model.safetensors", "weights")]);
+    let cache = tempfile::tempdir().unwrap();
+    let options = equip(ResolveOptions::new(cache.path()), &hub.endpoint, cache.path());
+    let found = resolve("hf:org/toy", &options).unwrap();
+    for name in ["model.safetensors", "tokenizer.json", "config.json"] {
+        let path = blob(&found, name);
+        let good = std::fs::read(&path).unwrap();
+        let bad = vec![b'x'; good.len()];
+        std::fs::write(&path, &bad).unwrap();
+        for offline in [false, true] {
+            let error = resolve("hf:org/toy", &ResolveOptions { offline, ..options.clone() }).unwrap_err();
+            let ModelsError::Damaged { file, expected, found, .. } = &error else { panic!("{error:?}") };
+            assert_eq!((file.as_str(), expected), (name, &hex(&Sha256::digest(&good))));
+            assert_eq!(found, &hex(&Sha256::digest(&bad)));
+            assert!(
+                error.to_string().contains("org/toy") && error.hint().unwrap().contains("delete"),
+                "{error}"
+            );
+        }
+        // The remedy.
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(resolve("hf:org/toy", &options).unwrap(), found);
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_small_file_is_checked_by_gits_hash_of_it() {
+    let cache = tempfile::tempdir().unwrap();
+    let options = ResolveOptions::new(cache.path());
+    let blobs = cache.path().join("blobs");
+    std::fs::create_dir(&blobs).unwrap();
+    // `printf hello | git hash-object --stdin`
+    let good = blobs.join("b6fc4c620b67d95f953a5c1c1230aaab5db5a1b0");
+    std::fs::write(&good, "hello").unwrap();
+    let file = cache.path().join("config.json");
+    std::os::unix::fs::symlink(&good, &file).unwrap();
+    let files = [file.clone()];
+    assert!(digest::check("org/toy", &files, &options).unwrap().is_empty());
+    std::fs::write(&good, "hellO").unwrap();
+    let error = digest::check("org/toy", &files, &options).unwrap_err();
+    assert!(matches!(&error, ModelsError::Damaged { file, .. } if file == "config.json"), "{error:?}");
+}
+
+#[cfg(unix)]
+#[test]
+fn a_cache_of_copies_is_told_by_what_is_in_it() {
+    let hub = hub(&[("config.json", "{}"), ("model.safetensors", "weights")]);
+    let cache = tempfile::tempdir().unwrap();
+    let options = equip(ResolveOptions::new(cache.path()), &hub.endpoint, cache.path());
+    let found = resolve("hf:org/toy", &options).unwrap();
+    let copy = found.files.path().join("model.safetensors");
+    let identity = |text: &str| {
+        std::fs::remove_file(&copy).unwrap();
+        std::fs::write(&copy, text).unwrap();
+        resolve("hf:org/toy", &ResolveOptions { offline: true, ..options.clone() }).unwrap().identity
+    };
+    let (one, other) = (identity("weights"), identity("Weights"));
+    assert!(one.starts_with(&format!("{}+sha256:", found.identity)), "{one}");
+    assert_ne!(one, other);
 }
 
 #[test]

@@ -69,7 +69,12 @@ fn reads_at_every_position_are_cut_by_rows() {
     let ask = |prompts: Vec<Vec<u32>>| {
         checked(info, |b| {
             let g = b.tokens(prompts);
-            for (name, at) in [("last", ReadAt::Last), ("all", ReadAt::All), ("mean", ReadAt::Mean)] {
+            for (name, at) in [
+                ("last", ReadAt::Last),
+                ("all", ReadAt::All),
+                ("mean", ReadAt::Mean),
+                ("mean+sink", ReadAt::MeanSink),
+            ] {
                 let r = b.read(g, Site::ResidPost(1), at);
                 b.save(name, r);
                 let d = b.constant(direction(info));
@@ -296,7 +301,7 @@ proptest! {
         let ask = |prompts: Vec<Vec<u32>>| {
             let mut b = Builder::new();
             let g = b.tokens(prompts);
-            let at = [ReadAt::Last, ReadAt::All, ReadAt::Mean][at as usize];
+            let at = [ReadAt::Last, ReadAt::All, ReadAt::Mean, ReadAt::MeanSink][at as usize];
             let mut last = b.read(g, Site::ResidPost(0), at);
             for op in &ops {
                 let next = step(&mut b, last, *op, info);

@@ -6,7 +6,7 @@ use super::edit::{self, Touch};
 use super::moment::{Moment, Stop, stops};
 use super::plan::{Action, Plan, condition, during};
 use super::text::{Text, float};
-use crate::graph::{Op, WriteAt};
+use crate::graph::{Op, SINK_MULTIPLE, WriteAt};
 use crate::nnsight::Modules;
 use crate::{Checked, ReadAt, Site};
 
@@ -51,6 +51,20 @@ impl Layout {
         }
     }
 
+    /// An expression over `y`, the values in f64, `k`, which of them are tokens of a prompt, and `l`,
+    /// which of those are sinks. What is not finite is none, so that it shows in the mean.
+    fn apart(self, of: &str) -> String {
+        let k = if self.even {
+            "torch.ones(x.shape[:2],dtype=torch.bool,device=x.device)"
+        } else {
+            "k.to(x.device)"
+        };
+        format!(
+            "(lambda y,k:(lambda l:{of})((lambda s:(s>{SINK_MULTIPLE:?}*s.nanmedian(1,keepdim=True).values)&s.isfinite())\
+             (y.norm(dim=-1).masked_fill(~k,torch.nan))))(x.double(),{k})"
+        )
+    }
+
     fn read(self, at: ReadAt, logits: bool) -> String {
         let host = "\"cpu\",torch.float32";
         let (rows, fresh) = match at {
@@ -59,14 +73,20 @@ impl Layout {
             ReadAt::Index(i) => (self.row(i), self.row(i).starts_with("x[:,")),
             ReadAt::All if self.even => ("x.flatten(0,1)".into(), true),
             ReadAt::All => ("x[k]".into(), false),
-            ReadAt::Mean if self.even => ("x.double().mean(1)".into(), false),
-            ReadAt::Mean => (
+            ReadAt::Mean => {
+                (self.apart("y.masked_fill((l|~k)[...,None],0).sum(1)/(k&~l).sum(1,keepdim=True)"), false)
+            }
+            ReadAt::Sinks => (self.apart("l.sum(1,keepdim=True)"), false),
+            ReadAt::MeanSink if self.even => ("x.double().mean(1)".into(), false),
+            ReadAt::MeanSink => (
                 "(x.double().masked_fill(~k[...,None].to(x.device),0).sum(1)/n[:,None].to(x.device))".into(),
                 false,
             ),
         };
         match (logits, fresh) {
-            (true, _) if at == ReadAt::Mean => format!("{rows}.float()"),
+            (true, _) if matches!(at, ReadAt::Mean | ReadAt::MeanSink | ReadAt::Sinks) => {
+                format!("{rows}.float()")
+            }
             (true, _) => rows,
             // A view would keep, and send, all that it is a view of.
             (false, true) => format!("{rows}.to({host},copy=True)"),

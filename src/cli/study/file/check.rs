@@ -2,7 +2,7 @@
 
 use truenorth_protocol::ReadAt;
 
-use super::super::super::output::{wrong, wrong_hint};
+use super::super::super::output::wrong_hint;
 use super::super::super::sites;
 use super::StudyFile;
 
@@ -18,7 +18,7 @@ impl StudyFile {
         if self.positions == ReadAt::All {
             return Err(wrong_hint(
                 "positions `all` gives a row a token, a direction needs a row a text",
-                "use last, mean or an index",
+                "use last, mean, mean+sink or an index",
             ));
         }
         if self.direction.estimators.is_empty() {
@@ -74,7 +74,10 @@ impl StudyFile {
                 self.score.is_some(),
             )?;
             if transfer.models.is_empty() {
-                return Err(wrong("[transfer] names no models"));
+                return Err(wrong_hint(
+                    "[transfer] names no models",
+                    "give models = [{ model = \"…\", site = \"…\" }], or leave the table out",
+                ));
             }
         }
         if self.audit.is_some() {

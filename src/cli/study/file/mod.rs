@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use truenorth_protocol::{ReadAt, Site};
 
 use super::super::output::Request as _;
+use super::super::session;
 
 pub use parts::{
     Audit, Data, Direction, Geometry, HeldOut, Judge, Keyword, Other, Probing, Score, Steer, Sweep, Transfer,
@@ -37,6 +38,9 @@ pub struct StudyFile {
     /// How prompt and response become one text.
     #[serde(default = "parts::template")]
     pub template: String,
+    /// The least Jaccard similarity of the words of near copies, which stay together.
+    #[serde(default = "parts::near_copies")]
+    pub near_copies: f64,
     /// The data files.
     pub data: Data,
     /// The estimators.
@@ -65,8 +69,7 @@ pub struct StudyFile {
 impl StudyFile {
     /// Reads and checks a study file; data paths become relative to the working folder.
     pub fn read(path: &Path) -> anyhow::Result<Self> {
-        let text =
-            std::fs::read_to_string(path).request(format!("can't read the study {}", path.display()))?;
+        let text = session::text(path, "the study")?;
         let mut study: Self =
             toml::from_str(&text).request(format!("can't read the study {}", path.display()))?;
         study.check()?;

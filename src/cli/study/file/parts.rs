@@ -206,6 +206,10 @@ pub(super) fn last() -> ReadAt {
     ReadAt::Last
 }
 
+pub(super) fn near_copies() -> f64 {
+    truenorth::data::NearCopies::default().threshold()
+}
+
 pub(super) fn template() -> String {
     "{prompt} {response}".into()
 }

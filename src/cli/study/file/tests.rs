@@ -1,5 +1,7 @@
 use std::path::Path;
 
+use proptest::prelude::*;
+
 use super::super::data::Data;
 use super::StudyFile;
 
@@ -51,4 +53,64 @@ fn what_cannot_be_asked_together_is_refused_by_name() {
     says(&|t| format!("{t}\n[probing]\nsites = [\"resid_post.1\"]\n"), "[probing] needs data.classes");
     says(&|t| format!("{t}\n[geometry]\n"), "[geometry] needs data.classes");
     says(&|t| t.replace("name = \"human-values-two-models\"", "name = \"../x\""), "can't name a folder");
+}
+
+/// The studies that ship.
+fn shipped() -> Vec<String> {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    ["human-values/study.toml", "human-values/two-models.toml", "harmfulness/study.toml"]
+        .map(|f| std::fs::read_to_string(examples.join(f)).unwrap())
+        .to_vec()
+}
+
+const WORDS: [&str; 16] = [
+    "1e9",
+    "-1",
+    "0",
+    "9223372036854775807",
+    "nan",
+    "inf",
+    "true",
+    "[]",
+    "{}",
+    "\"\"",
+    "\"resid_post.0..99999\"",
+    "\"../x\"",
+    "[[1]]",
+    "\"all\"",
+    "\"-2147483648\"",
+    "1979-05-27",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Whatever a study says: it is read or refused, and one that is read is written the same again.
+    #[test]
+    fn a_changed_study_is_read_or_refused(
+        of in 0..3_usize,
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0..WORDS.len(), 0..4_u8), 1..4),
+    ) {
+        let mut text = shipped()[of].clone();
+        for (at, word, how) in edits {
+            let signs: Vec<usize> =
+                text.match_indices(['=', ',', '[', ']', '"', '\n']).map(|(i, _)| i + 1).collect();
+            let Some(from) = signs.get(at.index(signs.len().max(1))).copied() else { continue };
+            let to = text[from..].find(['\n', ',']).map_or(text.len(), |n| from + n);
+            match how {
+                0 => text.truncate(from),
+                1 => text.replace_range(from..to, ""),
+                2 => text.insert_str(from, &text[from..to].to_owned()),
+                _ => text.replace_range(from..to, WORDS[word]),
+            }
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("study.toml");
+        std::fs::write(&path, &text).unwrap();
+        if let Ok(study) = StudyFile::read(&path) {
+            prop_assert!(study.folder().parent() == Some(Path::new("runs")), "{:?}", study.folder());
+            let again: StudyFile = toml::from_str(&toml::to_string(&study).unwrap()).unwrap();
+            prop_assert_eq!(toml::to_string(&again).unwrap(), toml::to_string(&study).unwrap());
+        }
+    }
 }

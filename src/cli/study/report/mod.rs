@@ -54,7 +54,7 @@ fn provenance(
 ) -> Vec<Group> {
     let info = run.reader.runner().info();
     let study = run.study;
-    let model = Group::new("Model")
+    let mut model = Group::new("Model")
         .with("model", Cell::code(&info.name))
         .with("weights", Cell::code(&info.revision))
         .with("architecture", info.family.as_str())
@@ -65,6 +65,9 @@ fn provenance(
         .with("template", Cell::code(&study.template))
         .with("seed", Cell::code(study.seed.to_string()))
         .with("truenorth", Cell::code(env!("CARGO_PKG_VERSION")));
+    for left_out in run.reader.left_out() {
+        model = model.with("means", left_out.to_string());
+    }
     let mut data = Group::new("Data (SHA-256 of each file)");
     for (role, rows, sha256) in run.data.files() {
         data = data.with(format!("{role}, {rows} rows"), Cell::code(sha256));

@@ -39,6 +39,7 @@ impl Run<'_> {
                 contrast: score.contrast.clone(),
                 against: plain.as_deref().map(|b| ("nothing projected out", b)),
                 name: "projected out",
+                first: self.data.sequences.as_ref().map(|(_, first)| &first[..]),
                 ..SummaryParams::default()
             },
             &self.seeds(),
@@ -55,13 +56,13 @@ impl Run<'_> {
     pub(super) fn scored(&self) -> anyhow::Result<(&[Named], Vec<Sequence>)> {
         let lost = "a study with a board has probes and sequences";
         let (probes, _) = self.data.probes.as_ref().context(lost)?;
-        let rows = &self.data.sequences.as_ref().context(lost)?.rows;
+        let rows = &self.data.sequences.as_ref().context(lost)?.0.rows;
         Ok((probes, rows.iter().map(|s| Sequence { id: s.id.clone(), text: s.text.clone() }).collect()))
     }
 
     /// The kind of each sequence.
     pub(super) fn kinds(&self) -> Vec<Option<String>> {
-        let rows = self.data.sequences.as_ref().map(|s| &s.rows[..]).unwrap_or_default();
+        let rows = self.data.sequences.as_ref().map(|(s, _)| &s.rows[..]).unwrap_or_default();
         rows.iter().map(|s| s.kind.clone()).collect()
     }
 }

@@ -123,6 +123,7 @@ impl Run<'_> {
                 info: self.reader.runner().info(),
                 site,
                 positions: at,
+                left_out: self.reader.left_out(),
                 template: self.data.pairs().map(|_| study.template.as_str()),
                 residual_norm: (residual_norm, "neutral prompts"),
                 held_out: &[&by_pair, &by_axis],

@@ -83,7 +83,7 @@ impl Run<'_> {
             let others = table.models.iter().map(|m| Ok((m, self.identity(&m.model)?)));
             let inputs = Some((others.collect::<anyhow::Result<Vec<_>>>()?, score));
             let page = |_: &_| self.transfer(table, score, &directions);
-            add("transfer", stage.of("transfer", &inputs, &["transfer.json"], page)?);
+            add("transfer", stage.of("transfer", &inputs, &transfer::leaves(table, study), page)?);
         }
         if let Some(classes) = self.data.labelled()? {
             let page = |p: &_| self.probing(p, &classes);
@@ -95,7 +95,6 @@ impl Run<'_> {
             let judge = table.model.as_deref().map(|m| self.identity(m)).transpose()?;
             let inputs = Some((table, judge, &study.steer));
             let files: Vec<String> = table.questions.iter().map(|q| format!("judge-{q}.json")).collect();
-            let files: Vec<&str> = files.iter().map(String::as_str).collect();
             add("judge", stage.of("judge", &inputs, &files, |_| self.judge(table, samples))?);
         }
         Ok(Results { directions, steered, pages })
@@ -122,11 +121,11 @@ impl<A: Serialize> Staged<'_, A> {
         &mut self,
         name: &str,
         table: &Option<P>,
-        leaves: &[&str],
+        leaves: &[impl AsRef<str>],
         work: impl FnOnce(&P) -> anyhow::Result<T>,
     ) -> anyhow::Result<Option<T>> {
         let Some(table) = table else { return Ok(None) };
-        let leaves: Vec<String> = leaves.iter().map(|l| (*l).to_owned()).collect();
+        let leaves: Vec<String> = leaves.iter().map(|l| l.as_ref().to_owned()).collect();
         self.journal.stage(name, &(self.asked, table), &leaves, || work(table)).map(Some)
     }
 }

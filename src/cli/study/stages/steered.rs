@@ -29,7 +29,11 @@ impl Run<'_> {
         let prompts = self.data.generated_from();
         let prompts = &prompts[..steer.prompts.min(prompts.len())];
         let bar = self.bar("steering", "tokens");
-        let rows = steer::steer(&self.reader, prompts, &dose, &sampling, &bar)?;
+        let mut rows = steer::steer(&self.reader, prompts, &dose, &sampling, &bar)?;
+        let damage = steer::damage(&self.reader, prompts, &dose, &bar)?;
+        for (row, damage) in rows.iter_mut().zip(damage.iter().cycle()) {
+            row.damage = Some(damage.clone());
+        }
         session::write_jsonl(Some(&self.folder.join("steered.jsonl")), &rows)?;
         Ok(Samples { rows })
     }

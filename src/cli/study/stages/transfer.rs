@@ -25,7 +25,10 @@ impl Run<'_> {
         for other in &table.models {
             boards.push(self.board_of(other, score)?);
         }
-        let mut params = TransferParams::default();
+        let mut params = TransferParams {
+            first: self.data.sequences.as_ref().map(|(_, first)| first.clone()),
+            ..TransferParams::default()
+        };
         let kinds = self.kinds();
         if kinds.iter().any(Option::is_some) {
             params.labels = BTreeMap::from([("kind".to_owned(), kinds)]);
@@ -51,8 +54,7 @@ impl Run<'_> {
     /// The whole question asked of another model: its own direction from the same texts, its own board.
     fn board_of(&self, other: &Other, score: &Score) -> anyhow::Result<OwnBoard> {
         let session = Session::open(&ModelArgs { model: other.model.clone(), ..self.args.clone() })?;
-        let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
-        let folder = self.folder.join("transfer").join(other.model.chars().map(plain).collect::<String>());
+        let folder = self.folder.join(place(&other.model));
         std::fs::create_dir_all(&folder).with_context(|| format!("can't make {}", folder.display()))?;
         let mut study = StudyFile { site: other.site, ..self.study.clone() };
         study.direction.estimators.truncate(1);
@@ -71,4 +73,23 @@ impl Run<'_> {
             _ => Ok(model.to_owned()),
         }
     }
+}
+
+/// The files that the stage leaves.
+pub(super) fn leaves(table: &Transfer, study: &StudyFile) -> Vec<String> {
+    let of = |other: &Other| {
+        let folder = place(&other.model);
+        let directions = study.direction.estimators.iter().take(1);
+        let mut files: Vec<String> =
+            directions.map(|e| format!("{folder}/directions/{e}.safetensors")).collect();
+        files.push(format!("{folder}/directions.json"));
+        files
+    };
+    table.models.iter().flat_map(of).chain(["transfer.json".to_owned()]).collect()
+}
+
+/// Where in the run's folder another model's files are.
+fn place(model: &str) -> String {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "-_.".contains(c) { c } else { '_' };
+    format!("transfer/{}", model.chars().map(plain).collect::<String>())
 }

@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Result, Tensor};
 
-use super::super::{Net, Slot, Stream};
+use super::super::{Net, Slot, Stream, no_head};
 use super::{Candle, Linear};
 use crate::engine::block::Block;
 use crate::engine::cache::Cache;
@@ -89,8 +89,7 @@ impl<'a> CandleStream<'a> {
 
 impl Stream for CandleStream<'_> {
     fn place(&mut self, rows: &Rows) -> Result<()> {
-        let positions = || rows.all().iter().map(|r| r.position);
-        let one = |f: &Frequencies| f.at(positions(), self.device);
+        let one = |f: &Frequencies| f.at(rows.all().iter(), self.device);
         self.angles = self.frequencies.iter().map(one).collect::<Result<_>>()?;
         Ok(())
     }
@@ -167,7 +166,7 @@ impl Stream for CandleStream<'_> {
             .parts()
             .zip(self.held.drain(..))
             .map(|((_, part), (k, v))| {
-                let here = rows.all().get(part.clone()).unwrap_or(&[]);
+                let here = &rows.all()[part.clone()];
                 Part { positions: here.iter().map(|r| r.position).collect(), rows: part, k, v }
             })
             .collect();
@@ -212,7 +211,8 @@ impl Stream for CandleStream<'_> {
     }
 
     fn logits(&mut self) -> Result<()> {
-        let logits = self.net.head.forward(&self.x)?;
+        let head = self.net.head.as_ref().ok_or_else(no_head)?;
+        let logits = head.forward(&self.x)?;
         self.logits = Some(match self.config.logit_softcap {
             Some(c) => kernel::softcap(&logits, c)?,
             None => logits,

@@ -62,7 +62,8 @@ impl Net<Host> {
             let own = [&b.q, &b.k, &b.v, &b.out, &b.up, &b.down].into_iter().chain(&b.gate);
             own.map(|l| l.panels.format()).collect::<Vec<_>>()
         };
-        let formats = self.blocks.iter().flat_map(of_block).chain([self.head.panels.format()]);
+        let formats =
+            self.blocks.iter().flat_map(of_block).chain(self.head.iter().map(|h| h.panels.format()));
         let names: BTreeSet<&str> = formats.map(panel::path).collect();
         names.into_iter().collect::<Vec<_>>().join("+")
     }

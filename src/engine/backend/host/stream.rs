@@ -5,7 +5,7 @@ use std::ops::Range;
 use candle_core::{Device, Error, Result};
 use rayon::prelude::*;
 
-use super::super::{Net, Slot, Stream};
+use super::super::{Net, Slot, Stream, no_head};
 use super::Host;
 use super::groups::by_groups;
 use super::linear::{Norm, activated, linears};
@@ -200,14 +200,15 @@ impl<'a> HostStream<'a> {
         let width = self.config.kv_width();
         let parts: Vec<_> = rows.parts().map(|(_, r)| r).collect();
         if self.own.is_empty() {
-            let kv = |part: &Range<usize>| Kv::new(self.config.kv_heads, self.config.head_dim, part.len());
-            self.own = parts.iter().map(kv).collect();
+            let (heads, dim) = (self.config.kv_heads, self.config.head_dim);
+            let start = |part: &Range<usize>| self.positions[part.start];
+            self.own = parts.iter().map(|p| Kv::from(heads, dim, start(p), p.len())).collect();
         }
         let (k, v) = (&self.k, &self.v);
         let one = |(kv, part): (&mut Kv, &Range<usize>)| {
             let here = part.start * width..part.end * width;
             kv.truncate(0);
-            kv.append(k.get(here.clone()).unwrap_or(&[]), v.get(here).unwrap_or(&[]))
+            kv.append(&k[here.clone()], &v[here])
         };
         if self.rows < SERIAL {
             self.own.iter_mut().zip(&parts).try_for_each(one)
@@ -222,7 +223,7 @@ impl Stream for HostStream<'_> {
     fn place(&mut self, rows: &Rows) -> Result<()> {
         self.rows = rows.len();
         self.positions = rows.all().iter().map(|r| r.position).collect();
-        self.angles = self.frequencies.iter().map(|f| f.table(self.positions.iter().copied())).collect();
+        self.angles = self.frequencies.iter().map(|f| f.table(rows.all().iter())).collect();
         Ok(())
     }
 
@@ -243,8 +244,7 @@ impl Stream for HostStream<'_> {
         let width = self.config.kv_width();
         for (seq, part) in rows.parts() {
             let here = part.start * width..part.end * width;
-            let (k, v) = (self.k.get(here.clone()).unwrap_or(&[]), self.v.get(here).unwrap_or(&[]));
-            cache.append(layer, seq, k, v)?;
+            cache.append(layer, seq, &self.k[here.clone()], &self.v[here])?;
         }
         Ok(())
     }
@@ -257,7 +257,7 @@ impl Stream for HostStream<'_> {
     ) -> std::result::Result<(), EngineError> {
         let width = self.config.kv_width();
         for (seq, part) in fork.rows.parts() {
-            let from = fork.shared.from.get(part).unwrap_or(&[]);
+            let from = &fork.shared.from[part];
             cache.append(layer, seq, &gather(&self.k, from, width), &gather(&self.v, from, width))?;
         }
         Ok(())
@@ -295,7 +295,7 @@ impl Stream for HostStream<'_> {
         let Some(held) = held else { candle_core::bail!("a sequence has no keys at block {layer}") };
         let mut spans: Vec<Vec<&Kv>> = Vec::with_capacity(held.len());
         for (kv, parent) in held.iter().zip(rows.parents()) {
-            let mut chain = parent.and_then(|p| spans.get(p)).cloned().unwrap_or_default();
+            let mut chain = parent.map(|p| spans[p].clone()).unwrap_or_default();
             chain.push(kv);
             spans.push(chain);
         }
@@ -303,7 +303,7 @@ impl Stream for HostStream<'_> {
             .parts()
             .zip(&spans)
             .filter(|((_, part), _)| !part.is_empty())
-            .map(|((_, part), spans)| Part { positions: self.positions.get(part).unwrap_or(&[]), spans })
+            .map(|((_, part), spans)| Part { positions: &self.positions[part], spans })
             .collect();
         #[allow(clippy::cast_possible_truncation)]
         let how = Attend {
@@ -342,8 +342,9 @@ impl Stream for HostStream<'_> {
     }
 
     fn logits(&mut self) -> Result<()> {
-        self.logits.resize(self.rows * self.net.head.outputs(), 0.0);
-        self.net.head.forward(&self.x, self.rows, &mut self.logits, false)?;
+        let head = self.net.head.as_ref().ok_or_else(no_head)?;
+        self.logits.resize(self.rows * head.outputs(), 0.0);
+        head.forward(&self.x, self.rows, &mut self.logits, false)?;
         #[allow(clippy::cast_possible_truncation)]
         if let Some(c) = self.config.logit_softcap {
             softcap(&mut self.logits, c as f32);
@@ -379,7 +380,7 @@ impl Stream for HostStream<'_> {
 
 /// Some rows of a matrix.
 fn part<'a>(all: &'a [f32], rows: &Range<usize>, width: usize) -> &'a [f32] {
-    all.get(rows.start * width..rows.end * width).unwrap_or(&[])
+    &all[rows.start * width..rows.end * width]
 }
 
 /// Rows after a norm, if there is one.

@@ -34,8 +34,8 @@ pub struct Attend {
 pub struct Part<'a> {
     /// Position of each query, ascending.
     pub positions: &'a [usize],
-    /// Keys and values of the positions from 0 on: one stretch, or a prefix that sequences share and
-    /// what each has of its own.
+    /// Keys and values of the positions from 0 on: one stretch, or one after the other where sequences
+    /// share what they begin with. How they are cut changes no bit of the result.
     pub spans: &'a [&'a Kv],
 }
 
@@ -51,11 +51,13 @@ pub fn attend(a: &Attend, q: &[f32], parts: &[Part], out: &mut [f32]) -> Result<
     PanelError::check("the result of attention", out.len(), q.len())?;
     PanelError::check("the heads that share a key", a.heads % a.kv_heads.max(1), 0)?;
     for part in parts {
+        let mut len = 0;
         for kv in part.spans {
             PanelError::check("a key", kv.heads() * kv.dim(), a.kv_heads * a.dim)?;
             PanelError::check("a head of a key", kv.dim(), a.dim)?;
+            PanelError::check("the keys before a stretch", kv.positions().start, len)?;
+            len = kv.positions().end;
         }
-        let len: usize = part.spans.iter().map(|kv| kv.len()).sum();
         if let Some(p) = part.positions.iter().find(|p| **p >= len) {
             return Err(PanelError { what: "the keys of a query", found: len, expected: p + 1 });
         }
@@ -136,48 +138,71 @@ fn run<K: Kernel>(k: &K, a: &Attend, task: &mut Task, head: usize) {
         total.fill(0.0);
         let at = |row: usize| row / group * a.heads * a.dim + (head * group + row % group) * a.dim;
         for row in 0..rows {
-            let from = task.q.get(at(row)..at(row) + a.dim).unwrap_or(&[]);
-            for (c, from) in from.chunks(CHUNK).enumerate() {
-                let to = q.get_mut((c * held + row) * K::STRIDE..).unwrap_or(&mut []);
+            for (c, from) in task.q[at(row)..at(row) + a.dim].chunks(CHUNK).enumerate() {
+                let to = &mut q[(c * held + row) * K::STRIDE..];
                 to.iter_mut().zip(from).for_each(|(to, from)| *to = from * a.scale);
             }
         }
-        let mut start = 0;
-        for kv in task.spans {
-            for block in 0..kv.len().div_ceil(KEYS) {
-                let here = start + block * KEYS..start + kv.len().min((block + 1) * KEYS);
-                for first in (0..rows).step_by(K::ROWS) {
-                    let mine = first..rows.min(first + K::ROWS);
-                    let Some(seen) = seen(a, task.positions, &mine, group, &here) else { continue };
-                    let scores = &mut *scores;
-                    let x = q.as_ptr().wrapping_add(first * K::STRIDE);
+        let len = task.spans.last().map_or(0, |kv| kv.positions().end);
+        for block in 0..len.div_ceil(KEYS) {
+            let here = block * KEYS..len.min((block + 1) * KEYS);
+            for first in (0..rows).step_by(K::ROWS) {
+                let mine = first..rows.min(first + K::ROWS);
+                let Some(seen) = seen(a, task.positions, &mine, group, &here) else { continue };
+                let scores = &mut *scores;
+                let x = q.as_ptr().wrapping_add(first * K::STRIDE);
+                for piece in pieces(task.spans, &here) {
+                    let keys = piece.kv.keys(block, head);
                     // SAFETY: `q` and `scores` hold full tiles, keys a panel of `dim` steps each 32.
-                    unsafe { score(k, a.dim, mine.len(), x, held, kv.keys(block, head), scores) };
-                    let state = State {
-                        scores,
-                        stride: K::STRIDE,
-                        seen: &seen,
-                        softcap: a.softcap,
-                        sums: sums.get_mut(first * wide..mine.end * wide).unwrap_or(&mut []),
-                        max: max.get_mut(mine.clone()).unwrap_or(&mut []),
-                        total: total.get_mut(mine.clone()).unwrap_or(&mut []),
-                    };
-                    vectors(state);
-                    let last = seen.iter().map(|s| s.end).max().unwrap_or(0);
-                    let sums = sums.get_mut(first * wide..mine.end * wide).unwrap_or(&mut []);
+                    unsafe { score(k, a.dim, mine.len(), x, held, keys, &piece.keys, scores) };
+                }
+                let state = State {
+                    scores,
+                    stride: K::STRIDE,
+                    seen: &seen,
+                    softcap: a.softcap,
+                    sums: &mut sums[first * wide..mine.end * wide],
+                    max: &mut max[mine.clone()],
+                    total: &mut total[mine.clone()],
+                };
+                vectors(state);
+                let last = seen.iter().map(|s| s.end).max().unwrap_or(0);
+                let sums = &mut sums[first * wide..mine.end * wide];
+                for piece in pieces(task.spans, &here) {
+                    let keys = piece.keys.start..piece.keys.end.min(last);
+                    let values = piece.kv.values(block, head);
                     // SAFETY: scores are of full tiles, values of 64 steps each 32 dimensions, sums of
                     // these rows.
-                    unsafe { weigh(k, wide, mine.len(), last, scores, kv.values(block, head), sums) };
+                    unsafe { weigh(k, wide, mine.len(), keys, scores, values, sums) };
                 }
             }
-            start += kv.len();
         }
         for ((row, sums), total) in (0..rows).zip(sums.chunks(wide)).zip(total.iter()) {
-            let to = task.out.get_mut(at(row)..at(row) + a.dim).unwrap_or(&mut []);
             let factor = 1.0 / total;
-            to.iter_mut().zip(sums).for_each(|(to, s)| *to = s * factor);
+            let to = &mut task.out[at(row)..at(row) + a.dim];
+            // A sum of nothing but zeros has the sign of keys that only other rows see.
+            to.iter_mut().zip(sums).for_each(|(to, s)| *to = s * factor + 0.0);
         }
     });
+}
+
+/// Keys of a block that lie in one stretch.
+struct Piece<'a> {
+    kv: &'a Kv,
+    /// Which of the block they are.
+    keys: Range<usize>,
+}
+
+/// The stretches that the keys `here` of a block lie in, in order.
+fn pieces<'a>(spans: &'a [&'a Kv], here: &Range<usize>) -> impl Iterator<Item = Piece<'a>> {
+    let here = here.clone();
+    let from = spans.partition_point(|kv| kv.positions().end <= here.start);
+    let piece = move |kv: &&'a Kv| {
+        let Range { start, end } = kv.positions();
+        Piece { kv, keys: start.max(here.start) - here.start..end.min(here.end).saturating_sub(here.start) }
+    };
+    // Those of later blocks have none of these keys, as have stretches of no positions.
+    spans[from..].iter().map(piece).take_while(|p| p.keys.start < KEYS).filter(|p| !p.keys.is_empty())
 }
 
 /// Which of the keys `here` each of some rows sees, counted from the first; nothing where no row sees
@@ -190,7 +215,7 @@ fn seen(
     here: &Range<usize>,
 ) -> Option<Vec<Range<usize>>> {
     let one = |row: usize| {
-        let p = positions.get(row / group).copied().unwrap_or(0);
+        let p = positions[row / group];
         let from = a.window.map_or(0, |w| (p + 1).saturating_sub(w)).max(here.start);
         let to = (p + 1).min(here.end).max(from);
         if from >= here.end { 0..0 } else { from - here.start..to - here.start }
@@ -199,21 +224,25 @@ fn seen(
     all.iter().any(|r| !r.is_empty()).then_some(all)
 }
 
-/// Scores of 64 keys.
+/// Scores of some of 64 keys.
 ///
 /// # Safety
 /// `x` is the first of `rows` staged queries, chunks of them `held` rows apart, followed by a full
-/// tile; `keys` is two panels of `dim` steps; `scores` holds two full tiles.
+/// tile; `panels` is two panels of `dim` steps; `scores` holds two full tiles.
+#[allow(clippy::too_many_arguments)]
 unsafe fn score<K: Kernel>(
     k: &K,
     dim: usize,
     rows: usize,
     x: *const f32,
     held: usize,
-    keys: &[super::lines::Line],
+    panels: &[super::lines::Line],
+    keys: &Range<usize>,
     scores: &mut [f32],
 ) {
-    for half in 0..KEYS / OUTPUTS {
+    // Keys after others go beside them first: a tile writes the scores of a whole panel.
+    let beside = if keys.start > 0 { KEYS } else { 0 };
+    for half in keys.start / OUTPUTS..keys.end.div_ceil(OUTPUTS) {
         for (c, from) in (0..dim).step_by(CHUNK).enumerate() {
             // SAFETY: the caller's word.
             unsafe {
@@ -221,10 +250,10 @@ unsafe fn score<K: Kernel>(
                     x: x.add(c * held * K::STRIDE).cast(),
                     part: 0,
                     held: &[],
-                    w: keys.as_ptr().add((half * dim + from) * 2),
+                    w: panels.as_ptr().add((half * dim + from) * 2),
                     side: std::ptr::null(),
                     steps: CHUNK.min(dim - from),
-                    y: scores.as_mut_ptr().add(half * OUTPUTS),
+                    y: scores.as_mut_ptr().add(beside + half * OUTPUTS),
                     stride: K::STRIDE,
                     lead: false,
                     fresh: c == 0,
@@ -233,32 +262,40 @@ unsafe fn score<K: Kernel>(
             }
         }
     }
+    if beside > 0 {
+        for row in scores.chunks_mut(K::STRIDE).take(rows) {
+            row.copy_within(beside + keys.start..beside + keys.end, keys.start);
+        }
+    }
 }
 
 /// Adds values, weighed.
 ///
 /// # Safety
-/// `weights` holds a full tile of `rows` rows of 64 weights; `values` is `wide / 32` panels of 64
-/// steps; `sums` is `[rows, wide]`.
+/// `weights` holds a full tile of `rows` rows of 64 weights; `keys` are some of the 64; `values` is
+/// `wide / 32` panels of 64 steps; `sums` is `[rows, wide]`.
 unsafe fn weigh<K: Kernel>(
     k: &K,
     wide: usize,
     rows: usize,
-    keys: usize,
+    keys: Range<usize>,
     weights: &[f32],
     values: &[super::lines::Line],
     sums: &mut [f32],
 ) {
+    if keys.is_empty() {
+        return;
+    }
     for part in 0..wide / OUTPUTS {
         // SAFETY: the caller's word.
         unsafe {
             let tile = Tile {
-                x: weights.as_ptr().cast(),
+                x: weights.as_ptr().add(keys.start).cast(),
                 part: 0,
                 held: &[],
-                w: values.as_ptr().add(part * KEYS * 2),
+                w: values.as_ptr().add((part * KEYS + keys.start) * 2),
                 side: std::ptr::null(),
-                steps: keys,
+                steps: keys.len(),
                 y: sums.as_mut_ptr().add(part * OUTPUTS),
                 stride: wide,
                 lead: false,
@@ -293,7 +330,8 @@ impl Loop for State<'_> {
         let wide = self.sums.len() / self.seen.len().max(1);
         let rows = self.scores.chunks_mut(self.stride).zip(self.seen).zip(self.sums.chunks_mut(wide.max(1)));
         for (((row, seen), sums), (max, total)) in rows.zip(self.max.iter_mut().zip(self.total)) {
-            let Some(s) = row.first_chunk_mut::<KEYS>() else { continue };
+            let (s, _) =
+                row.split_first_chunk_mut::<KEYS>().unwrap_or_else(|| unreachable!("scores of {KEYS} keys"));
             if let Some(c) = self.softcap {
                 s.iter_mut().for_each(|s| *s = c * tanh::<FMA>(*s / c));
             }

@@ -42,7 +42,7 @@ impl Kernel for F32 {
     const STRIDE: usize = 400;
 
     fn stage(&self, row: usize, x: &[f32], steps: usize, _: usize, out: &mut [u32]) {
-        stage::floats(x, steps, out.get_mut(row * Self::STRIDE..).unwrap_or(&mut []));
+        stage::floats(x, steps, &mut out[row * Self::STRIDE..]);
     }
 
     unsafe fn tile(&self, rows: usize, tile: &Tile) {
@@ -59,7 +59,7 @@ impl Kernel for Wide {
     const STRIDE: usize = 272;
 
     fn stage(&self, row: usize, x: &[f32], steps: usize, _: usize, out: &mut [u32]) {
-        stage::floats(x, 2 * steps, out.get_mut(row * Self::STRIDE..).unwrap_or(&mut []));
+        stage::floats(x, 2 * steps, &mut out[row * Self::STRIDE..]);
     }
 
     unsafe fn tile(&self, rows: usize, tile: &Tile) {

@@ -69,10 +69,9 @@ pub(super) fn stage_parts<const P: usize>(
                 b = _mm512_sub_ps(b, wide(_mm512_extracti64x4_epi64::<1>(bits)));
             }
             let to = at + p * part + line * stride;
-            if let Some(out) = out.get_mut(to..to + 16) {
-                // SAFETY: a vector is 16 words.
-                unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), bits) };
-            }
+            let out = &mut out[to..to + 16];
+            // SAFETY: a vector is 16 words.
+            unsafe { _mm512_storeu_si512(out.as_mut_ptr().cast(), bits) };
         }
     }
 }

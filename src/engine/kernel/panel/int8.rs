@@ -35,8 +35,12 @@ impl Panels {
         inputs: usize,
     ) -> Self {
         let group = if group == 16 { 16 } else { 32 };
+        let of_groups = outputs * inputs.div_ceil(group);
+        assert_eq!(q.len(), outputs * inputs, "weights of {outputs} rows of {inputs}");
+        assert_eq!(scales.len(), of_groups, "scales of {outputs} rows of {inputs}");
+        assert!(offsets.is_none_or(|o| o.len() == of_groups), "offsets of {outputs} rows of {inputs}");
         let byte = |o: usize, k: usize| {
-            let q = if k < inputs { q.get(o * inputs + k).copied().unwrap_or(0) } else { 0 };
+            let q = if k < inputs { q[o * inputs + k] } else { 0 };
             // Plus 128, as unsigned.
             q.cast_unsigned() ^ 0x80
         };
@@ -53,10 +57,8 @@ impl Panels {
                 let from = if kind == 0 { Some(scales) } else { offsets };
                 for (lane, to) in all.iter_mut().enumerate() {
                     let o = panel * OUTPUTS + lane;
-                    if let (true, Some(s)) =
-                        (o < outputs && at < groups, from.and_then(|f| f.get(o * groups + at)))
-                    {
-                        *to = *s;
+                    if let (true, Some(from)) = (o < outputs && at < groups, from) {
+                        *to = from[o * groups + at];
                     }
                 }
             }
@@ -83,9 +85,7 @@ pub(super) fn stage<const X: usize, const G: usize>(
         for p in 0..X {
             let mut bytes = [0_i8; 32];
             let sum = vectors(Round { left: &mut left, bytes: &mut bytes, scale });
-            let Some(out) = out.get_mut(p * part + row * STRIDE..p * part + (row + 1) * STRIDE) else {
-                continue;
-            };
+            let out = &mut out[p * part + row * STRIDE..p * part + (row + 1) * STRIDE];
             for (to, b) in out.iter_mut().skip(group * G).take(G).zip(bytes.as_chunks::<4>().0) {
                 *to = u32::from_le_bytes(b.map(i8::cast_unsigned));
             }
@@ -96,9 +96,7 @@ pub(super) fn stage<const X: usize, const G: usize>(
                 (CORRECTIONS, (-128 * sum).cast_unsigned()),
                 (OFFSETS, scaled.to_bits()),
             ] {
-                if let Some(to) = out.get_mut(at + group) {
-                    *to = v;
-                }
+                out[at + group] = v;
             }
             scale /= 254.0;
         }
@@ -203,16 +201,10 @@ impl<const G: usize, const MIN: bool> Loop for Row<'_, G, MIN> {
         let kinds = if MIN { 2 } else { 1 };
         let groups = self.w.chunks_exact(G * OUTPUTS).zip(self.side.chunks_exact(kinds * OUTPUTS));
         for (g, (w, side)) in groups.enumerate() {
-            let word = |at: usize| self.x.get(at + g).copied().unwrap_or(0);
+            let word = |at: usize| self.x[at + g];
             let mut sums = [word(CORRECTIONS).cast_signed(); OUTPUTS];
             for (step, w) in w.as_chunks::<OUTPUTS>().0.iter().enumerate() {
-                let x = self
-                    .x
-                    .get(g * G + step)
-                    .copied()
-                    .unwrap_or(0)
-                    .to_le_bytes()
-                    .map(|b| i32::from(b.cast_signed()));
+                let x = self.x[g * G + step].to_le_bytes().map(|b| i32::from(b.cast_signed()));
                 for (s, w) in sums.iter_mut().zip(w) {
                     let [a, b, c, d] = w.to_le_bytes().map(i32::from);
                     *s += a * x[0] + b * x[1] + c * x[2] + d * x[3];

@@ -20,7 +20,7 @@ pub(super) struct Tile<'a> {
     pub(super) w: *const Line,
     /// As much of the chunk as is held.
     pub(super) held: &'a [Line],
-    /// Scales and the like that stand beside the chunk of the panel; may be null.
+    /// Scales and the like that stand beside the chunk of the panel, as many as the kernel says.
     pub(super) side: *const Line,
     /// Steps of the chunk.
     pub(super) steps: usize,

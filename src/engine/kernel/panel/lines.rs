@@ -51,7 +51,7 @@ pub(super) fn with_scratch<R>(lines: usize, f: impl FnOnce(&mut [Line]) -> R) ->
                 *held = Vec::new();
                 *held = zeros(lines);
             }
-            f(held.get_mut(..lines).unwrap_or(&mut []))
+            f(&mut held[..lines])
         }
         Err(_) => f(&mut zeros(lines)),
     })

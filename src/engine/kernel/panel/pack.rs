@@ -110,10 +110,8 @@ impl Panels {
     /// Writes a row of the matrix, as embeddings are looked up; as much of it as there is.
     pub fn row(&self, output: usize, out: &mut [f32]) {
         let (panel, lane) = (output / OUTPUTS, output % OUTPUTS);
-        if output >= self.outputs {
-            return out.fill(0.0);
-        }
-        let column = words(&self.data).get(panel * self.steps * OUTPUTS + lane..).unwrap_or(&[]);
+        assert!(output < self.outputs, "row {output} of {}", self.outputs);
+        let column = &words(&self.data)[panel * self.steps * OUTPUTS + lane..];
         let column = column.iter().step_by(OUTPUTS);
         match self.format {
             Format::F32 => out.iter_mut().zip(column).for_each(|(o, w)| *o = f32::from_bits(*w)),
@@ -127,7 +125,7 @@ impl Panels {
                 let side = floats(&self.side);
                 let at = |group: usize, kind: usize| {
                     let line = (panel * stored + group) * kinds + kind;
-                    side.get(line * OUTPUTS + lane).copied().unwrap_or(0.0)
+                    side[line * OUTPUTS + lane]
                 };
                 for (step, (out, w)) in out.chunks_mut(4).zip(column).enumerate() {
                     let group = step * 4 / self.group.max(1);
@@ -146,7 +144,7 @@ impl Panels {
 }
 
 fn row<T>(w: &[T], o: usize, inputs: usize) -> &[T] {
-    w.get(o * inputs..(o + 1) * inputs).unwrap_or(&[])
+    &w[o * inputs..(o + 1) * inputs]
 }
 
 /// Steps of pairs, a multiple of 16: what a tile of AMX takes.

@@ -32,7 +32,7 @@ impl Kernel for Plain {
     const STRIDE: usize = STRIDE;
 
     fn stage(&self, row: usize, x: &[f32], steps: usize, _: usize, out: &mut [u32]) {
-        stage::floats(x, steps, out.get_mut(row * Self::STRIDE..).unwrap_or(&mut []));
+        stage::floats(x, steps, &mut out[row * Self::STRIDE..]);
     }
 
     unsafe fn tile(&self, rows: usize, tile: &Tile) {
@@ -63,7 +63,7 @@ impl Kernel for PlainWide {
     const STRIDE: usize = STRIDE;
 
     fn stage(&self, row: usize, x: &[f32], steps: usize, _: usize, out: &mut [u32]) {
-        stage::floats(x, 2 * steps, out.get_mut(row * Self::STRIDE..).unwrap_or(&mut []));
+        stage::floats(x, 2 * steps, &mut out[row * Self::STRIDE..]);
     }
 
     unsafe fn tile(&self, rows: usize, tile: &Tile) {

@@ -3,6 +3,7 @@
 mod config;
 mod family;
 mod keys;
+mod parts;
 #[cfg(test)]
 mod tests;
 
@@ -13,13 +14,18 @@ use candle_core::quantized::GgmlDType;
 use serde_json::Value;
 
 use super::decode::{self, Encoding, Plan};
+use super::disk::DiskFile;
 use super::index::{Entry, Index, Layout};
-use super::map::MappedFile;
 use super::{LoadError, names};
-use crate::engine::gguf::{GgufError, Header, Metadata, TensorInfo, read_header};
+use crate::engine::gguf::{GgufError, Header, Kind, Metadata, TensorInfo, read_start};
 
 /// Element types of GGUF files that are read.
-const READABLE: &str = "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K";
+const READABLE: &str =
+    "F32, F16, BF16, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, Q2_K, Q3_K, Q4_K, Q5_K, Q6_K, IQ4_NL, IQ4_XS";
+/// Bytes of a file that are looked for its header first.
+const FIRST: usize = 1 << 20;
+/// Bytes of a header at most: a hundred times those of a vocabulary of 262 144.
+const MOST_HEADER: usize = 1 << 30;
 const ROPE_FREQS: &str = "rope_freqs.weight";
 
 /// What a GGUF file says of its model.
@@ -30,25 +36,15 @@ pub(super) struct Opened {
 }
 
 pub(super) fn open(path: &Path) -> Result<Opened, LoadError> {
-    let file = MappedFile::open(path)?;
-    let Header { metadata, tensors, data_start } =
-        read_header(file.bytes()).map_err(|error| header_error(path, error))?;
-    file.release(0..data_start.min(file.bytes().len()));
-    if let Some(parts) = metadata.u64("split.count").filter(|parts| *parts > 1) {
-        return Err(LoadError::Header {
-            path: path.to_path_buf(),
-            format: "gguf",
-            problem: format!("it is one of {parts} parts, expected them merged into one file"),
-        });
-    }
+    let parts = parts::open(path)?;
+    let metadata = parts.metadata;
     let family = family::find(path, &metadata)?;
     let shape = keys::Dims::read(path, family, &metadata)?;
-    let mut index = Index::default();
-    index.files.push(file);
+    let mut index = Index { files: parts.files, ..Index::default() };
     let mut rope_freqs = None;
-    for tensor in &tensors {
+    for (file, tensor) in &parts.tensors {
         if tensor.name == ROPE_FREQS && family.rope_freqs {
-            rope_freqs = Some(read_vector(&index, tensor)?);
+            rope_freqs = Some(read_vector(&index, *file, tensor)?);
             continue;
         }
         let (name, layout) =
@@ -57,23 +53,38 @@ pub(super) fn open(path: &Path) -> Result<Opened, LoadError> {
                 name: tensor.name.clone(),
                 arch: family.arch.to_owned(),
             })?;
-        index.add(&name, path, entry(path, tensor, layout)?)?;
+        index.add(&name, path, entry(path, *file, tensor, layout)?)?;
     }
     let config = config::synthesize(path, family, &shape, &metadata, &index, rope_freqs)?;
     Ok(Opened { config, metadata, index })
 }
 
+/// Reads the header, of which only itself tells how long it is.
+fn header(file: &DiskFile) -> Result<Header, LoadError> {
+    let most = file.len().min(MOST_HEADER);
+    let mut length = most.min(FIRST);
+    loop {
+        let start = file.bytes(0..length, "the header")?;
+        match read_start(&start, file.len()) {
+            Err(GgufError::Truncated { .. }) if length < most => length = most.min(length * 8),
+            done => return done.map_err(|error| header_error(file.path(), error)),
+        }
+    }
+}
+
 fn encoding(tensor: &TensorInfo) -> Result<Encoding, String> {
     tensor.kind.clone().map(|kind| match kind {
-        GgmlDType::F32 => Encoding::F32,
-        GgmlDType::F16 => Encoding::F16,
-        GgmlDType::BF16 => Encoding::Bf16,
-        blocks => Encoding::Blocks(blocks),
+        Kind::Ggml(GgmlDType::F32) => Encoding::F32,
+        Kind::Ggml(GgmlDType::F16) => Encoding::F16,
+        Kind::Ggml(GgmlDType::BF16) => Encoding::Bf16,
+        Kind::Ggml(blocks) => Encoding::Blocks(blocks),
+        Kind::Iq4Nl => Encoding::Iq4Nl,
+        Kind::Iq4Xs => Encoding::Iq4Xs,
     })
 }
 
 /// The entry of a tensor, checked that its layout can be undone.
-fn entry(path: &Path, tensor: &TensorInfo, layout: Layout) -> Result<Entry, LoadError> {
+fn entry(path: &Path, file: usize, tensor: &TensorInfo, layout: Layout) -> Result<Entry, LoadError> {
     let misfit = |problem: String| LoadError::Header {
         path: path.to_path_buf(),
         format: "gguf",
@@ -90,7 +101,7 @@ fn entry(path: &Path, tensor: &TensorInfo, layout: Layout) -> Result<Entry, Load
         shape.reverse();
     }
     let entry = Entry {
-        file: 0,
+        file,
         start: tensor.start,
         len: tensor.len,
         shape,
@@ -108,9 +119,9 @@ fn entry(path: &Path, tensor: &TensorInfo, layout: Layout) -> Result<Entry, Load
 }
 
 /// Reads a small vector at once.
-fn read_vector(index: &Index, tensor: &TensorInfo) -> Result<Vec<f32>, LoadError> {
+fn read_vector(index: &Index, file: usize, tensor: &TensorInfo) -> Result<Vec<f32>, LoadError> {
     let entry = Entry {
-        file: 0,
+        file,
         start: tensor.start,
         len: tensor.len,
         shape: tensor.shape.clone(),

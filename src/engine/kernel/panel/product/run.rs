@@ -97,8 +97,7 @@ impl Shared<'_> {
                     Staged { words: words(staged), rows: task.rows.len(), part, chunk, steps, chunks };
                 for (n, (target, panel)) in task.targets(targets).enumerate() {
                     let here = n % kept * results..(n % kept + 1) * results;
-                    let [sums, gates] = [&mut *sums, &mut *gates]
-                        .map(|l| floats_mut(l.get_mut(here.clone()).unwrap_or(&mut [])));
+                    let [sums, gates] = [&mut *sums, &mut *gates].map(|l| floats_mut(&mut l[here.clone()]));
                     // SAFETY: the rows are staged; there is room for the sums of each.
                     unsafe {
                         tiles(kernel, target.of.w, panel, &staged, sums, unfolded);
@@ -130,15 +129,11 @@ impl Shared<'_> {
     ) {
         let Some(inputs) = targets.first().map(|t| t.of.w.inputs) else { return };
         for (r, row) in task.rows.clone().enumerate() {
-            let Some(x) = self.x.get(row * inputs..(row + 1) * inputs) else { continue };
+            let x = &self.x[row * inputs..(row + 1) * inputs];
             for (c, from) in chunks.clone().map(|c| c * chunk).enumerate() {
                 let here = chunk.min(steps - from);
                 let (a, b) = (from * K::INPUTS, ((from + here) * K::INPUTS).min(inputs));
-                let (Some(x), Some(out)) = (x.get(a.min(b)..b), staged.get_mut(c * K::X_PARTS * part..))
-                else {
-                    continue;
-                };
-                kernel.stage(r, x, here, part, out);
+                kernel.stage(r, &x[a.min(b)..b], here, part, &mut staged[c * K::X_PARTS * part..]);
             }
         }
     }
@@ -161,7 +156,8 @@ unsafe fn tiles<K: Kernel>(
         let from = c * staged.chunk;
         let steps = staged.chunk.min(staged.steps - from);
         let at = (panel * w.steps + from) * 2;
-        let held = w.data.get(at..at + 2 * steps.min(w.steps - from)).unwrap_or(&[]);
+        let held = &w.data[at..at + 2 * steps.min(w.steps - from)];
+        assert!(K::W_LINES > 0 || held.len() == 2 * steps, "{steps} steps of {} lines", held.len());
         let chunk = match (K::W_LINES, tiles) {
             (0, _) => held.as_ptr(),
             (_, 1) => std::ptr::null(),
@@ -170,7 +166,8 @@ unsafe fn tiles<K: Kernel>(
                 unfolded.as_ptr()
             }
         };
-        let side = beside(&w.side, (panel * w.steps + from) / 8 * K::SIDE);
+        let beside = (panel * w.steps + from) / 8 * K::SIDE;
+        let side = w.side[beside..beside + steps / 8 * K::SIDE].as_ptr();
         // Small parts first, so that they are not lost one by one in a large sum.
         for pass in (0..K::PASSES).rev() {
             let begins = pass + 1 == K::PASSES;
@@ -202,10 +199,6 @@ unsafe fn tiles<K: Kernel>(
     }
 }
 
-fn beside(side: &[Line], at: usize) -> *const Line {
-    side.get(at..).map_or(std::ptr::null(), <[Line]>::as_ptr)
-}
-
 /// The results of some rows by one panel, in the matrix of all.
 struct Results {
     first: *mut f32,
@@ -235,12 +228,13 @@ impl Target<'_> {
 
     /// Finishes the sums of some rows by a panel, and tells which are the results.
     fn finish<'a>(&self, panel: usize, rows: usize, sums: &'a mut [f32], gates: &'a mut [f32]) -> &'a [f32] {
-        let [sums, gates] = [sums, gates].map(|l| l.get_mut(..rows * OUTPUTS).unwrap_or(&mut []));
+        let [sums, gates] = [sums, gates].map(|l| &mut l[..rows * OUTPUTS]);
         let from = |b: Option<&[f32]>| {
             let mut here = [0.0; OUTPUTS];
-            let given = b.and_then(|b| b.get(panel * OUTPUTS..)).unwrap_or(&[]);
-            here.iter_mut().zip(given).for_each(|(h, b)| *h = *b);
-            b.map(|_| here)
+            b.map(|b| {
+                here.iter_mut().zip(&b[panel * OUTPUTS..]).for_each(|(h, b)| *h = *b);
+                here
+            })
         };
         if let Some(bias) = from(self.of.bias) {
             vectors(Add { sums, bias: &bias });

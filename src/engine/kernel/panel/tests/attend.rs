@@ -47,6 +47,7 @@ proptest! {
         dim in prop_oneof![1..70_usize, Just(64_usize), Just(256_usize), Just(300_usize)],
         window in prop::option::of(1..100_usize),
         softcap in prop::option::of(0.5..4.0_f32),
+        cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..6),
         seed: u64,
     ) {
         let (heads, width) = (kv_heads * group, kv_heads * dim);
@@ -65,40 +66,53 @@ proptest! {
             if len > 0 {
                 prop_assert_eq!(whole.position(len - 1).unwrap(), (k[(len - 1) * width..].to_vec(), v[(len - 1) * width..].to_vec()));
             }
-            let (mut prefix, mut rest) = (Kv::new(kv_heads, dim, 9), Kv::new(kv_heads, dim, 0));
-            prefix.append(&k[..past * width], &v[..past * width]).unwrap();
-            rest.append(&k[past * width..], &v[past * width..]).unwrap();
+            // The same in stretches, of which some hold nothing.
+            let mut at: Vec<usize> = cuts.iter().map(|c| c.index(len + 1)).chain([0, *past, len]).collect();
+            at.sort_unstable();
+            let stretch = |at: &[usize]| {
+                let (from, to) = (at[0], at[1]);
+                let mut kv = Kv::from(kv_heads, dim, from, (to - from) / 2);
+                kv.append(&k[from * width..to * width], &v[from * width..to * width]).unwrap();
+                kv
+            };
+            let stretches: Vec<Kv> = at.windows(2).map(stretch).collect();
             let positions: Vec<usize> = (*past..len).step_by(1 + i % 2).collect();
             let q = noise(positions.len() * heads * dim, s ^ 2);
-            held.push((k, v, whole, prefix, rest, positions, q));
+            held.push((k, v, whole, stretches, positions, q));
         }
-        let q: Vec<f32> = held.iter().flat_map(|h| h.6.clone()).collect();
-        let want: Vec<f64> = held.iter().flat_map(|h| slow(&a, &h.6, &h.5, &h.0, &h.1)).collect();
+        let q: Vec<f32> = held.iter().flat_map(|h| h.5.clone()).collect();
+        let want: Vec<f64> = held.iter().flat_map(|h| slow(&a, &h.5, &h.4, &h.0, &h.1)).collect();
         let spans: Vec<[&Kv; 1]> = held.iter().map(|h| [&h.2]).collect();
-        let split: Vec<[&Kv; 2]> = held.iter().map(|h| [&h.3, &h.4]).collect();
-        let parts: Vec<Part> = held.iter().zip(&spans).map(|(h, s)| Part { positions: &h.5, spans: s }).collect();
-        let shared: Vec<Part> = held.iter().zip(&split).map(|(h, s)| Part { positions: &h.5, spans: s }).collect();
+        let split: Vec<Vec<&Kv>> = held.iter().map(|h| h.3.iter().collect()).collect();
+        let parts: Vec<Part> = held.iter().zip(&spans).map(|(h, s)| Part { positions: &h.4, spans: s }).collect();
+        let shared: Vec<Part> = held.iter().zip(&split).map(|(h, s)| Part { positions: &h.4, spans: s }).collect();
         let mut got = vec![f32::NAN; q.len()];
         attend(&a, &q, &parts, &mut got).unwrap();
         let mut joined = vec![f32::NAN; q.len()];
         attend(&a, &q, &shared, &mut joined).unwrap();
         let mut portable = vec![f32::NAN; q.len()];
         share(&Plain::new(false), &a, &q, &parts, &mut portable);
+        prop_assert_eq!(&joined, &got, "the cuts show");
+        for k in [Plain::new(false), Plain::new(true)] {
+            share(&k, &a, &q, &parts, &mut portable);
+            share(&k, &a, &q, &shared, &mut joined);
+            prop_assert_eq!(&joined, &portable, "the cuts show");
+        }
         for (i, w) in want.iter().enumerate() {
-            for g in [got[i], joined[i], portable[i]] {
+            for g in [got[i], portable[i]] {
                 prop_assert!((f64::from(g) - w).abs() < 3e-6, "{} for {} at {}", g, w, i);
             }
         }
         // A query alone has the same bits.
         let mut at = 0;
         for (h, s) in held.iter().zip(&spans) {
-            if let Some(last) = h.5.last() {
-                let from = at + (h.5.len() - 1) * heads * dim;
+            if let Some(last) = h.4.last() {
+                let from = at + (h.4.len() - 1) * heads * dim;
                 let mut alone = vec![f32::NAN; heads * dim];
                 attend(&a, &q[from..from + heads * dim], &[Part { positions: &[*last], spans: s }], &mut alone).unwrap();
                 prop_assert_eq!(&alone[..], &got[from..from + heads * dim]);
             }
-            at += h.6.len();
+            at += h.5.len();
         }
     }
 }
@@ -111,4 +125,10 @@ fn a_query_without_a_key_is_refused() {
     let part = Part { positions: &[3], spans: &[&kv] };
     let e = attend(&a, &[0.0; 2], &[part], &mut [0.0; 2]).unwrap_err();
     assert_eq!((e.found, e.expected), (3, 4));
+    // Stretches with a gap between them.
+    let mut far = Kv::from(1, 2, 4, 1);
+    far.append(&[0.0; 2], &[0.0; 2]).unwrap();
+    let part = Part { positions: &[3], spans: &[&kv, &far] };
+    let e = attend(&a, &[0.0; 2], &[part], &mut [0.0; 2]).unwrap_err();
+    assert_eq!((e.what, e.found, e.expected), ("the keys before a stretch", 4, 3));
 }

@@ -1,0 +1,120 @@
+//! Memory that is counted while bytes are decoded.
+//!
+//! A byte of an encoding can stand for fifty in memory: an empty prompt takes two bytes and thirty-two
+//! here. So sequences count what they take as they grow, against what [`within`] allows, and texts and
+//! tensors are copied only once all of their bytes are seen to be there.
+
+use std::cell::Cell;
+use std::fmt;
+use std::marker::PhantomData;
+use std::mem::size_of;
+
+use serde::de::{self, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
+
+thread_local! {
+    /// Bytes that may still be taken on this thread, where they are counted; then none were enough.
+    static LEFT: Cell<Option<usize>> = const { Cell::new(None) };
+    static SPENT: Cell<bool> = const { Cell::new(false) };
+}
+
+/// What was decoded does not fit into the memory that is allowed for it.
+pub(crate) struct Spent;
+
+/// Decodes something that may take so many bytes in all.
+pub(crate) fn within<T>(bytes: usize, decode: impl FnOnce() -> T) -> Result<T, Spent> {
+    /// Ends the count in whatever way decoding ends.
+    struct Restore(Option<usize>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            LEFT.set(self.0);
+        }
+    }
+    let _restore = Restore(LEFT.replace(Some(bytes)));
+    SPENT.set(false);
+    let decoded = decode();
+    if SPENT.replace(false) { Err(Spent) } else { Ok(decoded) }
+}
+
+/// Counts bytes that are about to be taken.
+fn take<E: de::Error>(bytes: usize) -> Result<(), E> {
+    let Some(left) = LEFT.get() else { return Ok(()) };
+    match left.checked_sub(bytes) {
+        Some(left) => {
+            LEFT.set(Some(left));
+            Ok(())
+        }
+        None => {
+            SPENT.set(true);
+            Err(E::custom("more memory than is allowed"))
+        }
+    }
+}
+
+/// A sequence whose growth is counted.
+pub(crate) fn seq<'de, T: Deserialize<'de>, D: Deserializer<'de>>(d: D) -> Result<Vec<T>, D::Error> {
+    struct Counted<T>(PhantomData<T>);
+
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for Counted<T> {
+        type Value = Vec<T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a sequence")
+        }
+
+        fn visit_seq<A: SeqAccess<'de>>(self, mut from: A) -> Result<Vec<T>, A::Error> {
+            let mut all = Vec::new();
+            while let Some(one) = from.next_element()? {
+                if all.len() == all.capacity() {
+                    let more = all.capacity().clamp(4, 1 << 20);
+                    take(more.saturating_mul(size_of::<T>()))?;
+                    all.try_reserve_exact(more).map_err(de::Error::custom)?;
+                }
+                all.push(one);
+            }
+            Ok(all)
+        }
+    }
+
+    d.deserialize_seq(Counted(PhantomData))
+}
+
+/// A text that is copied once it is there.
+pub(crate) fn text<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> {
+    struct Text;
+
+    impl Visitor<'_> for Text {
+        type Value = String;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
+            take(text.len())?;
+            Ok(text.to_owned())
+        }
+    }
+
+    d.deserialize_str(Text)
+}
+
+/// Bytes that are copied once they are there.
+pub(crate) fn bytes<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error> {
+    struct Bytes;
+
+    impl Visitor<'_> for Bytes {
+        type Value = Vec<u8>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("bytes")
+        }
+
+        fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
+            take(bytes.len())?;
+            Ok(bytes.to_vec())
+        }
+    }
+
+    d.deserialize_bytes(Bytes)
+}

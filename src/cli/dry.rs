@@ -1,0 +1,307 @@
+//! `--dry-run`: what a command would ask, worked out by doing it with a model that is not asked.
+//!
+//! The command runs in a process of its own, which writes no file and whose words nobody sees, since
+//! all its numbers are made up; what it would have asked comes back in a file.
+
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use anyhow::Context as _;
+use serde::{Deserialize, Serialize};
+use truenorth::client::{Hosted, Machine, Rehearsal};
+use truenorth::engine::Outline;
+use truenorth::run::{RunError, Vocabulary};
+use truenorth_protocol::DType;
+use truenorth_protocol::nnsight::{Cost, ModelKey};
+
+use super::args::{ModelArgs, On};
+use super::output::{self, Request as _, wrong_hint};
+use super::session;
+
+/// Names the file that the second process writes.
+const VARIABLE: &str = "TRUENORTH_REHEARSAL";
+
+/// The models that stand in, in the order in which they were opened.
+static REHEARSED: Mutex<Vec<(Part, Arc<Rehearsal>)>> = Mutex::new(Vec::new());
+
+/// What a command would ask one model.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Part {
+    model: String,
+    /// Whether it would run in this process, where nothing crosses anything.
+    local: bool,
+    parameters: u64,
+    /// Whether tokens are guessed from the length of texts, there being no tokenizer.
+    tokens_guessed: bool,
+    jobs: Vec<Cost>,
+}
+
+/// Whether this is the process that runs with models that are not asked.
+pub fn on() -> bool {
+    file().is_some()
+}
+
+/// Whether the command line asks for a dry run, and this is not it already.
+pub fn asked_for() -> bool {
+    let flag = |a: std::ffi::OsString| a == "--dry-run" || a.to_string_lossy().starts_with("--dry-run=");
+    !on() && std::env::args_os().any(flag)
+}
+
+fn file() -> Option<&'static Path> {
+    static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
+    FILE.get_or_init(|| std::env::var_os(VARIABLE).map(PathBuf::from)).as_deref()
+}
+
+/// Begins the second process: whatever it would write goes nowhere.
+pub fn begin() {
+    if on() {
+        truenorth::data::write_nothing();
+    }
+}
+
+/// Runs this very command with models that are not asked, and shows what it would have asked.
+pub fn run() -> anyhow::Result<ExitCode> {
+    let json = std::env::args_os().any(|a| a == "--dry-run=json" || a == "--json");
+    let folder = tempfile::tempdir().context("can't make a temporary folder")?;
+    let asked = folder.path().join("asked.json");
+    let program = std::env::current_exe().context("can't find this program's own file")?;
+    let out = Command::new(program)
+        .args(std::env::args_os().skip(1))
+        .env(VARIABLE, &asked)
+        .stdin(Stdio::inherit())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .output()
+        .context("can't start the second process of a dry run")?;
+    let Ok(bytes) = std::fs::read(&asked) else {
+        let words = String::from_utf8_lossy(&out.stderr);
+        // Made-up numbers stay unseen; what is wrong with the request does not.
+        let from = words.lines().position(|l| l.starts_with("error:")).unwrap_or(usize::MAX);
+        words.lines().skip(from).for_each(|line| eprintln!("{line}"));
+        return Ok(ExitCode::from(out.status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1)));
+    };
+    let parts: Vec<Part> = serde_json::from_slice(&bytes).context("can't read what the dry run found")?;
+    if json {
+        output::json(&Told::of(&parts))?
+    } else {
+        show(&parts)?
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Leaves what was asked for the first process.
+pub fn leave() -> anyhow::Result<()> {
+    let Some(file) = file() else { return Ok(()) };
+    let rehearsed = REHEARSED.lock().unwrap_or_else(PoisonError::into_inner);
+    let parts: Vec<Part> =
+        rehearsed.iter().map(|(part, r)| Part { jobs: r.jobs(), ..part.clone() }).collect();
+    std::fs::write(file, serde_json::to_vec(&parts)?)
+        .with_context(|| format!("can't write {}", file.display()))
+}
+
+/// A model that is not asked, in place of the one that the flags name.
+pub fn open(args: &ModelArgs) -> anyhow::Result<Arc<Rehearsal>> {
+    let model = args.model.strip_prefix("hf:").unwrap_or(&args.model);
+    let local = args.place.on == On::Local;
+    let spec = match (&args.place.service.config, local) {
+        (Some(config), false) => of_many(config, model),
+        (None, false) => format!("hf:{model}"),
+        (_, true) => args.model.clone(),
+    };
+    let found = session::resolve_outline(&spec, &args.common)?;
+    let name = if local { &found.name } else { model };
+    let outline = Outline::open(found.files.path(), name, &found.identity, &args.numerics.reading.choices())
+        .request(format!("can't read the architecture of {model}"))?;
+    let (repo, revision) = match model.split_once('@') {
+        Some((repo, revision)) => (repo, Some(revision.to_owned())),
+        None => (model, None),
+    };
+    let words: Arc<dyn Vocabulary> = Arc::new(outline.words);
+    let tokens_guessed = words.encode("a", false).is_err();
+    let part =
+        Part { model: name.to_owned(), local, parameters: outline.parameters, tokens_guessed, jobs: vec![] };
+    let vocabulary = if tokens_guessed {
+        Arc::new(Guess { vocab: outline.info.vocab }) as Arc<dyn Vocabulary>
+    } else {
+        words
+    };
+    let hosted = Hosted {
+        info: outline.info,
+        modules: outline.modules,
+        key: ModelKey { repo_id: repo.to_owned(), revision },
+        stop: vec![],
+        vocabulary,
+        reply: super::hosted::reply(args.place.service.reply_dtype),
+    };
+    // Hosted models hold their numbers in bf16; a model here is computed in f32.
+    let rehearsal = Arc::new(Rehearsal::new(hosted, if local { DType::F32 } else { DType::Bf16 }));
+    REHEARSED.lock().unwrap_or_else(PoisonError::into_inner).push((part, rehearsal.clone()));
+    Ok(rehearsal)
+}
+
+/// The folder of a model in a folder of several, named `org--name`; the path itself where it is one model's.
+fn of_many(config: &str, model: &str) -> String {
+    let repo = model.split('@').next().unwrap_or(model);
+    let inner = Path::new(config).join(repo.replace('/', "--"));
+    if inner.join("config.json").is_file() { inner.display().to_string() } else { config.to_owned() }
+}
+
+/// A number of permutations: few in a dry run, which asks a model as much with few as with many.
+pub fn few(permutations: usize) -> usize {
+    if on() { permutations.min(19) } else { permutations }
+}
+
+/// The folder of a study's run: one that is thrown away, in a dry run.
+pub fn folder(wanted: PathBuf) -> PathBuf {
+    file().and_then(Path::parent).map_or(wanted, |temporary| temporary.join("run"))
+}
+
+/// Refuses a dry run of what has none.
+pub fn refuse(what: &str) -> anyhow::Result<()> {
+    if on() {
+        return Err(wrong_hint(
+            format!("{what} has no dry run"),
+            "--dry-run is for verbs that ask a model: read, steer, score, sweep, probe, study run and the like",
+        ));
+    }
+    Ok(())
+}
+
+/// Tokens guessed from bytes, where a model's tokenizer is not at hand: four bytes of English make one.
+struct Guess {
+    vocab: u32,
+}
+
+impl Vocabulary for Guess {
+    fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, RunError> {
+        let vocab = self.vocab.max(2);
+        let token =
+            |chunk: &[u8]| chunk.iter().fold(7_u32, |h, b| h.wrapping_mul(31) ^ u32::from(*b)) % vocab;
+        Ok(special.then_some(1).into_iter().chain(text.as_bytes().chunks(4).map(token)).collect())
+    }
+
+    fn decode(&self, tokens: &[u32]) -> Result<String, RunError> {
+        Ok(tokens.iter().map(|t| format!("w{t} ")).collect())
+    }
+}
+
+/// What is told of one model.
+#[derive(Serialize)]
+struct Row {
+    model: String,
+    #[serde(rename = "where")]
+    place: &'static str,
+    parameters: u64,
+    tokens_guessed: bool,
+    #[serde(flatten)]
+    total: Cost,
+    /// Bytes across the socket of the job that moves most.
+    largest_job_bytes: u64,
+    /// Seconds of all jobs, and of the longest, on the assumed machine; none where the model is here.
+    seconds: Option<f64>,
+    longest_job_seconds: Option<f64>,
+}
+
+#[derive(Serialize)]
+struct Told {
+    machine: Machine,
+    models: Vec<Row>,
+}
+
+impl Told {
+    fn of(parts: &[Part]) -> Self {
+        let mut rows: Vec<Row> = Vec::new();
+        for part in parts {
+            let seconds = |job: &Cost| Machine::H200.seconds(job, part.parameters, DType::Bf16.size() as u64);
+            let mut total = Cost::default();
+            part.jobs.iter().for_each(|job| total.add(job));
+            let row = Row {
+                model: part.model.clone(),
+                place: if part.local { "here" } else { "hosted" },
+                parameters: part.parameters,
+                tokens_guessed: part.tokens_guessed,
+                total,
+                largest_job_bytes: part.jobs.iter().map(Cost::bytes).max().unwrap_or(0),
+                seconds: (!part.local).then(|| part.jobs.iter().map(seconds).sum()),
+                longest_job_seconds: (!part.local).then(|| part.jobs.iter().map(seconds).fold(0.0, f64::max)),
+            };
+            // A model that a command opens several times is one line.
+            match rows.iter_mut().find(|r| r.model == row.model && r.place == row.place) {
+                Some(known) => known.add(&row),
+                None => rows.push(row),
+            }
+        }
+        Self { machine: Machine::H200, models: rows }
+    }
+}
+
+impl Row {
+    fn add(&mut self, other: &Self) {
+        self.total.add(&other.total);
+        self.largest_job_bytes = self.largest_job_bytes.max(other.largest_job_bytes);
+        self.seconds = self.seconds.zip(other.seconds).map(|(a, b)| a + b);
+        self.longest_job_seconds =
+            self.longest_job_seconds.zip(other.longest_job_seconds).map(|(a, b)| a.max(b));
+    }
+}
+
+fn show(parts: &[Part]) -> anyhow::Result<()> {
+    let told = Told::of(parts);
+    if told.models.iter().all(|r| r.total.jobs == 0) {
+        return output::line("nothing would be asked of a model");
+    }
+    let mega = |bytes: u64| {
+        #[allow(clippy::cast_precision_loss, reason = "shown with one digit behind the point")]
+        let mega = bytes as f64 / 1e6;
+        format!("{mega:.1}")
+    };
+    let head = [
+        "model",
+        "jobs",
+        "prompts",
+        "prompt tokens",
+        "generated",
+        "frames",
+        "MB moved",
+        "MB largest job",
+        "MB sent",
+        "MB back",
+        "seconds",
+        "longest job",
+    ];
+    let mut rows = vec![head.map(str::to_owned).to_vec()];
+    for row in &told.models {
+        let t = &row.total;
+        let time = |s: Option<f64>| s.map_or_else(|| "-".into(), |s| format!("{s:.0}"));
+        let hosted = |text: String| if row.seconds.is_some() { text } else { "-".into() };
+        rows.push(vec![
+            row.model.clone(),
+            t.jobs.to_string(),
+            t.prompts.to_string(),
+            (t.prompt_milli_tokens / 1000).to_string(),
+            t.decode_tokens.to_string(),
+            hosted(t.frames.to_string()),
+            hosted(mega(t.bytes())),
+            hosted(mega(row.largest_job_bytes)),
+            hosted(mega(t.request)),
+            mega(t.reply),
+            time(row.seconds),
+            time(row.longest_job_seconds),
+        ]);
+    }
+    for line in output::aligned(&rows) {
+        output::line(line)?;
+    }
+    if told.models.iter().any(|r| r.seconds.is_some()) {
+        eprintln!(
+            "MB moved: between the service's model and the process that runs the job's program. Seconds are those of \
+             an H200 in bf16 by its data sheet, without the queue; nothing was measured."
+        );
+    }
+    if told.models.iter().any(|r| r.tokens_guessed) {
+        eprintln!("Tokens are guessed at four bytes each: the tokenizer is not at hand.");
+    }
+    eprintln!("Nothing was sent, and what the cache holds is not taken off.");
+    Ok(())
+}

@@ -1,0 +1,117 @@
+//! What a verb reads and where it writes: known before the work, and never the same.
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use truenorth::data::{Target, writable};
+
+use super::output::wrong_hint;
+
+/// The files of this command so far.
+static FILES: Mutex<Files> = Mutex::new(Files { read: vec![], written: vec![] });
+
+struct Files {
+    read: Vec<(Id, PathBuf)>,
+    written: Vec<(Id, PathBuf)>,
+}
+
+/// What a file is whatever it is called: device and inode, or its one true path.
+#[cfg(unix)]
+type Id = (u64, u64);
+#[cfg(not(unix))]
+type Id = PathBuf;
+
+/// The identity of a regular file; devices and pipes may be read and written at once.
+#[cfg(unix)]
+fn id(path: &Path) -> Option<Id> {
+    use std::os::unix::fs::MetadataExt as _;
+    let about = std::fs::metadata(path).ok().filter(std::fs::Metadata::is_file)?;
+    Some((about.dev(), about.ino()))
+}
+
+#[cfg(not(unix))]
+fn id(path: &Path) -> Option<Id> {
+    path.is_file().then(|| path.canonicalize().ok()).flatten()
+}
+
+/// Notes that a file is read, and refuses it where it is also to be written.
+pub fn reads(path: &Path) -> anyhow::Result<()> {
+    let Some(id) = id(path) else { return Ok(()) };
+    let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, out)) = files.written.iter().find(|(w, _)| *w == id) {
+        return Err(both(path, out));
+    }
+    files.read.push((id, path.to_owned()));
+    Ok(())
+}
+
+/// Notes that a model is read: every file of its folder.
+pub fn reads_model(spec: &str) -> anyhow::Result<()> {
+    let spec = spec.strip_prefix("random-init:").unwrap_or(spec);
+    let whole = Path::new(spec);
+    let path = if whole.exists() { whole } else { Path::new(spec.split('#').next().unwrap_or_default()) };
+    if !path.is_dir() {
+        return reads(path);
+    }
+    let Ok(entries) = std::fs::read_dir(path) else { return Ok(()) };
+    entries.flatten().try_for_each(|entry| reads(&entry.path()))
+}
+
+/// Refuses an output that can't be written or that is an input, before any work is done for it.
+pub fn writes(path: &Path) -> anyhow::Result<()> {
+    let cant = |why: &std::io::Error| format!("can't write {}: {why}", path.display());
+    let target =
+        Target::of(path).map_err(|e| wrong_hint(cant(&e), "name a file, - for stdout, or a pipe"))?;
+    if let Target::File(file) = &target {
+        let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if !folder.is_dir() {
+            return Err(wrong_hint(
+                format!("can't write {}: there is no folder {}", path.display(), folder.display()),
+                "make the folder first, or name another one",
+            ));
+        }
+    }
+    writable(&target)
+        .map_err(|e| wrong_hint(cant(&e), "name another place, or change who may write here"))?;
+    match target {
+        Target::File(file) => written(&file, path),
+        Target::Stdout | Target::Stream(_) => Ok(()),
+    }
+}
+
+fn written(file: &Path, path: &Path) -> anyhow::Result<()> {
+    let Some(id) = id(file) else { return Ok(()) };
+    let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((_, input)) = files.read.iter().find(|(r, _)| *r == id) {
+        return Err(both(input, path));
+    }
+    files.written.push((id, path.to_owned()));
+    Ok(())
+}
+
+/// Refuses a folder that `files` can't be written into; it need not be there yet.
+pub fn writes_in(folder: &Path, files: &[&str]) -> anyhow::Result<()> {
+    let cant = |why: String| {
+        let text = format!("can't write into the folder {}: {why}", folder.display());
+        wrong_hint(text, "name another folder, or change who may write there")
+    };
+    if std::fs::symlink_metadata(folder).is_ok() && !folder.is_dir() {
+        return Err(cant("it is no folder".into()));
+    }
+    let there = folder.ancestors().find(|a| !a.as_os_str().is_empty() && a.exists());
+    let there = there.unwrap_or(Path::new("."));
+    if !there.is_dir() {
+        return Err(cant(format!("{} is no folder", there.display())));
+    }
+    writable(&Target::File(there.join(".truenorth"))).map_err(|e| cant(e.to_string()))?;
+    files.iter().map(|f| folder.join(f)).filter(|f| f.exists()).try_for_each(|f| writes(&f))
+}
+
+fn both(input: &Path, out: &Path) -> anyhow::Error {
+    let (input, out) = (input.display().to_string(), out.display().to_string());
+    let which = if input == out { input } else { format!("{out} (the same file as {input})") };
+    wrong_hint(
+        format!("{which} is read and would be overwritten"),
+        "name another file for what is written; what is read stays as it is",
+    )
+}

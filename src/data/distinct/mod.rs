@@ -1,0 +1,269 @@
+//! What one observation is, by content and not by id: the one definition that splits, label permutations,
+//! resampling and boards use.
+//!
+//! Rows that say the same, letter case and white space aside, are copies: where label and category agree
+//! too, only the first stays, so that a text that was told twice counts once; with another label they are
+//! refused. Near copies, texts whose sets of words have a Jaccard similarity of at least a threshold, are
+//! joined into clusters by single linkage, and with them pairs that share a prompt and rows of one `group`.
+//! A cluster is never split, its labels are exchanged together, and it is resampled as a whole.
+
+mod copies;
+mod near;
+mod words;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::HashMap;
+
+use super::classes::ClassRow;
+use super::pairs::Pair;
+use super::prompts::{PromptInput, PromptRow};
+use super::rows::Loaded;
+use super::sentiment::SentimentRow;
+use super::sequences::SequenceRow;
+use super::template::Template;
+pub use copies::{Copies, CopiesError, NearCopies};
+use near::{Sets, join_near};
+pub use words::{folded, words};
+
+/// Rows that differ, each with its cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distinct<T> {
+    /// The rows in file order, later copies left out.
+    pub rows: Vec<T>,
+    /// The cluster of each row, numbered from 0 in order of first appearance.
+    pub cluster: Vec<usize>,
+    /// What was found.
+    pub copies: Copies,
+    /// SHA-256 of the file that all rows were in.
+    pub sha256: String,
+}
+
+/// What is known of a row.
+struct Item {
+    id: String,
+    /// What it says; two rows of one content are copies.
+    content: String,
+    /// What copies must agree in.
+    label: String,
+    /// What copies must agree in to count once.
+    place: String,
+    /// Texts by which it may be a near copy.
+    texts: Vec<String>,
+    /// Names that keep it together with other rows of the same name.
+    shared: Vec<String>,
+}
+
+impl Distinct<Pair> {
+    /// Pairs: their texts are prompt with response, those of the template left out, and pairs that share a
+    /// prompt are a cluster. A prompt that all pairs share tells none from another, and is left out like the
+    /// template; so are prompts that the template does not show.
+    ///
+    /// # Errors
+    /// When a pair is another with its sides exchanged.
+    pub fn pairs(loaded: Loaded<Pair>, template: &Template, near: NearCopies) -> Result<Self, CopiesError> {
+        let prompts: Vec<String> = loaded.rows.iter().map(|p| folded(&p.prompt)).collect();
+        let same = prompts.len() > 1 && prompts.iter().all(|p| *p == prompts[0]);
+        let shown = template.shows_prompt() && !same;
+        let item = |(pair, prompt): (&Pair, &String)| {
+            let prompt = if shown { prompt.as_str() } else { "" };
+            let (chosen, rejected) = (folded(&pair.chosen), folded(&pair.rejected));
+            let text = |side: &str| format!("{prompt} {side}");
+            let [first, second] = if chosen < rejected { [&chosen, &rejected] } else { [&rejected, &chosen] };
+            Item {
+                id: pair.id.clone(),
+                content: [prompt, first, second].join("\n"),
+                label: chosen.clone(),
+                place: pair.axis.clone(),
+                texts: vec![text(&chosen), text(&rejected)],
+                shared: if shown { vec![prompt.to_owned()] } else { vec![] },
+            }
+        };
+        let items: Vec<Item> = loaded.rows.iter().zip(&prompts).map(item).collect();
+        let common =
+            loaded.rows.first().filter(|_| same && template.shows_prompt()).map(|p| p.prompt.clone());
+        let mut found = distinct("pairs", loaded, &items, near)?;
+        found.copies.common_prompt = common;
+        Ok(found)
+    }
+}
+
+impl Distinct<ClassRow> {
+    /// Labelled texts; rows of one `group` are a cluster.
+    ///
+    /// # Errors
+    /// When copies have different labels.
+    pub fn classes(loaded: Loaded<ClassRow>, near: NearCopies) -> Result<Self, CopiesError> {
+        let item = |row: &ClassRow| Item {
+            id: row.id.clone(),
+            content: folded(&row.text),
+            label: row.label.clone(),
+            place: row.category.clone().unwrap_or_default(),
+            texts: vec![row.text.clone()],
+            shared: row.group.iter().cloned().collect(),
+        };
+        let items: Vec<Item> = loaded.rows.iter().map(item).collect();
+        distinct("texts", loaded, &items, near)
+    }
+}
+
+impl Distinct<SentimentRow> {
+    /// Texts labelled for sentiment; rows with one `group` are a cluster.
+    ///
+    /// # Errors
+    /// When copies have different labels.
+    pub fn sentiment(loaded: Loaded<SentimentRow>, near: NearCopies) -> Result<Self, CopiesError> {
+        let group = |row: &SentimentRow| row.extra.get("group").and_then(|g| g.as_str()).map(str::to_owned);
+        let item = |row: &SentimentRow| Item {
+            id: row.id.clone(),
+            content: folded(&row.text),
+            label: if row.positive { "positive" } else { "negative" }.to_owned(),
+            place: String::new(),
+            texts: vec![row.text.clone()],
+            shared: group(row).into_iter().collect(),
+        };
+        let items: Vec<Item> = loaded.rows.iter().map(item).collect();
+        distinct("texts", loaded, &items, near)
+    }
+}
+
+/// Sequences are all scored, copies too; the first of each cluster stands for it where a board as a whole is
+/// looked at.
+#[must_use]
+pub fn first_sequences(rows: &[SequenceRow], near: NearCopies) -> (Vec<bool>, Copies) {
+    firsts("sequences", rows.iter().map(|r| (r.id.as_str(), r.text.clone())), near)
+}
+
+/// Which prompts are no copy and no near copy of an earlier one; token ids are compared as such.
+#[must_use]
+pub fn first_prompts(rows: &[PromptRow], near: NearCopies) -> (Vec<bool>, Copies) {
+    let text = |input: &PromptInput| match input {
+        PromptInput::Text(text) => text.clone(),
+        PromptInput::Tokens(tokens) => format!("{tokens:?}"),
+    };
+    firsts("prompts", rows.iter().map(|r| (r.id.as_str(), text(&r.input))), near)
+}
+
+fn firsts<'a>(
+    unit: &'static str,
+    rows: impl Iterator<Item = (&'a str, String)>,
+    near: NearCopies,
+) -> (Vec<bool>, Copies) {
+    let items: Vec<Item> = rows
+        .map(|(id, text)| Item {
+            id: id.to_owned(),
+            content: folded(&text),
+            label: String::new(),
+            place: String::new(),
+            texts: vec![text],
+            shared: vec![],
+        })
+        .collect();
+    // Without labels there are none to differ.
+    let Ok(found) = find(unit, &items, near) else { return (vec![true; items.len()], Copies::default()) };
+    let mut seen = std::collections::HashSet::new();
+    (found.all.iter().map(|cluster| seen.insert(*cluster)).collect(), found.copies)
+}
+
+/// Which texts of a second set are copies or near copies of texts of a first, as places in the two.
+#[must_use]
+pub fn copies_between(first: &[&str], second: &[&str], near: NearCopies) -> Vec<(usize, usize)> {
+    let mut sets = Sets::new(first.len() + second.len());
+    let texts = first.iter().chain(second).copied().enumerate();
+    join_near(texts, near.threshold(), &mut sets);
+    let folds: Vec<String> = first.iter().chain(second).map(|t| folded(t)).collect();
+    let mut seen: HashMap<&str, usize> = HashMap::new();
+    for (i, fold) in folds.iter().enumerate() {
+        let at = *seen.entry(fold).or_insert(i);
+        sets.join(at, i);
+    }
+    let mut of_first: HashMap<usize, usize> = HashMap::new();
+    for i in 0..first.len() {
+        of_first.entry(sets.root(i)).or_insert(i);
+    }
+    (0..second.len()).filter_map(|j| of_first.get(&sets.root(first.len() + j)).map(|i| (*i, j))).collect()
+}
+
+struct Found {
+    /// Rows that stay.
+    kept: Vec<usize>,
+    /// The cluster of each of them.
+    cluster: Vec<usize>,
+    /// The cluster of every row.
+    all: Vec<usize>,
+    copies: Copies,
+}
+
+fn distinct<T>(
+    unit: &'static str,
+    loaded: Loaded<T>,
+    items: &[Item],
+    near: NearCopies,
+) -> Result<Distinct<T>, CopiesError> {
+    let found = find(unit, items, near)?;
+    let mut stays = vec![false; items.len()];
+    found.kept.iter().for_each(|i| stays[*i] = true);
+    let rows = loaded.rows.into_iter().zip(stays).filter(|(_, s)| *s).map(|(r, _)| r).collect();
+    Ok(Distinct { rows, cluster: found.cluster, copies: found.copies, sha256: loaded.sha256 })
+}
+
+fn find(unit: &'static str, items: &[Item], near: NearCopies) -> Result<Found, CopiesError> {
+    let mut sets = Sets::new(items.len());
+    let (mut first, mut kept, mut exact) = (HashMap::<&str, usize>::new(), Vec::new(), Vec::new());
+    let mut counted = HashMap::<(&str, &str), usize>::new();
+    for (i, item) in items.iter().enumerate() {
+        let before = *first.entry(&item.content).or_insert(i);
+        if items[before].label != item.label {
+            return Err(CopiesError::Opposite {
+                unit,
+                first: items[before].id.clone(),
+                second: item.id.clone(),
+                labels: (unit != "pairs").then(|| [items[before].label.clone(), item.label.clone()]),
+            });
+        }
+        sets.join(before, i);
+        match counted.get(&(item.content.as_str(), item.place.as_str())) {
+            Some(copied) => exact.push([item.id.clone(), items[*copied].id.clone()]),
+            None => {
+                counted.insert((&item.content, &item.place), i);
+                kept.push(i);
+            }
+        }
+    }
+    let texts = kept.iter().flat_map(|i| items[*i].texts.iter().map(move |t| (*i, t.as_str())));
+    join_near(texts, near.threshold(), &mut sets);
+    let by_words = clusters(&mut sets, &kept, items);
+    let mut named = HashMap::<&str, usize>::new();
+    for (i, item) in items.iter().enumerate() {
+        for name in &item.shared {
+            let at = *named.entry(name).or_insert(i);
+            sets.join(at, i);
+        }
+    }
+    let all = sets.numbered();
+    let cluster = dense(kept.iter().map(|i| all[*i]));
+    let copies = Copies::new(unit, items.len(), exact, by_words, &cluster, near);
+    Ok(Found { kept, cluster, all, copies })
+}
+
+/// The ids of every cluster of two rows or more.
+fn clusters(sets: &mut Sets, kept: &[usize], items: &[Item]) -> Vec<Vec<String>> {
+    let mut by_root: HashMap<usize, Vec<usize>> = HashMap::new();
+    for i in kept {
+        by_root.entry(sets.root(*i)).or_default().push(*i);
+    }
+    let mut found: Vec<Vec<usize>> = by_root.into_values().filter(|c| c.len() > 1).collect();
+    found.sort_unstable();
+    found.into_iter().map(|c| c.into_iter().map(|i| items[i].id.clone()).collect()).collect()
+}
+
+fn dense(numbers: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut seen = HashMap::new();
+    numbers
+        .map(|n| {
+            let next = seen.len();
+            *seen.entry(n).or_insert(next)
+        })
+        .collect()
+}

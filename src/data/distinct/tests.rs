@@ -1,0 +1,165 @@
+use proptest::prelude::*;
+
+use super::super::{Extra, Pair, Template};
+use super::*;
+
+fn class(id: &str, text: &str, label: &str) -> ClassRow {
+    ClassRow {
+        id: id.into(),
+        text: text.into(),
+        label: label.into(),
+        category: None,
+        group: None,
+        extra: Extra::new(),
+    }
+}
+
+fn classes(rows: Vec<ClassRow>) -> Result<Distinct<ClassRow>, CopiesError> {
+    Distinct::classes(Loaded::new(rows, ""), NearCopies::default())
+}
+
+fn pair(id: &str, [prompt, chosen, rejected]: [&str; 3]) -> Pair {
+    Pair {
+        id: id.into(),
+        axis: "a".into(),
+        prompt: prompt.into(),
+        chosen: chosen.into(),
+        rejected: rejected.into(),
+        extra: Extra::new(),
+    }
+}
+
+fn pairs(rows: Vec<Pair>) -> Result<Distinct<Pair>, CopiesError> {
+    Distinct::pairs(Loaded::new(rows, ""), &Template::default(), NearCopies::default())
+}
+
+#[test]
+fn copies_count_once_and_near_copies_are_one_cluster() {
+    let found = classes(vec![
+        class("a", "The old hat is on the box", "x"),
+        class("b", "  the OLD hat\tis on the box ", "x"),
+        // Six of its seven words are those of `a`.
+        class("c", "the old hat is on my box", "x"),
+        class("d", "something else altogether", "y"),
+    ])
+    .unwrap();
+    assert_eq!(found.rows.iter().map(|r| r.id.as_str()).collect::<Vec<_>>(), ["a", "c", "d"]);
+    assert_eq!(found.cluster, [0, 0, 1]);
+    let copies = &found.copies;
+    assert_eq!((copies.rows, copies.exact, copies.near, copies.clusters), (4, 1, 2, 2));
+    let said = copies.sentences().join("\n");
+    assert!(said.contains("1 of 4 texts are copies") && said.contains("`b` of `a`"), "{said}");
+    assert!(said.contains("2 texts are near copies") && said.contains("`a`, `c`"), "{said}");
+    assert!(
+        classes(vec![class("a", "one", "x"), class("b", "two", "y")]).unwrap().copies.sentences().is_empty()
+    );
+}
+
+#[test]
+fn the_threshold_is_met_exactly_and_linkage_is_single() {
+    // 4 of 5 words is 0.8; one step further from the first it is 3 of 5 and less.
+    let rows =
+        || vec![class("a", "a b c d", "x"), class("b", "a b c d e", "x"), class("c", "b c d e f", "x")];
+    assert_eq!(classes(rows()).unwrap().cluster, [0, 0, 1]);
+    let near = |t: f64| Distinct::classes(Loaded::new(rows(), ""), NearCopies::new(t).unwrap()).unwrap();
+    assert_eq!(near(0.81).cluster, [0, 1, 2]);
+    assert_eq!(near(0.6).cluster, [0, 0, 0]);
+    assert!(NearCopies::new(0.0).is_err() && "1.1".parse::<NearCopies>().is_err());
+}
+
+#[test]
+fn copies_with_another_label_are_refused_by_name() {
+    let e = classes(vec![class("a", "Same text", "x"), class("b", "same  text", "y")]).unwrap_err();
+    let said = format!("{e} {}", e.hint().unwrap());
+    assert!(["`a`", "`b`", "`x`", "`y`"].iter().all(|w| said.contains(w)), "{said}");
+    let e = pairs(vec![pair("a", ["p", "yes", "no"]), pair("b", ["P", "no", "Yes"])]).unwrap_err();
+    assert!(e.to_string().contains("pair `b` is pair `a` with `chosen` and `rejected` exchanged"), "{e}");
+}
+
+#[test]
+fn pairs_of_one_prompt_are_a_cluster_unless_all_have_it() {
+    let two = ["how do I open a jar", "what is red"];
+    let row = |i: usize, prompt: &str| {
+        pair(&i.to_string(), [prompt, &format!("word{i} one{i}"), &format!("other{i} two{i}")])
+    };
+    let found = pairs((0..4).map(|i| row(i, two[i % 2])).collect()).unwrap();
+    assert_eq!(found.cluster, [0, 1, 0, 1]);
+    // A prompt that all pairs have tells none from another, as the template does.
+    let found = pairs((0..4).map(|i| row(i, two[0])).collect()).unwrap();
+    assert_eq!(found.cluster, [0, 1, 2, 3]);
+    assert!(found.copies.sentences()[0].contains("how do I open a jar"));
+    // Neither does one that the model never sees.
+    let template: Template = "{response}".parse().unwrap();
+    let rows = Loaded::new((0..4).map(|i| row(i, two[i % 2])).collect(), "");
+    assert_eq!(Distinct::pairs(rows, &template, NearCopies::default()).unwrap().cluster, [0, 1, 2, 3]);
+}
+
+#[test]
+fn a_copy_in_another_category_stays_and_groups_join() {
+    let mut rows =
+        vec![class("a", "one text", "x"), class("b", "One text", "x"), class("c", "quite other", "x")];
+    rows[1].category = Some("k".into());
+    rows[1].group = Some("g".into());
+    rows[2].group = Some("g".into());
+    let found = classes(rows).unwrap();
+    assert_eq!((found.cluster.as_slice(), found.copies.exact), (&[0, 0, 0][..], 0));
+}
+
+#[test]
+fn sequences_are_stood_for_by_the_first() {
+    let row = |id: &str, text: &str| SequenceRow {
+        id: id.into(),
+        text: text.into(),
+        kind: None,
+        extra: Extra::new(),
+    };
+    let rows = [row("a", "x"), row("b", "y"), row("c", "X"), row("d", "!!"), row("e", "??")];
+    let (first, copies) = first_sequences(&rows, NearCopies::default());
+    assert_eq!((first.as_slice(), copies.exact), (&[true, true, false, true, true][..], 1));
+    assert_eq!(
+        copies_between(&["a b c d e", "z"], &["Z", "q", "a b c d"], NearCopies::default()),
+        [(1, 0), (0, 2)]
+    );
+}
+
+#[test]
+fn ten_thousand_texts_of_one_mould_are_told_apart() {
+    let rows: Vec<ClassRow> = (0..10_000)
+        .map(|i: usize| {
+            let text = format!("is it right to take a{} from b{} when c{i} is near", i % 97, i / 97);
+            class(&i.to_string(), &text, "x")
+        })
+        .collect();
+    let found = classes(rows).unwrap();
+    assert_eq!(found.rows.len(), 10_000);
+    // Of eleven words two or three differ: 9 of 13 are common at the best.
+    assert_eq!(found.copies.clusters, 10_000);
+}
+
+fn jaccard(a: &str, b: &str) -> f64 {
+    let set = |t: &str| words(t).collect::<std::collections::HashSet<_>>();
+    let (a, b) = (set(a), set(b));
+    a.intersection(&b).count() as f64 / a.union(&b).count().max(1) as f64
+}
+
+proptest! {
+    #[test]
+    fn the_index_finds_what_comparing_all_finds(
+        texts in prop::collection::vec(prop::collection::vec(0..6_u8, 1..9), 1..25),
+        threshold in prop::sample::select(vec![0.3, 0.5, 2.0 / 3.0, 0.75, 0.8, 1.0]),
+    ) {
+        let texts: Vec<String> =
+            texts.iter().map(|t| t.iter().map(|w| format!("w{w} ")).collect()).collect();
+        let mut fast = Sets::new(texts.len());
+        join_near(texts.iter().map(String::as_str).enumerate(), threshold, &mut fast);
+        let mut slow = Sets::new(texts.len());
+        for i in 0..texts.len() {
+            for j in 0..i {
+                if jaccard(&texts[i], &texts[j]) >= threshold - 1e-9 {
+                    slow.join(i, j);
+                }
+            }
+        }
+        prop_assert_eq!(fast.numbered(), slow.numbered());
+    }
+}

@@ -1,0 +1,124 @@
+//! What a file is by its first bytes or its ending, where it is none that is read as text.
+
+/// A kind of file that is not read as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Look {
+    /// What it is, with its article.
+    pub what: &'static str,
+    /// What to do with it.
+    pub remedy: &'static str,
+}
+
+const CONVERT: &str = "make a JSONL or CSV file of it; `truenorth data convert --from parquet` reads Parquet";
+const EXPORT: &str = "export it as JSONL, CSV or plain text in UTF-8";
+const MODEL: &str = "name the file of texts here; a model goes to --model and a direction to --direction";
+const UNPACK: &str = "unpack it first";
+
+const MAGIC: &[(&[u8], &str, &str)] = &[
+    (
+        b"version https://git-lfs.github.com/spec/",
+        "a Git LFS pointer, which stands for a file that was not downloaded",
+        "run `git lfs pull` in its repository, or download the file itself",
+    ),
+    (b"\x1f\x8b", "packed with gzip", "unpack it first: gunzip FILE.gz"),
+    (b"\x28\xb5\x2f\xfd", "packed with zstd", "unpack it first: unzstd FILE.zst"),
+    (b"\xfd7zXZ\0", "packed with xz", "unpack it first: unxz FILE.xz"),
+    (b"BZh", "packed with bzip2", "unpack it first: bunzip2 FILE.bz2"),
+    (b"\x04\x22\x4d\x18", "packed with lz4", "unpack it first: unlz4 FILE.lz4"),
+    (
+        b"PK\x03\x04",
+        "a zip archive, as .zip, .xlsx, .docx, .npz and .pt files are",
+        "unpack or export what is in it",
+    ),
+    (b"7z\xbc\xaf\x27\x1c", "a 7z archive", UNPACK),
+    (b"Rar!", "a RAR archive", UNPACK),
+    (b"PAR1", "Parquet", CONVERT),
+    (b"PARE", "encrypted Parquet", "write it again without encryption"),
+    (b"ARROW1", "an Arrow file", CONVERT),
+    (b"Obj\x01", "an Avro file", CONVERT),
+    (b"\x89HDF", "an HDF5 file", CONVERT),
+    (b"\x93NUMPY", "a NumPy array", MODEL),
+    (b"GGUF", "a GGUF model", MODEL),
+    (b"SQLite format 3\0", "an SQLite database", EXPORT),
+    (b"%PDF", "a PDF document", EXPORT),
+    (b"\xd0\xcf\x11\xe0", "an old Word or Excel document", EXPORT),
+    (b"{\\rtf", "an RTF document", EXPORT),
+    (b"\x89PNG", "a picture", "name a file of texts"),
+    (b"\xff\xd8\xff", "a picture", "name a file of texts"),
+    (b"\x80\x02", "a Python pickle, which is never run here", EXPORT),
+    (b"\x80\x03", "a Python pickle, which is never run here", EXPORT),
+    (b"\x80\x04", "a Python pickle, which is never run here", EXPORT),
+    (b"\x80\x05", "a Python pickle, which is never run here", EXPORT),
+];
+
+const ENDINGS: &[(&str, &str, &str)] = &[
+    ("br", "packed with brotli by its ending", "unpack it first: brotli -d FILE.br"),
+    (
+        "gz",
+        "packed with gzip by its ending, but its bytes are not",
+        "fetch it again, or take the ending away",
+    ),
+    (
+        "zst",
+        "packed with zstd by its ending, but its bytes are not",
+        "fetch it again, or take the ending away",
+    ),
+    ("yaml", "YAML by its ending", EXPORT),
+    ("yml", "YAML by its ending", EXPORT),
+    ("toml", "TOML by its ending", EXPORT),
+    ("xml", "XML by its ending", EXPORT),
+    ("html", "HTML by its ending", EXPORT),
+    ("htm", "HTML by its ending", EXPORT),
+    ("arrow", "an Arrow file by its ending", CONVERT),
+    ("feather", "an Arrow file by its ending", CONVERT),
+    ("parquet", "Parquet by its ending, but its bytes are not", "fetch it again"),
+    ("xlsx", "an Excel document by its ending", EXPORT),
+    ("safetensors", "a safetensors file", MODEL),
+    ("gguf", "a GGUF model by its ending", MODEL),
+    ("pt", "a PyTorch file by its ending", MODEL),
+    ("pth", "a PyTorch file by its ending", MODEL),
+    ("npy", "a NumPy array by its ending", MODEL),
+    ("npz", "NumPy arrays by its ending", MODEL),
+];
+
+impl Look {
+    /// What the first bytes say, none where they may be text.
+    #[must_use]
+    pub fn of(bytes: &[u8]) -> Option<Self> {
+        if let Some((_, what, remedy)) = MAGIC.iter().find(|(magic, ..)| bytes.starts_with(magic)) {
+            return Some(Self { what, remedy });
+        }
+        if bytes.get(257..262) == Some(b"ustar") {
+            return Some(Self { what: "a tar archive", remedy: UNPACK });
+        }
+        // A length of eight bytes, then a JSON head.
+        if bytes.get(4..10).is_some_and(|b| b[..4] == [0; 4] && b[4] == b'{' && b[5] == b'"') {
+            return Some(Self { what: "a safetensors file", remedy: MODEL });
+        }
+        let start: Vec<u8> = bytes
+            .strip_prefix(b"\xef\xbb\xbf")
+            .unwrap_or(bytes)
+            .trim_ascii_start()
+            .iter()
+            .take(14)
+            .map(u8::to_ascii_lowercase)
+            .collect();
+        (start.starts_with(b"<!doctype html") || start.starts_with(b"<html")).then_some(Self {
+            what: "a web page, as a download that failed or needs a login leaves it",
+            remedy: "download the file itself, signed in where that is needed",
+        })
+    }
+
+    /// Whether a file only stands for another: a Git LFS pointer or a web page in place of a download.
+    #[must_use]
+    pub fn stand_in(bytes: &[u8]) -> Option<Self> {
+        Self::of(bytes).filter(|look| look.what.contains("Git LFS") || look.what.contains("web page"))
+    }
+
+    /// What the ending of a file's name says, none where the file may be text.
+    #[must_use]
+    pub fn of_ending(ending: &str) -> Option<Self> {
+        let found = ENDINGS.iter().find(|(known, ..)| *known == ending);
+        found.map(|(_, what, remedy)| Self { what, remedy })
+    }
+}

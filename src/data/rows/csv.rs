@@ -1,0 +1,109 @@
+//! CSV with a head, as Python's csv and pandas read it.
+
+use csv::{ByteRecord, ErrorKind, ReaderBuilder};
+
+use super::super::error::Problem;
+
+/// A table with its records in file order.
+#[derive(Debug)]
+pub(in super::super) struct Table {
+    pub head: Vec<String>,
+    pub records: Vec<Record>,
+}
+
+/// A record and the line that it starts on.
+#[derive(Debug)]
+pub(in super::super) struct Record {
+    pub line: usize,
+    pub fields: Vec<String>,
+}
+
+/// What is wrong with a table, and where.
+#[derive(Debug)]
+pub(in super::super) struct Fault {
+    pub line: Option<usize>,
+    pub column: Option<String>,
+    pub problem: Problem,
+}
+
+/// Reads a table. A quote inside a field that does not begin with one is a character like any other.
+pub(in super::super) fn table(bytes: &[u8], delimiter: u8) -> Result<Table, Fault> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    if let Some(line) = open_quote(bytes, delimiter) {
+        return Err(Fault { line: Some(line), column: None, problem: Problem::OpenQuote });
+    }
+    let mut reader = ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(bytes);
+    let mut row = ByteRecord::new();
+    let mut head: Option<Vec<String>> = None;
+    let mut records = Vec::new();
+    while reader.read_byte_record(&mut row).map_err(|e| refused(e, bytes))? {
+        let line = row.position().map_or(1, |p| line_of(p, bytes));
+        let names = head.as_deref().unwrap_or_default();
+        let fields = row
+            .iter()
+            .enumerate()
+            .map(|(i, field)| text(field, line, names.get(i)))
+            .collect::<Result<Vec<_>, _>>()?;
+        match head {
+            None => head = Some(fields),
+            Some(_) => records.push(Record { line, fields }),
+        }
+    }
+    match head {
+        Some(head) if !records.is_empty() => Ok(Table { head, records }),
+        _ => Err(Fault { line: None, column: None, problem: Problem::NoRows }),
+    }
+}
+
+fn text(field: &[u8], line: usize, column: Option<&String>) -> Result<String, Fault> {
+    std::str::from_utf8(field).map(str::to_owned).map_err(|e| {
+        let byte = field.get(e.valid_up_to()).copied().unwrap_or_default();
+        Fault { line: Some(line), column: column.cloned(), problem: Problem::NotUtf8 { byte } }
+    })
+}
+
+/// The line of a quoted field that the file ends in; the parser would take its end for the field's.
+fn open_quote(bytes: &[u8], delimiter: u8) -> Option<usize> {
+    #[derive(PartialEq)]
+    enum At {
+        Start,
+        Plain,
+        Quoted,
+        /// After a quote in a quoted field, which ends it unless another follows.
+        Closing,
+    }
+    let (mut at, mut line, mut opened) = (At::Start, 1, 1);
+    for &b in bytes {
+        at = match (at, b) {
+            (At::Start, b'"') => {
+                opened = line;
+                At::Quoted
+            }
+            (At::Quoted, b'"') => At::Closing,
+            (At::Closing, b'"') | (At::Quoted, _) => At::Quoted,
+            (_, b'\n' | b'\r') => At::Start,
+            (_, b) if b == delimiter => At::Start,
+            _ => At::Plain,
+        };
+        line += usize::from(b == b'\n');
+    }
+    (at == At::Quoted).then_some(opened)
+}
+
+/// The line of a record; the parser counts the blank lines before it as part of it.
+fn line_of(position: &csv::Position, bytes: &[u8]) -> usize {
+    let start = usize::try_from(position.byte()).unwrap_or(usize::MAX);
+    let before = bytes.get(start..).unwrap_or_default().iter().take_while(|b| matches!(b, b'\n' | b'\r'));
+    usize::try_from(position.line()).unwrap_or(usize::MAX) + before.filter(|b| **b == b'\n').count()
+}
+
+fn refused(error: csv::Error, bytes: &[u8]) -> Fault {
+    let line = error.position().map(|p| line_of(p, bytes));
+    let problem = match error.kind() {
+        ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            Problem::Ragged { found: *len, expected: *expected_len }
+        }
+        _ => Problem::Csv(error),
+    };
+    Fault { line, column: None, problem }
+}

@@ -1,0 +1,44 @@
+//! How weights are read, and what they are then.
+
+use std::sync::Arc;
+
+use candle_core::quantized::QTensor;
+use candle_core::{DType, Tensor};
+
+/// A matrix as the forward pass multiplies by it.
+#[derive(Clone, Debug)]
+pub enum Weight {
+    /// Numbers in the compute type.
+    Plain(Tensor),
+    /// Blocks as the file holds them, dequantized while multiplying.
+    Quantized(Arc<QTensor>),
+}
+
+/// How weights are read.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct LoadOptions {
+    /// The type computed in; `None` is f32.
+    pub dtype: Option<DType>,
+    /// Whether matrices stay quantized where the file has them so.
+    pub keep_quantized: bool,
+    /// What computes with them.
+    pub kernels: Kernels,
+}
+
+/// What computes with weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Kernels {
+    /// Packed panels on a CPU that has the instructions, else candle.
+    #[default]
+    Best,
+    /// Candle's operations, which run anywhere.
+    Candle,
+}
+
+impl LoadOptions {
+    /// The type computed in.
+    #[must_use]
+    pub fn dtype(&self) -> DType {
+        self.dtype.unwrap_or(DType::F32)
+    }
+}

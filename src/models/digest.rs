@@ -1,0 +1,59 @@
+//! Whether files of the hub's cache are what the hub says they are.
+//!
+//! The cache keeps a file under the name that the hub gave it: SHA-256 of a large one, git's hash of a
+//! small one. So a file that was damaged or changed there is told from a good one without the network.
+
+use std::path::{Path, PathBuf};
+
+use super::error::io;
+use super::folder::identity;
+use super::hash::{display_name, git_blob, remembered};
+use super::{ModelsError, ResolveOptions};
+
+/// Checks each file against the hash it is kept under. Returns those that are kept under none: a cache
+/// on a disk without links has copies in place of them.
+pub(super) fn check(
+    repository: &str,
+    files: &[PathBuf],
+    options: &ResolveOptions,
+) -> Result<Vec<PathBuf>, ModelsError> {
+    let mut unnamed = Vec::new();
+    for file in files {
+        let blob = file.canonicalize().map_err(io("open", file))?;
+        let expected = display_name(&blob);
+        let found = match named_by(&blob, &expected) {
+            Some(Digest::Sha256) => remembered(&blob, options)?,
+            Some(Digest::Git) => git_blob(&blob, options)?,
+            None => {
+                unnamed.push(file.clone());
+                continue;
+            }
+        };
+        if found != expected {
+            let (repository, file) = (repository.to_owned(), display_name(file));
+            return Err(ModelsError::Damaged { repository, file, path: blob, expected, found });
+        }
+    }
+    Ok(unnamed)
+}
+
+/// SHA-256 over the names and checksums of files, if there are any.
+pub(super) fn of(files: &[PathBuf], options: &ResolveOptions) -> Result<Option<String>, ModelsError> {
+    if files.is_empty() { Ok(None) } else { identity(files, options).map(Some) }
+}
+
+enum Digest {
+    Sha256,
+    Git,
+}
+
+/// What kind of hash a file of the cache is named by.
+fn named_by(blob: &Path, name: &str) -> Option<Digest> {
+    let kept = blob.parent().and_then(Path::file_name).is_some_and(|folder| folder == "blobs");
+    let hex = name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b));
+    match name.len() {
+        64 if kept && hex => Some(Digest::Sha256),
+        40 if kept && hex => Some(Digest::Git),
+        _ => None,
+    }
+}
