@@ -27,7 +27,7 @@ fn released_another_users_attention_changes_no_number() {
     for (name, path) in &models {
         let pair = format!("{name}={}", path.display());
         let other = |what: &[&str]| {
-            ndif_script("another_user.py", &[&[service.url.as_str(), TRUSTED, &pair], what].concat())
+            ndif_script("another_user.py", &[&[service.url.as_str(), TRUSTED, &pair][..], what].concat())
         };
         let client = Client::ndif(options(&service), hosted(path, name, DType::F32)).unwrap();
         let want = engine(path, name).ask(graph(path), &Unwatched).unwrap();

@@ -137,7 +137,7 @@ fn jobs(service: &Mutex<Service>, since: usize) -> Vec<Json> {
 /// A user who waits so long for a job of which nothing is heard.
 struct Impatient(Instant);
 
-const PATIENCE: Duration = Duration::from_secs(8);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 impl Watch for Impatient {
     fn interrupted(&self) -> bool {
@@ -187,6 +187,12 @@ fn fault_run(judge: Judge, socket: bool) {
                     assert!(far < SAME);
                     answered += 1;
                     break;
+                }
+                // The queue forgot it, and the store says for ever what was true before.
+                Err(RunError::Interrupted) => {
+                    row.1 += 1;
+                    *row.2.entry("nothing is heard".into()).or_default() += 1;
+                    allowed += give_up(n, fault, &jobs(&service, before), &notes);
                 }
                 Err(error) => {
                     row.1 += 1;
@@ -251,7 +257,6 @@ fn remedy(
     before: usize,
 ) -> usize {
     let forget = |key: &str| notes.0.lock().unwrap().remove(key);
-    let holds = |job: &Json| !matches!(job["status"].as_str(), Some("COMPLETED" | "ERROR" | "NNSIGHT_ERROR"));
     let sent = jobs(service, before);
     let Some(cause) = cause(error) else { panic!("{fault}: {error} has no cause that a client names") };
     match cause {
@@ -267,16 +272,17 @@ fn remedy(
             forget(key);
             sent.len()
         }
-        // The queue forgot it and the store says for ever what was true before.
-        ClientError::Interrupted => {
-            let stuck = fault.starts_with("exit_") || fault.starts_with("restart_");
-            assert!(stuck && sent.iter().all(holds), "{fault}: nothing is heard of job {n}: {sent:?}");
-            let key = notes.0.lock().unwrap().values().find(|j| j.state == JobState::Submitted).map(|j| j.key.clone());
-            forget(&key.unwrap());
-            1
-        }
         _ => 0,
     }
+}
+
+/// A user stops waiting, finds that the service does not run the job, and has it forgotten.
+fn give_up(n: usize, fault: &str, sent: &[Json], notes: &Notes) -> usize {
+    let over = |job: &Json| matches!(job["status"].as_str(), Some("COMPLETED" | "ERROR" | "NNSIGHT_ERROR"));
+    let stuck = fault.starts_with("exit_") || fault.starts_with("restart_");
+    assert!(stuck && !sent.iter().any(over), "{fault}: nothing is heard of job {n}: {sent:?}");
+    notes.0.lock().unwrap().retain(|_, job| job.state != JobState::Submitted);
+    1
 }
 
 /// Faults after which nobody has the job or its answer any more.
@@ -295,7 +301,7 @@ const LOSES: &[&str] = &[
     "restart_while_running",
 ];
 /// Faults that leave open whether the service took the job.
-const IN_DOUBT: &[&str] = &["reset", "busy_after"];
+const IN_DOUBT: &[&str] = &["reset", "busy", "cluster_down"];
 
 /// An error without what differs from one job to the next.
 fn shape(error: &RunError) -> String {

@@ -138,7 +138,8 @@ impl Kit {
         let mut b = Builder::new();
         let d = self.vector(&mut b, Site::Logits, 21, 6.0);
         let stop: Vec<u32> = (0..self.info.vocab).step_by(6).collect();
-        for (name, top_p, stop) in [("whole", 1.0, vec![]), ("nucleus", 0.7, vec![]), ("stopped", 0.9, stop)] {
+        for (name, top_p, stop) in [("whole", 1.0, vec![]), ("nucleus", 0.7, vec![]), ("stopped", 0.9, stop)]
+        {
             let group = b.tokens(self.mixed());
             b.add(group, Site::Logits, WriteAt::Last, Steps::ALL, d, &[1.0]);
             b.write(group, Site::FinalNorm, WriteAt::Generated, Steps::ALL, Edit::Scale { factor: 0.5 });
@@ -265,4 +266,3 @@ impl Kit {
         b.finish()
     }
 }
-

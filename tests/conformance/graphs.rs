@@ -1,11 +1,11 @@
 //! A graph of every kind, for a model of any family; `generating.rs` has those that generate.
 
+use crate::generating::STEERED;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use truenorth_protocol::graph::{
     AlphaUnit, Binary, Builder, Edit, GroupId, NodeId, Op, Sampling, Steps, Unary,
 };
-use crate::generating::STEERED;
 use truenorth_protocol::{DType, Graph, ModelInfo, ReadAt, Site, Tensor, WriteAt};
 
 /// What the graphs are made of.

@@ -12,6 +12,7 @@
 
 mod attention;
 mod compare;
+mod cost;
 mod faults;
 mod generating;
 mod graphs;

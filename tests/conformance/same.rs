@@ -9,9 +9,10 @@ use truenorth::client::Client;
 use truenorth::engine::Engine;
 use truenorth::run::{Runner as _, Unwatched};
 use truenorth_protocol::graph::Builder;
-use truenorth_protocol::{DType, ReadAt, Site};
+use truenorth_protocol::{Checked, DType, ReadAt, Site};
 
 use crate::compare::{self, SAME};
+use crate::cost::as_predicted;
 use crate::graphs::Kit;
 use crate::random::plans;
 use crate::runners::{Ours, causes, engine, families, hosted, options, options_with};
@@ -30,8 +31,8 @@ fn every_kind_of_graph_on_every_family() {
         let family = Family::new(name, path, Kit::all);
         let ours = Ours::start(family.engine.clone());
         let ndif = Client::ndif(options(&service), hosted(path, name, DType::F32)).unwrap();
-        table.fill("our server", &family, &ours.client);
-        table.fill("nnsight in process", &family, &ndif);
+        table.fill("our server", &family, &ours.client, &|_| Ok(()));
+        table.fill("nnsight in process", &family, &ndif, &|_| Ok(()));
         let r = Reference::of(path);
         against_transformers(family.engine.as_ref(), &r).unwrap_or_else(|e| panic!("{name}, engine: {e}"));
     }
@@ -51,13 +52,11 @@ fn released(version: &str, table: &mut Table, families: &[Family], keys: &[(&str
     for family in families {
         for (place, key) in keys {
             let hosted = hosted(&family.path, &family.name, DType::F32);
-            let ndif = Client::ndif(options_with(&service, key), hosted).unwrap();
-            table.fill(&format!("{version} {place}"), family, &ndif);
+            let ndif = Client::ndif(options_with(&service, key), hosted.clone()).unwrap();
+            let costs = |checked: &Checked| as_predicted(&service, &hosted, checked, *key == TRUSTED);
+            table.fill(&format!("{version} {place}"), family, &ndif, &costs);
         }
     }
-    let counts = service.get("/test/counts");
-    assert_eq!(counts["ran_most"], 1, "no work ran twice");
-    assert_eq!(counts["keys_seen"], 0, "the key went to where results are kept");
 }
 
 const SANDBOX: (&str, &str) = ("sandbox", KEY);
@@ -154,7 +153,9 @@ impl Randoms<'_> {
         let kinds = kinds.into_inner();
         println!("{count} random graphs, worst {worst:.1e}, {:.1?}: {kinds:?}", begun.elapsed());
         assert!(count >= 24, "only {count} cases in {:?}", self.time);
-        for kind in ["read", "add", "ablate", "set", "scale", "clamp", "generate", "dot", "unit", "log", "cast"] {
+        for kind in
+            ["read", "add", "ablate", "set", "scale", "clamp", "generate", "dot", "unit", "log", "cast"]
+        {
             assert!(kinds.get(kind).is_some_and(|n| *n >= self.each), "too few of `{kind}`: {kinds:?}");
         }
     }
@@ -180,10 +181,10 @@ fn random_graphs_give_the_same_numbers_everywhere() {
         (engine, ours, Client::ndif(options(&service), hosted(path, name, DType::F32)).unwrap())
     });
     let made: Vec<_> = made.collect();
-    let place = |(engine, ours, ndif): &'_ (Arc<Engine>, Ours, Client)| {
-        (engine.clone(), vec![("our server", &ours.client), ("nnsight", ndif)])
-    };
-    let places = made.iter().map(place).collect();
+    let places = made
+        .iter()
+        .map(|(engine, ours, ndif)| (engine.clone(), vec![("our server", &ours.client), ("nnsight", ndif)]));
+    let places = places.collect();
     Randoms { cases: 84, time: Duration::from_secs(400), each: 5, places }.run();
 }
 
@@ -201,12 +202,12 @@ fn released_random_graphs_give_the_same_numbers() {
     });
     let made: Vec<_> = made.collect();
     // Beside the model only by hand: it is the same program.
-    let place = |(engine, sandbox, beside): &'_ (Arc<Engine>, Client, Client)| {
+    let places = made.iter().map(|(engine, sandbox, beside)| {
         let mut at = vec![("the sandbox", sandbox)];
         at.extend(all.then_some(("the actor", beside)));
         (engine.clone(), at)
-    };
-    let places = made.iter().map(place).collect();
+    });
+    let places = places.collect();
     let (cases, time, each) = if all { (400, 3600, 20) } else { (36, 120, 3) };
     Randoms { cases, time: Duration::from_secs(time), each, places }.run();
 }

@@ -89,11 +89,12 @@ impl Service {
 
     /// Starts a version of the released service around folders (or GGUF files) under names.
     pub fn released(version: &str, models: &[(String, PathBuf)], state: &Path, more: &[&str]) -> Self {
-        let (work, made) = (released(), self::work().join("ndif-made"));
+        let (work, made) = (released(), work().join("ndif-made"));
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/ndif_service/service.py");
         let (ndif, made) =
             (work.join(format!("ndif-{version}")).display().to_string(), made.display().to_string());
-        let all = [&["--ndif", &ndif, "--key", KEY, "--trusted", TRUSTED, "--cache", &made], more].concat();
+        let all =
+            [&["--ndif", &ndif, "--key", KEY, "--trusted", TRUSTED, "--cache", &made][..], more].concat();
         Self::launched(Launch::new(work.join("venv/bin/python"), &script, models, state, &all, true))
     }
 

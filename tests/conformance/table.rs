@@ -9,7 +9,7 @@ use std::time::Instant;
 use truenorth::engine::Engine;
 use truenorth::run::{Runner, Unwatched};
 use truenorth_protocol::graph::{Builder, CheckLimits, Sampling, Steps};
-use truenorth_protocol::{Answer, Checked, DType, Graph, ReadAt, Site, Tensor, WriteAt};
+use truenorth_protocol::{Answer, Checked, DType, Graph, ModelInfo, ReadAt, Site, Tensor, WriteAt};
 
 use crate::compare::{self, SAME};
 use crate::generating::STEERED;
@@ -35,8 +35,7 @@ impl Family {
         let checked: Vec<Checked> =
             graphs.into_iter().map(|g| g.check(engine.info(), &CheckLimits::default()).unwrap()).collect();
         let wanted = all_of(engine.as_ref(), &checked);
-        let kinds: Vec<_> =
-            names.into_iter().zip(checked).zip(wanted).map(|((n, c), w)| (n, c, w)).collect();
+        let kinds: Vec<_> = names.into_iter().zip(checked).zip(wanted).map(|((n, c), w)| (n, c, w)).collect();
         for (_, _, answer) in kinds.iter().filter(|(n, ..)| n == STEERED) {
             steering_shows(name, answer);
         }
@@ -74,20 +73,34 @@ pub struct Table {
 
 impl Table {
     /// Runs every graph of a family at a place, one at a time: what fails is named, the rest still runs.
-    pub fn fill(&mut self, place: &str, family: &Family, runner: &dyn Runner) {
+    /// `costs` is told of each that has run.
+    pub fn fill(
+        &mut self,
+        place: &str,
+        family: &Family,
+        runner: &dyn Runner,
+        costs: &dyn Fn(&Checked) -> Result<(), String>,
+    ) {
         let begun = Instant::now();
         let all = family.kinds.iter().map(|(kind, checked, want)| {
             let got = runner.run(checked, &Unwatched).map_err(|e| causes(&e));
-            (kind.as_str(), got.and_then(|got| compare::difference(&got, want)))
+            let far = got.and_then(|got| compare::difference(&got, want));
+            (kind.as_str(), far.and_then(|far| costs(checked).map(|()| far)))
         });
-        let reference = std::iter::once_with(|| ("transformers", against_transformers(runner, &family.reference)));
+        let checked = against(runner.info(), &family.reference);
+        let reference = std::iter::once_with(|| {
+            let far = against_transformers(runner, &family.reference);
+            ("transformers", far.and_then(|far| costs(&checked).map(|()| far)))
+        });
         let (mut cells, mut worst) = (0, 0.0_f32);
         for (kind, found) in all.chain(reference) {
             cells += 1;
             match found {
                 Ok(far) => {
                     worst = worst.max(far);
-                    for (rows, row) in [(&mut self.families, &family.name), (&mut self.kinds, &kind.to_owned())] {
+                    for (rows, row) in
+                        [(&mut self.families, &family.name), (&mut self.kinds, &kind.to_owned())]
+                    {
                         let cell = rows.entry((place.to_owned(), row.clone())).or_default();
                         *cell = (cell.0 + 1, cell.1.max(far));
                     }
@@ -126,16 +139,14 @@ impl Table {
     }
 }
 
-/// The committed references: every site at every token, greedy tokens, and both steered. The worst
-/// relative difference.
-pub fn against_transformers(runner: &dyn Runner, r: &Reference) -> Result<f32, String> {
+/// What the committed references answer: every site at every token, greedy tokens, and both steered.
+fn against(info: &ModelInfo, r: &Reference) -> Checked {
     let prompts = r.tokens("prompts");
-    let rows: usize = prompts.iter().map(Vec::len).sum();
     let site: Site = r.json["steering"]["site"].as_str().unwrap().parse().unwrap();
     let alpha = r.json["steering"]["alpha"].as_f64().unwrap();
     let mut b = Builder::new();
     let plain = b.tokens(prompts.clone());
-    for site in Site::all(runner.info().layers) {
+    for site in Site::all(info.layers) {
         let read = b.read(plain, site, ReadAt::All);
         b.save(site.to_string(), read);
     }
@@ -148,7 +159,14 @@ pub fn against_transformers(runner: &dyn Runner, r: &Reference) -> Result<f32, S
         let tokens = b.generate(group, Sampling::greedy(32));
         b.save(name, tokens);
     }
-    let answer = runner.ask(b.finish(), &Unwatched).map_err(|e| causes(&e))?;
+    b.finish().check(info, &CheckLimits::default()).unwrap()
+}
+
+/// Asks for that and compares; the worst relative difference.
+pub fn against_transformers(runner: &dyn Runner, r: &Reference) -> Result<f32, String> {
+    let rows: usize = r.tokens("prompts").iter().map(Vec::len).sum();
+    let checked = against(runner.info(), r);
+    let answer = runner.run(&checked, &Unwatched).map_err(|e| causes(&e))?;
     let mut worst = 0.0_f32;
     for (name, value) in &answer.values {
         let tensor = value.tensor().unwrap();

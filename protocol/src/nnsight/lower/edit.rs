@@ -96,8 +96,9 @@ pub(super) fn apply(
         Edit::Scale { factor } => format!("f=f*{}", float(*factor)),
         Edit::Ablate { .. } => "f=f-(f*e).sum(-1,True)*e".into(),
         Edit::Clamp { min, max, .. } => {
-            out.line("y=(f*e).sum(-1,True)");
-            format!("f=f+(y.clamp({},{})-y)*e", float(*min), float(*max))
+            // Not `y`, which is what entered the block where the edit is of the sum with it.
+            out.line("g=(f*e).sum(-1,True)");
+            format!("f=f+(g.clamp({},{})-g)*e", float(*min), float(*max))
         }
     };
     out.line(change);
