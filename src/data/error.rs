@@ -18,7 +18,7 @@ pub struct DataError {
     pub column: Option<usize>,
     /// What is wrong.
     #[source]
-    pub problem: Problem,
+    pub problem: Box<Problem>,
 }
 
 impl fmt::Display for DataError {
@@ -176,13 +176,13 @@ pub enum Problem {
 
 impl DataError {
     pub(super) fn at(name: &str, line: Option<usize>, column: Option<usize>, problem: Problem) -> Self {
-        Self { name: name.to_owned(), line, item: None, column, problem }
+        Self { name: name.to_owned(), line, item: None, column, problem: Box::new(problem) }
     }
 
     /// What would mend the file, where that is not plain from the error.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        Some(match &self.problem {
+        Some(match &*self.problem {
             Problem::NotUtf8 { .. } | Problem::Utf16 | Problem::Nul => "save the file as UTF-8".into(),
             Problem::Large { .. } => "split it into several files".into(),
             Problem::Looks(look) => look.remedy.into(),

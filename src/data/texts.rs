@@ -97,7 +97,7 @@ mod tests {
         assert_eq!(names, ["a@-0.5", "a@0"]);
         assert!(rows[0].source == "a" && rows[1].text.is_empty() && rows[0].prompt.is_none());
         let again = read_replies(text.repeat(2).as_bytes(), "s").unwrap_err();
-        assert!(again.line == Some(3) && matches!(again.problem, Problem::DuplicateId { .. }), "{again:?}");
+        assert!(again.line == Some(3) && matches!(*again.problem, Problem::DuplicateId { .. }), "{again:?}");
         let bad = read_replies("{\"id\":\"a\",\"alpha\":\"x\",\"text\":\"y\"}".as_bytes(), "s").unwrap_err();
         assert!(bad.problem.to_string().contains("`alpha`"), "{bad:?}");
     }

@@ -59,9 +59,9 @@ pub(super) fn numbered<S: AsRef<str>>(names: &[S]) -> Vec<usize> {
 pub fn whole_axes(units: &[usize], axes: &[usize]) -> Vec<usize> {
     let mut axes = axes.to_vec();
     let mut axis_of: HashMap<usize, usize> = HashMap::new();
-    for row in 0..axes.len() {
+    for (row, unit) in units.iter().enumerate() {
         let axis = axes[row];
-        let here = *axis_of.entry(units[row]).or_insert(axis);
+        let here = *axis_of.entry(*unit).or_insert(axis);
         let (to, from) = (here.min(axis), here.max(axis));
         if to != from {
             axes.iter_mut().chain(axis_of.values_mut()).filter(|a| **a == from).for_each(|a| *a = to);

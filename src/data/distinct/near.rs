@@ -50,7 +50,8 @@ const SLACK: f64 = 1e-9;
 /// first `n - ⌈t·n⌉ + 1` in order of rarity (Bayardo, Ma and Srikant 2007, "Scaling up all pairs similarity
 /// search"). Only texts that meet there are compared, and none that are in one cluster already.
 pub(super) fn join_near<'a>(texts: impl Iterator<Item = (usize, &'a str)>, threshold: f64, sets: &mut Sets) {
-    let (mut known, mut all): (HashMap<String, u32>, Vec<(usize, Vec<u32>)>) = (HashMap::new(), Vec::new());
+    let mut known: HashMap<String, u32> = HashMap::new();
+    let mut all: Vec<(usize, Vec<u32>)> = Vec::new();
     for (item, text) in texts {
         let mut ids: Vec<u32> = words(text)
             .map(|w| {

@@ -64,7 +64,7 @@ fn containers(source: Source) -> (&'static [Container], &'static str) {
         Source::Alpaca => (&[Array, Jsonl, Parquet], "a JSON array, JSONL or Parquet"),
         Source::AdvBench | Source::HarmBench => (&[Csv, Parquet], "CSV or Parquet"),
         Source::MaliciousInstruct => (&[Text], "plain text"),
-        Source::Jsonl => (&[Jsonl], "JSONL"),
+        Source::Jsonl => (&[Jsonl], "JSONL or a JSON list"),
         Source::Csv => (&[Csv], "CSV"),
         Source::Parquet => (&[Parquet], "Parquet"),
     }
@@ -81,6 +81,8 @@ pub(super) fn read(source: Source, bytes: &[u8], wanted: &Wanted, each: &mut Eac
         // A head or a line may begin with a brace; a Parquet file or a JSON array is neither.
         Some(Container::Jsonl) if matches!(usual, Container::Csv | Container::Text) => usual,
         Some(Container::Array) if usual == Container::Text => usual,
+        // A list of objects is as good as a line each.
+        Some(Container::Array) if usual == Container::Jsonl && lists_objects(&bytes) => Container::Array,
         // A line of JSONL that is an array is reported as such.
         Some(Container::Array) if usual == Container::Jsonl => usual,
         Some(found) => {
@@ -106,6 +108,11 @@ pub(super) fn read(source: Source, bytes: &[u8], wanted: &Wanted, each: &mut Eac
         Container::Csv => csv::read(&bytes, wanted, each),
         Container::Text => text(&bytes, each),
     }
+}
+
+fn lists_objects(bytes: &[u8]) -> bool {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
+    bytes.strip_prefix(b"[").is_some_and(|rest| rest.trim_ascii_start().starts_with(b"{"))
 }
 
 pub(super) fn unpack(bytes: &[u8], most: u64) -> Result<Cow<'_, [u8]>, Fault> {

@@ -232,7 +232,7 @@ impl Fault {
 
 impl From<super::super::error::DataError> for Fault {
     fn from(e: super::super::error::DataError) -> Self {
-        let problem = match e.problem {
+        let problem = match *e.problem {
             Problem::NoRows => ImportProblem::NoRows,
             other => ImportProblem::Text(other),
         };

@@ -223,13 +223,24 @@ fn bad_files_are_refused_by_name() {
         (
             table("text=prompt,label=toxic"),
             fixture("table.brotli.parquet"),
-            "`f`, column `prompt`: the Parquet file is cut short or damaged, or uses what is not supported",
+            "`f`, column `prompt`: the column is compressed with brotli, which is not read here",
         ),
     ];
     for (options, bytes, expected) in cases {
         let said = refused(options, "f", &bytes);
         assert!(said.contains(expected), "expected {expected}\n     got {said}");
     }
+}
+
+#[test]
+fn a_list_of_objects_is_read_as_lines_of_them_are() {
+    let said = |bytes: &[u8]| {
+        let mut importer = Importer::new(plain(Source::Jsonl, "text=t,label=l")).unwrap();
+        importer.read(bytes, "f.json").unwrap();
+        importer.finish(&streams(0)).unwrap().rows
+    };
+    let lines = said(b"{\"t\":\"x\",\"l\":1}\n{\"t\":\"y\",\"l\":0}\n");
+    assert_eq!(said(b" [{\"t\":\"x\",\"l\":1},\n{\"t\":\"y\",\"l\":0}]"), lines);
 }
 
 #[test]
