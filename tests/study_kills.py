@@ -82,7 +82,9 @@ def whole(binary: str, folder: Path) -> float:
 
 def left(folder: Path) -> dict[str, bytes]:
     run = folder / "runs/tiny"
-    files = [f for f in run.rglob("*") if f.is_file() and f.name not in CLOCK]
+    # A kill in the middle of a write leaves the temporary file beside its target.
+    started = ".truenorth-"
+    files = [f for f in run.rglob("*") if f.is_file() and f.name not in CLOCK and not f.name.startswith(started)]
     return {str(f.relative_to(run)): f.read_bytes() for f in files}
 
 

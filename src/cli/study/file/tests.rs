@@ -100,7 +100,10 @@ proptest! {
             match how {
                 0 => text.truncate(from),
                 1 => text.replace_range(from..to, ""),
-                2 => text.insert_str(from, &text[from..to].to_owned()),
+                2 => {
+                    let twice = text[from..to].to_owned();
+                    text.insert_str(from, &twice);
+                }
                 _ => text.replace_range(from..to, WORDS[word]),
             }
         }
