@@ -56,6 +56,8 @@ CREATE TABLE jobs (
 /// Opens `file` and brings it to the current schema.
 pub(super) fn open(file: &Path, busy_timeout: Duration) -> Result<Connection, StoreError> {
     let started = Instant::now();
+    // SQLite gives its other files the mode of this one.
+    make_private(file);
     loop {
         let attempt = Connection::open(file)
             .map_err(|source| explain(source, Some(file), busy_timeout))
@@ -66,9 +68,37 @@ pub(super) fn open(file: &Path, busy_timeout: Duration) -> Result<Connection, St
             Err(StoreError::Locked { .. }) if started.elapsed() < busy_timeout => {
                 sleep(Duration::from_millis(20));
             }
-            done => return done,
+            done => {
+                if done.is_ok() {
+                    tighten(file);
+                }
+                return done;
+            }
         }
     }
+}
+
+/// Makes a file that only its owner can read, where there is none: prompts and their activations are
+/// nobody else's business. What can't be made is named when it is opened.
+fn make_private(file: &Path) {
+    let mut options = std::fs::File::options();
+    options.write(true).create_new(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let _ = options.open(file);
+}
+
+/// Takes from others what earlier versions let them read. A file that can't be changed stays as it is.
+fn tighten(file: &Path) {
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        if std::fs::metadata(file).is_ok_and(|m| m.permissions().mode() & 0o077 != 0) {
+            let _ = std::fs::set_permissions(file, std::fs::Permissions::from_mode(0o600));
+        }
+    }
+    #[cfg(not(unix))]
+    let _ = file;
 }
 
 pub(super) fn in_memory() -> Result<Connection, StoreError> {

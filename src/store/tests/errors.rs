@@ -136,3 +136,23 @@ fn a_cause_is_in_source_and_not_in_the_message() {
     let cause = error.source().unwrap().to_string();
     assert!(!error.to_string().contains(&cause), "{error} / {cause}");
 }
+
+#[cfg(unix)]
+#[test]
+fn nobody_else_reads_the_cache() {
+    use std::os::unix::fs::PermissionsExt;
+    let dir = tempfile::tempdir().unwrap();
+    let modes = || -> Vec<u32> {
+        let files = std::fs::read_dir(dir.path()).unwrap();
+        files.map(|f| f.unwrap().metadata().unwrap().permissions().mode() & 0o777).collect()
+    };
+    let store = Store::open(dir.path()).unwrap();
+    store.put_many(&batch(0..5, 8)).unwrap();
+    assert!(modes().len() > 1 && modes().iter().all(|m| *m == 0o600), "{:?}", modes());
+    drop(store);
+    // One of an earlier version is made so.
+    let file = dir.path().join(FILE_NAME);
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644)).unwrap();
+    drop(Store::open(dir.path()).unwrap());
+    assert_eq!(modes(), [0o600]);
+}
