@@ -140,6 +140,9 @@ fn options(
     options.key = key.map(|k| ApiKey::new(&k)).transpose()?;
     options.journal = store.map(|s| s as Arc<dyn Journal>);
     options.at_once = service.jobs_at_once;
+    if let Some(warning) = options.warning(settings::proxied()) {
+        eprintln!("warning: {warning}");
+    }
     Ok(options)
 }
 

@@ -81,6 +81,11 @@ pub fn save_ndif_key(key: &str) -> anyhow::Result<PathBuf> {
     Ok(path)
 }
 
+/// Whether plain http goes through a proxy.
+pub fn proxied() -> bool {
+    ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"].into_iter().any(|name| variable(name).is_some())
+}
+
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
 }

@@ -14,7 +14,7 @@ use super::address::{host, same_origin};
 use super::options::{Patience, ServiceOptions};
 use super::retry::{Tries, asked};
 use super::see::{See, clean};
-use super::{ApiKey, ClientError, address, key};
+use super::{ApiKey, ClientError, address, key, links};
 
 /// How many redirects are followed.
 const HOPS: usize = 5;
@@ -209,6 +209,10 @@ impl Http {
         doing: &'static str,
     ) -> Result<Response, ClientError> {
         for _ in 0..=HOPS {
+            if !links::allowed(&self.base, &url).await {
+                let to = format!("{}://{}", url.scheme(), host(&url));
+                return Err(ClientError::Redirect { from: host(&self.base), to, doing });
+            }
             let mut request = self.questions.get(url.clone());
             if same_origin(&url, &self.base) {
                 request = self.keyed(request);

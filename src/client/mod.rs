@@ -21,6 +21,7 @@ mod error;
 mod http;
 mod key;
 mod life;
+mod links;
 pub mod ndif;
 mod options;
 mod retry;

@@ -7,7 +7,7 @@ use std::time::Duration;
 use truenorth_protocol::nnsight::{ModelKey, Modules};
 use truenorth_protocol::{DType, ModelInfo, limits};
 
-use super::{ApiKey, Backoff};
+use super::{ApiKey, Backoff, address, links};
 use crate::jobs::Journal;
 use crate::run::Vocabulary;
 
@@ -53,6 +53,16 @@ impl ServiceOptions {
             temp: None,
             patience: Patience::default(),
         }
+    }
+}
+
+impl ServiceOptions {
+    /// What a user should know before the key is sent: that others on the way can read it. `proxied` says
+    /// whether plain http goes through a proxy.
+    #[must_use]
+    pub fn warning(&self, proxied: bool) -> Option<String> {
+        self.key.as_ref()?;
+        links::overheard(&address::parse(&self.url).ok()?, proxied)
     }
 }
 
