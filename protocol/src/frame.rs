@@ -25,6 +25,17 @@ pub enum FrameError {
     Damaged(#[source] io::Error),
 }
 
+/// Bytes of memory that unpacking a frame takes beside what comes out of it, as far as it is unpacked by
+/// [`Reader::narrow`]: the window, or all of it where the frame says that it is less.
+#[must_use]
+pub fn window(packed: &[u8]) -> usize {
+    /// Buffers whatever the window is.
+    const LEAST: usize = 384 << 10;
+    let content = zstd::zstd_safe::get_frame_content_size(packed).ok().flatten();
+    let content = content.and_then(|n| usize::try_from(n).ok()).unwrap_or(WINDOW);
+    content.min(WINDOW) + LEAST
+}
+
 /// Compresses bytes. A checksum goes along: zstd alone does not notice every flipped bit, and an
 /// answer with other numbers looks like an answer.
 ///

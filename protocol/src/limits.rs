@@ -16,6 +16,12 @@ pub const GROUPS: usize = 1024;
 pub const TEXT_BYTES_PER_TOKEN: usize = 32;
 /// The most bytes of one text, whatever the context.
 pub const TEXT_BYTES: usize = 4 << 20;
+/// The most bytes of one text for a model with a context of so many tokens.
+#[must_use]
+pub fn text_bytes(context: u32) -> usize {
+    TEXT_BYTES_PER_TOKEN.saturating_mul(context as usize).clamp(NAME_BYTES, TEXT_BYTES)
+}
+
 /// The most bytes of memory that the values of one run may take, unless told otherwise.
 pub const RUN_BYTES: u64 = 64 << 30;
 /// The most numbers that the operations of one graph may take in between them.

@@ -14,6 +14,9 @@ use super::args::{Common, Numerics};
 use super::output::{self, Request as _, wrong_hint};
 use super::{progress, session, settings};
 
+/// Threads that may wait for a disk or a run.
+const BLOCKING: usize = 64;
+
 /// Serves a model to other commands with `--on URL`.
 ///
 /// Prints the URL as one line on stdout once it listens. Jobs and answers are kept in the spool: a
@@ -55,6 +58,33 @@ pub struct Serve {
     /// Jobs of all clients that may wait or run.
     #[arg(long, value_name = "N", default_value_t = Limits::default().jobs, value_parser = at_least_one)]
     max_jobs: usize,
+    /// Lets in who sends a key of this file as one who sees and cancels every job.
+    #[arg(long, value_name = "F")]
+    operator_key_file: Option<PathBuf>,
+    /// The server's certificate and those that vouch for it, in PEM: serves https.
+    #[arg(long, value_name = "F", requires = "tls_key")]
+    tls_cert: Option<PathBuf>,
+    /// The key of the certificate, in PEM.
+    #[arg(long, value_name = "F", requires = "tls_cert")]
+    tls_key: Option<PathBuf>,
+    /// Memory for requests and runs in MiB; default half of what there is once the model is loaded.
+    #[arg(long, value_name = "MIB", value_parser = at_least_one)]
+    max_memory: Option<usize>,
+    /// Disk for jobs and answers in MiB; the oldest answers of who has most give way.
+    #[arg(long, value_name = "MIB", default_value_t = (Limits::default().spool_bytes >> 20) as usize,
+        value_parser = at_least_one)]
+    max_spool: usize,
+    /// Connections at a time.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().connections,
+        value_parser = at_least_one)]
+    max_connections: usize,
+    /// Tokens that one job may take through the model.
+    #[arg(long, value_name = "N", default_value_t = Limits::default().job_tokens as usize,
+        value_parser = at_least_one)]
+    max_job_tokens: usize,
+    /// How long one job may have the model.
+    #[arg(long, value_name = "TIME", default_value = "1h", value_parser = duration)]
+    max_job_time: Duration,
     /// Jobs of one client that may wait or run.
     #[arg(long, value_name = "N", default_value_t = Limits::default().jobs_per_client,
         value_parser = at_least_one)]
@@ -64,6 +94,10 @@ pub struct Serve {
 impl Serve {
     pub fn run(self) -> anyhow::Result<()> {
         let keys = match &self.api_key_file {
+            Some(path) => started(Keys::load(path))?,
+            None => Keys::default(),
+        };
+        let operators = match &self.operator_key_file {
             Some(path) => started(Keys::load(path))?,
             None => Keys::default(),
         };
@@ -84,6 +118,13 @@ impl Serve {
         options.open = self.open;
         options.keep = self.keep;
         options.grace = self.grace;
+        options.operators = operators;
+        options.tls = self.tls_cert.clone().zip(self.tls_key.clone());
+        options.limits.memory = self.max_memory.map(mib);
+        options.limits.spool_bytes = mib(self.max_spool);
+        options.limits.connections = self.max_connections;
+        options.limits.job_tokens = self.max_job_tokens as u64;
+        options.limits.job_time = self.max_job_time;
         options.limits.body_bytes = self.max_body.saturating_mul(1 << 20);
         options.limits.jobs = self.max_jobs;
         options.limits.jobs_per_client = self.max_jobs_per_client;
@@ -93,7 +134,12 @@ impl Serve {
                 eprintln!("{text}");
             }
         });
-        let runtime = tokio::runtime::Runtime::new().context("can't start the server's threads")?;
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            // Enough for every run, body and file at a time; each has memory of its own.
+            .max_blocking_threads(BLOCKING)
+            .build()
+            .context("can't start the server's threads")?;
         let served = runtime.block_on(serve(Arc::new(engine), options, quiet));
         // A run that did not end in time must not keep the process; its job is in the spool.
         runtime.shutdown_background();
@@ -178,6 +224,10 @@ fn duration(text: &str) -> Result<Duration, String> {
     };
     let count: u64 = text.strip_suffix(unit).and_then(|n| n.parse().ok()).ok_or_else(wrong)?;
     count.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
+}
+
+fn mib(count: usize) -> u64 {
+    (count as u64).saturating_mul(1 << 20)
 }
 
 fn at_least_one(text: &str) -> Result<usize, String> {

@@ -3,17 +3,23 @@
 use std::sync::Arc;
 
 use axum::body::Bytes;
-use axum::extract::{Request, State};
+use axum::extract::{ConnectInfo, Request, State};
 use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json_, json};
+use truenorth_protocol::limits;
 
-use super::auth::ClientId;
+use super::auth::{ClientId, carries_key};
 use super::body;
+use super::connect::Peer;
+use super::held::holding;
+use super::memory::Share;
 use super::metrics::CONTENT_TYPE;
 use super::refusal::{Refused, told};
+use super::routes::Operator;
+use super::seats::Seat;
 use super::shared::Shared;
 use super::submit::blocking;
 
@@ -34,33 +40,63 @@ struct Texts {
     special: bool,
 }
 
+/// The answer to it.
+#[derive(Serialize)]
+struct Encoded {
+    tokens: Vec<Vec<u32>>,
+}
+
 /// `POST /encode`
 pub(super) async fn encode(
     State(shared): State<Arc<Shared>>,
+    Extension(client): Extension<ClientId>,
     request: Request,
-) -> Result<Json<Json_>, Refused> {
+) -> Result<Response, Refused> {
     let (parts, body) = request.into_parts();
-    let _permit = shared.seat().await?;
-    let bytes = body::read(&parts.headers, body, &shared.limits).await?;
+    let mut seat = shared.seat(&client).await?;
+    let bytes = body::read(&parts.headers, body, &shared.limits, &mut seat.memory).await?;
     shared.metrics.bytes_in.inc_by(bytes.len() as u64);
     let here = shared.clone();
-    let tokens = blocking(move || encoded(&here, &bytes)).await??;
-    Ok(Json(json!({ "tokens": tokens })))
+    let (json, memory) = blocking(move || encoded(&here, &bytes, seat)).await??;
+    let response = ([(header::CONTENT_TYPE, "application/json")], json).into_response();
+    Ok(holding(response, memory))
 }
 
-fn encoded(shared: &Shared, bytes: &Bytes) -> Result<Vec<Vec<u32>>, Refused> {
+/// The JSON of the tokens of texts. Texts are bounded as prompts are, and what they may become is counted
+/// before it is.
+fn encoded(shared: &Shared, bytes: &Bytes, mut seat: Seat) -> Result<(Vec<u8>, Share), Refused> {
+    // A text of three bytes, quotes and comma, takes eight times that here, and twice while it grows.
+    seat.memory.grow(bytes.len() as u64 * 16)?;
     let asked: Texts = serde_json::from_slice(bytes).map_err(|e| {
         Refused::bad_request(format!("expected {{\"texts\": [...], \"special\": bool}}: {e}"))
     })?;
-    let tokens = |text: &String| match shared.runner.encode(text, asked.special) {
-        Ok(Some(tokens)) => Ok(tokens),
-        Ok(None) => Err(Refused::unprocessable(format!(
-            "the model {} has no tokenizer here; send token ids",
-            shared.runner.info().name
-        ))),
-        Err(e) => Err(Refused::unprocessable(told(&e, e.hint()))),
+    let info = shared.runner.info();
+    let limit = limits::text_bytes(info.context);
+    let tokens = |(i, text): (usize, &String)| {
+        if text.len() > limit {
+            return Err(Refused::too_large(format!(
+                "text {i} has {} bytes, the limit for a context of {} tokens is {limit}; shorten it",
+                text.len(),
+                info.context
+            )));
+        }
+        // At most a token a byte, each of four bytes and of seven in JSON.
+        seat.memory.grow(16 * text.len() as u64 + 64)?;
+        match shared.runner.encode(text, asked.special) {
+            Ok(Some(tokens)) => Ok(tokens),
+            Ok(None) => Err(Refused::unprocessable(format!(
+                "the model {} has no tokenizer here; send token ids",
+                info.name
+            ))),
+            Err(e) => Err(Refused::unprocessable(told(&e, e.hint()))),
+        }
     };
-    asked.texts.iter().map(tokens).collect()
+    let tokens = asked.texts.iter().enumerate().map(tokens).collect::<Result<_, _>>()?;
+    let json = serde_json::to_vec(&Encoded { tokens }).map_err(|e| Refused::internal(e.to_string()))?;
+    // The place is free again; who reads slowly keeps its own bytes.
+    let Seat { mut memory, .. } = seat;
+    memory.shrink_to(json.len() as u64);
+    Ok((json, memory))
 }
 
 /// `GET /status`, one deployment in the shape that nnsight reads.
@@ -85,11 +121,34 @@ pub(super) async fn env() -> Json<Json_> {
     Json(json!({ "python_version": "none", "packages": { "truenorth": env!("CARGO_PKG_VERSION") } }))
 }
 
-/// `GET /whoami`: the name behind a key, or the client's if it has none; nothing for an unknown key.
-pub(super) async fn whoami(State(shared): State<Arc<Shared>>, headers: HeaderMap) -> Json<Json_> {
+/// `GET /whoami`: the name behind a key, or the client's if it has none; nothing for an unknown key, of
+/// which an address has so many tries.
+pub(super) async fn whoami(
+    State(shared): State<Arc<Shared>>,
+    ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    headers: HeaderMap,
+) -> Result<Json<Json_>, Refused> {
+    let address = ClientId::at(peer.ip());
+    if carries_key(&headers) {
+        shared.guesses.patient(&address)?;
+    }
     let found = shared.keys.client(&headers);
+    if found.is_none() && carries_key(&headers) {
+        shared.guesses.wrong(&address);
+    }
     let name = found.map(|(id, name): (ClientId, _)| name.unwrap_or_else(|| id.to_string()));
-    Json(json!({ "email": name, "tags": [] }))
+    Ok(Json(json!({ "email": name, "tags": [] })))
+}
+
+/// `GET /jobs`: every job that waits or runs, for an operator.
+pub(super) async fn jobs(
+    State(shared): State<Arc<Shared>>,
+    operator: Option<Extension<Operator>>,
+) -> Result<Json<Json_>, Refused> {
+    if operator.is_none() {
+        return Err(Refused::new(StatusCode::FORBIDDEN, "this takes the key of an operator"));
+    }
+    Ok(Json(json!({ "jobs": shared.board.open_jobs() })))
 }
 
 /// `GET /healthz`

@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::error::ServerError;
+use super::private;
 
 /// A client: whoever shares a turn and a limit. Holds no key, so it can be written down.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
@@ -61,8 +62,9 @@ impl Keys {
     /// Reads a file: a key a line, with a name behind it if one is wanted; `#` starts a comment line.
     ///
     /// # Errors
-    /// When the file can't be read, holds no key, or a line is not a key.
+    /// When the file can't be read, can be written by others, holds no key, or a line is not a key.
     pub fn load(path: &Path) -> Result<Self, ServerError> {
+        private::check(path)?;
         let text = std::fs::read_to_string(path)
             .map_err(|source| ServerError::KeyFile { path: path.to_owned(), source })?;
         let keys = Self::parse(&text)?;
@@ -118,6 +120,11 @@ impl Keys {
         }
         found
     }
+}
+
+/// Whether a request carries a key, right or wrong.
+pub(super) fn carries_key(headers: &HeaderMap) -> bool {
+    presented(headers).is_some()
 }
 
 /// The key that a request carries, in nnsight's header or in the standard one.

@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout};
 
+use super::memory::Share;
 use super::options::Limits;
 use super::refusal::Refused;
 
@@ -21,11 +22,20 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// keep others waiting for a place.
 const PACE: f64 = 4096.0;
 
+/// A body is in memory up to so many times while it is read and taken apart.
+const COPIES: u64 = 3;
+
 /// Reads a body.
 ///
 /// # Errors
-/// 413 when it is or says it is larger than the limit, 408 when it is too slow, 400 when it breaks off.
-pub(super) async fn read(headers: &HeaderMap, body: Body, limits: &Limits) -> Result<Bytes, Refused> {
+/// 413 when it is or says it is larger than the limit, 408 when it is too slow, 400 when it breaks off, 429
+/// when there is no memory for it.
+pub(super) async fn read(
+    headers: &HeaderMap,
+    body: Body,
+    limits: &Limits,
+    memory: &mut Share,
+) -> Result<Bytes, Refused> {
     let limit = limits.body_bytes;
     let mut stream = body.into_data_stream();
     let said = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse::<u64>().ok());
@@ -48,6 +58,11 @@ pub(super) async fn read(headers: &HeaderMap, body: Body, limits: &Limits) -> Re
             drop(bytes);
             discard(&mut stream, limit).await;
             return Err(too_large(limit));
+        }
+        if let Err(refused) = memory.grow(COPIES * chunk.len() as u64) {
+            drop(bytes);
+            discard(&mut stream, limit).await;
+            return Err(refused);
         }
         bytes.extend_from_slice(&chunk);
         let took = start.elapsed();

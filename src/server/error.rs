@@ -45,6 +45,31 @@ pub enum ServerError {
         /// The file.
         path: PathBuf,
     },
+    /// A file of secrets that others could change.
+    #[error("{} {problem}", path.display())]
+    Writable {
+        /// The file.
+        path: PathBuf,
+        /// Who has a hand in it.
+        problem: &'static str,
+    },
+    /// A certificate or its key can't be used.
+    #[error("can't use {} for TLS", path.display())]
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// The folder holds other things than jobs.
+    #[error("{} is no spool: {problem}", path.display())]
+    Foreign {
+        /// The folder.
+        path: PathBuf,
+        /// What is in it, or whose it is.
+        problem: String,
+    },
     /// Another server works in the same spool.
     #[error("the spool {} is used by another server", path.display())]
     SpoolInUse {
@@ -81,6 +106,11 @@ impl ServerError {
             }
             Self::SpoolInUse { .. } => "stop that server, or name another folder with --spool",
             Self::Spool { .. } => "see that the folder can be written to and the disk has space",
+            Self::Writable { .. } => "make it your own and writable by nobody else: chmod 600",
+            Self::Tls { .. } => {
+                "name PEM files: --tls-cert with the chain, the server's own first, --tls-key with its key"
+            }
+            Self::Foreign { .. } => "name a new or empty folder with --spool",
             Self::KeyFile { .. } | Self::Serve(_) => return None,
         })
     }
@@ -88,6 +118,15 @@ impl ServerError {
     /// Whether the request was at fault, so that nothing was started.
     #[must_use]
     pub fn is_request(&self) -> bool {
-        matches!(self, Self::Exposed { .. } | Self::KeyFile { .. } | Self::Key { .. } | Self::NoKeys { .. })
+        matches!(
+            self,
+            Self::Exposed { .. }
+                | Self::KeyFile { .. }
+                | Self::Key { .. }
+                | Self::NoKeys { .. }
+                | Self::Writable { .. }
+                | Self::Tls { .. }
+                | Self::Foreign { .. }
+        )
     }
 }

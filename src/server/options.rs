@@ -26,6 +26,10 @@ pub struct ServerOptions {
     pub keep: Duration,
     /// How long the running job may go on after the server was asked to stop.
     pub grace: Duration,
+    /// Who may see and cancel every job.
+    pub operators: Keys,
+    /// Certificate chain and key in PEM, for TLS.
+    pub tls: Option<(PathBuf, PathBuf)>,
     /// What is taken from whom.
     pub limits: Limits,
     /// Hears what an operator may want to know, a line at a time.
@@ -41,6 +45,8 @@ impl fmt::Debug for ServerOptions {
             .field("spool", &self.spool)
             .field("keep", &self.keep)
             .field("grace", &self.grace)
+            .field("operators", &self.operators)
+            .field("tls", &self.tls)
             .field("limits", &self.limits)
             .finish_non_exhaustive()
     }
@@ -57,6 +63,8 @@ impl ServerOptions {
             spool: spool.into(),
             keep: Duration::from_secs(24 * 3600),
             grace: Duration::from_secs(30),
+            operators: Keys::default(),
+            tls: None,
             limits: Limits::default(),
             notice: Arc::new(|_| {}),
         }
@@ -78,8 +86,30 @@ pub struct Limits {
     pub sockets_per_client: usize,
     /// Connections, whatever they do.
     pub connections: usize,
+    /// Connections of one address that wait for a request; the longest idle gives way to a new one.
+    pub connections_per_address: usize,
+    /// Requests of one client that are being answered.
+    pub requests_per_client: usize,
     /// Bodies that are read and decoded at the same time; what comes on top waits.
     pub bodies: usize,
+    /// Of these, bodies of one client.
+    pub bodies_per_client: usize,
+    /// Bytes of memory for requests and runs; none takes half of what the process may still have.
+    pub memory: Option<u64>,
+    /// Bytes of disk that jobs and answers may take; the oldest answers of who has most give way.
+    pub spool_bytes: u64,
+    /// Tokens through the model, of one job.
+    pub job_tokens: u64,
+    /// How long one job may have the model.
+    pub job_time: Duration,
+    /// How many runs of a job alone may end with the server, before it is set aside.
+    pub attempts: usize,
+    /// How long a run has the model before it lets others have it.
+    pub slice: Duration,
+    /// The longest that the head of a first request, or the handshake before it, may take.
+    pub head_time: Duration,
+    /// The longest that a connection may wait for its next request.
+    pub idle: Duration,
     /// The longest pause within a body, and within a connection that should move.
     pub pause: Duration,
     /// The longest that one body may take.
@@ -98,8 +128,19 @@ impl Default for Limits {
             jobs_per_client: 64,
             sockets: 256,
             sockets_per_client: 32,
-            connections: 1024,
+            connections: 2048,
+            connections_per_address: 256,
+            requests_per_client: 256,
             bodies: 8,
+            bodies_per_client: 4,
+            memory: None,
+            spool_bytes: 16 << 30,
+            job_tokens: 1 << 22,
+            job_time: Duration::from_secs(3600),
+            attempts: 2,
+            slice: Duration::from_millis(250),
+            head_time: Duration::from_secs(10),
+            idle: Duration::from_secs(60),
             pause: Duration::from_secs(20),
             body_time: Duration::from_secs(300),
             progress_every: Duration::from_secs(1),

@@ -6,7 +6,7 @@
 //! to a graph, and answers with a `torch.save` archive. [`PAYLOADS`] is the place to list it.
 
 use truenorth_protocol::graph::{CheckLimits, CodecError, answer_to_bytes};
-use truenorth_protocol::{Answer, Checked, Graph, ModelInfo, limits};
+use truenorth_protocol::{Answer, Checked, Graph, ModelInfo};
 
 use super::refusal::{Refused, told};
 
@@ -18,8 +18,14 @@ pub(super) trait Payload: Sync {
     /// Whether unpacked bytes are of this kind, from their start.
     fn claims(&self, bytes: &[u8]) -> bool;
 
-    /// The graph that is asked, checked against the model.
-    fn read(&self, bytes: &[u8], info: &ModelInfo) -> Result<Checked, Refused>;
+    /// The graph that is asked, checked against the model; read in so many bytes of memory.
+    fn read(
+        &self,
+        bytes: &[u8],
+        info: &ModelInfo,
+        limits: &CheckLimits,
+        memory: usize,
+    ) -> Result<Checked, Refused>;
 
     /// The bytes of an answer.
     fn write(&self, answer: &Answer) -> Result<Vec<u8>, CodecError>;
@@ -60,13 +66,18 @@ impl Payload for GraphPayload {
         bytes.starts_with(Self::MAGIC)
     }
 
-    fn read(&self, bytes: &[u8], info: &ModelInfo) -> Result<Checked, Refused> {
-        let graph = Graph::from_bytes(bytes).map_err(|e| match e {
-            CodecError::TooLarge { .. } => Refused::too_large(told(&e, None)),
+    fn read(
+        &self,
+        bytes: &[u8],
+        info: &ModelInfo,
+        limits: &CheckLimits,
+        memory: usize,
+    ) -> Result<Checked, Refused> {
+        let graph = Graph::from_bytes_within(bytes, memory).map_err(|e| match e {
+            CodecError::TooLarge { .. } | CodecError::Memory { .. } => Refused::too_large(told(&e, None)),
             e => Refused::unprocessable(told(&e, None)),
         })?;
-        let limits = CheckLimits { answer_bytes: limits::ANSWER_BYTES as u64 };
-        graph.check(info, &limits).map_err(|e| Refused::unprocessable(told(&e, None)))
+        graph.check(info, limits).map_err(|e| Refused::unprocessable(told(&e, None)))
     }
 
     fn write(&self, answer: &Answer) -> Result<Vec<u8>, CodecError> {

@@ -40,9 +40,13 @@ impl<C: Clone + Eq + Hash, T: Copy + Eq> FairQueue<C, T> {
         lane.push_front(item);
     }
 
-    /// Takes the item whose turn it is; its client then waits until all others had theirs.
-    pub fn next(&mut self) -> Option<T> {
-        let client = self.ring.pop_front()?;
+    /// Takes the item whose turn it is, of those that `may` be taken; its client then waits until all
+    /// others had theirs. A client whose next item may not be taken keeps its place.
+    pub fn next_of(&mut self, may: impl Fn(&C, T) -> bool) -> Option<T> {
+        let lanes = &self.lanes;
+        let due = |c: &C| lanes.get(c).and_then(VecDeque::front).is_some_and(|item| may(c, *item));
+        let at = self.ring.iter().position(due)?;
+        let client = self.ring.remove(at)?;
         self.served = Some(client.clone());
         let lane = self.lanes.get_mut(&client)?;
         let item = lane.pop_front();
@@ -52,6 +56,12 @@ impl<C: Clone + Eq + Hash, T: Copy + Eq> FairQueue<C, T> {
             self.ring.push_back(client);
         }
         item
+    }
+
+    /// [`FairQueue::next_of`] all.
+    #[cfg(test)]
+    pub fn next(&mut self) -> Option<T> {
+        self.next_of(|_, _| true)
     }
 
     /// Takes an item out, wherever it is; says whether it was there.
@@ -67,15 +77,6 @@ impl<C: Clone + Eq + Hash, T: Copy + Eq> FairQueue<C, T> {
         found
     }
 
-    /// Counts something done for a client as its turn.
-    pub fn had_turn(&mut self, client: &C) {
-        if let Some(at) = self.ring.iter().position(|c| c == client)
-            && let Some(client) = self.ring.remove(at)
-        {
-            self.ring.push_back(client);
-        }
-    }
-
     /// Everything in the order in which it will be taken if nothing else comes.
     pub fn order(&self) -> Vec<(&C, T)> {
         let mut out = Vec::with_capacity(self.len());
@@ -87,6 +88,11 @@ impl<C: Clone + Eq + Hash, T: Copy + Eq> FairQueue<C, T> {
             }
         }
         out
+    }
+
+    /// The items of a client, in order.
+    pub fn of(&self, client: &C) -> impl Iterator<Item = T> {
+        self.lanes.get(client).into_iter().flatten().copied()
     }
 
     /// How many items wait.
@@ -157,7 +163,9 @@ mod tests {
         assert_eq!(q.clients(), 1);
         q.put_back(&"a", 1);
         assert_eq!(q.order(), [(&"a", 1), (&"b", 10)]);
-        q.had_turn(&"a");
-        assert_eq!(q.order(), [(&"b", 10), (&"a", 1)]);
+        // Whose next may not be taken keeps its place.
+        assert_eq!(q.next_of(|c, _| *c == "b"), Some(10));
+        assert_eq!(q.next_of(|_, item| item > 1), None);
+        assert_eq!(q.next(), Some(1));
     }
 }

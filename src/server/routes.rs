@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{ConnectInfo, DefaultBodyLimit, FromRequestParts, Path, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, Uri, header};
 use axum::middleware::{Next, from_fn_with_state};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{delete, get, post};
@@ -13,9 +13,10 @@ use axum::{Extension, Json, Router};
 use truenorth_protocol::job::Update;
 use uuid::Uuid;
 
-use super::auth::ClientId;
+use super::auth::{ClientId, carries_key};
 use super::board::no_job;
-use super::listener::Peer;
+use super::connect::Peer;
+use super::held::holding;
 use super::refusal::Refused;
 use super::shared::Shared;
 use super::submit::blocking;
@@ -31,6 +32,7 @@ pub(super) fn router(shared: Arc<Shared>) -> Router {
         .route("/subscribe", get(socket::subscribe))
         .route("/response/{id}", get(response))
         .route("/result/{id}", get(result::result))
+        .route("/jobs", get(about::jobs))
         .route("/metrics", get(about::metrics))
         .layer(from_fn_with_state(shared.clone(), identify));
     // nnsight asks for these without a key.
@@ -62,14 +64,19 @@ async fn response(
 async fn cancel(
     State(shared): State<Arc<Shared>>,
     Extension(client): Extension<ClientId>,
+    operator: Option<Extension<Operator>>,
     JobId(id): JobId,
 ) -> Result<Json<Update>, Refused> {
-    let (update, changed) = shared.board.cancel(id, &client)?;
+    let (update, changed) = shared.board.cancel(id, &client, operator.is_some())?;
     if let Some(record) = changed {
         blocking(move || shared.finish(&record)).await?;
     }
     Ok(Json(update))
 }
+
+/// Said of who runs the server: sees and cancels every job.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operator;
 
 /// The id in a path; what is no id names no job.
 pub(super) struct JobId(pub Uuid);
@@ -105,27 +112,36 @@ async fn identify(
     mut request: Request,
     next: Next,
 ) -> Result<Response, Refused> {
-    let client = if shared.keys.is_empty() {
-        ClientId::at(peer.ip())
+    let address = ClientId::at(peer.ip());
+    let client = if let Some((id, _)) = shared.operators.client(request.headers()) {
+        request.extensions_mut().insert(Operator);
+        id
+    } else if shared.keys.is_empty() {
+        address
+    } else if let Some((id, _)) = shared.keys.client(request.headers()) {
+        id
     } else {
-        let known = shared.keys.client(request.headers()).map(|(id, _)| id);
-        known.ok_or_else(|| {
-            let detail =
-                "send an API key that this server knows, as `ndif-api-key` or `Authorization: Bearer`";
-            Refused::new(StatusCode::UNAUTHORIZED, detail)
-        })?
+        if carries_key(request.headers()) {
+            shared.guesses.wrong(&address);
+            shared.guesses.patient(&address)?;
+        }
+        let detail = "send an API key that this server knows, as `ndif-api-key` or `Authorization: Bearer`";
+        return Err(Refused::new(StatusCode::UNAUTHORIZED, detail));
     };
+    let answering = shared.requests.begin(&client)?;
     request.extensions_mut().insert(client);
-    Ok(next.run(request).await)
+    Ok(holding(next.run(request).await, answering))
 }
 
 /// Keeps web pages out of a server without keys, and counts responses.
 async fn guard(State(shared): State<Arc<Shared>>, request: Request, next: Next) -> Response {
-    let response = match refuse_browsers(&shared, request.headers()) {
+    let mut response = match refuse_browsers(&shared, request.headers()) {
         Ok(()) => next.run(request).await,
         Err(refused) => refused.into_response(),
     };
     shared.metrics.responded(response.status().as_u16());
+    // Prompts and answers are nothing that a browser should take for a page.
+    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     response
 }
 
@@ -136,7 +152,9 @@ fn refuse_browsers(shared: &Shared, headers: &HeaderMap) -> Result<(), Refused> 
     if !shared.keys.is_empty() {
         return Ok(());
     }
-    if headers.contains_key(header::ORIGIN) {
+    // Browsers say so of what a page asks for, even where they send no origin.
+    let of_a_page = headers.get("sec-fetch-site").is_some_and(|site| site != "none");
+    if headers.contains_key(header::ORIGIN) || of_a_page {
         return refuse("requests of web pages are not taken without an API key");
     }
     let host = headers.get(header::HOST).and_then(|h| h.to_str().ok());

@@ -1,6 +1,6 @@
 //! From start to stop.
 
-use std::future::{Future, IntoFuture};
+use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -10,8 +10,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
 use tokio::time::{interval, sleep, timeout};
 
+use super::connect::{self, Tls};
 use super::error::ServerError;
-use super::listener::{Guarded, Peer};
 use super::options::ServerOptions;
 use super::routes::router;
 use super::shared::Shared;
@@ -28,6 +28,7 @@ pub struct Server {
     listener: TcpListener,
     address: SocketAddr,
     shared: Arc<Shared>,
+    tls: Option<Tls>,
     options: ServerOptions,
 }
 
@@ -35,20 +36,22 @@ impl Server {
     /// Takes the address and the spool.
     ///
     /// # Errors
-    /// When the address can't be had or would let everybody in, or the spool can't be used.
+    /// When the address can't be had or would let everybody in, or the spool or the certificate can't be
+    /// used.
     pub async fn bind(runner: Arc<dyn Runner>, options: ServerOptions) -> Result<Self, ServerError> {
         let listen = options.listen;
         if !listen.ip().is_loopback() && options.keys.is_empty() && !options.open {
             return Err(ServerError::Exposed { listen });
         }
+        let tls = options.tls.as_ref().map(|(cert, key)| Tls::load(cert, key)).transpose()?;
         let failed = |source| ServerError::Listen { listen, source };
-        let listener = TcpListener::bind(listen).await.map_err(failed)?;
+        let listener = connect::listen(listen).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
         let opened = options.clone();
         let shared = tokio::task::spawn_blocking(move || Shared::open(runner, &opened))
             .await
             .map_err(|e| ServerError::Serve(std::io::Error::other(e)))??;
-        Ok(Self { listener, address, shared: Arc::new(shared), options })
+        Ok(Self { listener, address, shared: Arc::new(shared), tls, options })
     }
 
     /// Where it listens.
@@ -60,7 +63,8 @@ impl Server {
     /// The URL for `--on`.
     #[must_use]
     pub fn url(&self) -> String {
-        format!("http://{}", self.address)
+        let scheme = if self.tls.is_some() { "https" } else { "http" };
+        format!("{scheme}://{}", self.address)
     }
 
     /// Serves until `stop` is ready. Then it takes no more jobs, lets the running one reach its end
@@ -70,19 +74,13 @@ impl Server {
     /// # Errors
     /// When the listener fails.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
-        let Self { listener, shared, options, .. } = self;
+        let Self { listener, shared, tls, options, .. } = self;
         let worker = tokio::spawn(work(shared.clone()));
         let sweeper = tokio::spawn(sweep(shared.clone(), options.keep));
-        // Two pings and what answers them fit into a stall, so a quiet socket is not a stalled one.
-        let stall = options.limits.pause.max(options.limits.ping_every * 3);
-        let listener = Guarded::new(listener, options.limits.connections, stall);
-        let mut closing = shared.closing.subscribe();
-        let app = router(shared.clone()).into_make_service_with_connect_info::<Peer>();
-        let mut serving = tokio::spawn(
-            axum::serve(listener, app)
-                .with_graceful_shutdown(async move { drop(closing.wait_for(|c| *c).await) })
-                .into_future(),
-        );
+        let app = router(shared.clone());
+        let closing = shared.closing.subscribe();
+        let notice = shared.notice.clone();
+        let mut serving = tokio::spawn(connect::serve(listener, app, options.limits, tls, closing, notice));
         let ended = tokio::select! {
             ended = &mut serving => Some(ended),
             () = stop => None,
@@ -103,7 +101,7 @@ impl Server {
             serving.abort();
             return Ok(());
         };
-        ended.map_err(std::io::Error::other).and_then(|r| r).map_err(ServerError::Serve)
+        ended.map_err(|e| ServerError::Serve(std::io::Error::other(e)))
     }
 }
 
@@ -131,7 +129,7 @@ async fn sweep(shared: Arc<Shared>, keep: Duration) {
         tick.tick().await;
         let old = shared.board.sweep(keep);
         let here = shared.clone();
-        let removing = move || old.into_iter().for_each(|id| here.spool.remove(id));
+        let removing = move || here.remove(old);
         if tokio::task::spawn_blocking(removing).await.is_err() {
             return;
         }

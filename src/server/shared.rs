@@ -3,20 +3,30 @@
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
-use tokio::sync::{Semaphore, SemaphorePermit, watch};
-use tokio::time::timeout;
+use tokio::sync::watch;
+use truenorth_protocol::graph::CheckLimits;
+use truenorth_protocol::{Checked, limits};
+use uuid::Uuid;
 
-use super::auth::Keys;
-use super::board::{Board, NewJob};
+use super::auth::{ClientId, Keys};
+use super::board::{Board, NewJob, Weight};
 use super::error::ServerError;
+use super::guesses::Guesses;
+use super::memory::{self, Memory};
 use super::metrics::Metrics;
 use super::options::{Limits, ServerOptions};
 use super::payload;
 use super::record::{Kept, Record, now};
 use super::refusal::Refused;
-use super::spool::Spool;
+use super::requests::Requests;
+use super::seats::{Seat, Seats};
+use super::spool::{Found, Spool};
+use super::turns::Turns;
+use super::vouch::Vouched;
 use crate::run::Runner;
-use truenorth_protocol::{Checked, limits};
+
+/// Of the memory for requests and runs, the part of requests: one in so many.
+const REQUESTS: u64 = 4;
 
 /// The server's parts.
 pub(super) struct Shared {
@@ -25,11 +35,20 @@ pub(super) struct Shared {
     pub spool: Spool,
     pub metrics: Arc<Metrics>,
     pub keys: Keys,
+    pub operators: Keys,
+    pub guesses: Guesses,
+    pub vouched: Vouched,
     pub limits: Limits,
     /// Whether only this machine can reach the server.
     pub loopback: bool,
+    /// Requests that are being answered.
+    pub requests: Requests,
     /// Bodies that may be in memory.
-    bodies: Semaphore,
+    seats: Seats,
+    /// Memory that runs may take.
+    pub runs: Arc<Memory>,
+    /// Who has the model.
+    pub turns: Arc<Turns>,
     /// Set when a run must end now.
     pub halt: AtomicBool,
     /// Becomes true when connections are to end.
@@ -41,30 +60,44 @@ impl Shared {
     /// Opens the spool and takes over what is in it.
     pub fn open(runner: Arc<dyn Runner>, options: &ServerOptions) -> Result<Self, ServerError> {
         let notice = options.notice.clone();
-        let (spool, records) = Spool::open(&options.spool, &|text| notice(text))?;
+        let (spool, found) = Spool::open(&options.spool, &|text| notice(text))?;
         let metrics = Arc::new(Metrics::new());
+        let limits = options.limits;
+        let memory = limits.memory.unwrap_or_else(|| memory::available() / 2);
+        let requests = Memory::new(memory / REQUESTS);
         let shared = Self {
             runner,
-            board: Board::new(options.limits, metrics.clone(), !options.keys.is_empty()),
+            board: Board::new(limits, metrics.clone(), !options.keys.is_empty(), options.keep),
             spool,
             metrics,
             keys: options.keys.clone(),
-            limits: options.limits,
+            operators: options.operators.clone(),
+            guesses: Guesses::default(),
+            vouched: Vouched::default(),
+            limits,
             loopback: options.listen.ip().is_loopback(),
-            bodies: Semaphore::new(options.limits.bodies.max(1)),
+            requests: Requests::new(limits.requests_per_client),
+            seats: Seats::new(limits.bodies, limits.bodies_per_client, requests),
+            runs: Memory::new(memory - memory / REQUESTS),
+            turns: Arc::default(),
             halt: AtomicBool::new(false),
             closing: watch::Sender::new(false),
             notice,
         };
-        let jobs = records.into_iter().map(|r| shared.restored(r)).collect();
+        let jobs = found.into_iter().map(|f| shared.restored(f)).collect();
         shared.board.restore(jobs);
         Ok(shared)
     }
 
-    /// A job of the spool. One that this model can't run any more ends here, and says why.
-    fn restored(&self, mut record: Record) -> NewJob {
+    /// A job of the spool. One that this model can't run any more, or that the server ended in the middle
+    /// of too often, ends here, and says why.
+    fn restored(&self, found: Found) -> NewJob {
+        let Found { mut record, alone, suspect, bytes } = found;
+        let ended = Weight { disk: bytes, ..Weight::default() };
         if record.state == Kept::Pending {
-            let checked = if record.model == self.model() {
+            let checked = if alone >= self.limits.attempts {
+                Err(self.set_aside(&record, alone))
+            } else if record.model == self.model() {
                 self.load(&record)
             } else {
                 Err(format!(
@@ -73,8 +106,12 @@ impl Shared {
                     record.model.join(" ")
                 ))
             };
-            match checked {
-                Ok(checked) => return NewJob::new(record, &checked, None),
+            let made = checked.and_then(|(checked, bytes)| {
+                let new = NewJob::new(record.clone(), &checked, bytes, None);
+                self.fits(&new).map(|()| NewJob { suspect, ..new })
+            });
+            match made {
+                Ok(new) => return new,
                 Err(why) => {
                     (record.state, record.description) = (Kept::Failed, why);
                     record.finished = Some(now());
@@ -82,38 +119,76 @@ impl Shared {
                 }
             }
         }
-        NewJob { record, pattern: None, weight: super::board::Weight::default(), session: None }
+        NewJob { record, pattern: None, weight: ended, session: None, suspect: false }
     }
 
-    /// The graph of a job, out of the spool.
-    pub fn load(&self, record: &Record) -> Result<Checked, String> {
+    /// What the owner of a job is told that ends the server whenever it runs; the operator is told too.
+    fn set_aside(&self, record: &Record, attempts: usize) -> String {
+        (self.notice)(&format!(
+            "job {} of {} is set aside: the server ended {attempts} times while it ran",
+            record.id, record.client
+        ));
+        format!(
+            "set aside: the server ended {attempts} times while this job ran, which it may have been the cause of\n\
+             hint: ask about fewer prompts at a time, or send it again under a new key"
+        )
+    }
+
+    /// What a graph may cost here.
+    pub fn check_limits(&self) -> CheckLimits {
+        CheckLimits {
+            answer_bytes: limits::ANSWER_BYTES as u64,
+            run_bytes: self.runs.total(),
+            tokens: self.limits.job_tokens,
+        }
+    }
+
+    /// Whether a job can have the memory that it may take, once nobody else has any.
+    pub fn fits(&self, job: &NewJob) -> Result<(), String> {
+        let (memory, limit) = (job.weight.memory, self.runs.total());
+        if memory <= limit {
+            return Ok(());
+        }
+        Err(format!(
+            "the run and what it is asked with may take {memory} bytes of memory, the limit is {limit}; ask about fewer prompts at a time"
+        ))
+    }
+
+    /// The graph of a job, out of the spool, and in how many bytes it came.
+    pub fn load(&self, record: &Record) -> Result<(Checked, u64), String> {
         let payload = payload::of_name(&record.payload)
             .ok_or_else(|| format!("payloads of the kind {:?} are not known here", record.payload))?;
         let bytes = self
             .spool
-            .payload(record.id, limits::GRAPH_BYTES)
-            .map_err(|e| format!("the payload can't be read from the spool: {e}"))?;
-        payload.read(&bytes, self.runner.info()).map_err(|Refused { detail, .. }| detail)
+            .payload(record.id, limits::GRAPH_BYTES, &record.asked)
+            .map_err(|e| format!("the payload in the spool can't be used: {e}"))?;
+        let memory = usize::try_from(self.runs.total()).unwrap_or(usize::MAX);
+        payload
+            .read(&bytes, self.runner.info(), &self.check_limits(), memory)
+            .map(|checked| (checked, bytes.len() as u64))
+            .map_err(|Refused { detail, .. }| detail)
     }
 
-    /// A place for a body in memory, held while it is received and decoded.
+    /// A place for a body of a client in memory, to be held by the work on it.
     ///
     /// # Errors
     /// 429 when there is none for too long, before the connection is taken for one that stalled.
-    pub async fn seat(&self) -> Result<SemaphorePermit<'_>, Refused> {
-        match timeout(self.limits.pause, self.bodies.acquire()).await {
-            Ok(seat) => seat.map_err(|_| Refused::draining()),
-            Err(_) => {
-                let detail = "too many requests are being received at the same time";
-                Err(Refused::busy(detail, self.limits.pause))
-            }
-        }
+    pub async fn seat(&self, client: &ClientId) -> Result<Seat, Refused> {
+        self.seats.seat(client, self.limits.pause).await
     }
 
     /// Keeps how a job ended; a disk that refuses is told to the operator, as the client has its answer.
     pub fn finish(&self, record: &Record) {
         if let Err(e) = self.spool.finish(record) {
             (self.notice)(&format!("job {}: its end can't be written to the spool: {e}", record.id));
+        }
+    }
+
+    /// Removes jobs that the board forgot.
+    pub fn remove(&self, gone: Vec<Uuid>) {
+        for id in gone {
+            self.vouched.forget(id);
+            self.spool.remove(id);
         }
     }
 

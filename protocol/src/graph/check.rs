@@ -144,9 +144,7 @@ impl Graph {
     }
 
     fn check_groups(&self, info: &ModelInfo, facts: &[Facts]) -> Result<(), Problem> {
-        let text_limit = limits::TEXT_BYTES_PER_TOKEN
-            .saturating_mul(info.context as usize)
-            .clamp(limits::NAME_BYTES, limits::TEXT_BYTES);
+        let text_limit = limits::text_bytes(info.context);
         for (g, group) in self.groups.iter().enumerate() {
             if group.prompts.is_empty() {
                 return Err(Problem::EmptyGroup { group: g });

@@ -1,4 +1,4 @@
-//! Several clients' graphs in one run: what may be merged, the merged graph, and whose rows are whose.
+//! Several graphs in one run: what may be merged, the merged graph, and whose rows are whose.
 //!
 //! Graphs ask the same thing when they have one group each and equal nodes but for the prompts and
 //! the per-prompt α. Their prompts then run as one group, and every saved value is cut along its
@@ -11,8 +11,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use sha2::{Digest, Sha256};
-use truenorth_protocol::graph::{Edit, Group, Op};
+use truenorth_protocol::graph::{Edit, Op};
 use truenorth_protocol::tensor::TensorError;
 use truenorth_protocol::{Answer, Checked, Graph, Tensor, Value};
 
@@ -46,17 +45,7 @@ impl Pattern {
     pub fn of(checked: &Checked) -> Option<Self> {
         let graph = checked.graph();
         let saves = rows::saves(checked)?;
-        let [group] = graph.groups.as_slice() else { return None };
-        let mut bare = Graph {
-            groups: vec![Group { prompts: Vec::new(), special_tokens: group.special_tokens }],
-            nodes: graph.nodes.clone(),
-        };
-        for op in &mut bare.nodes {
-            if let Op::Write { edit: Edit::Add { alpha, .. }, .. } = op {
-                alpha.clear();
-            }
-        }
-        let key = Sha256::digest(bare.to_bytes().ok()?).into();
+        let key = graph.question_hash().ok()?;
         Some(Self { key, saves })
     }
 

@@ -5,13 +5,15 @@ use std::sync::atomic::AtomicBool;
 use std::time::Instant;
 
 use serde_json::json;
-use truenorth_protocol::graph::Graph;
+use truenorth_protocol::Checked;
+use truenorth_protocol::graph::Op;
 use truenorth_protocol::job::{Status, Update};
-use truenorth_protocol::{Checked, Prompt};
 use uuid::Uuid;
 
 use super::super::batch::Pattern;
 use super::super::record::{Kept, Record};
+use super::super::spool::footprint;
+use super::tally::Tally;
 
 /// How far a job has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,31 +28,42 @@ pub(super) enum Stage {
     Ended,
 }
 
-/// What a job asks of the machine.
+/// What a job asks of the machine, at most.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(in super::super) struct Weight {
-    /// Tokens through the model, at most.
-    pub tokens: usize,
+    /// Tokens through the model.
+    pub tokens: u64,
     /// Prompts that generate.
-    pub sequences: usize,
+    pub sequences: u64,
+    /// Bytes of memory while it runs.
+    pub memory: u64,
+    /// Bytes of disk.
+    pub disk: u64,
 }
 
 impl Weight {
-    /// The weight of a graph. A text has at most a token a byte.
-    pub fn of(graph: &Graph) -> Self {
-        let mut weight = Self::default();
-        for (g, group) in graph.groups.iter().enumerate() {
-            let steps = u32::try_from(g).map_or(1, |g| graph.steps(g)) as usize;
-            let prompts = group.prompts.iter().map(|p| match p {
-                Prompt::Text(t) => t.len(),
-                Prompt::Tokens(t) => t.len(),
-            });
-            let more = (steps - 1).saturating_mul(group.prompts.len());
-            weight.tokens = weight.tokens.saturating_add(prompts.sum::<usize>()).saturating_add(more);
-            weight.sequences += if steps > 1 { group.prompts.len() } else { 0 };
+    /// The weight of a graph that was sent in so many bytes.
+    pub fn of(checked: &Checked, payload: u64) -> Self {
+        let size = checked.size();
+        let saves = checked.graph().nodes.iter().filter(|op| matches!(op, Op::Save { .. })).count() as u64;
+        // Names and shapes come beside the numbers; what does not pack grows a little.
+        let answer = size.answer.saturating_add(size.answer / 256).saturating_add(512 * saves);
+        Self {
+            tokens: size.tokens,
+            sequences: size.sequences,
+            // The graph as it came and as it is read.
+            memory: size.memory.saturating_add(payload.saturating_mul(2)),
+            disk: footprint(&[payload, RECORD, 1, answer]),
         }
-        weight
     }
+}
+
+/// Bytes of a `job.json`, about.
+const RECORD: u64 = 1024;
+
+/// Bytes of disk that a job takes once it has ended.
+pub(super) fn disk_after(record: &Record) -> u64 {
+    footprint(&[RECORD, record.answer.as_ref().map_or(0, |a| a.bytes)])
 }
 
 /// A new job that was checked.
@@ -60,12 +73,15 @@ pub(in super::super) struct NewJob {
     pub weight: Weight,
     /// The socket that wants to hear of it.
     pub session: Option<Uuid>,
+    /// Whether the server ended in the middle of it: it runs alone, after all others.
+    pub suspect: bool,
 }
 
 impl NewJob {
-    /// A job of a checked graph.
-    pub fn new(record: Record, checked: &Checked, session: Option<Uuid>) -> Self {
-        Self { record, pattern: Pattern::of(checked), weight: Weight::of(checked.graph()), session }
+    /// A job of a checked graph that was sent in so many bytes.
+    pub fn new(record: Record, checked: &Checked, payload: u64, session: Option<Uuid>) -> Self {
+        let (pattern, weight) = (Pattern::of(checked), Weight::of(checked, payload));
+        Self { record, pattern, weight, session, suspect: false }
     }
 }
 
@@ -85,6 +101,10 @@ pub(super) struct Job {
     pub place: (usize, usize),
     /// How far the run is.
     pub progress: String,
+    /// When it ended, by a clock that does not jump.
+    pub ended: Option<Instant>,
+    /// Bytes of disk that it takes, or may yet take.
+    pub disk: u64,
 }
 
 impl Job {
@@ -92,14 +112,29 @@ impl Job {
         Self {
             stage: if new.record.state == Kept::Pending { Stage::Receiving } else { Stage::Ended },
             record: new.record,
-            pattern: new.pattern,
+            pattern: new.pattern.filter(|_| !new.suspect),
+            disk: new.weight.disk,
             weight: new.weight,
             sessions: new.session.into_iter().collect(),
             cancelled: Arc::default(),
             since: Instant::now(),
             place: (0, 0),
             progress: String::new(),
+            ended: None,
         }
+    }
+
+    /// Moves on to a stage.
+    pub fn reach(&mut self, stage: Stage, tally: &mut Tally) {
+        let before = (self.stage, self.disk);
+        self.stage = stage;
+        if stage == Stage::Ended {
+            self.ended = Some(Instant::now());
+            self.disk = disk_after(&self.record);
+            // It is kept for long, what it took to run is not.
+            (self.pattern, self.progress) = (None, String::new());
+        }
+        tally.moved(&self.record.client, Some(before), Some((stage, self.disk)));
     }
 
     /// What is known of it.

@@ -3,6 +3,8 @@
 
 mod job;
 mod sockets;
+mod space;
+mod tally;
 mod turns;
 
 use std::collections::HashMap;
@@ -25,6 +27,7 @@ use super::refusal::Refused;
 use job::{Job, Stage};
 pub(super) use job::{NewJob, Weight};
 use sockets::Sockets;
+use tally::Tally;
 pub(super) use turns::Taken;
 
 /// All jobs.
@@ -34,6 +37,8 @@ pub(super) struct Board {
     metrics: Arc<Metrics>,
     /// Whether a job is only its client's; where no keys are asked for, its id is all it takes.
     keyed: bool,
+    /// How long a finished job is kept.
+    keep: Duration,
     /// Woken when there is something to run, or nothing will come any more.
     pub work: Notify,
     /// Woken when a job that was being received is kept, or is not.
@@ -46,6 +51,7 @@ struct Inner {
     queue: FairQueue<ClientId, Uuid>,
     keys: HashMap<(ClientId, String), Uuid>,
     sockets: Sockets,
+    tally: Tally,
     draining: bool,
 }
 
@@ -60,8 +66,9 @@ enum Reserved {
 }
 
 impl Board {
-    pub fn new(limits: Limits, metrics: Arc<Metrics>, keyed: bool) -> Self {
-        Self { inner: Mutex::default(), limits, metrics, keyed, work: Notify::new(), received: Notify::new() }
+    pub fn new(limits: Limits, metrics: Arc<Metrics>, keyed: bool, keep: Duration) -> Self {
+        let (work, received) = (Notify::new(), Notify::new());
+        Self { inner: Mutex::default(), limits, metrics, keyed, keep, work, received }
     }
 
     fn lock(&self) -> MutexGuard<'_, Inner> {
@@ -74,7 +81,7 @@ impl Board {
     ///
     /// # Errors
     /// Too many jobs, a key used for something else, or the server is stopping.
-    pub async fn reserve(&self, new: NewJob) -> Result<Option<Update>, Refused> {
+    pub async fn reserve(&self, new: NewJob, free: Option<u64>) -> Result<Option<Update>, Refused> {
         let (id, session) = (new.record.id, new.session);
         let mut new = Some(new);
         loop {
@@ -82,7 +89,7 @@ impl Board {
             tokio::pin!(done);
             // Registered before the look, so that nothing between look and wait is missed.
             done.as_mut().enable();
-            match self.try_reserve(id, session, &mut new)? {
+            match self.try_reserve(id, session, &mut new, free)? {
                 Reserved::New => return Ok(None),
                 Reserved::Known(update) => return Ok(Some(update)),
                 Reserved::Wait => done.await,
@@ -95,9 +102,12 @@ impl Board {
         id: Uuid,
         session: Option<Uuid>,
         new: &mut Option<NewJob>,
+        free: Option<u64>,
     ) -> Result<Reserved, Refused> {
         let inner = &mut *self.lock();
-        let Some(record) = new.as_ref().map(|n| &n.record) else { return Ok(Reserved::Wait) };
+        let Some((record, weight)) = new.as_ref().map(|n| (&n.record, n.weight)) else {
+            return Ok(Reserved::Wait);
+        };
         let key = record.idempotency_key.clone().map(|k| (record.client.clone(), k));
         if let Some(job) = key.as_ref().and_then(|k| inner.keys.get(k)).and_then(|id| inner.jobs.get_mut(id))
         {
@@ -114,7 +124,9 @@ impl Board {
             if let Some(session) = session
                 && inner.sockets.belongs(session, self.keyed.then_some(&job.record.client))
             {
-                job.sessions.push(session);
+                if !job.sessions.contains(&session) {
+                    job.sessions.push(session);
+                }
                 inner.sockets.send(&[session], &update);
             }
             return Ok(Reserved::Known(update));
@@ -123,6 +135,7 @@ impl Board {
             return Err(Refused::draining());
         }
         self.room(inner, &record.client)?;
+        self.space(inner, weight.disk, free)?;
         if let Some(key) = key {
             inner.keys.insert(key, id);
         }
@@ -130,15 +143,14 @@ impl Board {
             let mut job = Job::new(new);
             let owner = self.keyed.then_some(&job.record.client);
             job.sessions.retain(|s| inner.sockets.belongs(*s, owner));
-            inner.jobs.insert(id, job);
+            inner.add(job);
         }
         Ok(Reserved::New)
     }
 
     /// Whether a client may have one more job.
     fn room(&self, inner: &Inner, client: &ClientId) -> Result<(), Refused> {
-        let open = || inner.jobs.values().filter(|j| j.stage != Stage::Ended);
-        let (all, own) = (open().count(), open().filter(|j| j.record.client == *client).count());
+        let (all, own) = (inner.tally.all, inner.tally.of(client));
         let wait = |jobs: usize| {
             #[allow(clippy::cast_precision_loss, reason = "an estimate of a few digits")]
             let seconds = self.metrics.pace() * jobs as f64;
@@ -162,7 +174,8 @@ impl Board {
         let job = inner.jobs.get_mut(&id)?;
         let update = job.received();
         inner.sockets.send(&job.sessions, &update);
-        (job.stage, job.since) = (Stage::Queued, Instant::now());
+        job.since = Instant::now();
+        job.reach(Stage::Queued, &mut inner.tally);
         inner.queue.push(&job.record.client, id);
         self.metrics.reached("received");
         self.renumber(inner);
@@ -177,20 +190,24 @@ impl Board {
         self.received.notify_waiters();
     }
 
-    /// Takes jobs over from the spool; those that were not done are queued again.
-    pub fn restore(&self, jobs: Vec<NewJob>) {
+    /// Takes jobs over from the spool; those that were not done are queued again, those that the server
+    /// ended in the middle of after all others.
+    pub fn restore(&self, mut jobs: Vec<NewJob>) {
         let inner = &mut *self.lock();
+        jobs.sort_by_key(|new| new.suspect);
         for new in jobs {
             let (id, client) = (new.record.id, new.record.client.clone());
             if let Some(key) = &new.record.idempotency_key {
                 inner.keys.insert((client.clone(), key.clone()), id);
             }
             let mut job = Job::new(new);
-            if job.stage != Stage::Ended {
+            if job.stage == Stage::Ended {
+                job.ended = Some(self.ended(&job.record));
+            } else {
                 job.stage = Stage::Queued;
                 inner.queue.push(&client, id);
             }
-            inner.jobs.insert(id, job);
+            inner.add(job);
         }
         self.renumber(inner);
         self.work.notify_one();
@@ -225,19 +242,24 @@ impl Board {
         !self.keyed || job.record.client == *client
     }
 
-    /// Cancels a job; gives what is to be kept of it, if that changed.
+    /// Cancels a job, for its client or an operator; gives what is to be kept of it, if that changed.
     ///
     /// # Errors
     /// No such job, or it is done.
-    pub fn cancel(&self, id: Uuid, client: &ClientId) -> Result<(Update, Option<Record>), Refused> {
+    pub fn cancel(
+        &self,
+        id: Uuid,
+        client: &ClientId,
+        operator: bool,
+    ) -> Result<(Update, Option<Record>), Refused> {
         let inner = &mut *self.lock();
         let job = inner
             .jobs
             .get_mut(&id)
-            .filter(|j| j.stage != Stage::Receiving && self.may_see(j, client))
+            .filter(|j| j.stage != Stage::Receiving && (operator || self.may_see(j, client)))
             .ok_or_else(|| no_job(id))?;
         if job.stage == Stage::Ended {
-            if job.cancelled.load(Ordering::SeqCst) || job.record.description == CANCELLED {
+            if job.cancelled.load(Ordering::SeqCst) || CANCELLED.contains(&&*job.record.description) {
                 return Ok((job.update(), None));
             }
             let status = job.update().status;
@@ -249,9 +271,9 @@ impl Board {
         job.cancelled.store(true, Ordering::SeqCst);
         inner.queue.remove(&job.record.client, id);
         job.record.state = Kept::Failed;
-        job.record.description = CANCELLED.to_owned();
+        CANCELLED[usize::from(operator)].clone_into(&mut job.record.description);
         job.record.finished = Some(now());
-        job.stage = Stage::Ended;
+        job.reach(Stage::Ended, &mut inner.tally);
         let (update, record) = (job.update(), job.record.clone());
         inner.sockets.send(&job.sessions, &update);
         job.sessions.clear();
@@ -295,33 +317,17 @@ impl Board {
 
     /// Whether a job is just being written down.
     pub fn receiving(&self) -> bool {
-        self.lock().jobs.values().any(|j| j.stage == Stage::Receiving)
+        self.lock().tally.receiving > 0
     }
 
     /// Whether the server is stopping.
     pub fn draining(&self) -> bool {
         self.lock().draining
     }
-
-    /// Forgets jobs that ended so long ago, and says which.
-    pub fn sweep(&self, keep: Duration) -> Vec<Uuid> {
-        let inner = &mut *self.lock();
-        let keep = u64::try_from(keep.as_millis()).unwrap_or(u64::MAX);
-        let time = now();
-        let old: Vec<Uuid> = inner
-            .jobs
-            .values()
-            .filter(|j| j.stage == Stage::Ended)
-            .filter(|j| j.record.finished.is_some_and(|t| t.saturating_add(keep) <= time))
-            .map(|j| j.record.id)
-            .collect();
-        old.iter().for_each(|id| inner.forget(*id));
-        old
-    }
 }
 
 /// What a cancelled job is told to have failed with.
-const CANCELLED: &str = "cancelled by its client";
+const CANCELLED: [&str; 2] = ["cancelled by its client", "cancelled by the operator of the server"];
 
 /// There is no such job, or none that this client may see.
 pub(super) fn no_job(id: Uuid) -> Refused {
@@ -329,8 +335,14 @@ pub(super) fn no_job(id: Uuid) -> Refused {
 }
 
 impl Inner {
+    fn add(&mut self, job: Job) {
+        self.tally.moved(&job.record.client, None, Some((job.stage, job.disk)));
+        self.jobs.insert(job.record.id, job);
+    }
+
     fn forget(&mut self, id: Uuid) {
         let Some(job) = self.jobs.remove(&id) else { return };
+        self.tally.moved(&job.record.client, Some((job.stage, job.disk)), None);
         if let Some(key) = job.record.idempotency_key {
             self.keys.remove(&(job.record.client, key));
         }

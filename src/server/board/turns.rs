@@ -1,6 +1,6 @@
 //! What runs next, alone or together, and how it ends.
 
-use std::collections::HashMap;
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 use std::time::Instant;
@@ -10,7 +10,7 @@ use uuid::Uuid;
 use super::super::auth::ClientId;
 use super::super::batch::Pattern;
 use super::super::record::{AnswerFile, Kept, Record, now};
-use super::job::{Job, Stage};
+use super::job::{Job, Stage, Weight};
 use super::{Board, Inner};
 use crate::run::Batch;
 
@@ -19,39 +19,41 @@ use crate::run::Batch;
 pub(in super::super) struct Taken {
     pub record: Record,
     pub pattern: Option<Pattern>,
+    pub weight: Weight,
     /// Set when nobody wants its answer any more.
     pub cancelled: Arc<AtomicBool>,
 }
 
 impl Board {
-    /// Gives out the job whose turn it is, with others that ask the same thing, within a budget.
-    ///
-    /// While somebody else waits with other work, each client has one job in a run, so that a run
-    /// takes no longer than a round of turns would; and having had a job in a run counts as a turn.
-    pub fn take(&self, budget: &Batch) -> Option<Vec<Taken>> {
+    /// Gives out the job whose turn it is, with others of its client that ask the same thing, within a
+    /// budget. `room` is the memory that a run may take; clients that are `busy` have a run already.
+    pub fn take(&self, budget: &Batch, room: u64, busy: &HashSet<ClientId>) -> Option<Vec<Taken>> {
         let inner = &mut *self.lock();
         if inner.draining {
             return None;
         }
-        let leader = inner.queue.next()?;
+        let jobs = &inner.jobs;
+        let fits = |id| jobs.get(&id).is_some_and(|j| j.weight.memory <= room);
+        let leader = inner.queue.next_of(|client, id| !busy.contains(client) && fits(id))?;
         let mut chosen = vec![leader];
-        chosen.extend(inner.companions(leader, budget));
+        chosen.extend(inner.companions(leader, budget, room));
         let mut taken = Vec::with_capacity(chosen.len());
         for id in chosen {
             let Some(job) = inner.jobs.get_mut(&id) else { continue };
             if id != leader {
                 inner.queue.remove(&job.record.client, id);
-                inner.queue.had_turn(&job.record.client);
             }
             self.metrics.seconds_queued.observe(job.since.elapsed().as_secs_f64());
             self.metrics.reached("running");
-            (job.stage, job.since) = (Stage::Running, Instant::now());
+            job.since = Instant::now();
+            job.reach(Stage::Running, &mut inner.tally);
             job.progress.clear();
             job.place = (0, 0);
             inner.sockets.send(&job.sessions, &job.update());
             taken.push(Taken {
                 record: job.record.clone(),
                 pattern: job.pattern.clone(),
+                weight: job.weight,
                 cancelled: job.cancelled.clone(),
             });
         }
@@ -91,7 +93,7 @@ impl Board {
         self.metrics.reached(if record.state == Kept::Completed { "completed" } else { "error" });
         self.metrics.ran(job.since.elapsed().as_secs_f64());
         job.record = record;
-        job.stage = Stage::Ended;
+        job.reach(Stage::Ended, &mut inner.tally);
         inner.sockets.send(&job.sessions, &job.update());
         job.sessions.clear();
         self.renumber(inner);
@@ -102,7 +104,8 @@ impl Board {
     pub fn put_back(&self, id: Uuid) {
         let inner = &mut *self.lock();
         let Some(job) = inner.jobs.get_mut(&id).filter(|j| j.stage == Stage::Running) else { return };
-        (job.stage, job.since) = (Stage::Queued, Instant::now());
+        job.since = Instant::now();
+        job.reach(Stage::Queued, &mut inner.tally);
         inner.queue.put_back(&job.record.client, id);
         self.renumber(inner);
     }
@@ -119,32 +122,29 @@ impl Board {
                 inner.sockets.send(&job.sessions, &job.update());
             }
         }
-        let running = inner.jobs.values().filter(|j| j.stage == Stage::Running).count();
         self.metrics.queued.set(i64::try_from(of).unwrap_or(i64::MAX));
-        self.metrics.running.set(i64::try_from(running).unwrap_or(i64::MAX));
+        self.metrics.running.set(i64::try_from(inner.tally.running).unwrap_or(i64::MAX));
     }
 }
 
 impl Inner {
-    /// Waiting jobs that can run with this one, in the order of turns.
-    fn companions(&self, leader: Uuid, budget: &Batch) -> Vec<Uuid> {
+    /// Waiting jobs that can run with this one, in their order. They are of the same client: what a run
+    /// shares between prompts that begin alike shows in the last bits of its answers.
+    fn companions(&self, leader: Uuid, budget: &Batch, room: u64) -> Vec<Uuid> {
         let Some(first) = self.jobs.get(&leader) else { return Vec::new() };
         let Some(pattern) = &first.pattern else { return Vec::new() };
-        let same = |job: &Job| job.pattern.as_ref() == Some(pattern);
-        let order: Vec<&Job> = self.queue.order().iter().filter_map(|(_, id)| self.jobs.get(id)).collect();
-        let others_wait = order.iter().any(|j| !same(j) && j.record.client != first.record.client);
-        let mut of_client: HashMap<&ClientId, usize> = HashMap::from([(&first.record.client, 1)]);
+        let same = |job: &&Job| job.pattern.as_ref() == Some(pattern);
         let mut weight = first.weight;
         let mut chosen = Vec::new();
-        for job in order.into_iter().filter(|j| same(j)) {
-            let own = of_client.entry(&job.record.client).or_default();
+        let own = self.queue.of(&first.record.client);
+        for job in own.filter_map(|id| self.jobs.get(&id)).filter(same) {
             let tokens = weight.tokens.saturating_add(job.weight.tokens);
             let sequences = weight.sequences.saturating_add(job.weight.sequences);
-            if tokens > budget.tokens || sequences > budget.sequences || (others_wait && *own > 0) {
+            let memory = weight.memory.saturating_add(job.weight.memory);
+            if tokens > budget.tokens as u64 || sequences > budget.sequences as u64 || memory > room {
                 continue;
             }
-            *own += 1;
-            (weight.tokens, weight.sequences) = (tokens, sequences);
+            weight = Weight { tokens, sequences, memory, ..weight };
             chosen.push(job.record.id);
         }
         chosen

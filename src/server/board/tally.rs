@@ -1,0 +1,60 @@
+//! How many jobs there are at each stage, kept as they move, so that no request looks at them all.
+
+use std::collections::HashMap;
+
+use super::super::auth::ClientId;
+use super::job::Stage;
+
+/// The counts.
+#[derive(Debug, Default)]
+pub(super) struct Tally {
+    open: HashMap<ClientId, usize>,
+    /// Jobs that are received, wait or run.
+    pub all: usize,
+    /// Jobs that have ended.
+    pub ended: usize,
+    /// Jobs that run.
+    pub running: usize,
+    /// Jobs that are being written down.
+    pub receiving: usize,
+    /// Bytes of disk of jobs that have ended.
+    pub kept: u64,
+    /// Bytes of disk that all others may take.
+    pub reserved: u64,
+}
+
+impl Tally {
+    /// A job comes in at a stage, moves between two, or is forgotten; `disk` are its bytes before and after.
+    pub fn moved(&mut self, client: &ClientId, from: Option<(Stage, u64)>, to: Option<(Stage, u64)>) {
+        if let Some((stage, disk)) = from {
+            let open = stage != Stage::Ended;
+            *(if open { &mut self.reserved } else { &mut self.kept }) -= disk;
+            self.all -= usize::from(open);
+            self.ended -= usize::from(!open);
+            self.running -= usize::from(stage == Stage::Running);
+            self.receiving -= usize::from(stage == Stage::Receiving);
+            if open && let Some(own) = self.open.get_mut(client) {
+                *own -= 1;
+                if *own == 0 {
+                    self.open.remove(client);
+                }
+            }
+        }
+        if let Some((stage, disk)) = to {
+            let open = stage != Stage::Ended;
+            *(if open { &mut self.reserved } else { &mut self.kept }) += disk;
+            self.all += usize::from(open);
+            self.ended += usize::from(!open);
+            self.running += usize::from(stage == Stage::Running);
+            self.receiving += usize::from(stage == Stage::Receiving);
+            if open {
+                *self.open.entry(client.clone()).or_default() += 1;
+            }
+        }
+    }
+
+    /// Jobs of a client that are received, wait or run.
+    pub fn of(&self, client: &ClientId) -> usize {
+        self.open.get(client).copied().unwrap_or(0)
+    }
+}

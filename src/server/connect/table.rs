@@ -1,0 +1,254 @@
+//! Who is connected, and who gives way.
+
+use std::collections::{BTreeMap, HashMap};
+use std::net::IpAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::Notify;
+
+use super::super::auth::ClientId;
+
+/// All connections.
+#[derive(Debug)]
+pub(super) struct Table {
+    inner: Mutex<Inner>,
+    /// The most connections.
+    most: usize,
+    /// The most idle connections of one address.
+    each: usize,
+    /// Woken when a connection ends or becomes idle.
+    moved: Notify,
+}
+
+#[derive(Debug, Default)]
+struct Inner {
+    next: u64,
+    open: usize,
+    /// Idle connections of each address, the longest idle first; those that never had a request whole
+    /// before those that had.
+    idle: HashMap<ClientId, BTreeMap<(bool, u64), Arc<Notify>>>,
+}
+
+impl Inner {
+    fn take_longest(&mut self, address: &ClientId) -> Option<Arc<Notify>> {
+        let of = self.idle.get_mut(address)?;
+        let (_, close) = of.pop_first()?;
+        if of.is_empty() {
+            self.idle.remove(address);
+        }
+        Some(close)
+    }
+
+    fn give_way(&mut self) -> bool {
+        let Some(address) = self.idle.iter().max_by_key(|(_, of)| of.len()).map(|(a, _)| a.clone()) else {
+            return false;
+        };
+        self.take_longest(&address).is_some_and(|close| {
+            close.notify_one();
+            true
+        })
+    }
+}
+
+impl Table {
+    pub fn new(most: usize, each: usize) -> Arc<Self> {
+        Arc::new(Self { inner: Mutex::default(), most, each: each.max(1), moved: Notify::new() })
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Inner> {
+        // A panic elsewhere leaves the table whole: no step of a change can panic half way.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Waits until there is room for one more, which there is as long as any connection is idle: the
+    /// longest idle of the address that has most gives way.
+    pub async fn room(&self) {
+        loop {
+            let moved = self.moved.notified();
+            {
+                let mut inner = self.lock();
+                if inner.open < self.most {
+                    return;
+                }
+                // Its place is free once it has ended.
+                inner.give_way();
+            }
+            moved.await;
+        }
+    }
+
+    /// Makes the longest idle connection give way.
+    pub fn give_way(&self) {
+        self.lock().give_way();
+    }
+
+    /// Waits until all have ended.
+    pub async fn empty(&self) {
+        loop {
+            let moved = self.moved.notified();
+            if self.lock().open == 0 {
+                return;
+            }
+            moved.await;
+        }
+    }
+
+    /// A place for a new connection, idle yet. Where its address has too many idle ones, the longest
+    /// idle gives way.
+    pub fn admit(self: &Arc<Self>, address: IpAddr) -> Arc<Place> {
+        let address = ClientId::at(address);
+        let mut inner = self.lock();
+        inner.open += 1;
+        if inner.idle.get(&address).is_some_and(|of| of.len() >= self.each)
+            && let Some(close) = inner.take_longest(&address)
+        {
+            close.notify_one();
+        }
+        let place = Place {
+            table: self.clone(),
+            address,
+            close: Arc::default(),
+            key: Mutex::new(None),
+            proven: AtomicBool::new(false),
+            works: AtomicBool::new(false),
+            stays: AtomicBool::new(false),
+        };
+        place.rest(&mut inner);
+        drop(inner);
+        Arc::new(place)
+    }
+}
+
+/// A connection's place, left when the connection is closed.
+#[derive(Debug)]
+pub(super) struct Place {
+    table: Arc<Table>,
+    address: ClientId,
+    close: Arc<Notify>,
+    /// Where it is among the idle.
+    key: Mutex<Option<(bool, u64)>>,
+    proven: AtomicBool,
+    works: AtomicBool,
+    stays: AtomicBool,
+}
+
+impl Place {
+    fn rest(&self, inner: &mut Inner) {
+        inner.next += 1;
+        let key = (self.proven(), inner.next);
+        inner.idle.entry(self.address.clone()).or_default().insert(key, self.close.clone());
+        *self.key.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
+    }
+
+    fn unrest(&self, inner: &mut Inner) {
+        let Some(key) = self.key.lock().unwrap_or_else(PoisonError::into_inner).take() else { return };
+        if let Some(of) = inner.idle.get_mut(&self.address) {
+            of.remove(&key);
+            if of.is_empty() {
+                inner.idle.remove(&self.address);
+            }
+        }
+    }
+
+    /// The head of a request is there: the connection is at work until what this returns is dropped.
+    pub fn busy(self: &Arc<Self>) -> Busy {
+        self.proven.store(true, Ordering::SeqCst);
+        self.works.store(true, Ordering::SeqCst);
+        self.unrest(&mut self.table.lock());
+        Busy(self.clone())
+    }
+
+    /// Whether it ever had a request whole.
+    pub fn proven(&self) -> bool {
+        self.proven.load(Ordering::SeqCst)
+    }
+
+    /// Whether a request is being answered, or it became a socket.
+    pub fn works(&self) -> bool {
+        self.works.load(Ordering::SeqCst)
+    }
+
+    /// It became a socket, which has limits of its own.
+    pub fn stay(&self) {
+        self.stays.store(true, Ordering::SeqCst);
+    }
+
+    /// Ready when it has to give way.
+    pub async fn given_up(&self) {
+        self.close.notified().await;
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut inner = self.table.lock();
+        self.unrest(&mut inner);
+        inner.open -= 1;
+        drop(inner);
+        self.table.moved.notify_waiters();
+    }
+}
+
+/// A request that is being answered.
+#[derive(Debug)]
+pub(super) struct Busy(Arc<Place>);
+
+impl Drop for Busy {
+    fn drop(&mut self) {
+        if !self.0.stays.load(Ordering::SeqCst) {
+            self.0.works.store(false, Ordering::SeqCst);
+            self.0.rest(&mut self.0.table.lock());
+            self.0.table.moved.notify_waiters();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::Duration;
+
+    use tokio::time::timeout;
+
+    use super::*;
+
+    const SOON: Duration = Duration::from_millis(50);
+
+    async fn given_up(place: &Place) -> bool {
+        timeout(SOON, place.given_up()).await.is_ok()
+    }
+
+    #[tokio::test]
+    async fn the_longest_idle_of_an_address_gives_way_and_who_works_does_not() {
+        let table = Table::new(100, 2);
+        let (here, there) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
+        let works = table.admit(here);
+        let busy = works.busy();
+        let other = table.admit(there);
+        let places: Vec<_> = (0..3).map(|_| table.admit(here)).collect();
+        assert!(given_up(&places[0]).await);
+        assert!(!given_up(&places[1]).await && !given_up(&works).await && !given_up(&other).await);
+        // Once answered, it is idle again, and gives way after those that never asked.
+        drop(busy);
+        table.admit(here);
+        assert!(given_up(&places[1]).await && !given_up(&works).await);
+    }
+
+    #[tokio::test]
+    async fn without_room_the_crowd_gives_way_and_work_is_waited_for() {
+        let table = Table::new(3, 10);
+        let (here, there) = ("10.0.0.1".parse().unwrap(), "10.0.0.2".parse().unwrap());
+        let (crowd, next, lone) = (table.admit(here), table.admit(here), table.admit(there));
+        assert!(timeout(SOON, table.room()).await.is_err());
+        assert!(given_up(&crowd).await && !given_up(&lone).await);
+        drop(crowd);
+        timeout(SOON, table.room()).await.unwrap();
+        let third = table.admit(there);
+        let busy = [next.busy(), lone.busy(), third.busy()];
+        assert!(timeout(SOON, table.room()).await.is_err());
+        assert!(!given_up(&next).await && !given_up(&third).await);
+        drop(busy);
+        drop((next, lone, third));
+        timeout(SOON, table.empty()).await.unwrap();
+    }
+}
