@@ -1,41 +1,15 @@
 //! `truenorth serve` as a process: killed, interrupted, misused.
 
-use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Command, Output};
 
 use truenorth_protocol::{Builder, ReadAt, Site};
 
+use super::process::{Process, command, name, served};
 use super::support::*;
 
-struct Process(Child);
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-fn command(dir: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_truenorth"));
-    let model = gguf();
-    command.args(["serve", "--model", model.to_str().unwrap()]).args(args);
-    command.env("TRUENORTH_CACHE", dir).stdin(Stdio::null());
-    command
-}
-
-/// Starts a server and waits for the line with its URL.
 fn serve(dir: &Path) -> (Process, String) {
-    let mut child = command(dir, &["--listen", "127.0.0.1:0"]).stdout(Stdio::piped()).spawn().unwrap();
-    let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-    assert!(line.starts_with("http://127.0.0.1:") && line.ends_with('\n'), "{line:?}");
-    (Process(child), line.trim().to_owned())
-}
-
-async fn name(client: &Client) -> String {
-    client.json("/model").await["info"]["name"].as_str().unwrap().to_owned()
+    served(command(dir, &[]))
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -94,6 +68,24 @@ fn what_can_not_be_served_is_said_before_anything_is_loaded() {
         assert_eq!(out.status.code(), Some(2), "{args:?} {text}");
         assert!(text.contains(why) && out.stdout.is_empty(), "{args:?} {text}");
     }
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::PermissionsExt;
+        std::fs::write(&keys, "key-of-ada\n").unwrap();
+        std::fs::set_permissions(&keys, std::fs::Permissions::from_mode(0o666)).unwrap();
+        let out = run(&["--api-key-file", keys.to_str().unwrap()]);
+        let text = String::from_utf8_lossy(&out.stderr);
+        assert!(out.status.code() == Some(2) && text.contains("can be written by others"), "{text}");
+        assert!(text.contains("chmod 600"), "{text}");
+    }
+    let foreign = dir.path().join("work");
+    std::fs::create_dir_all(foreign.join("2f1c39a8-0000-4000-8000-000000000000")).unwrap();
+    let thesis = foreign.join("2f1c39a8-0000-4000-8000-000000000000/thesis.txt");
+    std::fs::write(&thesis, "years").unwrap();
+    let out = run(&["--spool", foreign.to_str().unwrap(), "--listen", "127.0.0.1:0"]);
+    let text = String::from_utf8_lossy(&out.stderr);
+    assert!(out.status.code() == Some(2) && text.contains("is no spool"), "{text}");
+    assert_eq!(std::fs::read_to_string(thesis).unwrap(), "years");
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let out = run(&["--listen", &taken.local_addr().unwrap().to_string()]);
     assert_eq!(out.status.code(), Some(1));

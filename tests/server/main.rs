@@ -9,9 +9,17 @@
 
 mod binary;
 mod client;
+mod disk;
+mod fair;
+mod hostile;
 mod jobs;
 mod life;
+mod load;
+mod outage;
+mod process;
 mod refusals;
 mod restart;
+mod slow;
 mod support;
+mod tls;
 mod together;

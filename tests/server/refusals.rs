@@ -149,7 +149,10 @@ async fn payloads_that_do_not_fit_are_422_before_they_are_queued() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn what_is_too_large_is_413_packed_or_not() {
-    let (server, _dir) = fresh(Held::new(), |o| o.limits.body_bytes = 64 << 10).await;
+    let (server, _dir) = fresh(Held::new(), |o| {
+        (o.limits.body_bytes, o.limits.memory) = (64 << 10, Some(8 << 30));
+    })
+    .await;
     let client = server.client();
     let how = envelope(&Send::default());
     let (status, why) = detail(client.form(form(&how, vec![0; 1 << 20])).await).await;

@@ -102,6 +102,27 @@ async fn a_job_for_another_model_ends_and_says_so() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_clock_that_jumps_takes_no_answer_away() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = Held::new();
+    let server = start(model.clone(), options(dir.path())).await;
+    let client = server.client();
+    let id = client.submit(&read(Site::Embed, &[&[1]]), &Send::default()).await;
+    client.end(&id).await;
+    server.stop().await;
+    // As if it had ended in 1970, or in ten thousand years.
+    let path = dir.path().join(&id).join("job.json");
+    for finished in [1_u64, 1 << 48] {
+        let mut record: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        record["finished"] = finished.into();
+        std::fs::write(&path, record.to_string()).unwrap();
+        let server = start(model.clone(), options(dir.path())).await;
+        server.client().answer(&id).await;
+        server.stop().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn old_jobs_go_and_a_spool_has_one_server() {
     let dir = tempfile::tempdir().unwrap();
     let model = Held::new();

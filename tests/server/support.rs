@@ -302,18 +302,23 @@ impl Socket {
 
     /// The stages of a job up to its end, LOG lines left out.
     pub async fn stages(&mut self, id: &str) -> Vec<Json> {
-        let mut out = Vec::new();
-        loop {
+        self.stages_of(&[id]).await.pop().unwrap()
+    }
+
+    /// The stages of jobs up to their ends, LOG lines left out.
+    pub async fn stages_of(&mut self, ids: &[&str]) -> Vec<Vec<Json>> {
+        let mut out = vec![Vec::new(); ids.len()];
+        let mut open = ids.len();
+        while open > 0 {
             let frame = self.next().await;
-            if frame["id"] != id || frame["status"] == "LOG" {
+            let Some(at) = ids.iter().position(|id| frame["id"] == *id) else { continue };
+            if frame["status"] == "LOG" {
                 continue;
             }
-            let end = frame["status"] == "COMPLETED" || frame["status"] == "ERROR";
-            out.push(frame);
-            if end {
-                return out;
-            }
+            open -= usize::from(frame["status"] == "COMPLETED" || frame["status"] == "ERROR");
+            out[at].push(frame);
         }
+        out
     }
 }
 

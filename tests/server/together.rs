@@ -1,4 +1,4 @@
-//! Jobs of several clients that run as one give what each gives alone.
+//! Jobs of one client that run as one give what each gives alone.
 
 use truenorth_protocol::graph::{Op, Sampling, Steps};
 use truenorth_protocol::{Answer, Builder, Graph, Site, Tensor, Value, WriteAt};
@@ -52,11 +52,17 @@ async fn equal_questions_run_once_and_are_cut_apart() {
         read(Site::ResidPost(1), &[&[4, 5, 6]]),
         read(Site::ResidPost(1), &[&[7], &[8, 9], &[10]]),
     ];
-    // Bob came while Ada's job was running, so his goes first.
-    assert_eq!(runs_of(&reads).await, [[4, 1, 3, 7, 8, 10]]);
-    let doses = [steer(&[&[1, 2], &[3]], &[2.0, -8.0]), steer(&[&[4, 5, 6]], &[5.0])];
-    assert_eq!(runs_of(&doses).await, [[4, 1, 3]]);
-    assert_eq!(runs_of(&[generate(&[&[1, 2]], 0.0), generate(&[&[3], &[4, 5]], 0.0)]).await, [[3, 4, 1]]);
+    // Bob came while Ada's job was running, so his goes first, and alone: what a run shares between
+    // prompts shows in the last bits of its answers, which are nobody else's.
+    assert_eq!(runs_of(&reads).await, [vec![4], vec![1, 3, 7, 8, 10]]);
+    let doses = [
+        steer(&[&[1, 2], &[3]], &[2.0, -8.0]),
+        steer(&[&[4, 5, 6]], &[5.0]),
+        steer(&[&[7], &[8, 9]], &[1.0]),
+    ];
+    assert_eq!(runs_of(&doses).await, [vec![4], vec![1, 3, 7, 8]]);
+    let generated = [generate(&[&[1, 2]], 0.0), generate(&[&[3]], 0.0), generate(&[&[6], &[4, 5]], 0.0)];
+    assert_eq!(runs_of(&generated).await, [vec![3], vec![1, 6, 4]]);
 }
 
 fn generate(prompts: &[&[u32]], temperature: f64) -> Graph {
@@ -79,14 +85,13 @@ async fn other_questions_and_draws_run_alone() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn while_others_wait_each_client_has_one_job_in_a_run() {
+async fn clients_share_no_run_whatever_they_ask() {
     let same = |t: u32| read(Site::ResidPost(1), &[&[t]]);
     // Ada: 1, 3, 5; Bob: 2, then 4 asks something else.
     let graphs = [same(1), same(2), same(3), read(Site::ResidPost(0), &[&[4]]), same(5)];
-    assert_eq!(runs_of(&graphs).await, [vec![2, 1, 3, 5], vec![4]]);
-    // The other way round, Ada's second and third wait for Bob's other question.
+    assert_eq!(runs_of(&graphs).await, [vec![2], vec![1, 3, 5], vec![4]]);
     let graphs = [same(1), read(Site::ResidPost(0), &[&[2]]), same(3), same(4), same(5)];
-    assert_eq!(runs_of(&graphs).await, [vec![2], vec![1, 4, 3, 5]]);
+    assert_eq!(runs_of(&graphs).await, [vec![2], vec![1, 3, 5], vec![4]]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -95,18 +100,18 @@ async fn one_that_would_fail_the_others_fails_alone() {
     model.hold();
     let (server, _dir) = fresh(model.clone(), keys).await;
     let (ada, bob) = (server.keyed("key-of-ada"), server.keyed("key-of-bob"));
-    let blocker = ada.submit(&read(Site::FinalNorm, &[&[63]]), &Send::default()).await;
+    let blocker = bob.submit(&read(Site::FinalNorm, &[&[63]]), &Send::default()).await;
     model.begun(1).await;
     let good = ada.submit(&read(Site::Embed, &[&[1]]), &Send::default()).await;
-    let bad = bob.submit(&read(Site::Embed, &[&[POISON]]), &Send::default()).await;
+    let bad = ada.submit(&read(Site::Embed, &[&[POISON]]), &Send::default()).await;
     // Cancelling one of a run leaves the others theirs.
-    let gone = bob.submit(&read(Site::Embed, &[&[2]]), &Send::default()).await;
-    assert_eq!(bob.cancel(&gone).await.status(), 200);
+    let gone = ada.submit(&read(Site::Embed, &[&[2]]), &Send::default()).await;
+    assert_eq!(ada.cancel(&gone).await.status(), 200);
     model.release();
-    ada.end(&blocker).await;
-    assert_eq!(bob.end(&bad).await["status"], "ERROR");
+    bob.end(&blocker).await;
+    assert_eq!(ada.end(&bad).await["status"], "ERROR");
     assert_eq!(ada.answer(&good).await, model.alone(&read(Site::Embed, &[&[1]])));
-    assert_eq!(model.runs()[1..], [vec![POISON, 1], vec![POISON], vec![1]]);
+    assert_eq!(model.runs()[1..], [vec![1, POISON], vec![1], vec![POISON]]);
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -115,15 +120,15 @@ async fn cancelling_one_of_a_run_leaves_the_others_theirs() {
     model.hold();
     let (server, _dir) = fresh(model.clone(), keys).await;
     let (ada, bob) = (server.keyed("key-of-ada"), server.keyed("key-of-bob"));
-    let blocker = ada.submit(&read(Site::FinalNorm, &[&[63]]), &Send::default()).await;
+    let blocker = bob.submit(&read(Site::FinalNorm, &[&[63]]), &Send::default()).await;
     model.begun(1).await;
     let kept = ada.submit(&read(Site::Embed, &[&[1]]), &Send::default()).await;
-    let gone = bob.submit(&read(Site::Embed, &[&[2]]), &Send::default()).await;
-    assert_eq!(ada.cancel(&blocker).await.status(), 200);
+    let gone = ada.submit(&read(Site::Embed, &[&[2]]), &Send::default()).await;
+    assert_eq!(bob.cancel(&blocker).await.status(), 200);
     model.begun(2).await;
-    assert_eq!(bob.cancel(&gone).await.status(), 200);
+    assert_eq!(ada.cancel(&gone).await.status(), 200);
     model.release();
     assert_same(&ada.answer(&kept).await, &model.alone(&read(Site::Embed, &[&[1]])));
-    assert_eq!(bob.end(&gone).await["description"], "cancelled by its client");
-    assert_eq!(model.runs()[1..], [[2, 1]]);
+    assert_eq!(ada.end(&gone).await["description"], "cancelled by its client");
+    assert_eq!(model.runs()[1..], [[1, 2]]);
 }
