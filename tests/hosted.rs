@@ -29,7 +29,7 @@ impl Server {
             .args(["serve", "--model", MODEL, "--listen", "127.0.0.1:0", "--quiet", "--spool"])
             .arg(spool)
             .args(more)
-            .env("TRUENORTH_CACHE", spool.join("cache"))
+            .env("TRUENORTH_CACHE", spool.with_file_name("cache of the server"))
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();

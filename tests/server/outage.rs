@@ -171,7 +171,8 @@ async fn a_server_with_few_descriptors_serves_in_a_crowd() {
     use super::process::confined;
     let dir = tempfile::tempdir().unwrap();
     let (_process, url) = served(confined(dir.path(), "-n 128", &["--quiet"]));
-    let crowd = super::slow::crowd(url.trim_start_matches("http://").to_owned(), 200).await;
+    let address = url.trim_start_matches("http://").to_owned();
+    let crowd = super::slow::crowd(address, 200, super::slow::BACK).await;
     tokio::time::sleep(Duration::from_millis(600)).await;
     let client = Client::new(&url, None);
     let model = name(&client).await;

@@ -8,12 +8,15 @@ use truenorth_protocol::Site;
 
 use super::support::*;
 
+/// After how long a connection that was closed comes back.
+pub const BACK: Duration = Duration::from_millis(200);
+
 /// Connections that send a head, a byte at a time, and never end it; each that is closed comes back.
-pub async fn crowd(address: String, count: usize) -> Vec<tokio::task::JoinHandle<()>> {
-    let one = |address: String| async move {
+pub async fn crowd(address: String, count: usize, back: Duration) -> Vec<tokio::task::JoinHandle<()>> {
+    let one = move |address: String| async move {
         loop {
             // Closed ones come back, though not so fast that this machine has nothing else to do.
-            tokio::time::sleep(Duration::from_millis(200)).await;
+            tokio::time::sleep(back).await;
             let Ok(mut stream) = TcpStream::connect(&address).await else { continue };
             if stream.write_all(b"GET /model HTTP/1.1\r\nx: ").await.is_err() {
                 continue;
@@ -40,7 +43,7 @@ async fn a_crowd_from_one_address_keeps_no_key_out() {
         o.limits.connections_per_address = 50;
     })
     .await;
-    let crowd = crowd(server.url.trim_start_matches("http://").to_owned(), 600).await;
+    let crowd = crowd(server.url.trim_start_matches("http://").to_owned(), 600, BACK).await;
     tokio::time::sleep(Duration::from_millis(600)).await;
     let mut slowest = Duration::ZERO;
     for i in 20..40 {
@@ -62,7 +65,7 @@ async fn a_crowd_from_one_address_keeps_no_key_out() {
 #[ignore = "measures; needs 5 000 file descriptors"]
 async fn two_thousand_slow_connections() {
     let (server, _dir) = fresh(Held::new(), keys).await;
-    let crowd = crowd(server.url.trim_start_matches("http://").to_owned(), 2000).await;
+    let crowd = crowd(server.url.trim_start_matches("http://").to_owned(), 2000, 5 * BACK).await;
     tokio::time::sleep(Duration::from_secs(2)).await;
     let mut times = Vec::new();
     let end = Instant::now() + Duration::from_secs(30);

@@ -42,8 +42,8 @@ pub(super) use tls::Tls;
 /// Bytes of the head of a request.
 const HEAD_BYTES: usize = 64 << 10;
 /// Connections that the system may have ready to be accepted: one that finds no room there tries again a
-/// second later.
-const BACKLOG: u32 = 4096;
+/// second later, one that does may have to wait for all of them.
+const BACKLOG: u32 = 1024;
 /// How long accepting rests after it failed.
 const REST: Duration = Duration::from_millis(20);
 /// How often an operator is told the same.
