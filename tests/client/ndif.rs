@@ -323,7 +323,9 @@ fn a_result_that_is_gone_is_lost_and_may_be_asked_anew() {
         let fake = answering(1.0, Script { fetches, ..Script::default() });
         let error = run(&noted(&fake, &notes), 1).unwrap_err();
         match cause(&error) {
-            ClientError::Expired { id, detail } => assert_eq!((id.as_str(), detail.as_str()), ("job-0", words)),
+            ClientError::Expired { id, detail } => {
+                assert_eq!((id.as_str(), detail.as_str()), ("job-0", words))
+            }
             other => panic!("{other:?}"),
         }
         assert!(error.hint().unwrap().contains("hour"), "{error:?}");
