@@ -12,8 +12,11 @@ use truenorth::engine::load::{LoadOptions, Source};
 use truenorth::engine::tokenizer::Tokenizer;
 use truenorth::estimate::{Direction, Format, ImportAs};
 
-/// The targets by name. Each says whether it read the bytes as what they should be.
-pub const TARGETS: [(&str, fn(&[u8]) -> bool); 9] = [
+/// Takes the bytes of a file, and says whether it read them as what they should be.
+pub type Target = fn(&[u8]) -> bool;
+
+/// The targets by name.
+pub const TARGETS: [(&str, Target); 9] = [
     ("gguf", gguf),
     ("safetensors", safetensors),
     ("index", index),

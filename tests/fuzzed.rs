@@ -136,7 +136,7 @@ fn change(bytes: &mut Vec<u8>, others: &[Vec<u8>], rng: &mut ChaCha8Rng) {
 }
 
 /// Whether the target read the bytes as what they should be.
-fn run(name: &str, target: fn(&[u8]) -> bool, bytes: &[u8]) -> bool {
+fn run(name: &str, target: targets::Target, bytes: &[u8]) -> bool {
     catch_unwind(AssertUnwindSafe(|| target(bytes))).unwrap_or_else(|_| {
         let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("fuzzed").join(name);
         std::fs::create_dir_all(&folder).unwrap();
