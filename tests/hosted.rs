@@ -21,22 +21,24 @@ use support::{MODEL, ok, relative, run, study_place};
 struct Server {
     child: Child,
     url: String,
+    _cache: tempfile::TempDir,
 }
 
 impl Server {
     fn start(spool: &Path, more: &[&str]) -> Self {
+        let cache = tempfile::tempdir().unwrap();
         let mut child = Command::new(support::binary())
             .args(["serve", "--model", MODEL, "--listen", "127.0.0.1:0", "--quiet", "--spool"])
             .arg(spool)
             .args(more)
-            .env("TRUENORTH_CACHE", spool.with_file_name("cache of the server"))
+            .env("TRUENORTH_CACHE", cache.path())
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
         let mut url = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
         assert!(url.starts_with("http://127.0.0.1:"), "{url}");
-        Self { child, url: url.trim().to_owned() }
+        Self { child, url: url.trim().to_owned(), _cache: cache }
     }
 }
 
@@ -207,7 +209,7 @@ fn metrics(url: &str) -> usize {
 #[test]
 fn what_can_not_be_is_said_before_anything_is_sent() {
     let dir = study_place();
-    let server = Server::start(dir.path(), &[]);
+    let server = Server::start(&dir.path().join("spool"), &[]);
     let read = ["read", "--input", "prompts.txt", "--site", "resid_post.0", "--out", "x.safetensors"];
     for (more, want) in [
         (vec!["--model", "another", "--on", &server.url], "serves model"),
