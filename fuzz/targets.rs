@@ -10,6 +10,7 @@ use truenorth::data::import::{ImportOptions, Importer, Source as Table};
 use truenorth::engine::config::Config;
 use truenorth::engine::load::{LoadOptions, Source};
 use truenorth::engine::tokenizer::Tokenizer;
+use truenorth::engine::{Choices, Transformers};
 use truenorth::estimate::{Direction, Format, ImportAs};
 
 /// Takes the bytes of a file, and says whether it read them as what they should be.
@@ -56,7 +57,7 @@ fn place(files: &[(&str, &[u8])]) -> PathBuf {
 
 /// Reads all of a model's files that there are.
 fn read(source: &Source) -> bool {
-    let _ = Config::parse(source.config());
+    let _ = Config::parse(source.config(), &Choices::default());
     let _ = source.identity_note();
     let mut all = true;
     let kept = LoadOptions { keep_quantized: true, ..LoadOptions::default() };
@@ -66,7 +67,7 @@ fn read(source: &Source) -> bool {
         let _ = source.tensor(&name, &shape, DType::F16, &Device::Cpu);
         all &= source.weight(&name, &shape, &kept, &Device::Cpu).is_ok();
     }
-    source.tokenizer().is_ok_and(|t| t.is_none_or(|t| turn(&t))) && all
+    source.tokenizer(Transformers::default()).is_ok_and(|t| t.is_none_or(|t| turn(&t))) && all
 }
 
 /// Texts to ids and back.
@@ -105,13 +106,13 @@ pub fn index(bytes: &[u8]) -> bool {
 
 /// A `config.json`.
 pub fn config(bytes: &[u8]) -> bool {
-    serde_json::from_slice(bytes).is_ok_and(|value| Config::parse(&value).is_ok())
+    serde_json::from_slice(bytes).is_ok_and(|value| Config::parse(&value, &Choices::default()).is_ok())
 }
 
 /// A `tokenizer.json`.
 pub fn tokenizer(bytes: &[u8]) -> bool {
     let path = place(&[("tokenizer.json", bytes)]).join("tokenizer.json");
-    Tokenizer::from_json(&path).is_ok_and(|tokenizer| turn(&tokenizer))
+    Tokenizer::from_json(&path, Transformers::default()).is_ok_and(|tokenizer| turn(&tokenizer))
 }
 
 fn stated() -> ImportAs {

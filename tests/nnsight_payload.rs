@@ -21,46 +21,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 use support::{Reference, relative};
-use truenorth::engine::{Engine, EngineOptions};
+use truenorth::engine::{Choices, Engine, EngineOptions, Outline};
 use truenorth::run::{Runner as _, Unwatched};
 use truenorth_protocol::graph::{
     AlphaUnit, Binary, Builder, CheckLimits, Edit, GroupId, Op, Reduce, Sampling, Steps, Unary,
 };
 use truenorth_protocol::nnsight::{ModelKey, Modules, Request};
 use truenorth_protocol::{Answer, DType, Graph, ReadAt, Site, Tensor, Value, WriteAt};
-
-fn modules(family: &str, parallel: bool, softcap: Option<f64>) -> Modules {
-    let s = |s: &str| s.to_owned();
-    let mut m = Modules {
-        blocks: s("model.layers"),
-        attn: s("self_attn"),
-        attn_post: None,
-        mlp_norm: Some(s("post_attention_layernorm")),
-        mlp: s("mlp"),
-        mlp_post: None,
-        norm: s("model.norm"),
-        head: s("lm_head"),
-        parallel,
-        logit_softcap: softcap,
-    };
-    match family {
-        "gpt2" => {
-            (m.blocks, m.attn, m.norm) = (s("transformer.h"), s("attn"), s("transformer.ln_f"));
-            m.mlp_norm = Some(s("ln_2"));
-        }
-        "gpt_neox" => {
-            (m.blocks, m.attn) = (s("gpt_neox.layers"), s("attention"));
-            m.norm = s("gpt_neox.final_layer_norm");
-        }
-        "gemma2" | "gemma3_text" | "olmo2" | "olmo3" => {
-            m.attn_post = Some(s("post_attention_layernorm"));
-            m.mlp_post = Some(s("post_feedforward_layernorm"));
-            m.mlp_norm = family.starts_with("gemma").then(|| s("pre_feedforward_layernorm"));
-        }
-        _ => {}
-    }
-    m
-}
 
 /// A model folder on the engine, and on the package in a process of its own.
 struct Both {
@@ -85,11 +52,7 @@ impl Both {
         let options =
             EngineOptions { name: name.clone(), revision: "fixture".into(), ..EngineOptions::default() };
         let engine = Engine::open(folder, &options).unwrap();
-        let config: serde_json::Value =
-            serde_json::from_slice(&std::fs::read(folder.join("config.json")).unwrap()).unwrap();
-        let parallel = config["use_parallel_residual"].as_bool().unwrap_or(name.starts_with("gpt_neox"));
-        let softcap = config["final_logit_softcapping"].as_f64();
-        let modules = modules(config["model_type"].as_str().unwrap(), parallel, softcap);
+        let modules = Outline::open(folder, &name, "fixture", &Choices::default()).unwrap().modules;
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/make/nnsight_check.py");
         let mut child = Command::new(python)
             .args([script.as_os_str(), folder.as_os_str(), "--dtype".as_ref(), dtype.as_ref()])

@@ -9,6 +9,7 @@ use crate::engine::hooks::{Activation, Flow, Hooks, NoHooks};
 use crate::engine::layout::{Batch, Need, RowNeed};
 use crate::engine::load::{LoadOptions, Source};
 use crate::engine::model::Model;
+use crate::engine::reference::Choices;
 
 fn error(prompt: &[u32], need: &Need) -> String {
     let model = untrained(&tiny("llama"), 0);
@@ -41,7 +42,7 @@ fn an_untrained_model_that_fits_no_memory_is_an_error() {
     let mut config = tiny("llama");
     config["hidden_size"] = 2_147_483_647.into();
     config["vocab_size"] = 2_147_483_647.into();
-    let config = crate::engine::config::Config::parse(&config).unwrap();
+    let config = crate::engine::config::Config::parse(&config, &Choices::default()).unwrap();
     let e = Model::random_init(config, 0, &LoadOptions::default(), &Device::Cpu).unwrap_err();
     let e = format!("{e}: {}", std::error::Error::source(&e).unwrap());
     assert!(e.contains("2147483647 rows"), "{e}");
