@@ -15,11 +15,11 @@ use any_graph::any_graph;
 use nnsight_cases::{Case, cases, info, modules};
 use proptest::prelude::*;
 use random_graph::random_graph;
-use truenorth_protocol::graph::{CheckLimits, Edit, Sampling, Steps};
+use truenorth_protocol::graph::{AlphaUnit, CheckLimits, Edit, NodeId, Sampling, Steps};
 use truenorth_protocol::job::Status;
 use truenorth_protocol::nnsight::{LowerError, ModelKey, ReplyError, Request, read_binary_update};
 use truenorth_protocol::pickle::{self, Limits};
-use truenorth_protocol::{Builder, DType, Graph, Prompt, ReadAt, Site, Value, WriteAt};
+use truenorth_protocol::{Builder, DType, Graph, Prompt, ReadAt, Site, Tensor, Value, WriteAt};
 
 fn file(name: &str) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../fixtures/nnsight");
@@ -92,6 +92,32 @@ fn a_value_travels_in_the_type_that_was_asked_for() {
 fn a_small_read_is_a_small_payload() {
     let payload = by_name("last").with(|r| r.payload()).unwrap();
     assert!(payload.len() < 1500, "{} bytes", payload.len());
+}
+
+/// What entered a block is kept from the edit of its middle to the moment it is taken off again.
+#[test]
+fn an_edit_of_the_middle_of_a_block_keeps_what_entered_it() {
+    for edit in [
+        Edit::Ablate { direction: NodeId(0) },
+        Edit::Set { value: NodeId(0) },
+        Edit::Scale { factor: 0.5 },
+        Edit::Clamp { direction: NodeId(0), min: -0.2, max: 0.3 },
+        Edit::Add { direction: NodeId(0), alpha: vec![2.0], unit: AlphaUnit::Absolute },
+    ] {
+        let mut b = Builder::new();
+        b.constant(Tensor::vector(&vec![1.0; info().hidden as usize]));
+        let group = b.tokens([vec![1, 2, 3]]);
+        b.write(group, Site::ResidMid(0), WriteAt::All, Steps::ALL, edit);
+        let read = b.read(group, Site::ResidPost(1), ReadAt::Last);
+        b.save("h", read);
+        let checked = b.finish().check(&info(), &CheckLimits::default()).unwrap();
+        let case = Case { name: "middle", checked, tokens: vec![vec![vec![1, 2, 3]]], reply: DType::F32 };
+        let source = case.with(|r| r.source()).unwrap();
+        let (_, after) = source.split_once("z,y=").unwrap();
+        let (between, _) = after.split_once("z.copy_(x-y").unwrap();
+        let sets = |name: &str| between.lines().skip(1).any(|l| l.trim_start().starts_with(name));
+        assert!(!sets("y=") && !sets("z="), "{source}");
+    }
 }
 
 #[test]

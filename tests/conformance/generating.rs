@@ -17,6 +17,7 @@ impl Kit {
             (STEERED.into(), self.steered_everywhere()),
             ("steering at every site from the prompt's last token on".into(), self.steered_in_part()),
             ("every edit while generating".into(), self.edits_while_generating()),
+            ("every edit at every site while generating".into(), self.edits_everywhere()),
             ("norm units while generating".into(), self.units_while_generating()),
             ("sampled generation".into(), self.sampled()),
             ("sampled from edited logits".into(), self.sampled_from_edited()),
@@ -110,6 +111,29 @@ impl Kit {
                 let group = b.tokens(prompts.clone());
                 b.write(group, site, at, Steps::ALL, edit.clone());
                 Self::generate(&mut b, group, &format!("{name} {at}"), Sampling::greedy(5));
+            }
+        }
+        b.finish()
+    }
+
+    /// Each edit where the program has to keep something else of the block beside what it edits.
+    fn edits_everywhere(&self) -> Graph {
+        let mut b = Builder::new();
+        for (i, site) in Site::all(self.info.layers).enumerate() {
+            let d = self.vector(&mut b, site, 90 + i as u64, Self::length(site));
+            let edits = [
+                ("set", Edit::Set { value: d }),
+                ("scale", Edit::Scale { factor: -1.5 }),
+                ("clamp", Edit::Clamp { direction: d, min: 2.0, max: 6.0 }),
+                ("ablate", Edit::Ablate { direction: d }),
+            ];
+            for (name, edit) in edits {
+                let group = self.group(&mut b);
+                b.write(group, site, WriteAt::All, Steps::ALL, edit);
+                let after = b.read(group, Site::FinalNorm, ReadAt::Last);
+                b.save(format!("{name} {site}"), after);
+                let tokens = b.generate(group, Sampling::greedy(3));
+                b.save(format!("tokens {name} {site}"), tokens);
             }
         }
         b.finish()

@@ -18,6 +18,7 @@ mod generating;
 mod graphs;
 mod measure;
 mod random;
+mod refusals;
 mod runners;
 mod same;
 mod service;

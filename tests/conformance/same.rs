@@ -8,7 +8,7 @@ use proptest::test_runner::{Config, TestCaseError, TestRng, TestRunner};
 use truenorth::client::Client;
 use truenorth::engine::Engine;
 use truenorth::run::{Runner as _, Unwatched};
-use truenorth_protocol::graph::Builder;
+use truenorth_protocol::graph::{Builder, Op};
 use truenorth_protocol::{Checked, DType, ReadAt, Site};
 
 use crate::compare::{self, SAME};
@@ -135,8 +135,11 @@ impl Randoms<'_> {
             let want = engine.run(&random.checked, &Unwatched).unwrap();
             let mut far = worst;
             for (place, client) in elsewhere {
-                let fail =
-                    |why: String| TestCaseError::fail(format!("{} on {place}: {why}", engine.info().name));
+                let fail = |why: String| {
+                    let ops = &random.checked.graph().nodes;
+                    let ops: Vec<_> = ops.iter().map(Op::label).collect();
+                    TestCaseError::fail(format!("{} on {place}: {why}; {ops:?}", engine.info().name))
+                };
                 let got = client.run(&random.checked, &Unwatched).map_err(|e| fail(causes(&e)))?;
                 far = far.max(random.difference(&got, &want).map_err(fail)?);
             }

@@ -90,7 +90,7 @@ const VERBS: &[&str] = &[
     "sweep --model M --site resid_post.0..1 --pairs pairs.jsonl --neutral seq.txt --prompts prompts.txt \
      --alpha=-0.2,0.2 --max-new-tokens 4 --random-directions 2 --permutations 19 --shuffles 99 --folds 4 \
      --out sweep.json",
-    "geometry --checkpoint M --classes train.jsonl --positive up --site resid_post.1 --permutations 99 \
+    "geometry --checkpoint M --classes train.jsonl --positive up --site resid_mid.1 --permutations 99 \
      --out geometry.json",
     "judge --judge M --steered norm.jsonl --prompts prompts.txt --alpha 1 --least-preference 0 \
      --least-mass 0 --answers A,B --permutations 99 --out judged.json",

@@ -6,8 +6,9 @@ WORK.json has `prompts`, `probes` and `sequences` (texts), and `layers`. The ver
 of every prompt at one layer), steer (8 tokens for each of the first 4 prompts, a direction added at that
 layer all along), score (every probe after every sequence, a trace a sequence, all in one session), probe
 (as read, at all layers in one trace) and sweep (a session of what probe does, and of what steer does at
-every layer with the direction added and taken away). FOLDER needs only configuration and tokenizer; weights are on the service. Prints one JSON object: bytes and
-frames across the runner's socket, by direction and kind; bytes from and to the client; seconds.
+every layer with the direction added and taken away). FOLDER needs only configuration and tokenizer;
+weights are on the service. Prints one JSON object: bytes and frames across the runner's socket, by
+direction and kind; bytes from and to the client; seconds.
 """
 
 import collections
