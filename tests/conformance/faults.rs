@@ -76,13 +76,16 @@ impl Judge {
         }
     }
 
-    /// The fault of each job.
-    fn faults(self) -> Vec<&'static str> {
+    /// The fault of each job. With a socket the released service meets each once in CI, where it has
+    /// met all of them many times without one.
+    fn faults(self, socket: bool) -> Vec<&'static str> {
         if self == Self::InProcess {
             return FAULTS.iter().copied().cycle().take(JOBS).collect();
         }
         let often = FAULTS.iter().chain(MORE).filter(|f| !ONCE.contains(f));
-        ONCE.iter().chain(often.cycle()).take(JOBS).copied().collect()
+        let round = ONCE.len() + often.clone().count();
+        let jobs = if socket && std::env::var_os("TRUENORTH_NDIF_ALL").is_none() { round } else { JOBS };
+        ONCE.iter().chain(often.cycle()).take(jobs).copied().collect()
     }
 }
 
@@ -164,7 +167,9 @@ fn fault_run(judge: Judge, socket: bool) {
     let mut seen: BTreeMap<&str, (usize, usize, BTreeMap<String, usize>)> = BTreeMap::new();
     let (mut answered, mut expected) = (0, 0);
     let begun = Instant::now();
-    for (n, fault) in judge.faults().into_iter().enumerate() {
+    let faults = judge.faults(socket);
+    let count = faults.len();
+    for (n, fault) in faults.into_iter().enumerate() {
         service.lock().unwrap().post("/test/faults", &json!([fault]));
         let before = jobs(&service, 0).len();
         let want = engine.ask(graph(n), &Unwatched).unwrap();
@@ -203,17 +208,17 @@ fn fault_run(judge: Judge, socket: bool) {
     for (fault, (jobs, again, errors)) in &seen {
         println!("{fault}: {jobs} submissions, asked again {again} times {errors:?}");
     }
-    println!("{answered} answers to {JOBS} jobs in {:.1?}, socket: {socket}", begun.elapsed());
+    println!("{answered} answers to {count} jobs in {:.1?}, socket: {socket}", begun.elapsed());
     let counts = service.lock().unwrap().get("/test/counts");
-    assert_eq!(answered, JOBS);
+    assert_eq!(answered, count);
     assert_eq!(counts["jobs"].as_array().unwrap().len(), expected);
     assert_eq!(counts["keys_seen"], 0, "the key went to where results are kept");
     assert_eq!(counts["executed"], false, "a reply was executed");
     let done = notes.0.lock().unwrap().values().filter(|j| j.state == JobState::Done).count();
-    assert_eq!(done, JOBS, "the journal knows of every answer");
+    assert_eq!(done, count, "the journal knows of every answer");
     // No payload but those that failed, were lost, or were forgotten on purpose, was sent twice.
     let repeats = counts["works"].as_object().unwrap().values().filter(|c| c.as_u64() != Some(1)).count();
-    assert!(repeats <= expected - JOBS, "{repeats} repeated, {} allowed", expected - JOBS);
+    assert!(repeats <= expected - count, "{repeats} repeated, {} allowed", expected - count);
 }
 
 /// Asks once, and starts the service again where it ends.
@@ -278,6 +283,7 @@ const LOSES: &[&str] = &[
     "socket_after_running",
     "result_gone",
     "all_gone",
+    "expired",
     "exit_after_received",
     "exit_after_queued",
     "exit_after_running",

@@ -60,7 +60,9 @@ impl Place {
 
     /// What a verb found, without the record of where and how.
     fn result(&self, file: &str) -> Json {
-        serde_json::from_slice::<Json>(&self.bytes(file)).unwrap()["result"].clone()
+        // Results name their models, which are called differently in each place.
+        let text = String::from_utf8(self.bytes(file)).unwrap().replace(self.model, "M");
+        serde_json::from_str::<Json>(&text).unwrap()["result"].clone()
     }
 }
 
