@@ -51,12 +51,15 @@ fn bad_pairs_are_refused_where_they_stand() {
 }
 
 #[test]
-fn a_line_without_an_end_is_refused_while_it_is_read() {
+fn a_file_without_an_end_is_refused_while_it_is_read() {
     use std::io::Read as _;
+
+    use super::rows::{Rows, Wanted};
     let endless = std::io::BufReader::new(std::io::repeat(b'a').take(1 << 40));
     let first = Cursor::new(format!("{GOOD}\n")).chain(endless);
-    let e = refused(read_pairs(first, "pairs.jsonl"));
-    assert_eq!(e, (Some(2), None, "the line is longer than 64 MiB".into()));
+    let read = Rows::within(8 << 20, first, "pairs.jsonl", Wanted::Records);
+    let e = refused(read.map(|_| Loaded::new(vec![()], "")));
+    assert_eq!(e, (None, None, "the file, unpacked, is larger than 8 MiB".into()));
 }
 
 #[test]

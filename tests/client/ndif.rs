@@ -106,6 +106,8 @@ fn attention_is_asked_for_and_tells_results_apart() {
     let with = |attention: &str, reply| {
         let mut hosted = Hosted { reply, ..hosted() };
         hosted.modules.attention = attention.into();
+        // As an outline gives it where a version of transformers was chosen.
+        hosted.info.path = "/transformers-4.57".into();
         let journal: Arc<dyn truenorth::jobs::Journal> = notes.clone();
         Client::ndif(hasty(ServiceOptions { journal: Some(journal), ..keyed(&fake) }), hosted).unwrap()
     };
@@ -113,7 +115,8 @@ fn attention_is_asked_for_and_tells_results_apart() {
         .into_iter()
         .map(|(attention, reply)| with(attention, reply).info().path.clone())
         .collect();
-    assert_eq!(paths, ["nnsight/sdpa", "nnsight/eager", "nnsight/eager/bf16"]);
+    let ends = ["nnsight/sdpa", "nnsight/eager", "nnsight/eager/bf16"];
+    assert_eq!(paths, ends.map(|path| format!("{path}/transformers-4.57")));
     for attention in ["sdpa", "eager"] {
         run(&with(attention, DType::F32), 3).unwrap();
     }

@@ -98,14 +98,18 @@ impl At {
 
 impl Rows {
     pub fn read(reader: impl BufRead, name: &str, wanted: Wanted) -> Result<Self, DataError> {
+        Self::within(MOST_BYTES, reader, name, wanted)
+    }
+
+    /// [`Rows::read`] of a file of at most so many bytes: a packed one can hold any number in few.
+    pub fn within(most: u64, reader: impl BufRead, name: &str, wanted: Wanted) -> Result<Self, DataError> {
         let mut bytes = Vec::new();
-        // A packed file can hold any number of bytes in few.
         reader
-            .take(MOST_BYTES + 1)
+            .take(most + 1)
             .read_to_end(&mut bytes)
             .map_err(|e| DataError::at(name, None, None, Problem::Read(e)))?;
-        if bytes.len() as u64 > MOST_BYTES {
-            return Err(DataError::at(name, None, None, Problem::Large { most: MOST_BYTES >> 20 }));
+        if bytes.len() as u64 > most {
+            return Err(DataError::at(name, None, None, Problem::Large { most: most >> 20 }));
         }
         if let Some(look) = Look::of(&bytes).or_else(|| form::look(name)) {
             return Err(DataError::at(name, None, None, Problem::Looks(look)));

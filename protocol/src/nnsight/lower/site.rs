@@ -176,13 +176,13 @@ impl Sites<'_, '_> {
             self.actions(&at, out);
             // What entered the block and what attention adds are summed in between, so an edit of the
             // sum moves what attention adds. Blocks may lie on different devices.
-            out.line("z,y=x,p.to(x.device)");
-            out.line("x=(y+z).float()");
+            out.line("o,p=x,p.to(x.device)");
+            out.line("x=(p+o).float()");
             self.actions(&mid, out);
             if !last && mid.iter().any(|a| self.is_edit(a)) {
-                out.line("z.copy_(x-y.float())");
+                out.line("o.copy_(x-p.float())");
             }
-            out.line("x=z");
+            out.line("x=o");
         }
         if stop.keep {
             out.line("p=x");
