@@ -183,7 +183,7 @@ fn a_sweep_names_what_it_can_not_do() {
     std::fs::write(dir.path().join("none.txt"), "# a remark\n").unwrap();
     refused(dir.path(), &with(&["--keywords", "none=none.txt"]), &["`none` is empty"]);
     refused(dir.path(), &with(&["--project-out", "sentiment"]), &["--sentiment"]);
-    refused(dir.path(), &with(&["--max-perplexity", "0.5"]), &["damage bounds"]);
+    refused(dir.path(), &with(&["--max-perplexity", "0.5"]), &["--max-perplexity, at least 1"]);
     refused(dir.path(), &with(&["--positions", "all"]), &["`all`"]);
     write_pairs(&dir.path().join("pairs.jsonl"), 2);
     refused(dir.path(), &with(&[]), &["2"]);
@@ -285,7 +285,7 @@ fn a_board_names_what_it_can_not_summarise() {
     let with = |more: &[&'static str]| [SCORE, &["--direction", "d.safetensors"], more].concat();
     refused(dir.path(), &with(&["--against", "b.jsonl"]), &["--against is part of the summary"]);
     refused(dir.path(), &with(&["--summary", "s.json", "--draws", "50"]), &["50 random directions", "10000"]);
-    refused(dir.path(), &with(&["--summary", "s.json", "--ends", "9"]), &["9 sequences at each end of 12"]);
+    refused(dir.path(), &with(&["--summary", "s.json", "--ends", "9"]), &["9 sequences at each end (--ends) of 10"]);
     refused(dir.path(), &with(&["--summary", "s.json", "--contrast", "thing"]), &["1 kinds"]);
     ok(dir.path(), &with(&["--out", "b.jsonl"]));
     let board = std::fs::read_to_string(dir.path().join("b.jsonl")).unwrap();
@@ -375,7 +375,7 @@ fn transfer_names_what_does_not_fit() {
     refused(dir.path(), &with(&wide), &["w.safetensors does not fit", "7"]);
     let e = ["--model", MODEL, "--direction", "e.safetensors"];
     refused(dir.path(), &with(&[&e[..], &["--label", "mood"]].concat()), &["no label `mood`", "kind"]);
-    refused(dir.path(), &with(&[&e[..], &["--ends", "7"]].concat()), &["7 sequences at each end of 12"]);
+    refused(dir.path(), &with(&[&e[..], &["--ends", "7"]].concat()), &["7 sequences at each end (--ends) of 10"]);
     std::fs::write(
         dir.path().join("seq.jsonl"),
         "{\"id\":\"a\",\"text\":\"hat\"}\n{\"id\":\"b\",\"text\":\"tin\"}\n",
@@ -527,10 +527,10 @@ fn fill(dir: &Path) {
     let sheet = std::fs::read_to_string(dir.join("r/sheet.csv")).unwrap();
     let mut rated = 0;
     let rows = sheet.lines().map(|line| {
-        let Some(open) = line.strip_suffix(",\"\"") else { return line.to_owned() };
+        let Some((open, told)) = line.rsplit_once(",\"\",\"") else { return line.to_owned() };
         let kind_left = open.find("kind").unwrap() < open.find("plain").unwrap();
         rated += 1;
-        format!("{open},\"{}\"", if kind_left == (rated > 1) { "left" } else { "right" })
+        format!("{open},\"{}\",\"{told}", if kind_left == (rated > 1) { "left" } else { "right" })
     });
     std::fs::write(dir.join("ann.csv"), rows.collect::<Vec<_>>().join("\r\n")).unwrap();
 }
@@ -610,7 +610,9 @@ fn a_rating_names_what_is_wrong_with_it() {
     ok(dir.path(), &register);
     fill(dir.path());
     let text = std::fs::read_to_string(dir.path().join("ann.csv")).unwrap();
-    std::fs::write(dir.path().join("ann.csv"), text.replace("\"left\"\r\n", "\"perhaps\"\r\n")).unwrap();
+    let (head, rows) = text.split_once("\r\n").unwrap();
+    let rows = rows.replace(",\"left\",", ",\"perhaps\",");
+    std::fs::write(dir.path().join("ann.csv"), format!("{head}\r\n{rows}")).unwrap();
     let unblind = ["rate", "unblind", "--folder", "r", "--ratings"];
     refused(dir.path(), &[&unblind[..], &["ann=ann.csv"]].concat(), &["sheet of `ann`", "perhaps"]);
     refused(dir.path(), &[&unblind[..], &["ann.csv"]].concat(), &["names no rater"]);

@@ -17,10 +17,7 @@ use truenorth_protocol::nnsight::{Cost, ModelKey};
 
 use super::args::{ModelArgs, On};
 use super::output::{self, Request as _, wrong_hint};
-use super::session;
-
-/// Names the file that the second process writes.
-const VARIABLE: &str = "TRUENORTH_REHEARSAL";
+use super::{session, settings};
 
 /// The models that stand in, in the order in which they were opened.
 static REHEARSED: Mutex<Vec<(Part, Arc<Rehearsal>)>> = Mutex::new(Vec::new());
@@ -50,7 +47,7 @@ pub fn asked_for() -> bool {
 
 fn file() -> Option<&'static Path> {
     static FILE: OnceLock<Option<PathBuf>> = OnceLock::new();
-    FILE.get_or_init(|| std::env::var_os(VARIABLE).map(PathBuf::from)).as_deref()
+    FILE.get_or_init(settings::rehearsal).as_deref()
 }
 
 /// Begins the second process: whatever it would write goes nowhere.
@@ -68,7 +65,7 @@ pub fn run() -> anyhow::Result<ExitCode> {
     let program = std::env::current_exe().context("can't find this program's own file")?;
     let out = Command::new(program)
         .args(std::env::args_os().skip(1))
-        .env(VARIABLE, &asked)
+        .env(settings::REHEARSAL, &asked)
         .stdin(Stdio::inherit())
         .stdout(Stdio::null())
         .stderr(Stdio::piped())

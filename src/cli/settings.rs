@@ -113,6 +113,14 @@ pub fn proxied() -> bool {
     ["http_proxy", "HTTP_PROXY", "all_proxy", "ALL_PROXY"].into_iter().any(|name| variable(name).is_some())
 }
 
+/// Names the file in which the second process of a dry run leaves what it found. Set by the first one alone.
+pub const REHEARSAL: &str = "TRUENORTH_REHEARSAL";
+
+/// That file, in the second process.
+pub fn rehearsal() -> Option<PathBuf> {
+    std::env::var_os(REHEARSAL).map(PathBuf::from)
+}
+
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
 }
