@@ -298,10 +298,10 @@ fn a_board_names_what_it_can_not_summarise() {
     );
     write(board.lines().take(2).collect::<Vec<_>>().join("\n") + "\nno json\n");
     refused(dir.path(), &with(&["--summary", "s.json", "--against", "b.jsonl"]), &["b.jsonl, line 3"]);
-    // One text eight times has one score, and so no order.
+    // One text eight times counts once.
     let same: Vec<String> = (0..8).map(|i| format!("{{\"id\":\"s{i}\",\"text\":\"the hat\"}}")).collect();
     std::fs::write(dir.path().join("seq.jsonl"), same.join("\n")).unwrap();
-    refused(dir.path(), &with(&["--summary", "s.json"]), &["every sequence the score"]);
+    refused(dir.path(), &with(&["--summary", "s.json"]), &["7 of 8 sequences are copies", "at least 8 are needed"]);
     std::fs::write(dir.path().join("seq.jsonl"), "{\"id\":\"s\",\"text\":\"  \"}\n").unwrap();
     refused(dir.path(), &with(&[]), &["`text` is empty"]);
     assert!(!dir.path().join("s.json").exists());
