@@ -149,7 +149,7 @@ fn tokens(node: usize, steps: u32, stop: &str, probable: bool, out: &mut Text) {
     out.line(format!("v{node}[:,:z.shape[1]]=z"));
     if !stop.is_empty() {
         out.line(format!("d=torch.isin(v{node},torch.tensor([{stop}])).long()"));
-        out.line(format!("d=d.cumsum(1)>d"));
+        out.line("d=d.cumsum(1)>d");
         out.line(format!("v{node}[d]=-1"));
         if probable {
             out.line("l[d]=0");
