@@ -62,7 +62,12 @@ impl Place {
     fn result(&self, file: &str) -> Json {
         // Results name their models, which are called differently in each place.
         let text = String::from_utf8(self.bytes(file)).unwrap().replace(self.model, "M");
-        serde_json::from_str::<Json>(&text).unwrap()["result"].clone()
+        let mut result = serde_json::from_str::<Json>(&text).unwrap()["result"].clone();
+        // A judge is named after its file, where it is one.
+        if let Some(judge) = result.pointer_mut("/judgement/judge") {
+            *judge = "M".into();
+        }
+        result
     }
 }
 
