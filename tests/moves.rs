@@ -285,7 +285,11 @@ fn a_board_names_what_it_can_not_summarise() {
     let with = |more: &[&'static str]| [SCORE, &["--direction", "d.safetensors"], more].concat();
     refused(dir.path(), &with(&["--against", "b.jsonl"]), &["--against is part of the summary"]);
     refused(dir.path(), &with(&["--summary", "s.json", "--draws", "50"]), &["50 random directions", "10000"]);
-    refused(dir.path(), &with(&["--summary", "s.json", "--ends", "9"]), &["9 sequences at each end (--ends) of 10"]);
+    refused(
+        dir.path(),
+        &with(&["--summary", "s.json", "--ends", "9"]),
+        &["9 sequences at each end (--ends) of 10"],
+    );
     refused(dir.path(), &with(&["--summary", "s.json", "--contrast", "thing"]), &["1 kinds"]);
     ok(dir.path(), &with(&["--out", "b.jsonl"]));
     let board = std::fs::read_to_string(dir.path().join("b.jsonl")).unwrap();
@@ -301,7 +305,11 @@ fn a_board_names_what_it_can_not_summarise() {
     // One text eight times counts once.
     let same: Vec<String> = (0..8).map(|i| format!("{{\"id\":\"s{i}\",\"text\":\"the hat\"}}")).collect();
     std::fs::write(dir.path().join("seq.jsonl"), same.join("\n")).unwrap();
-    refused(dir.path(), &with(&["--summary", "s.json"]), &["7 of 8 sequences are copies", "at least 8 are needed"]);
+    refused(
+        dir.path(),
+        &with(&["--summary", "s.json"]),
+        &["7 of 8 sequences are copies", "at least 8 are needed"],
+    );
     std::fs::write(dir.path().join("seq.jsonl"), "{\"id\":\"s\",\"text\":\"  \"}\n").unwrap();
     refused(dir.path(), &with(&[]), &["`text` is empty"]);
     assert!(!dir.path().join("s.json").exists());
@@ -375,7 +383,11 @@ fn transfer_names_what_does_not_fit() {
     refused(dir.path(), &with(&wide), &["w.safetensors does not fit", "7"]);
     let e = ["--model", MODEL, "--direction", "e.safetensors"];
     refused(dir.path(), &with(&[&e[..], &["--label", "mood"]].concat()), &["no label `mood`", "kind"]);
-    refused(dir.path(), &with(&[&e[..], &["--ends", "7"]].concat()), &["7 sequences at each end (--ends) of 10"]);
+    refused(
+        dir.path(),
+        &with(&[&e[..], &["--ends", "7"]].concat()),
+        &["7 sequences at each end (--ends) of 10"],
+    );
     std::fs::write(
         dir.path().join("seq.jsonl"),
         "{\"id\":\"a\",\"text\":\"hat\"}\n{\"id\":\"b\",\"text\":\"tin\"}\n",

@@ -107,6 +107,9 @@ const RANDOM: [&str; 7] = ["llama", "gpt2", "gpt_neox", "gemma3", "olmo3", "qwen
 /// Of the released service a few are up at a time, so fewer in CI.
 const RELEASED: [&str; 2] = ["llama", "gemma3"];
 
+/// Where a graph runs beside the engine, by name.
+type Places<'a> = Vec<(&'static str, &'a Client)>;
+
 /// Random graphs on an engine and elsewhere.
 struct Randoms<'a> {
     cases: usize,
@@ -114,7 +117,7 @@ struct Randoms<'a> {
     time: Duration,
     /// So many of each kind there have to be.
     each: usize,
-    places: Vec<(Arc<Engine>, Vec<(&'static str, &'a Client)>)>,
+    places: Vec<(Arc<Engine>, Places<'a>)>,
 }
 
 impl Randoms<'_> {
