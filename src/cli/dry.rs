@@ -53,7 +53,7 @@ fn file() -> Option<&'static Path> {
 /// Begins the second process: whatever it would write goes nowhere.
 pub fn begin() {
     if on() {
-        truenorth::data::write_nothing();
+        truenorth::data::write_nothing(true);
     }
 }
 
@@ -149,9 +149,12 @@ pub fn few(permutations: usize) -> usize {
     if on() { permutations.min(19) } else { permutations }
 }
 
-/// The folder of a study's run: one that is thrown away, in a dry run.
+/// The folder of a study's run: in a dry run one that is thrown away, and that is written to, because
+/// a study reads what its stages wrote.
 pub fn folder(wanted: PathBuf) -> PathBuf {
-    file().and_then(Path::parent).map_or(wanted, |temporary| temporary.join("run"))
+    let Some(temporary) = file().and_then(Path::parent) else { return wanted };
+    truenorth::data::write_nothing(false);
+    temporary.join("run")
 }
 
 /// Refuses a dry run of what has none.

@@ -125,13 +125,13 @@ fn is_pipe(_: FileType) -> bool {
 /// Whether files are left as they are; see [`write_nothing`].
 static HELD: AtomicBool = AtomicBool::new(false);
 
-/// From now on this process writes no file by [`write_atomic`] and [`write_private`]: what they are
-/// given goes nowhere. For a dry run, whose numbers are made up.
-pub fn write_nothing() {
-    HELD.store(true, Ordering::Relaxed);
+/// Whether from now on this process writes no file by [`write_atomic`] and [`write_private`]: what they
+/// are given goes nowhere. For a dry run, whose numbers are made up.
+pub fn write_nothing(held: bool) {
+    HELD.store(held, Ordering::Relaxed);
 }
 
-/// Whether [`write_nothing`] was called.
+/// Whether [`write_nothing`] holds.
 #[must_use]
 pub fn writes_nothing() -> bool {
     HELD.load(Ordering::Relaxed)
