@@ -168,8 +168,8 @@ fn fault_run(judge: Judge, socket: bool) {
     let (mut answered, mut expected) = (0, 0);
     let begun = Instant::now();
     let faults = judge.faults(socket);
-    // The released service tells a job that has a socket nowhere else.
-    let told_once = socket && judge == Judge::Released;
+    // NDIF tells a job that has a socket nowhere else, and no client may count on more.
+    let told_once = socket;
     let count = faults.len();
     for (n, fault) in faults.into_iter().enumerate() {
         service.lock().unwrap().post("/test/faults", &json!([fault]));

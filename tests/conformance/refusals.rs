@@ -29,7 +29,7 @@ fn refusals_are_told_apart() {
     let other_key = |o: &mut ServiceOptions| o.key = Some(ApiKey::new("another").unwrap());
     let wrong = ask(&other_key, &name, json!([]));
     assert!(wrong.contains("refuses this API key") && !wrong.contains("another"), "{wrong}");
-    let down = ask(&same, "tn/lama", json!([]));
+    let down = ask(&|o| o.deploy = false, "tn/lama", json!([]));
     assert!(down.contains("tn/lama is not") && down.contains("tn/llama"), "{down}");
     let old = json!([{"submit": 400, "detail": "nnsight version 0.8.1 is not supported, 0.9 is needed"}]);
     let old = ask(&same, &name, old);
