@@ -279,7 +279,7 @@ fn show(parts: &[Part]) -> anyhow::Result<()> {
             row.model.clone(),
             t.jobs.to_string(),
             t.prompts.to_string(),
-            (t.prompt_milli_tokens / 1000).to_string(),
+            t.prompt_tokens.to_string(),
             t.decode_tokens.to_string(),
             hosted(t.frames.to_string()),
             hosted(mega(t.bytes())),
@@ -295,8 +295,9 @@ fn show(parts: &[Part]) -> anyhow::Result<()> {
     }
     if told.models.iter().any(|r| r.seconds.is_some()) {
         eprintln!(
-            "MB moved: between the service's model and the process that runs the job's program. Seconds are those of \
-             an H200 in bf16 by its data sheet, without the queue; nothing was measured."
+            "MB moved: between the service's model and the process that runs the job's program, twice as many where \
+             the model is held in f32 and not in bf16. Seconds are those of an H200 in bf16 by its data sheet, \
+             without the queue; nothing was measured."
         );
     }
     if told.models.iter().any(|r| r.tokens_guessed) {

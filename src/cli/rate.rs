@@ -264,6 +264,8 @@ impl Unblind {
     fn run(self) -> anyhow::Result<()> {
         self.out.check()?;
         target::writes_in(&self.folder, &[])?;
+        // The sheet that was issued is what its seal is held against.
+        target::reads(&self.folder.join(SHEET))?;
         let registration_path = self.folder.join(REGISTRATION);
         if !registration_path.exists() {
             return Err(wrong_hint(

@@ -50,11 +50,23 @@ pub fn reads_model(spec: &str) -> anyhow::Result<()> {
     let spec = spec.strip_prefix("random-init:").unwrap_or(spec);
     let whole = Path::new(spec);
     let path = if whole.exists() { whole } else { Path::new(spec.split('#').next().unwrap_or_default()) };
-    if !path.is_dir() {
-        return reads(path);
+    if path.is_dir() {
+        let Ok(entries) = std::fs::read_dir(path) else { return Ok(()) };
+        return entries.flatten().try_for_each(|entry| reads(&entry.path()));
     }
-    let Ok(entries) = std::fs::read_dir(path) else { return Ok(()) };
-    entries.flatten().try_for_each(|entry| reads(&entry.path()))
+    // A file may be one part of a model in several, whose names differ in the number.
+    let split = |p: &Path| {
+        let name = p.file_name()?.to_str()?;
+        let (start, end) = name.rsplit_once("-of-")?;
+        let (stem, number) = start.rsplit_once('-')?;
+        number.bytes().all(|b| b.is_ascii_digit()).then(|| (stem.to_owned(), end.to_owned()))
+    };
+    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if let (Some(own), Ok(entries)) = (split(path), std::fs::read_dir(folder)) {
+        let parts = entries.flatten().map(|e| e.path()).filter(|p| split(p).as_ref() == Some(&own));
+        parts.into_iter().try_for_each(|part| reads(&part))?;
+    }
+    reads(path)
 }
 
 /// Refuses an output that can't be written or that is an input, before any work is done for it.

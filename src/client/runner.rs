@@ -8,6 +8,7 @@ use serde::Deserialize;
 use truenorth_protocol::job::Update;
 use truenorth_protocol::{Answer, Checked, ModelInfo};
 
+use super::address::host;
 use super::book::Book;
 use super::see::See;
 use super::wire::{GraphWire, NnsightWire, Wire};
@@ -56,7 +57,10 @@ impl Client {
     pub fn ndif(options: ServiceOptions, hosted: Hosted) -> Result<Self, ClientError> {
         let service = Service::open(&options)?;
         let words = Words::Here(hosted.vocabulary.clone());
-        Ok(Self::new(service, options, Box::new(NnsightWire::new(hosted)), words))
+        let mut wire = NnsightWire::new(hosted);
+        // Two services may hold the same model in different numbers.
+        wire.hosted.info.path.push_str(&format!("@{}", host(&service.http.base)));
+        Ok(Self::new(service, options, Box::new(wire), words))
     }
 
     /// The model of a truenorth server, which is asked what it is.

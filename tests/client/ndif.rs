@@ -116,7 +116,8 @@ fn attention_is_asked_for_and_tells_results_apart() {
         .map(|(attention, reply)| with(attention, reply).info().path.clone())
         .collect();
     let ends = ["nnsight/sdpa", "nnsight/eager", "nnsight/eager/bf16"];
-    assert_eq!(paths, ends.map(|path| format!("{path}/transformers-4.57")));
+    let host = fake.url.trim_start_matches("http://").trim_end_matches('/');
+    assert_eq!(paths, ends.map(|path| format!("{path}/transformers-4.57@{host}")));
     for attention in ["sdpa", "eager"] {
         run(&with(attention, DType::F32), 3).unwrap();
     }

@@ -77,6 +77,7 @@ pub enum Scaling {
     },
 }
 
+const PARTIAL: &str = "partial_rotary_factor";
 const FULL: &str = "full_attention";
 const SLIDING: &str = "sliding_attention";
 
@@ -89,7 +90,11 @@ pub(super) fn read(r: &Reader, family: &Family, context: usize) -> Result<Option
     };
     let default = theta;
     let theta = r.positive(theta_key)?.unwrap_or(default);
+    let default_share = partial;
     let partial = r.positive(partial_key)?.unwrap_or(partial);
+    if partial_key == PARTIAL && partial != default_share {
+        return Err(whole_head(r, partial));
+    }
     // Version 4.57 writes GPT-NeoX's two under the usual names as well.
     for (key, value, alias) in
         [(theta_key, theta, "rope_theta"), (partial_key, partial, "partial_rotary_factor")]
@@ -149,6 +154,12 @@ struct Context {
     stated: Option<usize>,
 }
 
+/// A share of the head where the family turns all of it: transformers 5.23 leaves the key unread for some
+/// kinds of rotation and obeys it for others, and 4.57 can't open such a model.
+fn whole_head(r: &Reader, share: f64) -> ConfigError {
+    r.bad(PARTIAL, &share.into(), "1, because this family turns whole heads")
+}
+
 fn divisors(r: &Reader) -> Result<Option<Vec<f32>>, ConfigError> {
     factors(r, "truenorth_rope_freqs")
 }
@@ -164,7 +175,10 @@ fn factors(r: &Reader, key: &'static str) -> Result<Option<Vec<f32>>, ConfigErro
 /// One rotation of `rope_scaling` or `rope_parameters`.
 fn entry(r: &Reader, plain: Rope, context: Context, nested: bool) -> Result<Rope, ConfigError> {
     let theta = r.positive("rope_theta")?.unwrap_or(plain.theta);
-    let partial = r.positive("partial_rotary_factor")?.unwrap_or(plain.partial);
+    let partial = r.positive(PARTIAL)?.unwrap_or(plain.partial);
+    if partial != plain.partial && plain.partial == 1.0 {
+        return Err(whole_head(r, partial));
+    }
     // The older key of the two.
     let old = r.text("type")?;
     let kind = r.text("rope_type")?.or(old).unwrap_or("default");

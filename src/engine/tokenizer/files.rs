@@ -113,7 +113,7 @@ impl Files {
     }
 
     /// The added tokens as listed, in the order of their ids.
-    fn listed(&self) -> Vec<AddedToken> {
+    pub(super) fn listed(&self) -> Vec<AddedToken> {
         let mut all: Vec<(u64, AddedToken)> = Vec::new();
         if let Some(list) = self.config.get("added_tokens_decoder").and_then(Value::as_object) {
             all.extend(list.iter().filter_map(|(id, value)| Some((id.parse().ok()?, token(value, false)?))));

@@ -37,8 +37,28 @@ impl Plan {
         let named = files.named(class, rules);
         let token = |key: &str| named.iter().find(|(k, _)| k == key).map(|(_, t)| t.content.clone());
         let flags = |t: &AddedToken| [t.single_word, t.lstrip, t.rstrip, t.normalized, t.special];
+        let mut json = rebuild::adapt(files, class, rules);
+        // What the configuration says of a token stands above what `tokenizer.json` says of it.
+        let told = files.config.contains_key("added_tokens_decoder");
+        let entries = json.get_mut("added_tokens").and_then(Value::as_array_mut).filter(|_| told);
+        for entry in entries.into_iter().flatten().filter_map(Value::as_object_mut) {
+            let content = entry.get("content").and_then(Value::as_str).map(str::to_owned);
+            let Some(token) = files.listed().into_iter().find(|t| content.as_ref() == Some(&t.content))
+            else {
+                continue;
+            };
+            for (key, flag) in [
+                ("single_word", token.single_word),
+                ("lstrip", token.lstrip),
+                ("rstrip", token.rstrip),
+                ("normalized", token.normalized),
+                ("special", token.special),
+            ] {
+                entry.insert(key.into(), flag.into());
+            }
+        }
         Self {
-            json: rebuild::adapt(files, class, rules),
+            json,
             ends: rebuild::ends(files, class, rules),
             bos: token("bos_token"),
             eos: token("eos_token"),

@@ -56,8 +56,10 @@ pub struct Cost {
     pub reply: u64,
     /// Prompts.
     pub prompts: u64,
-    /// Tokens of the prompts that go through blocks of the model, padding included, each counted by the
-    /// share of the blocks that it goes through, in thousandths.
+    /// Tokens of the prompts.
+    pub prompt_tokens: u64,
+    /// What the blocks compute for prompts: tokens, padding included, by the share of the blocks that they
+    /// go through, in thousandths.
     pub prompt_milli_tokens: u64,
     /// Passes that compute one token a prompt.
     pub decode_passes: u64,
@@ -84,6 +86,7 @@ impl Cost {
         self.request += other.request;
         self.reply += other.reply;
         self.prompts += other.prompts;
+        self.prompt_tokens += other.prompt_tokens;
         self.prompt_milli_tokens += other.prompt_milli_tokens;
         self.decode_passes += other.decode_passes;
         self.decode_tokens += other.decode_tokens;
@@ -191,6 +194,7 @@ impl Request<'_> {
         let (first, plan) = plan.parted(graph);
         for part in &parts {
             let lengths = part.iter().filter_map(|p| prompts.get(*p)).map(|t| t.len() as u64);
+            cost.prompt_tokens += lengths.clone().sum::<u64>();
             let batch = Batch {
                 prompts: part.len() as u64,
                 tokens: lengths.max().unwrap_or(0),
