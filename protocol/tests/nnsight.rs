@@ -113,10 +113,10 @@ fn an_edit_of_the_middle_of_a_block_keeps_what_entered_it() {
         let checked = b.finish().check(&info(), &CheckLimits::default()).unwrap();
         let case = Case { name: "middle", checked, tokens: vec![vec![vec![1, 2, 3]]], reply: DType::F32 };
         let source = case.with(|r| r.source()).unwrap();
-        let (_, after) = source.split_once("z,y=").unwrap();
-        let (between, _) = after.split_once("z.copy_(x-y").unwrap();
+        let (_, after) = source.split_once("o,p=").unwrap();
+        let (between, _) = after.split_once("o.copy_(x-p").unwrap();
         let sets = |name: &str| between.lines().skip(1).any(|l| l.trim_start().starts_with(name));
-        assert!(!sets("y=") && !sets("z="), "{source}");
+        assert!(!sets("o=") && !sets("p="), "{source}");
     }
 }
 
