@@ -63,9 +63,12 @@ impl Place {
         // Results name their models, which are called differently in each place.
         let text = String::from_utf8(self.bytes(file)).unwrap().replace(self.model, "M");
         let mut result = serde_json::from_str::<Json>(&text).unwrap()["result"].clone();
-        // A judge is named after its file, where it is one.
-        if let Some(judge) = result.pointer_mut("/judgement/judge") {
-            *judge = "M".into();
+        // A judge is named after its file, where it is one, and has its hash for a revision.
+        for of in ["judge", "revision"] {
+            if let Some(place) = result.pointer_mut(&format!("/judgement/{of}")) {
+                assert!(place.is_string(), "{file}: {of} {place}");
+                *place = "M".into();
+            }
         }
         result
     }
