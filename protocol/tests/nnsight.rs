@@ -120,6 +120,37 @@ fn an_edit_of_the_middle_of_a_block_keeps_what_entered_it() {
     }
 }
 
+/// A stop that also keeps the stream at other steps edits at its own steps only.
+#[test]
+fn an_edit_of_later_steps_stays_there_where_the_stream_is_kept_at_others() {
+    let mut b = Builder::new();
+    let d = b.constant(Tensor::vector(&vec![1.0; info().hidden as usize]));
+    let group = b.tokens([vec![1, 2, 3]]);
+    b.write(group, Site::ResidPre(1), WriteAt::Generated, Steps::ALL, Edit::Ablate { direction: d });
+    let steps = Steps { start: 2, end: Some(3) };
+    b.write(group, Site::ResidMid(1), WriteAt::Generated, steps, Edit::Ablate { direction: d });
+    let read = b.read(group, Site::ResidMid(1), ReadAt::Last);
+    b.save("h", read);
+    let tokens = b.generate(group, Sampling::greedy(4));
+    b.save("tokens", tokens);
+    let checked = b.finish().check(&info(), &CheckLimits::default()).unwrap();
+    let case = Case { name: "later", checked, tokens: vec![vec![vec![1, 2, 3]]], reply: DType::F32 };
+    let source = case.with(|r| r.source()).unwrap();
+    let mut conditions = Vec::new();
+    let mut edits = Vec::new();
+    for line in source.lines() {
+        let depth = line.len() - line.trim_start().len();
+        conditions.retain(|(at, _)| *at < depth);
+        let line = line.trim_start();
+        if line.starts_with("if s") {
+            conditions.push((depth, line.to_owned()));
+        } else if line.starts_with("f=f-") || line.starts_with("o.copy_(x-p") {
+            edits.push(conditions.last().map(|(_, c)| c.clone()).unwrap_or_default());
+        }
+    }
+    assert_eq!(edits, ["if s>=1:", "if s==2:", "if s==2:"], "{source}");
+}
+
 #[test]
 fn another_graphs_result_is_refused() {
     let answer = |case: &str, result: &str| by_name(case).with(|r| r.answer(Cursor::new(file(result)), &ids));

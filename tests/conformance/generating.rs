@@ -7,6 +7,8 @@ use crate::graphs::{Kit, noise};
 
 /// The kind whose tokens show an edit at each site, also where the model keeps a cache of it.
 pub const STEERED: &str = "steering at every site while generating";
+/// The kind in which a program stops at one module for things of different steps.
+pub const APART: &str = "what meets in the middle of a block, each at its own steps";
 
 impl Kit {
     /// Every kind that generates, by name.
@@ -24,6 +26,7 @@ impl Kit {
             ("logits along the prompt beside a generation".into(), self.wide_beside()),
             ("every site of later steps".into(), self.every_later_site()),
             ("reads and edits of later steps".into(), self.later_steps()),
+            (APART.into(), self.middles_apart()),
         ]
     }
 
@@ -287,6 +290,39 @@ impl Kit {
         let next = self.group(&mut b);
         b.add(next, site, WriteAt::Last, Steps::ALL, second, &[1.0]);
         Self::show(&mut b, next, "steered by a step");
+        b.finish()
+    }
+
+    /// The stream that enters a block, what attention adds and their sum are found at the same
+    /// modules: an edit of one at some steps must not come to another, or to other steps.
+    fn middles_apart(&self) -> Graph {
+        let mut b = Builder::new();
+        for l in 0..self.info.layers {
+            let (pre, attn, mid) = (Site::ResidPre(l), Site::AttnOut(l), Site::ResidMid(l));
+            let d = self.vector(&mut b, mid, 120 + u64::from(l), 20.0);
+            let at = |start, end| Steps { start, end: Some(end) };
+            for (name, edits) in [
+                ("of what meets", vec![(pre, Steps::ALL), (attn, at(1, 2))]),
+                ("of the sum", vec![(mid, at(2, 3))]),
+                ("of all", vec![(pre, at(1, 2)), (attn, at(2, 3)), (mid, at(3, 4))]),
+            ] {
+                let group = b.tokens(self.mixed());
+                for (site, steps) in edits {
+                    b.write(group, site, WriteAt::Generated, steps, Edit::Ablate { direction: d });
+                    b.add(group, site, WriteAt::Generated, steps, d, &[0.5]);
+                }
+                let mean = b.read(group, mid, ReadAt::Mean);
+                b.save(format!("{name}: the mean at {mid}"), mean);
+                for step in [0, 2, 3] {
+                    for site in [mid, Site::FinalNorm] {
+                        let read = b.read_step(group, site, ReadAt::Last, step);
+                        b.save(format!("{name}: {site} of {mid} at step {step}"), read);
+                    }
+                }
+                let tokens = b.generate(group, Sampling::greedy(5));
+                b.save(format!("{name}: tokens of {mid}"), tokens);
+            }
+        }
         b.finish()
     }
 }

@@ -1,6 +1,6 @@
 //! A graph of every kind, for a model of any family; `generating.rs` has those that generate.
 
-use crate::generating::STEERED;
+use crate::generating::{APART, STEERED};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use truenorth_protocol::graph::{
@@ -45,9 +45,9 @@ impl Kit {
     }
 
     /// A few kinds that between them read every site, steer at every site while generating, and
-    /// generate with and without a say in what is chosen.
+    /// generate with and without a say in what is chosen, each step apart from the others.
     pub fn smoke(&self) -> Vec<(String, Graph)> {
-        let few = ["every site at last", STEERED, "greedy generation", "tokens alone"];
+        let few = ["every site at last", STEERED, "greedy generation", "tokens alone", APART];
         let some: Vec<_> = self.all().into_iter().filter(|(name, _)| few.contains(&name.as_str())).collect();
         assert_eq!(some.len(), few.len());
         some

@@ -1,6 +1,7 @@
 //! Where sites are in a model's modules, and how a program reads and edits them.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use super::edit::{self, Touch};
 use super::moment::{Moment, Stop, stops};
@@ -168,19 +169,27 @@ impl Sites<'_, '_> {
             out.line(format!("x={m}.output"));
             out.line("if not torch.is_tensor(x): x=x[0]");
         }
+        // Where all that happens here, keeping the stream included, happens at the same steps, the
+        // condition around the stop has said at which.
+        let said = stop.during.windows(2).all(|w| matches!(w, [a, b] if a == b));
         let (mid, at): (Vec<Action>, Vec<Action>) =
             stop.actions.iter().partition(|a| matches!(a.site, Site::ResidMid(_)));
         if mid.is_empty() || matches!(stop.moment, Moment::Mid(_)) {
-            self.actions(&stop.actions, out);
+            self.actions(&stop.actions, said, out);
         } else {
-            self.actions(&at, out);
+            self.actions(&at, said, out);
             // What entered the block and what attention adds are summed in between, so an edit of the
             // sum moves what attention adds. Blocks may lie on different devices.
             out.line("o,p=x,p.to(x.device)");
             out.line("x=(p+o).float()");
-            self.actions(&mid, out);
-            if !last && mid.iter().any(|a| self.is_edit(a)) {
-                out.line("o.copy_(x-p.float())");
+            self.actions(&mid, said, out);
+            let edits: Vec<Range<u32>> = mid.iter().filter_map(|a| self.edited(a)).collect();
+            if !last && !edits.is_empty() {
+                // At no other step: a sum taken apart again is a rounding away from what it was.
+                let generating = self.plan.generate.is_some();
+                let steps = if generating { self.plan.steps } else { 1 };
+                let when = if said { None } else { condition(&edits, steps) };
+                out.under(when.as_deref(), |out| out.line("o.copy_(x-p.float())"));
             }
             out.line("x=o");
         }
@@ -222,7 +231,7 @@ impl Sites<'_, '_> {
             let cap = float(cap);
             out.line(format!("x=(x/{cap}).tanh()*{cap}"));
         }
-        self.actions(actions, out);
+        self.actions(actions, false, out);
     }
 
     /// The variable of the output matrix.
@@ -230,28 +239,20 @@ impl Sites<'_, '_> {
         self.module(Moment::Head)
     }
 
-    pub fn is_edit(&self, action: &Action) -> bool {
-        matches!(self.checked.graph().nodes.get(action.node), Some(Op::Write { .. }))
+    /// The steps at which an action edits; none if it reads.
+    fn edited(&self, action: &Action) -> Option<Range<u32>> {
+        let op = self.checked.graph().nodes.get(action.node)?;
+        matches!(op, Op::Write { .. }).then(|| during(op, self.plan.steps, self.plan.generate.is_some()))?
     }
 
-    fn actions(&self, here: &[Action], out: &mut Text) {
+    /// Reads and edits at one place. `said` if a condition around them holds for each of them.
+    fn actions(&self, here: &[Action], said: bool, out: &mut Text) {
         let generating = self.plan.generate.is_some();
-        let steps = self.plan.steps;
-        // Where all that happens here happens at the same steps, the stop has said so.
-        let ranges: Vec<_> = here
-            .iter()
-            .filter_map(|a| self.checked.graph().nodes.get(a.node))
-            .filter_map(|op| during(op, steps, generating))
-            .collect();
-        let alike = ranges.windows(2).all(|w| matches!(w, [a, b] if a == b));
+        let steps = if generating { self.plan.steps } else { 1 };
         for Action { site, node } in here {
             let Some(op) = self.checked.graph().nodes.get(*node) else { continue };
-            let Some(range) = during(op, steps, generating) else { continue };
-            let when = if alike && generating && *site != Site::Logits {
-                None
-            } else {
-                condition(&[range], if generating { steps } else { 1 })
-            };
+            let Some(range) = during(op, self.plan.steps, generating) else { continue };
+            let when = if said { None } else { condition(&[range], steps) };
             out.under(when.as_deref(), |out| match op {
                 Op::Read { positions, .. } => {
                     let logits = *site == Site::Logits;
