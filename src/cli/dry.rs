@@ -126,6 +126,7 @@ pub fn open(args: &ModelArgs) -> anyhow::Result<Arc<Rehearsal>> {
     let hosted = Hosted {
         info: outline.info,
         modules: outline.modules,
+        config: outline.stated,
         key: ModelKey { repo_id: repo.to_owned(), revision },
         stop: vec![],
         vocabulary,

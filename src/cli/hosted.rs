@@ -85,6 +85,7 @@ fn of_model(
     let hosted = Hosted {
         info: outline.info,
         modules: outline.modules,
+        config: outline.stated,
         key: ModelKey { repo_id: repo.to_owned(), revision },
         stop: outline.words.stop().to_vec(),
         vocabulary: Arc::new(outline.words),

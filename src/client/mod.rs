@@ -14,6 +14,7 @@
 //! - Whatever a service sends has a cap and a time limit, and nothing of it is executed.
 
 mod address;
+mod architecture;
 mod book;
 mod concurrency;
 mod download;

@@ -46,6 +46,9 @@ pub struct Deployment {
     /// `RUNNING`, `DEPLOYING` or `UNHEALTHY`; none of what is not on an accelerator.
     #[serde(default)]
     pub application_state: Option<String>,
+    /// The model's `config.json`, as text.
+    #[serde(default)]
+    pub config: Option<String>,
 }
 
 /// A model with all its replicas: what a table shows in a row.
@@ -65,6 +68,9 @@ pub struct Hosting {
     pub replicas: usize,
     /// What a job has to name.
     pub model_key: String,
+    /// The model's `config.json`, as text, where the service tells it.
+    #[serde(skip)]
+    pub config: Option<String>,
 }
 
 /// `GET /env`.
@@ -135,6 +141,7 @@ fn hosting(key: &str, replicas: &[(&str, &Deployment)]) -> Option<Hosting> {
         state: state(best),
         replicas: replicas.iter().filter(|(_, d)| d.deployment_level.as_deref() == Some("HOT")).count(),
         model_key: key.to_owned(),
+        config: best.config.clone(),
     })
 }
 

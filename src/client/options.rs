@@ -164,6 +164,9 @@ pub struct Hosted {
     pub info: ModelInfo,
     /// Where it keeps its parts.
     pub modules: Modules,
+    /// The `config.json` that both were read from; null where nothing is to be compared with what the
+    /// service says of its model.
+    pub config: serde_json::Value,
     /// What the service calls it.
     pub key: ModelKey,
     /// Tokens after which it means to stop.

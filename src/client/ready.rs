@@ -4,6 +4,7 @@ use std::sync::atomic::AtomicBool;
 
 use truenorth_protocol::nnsight::ModelKey;
 
+use super::architecture::differences;
 use super::ndif::{Env, Hosting, Status};
 use super::see::See;
 use super::{Client, ClientError};
@@ -64,7 +65,14 @@ impl Client {
     fn judge(&self, key: &ModelKey, status: &Status, deploy: bool, see: &See<'_>) -> Result<(), ClientError> {
         let models = status.models();
         let near = nearest(key, &models);
-        match models.iter().find(|m| m.is(key)) {
+        let found = models.iter().find(|m| m.is(key));
+        if let (Some(told), Some(read)) = (found.and_then(|m| m.config.as_deref()), self.wire.config()) {
+            let differences = differences(read, told);
+            if !differences.is_empty() {
+                return Err(ClientError::OtherConfig { model: name(key), differences });
+            }
+        }
+        match found {
             Some(model) if model.is_up() => {}
             Some(model) if model.comes_up() => {
                 see.say(&format!("{} is {} {}; the job waits for it", model.model, model.level, model.state));

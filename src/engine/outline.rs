@@ -24,6 +24,8 @@ pub struct Outline {
     pub words: Words,
     /// How many numbers its matrices hold.
     pub parameters: u64,
+    /// The configuration as its file has it; of a GGUF file, as transformers makes it of the metadata.
+    pub stated: serde_json::Value,
     config: Config,
 }
 
@@ -42,6 +44,7 @@ impl Outline {
             modules: modules(&config, nested),
             parameters: parameters(&config),
             words: Words::new(name, tokenizer, &config),
+            stated: json,
             config,
         })
     }

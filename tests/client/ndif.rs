@@ -46,6 +46,7 @@ fn hosted() -> Hosted {
             attention: "sdpa".into(),
             logit_softcap: None,
         },
+        config: json!({ "model_type": "llama", "hidden_size": info().hidden }),
         key: key(),
         stop: vec![2],
         vocabulary: Arc::new(Bytes),
@@ -183,6 +184,27 @@ fn a_model_that_is_not_up_is_told_with_those_that_are() {
     let unchecked = ServiceOptions { check_up: false, ..keyed(&fake) };
     assert_eq!(number(&run(&Client::ndif(unchecked, hosted()).unwrap(), 1).unwrap()), 1.0);
     assert_eq!(fake.posts(), 1);
+}
+
+#[test]
+fn a_model_of_another_configuration_is_sent_nothing() {
+    let mut replica = replica("toy/model", "HOT", "RUNNING");
+    replica["config"] = json!({ "model_type": "llama", "hidden_size": 4096 }).to_string().into();
+    let status = |replica| json!({ "deployments": { "a": replica } });
+    let fake = answering(1.0, Script { status: Some(status(replica.clone())), ..Script::default() });
+    let error = run(&client(&fake), 1).unwrap_err();
+    assert!(error.is_request(), "{error:?}");
+    let wanted = format!("hidden_size is 4096 there and {} here", info().hidden);
+    assert!(error.to_string().ends_with(&wanted), "{error}");
+    assert!(error.hint().unwrap().contains("--config"), "{:?}", error.hint());
+    assert!(matches!(client(&fake).ready(), Err(ClientError::OtherConfig { .. })));
+    assert_eq!(fake.posts(), 0);
+    // The same model, or a service that tells nothing, is asked.
+    for config in [json!({ "hidden_size": info().hidden }).to_string().into(), serde_json::Value::Null] {
+        replica["config"] = config;
+        fake.script(|s| s.status = Some(status(replica.clone())));
+        assert_eq!(number(&run(&client(&fake), 1).unwrap()), 1.0);
+    }
 }
 
 #[test]

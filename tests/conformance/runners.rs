@@ -36,6 +36,7 @@ pub fn hosted(path: &Path, name: &str, reply: DType) -> Hosted {
     Hosted {
         info: outline.info,
         modules: outline.modules,
+        config: outline.stated,
         key: ModelKey { repo_id: name.into(), revision: None },
         stop: outline.words.stop().to_vec(),
         vocabulary: Arc::new(outline.words),

@@ -136,7 +136,9 @@ impl Doctor {
             };
             report.note("sandbox", State::Ok, found, None);
         }
-        let up = status.iter().flat_map(Status::models).find(|m| m.is_up() && m.task == "text-generation");
+        // Services before ndif 0.1.2 tell no task.
+        let writes = |task: &str| matches!(task, "text-generation" | "?");
+        let up = status.iter().flat_map(Status::models).find(|m| m.is_up() && writes(&m.task));
         match (&self.model, up) {
             (Some(model), _) => self.job(report, model),
             (None, Some(up)) => self.job(report, &up.name()),

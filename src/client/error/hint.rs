@@ -53,6 +53,10 @@ impl ClientError {
             Self::ModelDown { .. } => {
                 "`ndif status` lists all models; wait until it is up, take another, or leave --no-deploy out".into()
             }
+            Self::OtherConfig { model, .. } => format!(
+                "give --config the folder with the config.json and tokenizer of {model}, or leave --config out, \
+                 which takes them from the hub"
+            ),
             Self::NotDeployed { near, .. } if near.is_empty() => {
                 "`ndif status` lists the models; wait until it is up, or take another".into()
             }

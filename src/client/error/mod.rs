@@ -158,6 +158,14 @@ pub enum ClientError {
         /// Models that are up, the nearest names first.
         near: Vec<String>,
     },
+    /// The service's model is not the one whose configuration was read here.
+    #[error("{model} on the service is another model than the configuration read here describes: {}", differences.join("; "))]
+    OtherConfig {
+        /// The wanted model.
+        model: String,
+        /// What the two say otherwise, a part of a sentence each.
+        differences: Vec<String>,
+    },
     /// The queue could not bring up the model of a job.
     #[error("job {id} was given up by the service: {detail}{}", near_text(near))]
     NotDeployed {
@@ -322,6 +330,7 @@ impl ClientError {
             | Self::Version { .. }
             | Self::PayloadTooLarge { .. }
             | Self::ModelDown { .. }
+            | Self::OtherConfig { .. }
             | Self::OtherService { .. }
             | Self::Lower(_)
             | Self::Prompt(_)

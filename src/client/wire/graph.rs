@@ -26,6 +26,10 @@ impl Wire for GraphWire {
         self.info.name.clone()
     }
 
+    fn config(&self) -> Option<&serde_json::Value> {
+        None
+    }
+
     fn hosted(&self) -> Option<&ModelKey> {
         None
     }

@@ -26,6 +26,9 @@ pub(super) trait Wire: Send + Sync {
     /// The model as NDIF's status lists it; none where there is but one.
     fn hosted(&self) -> Option<&ModelKey>;
 
+    /// The configuration by which this side knows that model.
+    fn config(&self) -> Option<&serde_json::Value>;
+
     /// What numbers come back as, which is part of what tells jobs apart.
     fn reply(&self) -> String;
 

@@ -81,6 +81,10 @@ impl Wire for NnsightWire {
         self.hosted.key.to_string()
     }
 
+    fn config(&self) -> Option<&serde_json::Value> {
+        Some(&self.hosted.config)
+    }
+
     fn hosted(&self) -> Option<&ModelKey> {
         Some(&self.hosted.key)
     }
