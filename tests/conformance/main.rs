@@ -13,6 +13,7 @@
 mod attention;
 mod compare;
 mod cost;
+mod doctor;
 mod faults;
 mod generating;
 mod graphs;
@@ -21,6 +22,7 @@ mod random;
 mod refusals;
 mod runners;
 mod same;
+mod seconds;
 mod service;
 #[path = "../support/mod.rs"]
 mod support;
