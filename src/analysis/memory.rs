@@ -30,7 +30,7 @@ impl Memory {
     pub(super) fn put_many(&self, entries: &[(ActivationKey, Activation)]) {
         let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         for (key, activation) in entries {
-            let bytes = activation.values().len() * size_of::<f32>();
+            let bytes = size_of_val(activation.values());
             if held.bytes + bytes > MOST {
                 return;
             }

@@ -49,7 +49,12 @@ pub fn named(command: &clap::Command, typed: &ArgMatches) -> anyhow::Result<()> 
         if WRITTEN.contains(&id) || !typed.try_contains_id(id).unwrap_or(false) {
             continue;
         }
-        typed.get_many::<PathBuf>(id).into_iter().flatten().try_for_each(|path| reads(path))?;
+        for path in typed.get_many::<PathBuf>(id).into_iter().flatten() {
+            match path == Path::new("-") {
+                true => once(&STDIN_NAMED)?,
+                false => reads(path)?,
+            }
+        }
     }
     match typed.subcommand() {
         Some((name, typed)) => command.find_subcommand(name).map_or(Ok(()), |c| named(c, typed)),
@@ -57,12 +62,18 @@ pub fn named(command: &clap::Command, typed: &ArgMatches) -> anyhow::Result<()> 
     }
 }
 
-/// Whether standard input was opened before.
+/// Whether a flag names standard input.
+static STDIN_NAMED: AtomicBool = AtomicBool::new(false);
+/// Whether it was opened.
 static STDIN: AtomicBool = AtomicBool::new(false);
 
 /// Notes that standard input is read, and refuses it a second time, when nothing would be left of it.
 pub fn reads_stdin() -> anyhow::Result<()> {
-    match STDIN.swap(true, Ordering::Relaxed) {
+    once(&STDIN)
+}
+
+fn once(before: &AtomicBool) -> anyhow::Result<()> {
+    match before.swap(true, Ordering::Relaxed) {
         false => Ok(()),
         true => Err(wrong_hint(
             "`-` is given for two files, and standard input can be read once",
