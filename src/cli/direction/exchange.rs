@@ -35,13 +35,13 @@ impl From<Named> for Format {
 }
 
 /// The format that is named, else the one that the file's name ends in.
-fn format_of(named: Option<Named>, path: &Path, what: &str) -> anyhow::Result<Format> {
+fn format_of(named: Option<Named>, path: &Path, (what, formats): (&str, &str)) -> anyhow::Result<Format> {
     match named {
         Some(named) => Ok(named.into()),
-        None => Format::of(path).map_err(|e| {
+        None => Format::of(path).map_err(|_| {
             wrong_hint(
-                format!("{what}: {e}"),
-                "name the format with --format, or give the file a name with one of these endings",
+                format!("{what}: can't tell the format of `{}`", path.display()),
+                format!("name it with --format ({formats}), or give the file a name with such an ending"),
             )
         }),
     }
@@ -104,7 +104,7 @@ impl Import {
         target::writes(&self.out)?;
         let what = format!("can't import {}", self.file.display());
         target::reads(&self.file)?;
-        let format = format_of(self.format, &self.file, &what)?;
+        let format = format_of(self.format, &self.file, (&what, "safetensors, npz, npy, gguf or pt"))?;
         let stated = ImportAs {
             site: self.site,
             sign: self.sign,
@@ -130,7 +130,7 @@ impl Export {
     pub fn run(self) -> anyhow::Result<()> {
         target::writes(&self.out)?;
         let cant = format!("can't export to {}", self.out.display());
-        let format = format_of(self.format, &self.out, &cant)?;
+        let format = format_of(self.format, &self.out, (&cant, "safetensors, npz, npy or gguf"))?;
         let direction = load(&self.direction)?;
         let bytes = direction.export_bytes(format).request(format!("can't export as {}", format.name()))?;
         truenorth::data::write_atomic(&self.out, |w| w.write_all(&bytes))
