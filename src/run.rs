@@ -4,7 +4,7 @@ use std::error::Error;
 use std::ops::ControlFlow;
 
 use truenorth_protocol::graph::{CheckError, CheckLimits};
-use truenorth_protocol::{Answer, Checked, Graph, ModelInfo};
+use truenorth_protocol::{Answer, Checked, Graph, ModelInfo, Prompt};
 
 /// Whatever answers intervention graphs: the engine in this process, or a service.
 pub trait Runner: Send + Sync {
@@ -176,6 +176,20 @@ pub enum RunError {
         /// What to do about it.
         hint: Option<String>,
     },
+    /// One prompt is at fault, which shows only where the graph runs.
+    #[error("the prompt {shown} {problem}")]
+    Prompt {
+        /// The prompt, as the graph has it.
+        prompt: Box<Prompt>,
+        /// How it begins, for those who don't know its number.
+        shown: String,
+        /// What is wrong with it.
+        problem: String,
+        /// Whether it was refused, so that nothing was run.
+        refused: bool,
+        /// What to do about it.
+        hint: Option<String>,
+    },
     /// Stopped on request. What was finished is kept.
     #[error("interrupted; run the same command again to go on")]
     Interrupted,
@@ -193,18 +207,65 @@ pub enum RunError {
 }
 
 impl RunError {
+    /// A prompt that can't be run, as its text begins; `words` gives the text of token ids.
+    #[must_use]
+    pub fn refused(prompt: &Prompt, words: &dyn Vocabulary, problem: String, hint: &str) -> Self {
+        Self::Prompt {
+            prompt: Box::new(prompt.clone()),
+            shown: beginning(prompt, words),
+            problem,
+            refused: true,
+            hint: Some(hint.to_owned()),
+        }
+    }
+
+    /// A prompt of `tokens` tokens that leaves no room for those that are run `after` it.
+    #[must_use]
+    pub fn too_long(
+        prompt: &Prompt,
+        words: &dyn Vocabulary,
+        (tokens, after): (usize, usize),
+        info: &ModelInfo,
+    ) -> Self {
+        let more = if after > 0 { format!(" and {after} more are run after it") } else { String::new() };
+        let problem = format!("has {tokens} tokens{more}; the context of {} is {}", info.name, info.context);
+        Self::refused(prompt, words, problem, "shorten the prompt or generate fewer tokens")
+    }
+
     /// Whether the request was at fault, so that nothing was run.
     #[must_use]
     pub fn is_request(&self) -> bool {
-        matches!(self, Self::Check(_) | Self::Request { .. })
+        matches!(self, Self::Check(_) | Self::Request { .. } | Self::Prompt { refused: true, .. })
     }
 
     /// What to do about it, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<&str> {
         match self {
-            Self::Request { hint, .. } | Self::Failed { hint, .. } => hint.as_deref(),
+            Self::Request { hint, .. } | Self::Failed { hint, .. } | Self::Prompt { hint, .. } => {
+                hint.as_deref()
+            }
             Self::Check(_) | Self::Interrupted => None,
         }
+    }
+}
+
+/// How a prompt begins, between backticks.
+pub fn beginning(prompt: &Prompt, words: &dyn Vocabulary) -> String {
+    const SHOWN: usize = 40;
+    let text = match prompt {
+        Prompt::Text(text) => text.clone(),
+        Prompt::Tokens(tokens) => match words.decode(tokens.get(..SHOWN).unwrap_or(tokens)) {
+            Ok(text) => text,
+            Err(_) => {
+                let first = tokens.get(..10).unwrap_or(tokens);
+                return format!("of {} token ids that begin {first:?}", tokens.len());
+            }
+        },
+    };
+    let line = text.split_whitespace().collect::<Vec<_>>().join(" ");
+    match line.char_indices().nth(SHOWN) {
+        Some((end, _)) => format!("`{}…`", line.get(..end).unwrap_or(&line)),
+        None => format!("`{line}`"),
     }
 }

@@ -16,7 +16,7 @@ use truenorth::engine::load::Kernels;
 use truenorth::engine::{Engine, EngineOptions};
 use truenorth::run::{Runner, Unwatched};
 use truenorth_protocol::graph::{Builder, Edit, GroupId, Op, Sampling, Steps};
-use truenorth_protocol::{Answer, ReadAt, Site, Tensor, Value, WriteAt};
+use truenorth_protocol::{Answer, Prompt, ReadAt, Site, Tensor, Value, WriteAt};
 
 fn families() -> Vec<PathBuf> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/families");
@@ -333,4 +333,25 @@ fn means_leave_sinks_out_and_count_them() {
             }
         }
     }
+}
+
+/// An overflow is blamed on its prompt, as its text begins, and not on a number of the batch.
+#[test]
+fn numbers_that_overflow_are_blamed_on_their_prompt() {
+    let engine = Engine::open(Path::new(support::MODEL), &EngineOptions::default()).unwrap();
+    let width = engine.info().hidden as usize;
+    let mut b = Builder::new();
+    let prompts = ["the old hat", "the old tin"].map(|text| Prompt::Text(text.into()));
+    let g = b.group(prompts.to_vec());
+    let d = b.constant(Tensor::vector(&vec![1.0_f32; width]));
+    for _ in 0..2 {
+        b.add(g, Site::ResidPost(0), WriteAt::All, Steps::ALL, d, &[0.0, 3e38]);
+    }
+    let read = b.read(g, Site::ResidPost(0), ReadAt::Last);
+    b.save("x", read);
+    let error = engine.ask(b.finish(), &Unwatched).unwrap_err();
+    assert!(!error.is_request());
+    let said = error.to_string();
+    assert!(said.starts_with("the prompt `the old tin` makes `resid_post.0` inf at its token"), "{said}");
+    assert!(error.hint().unwrap().contains("--alpha"), "{:?}", error.hint());
 }

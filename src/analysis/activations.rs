@@ -5,13 +5,13 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ndarray::Array2;
-use truenorth_protocol::graph::{
-    Builder, CheckLimits, CodecError, Problem, answer_from_bytes, answer_to_bytes,
-};
-use truenorth_protocol::{Answer, Graph, ModelInfo, Prompt, ReadAt, Site, Value};
+use truenorth_protocol::graph::{CheckLimits, CodecError, Problem, answer_from_bytes, answer_to_bytes};
+use truenorth_protocol::{Answer, Graph, ModelInfo, Prompt, ReadAt, Site, limits};
 
 use super::AnalysisError;
+use super::chunk::{Chunk, assemble, parts, split};
 use super::counted::{self, Counted, size};
+use super::memory::Memory;
 use super::tally::{LeftOut, Tally};
 use super::wanted::{Wanted, context, plain_reading};
 use crate::run::{RunError, Runner, Watch};
@@ -51,6 +51,7 @@ pub struct Reading {
 pub struct Reader<'a> {
     runner: &'a dyn Runner,
     store: Option<&'a Store>,
+    memory: Option<&'a Memory>,
     tally: Option<&'a Tally>,
 }
 
@@ -58,13 +59,25 @@ impl<'a> Reader<'a> {
     /// A reader that keeps what it computes in `store`, or keeps nothing.
     #[must_use]
     pub fn new(runner: &'a dyn Runner, store: Option<&'a Store>) -> Self {
-        Self { runner, store, tally: None }
+        Self { runner, store, memory: None, tally: None }
     }
 
     /// The same reader, which counts in `tally` what its means leave out.
     #[must_use]
     pub fn with_tally(self, tally: &'a Tally) -> Self {
         Self { tally: Some(tally), ..self }
+    }
+
+    /// The same reader, which holds in `memory` what it reads, unless it has a store or a memory.
+    #[must_use]
+    pub fn remembering<'b>(self, memory: &'b Memory) -> Reader<'b>
+    where
+        'a: 'b,
+    {
+        match (self.store, self.memory) {
+            (None, None) => Reader { memory: Some(memory), ..self },
+            _ => self,
+        }
     }
 
     /// What its means left out so far, where that is counted.
@@ -112,11 +125,12 @@ impl<'a> Reader<'a> {
                     }
                     Some(t) if t.iter().any(|t| *t >= vocab) => {
                         let token = t.into_iter().find(|t| *t >= vocab).unwrap_or_default();
-                        Err(AnalysisError::Token { id: named.id.clone(), token, vocab })
+                        let text = matches!(named.prompt, Prompt::Text(_));
+                        Err(AnalysisError::Token { text, id: named.id.clone(), token, vocab })
                     }
                     Some(t) if t.is_empty() => Err(AnalysisError::Empty { id: named.id.clone() }),
                     Some(t) => Ok(Prompt::Tokens(t)),
-                    None => Ok(named.prompt.clone()),
+                    None => untokenized(named, self.runner.info().context),
                 }
             })
             .collect()
@@ -163,10 +177,52 @@ impl<'a> Reader<'a> {
         at: ReadAt,
         watch: &dyn Watch,
     ) -> Result<Vec<Reading>, AnalysisError> {
+        let asked: Vec<(Site, ReadAt)> = sites.iter().map(|site| (*site, at)).collect();
+        let (encoded, readings) = self.read_each(prompts, &asked, watch)?;
+        if let Some(tally) = self.tally {
+            readings.iter().for_each(|reading| tally.add(reading, &encoded));
+        }
+        Ok(readings)
+    }
+
+    /// Reads in one pass what is asked for later a site, or a kind of position, at a time. Without a store
+    /// and a memory there is nowhere to keep it, and nothing is done.
+    ///
+    /// # Errors
+    /// As [`Reader::read`].
+    pub fn ahead(
+        &self,
+        prompts: &[Named],
+        asked: &[(Site, ReadAt)],
+        watch: &dyn Watch,
+    ) -> Result<(), AnalysisError> {
+        match (self.store, self.memory) {
+            (None, None) => Ok(()),
+            _ => {
+                let mut once: Vec<(Site, ReadAt)> = Vec::with_capacity(asked.len());
+                for place in asked {
+                    if !once.contains(place) {
+                        once.push(*place);
+                    }
+                }
+                self.read_each(prompts, &once, watch).map(drop)
+            }
+        }
+    }
+
+    /// The prompts as they were read, and a reading a place asked for.
+    fn read_each(
+        &self,
+        prompts: &[Named],
+        asked: &[(Site, ReadAt)],
+        watch: &dyn Watch,
+    ) -> Result<(Vec<Prompt>, Vec<Reading>), AnalysisError> {
         let encoded = self.encode(prompts)?;
-        self.fits(prompts, &encoded, if let ReadAt::Index(i) = at { Some(i) } else { None }, 0)?;
+        for (_, at) in asked {
+            self.fits(prompts, &encoded, if let ReadAt::Index(i) = at { Some(*i) } else { None }, 0)?;
+        }
         let (distinct, which) = distinct(&encoded);
-        let wanted: Vec<Wanted> = sites.iter().flat_map(|site| Wanted::of(*site, at)).collect();
+        let wanted = Wanted::all(asked);
         let contexts: Vec<Arc<Context>> = wanted.iter().map(|w| context(self.runner.info(), *w)).collect();
         let keys: Vec<Vec<ActivationKey>> = contexts
             .iter()
@@ -174,19 +230,20 @@ impl<'a> Reader<'a> {
             .collect();
         let mut found: Vec<Vec<Option<Activation>>> = keys
             .iter()
-            .map(|k| match self.store {
-                Some(store) => store.get_many(k),
-                None => Ok(vec![None; k.len()]),
+            .map(|k| match (self.store, self.memory) {
+                (Some(store), _) => store.get_many(k),
+                (None, Some(memory)) => Ok(memory.get_many(k)),
+                (None, None) => Ok(vec![None; k.len()]),
             })
             .collect::<Result<_, _>>()?;
         let total: usize = distinct.iter().map(|p| size(p)).sum();
-        let missing = self.chunks(&distinct, &found, at);
+        let missing = self.chunks(&distinct, &found, &wanted);
         let left: usize = missing.iter().flat_map(|c| &c.prompts).map(|p| size(distinct[*p])).sum();
         // What is there already counts as done; the rest is counted as it runs.
         watch.expect((total - left) as u64);
         watch.tokens((total - left) as u64);
         let graphs: Vec<Graph> = missing.iter().map(|c| c.graph(&distinct, &wanted)).collect();
-        self.run_each(graphs, watch, &mut |i, answer| {
+        let ran = self.run_each(graphs, watch, &mut |i, answer| {
             let chunk = &missing[i];
             let mut entries = Vec::new();
             let id = |p: &usize| which.iter().position(|w| w == p).map(|n| prompts[n].id.clone());
@@ -198,22 +255,21 @@ impl<'a> Reader<'a> {
                     found[*s][*p] = Some(part);
                 }
             }
-            match self.store {
-                Some(store) => Ok(store.put_many(&entries)?),
-                None => Ok(()),
+            match (self.store, self.memory) {
+                (Some(store), _) => store.put_many(&entries)?,
+                (None, Some(memory)) => memory.put_many(&entries),
+                (None, None) => {}
             }
-        })?;
+            Ok(())
+        });
+        ran.map_err(|error| named_error(error, &encoded, prompts))?;
         let mut found = wanted.iter().zip(found).peekable();
-        let mut readings = Vec::with_capacity(sites.len());
+        let mut readings = Vec::with_capacity(asked.len());
         while let Some((of, parts)) = found.next() {
             let sinks = found.next_if(|(w, _)| w.at == ReadAt::Sinks).map(|(_, counts)| counts);
-            let reading = assemble(of.site, &which, &parts, sinks.as_deref())?;
-            if let Some(tally) = self.tally {
-                tally.add(&reading, &encoded);
-            }
-            readings.push(reading);
+            readings.push(assemble(of.site, &which, &parts, sinks.as_deref())?);
         }
-        Ok(readings)
+        Ok((encoded, readings))
     }
 
     /// Answers graphs out of the store if they were answered before, and else runs them and keeps the
@@ -268,7 +324,7 @@ impl<'a> Reader<'a> {
                 |e| match e.problem {
                     // Whoever asked named a site and no node.
                     Problem::Layer { layer, layers } => AnalysisError::Block { what: e.label, layer, layers },
-                    _ => RunError::from(e).into(),
+                    problem => AnalysisError::Graph { what: e.label, problem: Box::new(problem) },
                 },
             )?;
         let mut failed = None;
@@ -289,14 +345,20 @@ impl<'a> Reader<'a> {
     /// Packs prompts into chunks by the runner's budget, and leaves out of each what is there
     /// already. The packing does not look at what is there: a reading that goes on after a kill asks
     /// for the same chunks, and so finds the jobs that were sent for them.
-    fn chunks(&self, distinct: &[&Prompt], found: &[Vec<Option<Activation>>], at: ReadAt) -> Vec<Chunk> {
+    fn chunks(
+        &self,
+        distinct: &[&Prompt],
+        found: &[Vec<Option<Activation>>],
+        wanted: &[Wanted],
+    ) -> Vec<Chunk> {
         let batch = self.runner.batch();
-        let row_bytes = self.runner.info().hidden as usize * size_of::<f32>() * found.len();
+        let row_bytes = self.runner.info().hidden as usize * size_of::<f32>();
+        let every = wanted.iter().filter(|w| w.at == ReadAt::All).count();
         let mut packs: Vec<Vec<usize>> = Vec::new();
         let (mut tokens, mut bytes) = (usize::MAX, 0);
         for (p, prompt) in distinct.iter().enumerate() {
             let more = size(prompt);
-            let more_bytes = row_bytes * if at == ReadAt::All { more } else { 1 };
+            let more_bytes = row_bytes * (every * more + (wanted.len() - every));
             if tokens.saturating_add(more) > batch.tokens || bytes + more_bytes > batch.answer_bytes {
                 packs.push(Vec::new());
                 (tokens, bytes) = (0, 0);
@@ -309,76 +371,6 @@ impl<'a> Reader<'a> {
         }
         packs.iter().flat_map(|pack| split(pack, found)).collect()
     }
-}
-
-/// Prompts that lack the same sites and run together.
-struct Chunk {
-    prompts: Vec<usize>,
-    wanted: Vec<usize>,
-}
-
-impl Chunk {
-    fn graph(&self, distinct: &[&Prompt], wanted: &[Wanted]) -> Graph {
-        let mut b = Builder::new();
-        let group = b.group(self.prompts.iter().map(|p| distinct[*p].clone()).collect());
-        for w in self.wanted.iter().map(|w| wanted[*w]) {
-            let read = b.read(group, w.site, w.at);
-            b.save(w.name(), read);
-        }
-        b.finish()
-    }
-}
-
-/// The prompts of a pack that lack something, those that lack the same sites together.
-fn split(pack: &[usize], found: &[Vec<Option<Activation>>]) -> Vec<Chunk> {
-    let mut chunks: Vec<Chunk> = Vec::new();
-    for p in pack {
-        let wanted: Vec<usize> = (0..found.len()).filter(|s| found[*s][*p].is_none()).collect();
-        if wanted.is_empty() {
-            continue;
-        }
-        match chunks.iter_mut().find(|c| c.wanted == wanted) {
-            Some(chunk) => chunk.prompts.push(*p),
-            None => chunks.push(Chunk { prompts: vec![*p], wanted }),
-        }
-    }
-    chunks
-}
-
-/// The value saved under a name, a matrix a prompt; `ids` name the prompts where they are known.
-fn parts(
-    answer: &Answer,
-    name: &str,
-    prompts: usize,
-    ids: &[String],
-) -> Result<Vec<Activation>, AnalysisError> {
-    let lost = || AnalysisError::Answer { name: name.to_owned(), prompts };
-    let Some(Value::Tensor { tensor, rows }) = answer.values.get(name) else {
-        return Err(lost());
-    };
-    let width = tensor.shape().last().copied().unwrap_or(0);
-    let values = tensor.to_f32().map_err(|_| lost())?;
-    let counts: Vec<usize> = match rows {
-        Some(rows) => rows.iter().map(|r| *r as usize).collect(),
-        None => vec![1; prompts],
-    };
-    if counts.len() != prompts || counts.iter().sum::<usize>() * width != values.len() {
-        return Err(lost());
-    }
-    let mut rest = &values[..];
-    let mut parts = Vec::with_capacity(counts.len());
-    for rows in counts {
-        let (head, tail) = rest.split_at(rows * width);
-        if head.iter().any(|v| !v.is_finite()) {
-            return Err(AnalysisError::NotFinite {
-                name: name.to_owned(),
-                id: ids.get(parts.len()).cloned(),
-            });
-        }
-        parts.push(Activation::new(rows, width, head.to_vec())?);
-        rest = tail;
-    }
-    Ok(parts)
 }
 
 /// Keeps an answer that was fetched outside of a verb: the activations of a plain reading each under
@@ -419,6 +411,30 @@ fn stored(prompt: &Prompt) -> store::Prompt {
     }
 }
 
+/// A text whose tokens are not known here, refused where no tokens of it can fit.
+fn untokenized(named: &Named, context: u32) -> Result<Prompt, AnalysisError> {
+    let id = || named.id.clone();
+    let limit = limits::text_bytes(context);
+    match &named.prompt {
+        Prompt::Text(text) if text.is_empty() => Err(AnalysisError::Empty { id: id() }),
+        Prompt::Text(text) if text.len() > limit => {
+            Err(AnalysisError::LongText { id: id(), bytes: text.len(), limit })
+        }
+        prompt => Ok(prompt.clone()),
+    }
+}
+
+/// An error of a run; a prompt at fault gets the name that it was asked about under.
+fn named_error(error: AnalysisError, encoded: &[Prompt], prompts: &[Named]) -> AnalysisError {
+    let AnalysisError::Run(RunError::Prompt { prompt, shown, problem, refused, hint }) = error else {
+        return error;
+    };
+    match encoded.iter().zip(prompts).find(|(e, _)| **e == *prompt) {
+        Some((_, named)) => AnalysisError::Prompt { id: named.id.clone(), problem, refused, hint },
+        None => RunError::Prompt { prompt, shown, problem, refused, hint }.into(),
+    }
+}
+
 /// The different prompts, and for each prompt given which of them it is.
 fn distinct(prompts: &[Prompt]) -> (Vec<&Prompt>, Vec<usize>) {
     let mut all = Vec::new();
@@ -433,34 +449,4 @@ fn distinct(prompts: &[Prompt]) -> (Vec<&Prompt>, Vec<usize>) {
         })
         .collect();
     (all, which)
-}
-
-fn assemble(
-    site: Site,
-    which: &[usize],
-    parts: &[Option<Activation>],
-    sinks: Option<&[Option<Activation>]>,
-) -> Result<Reading, AnalysisError> {
-    let lost = || AnalysisError::Answer { name: site.to_string(), prompts: which.len() };
-    let mut values = Vec::new();
-    let mut rows = Vec::with_capacity(which.len());
-    let mut width = 0;
-    for p in which {
-        let part = parts[*p].as_ref().ok_or_else(lost)?;
-        values.extend_from_slice(part.values());
-        rows.push(part.rows());
-        width = part.width();
-    }
-    let shape = (rows.iter().sum(), width);
-    let values = Array2::from_shape_vec(shape, values).map_err(|_| lost())?;
-    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "a count of tokens")]
-    let count = |part: &Activation| part.values().first().map(|n| *n as u32);
-    let left_out = match sinks {
-        None => Vec::new(),
-        Some(sinks) => {
-            let of = |p: &usize| sinks[*p].as_ref().and_then(count).ok_or_else(lost);
-            which.iter().map(of).collect::<Result<_, _>>()?
-        }
-    };
-    Ok(Reading { site, values, rows, left_out })
 }

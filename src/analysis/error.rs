@@ -1,6 +1,6 @@
 //! Why an analysis gave no result.
 
-use truenorth_protocol::graph::CodecError;
+use truenorth_protocol::graph::{CodecError, Problem};
 
 use crate::estimate::EstimateError;
 use crate::estimate::audit::AuditError;
@@ -35,8 +35,40 @@ pub enum AnalysisError {
     /// A graph or an answer could not be encoded.
     #[error("a graph or its answer could not be encoded")]
     Codec(#[from] CodecError),
+    /// A graph that can't run.
+    #[error("{}{problem}", if .what.is_empty() { String::new() } else { format!("{what}: ") })]
+    Graph {
+        /// What was to be done, with the site.
+        what: String,
+        /// Why it can't.
+        problem: Box<Problem>,
+    },
+    /// A prompt that failed where the graph ran.
+    #[error("prompt `{id}` {problem}")]
+    Prompt {
+        /// Its name.
+        id: String,
+        /// What is wrong with it.
+        problem: String,
+        /// Whether it was refused, so that nothing was run.
+        refused: bool,
+        /// What to do about it.
+        hint: Option<String>,
+    },
+    /// A text that is tokenized elsewhere and can't fit.
+    #[error(
+        "prompt `{id}` has {bytes} bytes of text, more than the {limit} that the model's context can hold"
+    )]
+    LongText {
+        /// Its name.
+        id: String,
+        /// Its bytes.
+        bytes: usize,
+        /// The most that can be tokens of the context.
+        limit: usize,
+    },
     /// A prompt that the model can't take.
-    #[error("prompt `{id}` has {tokens} tokens, the model's context is {context}; shorten or split it")]
+    #[error("prompt `{id}` has {tokens} tokens, the model's context is {context}")]
     TooLong {
         /// Its name.
         id: String,
@@ -68,8 +100,13 @@ pub enum AnalysisError {
         tokens: usize,
     },
     /// A token id that the model does not have.
-    #[error("prompt `{id}` has token {token}, which is outside the model's vocabulary of {vocab}")]
+    #[error(
+        "prompt `{id}` {} token {token}, which is outside the model's vocabulary of {vocab}",
+        if *text { "is text of which the tokenizer makes" } else { "has" }
+    )]
     Token {
+        /// Whether it was given as text.
+        text: bool,
         /// The prompt's name.
         id: String,
         /// The token.
@@ -88,14 +125,14 @@ pub enum AnalysisError {
         layers: u32,
     },
     /// A prompt without tokens.
-    #[error("prompt `{id}` has no tokens; give it some text")]
+    #[error("prompt `{id}` has no tokens")]
     Empty {
         /// Its name.
         id: String,
     },
     /// The runner returned something else than was asked for.
     #[error(
-        "the answer for `{name}` does not fit the {prompts} prompts asked about; this is a fault of the runner"
+        "the answer for `{name}` does not fit the {prompts} prompts asked about: a fault of what ran them"
     )]
     Answer {
         /// The saved name.
@@ -105,7 +142,7 @@ pub enum AnalysisError {
     },
     /// The model computed something that is no number.
     #[error(
-        "`{name}` holds a NaN or an infinity{}; the weights or the dtype can't carry it (try --dtype f32)",
+        "`{name}` holds a NaN or an infinity{}",
         .id.as_ref().map_or_else(String::new, |id| format!(" for prompt `{id}`"))
     )]
     NotFinite {
@@ -126,6 +163,8 @@ impl AnalysisError {
         match self {
             Self::Token { .. }
             | Self::Block { .. }
+            | Self::Graph { .. }
+            | Self::LongText { .. }
             | Self::TooLong { .. }
             | Self::NoRoom { .. }
             | Self::Position { .. }
@@ -133,6 +172,7 @@ impl AnalysisError {
             | Self::Input(_)
             | Self::Estimate(_) => true,
             Self::Run(e) => e.is_request(),
+            Self::Prompt { refused, .. } => *refused,
             Self::Audit(_) => true,
             // A source that failed says itself who is at fault.
             Self::Probe { source, .. } => !matches!(**source, ProbeError::Source { .. }),
@@ -140,11 +180,46 @@ impl AnalysisError {
         }
     }
 
+    /// The prompt that is to blame, by its name.
+    #[must_use]
+    pub fn prompt(&self) -> Option<&str> {
+        match self {
+            Self::Prompt { id, .. }
+            | Self::LongText { id, .. }
+            | Self::TooLong { id, .. }
+            | Self::NoRoom { id, .. }
+            | Self::Position { id, .. }
+            | Self::Token { id, .. }
+            | Self::Empty { id }
+            | Self::NotFinite { id: Some(id), .. } => Some(id),
+            _ => None,
+        }
+    }
+
     /// What to do about it, where that is known.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Token { .. } => Some("use ids of this model's own tokenizer, or give the text".into()),
+            Self::Token { text: true, .. } => {
+                Some("put the tokenizer of these very weights beside them: this one is of another model".into())
+            }
+            Self::Token { id, vocab, .. } => Some(format!(
+                "give `{id}` ids below {vocab}, those of this model's own tokenizer, or its text"
+            )),
+            Self::Graph { problem, .. } => match **problem {
+                Problem::NewTokens { max, .. } => Some(format!("give --max-new-tokens from 1 to {max}")),
+                _ => None,
+            },
+            Self::LongText { .. } | Self::TooLong { .. } => {
+                Some("shorten it, split it or leave it out".into())
+            }
+            Self::Prompt { hint, .. } => hint.clone(),
+            Self::NotFinite { .. } => Some(
+                "if it was computed or sent in f16, which holds numbers up to 65504, use --dtype or --reply-dtype bf16 \
+                 or f32; give smaller doses if the model is steered"
+                    .into(),
+            ),
+            Self::Empty { .. } => Some("give it some text".into()),
             Self::Block { layers, .. } => {
                 Some(format!("choose a block from 0 to {} with --site", layers.saturating_sub(1)))
             }
@@ -168,5 +243,71 @@ impl AnalysisError {
 impl From<AuditError> for AnalysisError {
     fn from(source: AuditError) -> Self {
         Self::Audit(Box::new(source))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use truenorth_protocol::{Answer, Checked, ModelInfo, Prompt, ReadAt, Site};
+
+    use super::super::fixture::Tiny;
+    use super::super::{Named, Reader};
+    use super::*;
+    use crate::run::{Runner, Unwatched, Watch};
+
+    /// A runner that answers nothing and tokenizes as it is told.
+    struct Mute(ModelInfo, Option<Vec<u32>>);
+
+    impl Runner for Mute {
+        fn info(&self) -> &ModelInfo {
+            &self.0
+        }
+
+        fn encode(&self, _: &str, _: bool) -> Result<Option<Vec<u32>>, RunError> {
+            Ok(self.1.clone())
+        }
+
+        fn stop_tokens(&self) -> Vec<u32> {
+            vec![]
+        }
+
+        fn run(&self, graph: &Checked, _: &dyn Watch) -> Result<Answer, RunError> {
+            let prompt = Box::new(graph.graph().groups[0].prompts[1].clone());
+            let (shown, problem) = ("`tin`".into(), "makes `embed` inf".into());
+            Err(RunError::Prompt { prompt, shown, problem, refused: false, hint: Some("dose less".into()) })
+        }
+    }
+
+    fn asked(tokens: Option<Vec<u32>>, prompts: &[Named], site: Site) -> AnalysisError {
+        let runner = Mute(Tiny::open().info().clone(), tokens);
+        Reader::new(&runner, None).read(prompts, &[site], ReadAt::Last, &Unwatched).unwrap_err()
+    }
+
+    /// Whoever reads an error knows prompts by their names, and neither groups nor nodes.
+    #[test]
+    fn errors_name_prompts_as_their_files_do() {
+        let text = |text: &str| vec![Named::text("p7", text)];
+        let said = |e: AnalysisError| (e.to_string(), e.prompt().map(str::to_owned), e.hint().unwrap());
+        let p7 = Some("p7".to_owned());
+        let (what, id, hint) = said(asked(Some(vec![70_000]), &text("hat"), Site::Embed));
+        assert!(what.contains("`p7` is text of which the tokenizer makes token 70000"), "{what}");
+        assert!(id == p7 && hint.contains("the tokenizer of these very weights"), "{hint}");
+        let ids = vec![Named { id: "p7".into(), prompt: Prompt::Tokens(vec![3, 70_000]) }];
+        let (what, id, hint) = said(asked(None, &ids, Site::Embed));
+        assert!(
+            what.contains("`p7` has token 70000") && id == p7 && hint.contains("`p7` ids below"),
+            "{hint}"
+        );
+        let (what, id, _) = said(asked(None, &text(""), Site::Embed));
+        assert_eq!((what.as_str(), id), ("prompt `p7` has no tokens", p7.clone()));
+        let (what, id, _) = said(asked(None, &text(&"hat ".repeat(1 << 20)), Site::Embed));
+        assert!(what.contains("`p7` has 4194304 bytes") && id == p7, "{what}");
+        // What shows only where it runs.
+        let two = [Named::text("p6", "hat"), Named::text("p7", "tin")];
+        let (what, id, hint) = said(asked(None, &two, Site::Embed));
+        assert_eq!((what.as_str(), id, hint.as_str()), ("prompt `p7` makes `embed` inf", p7, "dose less"));
+        let (what, id, hint) = said(asked(None, &two, Site::ResidPost(9)));
+        assert!(what.starts_with("read resid_post.9: block 9 is out of range") && id.is_none(), "{what}");
+        assert!(hint.contains("--site") && !what.contains("node"), "{what}");
     }
 }

@@ -1,19 +1,23 @@
 //! What the tests of the analyses share: a tiny model with a tokenizer, and a count of what it is asked.
 
+use std::collections::HashSet;
 use std::path::Path;
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use truenorth_protocol::{Answer, Checked, ModelInfo};
+use truenorth_protocol::{Answer, Checked, ModelInfo, Prompt};
 
 use super::Named;
+use super::wanted::plain_reading;
 use crate::data::{Distinct, Loaded, NearCopies, Pair, Template};
 use crate::engine::{Engine, EngineOptions};
 use crate::run::{RunError, Runner, Watch};
 
-/// A random Llama of two blocks with a tokenizer, and how many graphs it ran.
+/// A random Llama of two blocks with a tokenizer, how many graphs it ran, and the prompts it only read.
 pub(super) struct Tiny {
     engine: Engine,
     asked: AtomicUsize,
+    read: Mutex<Vec<Prompt>>,
 }
 
 impl Tiny {
@@ -21,11 +25,26 @@ impl Tiny {
         let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/gguf/llama/model.gguf");
         let options =
             EngineOptions { name: "tiny".into(), revision: "fixture".into(), ..EngineOptions::default() };
-        Self { engine: Engine::open(&file, &options).unwrap(), asked: AtomicUsize::new(0) }
+        Self {
+            engine: Engine::open(&file, &options).unwrap(),
+            asked: AtomicUsize::new(0),
+            read: Mutex::default(),
+        }
     }
 
     pub fn asked(&self) -> usize {
         self.asked.load(Ordering::Relaxed)
+    }
+
+    /// Every prompt of a graph that reads and does nothing else, once a graph.
+    pub fn read(&self) -> Vec<Prompt> {
+        self.read.lock().unwrap().clone()
+    }
+
+    /// Prompts that were read in more than one graph.
+    pub fn read_again(&self) -> Vec<Prompt> {
+        let mut seen = HashSet::new();
+        self.read().into_iter().filter(|prompt| !seen.insert(prompt.clone())).collect()
     }
 }
 
@@ -44,6 +63,9 @@ impl Runner for Tiny {
 
     fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
         self.asked.fetch_add(1, Ordering::Relaxed);
+        if plain_reading(graph.graph()).is_some() {
+            self.read.lock().unwrap().extend(graph.graph().groups[0].prompts.iter().cloned());
+        }
         self.engine.run(graph, watch)
     }
 }

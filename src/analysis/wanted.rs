@@ -12,18 +12,28 @@ use crate::store::Context;
 pub(super) struct Wanted {
     pub(super) site: Site,
     pub(super) at: ReadAt,
+    /// Whether its name says where in the prompt it is read, as another of its site is asked for beside it.
+    beside: bool,
 }
 
 impl Wanted {
-    /// What a reading of a site takes: the rows, and with means how many tokens are not in them.
-    pub(super) fn of(site: Site, at: ReadAt) -> impl Iterator<Item = Self> {
-        let sinks = (at == ReadAt::Mean).then_some(ReadAt::Sinks);
-        std::iter::once(at).chain(sinks).map(move |at| Self { site, at })
+    /// What readings of sites take: the rows, and with means how many tokens are not in them.
+    pub(super) fn all(asked: &[(Site, ReadAt)]) -> Vec<Self> {
+        let mut all: Vec<Self> = Vec::with_capacity(asked.len());
+        for (site, at) in asked {
+            let beside = all.iter().any(|w| w.site == *site);
+            all.push(Self { site: *site, at: *at, beside });
+            if *at == ReadAt::Mean {
+                all.push(Self { site: *site, at: ReadAt::Sinks, beside });
+            }
+        }
+        all
     }
 
     pub(super) fn name(self) -> String {
         match self.at {
             ReadAt::Sinks => format!("{} {}", self.site, self.at),
+            at if self.beside => format!("{} {at}", self.site),
             _ => self.site.to_string(),
         }
     }
@@ -48,7 +58,8 @@ pub(super) fn plain_reading(graph: &Graph) -> Option<Vec<Wanted>> {
     for pair in graph.nodes.chunks(2) {
         match pair {
             [Op::Read { site, positions, step: 0, .. }, Op::Save { name, .. }] => {
-                let wanted = Wanted { site: *site, at: *positions };
+                let beside = *positions != ReadAt::Sinks && all.iter().any(|w: &Wanted| w.site == *site);
+                let wanted = Wanted { site: *site, at: *positions, beside };
                 if *name != wanted.name() {
                     return None;
                 }

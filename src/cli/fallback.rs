@@ -10,7 +10,7 @@ use truenorth::client::ClientError;
 use truenorth::engine::Engine;
 use truenorth::models::{self, ModelsError};
 
-use super::args::{Fallback, ModelArgs};
+use super::args::{Common, Fallback, ModelArgs};
 use super::output::wrong_hint;
 use super::{session, settings};
 
@@ -72,10 +72,11 @@ pub fn open<T>(
     let wanted = args.model.strip_prefix("hf:").unwrap_or(&args.model).to_owned();
     let spec = match &fallback.0 {
         Some(spec) => spec.clone(),
-        None => named(&wanted, args)?.ok_or_else(|| {
+        None => named(&wanted, &args.common)?.ok_or_else(|| {
             wrong_hint(
                 format!("--fallback local: no named model is {wanted}"),
-                format!("say which to run, as in --fallback local:hf:{wanted}"),
+                "say which to run, as in --fallback local:MODEL: a folder, a GGUF file, hf:ORG/NAME, or one of \
+                 `truenorth models list`",
             )
         })?,
     };
@@ -143,15 +144,41 @@ fn is_absence(error: &anyhow::Error) -> bool {
 }
 
 /// The named model that is a repository of the hub.
-fn named(repo: &str, args: &ModelArgs) -> anyhow::Result<Option<String>> {
+fn named(repo: &str, common: &Common) -> anyhow::Result<Option<String>> {
     let repo = repo.strip_suffix("@main").unwrap_or(repo);
-    let all = models::list(&settings::cache_dir(args.common.cache.as_ref())?);
+    let all = models::list(&settings::cache_dir(common.cache.as_ref())?);
     Ok(all.into_iter().find(|m| m.origin.ends_with(&format!("/{repo}"))).map(|m| m.name))
 }
 
-/// The command that does on this machine what this one asks of a service.
-pub fn stand_in(model: &str) -> String {
-    command(std::env::args().skip(1), model)
+/// How the same can be had on this machine, where it can: a hosted model may be a hundred times too large
+/// for it. `parameters` is the model's size.
+pub fn stand_in(model: &str, parameters: u64, common: &Common) -> anyhow::Result<Option<String>> {
+    let model = model.strip_prefix("hf:").unwrap_or(model);
+    if let Some(name) = named(model, common)? {
+        return Ok(Some(format!("on this machine: `{}`", command(std::env::args().skip(1), &name))));
+    }
+    let free = truenorth::server::available_memory();
+    let says = elsewhere(parameters, free, common.offline);
+    Ok(says.map(|how| {
+        let command = command(std::env::args().skip(1), &format!("hf:{model}"));
+        format!("{how}: `{command}`")
+    }))
+}
+
+/// How a model that lies on the hub can run here, if its weights fit into what memory is free.
+fn elsewhere(parameters: u64, free: u64, offline: bool) -> Option<String> {
+    // Stored in 16 bits as a rule; computed in f32, with a third as much again for the run.
+    let (stored, computed) = (parameters.saturating_mul(2), parameters.saturating_mul(4));
+    let fits = computed.saturating_add(computed / 3) <= free;
+    let gigabytes = tenths(stored);
+    (fits && !offline)
+        .then(|| format!("on this machine, where the Hugging Face hub gives its {gigabytes} GB or so"))
+}
+
+/// Bytes as gigabytes with one digit.
+fn tenths(bytes: u64) -> String {
+    let tenths = bytes / 100_000_000;
+    format!("{}.{}", tenths / 10, tenths % 10)
 }
 
 fn command(args: impl Iterator<Item = String>, model: &str) -> String {
@@ -177,7 +204,7 @@ fn command(args: impl Iterator<Item = String>, model: &str) -> String {
             out.push(quoted(&arg));
         }
     }
-    out.push(format!("--on local --model {}", quoted(&format!("hf:{model}"))));
+    out.push(format!("--on local --model {}", quoted(model)));
     out.join(" ")
 }
 
@@ -196,11 +223,19 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_model_that_does_not_fit_here_is_not_offered() {
+        let says = elsewhere(135_000_000, 8 << 30, false).unwrap();
+        assert!(says.contains("0.2 GB"), "{says}");
+        assert_eq!(elsewhere(70_000_000_000, 24 << 30, false), None, "70 B in 24 GiB");
+        assert_eq!(elsewhere(135_000_000, 8 << 30, true), None, "nothing is fetched with --offline");
+    }
+
+    #[test]
     fn the_command_for_this_machine_keeps_all_but_the_service() {
         let args = "read --on ndif --model a/b --host=http://h --site resid_post.1 --no-deploy --input";
         let args = args.split(' ').map(str::to_owned).chain(["my prompts.txt".to_owned()]);
         assert_eq!(
-            command(args, "a/b@main"),
+            command(args, "hf:a/b@main"),
             "truenorth read --site resid_post.1 --input 'my prompts.txt' --on local --model hf:a/b@main"
         );
     }

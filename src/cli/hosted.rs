@@ -3,7 +3,8 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use truenorth::client::{ApiKey, Client, ClientError, Hosted, ServiceOptions};
+use anyhow::Context as _;
+use truenorth::client::{ApiKey, Client, Hosted, ServiceOptions};
 use truenorth::engine::{Choices, Outline};
 use truenorth::jobs::{Job, Journal};
 use truenorth::run::Runner as _;
@@ -51,25 +52,23 @@ pub fn ndif(
     (common, reading): (&Common, &Reading),
     store: Option<Arc<Store>>,
 ) -> anyhow::Result<Client> {
-    let mut options = ndif_options(service, store)?;
-    options.stand_in = Some(format!(
-        "on this machine: `{}`",
-        fallback::stand_in(model.strip_prefix("hf:").unwrap_or(model))
-    ));
-    of_model(model, service, (common, reading), options)
+    let options = ndif_options(service, store)?;
+    of_model(model, service, (common, reading), options, true)
 }
 
 /// A client that leaves no trace on this machine and hears of its jobs as one with a journal would.
 pub fn alone(model: &str, service: &Service, how: (&Common, &Reading)) -> anyhow::Result<Client> {
     let options = ServiceOptions { socket: Some(false), ..ndif_options(service, None)? };
-    of_model(model, service, how, options)
+    of_model(model, service, how, options, false)
 }
 
+/// A client for a model; `stands_in` says that this very command could run here in its place.
 fn of_model(
     model: &str,
     service: &Service,
     (common, reading): (&Common, &Reading),
-    options: ServiceOptions,
+    mut options: ServiceOptions,
+    stands_in: bool,
 ) -> anyhow::Result<Client> {
     let model = model.strip_prefix("hf:").unwrap_or(model);
     let (repo, revision) = match model.split_once('@') {
@@ -81,6 +80,9 @@ fn of_model(
     let outline = Outline::open(found.files.path(), repo, &found.identity, &reading.choices())
         .request(format!("can't read the architecture of {model}"))?;
     session::warn(&outline.notes());
+    if stands_in {
+        options.stand_in = fallback::stand_in(model, outline.parameters, common)?;
+    }
     let reply = reply(service.reply_dtype);
     let hosted = Hosted {
         info: outline.info,
@@ -178,8 +180,13 @@ fn options(
         return Err(wrong_hint("--jobs-at-once 0", "give at least 1, or leave the flag out"));
     }
     let mut options = ServiceOptions::new(url);
-    options.key =
-        key.map(|k| Ok::<_, ClientError>(ApiKey::new(&k.text)?.with_origin(k.origin))).transpose()?;
+    options.key = key
+        .map(|k| {
+            let made =
+                ApiKey::new(&k.text).with_context(|| format!("can't use the API key from {}", k.origin));
+            Ok::<_, anyhow::Error>(made?.with_origin(k.origin))
+        })
+        .transpose()?;
     options.journal = store.map(|s| s as Arc<dyn Journal>);
     options.at_once = service.jobs_at_once;
     if let Some(warning) = options.warning(settings::proxied()) {

@@ -16,6 +16,7 @@ mod judge;
 mod labels;
 mod models;
 mod ndif;
+mod origin;
 mod output;
 mod probe;
 mod progress;
@@ -37,7 +38,7 @@ mod written;
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 
 /// Asks whether a direction in a language model is true.
 ///
@@ -102,12 +103,16 @@ enum Verb {
 
 /// Runs the command line and says how it went.
 pub fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let typed = Cli::command().get_matches();
+    let cli = Cli::from_arg_matches(&typed).unwrap_or_else(|e| e.exit());
     progress::listen_for_interrupts();
     if dry::asked_for() {
         return dry::run().unwrap_or_else(|error| output::report(&error));
     }
     dry::begin();
+    if let Err(error) = target::named(&Cli::command(), &typed) {
+        return output::report(&error);
+    }
     let done = match cli.verb {
         Verb::Models(v) => v.run(),
         Verb::Read(v) => v.run(),

@@ -17,6 +17,8 @@ use truenorth::run::RunError;
 use truenorth::server::ServerError;
 use truenorth::store::StoreError;
 
+use super::origin;
+
 /// The work failed.
 const FAILED: u8 = 1;
 /// The request was wrong; nothing was sent or written.
@@ -68,6 +70,10 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         let lead = if i == 0 { "error" } else { "  because" };
         eprintln!("{lead}: {text}");
         said.push_str(&text);
+    }
+    let blamed = error.chain().find_map(|cause| cause.downcast_ref::<AnalysisError>()?.prompt());
+    if let Some(files) = blamed.map(origin::of).filter(|files| !files.is_empty()) {
+        eprintln!("  it is in: {}", files.join(", "));
     }
     for hint in remedies(error) {
         eprintln!("hint: {hint}");

@@ -26,6 +26,9 @@ pub struct Out {
     pub report: Option<PathBuf>,
 }
 
+/// What is written into the folder of a page.
+const PAGES: [&str; 2] = ["report.html", "report.json"];
+
 /// A model as a result remembers it.
 #[derive(Clone, Debug, Serialize)]
 pub struct ModelRecord {
@@ -153,9 +156,15 @@ impl Out {
     /// Refuses places that can't be written, before any work is done for them.
     pub fn check(&self) -> anyhow::Result<()> {
         if let Some(dir) = &self.report {
-            target::writes_in(dir, &["report.html", "report.json"])?;
+            target::writes_in(dir, &PAGES)?;
         }
-        self.out.as_deref().map_or(Ok(()), target::writes)
+        self.out.as_deref().map_or(Ok(()), target::writes)?;
+        target::distinct(self.out.iter().chain(&self.pages()).map(PathBuf::as_path))
+    }
+
+    /// The files of the page.
+    pub fn pages(&self) -> Vec<PathBuf> {
+        self.report.iter().flat_map(|dir| PAGES.map(|page| dir.join(page))).collect()
     }
 
     /// Writes the record, and the page where one was asked for.

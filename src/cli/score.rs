@@ -89,11 +89,10 @@ impl Score {
         for file in [&self.out, &self.summary].into_iter().flatten() {
             target::writes(file)?;
         }
-        if self.out.is_some() && self.out == self.summary {
-            return Err(wrong_hint("--out and --summary name one file", "give each a file of its own"));
-        }
         let page = Out { out: None, report: self.report.clone() };
         page.check()?;
+        let pages = page.pages();
+        target::distinct(self.out.iter().chain(&self.summary).chain(&pages).map(PathBuf::as_path))?;
         let whole = self.summary.is_some() || self.report.is_some();
         self.check(whole)?;
         load(&self.direction)?;

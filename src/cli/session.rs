@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use truenorth::analysis::{Named, Reader, Tally};
+use truenorth::analysis::{Memory, Named, Reader, Tally};
 use truenorth::data::{Loaded, PromptInput, PromptRow, SequenceRow, read_prompts, read_sequences};
 use truenorth::engine::{Engine, EngineOptions, Precision};
 use truenorth::models::{self, ResolveOptions};
@@ -17,6 +17,7 @@ use super::args::{self, Common, ModelArgs, Numerics, On};
 use super::dry;
 use super::fallback;
 use super::hosted;
+use super::origin;
 use super::output::{Request as _, wrong_hint};
 use super::progress::{self, Bar};
 use super::record::ModelRecord;
@@ -27,6 +28,7 @@ use super::target;
 pub struct Session {
     runner: Box<dyn Runner>,
     store: Option<Arc<Store>>,
+    memory: Memory,
     tally: Tally,
 }
 
@@ -36,7 +38,7 @@ impl Session {
     pub fn open(args: &ModelArgs) -> anyhow::Result<Self> {
         if dry::on() {
             // Made-up numbers never meet the store.
-            return Ok(Self { runner: Box::new(dry::open(args)?), store: None, tally: Tally::default() });
+            return Ok(Self::of(Box::new(dry::open(args)?), None));
         }
         let store = open_store(&args.common)?.map(Arc::new);
         let runner: Box<dyn Runner> = match (&args.place.on, &args.place.service.fallback) {
@@ -54,12 +56,17 @@ impl Session {
             }
             (elsewhere, _) => Box::new(hosted::open(elsewhere, args, store.clone())?),
         };
-        Ok(Self { runner, store, tally: Tally::default() })
+        Ok(Self::of(runner, store))
     }
 
-    /// The reader over model and store.
+    fn of(runner: Box<dyn Runner>, store: Option<Arc<Store>>) -> Self {
+        Self { runner, store, memory: Memory::default(), tally: Tally::default() }
+    }
+
+    /// The reader over model and store; without a store it remembers what it reads.
     pub fn reader(&self) -> Reader<'_> {
-        Reader::new(self.runner.as_ref(), self.store.as_deref()).with_tally(&self.tally)
+        let reader = Reader::new(self.runner.as_ref(), self.store.as_deref()).with_tally(&self.tally);
+        reader.remembering(&self.memory)
     }
 
     /// The model as a runner.
@@ -169,6 +176,7 @@ pub fn open_store(common: &Common) -> anyhow::Result<Option<Store>> {
 /// Opens a file to read, or stdin for `-`; gives the name to use in messages.
 pub fn open_input(path: &Path) -> anyhow::Result<(Box<dyn std::io::BufRead>, String)> {
     if path == Path::new("-") {
+        target::reads_stdin()?;
         return Ok((Box::new(std::io::BufReader::new(std::io::stdin())), "stdin".into()));
     }
     target::reads(path)?;
@@ -208,6 +216,7 @@ pub fn prompts(path: &Path) -> anyhow::Result<(Vec<Named>, Loaded<PromptRow>)> {
     let (reader, name) = open_input(path)?;
     let loaded = read_prompts(reader, &name).request(format!("can't read prompts from {name}"))?;
     say(&loaded.notes);
+    origin::note(&name, loaded.rows.iter().map(|r| r.id.as_str()));
     let named = loaded
         .rows
         .iter()
@@ -227,6 +236,7 @@ pub fn sequences(path: &Path) -> anyhow::Result<Loaded<SequenceRow>> {
     let (reader, name) = open_input(path)?;
     let loaded = read_sequences(reader, &name).request(format!("can't read sequences from {name}"))?;
     say(&loaded.notes);
+    origin::note(&name, loaded.rows.iter().map(|r| r.id.as_str()));
     Ok(loaded)
 }
 

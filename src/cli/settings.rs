@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use serde::Deserialize;
 
 use super::output::{Request as _, wrong_hint};
+use super::target;
 
 /// NDIF's public address.
 const NDIF: &str = "https://api.ndif.us";
@@ -131,6 +132,7 @@ fn key_variable(name: &str) -> Option<Key> {
 
 fn key_file(file: Option<&Path>) -> anyhow::Result<Option<Key>> {
     let Some(path) = file else { return Ok(None) };
+    target::reads(path)?;
     let text = std::fs::read_to_string(path).request(format!("can't read the key in {}", path.display()))?;
     let key = text.lines().next().unwrap_or_default().trim();
     if key.is_empty() {
@@ -171,6 +173,7 @@ fn text(path: &Path) -> anyhow::Result<Option<String>> {
         Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
         Err(e) => return Err(e).request(format!("can't read {}", path.display())),
     };
+    target::reads(path)?;
     if size > CAP {
         return Err(wrong_hint(
             format!("{} has {size} bytes, too many for settings", path.display()),

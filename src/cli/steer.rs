@@ -126,14 +126,15 @@ impl Steer {
         self.check()?;
         load(&self.direction)?;
         let (prompts, _) = session::prompts(&self.input.input)?;
+        let neutral = self.neutral.as_deref().map(session::prompts).transpose()?;
         let session = Session::open(&self.model)?;
         let (direction, site) = load_for(&self.direction, session.runner().info())?;
         let reader = session.reader();
-        let norm = match (self.alpha_unit, &self.neutral) {
+        let norm = match (self.alpha_unit, &neutral) {
             (Unit::Absolute, _) => None,
-            (Unit::Norm, Some(file)) => {
+            (Unit::Norm, Some((prompts, _))) => {
                 let bar = Bar::new("measuring norms", 0, "tokens", self.model.common.quiet);
-                Some(steer::mean_norm(&reader, site, &session::prompts(file)?.0, &bar)?)
+                Some(steer::mean_norm(&reader, site, prompts, &bar)?)
             }
             (Unit::Norm, None) => Some(direction.metadata().residual_norm.ok_or_else(|| {
                 wrong_hint(

@@ -1,8 +1,11 @@
 //! What a verb reads and where it writes: known before the work, and never the same.
 
+use std::any::TypeId;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
+use clap::ArgMatches;
 use truenorth::data::{Target, writable};
 
 use super::output::wrong_hint;
@@ -32,6 +35,51 @@ fn id(path: &Path) -> Option<Id> {
 #[cfg(not(unix))]
 fn id(path: &Path) -> Option<Id> {
     path.is_file().then(|| path.canonicalize().ok()).flatten()
+}
+
+/// Flags whose file is written.
+const WRITTEN: [&str; 3] = ["out", "summary", "report"];
+
+/// Notes every file that the command line names to be read, whether or not this command gets to it: a key
+/// for a service is kept also where nothing is asked of one.
+pub fn named(command: &clap::Command, typed: &ArgMatches) -> anyhow::Result<()> {
+    let is_path = |arg: &&clap::Arg| arg.get_value_parser().type_id() == TypeId::of::<PathBuf>();
+    for arg in command.get_arguments().filter(is_path) {
+        let id = arg.get_id().as_str();
+        if WRITTEN.contains(&id) || !typed.try_contains_id(id).unwrap_or(false) {
+            continue;
+        }
+        for path in typed.get_many::<PathBuf>(id).into_iter().flatten() {
+            match path == Path::new("-") {
+                true => once(&STDIN_NAMED)?,
+                false => reads(path)?,
+            }
+        }
+    }
+    match typed.subcommand() {
+        Some((name, typed)) => command.find_subcommand(name).map_or(Ok(()), |c| named(c, typed)),
+        None => Ok(()),
+    }
+}
+
+/// Whether a flag names standard input.
+static STDIN_NAMED: AtomicBool = AtomicBool::new(false);
+/// Whether it was opened.
+static STDIN: AtomicBool = AtomicBool::new(false);
+
+/// Notes that standard input is read, and refuses it a second time, when nothing would be left of it.
+pub fn reads_stdin() -> anyhow::Result<()> {
+    once(&STDIN)
+}
+
+fn once(before: &AtomicBool) -> anyhow::Result<()> {
+    match before.swap(true, Ordering::Relaxed) {
+        false => Ok(()),
+        true => Err(wrong_hint(
+            "`-` is given for two files, and standard input can be read once",
+            "write one of the two to a file and name that",
+        )),
+    }
 }
 
 /// Notes that a file is read, and refuses it where it is also to be written.
@@ -89,6 +137,30 @@ pub fn writes(path: &Path) -> anyhow::Result<()> {
         Target::File(file) => written(&file, path),
         Target::Stdout | Target::Stream(_) => Ok(()),
     }
+}
+
+/// Refuses outputs of which two are the same file, so that none is lost.
+pub fn distinct<'a>(outs: impl IntoIterator<Item = &'a Path>) -> anyhow::Result<()> {
+    let mut seen: Vec<(PathBuf, &Path)> = Vec::new();
+    for out in outs {
+        let Ok(Target::File(file)) = Target::of(out) else { continue };
+        let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let Some(name) = file.file_name() else { continue };
+        let place = folder.canonicalize().unwrap_or_else(|_| folder.to_owned()).join(name);
+        if let Some((_, other)) = seen.iter().find(|(p, _)| *p == place || same(p, &place)) {
+            return Err(wrong_hint(
+                format!("{} and {} are one file, and both would be written", other.display(), out.display()),
+                "give each a file of its own",
+            ));
+        }
+        seen.push((place, out));
+    }
+    Ok(())
+}
+
+/// Whether two files that exist are one.
+fn same(a: &Path, b: &Path) -> bool {
+    id(a).is_some_and(|a| id(b) == Some(a))
 }
 
 fn written(file: &Path, path: &Path) -> anyhow::Result<()> {

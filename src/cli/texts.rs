@@ -12,6 +12,7 @@ use truenorth::data::{
     Template, first_prompts, first_sequences, holds_pairs, read_classes, read_pairs, read_sentiment,
 };
 
+use super::origin;
 use super::output::{Request as _, wrong_hint};
 use super::session::{self, open_input};
 
@@ -81,6 +82,7 @@ pub fn say_copies(name: &str, copies: &Copies) {
 pub fn pairs(path: &Path, template: &Template, near: NearCopies) -> anyhow::Result<Distinct<Pair>> {
     let (reader, name) = open_input(path)?;
     let loaded = read_pairs(reader, &name).request(format!("can't read pairs from {name}"))?;
+    origin::note(&name, loaded.rows.iter().map(|r| r.id.as_str()));
     told(&name, &loaded.notes.clone(), Distinct::pairs(loaded, template, near))
 }
 
@@ -88,6 +90,7 @@ pub fn pairs(path: &Path, template: &Template, near: NearCopies) -> anyhow::Resu
 pub fn classes(path: &Path, near: NearCopies) -> anyhow::Result<Distinct<ClassRow>> {
     let (reader, name) = open_input(path)?;
     let loaded = read_classes(reader, &name).request(format!("can't read classes from {name}"))?;
+    origin::note(&name, loaded.rows.iter().map(|r| r.id.as_str()));
     told(&name, &loaded.notes.clone(), Distinct::classes(loaded, near))
 }
 
@@ -95,6 +98,7 @@ pub fn classes(path: &Path, near: NearCopies) -> anyhow::Result<Distinct<ClassRo
 pub fn sentiment(path: &Path, near: NearCopies) -> anyhow::Result<Distinct<SentimentRow>> {
     let (reader, name) = open_input(path)?;
     let loaded = read_sentiment(reader, &name).request(format!("can't read sentiment from {name}"))?;
+    origin::note(&name, loaded.rows.iter().map(|r| r.id.as_str()));
     told(&name, &loaded.notes.clone(), Distinct::sentiment(loaded, near))
 }
 
@@ -148,10 +152,12 @@ pub fn question(file: &NamedFile, template: &Template, near: NearCopies) -> anyh
             // A sentiment set of another form says so below.
             && let Ok(rows) = read_sentiment(&bytes[..], &name)
         {
+            origin::note(&name, rows.rows.iter().map(|r| r.id.as_str()));
             let rows = told(&name, &rows.notes.clone(), Distinct::sentiment(rows, near))?;
             return Question::sentiment(&rows).request(what);
         }
         let rows = read_classes(&bytes[..], &name).request(&what)?;
+        origin::note(&name, rows.rows.iter().map(|r| r.id.as_str()));
         let rows = told(&name, &rows.notes.clone(), Distinct::classes(rows, near))?;
         return Question::classes(&rows, file.positive.as_deref()).request(what);
     }
@@ -162,6 +168,7 @@ pub fn question(file: &NamedFile, template: &Template, near: NearCopies) -> anyh
         ));
     }
     let mut rows = read_pairs(&bytes[..], &name).request(&what)?;
+    origin::note(&name, rows.rows.iter().map(|r| r.id.as_str()));
     if file.name == ACTION {
         action_first(&mut rows).request(what)?;
     }

@@ -308,7 +308,7 @@ impl Http {
                 ClientError::KeyUnknown { origin: origin(), detail }
             }
             504 if detail.contains("Timed out waiting for") => ClientError::Gathering { detail },
-            401 | 403 => ClientError::Unauthorized { with_key, detail },
+            401 | 403 => ClientError::Unauthorized { with_key, origin: origin(), detail },
             426 => ClientError::Version { detail },
             400 if detail.to_lowercase().contains("version") => ClientError::Version { detail },
             429 | 503 => ClientError::Busy { status, detail, after: asked(&got.headers) },

@@ -14,12 +14,21 @@ const EXPORT: &str = "export it as JSONL, CSV or plain text in UTF-8";
 const MODEL: &str = "name the file of texts here; a model goes to --model and a direction to --direction";
 const UNPACK: &str = "unpack it first";
 
+/// How Git's stand-in for a large file begins, which a clone without Git LFS leaves in its place; it goes on
+/// with the hash and size of the file that is meant.
+const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
+
+/// What to do with such a stand-in.
+pub const LFS_REMEDY: &str = "run `git lfs pull` in its repository, or download the file itself";
+
+/// Whether a file's bytes are a Git LFS pointer.
+#[must_use]
+pub fn is_lfs_pointer(bytes: &[u8]) -> bool {
+    bytes.starts_with(LFS)
+}
+
 const MAGIC: &[(&[u8], &str, &str)] = &[
-    (
-        b"version https://git-lfs.github.com/spec/",
-        "a Git LFS pointer, which stands for a file that was not downloaded",
-        "run `git lfs pull` in its repository, or download the file itself",
-    ),
+    (LFS, "a Git LFS pointer, which stands for a file that was not downloaded", LFS_REMEDY),
     (b"\x1f\x8b", "packed with gzip", "unpack it first: gunzip FILE.gz"),
     (b"\x28\xb5\x2f\xfd", "packed with zstd", "unpack it first: unzstd FILE.zst"),
     (b"\xfd7zXZ\0", "packed with xz", "unpack it first: unxz FILE.xz"),

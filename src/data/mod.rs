@@ -13,7 +13,6 @@ mod distinct;
 mod error;
 mod file;
 pub mod import;
-mod lfs;
 mod look;
 mod pairs;
 mod prompts;
@@ -31,8 +30,7 @@ pub use distinct::{
 };
 pub use error::{DataError, Problem};
 pub use file::{Target, sha256_hex, writable, write_atomic, write_nothing, write_private, writes_nothing};
-pub use lfs::is_lfs_pointer;
-pub use look::Look;
+pub use look::{LFS_REMEDY, Look, is_lfs_pointer};
 pub use pairs::{Pair, read_pairs};
 pub use prompts::{PromptInput, PromptRow, read_prompts};
 pub use rows::{Extra, LISTS, Loaded, holds_pairs, whole_text};

@@ -169,17 +169,23 @@ impl EngineError {
             Self::Load(error) => return error.hint().map(str::to_owned),
             Self::Config(error) => return Some(error.hint()),
             Self::UnusedTensor { .. } => {
-                "config and weights do not belong together, or the model is a variant that would be computed wrongly"
+                "fetch config.json and the weights from one revision; if they are, the model is a variant that is not \
+                 computed here"
             }
             Self::EmptyPrompt { .. } => "leave the prompt out or give it text",
             Self::TooLong { .. } => "shorten the prompt or generate fewer tokens",
-            Self::UnknownToken { .. } => "tokenize the prompt with the tokenizer of this model",
+            Self::UnknownToken { .. } => {
+                "give ids of this model's own tokenizer; if these are, tokenizer and weights are of different models"
+            }
             Self::UnknownSite { .. } => "`models show` lists the sites of a model",
             Self::NotFinite { .. } => {
-                "compute in f32 (`--dtype f32`) if it is f16; lower α if the model is steered; else the weights are damaged"
+                "f16 holds numbers up to 65504: compute in bf16 or f32 with --dtype; give smaller doses if the model is \
+                 steered; else the weights are damaged"
             }
-            Self::Sampling { .. } => "change the parameter",
-            Self::Backend { .. } => "free memory, run fewer prompts at once, or use the CPU",
+            Self::Sampling { .. } => "give a temperature of 0 or above, and a top-p above 0 and up to 1",
+            Self::Backend { .. } => {
+                "free memory or give fewer prompts; CUDA_VISIBLE_DEVICES= (empty) computes on the CPU"
+            }
             Self::DuplicateSequence { .. }
             | Self::UnknownPart { .. }
             | Self::TreeWithCache

@@ -38,8 +38,7 @@ pub(super) fn settle(
             Ok(None)
         }
         (Head::Tied, true, true) if !source.equal(&embed, &own)? => {
-            let [tied, untied] = ["the embedding is the output matrix", "the stored `lm_head` is"];
-            let untied = untied.replace("lm_head", &own);
+            let (tied, untied) = ("the embedding", format!("the stored `{own}`"));
             let (ours, theirs) = match rules {
                 Transformers::V4_57 => (tied, untied.as_str()),
                 Transformers::V5_23 => (untied.as_str(), tied),
@@ -50,8 +49,8 @@ pub(super) fn settle(
             let other = rules.other();
             Ok(Some(format!(
                 "the config ties the output matrix to the embedding (`tie_word_embeddings`), yet `{own}` is stored with \
-                 other values: by transformers {rules}, which is followed, {ours}; by {other} {theirs}; \
-                 `--transformers {other}` follows the other"
+                 other values. Logits come from {ours}, as in transformers {rules}; in {other} they come from \
+                 {theirs}, which `--transformers {other}` follows"
             )))
         }
         _ => Ok(None),

@@ -177,7 +177,7 @@ impl Rows {
 
     /// Those of the rows with these ascending indices, and what was left of each sequence.
     pub(super) fn keep(&self, kept: &[usize]) -> Self {
-        let rows = kept.iter().filter_map(|i| self.rows.get(*i).copied()).collect();
+        let rows = kept.iter().map(|i| self.rows[*i]).collect();
         let below = |n: usize| kept.partition_point(|i| *i < n);
         let parts = self.parts.iter().map(|(seq, r)| (*seq, below(r.start)..below(r.end))).collect();
         Self { rows, parts, parents: self.parents.clone(), branched: self.branched }

@@ -242,8 +242,8 @@ impl Model {
     fn check_batch(&self, batch: &Batch, rows: &Rows) -> Result<(), EngineError> {
         for (seq, range) in batch.parts() {
             let id = || format!("#{seq}");
-            let tokens = batch.tokens().get(range.clone()).unwrap_or(&[]);
-            let end = rows.all().get(range).and_then(<[_]>::last).map_or(0, |r| r.position + 1);
+            let tokens = &batch.tokens()[range.clone()];
+            let end = rows.all()[range].last().map_or(0, |r| r.position + 1);
             if end > self.config.context {
                 return Err(EngineError::TooLong { id: id(), length: end, limit: self.config.context });
             }

@@ -49,6 +49,17 @@ impl Precision {
         }
     }
 
+    /// What helps where a number can't be held.
+    pub(super) fn not_finite(self) -> &'static str {
+        match self {
+            Self::F16 => "f16 holds numbers up to 65504: compute with --dtype bf16 or --dtype f32",
+            Self::F32 | Self::Bf16 => {
+                "give smaller doses with --alpha if the model is steered; else the weights are damaged: fetch \
+                 them again"
+            }
+        }
+    }
+
     fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -87,7 +98,7 @@ pub struct Engine {
     pub(super) info: ModelInfo,
     pub(super) words: Words,
     stored: String,
-    precision: Precision,
+    pub(super) precision: Precision,
     notes: Vec<String>,
 }
 

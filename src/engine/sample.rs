@@ -54,7 +54,8 @@ impl Sampler {
     /// No logits, or one that is NaN or infinite.
     pub fn pick(&mut self, logits: &[f32]) -> Result<Pick, EngineError> {
         let token = self.token(logits)?;
-        let logit = logits.get(token as usize).copied().unwrap_or(f32::NEG_INFINITY);
+        // Its own choice among them.
+        let logit = logits[token as usize];
         Ok(Pick { token, logprob: f64::from(logit) - log_sum_exp(logits) })
     }
 

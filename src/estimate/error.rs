@@ -135,9 +135,9 @@ impl EstimateError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::NotFinite { .. } => {
-                Some("read again with --dtype f32 and --no-cache; f16 overflows on large residuals")
-            }
+            Self::NotFinite { .. } => Some(
+                "if it was read in f16, which holds numbers up to 65504, read again with --dtype bf16 or f32",
+            ),
             Self::Constant { .. } => {
                 Some("read at a position that sees the response, as with --positions last")
             }

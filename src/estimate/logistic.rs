@@ -10,7 +10,9 @@ use super::estimator::FitDetails;
 use super::samples::SplitBy;
 use super::{EstimateError, Samples};
 use crate::data::group_folds;
-use crate::math::{Seeds, each_row, norm, solve_positive_definite, there_and_back, weighted_squares};
+use crate::math::{
+    Seeds, each_row, norm, solve_positive_definite, stretch, stretch_mut, there_and_back, weighted_squares,
+};
 
 /// Hyperparameters of logistic regression.
 ///
@@ -160,7 +162,7 @@ impl<'a> Design<'a> {
     fn there_and_back(&self, w: &Weights, mut f: impl FnMut(usize, f64) -> f64) -> Weights {
         let mut back = Weights::zero(self.x.ncols());
         let mut sum = 0.0;
-        let out = back.slopes.as_slice_mut().unwrap_or(&mut []);
+        let out = stretch_mut(&mut back.slopes);
         there_and_back(self.x.view(), w.slopes(), out, |i, t| {
             let g = f(i, t + w.intercept);
             sum += g;
@@ -190,7 +192,7 @@ impl Weights {
     }
 
     fn slopes(&self) -> &[f64] {
-        self.slopes.as_slice().unwrap_or(&[])
+        stretch(&self.slopes)
     }
 
     fn largest(&self) -> f64 {
@@ -340,7 +342,7 @@ fn conjugate_gradient(
         image.slopes.scaled_add(alpha, &v.slopes);
         image
     };
-    let curvatures = curvature.as_slice().unwrap_or(&[]);
+    let curvatures = stretch(curvature);
     let diagonal = Array1::from(weighted_squares(design.x.view(), curvatures)) + alpha;
     let total = curvature.sum().max(1e-300);
     let scale = |v: &Weights| Weights { slopes: &v.slopes / &diagonal, intercept: v.intercept / total };

@@ -2,7 +2,7 @@
 
 use std::slice::ChunksExact;
 
-use ndarray::ArrayView2;
+use ndarray::{Array1, ArrayView2};
 
 use super::vectors::{Loop, vectors};
 
@@ -23,10 +23,23 @@ fn dot(x: &[f64], v: &[f64]) -> f64 {
     sums.iter().sum::<f64>() + rest
 }
 
-/// The rows of a matrix in one stretch of memory; none where they are not.
+/// The rows of a matrix in one stretch of memory.
+#[allow(clippy::expect_used, reason = "a matrix that lies otherwise would give sums of no rows")]
 fn rows<'a>(x: ArrayView2<'a, f64>) -> ChunksExact<'a, f64> {
-    debug_assert!(x.is_standard_layout());
-    x.to_slice().unwrap_or(&[]).chunks_exact(x.ncols().max(1))
+    let all = x.to_slice().expect("the rows of a matrix that is passed over lie one after the other");
+    all.chunks_exact(x.ncols().max(1))
+}
+
+/// The numbers of a vector that was made here, which lie one after the other.
+#[allow(clippy::expect_used, reason = "an empty stand-in would give sums of no numbers")]
+pub(crate) fn stretch(x: &Array1<f64>) -> &[f64] {
+    x.as_slice().expect("a vector of its own lies in one stretch")
+}
+
+/// The same to be written.
+#[allow(clippy::expect_used, reason = "an empty stand-in would take what is written and lose it")]
+pub(crate) fn stretch_mut(x: &mut Array1<f64>) -> &mut [f64] {
+    x.as_slice_mut().expect("a vector of its own lies in one stretch")
 }
 
 /// `f(i, xᵢ · v)` of every row.

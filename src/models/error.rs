@@ -3,6 +3,8 @@
 use std::io;
 use std::path::PathBuf;
 
+use crate::data::LFS_REMEDY;
+
 /// Boxed cause of a failure in a library.
 pub(super) type Cause = Box<dyn std::error::Error + Send + Sync>;
 
@@ -245,7 +247,7 @@ impl ModelsError {
             ModelsError::Adapter { .. } => {
                 "merge it into its model first: `merge_and_unload()` of peft, then `save_pretrained(folder)`"
             }
-            ModelsError::LfsPointer { .. } => "run `git lfs pull` in the clone, or download the file itself",
+            ModelsError::LfsPointer { .. } => LFS_REMEDY,
             ModelsError::MissingPart { .. } => "put all parts of one download into one folder",
             ModelsError::NoWeights { other: Some(other), .. } => {
                 return Some(format!("{other} is not read; convert it to safetensors"));

@@ -67,7 +67,12 @@ impl Keys {
         private::check(path)?;
         let text = std::fs::read_to_string(path)
             .map_err(|source| ServerError::KeyFile { path: path.to_owned(), source })?;
-        let keys = Self::parse(&text)?;
+        let keys = Self::parse(&text).map_err(|error| match error {
+            ServerError::Key { line, problem, .. } => {
+                ServerError::Key { path: Some(path.to_owned()), line, problem }
+            }
+            other => other,
+        })?;
         if keys.is_empty() {
             return Err(ServerError::NoKeys { path: path.to_owned() });
         }
@@ -86,7 +91,7 @@ impl Keys {
                 continue;
             }
             let (key, name) = line.split_once(char::is_whitespace).unwrap_or((line, ""));
-            let wrong = |problem| ServerError::Key { line: i + 1, problem };
+            let wrong = |problem| ServerError::Key { path: None, line: i + 1, problem };
             if !key.bytes().all(|b| b.is_ascii_graphic()) {
                 return Err(wrong("holds a character that a header can't carry"));
             }

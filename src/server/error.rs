@@ -32,8 +32,10 @@ pub enum ServerError {
         source: io::Error,
     },
     /// A line of a file of keys is not a key. The line itself is never shown.
-    #[error("line {line} of the API keys {problem}")]
+    #[error("line {line} of the API keys{} {problem}", path.as_ref().map_or_else(String::new, |p| format!(" in {}", p.display())))]
     Key {
+        /// The file, where they are of one.
+        path: Option<PathBuf>,
         /// Line, from 1.
         line: usize,
         /// What is wrong with it.
@@ -111,7 +113,8 @@ impl ServerError {
                 "name PEM files: --tls-cert with the chain, the server's own first, --tls-key with its key"
             }
             Self::Foreign { .. } => "name a new or empty folder with --spool",
-            Self::KeyFile { .. } | Self::Serve(_) => return None,
+            Self::KeyFile { .. } => "name a text file that you may read",
+            Self::Serve(_) => return None,
         })
     }
 

@@ -109,7 +109,8 @@ impl Drop for Share {
 }
 
 /// Bytes that this process may still take: what the machine has, its address space, its control group.
-pub(super) fn available() -> u64 {
+#[must_use]
+pub fn available() -> u64 {
     let bounds = [machine(), address_space(), control_group()];
     bounds.into_iter().flatten().min().unwrap_or(UNKNOWN)
 }

@@ -76,5 +76,6 @@ mod worker;
 
 pub use auth::Keys;
 pub use error::ServerError;
+pub use memory::available as available_memory;
 pub use options::{Limits, PORT, ServerOptions};
 pub use serve::Server;

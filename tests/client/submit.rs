@@ -75,7 +75,8 @@ fn another_version_is_refused_in_words() {
 
 #[test]
 fn refusals_are_told_apart() {
-    for (status, words, hint) in [(413, "too large", "fewer prompts"), (422, "does not fit", "run the same")]
+    for (status, words, hint) in
+        [(413, "too large", "fewer or shorter prompts"), (422, "does not fit", "does not take")]
     {
         let fake =
             Fake::new(Script { posts: [Post::Refuse(status, vec![], words)].into(), ..Script::default() });

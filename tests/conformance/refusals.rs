@@ -1,5 +1,7 @@
 //! What a service refuses for good: errors of their own kind, each with a remedy.
 
+use std::path::Path;
+
 use serde_json::{Value as Json, json};
 use truenorth::client::{ApiKey, Client, ServiceOptions};
 use truenorth::run::{Runner as _, Unwatched};
@@ -9,6 +11,28 @@ use crate::faults::{graph, patience};
 use crate::runners::{causes, families, hosted, options};
 use crate::service::{NEWEST, Service};
 
+/// A client as it is.
+fn same(_: &mut ServiceOptions) {}
+
+/// What a client, changed as told, is told of a model and a job for which the service has such faults: the
+/// causes, and the remedy, without which no refusal is.
+fn refusal(
+    service: &Service,
+    folder: &Path,
+    change: &dyn Fn(&mut ServiceOptions),
+    model: &str,
+    faults: &Json,
+) -> (String, String) {
+    let mut chosen = options(service);
+    chosen.patience = patience();
+    change(&mut chosen);
+    let client = Client::ndif(chosen, hosted(folder, model, DType::F32)).unwrap();
+    service.post("/test/faults", faults);
+    let error = client.ask(graph(0), &Unwatched).unwrap_err();
+    let hint = error.hint().unwrap_or_else(|| panic!("no remedy: {error}")).to_owned();
+    (causes(&error), hint)
+}
+
 #[test]
 #[ignore = "needs the nnsight package; .ci/conformance runs it"]
 fn refusals_are_told_apart() {
@@ -16,16 +40,8 @@ fn refusals_are_told_apart() {
     let state = tempfile::tempdir().unwrap();
     let service = Service::start(&[(name.clone(), path.clone())], state.path());
     let ask = |change: &dyn Fn(&mut ServiceOptions), name: &str, faults: Json| {
-        let mut chosen = options(&service);
-        chosen.patience = patience();
-        change(&mut chosen);
-        let client = Client::ndif(chosen, hosted(&path, name, DType::F32)).unwrap();
-        service.post("/test/faults", &faults);
-        let error = client.ask(graph(0), &Unwatched).unwrap_err();
-        assert!(error.hint().is_some(), "no remedy: {error}");
-        causes(&error)
+        refusal(&service, &path, change, name, &faults).0
     };
-    let same = |_: &mut ServiceOptions| {};
     let other_key = |o: &mut ServiceOptions| o.key = Some(ApiKey::new("another").unwrap());
     let wrong = ask(&other_key, &name, json!([]));
     assert!(wrong.contains("refuses this API key") && !wrong.contains("another"), "{wrong}");
@@ -59,18 +75,10 @@ fn released_refusals_are_told_apart() {
     let more = ["--min-python", "3.11", "--min-nnsight", "0.8"];
     let service = Service::released(NEWEST, &[(name.clone(), path.clone())], state.path(), &more);
     let ask = |change: &dyn Fn(&mut ServiceOptions), name: &str, faults: Json| {
-        let mut chosen = options(&service);
-        chosen.patience = patience();
-        change(&mut chosen);
-        let client = Client::ndif(chosen, hosted(&path, name, DType::F32)).unwrap();
-        service.post("/test/faults", &faults);
-        let error = client.ask(graph(0), &Unwatched).unwrap_err();
-        let hint = error.hint().map(str::to_owned);
-        assert!(hint.is_some(), "no remedy: {error}");
-        format!("{}; {}", causes(&error), hint.unwrap())
+        let (causes, hint) = refusal(&service, &path, change, name, &faults);
+        format!("{causes}; {hint}")
     };
     let key = |key: &'static str| move |o: &mut ServiceOptions| o.key = Some(ApiKey::new(key).unwrap());
-    let same = |_: &mut ServiceOptions| {};
     let cases: Vec<(&str, String, &[&str])> = vec![
         ("malformed key", ask(&key("another"), &name, json!([])), &["has not the form", "8-4-4-4-12"]),
         (

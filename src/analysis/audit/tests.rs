@@ -2,6 +2,7 @@ use std::sync::Mutex;
 
 use truenorth_protocol::Site;
 
+use super::super::Memory;
 use super::super::fixture::{Tiny, loaded_pairs};
 use super::*;
 use crate::data::{Distinct, Extra, Loaded, NearCopies, Pair, Template};
@@ -53,7 +54,12 @@ fn params(estimator: Estimator) -> Params {
 
 fn run(data: &AuditData<'_>, params: &Params) -> Result<Audited, AnalysisError> {
     let tiny = Tiny::open();
-    audit(&Reader::new(&tiny, None), data, params, &Seeds::new(3), &Unwatched)
+    // As a command without a cache asks.
+    let memory = Memory::default();
+    let reader = Reader::new(&tiny, None).remembering(&memory);
+    let found = audit(&reader, data, params, &Seeds::new(3), &Unwatched);
+    assert_eq!(tiny.read_again(), [], "texts were read twice");
+    found
 }
 
 fn data<'a>(train: &'a Question, confounds: &'a [Confound]) -> AuditData<'a> {

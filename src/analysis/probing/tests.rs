@@ -1,5 +1,6 @@
 use truenorth_protocol::Site;
 
+use super::super::Memory;
 use super::super::fixture::Tiny;
 use super::*;
 use crate::data::{ClassRow, Distinct, Extra, Loaded, NearCopies};
@@ -53,7 +54,12 @@ const BLOCKS: [Site; 2] = [Site::ResidPost(0), Site::ResidPost(1)];
 
 fn run(data: &ProbeData<'_>, params: &ProbeParams) -> Result<Probed, AnalysisError> {
     let tiny = Tiny::open();
-    probe(&Reader::new(&tiny, None), data, params, &Seeds::new(1), &Unwatched)
+    // As a command without a cache asks.
+    let memory = Memory::default();
+    let reader = Reader::new(&tiny, None).remembering(&memory);
+    let found = probe(&reader, data, params, &Seeds::new(1), &Unwatched);
+    assert_eq!(tiny.read_again(), [], "texts were read twice");
+    found
 }
 
 fn only(train: &Labelled) -> ProbeData<'_> {

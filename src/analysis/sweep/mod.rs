@@ -36,7 +36,7 @@ pub use trend::{Point, Responses, Steering};
 pub use words::{Lexicon, REFUSAL, distinct_2};
 
 use super::extract::{self, ProjectOut, Question};
-use super::{AnalysisError, Named, Reader, steer};
+use super::{AnalysisError, Memory, Named, Reader, steer};
 use crate::data::{Copies, Distinct, Pair, SentimentRow, Template};
 use crate::estimate::{CheckedEstimator, HeldOutParams, Pipeline, SplitBy};
 use crate::math::{self, Seeds};
@@ -208,6 +208,8 @@ pub fn sweep(
 ) -> Result<Sweep, AnalysisError> {
     let alphas = params.doses()?;
     check(data, params)?;
+    let memory = Memory::default();
+    let reader = &reader.remembering(&memory);
     let question = Question::pairs(data.pairs, data.template);
     let texts = respond::tokens(reader, &question.prompts)?;
     let lengths: Vec<f64> = texts.iter().map(|t| t.len() as f64).collect();
@@ -226,6 +228,7 @@ pub fn sweep(
     let folds = reading::folds(&units, params.folds, &seeds)?;
     watch.say("reading pairs at all sites");
     let readings = reader.read(&question.prompts, &params.sites, params.at, watch)?;
+    ahead(reader, data, params, watch)?;
     let asked = Asker::new(reader, data, params, &alphas, (&steered, &texts), watch)?;
     let mut sites = Vec::with_capacity(params.sites.len());
     let mut halves = Vec::with_capacity(params.sites.len());
@@ -313,6 +316,24 @@ fn evenly(n: usize, count: Option<usize>) -> Vec<usize> {
 /// The chosen rows of some pairs of `n`, then their rejected rows.
 fn sides(pairs: &[usize], n: usize) -> impl Iterator<Item = usize> {
     pairs.iter().copied().chain(pairs.iter().map(move |p| n + p))
+}
+
+/// Reads what each site needs of the same texts in one pass of the model.
+fn ahead(
+    reader: &Reader<'_>,
+    data: &SweepData<'_>,
+    params: &SweepParams,
+    watch: &dyn Watch,
+) -> Result<(), AnalysisError> {
+    let at = |at: ReadAt| params.sites.iter().map(|site| (*site, at)).collect::<Vec<_>>();
+    reader.ahead(data.neutral, &at(ReadAt::Last), watch)?;
+    if params.project_out.contains(&ProjectOut::Sentiment)
+        && let Some(rows) = data.sentiment
+    {
+        let prompts: Vec<Named> = rows.iter().map(|r| Named::text(&r.id, &r.text)).collect();
+        reader.ahead(&prompts, &at(params.at), watch)?;
+    }
+    Ok(())
 }
 
 fn check(data: &SweepData<'_>, params: &SweepParams) -> Result<(), AnalysisError> {

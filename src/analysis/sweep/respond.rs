@@ -29,6 +29,8 @@ pub(super) struct Asker<'a> {
     shared: Vec<usize>,
     neutral: Vec<Vec<u32>>,
     prompts: Vec<Vec<u32>>,
+    /// What the prompts are called.
+    names: Vec<String>,
     plain_odds: [Vec<f64>; 2],
     plain_losses: Vec<f64>,
     plain_outputs: Vec<Output>,
@@ -114,6 +116,7 @@ impl<'a> Asker<'a> {
             shared,
             neutral,
             prompts,
+            names: data.prompts.iter().map(|p| p.id.clone()).collect(),
             plain_odds: [vec![], vec![]],
             plain_losses: vec![],
             plain_outputs: vec![],
@@ -126,7 +129,22 @@ impl<'a> Asker<'a> {
         asker.plain_losses = losses(&log_probs);
         asker.plain_outputs =
             rows::generate(reader, nowhere, &unpushed(&asker.prompts), &params.sampling, watch)?;
+        // They are projected on the direction of every site.
+        let places: Vec<_> = params.sites.iter().map(|site| (*site, params.at)).collect();
+        reader.ahead(&asker.continued(&asker.plain_outputs), &places, watch)?;
         Ok(asker)
+    }
+
+    /// Generations behind their prompts, as the model reads them.
+    fn continued<'o>(&self, outputs: impl IntoIterator<Item = &'o Output>) -> Vec<Named> {
+        let context = self.reader.runner().info().context as usize;
+        let one = |(i, output): (usize, &Output)| {
+            let i = i % self.prompts.len().max(1);
+            let mut tokens = [&self.prompts[i][..], &output.tokens].concat();
+            tokens.truncate(context);
+            Named { id: format!("{} and what was generated", self.names[i]), prompt: Prompt::Tokens(tokens) }
+        };
+        outputs.into_iter().enumerate().map(one).collect()
     }
 
     /// Log-odds of chosen over rejected of each pair: sums, and means over each side's own tokens.
@@ -245,18 +263,7 @@ impl<'a> Asker<'a> {
         if n == 0 {
             return Ok((vec![], vec![vec![vec![]; doses]; arms]));
         }
-        let context = self.reader.runner().info().context as usize;
-        let named: Vec<Named> = self
-            .plain_outputs
-            .iter()
-            .chain(outputs)
-            .enumerate()
-            .map(|(i, output)| {
-                let mut tokens = [&self.prompts[i % n][..], &output.tokens].concat();
-                tokens.truncate(context);
-                Named { id: format!("generation {i}"), prompt: Prompt::Tokens(tokens) }
-            })
-            .collect();
+        let named = self.continued(self.plain_outputs.iter().chain(outputs));
         let readings = self.reader.read(&named, &[site], self.params.at, watch)?;
         let values = readings
             .first()

@@ -260,6 +260,44 @@ fn a_sweep_of_a_model_is_whole_and_asks_nothing_twice() {
     assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&found).unwrap());
 }
 
+/// Also where nothing is kept: each text that several sites need is read at all of them at once.
+#[test]
+fn a_sweep_without_a_store_reads_no_text_twice() {
+    let tiny = Tiny::open();
+    let reader = Reader::new(&tiny, None);
+    let (pairs, template) = (pairs(12), Template::default());
+    let neutral = named(&["the old tin is red", "a cup of tea", "nine hats"]);
+    let prompts = named(&["the hat", "a tin"]);
+    let sentiment: Vec<SentimentRow> = (0..12)
+        .map(|i| SentimentRow {
+            id: format!("s{i}"),
+            text: format!("a {i} cup"),
+            positive: i % 2 == 0,
+            extra: crate::data::Extra::new(),
+        })
+        .collect();
+    let data = SweepData {
+        pairs: &pairs,
+        template: &template,
+        neutral: &neutral,
+        prompts: &prompts,
+        sentiment: Some(&sentiment),
+    };
+    let mut params = params(vec![Site::ResidPost(0), Site::ResidMid(1), Site::ResidPost(1)]);
+    params.project_out = vec![ProjectOut::Sentiment];
+    let alone = sweep(&reader, &data, &params, &Seeds::new(3), &Unwatched).unwrap();
+    let texts = |rows: Vec<Named>| reader.encode(&rows).unwrap();
+    let sentiment_texts = sentiment.iter().map(|r| Named::text(&r.id, &r.text)).collect();
+    let given = [texts(neutral.clone()), texts(sentiment_texts)].concat();
+    let again = tiny.read_again();
+    assert!(!again.iter().any(|prompt| given.contains(prompt)), "{again:?}");
+    assert!(given.iter().all(|prompt| tiny.read().contains(prompt)));
+    let store = Store::in_memory().unwrap();
+    let kept =
+        sweep(&Reader::new(&Tiny::open(), Some(&store)), &data, &params, &Seeds::new(3), &Unwatched).unwrap();
+    assert_eq!(serde_json::to_string(&alone).unwrap(), serde_json::to_string(&kept).unwrap());
+}
+
 #[test]
 fn a_sweep_that_makes_no_sense_is_refused_by_name() {
     let tiny = Tiny::open();

@@ -1,14 +1,51 @@
 //! `direction import` and `direction export`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use clap::Args;
+use anyhow::Context as _;
+use clap::{Args, ValueEnum};
 use truenorth::estimate::{Direction, Format, ImportAs};
 use truenorth_protocol::Site;
 
 use super::super::output::Request as _;
+use super::super::output::wrong_hint;
 use super::super::target;
 use super::load;
+
+/// The format of a file whose name does not say it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+enum Named {
+    Safetensors,
+    Npz,
+    Npy,
+    Gguf,
+    Pt,
+}
+
+impl From<Named> for Format {
+    fn from(named: Named) -> Self {
+        match named {
+            Named::Safetensors => Self::Safetensors,
+            Named::Npz => Self::Npz,
+            Named::Npy => Self::Npy,
+            Named::Gguf => Self::Gguf,
+            Named::Pt => Self::Pt,
+        }
+    }
+}
+
+/// The format that is named, else the one that the file's name ends in.
+fn format_of(named: Option<Named>, path: &Path, (what, formats): (&str, &str)) -> anyhow::Result<Format> {
+    match named {
+        Some(named) => Ok(named.into()),
+        None => Format::of(path).map_err(|_| {
+            wrong_hint(
+                format!("{what}: can't tell the format of `{}`", path.display()),
+                format!("name it with --format ({formats}), or give the file a name with such an ending"),
+            )
+        }),
+    }
+}
 
 /// Reads a direction of another program.
 ///
@@ -21,6 +58,9 @@ pub struct Import {
     /// An .npz, .npy, .pt, .gguf or .safetensors file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
+    /// The format of the file; default what its name ends in.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Named>,
     /// Where the direction lives; for a control vector this chooses its layer.
     #[arg(long, value_name = "S")]
     site: Option<Site>,
@@ -51,9 +91,12 @@ pub struct Export {
     /// The direction.
     #[arg(value_name = "F.safetensors")]
     direction: PathBuf,
-    /// The file to write: .npz, .npy, .gguf (a llama.cpp control vector) or .safetensors.
+    /// The file to write: .npz, .npy, .gguf (a llama.cpp control vector) or .safetensors; - for stdout.
     #[arg(long, value_name = "FILE")]
     out: PathBuf,
+    /// The format to write; default what the file's name ends in.
+    #[arg(long, value_enum, value_name = "FORMAT")]
+    format: Option<Named>,
 }
 
 impl Import {
@@ -61,7 +104,7 @@ impl Import {
         target::writes(&self.out)?;
         let what = format!("can't import {}", self.file.display());
         target::reads(&self.file)?;
-        let format = Format::of(&self.file).request(what.clone())?;
+        let format = format_of(self.format, &self.file, (&what, "safetensors, npz, npy, gguf or pt"))?;
         let stated = ImportAs {
             site: self.site,
             sign: self.sign,
@@ -86,10 +129,12 @@ impl Import {
 impl Export {
     pub fn run(self) -> anyhow::Result<()> {
         target::writes(&self.out)?;
-        let format = Format::of(&self.out).request(format!("can't export to {}", self.out.display()))?;
+        let cant = format!("can't export to {}", self.out.display());
+        let format = format_of(self.format, &self.out, (&cant, "safetensors, npz, npy or gguf"))?;
         let direction = load(&self.direction)?;
         let bytes = direction.export_bytes(format).request(format!("can't export as {}", format.name()))?;
-        truenorth::data::write_atomic(&self.out, |w| w.write_all(&bytes))?;
+        truenorth::data::write_atomic(&self.out, |w| w.write_all(&bytes))
+            .with_context(|| format!("can't write {}", self.out.display()))?;
         eprintln!("{} -> {}", self.direction.display(), self.out.display());
         Ok(())
     }

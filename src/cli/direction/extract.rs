@@ -89,6 +89,10 @@ impl Extract {
         let reader = session.reader();
         let (site, at) = (self.site, self.positions);
         let bar = Bar::new("reading", 0, "tokens", self.model.common.quiet);
+        if neutral.is_none() {
+            // The unit of doses is measured on the same texts, at their last token.
+            reader.ahead(&question.prompts, &[(site, at), (site, ReadAt::Last)], &bar)?;
+        }
         let samples = question.samples(&reader, site, at, &bar)?;
         let rows = sentiment.as_ref().map(|s| &s.rows[..]);
         let nuisances = nuisances(&reader, &self.project_out, rows, site, at, &bar)?;

@@ -18,10 +18,12 @@ impl ClientError {
             Self::Setup { .. } => "check the system's certificates and limits".into(),
             Self::Unreachable { .. } => format!("check the address and the network, then {AGAIN}"),
             Self::Broken { .. } | Self::Slow { .. } | Self::Half { .. } => AGAIN.into(),
-            Self::Unauthorized { with_key: false, .. } => "set a key (NDIF_API_KEY, or `ndif login`)".into(),
-            Self::Unauthorized { with_key: true, .. } => {
-                "check the key with `ndif whoami`, or set another with `ndif login`".into()
-            }
+            Self::Unauthorized { with_key: false, .. } => "give a key: for NDIF in NDIF_API_KEY or with `ndif login`, \
+                 for a truenorth server in TRUENORTH_API_KEY, for either with --api-key-file F"
+                .into(),
+            Self::Unauthorized { with_key: true, .. } => "check that it is a key of this very service: `ndif whoami` \
+                 asks NDIF, and whoever runs a truenorth server has the keys of that"
+                .into(),
             Self::KeyFormat { origin } => {
                 let form = "keys are 8-4-4-4-12 characters from 0-9 and a-f; get one at https://login.ndif.us";
                 format!("{form}, then {}", key_remedy(origin.as_deref()))
@@ -40,12 +42,20 @@ impl ClientError {
             Self::Version { .. } => "update truenorth; or, where the service's nnsight still speaks the wire of \
                  0.8.1, set TRUENORTH_NDIF_NNSIGHT_VERSION to a version that it takes"
                 .into(),
-            Self::PayloadTooLarge { .. } => "send fewer prompts or smaller constants at a time".into(),
+            Self::PayloadTooLarge { .. } => "give fewer or shorter prompts in a file; a truenorth server takes more with \
+                 a larger --max-body"
+                .into(),
             Self::Busy { after: Some(after), .. } => {
                 format!("nothing was taken; run the same command again in {} s", after.as_secs().max(1))
             }
             Self::Busy { after: None, .. } => "nothing was taken; run the same command again later".into(),
-            Self::Refused { status: 404, .. } => "check the address; `ndif status` lists the models".into(),
+            Self::Refused { status: 404, .. } => {
+                "check the address given with --host or --on; `ndif status` lists the models of NDIF".into()
+            }
+            // The same request would be refused in the same way.
+            Self::Refused { status: 400..=407 | 409..=499, .. } => "the service's words say what it does not take; if \
+                 the two sides differ in age, update the older one"
+                .into(),
             Self::Refused { .. } => AGAIN.into(),
             Self::Redirect { .. } => {
                 "give the address that it leads to, if you trust it with your key".into()
@@ -63,7 +73,7 @@ impl ClientError {
             Self::NotDeployed { .. } => {
                 "take one of those that are up, or run the command again later, which sends the job anew".into()
             }
-            Self::OtherService { .. } => "open the service and the model that the job names".into(),
+            Self::OtherService { .. } => "give the service and the model that the job names (`jobs show`)".into(),
             Self::Job { traceback, .. } if traceback.contains("execution timeout") => {
                 "ask for fewer prompts or new tokens at a time; running the command again sends the job anew".into()
             }
@@ -102,7 +112,7 @@ impl ClientError {
             }
             Self::Disk { .. } => "set another folder for temporary files (TMPDIR)".into(),
             Self::Run(error) => return error.hint().map(str::to_owned),
-            Self::Prompt(_) | Self::Interrupted => return None,
+            Self::Interrupted => return None,
         })
     }
 }

@@ -71,10 +71,13 @@ pub enum ClientError {
         waited: Duration,
     },
     /// The key is missing, wrong, or not allowed to do this.
-    #[error("the service refuses {}: {detail}", if *with_key { "this API key" } else { "to work without an API key" })]
+    #[error("the service refuses {}{}: {detail}", if *with_key { "this API key" } else { "to work without an API key" },
+        from_text(origin.as_ref()))]
     Unauthorized {
         /// Whether a key was sent.
         with_key: bool,
+        /// Where the key came from, where that is known.
+        origin: Option<String>,
         /// What the service said.
         detail: String,
     },
@@ -288,9 +291,6 @@ pub enum ClientError {
     /// A graph that the service can't run.
     #[error("the graph can't be sent")]
     Lower(#[from] LowerError),
-    /// Tokens that the model has no room for, or that can't be made.
-    #[error("{0}")]
-    Prompt(String),
     /// A result that can't be kept while it comes in.
     #[error("can't keep the result in a file in {folder}")]
     Disk {
@@ -333,7 +333,6 @@ impl ClientError {
             | Self::OtherConfig { .. }
             | Self::OtherService { .. }
             | Self::Lower(_)
-            | Self::Prompt(_)
             | Self::Refused { status: 400 | 422, .. } => true,
             Self::Run(error) => error.is_request(),
             _ => false,

@@ -10,6 +10,7 @@ use super::Wire;
 use crate::client::ClientError;
 use crate::client::options::Hosted;
 use crate::client::temp::Packed;
+use crate::run::RunError;
 
 pub(in crate::client) struct NnsightWire {
     pub hosted: Hosted,
@@ -36,18 +37,14 @@ impl NnsightWire {
             // The last token drawn is not run.
             let after = graph.steps(g).saturating_sub(1) as usize;
             let mut prompts = Vec::with_capacity(group.prompts.len());
-            for (p, prompt) in group.prompts.iter().enumerate() {
+            for prompt in &group.prompts {
                 let tokens = match prompt {
                     Prompt::Tokens(tokens) => tokens.clone(),
                     Prompt::Text(text) => self.hosted.vocabulary.encode(text, group.special_tokens)?,
                 };
                 if tokens.len().saturating_add(after) > info.context as usize {
-                    return Err(ClientError::Prompt(format!(
-                        "prompt {p} of group {g} has {} tokens and {after} more are run after it; the context of {} is {}",
-                        tokens.len(),
-                        info.name,
-                        info.context
-                    )));
+                    let words = self.hosted.vocabulary.as_ref();
+                    return Err(RunError::too_long(prompt, words, (tokens.len(), after), info).into());
                 }
                 prompts.push(tokens);
             }

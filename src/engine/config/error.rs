@@ -7,7 +7,8 @@ use thiserror::Error;
 #[non_exhaustive]
 pub enum ConfigError {
     /// An architecture that is not in the family table.
-    #[error("config key `model_type` is `{found}`, expected one of {expected}")]
+    #[error("config key `model_type` is {}, expected one of {expected}",
+        if found.is_empty() { "missing".to_owned() } else { format!("`{found}`") })]
     UnknownFamily {
         /// What the config says.
         found: String,
@@ -62,12 +63,15 @@ impl ConfigError {
     pub fn hint(&self) -> String {
         match self {
             Self::UnknownFamily { .. } => {
-                "use a model of a known family, or add the family as CONTRIBUTING describes".into()
+                "use a model of one of these families".into()
             }
             Self::UnknownKey { key, .. } => format!(
                 "if it is known to change nothing, `--accept-config-key {key}` accepts it, which every result records"
             ),
             Self::Quantized { .. } => "use the model it was made from, or its GGUF file".into(),
+            Self::Value { expected, .. } if expected.starts_with("nothing") => {
+                "the model does something that is not computed here, which no flag leaves out: use another model".into()
+            }
             Self::Missing { .. } | Self::Value { .. } => {
                 "compare config.json with that of the original model on the hub".into()
             }

@@ -8,128 +8,8 @@ use std::rc::Rc;
 use serde_json::{Map, Value};
 
 use super::ConfigError;
+use super::known::{harmless, is_off, known_off};
 use crate::engine::{Choices, Transformers};
-
-/// Keys that no forward pass depends on: names, tokens, training, generation defaults, other heads.
-/// Each is in `fixtures/config/keys.json`, a key of a config class that its model's code does not read or a
-/// key of an official release that no class has.
-pub(super) const HARMLESS: &[&str] = &[
-    "_attn_implementation",
-    "_attn_implementation_autoset",
-    "_commit_hash",
-    "_flash_attn_2_enabled",
-    "_name_or_path",
-    "_num_labels",
-    "architectures",
-    "attention_dropout",
-    "attention_probs_dropout_prob",
-    "attn_implementation",
-    "attn_pdrop",
-    "auto_map",
-    "bad_words_ids",
-    "begin_suppress_tokens",
-    "bos_token_id",
-    "cache_implementation",
-    "chunk_size_feed_forward",
-    "classifier_dropout",
-    "custom_pipelines",
-    "decoder_start_token_id",
-    "diversity_penalty",
-    "do_sample",
-    "dtype",
-    "early_stopping",
-    "embd_pdrop",
-    "encoder_no_repeat_ngram_size",
-    "eos_token_id",
-    "exponential_decay_length_penalty",
-    "finetuning_task",
-    "forced_bos_token_id",
-    "forced_eos_token_id",
-    "gradient_checkpointing",
-    "hidden_dropout",
-    "hidden_dropout_prob",
-    "id2label",
-    "is_decoder",
-    "is_llama_config",
-    "label2id",
-    "length_penalty",
-    "max_length",
-    "max_sequence_length",
-    "min_length",
-    "model_max_length",
-    "model_type",
-    "n_ctx",
-    "n_special",
-    "name_or_path",
-    "no_repeat_ngram_size",
-    "num_beam_groups",
-    "num_beams",
-    "num_labels",
-    "num_return_sequences",
-    "output_attentions",
-    "output_hidden_states",
-    "output_past",
-    "output_scores",
-    "pad_token_id",
-    "predict_special_tokens",
-    "prefix",
-    "pretraining_tp",
-    "problem_type",
-    "remove_invalid_values",
-    "repetition_penalty",
-    "resid_pdrop",
-    "return_dict",
-    "return_dict_in_generate",
-    "sep_token_id",
-    "sliding_window_size",
-    "summary_activation",
-    "summary_first_dropout",
-    "summary_proj_to_labels",
-    "summary_type",
-    "summary_use_proj",
-    "suppress_tokens",
-    "task_specific_params",
-    "temperature",
-    "tf_legacy_loss",
-    "tie_encoder_decoder",
-    "tokenizer_class",
-    "tokenizer_model_max_length",
-    "tokenizer_padding_side",
-    "top_k",
-    "top_p",
-    "torch_dtype",
-    "torchscript",
-    "transformers.js_config",
-    "transformers_version",
-    "typical_p",
-    "unk_token_id",
-    "unsloth_fixed",
-    "unsloth_version",
-    "use_bfloat16",
-    "use_cache",
-    "xla_device",
-];
-
-/// Keys that are understood only at the value at which they do nothing.
-const OFF: &[&str] = &[
-    "add_cross_attention",
-    "attention_bias",
-    "compression_config",
-    "cross_attention_hidden_size",
-    "is_encoder_decoder",
-    "layer_types",
-    "mlp_bias",
-    "partial_rotary_factor",
-    "pruned_heads",
-    "quantization_config",
-    "reorder_and_upcast_attn",
-    "rope_interleaved",
-    "rope_scaling",
-    "sliding_window",
-    "use_bidirectional_attention",
-    "use_mrope",
-    "use_sliding_window",
-];
 
 /// An object of the config.
 pub(super) struct Reader<'a> {
@@ -152,6 +32,11 @@ struct Found {
 impl<'a> Reader<'a> {
     pub(super) fn new(map: &'a Map<String, Value>, family: &'a str, choices: &'a Choices) -> Self {
         Self { map, under: String::new(), family, seen: RefCell::default(), choices, found: Rc::default() }
+    }
+
+    /// The family's name.
+    pub(super) fn family(&self) -> &str {
+        self.family
     }
 
     /// The version of transformers that is followed.
@@ -259,17 +144,22 @@ impl<'a> Reader<'a> {
             if seen.contains(key) || (top && harmless(key)) {
                 continue;
             }
-            let path = self.path(key);
-            if self.choices.accept_config_keys.contains(&path) && !(top && OFF.contains(&key)) {
-                self.found.borrow_mut().accepted.insert(path);
+            // A key that no version knows and that holds nothing says nothing.
+            if value.is_null() || top && is_off(key, value) {
                 continue;
             }
-            if top && OFF.contains(&key) {
-                if is_off(key, value) {
-                    continue;
+            let path = self.path(key);
+            let vouched = self.choices.accept_config_keys.contains(&path);
+            if top && known_off(key) {
+                let mut expected = format!("nothing: family `{}` is not computed with it", self.family);
+                if vouched {
+                    expected.push_str(", which --accept-config-key can't change as the key is known");
                 }
-                let expected = format!("nothing: family `{}` is not computed with it", self.family);
                 return Err(self.bad(key, value, &expected));
+            }
+            if vouched {
+                self.found.borrow_mut().accepted.insert(path);
+                continue;
             }
             return Err(ConfigError::UnknownKey {
                 key: self.path(key),
@@ -279,11 +169,6 @@ impl<'a> Reader<'a> {
         }
         Ok(())
     }
-}
-
-/// Whether no forward pass depends on a key of the top, whatever its value.
-pub(super) fn harmless(key: &str) -> bool {
-    HARMLESS.contains(&key)
 }
 
 /// How weights are stored that are not numbers but codes of them, by the config of transformers'
@@ -302,18 +187,6 @@ pub(super) fn quantized(outer: &Value, map: &Map<String, Value>) -> Option<Confi
         Some(ConfigError::Quantized { key, method })
     };
     ["quantization_config", "compression_config"].into_iter().find_map(of)
-}
-
-fn is_off(key: &str, value: &Value) -> bool {
-    match value {
-        Value::Null | Value::Bool(false) => true,
-        Value::Object(map) => map.is_empty(),
-        Value::Array(list) => {
-            list.is_empty() || key == "layer_types" && list.iter().all(|t| t == "full_attention")
-        }
-        Value::Number(n) => key == "partial_rotary_factor" && n.as_f64() == Some(1.0),
-        Value::Bool(true) | Value::String(_) => false,
-    }
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]

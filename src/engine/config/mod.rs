@@ -5,16 +5,18 @@
 
 mod error;
 mod keys;
+mod known;
 mod rope;
 #[cfg(test)]
 mod tests;
+mod windows;
 
 use serde_json::Value;
 
 pub use error::ConfigError;
 pub use rope::{Rope, Scaling};
 
-use super::family::{Bias, FAMILIES, Family, Positions, Scale, Windows};
+use super::family::{Bias, FAMILIES, Family, Positions, Scale};
 use super::reference::Choices;
 use keys::Reader;
 
@@ -138,6 +140,7 @@ impl Config {
         r.finish()?;
         parsed.accepted = r.accepted();
         parsed.notes = r.notes();
+        parsed.notes.extend(known::vain(config, map, &parsed.accepted, choices));
         if parsed.eos.is_empty() {
             parsed.eos = tokens(outer_eos);
         }
@@ -243,7 +246,7 @@ fn read(r: &Reader, family: &'static Family) -> Result<Config, ConfigError> {
         logit_softcap: softcap(r, "final_logit_softcapping", family.softcaps.1, defaults.logit_softcap)?,
         embed_scale: if family.scaled_embedding { (hidden as f64).sqrt() } else { 1.0 },
         init_std: r.number("initializer_range")?.filter(|x| *x > 0.0).unwrap_or(0.02),
-        blocks: blocks(r, family, layers, head_dim)?,
+        blocks: blocks(r, family, layers, head_dim, context)?,
         ropes: ropes.map(Vec::from).unwrap_or_default(),
         eos: tokens(r.get("eos_token_id")),
     })
@@ -333,8 +336,9 @@ fn blocks(
     family: &Family,
     layers: usize,
     head_dim: usize,
+    context: usize,
 ) -> Result<Vec<BlockConfig>, ConfigError> {
-    let windows = windows(r, family, layers)?;
+    let windows = windows::read(r, family, layers, context)?;
     #[allow(clippy::cast_precision_loss)]
     let (base, by_layer) = match family.scale {
         Scale::HeadDim => ((head_dim as f64).powf(-0.5), false),
@@ -355,74 +359,6 @@ fn blocks(
         scale: if by_layer { base / (i + 1) as f64 } else { base },
     };
     Ok(windows.into_iter().enumerate().map(block).collect())
-}
-
-/// The window of each layer.
-fn windows(r: &Reader, family: &Family, layers: usize) -> Result<Vec<Option<usize>>, ConfigError> {
-    let default = family.defaults.window;
-    let sliding: Vec<bool> = match family.windows {
-        Windows::None => return Ok(vec![None; layers]),
-        Windows::All(default) => {
-            let window = if r.has("sliding_window") { r.count("sliding_window")? } else { Some(default) };
-            return Ok(vec![window; layers]);
-        }
-        Windows::Gated => {
-            let on = r.flag("use_sliding_window")?.unwrap_or(false);
-            let from = r.number("max_window_layers")?.unwrap_or(28.0);
-            if !on {
-                // The width is kept in configs that do not use it.
-                r.count("sliding_window")?;
-            }
-            #[allow(clippy::cast_precision_loss)]
-            let derived = |i: usize| {
-                on && i as f64 >= from && (!r.has("sliding_window") || r.get("sliding_window").is_some())
-            };
-            let types = types(r, layers)?.unwrap_or_else(|| (0..layers).map(derived).collect());
-            if !on && types.contains(&true) {
-                return Err(r.bad(
-                    "use_sliding_window",
-                    &on.into(),
-                    "true, as `layer_types` has sliding layers",
-                ));
-            }
-            types
-        }
-        Windows::Types { every, key } => {
-            let given = key.map(|key| r.count(key)).transpose()?.flatten();
-            let named = types(r, layers)?;
-            let every = given.unwrap_or(every);
-            if let (Some(v), Some(_)) = (r.get("_sliding_window_pattern"), key)
-                && named.is_none()
-                && v.as_u64() != Some(every as u64)
-            {
-                return Err(r.bad("_sliding_window_pattern", v, "the pattern of `sliding_window_pattern`"));
-            }
-            named.unwrap_or_else(|| (0..layers).map(|i| (i + 1) % every != 0).collect())
-        }
-    };
-    if !sliding.contains(&true) {
-        r.count("sliding_window")?;
-        return Ok(vec![None; layers]);
-    }
-    let width = if r.has("sliding_window") { r.count("sliding_window")? } else { default };
-    let Some(width) = width else {
-        return Err(r.bad("sliding_window", &Value::Null, "a width, as some layers slide"));
-    };
-    Ok(sliding.into_iter().map(|s| s.then_some(width)).collect())
-}
-
-/// `layer_types`, as whether each slides.
-fn types(r: &Reader, layers: usize) -> Result<Option<Vec<bool>>, ConfigError> {
-    let Some(list) = r.list("layer_types")? else { return Ok(None) };
-    if list.len() != layers {
-        return Err(r.bad("layer_types", &list.len().into(), &format!("{layers} kinds, one a block")));
-    }
-    let kind = |v: &Value| match v.as_str() {
-        Some("full_attention") => Ok(false),
-        Some("sliding_attention") => Ok(true),
-        _ => Err(r.bad("layer_types", v, "`full_attention` or `sliding_attention`")),
-    };
-    list.iter().map(kind).collect::<Result<_, _>>().map(Some)
 }
 
 fn tokens(value: Option<&Value>) -> Vec<u32> {

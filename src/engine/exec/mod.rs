@@ -24,7 +24,7 @@ use super::layout::{Batch, Need, RowNeed};
 use super::model::Logits;
 use super::sample::{Pick, Sampler};
 use super::tree::{Branches, Tree};
-use crate::run::{RunError, Vocabulary as _, Watch};
+use crate::run::{RunError, Vocabulary as _, Watch, beginning};
 use pass::{Gathered, Pass, resolve};
 use plan::{GroupPlan, Reach};
 use state::State;
@@ -85,25 +85,23 @@ impl<'g> Run<'_, 'g> {
         group
             .prompts
             .iter()
-            .enumerate()
-            .map(|(p, prompt)| {
+            .map(|prompt| {
                 let tokens = match prompt {
                     Prompt::Tokens(t) => t.clone(),
                     Prompt::Text(t) => self.engine.words.encode(t, group.special_tokens)?,
                 };
-                let (g, last) = (self.group, self.plan.steps as usize - 1);
-                let refuse = |what: String, hint: &str| RunError::Request { what, hint: Some(hint.into()) };
+                let last = self.plan.steps as usize - 1;
                 if tokens.is_empty() {
-                    return Err(refuse(format!("prompt {p} of group {g} has no tokens"), "give it some text"));
+                    let words = &self.engine.words;
+                    return Err(RunError::refused(
+                        prompt,
+                        words,
+                        "has no tokens".into(),
+                        "give it some text",
+                    ));
                 }
                 if tokens.len() + last > info.context as usize {
-                    let what = format!(
-                        "prompt {p} of group {g} has {} tokens and {last} more are run after it; the context of {} is {}",
-                        tokens.len(),
-                        info.name,
-                        info.context
-                    );
-                    return Err(refuse(what, "shorten the prompt or generate fewer tokens"));
+                    return Err(RunError::too_long(prompt, &self.engine.words, (tokens.len(), last), info));
                 }
                 Ok(tokens)
             })
@@ -120,13 +118,12 @@ impl<'g> Run<'_, 'g> {
             };
             if let Some(p) = prompts.iter().position(|t| resolve(*index, t.len()).is_none()) {
                 let (label, tokens) = (graph.nodes[*node].label(), prompts[p].len());
-                return Err(RunError::Request {
-                    what: format!(
-                        "node {node} ({label}): index {index} is outside prompt {p} of group {}, which has {tokens} tokens",
-                        self.group
-                    ),
-                    hint: Some("use an index that every prompt has, or `last`".into()),
-                });
+                return Err(RunError::refused(
+                    &graph.groups[self.group].prompts[p],
+                    &self.engine.words,
+                    format!("has {tokens} tokens, and {label} is asked for at index {index}"),
+                    "use an index that every prompt has, or `last`",
+                ));
             }
         }
         Ok(())
@@ -214,8 +211,8 @@ impl<'g> Run<'_, 'g> {
                 branches: branches.as_ref(),
                 step,
             };
-            let logits =
-                self.engine.model.forward(&batch, cache.as_mut(), &need, &mut pass).map_err(failed)?;
+            let logits = self.engine.model.forward(&batch, cache.as_mut(), &need, &mut pass);
+            let logits = logits.map_err(|error| self.blame(graph, error))?;
             self.watch.tokens(passed as u64);
             let (Some(params), Some(logits)) = (params, logits) else { continue };
             batch = Batch::new();
@@ -240,6 +237,19 @@ impl<'g> Run<'_, 'g> {
             }
         }
         Ok(())
+    }
+
+    /// An error of a pass; where one prompt's numbers are to blame, that prompt is shown.
+    fn blame(&self, graph: &Graph, error: EngineError) -> RunError {
+        let EngineError::NotFinite { site, seq, position, value } = error else { return failed(error) };
+        let Some(prompt) = graph.groups[self.group].prompts.get(seq) else { return failed(error) };
+        RunError::Prompt {
+            prompt: Box::new(prompt.clone()),
+            shown: beginning(prompt, &self.engine.words),
+            problem: format!("makes `{site}` {value} at its token {position}, counted from 0"),
+            refused: false,
+            hint: Some(self.engine.precision.not_finite().to_owned()),
+        }
     }
 
     /// Whether the log-probabilities of drawn tokens are asked for.
@@ -331,12 +341,14 @@ fn pick(
     let width = logits.tensor.dims().last().copied().unwrap_or(0);
     logits.with(|all| {
         let due = samplers.iter_mut().enumerate().filter(|(seq, _)| sequences.binary_search(seq).is_ok());
+        let rows = logits.rows.len();
+        // A sequence left out would hand its neighbour's token on.
         let due: Vec<(&mut Sampler, &[f32])> = due
-            .filter_map(|(seq, sampler)| {
-                let row = logits.rows.last_of(seq)?;
-                Some((sampler, all.get(row * width..(row + 1) * width)?))
+            .map(|(seq, sampler)| {
+                let row = logits.rows.last_of(seq).ok_or(EngineError::UnknownRow { row: seq, rows })?;
+                Ok((sampler, &all[row * width..(row + 1) * width]))
             })
-            .collect();
+            .collect::<Result<_, EngineError>>()?;
         due.into_par_iter()
             .map(|(sampler, row)| match likely {
                 true => sampler.pick(row),

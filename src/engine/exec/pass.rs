@@ -105,7 +105,7 @@ impl<'g> Pass<'_, 'g> {
             #[allow(clippy::cast_possible_truncation, reason = "a sequence fits the context")]
             counts.push((rows.len() - before) as u32);
         }
-        let read = x.read(&rows)?;
+        let read = x.read(&rows).map_err(|error| self.blamed(error, &rows, &counts, x))?;
         let (values, width) = match at {
             ReadAt::Mean => (mean::without_sinks(&read, &counts, x.width()), x.width()),
             ReadAt::MeanSink => (mean::of_all(&read, &counts, x.width()), x.width()),
@@ -123,6 +123,22 @@ impl<'g> Pass<'_, 'g> {
         let rows = (at == ReadAt::All).then_some(counts);
         self.state.put(node, Val::f32(vec![values.len() / width.max(1), width], values).with_rows(rows));
         Ok(())
+    }
+
+    /// The error with the number of the prompt in its group, where it has that of a sequence: prompts that
+    /// share their beginnings are not sequences of their own.
+    fn blamed(&self, error: EngineError, rows: &[usize], counts: &[u32], x: &Activation<'_>) -> EngineError {
+        let EngineError::NotFinite { site, seq, position, value } = error else { return error };
+        let is =
+            |row: &&usize| x.rows().all().get(**row).is_some_and(|r| (r.seq, r.position) == (seq, position));
+        let mut left = rows.iter().take_while(|row| !is(row)).count();
+        let of = counts.iter().position(|count| {
+            let here = left < *count as usize;
+            left = left.saturating_sub(*count as usize);
+            here
+        });
+        let seq = of.and_then(|i| self.active.get(i)).map_or(seq, |seq| self.chunk.start + seq);
+        EngineError::NotFinite { site, seq, position, value }
     }
 
     fn write(&self, at: WriteAt, ready: &Ready, x: &mut Activation<'_>) -> Result<(), EngineError> {

@@ -21,6 +21,7 @@ pub(in crate::engine) fn with_slice<R>(t: &Tensor, f: impl FnOnce(&[f32]) -> R) 
 fn fill(shape: &[usize], width: usize, f: impl Fn(usize, &mut [f32]) + Sync + Send) -> Result<Tensor> {
     let count: usize = shape.iter().product();
     let mut out = vec![0.0; count];
+    // The closures index by stretch: a stretch that is not there would be zeros that look like numbers.
     if count < SERIAL {
         out.chunks_mut(width).enumerate().for_each(|(i, row)| f(i, row));
     } else {
@@ -48,7 +49,7 @@ pub(super) fn norm(norm: &Norm, x: &Tensor) -> Result<Option<Tensor>> {
 fn rms(shape: &[usize], x: &[f32], weight: &[f32], eps: f64) -> Result<Tensor> {
     let width = weight.len();
     fill(shape, width, |i, out| {
-        let Some(x) = x.get(i * width..(i + 1) * width) else { return };
+        let x = &x[i * width..(i + 1) * width];
         let scale = 1.0 / (dot(x, x) / width as f32 + eps as f32).sqrt();
         for ((o, x), w) in out.iter_mut().zip(x).zip(weight) {
             *o = x * scale * w;
@@ -60,7 +61,7 @@ fn rms(shape: &[usize], x: &[f32], weight: &[f32], eps: f64) -> Result<Tensor> {
 fn layer(shape: &[usize], x: &[f32], weight: &[f32], bias: &[f32], eps: f64) -> Result<Tensor> {
     let width = weight.len();
     fill(shape, width, |i, out| {
-        let Some(x) = x.get(i * width..(i + 1) * width) else { return };
+        let x = &x[i * width..(i + 1) * width];
         let mean = x.iter().sum::<f32>() / width as f32;
         for (o, x) in out.iter_mut().zip(x) {
             *o = x - mean;
@@ -85,16 +86,11 @@ pub(super) fn rope(x: &Tensor, angles: &Angles, head_dim: usize) -> Result<Optio
             with_slice(&angles.sin, |sin| {
                 fill(x.dims(), head_dim, |i, out| {
                     let row = i / heads;
-                    let (Some(x), Some(c), Some(s)) = (
-                        x_values.get(i * head_dim..(i + 1) * head_dim),
-                        cos.get(row * pairs..(row + 1) * pairs),
-                        sin.get(row * pairs..(row + 1) * pairs),
-                    ) else {
-                        return;
-                    };
-                    out.copy_from_slice(x);
+                    let turns = row * pairs..(row + 1) * pairs;
+                    out.copy_from_slice(&x_values[i * head_dim..(i + 1) * head_dim]);
                     let (first, rest) = out.split_at_mut(pairs);
-                    for (((a, b), c), s) in first.iter_mut().zip(rest).zip(c).zip(s) {
+                    let turned = first.iter_mut().zip(rest).zip(&cos[turns.clone()]).zip(&sin[turns]);
+                    for (((a, b), c), s) in turned {
                         (*a, *b) = (*a * c - *b * s, *b * c + *a * s);
                     }
                 })

@@ -68,7 +68,9 @@ pub(super) fn attend(a: &Attend, part: &Part) -> Result<Tensor> {
 
 fn chunk(a: &Attend, q: &Tensor, k: &Tensor, v: &Tensor, positions: &[usize]) -> Result<Tensor> {
     let (rows, group) = (positions.len(), a.heads / a.kv_heads);
-    let (first, last) = (positions.first().copied().unwrap_or(0), positions.last().copied().unwrap_or(0));
+    let (Some(first), Some(last)) = (positions.first().copied(), positions.last().copied()) else {
+        candle_core::bail!("attention without a row")
+    };
     let (from, to) = (a.visible(first).start, last + 1);
     let keys = to - from;
     // Query heads that share a key head are rows of one product: [kv_heads, group · rows, dim].

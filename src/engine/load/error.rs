@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::data::LFS_REMEDY;
+
 /// A model could not be opened, or one of its weights not be read.
 ///
 /// [`LoadError::hint`] gives the remedy.
@@ -212,7 +214,7 @@ impl LoadError {
         Some(match self {
             Self::Io { .. } => "check that the path exists and may be read",
             Self::MissingFile { .. } => "download the model again, with all of its files in one folder",
-            Self::LfsPointer { .. } => "run `git lfs pull` in the clone, or download the file itself",
+            Self::LfsPointer { .. } => LFS_REMEDY,
             Self::Adapter { .. } => {
                 "merge it into its model first: `merge_and_unload()` of peft, then `save_pretrained(folder)`"
             }
@@ -225,9 +227,7 @@ impl LoadError {
                 "the file is damaged or of another kind; download it again and compare its sha256"
             }
             Self::Truncated { .. } => "the download was cut short; fetch the file again",
-            Self::UnknownArchitecture { .. } => {
-                "use a model of a known family, or add the family as CONTRIBUTING describes"
-            }
+            Self::UnknownArchitecture { .. } => "use a model of one of these architectures",
             Self::UnknownKey { .. } | Self::UnknownTensor { .. } => {
                 "the model is a variant that would be computed wrongly; use the original model"
             }
@@ -238,9 +238,12 @@ impl LoadError {
             Self::ElementType { .. } => "convert the model to one of the types named",
             Self::TargetType { .. } => "pass `--dtype f32`, `f16` or `bf16`",
             Self::NotFinite { .. } => {
-                "the weights are damaged or overflow the type; download them again or pass `--dtype f32`"
+                "f16 holds numbers up to 65504: compute with --dtype bf16 or f32; if the value itself is no number, the \
+                 weights are damaged: fetch them again"
             }
-            Self::Backend { .. } => "free memory on the device or use the CPU",
+            Self::Backend { .. } => {
+                "free memory on the device; CUDA_VISIBLE_DEVICES= (empty) computes on the CPU"
+            }
             Self::Tokenizer(error) => return error.hint(),
         })
     }

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::data::LFS_REMEDY;
+
 /// A tokenizer could not be built or used. [`TokenizerError::hint`] gives the remedy.
 #[derive(Debug, Error)]
 #[non_exhaustive]
@@ -68,7 +70,7 @@ impl TokenizerError {
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
             Self::Io { .. } => "check that the path exists and may be read",
-            Self::LfsPointer { .. } => "run `git lfs pull` in the clone, or download the file itself",
+            Self::LfsPointer { .. } => LFS_REMEDY,
             Self::Malformed { .. } => "download the tokenizer's files again",
             Self::Unknown { .. } => {
                 "use the model's folder with `tokenizer.json`, or pass token ids in place of text"

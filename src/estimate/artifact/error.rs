@@ -184,9 +184,9 @@ impl DirectionError {
             }
             Self::NoArrays => Some("save the vector as a tensor, or as a dict of tensors"),
             Self::Looks(look) => Some(look.remedy),
-            Self::NotFinite { .. } => {
-                Some("compute the direction again in f32; f16 overflows on large residuals")
-            }
+            Self::NotFinite { .. } => Some(
+                "compute the vector again in bf16 or f32: f16 holds numbers up to 65504, less than some residuals",
+            ),
             Self::DType(_) => Some("save the vector as 16-, 32- or 64-bit floats"),
             Self::Malformed { .. } | Self::Safetensors(_) | Self::Zip(_) | Self::Torch(_) => {
                 Some("fetch or write the file again, and check that its ending says what it is")
@@ -207,6 +207,7 @@ impl DirectionError {
             Self::Width { .. } => {
                 Some("use the model that the direction was extracted from, or extract one on this model")
             }
+            Self::Site { .. } => Some("leave --site out, or name a direction that was found there"),
             Self::Version { .. } => Some("update truenorth"),
             Self::ReadOnly(_) => Some("export to safetensors, npz, npy or gguf"),
             _ => None,

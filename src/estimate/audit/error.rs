@@ -78,7 +78,8 @@ impl AuditError {
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             Self::Width { .. } => Some("read the sets at the direction's own model and site"),
-            Self::TooFew { .. } => Some("add pairs to the set"),
+            Self::TooFew { .. } => Some("add pairs, or groups of texts, to the set"),
+            Self::NoPairs { .. } => Some("give pairs: rows with `chosen` and `rejected`"),
             Self::EqualScores { .. } => Some("read at a position that sees what differs"),
             Self::Set { source, .. } => source.hint(),
             Self::Relabel(e) => e.hint(),

@@ -142,12 +142,13 @@ impl ProbeError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::NotFinite { .. } => {
-                Some("read again with --dtype f32 and --no-cache; f16 overflows on large residuals")
-            }
+            Self::NotFinite { .. } => Some(
+                "if it was read in f16, which holds numbers up to 65504, read again with --dtype bf16 or f32",
+            ),
             Self::Constant { .. } | Self::EqualScores { .. } => Some(
                 "leave this site out of --site, or read where the text's end is seen, as with --positions last",
             ),
+            Self::OneClass { .. } => Some("give the set texts of both labels"),
             Self::Leaked { .. } => Some("take the shared groups out of one of the two sets"),
             Self::OneClassFold { .. } => {
                 Some("use fewer --folds, or add groups that hold both classes or more of the rarer one")

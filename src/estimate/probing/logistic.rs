@@ -15,7 +15,7 @@ use super::design::Model;
 use super::gram::LayerGram;
 use super::rounds::{Labels, Scored, standardise};
 use crate::estimate::EstimateError;
-use crate::math::{along, inverse_positive_definite, product};
+use crate::math::{along, inverse_positive_definite, product, stretch, stretch_mut};
 
 /// When a fit is near enough to its minimum.
 #[derive(Clone, Copy, Debug)]
@@ -157,7 +157,7 @@ fn score(
             // ln(1 + eᵗ) without overflow.
             loss[[p, usize::from(at >= model.first)]] += against.max(0.0) + (-against.abs()).exp().ln_1p();
         }
-        standardise(&mut row, state.fitted.as_slice().unwrap_or(&[]));
+        standardise(&mut row, stretch(&state.fitted));
     }
     Ok(Scored { scores, loss: Some(loss) })
 }
@@ -186,13 +186,13 @@ impl State {
     /// Makes the residuals those at a step along the way, and returns the derivatives there.
     fn at(&mut self, step: f64) -> (f64, f64) {
         along(
-            self.fitted.as_slice().unwrap_or(&[]),
+            stretch(&self.fitted),
             self.offset,
-            self.fitted_way.as_slice().unwrap_or(&[]),
+            stretch(&self.fitted_way),
             self.offset_way,
             step,
             &self.labels,
-            self.residual.as_slice_mut().unwrap_or(&mut []),
+            stretch_mut(&mut self.residual),
         )
     }
 

@@ -40,14 +40,14 @@ impl StudyFile {
         if data.positive.is_some() && data.classes.is_none() {
             return Err(wrong_hint(
                 "data.positive names a label, but there is no data.classes",
-                "leave it out",
+                "leave data.positive out, or name the classes in data.classes",
             ));
         }
         let wants_sentiment = self.direction.project_out.iter().any(|p| p == "sentiment");
         if wants_sentiment && data.sentiment.is_none() {
             return Err(wrong_hint(
                 "project_out names sentiment, but data.sentiment is missing",
-                "name the file",
+                "name the labelled texts in data.sentiment, or take sentiment out of project_out",
             ));
         }
         Ok(())

@@ -7,6 +7,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::{ReadAt, Site};
 
@@ -72,7 +73,7 @@ impl StudyFile {
         let text = session::text(path, "the study")?;
         let mut study: Self =
             toml::from_str(&text).request(format!("can't read the study {}", path.display()))?;
-        study.check()?;
+        study.check().with_context(|| format!("can't run the study {}", path.display()))?;
         let base = path.parent().unwrap_or(Path::new("")).to_owned();
         for file in study.files() {
             *file = base.join(&*file);

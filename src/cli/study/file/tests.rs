@@ -36,7 +36,7 @@ fn refused(change: impl Fn(&str) -> String) -> String {
     let text = change(&std::fs::read_to_string(path).unwrap());
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("study.toml"), text).unwrap();
-    StudyFile::read(&dir.path().join("study.toml")).unwrap_err().to_string()
+    format!("{:#}", StudyFile::read(&dir.path().join("study.toml")).unwrap_err())
 }
 
 #[test]

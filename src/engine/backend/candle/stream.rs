@@ -110,7 +110,7 @@ impl Stream for CandleStream<'_> {
         for ((seq, rows), parent) in rows.parts().zip(rows.parents()) {
             let of = |t: &Tensor| t.narrow(0, rows.start, rows.len()).map_err(failed());
             let (k, v) = (of(&k)?, of(&v)?);
-            held.push(match (&mut cache, parent.and_then(|p| held.get(p))) {
+            held.push(match (&mut cache, parent.map(|p| &held[p])) {
                 (Some(cache), _) => cache.append_tensors(layer, seq, &k, &v)?,
                 (None, None) => (k, v),
                 // Copied to lie in one piece; little beside the tokens that are not computed again.
@@ -134,9 +134,8 @@ impl Stream for CandleStream<'_> {
     ) -> std::result::Result<(), EngineError> {
         for ((seq, _), end) in fork.rows.parts().zip(&fork.shared.ends) {
             // A part of the tree holds what comes before it, too.
-            if let Some((k, v)) = self.held.get(*end) {
-                cache.append_tensors(layer, seq, k, v)?;
-            }
+            let (k, v) = &self.held[*end];
+            cache.append_tensors(layer, seq, k, v)?;
         }
         Ok(())
     }

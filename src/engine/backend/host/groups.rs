@@ -36,13 +36,14 @@ pub(super) fn by_groups<const N: usize>(
     // Tiles of a product are of 32 rows, at most.
     let each = rows.div_ceil(count).next_multiple_of(32);
     let widths = all.each_ref().map(|a| a.len() / rows);
+    let whole = all.iter().all(|a| a.len().is_multiple_of(rows));
+    assert!(whole, "numbers of {rows} rows are whole rows, or some would be left out");
     let mut groups = Vec::with_capacity(count);
     for from in (0..rows).step_by(each) {
         let here = from..rows.min(from + each);
-        let mut mine = widths.map(|w| w * here.len()).into_iter();
-        let parts = all.each_mut().map(|rest| {
-            let (part, others) = std::mem::take(rest).split_at_mut(mine.next().unwrap_or(0));
-            *rest = others;
+        let parts = std::array::from_fn(|i| {
+            let (part, others) = std::mem::take(&mut all[i]).split_at_mut(widths[i] * here.len());
+            all[i] = others;
             part
         });
         groups.push((here, parts));

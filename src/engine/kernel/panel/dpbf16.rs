@@ -50,8 +50,9 @@ pub(super) fn stage_parts<const P: usize>(
     stride: usize,
     out: &mut [u32],
 ) {
+    assert!(x.len() <= 2 * steps, "{} numbers do not fit {steps} pairs", x.len());
     for line in 0..steps / 16 {
-        let left = x.get(32 * line..).unwrap_or(&[]);
+        let left = &x[x.len().min(32 * line)..];
         let bits = if left.len() >= 32 { u32::MAX } else { (1 << left.len()) - 1 };
         #[allow(clippy::cast_possible_truncation)]
         let [low, high] = [bits as __mmask16, (bits >> 16) as __mmask16];

@@ -77,9 +77,11 @@ pub(super) fn stage<const X: usize, const G: usize>(
     part: usize,
     out: &mut [u32],
 ) {
+    assert!(x.len() <= 4 * steps, "a row of {} numbers does not fit {steps} steps of four", x.len());
     for group in 0..steps / G {
         let mut left = [0.0; 32];
-        let from = x.get(group * G * 4..).unwrap_or(&[]);
+        // What lies behind the row's end are zeros.
+        let from = &x[x.len().min(group * G * 4)..];
         left.iter_mut().zip(from.iter().take(G * 4)).for_each(|(l, x)| *l = *x);
         let mut scale = vectors(Most(&left)) / 127.0;
         for p in 0..X {

@@ -111,7 +111,8 @@ unsafe fn unfold(w: &[Line], k: usize, pair: usize, out: *mut Line) {
     let lines = match w.get(at..at + 4).and_then(<[Line]>::first_chunk) {
         Some(lines) => lines,
         None => {
-            last.iter_mut().zip(w.get(at..).unwrap_or(&[])).for_each(|(l, w)| *l = *w);
+            // Behind the last input are zeros.
+            last.iter_mut().zip(&w[at.min(w.len())..]).for_each(|(l, w)| *l = *w);
             &last
         }
     };
