@@ -1,6 +1,7 @@
 //! FLOOR 3: questions about a model, asked through a [`crate::run::Runner`].
 
 mod activations;
+mod apart;
 pub mod audit;
 pub mod board;
 mod counted;
@@ -23,6 +24,7 @@ pub mod transfer;
 mod wanted;
 
 pub use activations::{Named, Reader, Reading, keep};
+pub use apart::LeftOutTexts;
 pub use error::AnalysisError;
 pub use labelled::Labelled;
 pub use tally::{LeftOut, Tally};

@@ -63,7 +63,8 @@ fn only(train: &Labelled) -> ProbeData<'_> {
 #[test]
 fn what_the_texts_end_in_is_read_and_the_words_know_it_too() {
     let train = labelled(&texts(32, 0, &["a", "b"]));
-    let tests = [TestTexts { name: "other".into(), texts: labelled(&texts(16, 40, &["a", "b"])) }];
+    let tests =
+        [TestTexts { name: "other".into(), texts: labelled(&texts(16, 40, &["a", "b"])), apart: None }];
     let truth = labelled(&texts(12, 80, &["x"]));
     let (tiny, other) = (Tiny::open(), Tiny::open());
     let reader = Reader::new(&tiny, None);
@@ -149,7 +150,8 @@ fn texts_that_give_no_honest_number_are_refused_by_name() {
         assert!(e.is_request(), "{e}");
         chain(&e)
     };
-    let test = |rows: Loaded<ClassRow>| [TestTexts { name: "late".into(), texts: labelled(&rows) }];
+    let test =
+        |rows: Loaded<ClassRow>| [TestTexts { name: "late".into(), texts: labelled(&rows), apart: None }];
     // A group in both, with other texts.
     let mut rows = texts(16, 40, &["a"]);
     rows.rows[3].group = Some("g2".into());

@@ -18,7 +18,7 @@ use super::load;
 #[command(after_help = "Example:\n  truenorth direction import refusal.pt --site resid_post.12 \
     --sign 'refusal over compliance' --out refusal.safetensors")]
 pub struct Import {
-    /// An .npz, .npy, .pt, .gguf or .safetensors file.
+    /// An .npz, .npy, .pt (as torch.save writes since PyTorch 1.6), .gguf or .safetensors file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// Where the direction lives; for a control vector this chooses its layer.
@@ -86,7 +86,8 @@ impl Import {
 impl Export {
     pub fn run(self) -> anyhow::Result<()> {
         target::writes(&self.out)?;
-        let format = Format::of(&self.out).request(format!("can't export to {}", self.out.display()))?;
+        let format =
+            Format::to_write(&self.out).request(format!("can't export to {}", self.out.display()))?;
         let direction = load(&self.direction)?;
         let bytes = direction.export_bytes(format).request(format!("can't export as {}", format.name()))?;
         truenorth::data::write_atomic(&self.out, |w| w.write_all(&bytes))?;

@@ -14,7 +14,7 @@ use truenorth_protocol::{ReadAt, Site};
 use super::super::args::ModelArgs;
 use super::super::output::{self, Request as _};
 use super::super::progress::Bar;
-use super::super::session::{self, Session};
+use super::super::session::Session;
 use super::super::target;
 use super::super::texts::{self, CopiesArgs};
 use super::{Made, artifact, default_permutations, estimator};
@@ -82,7 +82,7 @@ impl Extract {
         let question = self.question(&template)?;
         let near = self.copies.near_copies;
         let sentiment = texts::sentiment_for(self.sentiment.as_ref(), &self.project_out, near)?;
-        let neutral = self.neutral.as_ref().map(|p| session::prompts(p)).transpose()?;
+        let neutral = self.neutral.as_ref().map(|p| texts::distinct_prompts(p, near)).transpose()?;
         let estimator = estimator(&self.estimator)?;
 
         let session = Session::open(&self.model)?;
@@ -93,7 +93,7 @@ impl Extract {
         let rows = sentiment.as_ref().map(|s| &s.rows[..]);
         let nuisances = nuisances(&reader, &self.project_out, rows, site, at, &bar)?;
         let residual_norm = match &neutral {
-            Some((prompts, _)) => (mean_norm(&reader, site, prompts, &bar)?, "neutral prompts"),
+            Some(prompts) => (mean_norm(&reader, site, &prompts.named, &bar)?, "neutral prompts"),
             None => (mean_norm(&reader, site, &question.prompts, &bar)?, "the texts it was estimated from"),
         };
         drop(bar);
