@@ -17,10 +17,12 @@ pub struct LeftOutTexts {
     pub rows: usize,
     /// Copies of texts that were fitted on, letter case and spaces aside; left out.
     pub copies: usize,
+    /// Some of them, each with the text that was fitted on.
+    pub ids: Vec<[String; 2]>,
     /// Near copies of such texts with the same label; left out.
     pub near: usize,
-    /// Some of those left out, each with the text that was fitted on.
-    pub ids: Vec<[String; 2]>,
+    /// Some of them.
+    pub near_ids: Vec<[String; 2]>,
     /// Near copies that stay, since their label is another or means another thing.
     pub kept_near: usize,
     /// Some of those that stay, each with the text that was fitted on.
@@ -38,11 +40,18 @@ impl LeftOutTexts {
         };
         let Self { set, rows, copies, near, kept_near, .. } = self;
         let mut out = Vec::new();
-        if copies + near > 0 {
+        if *copies > 0 {
             out.push(format!(
-                "set {set}: {copies} of {rows} rows are copies of what was fitted on and {near} near copies with its \
-                 label; they are left out {}",
-                named(&self.ids, copies + near)
+                "set {set}: {copies} of {rows} rows are copies of what was fitted on, letter case and spaces aside, and \
+                 are left out {}",
+                named(&self.ids, *copies)
+            ));
+        }
+        if *near > 0 {
+            out.push(format!(
+                "set {set}: {near} of {rows} rows are near copies of what was fitted on, with the same label, and are \
+                 left out {}",
+                named(&self.near_ids, *near)
             ));
         }
         if *kept_near > 0 {
@@ -56,8 +65,10 @@ impl LeftOutTexts {
     }
 
     pub(super) fn leave_out(&mut self, near: bool, id: &str, of: &str) {
-        *(if near { &mut self.near } else { &mut self.copies }) += 1;
-        push(&mut self.ids, id, of);
+        let (count, ids) =
+            if near { (&mut self.near, &mut self.near_ids) } else { (&mut self.copies, &mut self.ids) };
+        *count += 1;
+        push(ids, id, of);
     }
 
     pub(super) fn keep_near(&mut self, id: &str, of: &str) {
@@ -112,7 +123,7 @@ impl Labelled {
             return Err(AnalysisError::Input(format!(
                 "{}; {positive} positive and {} negative texts are left, and both are needed: give the set texts of its \
                  own, or raise --near-copies if near copies are meant",
-                found.sentences().first().cloned().unwrap_or_default(),
+                found.sentences().join("; "),
                 self.len() - positive
             )));
         }

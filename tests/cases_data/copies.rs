@@ -88,22 +88,22 @@ fn a_pair_under_another_axis_is_no_second_one() {
 
 #[test]
 fn a_text_of_two_categories_counts_once_and_in_each() {
-    let twice = classes(0, 24, "a") + &classes(0, 24, "b") + &classes(24, 24, "b");
+    let twice = classes(0, 48, "a") + &classes(0, 24, "b") + &classes(48, 24, "b");
     let dir = folder(&[("c.jsonl", &twice)]);
     let how = ["--train", "c.jsonl", "--permutations", "0", "--controls", "length", "--out", "o.json"];
-    let words = ["24 of 72 texts are copies", "24 of these copies stand under another category"];
+    let words = ["24 of 96 texts are copies", "24 of these copies stand under another category"];
     says(dir.path(), &at_site(&["probe"], &how), &words);
     let found = json(dir.path(), "o.json");
     let n = |name: &str| {
         let all = found["result"]["contrasts"].as_array().unwrap();
         all.iter().find(|c| c["category"] == name).unwrap()["n"].clone()
     };
-    assert_eq!((n("all"), n("a"), n("b")), ([24, 24].into(), [12, 12].into(), [24, 24].into()));
+    assert_eq!((n("all"), n("a"), n("b")), ([36, 36].into(), [24, 24].into(), [24, 24].into()));
     let geometry = ["--checkpoint", MODEL, "--classes", "c.jsonl", "--site", "resid_post.1", "--no-cache"];
     let args = [&["geometry"][..], &geometry, &["--out", "g.json"]].concat();
     says(dir.path(), &args, &words);
     let found = json(dir.path(), "g.json");
-    assert_eq!(found["result"]["categories"][0]["n"], Json::from([24, 24]), "{found}");
+    assert_eq!(found["result"]["categories"][0]["n"], Json::from([36, 36]), "{found}");
 }
 
 #[test]
@@ -143,7 +143,7 @@ fn texts_of_the_training_file_are_no_test() {
     assert!(done.status.success(), "{text}");
     assert_eq!(tested(), want);
     for word in
-        ["set new: 40 of 54 rows are copies", "1 near copies with its label", "`m0` of `n0`", "`m1` of `n1`"]
+        ["set new: 40 of 54 rows are copies", "1 of 54 rows are near copies", "`m0` of `n0`", "`m1` of `n1`"]
     {
         assert!(text.contains(word) && text.find(word) < text.find("AUROC"), "no `{word}` in {text}");
     }
@@ -250,6 +250,8 @@ fn a_judge_counts_a_text_once() {
             "9",
             "--least-mass",
             "0",
+            "--answers",
+            "A,B",
             "--out",
             "o.json",
         ];
@@ -304,7 +306,8 @@ fn a_sheet_holds_a_text_once_and_an_answer_to_another_question_is_none() {
     // A blank row moves the others down, as a spreadsheet counts them.
     let lines: Vec<&str> = filled.split("\r\n").collect();
     let moved = [&lines[..2], &["\"\",\"\",\"\",\"\",\"\",\"\",\"\""], &lines[2..]].concat().join("\r\n");
-    let wrong = moved.replacen(",\"left\",", ",\"north\",", 2).replacen(",\"north\",", ",\"left\",", 1);
+    // The column itself is called `left`; the second answer is what is wrong.
+    let wrong = moved.replacen(",\"left\",", ",\"north\",", 3).replacen(",\"north\",", ",\"left\",", 2);
     unblind(&rate("ann.csv", &wrong), &["ann.csv", "row 4", "north"]);
     unblind(&rate("ann.csv", "\"code"), &["ann.csv", "line 1", "never ends"]);
     let unblind =

@@ -237,7 +237,10 @@ fn contrasts(
         out.push(make(name, &|i| is(i, name))?);
     }
     for name in &names {
-        out.push(make(&format!("{OTHERS}{name}"), &|i| !is(i, name))?);
+        // A category that holds all of the others has none beside it.
+        if (0..n).any(|i| texts.positive[i] && !is(i, name)) {
+            out.push(make(&format!("{OTHERS}{name}"), &|i| !is(i, name))?);
+        }
     }
     Ok(out)
 }
