@@ -218,6 +218,18 @@ impl Question {
         }
     }
 
+    /// How many of what there is, for messages.
+    #[must_use]
+    pub fn extent(&self) -> String {
+        match &self.labels {
+            Labels::Pairs { ids, .. } => format!("{} pairs", ids.len()),
+            Labels::Classes { positive, .. } => {
+                let up = positive.iter().filter(|p| **p).count();
+                format!("{up} {}, {} with the other label", self.positive_end, positive.len() - up)
+            }
+        }
+    }
+
     /// Different axes, or categories.
     #[must_use]
     pub fn axes(&self) -> usize {

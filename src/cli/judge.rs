@@ -276,7 +276,7 @@ fn verdicts(path: &Path) -> anyhow::Result<Verdicts> {
     let refuse = |what: String| {
         wrong_hint(
             format!("can't read verdicts from {}: {what}", path.display()),
-            "give what `judge` wrote, or JSONL with `id` and `verdict`: first, second or abstain",
+            "give what `judge` wrote, or a JSON list or lines with `id` and `verdict`: first, second or abstain",
         )
     };
     let (judge, rows) = match strict_json(&text) {

@@ -83,6 +83,12 @@ struct Files {
     against: Option<Vec<Scored>>,
 }
 
+impl Files {
+    fn hashes(&self) -> [(&'static str, &str); 2] {
+        [("probes", self.probes.loaded.sha256.as_str()), ("sequences", &self.sequences.loaded.sha256)]
+    }
+}
+
 impl Score {
     pub fn run(self) -> anyhow::Result<()> {
         for file in [&self.out, &self.summary].into_iter().flatten() {
@@ -104,6 +110,9 @@ impl Score {
         let session = Session::open(&self.model)?;
         let info = session.runner().info();
         let (direction, site) = load_for(&self.direction, info)?;
+        for (role, sha256) in files.hashes() {
+            texts::say_fitted_on(&direction, role, sha256);
+        }
         let vector = direction.vector().mapv(f64::from);
         let data = ScanData {
             probes: &files.probes.named,

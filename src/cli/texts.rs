@@ -13,6 +13,7 @@ use truenorth::data::{
     Template, copies_between, first_prompts, first_sequences, holds_pairs, read_classes, read_pairs,
     read_sentiment,
 };
+use truenorth::estimate::Direction as Artifact;
 use truenorth_protocol::Prompt;
 
 use super::output::{Request as _, wrong_hint};
@@ -98,6 +99,15 @@ pub fn say_shared(set: &Question, fitted: &Question, name: &str, near: NearCopie
         );
     }
     say_apart(Some(&LeftOutTexts { copies: 0, near: 0, ..found }));
+}
+
+/// Says that a file is the one that a direction was fitted on: what the direction says of it is no news.
+pub fn say_fitted_on(direction: &Artifact, role: &str, sha256: &str) {
+    if direction.metadata().data_sha256 == sha256 {
+        eprintln!(
+            "warning: the {role} are the file that the direction was fitted on; what it says of them is no test of it"
+        );
+    }
 }
 
 /// Reads pairs.

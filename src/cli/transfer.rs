@@ -110,6 +110,10 @@ impl Transfer {
             let session = Session::open(args)?;
             let info = session.runner().info().clone();
             let (direction, site) = load_for(file, &info)?;
+            for (role, loaded) in [("probes", &probes.loaded.sha256), ("sequences", &sequences.loaded.sha256)]
+            {
+                texts::say_fitted_on(&direction, role, loaded);
+            }
             let vector = direction.vector().mapv(f64::from);
             let taken = |name: &str| boards.iter().any(|b| b.model == name);
             let name = match taken(&info.name) {

@@ -44,6 +44,8 @@ fn what_a_row_lacks_is_told_by_what_it_is() {
         &["line 1", "no head", "`hello there`", "put a head above it"],
     );
     prompts("p.csv", "hello there|1\ngood day|0\n", &["line 1", "`hello there|1`", "put a head above it"]);
+    prompts("p.csv", "id;text,label\na;b,1\n", &["line 2", "`id;text` may be two columns", "`;`"]);
+    prompts("p.csv", "prompt,text\na,b\nc,\n", &["line 3", "field `text` has no value"]);
     prompts("p.json", "[3]", &["item 1", "a .json file holds one list"]);
     prompts(
         "p.jsonl",
@@ -115,6 +117,17 @@ fn labels_that_are_wanting_are_named() {
     let sentiment = ["--project-out", "sentiment", "--sentiment", "s.csv", "--pairs", "p.jsonl"];
     let args = extract("lda", "0", &[&sentiment[..], &["--out", "o.safetensors"]].concat());
     refused(dir.path(), &args, &["s.csv", "all 2 texts", "negative (or 0)", "hint"]);
+    // Too few of both is not none of one, and one pair is not one fold.
+    std::fs::write(dir.path().join("c.csv"), "text,label\na b,good\nc d,bad\n").unwrap();
+    let few = ["--classes", "c.csv", "--positive", "good", "--out", "o.safetensors"];
+    let words =
+        ["c.csv", "1 texts labelled \"good\"", "1 with the other label", "more texts of both classes"];
+    refused(dir.path(), &extract("logistic", "0", &few), &words);
+    let first = std::fs::read_to_string(dir.path().join("p.jsonl")).unwrap();
+    std::fs::write(dir.path().join("one.jsonl"), first.lines().next().unwrap()).unwrap();
+    let one = ["--pairs", "one.jsonl", "--out", "o.safetensors"];
+    let text = refused(dir.path(), &extract("logistic", "0", &one), &["one.jsonl", "1 pairs", "add rows"]);
+    assert!(!text.contains("got 1") && !text.contains("with --folds"), "{text}");
 }
 
 #[test]

@@ -89,6 +89,12 @@ impl Extract {
         let reader = session.reader();
         let (site, at) = (self.site, self.positions);
         let bar = Bar::new("reading", 0, "tokens", self.model.common.quiet);
+        let from = self
+            .pairs
+            .as_ref()
+            .or(self.classes.as_ref())
+            .map_or_else(String::new, |p| p.display().to_string());
+        let cant = || format!("can't estimate a direction from {from} ({})", question.extent());
         let samples = question.samples(&reader, site, at, &bar)?;
         let rows = sentiment.as_ref().map(|s| &s.rows[..]);
         let nuisances = nuisances(&reader, &self.project_out, rows, site, at, &bar)?;
@@ -100,11 +106,11 @@ impl Extract {
 
         let seeds = Seeds::new(self.model.seed);
         let pipeline = Pipeline { estimator, nuisances };
-        let extraction = pipeline.extract(&samples, SplitBy::Pair, &seeds)?;
+        let extraction = pipeline.extract(&samples, SplitBy::Pair, &seeds).with_context(cant)?;
         let permutations =
             self.permutations.unwrap_or_else(|| default_permutations(pipeline.estimator.params()));
         let by_pair = HeldOutParams { folds: Some(self.folds), permutations, ..HeldOutParams::by_pair() };
-        let mut held_out = vec![pipeline.held_out(&samples, &by_pair, &seeds)?];
+        let mut held_out = vec![pipeline.held_out(&samples, &by_pair, &seeds).with_context(cant)?];
         let axes = samples.unit_count(SplitBy::Axis);
         if axes < question.axes() {
             eprintln!(
@@ -115,7 +121,7 @@ impl Extract {
         }
         if axes >= 2 {
             let by_axis = HeldOutParams { permutations, ..HeldOutParams::by_axis() };
-            held_out.push(pipeline.held_out(&samples, &by_axis, &seeds)?);
+            held_out.push(pipeline.held_out(&samples, &by_axis, &seeds).with_context(cant)?);
         }
         let direction = artifact(
             &extraction,

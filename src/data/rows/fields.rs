@@ -59,9 +59,9 @@ impl Fields {
 
     /// The text of a row that has one: `text`, or `prompt` where there is no `text`.
     pub fn only_text(&mut self) -> Result<String, Problem> {
+        // A `text` without a value is one that is missing, not one that `prompt` stands for.
         let there = |field: &str| self.map.contains_key(field);
-        let prompt = !self.has("text") && (self.has("prompt") || (there("prompt") && !there("text")));
-        let field = if prompt { "prompt" } else { "text" };
+        let field = if !there("text") && there("prompt") { "prompt" } else { "text" };
         self.text(field)
     }
 
@@ -115,6 +115,14 @@ pub(in super::super) fn unnamed(field: &str, have: &[String]) -> String {
     // A field with a meaning of its own is not what was meant by this one, unless in other letters.
     let other = |h: &&String| !COLUMNS.contains(&h.as_str()) || h.to_lowercase() == field;
     let others: Vec<&str> = have.iter().filter(other).map(String::as_str).collect();
+    if let Some((both, between)) =
+        others.iter().find_map(|o| Some((o, o.chars().find(|c| ",;|\t".contains(*c))?)))
+    {
+        let between = between.escape_default();
+        return format!(
+            "`{both}` may be two columns with `{between}` between them; keep all columns apart by one sign"
+        );
+    }
     match others[..] {
         [] => format!("give every row a `{field}`"),
         _ => format!("the row has `{}`; call the one that is meant `{field}`", others.join("`, `")),

@@ -32,7 +32,9 @@ pub(super) type Placed = (Option<usize>, Option<usize>, Problem);
 /// Fields of which a row has one.
 const ROW: [&str; 6] = ["text", "prompt", "tokens", "chosen", "first", "steered"];
 /// Names of columns of which a head has one.
-const HEADS: [&str; 8] = ["text", "prompt", "chosen", "rejected", "first", "second", "steered", "base"];
+const HEADS: [&str; 4] = ["text", "prompt", "chosen", "rejected"];
+/// The same for a file that is a table by its ending, where a word is no text.
+const TABLE_HEADS: [&str; 8] = ["text", "prompt", "chosen", "rejected", "first", "second", "steered", "base"];
 /// What may stand between the columns of a head.
 const DELIMITERS: [u8; 4] = *b",;\t|";
 
@@ -158,7 +160,8 @@ fn cells(line: &str, delimiter: char) -> Vec<String> {
 /// The delimiter of a table: the usual one, unless only with one other the head names a text.
 fn delimiter(text: &str, usual: u8) -> u8 {
     let Some(first) = lines(text).next() else { return usual };
-    let names = |d: u8| cells(first.text, char::from(d)).iter().any(|cell| HEADS.contains(&cell.as_str()));
+    let names =
+        |d: u8| cells(first.text, char::from(d)).iter().any(|cell| TABLE_HEADS.contains(&cell.as_str()));
     let others: Vec<u8> = DELIMITERS.into_iter().filter(|d| *d != usual && names(*d)).collect();
     match others[..] {
         [one] if !names(usual) => one,
