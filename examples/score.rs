@@ -15,7 +15,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let engine = Engine::open(Path::new("fixtures/gguf/llama/model.gguf"), &EngineOptions::default())?;
     let reader = Reader::new(&engine, None);
     let probes = ["the hat", "a tin"].map(|t| Named::text(t, t));
-    let sequences = ["one", "and so on"].map(|t| Sequence { id: t.into(), text: t.into() });
+    let sequences =
+        ["one", "and so on"].map(|t| Sequence { id: t.into(), text: t.into(), counted_with: None });
     let shifts = shifts(&reader, Site::ResidPost(1), &probes, &sequences, " ", &Unwatched)?;
     let direction = random_unit(engine.info().hidden as usize, &mut Seeds::new(0).stream("example"))?;
     for row in board(&shifts, &sequences, direction.view())? {

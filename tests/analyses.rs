@@ -294,7 +294,10 @@ mod probe {
         let leaked = said(&["--test", "late=leak.jsonl"]);
         assert!(leaked.contains("`late` shares 1") && leaked.contains("`g3`") && leaked.contains("hint:"));
         let same = said(&["--test", "late=train.jsonl"]);
-        assert!(same.contains("`late` has 64 texts"), "{same}");
+        assert!(
+            same.contains("set late: 64 of 64 rows are copies") && same.contains("train.jsonl"),
+            "{same}"
+        );
         let mut one = classes(12, 60, &["a"]);
         one.retain(|r| r["label"] == "bad");
         write(&path("one.jsonl"), &one);

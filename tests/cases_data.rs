@@ -2,6 +2,10 @@
 //! `fixtures/cases` that is about data and the command line, and its siblings.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "cases_data/copies.rs"]
+mod copies;
+#[path = "cases_data/inputs.rs"]
+mod inputs;
 mod support;
 
 use std::path::{Path, PathBuf};
@@ -52,21 +56,25 @@ fn names(name: &str, words: &[&str]) {
     }
 }
 
-/// The read of a file of prompts, without a cache.
+/// A verb on the small model, without a cache.
+fn on_model<'a>(verb: &[&'a str], rest: &[&'a str]) -> Vec<&'a str> {
+    [verb, &["--model", MODEL, "--no-cache", "--quiet"], rest].concat()
+}
+
+/// A verb that reads at its second block.
+fn at_site<'a>(verb: &[&'a str], rest: &[&'a str]) -> Vec<&'a str> {
+    [on_model(verb, &["--site", "resid_post.1"]), rest.to_vec()].concat()
+}
+
+/// The read of a file of prompts.
 fn read<'a>(file: &'a str, out: &'a str) -> Vec<&'a str> {
-    vec![
-        "read",
-        "--model",
-        MODEL,
-        "--input",
-        file,
-        "--site",
-        "resid_post.1",
-        "--no-cache",
-        "--quiet",
-        "--out",
-        out,
-    ]
+    at_site(&["read"], &["--input", file, "--out", out])
+}
+
+/// The extraction of a direction, by an estimator and with so many permutations.
+fn extract<'a>(estimator: &'a str, permutations: &'a str, rest: &[&'a str]) -> Vec<&'a str> {
+    let how = ["--estimator", estimator, "--permutations", permutations];
+    [at_site(&["direction", "extract"], &how), rest.to_vec()].concat()
 }
 
 #[test]
@@ -116,30 +124,15 @@ fn copies_with_opposite_labels_are_refused_by_name() {
     let swapped = pair("a", "yes", "no") + &pair("b", "no", "Yes").replace("p b", "P  A");
     at("pairs.jsonl", &swapped);
     at("classes.csv", "id,text,label\na,same text,1\nb,other,0\nc,Same  text,0\n");
-    let site = ["--site", "resid_post.1", "--no-cache", "--quiet", "--out", "o.safetensors"];
-    let extract = ["direction", "extract", "--model", MODEL];
     for (flag, file, words) in
         [("--pairs", "pairs.jsonl", ["`a`", "`b`"]), ("--classes", "classes.csv", ["`a`", "`c`"])]
     {
-        refused(
-            dir.path(),
-            &[&extract[..], &[flag, file], &site].concat(),
-            &[file, words[0], words[1], "hint"],
-        );
+        let args = extract("lda", "0", &[flag, file, "--out", "o.safetensors"]);
+        refused(dir.path(), &args, &[file, words[0], words[1], "hint"]);
     }
-    let probe = ["probe", "--model", MODEL, "--train", "classes.csv", "--site", "resid_post.1", "--no-cache"];
-    refused(dir.path(), &probe, &["classes.csv", "`a`", "`c`"]);
-    let geometry = [
-        "geometry",
-        "--checkpoint",
-        MODEL,
-        "--classes",
-        "classes.csv",
-        "--site",
-        "resid_post.1",
-        "--no-cache",
-    ];
-    refused(dir.path(), &geometry, &["classes.csv", "`a`", "`c`"]);
+    refused(dir.path(), &at_site(&["probe"], &["--train", "classes.csv"]), &["classes.csv", "`a`", "`c`"]);
+    let geometry = ["geometry", "--checkpoint", MODEL, "--classes", "classes.csv", "--site", "resid_post.1"];
+    refused(dir.path(), &[&geometry[..], &["--no-cache"]].concat(), &["classes.csv", "`a`", "`c`"]);
 }
 
 #[test]
@@ -154,24 +147,7 @@ fn too_few_clusters_for_a_split_is_said_so() {
         })
         .collect();
     std::fs::write(dir.path().join("pairs.jsonl"), rows).unwrap();
-    let args = [
-        "direction",
-        "extract",
-        "--model",
-        MODEL,
-        "--site",
-        "resid_post.1",
-        "--pairs",
-        "pairs.jsonl",
-        "--estimator",
-        "lda",
-        "--permutations",
-        "0",
-        "--no-cache",
-        "--quiet",
-        "--out",
-        "o.safetensors",
-    ];
+    let args = extract("lda", "0", &["--pairs", "pairs.jsonl", "--out", "o.safetensors"]);
     refused(dir.path(), &args, &["5 folds", "24 rows make 3", "12 pairs make 3 clusters", "--folds"]);
     assert!(!dir.path().join("o.safetensors").exists());
     ok(dir.path(), &[&args[..], &["--folds", "3"]].concat());
@@ -234,22 +210,7 @@ fn no_verb_writes_over_what_it_reads() {
     std::fs::write(at("texts.txt"), "hi there\nan old tin\n").unwrap();
     std::fs::write(at("classes.csv"), "text,label\na b,1\nc d,0\n").unwrap();
     std::fs::write(at("table.csv"), "prompt,label\na b,1\nc d,0\n").unwrap();
-    let extract = [
-        "direction",
-        "extract",
-        "--model",
-        MODEL,
-        "--site",
-        "resid_post.1",
-        "--pairs",
-        "pairs.jsonl",
-        "--estimator",
-        "mean-diff",
-        "--permutations",
-        "0",
-        "--quiet",
-        "--out",
-    ];
+    let extract = extract("mean-diff", "0", &["--pairs", "pairs.jsonl", "--out"]);
     ok(dir.path(), &[&extract[..], &["d.safetensors"]].concat());
     let model = dir.path().join("model");
     std::fs::create_dir(&model).unwrap();
@@ -336,23 +297,7 @@ fn the_same_data_give_the_same_bytes() {
     let dir = tempfile::tempdir().unwrap();
     support::write_pairs(&dir.path().join("pairs.jsonl"), 24);
     std::fs::write(dir.path().join("texts.txt"), "hi there\nan old tin\n").unwrap();
-    let extract = [
-        "direction",
-        "extract",
-        "--model",
-        MODEL,
-        "--site",
-        "resid_post.1",
-        "--pairs",
-        "pairs.jsonl",
-        "--estimator",
-        "lda",
-        "--permutations",
-        "9",
-        "--no-cache",
-        "--quiet",
-        "--out",
-    ];
+    let extract = extract("lda", "9", &["--pairs", "pairs.jsonl", "--out"]);
     let files: Vec<[Vec<u8>; 2]> = ["a", "b", "c"]
         .into_iter()
         .map(|name| {
@@ -369,40 +314,9 @@ fn a_dose_says_what_it_breaks() {
     let dir = tempfile::tempdir().unwrap();
     support::write_pairs(&dir.path().join("pairs.jsonl"), 24);
     std::fs::write(dir.path().join("p.jsonl"), "{\"id\":\"x\",\"text\":\"the old hat\"}\n").unwrap();
-    ok(
-        dir.path(),
-        &[
-            "direction",
-            "extract",
-            "--model",
-            MODEL,
-            "--site",
-            "resid_post.1",
-            "--pairs",
-            "pairs.jsonl",
-            "--estimator",
-            "mean-diff",
-            "--permutations",
-            "0",
-            "--no-cache",
-            "--quiet",
-            "--out",
-            "d.safetensors",
-        ],
-    );
-    let steer = [
-        "steer",
-        "--model",
-        MODEL,
-        "--direction",
-        "d.safetensors",
-        "--input",
-        "p.jsonl",
-        "--no-cache",
-        "--quiet",
-        "--max-new-tokens",
-        "4",
-    ];
+    ok(dir.path(), &extract("mean-diff", "0", &["--pairs", "pairs.jsonl", "--out", "d.safetensors"]));
+    let asked = ["--direction", "d.safetensors", "--input", "p.jsonl", "--max-new-tokens", "4"];
+    let steer = on_model(&["steer"], &asked);
     ok(dir.path(), &[&steer[..], &["--out", "s.jsonl"]].concat());
     let rows: Vec<Json> = std::fs::read_to_string(dir.path().join("s.jsonl"))
         .unwrap()

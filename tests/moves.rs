@@ -249,7 +249,9 @@ fn a_board_has_a_summary_that_checks_its_closed_form() {
     let result = &record["result"];
     let check = &result["monte_carlo"];
     assert!(check["agrees"] == true && check["draws"] == 10_000, "{check}");
-    assert_eq!(result["family"]["tests"], 12);
+    // Two of the twelve are near copies of others, and are no tests of their own.
+    assert_eq!((&result["sequences"], &result["distinct"]), (&12.into(), &10.into()));
+    assert_eq!(result["family"]["tests"], 10);
     for key in ["about_zero", "about_median", "positive"] {
         measured(&result["asymmetry"][key]);
     }
@@ -262,11 +264,13 @@ fn a_board_has_a_summary_that_checks_its_closed_form() {
     for (line, row) in text.lines().zip(result["rows"].as_array().unwrap()) {
         let board: Json = serde_json::from_str(line).unwrap();
         let keys: Vec<&String> = board.as_object().unwrap().keys().collect();
-        assert_eq!(keys.len(), 9, "{keys:?}");
+        let alone = board.get("counted_with").is_none();
+        assert_eq!(keys.len(), if alone { 9 } else { 10 }, "{keys:?}");
         assert_eq!((&board["id"], &board["rank"], &board["z"]), (&row["id"], &row["rank"], &row["z"]));
         assert_eq!(board["score"], row["score"]["value"]);
         let (p, drawn) = (row["p_random"].as_f64().unwrap(), row["p_drawn"].as_f64().unwrap());
-        assert!((p - drawn).abs() < 0.02 && row["p_holm"].as_f64().unwrap() >= p);
+        assert!((p - drawn).abs() < 0.02);
+        assert!(row["p_holm"].as_f64().map_or(!alone, |holm| alone && holm >= p), "{row}");
     }
     let html = page(&dir.path().join("page"));
     for id in ["board-ends", "board-kinds", "board-z", "board-asymmetry", "board-ranks", "board-table"] {

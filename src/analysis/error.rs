@@ -2,6 +2,7 @@
 
 use truenorth_protocol::graph::{CodecError, Problem};
 
+use crate::data::CopiesError;
 use crate::estimate::EstimateError;
 use crate::estimate::audit::AuditError;
 use crate::estimate::probing::ProbeError;
@@ -151,6 +152,9 @@ pub enum AnalysisError {
         /// The prompt, where one is to blame.
         id: Option<String>,
     },
+    /// Rows that contradict each other.
+    #[error(transparent)]
+    Copies(#[from] CopiesError),
     /// Input that the question makes no sense for.
     #[error("{0}")]
     Input(String),
@@ -169,6 +173,7 @@ impl AnalysisError {
             | Self::NoRoom { .. }
             | Self::Position { .. }
             | Self::Empty { .. }
+            | Self::Copies(_)
             | Self::Input(_)
             | Self::Estimate(_) => true,
             Self::Run(e) => e.is_request(),
@@ -232,6 +237,7 @@ impl AnalysisError {
                 tokens.saturating_sub(1)
             )),
             Self::Run(e) => e.hint().map(str::to_owned),
+            Self::Copies(e) => e.hint(),
             Self::Estimate(e) => e.hint().map(Into::into),
             Self::Audit(e) => e.hint().map(Into::into),
             Self::Probe { source, .. } => source.hint().map(Into::into),

@@ -3,8 +3,8 @@
 use ndarray::Array2;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
-use super::{AnalysisError, Named, Reader};
-use crate::data::{ClassRow, Copies, Distinct, Pair, SentimentRow, Template};
+use super::{AnalysisError, LeftOutTexts, Named, Reader};
+use crate::data::{ClassRow, Copies, Distinct, NearCopies, Pair, SentimentRow, Template, copies_between};
 use crate::estimate::{Nuisances, Samples};
 use crate::run::Watch;
 
@@ -21,6 +21,8 @@ pub struct Question {
     pub positive_end: String,
     /// The copies among the texts.
     pub copies: Copies,
+    /// What was left out since another question's direction was fitted on it; none where nobody looked.
+    pub apart: Option<LeftOutTexts>,
     labels: Labels,
 }
 
@@ -28,6 +30,26 @@ pub struct Question {
 enum Labels {
     Pairs { ids: Vec<String>, axes: Vec<String>, clusters: Vec<usize> },
     Classes { positive: Vec<bool>, groups: Vec<usize>, axes: Vec<String> },
+}
+
+impl Labels {
+    fn both(&self) -> bool {
+        match self {
+            Self::Pairs { ids, .. } => !ids.is_empty(),
+            Self::Classes { positive, .. } => positive.contains(&true) && positive.contains(&false),
+        }
+    }
+}
+
+/// Plain texts; token ids are none.
+pub(super) fn texts(prompts: &[Named]) -> Vec<&str> {
+    prompts
+        .iter()
+        .map(|n| match &n.prompt {
+            Prompt::Text(t) => t.as_str(),
+            Prompt::Tokens(_) => "",
+        })
+        .collect()
 }
 
 impl Question {
@@ -48,6 +70,7 @@ impl Question {
             data_sha256: pairs.sha256.clone(),
             positive_end: "the chosen response over the rejected one".into(),
             copies: pairs.copies.clone(),
+            apart: None,
             labels: Labels::Pairs {
                 ids: rows.iter().map(|p| p.id.clone()).collect(),
                 axes: rows.iter().map(|p| p.axis.clone()).collect(),
@@ -70,6 +93,7 @@ impl Question {
             data_sha256: rows.sha256.clone(),
             positive_end: format!("texts labelled {label:?}"),
             copies: rows.copies.clone(),
+            apart: None,
             labels: Labels::Classes {
                 positive: rows.rows.iter().map(|r| r.label == label).collect(),
                 groups: rows.cluster.clone(),
@@ -85,7 +109,11 @@ impl Question {
     pub fn sentiment(rows: &Distinct<SentimentRow>) -> Result<Self, AnalysisError> {
         let positive: Vec<bool> = rows.rows.iter().map(|r| r.positive).collect();
         if positive.iter().all(|p| *p) || !positive.contains(&true) {
-            return Err(AnalysisError::Input("all texts have one sentiment; expected both".into()));
+            return Err(AnalysisError::Input(format!(
+                "all {} texts are labelled {}; expected both sentiments",
+                positive.len(),
+                if positive.contains(&true) { "positive" } else { "negative" }
+            )));
         }
         Ok(Self {
             prompts: rows.rows.iter().map(|r| Named::text(&r.id, &r.text)).collect(),
@@ -93,12 +121,86 @@ impl Question {
             data_sha256: rows.sha256.clone(),
             positive_end: "texts of positive sentiment".into(),
             copies: rows.copies.clone(),
+            apart: None,
             labels: Labels::Classes {
                 axes: vec![String::new(); positive.len()],
                 groups: rows.cluster.clone(),
                 positive,
             },
         })
+    }
+
+    /// The rows that are no copies of texts that another direction was fitted on; of pairs both go where one
+    /// is. Near copies stay: the labels of the two questions mean different things.
+    ///
+    /// # Errors
+    /// When nothing, or one class, is left.
+    pub fn apart_from(mut self, fitted: &Self, set: &str, near: NearCopies) -> Result<Self, AnalysisError> {
+        let (found, keep) = self.shared_with(fitted, set, near);
+        self.retain(&keep);
+        if found.copies > 0 && !self.labels.both() {
+            return Err(AnalysisError::Input(format!(
+                "{}; what is left has not both sides: give the set texts of its own",
+                found.sentences().first().cloned().unwrap_or_default()
+            )));
+        }
+        self.apart = Some(found);
+        Ok(self)
+    }
+
+    /// What the rows have in common with the texts of another question, and which of them are no copies.
+    #[must_use]
+    pub fn shared_with(&self, fitted: &Self, set: &str, near: NearCopies) -> (LeftOutTexts, Vec<bool>) {
+        let rows = self.examples();
+        let mut found = LeftOutTexts { set: set.to_owned(), rows, ..LeftOutTexts::default() };
+        let mut keep = vec![true; rows];
+        let mut noted = vec![false; rows];
+        let shared = copies_between(&texts(&fitted.prompts), &texts(&self.prompts), near);
+        // Copies first, so that a row with both is one that goes.
+        for (exact, shared) in [true, false].into_iter().flat_map(|e| shared.iter().map(move |s| (e, s))) {
+            let row = shared.text % rows;
+            if noted[row] || shared.copy_of.is_some() != exact {
+                continue;
+            }
+            noted[row] = true;
+            let (id, of) =
+                (self.row_id(row), &fitted.prompts[shared.copy_of.unwrap_or(shared.cluster[0])].id);
+            if exact {
+                keep[row] = false;
+                found.leave_out(false, &id, of);
+            } else {
+                found.keep_near(&id, of);
+            }
+        }
+        (found, keep)
+    }
+
+    fn row_id(&self, row: usize) -> String {
+        match &self.labels {
+            Labels::Pairs { ids, .. } => ids[row].clone(),
+            Labels::Classes { .. } => self.prompts[row].id.clone(),
+        }
+    }
+
+    fn retain(&mut self, keep: &[bool]) {
+        fn only<T>(all: &mut Vec<T>, keep: &[bool]) {
+            let mut keep = keep.iter().cycle();
+            all.retain(|_| keep.next().copied().unwrap_or(true));
+        }
+        // Of pairs there are two prompts a row, all chosen ones before all rejected ones.
+        only(&mut self.prompts, keep);
+        match &mut self.labels {
+            Labels::Pairs { ids, axes, clusters } => {
+                only(ids, keep);
+                only(axes, keep);
+                only(clusters, keep);
+            }
+            Labels::Classes { positive, groups, axes } => {
+                only(positive, keep);
+                only(groups, keep);
+                only(axes, keep);
+            }
+        }
     }
 
     /// Whether these are pairs.
@@ -113,6 +215,18 @@ impl Question {
         match &self.labels {
             Labels::Pairs { ids, .. } => ids.len(),
             Labels::Classes { positive, .. } => positive.len(),
+        }
+    }
+
+    /// How many of what there is, for messages.
+    #[must_use]
+    pub fn extent(&self) -> String {
+        match &self.labels {
+            Labels::Pairs { ids, .. } => format!("{} pairs", ids.len()),
+            Labels::Classes { positive, .. } => {
+                let up = positive.iter().filter(|p| **p).count();
+                format!("{up} {}, {} with the other label", self.positive_end, positive.len() - up)
+            }
         }
     }
 

@@ -2,8 +2,6 @@
 
 use std::collections::HashSet;
 
-use truenorth_protocol::Prompt;
-
 use super::extract::{LONE, positive_label};
 use super::{AnalysisError, Named};
 use crate::data::{ClassRow, Copies, Distinct};
@@ -15,8 +13,8 @@ pub struct Labelled {
     pub prompts: Vec<Named>,
     /// Whether each is of the positive class.
     pub positive: Vec<bool>,
-    /// The category of each; empty where it has none.
-    pub categories: Vec<String>,
+    /// The categories of each; several where copies of it stand under others.
+    pub categories: Vec<Vec<String>>,
     /// What no split cuts through; copies and near copies are of one group.
     pub groups: Vec<String>,
     /// Groups that were joined because they hold copies or near copies of each other's texts.
@@ -48,7 +46,12 @@ impl Labelled {
         Ok(Self {
             prompts: rows.rows.iter().map(|r| Named::text(&r.id, &r.text)).collect(),
             positive: rows.rows.iter().map(|r| r.label == label).collect(),
-            categories: rows.rows.iter().map(|r| r.category.clone().unwrap_or_default()).collect(),
+            categories: rows
+                .rows
+                .iter()
+                .zip(&rows.also)
+                .map(|(r, also)| r.category.iter().chain(also).cloned().collect())
+                .collect(),
             groups,
             joined,
             positive_end: label.to_owned(),
@@ -72,13 +75,7 @@ impl Labelled {
     /// The plain texts; token ids are none.
     #[must_use]
     pub fn texts(&self) -> Vec<&str> {
-        self.prompts
-            .iter()
-            .map(|n| match &n.prompt {
-                Prompt::Text(t) => t.as_str(),
-                Prompt::Tokens(_) => "",
-            })
-            .collect()
+        super::extract::texts(&self.prompts)
     }
 
     /// Categories that have positive texts, by name.
@@ -87,8 +84,8 @@ impl Labelled {
             .categories
             .iter()
             .zip(&self.positive)
-            .filter(|(c, p)| **p && !c.is_empty())
-            .map(|(c, _)| c.clone())
+            .filter(|(_, p)| **p)
+            .flat_map(|(c, _)| c.iter().cloned())
             .collect();
         names.sort_unstable();
         names.dedup();
@@ -98,7 +95,8 @@ impl Labelled {
     /// Rows of a category, and whether its negative ones are those of all; none without positive rows.
     pub(super) fn of(&self, category: Option<&str>) -> Option<(Vec<usize>, bool)> {
         let Some(name) = category else { return Some(((0..self.len()).collect(), false)) };
-        let own: Vec<usize> = (0..self.len()).filter(|i| self.categories[*i] == name).collect();
+        let own: Vec<usize> =
+            (0..self.len()).filter(|i| self.categories[*i].iter().any(|c| c == name)).collect();
         if !own.iter().any(|i| self.positive[*i]) {
             return None;
         }

@@ -1,6 +1,7 @@
 //! FLOOR 3: questions about a model, asked through a [`crate::run::Runner`].
 
 mod activations;
+mod apart;
 pub mod audit;
 pub mod board;
 mod chunk;
@@ -25,6 +26,7 @@ pub mod transfer;
 mod wanted;
 
 pub use activations::{Named, Reader, Reading, keep};
+pub use apart::LeftOutTexts;
 pub use error::AnalysisError;
 pub use labelled::Labelled;
 pub use memory::Memory;

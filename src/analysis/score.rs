@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
 use super::{AnalysisError, Named, Reader};
+use crate::data::{Firsts, SequenceRow};
 use crate::math::{self, Bootstrap, MathError, Seeds, SortedScores, cluster_bootstrap};
 use crate::run::Watch;
 
@@ -31,8 +32,12 @@ pub struct Scored {
     pub z_bound: f64,
     /// Share of random directions with at least this `|z|`.
     pub p_random: f64,
-    /// Place by score, 1 the highest; equal scores share the better place.
+    /// Place by score among the sequences that stand for themselves, 1 the highest; equal scores share the better
+    /// place, and one that is counted with another has the place that it would take.
     pub rank: usize,
+    /// The earlier sequence of which it is a copy or near copy, and with which it counts once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub counted_with: Option<String>,
 }
 
 /// A sequence to score.
@@ -42,6 +47,22 @@ pub struct Sequence {
     pub id: String,
     /// Its text.
     pub text: String,
+    /// The earlier sequence of which it is a copy or near copy.
+    pub counted_with: Option<String>,
+}
+
+impl Sequence {
+    /// The sequences of a file, each with the one that it counts with.
+    #[must_use]
+    pub fn all(rows: &[SequenceRow], firsts: &Firsts) -> Vec<Self> {
+        let with = |i: usize, first: usize| (first != i).then(|| rows[first].id.clone());
+        let row = |(i, (row, first)): (usize, (&SequenceRow, &usize))| Self {
+            id: row.id.clone(),
+            text: row.text.clone(),
+            counted_with: with(i, *first),
+        };
+        rows.iter().zip(&firsts.of).enumerate().map(row).collect()
+    }
 }
 
 /// The shift of every probe by every sequence.
@@ -136,12 +157,13 @@ pub(super) fn scored(
         z_bound: s.z_bound,
         p_random: s.p_random,
         rank: 0,
+        counted_with: sequence.counted_with.clone(),
     })
 }
 
-/// Gives every row its rank.
+/// Gives every row its rank; those that are counted with others take none from the rest.
 pub(super) fn ranked(rows: &mut [Scored]) {
-    let mut scores: Vec<f64> = rows.iter().map(|r| r.score).collect();
+    let mut scores: Vec<f64> = rows.iter().filter(|r| r.counted_with.is_none()).map(|r| r.score).collect();
     scores.sort_by(|a, b| b.total_cmp(a));
     for row in rows {
         row.rank = 1 + scores.partition_point(|s| *s > row.score);

@@ -188,7 +188,17 @@ impl Audit {
         }
         let (mut confounds, mut flips) = (vec![], vec![]);
         for file in &self.confound {
-            let question = texts::question(file, &template, near)?;
+            let mut question = texts::question(file, &template, near)?;
+            if file.name == FLIPS {
+                question = question.apart_from(&train, &file.name, near).request(format!(
+                    "can't use {} as `{}`",
+                    file.path.display(),
+                    file.name
+                ))?;
+                texts::say_apart(question.apart.as_ref());
+            } else {
+                texts::say_shared(&question, &train, &file.name, near);
+            }
             let circular = self.circular(file, direction, &project_out);
             let set = Confound { name: file.name.clone(), question, circular };
             if file.name == FLIPS { flips.push(set) } else { confounds.push(set) }

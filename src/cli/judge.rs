@@ -8,6 +8,7 @@ use truenorth::analysis::judge::{
     self, Asking, Band, Duel, JudgeSummary, JudgeTemplate, Judgement, Markup, Question, Reply, Verdict,
     Verdicts,
 };
+use truenorth::data::strict_json;
 use truenorth::math::Seeds;
 use truenorth::report::sections;
 
@@ -16,6 +17,7 @@ use super::output::{self, wrong_hint};
 use super::progress::Bar;
 use super::record::{Out, Record};
 use super::session::{self, Session};
+use super::texts::{CopiesArgs, say_copies};
 use super::written::{self, SteeredArgs, say_left_out};
 
 /// Has a model judge texts, everything asked twice so that its habits cancel.
@@ -81,6 +83,8 @@ pub struct Judge {
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
     #[command(flatten)]
+    copies: CopiesArgs,
+    #[command(flatten)]
     common: Common,
     #[command(flatten)]
     numerics: Numerics,
@@ -137,6 +141,7 @@ impl Judge {
             template: &template,
             answers: [&answers[0], &answers[1]],
             band: Band { least_preference: self.least_preference, least_mass: self.least_mass },
+            near: self.copies.near_copies,
         };
         let seeds = Seeds::new(self.seed);
         let reader = session.reader();
@@ -148,9 +153,10 @@ impl Judge {
             }
         };
         drop(bar);
+        let role = if matches!(read.texts, Texts::Duels(_)) { "duels" } else { "replies" };
+        say_copies(role, &judgement.copies);
         let found = judge::summarise(judgement, groups, &others, self.permutations, &seeds)?;
         table(&found);
-        let role = if matches!(read.texts, Texts::Duels(_)) { "duels" } else { "replies" };
         let record = Record::new("judge", self.seed, found)
             .model(info)
             .file(role, read.rows, &read.sha256)
@@ -161,6 +167,7 @@ impl Judge {
             .choice("alpha", self.texts.alpha)
             .choice("base-alpha", self.texts.base_alpha)
             .choice("left out", read.left_out)
+            .choice("near-copies", self.copies.near_copies.threshold())
             .choice("compare", self.compare.iter().map(|p| p.display().to_string()).collect::<Vec<_>>())
             .choice("permutations", self.permutations);
         self.out.write(&record, "What the judge says", |j| {
@@ -269,10 +276,10 @@ fn verdicts(path: &Path) -> anyhow::Result<Verdicts> {
     let refuse = |what: String| {
         wrong_hint(
             format!("can't read verdicts from {}: {what}", path.display()),
-            "give what `judge` wrote, or JSONL with `id` and `verdict`: first, second or abstain",
+            "give what `judge` wrote, or a JSON list or lines with `id` and `verdict`: first, second or abstain",
         )
     };
-    let (judge, rows) = match serde_json::from_str::<Value>(&text) {
+    let (judge, rows) = match strict_json(&text) {
         Ok(record) if record.get("result").is_some() => {
             let judgement = &record["result"]["judgement"];
             let name = judgement["judge"].as_str().unwrap_or(&file).to_owned();
@@ -283,7 +290,7 @@ fn verdicts(path: &Path) -> anyhow::Result<Verdicts> {
         _ => {
             let lines = text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty());
             let rows = lines
-                .map(|(i, l)| serde_json::from_str(l).map_err(|e| refuse(format!("line {}: {e}", i + 1))))
+                .map(|(i, l)| strict_json(l).map_err(|e| refuse(format!("line {}: {e}", i + 1))))
                 .collect::<anyhow::Result<Vec<Value>>>()?;
             (file, rows)
         }

@@ -22,7 +22,7 @@ pub fn labels(rows: &[SequenceRow], wanted: &[String]) -> anyhow::Result<BTreeMa
     if let Some(unknown) = wanted.iter().find(|w| !names.contains(&w.as_str())) {
         return Err(wrong_hint(
             format!("the sequences have no label `{unknown}`; they have {names:?}"),
-            "give every sequence the field in the JSONL file, or name another label",
+            "give every sequence the field in its file (JSON lines, a JSON list or CSV), or name another label",
         ));
     }
     let groups = |label: &Label| {

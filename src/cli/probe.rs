@@ -7,7 +7,7 @@ use std::time::Duration;
 use clap::Args;
 use truenorth::analysis::probing::{self, ProbeData, ProbeParams, Probed, TestTexts};
 use truenorth::analysis::{Labelled, Reader};
-use truenorth::data::{NearCopies, copies_between};
+use truenorth::data::NearCopies;
 use truenorth::engine::Engine;
 use truenorth::estimate::LogisticParams;
 use truenorth::estimate::probing::{Probe as Procedure, ProbeEstimator};
@@ -42,7 +42,8 @@ pub struct Probe {
     /// Texts to fit on: JSONL, a JSON list or CSV with `id`, `text`, `label`, `category`, `group`.
     #[arg(long, value_name = "F.jsonl")]
     train: PathBuf,
-    /// A test set of the same form, none of whose groups is in the training texts. Repeatable.
+    /// A test set of the same form, none of whose groups is in the training texts. Repeatable. Copies of training
+    /// texts, and near copies with the same label, are left out and counted.
     #[arg(long, value_name = "NAME=F")]
     test: Vec<NamedFile>,
     /// The label of the positive class, unless the labels are 0 and 1 or true and false.
@@ -131,10 +132,11 @@ impl Probe {
         let mut tests = Vec::with_capacity(self.test.len());
         for file in &self.test {
             let label = file.positive.as_deref().or(positive);
-            tests.push(TestTexts { name: file.name.clone(), texts: labelled(&file.path, label, near)? });
-        }
-        for test in &tests {
-            say_shared(&train, test, near);
+            let texts = labelled(&file.path, label, near)?;
+            let test = TestTexts::apart(&file.name, texts, &train, near)
+                .request(format!("can't test on {}", file.path.display()))?;
+            texts::say_apart(test.apart.as_ref());
+            tests.push(test);
         }
         let truth = self.controls.iter().find_map(|c| match c {
             Control::Truth(file) => Some(labelled(&file.path, file.positive.as_deref(), near)),
@@ -261,21 +263,6 @@ impl Control {
             Self::RandomInit(Ok(spec)) => spec.clone(),
             Self::RandomInit(Err(seed)) => format!("random-init={seed}"),
         }
-    }
-}
-
-/// Says which texts of a test set are near copies of training texts: what separates these separates those.
-fn say_shared(train: &Labelled, test: &TestTexts, near: NearCopies) {
-    let shared = copies_between(&train.texts(), &test.texts.texts(), near);
-    if let Some((of, text)) = shared.first() {
-        eprintln!(
-            "test set {}: {} texts are near copies of training texts (first `{}` of `{}`); its numbers say less \
-             of new texts",
-            test.name,
-            shared.len(),
-            test.texts.prompts[*text].id,
-            train.prompts[*of].id
-        );
     }
 }
 

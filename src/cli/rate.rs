@@ -17,6 +17,7 @@ use super::output::{self, Request as _, wrong_hint};
 use super::record::{Out, Record, write_json};
 use super::session;
 use super::target;
+use super::texts::{CopiesArgs, say_copies};
 use super::written::{self, SteeredArgs, say_left_out};
 
 const SHEET: &str = "sheet.csv";
@@ -74,7 +75,7 @@ impl From<ScaleArg> for Scale {
 /// Makes a blind sheet, its key and the key's seal.
 ///
 /// Writes into a new folder: sheet.csv for the raters, who fill `choice` with left, right or tie (or with
-/// --scale strength from -3 to 3); seal.json to publish; key.json, which only its owner
+/// --scale strength from -3 to 3); of copies and near copies the first stands on it; seal.json to publish; key.json, which only its owner
 /// can read. The dealing is drawn anew each time, by no seed that others could know.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth rate sheet --items items.jsonl --question \"Which reply is \
@@ -95,6 +96,8 @@ pub struct Sheet {
     /// The folder to write into.
     #[arg(long, value_name = "DIR")]
     folder: PathBuf,
+    #[command(flatten)]
+    copies: CopiesArgs,
 }
 
 /// Writes down what is expected, before the key is opened.
@@ -178,7 +181,13 @@ impl Sheet {
             .collect();
         // Two times 122 random bits from the operating system; nobody can deal the sheet again.
         let secret = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
-        let sheet = prepare(&items, &self.question, self.scale.into(), &secret)?;
+        let from =
+            self.items.as_ref().or(self.texts.steered.as_ref()).map_or(Path::new("-"), PathBuf::as_path);
+        let sheet = prepare(&items, &self.question, self.scale.into(), &secret, self.copies.near_copies)
+            .with_context(|| format!("can't make a sheet of {}", from.display()))?;
+        if let Some(copies) = &sheet.seal.copies {
+            say_copies("the sheet", copies);
+        }
         std::fs::create_dir_all(&self.folder)
             .request(format!("can't make the folder {}", self.folder.display()))?;
         let at = |file: &str| self.folder.join(file);
@@ -216,7 +225,8 @@ impl Register {
                 "make a new sheet for other predictions",
             ));
         }
-        let registration = register(&seal, &predictions(&self.predictions)?, &now())?;
+        let registration = register(&seal, &predictions(&self.predictions)?, &now())
+            .with_context(|| format!("can't register {}", self.predictions.display()))?;
         write_json(&path, &registration)?;
         output::table(&[
             ["predictions", "registered at", "SHA-256, to publish"].map(String::from).to_vec(),
@@ -327,7 +337,7 @@ fn filled(arg: &str) -> anyhow::Result<Filled> {
         return Err(wrong_hint(format!("`{arg}` names no rater and sheet"), "write NAME=FILE.csv"));
     };
     let csv = session::text(file.as_ref(), "the sheet")?;
-    Ok(Filled { rater: rater.to_owned(), csv })
+    Ok(Filled { rater: rater.to_owned(), file: file.to_owned(), csv })
 }
 
 fn table(found: &Unblinded) {

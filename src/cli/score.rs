@@ -5,8 +5,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use truenorth::analysis::board::{self, BoardSummary, SummaryParams};
 use truenorth::analysis::scan::{ScanData, ScanParams, Scanned, scan};
-use truenorth::analysis::score::{self, Scored, Sequence};
-use truenorth::data::{Loaded, PromptRow, SequenceRow};
+use truenorth::analysis::score::{self, Scored};
 use truenorth::math::Seeds;
 use truenorth::report::sections;
 use truenorth_protocol::{ModelInfo, Site};
@@ -18,7 +17,7 @@ use super::progress::Bar;
 use super::record::{Out, Record, write_json};
 use super::session::{self, Session};
 use super::target;
-use super::texts::{self, CopiesArgs};
+use super::texts::{self, CopiesArgs, Prompts, Sequences};
 
 /// Scores sequences by how they move neutral probes along a direction.
 ///
@@ -38,10 +37,12 @@ pub struct Score {
     /// The direction; its site is where the residual is read.
     #[arg(long, value_name = "F.safetensors")]
     direction: PathBuf,
-    /// Neutral probes, a text a line, or JSONL, a JSON list or CSV with `id` and `text`.
+    /// Neutral probes, a text a line, or JSONL, a JSON list or CSV with `id` and `text`. Copies and near copies of
+    /// earlier ones are left out.
     #[arg(long, value_name = "F")]
     probes: PathBuf,
-    /// Sequences, a text a line, or JSONL, a JSON list or CSV with `id`, `text` and, where there is one, `kind`.
+    /// Sequences, a text a line, or JSONL, a JSON list or CSV with `id`, `text` and, where there is one, `kind`. Copies
+    /// and near copies of earlier ones are scored, and take no rank from others.
     #[arg(long, value_name = "F")]
     sequences: PathBuf,
     /// What stands between sequence and probe.
@@ -77,11 +78,15 @@ pub struct Score {
 
 /// The files, read before a model is opened.
 struct Files {
-    probes: (Vec<truenorth::analysis::Named>, Loaded<PromptRow>),
-    sequences: Loaded<SequenceRow>,
-    /// Which sequences stand for their copies.
-    first: Vec<bool>,
+    probes: Prompts,
+    sequences: Sequences,
     against: Option<Vec<Scored>>,
+}
+
+impl Files {
+    fn hashes(&self) -> [(&'static str, &str); 2] {
+        [("probes", self.probes.loaded.sha256.as_str()), ("sequences", &self.sequences.loaded.sha256)]
+    }
 }
 
 impl Score {
@@ -96,24 +101,23 @@ impl Score {
         let whole = self.summary.is_some() || self.report.is_some();
         self.check(whole)?;
         load(&self.direction)?;
-        let (sequences, first) = texts::sequences(&self.sequences, self.copies.near_copies)?;
         let files = Files {
-            probes: session::prompts(&self.probes)?,
-            sequences,
-            first,
+            probes: texts::distinct_prompts(&self.probes, self.copies.near_copies)?,
+            sequences: texts::sequences(&self.sequences, self.copies.near_copies)?,
             against: self.against.as_deref().map(read_board).transpose()?,
         };
-        let sequences: Vec<Sequence> = files
-            .sequences
-            .rows
-            .iter()
-            .map(|s| Sequence { id: s.id.clone(), text: s.text.clone() })
-            .collect();
         let session = Session::open(&self.model)?;
         let info = session.runner().info();
         let (direction, site) = load_for(&self.direction, info)?;
+        for (role, sha256) in files.hashes() {
+            texts::say_fitted_on(&direction, role, sha256);
+        }
         let vector = direction.vector().mapv(f64::from);
-        let data = ScanData { probes: &files.probes.0, sequences: &sequences, direction: vector.view() };
+        let data = ScanData {
+            probes: &files.probes.named,
+            sequences: &files.sequences.all,
+            direction: vector.view(),
+        };
         let params = ScanParams {
             join: self.join.clone(),
             draws: if whole { self.draws } else { 0 },
@@ -125,7 +129,7 @@ impl Score {
         drop(bar);
         let summary = if whole { Some(self.summarise(&scanned, &files, &seeds)?) } else { None };
         let mut board = scanned.board;
-        board.sort_by_key(|row| row.rank);
+        board.sort_by_key(|row| (row.rank, row.counted_with.is_some()));
         session::write_jsonl(self.out.as_deref(), &board)?;
         let Some(summary) = summary else { return Ok(()) };
         say(&summary);
@@ -157,7 +161,7 @@ impl Score {
     }
 
     fn summarise(&self, scanned: &Scanned, files: &Files, seeds: &Seeds) -> anyhow::Result<BoardSummary> {
-        let kinds: Vec<Option<String>> = files.sequences.rows.iter().map(|s| s.kind.clone()).collect();
+        let kinds: Vec<Option<String>> = files.sequences.loaded.rows.iter().map(|s| s.kind.clone()).collect();
         let other = self.against.as_ref().map(|p| p.display().to_string()).unwrap_or_default();
         let params = SummaryParams {
             ends: self.ends,
@@ -165,7 +169,6 @@ impl Score {
             contrast: self.contrast.first().cloned().zip(self.contrast.get(1).cloned()).map(Into::into),
             against: files.against.as_ref().map(|b| (other.as_str(), &b[..])),
             permutations: self.permutations,
-            first: Some(&files.first),
             ..SummaryParams::default()
         };
         Ok(board::summarise(scanned, &params, seeds)?)
@@ -181,15 +184,16 @@ impl Score {
         let hash = |path: &Path| Ok::<_, std::io::Error>(truenorth::data::sha256_hex(&std::fs::read(path)?));
         let mut record = Record::new("score", self.model.seed, summary)
             .model(info)
-            .file("probes", files.probes.1.rows.len(), &files.probes.1.sha256)
-            .file("sequences", files.sequences.rows.len(), &files.sequences.sha256)
+            .file("probes", files.probes.named.len(), &files.probes.loaded.sha256)
+            .file("sequences", files.sequences.all.len(), &files.sequences.loaded.sha256)
             .file("direction", 1, &hash(&self.direction)?)
             .choice("site", site.to_string())
             .choice("join", self.join.as_str())
             .choice("draws", self.draws)
             .choice("permutations", self.permutations)
             .choice("contrast", self.contrast.clone())
-            .choice("near-copies", self.copies.near_copies.threshold());
+            .choice("near-copies", self.copies.near_copies.threshold())
+            .choice("copies", serde_json::to_value([&files.probes.copies, &files.sequences.copies])?);
         if let (Some(path), Some(rows)) = (&self.against, &files.against) {
             record = record.file("against", rows.len(), &hash(path)?);
         }

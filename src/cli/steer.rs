@@ -4,7 +4,9 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
+use truenorth::analysis::Named;
 use truenorth::analysis::steer::{self, DAMAGING, Damage, Dose};
+use truenorth::data::{NearCopies, first_prompts};
 use truenorth_protocol::WriteAt;
 use truenorth_protocol::graph::Sampling;
 
@@ -14,6 +16,7 @@ use super::output::{self, wrong_hint};
 use super::progress::Bar;
 use super::session::{self, Session};
 use super::target;
+use super::texts;
 
 /// Generates with a direction added or ablated, in several doses.
 ///
@@ -125,16 +128,17 @@ impl Steer {
         }
         self.check()?;
         load(&self.direction)?;
-        let (prompts, _) = session::prompts(&self.input.input)?;
-        let neutral = self.neutral.as_deref().map(session::prompts).transpose()?;
+        let (prompts, loaded) = session::prompts(&self.input.input)?;
+        let neutral = self.neutral.as_ref().map(|f| texts::distinct_prompts(f, NearCopies::default()));
+        let neutral = neutral.transpose()?;
         let session = Session::open(&self.model)?;
         let (direction, site) = load_for(&self.direction, session.runner().info())?;
         let reader = session.reader();
         let norm = match (self.alpha_unit, &neutral) {
             (Unit::Absolute, _) => None,
-            (Unit::Norm, Some((prompts, _))) => {
+            (Unit::Norm, Some(neutral)) => {
                 let bar = Bar::new("measuring norms", 0, "tokens", self.model.common.quiet);
-                Some(steer::mean_norm(&reader, site, prompts, &bar)?)
+                Some(steer::mean_norm(&reader, site, &neutral.named, &bar)?)
             }
             (Unit::Norm, None) => Some(direction.metadata().residual_norm.ok_or_else(|| {
                 wrong_hint(
@@ -168,7 +172,12 @@ impl Steer {
         let mut rows = steer::steer(&reader, &prompts, &dose, &sampling, &bar)?;
         if !self.no_damage {
             bar.say("measuring damage");
-            let damage = steer::damage(&reader, &prompts, &dose, &bar)?;
+            // Every prompt is steered; what a dose breaks is measured on those that differ.
+            let firsts = first_prompts(&loaded.rows, NearCopies::default());
+            texts::say_copies(&self.input.input.display().to_string(), &firsts.copies);
+            let stands = prompts.iter().zip(firsts.stands()).filter(|(_, s)| *s);
+            let distinct: Vec<Named> = stands.map(|(n, _)| n.clone()).collect();
+            let damage = steer::damage(&reader, &distinct, &dose, &bar)?;
             for (row, damage) in rows.iter_mut().zip(damage.iter().cycle()) {
                 row.damage = Some(damage.clone());
             }

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use clap::{Args, ValueEnum};
 use truenorth::analysis::extract::ProjectOut;
 use truenorth::analysis::sweep::{self, Bounds, Lexicon, Sweep as Swept, SweepData, SweepParams};
-use truenorth::data::{Distinct, Loaded, Pair, PromptRow, SentimentRow, Template};
+use truenorth::data::{Distinct, Pair, SentimentRow, Template};
 use truenorth::estimate::{HeldOutParams, SplitBy};
 use truenorth::math::Seeds;
 use truenorth::report::sections;
@@ -19,7 +19,7 @@ use super::progress::Bar;
 use super::record::{Out, Record};
 use super::session::{self, Session};
 use super::sites;
-use super::texts::{self, CopiesArgs};
+use super::texts::{self, CopiesArgs, Prompts};
 
 /// Sweeps sites: how well a direction found there reads, beside how far it steers.
 ///
@@ -129,8 +129,8 @@ enum By {
 struct Files {
     pairs: Distinct<Pair>,
     template: Template,
-    neutral: (Vec<truenorth::analysis::Named>, Loaded<PromptRow>),
-    prompts: Option<(Vec<truenorth::analysis::Named>, Loaded<PromptRow>)>,
+    neutral: Prompts,
+    prompts: Option<Prompts>,
     sentiment: Option<Distinct<SentimentRow>>,
 }
 
@@ -146,14 +146,20 @@ impl Sweep {
             prompts: self.prompts.as_ref().map(|p| texts::distinct_prompts(p, near)).transpose()?,
             sentiment: texts::sentiment_for(self.sentiment.as_ref(), &self.project_out, near)?,
         };
+        if let Some(prompts) = &files.prompts {
+            texts::say_prompts_of_pairs(&files.pairs.rows, prompts, near);
+        }
+        if self.by == By::Axis {
+            texts::needs_axes(&self.pairs, &files.pairs.rows, "--by axis holds axes out")?;
+        }
         let mut params = self.params()?;
         let session = Session::open(&self.model)?;
         params.sampling.stop = session.runner().stop_tokens();
         let data = SweepData {
             pairs: &files.pairs,
             template: &files.template,
-            neutral: &files.neutral.0,
-            prompts: files.prompts.as_ref().map_or(&[], |(p, _)| p),
+            neutral: &files.neutral.named,
+            prompts: files.prompts.as_ref().map_or(&[], |p| &p.named),
             sentiment: files.sentiment.as_ref().map(|s| &s.rows[..]),
         };
         let seeds = Seeds::new(self.model.seed);
@@ -202,7 +208,7 @@ impl Sweep {
         let texts = |sites: &[Site]| sites.iter().map(ToString::to_string).collect::<Vec<_>>();
         let mut record = Record::new("sweep", self.model.seed, swept)
             .file("pairs", files.pairs.rows.len(), &files.pairs.sha256)
-            .file("neutral", files.neutral.1.rows.len(), &files.neutral.1.sha256)
+            .file("neutral", files.neutral.named.len(), &files.neutral.loaded.sha256)
             .choice("site", texts(&params.sites))
             .choice("alpha", self.alpha.clone())
             .choice("estimator", self.estimator.as_str())
@@ -223,8 +229,8 @@ impl Sweep {
                 "project-out",
                 self.project_out.iter().map(|p| format!("{p:?}").to_lowercase()).collect::<Vec<_>>(),
             );
-        if let Some((_, prompts)) = &files.prompts {
-            record = record.file("prompts", prompts.rows.len(), &prompts.sha256);
+        if let Some(prompts) = &files.prompts {
+            record = record.file("prompts", prompts.named.len(), &prompts.loaded.sha256);
         }
         if let Some(sentiment) = &files.sentiment {
             record = record.file("sentiment", sentiment.rows.len(), &sentiment.sha256);

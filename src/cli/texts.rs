@@ -5,12 +5,16 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
-use truenorth::analysis::Named;
 use truenorth::analysis::extract::{ProjectOut, Question};
+use truenorth::analysis::score::Sequence;
+use truenorth::analysis::{LeftOutTexts, Named};
 use truenorth::data::{
     ClassRow, Copies, CopiesError, Distinct, Loaded, NearCopies, Pair, PromptRow, SentimentRow, SequenceRow,
-    Template, first_prompts, first_sequences, holds_pairs, read_classes, read_pairs, read_sentiment,
+    Template, copies_between, first_prompts, first_sequences, holds_pairs, read_classes, read_pairs,
+    read_sentiment,
 };
+use truenorth::estimate::Direction as Artifact;
+use truenorth_protocol::Prompt;
 
 use super::origin;
 use super::output::{Request as _, wrong_hint};
@@ -78,6 +82,35 @@ pub fn say_copies(name: &str, copies: &Copies) {
     }
 }
 
+/// Says what a set had in common with what was fitted on.
+pub fn say_apart(found: Option<&LeftOutTexts>) {
+    for sentence in found.into_iter().flat_map(LeftOutTexts::sentences) {
+        eprintln!("{sentence}");
+    }
+}
+
+/// Says what a confound set has in common with what was fitted on: with copies its test is circular.
+pub fn say_shared(set: &Question, fitted: &Question, name: &str, near: NearCopies) {
+    let (found, _) = set.shared_with(fitted, name, near);
+    if let Some([id, of]) = found.ids.first() {
+        eprintln!(
+            "set {name}: {} of {} rows are copies of what was fitted on (first `{id}` of `{of}`); a test on them is \
+             circular",
+            found.copies, found.rows
+        );
+    }
+    say_apart(Some(&LeftOutTexts { copies: 0, near: 0, ..found }));
+}
+
+/// Says that a file is the one that a direction was fitted on: what the direction says of it is no news.
+pub fn say_fitted_on(direction: &Artifact, role: &str, sha256: &str) {
+    if direction.metadata().data_sha256 == sha256 {
+        eprintln!(
+            "warning: the {role} are the file that the direction was fitted on; what it says of them is no test of it"
+        );
+    }
+}
+
 /// Reads pairs.
 pub fn pairs(path: &Path, template: &Template, near: NearCopies) -> anyhow::Result<Distinct<Pair>> {
     let (reader, name) = open_input(path)?;
@@ -99,29 +132,96 @@ pub fn sentiment(path: &Path, near: NearCopies) -> anyhow::Result<Distinct<Senti
     let (reader, name) = open_input(path)?;
     let loaded = read_sentiment(reader, &name).request(format!("can't read sentiment from {name}"))?;
     origin::note(&name, loaded.rows.iter().map(|r| r.id.as_str()));
+    if let Some(first) = loaded.rows.first()
+        && loaded.rows.iter().all(|r| r.positive == first.positive)
+    {
+        return Err(wrong_hint(
+            format!(
+                "all {} texts of {name} have the label {}",
+                loaded.rows.len(),
+                if first.positive { "positive (or 1)" } else { "negative (or 0)" }
+            ),
+            "give texts of both sentiments, labelled 0 and 1 or negative and positive",
+        ));
+    }
     told(&name, &loaded.notes.clone(), Distinct::sentiment(loaded, near))
 }
 
-/// Reads sequences, and which of them stand for their copies in what is said of all.
-pub fn sequences(path: &Path, near: NearCopies) -> anyhow::Result<(Loaded<SequenceRow>, Vec<bool>)> {
-    let rows = session::sequences(path)?;
-    let name = path.display().to_string();
-    let (first, copies) = first_sequences(&rows.rows, near);
-    say_copies(&name, &copies);
-    Ok((rows, first))
+/// Sequences to be scored.
+pub struct Sequences {
+    /// As the file has them.
+    pub loaded: Loaded<SequenceRow>,
+    /// Each with the one that it counts with.
+    pub all: Vec<Sequence>,
+    pub copies: Copies,
+}
+
+/// Reads sequences, and says which of them are copies.
+pub fn sequences(path: &Path, near: NearCopies) -> anyhow::Result<Sequences> {
+    let loaded = session::sequences(path)?;
+    let firsts = first_sequences(&loaded.rows, near);
+    say_copies(&path.display().to_string(), &firsts.copies);
+    Ok(Sequences { all: Sequence::all(&loaded.rows, &firsts), loaded, copies: firsts.copies })
+}
+
+/// Prompts of which each is an observation of its own.
+pub struct Prompts {
+    pub named: Vec<Named>,
+    pub loaded: Loaded<PromptRow>,
+    pub copies: Copies,
 }
 
 /// Reads prompts of which each is an observation of its own: copies and near copies of earlier ones are left
 /// out, and said.
-pub fn distinct_prompts(path: &Path, near: NearCopies) -> anyhow::Result<(Vec<Named>, Loaded<PromptRow>)> {
+pub fn distinct_prompts(path: &Path, near: NearCopies) -> anyhow::Result<Prompts> {
     let (mut named, mut loaded) = session::prompts(path)?;
-    let (first, copies) = first_prompts(&loaded.rows, near);
-    say_copies(&path.display().to_string(), &copies);
-    let mut keep = first.iter();
+    let firsts = first_prompts(&loaded.rows, near);
+    say_copies(&path.display().to_string(), &firsts.copies);
+    let stands = firsts.stands();
+    let mut keep = stands.iter();
     named.retain(|_| keep.next().copied().unwrap_or(true));
-    let mut keep = first.iter();
+    let mut keep = stands.iter();
     loaded.rows.retain(|_| keep.next().copied().unwrap_or(true));
-    Ok((named, loaded))
+    Ok(Prompts { named, loaded, copies: firsts.copies })
+}
+
+/// Says which prompts to generate from are prompts of pairs: what is generated from these is no news to a direction
+/// that was fitted on all pairs.
+pub fn say_prompts_of_pairs(pairs: &[Pair], prompts: &Prompts, near: NearCopies) {
+    let first: Vec<&str> = pairs.iter().map(|p| p.prompt.as_str()).collect();
+    let plain = prompts.named.iter().filter_map(|n| match &n.prompt {
+        Prompt::Text(text) => Some((n.id.as_str(), text.as_str())),
+        Prompt::Tokens(_) => None,
+    });
+    let (ids, second): (Vec<&str>, Vec<&str>) = plain.unzip();
+    let shared = copies_between(&first, &second, near);
+    if let Some(one) = shared.first() {
+        eprintln!(
+            "{} of {} prompts to generate from are copies or near copies of prompts of pairs (first `{}` of pair `{}`); \
+             projections of what follows them are not held out",
+            shared.len(),
+            prompts.named.len(),
+            ids[one.text],
+            pairs[one.cluster[0]].id
+        );
+    }
+}
+
+/// Refuses pairs of fewer than two axes where axes are held out.
+pub fn needs_axes(path: &Path, pairs: &[Pair], why: &str) -> anyhow::Result<()> {
+    let axes: std::collections::BTreeSet<&str> = pairs.iter().map(|p| p.axis.as_str()).collect();
+    match axes.len() {
+        0 | 1 => Err(wrong_hint(
+            match axes.first() {
+                Some(one) if !one.is_empty() => {
+                    format!("all pairs of {} are of the axis `{one}`; {why}", path.display())
+                }
+                _ => format!("no pair of {} has an `axis`; {why}", path.display()),
+            },
+            "give every pair an `axis`, two different ones at least",
+        )),
+        _ => Ok(()),
+    }
 }
 
 /// Texts labelled for sentiment, which projecting it out can't do without.

@@ -4,7 +4,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 use truenorth::analysis::scan::ScanData;
-use truenorth::analysis::score::Sequence;
 use truenorth::analysis::transfer::{self, OwnBoard, TransferParams, Transferred};
 use truenorth::math::Seeds;
 use truenorth::report::sections;
@@ -15,7 +14,7 @@ use super::labels::{label, labels};
 use super::output::{self, wrong_hint};
 use super::progress::Bar;
 use super::record::{Out, Record};
-use super::session::{self, Session};
+use super::session::Session;
 use super::target;
 use super::texts::{self, CopiesArgs};
 
@@ -102,17 +101,19 @@ impl Transfer {
             target::reads_model(model)?;
             load(direction)?;
         }
-        let (probes, probe_rows) = session::prompts(&self.probes)?;
-        let (rows, first) = texts::sequences(&self.sequences, self.copies.near_copies)?;
-        let params = self.params(&rows.rows, first)?;
-        let sequences: Vec<Sequence> =
-            rows.rows.iter().map(|s| Sequence { id: s.id.clone(), text: s.text.clone() }).collect();
+        let probes = texts::distinct_prompts(&self.probes, self.copies.near_copies)?;
+        let sequences = texts::sequences(&self.sequences, self.copies.near_copies)?;
+        let params = self.params(&sequences.loaded.rows)?;
         let mut boards: Vec<OwnBoard> = Vec::with_capacity(each.len());
         let mut infos = Vec::with_capacity(each.len());
         for (args, file) in each.iter().zip(&self.directions) {
             let session = Session::open(args)?;
             let info = session.runner().info().clone();
             let (direction, site) = load_for(file, &info)?;
+            for (role, loaded) in [("probes", &probes.loaded.sha256), ("sequences", &sequences.loaded.sha256)]
+            {
+                texts::say_fitted_on(&direction, role, loaded);
+            }
             let vector = direction.vector().mapv(f64::from);
             let taken = |name: &str| boards.iter().any(|b| b.model == name);
             let name = match taken(&info.name) {
@@ -120,21 +121,23 @@ impl Transfer {
                 true => format!("{} ({})", info.name, file.display()),
             };
             let bar = Bar::new(&format!("scoring on {name}"), 0, "tokens", self.common.quiet);
-            let data = ScanData { probes: &probes, sequences: &sequences, direction: vector.view() };
+            let data =
+                ScanData { probes: &probes.named, sequences: &sequences.all, direction: vector.view() };
             boards.push(transfer::own_board(&session.reader(), &name, &data, site, &self.join, &bar)?);
             infos.push(info);
         }
         let found = transfer::compare(boards, &params, &Seeds::new(self.seed))?;
         table(&found);
         let mut record = Record::new("transfer", self.seed, found)
-            .file("probes", probe_rows.rows.len(), &probe_rows.sha256)
-            .file("sequences", rows.rows.len(), &rows.sha256)
+            .file("probes", probes.named.len(), &probes.loaded.sha256)
+            .file("sequences", sequences.all.len(), &sequences.loaded.sha256)
             .choice("join", self.join.as_str())
             .choice("label", params.labels.keys().cloned().collect::<Vec<_>>())
             .choice("kind", self.kind.clone())
             .choice("cluster", self.cluster.clone())
             .choice("permutations", self.permutations)
-            .choice("near-copies", self.copies.near_copies.threshold());
+            .choice("near-copies", self.copies.near_copies.threshold())
+            .choice("copies", serde_json::to_value([&probes.copies, &sequences.copies])?);
         for (info, file) in infos.iter().zip(&self.directions) {
             record = record.model(info);
             let bytes = std::fs::read(file)?;
@@ -195,11 +198,7 @@ impl Transfer {
             .collect())
     }
 
-    fn params(
-        &self,
-        rows: &[truenorth::data::SequenceRow],
-        first: Vec<bool>,
-    ) -> anyhow::Result<TransferParams> {
+    fn params(&self, rows: &[truenorth::data::SequenceRow]) -> anyhow::Result<TransferParams> {
         let wanted: Vec<String> = match (&self.kind, self.label.is_empty()) {
             (Some(kind), false) if !self.label.contains(kind) => {
                 self.label.iter().cloned().chain([kind.clone()]).collect()
@@ -231,7 +230,6 @@ impl Transfer {
             labels,
             kind: self.kind.clone(),
             clusters,
-            first: Some(first),
             permutations: self.permutations,
         })
     }

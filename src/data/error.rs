@@ -3,7 +3,8 @@
 use std::fmt;
 
 use super::look::Look;
-use super::rows::LISTS;
+use super::rows::{LISTS, unnamed};
+use super::strict::JsonFault;
 
 /// A file that can't be read as what it should be.
 #[derive(Debug, thiserror::Error)]
@@ -68,6 +69,12 @@ pub enum Problem {
     /// A line that is no JSON.
     #[error("not JSON")]
     Json(#[source] serde_json::Error),
+    /// A name that a JSON object has twice.
+    #[error("two fields of one object are called `{key}`")]
+    KeyTwice {
+        /// The name.
+        key: String,
+    },
     /// A list or dict as Python writes it.
     #[error("a list or dict as Python prints it, in single quotes; JSON needs double ones")]
     Python,
@@ -111,6 +118,12 @@ pub enum Problem {
     /// The rest of the file inside a quoted field.
     #[error("a quoted field is never closed")]
     OpenQuote,
+    /// A first line that names none of the columns that are read.
+    #[error("the first line is no head: its columns are `{}`, neither `text` nor another that is read", columns.join("`, `"))]
+    Head {
+        /// What it holds.
+        columns: Vec<String>,
+    },
     /// A name that two columns have.
     #[error("two columns are called `{column}`")]
     TwoColumns {
@@ -141,6 +154,18 @@ pub enum Problem {
         /// What it may hold.
         expected: &'static str,
     },
+    /// A field that is null, or an empty cell of a table.
+    #[error("field `{field}` has no value")]
+    NoValue {
+        /// Name of the field.
+        field: &'static str,
+    },
+    /// A field that this row has and earlier ones have not.
+    #[error("the row has an `{field}`, and those before it have none")]
+    OthersLack {
+        /// Name of the field.
+        field: &'static str,
+    },
     /// A field without content.
     #[error("field `{field}` is empty")]
     Empty {
@@ -148,12 +173,22 @@ pub enum Problem {
         field: &'static str,
     },
     /// An identifier seen before.
-    #[error("id `{id}` was used on line {first} already")]
+    #[error("id `{id}` was used on {first} already")]
     DuplicateId {
         /// The identifier.
         id: String,
-        /// Where it was first used.
-        first: usize,
+        /// Where it was first used, such as `line 3`.
+        first: String,
+    },
+    /// An identifier that is also the number by which a row without one goes.
+    #[error("{}", numbered(id, first, *own))]
+    NumberTaken {
+        /// The identifier.
+        id: String,
+        /// The earlier of the two rows, such as `line 3`.
+        first: String,
+        /// Whether the earlier row has it as its own.
+        own: bool,
     },
     /// A pair that contrasts nothing.
     #[error("pair `{id}` has identical `chosen` and `rejected`")]
@@ -174,6 +209,24 @@ pub enum Problem {
     NoRows,
 }
 
+fn numbered(id: &str, first: &str, own: bool) -> String {
+    if own {
+        format!("the row has no id and would go by its number, but id `{id}` was used on {first}")
+    } else {
+        format!("id `{id}` is the number of {first}, which has no id and goes by it")
+    }
+}
+
+impl Problem {
+    /// A JSON value that can't be used: its line and byte, and what is wrong.
+    pub(super) fn json(fault: JsonFault) -> (usize, usize, Self) {
+        match fault {
+            JsonFault::Twice { key, line, column } => (line, column, Self::KeyTwice { key }),
+            JsonFault::Syntax(e) => (e.line(), e.column(), Self::Json(e)),
+        }
+    }
+}
+
 impl DataError {
     pub(super) fn at(name: &str, line: Option<usize>, column: Option<usize>, problem: Problem) -> Self {
         Self { name: name.to_owned(), line, item: None, column, problem: Box::new(problem) }
@@ -186,12 +239,13 @@ impl DataError {
             Problem::NotUtf8 { .. } | Problem::Utf16 | Problem::Nul => "save the file as UTF-8".into(),
             Problem::Large { .. } => "split it into several files".into(),
             Problem::Looks(look) => look.remedy.into(),
-            Problem::Json(_) if self.name.ends_with(".json") => {
+            Problem::Json(_) | Problem::NotAnObject { .. } if self.name.ends_with(".json") => {
                 "a .json file holds one list, such as [{\"id\": \"a\", \"text\": \"…\"}, …]".into()
             }
             Problem::Json(_) | Problem::NotAnObject { .. } => {
                 "JSONL holds one object a line, such as {\"id\": \"a\", \"text\": \"…\"}".into()
             }
+            Problem::KeyTwice { .. } => "keep one of the two, or give the other a name of its own".into(),
             Problem::Python => "write the file with json.dump".into(),
             Problem::Comment { .. } => "take the line out".into(),
             Problem::PlainText { .. } => {
@@ -203,16 +257,21 @@ impl DataError {
                 "quote fields that hold a comma, a quote or a line break, and double the quotes inside".into()
             }
             Problem::TwoColumns { .. } => "give one of them another name".into(),
-            Problem::Missing { field, have } if !have.is_empty() => {
-                format!("the row has `{}`; call the one that is meant `{field}`", have.join("`, `"))
+            Problem::Head { .. } => {
+                "if it is a row, put a head above it, such as `text,label`; if it is the head, call the column that is \
+                 meant `text`"
+                    .into()
             }
+            Problem::Missing { field, have } => unnamed(field, have),
+            Problem::NoValue { .. } | Problem::Empty { .. } => "give it one, or take the row out".into(),
+            Problem::OthersLack { field } => format!("give every row a `{field}`, or none"),
             Problem::DuplicateId { .. } => "give each row an id of its own".into(),
+            Problem::NumberTaken { .. } => "give every row an id of its own, or none".into(),
             Problem::Identical { .. } => {
                 "a pair needs two different responses; leave it out or rewrite one".into()
             }
-            Problem::TextOrTokens { have, .. } if !have.is_empty() => {
-                format!("the row has `{}`; call the one that is meant `text`", have.join("`, `"))
-            }
+            Problem::TextOrTokens { found: "neither", have } => unnamed("text", have),
+            Problem::TextOrTokens { .. } => "take one of the two out".into(),
             _ => return None,
         })
     }

@@ -6,7 +6,7 @@
 //! and its first byte that is not blank say, or it is refused with what it looks like, by line and column.
 //! Blank lines are skipped, fields that are not named here are kept in `extra`, and a UTF-8 byte order mark
 //! at the start is ignored. Identifiers may be strings or integers and must be unique within a file; a row
-//! without one goes by its line number.
+//! without one goes by its line number. A name that a JSON object has twice is refused.
 
 mod classes;
 mod distinct;
@@ -20,13 +20,15 @@ mod rows;
 mod sentiment;
 mod sequences;
 mod split;
+mod strict;
 mod template;
 mod tensors;
 mod texts;
 
 pub use classes::{ClassRow, read_classes};
 pub use distinct::{
-    Copies, CopiesError, Distinct, NearCopies, copies_between, first_prompts, first_sequences, folded, words,
+    Copies, CopiesError, Distinct, Firsts, NearCopies, Shared, copies_between, first_duels, first_prompts,
+    first_replies, first_sequences, folded, words,
 };
 pub use error::{DataError, Problem};
 pub use file::{Target, sha256_hex, writable, write_atomic, write_nothing, write_private, writes_nothing};
@@ -37,6 +39,7 @@ pub use rows::{Extra, LISTS, Loaded, holds_pairs, whole_text};
 pub use sentiment::{SentimentRow, read_sentiment};
 pub use sequences::{SequenceRow, read_sequences};
 pub use split::{Folds, SplitError, group_folds};
+pub use strict::{JsonFault, strict_json};
 pub use template::{Template, TemplateError};
 pub use tensors::safetensors_bytes;
 pub use texts::{DuelRow, ReplyRow, read_duels, read_replies};

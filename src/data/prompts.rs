@@ -40,8 +40,10 @@ pub fn read_prompts(reader: impl BufRead, name: &str) -> Result<Loaded<PromptRow
             (false, true) => PromptInput::Tokens(tokens(fields)?),
             (true, true) => return Err(Problem::TextOrTokens { found: "both", have: vec![] }),
             (false, false) => {
-                let have = fields.extra().into_keys().collect();
-                return Err(Problem::TextOrTokens { found: "neither", have });
+                return Err(match fields.without_value(&["text", "prompt", "tokens"]) {
+                    Some(field) => Problem::NoValue { field },
+                    None => Problem::TextOrTokens { found: "neither", have: fields.names() },
+                });
             }
         };
         Ok(PromptRow { id: fields.id.clone(), input, extra: fields.extra() })

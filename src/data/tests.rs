@@ -76,7 +76,7 @@ fn bytes_that_are_no_utf8_are_located() {
 fn an_error_names_file_and_place_once() {
     let e = pairs(b"{\"id\":\"a\"}").unwrap_err();
     assert_eq!(e.to_string(), "can't read `pairs.jsonl`, line 1");
-    assert_eq!(e.source().unwrap().to_string(), "missing field `axis`");
+    assert_eq!(e.source().unwrap().to_string(), "missing field `prompt`");
 }
 
 #[test]

@@ -39,7 +39,9 @@ pub enum EstimateError {
         value: f64,
     },
     /// Only one class.
-    #[error("expected rows of two classes, got {positive} positive and {negative} negative")]
+    #[error(
+        "expected rows of two classes to fit on, got {positive} of the positive one and {negative} of the other"
+    )]
     OneClass {
         /// Rows of the positive class.
         positive: usize,
@@ -143,7 +145,9 @@ impl EstimateError {
             }
             Self::Singular { .. } => Some("let the shrinkage be chosen (`auto`) or set it above 0"),
             Self::NotConverged { .. } => Some("use another estimator: --estimator mean-diff or lda"),
-            Self::OneClass { .. } => Some("give texts of both classes"),
+            Self::OneClass { .. } => Some(
+                "give more texts of both classes: what is left when a part of them is held out needs both too",
+            ),
             Self::NoDifference { .. } => {
                 Some("read elsewhere, with another --positions or --site: here both classes look the same")
             }

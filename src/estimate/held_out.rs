@@ -128,8 +128,11 @@ impl Pipeline {
         let reduced = self.reduce(samples)?;
         let units = samples.unit_count(params.by);
         let seeds = seeds.child("held out");
-        let folds =
-            group_folds(samples.units(params.by), params.folds.unwrap_or(units), &mut seeds.stream("folds"))?;
+        let folds = group_folds(
+            samples.units(params.by),
+            params.folds.unwrap_or(units.max(2)),
+            &mut seeds.stream("folds"),
+        )?;
         let (scores, alphas) = self.scores(&reduced, &reduced.samples, &folds, params.by, &seeds)?;
         let observed = SortedScores::new(&scores, &samples.positive)?;
         let value = observed.auroc(None)?;

@@ -97,7 +97,7 @@ fn held_out_losses(
     by: SplitBy,
     seeds: &Seeds,
 ) -> Result<Vec<f64>, EstimateError> {
-    let folds = folds.min(samples.unit_count(by));
+    let folds = folds.min(samples.unit_count(by)).max(2);
     let folds = group_folds(samples.units(by), folds, &mut seeds.stream("logistic alpha"))?;
     let mut losses = vec![0.0; alphas.len()];
     for fold in 0..folds.count() {

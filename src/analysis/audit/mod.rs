@@ -5,6 +5,7 @@
 //! ruled out and what was not.
 
 mod agreement;
+mod circular;
 mod words;
 
 #[cfg(test)]
@@ -15,13 +16,13 @@ use std::time::Duration;
 
 use ndarray::ArrayView1;
 use serde::Serialize;
-use truenorth_protocol::{Prompt, ReadAt, Site};
+use truenorth_protocol::{ReadAt, Site};
 
 pub use agreement::{Agreement, HeldOutSummary};
 
 use super::extract::{self, ProjectOut, Question};
 use super::stat::Measured;
-use super::{AnalysisError, Reader};
+use super::{AnalysisError, LeftOutTexts, Reader};
 use crate::data::SentimentRow;
 use crate::estimate::audit::{self as numbers, AuditError, AuditRow, ConfoundSet, FlipRanking, flip_ranking};
 use crate::estimate::{
@@ -139,6 +140,8 @@ pub struct FlipRow {
     pub name: String,
     /// SHA-256 of its file.
     pub data_sha256: String,
+    /// What was left out of it since the direction was fitted on it; none where nobody looked.
+    pub apart: Option<LeftOutTexts>,
     /// How many pairs are ranked right, and how strongly.
     #[serde(flatten)]
     pub ranking: FlipRanking,
@@ -227,7 +230,7 @@ pub fn audit(
             .collect()
     };
     let (confounds, flips) = (read(data.confounds)?, read(data.flips)?);
-    let circular = circular(data, params);
+    let circular = circular::reasons(data, params);
     let pipeline = Pipeline { estimator: params.estimator.clone(), nuisances };
     let part = Part { pipeline: &pipeline, train: &train, data, params, seeds, watch };
     part.run(&confounds, &flips, &circular)
@@ -242,29 +245,6 @@ fn check(data: &AuditData<'_>) -> Result<(), AnalysisError> {
         Some(twice) => Err(AnalysisError::Input(format!("two confound sets are called `{}`", twice.name))),
         None => Ok(()),
     }
-}
-
-/// Why each confound's test would be circular, where it would.
-fn circular(data: &AuditData<'_>, params: &Params) -> Vec<Option<String>> {
-    let used: HashSet<&str> = match data.sentiment {
-        Some(rows) if params.project_out.contains(&ProjectOut::Sentiment) => {
-            rows.iter().map(|r| r.text.trim()).collect()
-        }
-        _ => HashSet::new(),
-    };
-    let shared = |c: &Confound| {
-        let text = |p: &Prompt| matches!(p, Prompt::Text(t) if used.contains(t.trim()));
-        c.question.prompts.iter().filter(|n| text(&n.prompt)).count()
-    };
-    data.confounds
-        .iter()
-        .map(|c| {
-            c.circular.clone().or_else(|| match shared(c) {
-                0 => None,
-                n => Some(format!("sentiment was projected out with {n} of these very texts")),
-            })
-        })
-        .collect()
 }
 
 /// The numbers, once everything is read.
@@ -412,6 +392,7 @@ impl Part<'_, '_> {
         Ok(FlipRow {
             name: set.name.clone(),
             data_sha256: set.question.data_sha256.clone(),
+            apart: set.question.apart.clone(),
             says: words::flips(&ranking, n),
             ranking,
             pairs,

@@ -11,6 +11,7 @@ fn board(scores: &[f64]) -> Vec<Scored> {
         z_bound: 8.0,
         p_random: 0.5,
         rank: 0,
+        counted_with: None,
     };
     scores.iter().enumerate().map(row).collect()
 }

@@ -30,9 +30,6 @@ pub struct SummaryParams<'a> {
     pub name: &'a str,
     /// Shuffles behind p values that are not exact.
     pub permutations: usize,
-    /// Which sequences stand for their copies and near copies: what is said of the board as a whole rests on
-    /// these. None takes all.
-    pub first: Option<&'a [bool]>,
 }
 
 impl Default for SummaryParams<'_> {
@@ -44,7 +41,6 @@ impl Default for SummaryParams<'_> {
             against: None,
             name: "this board",
             permutations: 10_000,
-            first: None,
         }
     }
 }
@@ -72,10 +68,13 @@ pub struct SummaryRow {
     pub p_random: f64,
     /// The same from drawn directions, `(1 + reached) / (1 + draws)`; none where none was drawn.
     pub p_drawn: Option<f64>,
-    /// `p_random` after Holm's correction over the board.
-    pub p_holm: f64,
+    /// `p_random` after Holm's correction over the board; none for a sequence that is counted with another.
+    pub p_holm: Option<f64>,
     /// `p_random` after that of Benjamini and Hochberg.
-    pub p_bh: f64,
+    pub p_bh: Option<f64>,
+    /// The earlier sequence of which it is a copy or near copy.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted_with: Option<String>,
 }
 
 /// The closed form of `p_random` held against drawn directions.
@@ -163,9 +162,6 @@ pub fn summarise(
     if let Some(kinds) = params.kinds.filter(|k| k.len() != n) {
         return refuse(format!("{} kinds for {n} sequences", kinds.len()));
     }
-    if let Some(first) = params.first.filter(|f| f.len() != n) {
-        return refuse(format!("{} marks of distinct sequences for {n} sequences", first.len()));
-    }
     if (1..LEAST_DRAWS).contains(&scanned.draws) {
         return refuse(format!(
             "{} random directions (--draws); a check of the closed form needs at least {LEAST_DRAWS}, or none at all",
@@ -173,16 +169,17 @@ pub fn summarise(
         ));
     }
     let seeds = seeds.child("board");
-    let stands = |i: usize| params.first.is_none_or(|f| f[i]);
+    let stands = |i: usize| board[i].counted_with.is_none();
     let distinct: Vec<Scored> = (0..n).filter(|i| stands(*i)).map(|i| board[i].clone()).collect();
     let ends = params.ends.unwrap_or_else(|| (distinct.len() / 10).max(3));
     let asymmetry = asymmetry(&distinct, ends, params.permutations, &seeds)?;
     let score_and_z = score_and_z(&distinct, 10, params.permutations, &seeds)?;
-    let p: Vec<f64> = board.iter().map(|r| r.p_random).collect();
+    let p: Vec<f64> = distinct.iter().map(|r| r.p_random).collect();
     let named = |e| of("p_random", &e);
     let holm = math::holm_adjusted(&p).map_err(named)?;
     let bh = math::benjamini_hochberg(&p).map_err(named)?;
     let kind = |i: usize| params.kinds.and_then(|k| k.get(i).cloned().flatten());
+    let mut adjusted = holm.iter().copied().zip(bh.iter().copied());
     let mut rng = seeds.stream("probes");
     let mut rows = Vec::with_capacity(n);
     for (i, row) in board.iter().enumerate() {
@@ -195,6 +192,7 @@ pub fn summarise(
         } else {
             score.method = "none: one probe has no spread".into();
         }
+        let adjusted = if stands(i) { adjusted.next() } else { None };
         rows.push(SummaryRow {
             id: row.id.clone(),
             text: row.text.clone(),
@@ -210,8 +208,9 @@ pub fn summarise(
                 .get(i)
                 .filter(|_| scanned.draws > 0)
                 .map(|r| stat::permutation_p(*r, scanned.draws)),
-            p_holm: holm[i],
-            p_bh: bh[i],
+            p_holm: adjusted.map(|a| a.0),
+            p_bh: adjusted.map(|a| a.1),
+            counted_with: row.counted_with.clone(),
         });
     }
     let level = 0.05;
@@ -239,7 +238,7 @@ pub fn summarise(
         }
     };
     let coherences: Vec<f64> = distinct.iter().map(|r| r.coherence).collect();
-    rows.sort_by_key(|r| r.rank);
+    rows.sort_by_key(|r| (r.rank, r.counted_with.is_some()));
     Ok(BoardSummary {
         sequences: n,
         distinct: distinct.len(),
@@ -250,8 +249,8 @@ pub fn summarise(
         coherence: stat::mean(&coherences, &mut seeds.stream("coherence")).map_err(|e| of("coherence", &e))?,
         rows,
         family: Family {
-            name: format!("p_random of the {n} sequences of this board"),
-            tests: n,
+            name: format!("p_random of the {} sequences of this board", distinct.len()),
+            tests: distinct.len(),
             level,
             holm: stand(&holm),
             benjamini_hochberg: stand(&bh),

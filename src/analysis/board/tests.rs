@@ -17,6 +17,7 @@ fn sequences(n: usize) -> Vec<Sequence> {
         .map(|i| Sequence {
             id: format!("s{i}"),
             text: format!("{} {}", words[i % 8], words[(i / 8 + i) % 7]),
+            counted_with: None,
         })
         .collect()
 }
@@ -65,7 +66,8 @@ fn a_board_scanned_by_parts_is_the_board_and_the_closed_form_is_what_draws_give(
     for row in &summary.rows {
         assert!((row.p_drawn.unwrap() - row.p_random).abs() < 0.02);
         // Equal but for the last bits where only one is left to correct for.
-        assert!(row.p_holm > row.p_bh - 1e-12 && row.p_bh > row.p_random - 1e-12);
+        let (holm, bh) = (row.p_holm.unwrap(), row.p_bh.unwrap());
+        assert!(holm > bh - 1e-12 && bh > row.p_random - 1e-12);
         assert!(row.score.interval.is_some() && row.score.n == 3);
     }
     assert!(summary.largest_z <= summary.z_bound && summary.rank_changes.is_none());
@@ -86,6 +88,7 @@ fn scanned(p: &[f64], reached: &[usize], draws: usize) -> Scanned {
             z_bound: 8.0,
             p_random: *own,
             rank: p.len() - i,
+            counted_with: None,
         })
         .collect();
     Scanned { board, along: Array2::ones((p.len(), 4)), width: 64, draws, reached: reached.to_vec() }

@@ -44,7 +44,7 @@ impl Split {
         let deal = |folds: usize, label: &str| -> Vec<usize> {
             let mut groups: Vec<(&str, usize)> = first.iter().map(|(g, i)| (*g, *i)).collect();
             groups.shuffle(&mut seeds.stream(label));
-            groups.sort_by_key(|(_, i)| (texts.categories[*i].as_str(), texts.positive[*i]));
+            groups.sort_by_cached_key(|(_, i)| (texts.categories[*i].first().cloned(), texts.positive[*i]));
             let place: BTreeMap<&str, usize> =
                 groups.iter().enumerate().map(|(at, (g, _))| (*g, at % folds)).collect();
             texts.groups.iter().map(|g| place.get(g.as_str()).copied().unwrap_or(0)).collect()

@@ -42,8 +42,8 @@ pub const GENERAL: &str = "general";
 pub struct Texts {
     /// Whether each text is of the positive class.
     pub positive: Vec<bool>,
-    /// The category of each text.
-    pub categories: Vec<String>,
+    /// The categories of each text.
+    pub categories: Vec<Vec<String>>,
     /// What no fold cuts through.
     pub groups: Vec<String>,
 }
@@ -183,7 +183,7 @@ pub fn geometry(
         across_probing,
         probing_method: probing::METHOD.into(),
         probing,
-        not_shown: not_shown(&contrasts, checkpoints.len()),
+        not_shown: not_shown(&contrasts, texts, checkpoints.len()),
     })
 }
 
@@ -216,24 +216,31 @@ fn contrasts(
         return refuse(format!("{} folds (--folds); expected at least 2", params.folds));
     }
     // A category is named by its positive texts; negatives may be of no category of their own.
-    let names: BTreeSet<&str> =
-        (0..n).filter(|i| texts.positive[*i]).map(|i| texts.categories[i].as_str()).collect();
+    let names: BTreeSet<&str> = (0..n)
+        .filter(|i| texts.positive[*i])
+        .flat_map(|i| &texts.categories[i])
+        .map(String::as_str)
+        .collect();
     let split = Split::new(texts, params.folds, seeds);
     let make = |name: &str, keep: &dyn Fn(usize) -> bool| Contrast::new(name, texts, keep, &split);
     let mut out = vec![make(GENERAL, &|_| true)?];
     if names.len() < 2 {
         return Ok(out);
     }
+    let is = |i: usize, name: &str| texts.categories[i].iter().any(|c| c == name);
     for name in &names {
         if *name == GENERAL {
             return refuse(format!(
                 "a category is called `{GENERAL}`, which names the contrast of all texts"
             ));
         }
-        out.push(make(name, &|i| texts.categories[i] == *name)?);
+        out.push(make(name, &|i| is(i, name))?);
     }
     for name in &names {
-        out.push(make(&format!("{OTHERS}{name}"), &|i| texts.categories[i] != *name)?);
+        // A category that holds all of the others has none beside it.
+        if (0..n).any(|i| texts.positive[i] && !is(i, name)) {
+            out.push(make(&format!("{OTHERS}{name}"), &|i| !is(i, name))?);
+        }
     }
     Ok(out)
 }
@@ -277,7 +284,7 @@ fn sides(positive: &[bool]) -> [usize; 2] {
     [up, positive.len() - up]
 }
 
-fn not_shown(contrasts: &[Contrast], checkpoints: usize) -> Vec<String> {
+fn not_shown(contrasts: &[Contrast], texts: &Texts, checkpoints: usize) -> Vec<String> {
     let mut out = vec![];
     if checkpoints > 1 {
         out.extend(COURSE_NOT_SHOWN.map(str::to_owned));
@@ -301,6 +308,13 @@ fn not_shown(contrasts: &[Contrast], checkpoints: usize) -> Vec<String> {
             "Categories that share their negative texts have directions that are alike by that alone."
                 .to_owned(),
         );
+    }
+    let both = texts.categories.iter().filter(|c| c.len() > 1).count();
+    if both > 0 {
+        out.push(format!(
+            "Of several categories are {both} texts; categories that share texts have directions that are alike by \
+             that alone."
+        ));
     }
     out
 }

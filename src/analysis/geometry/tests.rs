@@ -18,7 +18,7 @@ fn texts() -> Texts {
     let category = |i: usize| if (i / 2).is_multiple_of(2) { "arms" } else { "fraud" };
     Texts {
         positive: (0..n).map(|i| i % 2 == 0).collect(),
-        categories: (0..n).map(|i| category(i).to_owned()).collect(),
+        categories: (0..n).map(|i| vec![category(i).to_owned()]).collect(),
         groups: (0..n).map(|i| format!("g{}", i / 2)).collect(),
     }
 }
@@ -32,7 +32,7 @@ fn activations(texts: &Texts, axes: [&Array1<f64>; 2], size: f64, seed: u64) -> 
     });
     for (i, mut row) in x.outer_iter_mut().enumerate() {
         if texts.positive[i] {
-            row += &(axes[usize::from(texts.categories[i] == "fraud")] * size);
+            row += &(axes[usize::from(texts.categories[i] == ["fraud"])] * size);
         }
     }
     x

@@ -106,7 +106,7 @@ fn answer_tokens(
     let tokens = [follows(first, answers[0])?, follows(second, answers[1])?];
     if tokens[0] == tokens[1] {
         return Err(refuse(format!(
-            "the answers {:?} and {:?} begin with the same token; choose two that do not",
+            "the answers {:?} and {:?} begin with the same token; choose two that do not with --answers",
             answers[0], answers[1]
         )));
     }

@@ -28,6 +28,7 @@ pub use template::JudgeTemplate;
 
 use super::stat::{self, Measured, drawn_null, of};
 use super::{AnalysisError, Reader};
+use crate::data::{Copies, Firsts, NearCopies, first_duels, first_replies};
 use crate::math::Seeds;
 use crate::run::Watch;
 use ask::Asked;
@@ -128,6 +129,8 @@ pub struct Asking<'a> {
     pub answers: [&'a str; 2],
     /// When the judge counts as having no opinion.
     pub band: Band,
+    /// From which similarity on two answers to one prompt count once.
+    pub near: NearCopies,
 }
 
 /// One thing judged.
@@ -148,6 +151,9 @@ pub struct Judged {
     /// Why it abstains: `no answer`, `contradicts itself`, `too close`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<&'static str>,
+    /// The earlier one of which it is a copy or near copy, and with which it counts once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted_with: Option<String>,
 }
 
 /// All that a judge said.
@@ -161,6 +167,8 @@ pub struct Judgement {
     pub question: String,
     /// When it counts as having no opinion.
     pub band: Band,
+    /// The copies among what was judged; all shares and means below count them once.
+    pub copies: Copies,
     /// Share of verdicts for the first text (or yes) among the verdicts given. Of two texts its null is
     /// one half; of a question about one text there is none. None where the judge always abstains.
     pub first: Option<Measured>,
@@ -183,13 +191,11 @@ pub struct Judgement {
 }
 
 impl Judgement {
-    /// The verdicts by name.
+    /// The verdicts by name, of copies the first.
     #[must_use]
     pub fn verdicts(&self) -> Verdicts {
-        Verdicts {
-            judge: self.judge.clone(),
-            verdicts: self.rows.iter().map(|r| (r.id.clone(), r.verdict)).collect(),
-        }
+        let stands = self.rows.iter().filter(|r| r.counted_with.is_none());
+        Verdicts { judge: self.judge.clone(), verdicts: stands.map(|r| (r.id.clone(), r.verdict)).collect() }
     }
 }
 
@@ -197,7 +203,7 @@ impl Judgement {
 /// `{prompt}`; `answers` name the text that stands first and the one that stands second, such as ` A`.
 ///
 /// # Errors
-/// Without duels, with an empty or repeated one, a template without its places, answers that begin with
+/// Without duels, with an empty or repeated one, one that is another with its texts exchanged, a template without its places, answers that begin with
 /// one token, or when the work fails.
 pub fn duels(
     reader: &Reader<'_>,
@@ -206,17 +212,19 @@ pub fn duels(
     seeds: &Seeds,
     watch: &dyn Watch,
 ) -> Result<Judgement, AnalysisError> {
-    let Asking { template, answers, band } = *asking;
+    let Asking { template, answers, band, near } = *asking;
     template.needs(&["first", "second"])?;
     check(duels.iter().map(|d| (d.id.as_str(), [d.first.as_str(), d.second.as_str()])), band)?;
+    let texts = duels.iter().map(|d| (d.id.as_str(), [d.prompt.as_str(), &d.first, &d.second]));
+    let firsts = first_duels("duels", texts, near)?;
     let prompt = |d: &Duel, first: &str, second: &str| {
         template.fill(&[("prompt", &d.prompt), ("first", first), ("second", second)])
     };
     let prompts: Vec<[String; 2]> =
         duels.iter().map(|d| [prompt(d, &d.first, &d.second), prompt(d, &d.second, &d.first)]).collect();
     let asked = ask::both(reader, &prompts, answers, watch)?;
-    let ids = duels.iter().map(|d| d.id.as_str());
-    let mut found = summary(reader, ids, &asked, "which of two texts".into(), band, seeds)?;
+    let ids: Vec<&str> = duels.iter().map(|d| d.id.as_str()).collect();
+    let mut found = summary(reader, (&ids[..], firsts), &asked, "which of two texts".into(), band, seeds)?;
     if let Some(first) = found.first.take() {
         let count = (first.value * first.n as f64).round() as usize;
         let what = "either text equally often, exact binomial";
@@ -238,7 +246,7 @@ pub fn replies(
     seeds: &Seeds,
     watch: &dyn Watch,
 ) -> Result<Judgement, AnalysisError> {
-    let Asking { template, answers, band } = *asking;
+    let Asking { template, answers, band, near } = *asking;
     template.needs(&["text", "question"])?;
     check(replies.iter().map(|r| (r.id.as_str(), [r.text.as_str(), "-"])), band)?;
     let prompt = |r: &Reply, question: &str| {
@@ -247,7 +255,10 @@ pub fn replies(
     let prompts: Vec<[String; 2]> =
         replies.iter().map(|r| [prompt(r, &question.plain), prompt(r, &question.turned)]).collect();
     let asked = ask::both(reader, &prompts, answers, watch)?;
-    summary(reader, replies.iter().map(|r| r.id.as_str()), &asked, question.name.clone(), band, seeds)
+    let firsts =
+        first_replies(replies.iter().map(|r| (r.id.as_str(), [r.prompt.as_str(), r.text.as_str()])), near);
+    let ids: Vec<&str> = replies.iter().map(|r| r.id.as_str()).collect();
+    summary(reader, (&ids[..], firsts), &asked, question.name.clone(), band, seeds)
 }
 
 fn check<'a>(items: impl Iterator<Item = (&'a str, [&'a str; 2])>, band: Band) -> Result<(), AnalysisError> {
@@ -271,21 +282,26 @@ fn check<'a>(items: impl Iterator<Item = (&'a str, [&'a str; 2])>, band: Band) -
     if seen.is_empty() { refuse("nothing to judge".into()) } else { Ok(()) }
 }
 
-fn summary<'a>(
+fn summary(
     reader: &Reader<'_>,
-    ids: impl Iterator<Item = &'a str>,
+    (ids, firsts): (&[&str], Firsts),
     asked: &[[Asked; 2]],
     question: String,
     band: Band,
     seeds: &Seeds,
 ) -> Result<Judgement, AnalysisError> {
-    let rows: Vec<Judged> = ids.zip(asked).map(|(id, asked)| judged(id, asked, band)).collect();
+    let row = |(i, asked): (usize, &[Asked; 2])| Judged {
+        counted_with: (firsts.of[i] != i).then(|| ids[firsts.of[i]].to_owned()),
+        ..judged(ids[i], asked, band)
+    };
+    let all: Vec<Judged> = asked.iter().enumerate().map(row).collect();
+    let rows: Vec<&Judged> = all.iter().filter(|r| r.counted_with.is_none()).collect();
     let named = |e| of(&question, &e);
     let n = rows.len();
     let count = |v: Verdict| rows.iter().filter(|r| r.verdict == v).count();
     let (first, second) = (count(Verdict::First), count(Verdict::Second));
     let reasons = ["no answer", "contradicts itself", "too close"];
-    let answered: Vec<&Judged> = rows.iter().filter(|r| r.why != Some("no answer")).collect();
+    let answered: Vec<&Judged> = rows.iter().copied().filter(|r| r.why != Some("no answer")).collect();
     let consistency = if answered.is_empty() {
         None
     } else {
@@ -326,7 +342,8 @@ fn summary<'a>(
         consistency,
         bias: mean("bias", rows.iter().map(|r| r.bias).collect())?,
         preference: mean("preference", rows.iter().map(|r| r.preference).collect())?,
-        rows,
+        rows: all,
+        copies: firsts.copies,
         not_shown: vec![
             "That the judge is right: consistency is not truth. Set it beside blind human ratings.".into(),
             "Independence: a judge that shares training data with the judged model may share its faults."
@@ -359,6 +376,7 @@ fn judged(id: &str, asked: &[Asked; 2], band: Band) -> Judged {
         bias: f64::midpoint(log_odds[0], log_odds[1]),
         verdict,
         why,
+        counted_with: None,
     }
 }
 

@@ -1,5 +1,7 @@
 //! A judgement by groups, and beside other judges.
 
+use std::collections::HashSet;
+
 use serde::Serialize;
 
 use super::super::AnalysisError;
@@ -52,11 +54,13 @@ pub fn summarise(
         names.sort();
         names.dedup();
         for name in names {
+            // Copies count once in each group too; the first of them may be of another.
+            let mut seen = HashSet::new();
             let verdicts: Vec<Verdict> = judgement
                 .rows
                 .iter()
                 .zip(groups)
-                .filter(|(_, g)| *g == name)
+                .filter(|(r, g)| *g == name && seen.insert(r.counted_with.as_ref().unwrap_or(&r.id)))
                 .map(|(r, _)| r.verdict)
                 .collect();
             found.push(group(name, &verdicts)?);

@@ -25,8 +25,9 @@ fn of_answers(asked: &[[Asked; 2]]) -> Judgement {
     let tiny = Tiny::open();
     let reader = Reader::new(&tiny, None);
     let ids: Vec<String> = (0..asked.len()).map(|i| format!("d{i}")).collect();
-    let ids = ids.iter().map(String::as_str);
-    summary(&reader, ids, asked, "test".into(), Band::default(), &Seeds::new(1)).unwrap()
+    let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let firsts = Firsts { of: (0..ids.len()).collect(), ..Firsts::default() };
+    summary(&reader, (&ids[..], firsts), asked, "test".into(), Band::default(), &Seeds::new(1)).unwrap()
 }
 
 #[test]
@@ -96,8 +97,8 @@ fn a_model_judges_in_both_orders_and_is_asked_once() {
     };
     let all: Vec<Duel> = (0..5).map(duel).collect();
     let template = JudgeTemplate::parse("{prompt}: A {first} B {second} is:").unwrap();
-    let band = Band { least_preference: 0.0, least_mass: 0.0 };
-    let asking = Asking { template: &template, answers: ["A", "B"], band };
+    let (band, near) = (Band { least_preference: 0.0, least_mass: 0.0 }, NearCopies::default());
+    let asking = Asking { template: &template, answers: ["A", "B"], band, near };
     let run = || duels(&reader, &all, &asking, &Seeds::new(0), &Unwatched).unwrap();
     let found = run();
     // The first row by hand.
@@ -126,7 +127,7 @@ fn a_model_judges_in_both_orders_and_is_asked_once() {
     assert_eq!(run(), found);
     assert_eq!(tiny.asked(), asked, "a second judging asked the model again");
     let texts = [Reply { id: "r".into(), prompt: "the hat".into(), text: "I can't.".into() }];
-    let asking = Asking { template: &JudgeTemplate::reply(), answers: ["Yes", "No"], band };
+    let asking = Asking { template: &JudgeTemplate::reply(), answers: ["Yes", "No"], band, near };
     let one = replies(&reader, &texts, &Question::refusal(), &asking, &Seeds::new(0), &Unwatched).unwrap();
     assert!(one.question == "refusal" && one.rows.len() == 1 && one.bias.interval.is_none());
 }
@@ -142,9 +143,10 @@ fn what_can_not_be_judged_is_refused_by_name() {
         second: "b".into(),
     };
     let good = JudgeTemplate::parse("{first} or {second}:").unwrap();
+    let near = NearCopies::default();
     let refused = |all: &[Duel], template: &JudgeTemplate, answers: [&str; 2], band: Band| {
-        let e =
-            duels(&reader, all, &Asking { template, answers, band }, &Seeds::new(0), &Unwatched).unwrap_err();
+        let e = duels(&reader, all, &Asking { template, answers, band, near }, &Seeds::new(0), &Unwatched)
+            .unwrap_err();
         assert!(e.is_request(), "{e}");
         e.to_string()
     };

@@ -17,8 +17,8 @@ use truenorth_protocol::{ReadAt, Site};
 pub use controls::{Baseline, Difference, Truth};
 pub use outcome::{ContrastProbe, Family, Probed, Refused, SetSize, SiteRow, Tested};
 
-use super::{AnalysisError, Labelled, Reader};
-use crate::data::folded;
+use super::{AnalysisError, Labelled, LeftOutTexts, Reader};
+use crate::data::{NearCopies, folded};
 use crate::estimate::probing::{BagOfWords, Layers, Lengths, Probe, ProbeError, Probing, TestSet, TrainSet};
 use crate::math::Seeds;
 use crate::run::{RunError, Watch};
@@ -34,6 +34,24 @@ pub struct TestTexts {
     pub name: String,
     /// The texts.
     pub texts: Labelled,
+    /// What was left out of it since a training text says the same; none where nobody looked.
+    pub apart: Option<LeftOutTexts>,
+}
+
+impl TestTexts {
+    /// The texts of a set that are no copies of training texts, nor near copies with their label.
+    ///
+    /// # Errors
+    /// As [`Labelled::apart_from`].
+    pub fn apart(
+        name: &str,
+        texts: Labelled,
+        train: &Labelled,
+        near: NearCopies,
+    ) -> Result<Self, AnalysisError> {
+        let (texts, apart) = texts.apart_from(train, name, near)?;
+        Ok(Self { name: name.to_owned(), texts, apart: Some(apart) })
+    }
 }
 
 /// What is probed.
@@ -344,7 +362,7 @@ fn check(data: &ProbeData<'_>, params: &ProbeParams) -> Result<(), AnalysisError
             ));
         }
     }
-    if data.train.categories.iter().any(|c| c == ALL) {
+    if data.train.categories.iter().flatten().any(|c| c == ALL) {
         return refuse(format!("a category is called `{ALL}`, which names all categories together"));
     }
     Ok(())

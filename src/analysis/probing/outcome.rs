@@ -6,7 +6,7 @@ use serde::Serialize;
 use truenorth_protocol::Site;
 
 use super::super::stat::{Measured, Null, of};
-use super::super::{AnalysisError, Labelled};
+use super::super::{AnalysisError, Labelled, LeftOutTexts};
 use super::{Baseline, Contrast, HELD_OUT, ProbeData, ProbeParams, Truth};
 use crate::estimate::NullTest;
 use crate::estimate::probing::{Probing, TestProbe};
@@ -153,6 +153,8 @@ pub struct Probed {
     pub positive: String,
     /// The training texts, then the test sets.
     pub sets: Vec<SetSize>,
+    /// What each test set had in common with the training texts.
+    pub apart: Vec<LeftOutTexts>,
     /// All categories together first.
     pub contrasts: Vec<ContrastProbe>,
     /// Categories that can't be probed.
@@ -388,6 +390,7 @@ impl Probed {
             folds: params.probe.folds,
             positive: data.train.positive_end.clone(),
             sets,
+            apart: data.tests.iter().filter_map(|t| t.apart.clone()).collect(),
             not_shown: not_shown(&contrasts),
             contrasts,
             refused,

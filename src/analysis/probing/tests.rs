@@ -69,7 +69,8 @@ fn only(train: &Labelled) -> ProbeData<'_> {
 #[test]
 fn what_the_texts_end_in_is_read_and_the_words_know_it_too() {
     let train = labelled(&texts(32, 0, &["a", "b"]));
-    let tests = [TestTexts { name: "other".into(), texts: labelled(&texts(16, 40, &["a", "b"])) }];
+    let tests =
+        [TestTexts { name: "other".into(), texts: labelled(&texts(16, 40, &["a", "b"])), apart: None }];
     let truth = labelled(&texts(12, 80, &["x"]));
     let (tiny, other) = (Tiny::open(), Tiny::open());
     let reader = Reader::new(&tiny, None);
@@ -122,16 +123,17 @@ fn equal_texts_are_of_one_group() {
     let mut rows = texts(20, 0, &["a"]);
     let copy = ClassRow { id: "copy".into(), group: Some("own".into()), ..rows.rows[0].clone() };
     rows.rows.push(copy);
-    // A copy counts once; one of another category stays, in the group of what it is a copy of.
+    // A copy counts once, whatever its group and its category; it is then of both categories.
     let train = labelled(&rows);
     assert_eq!((train.len(), train.joined, train.copies.exact), (40, 0, 1));
     rows.rows[40].category = Some("b".into());
     let train = labelled(&rows);
-    assert_eq!((train.joined, &train.groups[40]), (1, &"g0".to_owned()));
+    assert_eq!((train.len(), train.copies.elsewhere, train.categories[0].len()), (40, 1, 2));
+    assert_eq!((train.of(Some("b")).unwrap().0[0], train.of(Some("a")).unwrap().0.len()), (0, 40));
     let plain = ClassRow { group: None, text: "alone".into(), id: "g1".into(), ..rows.rows[0].clone() };
     rows.rows.push(plain);
     let groups = labelled(&rows).groups;
-    assert_eq!(groups.iter().filter(|g| **g == groups[41]).count(), 1, "an id is no group's name");
+    assert_eq!(groups.iter().filter(|g| **g == groups[40]).count(), 1, "an id is no group's name");
 }
 
 #[test]
@@ -155,7 +157,8 @@ fn texts_that_give_no_honest_number_are_refused_by_name() {
         assert!(e.is_request(), "{e}");
         chain(&e)
     };
-    let test = |rows: Loaded<ClassRow>| [TestTexts { name: "late".into(), texts: labelled(&rows) }];
+    let test =
+        |rows: Loaded<ClassRow>| [TestTexts { name: "late".into(), texts: labelled(&rows), apart: None }];
     // A group in both, with other texts.
     let mut rows = texts(16, 40, &["a"]);
     rows.rows[3].group = Some("g2".into());

@@ -1,7 +1,5 @@
 //! Comma-separated values as RFC 4180 has them, which is as much of them as a sheet needs.
 
-use super::super::AnalysisError;
-
 /// Lines of cells; every cell is quoted.
 pub(super) fn write(rows: &[Vec<String>]) -> String {
     let cell = |c: &String| format!("\"{}\"", c.replace('"', "\"\""));
@@ -13,9 +11,10 @@ pub(super) fn tame(cell: &str) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }
 }
 
-/// Reads rows of cells. Spreadsheets of some countries write semicolons; whichever of the two stands
-/// first outside quotes in the first line is the separator.
-pub(super) fn read(text: &str) -> Result<Vec<Vec<String>>, AnalysisError> {
+/// Reads rows of cells, each with its number from 1 as a spreadsheet counts it; blank ones are left out.
+/// Spreadsheets of some countries write semicolons; whichever of the two stands first outside quotes in the first
+/// line is the separator.
+pub(super) fn read(text: &str) -> Result<Vec<(usize, Vec<String>)>, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let mut quoted = false;
     let separator = text
@@ -58,12 +57,12 @@ pub(super) fn read(text: &str) -> Result<Vec<Vec<String>>, AnalysisError> {
         }
     }
     if inside {
-        return Err(AnalysisError::Input(format!("the sheet has a quote on line {opened} that never ends")));
+        return Err(format!("it has a quote on line {opened} that never ends"));
     }
     if !cell.is_empty() || !row.is_empty() {
         row.push(cell);
         rows.push(row);
     }
-    rows.retain(|row| row.iter().any(|c| !c.trim().is_empty()));
-    Ok(rows)
+    let numbered = rows.into_iter().enumerate().map(|(i, row)| (i + 1, row));
+    Ok(numbered.filter(|(_, row): &(usize, Vec<String>)| row.iter().any(|c| !c.trim().is_empty())).collect())
 }

@@ -27,7 +27,7 @@ pub use rank::signed_rank_p;
 pub use unblind::{Filled, PredictionResult, RatedItem, RaterResult, Unblinded, unblind};
 
 use super::AnalysisError;
-use crate::data::sha256_hex;
+use crate::data::{Copies, NearCopies, first_duels, sha256_hex};
 
 /// The columns of a sheet.
 pub(crate) const COLUMNS: [&str; 5] = ["code", "prompt", "left", "right", "choice"];
@@ -72,7 +72,7 @@ impl Scale {
 }
 
 /// What a sheet and its key are known by.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Seal {
     /// SHA-256 of the key's bytes.
     pub key_sha256: String,
@@ -85,6 +85,9 @@ pub struct Seal {
     pub scale: Scale,
     /// Items on the sheet.
     pub items: usize,
+    /// Copies and near copies that were left out of it; none where there were none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub copies: Option<Copies>,
 }
 
 /// Which side is which.
@@ -121,7 +124,7 @@ pub(crate) enum Side {
 pub(crate) const KEY_FORMAT: &str = "truenorth-rating-key 1";
 
 /// A sheet to give out, its key to keep shut, and its seal to publish.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sheet {
     /// CSV with `code, prompt, left, right, choice`, of which `choice` is empty, and the question and the values
     /// of `choice` on every row.
@@ -134,18 +137,30 @@ pub struct Sheet {
 
 /// Makes a blind sheet. Each side holds the steered text as often as the other (one more or less where
 /// the number is odd); raters fill `choice` with the values of the scale, which the sheet tells them on every
-/// row beside the question.
+/// row beside the question. Of copies and near copies the first stands on the sheet, so that nothing is rated
+/// and counted twice.
 ///
 /// # Errors
-/// With fewer than two items, a name that repeats, two texts that are the same, an empty question, or a
-/// secret of fewer than 16 characters.
+/// With fewer than two items, a name that repeats, two texts that are the same, an item that is another with its
+/// texts exchanged, an empty question, or a secret of fewer than 16 characters.
 pub fn prepare(
     items: &[Compared],
     question: &str,
     scale: Scale,
     secret: &str,
+    near: NearCopies,
 ) -> Result<Sheet, AnalysisError> {
     check(items, question, secret)?;
+    let rows = items.iter().map(|c| (c.id.as_str(), [c.prompt.as_str(), &c.steered, &c.base]));
+    let firsts = first_duels("items", rows, near)?;
+    let items: Vec<&Compared> =
+        items.iter().zip(firsts.stands()).filter(|(_, s)| *s).map(|(c, _)| c).collect();
+    if items.len() < 2 {
+        return Err(AnalysisError::Input(format!(
+            "{}; a blind sheet needs at least two that differ",
+            firsts.copies.sentences().join("; ")
+        )));
+    }
     let mut rng = ChaCha8Rng::from_seed(keyed(secret, "deal"));
     let mut order: Vec<usize> = (0..items.len()).collect();
     order.shuffle(&mut rng);
@@ -188,6 +203,7 @@ pub fn prepare(
         question: question.to_owned(),
         scale,
         items: items.len(),
+        copies: (firsts.copies.rows > items.len()).then_some(firsts.copies),
     };
     Ok(Sheet { csv, key, seal })
 }

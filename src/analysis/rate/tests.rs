@@ -25,7 +25,7 @@ fn above(bound: f64) -> Prediction {
 
 /// Fills a sheet by what a rater makes of the two texts.
 fn fill(csv: &str, choice: impl Fn(&str, &str) -> String) -> String {
-    let mut rows = csv::read(csv).unwrap();
+    let mut rows = cells(csv);
     for row in rows.iter_mut().skip(1) {
         row[4] = choice(&row[2], &row[3]);
     }
@@ -37,19 +37,26 @@ fn likes_steered(left: &str, _: &str) -> String {
 }
 
 fn by(rater: &str, csv: String) -> Filled {
-    Filled { rater: rater.into(), csv }
+    Filled { rater: rater.into(), file: format!("{rater}.csv"), csv }
+}
+
+fn cells(csv: &str) -> Vec<Vec<String>> {
+    csv::read(csv).unwrap().into_iter().map(|(_, row)| row).collect()
+}
+
+fn made(items: &[Compared], question: &str, scale: Scale, secret: &str) -> Result<Sheet, AnalysisError> {
+    prepare(items, question, scale, secret, NearCopies::default())
 }
 
 #[test]
 fn a_sheet_is_dealt_by_its_secret_and_tells_nothing_of_its_key() {
-    let sheet = prepare(&items(20), "Which is kinder?", Scale::Side, SECRET).unwrap();
-    assert_eq!(sheet, prepare(&items(20), "Which is kinder?", Scale::Side, SECRET).unwrap());
-    let other =
-        prepare(&items(20), "Which is kinder?", Scale::Side, "another secret of some length").unwrap();
+    let sheet = made(&items(20), "Which is kinder?", Scale::Side, SECRET).unwrap();
+    assert_eq!(sheet, made(&items(20), "Which is kinder?", Scale::Side, SECRET).unwrap());
+    let other = made(&items(20), "Which is kinder?", Scale::Side, "another secret of some length").unwrap();
     assert_ne!(sheet.csv, other.csv);
     assert_eq!(sheet.seal.key_sha256, sha256_hex(sheet.key.as_bytes()));
     assert!(!sheet.csv.contains("item 1") && !sheet.csv.contains(SECRET));
-    let rows = csv::read(&sheet.csv).unwrap();
+    let rows = cells(&sheet.csv);
     assert_eq!((rows.len(), &rows[0][..5]), (21, &COLUMNS.map(str::to_owned)[..]));
     // Every row says the question and what it takes.
     assert!(rows[1..].iter().all(|r| r[5] == "Which is kinder?" && r[6] == "left, right or tie"));
@@ -62,7 +69,7 @@ fn a_sheet_is_dealt_by_its_secret_and_tells_nothing_of_its_key() {
 
 #[test]
 fn raters_who_see_it_confirm_the_prediction_and_those_who_do_not_do_not() {
-    let sheet = prepare(&items(24), "Which is kinder?", Scale::Side, SECRET).unwrap();
+    let sheet = made(&items(24), "Which is kinder?", Scale::Side, SECRET).unwrap();
     let sealed = register(&sheet.seal, &[above(0.5), above(0.99)], "2026-01-05").unwrap();
     let open = |sheets: &[Filled]| unblind(sheets, sheet.key.as_bytes(), &sealed, &Seeds::new(0)).unwrap();
     let seen = open(&[by("a", fill(&sheet.csv, likes_steered))]);
@@ -75,7 +82,7 @@ fn raters_who_see_it_confirm_the_prediction_and_those_who_do_not_do_not() {
     assert!(habit.steered.value == 0.5 && !habit.predictions[0].held);
     assert!(habit.raters[0].left.as_ref().unwrap().null.as_ref().unwrap().p < 1e-6);
     // Strengths, a blank, a tie, and a second rater.
-    let sheet = prepare(&items(24), "Which is kinder?", Scale::Strength, SECRET).unwrap();
+    let sheet = made(&items(24), "Which is kinder?", Scale::Strength, SECRET).unwrap();
     let sealed = register(&sheet.seal, &[above(0.5)], "2026-01-05").unwrap();
     let open = |sheets: &[Filled]| unblind(sheets, sheet.key.as_bytes(), &sealed, &Seeds::new(0)).unwrap();
     let mild = |l: &str, _: &str| if l.contains("steered") { "-1".to_owned() } else { "1".to_owned() };
@@ -96,10 +103,10 @@ fn raters_who_see_it_confirm_the_prediction_and_those_who_do_not_do_not() {
 
 #[test]
 fn a_spreadsheet_may_end_lines_anew_and_use_semicolons() {
-    let sheet = prepare(&items(6), "Which?", Scale::Side, SECRET).unwrap();
+    let sheet = made(&items(6), "Which?", Scale::Side, SECRET).unwrap();
     let sealed = register(&sheet.seal, &[above(0.5)], "now").unwrap();
     let filled = fill(&sheet.csv, likes_steered);
-    let rows = csv::read(&filled).unwrap();
+    let rows = cells(&filled);
     let saved: String = rows
         .iter()
         .map(|r| {
@@ -116,7 +123,7 @@ fn a_spreadsheet_may_end_lines_anew_and_use_semicolons() {
 
 #[test]
 fn a_key_that_was_not_sealed_or_predictions_made_later_are_refused() {
-    let sheet = prepare(&items(6), "Which?", Scale::Side, SECRET).unwrap();
+    let sheet = made(&items(6), "Which?", Scale::Side, SECRET).unwrap();
     let sealed = register(&sheet.seal, &[above(0.5)], "now").unwrap();
     let filled = [by("a", fill(&sheet.csv, likes_steered))];
     let says = |key: &str, sealed: &Registration, sheets: &[Filled], what: &str| {
@@ -144,7 +151,7 @@ fn a_key_that_was_not_sealed_or_predictions_made_later_are_refused() {
     // 1 and 2 for left and right are no strengths, and 4 is none on a sheet of strengths.
     let numbers = fill(&sheet.csv, |l, _| if l.contains("steered") { "1".into() } else { "2".into() });
     says(&sheet.key, &sealed, &[by("a", numbers)], "row 2 (code `");
-    let strong = prepare(&items(6), "Which?", Scale::Strength, SECRET).unwrap();
+    let strong = made(&items(6), "Which?", Scale::Strength, SECRET).unwrap();
     let bound = register(&strong.seal, &[above(0.5)], "now").unwrap();
     for (cell, ok) in [("4", false), ("left", false), ("3", true), ("\u{2212}2", true)] {
         let item = |text: &str| text.contains("steered 1;");
@@ -158,19 +165,16 @@ fn a_key_that_was_not_sealed_or_predictions_made_later_are_refused() {
 #[test]
 fn sheets_and_predictions_that_make_no_sense_are_refused_by_name() {
     let says = |e: AnalysisError, what: &str| assert!(e.to_string().contains(what), "{e}");
-    says(prepare(&items(1), "Which?", Scale::Side, SECRET).unwrap_err(), "1 items");
-    says(prepare(&items(3), " ", Scale::Side, SECRET).unwrap_err(), "no question");
-    says(prepare(&items(3), "Which?", Scale::Side, "0").unwrap_err(), "1 characters");
+    says(made(&items(1), "Which?", Scale::Side, SECRET).unwrap_err(), "1 items");
+    says(made(&items(3), " ", Scale::Side, SECRET).unwrap_err(), "no question");
+    says(made(&items(3), "Which?", Scale::Side, "0").unwrap_err(), "1 characters");
     let mut twice = items(3);
     twice[2].id = "item 0".into();
-    says(prepare(&twice, "Which?", Scale::Side, SECRET).unwrap_err(), "`item 0` is there twice");
+    says(made(&twice, "Which?", Scale::Side, SECRET).unwrap_err(), "`item 0` is there twice");
     let mut same = items(3);
     same[1].base = same[1].steered.clone();
-    says(
-        prepare(&same, "Which?", Scale::Side, SECRET).unwrap_err(),
-        "`item 1` has two texts that are the same",
-    );
-    let seal = prepare(&items(3), "Which?", Scale::Side, SECRET).unwrap().seal;
+    says(made(&same, "Which?", Scale::Side, SECRET).unwrap_err(), "`item 1` has two texts that are the same");
+    let seal = made(&items(3), "Which?", Scale::Side, SECRET).unwrap().seal;
     says(register(&seal, &[], "now").unwrap_err(), "no predictions");
     says(
         register(&seal, &[Prediction { share_above: None, ..above(0.5) }], "now").unwrap_err(),

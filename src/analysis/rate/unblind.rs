@@ -7,8 +7,8 @@ use serde::Serialize;
 use super::super::AnalysisError;
 use super::super::judge::{self, Agreed, Verdict, Verdicts};
 use super::super::stat::{self, Measured, of};
-use super::{COLUMNS, KEY_FORMAT, Key, Registration, Scale, Side, csv, signed_rank_p};
-use crate::data::sha256_hex;
+use super::{COLUMNS, KEY_FORMAT, Key, Registration, Scale, Side, TOLD, csv, signed_rank_p};
+use crate::data::{Copies, sha256_hex};
 use crate::math::Seeds;
 
 /// A rater's sheet.
@@ -16,6 +16,8 @@ use crate::math::Seeds;
 pub struct Filled {
     /// The rater.
     pub rater: String,
+    /// The file that the sheet came in, for errors.
+    pub file: String,
     /// The sheet with `choice` filled.
     pub csv: String,
 }
@@ -70,6 +72,9 @@ pub struct PredictionResult {
 pub struct Unblinded {
     /// What raters were asked.
     pub question: String,
+    /// Copies and near copies that were left out of the sheet; none where there were none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copies: Option<Copies>,
     /// The registration that came before.
     pub registration_sha256: String,
     /// When it was made, as it says itself.
@@ -128,8 +133,8 @@ pub fn unblind(
         sheets.iter().enumerate().find(|(i, s)| sheets[..*i].iter().any(|t| t.rater == s.rater))
     {
         return refuse(format!(
-            "rater `{}` has two sheets; give each rater one, with a name of its own",
-            s.rater
+            "rater `{}` has two sheets, the second {}; give each rater one, with a name of its own",
+            s.rater, s.file
         ));
     }
     let place: HashMap<&str, usize> =
@@ -141,7 +146,7 @@ pub fn unblind(
         .collect();
     let (mut raters, mut verdicts, mut graded) = (Vec::new(), Vec::new(), false);
     for sheet in sheets {
-        let rows = rows(sheet, key.scale, &place)?;
+        let rows = rows(sheet, &key, &place)?;
         let mut own = Verdicts { judge: sheet.rater.clone(), verdicts: Default::default() };
         let (mut strengths, mut lefts, mut blank) = (Vec::new(), 0, 0);
         for row in &rows {
@@ -195,6 +200,7 @@ pub fn unblind(
     let ranked = signed_rank_p(&rated).map_err(|e| of("ratings", &e))?;
     Ok(Unblinded {
         question: key.question,
+        copies: registration.seal.copies.clone(),
         registration_sha256: registration.sha256.clone(),
         registered_at: registration.registered_at.clone(),
         ties: rated.iter().filter(|s| **s == 0.0).count(),
@@ -220,11 +226,14 @@ struct Row {
     choice: Option<f64>,
 }
 
-fn rows(sheet: &Filled, scale: Scale, place: &HashMap<&str, usize>) -> Result<Vec<Row>, AnalysisError> {
-    let refuse = |what: String| AnalysisError::Input(format!("sheet of `{}`: {what}", sheet.rater));
-    let mut rows = csv::read(&sheet.csv)?.into_iter();
+fn rows(sheet: &Filled, key: &Key, place: &HashMap<&str, usize>) -> Result<Vec<Row>, AnalysisError> {
+    let refuse = |what: String| {
+        AnalysisError::Input(format!("{}, the sheet of `{}`: {what}", sheet.file, sheet.rater))
+    };
+    let scale = key.scale;
+    let mut rows = csv::read(&sheet.csv).map_err(&refuse)?.into_iter();
     let header: Vec<String> =
-        rows.next().unwrap_or_default().iter().map(|c| c.trim().to_lowercase()).collect();
+        rows.next().unwrap_or_default().1.iter().map(|c| c.trim().to_lowercase()).collect();
     let mut columns = [0; COLUMNS.len()];
     for (at, name) in columns.iter_mut().zip(COLUMNS) {
         *at = header
@@ -232,28 +241,47 @@ fn rows(sheet: &Filled, scale: Scale, place: &HashMap<&str, usize>) -> Result<Ve
             .position(|h| h == name)
             .ok_or_else(|| refuse(format!("no column `{name}`; its columns are {header:?}")))?;
     }
-    let mut seen = vec![false; place.len()];
+    // A sheet that was given out says on every row what it asks; another question has other answers.
+    let told: Vec<(&str, Option<usize>, &str)> = TOLD
+        .into_iter()
+        .zip([key.question.as_str(), scale.values()])
+        .map(|(name, says)| (name, header.iter().position(|h| h == name), says))
+        .collect();
+    let mut seen: Vec<Option<usize>> = vec![None; place.len()];
     let mut out = Vec::new();
-    for (i, row) in rows.enumerate() {
+    for (number, row) in rows {
         let cell = |column: usize| row.get(columns[column]).cloned().unwrap_or_default();
         let code = cell(0).trim().to_owned();
         let item = *place
             .get(code.as_str())
-            .ok_or_else(|| refuse(format!("row {} has code `{code}`, which no item has", i + 2)))?;
-        if std::mem::replace(&mut seen[item], true) {
-            return Err(refuse(format!("code `{code}` is there twice")));
+            .ok_or_else(|| refuse(format!("row {number} has code `{code}`, which no item has")))?;
+        if let Some(first) = seen[item].replace(number) {
+            return Err(refuse(format!("rows {first} and {number} both have the code `{code}`; keep one")));
+        }
+        for (name, at, says) in &told {
+            let cell = at.map(|at| row.get(at).map_or("", String::as_str));
+            if let Some(cell) = cell.filter(|c| !same_words(c, says)) {
+                return Err(refuse(format!(
+                    "row {number} (code `{code}`) has `{cell}` as its {name}; the sheet that was given out says `{says}`. What \
+                     was answered to another is no rating of this: put the column back if it was changed by mistake, \
+                     or have the sheet filled anew"
+                )));
+            }
         }
         let choice = choice(&cell(4), scale).ok_or_else(|| {
             let values = scale.values();
-            refuse(format!(
-                "row {} (code `{code}`) has choice `{}`; the sheet takes {values}",
-                i + 2,
-                cell(4)
-            ))
+            refuse(format!("row {number} (code `{code}`) has choice `{}`; the sheet takes {values}", cell(4)))
         })?;
         out.push(Row { item, left: cell(2), right: cell(3), choice });
     }
     Ok(out)
+}
+
+/// Whether a cell says what it said, white space and what a spreadsheet makes of it aside.
+fn same_words(cell: &str, says: &str) -> bool {
+    let plain = |t: &str| t.split_whitespace().collect::<Vec<_>>().join(" ");
+    let cell = plain(cell);
+    cell == plain(says) || cell.strip_prefix('\'') == Some(&plain(says))
 }
 
 /// How much better the right text is; outer none where the cell says nothing that the sheet takes. On a sheet

@@ -49,22 +49,13 @@ pub struct TransferParams {
     pub kind: Option<String>,
     /// What stays together when sequences are resampled; none resamples each by itself.
     pub clusters: Option<Vec<String>>,
-    /// Which sequences stand for their copies and near copies; the others are left out. None takes all.
-    pub first: Option<Vec<bool>>,
     /// Shuffles behind p values that are not exact.
     pub permutations: usize,
 }
 
 impl Default for TransferParams {
     fn default() -> Self {
-        Self {
-            ends: None,
-            labels: BTreeMap::new(),
-            kind: None,
-            clusters: None,
-            first: None,
-            permutations: 10_000,
-        }
+        Self { ends: None, labels: BTreeMap::new(), kind: None, clusters: None, permutations: 10_000 }
     }
 }
 
@@ -138,15 +129,16 @@ pub struct Transfer {
 ///
 /// # Errors
 /// With fewer than two models or eight sequences, boards of other sequences, scores that are all equal,
-/// or labels that are not one a sequence.
+/// or labels that are not one a sequence. Sequences that are counted with others are left out.
 pub fn transfer(
     models: &[ModelBoard<'_>],
     params: &TransferParams,
     seeds: &Seeds,
 ) -> Result<Transfer, AnalysisError> {
     let n = check(models, params)?;
-    if let Some(first) = &params.first {
-        return distinct(models, params, first, seeds);
+    let stands: Vec<bool> = models[0].board.iter().map(|r| r.counted_with.is_none()).collect();
+    if stands.contains(&false) {
+        return distinct(models, params, &stands, seeds);
     }
     let ends = params.ends.unwrap_or_else(|| (n / 10).max(3));
     if ends == 0 || 2 * ends > n {
@@ -195,7 +187,6 @@ fn distinct(
     let params = TransferParams {
         labels: params.labels.iter().map(|(n, l)| (n.clone(), keep(l, first))).collect(),
         clusters: params.clusters.as_ref().map(|c| keep(c, first)),
-        first: None,
         ..params.clone()
     };
     transfer(&models, &params, seeds)
@@ -238,9 +229,6 @@ fn check(models: &[ModelBoard<'_>], params: &TransferParams) -> Result<usize, An
     }
     if let Some(kind) = params.kind.as_ref().filter(|k| !params.labels.contains_key(*k)) {
         return refuse(format!("no label `{kind}`; the sequences have {:?}", params.labels.keys()));
-    }
-    if let Some(first) = params.first.as_ref().filter(|f| f.len() != n) {
-        return refuse(format!("{} marks of distinct sequences for {n} sequences", first.len()));
     }
     match &params.clusters {
         Some(c) if c.len() != n => refuse(format!("{} clusters for {n} sequences", c.len())),

@@ -16,6 +16,7 @@ fn board(scores: &[f64]) -> Vec<Scored> {
         z_bound: 8.0,
         p_random: 0.1,
         rank: 1 + scores.iter().filter(|s| **s > *score).count(),
+        counted_with: None,
     };
     scores.iter().enumerate().map(row).collect()
 }
@@ -156,7 +157,7 @@ fn a_model_leaves_its_board_and_two_of_one_name_are_refused() {
     let probes = named(&["the hat", "an old tin"]);
     let sequences: Vec<Sequence> = ["hat", "tin", "cup", "old", "new", "red", "yes", "no"]
         .into_iter()
-        .map(|w| Sequence { id: w.into(), text: format!("the {w}") })
+        .map(|w| Sequence { id: w.into(), text: format!("the {w}"), counted_with: None })
         .collect();
     let d = math::unit(ndarray::ArrayView1::from(&normal(tiny.info().hidden as usize, 4))).unwrap();
     let data = super::super::scan::ScanData { probes: &probes, sequences: &sequences, direction: d.view() };

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use truenorth::estimate::{Direction, Format, ImportAs};
+use truenorth::estimate::{Direction, DirectionError, Format, ImportAs};
 use truenorth_protocol::Site;
 
 use super::super::output::Request as _;
@@ -34,16 +34,26 @@ impl From<Named> for Format {
     }
 }
 
-/// The format that is named, else the one that the file's name ends in.
-fn format_of(named: Option<Named>, path: &Path, (what, formats): (&str, &str)) -> anyhow::Result<Format> {
-    match named {
-        Some(named) => Ok(named.into()),
-        None => Format::of(path).map_err(|_| {
-            wrong_hint(
-                format!("{what}: can't tell the format of `{}`", path.display()),
-                format!("name it with --format ({formats}), or give the file a name with such an ending"),
-            )
-        }),
+/// Tells a format by a file's name.
+type FormatOf = fn(&Path) -> Result<Format, DirectionError>;
+
+/// The format that is named, else the one that the file's name ends in. `what` can't be done without
+/// one; `formats` are those that can.
+fn format_of(
+    named: Option<Named>,
+    path: &Path,
+    what: &str,
+    (of, formats): (FormatOf, &str),
+) -> anyhow::Result<Format> {
+    match (named, of(path)) {
+        (Some(named), _) => Ok(named.into()),
+        (None, Ok(format)) => Ok(format),
+        // An ending that is there says more about what to do.
+        (None, error @ Err(_)) if path.extension().is_some() => error.request(what),
+        (None, Err(_)) => Err(wrong_hint(
+            format!("{what}: can't tell the format of `{}`", path.display()),
+            format!("name it with --format ({formats}), or give the file a name with such an ending"),
+        )),
     }
 }
 
@@ -55,7 +65,7 @@ fn format_of(named: Option<Named>, path: &Path, (what, formats): (&str, &str)) -
 #[command(after_help = "Example:\n  truenorth direction import refusal.pt --site resid_post.12 \
     --sign 'refusal over compliance' --out refusal.safetensors")]
 pub struct Import {
-    /// An .npz, .npy, .pt, .gguf or .safetensors file.
+    /// An .npz, .npy, .pt (as torch.save writes since PyTorch 1.6), .gguf or .safetensors file.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The format of the file; default what its name ends in.
@@ -104,7 +114,8 @@ impl Import {
         target::writes(&self.out)?;
         let what = format!("can't import {}", self.file.display());
         target::reads(&self.file)?;
-        let format = format_of(self.format, &self.file, (&what, "safetensors, npz, npy, gguf or pt"))?;
+        let formats = (Format::of as FormatOf, "safetensors, npz, npy, gguf or pt");
+        let format = format_of(self.format, &self.file, &what, formats)?;
         let stated = ImportAs {
             site: self.site,
             sign: self.sign,
@@ -130,7 +141,8 @@ impl Export {
     pub fn run(self) -> anyhow::Result<()> {
         target::writes(&self.out)?;
         let cant = format!("can't export to {}", self.out.display());
-        let format = format_of(self.format, &self.out, (&cant, "safetensors, npz, npy or gguf"))?;
+        let formats = (Format::to_write as FormatOf, "safetensors, npz, npy or gguf");
+        let format = format_of(self.format, &self.out, &cant, formats)?;
         let direction = load(&self.direction)?;
         let bytes = direction.export_bytes(format).request(format!("can't export as {}", format.name()))?;
         truenorth::data::write_atomic(&self.out, |w| w.write_all(&bytes))

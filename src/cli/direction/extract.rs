@@ -14,7 +14,7 @@ use truenorth_protocol::{ReadAt, Site};
 use super::super::args::ModelArgs;
 use super::super::output::{self, Request as _};
 use super::super::progress::Bar;
-use super::super::session::{self, Session};
+use super::super::session::Session;
 use super::super::target;
 use super::super::texts::{self, CopiesArgs};
 use super::{Made, artifact, default_permutations, estimator};
@@ -82,7 +82,7 @@ impl Extract {
         let question = self.question(&template)?;
         let near = self.copies.near_copies;
         let sentiment = texts::sentiment_for(self.sentiment.as_ref(), &self.project_out, near)?;
-        let neutral = self.neutral.as_ref().map(|p| session::prompts(p)).transpose()?;
+        let neutral = self.neutral.as_ref().map(|p| texts::distinct_prompts(p, near)).transpose()?;
         let estimator = estimator(&self.estimator)?;
 
         let session = Session::open(&self.model)?;
@@ -93,22 +93,28 @@ impl Extract {
             // The unit of doses is measured on the same texts, at their last token.
             reader.ahead(&question.prompts, &[(site, at), (site, ReadAt::Last)], &bar)?;
         }
+        let from = self
+            .pairs
+            .as_ref()
+            .or(self.classes.as_ref())
+            .map_or_else(String::new, |p| p.display().to_string());
+        let cant = || format!("can't estimate a direction from {from} ({})", question.extent());
         let samples = question.samples(&reader, site, at, &bar)?;
         let rows = sentiment.as_ref().map(|s| &s.rows[..]);
         let nuisances = nuisances(&reader, &self.project_out, rows, site, at, &bar)?;
         let residual_norm = match &neutral {
-            Some((prompts, _)) => (mean_norm(&reader, site, prompts, &bar)?, "neutral prompts"),
+            Some(prompts) => (mean_norm(&reader, site, &prompts.named, &bar)?, "neutral prompts"),
             None => (mean_norm(&reader, site, &question.prompts, &bar)?, "the texts it was estimated from"),
         };
         drop(bar);
 
         let seeds = Seeds::new(self.model.seed);
         let pipeline = Pipeline { estimator, nuisances };
-        let extraction = pipeline.extract(&samples, SplitBy::Pair, &seeds)?;
+        let extraction = pipeline.extract(&samples, SplitBy::Pair, &seeds).with_context(cant)?;
         let permutations =
             self.permutations.unwrap_or_else(|| default_permutations(pipeline.estimator.params()));
         let by_pair = HeldOutParams { folds: Some(self.folds), permutations, ..HeldOutParams::by_pair() };
-        let mut held_out = vec![pipeline.held_out(&samples, &by_pair, &seeds)?];
+        let mut held_out = vec![pipeline.held_out(&samples, &by_pair, &seeds).with_context(cant)?];
         let axes = samples.unit_count(SplitBy::Axis);
         if axes < question.axes() {
             eprintln!(
@@ -119,7 +125,7 @@ impl Extract {
         }
         if axes >= 2 {
             let by_axis = HeldOutParams { permutations, ..HeldOutParams::by_axis() };
-            held_out.push(pipeline.held_out(&samples, &by_axis, &seeds)?);
+            held_out.push(pipeline.held_out(&samples, &by_axis, &seeds).with_context(cant)?);
         }
         let direction = artifact(
             &extraction,

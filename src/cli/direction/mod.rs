@@ -10,8 +10,8 @@ use clap::Subcommand;
 use truenorth::analysis::LeftOut;
 use truenorth::analysis::extract::Question;
 use truenorth::estimate::{
-    CheckedEstimator, Direction as Artifact, DirectionError, Estimator, Extraction, HeldOut, HeldOutRecord,
-    LogisticParams, Metadata,
+    CheckedEstimator, Direction as Artifact, DirectionError, Estimator, Extraction, Format, HeldOut,
+    HeldOutRecord, LogisticParams, Metadata,
 };
 use truenorth_protocol::{ModelInfo, ReadAt, Site};
 
@@ -78,6 +78,22 @@ pub fn load_for(path: &Path, info: &ModelInfo) -> anyhow::Result<(Artifact, Site
 /// Reads a direction.
 pub fn load(path: &Path) -> anyhow::Result<Artifact> {
     target::reads(path)?;
+    if let Ok(format) = Format::of(path)
+        && format != Format::Safetensors
+        && path.is_file()
+    {
+        return Err(wrong_hint(
+            format!(
+                "{} is a .{} file, and a direction is used from safetensors",
+                path.display(),
+                format.name()
+            ),
+            format!(
+                "import it first: truenorth direction import {} --site S --sign TEXT --out F.safetensors",
+                path.display()
+            ),
+        ));
+    }
     Artifact::load(path).request(format!("can't use {} as a direction", path.display()))
 }
 

@@ -6,17 +6,12 @@ use std::path::{Path, PathBuf};
 use truenorth::analysis::extract::{ProjectOut, Question};
 use truenorth::analysis::sweep::Lexicon;
 use truenorth::analysis::{Labelled, Named};
-use truenorth::data::{
-    ClassRow, Distinct, Loaded, NearCopies, Pair, PromptRow, SentimentRow, SequenceRow, Template,
-};
+use truenorth::data::{ClassRow, Distinct, NearCopies, Pair, SentimentRow, Template};
 
 use super::super::output::{Request as _, wrong_hint};
 use super::super::session;
-use super::super::texts::{self, NamedFile};
+use super::super::texts::{self, NamedFile, Prompts, Sequences};
 use super::file::{Keyword, StudyFile};
-
-/// Prompts under their names, and the rows they came from.
-pub type Prompts = (Vec<Named>, Loaded<PromptRow>);
 
 /// The name of the set whose pairs differ in the value while what comes along is turned round; it is
 /// ranked, not ruled out.
@@ -30,7 +25,7 @@ pub struct Data {
     pub neutral: Prompts,
     pub prompts: Option<Prompts>,
     pub probes: Option<Prompts>,
-    pub sequences: Option<(Loaded<SequenceRow>, Vec<bool>)>,
+    pub sequences: Option<Sequences>,
     pub tests: BTreeMap<String, Distinct<ClassRow>>,
     pub truth: Option<Distinct<ClassRow>>,
     pub confounds: BTreeMap<String, Question>,
@@ -93,8 +88,14 @@ impl Data {
         let near = NearCopies::new(study.near_copies).request("can't use near_copies of the study")?;
         let template = Template::parse(&study.template).request("can't use the template")?;
         let contrast = match (&data.pairs, &data.classes) {
-            (Some(path), _) => Contrast::Pairs(texts::pairs(path, &template, near)?),
-            (None, Some(path)) => Contrast::Classes(texts::classes(path, near)?, data.positive.clone()),
+            (Some(path), _) => {
+                let pairs = texts::pairs(path, &template, near)?;
+                texts::needs_axes(path, &pairs.rows, "a study holds axes out")?;
+                Contrast::Pairs(pairs)
+            }
+            (None, Some(path)) => {
+                Contrast::Classes(labelled(path, data.positive.as_deref(), near)?, data.positive.clone())
+            }
             (None, None) => {
                 return Err(wrong_hint(
                     "neither data.pairs nor data.classes",
@@ -102,16 +103,15 @@ impl Data {
                 ));
             }
         };
-        let optional = |path: &Option<PathBuf>| path.as_ref().map(|p| session::prompts(p)).transpose();
         Ok(Self {
             contrast,
             sentiment: data.sentiment.as_ref().map(|p| texts::sentiment(p, near)).transpose()?,
             neutral: texts::distinct_prompts(&data.neutral, near)?,
             prompts: data.prompts.as_ref().map(|p| texts::distinct_prompts(p, near)).transpose()?,
-            probes: optional(&data.probes)?,
+            probes: data.probes.as_ref().map(|p| texts::distinct_prompts(p, near)).transpose()?,
             sequences: data.sequences.as_ref().map(|p| texts::sequences(p, near)).transpose()?,
-            tests: named(&data.tests, |p| texts::classes(p, near))?,
-            truth: data.truth.as_ref().map(|p| texts::classes(p, near)).transpose()?,
+            tests: named(&data.tests, |p| labelled(p, data.positive.as_deref(), near))?,
+            truth: data.truth.as_ref().map(|p| labelled(p, None, near)).transpose()?,
             confounds: confounds(&data.confounds, &template, near)?,
             template,
             keywords: study.sweep.iter().flat_map(|s| &s.keywords).map(keyword).collect::<Result<_, _>>()?,
@@ -160,7 +160,7 @@ impl Data {
 
     /// What is generated from.
     pub fn generated_from(&self) -> &[Named] {
-        &self.prompts.as_ref().unwrap_or(&self.neutral).0
+        &self.prompts.as_ref().unwrap_or(&self.neutral).named
     }
 
     /// Every file with its role, rows and SHA-256.
@@ -171,17 +171,17 @@ impl Data {
             Contrast::Classes(c, _) => out.push(("classes".to_owned(), c.rows.len(), c.sha256.as_str())),
         }
         let mut add = |role: &str, rows: usize, sha256| out.push((role.to_owned(), rows, sha256));
-        add("neutral prompts", self.neutral.1.rows.len(), &self.neutral.1.sha256);
+        add("neutral prompts", self.neutral.named.len(), &self.neutral.loaded.sha256);
         for (role, prompts) in [("prompts", &self.prompts), ("probes", &self.probes)] {
-            if let Some((_, p)) = prompts {
-                add(role, p.rows.len(), &p.sha256);
+            if let Some(p) = prompts {
+                add(role, p.named.len(), &p.loaded.sha256);
             }
         }
         if let Some(s) = &self.sentiment {
             add("sentiment", s.rows.len(), &s.sha256);
         }
-        if let Some((s, _)) = &self.sequences {
-            add("sequences", s.rows.len(), &s.sha256);
+        if let Some(s) = &self.sequences {
+            add("sequences", s.all.len(), &s.loaded.sha256);
         }
         if let Some(t) = &self.truth {
             add("truth", t.rows.len(), &t.sha256);
@@ -197,6 +197,13 @@ impl Data {
         }
         out
     }
+}
+
+/// Classes whose labels say which is the positive one; else the file is named here, before a model is opened.
+fn labelled(path: &Path, positive: Option<&str>, near: NearCopies) -> anyhow::Result<Distinct<ClassRow>> {
+    let rows = texts::classes(path, near)?;
+    Labelled::new(&rows, positive).request(format!("can't use {}", path.display()))?;
+    Ok(rows)
 }
 
 fn named<T>(

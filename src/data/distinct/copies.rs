@@ -46,13 +46,13 @@ pub enum CopiesError {
     /// One content under two labels.
     #[error("{}", opposite(unit, first, second, labels.as_ref()))]
     Opposite {
-        /// `pairs` or `texts`.
+        /// `pairs`, `texts`, `duels` or `items`.
         unit: &'static str,
         /// The id of the first.
         first: String,
         /// The id of the second.
         second: String,
-        /// Their labels; none for pairs, whose sides are exchanged.
+        /// Their labels; none for pairs and duels, whose sides are exchanged.
         labels: Option<[String; 2]>,
     },
     /// A threshold that is none.
@@ -62,7 +62,10 @@ pub enum CopiesError {
 
 fn opposite(unit: &str, first: &str, second: &str, labels: Option<&[String; 2]>) -> String {
     match labels {
-        None => format!("pair `{second}` is pair `{first}` with `chosen` and `rejected` exchanged"),
+        None if unit == "pairs" => {
+            format!("pair `{second}` is pair `{first}` with `chosen` and `rejected` exchanged")
+        }
+        None => format!("of the {unit} `{second}` is `{first}` with its two texts exchanged"),
         Some([a, b]) => format!(
             "{unit} `{first}` and `{second}` say the same, letter case and spaces aside, and are labelled `{a}` \
              and `{b}`"
@@ -75,6 +78,9 @@ impl CopiesError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
+            Self::Opposite { unit: "duels" | "items", first, second, .. } => Some(format!(
+                "take `{first}` or `{second}` out: one is enough, since both orders are shown anyway"
+            )),
             Self::Opposite { first, second, .. } => {
                 Some(format!("correct one of the two, or take `{first}` or `{second}` out"))
             }
@@ -93,12 +99,15 @@ const NAMED: usize = 4;
 /// The copies among some rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Copies {
-    /// `pairs`, `texts` or `sequences`.
+    /// `pairs`, `texts`, `sequences`, `prompts`, `duels`, `items` or `replies`.
     pub unit: String,
     /// Rows read.
     pub rows: usize,
     /// Copies of an earlier row.
     pub exact: usize,
+    /// Of these, copies of a row of another axis or category.
+    #[serde(default)]
+    pub elsewhere: usize,
     /// Some of them, each with the row that it is a copy of.
     pub exact_ids: Vec<[String; 2]>,
     /// Rows that have a near copy.
@@ -129,6 +138,7 @@ impl Copies {
             unit: unit.to_owned(),
             rows,
             exact: exact.len(),
+            elsewhere: 0,
             exact_ids: exact.into_iter().take(NAMED).collect(),
             near: near.iter().map(Vec::len).sum(),
             near_clusters: near.len(),
@@ -153,6 +163,13 @@ impl Copies {
                 named.join(", ")
             ));
         }
+        if self.elsewhere > 0 {
+            let place = if unit == "pairs" { "axis" } else { "category" };
+            out.push(format!(
+                "{} of these copies stand under another {place}; each is one observation all the same",
+                self.elsewhere
+            ));
+        }
         if *near > 0 {
             let named: Vec<String> = self.near_ids.iter().map(|c| format!("`{}`", c.join("`, `"))).collect();
             let all = if named.len() < *near_clusters { "first " } else { "" };
@@ -166,7 +183,7 @@ impl Copies {
             let shown: String = prompt.chars().take(40).collect();
             out.push(format!("all {unit} have the prompt `{shown}`, which tells none from another"));
         }
-        if *clusters < kept && ["sequences", "prompts"].contains(&unit.as_str()) {
+        if *clusters < kept && !["pairs", "texts"].contains(&unit.as_str()) {
             out.push(format!("what is said of all {unit} rests on {clusters}, the first of each cluster"));
         } else if *clusters < kept {
             out.push(format!(

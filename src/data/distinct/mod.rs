@@ -1,29 +1,32 @@
 //! What one observation is, by content and not by id: the one definition that splits, label permutations,
 //! resampling and boards use.
 //!
-//! Rows that say the same, letter case and white space aside, are copies: where label and category agree
-//! too, only the first stays, so that a text that was told twice counts once; with another label they are
-//! refused. Near copies, texts whose sets of words have a Jaccard similarity of at least a threshold, are
+//! Rows that say the same, letter case and white space aside, are copies: only the first stays, so that a text
+//! that was told twice counts once; with another label they are refused. A copy under another axis or category
+//! is one too: it is no second observation, and where categories are looked at by themselves the one that stays
+//! is of each of them. Near copies, texts whose sets of words have a Jaccard similarity of at least a threshold, are
 //! joined into clusters by single linkage, and with them pairs that share a prompt and rows of one `group`.
 //! A cluster is never split, its labels are exchanged together, and it is resampled as a whole.
 
+mod between;
 mod copies;
+mod firsts;
 mod near;
 mod words;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 
 use super::classes::ClassRow;
 use super::pairs::Pair;
-use super::prompts::{PromptInput, PromptRow};
 use super::rows::Loaded;
 use super::sentiment::SentimentRow;
-use super::sequences::SequenceRow;
 use super::template::Template;
+pub use between::{Shared, copies_between};
 pub use copies::{Copies, CopiesError, NearCopies};
+pub use firsts::{Firsts, first_duels, first_prompts, first_replies, first_sequences};
 use near::{Sets, join_near};
 pub use words::{folded, words};
 
@@ -34,6 +37,8 @@ pub struct Distinct<T> {
     pub rows: Vec<T>,
     /// The cluster of each row, numbered from 0 in order of first appearance.
     pub cluster: Vec<usize>,
+    /// Other axes or categories of each row, those of the copies of it that were left out.
+    pub also: Vec<Vec<String>>,
     /// What was found.
     pub copies: Copies,
     /// SHA-256 of the file that all rows were in.
@@ -47,12 +52,28 @@ struct Item {
     content: String,
     /// What copies must agree in.
     label: String,
-    /// What copies must agree in to count once.
+    /// Its axis or category.
     place: String,
     /// Texts by which it may be a near copy.
     texts: Vec<String>,
+    /// Near copies are looked for among rows with the same; empty for all rows of most files.
+    within: String,
     /// Names that keep it together with other rows of the same name.
     shared: Vec<String>,
+}
+
+impl Item {
+    fn plain(id: String, label: String) -> Self {
+        Self {
+            id,
+            content: String::new(),
+            label,
+            place: String::new(),
+            texts: vec![],
+            within: String::new(),
+            shared: vec![],
+        }
+    }
 }
 
 impl Distinct<Pair> {
@@ -77,6 +98,7 @@ impl Distinct<Pair> {
                 label: chosen.clone(),
                 place: pair.axis.clone(),
                 texts: vec![text(&chosen), text(&rejected)],
+                within: String::new(),
                 shared: if shown { vec![prompt.to_owned()] } else { vec![] },
             }
         };
@@ -101,6 +123,7 @@ impl Distinct<ClassRow> {
             label: row.label.clone(),
             place: row.category.clone().unwrap_or_default(),
             texts: vec![row.text.clone()],
+            within: String::new(),
             shared: row.group.iter().cloned().collect(),
         };
         let items: Vec<Item> = loaded.rows.iter().map(item).collect();
@@ -121,6 +144,7 @@ impl Distinct<SentimentRow> {
             label: if row.positive { "positive" } else { "negative" }.to_owned(),
             place: String::new(),
             texts: vec![row.text.clone()],
+            within: String::new(),
             shared: group(row).into_iter().collect(),
         };
         let items: Vec<Item> = loaded.rows.iter().map(item).collect();
@@ -128,68 +152,13 @@ impl Distinct<SentimentRow> {
     }
 }
 
-/// Sequences are all scored, copies too; the first of each cluster stands for it where a board as a whole is
-/// looked at.
-#[must_use]
-pub fn first_sequences(rows: &[SequenceRow], near: NearCopies) -> (Vec<bool>, Copies) {
-    firsts("sequences", rows.iter().map(|r| (r.id.as_str(), r.text.clone())), near)
-}
-
-/// Which prompts are no copy and no near copy of an earlier one; token ids are compared as such.
-#[must_use]
-pub fn first_prompts(rows: &[PromptRow], near: NearCopies) -> (Vec<bool>, Copies) {
-    let text = |input: &PromptInput| match input {
-        PromptInput::Text(text) => text.clone(),
-        PromptInput::Tokens(tokens) => format!("{tokens:?}"),
-    };
-    firsts("prompts", rows.iter().map(|r| (r.id.as_str(), text(&r.input))), near)
-}
-
-fn firsts<'a>(
-    unit: &'static str,
-    rows: impl Iterator<Item = (&'a str, String)>,
-    near: NearCopies,
-) -> (Vec<bool>, Copies) {
-    let items: Vec<Item> = rows
-        .map(|(id, text)| Item {
-            id: id.to_owned(),
-            content: folded(&text),
-            label: String::new(),
-            place: String::new(),
-            texts: vec![text],
-            shared: vec![],
-        })
-        .collect();
-    // Without labels there are none to differ.
-    let Ok(found) = find(unit, &items, near) else { return (vec![true; items.len()], Copies::default()) };
-    let mut seen = std::collections::HashSet::new();
-    (found.all.iter().map(|cluster| seen.insert(*cluster)).collect(), found.copies)
-}
-
-/// Which texts of a second set are copies or near copies of texts of a first, as places in the two.
-#[must_use]
-pub fn copies_between(first: &[&str], second: &[&str], near: NearCopies) -> Vec<(usize, usize)> {
-    let mut sets = Sets::new(first.len() + second.len());
-    let texts = first.iter().chain(second).copied().enumerate();
-    join_near(texts, near.threshold(), &mut sets);
-    let folds: Vec<String> = first.iter().chain(second).map(|t| folded(t)).collect();
-    let mut seen: HashMap<&str, usize> = HashMap::new();
-    for (i, fold) in folds.iter().enumerate() {
-        let at = *seen.entry(fold).or_insert(i);
-        sets.join(at, i);
-    }
-    let mut of_first: HashMap<usize, usize> = HashMap::new();
-    for i in 0..first.len() {
-        of_first.entry(sets.root(i)).or_insert(i);
-    }
-    (0..second.len()).filter_map(|j| of_first.get(&sets.root(first.len() + j)).map(|i| (*i, j))).collect()
-}
-
 struct Found {
     /// Rows that stay.
     kept: Vec<usize>,
     /// The cluster of each of them.
     cluster: Vec<usize>,
+    /// Other places of each of them.
+    also: Vec<Vec<String>>,
     /// The cluster of every row.
     all: Vec<usize>,
     copies: Copies,
@@ -205,13 +174,20 @@ fn distinct<T>(
     let mut stays = vec![false; items.len()];
     found.kept.iter().for_each(|i| stays[*i] = true);
     let rows = loaded.rows.into_iter().zip(stays).filter(|(_, s)| *s).map(|(r, _)| r).collect();
-    Ok(Distinct { rows, cluster: found.cluster, copies: found.copies, sha256: loaded.sha256 })
+    Ok(Distinct {
+        rows,
+        cluster: found.cluster,
+        also: found.also,
+        copies: found.copies,
+        sha256: loaded.sha256,
+    })
 }
 
 fn find(unit: &'static str, items: &[Item], near: NearCopies) -> Result<Found, CopiesError> {
     let mut sets = Sets::new(items.len());
     let (mut first, mut kept, mut exact) = (HashMap::<&str, usize>::new(), Vec::new(), Vec::new());
-    let mut counted = HashMap::<(&str, &str), usize>::new();
+    let mut also: Vec<Vec<String>> = vec![Vec::new(); items.len()];
+    let mut elsewhere = 0;
     for (i, item) in items.iter().enumerate() {
         let before = *first.entry(&item.content).or_insert(i);
         if items[before].label != item.label {
@@ -219,20 +195,29 @@ fn find(unit: &'static str, items: &[Item], near: NearCopies) -> Result<Found, C
                 unit,
                 first: items[before].id.clone(),
                 second: item.id.clone(),
-                labels: (unit != "pairs").then(|| [items[before].label.clone(), item.label.clone()]),
+                labels: (unit == "texts").then(|| [items[before].label.clone(), item.label.clone()]),
             });
         }
         sets.join(before, i);
-        match counted.get(&(item.content.as_str(), item.place.as_str())) {
-            Some(copied) => exact.push([item.id.clone(), items[*copied].id.clone()]),
-            None => {
-                counted.insert((&item.content, &item.place), i);
-                kept.push(i);
+        if before == i {
+            kept.push(i);
+            continue;
+        }
+        exact.push([item.id.clone(), items[before].id.clone()]);
+        if item.place != items[before].place {
+            elsewhere += 1;
+            if !item.place.is_empty() && !also[before].contains(&item.place) {
+                also[before].push(item.place.clone());
             }
         }
     }
-    let texts = kept.iter().flat_map(|i| items[*i].texts.iter().map(move |t| (*i, t.as_str())));
-    join_near(texts, near.threshold(), &mut sets);
+    let also = kept.iter().map(|i| std::mem::take(&mut also[*i])).collect();
+    let mut blocks = BTreeMap::<&str, Vec<usize>>::new();
+    kept.iter().for_each(|i| blocks.entry(&items[*i].within).or_default().push(*i));
+    for block in blocks.values() {
+        let texts = block.iter().flat_map(|i| items[*i].texts.iter().map(move |t| (*i, t.as_str())));
+        join_near(texts, near.threshold(), &mut sets);
+    }
     let by_words = clusters(&mut sets, &kept, items);
     let mut named = HashMap::<&str, usize>::new();
     for (i, item) in items.iter().enumerate() {
@@ -243,8 +228,9 @@ fn find(unit: &'static str, items: &[Item], near: NearCopies) -> Result<Found, C
     }
     let all = sets.numbered();
     let cluster = dense(kept.iter().map(|i| all[*i]));
-    let copies = Copies::new(unit, items.len(), exact, by_words, &cluster, near);
-    Ok(Found { kept, cluster, all, copies })
+    let mut copies = Copies::new(unit, items.len(), exact, by_words, &cluster, near);
+    copies.elsewhere = elsewhere;
+    Ok(Found { kept, cluster, also, all, copies })
 }
 
 /// The ids of every cluster of two rows or more.

@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use super::words::words;
+use super::words::{folded, words};
 
 /// Items joined into clusters.
 #[derive(Debug)]
@@ -53,14 +53,18 @@ pub(super) fn join_near<'a>(texts: impl Iterator<Item = (usize, &'a str)>, thres
     let mut known: HashMap<String, u32> = HashMap::new();
     let mut all: Vec<(usize, Vec<u32>)> = Vec::new();
     for (item, text) in texts {
-        let mut ids: Vec<u32> = words(text)
-            .map(|w| {
-                let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
-                *known.entry(w).or_insert(next)
-            })
-            .collect();
+        let mut id = |w| {
+            let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
+            *known.entry(w).or_insert(next)
+        };
+        let mut ids: Vec<u32> = words(text).map(&mut id).collect();
         ids.sort_unstable();
         ids.dedup();
+        if ids.is_empty() {
+            // Signs alone: such texts are alike where they are the same.
+            let signs = folded(text);
+            ids.extend((!signs.is_empty()).then(|| id(signs)));
+        }
         if !ids.is_empty() {
             all.push((item, ids));
         }

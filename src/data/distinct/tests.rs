@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 
-use super::super::{Extra, Pair, Template};
+use super::super::{Extra, Pair, SequenceRow, Template};
 use super::*;
 
 fn class(id: &str, text: &str, label: &str) -> ClassRow {
@@ -95,14 +95,48 @@ fn pairs_of_one_prompt_are_a_cluster_unless_all_have_it() {
 }
 
 #[test]
-fn a_copy_in_another_category_stays_and_groups_join() {
+fn a_copy_in_another_category_is_no_second_one_and_groups_join() {
     let mut rows =
         vec![class("a", "one text", "x"), class("b", "One text", "x"), class("c", "quite other", "x")];
     rows[1].category = Some("k".into());
     rows[1].group = Some("g".into());
     rows[2].group = Some("g".into());
     let found = classes(rows).unwrap();
-    assert_eq!((found.cluster.as_slice(), found.copies.exact), (&[0, 0, 0][..], 0));
+    // The group of the copy that goes still joins what it held together.
+    assert_eq!((found.cluster.as_slice(), found.copies.exact, found.copies.elsewhere), (&[0, 0][..], 1, 1));
+    assert_eq!(found.also, [vec!["k".to_owned()], vec![]]);
+    let said = found.copies.sentences().join("\n");
+    assert!(said.contains("1 of these copies stand under another category"), "{said}");
+    let mut other = pair("b", ["P", "Yes", "no"]);
+    other.axis = "b".into();
+    let found = pairs(vec![pair("a", ["p", "yes", "no"]), other]).unwrap();
+    assert_eq!(
+        (found.rows.len(), found.copies.elsewhere, found.also[0].as_slice()),
+        (1, 1, &["b".to_owned()][..])
+    );
+}
+
+#[test]
+fn duels_and_replies_are_looked_at_prompt_by_prompt() {
+    let near = NearCopies::default();
+    let duels = |rows: &[(&'static str, [&'static str; 3])]| first_duels("duels", rows.iter().copied(), near);
+    let found = duels(&[
+        ("a", ["p", "one two", "three"]),
+        ("b", ["P", "One  two", "three"]),
+        ("c", ["q", "one two", "three"]),
+        // The same words in other places are near copies.
+        ("d", ["p", "two one", "three"]),
+    ]);
+    let found = found.unwrap();
+    assert_eq!((found.of.as_slice(), found.copies.exact, found.copies.near), (&[0, 0, 2, 0][..], 1, 2));
+    let e = duels(&[("a", ["p", "x", "y"]), ("b", ["p", "Y", "x"])]).unwrap_err();
+    let said = format!("{e}; {}", e.hint().unwrap());
+    assert!(
+        said.contains("`b` is `a` with its two texts exchanged") && said.contains("take `a` or `b` out"),
+        "{said}"
+    );
+    let replies = [("a", ["p", "no"]), ("b", ["q", "no"]), ("c", ["p", "No"])];
+    assert_eq!(first_replies(replies.into_iter(), near).of, [0, 1, 0]);
 }
 
 #[test]
@@ -114,12 +148,21 @@ fn sequences_are_stood_for_by_the_first() {
         extra: Extra::new(),
     };
     let rows = [row("a", "x"), row("b", "y"), row("c", "X"), row("d", "!!"), row("e", "??")];
-    let (first, copies) = first_sequences(&rows, NearCopies::default());
-    assert_eq!((first.as_slice(), copies.exact), (&[true, true, false, true, true][..], 1));
+    let found = first_sequences(&rows, NearCopies::default());
+    assert_eq!((found.of.as_slice(), found.copies.exact), (&[0, 1, 0, 3, 4][..], 1));
+    assert_eq!(found.stands(), [true, true, false, true, true]);
+    let shared = |text, copy_of, cluster: &[usize]| Shared { text, copy_of, cluster: cluster.to_vec() };
     assert_eq!(
-        copies_between(&["a b c d e", "z"], &["Z", "q", "a b c d"], NearCopies::default()),
-        [(1, 0), (0, 2)]
+        copies_between(&["a b c d e", "z", "z!"], &["Z", "q", "a b c d"], NearCopies::default()),
+        [shared(0, Some(1), &[1, 2]), shared(2, None, &[0])]
     );
+}
+
+#[test]
+fn signs_alone_are_alike_where_they_are_the_same() {
+    let row = |i: usize, rejected: &str| pair(&i.to_string(), ["p", "!!", rejected]);
+    let found = pairs(vec![row(0, "one"), row(1, "two"), pair("2", ["p", "??", "three"])]).unwrap();
+    assert_eq!(found.cluster, [0, 0, 1]);
 }
 
 #[test]

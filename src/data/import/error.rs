@@ -168,7 +168,11 @@ impl ImportError {
         use ImportProblem as P;
         Some(match &*self.problem {
             P::Text(Problem::NotUtf8 { .. } | Problem::Utf16 | Problem::Nul) => "save the file as UTF-8",
+            P::Text(Problem::NotAnObject { .. }) if matches!(self.place, Some(Place::Row(_))) => {
+                "a JSON list holds objects, such as [{\"text\": \"…\"}, …]"
+            }
             P::Text(Problem::Json(_) | Problem::NotAnObject { .. }) => "JSONL holds one object a line",
+            P::Text(Problem::KeyTwice { .. }) => "keep one of the two, or give the other a name of its own",
             P::Compression(_) => {
                 "write the file again with another compression, such as zstd, snappy or gzip"
             }
@@ -181,7 +185,7 @@ impl ImportError {
             P::Looks(look) => look.remedy,
             P::Text(Problem::Looks(look)) => look.remedy,
             P::Container { .. } => "name what the file is with --from",
-            P::Json(_) => "a file of Alpaca is one array: [{\"instruction\": \"…\", \"input\": \"…\"}, …]",
+            P::Json(_) => "a JSON list is one array of objects, such as [{\"instruction\": \"…\"}, …]",
             P::Text(Problem::Ragged { .. } | Problem::OpenQuote | Problem::Csv(_)) => {
                 "quote fields that hold a comma, a quote or a line break, and double the quotes inside"
             }

@@ -6,6 +6,7 @@ use serde_json::{Map, Value};
 
 use super::super::error::Problem;
 use super::super::rows::{self, kind};
+use super::super::strict::{JsonFault, strict_json};
 use super::container::Each;
 use super::error::{Fault, ImportProblem};
 use super::record::{Cell, Place, Record, Wanted};
@@ -15,9 +16,9 @@ pub(super) fn lines(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Resul
     for line in rows::lines(rows::whole_text(bytes, "")?) {
         any = true;
         let place = Place::Line(line.number);
-        let value = serde_json::from_str(line.text).map_err(|e| Fault {
-            byte: Some(e.column()),
-            ..Fault::at(place, ImportProblem::Text(Problem::Json(e)))
+        let value = strict_json(line.text).map_err(|e| {
+            let (_, byte, problem) = Problem::json(e);
+            Fault { byte: Some(byte), ..Fault::at(place, ImportProblem::Text(problem)) }
         })?;
         each(record(place, value, wanted)?)?;
     }
@@ -26,7 +27,17 @@ pub(super) fn lines(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Resul
 
 pub(super) fn array(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result<(), Fault> {
     let text = rows::whole_text(bytes, "")?;
-    let rows: Vec<Value> = serde_json::from_str(text).map_err(|e| Fault::of(ImportProblem::Json(e)))?;
+    let fault = |e| match e {
+        JsonFault::Syntax(e) => Fault::of(ImportProblem::Json(e)),
+        JsonFault::Twice { key, line, column } => Fault {
+            byte: Some(column),
+            ..Fault::at(Place::Line(line), ImportProblem::Text(Problem::KeyTwice { key }))
+        },
+    };
+    // What is found here begins with a bracket.
+    let Value::Array(rows) = strict_json(text).map_err(fault)? else {
+        return Err(Fault::of(ImportProblem::NoRows));
+    };
     if rows.is_empty() {
         return Err(Fault::of(ImportProblem::NoRows));
     }

@@ -3,7 +3,7 @@
 use serde_json::{Map, Value};
 
 use super::super::error::Problem;
-use super::Extra;
+use super::{COLUMNS, Extra};
 
 /// The fields of one row; taking one removes it, what is left is `extra`.
 pub(in super::super) struct Fields {
@@ -29,11 +29,20 @@ impl Fields {
     /// A value that must be there.
     pub fn value(&mut self, field: &'static str) -> Result<Value, Problem> {
         match self.map.remove(field) {
-            None | Some(Value::Null) => {
-                Err(Problem::Missing { field, have: self.map.keys().cloned().collect() })
-            }
+            None => Err(Problem::Missing { field, have: self.names() }),
+            Some(Value::Null) => Err(Problem::NoValue { field }),
             Some(value) => Ok(value),
         }
+    }
+
+    /// The fields that have a value.
+    pub fn names(&self) -> Vec<String> {
+        self.map.iter().filter(|(_, v)| !v.is_null()).map(|(k, _)| k.clone()).collect()
+    }
+
+    /// The first of these fields that is there without a value.
+    pub fn without_value(&self, fields: &[&'static str]) -> Option<&'static str> {
+        fields.iter().copied().find(|f| self.map.get(*f).is_some_and(Value::is_null))
     }
 
     /// A string that must be there and say something.
@@ -50,7 +59,9 @@ impl Fields {
 
     /// The text of a row that has one: `text`, or `prompt` where there is no `text`.
     pub fn only_text(&mut self) -> Result<String, Problem> {
-        let field = if !self.has("text") && self.has("prompt") { "prompt" } else { "text" };
+        // A `text` without a value is one that is missing, not one that `prompt` stands for.
+        let there = |field: &str| self.map.contains_key(field);
+        let field = if !there("text") && there("prompt") { "prompt" } else { "text" };
         self.text(field)
     }
 
@@ -80,9 +91,41 @@ impl Fields {
         self.map.get(field).is_some_and(|v| !v.is_null())
     }
 
-    /// What nobody took.
+    /// What nobody took and has a value.
     pub fn extra(&mut self) -> Extra {
-        std::mem::take(&mut self.map).into_iter().collect()
+        std::mem::take(&mut self.map).into_iter().filter(|(_, v)| !v.is_null()).collect()
+    }
+}
+
+/// What would give a row the field that it lacks, by the fields that it has.
+pub(in super::super) fn unnamed(field: &str, have: &[String]) -> String {
+    let has = |name: &str| have.iter().any(|h| h == name);
+    let one = ["text", "prompt"].contains(&field);
+    if one && has("messages") {
+        return "conversations under `messages` are not read; write each as one `text`, in the markup of the model's \
+                chat template"
+            .into();
+    }
+    if has("chosen") && has("rejected") && ["text", "label"].contains(&field) {
+        return "these are pairs; give them to --pairs where the verb takes pairs".into();
+    }
+    if has("label") && (has("text") || has("prompt")) && ["chosen", "rejected"].contains(&field) {
+        return "these are labelled texts; give them to --classes where the verb takes them".into();
+    }
+    // A field with a meaning of its own is not what was meant by this one, unless in other letters.
+    let other = |h: &&String| !COLUMNS.contains(&h.as_str()) || h.to_lowercase() == field;
+    let others: Vec<&str> = have.iter().filter(other).map(String::as_str).collect();
+    if let Some((both, between)) =
+        others.iter().find_map(|o| Some((o, o.chars().find(|c| ",;|\t".contains(*c))?)))
+    {
+        let between = between.escape_default();
+        return format!(
+            "`{both}` may be two columns with `{between}` between them; keep all columns apart by one sign"
+        );
+    }
+    match others[..] {
+        [] => format!("give every row a `{field}`"),
+        _ => format!("the row has `{}`; call the one that is meant `{field}`", others.join("`, `")),
     }
 }
 

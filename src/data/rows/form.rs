@@ -4,6 +4,7 @@ use serde_json::Value;
 
 use super::super::error::Problem;
 use super::super::look::Look;
+use super::super::strict::{JsonFault, strict_json};
 use super::LISTS;
 use super::text::lines;
 
@@ -16,8 +17,13 @@ pub(super) enum Form {
     JsonLines,
     /// One JSON value.
     Json(Value),
-    /// CSV with a head and this delimiter.
-    Csv(u8),
+    /// CSV with a head.
+    Csv {
+        /// What stands between fields.
+        delimiter: u8,
+        /// What the file's ending says of that.
+        usual: u8,
+    },
 }
 
 /// A problem with the line and the byte of it.
@@ -27,6 +33,10 @@ pub(super) type Placed = (Option<usize>, Option<usize>, Problem);
 const ROW: [&str; 6] = ["text", "prompt", "tokens", "chosen", "first", "steered"];
 /// Names of columns of which a head has one.
 const HEADS: [&str; 4] = ["text", "prompt", "chosen", "rejected"];
+/// The same for a file that is a table by its ending, where a word is no text.
+const TABLE_HEADS: [&str; 8] = ["text", "prompt", "chosen", "rejected", "first", "second", "steered", "base"];
+/// What may stand between the columns of a head.
+const DELIMITERS: [u8; 4] = *b",;\t|";
 
 pub(super) fn form(name: &str, text: &str) -> Result<Form, Placed> {
     let ending = ending(name);
@@ -35,20 +45,24 @@ pub(super) fn form(name: &str, text: &str) -> Result<Form, Placed> {
     match ending.as_str() {
         "jsonl" | "ndjson" | "jsonlines" => Ok(match (first, document(text)) {
             (Some('['), Ok(list)) => Form::Json(list),
+            (Some('['), Err(e @ JsonFault::Twice { .. })) => return Err(broken(text, e)),
             (_, Ok(value)) if holds_list(&value) => Form::Json(value),
             _ => Form::JsonLines,
         }),
         "json" => match document(text) {
             Ok(value) => Ok(Form::Json(value)),
             Err(_) if first_line_is_json(text) => Ok(Form::JsonLines),
-            Err(e) => Err((Some(e.line()), Some(e.column()), broken(text, e))),
+            Err(e) => Err(broken(text, e)),
         },
         "csv" | "tsv" | "tab" => match (first, document(text)) {
             (Some('{' | '['), Ok(_)) => Err(whole(Problem::NotAsNamed { found: "JSON", ending: ".json" })),
             (Some('{'), _) if first_line_is_json(text) => {
                 Err(whole(Problem::NotAsNamed { found: "JSON lines", ending: ".jsonl" }))
             }
-            _ => Ok(Form::Csv(if ending == "csv" { delimiter(text) } else { b'\t' })),
+            _ => {
+                let usual = if ending == "csv" { b',' } else { b'\t' };
+                Ok(Form::Csv { delimiter: delimiter(text, usual), usual })
+            }
         },
         _ => plain(text, first),
     }
@@ -65,17 +79,13 @@ fn plain(text: &str, first: Option<char>) -> Result<Form, Placed> {
             }
             match whole {
                 Ok(value) => Ok(Form::Json(value)),
-                Err(e) if opening('{').starts_with(['"', '\'']) => {
-                    Err((Some(e.line()), Some(e.column()), broken(text, e)))
-                }
+                Err(e) if opening('{').starts_with(['"', '\'']) => Err(broken(text, e)),
                 Err(_) => Ok(Form::Lines),
             }
         }
         Some('[') => match document(text) {
             Ok(list) => Ok(Form::Json(list)),
-            Err(e) if opening('[').starts_with(['"', '\'', '{', '[']) => {
-                Err((Some(e.line()), Some(e.column()), broken(text, e)))
-            }
+            Err(e) if opening('[').starts_with(['"', '\'', '{', '[']) => Err(broken(text, e)),
             Err(_) => Ok(Form::Lines),
         },
         _ => match head(text) {
@@ -102,23 +112,23 @@ fn ending(name: &str) -> String {
     path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
 
-fn document(text: &str) -> Result<Value, serde_json::Error> {
-    serde_json::from_str(text)
+fn document(text: &str) -> Result<Value, JsonFault> {
+    strict_json(text)
 }
 
 fn first_line_is_json(text: &str) -> bool {
     lines(text).next().is_some_and(|l| {
-        l.text.trim_start().starts_with(['{', '"']) && serde_json::from_str::<Value>(l.text).is_ok()
+        let read = || strict_json(l.text);
+        l.text.trim_start().starts_with(['{', '"']) && !matches!(read(), Err(JsonFault::Syntax(_)))
     })
 }
 
 /// JSON that does not parse; Python's own way of writing a list or a dict is named as such.
-fn broken(text: &str, error: serde_json::Error) -> Problem {
+fn broken(text: &str, fault: JsonFault) -> Placed {
     let start: String = text.chars().filter(|c| !c.is_whitespace()).take(2).collect();
-    match start.as_str() {
-        "['" | "{'" => Problem::Python,
-        _ => Problem::Json(error),
-    }
+    let (line, column, problem) = Problem::json(fault);
+    let problem = if ["['", "{'"].contains(&start.as_str()) { Problem::Python } else { problem };
+    (Some(line), Some(column), problem)
 }
 
 /// Whether the first line is the head of a table: short names, one of them that of a text.
@@ -135,7 +145,7 @@ fn head(text: &str) -> Option<(&'static str, &'static str)> {
         return Some(("a table with tabs", ".tsv"));
     }
     // One word alone is a head where more lines follow.
-    [',', ';']
+    [',', ';', '|']
         .into_iter()
         .map(|c| cells(first, c))
         .find(|c| is_head(c))
@@ -147,13 +157,14 @@ fn cells(line: &str, delimiter: char) -> Vec<String> {
     line.split(delimiter).map(|c| c.trim().trim_matches('"').to_lowercase()).collect()
 }
 
-/// The delimiter of a CSV file: the comma, unless only a semicolon or a tab makes a head that names a text.
-fn delimiter(text: &str) -> u8 {
-    let Some(first) = lines(text).next() else { return b',' };
-    let names = |c: char| cells(first.text, c).iter().any(|cell| HEADS.contains(&cell.as_str()));
-    match (names(','), names(';'), names('\t')) {
-        (false, true, _) => b';',
-        (false, false, true) => b'\t',
-        _ => b',',
+/// The delimiter of a table: the usual one, unless only with one other the head names a text.
+fn delimiter(text: &str, usual: u8) -> u8 {
+    let Some(first) = lines(text).next() else { return usual };
+    let names =
+        |d: u8| cells(first.text, char::from(d)).iter().any(|cell| TABLE_HEADS.contains(&cell.as_str()));
+    let others: Vec<u8> = DELIMITERS.into_iter().filter(|d| *d != usual && names(*d)).collect();
+    match others[..] {
+        [one] if !names(usual) => one,
+        _ => usual,
     }
 }

@@ -19,8 +19,9 @@ use serde_json::{Map, Value};
 use super::error::{DataError, Problem};
 use super::file::sha256_hex;
 use super::look::Look;
+use super::strict::strict_json;
 pub(super) use csv::table;
-pub(super) use fields::{Fields, kind, shown, wrong};
+pub(super) use fields::{Fields, kind, shown, unnamed, wrong};
 use form::Form;
 pub(super) use text::lines;
 pub use text::whole_text;
@@ -68,6 +69,7 @@ pub(super) struct Rows {
     rows: Vec<Row>,
     sha256: String,
     form: &'static str,
+    notes: Vec<String>,
 }
 
 struct Row {
@@ -86,6 +88,13 @@ impl At {
     fn number(self) -> usize {
         let (Self::Line(n) | Self::Item(n)) = self;
         n
+    }
+
+    fn name(self) -> String {
+        match self {
+            Self::Line(n) => format!("line {n}"),
+            Self::Item(n) => format!("item {n} of the list"),
+        }
     }
 
     fn error(self, name: &str, column: Option<usize>, problem: Problem) -> DataError {
@@ -119,6 +128,7 @@ impl Rows {
             return Err(DataError::at(name, None, None, Problem::NoRows));
         }
         let placed = |(line, column, problem)| DataError::at(name, line, column, problem);
+        let mut notes = vec![];
         let (form, rows) = match form::form(name, text).map_err(placed)? {
             Form::Lines if wanted == Wanted::Records => {
                 let first = lines(text).next();
@@ -129,9 +139,17 @@ impl Rows {
             Form::Lines => ("plain", lines(text).map(|l| plain(At::Line(l.number), l.text)).collect()),
             Form::JsonLines => ("JSON lines", json_lines(text, name)?),
             Form::Json(value) => ("JSON", document(value, name)?),
-            Form::Csv(delimiter) => ("CSV", records(&bytes, delimiter, name)?),
+            Form::Csv { delimiter, usual } => {
+                if delimiter != usual {
+                    let between = char::from(delimiter).escape_default();
+                    notes.push(format!(
+                        "the head of {name} has `{between}` between its columns, and so it is read"
+                    ));
+                }
+                ("CSV", records(&bytes, delimiter, name)?)
+            }
         };
-        Ok(Self { name: name.to_owned(), rows, sha256: sha256_hex(&bytes), form })
+        Ok(Self { name: name.to_owned(), rows, sha256: sha256_hex(&bytes), form, notes })
     }
 
     /// Every row turned into one of the caller's; identifiers must differ.
@@ -149,7 +167,7 @@ impl Rows {
         wanted: Wanted,
         mut row: impl FnMut(&mut Fields) -> Result<(String, T), Problem>,
     ) -> Result<Loaded<T>, DataError> {
-        let mut seen: HashMap<String, usize> = HashMap::new();
+        let mut seen: HashMap<String, (At, bool)> = HashMap::new();
         let mut rows = Vec::with_capacity(self.rows.len());
         let mut numbered = 0;
         for Row { at, value } in self.rows {
@@ -166,23 +184,26 @@ impl Rows {
             let (mut fields, by_number) = Fields::new(map, at.number()).map_err(fail)?;
             numbered += usize::from(by_number);
             let (id, row) = row(&mut fields).map_err(fail)?;
-            if let Some(&first) = seen.get(&id) {
-                return Err(fail(Problem::DuplicateId { id, first }));
+            if let Some((first, first_by_number)) = seen.get(&id) {
+                let first = first.name();
+                return Err(fail(match (*first_by_number, by_number) {
+                    (false, false) | (true, true) => Problem::DuplicateId { id, first },
+                    (own_missing, _) => Problem::NumberTaken { id, first, own: !own_missing },
+                }));
             }
-            seen.insert(id, at.number());
+            seen.insert(id, (at, by_number));
             rows.push(row);
         }
         let by = if self.form == "JSON" { "place in the list" } else { "line number" };
-        let notes = match numbered {
-            // A plain file has no ids to miss.
-            0 => vec![],
-            _ if self.form == "plain" => vec![],
-            n => vec![format!(
-                "{n} of {} rows of {} have no `id`; each goes by its {by}",
-                rows.len(),
+        let mut notes = self.notes;
+        // A plain file has no ids to miss.
+        if numbered > 0 && self.form != "plain" {
+            let all = rows.len();
+            notes.push(format!(
+                "{numbered} of {all} rows of {} have no `id`; each goes by its {by}",
                 self.name
-            )],
-        };
+            ));
+        }
         Ok(Loaded { rows, sha256: self.sha256, notes })
     }
 }
@@ -208,9 +229,12 @@ fn json_lines(text: &str, name: &str) -> Result<Vec<Row>, DataError> {
         if trimmed.starts_with('#') || trimmed.starts_with("//") {
             return Err(fail(Some(1), Problem::Comment { shown: shown(trimmed) }));
         }
-        let value = serde_json::from_str(line.text).map_err(|e| match trimmed.get(..2) {
-            Some("{'" | "['") => fail(Some(e.column()), Problem::Python),
-            _ => fail(Some(e.column()), Problem::Json(e)),
+        let value = strict_json(line.text).map_err(|e| {
+            let (_, column, problem) = Problem::json(e);
+            fail(
+                Some(column),
+                if matches!(trimmed.get(..2), Some("{'" | "['")) { Problem::Python } else { problem },
+            )
         })?;
         rows.push(Row { at: At::Line(line.number), value });
     }
@@ -247,7 +271,7 @@ fn document(value: Value, name: &str) -> Result<Vec<Row>, DataError> {
     Ok(list.into_iter().enumerate().map(|(i, value)| Row { at: At::Item(i + 1), value }).collect())
 }
 
-/// The records of a table as objects; an empty cell is a field that is not there.
+/// The records of a table as objects; an empty cell is a field without a value.
 fn records(bytes: &[u8], delimiter: u8, name: &str) -> Result<Vec<Row>, DataError> {
     let table = table(bytes, delimiter).map_err(|f| DataError::at(name, f.line, None, f.problem))?;
     let mut head = table.head;
@@ -262,9 +286,13 @@ fn records(bytes: &[u8], delimiter: u8, name: &str) -> Result<Vec<Row>, DataErro
         let problem = Problem::TwoColumns { column: twice.clone() };
         return Err(DataError::at(name, Some(1), Some(i + 1), problem));
     }
+    if !head.iter().any(|c| COLUMNS.contains(&c.as_str())) {
+        let columns = head.iter().map(|c| shown(c)).collect();
+        return Err(DataError::at(name, Some(1), None, Problem::Head { columns }));
+    }
+    let value = |cell: String| if cell.is_empty() { Value::Null } else { Value::String(cell) };
     let row = |record: csv::Record| {
-        let cells = head.iter().cloned().zip(record.fields).filter(|(_, v)| !v.is_empty());
-        let map = cells.map(|(k, v)| (k, Value::String(v))).collect();
+        let map = head.iter().cloned().zip(record.fields.into_iter().map(value)).collect();
         Row { at: At::Line(record.line), value: Value::Object(map) }
     };
     Ok(table.records.into_iter().map(row).collect())

@@ -28,9 +28,12 @@ pub enum DirectionError {
         /// The bound.
         limit: u64,
     },
-    /// A name whose ending says no format.
+    /// A name whose ending says no format that is read.
     #[error("can't tell the format of `{0}`; expected .safetensors, .npz, .npy, .gguf or .pt")]
     Format(String),
+    /// A name whose ending says no format that is written.
+    #[error("can't tell the format to write `{0}` in; expected .safetensors, .npz, .npy or .gguf")]
+    WriteFormat(String),
     /// A format that is read only.
     #[error("`{0}` files are read only")]
     ReadOnly(&'static str),
@@ -51,6 +54,14 @@ pub enum DirectionError {
     /// A file of torch.save that is refused.
     #[error("can't read the file of torch.save")]
     Torch(#[source] TorchFileError),
+    /// A file of torch.save in the form of before PyTorch 1.6.
+    #[error(
+        "the file is in the old form of torch.save, one pickle and no zip archive, which is not read here"
+    )]
+    OldTorch,
+    /// A pickle of Python, by whatever name.
+    #[error("the file is a Python pickle and no file of torch.save; pickles are never run here")]
+    Pickle,
     /// Metadata that must be there.
     #[error("the metadata lack `{0}`")]
     Missing(&'static str),
@@ -188,6 +199,13 @@ impl DirectionError {
                 "compute the vector again in bf16 or f32: f16 holds numbers up to 65504, less than some residuals",
             ),
             Self::DType(_) => Some("save the vector as 16-, 32- or 64-bit floats"),
+            Self::OldTorch => Some(
+                "save it again with a PyTorch of 1.6 or later: torch.save(torch.load('OLD.pt', weights_only=True), \
+                 'NEW.pt')",
+            ),
+            Self::Pickle => Some(
+                "load it in Python, if you trust where it comes from, and save the vector with numpy.save('v.npy', v)",
+            ),
             Self::Malformed { .. } | Self::Safetensors(_) | Self::Zip(_) | Self::Torch(_) => {
                 Some("fetch or write the file again, and check that its ending says what it is")
             }
@@ -195,7 +213,8 @@ impl DirectionError {
             Self::NoSuchArray { .. } => Some("name one of these with --array"),
             Self::NoSuchRow { .. } => Some("choose a row with --row, counting from 0"),
             Self::ControlVectorSite(_) => Some("export as safetensors, npz or npy, which keep any site"),
-            Self::Format(_) => Some("give the file a name with one of these endings"),
+            Self::Format(name) => Some(save_as(name)),
+            Self::WriteFormat(_) => Some("give the file a name with one of these endings"),
             Self::Missing(_) => Some("a file of another program must be imported with `direction import`"),
             Self::Unstated { .. } => Some(
                 "say it: the site as in --site resid_post.12, and what a positive projection means as in --sign",
@@ -211,6 +230,26 @@ impl DirectionError {
             Self::Version { .. } => Some("update truenorth"),
             Self::ReadOnly(_) => Some("export to safetensors, npz, npy or gguf"),
             _ => None,
+        }
+    }
+}
+
+/// How a vector in a file of another ending becomes one that is read.
+fn save_as(name: &str) -> &'static str {
+    let ending = name.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase()).unwrap_or_default();
+    match ending.as_str() {
+        "json" | "jsonl" => {
+            "make a NumPy array of the list: numpy.save('v.npy', numpy.array(json.load(open('v.json')), dtype='float32')) \
+             for a file that is one list of numbers"
+        }
+        "csv" | "tsv" | "txt" => {
+            "make a NumPy array of the numbers: numpy.save('v.npy', numpy.loadtxt('v.csv', delimiter=','))"
+        }
+        "bin" | "ckpt" | "pkl" | "pickle" => {
+            "a file of torch.save may be called .pt; from any other, save the vector with numpy.save('v.npy', v)"
+        }
+        _ => {
+            "give the file a name with the ending of what it is, or save the vector with numpy.save('v.npy', v)"
         }
     }
 }

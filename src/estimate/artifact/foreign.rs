@@ -13,6 +13,11 @@ use super::npy;
 /// The most bytes that an npz archive may unpack to.
 const UNPACKED_BYTES: u64 = 1 << 30;
 
+/// How `torch.save` began a file before PyTorch 1.6, and does still with `_use_new_zipfile_serialization=False`: a
+/// pickle of its magic number.
+const OLD_TORCH: [u8; 14] =
+    [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
+
 /// An array with its place in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Array {
@@ -65,7 +70,8 @@ fn floats<const N: usize>(bytes: &[u8], f: impl Fn([u8; N]) -> f64) -> Vec<f64> 
 /// Arrays of floats; integers and truth values beside them are passed over, as in the other formats.
 pub(super) fn safetensors(bytes: &[u8]) -> Result<Vec<Array>, DirectionError> {
     let file = SafeTensors::deserialize(bytes).map_err(DirectionError::Safetensors)?;
-    let read = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
+    let mut others = Vec::new();
+    let mut read = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
         let values = match view.dtype() {
             Dtype::F64 => floats(view.data(), f64::from_le_bytes),
             Dtype::F32 => floats(view.data(), |b| f32::from_le_bytes(b).into()),
@@ -75,11 +81,16 @@ pub(super) fn safetensors(bytes: &[u8]) -> Result<Vec<Array>, DirectionError> {
             other if format!("{other:?}").starts_with('F') => {
                 return Err(DirectionError::DType(format!("{other:?}")));
             }
-            _ => return Ok(None),
+            integers => {
+                others.push(other(&name, &format!("{integers:?}")));
+                return Ok(None);
+            }
         };
         Ok(Some(Array { name, shape: view.shape().to_vec(), values }))
     };
-    file.tensors().into_iter().filter_map(|tensor| read(tensor).transpose()).collect()
+    let arrays = file.tensors().into_iter().filter_map(|tensor| read(tensor).transpose());
+    let arrays: Vec<Array> = arrays.collect::<Result<_, _>>()?;
+    some(arrays, &others)
 }
 
 /// Arrays of an npz archive, and its `metadata.json` if this program put one there.
@@ -113,6 +124,12 @@ pub(super) fn npz(bytes: &[u8]) -> Result<(Vec<Array>, Option<String>), Directio
 
 pub(super) fn torch(bytes: &[u8]) -> Result<Vec<Array>, DirectionError> {
     let (mut arrays, mut others) = (Vec::new(), Vec::new());
+    if bytes.starts_with(&OLD_TORCH) {
+        return Err(DirectionError::OldTorch);
+    }
+    if !bytes.starts_with(b"PK") && bytes.starts_with(&[0x80]) {
+        return Err(DirectionError::Pickle);
+    }
     collect(torch_file::read(bytes).map_err(DirectionError::Torch)?, String::new(), &mut arrays, &mut others);
     some(arrays, &others)
 }

@@ -68,6 +68,18 @@ impl Format {
         }
     }
 
+    /// The format to write by a file's name.
+    ///
+    /// # Errors
+    /// When the ending is none of those that are written.
+    pub fn to_write(path: &Path) -> Result<Self, DirectionError> {
+        match Self::of(path) {
+            Ok(Self::Pt) => Err(DirectionError::ReadOnly("pt")),
+            Err(_) => Err(DirectionError::WriteFormat(path.display().to_string())),
+            Ok(format) => Ok(format),
+        }
+    }
+
     /// Its usual name.
     #[must_use]
     pub fn name(self) -> &'static str {

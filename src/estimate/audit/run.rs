@@ -220,7 +220,7 @@ fn own(
     }
     let fit = plain.extract(samples, SplitBy::Pair, seeds).map_err(AuditError::of(set.name))?;
     let held_out = HeldOutParams {
-        folds: Some(groups.min(5)),
+        folds: Some(groups.clamp(2, 5)),
         permutations: 0,
         resamples: params.resamples,
         level: params.level,

@@ -1,5 +1,6 @@
 //! The audit of a direction: a row a confound, the estimators beside each other, value flips.
 
+use crate::analysis::LeftOutTexts;
 use crate::analysis::audit::{Agreement, Audited, ConfoundRow, FlipRow};
 use crate::estimate::audit::{DistanceNull, Verdict};
 use crate::report::{
@@ -155,6 +156,9 @@ pub fn section(result: &Audited) -> Section {
     for (name, reason) in &result.absent {
         let text = format!("{name} was asked for and not projected out: {reason}");
         section = section.with(Block::note(NoteKind::Warning, text));
+    }
+    for sentence in result.flips.iter().filter_map(|r| r.apart.as_ref()).flat_map(LeftOutTexts::sentences) {
+        section = section.with(Block::note(NoteKind::Warning, sentence));
     }
     if !result.flips.is_empty() {
         section = section.with(strip(&result.flips));

@@ -127,11 +127,18 @@ fn kinds(result: &BoardSummary) -> Option<Finding> {
 /// The section.
 #[must_use]
 pub fn section(result: &BoardSummary) -> Section {
-    let lead = format!(
+    let mut lead = format!(
         "How far each of {} sequences, put before {} neutral probes, moves them along the direction. |z| can't \
          exceed {:.1}; the largest here is {:.1}.",
         result.sequences, result.probes, result.z_bound, result.largest_z
     );
+    if result.distinct < result.sequences {
+        lead += &format!(
+            " {} of them are no copies or near copies of others; ranks, corrections and all that is said of the board \
+             rest on these.",
+            result.distinct
+        );
+    }
     let mut section = Section::new("board", "The board of sequences", lead).with(both_ends(result));
     let grouped = result.rows.iter().any(|r| r.kind.is_some());
     if grouped {
@@ -153,6 +160,12 @@ pub fn section(result: &BoardSummary) -> Section {
     section
         .with(Block::Details { summary, blocks: vec![table(result).into()] })
         .with(measured::limits(&result.not_shown))
+}
+
+/// A corrected p, or with which sequence the row is counted.
+fn corrected(row: &SummaryRow, p: Option<f64>) -> Cell {
+    let with = || format!("counted with {}", row.counted_with.as_deref().unwrap_or_default());
+    p.map_or_else(|| Cell::empty(with()), |p| Cell::p(p, None))
 }
 
 fn kind(row: &SummaryRow) -> String {
@@ -395,8 +408,8 @@ fn table(result: &BoardSummary) -> Table {
             Cell::number(row.shift_norm, 3),
             Cell::p(row.p_random, None),
             row.p_drawn.map_or_else(|| Cell::empty("none was drawn"), |p| Cell::p(p, draws)),
-            Cell::p(row.p_holm, None),
-            Cell::p(row.p_bh, None),
+            corrected(row, row.p_holm),
+            corrected(row, row.p_bh),
         ]);
     }
     table

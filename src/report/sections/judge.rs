@@ -101,7 +101,7 @@ pub fn section(result: &JudgeSummary) -> Section {
         } else {
             format!("about {}", j.question)
         },
-        j.rows.len(),
+        j.abstained.n,
         100.0 * j.abstained.value
     );
     let mut section = Section::new("judge", "What the judge says", lead)
@@ -115,6 +115,9 @@ pub fn section(result: &JudgeSummary) -> Section {
     }
     if !result.agreement.is_empty() {
         section = section.with(agreement(result));
+    }
+    for sentence in j.copies.sentences() {
+        section = section.with(Block::note(NoteKind::Warning, sentence));
     }
     if !trusted(j) {
         section = section.with(Block::note(
@@ -156,7 +159,8 @@ fn shares(j: &Judgement) -> Figure {
 }
 
 fn preferences(j: &Judgement) -> Figure {
-    let all = |f: fn(&crate::analysis::judge::Judged) -> f64| j.rows.iter().map(|r| Num::new(f(r))).collect();
+    let stands = || j.rows.iter().filter(|r| r.counted_with.is_none());
+    let all = |f: fn(&crate::analysis::judge::Judged) -> f64| stands().map(|r| Num::new(f(r))).collect();
     Figure::new(
         "judge-preferences",
         "Preference of each thing, and the habit beside it",

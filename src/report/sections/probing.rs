@@ -1,5 +1,6 @@
 //! Probes: curves over sites with their controls, then what they beat and what they do not.
 
+use crate::analysis::LeftOutTexts;
 use crate::analysis::probing::{ALL, Baseline, ContrastProbe, HELD_OUT, Probed};
 use crate::analysis::stat::Measured;
 use crate::report::{
@@ -145,6 +146,9 @@ pub fn section(result: &Probed) -> Section {
         .collect();
     if !others.is_empty() {
         section = section.with(Block::Details { summary: "A curve a category".into(), blocks: others });
+    }
+    for sentence in result.apart.iter().flat_map(LeftOutTexts::sentences) {
+        section = section.with(Block::note(NoteKind::Warning, sentence));
     }
     for r in &result.refused {
         let text = format!("{} was not probed: {}", r.category, r.why);

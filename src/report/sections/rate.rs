@@ -63,6 +63,9 @@ pub fn section(result: &Unblinded) -> Section {
     if !result.agreement.is_empty() {
         section = section.with(agreement(result));
     }
+    for sentence in result.copies.iter().flat_map(crate::data::Copies::sentences) {
+        section = section.with(Block::note(NoteKind::Warning, sentence));
+    }
     let altered = result.items.iter().filter(|i| i.altered > 0).count();
     if altered > 0 {
         section = section.with(Block::note(

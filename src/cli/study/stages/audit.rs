@@ -4,28 +4,39 @@ use std::time::Duration;
 
 use truenorth::analysis::audit::{self, AuditData, Confound, Params};
 use truenorth::analysis::extract::Question;
+use truenorth::data::NearCopies;
 use truenorth::estimate::HeldOutParams;
 use truenorth::report::sections;
 
 use super::super::super::direction::estimator;
 use super::super::super::record::write_json;
+use super::super::super::texts::{say_apart, say_shared};
 use super::super::data::VALUE_FLIP;
 use super::super::file::Audit;
 use super::{Directions, Page, Run};
 
 impl Run<'_> {
     pub(super) fn audit(&self, directions: &Directions, table: &Audit) -> anyhow::Result<Page> {
-        let set = |(name, question): (&String, &Question)| Confound {
-            name: name.clone(),
-            question: question.clone(),
-            circular: None,
-        };
-        let (flips, mut confounds): (Vec<Confound>, Vec<Confound>) =
-            self.data.confounds.iter().map(set).partition(|c| c.name == VALUE_FLIP);
+        let train = self.data.question()?;
+        let near = NearCopies::new(self.study.near_copies)?;
+        let mut sets: Vec<(&str, Question)> =
+            self.data.confounds.iter().map(|(name, question)| (name.as_str(), question.clone())).collect();
         if let Some(rows) = &self.data.sentiment {
-            let question = Question::sentiment(rows)?;
-            confounds.push(Confound { name: "sentiment".into(), question, circular: None });
+            sets.push(("sentiment", Question::sentiment(rows)?));
         }
+        let sets = sets.into_iter().map(|(name, question)| {
+            let question = if name == VALUE_FLIP {
+                let question = question.apart_from(&train, name, near)?;
+                say_apart(question.apart.as_ref());
+                question
+            } else {
+                say_shared(&question, &train, name, near);
+                question
+            };
+            Ok(Confound { name: name.to_owned(), question, circular: None })
+        });
+        let (flips, confounds): (Vec<Confound>, Vec<Confound>) =
+            sets.collect::<anyhow::Result<Vec<_>>>()?.into_iter().partition(|c| c.name == VALUE_FLIP);
         let primary = directions.primary()?;
         let mut params = Params::new(self.study.site, self.study.positions, estimator(&primary.name)?);
         params.project_out = self.data.project_out.clone();
@@ -37,7 +48,7 @@ impl Run<'_> {
         params.held_out = HeldOutParams { folds, permutations: 0, ..HeldOutParams::by_pair() };
         params.agreement = false;
         let data = AuditData {
-            train: &self.data.question()?,
+            train: &train,
             direction: Some(primary.direction()),
             confounds: &confounds,
             flips: &flips,

@@ -21,7 +21,7 @@ impl Run<'_> {
         let bar = self.bar("scoring sequences", "tokens");
         let scan = |direction: &[f64], draws| {
             let direction = ArrayView1::from(direction);
-            let data = ScanData { probes, sequences: &sequences, direction };
+            let data = ScanData { probes, sequences, direction };
             scan(&self.reader, &data, &ScanParams { draws, ..params.clone() }, &self.seeds(), &bar)
         };
         let scanned = scan(&primary.direction, params.draws)?;
@@ -39,7 +39,6 @@ impl Run<'_> {
                 contrast: score.contrast.clone(),
                 against: plain.as_deref().map(|b| ("nothing projected out", b)),
                 name: "projected out",
-                first: self.data.sequences.as_ref().map(|(_, first)| &first[..]),
                 ..SummaryParams::default()
             },
             &self.seeds(),
@@ -53,16 +52,15 @@ impl Run<'_> {
     }
 
     /// The probes, and the sequences before them.
-    pub(super) fn scored(&self) -> anyhow::Result<(&[Named], Vec<Sequence>)> {
+    pub(super) fn scored(&self) -> anyhow::Result<(&[Named], &[Sequence])> {
         let lost = "a study with a board has probes and sequences";
-        let (probes, _) = self.data.probes.as_ref().context(lost)?;
-        let rows = &self.data.sequences.as_ref().context(lost)?.0.rows;
-        Ok((probes, rows.iter().map(|s| Sequence { id: s.id.clone(), text: s.text.clone() }).collect()))
+        let probes = self.data.probes.as_ref().context(lost)?;
+        Ok((&probes.named, &self.data.sequences.as_ref().context(lost)?.all))
     }
 
     /// The kind of each sequence.
     pub(super) fn kinds(&self) -> Vec<Option<String>> {
-        let rows = self.data.sequences.as_ref().map(|(s, _)| &s.rows[..]).unwrap_or_default();
+        let rows = self.data.sequences.as_ref().map(|s| &s.loaded.rows[..]).unwrap_or_default();
         rows.iter().map(|s| s.kind.clone()).collect()
     }
 }

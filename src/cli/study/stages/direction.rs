@@ -83,7 +83,7 @@ impl Run<'_> {
         let (site, at) = (self.study.site, self.study.positions);
         let bar = self.bar("reading the contrast", "tokens");
         let samples = question.samples(&self.reader, site, at, &bar)?;
-        let residual_norm = steer::mean_norm(&self.reader, site, &self.data.neutral.0, &bar)?;
+        let residual_norm = steer::mean_norm(&self.reader, site, &self.data.neutral.named, &bar)?;
         drop(bar);
         let estimated = self.estimate(&question, &samples, residual_norm)?;
         let cosines = cosines(&estimated)?;

@@ -4,12 +4,14 @@ use std::collections::HashMap;
 
 use anyhow::Context as _;
 use truenorth::analysis::judge::{self, Asking, Band, JudgeTemplate, Markup, Question, Reply};
+use truenorth::data::NearCopies;
 use truenorth::report::sections;
 use truenorth_protocol::Prompt;
 
 use super::super::super::args::ModelArgs;
 use super::super::super::record::write_json;
 use super::super::super::session::Session;
+use super::super::super::texts::say_copies;
 use super::super::file::Judge;
 use super::{Page, Run, Samples};
 
@@ -40,14 +42,19 @@ impl Run<'_> {
         let markup = Markup::guess(reader.runner())?;
         let template = markup.wrap(JudgeTemplate::reply());
         let answers = ["Yes", "No"].map(|w| markup.answer(w));
-        let asking =
-            Asking { template: &template, answers: [&answers[0], &answers[1]], band: Band::default() };
+        let asking = Asking {
+            template: &template,
+            answers: [&answers[0], &answers[1]],
+            band: Band::default(),
+            near: NearCopies::new(self.study.near_copies)?,
+        };
         let mut page = Page::default();
         for name in &table.questions {
             let question = question(name)?;
             let seeds = self.seeds();
             let bar = self.bar(&format!("judging {name}"), "tokens");
             let judgement = judge::replies(&reader, &replies, &question, &asking, &seeds, &bar)?;
+            say_copies(name, &judgement.copies);
             let mut found = judge::summarise(judgement, Some(&doses), &[], 2000, &seeds)?;
             if !empty.is_empty() {
                 found.judgement.not_shown.push(format!("{} empty texts were left out.", empty.len()));

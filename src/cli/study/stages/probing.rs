@@ -5,21 +5,26 @@ use std::time::Duration;
 use anyhow::Context as _;
 use truenorth::analysis::probing::{self, ProbeData, ProbeParams, TestTexts};
 use truenorth::analysis::{Labelled, Reader};
+use truenorth::data::NearCopies;
 use truenorth::estimate::probing::Probe;
 use truenorth::report::sections;
 
 use super::super::super::probe::{probe_estimator, untrained};
 use super::super::super::record::write_json;
 use super::super::super::sites;
+use super::super::super::texts::say_apart;
 use super::super::file::Probing;
 use super::{Page, Run};
 
 impl Run<'_> {
     pub(super) fn probing(&self, table: &Probing, train: &Labelled) -> anyhow::Result<Page> {
         let asks = |control: &str| table.controls.iter().any(|c| c == control);
+        let near = NearCopies::new(self.study.near_copies)?;
         let tests = self.data.tests.iter().map(|(name, rows)| {
             let texts = Labelled::new(rows, Some(&train.positive_end))?;
-            Ok(TestTexts { name: name.clone(), texts })
+            let test = TestTexts::apart(name, texts, train, near)?;
+            say_apart(test.apart.as_ref());
+            Ok(test)
         });
         let tests = tests.collect::<anyhow::Result<Vec<_>>>()?;
         let truth = self.data.truth.as_ref().filter(|_| asks("truth"));

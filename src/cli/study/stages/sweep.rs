@@ -19,7 +19,7 @@ impl Run<'_> {
         let data = SweepData {
             pairs,
             template: &self.data.template,
-            neutral: &self.data.neutral.0,
+            neutral: &self.data.neutral.named,
             prompts: &prompts[..table.prompts.min(prompts.len())],
             sentiment: self.data.sentiment.as_ref().map(|s| &s.rows[..]),
         };

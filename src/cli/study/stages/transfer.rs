@@ -25,10 +25,7 @@ impl Run<'_> {
         for other in &table.models {
             boards.push(self.board_of(other, score)?);
         }
-        let mut params = TransferParams {
-            first: self.data.sequences.as_ref().map(|(_, first)| first.clone()),
-            ..TransferParams::default()
-        };
+        let mut params = TransferParams::default();
         let kinds = self.kinds();
         if kinds.iter().any(Option::is_some) {
             params.labels = BTreeMap::from([("kind".to_owned(), kinds)]);
@@ -47,7 +44,7 @@ impl Run<'_> {
         let (probes, sequences) = self.scored()?;
         let name = &self.reader.runner().info().name;
         let bar = self.bar(&format!("scoring on {name}"), "tokens");
-        let data = ScanData { probes, sequences: &sequences, direction: directions.primary()?.direction() };
+        let data = ScanData { probes, sequences, direction: directions.primary()?.direction() };
         Ok(transfer::own_board(&self.reader, name, &data, self.study.site, &score.join, &bar)?)
     }
 
