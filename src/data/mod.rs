@@ -17,6 +17,7 @@ mod lfs;
 mod look;
 mod pairs;
 mod prompts;
+mod room;
 mod rows;
 mod sentiment;
 mod sequences;
@@ -30,11 +31,13 @@ pub use distinct::{
     Copies, CopiesError, Distinct, NearCopies, copies_between, first_prompts, first_sequences, folded, words,
 };
 pub use error::{DataError, Problem};
+pub(crate) use file::{DRAFT, Draft};
 pub use file::{Target, sha256_hex, writable, write_atomic, write_nothing, write_private, writes_nothing};
 pub use lfs::is_lfs_pointer;
 pub use look::Look;
 pub use pairs::{Pair, read_pairs};
 pub use prompts::{PromptInput, PromptRow, read_prompts};
+pub(crate) use room::{add, available, copied, room};
 pub use rows::{Extra, LISTS, Loaded, holds_pairs, whole_text};
 pub use sentiment::{SentimentRow, read_sentiment};
 pub use sequences::{SequenceRow, read_sequences};
