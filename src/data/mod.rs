@@ -37,7 +37,7 @@ pub use lfs::is_lfs_pointer;
 pub use look::Look;
 pub use pairs::{Pair, read_pairs};
 pub use prompts::{PromptInput, PromptRow, read_prompts};
-pub(crate) use room::{add, available, copied, room};
+pub(crate) use room::{add, available, room};
 pub use rows::{Extra, LISTS, Loaded, holds_pairs, whole_text};
 pub use sentiment::{SentimentRow, read_sentiment};
 pub use sequences::{SequenceRow, read_sequences};
