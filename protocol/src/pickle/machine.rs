@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::opcode as op;
-use super::tree::{Id, Made, Node, Tree, copied};
+use super::tree::{Id, Made, Node, Tree, add, copied, extend};
 use super::{Global, Limits, PickleError, Value};
 
 /// Reads one pickle. `allowed` says of a module and a name whether they may appear.
@@ -34,20 +34,6 @@ pub fn read(
 
 /// Characters of a refused global's name that its error shows.
 const SHOWN: usize = 200;
-
-/// Adds an element, unless memory runs out.
-fn add<T>(to: &mut Vec<T>, one: T) -> Result<(), PickleError> {
-    to.try_reserve(1)?;
-    to.push(one);
-    Ok(())
-}
-
-/// Adds elements, unless memory runs out.
-fn extend<T: Copy>(to: &mut Vec<T>, more: &[T]) -> Result<(), PickleError> {
-    to.try_reserve(more.len())?;
-    to.extend_from_slice(more);
-    Ok(())
-}
 
 struct Machine<'a> {
     bytes: &'a [u8],

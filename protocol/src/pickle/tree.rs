@@ -48,6 +48,20 @@ impl Node {
     }
 }
 
+/// Adds an element, unless memory runs out.
+pub(super) fn add<T>(to: &mut Vec<T>, one: T) -> Result<(), PickleError> {
+    to.try_reserve(1)?;
+    to.push(one);
+    Ok(())
+}
+
+/// Adds elements, unless memory runs out.
+pub(super) fn extend<T: Copy>(to: &mut Vec<T>, more: &[T]) -> Result<(), PickleError> {
+    to.try_reserve(more.len())?;
+    to.extend_from_slice(more);
+    Ok(())
+}
+
 /// A copy of a text, unless memory runs out.
 pub(super) fn copied(text: &str) -> Result<String, PickleError> {
     let mut copy = String::new();
