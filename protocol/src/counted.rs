@@ -92,11 +92,28 @@ pub(crate) fn text<'de, D: Deserializer<'de>>(d: D) -> Result<String, D::Error> 
 
         fn visit_str<E: de::Error>(self, text: &str) -> Result<String, E> {
             take(text.len())?;
-            Ok(text.to_owned())
+            let mut copy = String::new();
+            copy.try_reserve_exact(text.len()).map_err(E::custom)?;
+            copy.push_str(text);
+            Ok(copy)
         }
     }
 
     d.deserialize_str(Text)
+}
+
+/// A text out of a stream, made as its bytes come: bincode would ask for all of its length at once, in a
+/// way that can't be refused. Written it is the same as bytes.
+#[derive(Deserialize)]
+#[serde(transparent)]
+pub(crate) struct Streamed(#[serde(deserialize_with = "seq")] Vec<u8>);
+
+impl TryFrom<Streamed> for String {
+    type Error = std::string::FromUtf8Error;
+
+    fn try_from(text: Streamed) -> Result<Self, Self::Error> {
+        Self::from_utf8(text.0)
+    }
 }
 
 /// Bytes that are copied once they are there.
@@ -112,7 +129,10 @@ pub(crate) fn bytes<'de, D: Deserializer<'de>>(d: D) -> Result<Vec<u8>, D::Error
 
         fn visit_bytes<E: de::Error>(self, bytes: &[u8]) -> Result<Vec<u8>, E> {
             take(bytes.len())?;
-            Ok(bytes.to_vec())
+            let mut copy = Vec::new();
+            copy.try_reserve_exact(bytes.len()).map_err(E::custom)?;
+            copy.extend_from_slice(bytes);
+            Ok(copy)
         }
     }
 

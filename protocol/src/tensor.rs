@@ -1,14 +1,14 @@
 //! The host tensor: the only tensor that crosses a module's border.
 
 use half::{bf16, f16};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::dtype::DType;
 use crate::limits;
 
 /// A dense, row-major tensor in host memory.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "Raw", into = "Raw")]
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(try_from = "Raw")]
 pub struct Tensor {
     dtype: DType,
     shape: Vec<usize>,
@@ -184,13 +184,29 @@ fn byte_count(dtype: DType, shape: &[usize]) -> Result<usize, TensorError> {
 }
 
 /// The serialized form: base64 in JSON, plain bytes in binary.
-#[derive(Serialize, Deserialize)]
+#[derive(Deserialize)]
 struct Raw {
     dtype: DType,
     #[serde(deserialize_with = "crate::counted::seq")]
     shape: Vec<usize>,
-    #[serde(with = "bytes")]
+    #[serde(deserialize_with = "bytes::deserialize")]
     data: Vec<u8>,
+}
+
+/// [`Raw`] without a copy of the numbers: a graph is written once more to see whether it was canonical.
+#[derive(Serialize)]
+#[serde(rename = "Raw")]
+struct Shown<'a> {
+    dtype: DType,
+    shape: &'a [usize],
+    #[serde(serialize_with = "bytes::serialize")]
+    data: &'a [u8],
+}
+
+impl Serialize for Tensor {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        Shown { dtype: self.dtype, shape: &self.shape, data: &self.data }.serialize(to)
+    }
 }
 
 impl TryFrom<Raw> for Tensor {
@@ -201,19 +217,13 @@ impl TryFrom<Raw> for Tensor {
     }
 }
 
-impl From<Tensor> for Raw {
-    fn from(t: Tensor) -> Self {
-        Self { dtype: t.dtype, shape: t.shape, data: t.data }
-    }
-}
-
 /// Bytes as base64 where a person reads, as they are elsewhere.
 mod bytes {
     use base64::{Engine, engine::general_purpose::STANDARD};
     use serde::de;
     use serde::{Deserialize, Deserializer, Serializer};
 
-    pub fn serialize<S: Serializer>(data: &[u8], s: S) -> Result<S::Ok, S::Error> {
+    pub fn serialize<S: Serializer>(data: &&[u8], s: S) -> Result<S::Ok, S::Error> {
         if s.is_human_readable() { s.serialize_str(&STANDARD.encode(data)) } else { s.serialize_bytes(data) }
     }
 

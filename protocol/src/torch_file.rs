@@ -176,6 +176,9 @@ pub enum TorchFileError {
         /// The bound.
         limit: usize,
     },
+    /// More bytes than this machine has memory for.
+    #[error("out of memory: a tensor or a list in the file takes {0} bytes")]
+    Memory(usize),
     /// Stored with the most significant byte first.
     #[error("the file is stored in byte order `{0}`; expected `little`")]
     ByteOrder(String),

@@ -16,6 +16,7 @@ pub mod import;
 mod look;
 mod pairs;
 mod prompts;
+mod room;
 mod rows;
 mod sentiment;
 mod sequences;
@@ -31,10 +32,12 @@ pub use distinct::{
     first_replies, first_sequences, folded, words,
 };
 pub use error::{DataError, Problem};
+pub(crate) use file::{DRAFT, Draft};
 pub use file::{Target, sha256_hex, writable, write_atomic, write_nothing, write_private, writes_nothing};
 pub use look::{LFS_REMEDY, Look, is_lfs_pointer};
 pub use pairs::{Pair, read_pairs};
 pub use prompts::{PromptInput, PromptRow, read_prompts};
+pub(crate) use room::{add, available, room};
 pub use rows::{Extra, LISTS, Loaded, holds_pairs, whole_text};
 pub use sentiment::{SentimentRow, read_sentiment};
 pub use sequences::{SequenceRow, read_sequences};

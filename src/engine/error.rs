@@ -151,6 +151,12 @@ pub enum EngineError {
         /// The backend's reason.
         source: Box<candle_core::Error>,
     },
+    /// A value that has to be there by now.
+    #[error("{what} should be there by now; this is a fault of truenorth")]
+    Missing {
+        /// The value.
+        what: String,
+    },
     /// What a hook reports.
     #[error("at `{site}`")]
     Hook {
@@ -186,6 +192,7 @@ impl EngineError {
             Self::Backend { .. } => {
                 "free memory or give fewer prompts; CUDA_VISIBLE_DEVICES= (empty) computes on the CPU"
             }
+            Self::Missing { .. } => "report it, with the command and its output",
             Self::DuplicateSequence { .. }
             | Self::UnknownPart { .. }
             | Self::TreeWithCache

@@ -11,6 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::io;
 use super::{ModelsError, ResolveOptions, Stage};
+use crate::data::Draft;
 
 const CHUNK: usize = 1 << 20;
 
@@ -147,10 +148,9 @@ fn note_of(path: &Path, options: &ResolveOptions) -> PathBuf {
 fn write(note: &Path, what: &Remembered) -> std::io::Result<()> {
     let folder = note.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;
-    let mut file = tempfile::NamedTempFile::new_in(folder)?;
-    file.write_all(&serde_json::to_vec(what)?)?;
-    file.persist(note)?;
-    Ok(())
+    let mut draft = Draft::of(note)?;
+    draft.file().write_all(&serde_json::to_vec(what)?)?;
+    draft.put(note)
 }
 
 fn is_settled(metadata: &Metadata) -> bool {

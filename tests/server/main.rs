@@ -11,6 +11,7 @@ mod binary;
 mod client;
 mod disk;
 mod fair;
+mod faults;
 mod hostile;
 mod jobs;
 mod life;

@@ -13,7 +13,7 @@ use super::process::{command, name, served};
 use super::support::*;
 
 /// Reads the last token of a prompt that is this job's own.
-fn question(i: u32) -> Graph {
+pub fn question(i: u32) -> Graph {
     let mut b = Builder::new();
     let g = b.tokens([vec![1 + i % 40, 2 + i / 40 % 40, 3 + i / 1600]]);
     let r = b.read(g, Site::ResidPost(1), ReadAt::Last);
@@ -33,7 +33,7 @@ async fn send(client: &Client, model: &str, graph: &Graph, key: &str) -> Option<
 }
 
 /// What became of jobs over so many kills: sent, lost, doubled, set aside.
-async fn kills(dir: &Path, count: u32, each: u32) -> [usize; 4] {
+pub async fn kills(dir: &Path, count: u32, each: u32) -> [usize; 4] {
     let mut ids: HashMap<u32, Vec<String>> = HashMap::new();
     let model = {
         let (_process, url) = served(command(dir, &["--quiet"]));
@@ -74,18 +74,6 @@ async fn kills(dir: &Path, count: u32, each: u32) -> [usize; 4] {
 async fn kills_lose_nothing_and_double_nothing() {
     let dir = tempfile::tempdir().unwrap();
     let [_, lost, doubled, _] = kills(dir.path(), 6, 4).await;
-    assert_eq!((lost, doubled), (0, 0));
-}
-
-/// By hand: the hundred kills of the issue.
-#[tokio::test(flavor = "multi_thread")]
-#[ignore = "takes minutes"]
-async fn a_hundred_kills() {
-    let dir = tempfile::tempdir().unwrap();
-    let [told, lost, doubled, aside] = kills(dir.path(), 100, 4).await;
-    println!(
-        "100 kills, 400 jobs, {told} acknowledged: {lost} lost, {doubled} doubled, {aside} set aside and told"
-    );
     assert_eq!((lost, doubled), (0, 0));
 }
 

@@ -1,14 +1,9 @@
-//! zstd frames: never more than the cap, and the stream agrees with the buffer.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use truenorth_protocol::frame::{compress, decompress};
+#[path = "../targets.rs"]
+#[allow(dead_code, reason = "each target uses its part")]
+mod targets;
 
-fuzz_target!(|bytes: &[u8]| {
-    const CAP: usize = 1 << 20;
-    if let Ok(out) = decompress(bytes, CAP) {
-        assert!(out.len() <= CAP);
-    }
-    let packed = compress(bytes).expect("fits in memory");
-    assert_eq!(decompress(&packed, CAP).expect("reads back"), bytes);
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    targets::frame(bytes);
 });

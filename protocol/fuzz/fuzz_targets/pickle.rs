@@ -1,10 +1,9 @@
-//! The pickle reader: any bytes give a value or an error, and never much memory.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
-use truenorth_protocol::pickle::{Limits, read};
+#[path = "../targets.rs"]
+#[allow(dead_code, reason = "each target uses its part")]
+mod targets;
 
-fuzz_target!(|bytes: &[u8]| {
-    let limits = Limits { bytes: 1 << 20, values: 1 << 16, text: 1 << 20, depth: 64 };
-    let _ = read(bytes, &limits, &|module, name| module != "os" && !name.starts_with('_'));
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    targets::pickle(bytes);
 });

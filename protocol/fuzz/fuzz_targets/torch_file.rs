@@ -1,8 +1,9 @@
-//! Files of `torch.save`.
 #![no_main]
 
-use libfuzzer_sys::fuzz_target;
+#[path = "../targets.rs"]
+#[allow(dead_code, reason = "each target uses its part")]
+mod targets;
 
-fuzz_target!(|bytes: &[u8]| {
-    let _ = truenorth_protocol::torch_file::read(bytes);
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| {
+    targets::torch_file(bytes);
 });

@@ -10,6 +10,7 @@ use bincode::config::{Configuration, Limit, LittleEndian, Varint, standard};
 use serde::{Deserialize, Serialize};
 
 use super::codec::{CodecError, HEADER, TRAILING, check_header, header};
+use crate::counted::{self, Streamed};
 use crate::dtype::DType;
 use crate::limits;
 use crate::tensor::Tensor;
@@ -24,11 +25,31 @@ const INDEX_BYTES: usize = 256 << 20;
 const STEP: usize = 1 << 20;
 
 /// An entry of the index that comes before the numbers.
-#[derive(Serialize, Deserialize)]
+#[derive(Serialize)]
 enum Entry {
     Tensor { dtype: DType, shape: Vec<u64>, rows: Option<Vec<u32>> },
     Text(Vec<String>),
 }
+
+/// [`Entry`] as it is read: what is counted in it grows as it comes, and may run out of memory.
+#[derive(Deserialize)]
+enum Listed {
+    Tensor {
+        dtype: DType,
+        #[serde(deserialize_with = "counted::seq")]
+        shape: Vec<u64>,
+        rows: Option<Rows>,
+    },
+    Text(#[serde(deserialize_with = "counted::seq")] Vec<Streamed>),
+}
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Rows(#[serde(deserialize_with = "counted::seq")] Vec<u32>);
+
+#[derive(Deserialize)]
+#[serde(transparent)]
+struct Index(#[serde(deserialize_with = "counted::seq")] Vec<(Streamed, Listed)>);
 
 fn config() -> Configuration<LittleEndian, Varint, Limit<INDEX_BYTES>> {
     standard().with_limit::<INDEX_BYTES>()
@@ -83,14 +104,16 @@ pub fn answer_read(mut from: impl Read) -> Result<Answer, CodecError> {
     let mut head = [0; HEADER];
     from.read_exact(&mut head).map_err(CodecError::Stream)?;
     check_header(MAGIC, VERSION, "an answer", head)?;
-    let index: Vec<(String, Entry)> =
+    let Index(index) =
         bincode::serde::decode_from_std_read(&mut from, config()).map_err(CodecError::Decode)?;
+    let text =
+        |text: Streamed| String::try_from(text).map_err(|_| CodecError::NotCanonical("a text is not UTF-8"));
     let mut values = BTreeMap::new();
     let mut left = limits::ANSWER_BYTES;
     for (name, entry) in index {
         let value = match entry {
-            Entry::Text(texts) => Value::Text(texts),
-            Entry::Tensor { dtype, shape, rows } => {
+            Listed::Text(texts) => Value::Text(texts.into_iter().map(text).collect::<Result<_, _>>()?),
+            Listed::Tensor { dtype, shape, rows } => {
                 let (shape, bytes) = size(dtype, &shape)
                     .filter(|(_, b)| *b <= left)
                     .ok_or(CodecError::TooLarge { found: usize::MAX, limit: limits::ANSWER_BYTES })?;
@@ -98,10 +121,10 @@ pub fn answer_read(mut from: impl Read) -> Result<Answer, CodecError> {
                 let data = exactly(&mut from, bytes).map_err(CodecError::Stream)?;
                 let tensor = Tensor::from_bytes(dtype, shape, data)
                     .map_err(|_| CodecError::NotCanonical("a tensor has an impossible shape"))?;
-                Value::Tensor { tensor, rows }
+                Value::Tensor { tensor, rows: rows.map(|rows| rows.0) }
             }
         };
-        if values.insert(name, value).is_some() {
+        if values.insert(text(name)?, value).is_some() {
             return Err(CodecError::NotCanonical("a name is there twice"));
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use super::opcode as op;
-use super::tree::{Id, Node, Tree};
+use super::tree::{Id, Made, Node, Tree, add, copied, extend};
 use super::{Global, Limits, PickleError, Value};
 
 /// Reads one pickle. `allowed` says of a module and a name whether they may appear.
@@ -29,8 +29,11 @@ pub fn read(
         allowed,
     };
     let root = machine.run()?;
-    Tree::new(&machine.nodes, limits).build(root, 0)
+    Tree::new(&machine.nodes, limits)?.build(root, 0)
 }
+
+/// Characters of a refused global's name that its error shows.
+const SHOWN: usize = 200;
 
 struct Machine<'a> {
     bytes: &'a [u8],
@@ -92,9 +95,17 @@ impl<'a> Machine<'a> {
         if self.nodes.len() >= self.limits.values {
             return Err(PickleError::TooLarge { what: "values", limit: self.limits.values });
         }
-        self.stack.push(self.nodes.len());
-        self.nodes.push(node);
-        Ok(())
+        add(&mut self.stack, self.nodes.len())?;
+        add(&mut self.nodes, node)
+    }
+
+    /// Puts a node that is there already on the stack. That makes no new one, and the stack itself must stay
+    /// bounded too.
+    fn again(&mut self, id: Id) -> Result<(), PickleError> {
+        if self.stack.len() >= self.limits.values {
+            return Err(PickleError::TooLarge { what: "values", limit: self.limits.values });
+        }
+        add(&mut self.stack, id)
     }
 
     fn leaf(&mut self, value: Value) -> Result<(), PickleError> {
@@ -104,11 +115,13 @@ impl<'a> Machine<'a> {
     fn text(&mut self, n: usize) -> Result<(), PickleError> {
         let bytes = self.take(n)?;
         let text = std::str::from_utf8(bytes).map_err(|_| self.malformed("text that is not UTF-8"))?;
-        self.leaf(Value::Str(text.to_owned()))
+        self.leaf(Value::Str(copied(text)?))
     }
 
     fn byte_string(&mut self, n: usize) -> Result<(), PickleError> {
-        let bytes = self.take(n)?.to_vec();
+        let taken = self.take(n)?;
+        let mut bytes = Vec::new();
+        extend(&mut bytes, taken)?;
         self.push(Node::Bytes(bytes.into()))
     }
 
@@ -134,14 +147,18 @@ impl<'a> Machine<'a> {
 
     fn top(&mut self) -> Result<Id, PickleError> {
         let id = self.pop()?;
-        self.stack.push(id);
+        self.again(id)?;
         Ok(id)
     }
 
     /// Everything above the last mark, which is removed.
     fn pop_mark(&mut self) -> Result<Vec<Id>, PickleError> {
         let mark = self.marks.pop().ok_or_else(|| self.malformed("no mark"))?;
-        Ok(self.stack.split_off(mark.min(self.stack.len())))
+        let mark = mark.min(self.stack.len());
+        let mut above = Vec::new();
+        extend(&mut above, &self.stack[mark..])?;
+        self.stack.truncate(mark);
+        Ok(above)
     }
 
     fn pop_entries(&mut self) -> Result<Vec<(Id, Id)>, PickleError> {
@@ -149,7 +166,10 @@ impl<'a> Machine<'a> {
         if !flat.len().is_multiple_of(2) {
             return Err(self.malformed("a key without a value"));
         }
-        Ok(flat.chunks_exact(2).map(|c| (c[0], c[1])).collect())
+        let mut entries = Vec::new();
+        entries.try_reserve_exact(flat.len() / 2)?;
+        entries.extend(flat.chunks_exact(2).map(|c| (c[0], c[1])));
+        Ok(entries)
     }
 
     fn tuple(&mut self, n: usize) -> Result<(), PickleError> {
@@ -161,19 +181,21 @@ impl<'a> Machine<'a> {
         self.push(Node::Tuple(ids))
     }
 
-    fn append(&mut self, more: Vec<Id>) -> Result<(), PickleError> {
+    fn append(&mut self, more: &[Id]) -> Result<(), PickleError> {
         let target = self.top()?;
         match self.nodes.get_mut(target) {
-            Some(Node::List(items) | Node::Call { appended: items, .. }) => items.extend(more),
+            Some(Node::List(items)) => extend(items, more)?,
+            Some(Node::Call(call)) => extend(&mut call.appended, more)?,
             _ => return Err(self.malformed("append to what is no list")),
         }
         Ok(())
     }
 
-    fn set(&mut self, more: Vec<(Id, Id)>) -> Result<(), PickleError> {
+    fn set(&mut self, more: &[(Id, Id)]) -> Result<(), PickleError> {
         let target = self.top()?;
         match self.nodes.get_mut(target) {
-            Some(Node::Dict(items) | Node::Call { items, .. }) => items.extend(more),
+            Some(Node::Dict(items)) => extend(items, more)?,
+            Some(Node::Call(call)) => extend(&mut call.items, more)?,
             _ => return Err(self.malformed("set an item of what is no dictionary")),
         }
         Ok(())
@@ -181,6 +203,7 @@ impl<'a> Machine<'a> {
 
     fn put(&mut self, key: u32) -> Result<(), PickleError> {
         let id = self.top()?;
+        self.memo.try_reserve(1)?;
         self.memo.insert(key, id);
         Ok(())
     }
@@ -188,27 +211,22 @@ impl<'a> Machine<'a> {
     fn get(&mut self, key: u32) -> Result<(), PickleError> {
         let id =
             self.memo.get(&key).copied().ok_or_else(|| self.malformed("a memo entry that was not stored"))?;
-        self.stack.push(id);
-        // Pushing an old node makes no new one; the stack itself must stay bounded too.
-        if self.stack.len() > self.limits.values {
-            return Err(PickleError::TooLarge { what: "values", limit: self.limits.values });
-        }
-        Ok(())
+        self.again(id)
     }
 
     fn global(&mut self, module: &str, name: &str) -> Result<(), PickleError> {
-        let (module, name) = (module.to_owned(), name.to_owned());
-        if !(self.allowed)(&module, &name) {
-            return Err(PickleError::Global { module, name });
+        if !(self.allowed)(module, name) {
+            let short = |text: &str| text.chars().take(SHOWN).collect();
+            return Err(PickleError::Global { module: short(module), name: short(name) });
         }
-        self.leaf(Value::Global(Global { module, name }))
+        self.leaf(Value::Global(Global { module: copied(module)?, name: copied(name)? }))
     }
 
     fn stack_global(&mut self) -> Result<(), PickleError> {
         let (name, module) = (self.pop()?, self.pop()?);
         match (self.nodes.get(module), self.nodes.get(name)) {
             (Some(Node::Leaf(Value::Str(m))), Some(Node::Leaf(Value::Str(n)))) => {
-                let (m, n) = (m.clone(), n.clone());
+                let (m, n) = (copied(m)?, copied(n)?);
                 self.global(&m, &n)
             }
             _ => Err(self.malformed("a global whose name is no text")),
@@ -223,14 +241,14 @@ impl<'a> Machine<'a> {
         match self.nodes.get(callee) {
             Some(Node::Leaf(Value::Global(global))) => {
                 let global = global.clone();
-                self.push(Node::Call {
+                self.push(Node::Call(Box::new(Made {
                     global,
                     bare,
                     args,
                     items: Vec::new(),
                     appended: Vec::new(),
                     state: None,
-                })
+                })))
             }
             _ => Err(self.malformed("a call of what is no global")),
         }
@@ -240,7 +258,7 @@ impl<'a> Machine<'a> {
         let given = self.pop()?;
         let target = self.top()?;
         match self.nodes.get_mut(target) {
-            Some(Node::Call { state, .. }) => *state = Some(given),
+            Some(Node::Call(call)) => call.state = Some(given),
             _ => return Err(self.malformed("state for what was not built by a call")),
         }
         Ok(())
@@ -271,7 +289,7 @@ impl<'a> Machine<'a> {
                     if self.marks.len() >= self.limits.values {
                         return Err(PickleError::TooLarge { what: "values", limit: self.limits.values });
                     }
-                    self.marks.push(self.stack.len());
+                    add(&mut self.marks, self.stack.len())?;
                 }
                 op::POP => {
                     if self.marks.last() == Some(&self.stack.len()) {
@@ -285,7 +303,7 @@ impl<'a> Machine<'a> {
                 }
                 op::DUP => {
                     let id = self.top()?;
-                    self.stack.push(id);
+                    self.again(id)?;
                 }
                 op::NONE => self.leaf(Value::None)?,
                 op::NEWTRUE => self.leaf(Value::Bool(true))?,
@@ -363,27 +381,27 @@ impl<'a> Machine<'a> {
                 }
                 op::APPEND => {
                     let id = self.pop()?;
-                    self.append(vec![id])?;
+                    self.append(&[id])?;
                 }
                 op::APPENDS => {
                     let ids = self.pop_mark()?;
-                    self.append(ids)?;
+                    self.append(&ids)?;
                 }
                 op::ADDITEMS => {
                     let ids = self.pop_mark()?;
                     let target = self.top()?;
                     match self.nodes.get_mut(target) {
-                        Some(Node::Set(items)) => items.extend(ids),
+                        Some(Node::Set(items)) => extend(items, &ids)?,
                         _ => return Err(self.malformed("add to what is no set")),
                     }
                 }
                 op::SETITEM => {
                     let (value, key) = (self.pop()?, self.pop()?);
-                    self.set(vec![(key, value)])?;
+                    self.set(&[(key, value)])?;
                 }
                 op::SETITEMS => {
                     let entries = self.pop_entries()?;
-                    self.set(entries)?;
+                    self.set(&entries)?;
                 }
                 op::BINPUT => {
                     let key = self.byte()?;

@@ -133,9 +133,18 @@ pub enum PickleError {
         /// The bound.
         limit: usize,
     },
+    /// More than this machine has memory for.
+    #[error("out of memory while the pickle is read")]
+    Memory,
     /// A value that contains itself.
     #[error("the pickle holds a value that contains itself")]
     Cycle,
+}
+
+impl From<std::collections::TryReserveError> for PickleError {
+    fn from(_: std::collections::TryReserveError) -> Self {
+        Self::Memory
+    }
 }
 
 #[cfg(test)]

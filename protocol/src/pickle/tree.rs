@@ -17,30 +17,65 @@ pub(super) enum Node {
     Set(Vec<Id>),
     Dict(Vec<(Id, Id)>),
     Persistent(Id),
-    Call {
-        global: Global,
-        bare: bool,
-        args: Id,
-        items: Vec<(Id, Id)>,
-        appended: Vec<Id>,
-        state: Option<Id>,
-    },
+    /// Apart, as most nodes are small and there may be millions.
+    Call(Box<Made>),
+}
+
+/// A call as the machine sees it.
+pub(super) struct Made {
+    pub global: Global,
+    pub bare: bool,
+    pub args: Id,
+    pub items: Vec<(Id, Id)>,
+    pub appended: Vec<Id>,
+    pub state: Option<Id>,
 }
 
 impl Node {
-    /// The nodes that this one is made of.
-    fn parts(&self) -> Vec<Id> {
-        let flat = |pairs: &[(Id, Id)]| pairs.iter().flat_map(|(k, v)| [*k, *v]).collect::<Vec<_>>();
+    /// Tells of each node that this one is made of.
+    fn parts(&self, mut tell: impl FnMut(Id)) {
         match self {
-            Self::Leaf(_) | Self::Bytes(_) => vec![],
-            Self::List(v) | Self::Tuple(v) | Self::Set(v) => v.clone(),
-            Self::Dict(entries) => flat(entries),
-            Self::Persistent(id) => vec![*id],
-            Self::Call { args, items, appended, state, .. } => {
-                [vec![*args], flat(items), appended.clone(), state.iter().copied().collect()].concat()
+            Self::Leaf(_) | Self::Bytes(_) => {}
+            Self::List(v) | Self::Tuple(v) | Self::Set(v) => v.iter().for_each(|id| tell(*id)),
+            Self::Dict(entries) => entries.iter().flat_map(|(k, v)| [*k, *v]).for_each(tell),
+            Self::Persistent(id) => tell(*id),
+            Self::Call(call) => {
+                let Made { args, items, appended, state, .. } = &**call;
+                let items = items.iter().flat_map(|(k, v)| [*k, *v]);
+                [*args].into_iter().chain(items).chain(appended.iter().chain(state).copied()).for_each(tell);
             }
         }
     }
+}
+
+/// Adds an element, unless memory runs out.
+pub(super) fn add<T>(to: &mut Vec<T>, one: T) -> Result<(), PickleError> {
+    to.try_reserve(1)?;
+    to.push(one);
+    Ok(())
+}
+
+/// Adds elements, unless memory runs out.
+pub(super) fn extend<T: Copy>(to: &mut Vec<T>, more: &[T]) -> Result<(), PickleError> {
+    to.try_reserve(more.len())?;
+    to.extend_from_slice(more);
+    Ok(())
+}
+
+/// A copy of a text, unless memory runs out.
+pub(super) fn copied(text: &str) -> Result<String, PickleError> {
+    let mut copy = String::new();
+    copy.try_reserve_exact(text.len())?;
+    copy.push_str(text);
+    Ok(copy)
+}
+
+/// So many elements, unless memory runs out.
+fn filled<T: Clone>(one: T, n: usize) -> Result<Vec<T>, PickleError> {
+    let mut all = Vec::new();
+    all.try_reserve_exact(n)?;
+    all.resize(n, one);
+    Ok(all)
 }
 
 /// Copies the graph into a tree within the limits.
@@ -56,14 +91,17 @@ pub(super) struct Tree<'a> {
 }
 
 impl<'a> Tree<'a> {
-    pub fn new(nodes: &'a [Node], limits: &'a Limits) -> Self {
-        let mut uses = vec![0_u32; nodes.len()];
-        for id in nodes.iter().flat_map(Node::parts) {
-            if let Some(n) = uses.get_mut(id) {
-                *n = n.saturating_add(1);
-            }
+    pub fn new(nodes: &'a [Node], limits: &'a Limits) -> Result<Self, PickleError> {
+        let mut uses = filled(0_u32, nodes.len())?;
+        for node in nodes {
+            node.parts(|id| {
+                if let Some(n) = uses.get_mut(id) {
+                    *n = n.saturating_add(1);
+                }
+            });
         }
-        Self { nodes, uses, open: vec![false; nodes.len()], values: 0, text: 0, limits }
+        let open = filled(false, nodes.len())?;
+        Ok(Self { nodes, uses, open, values: 0, text: 0, limits })
     }
 
     /// The value of a node.
@@ -82,7 +120,14 @@ impl<'a> Tree<'a> {
         if let Node::Bytes(bytes) = node {
             self.count(bytes.borrow().len())?;
             let once = self.uses.get(id).is_none_or(|n| *n <= 1);
-            return Ok(Value::Bytes(if once { bytes.take() } else { bytes.borrow().clone() }));
+            if once {
+                return Ok(Value::Bytes(bytes.take()));
+            }
+            let bytes = bytes.borrow();
+            let mut copy = Vec::new();
+            copy.try_reserve_exact(bytes.len())?;
+            copy.extend_from_slice(&bytes);
+            return Ok(Value::Bytes(copy));
         }
         if let Node::Leaf(value) = node {
             self.count(match value {
@@ -90,20 +135,24 @@ impl<'a> Tree<'a> {
                 Value::Global(g) => g.module.len() + g.name.len(),
                 _ => 0,
             })?;
-            return Ok(value.clone());
+            return match value {
+                Value::Str(text) => Ok(Value::Str(copied(text)?)),
+                other => Ok(other.clone()),
+            };
         }
         if std::mem::replace(&mut self.open[id], true) {
             return Err(PickleError::Cycle);
         }
         let value = match node {
-            Node::Leaf(value) => value.clone(),
-            Node::Bytes(bytes) => Value::Bytes(bytes.borrow().clone()),
+            // Taken above.
+            Node::Leaf(_) | Node::Bytes(_) => Value::None,
             Node::List(ids) => Value::List(self.all(ids, depth)?),
             Node::Tuple(ids) => Value::Tuple(self.all(ids, depth)?),
             Node::Set(ids) => Value::Set(self.all(ids, depth)?),
             Node::Dict(entries) => Value::Dict(self.entries(entries, depth)?),
             Node::Persistent(id) => Value::Persistent(Box::new(self.build(*id, depth + 1)?)),
-            Node::Call { global, bare, args, items, appended, state } => {
+            Node::Call(call) => {
+                let Made { global, bare, args, items, appended, state } = &**call;
                 let args = match nodes.get(*args) {
                     Some(Node::Tuple(ids)) => self.all(ids, depth)?,
                     _ => Vec::new(),
@@ -132,10 +181,20 @@ impl<'a> Tree<'a> {
     }
 
     fn all(&mut self, ids: &[Id], depth: usize) -> Result<Vec<Value>, PickleError> {
-        ids.iter().map(|id| self.build(*id, depth + 1)).collect()
+        let mut all = Vec::new();
+        all.try_reserve_exact(ids.len())?;
+        for id in ids {
+            all.push(self.build(*id, depth + 1)?);
+        }
+        Ok(all)
     }
 
     fn entries(&mut self, entries: &[(Id, Id)], depth: usize) -> Result<Vec<(Value, Value)>, PickleError> {
-        entries.iter().map(|(k, v)| Ok((self.build(*k, depth + 1)?, self.build(*v, depth + 1)?))).collect()
+        let mut all = Vec::new();
+        all.try_reserve_exact(entries.len())?;
+        for (k, v) in entries {
+            all.push((self.build(*k, depth + 1)?, self.build(*v, depth + 1)?));
+        }
+        Ok(all)
     }
 }

@@ -1,6 +1,6 @@
 //! The zip archive around a file of `torch.save`.
 
-use std::io::{Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use super::{FileLimits, TorchFileError};
 
@@ -16,7 +16,7 @@ pub(super) struct Archive<R> {
 impl<R: Read + Seek> Archive<R> {
     /// Opens an archive and unpacks the pickle in it.
     pub fn open(mut file: R, limits: &FileLimits) -> Result<(Self, Vec<u8>), TorchFileError> {
-        let unreadable = |e: std::io::Error| TorchFileError::NotZip(e.into());
+        let unreadable = |e: io::Error| TorchFileError::NotZip(e.into());
         let length = file.seek(SeekFrom::End(0)).map_err(unreadable)?;
         file.rewind().map_err(unreadable)?;
         let zip = zip::ZipArchive::new(file).map_err(TorchFileError::NotZip)?;
@@ -49,7 +49,7 @@ impl<R: Read + Seek> Archive<R> {
         if file.size() <= self.length
             && let Some(size) = usize::try_from(file.size()).ok().filter(|s| *s <= limit)
         {
-            out.reserve_exact(size);
+            out.try_reserve_exact(size).map_err(|e| fail(io::Error::from(e).into()))?;
         }
         // The size in the directory may lie, so the bytes themselves are counted.
         file.take(limit as u64 + 1).read_to_end(&mut out).map_err(|e| fail(e.into()))?;

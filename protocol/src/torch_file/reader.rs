@@ -31,6 +31,14 @@ pub(super) struct Reader<'a, R> {
     left: usize,
 }
 
+/// An empty vector with room for so many elements, unless memory runs out.
+fn room<T>(elements: usize) -> Result<Vec<T>, TorchFileError> {
+    let mut all = Vec::new();
+    let bytes = elements.saturating_mul(size_of::<T>());
+    all.try_reserve_exact(elements).map_err(|_| TorchFileError::Memory(bytes))?;
+    Ok(all)
+}
+
 /// A storage as the pickle describes it.
 struct Storage {
     dtype: TorchDType,
@@ -64,15 +72,19 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
     }
 
     fn all(&mut self, values: Vec<Value>) -> Result<Vec<TorchValue>, TorchFileError> {
-        values.into_iter().map(|v| self.value(v)).collect()
+        let mut all = room(values.len())?;
+        for value in values {
+            all.push(self.value(value)?);
+        }
+        Ok(all)
     }
 
     fn dict(&mut self, entries: Vec<(Value, Value)>) -> Result<TorchValue, TorchFileError> {
-        entries
-            .into_iter()
-            .map(|(k, v)| Ok((self.value(k)?, self.value(v)?)))
-            .collect::<Result<_, TorchFileError>>()
-            .map(TorchValue::Dict)
+        let mut all = room(entries.len())?;
+        for (k, v) in entries {
+            all.push((self.value(k)?, self.value(v)?));
+        }
+        Ok(TorchValue::Dict(all))
     }
 
     fn call(&mut self, call: Call) -> Result<TorchValue, TorchFileError> {
@@ -133,7 +145,7 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
         if elements == length && offset == 0 && row_major(&shape, &stride) && !self.wanted(&storage.key) {
             return Ok(TorchTensor { dtype: storage.dtype, shape, data });
         }
-        let mut out = Vec::with_capacity(bytes);
+        let mut out = room(bytes)?;
         let mut at = vec![0_usize; shape.len()];
         for _ in 0..elements {
             let element = offset + at.iter().zip(&stride).map(|(i, s)| i * s).sum::<usize>();

@@ -75,6 +75,9 @@ pub enum ImportProblem {
     /// Parquet that can't be decoded.
     #[error("the Parquet file is cut short or damaged, or uses what is not supported")]
     Parquet(#[source] parquet::errors::ParquetError),
+    /// More than there is memory for.
+    #[error("out of memory while the file is read")]
+    Memory,
     /// Parquet in a compression that is not built in.
     #[error("the column is compressed with {0}, which is not read here")]
     Compression(String),
@@ -179,6 +182,7 @@ impl ImportError {
             P::Gzip(_) | P::Parquet(_) | P::Inconsistent(_) => {
                 "fetch the file again and compare its checksum"
             }
+            P::Memory => "split it into several files, or end what else takes memory",
             P::Text(Problem::Large { .. }) => "split it into several files",
             P::Unpacked { .. } => "unpack it first, in parts where it is that large",
             P::Packed(_) => "unpack it first",
@@ -231,6 +235,12 @@ impl Fault {
     pub fn in_file(self, name: &str) -> ImportError {
         let Self { place, column, byte, problem } = self;
         ImportError { name: name.to_owned(), place, column, byte, problem }
+    }
+}
+
+impl From<std::collections::TryReserveError> for Fault {
+    fn from(_: std::collections::TryReserveError) -> Self {
+        Self::of(ImportProblem::Memory)
     }
 }
 

@@ -12,15 +12,22 @@ use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 
 use super::super::error::Problem;
+use super::super::room::{add, available, copied, room};
 use super::container::Each;
 use super::error::{Fault, ImportProblem};
 use super::record::{Cell, Place, Record, Wanted};
 
 /// Values asked for at once, so that a wrong count of rows reserves nothing.
 const BATCH: usize = 4096;
+/// Bytes of a column of a row group, unpacked, that memory is asked for in advance; a page has less.
+const MOST_PAGES: usize = 1 << 31;
 
 pub(super) fn read(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result<(), Fault> {
-    let bytes = Bytes::copy_from_slice(bytes);
+    let mut copy = room(bytes.len())?;
+    copy.extend_from_slice(bytes);
+    let bytes = Bytes::from(copy);
+    // What the library makes of the file's own description can't be refused.
+    available(bytes.len())?;
     let file = guarded(|| SerializedFileReader::new(bytes).map_err(damaged))?;
     let metadata = file.metadata();
     let columns = choose(metadata.file_metadata().schema_descr(), wanted)?;
@@ -37,6 +44,10 @@ pub(super) fn read(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result
                 let called = format!("{compression:?}").split('(').next().unwrap_or_default().to_lowercase();
                 return Err(Fault::of(ImportProblem::Compression(called)).column(name));
             }
+            // Neither can its pages: compressed, unpacked, and as values.
+            let size = |n: i64| usize::try_from(n).unwrap_or(0).min(MOST_PAGES);
+            let column_size = size(group.metadata().column(*column).uncompressed_size());
+            available(column_size.saturating_mul(2))?;
             let read = guarded(|| cells(group.as_ref(), *column, rows))
                 .map_err(|f| Fault { place: f.place.map(|p| later(p, row)), ..f }.column(name))?;
             values.push(read.into_iter());
@@ -109,7 +120,7 @@ fn values<T: DataType>(
     mut reader: ColumnReaderImpl<T>,
     column: &ColumnDescriptor,
     rows: usize,
-    mut cell: impl FnMut(T::T) -> Result<Cell, ImportProblem>,
+    mut make: impl FnMut(T::T) -> Result<Cell, ImportProblem>,
 ) -> Result<Vec<Cell>, Fault> {
     let whole = column.max_def_level();
     let mut cells = Vec::new();
@@ -126,14 +137,15 @@ fn values<T: DataType>(
         for i in 0..records {
             let there = whole == 0 || levels.get(i).is_some_and(|l| *l == whole);
             let place = Place::Row(cells.len() + 1);
-            cells.push(match (there, there.then(|| read.next()).flatten()) {
+            let cell = match (there, there.then(|| read.next()).flatten()) {
                 (false, _) => Cell::Null,
-                (true, Some(value)) => cell(value).map_err(|p| Fault::at(place, p))?,
+                (true, Some(value)) => make(value).map_err(|p| Fault::at(place, p))?,
                 (true, None) => {
                     let problem = "a column has fewer values than it says".to_owned();
                     return Err(Fault::at(place, ImportProblem::Inconsistent(problem)));
                 }
-            });
+            };
+            add(&mut cells, cell)?;
         }
     }
     Ok(cells)
@@ -141,7 +153,7 @@ fn values<T: DataType>(
 
 fn string(bytes: &[u8]) -> Result<Cell, ImportProblem> {
     match std::str::from_utf8(bytes) {
-        Ok(text) => Ok(Cell::Text(text.to_owned())),
+        Ok(text) => copied(text).map(Cell::Text).map_err(|_| ImportProblem::Memory),
         Err(e) => {
             let byte = bytes.get(e.valid_up_to()).copied().unwrap_or_default();
             Err(ImportProblem::Text(Problem::NotUtf8 { byte }))

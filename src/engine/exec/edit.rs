@@ -27,9 +27,9 @@ pub(super) struct BadInput(&'static str, &'static str);
 
 impl Ready {
     /// Resolves an edit.
-    pub fn new<'a>(edit: &Edit, input: &impl Fn(NodeId) -> &'a Val) -> Result<Self, BadInput> {
+    pub fn new<'a>(edit: &Edit, input: &impl Fn(NodeId) -> Option<&'a Val>) -> Result<Self, BadInput> {
         let finite = |id: NodeId, what| {
-            let v = input(id);
+            let v = input(id).ok_or(BadInput(what, "not there, which is a fault of truenorth"))?;
             if v.floats().iter().all(|x| x.is_finite()) { Ok(v) } else { Err(BadInput(what, "not finite")) }
         };
         Ok(match edit {
@@ -103,7 +103,7 @@ mod tests {
     use super::*;
 
     fn ready(edit: &Edit, v: &Val) -> Ready {
-        Ready::new(edit, &|_| v).unwrap()
+        Ready::new(edit, &|_| Some(v)).unwrap()
     }
 
     #[test]

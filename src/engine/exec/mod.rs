@@ -49,7 +49,7 @@ pub(super) fn run(engine: &Engine, checked: &Checked, watch: &dyn Watch) -> Resu
             Run { engine, plan: &plan, group, watch }.group(&mut state)?;
         }
     }
-    state.answer().map_err(tensor)
+    state.answer()
 }
 
 /// One group being run.

@@ -9,20 +9,22 @@ use super::value::{Data, Val};
 use crate::math::log_sum_exp;
 
 /// The value of a pure node whose inputs are there, or none for a node that is not pure.
-pub(super) fn eval<'a>(op: &Op, input: &impl Fn(NodeId) -> &'a Val) -> Option<Val> {
+pub(super) fn eval<'a>(op: &Op, input: &impl Fn(NodeId) -> Option<&'a Val>) -> Option<Val> {
     Some(match op {
-        Op::Binary { f, a, b } => binary(*f, input(*a), input(*b)),
-        Op::Unary { f, a } => unary(*f, input(*a)),
-        Op::Dot { a, b } => paired(input(*a), input(*b), dot),
-        Op::Cosine { a, b } => paired(input(*a), input(*b), cosine),
-        Op::Norm { a } => over_last(input(*a), |row| dot(row, row).sqrt()),
-        Op::Reduce { f, a, axis } => reduce(*f, input(*a), *axis as usize),
-        Op::Slice { a, axis, start, end } => slice(input(*a), *axis as usize, *start as usize..*end as usize),
-        Op::Stack(all) => stack(&all.iter().map(|id| input(*id)).collect::<Vec<_>>()),
-        Op::Cast { a, dtype } => input(*a).cast(*dtype),
-        Op::LogProb { logits, tokens } => log_prob(input(*logits), tokens),
-        Op::TopKValues { a, k } => top_k(input(*a), *k as usize).0,
-        Op::TopKIndices { a, k } => top_k(input(*a), *k as usize).1,
+        Op::Binary { f, a, b } => binary(*f, input(*a)?, input(*b)?),
+        Op::Unary { f, a } => unary(*f, input(*a)?),
+        Op::Dot { a, b } => paired(input(*a)?, input(*b)?, dot),
+        Op::Cosine { a, b } => paired(input(*a)?, input(*b)?, cosine),
+        Op::Norm { a } => over_last(input(*a)?, |row| dot(row, row).sqrt()),
+        Op::Reduce { f, a, axis } => reduce(*f, input(*a)?, *axis as usize),
+        Op::Slice { a, axis, start, end } => {
+            slice(input(*a)?, *axis as usize, *start as usize..*end as usize)
+        }
+        Op::Stack(all) => stack(&all.iter().map(|id| input(*id)).collect::<Option<Vec<_>>>()?),
+        Op::Cast { a, dtype } => input(*a)?.cast(*dtype),
+        Op::LogProb { logits, tokens } => log_prob(input(*logits)?, tokens),
+        Op::TopKValues { a, k } => top_k(input(*a)?, *k as usize).0,
+        Op::TopKIndices { a, k } => top_k(input(*a)?, *k as usize).1,
         _ => return None,
     })
 }

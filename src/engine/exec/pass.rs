@@ -44,13 +44,12 @@ impl Hooks for Pass<'_, '_> {
         let due: Vec<usize> = self.due(site).collect();
         for node in due {
             match &self.state.checked().graph().nodes[node] {
-                Op::Read { positions, .. } => self.read(node, *positions, x)?,
+                Op::Read { positions, .. } => self.read(node, *positions, site, x)?,
                 Op::Write { positions, edit, .. } => {
                     for input in edit.inputs() {
                         self.state.force(input);
                     }
-                    let missing = Val::f32(vec![0], vec![]);
-                    let ready = Ready::new(edit, &|n| self.state.get(n).unwrap_or(&missing))
+                    let ready = Ready::new(edit, &|n| self.state.get(n))
                         .map_err(|source| EngineError::Hook { site, source: Box::new(source) })?;
                     self.write(*positions, &ready, x)?;
                 }
@@ -83,7 +82,7 @@ impl<'g> Pass<'_, 'g> {
         self.state.prompts[self.group][self.chunk.start + seq].len()
     }
 
-    fn read(&mut self, node: usize, at: ReadAt, x: &Activation<'_>) -> Result<(), EngineError> {
+    fn read(&mut self, node: usize, at: ReadAt, site: Site, x: &Activation<'_>) -> Result<(), EngineError> {
         let branches = self.branches.filter(|_| x.rows().branched());
         let row = |seq: usize, position: usize| {
             x.rows().find(branches.map_or(seq, |b| b.at(seq, position)), position)
@@ -102,8 +101,19 @@ impl<'g> Pass<'_, 'g> {
                     rows.extend(x.rows().of_seq(*seq))
                 }
             }
+            let count = rows.len() - before;
+            let expected = match at {
+                ReadAt::Last | ReadAt::Index(_) => 1,
+                _ if self.step == 0 => self.tokens(*seq),
+                _ => count.max(1),
+            };
+            if count != expected {
+                let prompt = seq + self.chunk.start;
+                let what = format!("`{site}` of prompt {prompt}, {expected} rows and not {count},");
+                return Err(EngineError::Missing { what });
+            }
             #[allow(clippy::cast_possible_truncation, reason = "a sequence fits the context")]
-            counts.push((rows.len() - before) as u32);
+            counts.push(count as u32);
         }
         let read = x.read(&rows).map_err(|error| self.blamed(error, &rows, &counts, x))?;
         let (values, width) = match at {
@@ -119,7 +129,8 @@ impl<'g> Pass<'_, 'g> {
             return Ok(());
         }
         // The last chunk: the value is whole, and edits further on in this pass may take it.
-        let (values, counts) = self.gathered.0.remove(&node).unwrap_or_default();
+        let missing = || EngineError::Missing { what: format!("node {node} of the graph") };
+        let (values, counts) = self.gathered.0.remove(&node).ok_or_else(missing)?;
         let rows = (at == ReadAt::All).then_some(counts);
         self.state.put(node, Val::f32(vec![values.len() / width.max(1), width], values).with_rows(rows));
         Ok(())

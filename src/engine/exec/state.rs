@@ -4,8 +4,10 @@ use truenorth_protocol::graph::{NodeId, Op};
 use truenorth_protocol::tensor::TensorError;
 use truenorth_protocol::{Answer, Checked};
 
-use super::ops;
+use super::super::error::EngineError;
 use super::value::Val;
+use super::{failed, ops, tensor};
+use crate::run::RunError;
 
 /// Values of nodes, as far as they are there.
 pub(super) struct State<'a> {
@@ -68,26 +70,28 @@ impl<'a> State<'a> {
 
     fn eval(&self, i: usize) -> Option<Val> {
         let op = &self.checked.graph().nodes[i];
-        if op.inputs().iter().any(|n| self.get(*n).is_none()) {
-            return None;
-        }
         if let Op::PromptLogProb { logits } = op {
             let Op::Read { group, .. } = self.checked.graph().nodes[logits.0 as usize] else { return None };
             return Some(ops::prompt_log_prob(self.get(*logits)?, &self.prompts[group as usize]));
         }
-        let missing = Val::f32(vec![0], vec![]);
-        ops::eval(op, &|n| self.get(n).unwrap_or(&missing))
+        ops::eval(op, &|n| self.get(n))
     }
 
     /// The answer, once every group has run.
-    pub fn answer(mut self) -> Result<Answer, TensorError> {
+    ///
+    /// # Errors
+    /// A value without a tensor, or one that is not there though every group has run, which is our fault.
+    pub fn answer(mut self) -> Result<Answer, RunError> {
         let mut answer = Answer::default();
         for op in &self.checked.graph().nodes {
             if let Op::Save { name, value } = op {
                 self.force(*value);
-                if let Some(v) = self.get(*value) {
-                    answer.values.insert(name.clone(), v.clone().into_value()?);
-                }
+                let Some(v) = self.get(*value) else {
+                    return Err(failed(EngineError::Missing {
+                        what: format!("node {} of the graph", value.0),
+                    }));
+                };
+                answer.values.insert(name.clone(), v.clone().into_value().map_err(tensor)?);
             }
         }
         Ok(answer)

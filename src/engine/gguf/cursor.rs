@@ -57,6 +57,14 @@ impl<'a> Cursor<'a> {
     pub(super) fn string(&mut self, what: &str) -> Result<String, GgufError> {
         let len = self.u64(what)?;
         let bytes = self.take(len, what)?;
-        Ok(String::from_utf8_lossy(bytes).into_owned())
+        let pieces = || {
+            bytes
+                .utf8_chunks()
+                .flat_map(|c| [c.valid(), if c.invalid().is_empty() { "" } else { "\u{fffd}" }])
+        };
+        let mut text = String::new();
+        text.try_reserve_exact(pieces().map(str::len).sum())?;
+        text.extend(pieces());
+        Ok(text)
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 
 use super::GgufError;
 use super::cursor::Cursor;
+use crate::data::add;
 
 /// A metadata value. Integers of every width are one type, as are floats.
 #[derive(Clone, Debug, PartialEq)]
@@ -221,7 +222,13 @@ fn array(cursor: &mut Cursor, key: &str) -> Result<Meta, GgufError> {
         });
     }
     match kind {
-        STRING => (0..len).map(|_| cursor.string(key)).collect::<Result<_, _>>().map(Meta::Texts),
+        STRING => {
+            let mut texts = Vec::new();
+            for _ in 0..len {
+                add(&mut texts, cursor.string(key)?)?;
+            }
+            Ok(Meta::Texts(texts))
+        }
         ARRAY => {
             // Depth is limited so that a chain of arrays cannot exhaust the stack.
             for _ in 0..len {
@@ -233,10 +240,10 @@ fn array(cursor: &mut Cursor, key: &str) -> Result<Meta, GgufError> {
             let (mut ints, mut floats, mut bools) = (Vec::new(), Vec::new(), Vec::new());
             for _ in 0..len {
                 match scalar(cursor, key, kind)? {
-                    Scalar::Int(n) => ints.push(n),
+                    Scalar::Int(n) => add(&mut ints, n)?,
                     // Arrays of f64 are not used by any known file.
-                    Scalar::Float(x) => floats.push(x as f32),
-                    Scalar::Bool(b) => bools.push(b),
+                    Scalar::Float(x) => add(&mut floats, x as f32)?,
+                    Scalar::Bool(b) => add(&mut bools, b)?,
                 }
             }
             Ok(match kind {

@@ -11,11 +11,12 @@ mod metadata;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, TryReserveError};
 
 use candle_core::quantized::GgmlDType;
 use thiserror::Error;
 
+use crate::data::{add, room};
 use cursor::Cursor;
 pub use metadata::{Meta, Metadata};
 
@@ -33,9 +34,18 @@ pub enum GgufError {
         /// Length there is.
         found: u64,
     },
+    /// The header takes more memory than there is.
+    #[error("out of memory while its header is read")]
+    Memory,
     /// The bytes contradict the format.
     #[error("{0}")]
     Malformed(String),
+}
+
+impl From<TryReserveError> for GgufError {
+    fn from(_: TryReserveError) -> Self {
+        Self::Memory
+    }
 }
 
 /// An element type that is read.
@@ -131,11 +141,14 @@ pub fn read_start(bytes: &[u8], len: usize) -> Result<Header, GgufError> {
         });
     }
     let metadata = metadata::read(&mut cursor, pair_count)?;
-    let raw = (0..tensor_count).map(|_| RawTensor::read(&mut cursor)).collect::<Result<Vec<_>, _>>()?;
+    let mut raw = Vec::new();
+    for _ in 0..tensor_count {
+        add(&mut raw, RawTensor::read(&mut cursor)?)?;
+    }
     let alignment = alignment(&metadata)?;
     let data_start = cursor.position().next_multiple_of(alignment);
     let mut seen = BTreeSet::new();
-    let mut tensors = Vec::with_capacity(raw.len());
+    let mut tensors = room(raw.len())?;
     for tensor in raw {
         if !seen.insert(tensor.name.clone()) {
             return Err(GgufError::Malformed(format!("tensor `{}` is listed twice", tensor.name)));

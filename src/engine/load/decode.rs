@@ -10,6 +10,7 @@ use rayon::prelude::*;
 
 use super::disk::DiskFile;
 use super::{LoadError, iq4};
+use crate::data::available;
 use crate::engine::gguf::Kind;
 
 /// How the elements of a stored tensor are written.
@@ -145,6 +146,8 @@ const TASK: usize = 1 << 16;
 /// # Errors
 /// [`LoadError::NotFinite`] with the first element that is not finite once cast.
 pub(super) fn decode<T: Element>(stored: &Stored, plan: &Plan) -> Result<Vec<T>, LoadError> {
+    let bytes = stored.elements.saturating_mul(size_of::<T>());
+    available(bytes).map_err(|e| stored.file.no_memory(e))?;
     let mut out = vec![T::cast(0.0); stored.elements];
     let row = plan.row.max(1);
     let task = match plan.source_row {

@@ -4,13 +4,14 @@
 //! and here gets an error that names the tensor.
 
 use std::cell::Cell;
+use std::collections::TryReserveError;
 use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use super::LoadError;
-use crate::data::is_lfs_pointer;
+use crate::data::{available, is_lfs_pointer};
 
 /// A weight file.
 pub(super) struct DiskFile {
@@ -42,6 +43,7 @@ impl DiskFile {
 
     /// The bytes of a range, which lies inside the file.
     pub(super) fn bytes(&self, range: Range<usize>, what: &str) -> Result<Vec<u8>, LoadError> {
+        available(range.len()).map_err(|e| self.no_memory(e))?;
         let mut bytes = vec![0; range.len()];
         self.fill(range.start, &mut bytes, what)?;
         Ok(bytes)
@@ -60,12 +62,18 @@ impl DiskFile {
         }
         let mut room = ROOM.take();
         if room.len() < range.len() {
+            room.try_reserve_exact(range.len() - room.len()).map_err(|e| self.no_memory(e))?;
             room.resize(range.len(), 0);
         }
         let bytes = &mut room[..range.len()];
         let done = self.fill(range.start, bytes, what).map(|()| f(bytes));
         ROOM.set(room);
         done
+    }
+
+    /// What is said where memory for a part of the file is refused.
+    pub(super) fn no_memory(&self, error: TryReserveError) -> LoadError {
+        LoadError::Io { path: self.path.clone(), source: error.into() }
     }
 
     fn fill(&self, start: usize, bytes: &mut [u8], what: &str) -> Result<(), LoadError> {

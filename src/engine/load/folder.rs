@@ -12,22 +12,26 @@ use super::decode::Encoding;
 use super::disk::DiskFile;
 use super::index::{Entry, Index, Layout};
 use super::{LoadError, names};
-use crate::data::is_lfs_pointer;
+use crate::data::{available, is_lfs_pointer};
 
 const SINGLE: &str = "model.safetensors";
 const SHARDS: &str = "model.safetensors.index.json";
 /// Bytes of a header and its length at most, as the library has it.
 const MOST_HEADER: usize = 100_000_008;
+/// Bytes that the parsed header takes for each of its own, at most: a tensor has 60 bytes of text at least.
+const PARSED: usize = 16;
 /// Element types of safetensors files that are read.
 const READABLE: &str = "F32, F16, BF16";
 
 /// Reads and parses a JSON file that holds an object.
 pub(super) fn read_json(path: &Path) -> Result<Value, LoadError> {
-    let bytes = std::fs::read(path).map_err(|source| LoadError::Io { path: path.to_path_buf(), source })?;
+    let io = |source| LoadError::Io { path: path.to_path_buf(), source };
+    let bytes = std::fs::read(path).map_err(io)?;
     if is_lfs_pointer(&bytes) {
         return Err(LoadError::LfsPointer { path: path.to_path_buf() });
     }
     let problem = |problem: String| LoadError::Json { path: path.to_path_buf(), problem };
+    available(bytes.len().saturating_mul(PARSED)).map_err(|e| io(e.into()))?;
     let value: Value = serde_json::from_slice(&bytes).map_err(|e| problem(e.to_string()))?;
     if !value.is_object() {
         return Err(problem("expected an object at the top".into()));
@@ -201,6 +205,8 @@ fn header(file: &DiskFile) -> Result<(usize, Metadata), LoadError> {
     let io = |source| LoadError::Io { path: file.path().to_path_buf(), source };
     let mut whole = MmapOptions::new().len(file.len().max(1)).no_reserve_swap().map_anon().map_err(io)?;
     whole[..start.len()].copy_from_slice(&start);
+    // The library makes a table of it that takes a few times its bytes, and can't be refused.
+    available(start.len().saturating_mul(PARSED)).map_err(|e| file.no_memory(e))?;
     SafeTensors::read_metadata(&whole[..file.len()]).map_err(|e| header_error(file, &start, &e))
 }
 

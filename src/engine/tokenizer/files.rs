@@ -7,9 +7,12 @@ use tokenizers::AddedToken;
 
 use super::TokenizerError;
 use super::class::Class;
-use crate::data::is_lfs_pointer;
+use crate::data::{available, is_lfs_pointer};
 use crate::engine::Transformers;
 
+/// Bytes of memory that parsing and building take at most for each of `tokenizer.json`, in libraries that can't
+/// be refused any: memory for all is asked for first.
+const BUILT: usize = 32;
 /// Attributes that name a token, in the order in which transformers adds them.
 const NAMED: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
@@ -29,6 +32,8 @@ pub(super) struct Files {
 impl Files {
     pub(super) fn read(path: &Path) -> Result<Self, TokenizerError> {
         let bytes = read_bytes(path)?;
+        available(bytes.len().saturating_mul(BUILT))
+            .map_err(|e| TokenizerError::Io { path: path.to_path_buf(), source: e.into() })?;
         let json: Value = serde_json::from_slice(&bytes).map_err(|e| malformed(path, e))?;
         if !json.is_object() {
             return Err(malformed(path, "expected an object at the top"));

@@ -18,6 +18,9 @@ pub enum DirectionError {
         #[source]
         source: std::io::Error,
     },
+    /// More than there is memory for.
+    #[error("out of memory while the file is read")]
+    Memory(#[from] std::collections::TryReserveError),
     /// A file larger than a direction could be.
     #[error("`{path}` has {bytes} bytes; expected a direction of at most {limit}")]
     TooLarge {
@@ -209,6 +212,7 @@ impl DirectionError {
             Self::Malformed { .. } | Self::Safetensors(_) | Self::Zip(_) | Self::Torch(_) => {
                 Some("fetch or write the file again, and check that its ending says what it is")
             }
+            Self::Memory(_) => Some("name a smaller file, or end what else takes memory"),
             Self::TooLarge { .. } => Some("name the file of the direction, not of a model or of activations"),
             Self::NoSuchArray { .. } => Some("name one of these with --array"),
             Self::NoSuchRow { .. } => Some("choose a row with --row, counting from 0"),

@@ -9,6 +9,7 @@ use truenorth_protocol::torch_file::{self, TorchValue};
 use super::error::DirectionError;
 use super::file::malformed;
 use super::npy;
+use crate::data::{available, room};
 
 /// The most bytes that an npz archive may unpack to.
 const UNPACKED_BYTES: u64 = 1 << 30;
@@ -56,27 +57,46 @@ pub(super) fn vector(array: Array, row: Option<usize>) -> Result<Vec<f64>, Direc
     match (row, shape.as_slice()) {
         (None, _) if longer <= 1 && !values.is_empty() => Ok(values),
         (Some(row), &[rows, width]) if width > 0 => match values.chunks_exact(width).nth(row) {
-            Some(chosen) => Ok(chosen.to_vec()),
+            Some(chosen) => {
+                let mut row = room(width)?;
+                row.extend_from_slice(chosen);
+                Ok(row)
+            }
             None => Err(DirectionError::NoSuchRow { row, rows }),
         },
         _ => Err(DirectionError::Shape { found: shape }),
     }
 }
 
-fn floats<const N: usize>(bytes: &[u8], f: impl Fn([u8; N]) -> f64) -> Vec<f64> {
-    bytes.as_chunks::<N>().0.iter().map(|c| f(*c)).collect()
+/// Numbers of so many bytes each.
+pub(super) fn floats<const N: usize>(
+    bytes: &[u8],
+    f: impl Fn([u8; N]) -> f64,
+) -> Result<Vec<f64>, DirectionError> {
+    let mut all = room(bytes.len() / N)?;
+    all.extend(bytes.as_chunks::<N>().0.iter().map(|c| f(*c)));
+    Ok(all)
+}
+
+/// Refuses a safetensors file whose parsed header has no memory: the library makes a table of it that takes a
+/// few times its bytes, and can't be refused.
+fn parsed(bytes: &[u8]) -> Result<(), DirectionError> {
+    let header = bytes.first_chunk::<8>().map_or(0, |n| u64::from_le_bytes(*n));
+    let header = usize::try_from(header).map_or(bytes.len(), |n| n.min(bytes.len()));
+    Ok(available(header.saturating_mul(16))?)
 }
 
 /// Arrays of floats; integers and truth values beside them are passed over, as in the other formats.
 pub(super) fn safetensors(bytes: &[u8]) -> Result<Vec<Array>, DirectionError> {
+    parsed(bytes)?;
     let file = SafeTensors::deserialize(bytes).map_err(DirectionError::Safetensors)?;
     let mut others = Vec::new();
     let mut read = |(name, view): (String, safetensors::tensor::TensorView<'_>)| {
         let values = match view.dtype() {
-            Dtype::F64 => floats(view.data(), f64::from_le_bytes),
-            Dtype::F32 => floats(view.data(), |b| f32::from_le_bytes(b).into()),
-            Dtype::F16 => floats(view.data(), |b| f16::from_le_bytes(b).into()),
-            Dtype::BF16 => floats(view.data(), |b| bf16::from_le_bytes(b).into()),
+            Dtype::F64 => floats(view.data(), f64::from_le_bytes)?,
+            Dtype::F32 => floats(view.data(), |b| f32::from_le_bytes(b).into())?,
+            Dtype::F16 => floats(view.data(), |b| f16::from_le_bytes(b).into())?,
+            Dtype::BF16 => floats(view.data(), |b| bf16::from_le_bytes(b).into())?,
             // Scales of fewer bits are floats too, and may be what is meant.
             other if format!("{other:?}").starts_with('F') => {
                 return Err(DirectionError::DType(format!("{other:?}")));
@@ -130,7 +150,12 @@ pub(super) fn torch(bytes: &[u8]) -> Result<Vec<Array>, DirectionError> {
     if !bytes.starts_with(b"PK") && bytes.starts_with(&[0x80]) {
         return Err(DirectionError::Pickle);
     }
-    collect(torch_file::read(bytes).map_err(DirectionError::Torch)?, String::new(), &mut arrays, &mut others);
+    collect(
+        torch_file::read(bytes).map_err(DirectionError::Torch)?,
+        String::new(),
+        &mut arrays,
+        &mut others,
+    )?;
     some(arrays, &others)
 }
 
@@ -152,16 +177,22 @@ fn other(name: &str, dtype: &str) -> String {
 }
 
 /// Tensors of floats by their path, keys and indices joined by dots.
-fn collect(value: TorchValue, path: String, arrays: &mut Vec<Array>, others: &mut Vec<String>) {
+fn collect(
+    value: TorchValue,
+    path: String,
+    arrays: &mut Vec<Array>,
+    others: &mut Vec<String>,
+) -> Result<(), DirectionError> {
     let join = |key: String| if path.is_empty() { key } else { format!("{path}.{key}") };
     match value {
         TorchValue::Tensor(t) if t.dtype.is_float() => {
+            available(t.data.len() / t.dtype.size() * size_of::<f64>())?;
             arrays.push(Array { name: path, values: t.to_f64(), shape: t.shape });
         }
         TorchValue::Tensor(t) => others.push(other(&path, &format!("{:?}", t.dtype))),
         TorchValue::List(values) | TorchValue::Tuple(values) => {
             for (i, v) in values.into_iter().enumerate() {
-                collect(v, join(i.to_string()), arrays, others);
+                collect(v, join(i.to_string()), arrays, others)?;
             }
         }
         TorchValue::Dict(entries) => {
@@ -171,9 +202,10 @@ fn collect(value: TorchValue, path: String, arrays: &mut Vec<Array>, others: &mu
                     TorchValue::Int(i) => i.to_string(),
                     _ => continue,
                 };
-                collect(v, join(key), arrays, others);
+                collect(v, join(key), arrays, others)?;
             }
         }
         _ => {}
     }
+    Ok(())
 }

@@ -12,7 +12,7 @@ use half::f16;
 
 use super::error::DirectionError;
 use super::file::malformed;
-use super::foreign::Array;
+use super::foreign::{Array, floats};
 
 /// Prefix of this program's own entries.
 const OWN: &str = "truenorth.";
@@ -171,8 +171,8 @@ pub(super) fn read(bytes: &[u8]) -> Result<ControlVector, DirectionError> {
             .and_then(|r| bytes.get(r))
             .ok_or_else(|| bad(format!("tensor `{name}` reaches past the end")))?;
         let values = match size {
-            4 => data.as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b).into()).collect(),
-            _ => data.as_chunks::<2>().0.iter().map(|b| f16::from_le_bytes(*b).into()).collect(),
+            4 => floats(data, |b| f32::from_le_bytes(b).into())?,
+            _ => floats(data, |b| f16::from_le_bytes(b).into())?,
         };
         // The first dimension runs fastest there, the last here.
         let shape = shape.iter().rev().filter_map(|n| usize::try_from(*n).ok()).collect();

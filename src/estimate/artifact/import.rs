@@ -12,7 +12,7 @@ use super::file::{read_file, write_file};
 use super::foreign::{self, Array};
 use super::metadata::Metadata;
 use super::{Direction, gguf, npy};
-use crate::data::sha256_hex;
+use crate::data::{available, sha256_hex};
 use crate::math::norm;
 
 /// Formats of files with directions.
@@ -136,6 +136,8 @@ impl Direction {
         };
         let own = if Metadata::is_own(&own) { Some(Metadata::from_map(own)?) } else { None };
         let values = foreign::vector(foreign::choose(arrays, choice.as_deref())?, stated.row)?;
+        // The unit vector in 32 bits.
+        available(values.len() * size_of::<f32>())?;
         let vector = Array1::from(values);
         let imported_norm = norm(vector.view());
         let mut metadata = match own {

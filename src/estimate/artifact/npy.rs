@@ -6,6 +6,7 @@ use half::f16;
 
 use super::error::DirectionError;
 use super::file::malformed;
+use crate::data::room;
 
 const MAGIC: &[u8] = b"\x93NUMPY";
 /// Headers of arrays of floats have under 200 bytes.
@@ -65,14 +66,15 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f64>), DirectionErro
             _ => f16::from_le_bytes([wide[0], wide[1]]).into(),
         }
     };
-    let values: Vec<f64> = data.chunks_exact(size).map(value).collect();
-    let values = if header.fortran { row_major(&values, &header.shape) } else { values };
+    let mut values = room(elements)?;
+    values.extend(data.chunks_exact(size).map(value));
+    let values = if header.fortran { row_major(&values, &header.shape)? } else { values };
     Ok((header.shape, values))
 }
 
 /// Column-major values in row-major order.
-fn row_major(values: &[f64], shape: &[usize]) -> Vec<f64> {
-    let mut out = Vec::with_capacity(values.len());
+fn row_major(values: &[f64], shape: &[usize]) -> Result<Vec<f64>, DirectionError> {
+    let mut out = room(values.len())?;
     let mut index = vec![0_usize; shape.len()];
     for _ in 0..values.len() {
         let mut at = 0;
@@ -88,7 +90,7 @@ fn row_major(values: &[f64], shape: &[usize]) -> Vec<f64> {
             *i = 0;
         }
     }
-    out
+    Ok(out)
 }
 
 struct Header {

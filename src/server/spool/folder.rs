@@ -8,8 +8,8 @@ use uuid::Uuid;
 
 use super::super::error::ServerError;
 use super::super::private;
-use super::{FILES, HALF};
-use crate::data::write_private;
+use super::FILES;
+use crate::data::{DRAFT, write_private};
 
 /// The file that makes a folder a spool.
 const MARKER: &str = ".truenorth-spool";
@@ -51,13 +51,13 @@ pub(super) fn claim(folder: &Path) -> Result<(), ServerError> {
 fn known(entry: &DirEntry) -> bool {
     let name = entry.file_name();
     let name = name.to_string_lossy();
-    if name == LOCK || name.starts_with(HALF) {
+    if name == LOCK || name.starts_with(DRAFT) {
         return entry.file_type().is_ok_and(|t| t.is_file());
     }
     let ours = |file: DirEntry| {
         let name = file.file_name();
         let name = name.to_string_lossy();
-        FILES.contains(&&*name) || name.starts_with(HALF)
+        FILES.contains(&&*name) || name.starts_with(DRAFT)
     };
     job(entry).is_some()
         && fs::read_dir(entry.path()).is_ok_and(|files| files.into_iter().all(|f| f.is_ok_and(ours)))

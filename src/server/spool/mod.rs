@@ -17,7 +17,7 @@ use uuid::Uuid;
 
 use super::error::ServerError;
 use super::record::{Kept, Record, VERSION};
-use crate::data::{sha256_hex, write_atomic};
+use crate::data::{DRAFT, Draft, sha256_hex, write_atomic};
 
 pub(super) use room::{footprint, full};
 
@@ -30,8 +30,6 @@ const ATTEMPTS: u64 = 64;
 /// A run of a job alone, and one with others, of which any may have been at fault.
 const ALONE: u8 = b'.';
 const TOGETHER: u8 = b'+';
-/// What a file is called while it is written.
-const HALF: &str = ".truenorth-";
 
 /// The folder of jobs, held by one server at a time.
 #[derive(Debug)]
@@ -202,7 +200,7 @@ impl Spool {
         }
         let folder = self.folder.join(id.to_string());
         for entry in fs::read_dir(&folder).into_iter().flatten().flatten() {
-            if entry.file_name().to_string_lossy().starts_with(HALF) {
+            if entry.file_name().to_string_lossy().starts_with(DRAFT) {
                 let _ = fs::remove_file(entry.path());
             }
         }
@@ -212,12 +210,11 @@ impl Spool {
     /// Writes a file whole or not at all. Its name is on disk once a record is written after it, which makes
     /// the folder durable; file systems keep the order of the two.
     fn put(&self, id: Uuid, name: &str, bytes: &[u8]) -> io::Result<()> {
-        let folder = self.folder.join(id.to_string());
-        let mut file = tempfile::Builder::new().prefix(HALF).tempfile_in(folder)?;
-        file.write_all(bytes)?;
-        file.as_file().sync_data()?;
-        file.persist(self.path(id, name)).map_err(|e| e.error)?;
-        Ok(())
+        let path = self.path(id, name);
+        let mut draft = Draft::of(&path)?;
+        draft.file().write_all(bytes)?;
+        draft.file().sync_data()?;
+        draft.put(&path)
     }
 
     fn write(&self, record: &Record) -> io::Result<()> {

@@ -138,6 +138,7 @@ fn header_error(path: &Path, error: GgufError) -> LoadError {
     let path = path.to_path_buf();
     match error {
         GgufError::Truncated { what, needed, found } => LoadError::Truncated { path, what, needed, found },
+        GgufError::Memory => LoadError::Io { path, source: std::io::ErrorKind::OutOfMemory.into() },
         GgufError::Malformed(problem) => LoadError::Header { path, format: "gguf", problem },
     }
 }

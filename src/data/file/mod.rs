@@ -1,11 +1,15 @@
 //! Whole files: hashed, and written all or nothing.
 
+mod draft;
+
 use std::fs::{File, FileType, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use sha2::{Digest, Sha256};
+
+pub(crate) use draft::{DRAFT, Draft};
 
 /// SHA-256 in lower-case hexadecimal.
 #[must_use]
@@ -106,7 +110,7 @@ pub fn writable(target: &Target) -> io::Result<()> {
             if path.exists() {
                 OpenOptions::new().write(true).open(path)?;
             }
-            temporary(folder(path)).map(drop)
+            Draft::of(path).map(drop)
         }
     }
 }
@@ -137,12 +141,13 @@ pub fn writes_nothing() -> bool {
     HELD.load(Ordering::Relaxed)
 }
 
-/// Writes a file so that readers see either the old content or all of the new: to a temporary
-/// file in the same folder, flushed to disk, then renamed over the target. Symbolic links are followed;
-/// devices and pipes are written through, and `-` is standard output.
+/// Writes a file so that readers see either the old content or all of the new: to a hidden
+/// file in the same folder, flushed to disk, then renamed over the target. What a process that was killed
+/// left of one is removed by the next that writes the same file. Symbolic links are followed; devices and
+/// pipes are written through, and `-` is standard output.
 ///
 /// # Errors
-/// Whatever the file system says; a file at the target is then untouched and the temporary file gone.
+/// Whatever the file system says; a file at the target is then untouched and the hidden one gone.
 pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
     if writes_nothing() {
         return write(&mut io::sink());
@@ -183,39 +188,34 @@ fn folder(path: &Path) -> &Path {
     }
 }
 
-fn temporary(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
-    tempfile::Builder::new().prefix(".truenorth-").tempfile_in(folder)
-}
-
 fn replace(
     path: &Path,
     private: bool,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
-    let folder = folder(path);
-    let mut file = temporary(folder)?;
+    let mut draft = Draft::of(path)?;
     {
-        let mut buffered = io::BufWriter::new(file.as_file_mut());
+        let mut buffered = io::BufWriter::new(draft.file());
         write(&mut buffered)?;
         buffered.flush()?;
     }
-    // A temporary file is private to its owner; most results should be like any other new file, and one that
+    // A draft is private to its owner; most results should be like any other new file, and one that
     // takes another's place like that.
     #[cfg(unix)]
     if !private {
         use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
         let before = std::fs::metadata(path).ok();
         let mode = before.as_ref().map_or(0o644, |m| m.permissions().mode());
-        file.as_file().set_permissions(std::fs::Permissions::from_mode(mode))?;
+        draft.file().set_permissions(std::fs::Permissions::from_mode(mode))?;
         if let Some(before) = before {
             // Only root may give files away; for all others the owner is theirs already.
-            let _ = std::os::unix::fs::fchown(file.as_file(), Some(before.uid()), Some(before.gid()));
+            let _ = std::os::unix::fs::fchown(draft.file(), Some(before.uid()), Some(before.gid()));
         }
     }
-    file.as_file().sync_all()?;
-    file.persist(path).map_err(|e| e.error)?;
+    draft.file().sync_all()?;
+    draft.put(path)?;
     // The rename itself is durable once the folder is.
     #[cfg(unix)]
-    File::open(folder)?.sync_all()?;
+    File::open(folder(path))?.sync_all()?;
     Ok(())
 }
