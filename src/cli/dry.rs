@@ -13,11 +13,11 @@ use truenorth::client::{Hosted, Machine, Rehearsal};
 use truenorth::engine::Outline;
 use truenorth::run::{RunError, Vocabulary};
 use truenorth_protocol::DType;
-use truenorth_protocol::nnsight::{Cost, ModelKey};
+use truenorth_protocol::nnsight::Cost;
 
 use super::args::{ModelArgs, On};
 use super::output::{self, Request as _, wrong_hint};
-use super::{session, settings};
+use super::{hosted, session, settings};
 
 /// The models that stand in, in the order in which they were opened.
 static REHEARSED: Mutex<Vec<(Part, Arc<Rehearsal>)>> = Mutex::new(Vec::new());
@@ -101,8 +101,9 @@ pub fn leave() -> anyhow::Result<()> {
 pub fn open(args: &ModelArgs) -> anyhow::Result<Arc<Rehearsal>> {
     let model = args.model.strip_prefix("hf:").unwrap_or(&args.model);
     let local = args.place.on == On::Local;
+    let (repo, key) = hosted::key_of(model);
     let spec = match (&args.place.service.config, local) {
-        (Some(config), false) => of_many(config, model),
+        (Some(config), false) => hosted::of_many(config, repo),
         (None, false) => format!("hf:{model}"),
         (_, true) => args.model.clone(),
     };
@@ -110,10 +111,6 @@ pub fn open(args: &ModelArgs) -> anyhow::Result<Arc<Rehearsal>> {
     let name = if local { &found.name } else { model };
     let outline = Outline::open(found.files.path(), name, &found.identity, &args.numerics.reading.choices())
         .request(format!("can't read the architecture of {model}"))?;
-    let (repo, revision) = match model.split_once('@') {
-        Some((repo, revision)) => (repo, Some(revision.to_owned())),
-        None => (model, None),
-    };
     let words: Arc<dyn Vocabulary> = Arc::new(outline.words);
     let tokens_guessed = words.encode("a", false).is_err();
     let part =
@@ -127,22 +124,15 @@ pub fn open(args: &ModelArgs) -> anyhow::Result<Arc<Rehearsal>> {
         info: outline.info,
         modules: outline.modules,
         config: outline.stated,
-        key: ModelKey { repo_id: repo.to_owned(), revision },
+        key,
         stop: vec![],
         vocabulary,
-        reply: super::hosted::reply(args.place.service.reply_dtype),
+        reply: hosted::reply(args.place.service.reply_dtype),
     };
     // Hosted models hold their numbers in bf16; a model here is computed in f32.
     let rehearsal = Arc::new(Rehearsal::new(hosted, if local { DType::F32 } else { DType::Bf16 }));
     REHEARSED.lock().unwrap_or_else(PoisonError::into_inner).push((part, rehearsal.clone()));
     Ok(rehearsal)
-}
-
-/// The folder of a model in a folder of several, named `org--name`; the path itself where it is one model's.
-fn of_many(config: &str, model: &str) -> String {
-    let repo = model.split('@').next().unwrap_or(model);
-    let inner = Path::new(config).join(repo.replace('/', "--"));
-    if inner.join("config.json").is_file() { inner.display().to_string() } else { config.to_owned() }
 }
 
 /// A number of permutations: few in a dry run, which asks a model as much with few as with many.

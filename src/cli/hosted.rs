@@ -71,11 +71,8 @@ fn of_model(
     stands_in: bool,
 ) -> anyhow::Result<Client> {
     let model = model.strip_prefix("hf:").unwrap_or(model);
-    let (repo, revision) = match model.split_once('@') {
-        Some((repo, revision)) => (repo, Some(revision.to_owned())),
-        None => (model, None),
-    };
-    let spec = service.config.clone().unwrap_or_else(|| format!("hf:{model}"));
+    let (repo, key) = key_of(model);
+    let spec = service.config.as_deref().map_or_else(|| format!("hf:{model}"), |c| of_many(c, repo));
     let found = session::resolve_outline(&spec, common)?;
     let outline = Outline::open(found.files.path(), repo, &found.identity, &reading.choices())
         .request(format!("can't read the architecture of {model}"))?;
@@ -88,12 +85,29 @@ fn of_model(
         info: outline.info,
         modules: outline.modules,
         config: outline.stated,
-        key: ModelKey { repo_id: repo.to_owned(), revision },
+        key,
         stop: outline.words.stop().to_vec(),
         vocabulary: Arc::new(outline.words),
         reply,
     };
     Ok(Client::ndif(options, hosted)?)
+}
+
+/// The repository that a model's name says, and what services call the model. Its default branch goes by no
+/// name there: a key that names it would be another model's.
+pub fn key_of(model: &str) -> (&str, ModelKey) {
+    let (repo, revision) = match model.split_once('@') {
+        Some((repo, "main")) => (repo, None),
+        Some((repo, revision)) => (repo, Some(revision.to_owned())),
+        None => (model, None),
+    };
+    (repo, ModelKey { repo_id: repo.to_owned(), revision })
+}
+
+/// The folder of a model in a folder of several, named `org--name`; the path itself where it is one model's.
+pub fn of_many(config: &str, repo: &str) -> String {
+    let inner = Path::new(config).join(repo.replace('/', "--"));
+    if inner.join("config.json").is_file() { inner.display().to_string() } else { config.to_owned() }
 }
 
 /// A client that can ask after a job of the journal and fetch its answer.

@@ -159,8 +159,11 @@ pub struct Sequences {
 /// Reads sequences, and says which of them are copies.
 pub fn sequences(path: &Path, near: NearCopies) -> anyhow::Result<Sequences> {
     let loaded = session::sequences(path)?;
-    let firsts = first_sequences(&loaded.rows, near);
-    say_copies(&path.display().to_string(), &firsts.copies);
+    let name = path.display().to_string();
+    let cant = || format!("can't tell the sequences of {name} apart");
+    let firsts = first_sequences(&loaded.rows, near)
+        .map_err(|e| wrong_hint(format!("{}: {e}", cant()), e.hint().unwrap_or_default()))?;
+    say_copies(&name, &firsts.copies);
     Ok(Sequences { all: Sequence::all(&loaded.rows, &firsts), loaded, copies: firsts.copies })
 }
 

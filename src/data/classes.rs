@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use serde::Serialize;
 
-use super::error::DataError;
+use super::error::{DataError, Problem};
 use super::rows::{Extra, Loaded, Rows, Wanted};
 
 /// A text with a label.
@@ -33,6 +33,10 @@ pub struct ClassRow {
 /// A [`DataError`] with line and column.
 pub fn read_classes(reader: impl BufRead, name: &str) -> Result<Loaded<ClassRow>, DataError> {
     Rows::read(reader, name, Wanted::Records)?.rows(Wanted::Records, |fields| {
+        // What is labelled is then the response, which the prompt alone does not hold.
+        if fields.has("response") && !fields.has("text") {
+            return Err(Problem::Response);
+        }
         Ok(ClassRow {
             id: fields.id.clone(),
             text: fields.only_text()?,

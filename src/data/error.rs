@@ -69,6 +69,11 @@ pub enum Problem {
     /// A line that is no JSON.
     #[error("not JSON")]
     Json(#[source] serde_json::Error),
+    /// A labelled answer, where one text is labelled.
+    #[error(
+        "the row has a `response` beside its `prompt`, and no `text`; which of them is labelled is not told"
+    )]
+    Response,
     /// A name that a JSON object has twice.
     #[error("two fields of one object are called `{key}`")]
     KeyTwice {
@@ -244,6 +249,9 @@ impl DataError {
             }
             Problem::Json(_) | Problem::NotAnObject { .. } => {
                 "JSONL holds one object a line, such as {\"id\": \"a\", \"text\": \"…\"}".into()
+            }
+            Problem::Response => {
+                "write prompt and response as the model sees them into one `text`, or take `response` out".into()
             }
             Problem::KeyTwice { .. } => "keep one of the two, or give the other a name of its own".into(),
             Problem::Python => "write the file with json.dump".into(),

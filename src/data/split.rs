@@ -38,7 +38,7 @@ impl SplitError {
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
-            Self::TooFewGroups { folds, groups, .. } if groups < folds && *groups >= 2 => {
+            Self::TooFewGroups { folds, groups, .. } if groups < folds && *groups >= 3 => {
                 "ask for fewer folds with --folds, or add rows that are no copies, near copies or of one group \
                  with others"
             }

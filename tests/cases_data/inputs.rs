@@ -28,6 +28,19 @@ fn a_name_twice_is_refused_in_every_reader() {
     refused(dir.path(), &judge, &["v.jsonl", "line 1", "`verdict`"]);
 }
 
+/// The labels of such a file are the responses', and the prompts alone say nothing of them.
+#[test]
+fn a_labelled_response_is_not_dropped() {
+    let dir = tempfile::tempdir().unwrap();
+    let row = "{\"id\":\"a\",\"prompt\":\"p\",\"response\":\"r\",\"label\":1}\n";
+    std::fs::write(dir.path().join("c.jsonl"), row).unwrap();
+    refused(
+        dir.path(),
+        &at_site(&["probe"], &["--train", "c.jsonl"]),
+        &["c.jsonl", "line 1", "`response`", "one `text`"],
+    );
+}
+
 #[test]
 fn what_a_row_lacks_is_told_by_what_it_is() {
     prompts("p.jsonl", "{\"id\":\"a\",\"text\":null}\n", &["line 1", "field `text` has no value"]);

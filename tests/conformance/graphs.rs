@@ -44,10 +44,11 @@ impl Kit {
         all
     }
 
-    /// A few kinds that between them read every site, steer at every site while generating, and
+    /// A few kinds that between them read every site and the logits of every token, steer at every site while generating, and
     /// generate with and without a say in what is chosen, each step apart from the others.
     pub fn smoke(&self) -> Vec<(String, Graph)> {
-        let few = ["every site at last", STEERED, "greedy generation", "tokens alone", APART];
+        let few =
+            ["every site at last", "every operation", STEERED, "greedy generation", "tokens alone", APART];
         let some: Vec<_> = self.all().into_iter().filter(|(name, _)| few.contains(&name.as_str())).collect();
         assert_eq!(some.len(), few.len());
         some

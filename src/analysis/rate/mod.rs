@@ -228,7 +228,10 @@ fn check(items: &[Compared], question: &str, secret: &str) -> Result<(), Analysi
             return refuse(format!("item `{}` is there twice", item.id));
         }
         if item.steered.trim() == item.base.trim() {
-            return refuse(format!("item `{}` has two texts that are the same; leave it out", item.id));
+            return refuse(format!(
+                "item `{}` has two texts that are the same; --leave-out-empty leaves such items out",
+                item.id
+            ));
         }
     }
     Ok(())

@@ -169,7 +169,7 @@ impl Responses {
         }
         if self.cluster_count() < 2 {
             return wrong(format!(
-                "{} {}; an interval needs at least two",
+                "{} {} among those steered; an interval needs at least two (--steered-pairs gives more)",
                 self.cluster_count(),
                 self.units[1]
             ));

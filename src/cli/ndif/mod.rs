@@ -10,7 +10,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use truenorth::client::ndif::{Env, PROVEN};
-use truenorth::client::{Backoff, NNSIGHT, Patience, Service as Remote};
+use truenorth::client::{Backoff, ClientError, NNSIGHT, Patience, Service as Remote};
 use truenorth::run::Watch;
 
 use super::args::Service;
@@ -209,6 +209,14 @@ impl Plain {
     }
 }
 
+/// A key that a service answered and did not know.
+fn not_kept(why: &str) -> anyhow::Error {
+    wrong_hint(
+        format!("the key was not kept: {why}"),
+        "copy the key from https://login.ndif.us; --unchecked keeps a key without asking the service",
+    )
+}
+
 impl Login {
     fn run(self) -> anyhow::Result<()> {
         let key = match &self.service.api_key_file {
@@ -238,8 +246,12 @@ impl Login {
             match Remote::open(&options)?.watched(Box::new(Retries)).whoami() {
                 Ok(who) => match who.email {
                     Some(email) => eprintln!("the key is {email}'s"),
-                    None => eprintln!("warning: the service does not know this key, or asks for none"),
+                    None => return Err(not_kept("the service does not know this key, or asks for none")),
                 },
+                // What is no key must not take the place of one that was kept before.
+                Err(error @ (ClientError::KeyFormat { .. } | ClientError::KeyUnknown { .. })) => {
+                    return Err(not_kept(&error.to_string()));
+                }
                 Err(error) => eprintln!("warning: the key was not checked: {error}"),
             }
         }

@@ -67,8 +67,8 @@ fn opposite(unit: &str, first: &str, second: &str, labels: Option<&[String; 2]>)
         }
         None => format!("of the {unit} `{second}` is `{first}` with its two texts exchanged"),
         Some([a, b]) => format!(
-            "{unit} `{first}` and `{second}` say the same, letter case and spaces aside, and are labelled `{a}` \
-             and `{b}`"
+            "{unit} `{first}` and `{second}` say the same, letter case and spaces aside, and are {} `{a}` and `{b}`",
+            if unit == "sequences" { "of the kinds" } else { "labelled" }
         ),
     }
 }

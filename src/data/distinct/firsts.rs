@@ -25,9 +25,23 @@ impl Firsts {
 
 /// Sequences are all scored, copies too; the first of each cluster stands for it where a board as a whole is
 /// looked at.
-#[must_use]
-pub fn first_sequences(rows: &[SequenceRow], near: NearCopies) -> Firsts {
-    firsts("sequences", rows.iter().map(|r| (r.id.clone(), r.text.clone())), near)
+///
+/// # Errors
+/// When copies are said to be of different kinds.
+pub fn first_sequences(rows: &[SequenceRow], near: NearCopies) -> Result<Firsts, CopiesError> {
+    let mut kinds = HashMap::new();
+    for row in rows {
+        if let Some(kind) = &row.kind {
+            kinds.entry(folded(&row.text)).or_insert(kind);
+        }
+    }
+    let item = |row: &SequenceRow| {
+        let content = folded(&row.text);
+        // A sequence without a kind contradicts none.
+        let kind = row.kind.as_ref().or_else(|| kinds.get(&content).copied()).cloned().unwrap_or_default();
+        Item { content, texts: vec![row.text.clone()], ..Item::plain(row.id.clone(), kind) }
+    };
+    find("sequences", &rows.iter().map(item).collect::<Vec<_>>(), near).map(Found::firsts)
 }
 
 /// Prompts of which each is an observation of its own; token ids are compared as such.

@@ -1,11 +1,13 @@
 //! What one observation is, by content and not by id: the one definition that splits, label permutations,
 //! resampling and boards use.
 //!
-//! Rows that say the same, letter case and white space aside, are copies: only the first stays, so that a text
+//! Rows that say the same, letter case, white space and the make of characters aside, are copies: only the first
+//! stays, so that a text
 //! that was told twice counts once; with another label they are refused. A copy under another axis or category
 //! is one too: it is no second observation, and where categories are looked at by themselves the one that stays
 //! is of each of them. Near copies, texts whose sets of words have a Jaccard similarity of at least a threshold, are
-//! joined into clusters by single linkage, and with them pairs that share a prompt and rows of one `group`.
+//! joined into clusters by single linkage, and with them pairs that share a prompt or both responses, and rows
+//! of one `group`.
 //! A cluster is never split, its labels are exchanged together, and it is resampled as a whole.
 
 mod between;
@@ -17,7 +19,7 @@ mod words;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use super::classes::ClassRow;
 use super::pairs::Pair;
@@ -56,6 +58,8 @@ struct Item {
     place: String,
     /// Texts by which it may be a near copy.
     texts: Vec<String>,
+    /// What it says apart from what it answers, compared with the same of other rows.
+    alone: Option<String>,
     /// Near copies are looked for among rows with the same; empty for all rows of most files.
     within: String,
     /// Names that keep it together with other rows of the same name.
@@ -70,16 +74,29 @@ impl Item {
             label,
             place: String::new(),
             texts: vec![],
+            alone: None,
             within: String::new(),
             shared: vec![],
         }
     }
 }
 
+/// Two responses of fewer different words between them are taken for answers that many prompts have, such as
+/// "Yes, I would." and "No, I would not.": there the prompts are what differs.
+pub const FIXED: usize = 8;
+
+/// The two responses of a pair as one text, unless they are fixed answers.
+fn answers(chosen: &str, rejected: &str) -> Option<String> {
+    let both = format!("{chosen} {rejected}");
+    let different: HashSet<String> = words(&both).collect();
+    (different.len() >= FIXED).then_some(both)
+}
+
 impl Distinct<Pair> {
     /// Pairs: their texts are prompt with response, those of the template left out, and pairs that share a
     /// prompt are a cluster. A prompt that all pairs share tells none from another, and is left out like the
-    /// template; so are prompts that the template does not show.
+    /// template; so are prompts that the template does not show. Pairs whose responses are copies or near
+    /// copies under other prompts are a cluster too, unless the responses are [`FIXED`] answers.
     ///
     /// # Errors
     /// When a pair is another with its sides exchanged.
@@ -98,6 +115,7 @@ impl Distinct<Pair> {
                 label: chosen.clone(),
                 place: pair.axis.clone(),
                 texts: vec![text(&chosen), text(&rejected)],
+                alone: answers(&chosen, &rejected),
                 within: String::new(),
                 shared: if shown { vec![prompt.to_owned()] } else { vec![] },
             }
@@ -123,6 +141,7 @@ impl Distinct<ClassRow> {
             label: row.label.clone(),
             place: row.category.clone().unwrap_or_default(),
             texts: vec![row.text.clone()],
+            alone: None,
             within: String::new(),
             shared: row.group.iter().cloned().collect(),
         };
@@ -144,12 +163,30 @@ impl Distinct<SentimentRow> {
             label: if row.positive { "positive" } else { "negative" }.to_owned(),
             place: String::new(),
             texts: vec![row.text.clone()],
+            alone: None,
             within: String::new(),
             shared: group(row).into_iter().collect(),
         };
         let items: Vec<Item> = loaded.rows.iter().map(item).collect();
         distinct("texts", loaded, &items, near)
     }
+}
+
+/// The cluster of each labelled text, numbered from 0 in order of first appearance, whatever the labels say.
+#[must_use]
+pub fn class_clusters(rows: &[ClassRow], near: NearCopies) -> Vec<usize> {
+    let mut sets = Sets::new(rows.len());
+    join_near(rows.iter().map(|r| r.text.as_str()).enumerate(), near.threshold(), &mut sets);
+    let mut named = HashMap::new();
+    for (i, row) in rows.iter().enumerate() {
+        let at = *named.entry((true, folded(&row.text))).or_insert(i);
+        sets.join(at, i);
+        if let Some(group) = &row.group {
+            let at = *named.entry((false, group.clone())).or_insert(i);
+            sets.join(at, i);
+        }
+    }
+    sets.numbered()
 }
 
 struct Found {
@@ -195,7 +232,9 @@ fn find(unit: &'static str, items: &[Item], near: NearCopies) -> Result<Found, C
                 unit,
                 first: items[before].id.clone(),
                 second: item.id.clone(),
-                labels: (unit == "texts").then(|| [items[before].label.clone(), item.label.clone()]),
+                labels: ["texts", "sequences"]
+                    .contains(&unit)
+                    .then(|| [items[before].label.clone(), item.label.clone()]),
             });
         }
         sets.join(before, i);
@@ -217,6 +256,8 @@ fn find(unit: &'static str, items: &[Item], near: NearCopies) -> Result<Found, C
     for block in blocks.values() {
         let texts = block.iter().flat_map(|i| items[*i].texts.iter().map(move |t| (*i, t.as_str())));
         join_near(texts, near.threshold(), &mut sets);
+        let alone = block.iter().filter_map(|i| Some((*i, items[*i].alone.as_deref()?)));
+        join_near(alone, near.threshold(), &mut sets);
     }
     let by_words = clusters(&mut sets, &kept, items);
     let mut named = HashMap::<&str, usize>::new();

@@ -148,7 +148,7 @@ fn sequences_are_stood_for_by_the_first() {
         extra: Extra::new(),
     };
     let rows = [row("a", "x"), row("b", "y"), row("c", "X"), row("d", "!!"), row("e", "??")];
-    let found = first_sequences(&rows, NearCopies::default());
+    let found = first_sequences(&rows, NearCopies::default()).unwrap();
     assert_eq!((found.of.as_slice(), found.copies.exact), (&[0, 1, 0, 3, 4][..], 1));
     assert_eq!(found.stands(), [true, true, false, true, true]);
     let shared = |text, copy_of, cluster: &[usize]| Shared { text, copy_of, cluster: cluster.to_vec() };
@@ -156,6 +156,58 @@ fn sequences_are_stood_for_by_the_first() {
         copies_between(&["a b c d e", "z", "z!"], &["Z", "q", "a b c d"], NearCopies::default()),
         [shared(0, Some(1), &[1, 2]), shared(2, None, &[0])]
     );
+}
+
+#[test]
+fn copies_of_two_kinds_are_refused_and_those_of_none_are_not() {
+    let row = |id: &str, kind: Option<&str>| SequenceRow {
+        id: id.into(),
+        text: if id == "a" { "One text" } else { "one TEXT" }.into(),
+        kind: kind.map(str::to_owned),
+        extra: Extra::new(),
+    };
+    let first = |kinds: [Option<&str>; 2]| {
+        first_sequences(&[row("a", kinds[0]), row("b", kinds[1])], NearCopies::default())
+    };
+    for kinds in [[None, Some("x")], [Some("x"), None], [Some("x"), Some("x")]] {
+        assert_eq!(first(kinds).unwrap().of, [0, 0], "{kinds:?}");
+    }
+    let said = first([Some("x"), Some("y")]).unwrap_err().to_string();
+    assert!(
+        said.starts_with("sequences `a` and `b`") && said.ends_with("of the kinds `x` and `y`"),
+        "{said}"
+    );
+}
+
+#[test]
+fn the_make_of_characters_makes_no_other_text() {
+    for (one, other) in [
+        ("Caf\u{e9} na\u{ef}ve", "cafe\u{301} nai\u{308}ve"),
+        ("full width", "\u{ff26}\u{ff35}\u{ff2c}\u{ff2c}\u{3000}width"),
+        ("hyphenated word", "hyphen\u{ad}ated\u{200b} word\u{feff}"),
+        ("Strasse, office", "stra\u{df}e, o\u{fb03}ce"),
+    ] {
+        let found = classes(vec![class("a", one, "x"), class("b", other, "x")]).unwrap();
+        assert_eq!(found.copies.exact, 1, "{one} {other}");
+        assert_eq!(words(one).collect::<Vec<_>>(), words(other).collect::<Vec<_>>());
+        assert_eq!(copies_between(&[one], &[other], NearCopies::default())[0].copy_of, Some(0));
+    }
+}
+
+#[test]
+fn pairs_that_answer_the_same_are_a_cluster_unless_the_answers_are_fixed() {
+    let chosen = "the lighthouse keeper counts seven grey herons";
+    let rejected = "a clerk forgot his umbrella in some train";
+    let found = pairs(vec![
+        pair("a", ["What came first of all things?", chosen, rejected]),
+        pair("b", ["Say anything you like.", chosen, rejected]),
+        pair("c", ["Tell me about the sea, please.", &format!("{chosen} today"), rejected]),
+        pair("d", ["Is it late?", "Yes, I would.", "No, I would not."]),
+        pair("e", ["Would you help a friend who steals?", "Yes, I would.", "No, I would not."]),
+    ])
+    .unwrap();
+    assert_eq!(found.cluster, [0, 0, 0, 1, 2]);
+    assert_eq!(found.rows.len(), 5);
 }
 
 #[test]
@@ -180,7 +232,7 @@ fn ten_thousand_texts_of_one_mould_are_told_apart() {
 }
 
 fn jaccard(a: &str, b: &str) -> f64 {
-    let set = |t: &str| words(t).collect::<std::collections::HashSet<_>>();
+    let set = |t: &str| words(t).collect::<HashSet<_>>();
     let (a, b) = (set(a), set(b));
     a.intersection(&b).count() as f64 / a.union(&b).count().max(1) as f64
 }

@@ -7,6 +7,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::super::classes::ClassRow;
+use super::super::distinct::{NearCopies, class_clusters};
 use super::options::OptionsError;
 
 /// A random stream of each name, as [`Seeds`](crate::math::Seeds) has them.
@@ -90,13 +91,9 @@ pub(super) fn split(
     shares: &Shares,
     streams: &Streams<'_>,
 ) -> Result<Vec<String>, (String, usize)> {
-    let mut groups: BTreeMap<String, Vec<usize>> = BTreeMap::new();
-    for (i, row) in rows.iter().enumerate() {
-        let key = match &row.group {
-            Some(group) => format!("g{group}"),
-            None => format!("i{}", row.id),
-        };
-        groups.entry(key).or_default().push(i);
+    let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    for (i, cluster) in class_clusters(rows, NearCopies::default()).into_iter().enumerate() {
+        groups.entry(cluster).or_default().push(i);
     }
     let count = groups.len();
     let mut strata: BTreeMap<Vec<Cell>, Vec<Vec<usize>>> = BTreeMap::new();

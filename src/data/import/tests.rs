@@ -368,6 +368,25 @@ fn a_draw_depends_on_its_own_cell_alone() {
     assert_ne!(other.unwrap().rows, small.rows);
 }
 
+#[test]
+fn no_split_parts_copies_and_near_copies() {
+    let mut text = "t,l\n".to_owned();
+    for i in 0..24 {
+        text += &format!("the road w{i} v{i} u{i} t{i} s{i},x\n");
+        text += &format!("The road  w{i} v{i} u{i} t{i} s{i} again,x\n");
+    }
+    let mut options = plain(Source::Csv, "text=t,label=l");
+    options.split = Some("train=0.5,test=0.5".parse().unwrap());
+    for seed in 0..20 {
+        let mut importer = Importer::new(options.clone()).unwrap();
+        importer.read(text.as_bytes(), "f").unwrap();
+        let rows = importer.finish(&streams(seed)).unwrap().rows;
+        assert_eq!(rows.len(), 48);
+        let parts: Vec<&str> = rows.iter().map(|r| r.extra["split"].as_str().unwrap()).collect();
+        assert!(parts.chunks(2).all(|pair| pair[0] == pair[1]), "{seed}: {parts:?}");
+    }
+}
+
 proptest! {
     #[test]
     fn parts_never_share_a_group_and_have_their_shares(

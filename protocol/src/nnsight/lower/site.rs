@@ -221,7 +221,12 @@ impl Sites<'_, '_> {
         }
         out.line(format!("o={m}.output"));
         self.read_logits("o", actions, out);
-        empty("o", out);
+        if self.modules.logit_softcap.is_some() {
+            // A soft-cap behind the head would make whole again what keeps its shape, and return it.
+            out.line("o.set_(o.new_zeros(1,1,1))");
+        } else {
+            empty("o", out);
+        }
     }
 
     /// Reads and edits of logits, `[prompts, tokens, vocab]`, as `x` in f32 after any soft-cap.
