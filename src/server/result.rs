@@ -13,11 +13,12 @@ use uuid::Uuid;
 
 use super::auth::ClientId;
 use super::board::no_job;
-use super::connect::out_of_descriptors;
+use super::connect::{Connection, out_of_descriptors};
 use super::range::{Wanted, wanted};
 use super::record::AnswerFile;
 use super::refusal::Refused;
 use super::routes::JobId;
+use super::send;
 use super::shared::Shared;
 use super::submit::blocking;
 use super::vouch::{Unfit, Vouching};
@@ -26,6 +27,7 @@ use super::vouch::{Unfit, Vouching};
 pub(super) async fn result(
     State(shared): State<Arc<Shared>>,
     Extension(client): Extension<ClientId>,
+    Extension(connection): Extension<Connection>,
     JobId(id): JobId,
     method: Method,
     headers: HeaderMap,
@@ -37,6 +39,7 @@ pub(super) async fn result(
             format!("job {id} is {status} and has no answer: {}", update.description),
         )
     })?;
+    let sending = To { shared: &shared, id, client: &client, connection: &connection };
     let etag = format!("\"{}\"", answer.sha256);
     let matches = |name| {
         headers.get(name).and_then(|v| v.to_str().ok()).is_some_and(|all: &str| {
@@ -54,9 +57,9 @@ pub(super) async fn result(
                 set(&mut response, header::CONTENT_RANGE, &format!("bytes */{}", answer.bytes));
                 return Ok(response);
             }
-            Wanted::Whole => body(&shared, id, &answer, 0, answer.bytes, &method).await?,
+            Wanted::Whole => body(&sending, &answer, 0, answer.bytes, &method).await?,
             Wanted::Part(start, end) => {
-                let mut response = body(&shared, id, &answer, start, end - start + 1, &method).await?;
+                let mut response = body(&sending, &answer, start, end - start + 1, &method).await?;
                 *response.status_mut() = StatusCode::PARTIAL_CONTENT;
                 set(&mut response, header::CONTENT_RANGE, &format!("bytes {start}-{end}/{}", answer.bytes));
                 response
@@ -68,11 +71,18 @@ pub(super) async fn result(
     Ok(response)
 }
 
+/// What is sent to whom.
+struct To<'a> {
+    shared: &'a Arc<Shared>,
+    id: Uuid,
+    client: &'a ClientId,
+    connection: &'a Connection,
+}
+
 /// Bytes of the file as a stream, each chunk looked at before it is sent: who was told a length and gets
 /// less knows that something is wrong.
 async fn body(
-    shared: &Arc<Shared>,
-    id: Uuid,
+    to: &To<'_>,
     answer: &AnswerFile,
     start: u64,
     length: u64,
@@ -81,6 +91,8 @@ async fn body(
     let mut response = if *method == Method::HEAD {
         Response::new(Body::empty())
     } else {
+        let To { shared, id, client, connection } = *to;
+        let held = (shared.results.begin(client)?, send::memory(&shared.sending, connection).await?);
         let mut sending = Sending { shared: shared.clone(), id, at: start, end: start + length };
         let (file, first) = sending.open(answer).await?;
         sending.at += first.len() as u64;
@@ -99,7 +111,7 @@ async fn body(
                 metrics.bytes_out.inc_by(chunk.len() as u64);
             }
         });
-        Response::new(Body::from_stream(stream))
+        Response::new(send::body(stream, connection, held))
     };
     set(&mut response, header::CONTENT_LENGTH, &length.to_string());
     set(&mut response, header::CONTENT_TYPE, "application/octet-stream");
