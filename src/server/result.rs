@@ -105,10 +105,14 @@ async fn body(
             sending.at += chunk.len() as u64;
             Ok::<_, std::io::Error>(Some((Bytes::from(chunk), (sending, file))))
         });
-        let metrics = shared.metrics.clone();
+        let (here, mut sent, bytes) = (shared.clone(), start, answer.bytes);
         let stream = first.chain(rest).inspect(move |chunk| {
             if let Ok(chunk) = chunk {
-                metrics.bytes_out.inc_by(chunk.len() as u64);
+                here.metrics.bytes_out.inc_by(chunk.len() as u64);
+                sent += chunk.len() as u64;
+                if sent == bytes {
+                    here.board.fetched(id);
+                }
             }
         });
         Response::new(send::body(stream, connection, held))

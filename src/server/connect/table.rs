@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::Notify;
 use tokio::time::timeout;
@@ -15,6 +15,8 @@ use super::slow::{Clock, PATIENCE, Wait};
 
 /// How often it is looked who fell behind, while somebody waits for room.
 const LOOK: Duration = Duration::from_millis(50);
+/// How long a connection that gives way may take to end.
+const GONE: Duration = Duration::from_millis(250);
 
 /// All connections.
 #[derive(Debug)]
@@ -91,6 +93,7 @@ impl Table {
     /// Waits until there is room for one more, which there is as long as any connection is idle: the
     /// longest idle of the address that has most gives way, or else who is furthest behind.
     pub async fn room(&self) {
+        let mut asked: Option<Instant> = None;
         loop {
             let moved = self.moved.notified();
             {
@@ -98,12 +101,17 @@ impl Table {
                 if inner.open < self.most {
                     return;
                 }
-                // Its place is free once it has ended.
-                if !inner.give_way() {
+                // Its place is free once it has ended, if no request of it was just there.
+                if asked.is_none_or(|at| at.elapsed() > GONE) {
+                    asked = inner.give_way().then(Instant::now);
+                }
+                if asked.is_none() {
                     inner.slowest_gives_way(None);
                 }
             }
-            let _ = timeout(LOOK, moved).await;
+            if timeout(LOOK, moved).await.is_ok() {
+                asked = None;
+            }
         }
     }
 
