@@ -160,7 +160,7 @@ fn check(
     drop(checked);
     seat.memory.shrink_to(before);
     shared.fits(&new).map_err(Refused::too_large)?;
-    shared.remove(shared.board.make_room(new.weight.disk, shared.spool.free()));
+    shared.remove(shared.board.make_room(&new.record.client, new.weight.disk, shared.spool.free()));
     Ok(Ready { new, payload: bytes, free: shared.spool.free(), seat })
 }
 
