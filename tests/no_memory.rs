@@ -1,5 +1,5 @@
-//! What reads files gives an error where memory runs out: the size of a block that a file decides never ends
-//! the process.
+//! What reads files, and what computes the values of a graph, gives an error where memory runs out: the size of
+//! a block that a file or a request decides never ends the process.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 #[path = "support/scarce.rs"]
@@ -16,10 +16,13 @@ use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
 use scarce::{Scarce, refuses};
 use truenorth::data::import::{ImportOptions, Importer, Source as Table};
-use truenorth::engine::Transformers;
 use truenorth::engine::load::Source;
 use truenorth::engine::tokenizer::Tokenizer;
+use truenorth::engine::{Engine, EngineOptions, Transformers};
 use truenorth::estimate::{Direction, Format, ImportAs};
+use truenorth::run::{Runner as _, Unwatched};
+use truenorth_protocol::graph::{Binary, CheckLimits, NodeId, Op, Unary};
+use truenorth_protocol::{Builder, ReadAt, Site};
 
 #[global_allocator]
 static ALLOCATOR: Scarce = Scarce;
@@ -172,13 +175,48 @@ fn parquet() {
     });
 }
 
+/// Values of a graph: each operation on a value of some MiB, and its answer.
+fn operations() {
+    const WIDE: usize = 100;
+    let engine = Engine::open(
+        Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/families/llama")),
+        &EngineOptions::default(),
+    );
+    let engine = engine.unwrap();
+    type Made = fn(&mut Builder, NodeId) -> NodeId;
+    let all: [(&str, Made); 10] = [
+        ("what is stacked", |_, a| a),
+        ("a sum of two", |b, a| b.binary(Binary::Add, a, a)),
+        ("powers", |b, a| b.unary(Unary::Exp, a)),
+        ("a softmax", |b, a| b.unary(Unary::Softmax, a)),
+        ("unit vectors", |b, a| b.unary(Unary::Unit, a)),
+        ("dot products", |b, a| b.dot(a, a)),
+        ("a narrower type", |b, a| b.cast(a, truenorth_protocol::DType::F16)),
+        ("a part", |b, a| b.slice(a, 0, 0..90)),
+        ("log-probabilities", |b, a| b.log_prob(a, &(0..64).collect::<Vec<_>>())),
+        ("the largest", |b, a| b.node(Op::TopKIndices { a, k: 32 })),
+    ];
+    for (name, made) in all {
+        let mut b = Builder::new();
+        let g = b.tokens([vec![1]]);
+        let read = b.read(g, Site::Logits, ReadAt::Last);
+        let row = b.stack(&[read; WIDE]);
+        let a = b.stack(&[row; WIDE]);
+        let value = made(&mut b, a);
+        b.save("value", value);
+        let checked = b.finish().check(engine.info(), &CheckLimits::default()).unwrap();
+        refuses(name, || engine.run(&checked, &Unwatched).is_ok());
+    }
+}
+
 // One test, as the budget is that of the process.
 #[test]
-fn a_file_that_memory_does_not_suffice_for_is_refused() {
+fn what_memory_does_not_suffice_for_is_refused() {
     let folder = tempfile::tempdir().unwrap();
     directions();
     weights(folder.path());
     gguf();
     tokenizer(folder.path());
     parquet();
+    operations();
 }

@@ -141,7 +141,28 @@ fn key_file(file: Option<&Path>) -> anyhow::Result<Option<Key>> {
             "put the key there, alone",
         ));
     }
+    if let Some(warning) = open_to_others(path) {
+        eprintln!("warning: {warning}");
+    }
     Ok(Some(Key { text: key.to_owned(), origin: format!("the file {}", path.display()) }))
+}
+
+/// What is wrong with a file of a key that others can write.
+#[cfg(unix)]
+fn open_to_others(path: &Path) -> Option<String> {
+    use std::os::unix::fs::PermissionsExt;
+    let mode = std::fs::metadata(path).ok()?.permissions().mode();
+    (mode & 0o022 != 0).then(|| {
+        let path = path.display();
+        format!(
+            "others than its owner can write {path}, and have your work sent under a key of theirs\nhint: chmod 600 {path}"
+        )
+    })
+}
+
+#[cfg(not(unix))]
+fn open_to_others(_: &Path) -> Option<String> {
+    None
 }
 
 /// The part of nnsight's settings that we share.
@@ -197,6 +218,19 @@ fn read_yaml<T: serde::de::DeserializeOwned>(text: &str, path: &Path) -> anyhow:
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[cfg(unix)]
+    #[test]
+    fn a_file_of_a_key_that_others_can_write_is_warned_of() {
+        use std::os::unix::fs::PermissionsExt;
+        let dir = tempfile::tempdir().unwrap();
+        let file = dir.path().join("key");
+        std::fs::write(&file, "abc\n").unwrap();
+        for (mode, warned) in [(0o600, false), (0o644, false), (0o666, true), (0o620, true)] {
+            std::fs::set_permissions(&file, std::fs::Permissions::from_mode(mode)).unwrap();
+            assert_eq!(open_to_others(&file).is_some_and(|w| w.contains("chmod 600")), warned, "{mode:o}");
+        }
+    }
 
     #[test]
     fn nnsights_settings_are_read_and_a_broken_file_does_not_show_its_key() {

@@ -151,6 +151,12 @@ pub enum EngineError {
         /// The backend's reason.
         source: Box<candle_core::Error>,
     },
+    /// There is no memory for a value of a graph.
+    #[error("there is no memory for a value of {bytes} bytes")]
+    NoMemory {
+        /// Its bytes.
+        bytes: usize,
+    },
     /// A value that has to be there by now.
     #[error("{what} should be there by now; this is a fault of truenorth")]
     Missing {
@@ -192,6 +198,7 @@ impl EngineError {
             Self::Backend { .. } => {
                 "free memory or give fewer prompts; CUDA_VISIBLE_DEVICES= (empty) computes on the CPU"
             }
+            Self::NoMemory { .. } => "free memory or ask about fewer prompts at a time",
             Self::Missing { .. } => "report it, with the command and its output",
             Self::DuplicateSequence { .. }
             | Self::UnknownPart { .. }

@@ -13,13 +13,13 @@ use truenorth_protocol::limits;
 
 use super::auth::{ClientId, carries_key};
 use super::body;
-use super::connect::Peer;
-use super::held::holding;
+use super::connect::{Connection, Peer};
 use super::memory::Share;
 use super::metrics::CONTENT_TYPE;
 use super::refusal::{Refused, told};
 use super::routes::Operator;
 use super::seats::Seat;
+use super::send;
 use super::shared::Shared;
 use super::submit::blocking;
 
@@ -50,16 +50,20 @@ struct Encoded {
 pub(super) async fn encode(
     State(shared): State<Arc<Shared>>,
     Extension(client): Extension<ClientId>,
+    Extension(connection): Extension<Connection>,
     request: Request,
 ) -> Result<Response, Refused> {
     let (parts, body) = request.into_parts();
-    let mut seat = shared.seat(&client).await?;
-    let bytes = body::read(&parts.headers, body, &shared.limits, &mut seat.memory).await?;
+    let mut seat = shared.seat(&client, &connection).await?;
+    let bytes = body::read(&parts.headers, body, &shared.limits, &mut seat.memory, &connection).await?;
     shared.metrics.bytes_in.inc_by(bytes.len() as u64);
     let here = shared.clone();
     let (json, memory) = blocking(move || encoded(&here, &bytes, seat)).await??;
-    let response = ([(header::CONTENT_TYPE, "application/json")], json).into_response();
-    Ok(holding(response, memory))
+    let length = json.len();
+    let body = send::body(send::chunks(json), &connection, memory);
+    let head =
+        [(header::CONTENT_TYPE, "application/json".to_owned()), (header::CONTENT_LENGTH, length.to_string())];
+    Ok((head, body).into_response())
 }
 
 /// The JSON of the tokens of texts. Texts are bounded as prompts are, and what they may become is counted
@@ -121,23 +125,22 @@ pub(super) async fn env() -> Json<Json_> {
     Json(json!({ "python_version": "none", "packages": { "truenorth": env!("CARGO_PKG_VERSION") } }))
 }
 
-/// `GET /whoami`: the name behind a key, or the client's if it has none; nothing for an unknown key, of
-/// which an address has so many tries.
+/// `GET /whoami`: the name behind a key, or the client's if it has none, and whether it is an operator's;
+/// nothing for an unknown key.
 pub(super) async fn whoami(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    Extension(connection): Extension<Connection>,
     headers: HeaderMap,
 ) -> Result<Json<Json_>, Refused> {
-    let address = ClientId::at(peer.ip());
-    if carries_key(&headers) {
-        shared.guesses.patient(&address)?;
-    }
-    let found = shared.keys.client(&headers);
+    let operator = shared.operators.client(&headers);
+    let tags: &[&str] = if operator.is_some() { &["operator"] } else { &[] };
+    let found = operator.or_else(|| shared.keys.client(&headers));
     if found.is_none() && carries_key(&headers) {
-        shared.guesses.wrong(&address);
+        shared.guesses.wrong(&ClientId::at(peer.ip()), &connection).await?;
     }
     let name = found.map(|(id, name): (ClientId, _)| name.unwrap_or_else(|| id.to_string()));
-    Ok(Json(json!({ "email": name, "tags": [] })))
+    Ok(Json(json!({ "email": name, "tags": tags })))
 }
 
 /// `GET /jobs`: every job that waits or runs, for an operator.
@@ -159,11 +162,17 @@ pub(super) async fn healthz(State(shared): State<Arc<Shared>>) -> Response {
     (StatusCode::OK, "ok\n").into_response()
 }
 
-/// `GET /metrics`
+/// `GET /metrics`: what all clients do together, for an operator where there are keys.
 pub(super) async fn metrics(
     State(shared): State<Arc<Shared>>,
-    Extension(_): Extension<ClientId>,
+    operator: Option<Extension<Operator>>,
 ) -> Result<Response, Refused> {
+    if !shared.keys.is_empty() && operator.is_none() {
+        return Err(Refused::new(
+            StatusCode::FORBIDDEN,
+            "what all clients do together is told to the key of an operator alone (--operator-key-file)",
+        ));
+    }
     let text = shared.metrics.text().map_err(|_| Refused::internal("the metrics can't be written"))?;
     Ok(([(header::CONTENT_TYPE, CONTENT_TYPE)], text).into_response())
 }

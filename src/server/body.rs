@@ -10,6 +10,7 @@ use axum::http::{HeaderMap, Request, StatusCode};
 use futures_util::StreamExt;
 use tokio::time::{Instant, timeout};
 
+use super::connect::{Connection, Wait};
 use super::memory::Share;
 use super::options::Limits;
 use super::refusal::Refused;
@@ -35,6 +36,7 @@ pub(super) async fn read(
     body: Body,
     limits: &Limits,
     memory: &mut Share,
+    connection: &Connection,
 ) -> Result<Bytes, Refused> {
     let limit = limits.body_bytes;
     let mut stream = body.into_data_stream();
@@ -43,6 +45,10 @@ pub(super) async fn read(
         discard(&mut stream, limit).await;
         return Err(too_large(limit));
     }
+    // A body that is announced has to come at half the rate at least that brings all of it in time.
+    #[allow(clippy::cast_precision_loss, reason = "a rate of a few digits")]
+    let pace = PACE.max(said.unwrap_or(0) as f64 / limits.body_time.as_secs_f64() / 2.0);
+    let waiting = connection.waits(Wait::Body);
     let start = Instant::now();
     let end = start + limits.body_time;
     let mut bytes = Vec::new();
@@ -52,7 +58,7 @@ pub(super) async fn read(
             Ok(Some(Ok(chunk))) => chunk,
             Ok(Some(Err(e))) => return Err(Refused::bad_request(format!("the body broke off: {e}"))),
             Ok(None) => return Ok(bytes.into()),
-            Err(_) => return Err(too_slow(limits)),
+            Err(_) => return Err(too_slow(limits, pace)),
         };
         if bytes.len() + chunk.len() > limit {
             drop(bytes);
@@ -64,11 +70,12 @@ pub(super) async fn read(
             discard(&mut stream, limit).await;
             return Err(refused);
         }
+        waiting.moved(chunk.len());
         bytes.extend_from_slice(&chunk);
         let took = start.elapsed();
         #[allow(clippy::cast_precision_loss, reason = "a rate of a few digits")]
-        if took > limits.pause && (bytes.len() as f64) < PACE * took.as_secs_f64() {
-            return Err(too_slow(limits));
+        if took > limits.pause && (bytes.len() as f64) < pace * took.as_secs_f64() {
+            return Err(too_slow(limits, pace));
         }
     }
 }
@@ -91,11 +98,11 @@ fn too_large(limit: usize) -> Refused {
     Refused::too_large(format!("the body has more than {limit} bytes, the most that are taken at once"))
 }
 
-fn too_slow(limits: &Limits) -> Refused {
+fn too_slow(limits: &Limits, pace: f64) -> Refused {
     Refused::new(
         StatusCode::REQUEST_TIMEOUT,
         format!(
-            "the body did not come within {:?}, paused for {:?}, or came with less than {PACE} bytes a second",
+            "the body did not come within {:?}, paused for {:?}, or came with less than {pace:.0} bytes a second",
             limits.body_time, limits.pause
         ),
     )

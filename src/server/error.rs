@@ -108,7 +108,9 @@ impl ServerError {
             }
             Self::SpoolInUse { .. } => "stop that server, or name another folder with --spool",
             Self::Spool { .. } => "see that the folder can be written to and the disk has space",
-            Self::Writable { .. } => "make it your own and writable by nobody else: chmod 600",
+            Self::Writable { .. } => {
+                "make it your own and writable by nobody else: chmod 600 for a file, chmod go-w for a folder"
+            }
             Self::Tls { .. } => {
                 "name PEM files: --tls-cert with the chain, the server's own first, --tls-key with its key"
             }

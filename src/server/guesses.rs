@@ -1,15 +1,22 @@
-//! Wrong keys, counted by address.
+//! Wrong keys, counted by address. A right key is served whatever else comes from its address, or whoever
+//! guesses could keep others out; so guesses are only made slower, and long random keys are what makes them
+//! hopeless.
 
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use tokio::time::sleep;
+
 use super::auth::ClientId;
+use super::connect::{Connection, Wait};
 use super::refusal::Refused;
 
 /// Wrong keys that an address may try within a window.
 const TRIES: u32 = 30;
 const WINDOW: Duration = Duration::from_secs(60);
+/// How long the answer to one more takes.
+const SLOW: Duration = Duration::from_millis(500);
 /// Addresses that are remembered.
 const ADDRESSES: usize = 4096;
 
@@ -18,8 +25,19 @@ const ADDRESSES: usize = 4096;
 pub(super) struct Guesses(Mutex<HashMap<ClientId, (u32, Instant)>>);
 
 impl Guesses {
-    /// Counts a wrong key of an address.
-    pub fn wrong(&self, address: &ClientId) {
+    /// Counts a wrong key of an address; past so many, its answers are slow in coming.
+    ///
+    /// # Errors
+    /// 429 until the window ends, from the one on that is too many.
+    pub async fn wrong(&self, address: &ClientId, connection: &Connection) -> Result<(), Refused> {
+        let Some(left) = self.too_many(address) else { return Ok(()) };
+        let _waiting = connection.waits(Wait::Seat);
+        sleep(SLOW).await;
+        Err(Refused::busy("too many wrong API keys came from this address", left))
+    }
+
+    /// Counts a wrong key of an address; until when there are too many, if there are.
+    fn too_many(&self, address: &ClientId) -> Option<Duration> {
         let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if all.len() >= ADDRESSES {
             all.retain(|_, (_, since)| since.elapsed() < WINDOW);
@@ -34,20 +52,7 @@ impl Guesses {
             (*tries, *since) = (0, Instant::now());
         }
         *tries = tries.saturating_add(1);
-    }
-
-    /// Refuses an address that tried too often, whatever it says now.
-    ///
-    /// # Errors
-    /// 429 until its window ends.
-    pub fn patient(&self, address: &ClientId) -> Result<(), Refused> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        match all.get(address).map(|(tries, since)| (*tries, WINDOW.saturating_sub(since.elapsed()))) {
-            Some((tries, left)) if tries >= TRIES && !left.is_zero() => {
-                Err(Refused::busy("too many wrong API keys came from this address", left))
-            }
-            _ => Ok(()),
-        }
+        (*tries > TRIES).then(|| WINDOW.saturating_sub(since.elapsed()))
     }
 }
 
@@ -60,13 +65,12 @@ mod tests {
         let guesses = Guesses::default();
         let (here, there) = (ClientId::named("here"), ClientId::named("there"));
         for _ in 0..TRIES {
-            guesses.patient(&here).unwrap();
-            guesses.wrong(&here);
+            assert_eq!(guesses.too_many(&here), None);
         }
-        assert_eq!(guesses.patient(&here).unwrap_err().status, 429);
-        guesses.patient(&there).unwrap();
+        assert!(guesses.too_many(&here).is_some());
+        assert_eq!(guesses.too_many(&there), None);
         for i in 0..2 * ADDRESSES {
-            guesses.wrong(&ClientId::named(&i.to_string()));
+            guesses.too_many(&ClientId::named(&i.to_string()));
         }
         assert!(guesses.0.lock().unwrap().len() <= ADDRESSES);
     }

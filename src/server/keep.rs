@@ -92,6 +92,11 @@ fn patiently(shared: &Shared, job: &Taken, write: impl Fn() -> io::Result<()>) -
         if shared.halt.load(Ordering::SeqCst) || job.cancelled.load(Ordering::SeqCst) {
             return Err(Unkept::Left);
         }
+        let older = shared.board.clear_disk(job.weight.disk, shared.spool.free());
+        if !older.is_empty() {
+            shared.remove(older);
+            continue;
+        }
         if said.is_none_or(|s| s.elapsed() > TELL) {
             said = Some(Instant::now());
             (shared.notice)(&format!("job {} waits for room in the spool: {e}", job.record.id));

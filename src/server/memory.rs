@@ -7,8 +7,6 @@ use super::refusal::Refused;
 
 /// A request that takes no more than this may have what others have to leave.
 const SMALL: u64 = 1 << 20;
-/// What is taken for granted where the system does not say what there is.
-const UNKNOWN: u64 = 8 << 30;
 /// When what is taken now will be free again, as a guess.
 const SOON: Duration = Duration::from_secs(1);
 
@@ -108,40 +106,6 @@ impl Drop for Share {
     }
 }
 
-/// Bytes that this process may still take: what the machine has, its address space, its control group.
-#[must_use]
-pub fn available() -> u64 {
-    let bounds = [machine(), address_space(), control_group()];
-    bounds.into_iter().flatten().min().unwrap_or(UNKNOWN)
-}
-
-fn machine() -> Option<u64> {
-    let text = std::fs::read_to_string("/proc/meminfo").ok()?;
-    let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;
-    let kib: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kib << 10)
-}
-
-#[cfg(unix)]
-fn address_space() -> Option<u64> {
-    let limit = rustix::process::getrlimit(rustix::process::Resource::As).current?;
-    let pages: u64 = std::fs::read_to_string("/proc/self/statm").ok()?.split(' ').next()?.parse().ok()?;
-    Some(limit.saturating_sub(pages * rustix::param::page_size() as u64))
-}
-
-#[cfg(not(unix))]
-fn address_space() -> Option<u64> {
-    None
-}
-
-/// What the control group leaves, as containers see it in version 2.
-fn control_group() -> Option<u64> {
-    let read = |name: &str| -> Option<u64> {
-        std::fs::read_to_string(format!("/sys/fs/cgroup/{name}")).ok()?.trim().parse().ok()
-    };
-    Some(read("memory.max")?.saturating_sub(read("memory.current")?))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -167,10 +131,5 @@ mod tests {
         assert!(memory.take(5 << 20).is_none());
         drop(run);
         assert!(memory.take(64 << 20).is_some());
-    }
-
-    #[test]
-    fn the_system_says_what_there_is() {
-        assert!(available() > 0);
     }
 }

@@ -11,7 +11,8 @@
 //! | `DELETE /request/{id}` | cancels a job that waits or runs |
 //! | `GET /jobs` | every job that waits or runs, for an operator's key, which may also cancel each of them |
 //! | `GET /status`, `/env`, `/whoami` | what nnsight's client asks a service, answered in its shape |
-//! | `GET /healthz`, `/metrics` | for those who run it |
+//! | `GET /healthz` | whether it takes work |
+//! | `GET /metrics` | what is counted, for an operator's key, or where no keys are asked for |
 //!
 //! Refusals are `{"detail": ...}`: 400 a request that is no request, 401 no known key, 403 a web
 //! page without one, 404 no such job, model or path, 408 a body too slow, 409 an answer that is not
@@ -43,6 +44,7 @@
 
 mod about;
 mod auth;
+mod available;
 mod batch;
 mod board;
 mod body;
@@ -64,6 +66,7 @@ mod requests;
 mod result;
 mod routes;
 mod seats;
+mod send;
 mod serve;
 mod shared;
 mod socket;
@@ -75,7 +78,7 @@ mod watch;
 mod worker;
 
 pub use auth::Keys;
+pub use available::available as available_memory;
 pub use error::ServerError;
-pub use memory::available as available_memory;
 pub use options::{Limits, PORT, ServerOptions};
 pub use serve::Server;

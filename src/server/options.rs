@@ -90,6 +90,8 @@ pub struct Limits {
     pub connections_per_address: usize,
     /// Requests of one client that are being answered.
     pub requests_per_client: usize,
+    /// Of these, results that are being sent.
+    pub results_per_client: usize,
     /// Bodies that are read and decoded at the same time; what comes on top waits.
     pub bodies: usize,
     /// Of these, bodies of one client.
@@ -131,8 +133,9 @@ impl Default for Limits {
             connections: 2048,
             connections_per_address: 256,
             requests_per_client: 256,
+            results_per_client: 32,
             bodies: 8,
-            bodies_per_client: 4,
+            bodies_per_client: 3,
             memory: None,
             spool_bytes: 16 << 30,
             job_tokens: 1 << 22,

@@ -6,9 +6,12 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::auth::ClientId;
+use crate::data::sha256_hex;
 
-/// The version of the record; others are left alone.
-pub(super) const VERSION: u32 = 1;
+/// The version of the record; others are left alone, but for the one before.
+pub(super) const VERSION: u32 = 2;
+/// The version that had no hash.
+const UNSEALED: u32 = 1;
 
 /// How a job stands on disk. Waiting and running are the same there: both start anew.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,6 +61,51 @@ pub(super) struct Record {
     /// Why it failed.
     pub description: String,
     pub answer: Option<AnswerFile>,
+}
+
+/// A record with its hash, so that a flipped bit is not taken for what a job was told.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Sealed<R> {
+    /// SHA-256 in hex of the record as [`serde_json::to_vec`] writes it.
+    sha256: String,
+    record: R,
+}
+
+impl Record {
+    /// The text of a `job.json`.
+    pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
+        serde_json::to_vec_pretty(&Sealed { sha256: sha256_hex(&serde_json::to_vec(self)?), record: self })
+    }
+
+    /// Reads a `job.json`; says, too, whether it is of the version without a hash, and to be written anew.
+    ///
+    /// # Errors
+    /// What is wrong with it.
+    pub fn from_json(text: &[u8]) -> Result<(Self, bool), String> {
+        let other = |version| format!("job.json has version {version}, expected {VERSION}");
+        let wrong = match serde_json::from_slice::<Sealed<Self>>(text) {
+            Ok(Sealed { sha256: expected, record }) => {
+                let found = sha256_hex(&serde_json::to_vec(&record).map_err(|e| e.to_string())?);
+                return if found != expected {
+                    Err(format!(
+                        "job.json is damaged: its SHA-256 is {found}, that of what was written {expected}"
+                    ))
+                } else if record.version == VERSION {
+                    Ok((record, false))
+                } else {
+                    Err(other(record.version))
+                };
+            }
+            Err(e) => format!("job.json is not a job: {e}"),
+        };
+        let mut record: Self = serde_json::from_slice(text).map_err(|_| wrong)?;
+        if record.version != UNSEALED {
+            return Err(other(record.version));
+        }
+        record.version = VERSION;
+        Ok((record, true))
+    }
 }
 
 /// Milliseconds since 1970.

@@ -12,6 +12,8 @@ use super::refusal::Refused;
 pub(super) struct Requests {
     of: Arc<Mutex<HashMap<ClientId, usize>>>,
     each: usize,
+    /// What is counted.
+    what: &'static str,
 }
 
 /// One request that is being answered.
@@ -19,8 +21,8 @@ pub(super) struct Requests {
 pub(super) struct Answering(Requests, ClientId);
 
 impl Requests {
-    pub fn new(each: usize) -> Self {
-        Self { of: Arc::default(), each: each.max(1) }
+    pub fn new(each: usize, what: &'static str) -> Self {
+        Self { of: Arc::default(), each: each.max(1), what }
     }
 
     fn lock(&self) -> MutexGuard<'_, HashMap<ClientId, usize>> {
@@ -35,7 +37,7 @@ impl Requests {
         let mut of = self.lock();
         let own = of.entry(client.clone()).or_default();
         if *own >= self.each {
-            let detail = format!("{own} requests of this client are being answered, the most at a time");
+            let detail = format!("{own} {}, the most at a time", self.what);
             return Err(Refused::busy(detail, Duration::from_secs(1)));
         }
         *own += 1;
@@ -61,7 +63,7 @@ mod tests {
 
     #[test]
     fn a_client_has_so_many_at_a_time() {
-        let requests = Requests::new(2);
+        let requests = Requests::new(2, "requests");
         let (ada, bob) = (ClientId::named("ada"), ClientId::named("bob"));
         let both = [requests.begin(&ada).unwrap(), requests.begin(&ada).unwrap()];
         assert_eq!(requests.begin(&ada).unwrap_err().status, 429);

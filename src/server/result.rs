@@ -1,38 +1,33 @@
 //! `GET /result/{id}`: the bytes of an answer, streamed from disk, whole or in part.
 
-use std::io::SeekFrom;
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Extension;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use futures_util::StreamExt;
-use tokio::fs::File;
-use tokio::io::{AsyncReadExt, AsyncSeekExt};
-use tokio_util::io::ReaderStream;
 use uuid::Uuid;
 
 use super::auth::ClientId;
 use super::board::no_job;
-use super::connect::out_of_descriptors;
+use super::connect::{Connection, out_of_descriptors};
 use super::range::{Wanted, wanted};
 use super::record::AnswerFile;
 use super::refusal::Refused;
 use super::routes::JobId;
+use super::send;
 use super::shared::Shared;
 use super::submit::blocking;
-use super::vouch::Unfit;
-
-/// Bytes read from disk at a time.
-const CHUNK: usize = 256 << 10;
+use super::vouch::{Unfit, Vouching};
 
 /// Sends an answer.
 pub(super) async fn result(
     State(shared): State<Arc<Shared>>,
     Extension(client): Extension<ClientId>,
+    Extension(connection): Extension<Connection>,
     JobId(id): JobId,
     method: Method,
     headers: HeaderMap,
@@ -44,6 +39,7 @@ pub(super) async fn result(
             format!("job {id} is {status} and has no answer: {}", update.description),
         )
     })?;
+    let sending = To { shared: &shared, id, client: &client, connection: &connection };
     let etag = format!("\"{}\"", answer.sha256);
     let matches = |name| {
         headers.get(name).and_then(|v| v.to_str().ok()).is_some_and(|all: &str| {
@@ -61,9 +57,9 @@ pub(super) async fn result(
                 set(&mut response, header::CONTENT_RANGE, &format!("bytes */{}", answer.bytes));
                 return Ok(response);
             }
-            Wanted::Whole => body(&shared, id, &answer, 0, answer.bytes, &method).await?,
+            Wanted::Whole => body(&sending, &answer, 0, answer.bytes, &method).await?,
             Wanted::Part(start, end) => {
-                let mut response = body(&shared, id, &answer, start, end - start + 1, &method).await?;
+                let mut response = body(&sending, &answer, start, end - start + 1, &method).await?;
                 *response.status_mut() = StatusCode::PARTIAL_CONTENT;
                 set(&mut response, header::CONTENT_RANGE, &format!("bytes {start}-{end}/{}", answer.bytes));
                 response
@@ -75,10 +71,18 @@ pub(super) async fn result(
     Ok(response)
 }
 
-/// Bytes of the file as a stream.
-async fn body(
-    shared: &Arc<Shared>,
+/// What is sent to whom.
+struct To<'a> {
+    shared: &'a Arc<Shared>,
     id: Uuid,
+    client: &'a ClientId,
+    connection: &'a Connection,
+}
+
+/// Bytes of the file as a stream, each chunk looked at before it is sent: who was told a length and gets
+/// less knows that something is wrong.
+async fn body(
+    to: &To<'_>,
     answer: &AnswerFile,
     start: u64,
     length: u64,
@@ -87,53 +91,92 @@ async fn body(
     let mut response = if *method == Method::HEAD {
         Response::new(Body::empty())
     } else {
-        let mut file = File::from_std(open(shared, id, answer).await?);
-        let gone = |e: std::io::Error| unfit(shared, id, &e.into());
-        file.seek(SeekFrom::Start(start)).await.map_err(gone)?;
-        let metrics = shared.metrics.clone();
-        let stream = ReaderStream::with_capacity(file.take(length), CHUNK).inspect(move |chunk| {
+        let To { shared, id, client, connection } = *to;
+        let held = (shared.results.begin(client)?, send::memory(&shared.sending, connection).await?);
+        let mut sending = Sending { shared: shared.clone(), id, at: start, end: start + length };
+        let (file, first) = sending.open(answer).await?;
+        sending.at += first.len() as u64;
+        let first = futures_util::stream::iter([Ok(Bytes::from(first))]);
+        let rest = futures_util::stream::try_unfold((sending, file), |(mut sending, file)| async move {
+            if sending.at >= sending.end {
+                return Ok(None);
+            }
+            let (file, chunk) = sending.next(file).await?;
+            sending.at += chunk.len() as u64;
+            Ok::<_, std::io::Error>(Some((Bytes::from(chunk), (sending, file))))
+        });
+        let (here, mut sent, bytes) = (shared.clone(), start, answer.bytes);
+        let stream = first.chain(rest).inspect(move |chunk| {
             if let Ok(chunk) = chunk {
-                metrics.bytes_out.inc_by(chunk.len() as u64);
+                here.metrics.bytes_out.inc_by(chunk.len() as u64);
+                sent += chunk.len() as u64;
+                if sent == bytes {
+                    here.board.fetched(id);
+                }
             }
         });
-        Response::new(Body::from_stream(stream))
+        Response::new(send::body(stream, connection, held))
     };
     set(&mut response, header::CONTENT_LENGTH, &length.to_string());
     set(&mut response, header::CONTENT_TYPE, "application/octet-stream");
     Ok(response)
 }
 
-/// The file, seen to be what was written. A job whose answer is damaged is one that failed from then on.
-async fn open(shared: &Arc<Shared>, id: Uuid, answer: &AnswerFile) -> Result<std::fs::File, Refused> {
-    let (here, answer) = (shared.clone(), answer.clone());
-    blocking(move || {
-        here.vouched.open(id, &here.spool.answer(id), &answer).map_err(|e| {
-            if matches!(e, Unfit::Damaged { .. })
-                && let Some(record) = here.board.spoil(id, &damaged(&e))
-            {
-                here.finish(&record);
-            }
-            unfit(&here, id, &e)
+/// An answer that is being sent, and how far.
+struct Sending {
+    shared: Arc<Shared>,
+    id: Uuid,
+    at: u64,
+    end: u64,
+}
+
+impl Sending {
+    /// The file, seen to be what was written, and its first bytes.
+    async fn open(&self, answer: &AnswerFile) -> Result<(Vouching, Vec<u8>), Refused> {
+        let (shared, answer) = (self.shared.clone(), answer.clone());
+        let (id, at, end) = (self.id, self.at, self.end);
+        blocking(move || {
+            let opened = shared.vouched.open(id, &shared.spool.answer(id), &answer);
+            let read = opened.and_then(|mut file| file.read(at, end).map(|first| (file, first)));
+            read.map_err(|e| unfit(&shared, id, &e))
         })
-    })
-    .await?
+        .await?
+    }
+
+    async fn next(&self, mut file: Vouching) -> std::io::Result<(Vouching, Vec<u8>)> {
+        let (shared, id, at, end) = (self.shared.clone(), self.id, self.at, self.end);
+        blocking(move || {
+            let read = file.read(at, end).map_err(|e| unfit(&shared, id, &e));
+            read.map(|chunk| (file, chunk))
+        })
+        .await
+        .and_then(|read| read)
+        .map_err(|refused| std::io::Error::other(refused.detail))
+    }
 }
 
-fn damaged(e: &Unfit) -> String {
-    format!("the answer on the server's disk can't be sent: {e}\nhint: send the job again under a new key")
-}
-
+/// What is told of an answer that can't be sent. A job whose answer is damaged is one that failed from then
+/// on.
 fn unfit(shared: &Shared, id: Uuid, e: &Unfit) -> Refused {
     (shared.notice)(&format!("the answer of job {id} can't be sent: {e}"));
-    match e {
-        Unfit::Damaged { .. } => Refused::new(StatusCode::GONE, damaged(e)),
-        Unfit::Io(e) if out_of_descriptors(e) => {
-            let detail = "the server is out of file descriptors";
-            let after = Some(Duration::from_secs(5));
-            Refused { retry_after: after, ..Refused::new(StatusCode::SERVICE_UNAVAILABLE, detail) }
+    let cause = match e {
+        Unfit::Io(cause) => cause,
+        Unfit::Damaged { .. } | Unfit::Length { .. } | Unfit::Changed { .. } => {
+            let why = format!(
+                "the answer on the server's disk can't be sent: {e}\nhint: send the job again under a new key"
+            );
+            if let Some(record) = shared.board.spoil(id, &why) {
+                shared.finish(&record);
+            }
+            return Refused::new(StatusCode::GONE, why);
         }
-        Unfit::Io(_) => Refused::internal("the answer can't be read from the server's disk"),
+    };
+    if out_of_descriptors(cause) {
+        let detail = "the server is out of file descriptors";
+        let after = Some(Duration::from_secs(5));
+        return Refused { retry_after: after, ..Refused::new(StatusCode::SERVICE_UNAVAILABLE, detail) };
     }
+    Refused::internal("the answer can't be read from the server's disk")
 }
 
 fn set(response: &mut Response, name: header::HeaderName, value: &str) {

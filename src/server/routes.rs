@@ -15,7 +15,7 @@ use uuid::Uuid;
 
 use super::auth::{ClientId, carries_key};
 use super::board::no_job;
-use super::connect::Peer;
+use super::connect::{Connection, Peer};
 use super::held::holding;
 use super::refusal::Refused;
 use super::shared::Shared;
@@ -109,6 +109,7 @@ async fn no_method() -> Refused {
 async fn identify(
     State(shared): State<Arc<Shared>>,
     ConnectInfo(Peer(peer)): ConnectInfo<Peer>,
+    Extension(connection): Extension<Connection>,
     mut request: Request,
     next: Next,
 ) -> Result<Response, Refused> {
@@ -122,8 +123,7 @@ async fn identify(
         id
     } else {
         if carries_key(request.headers()) {
-            shared.guesses.wrong(&address);
-            shared.guesses.patient(&address)?;
+            shared.guesses.wrong(&address, &connection).await?;
         }
         let detail = "send an API key that this server knows, as `ndif-api-key` or `Authorization: Bearer`";
         return Err(Refused::new(StatusCode::UNAUTHORIZED, detail));

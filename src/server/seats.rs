@@ -8,19 +8,32 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::timeout;
 
 use super::auth::ClientId;
+use super::connect::{Connection, Wait};
 use super::memory::{Memory, Share};
 use super::refusal::Refused;
 
 /// Clients that are remembered before those without a body are forgotten.
 const CLIENTS: usize = 1024;
 
+/// How long is waited before who is behind with its body gives way.
+const LOOK: Duration = Duration::from_millis(250);
+
 /// The places for bodies.
 #[derive(Debug)]
 pub(super) struct Seats {
     all: Arc<Semaphore>,
-    of: Mutex<HashMap<ClientId, Arc<Semaphore>>>,
+    /// Places of clients that have one already. The rest is for those that have none.
+    more: Arc<Semaphore>,
+    of: Mutex<HashMap<ClientId, Own>>,
     each: usize,
     memory: Arc<Memory>,
+}
+
+/// The places that one client may have.
+#[derive(Clone, Debug)]
+struct Own {
+    first: Arc<Semaphore>,
+    more: Arc<Semaphore>,
 }
 
 /// A place for a body, held by the work on it: who hangs up does not free it before that work ends.
@@ -28,30 +41,53 @@ pub(super) struct Seats {
 pub(super) struct Seat {
     /// What the request has taken.
     pub memory: Share,
-    _own: OwnedSemaphorePermit,
-    _of_all: OwnedSemaphorePermit,
+    _permits: Permits,
 }
+
+/// Of the client, of clients that have more than one, and of all.
+type Permits = (OwnedSemaphorePermit, Option<OwnedSemaphorePermit>, OwnedSemaphorePermit);
 
 impl Seats {
     pub fn new(all: usize, each: usize, memory: Arc<Memory>) -> Self {
         let all = all.max(1);
         let each = each.clamp(1, all);
-        Self { all: Arc::new(Semaphore::new(all)), of: Mutex::default(), each, memory }
+        let places = |n| Arc::new(Semaphore::new(n));
+        Self { all: places(all), more: places(all / 2), of: Mutex::default(), each, memory }
     }
 
     /// Waits for a place. A client first waits for its own others, so that it takes up no more than its
-    /// part of the line.
+    /// part of the line. While one that has no place waits, who is furthest behind with its body gives way.
     ///
     /// # Errors
     /// 429 when there is none for too long.
-    pub async fn seat(&self, client: &ClientId, patience: Duration) -> Result<Seat, Refused> {
+    pub async fn seat(
+        &self,
+        client: &ClientId,
+        patience: Duration,
+        connection: &Connection,
+    ) -> Result<Seat, Refused> {
+        let _waiting = connection.waits(Wait::Seat);
         let own = self.own(client);
-        let both = async {
-            let own = own.acquire_owned().await.ok()?;
-            Some((own, self.all.clone().acquire_owned().await.ok()?))
+        let has_none = || own.first.available_permits() > 0;
+        let first = async { Some((own.first.clone().acquire_owned().await.ok()?, None)) };
+        let more = async {
+            let own = own.more.clone().acquire_owned().await.ok()?;
+            Some((own, Some(self.more.clone().acquire_owned().await.ok()?)))
         };
-        match timeout(patience, both).await {
-            Ok(Some((own, of_all))) => Ok(Seat { memory: self.memory.share(), _own: own, _of_all: of_all }),
+        let mut taken = std::pin::pin!(async {
+            let alone = has_none();
+            let (own, more) = tokio::select! { biased; own = first => own?, own = more => own? };
+            let mut of_all = std::pin::pin!(self.all.clone().acquire_owned());
+            loop {
+                match timeout(LOOK, &mut of_all).await {
+                    Ok(of_all) => return Some((own, more, of_all.ok()?)),
+                    Err(_) if alone => connection.others_give_way(Wait::Body),
+                    Err(_) => {}
+                }
+            }
+        });
+        match timeout(patience, &mut taken).await {
+            Ok(Some(permits)) => Ok(Seat { memory: self.memory.share(), _permits: permits }),
             Ok(None) => Err(Refused::draining()),
             Err(_) => {
                 let detail = "too many requests are being received at the same time";
@@ -60,12 +96,14 @@ impl Seats {
         }
     }
 
-    fn own(&self, client: &ClientId) -> Arc<Semaphore> {
+    fn own(&self, client: &ClientId) -> Own {
         let mut of = self.of.lock().unwrap_or_else(PoisonError::into_inner);
         if of.len() >= CLIENTS {
-            of.retain(|_, s| Arc::strong_count(s) > 1 || s.available_permits() < self.each);
+            of.retain(|_, own| Arc::strong_count(&own.first) > 1 || Arc::strong_count(&own.more) > 1);
         }
-        of.entry(client.clone()).or_insert_with(|| Arc::new(Semaphore::new(self.each))).clone()
+        let places = |n| Arc::new(Semaphore::new(n));
+        let new = || Own { first: places(1), more: places(self.each - 1) };
+        of.entry(client.clone()).or_insert_with(new).clone()
     }
 }
 
@@ -75,15 +113,20 @@ mod tests {
 
     #[tokio::test]
     async fn a_client_leaves_places_for_others() {
-        let seats = Seats::new(3, 2, Memory::new(1 << 20));
-        let (ada, bob) = (ClientId::named("ada"), ClientId::named("bob"));
-        let now = Duration::from_millis(20);
-        let first = seats.seat(&ada, now).await.unwrap();
-        let _second = seats.seat(&ada, now).await.unwrap();
-        assert_eq!(seats.seat(&ada, now).await.unwrap_err().status, 429);
-        let _of_bob = seats.seat(&bob, now).await.unwrap();
-        assert_eq!(seats.seat(&bob, now).await.unwrap_err().status, 429);
+        let seats = Seats::new(4, 3, Memory::new(1 << 20));
+        let (ada, bob, eve) = (ClientId::named("ada"), ClientId::named("bob"), ClientId::named("eve"));
+        let (now, here) = (Duration::from_millis(20), Connection::alone());
+        let first = seats.seat(&ada, now, &here).await.unwrap();
+        let _more =
+            [seats.seat(&ada, now, &here).await.unwrap(), seats.seat(&ada, now, &here).await.unwrap()];
+        assert_eq!(seats.seat(&ada, now, &here).await.unwrap_err().status, 429);
+        // The last is for who has none.
+        let of_bob = seats.seat(&bob, now, &here).await.unwrap();
+        assert_eq!(seats.seat(&eve, now, &here).await.unwrap_err().status, 429);
         drop(first);
-        seats.seat(&bob, now).await.unwrap();
+        assert_eq!(seats.seat(&bob, now, &here).await.unwrap_err().status, 429);
+        seats.seat(&eve, now, &here).await.unwrap();
+        drop(of_bob);
+        seats.seat(&bob, now, &here).await.unwrap();
     }
 }

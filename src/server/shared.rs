@@ -9,10 +9,12 @@ use truenorth_protocol::{Checked, limits};
 use uuid::Uuid;
 
 use super::auth::{ClientId, Keys};
+use super::available::available;
 use super::board::{Board, NewJob, Weight};
+use super::connect::Connection;
 use super::error::ServerError;
 use super::guesses::Guesses;
-use super::memory::{self, Memory};
+use super::memory::Memory;
 use super::metrics::Metrics;
 use super::options::{Limits, ServerOptions};
 use super::payload;
@@ -20,6 +22,7 @@ use super::record::{Kept, Record, now};
 use super::refusal::Refused;
 use super::requests::Requests;
 use super::seats::{Seat, Seats};
+use super::send;
 use super::spool::{Found, Spool};
 use super::turns::Turns;
 use super::vouch::Vouched;
@@ -27,6 +30,10 @@ use crate::run::Runner;
 
 /// Of the memory for requests and runs, the part of requests: one in so many.
 const REQUESTS: u64 = 4;
+/// The part of results that are being sent.
+const RESULTS: u64 = 16;
+/// One client has at most one in so many of the results that may be sent at a time.
+const CLIENTS: u64 = 4;
 
 /// The server's parts.
 pub(super) struct Shared {
@@ -43,6 +50,10 @@ pub(super) struct Shared {
     pub loopback: bool,
     /// Requests that are being answered.
     pub requests: Requests,
+    /// Results that are being sent.
+    pub results: Requests,
+    /// Memory that they may take.
+    pub sending: Arc<Memory>,
     /// Bodies that may be in memory.
     seats: Seats,
     /// Memory that runs may take.
@@ -63,8 +74,19 @@ impl Shared {
         let (spool, found) = Spool::open(&options.spool, &|text| notice(text))?;
         let metrics = Arc::new(Metrics::new());
         let limits = options.limits;
-        let memory = limits.memory.unwrap_or_else(|| memory::available() / 2);
+        let there = available();
+        let memory = limits.memory.unwrap_or(there / 2);
+        if memory > there {
+            notice(&format!(
+                "--max-memory is {} MiB, the system leaves this process {} MiB\n\
+                 hint: name less, or a request may end the server",
+                memory >> 20,
+                there >> 20
+            ));
+        }
         let requests = Memory::new(memory / REQUESTS);
+        let sending = Memory::new((memory / RESULTS).max(send::EACH));
+        let results = usize::try_from(sending.total() / send::EACH / CLIENTS).unwrap_or(usize::MAX);
         let shared = Self {
             runner,
             board: Board::new(limits, metrics.clone(), !options.keys.is_empty(), options.keep),
@@ -76,9 +98,14 @@ impl Shared {
             vouched: Vouched::default(),
             limits,
             loopback: options.listen.ip().is_loopback(),
-            requests: Requests::new(limits.requests_per_client),
+            requests: Requests::new(limits.requests_per_client, "requests of this client are being answered"),
+            results: Requests::new(
+                limits.results_per_client.min(results),
+                "results are being sent to this client",
+            ),
+            sending,
             seats: Seats::new(limits.bodies, limits.bodies_per_client, requests),
-            runs: Memory::new(memory - memory / REQUESTS),
+            runs: Memory::new(memory - memory / REQUESTS - memory / RESULTS),
             turns: Arc::default(),
             halt: AtomicBool::new(false),
             closing: watch::Sender::new(false),
@@ -173,8 +200,8 @@ impl Shared {
     ///
     /// # Errors
     /// 429 when there is none for too long, before the connection is taken for one that stalled.
-    pub async fn seat(&self, client: &ClientId) -> Result<Seat, Refused> {
-        self.seats.seat(client, self.limits.pause).await
+    pub async fn seat(&self, client: &ClientId, connection: &Connection) -> Result<Seat, Refused> {
+        self.seats.seat(client, self.limits.pause, connection).await
     }
 
     /// Keeps how a job ended; a disk that refuses is told to the operator, as the client has its answer.

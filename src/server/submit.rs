@@ -15,7 +15,7 @@ use uuid::Uuid;
 use super::auth::ClientId;
 use super::board::NewJob;
 use super::body;
-use super::connect::out_of_descriptors;
+use super::connect::{Connection, out_of_descriptors};
 use super::memory::Share;
 use super::payload;
 use super::record::{Kept, Record, VERSION, now};
@@ -43,13 +43,14 @@ const KEY_BYTES: usize = 256;
 pub(super) async fn submit(
     State(shared): State<Arc<Shared>>,
     Extension(client): Extension<ClientId>,
+    Extension(connection): Extension<Connection>,
     request: Request,
 ) -> Result<Json<Update>, Refused> {
     let (parts, body) = request.into_parts();
     let idempotency_key = idempotency_key(&parts.headers)?;
     // Held until the job is on disk: it bounds the memory of everything that is being received.
-    let mut seat = shared.seat(&client).await?;
-    let bytes = body::read(&parts.headers, body, &shared.limits, &mut seat.memory).await?;
+    let mut seat = shared.seat(&client, &connection).await?;
+    let bytes = body::read(&parts.headers, body, &shared.limits, &mut seat.memory, &connection).await?;
     shared.metrics.bytes_in.inc_by(bytes.len() as u64);
     let form = body::form(parts, bytes).await?;
     seat.memory.shrink_to((form.blob.len() + form.data.len()) as u64);
@@ -159,7 +160,7 @@ fn check(
     drop(checked);
     seat.memory.shrink_to(before);
     shared.fits(&new).map_err(Refused::too_large)?;
-    shared.remove(shared.board.make_room(new.weight.disk));
+    shared.remove(shared.board.make_room(&new.record.client, new.weight.disk, shared.spool.free()));
     Ok(Ready { new, payload: bytes, free: shared.spool.free(), seat })
 }
 

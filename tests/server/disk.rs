@@ -146,6 +146,33 @@ async fn a_flipped_answer_is_not_sent_under_its_tag() {
     assert_eq!(detail(client.get(&format!("/result/{second}")).await).await.0, 410);
 }
 
+/// Bits that flip on a disk leave its times as they are.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_bit_that_flips_in_a_large_answer_once_it_was_read_breaks_the_next_reading() {
+    let (server, dir) = fresh(Held::new(), |_| {}).await;
+    let client = server.client();
+    let prompts: Vec<Vec<u32>> = vec![vec![1; 64]; 80];
+    let prompts: Vec<&[u32]> = prompts.iter().map(Vec::as_slice).collect();
+    let id = client.submit(&steer(&prompts, &vec![1.0; prompts.len()]), &Send::default()).await;
+    client.answer(&id).await;
+    let path = dir.path().join(&id).join("answer");
+    let mut bytes = std::fs::read(&path).unwrap();
+    assert!(bytes.len() > 1 << 20, "{}", bytes.len());
+    let written = std::fs::metadata(&path).unwrap().modified().unwrap();
+    let last = bytes.len() - 1;
+    bytes[last] ^= 1;
+    std::fs::write(&path, &bytes).unwrap();
+    std::fs::File::options().write(true).open(&path).unwrap().set_modified(written).unwrap();
+    let result = format!("/result/{id}");
+    // A range before it is what was written; one with it, or the whole, is not sent to its end.
+    let range = |range: String| client.ask(reqwest::Method::GET, &result).header("range", range);
+    let good = range("bytes=10-99".into()).send().await.unwrap();
+    assert_eq!((good.status().as_u16(), good.bytes().await.unwrap().as_ref()), (206, &bytes[10..100]));
+    assert!(client.get(&result).await.bytes().await.is_err());
+    assert_eq!(client.end(&id).await["status"], "ERROR");
+    assert_eq!(client.get(&result).await.status(), 409);
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_payload_that_was_changed_on_disk_is_not_run() {
     let dir = tempfile::tempdir().unwrap();

@@ -88,6 +88,16 @@ async fn an_operator_sees_and_cancels_what_others_sent() {
     assert_eq!(detail(bob.cancel(&long).await).await.0, 404);
     assert_eq!(detail(bob.get("/jobs").await).await.0, 403);
     assert_eq!(detail(server.client().get("/jobs").await).await.0, 401);
+    // What all do together is nothing for one of them.
+    let (status, why) = detail(bob.get("/metrics").await).await;
+    assert!(status == 403 && why.contains("--operator-key-file"), "{status} {why}");
+    assert!(root.get("/metrics").await.text().await.unwrap().contains("truenorth_jobs_running 1"));
+    assert_eq!(bob.json("/whoami").await["tags"], serde_json::json!([]));
+    // However often it asks, an operator's key is no guess.
+    for _ in 0..40 {
+        assert_eq!(root.json("/whoami").await["tags"], serde_json::json!(["operator"]));
+    }
+    assert_eq!(server.keyed("wrong").json("/whoami").await["email"], serde_json::Value::Null);
     let jobs = root.json("/jobs").await;
     let jobs = jobs["jobs"].as_array().unwrap();
     assert_eq!((jobs.len(), &jobs[0]["id"], &jobs[0]["tokens"]), (1, &long.clone().into(), &1.into()));

@@ -24,3 +24,4 @@ mod slow;
 mod support;
 mod tls;
 mod together;
+mod unread;

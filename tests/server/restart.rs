@@ -1,5 +1,6 @@
 //! Stopping and starting again: nothing is lost, nothing is done twice.
 
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use truenorth::server::{Server, ServerError};
@@ -110,16 +111,55 @@ async fn a_clock_that_jumps_takes_no_answer_away() {
     let id = client.submit(&read(Site::Embed, &[&[1]]), &Send::default()).await;
     client.end(&id).await;
     server.stop().await;
-    // As if it had ended in 1970, or in ten thousand years.
+    // As if it had ended in 1970, or in ten thousand years; in the version that had no hash.
     let path = dir.path().join(&id).join("job.json");
     for finished in [1_u64, 1 << 48] {
-        let mut record: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let file: serde_json::Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+        let mut record = file["record"].clone();
         record["finished"] = finished.into();
+        record["version"] = 1.into();
         std::fs::write(&path, record.to_string()).unwrap();
         let server = start(model.clone(), options(dir.path())).await;
         server.client().answer(&id).await;
         server.stop().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flipped_record_is_told_of_left_alone_and_sends_no_answer() {
+    let dir = tempfile::tempdir().unwrap();
+    let model = Held::new();
+    let server = start(model.clone(), options(dir.path())).await;
+    let how = Send { idempotency_key: Some("two".into()), ..Send::default() };
+    let id = server.client().submit(&read(Site::Embed, &[&[1]]), &how).await;
+    server.client().answer(&id).await;
+    server.stop().await;
+    let path = dir.path().join(&id).join("job.json");
+    let good = std::fs::read_to_string(&path).unwrap();
+    // The last digit of the answer's size.
+    let bytes = good.find("\"bytes\": ").unwrap() + 9;
+    let bytes = bytes + good[bytes..].find(',').unwrap() - 1;
+    let digit = &good[bytes..=bytes];
+    let smaller = (digit.parse::<u8>().unwrap() ^ 1).to_string();
+    for flipped in [good.replace("\"two\"", "\"tvo\""), {
+        let mut text = good.clone();
+        text.replace_range(bytes..=bytes, &smaller);
+        text
+    }] {
+        assert_ne!(flipped, good);
+        std::fs::write(&path, flipped).unwrap();
+        let told = Arc::new(Mutex::new(Vec::new()));
+        let (hears, mut listening) = (told.clone(), options(dir.path()));
+        listening.notice = Arc::new(move |text| hears.lock().unwrap().push(text.to_owned()));
+        let server = start(model.clone(), listening).await;
+        assert_eq!(server.client().get(&format!("/result/{id}")).await.status(), 404);
+        server.stop().await;
+        let told = told.lock().unwrap().join("\n");
+        assert!(told.contains(&id) && told.contains("job.json is damaged"), "{told}");
+        assert!(dir.path().join(&id).join("answer").exists());
+    }
+    std::fs::write(&path, good).unwrap();
+    start(model, options(dir.path())).await.client().answer(&id).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

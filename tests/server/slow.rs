@@ -141,6 +141,8 @@ async fn guesses_at_whoami_run_out_and_keys_still_work() {
         assert_eq!(guess(i).await, 200);
     }
     assert_eq!(guess(31).await, 429);
+    // A key is known, wherever it is asked about; whoever guesses can't keep it out.
+    assert_eq!(server.keyed("key-of-ada").json("/whoami").await["email"], "Ada");
     assert_eq!(server.keyed("key-of-ada").get("/model").await.status(), 200);
     assert_eq!(detail(server.keyed("wrong").get("/model").await).await.0, 429);
     // Who brings no key guesses none.

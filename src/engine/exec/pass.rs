@@ -47,7 +47,7 @@ impl Hooks for Pass<'_, '_> {
                 Op::Read { positions, .. } => self.read(node, *positions, site, x)?,
                 Op::Write { positions, edit, .. } => {
                     for input in edit.inputs() {
-                        self.state.force(input);
+                        self.state.force(input)?;
                     }
                     let ready = Ready::new(edit, &|n| self.state.get(n))
                         .map_err(|source| EngineError::Hook { site, source: Box::new(source) })?;

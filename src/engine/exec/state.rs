@@ -5,7 +5,7 @@ use truenorth_protocol::tensor::TensorError;
 use truenorth_protocol::{Answer, Checked};
 
 use super::super::error::EngineError;
-use super::value::Val;
+use super::value::{Val, room};
 use super::{failed, ops, tensor};
 use crate::run::RunError;
 
@@ -48,7 +48,10 @@ impl<'a> State<'a> {
     }
 
     /// Computes a node and what it is made of, as far as that is pure and not yet there.
-    pub fn force(&mut self, node: NodeId) {
+    ///
+    /// # Errors
+    /// No memory for one of them.
+    pub fn force(&mut self, node: NodeId) -> Result<(), EngineError> {
         let mut wanted = vec![node.0 as usize];
         let mut order = Vec::new();
         let mut seen = std::collections::HashSet::new();
@@ -63,12 +66,13 @@ impl<'a> State<'a> {
         order.sort_unstable();
         for i in order {
             if let Some(value) = self.eval(i) {
-                self.values[i] = Some(value);
+                self.values[i] = Some(value?);
             }
         }
+        Ok(())
     }
 
-    fn eval(&self, i: usize) -> Option<Val> {
+    fn eval(&self, i: usize) -> Option<Result<Val, EngineError>> {
         let op = &self.checked.graph().nodes[i];
         if let Op::PromptLogProb { logits } = op {
             let Op::Read { group, .. } = self.checked.graph().nodes[logits.0 as usize] else { return None };
@@ -80,18 +84,20 @@ impl<'a> State<'a> {
     /// The answer, once every group has run.
     ///
     /// # Errors
-    /// A value without a tensor, or one that is not there though every group has run, which is our fault.
+    /// No memory, a value without a tensor, or one that is not there though every group has run, which is our fault.
     pub fn answer(mut self) -> Result<Answer, RunError> {
         let mut answer = Answer::default();
         for op in &self.checked.graph().nodes {
             if let Op::Save { name, value } = op {
-                self.force(*value);
+                self.force(*value).map_err(failed)?;
                 let Some(v) = self.get(*value) else {
                     return Err(failed(EngineError::Missing {
                         what: format!("node {} of the graph", value.0),
                     }));
                 };
-                answer.values.insert(name.clone(), v.clone().into_value().map_err(tensor)?);
+                // Asked for before it is taken: what makes tensors can't be refused any.
+                drop(room::<u8>(v.answer_bytes()).map_err(failed)?);
+                answer.values.insert(name.clone(), v.to_value().map_err(tensor)?);
             }
         }
         Ok(answer)

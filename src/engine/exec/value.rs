@@ -4,6 +4,8 @@ use half::{bf16, f16};
 use truenorth_protocol::tensor::TensorError;
 use truenorth_protocol::{DType, Tensor};
 
+use super::super::error::EngineError;
+
 /// A value of a node. Floats are held as f32 whatever their declared type, rounded to it.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Val {
@@ -55,13 +57,18 @@ impl Val {
     }
 
     /// The same floats, rounded to a type.
-    pub fn cast(&self, dtype: DType) -> Self {
-        let data = match dtype {
-            DType::F16 => self.floats().iter().map(|v| f16::from_f32(*v).to_f32()).collect(),
-            DType::Bf16 => self.floats().iter().map(|v| bf16::from_f32(*v).to_f32()).collect(),
-            DType::F32 | DType::F64 | DType::I64 => self.floats().to_vec(),
-        };
-        Self { shape: self.shape.clone(), data: Data::Float(dtype, data), rows: self.rows.clone() }
+    ///
+    /// # Errors
+    /// No memory for them.
+    pub fn cast(&self, dtype: DType) -> Result<Self, EngineError> {
+        let values = self.floats();
+        let mut data = room(values.len())?;
+        match dtype {
+            DType::F16 => data.extend(values.iter().map(|v| f16::from_f32(*v).to_f32())),
+            DType::Bf16 => data.extend(values.iter().map(|v| bf16::from_f32(*v).to_f32())),
+            DType::F32 | DType::F64 | DType::I64 => data.extend_from_slice(values),
+        }
+        Ok(Self { shape: self.shape.clone(), data: Data::Float(dtype, data), rows: self.rows.clone() })
     }
 
     /// From the host tensor of a constant.
@@ -74,12 +81,30 @@ impl Val {
     }
 
     /// As it is answered.
-    pub fn into_value(self) -> Result<truenorth_protocol::Value, TensorError> {
-        let tensor = match self.data {
-            Data::Float(dtype, v) => Tensor::from_f32(self.shape, &v)?.cast(dtype)?,
-            Data::Int(v) => Tensor::from_i64(self.shape, &v)?,
-            Data::Text(t) => return Ok(truenorth_protocol::Value::Text(t)),
+    pub fn to_value(&self) -> Result<truenorth_protocol::Value, TensorError> {
+        let shape = self.shape.clone();
+        let tensor = match &self.data {
+            Data::Float(dtype, v) => Tensor::from_f32(shape, v)?.cast(*dtype)?,
+            Data::Int(v) => Tensor::from_i64(shape, v)?,
+            Data::Text(t) => return Ok(truenorth_protocol::Value::Text(t.clone())),
         };
-        Ok(truenorth_protocol::Value::Tensor { tensor, rows: self.rows })
+        Ok(truenorth_protocol::Value::Tensor { tensor, rows: self.rows.clone() })
+    }
+
+    /// Bytes that the tensor of its answer takes at most while it is made.
+    pub fn answer_bytes(&self) -> usize {
+        self.shape.iter().product::<usize>().saturating_mul(2 * size_of::<i64>())
+    }
+}
+
+/// Memory for so many elements of a value.
+///
+/// # Errors
+/// There is none.
+pub(super) fn room<T>(count: usize) -> Result<Vec<T>, EngineError> {
+    let mut all = Vec::new();
+    match all.try_reserve_exact(count) {
+        Ok(()) => Ok(all),
+        Err(_) => Err(EngineError::NoMemory { bytes: count.saturating_mul(size_of::<T>()) }),
     }
 }

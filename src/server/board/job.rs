@@ -105,6 +105,8 @@ pub(super) struct Job {
     pub ended: Option<Instant>,
     /// Bytes of disk that it takes, or may yet take.
     pub disk: u64,
+    /// Whether all of its answer was ever sent, as far as this server knows.
+    pub fetched: bool,
 }
 
 impl Job {
@@ -121,6 +123,7 @@ impl Job {
             place: (0, 0),
             progress: String::new(),
             ended: None,
+            fetched: false,
         }
     }
 

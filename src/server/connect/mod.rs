@@ -4,9 +4,13 @@
 //! Idle ones are bounded by address, and the longest idle gives way to a new one; so whoever sends its
 //! head at once is served, whatever else comes from the same address. HTTP/2 is not spoken: its pings
 //! keep a connection alive for nothing.
+//!
+//! One whose request is there, but whose body comes or whose answer is taken more slowly than 32 KiB a
+//! second (`slow`), gives way as well when others wait.
 
-mod defer;
 mod descriptors;
+mod listener;
+mod slow;
 mod stream;
 mod table;
 mod tls;
@@ -37,6 +41,7 @@ use stream::Watched;
 use table::{Place, Table};
 
 pub(super) use descriptors::out_of_descriptors;
+pub(super) use slow::{Connection, Wait};
 pub(super) use tls::Tls;
 
 /// Bytes of the head of a request.
@@ -83,7 +88,7 @@ pub(super) async fn serve(
     mut closing: watch::Receiver<bool>,
     notice: Arc<dyn Fn(&str) + Send + Sync>,
 ) {
-    defer::until_heard(&listener);
+    listener::set_up(&listener);
     let most = descriptors::connections(limits.connections, &*notice);
     let table = Table::new(most, limits.connections_per_address);
     let served = Arc::new(Served { app, limits, tls, closing: closing.clone() });
@@ -147,6 +152,7 @@ where
     let answer = service_fn(|mut request: Request<Incoming>| {
         let busy = place.busy();
         request.extensions_mut().insert(ConnectInfo(Peer(peer)));
+        request.extensions_mut().insert(Connection(place.clone()));
         let answered = served.app.clone().call(request.map(Body::new));
         let place = place.clone();
         async move {
@@ -172,7 +178,7 @@ where
             // First of all: a head that is there already is served, though the connection had to give way.
             _ = &mut exchange => return,
             () = place.given_up() => {
-                if !place.works() {
+                if !place.works() || place.leaves() {
                     return;
                 }
             }

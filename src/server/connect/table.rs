@@ -5,9 +5,18 @@ use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use std::time::{Duration, Instant};
+
 use tokio::sync::Notify;
+use tokio::time::timeout;
 
 use super::super::auth::ClientId;
+use super::slow::{Clock, PATIENCE, Wait};
+
+/// How often it is looked who fell behind, while somebody waits for room.
+const LOOK: Duration = Duration::from_millis(50);
+/// How long a connection that gives way may take to end.
+const GONE: Duration = Duration::from_millis(250);
 
 /// All connections.
 #[derive(Debug)]
@@ -28,6 +37,16 @@ struct Inner {
     /// Idle connections of each address, the longest idle first; those that never had a request whole
     /// before those that had.
     idle: HashMap<ClientId, BTreeMap<(bool, u64), Arc<Notify>>>,
+    /// All connections.
+    states: HashMap<u64, Arc<State>>,
+}
+
+/// What others may see of a connection, and do to it.
+#[derive(Debug, Default)]
+struct State {
+    close: Arc<Notify>,
+    clock: Clock,
+    leaves: AtomicBool,
 }
 
 impl Inner {
@@ -49,6 +68,16 @@ impl Inner {
             true
         })
     }
+
+    /// Closes the connection that is furthest behind, with this or with anything, if it is by much.
+    fn slowest_gives_way(&self, with: Option<Wait>) {
+        let behind = |s: &Arc<State>| s.clock.behind(with).filter(|b| *b >= PATIENCE).map(|b| (b, s.clone()));
+        if let Some((_, slowest)) = self.states.values().filter_map(behind).max_by_key(|(b, _)| *b) {
+            slowest.leaves.store(true, Ordering::SeqCst);
+            slowest.clock.end();
+            slowest.close.notify_one();
+        }
+    }
 }
 
 impl Table {
@@ -62,8 +91,9 @@ impl Table {
     }
 
     /// Waits until there is room for one more, which there is as long as any connection is idle: the
-    /// longest idle of the address that has most gives way.
+    /// longest idle of the address that has most gives way, or else who is furthest behind.
     pub async fn room(&self) {
+        let mut asked: Option<Instant> = None;
         loop {
             let moved = self.moved.notified();
             {
@@ -71,10 +101,17 @@ impl Table {
                 if inner.open < self.most {
                     return;
                 }
-                // Its place is free once it has ended.
-                inner.give_way();
+                // Its place is free once it has ended, if no request of it was just there.
+                if asked.is_none_or(|at| at.elapsed() > GONE) {
+                    asked = inner.give_way().then(Instant::now);
+                }
+                if asked.is_none() {
+                    inner.slowest_gives_way(None);
+                }
             }
-            moved.await;
+            if timeout(LOOK, moved).await.is_ok() {
+                asked = None;
+            }
         }
     }
 
@@ -105,10 +142,14 @@ impl Table {
         {
             close.notify_one();
         }
+        inner.next += 1;
+        let (id, state) = (inner.next, Arc::<State>::default());
+        inner.states.insert(id, state.clone());
         let place = Place {
             table: self.clone(),
+            id,
             address,
-            close: Arc::default(),
+            state,
             key: Mutex::new(None),
             proven: AtomicBool::new(false),
             works: AtomicBool::new(false),
@@ -124,8 +165,9 @@ impl Table {
 #[derive(Debug)]
 pub(super) struct Place {
     table: Arc<Table>,
+    id: u64,
     address: ClientId,
-    close: Arc<Notify>,
+    state: Arc<State>,
     /// Where it is among the idle.
     key: Mutex<Option<(bool, u64)>>,
     proven: AtomicBool,
@@ -137,7 +179,7 @@ impl Place {
     fn rest(&self, inner: &mut Inner) {
         inner.next += 1;
         let key = (self.proven(), inner.next);
-        inner.idle.entry(self.address.clone()).or_default().insert(key, self.close.clone());
+        inner.idle.entry(self.address.clone()).or_default().insert(key, self.state.close.clone());
         *self.key.lock().unwrap_or_else(PoisonError::into_inner) = Some(key);
     }
 
@@ -176,7 +218,22 @@ impl Place {
 
     /// Ready when it has to give way.
     pub async fn given_up(&self) {
-        self.close.notified().await;
+        self.state.close.notified().await;
+    }
+
+    /// Whether it has to, at work or not.
+    pub fn leaves(&self) -> bool {
+        self.state.leaves.load(Ordering::SeqCst)
+    }
+
+    /// How far behind it is.
+    pub(super) fn clock(&self) -> &Clock {
+        &self.state.clock
+    }
+
+    /// Closes the connection that is furthest behind with something, if it is by much.
+    pub(super) fn slowest_gives_way(&self, with: Wait) {
+        self.table.lock().slowest_gives_way(Some(with));
     }
 }
 
@@ -184,6 +241,7 @@ impl Drop for Place {
     fn drop(&mut self) {
         let mut inner = self.table.lock();
         self.unrest(&mut inner);
+        inner.states.remove(&self.id);
         inner.open -= 1;
         drop(inner);
         self.table.moved.notify_waiters();
@@ -206,10 +264,7 @@ impl Drop for Busy {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
-    use tokio::time::timeout;
-
+    use super::super::slow::Connection;
     use super::*;
 
     const SOON: Duration = Duration::from_millis(50);
@@ -250,5 +305,24 @@ mod tests {
         drop(busy);
         drop((next, lone, third));
         timeout(SOON, table.empty()).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn who_keeps_the_server_waiting_gives_way_when_others_wait() {
+        let table = Table::new(3, 10);
+        let here = "10.0.0.1".parse().unwrap();
+        let (stalls, moves, works) = (table.admit(here), table.admit(here), table.admit(here));
+        let _busy = [stalls.busy(), moves.busy(), works.busy()];
+        let _unread = Connection(stalls.clone()).waits(Wait::Answer);
+        let read = Connection(moves.clone()).waits(Wait::Answer);
+        // Nobody is far behind yet.
+        assert!(timeout(SOON, table.room()).await.is_err());
+        tokio::time::sleep(PATIENCE).await;
+        read.moved(64 << 10);
+        moves.slowest_gives_way(Wait::Body);
+        assert!(!stalls.leaves());
+        assert!(timeout(SOON, table.room()).await.is_err());
+        assert!(stalls.leaves() && given_up(&stalls).await);
+        assert!(!moves.leaves() && !works.leaves());
     }
 }

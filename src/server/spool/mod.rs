@@ -16,7 +16,7 @@ use std::path::{Path, PathBuf};
 use uuid::Uuid;
 
 use super::error::ServerError;
-use super::record::{Kept, Record, VERSION};
+use super::record::{Kept, Record};
 use crate::data::{DRAFT, Draft, sha256_hex, write_atomic};
 
 pub(super) use room::{footprint, full};
@@ -105,13 +105,12 @@ impl Spool {
         };
         let mut text = Vec::new();
         file.take(RECORD_BYTES).read_to_end(&mut text).map_err(|e| e.to_string())?;
-        let record: Record =
-            serde_json::from_slice(&text).map_err(|e| format!("job.json is not a job: {e}"))?;
-        if record.version != VERSION || record.id != id {
-            return Err(format!(
-                "job.json has version {} and id {}, expected {VERSION} and the folder's",
-                record.version, record.id
-            ));
+        let (record, old) = Record::from_json(&text)?;
+        if record.id != id {
+            return Err(format!("job.json has the id {}, expected the folder's", record.id));
+        }
+        if old {
+            self.write(&record).map_err(|e| format!("job.json can't be written with its hash: {e}"))?;
         }
         let size = |name| fs::metadata(self.path(id, name)).map_or(0, |m| m.len());
         let bytes = footprint(&[size("payload"), text.len() as u64, size("answer")]);
@@ -218,7 +217,7 @@ impl Spool {
     }
 
     fn write(&self, record: &Record) -> io::Result<()> {
-        let json = serde_json::to_vec_pretty(record)?;
+        let json = record.to_json()?;
         write_atomic(&self.path(record.id, "job.json"), |w| w.write_all(&json))
     }
 
@@ -230,7 +229,7 @@ impl Spool {
 #[cfg(test)]
 mod tests {
     use super::super::auth::ClientId;
-    use super::super::record::now;
+    use super::super::record::{VERSION, now};
     use super::*;
 
     fn record() -> Record {
@@ -291,6 +290,39 @@ mod tests {
         let told = told.into_inner().unwrap();
         assert!(told.len() == 1 && told[0].contains(&bad.id.to_string()), "{told:?}");
         assert!(dir.path().join(bad.id.to_string()).exists());
+    }
+
+    #[test]
+    fn no_flipped_bit_of_a_record_is_taken_for_what_was_written() {
+        let mut one = record();
+        one.answer = Some(super::super::record::AnswerFile { bytes: 90, sha256: sha256_hex(b"answer") });
+        let json = one.to_json().unwrap();
+        assert_eq!(Record::from_json(&json).unwrap(), (one.clone(), false));
+        for at in 0..json.len() {
+            for bit in 0..8 {
+                let mut flipped = json.clone();
+                flipped[at] ^= 1 << bit;
+                // What is read in spite of it reads the same: white space, the case of an id.
+                if let Ok((read, _)) = Record::from_json(&flipped) {
+                    assert_eq!(read, one, "bit {bit} of byte {at}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_record_of_the_version_without_a_hash_gets_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let (spool, _) = Spool::open(dir.path(), &|_| {}).unwrap();
+        let one = record();
+        spool.keep(&one, b"asked").unwrap();
+        let path = spool.path(one.id, "job.json");
+        let old = Record { version: 1, ..one.clone() };
+        fs::write(&path, serde_json::to_vec_pretty(&old).unwrap()).unwrap();
+        drop(spool);
+        let (_spool, back) = Spool::open(dir.path(), &|t| panic!("{t}")).unwrap();
+        assert_eq!(back[0].record, one);
+        assert_eq!(Record::from_json(&fs::read(&path).unwrap()).unwrap(), (one, false));
     }
 
     #[test]
