@@ -49,6 +49,9 @@ pub struct Job {
 /// Why a journal could not be read or written.
 pub type JournalError = Box<dyn Error + Send + Sync>;
 
+/// Keeps a job for whoever has it, until it is dropped or its process ends, however that is.
+pub type Hold = Box<dyn Send + Sync>;
+
 /// Where jobs are written down. Shared between threads and processes.
 pub trait Journal: Send + Sync {
     /// The job of this key, if there is one.
@@ -62,4 +65,13 @@ pub trait Journal: Send + Sync {
     /// # Errors
     /// When the journal can't be written; the work must not be sent then.
     fn put(&self, job: &Job) -> Result<(), JournalError>;
+
+    /// Takes the job of this key, so that nobody else sends it meanwhile; none while another has it.
+    /// A journal that only one process knows gives it to everybody.
+    ///
+    /// # Errors
+    /// When it can't be told who has it; the work must not be sent then.
+    fn hold(&self, _key: &str) -> Result<Option<Hold>, JournalError> {
+        Ok(Some(Box::new(())))
+    }
 }

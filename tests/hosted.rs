@@ -118,6 +118,11 @@ fn every_verb_gives_the_same_here_and_on_a_server() {
             "--out",
             "s.jsonl",
         ]);
+        // More rows than one graph takes here; every one of them draws its own.
+        std::fs::write(dir.join("rep.txt"), "the hat\n".repeat(70)).unwrap();
+        let sampled = ["steer", "--direction", "d.safetensors", "--input", "rep.txt", "--alpha", "0"];
+        let how = ["--temperature", "3", "--max-new-tokens", "8", "--ignore-eos", "--no-damage"];
+        all(&[&sampled[..], &how[..], &["--out", "sampled.jsonl"]].concat());
         all(&[
             "score",
             "--direction",
@@ -143,7 +148,11 @@ fn every_verb_gives_the_same_here_and_on_a_server() {
         let [here, there] = [&here, &there].map(|dir| floats(&dir.path().join(file), tensor));
         assert!(here.iter().map(|v| v.to_bits()).eq(there.iter().map(|v| v.to_bits())), "{file} {tensor}");
     }
-    for file in ["s.jsonl", "b.jsonl", "runs/tiny/board.jsonl", "runs/tiny/steered.jsonl"] {
+    let sampled = rows(&here.path().join("sampled.jsonl"));
+    let texts: std::collections::HashSet<String> =
+        sampled.iter().map(|row| row["tokens"].to_string()).collect();
+    assert_eq!((sampled.len(), texts.len()), (70, 70), "rows repeat each other's draws");
+    for file in ["s.jsonl", "sampled.jsonl", "b.jsonl", "runs/tiny/board.jsonl", "runs/tiny/steered.jsonl"] {
         assert_eq!(rows(&there.path().join(file)), rows(&here.path().join(file)), "{file}");
     }
     // What was asked is in the store, and every job in the journal is fetched.
@@ -259,6 +268,36 @@ fn what_runs_here_in_place_of_a_service_says_so_in_every_result() {
             .iter()
             .all(|row| row["fallback"]["wanted"] == "toy/llama")
     );
+
+    // A board that another model gave never stands beside this one's.
+    let score =
+        ["score", "--direction", "d.safetensors", "--probes", "prompts.txt", "--sequences", "seq.txt"];
+    all(&[&score[..], &["--out", "fallen.jsonl"]].concat());
+    ok(dir.path(), &[&score[..], &["--out", "own.jsonl", "--model", MODEL]].concat());
+    let beside = ["--permutations", "19", "--out", "b.jsonl", "--summary", "sum.json", "--against"];
+    let mixes = |args: &[&str]| {
+        let out = run(dir.path(), args);
+        let said = String::from_utf8_lossy(&out.stderr).into_owned();
+        assert!(out.status.code() == Some(2) && said.contains("two models' numbers"), "{said}");
+        assert!(said.contains("hint:"), "{said}");
+    };
+    let other = "./copy.gguf";
+    std::fs::copy(MODEL, dir.path().join(other)).unwrap();
+    mixes(&[&score[..], &beside[..], &["fallen.jsonl", "--model", other]].concat());
+    mixes(&[&score[..], &beside[..], &["own.jsonl"], &on[..]].concat());
+    assert!(!dir.path().join("sum.json").exists());
+    // Nor is its direction used on another.
+    mixes(&[&score[..], &["--out", "b.jsonl", "--model", other]].concat());
+    // The same model on both sides, by either way.
+    all(&[&score[..], &beside[..], &["fallen.jsonl"]].concat());
+    ok(dir.path(), &[&score[..], &beside[..], &["fallen.jsonl", "--model", MODEL]].concat());
+    let summary: Json = serde_json::from_slice(&std::fs::read(dir.path().join("sum.json")).unwrap()).unwrap();
+    assert_eq!(summary["choices"]["against, by --fallback"], fallback);
+    let both = ["own.jsonl", "fallen.jsonl"].map(|f| std::fs::read_to_string(dir.path().join(f)).unwrap());
+    std::fs::write(dir.path().join("both.jsonl"), both.concat()).unwrap();
+    let out = run(dir.path(), &[&score[..], &beside[..], &["both.jsonl", "--model", MODEL]].concat());
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.code() == Some(2) && said.contains("one model's rows"), "{said}");
 
     for (more, want) in [
         (vec!["--model", "toy/llama", "--fallback", "local"], "no named model is toy/llama"),

@@ -523,7 +523,7 @@ fn operations(both: &mut Both) {
 
 fn generations(both: &mut Both) {
     let width = both.hidden();
-    let sampled = Sampling { max_new_tokens: 12, temperature: 0.8, top_p: 0.9, seed: 11, stop: vec![] };
+    let sampled = Sampling { temperature: 0.8, top_p: 0.9, seed: 11, ..Sampling::greedy(12) };
     let whole = Sampling { top_p: 1.0, temperature: 1.3, seed: 5, ..sampled.clone() };
     let stops = Sampling { stop: vec![3, 17, 20, 33, 41, 52, 60], ..sampled.clone() };
     let greedy_stop = Sampling { stop: vec![2, 5, 8, 13, 21, 34, 55], ..Sampling::greedy(9) };
@@ -692,7 +692,7 @@ fn groups(both: &mut Both) {
             let d = b.constant(direction(width, 2));
             b.add(group, Site::ResidPost(0), WriteAt::Generated, Steps::ALL, d, &doses);
             let params =
-                Sampling { max_new_tokens: 5, temperature: 1.0, top_p: 0.95, seed: 3, stop: vec![6, 7] };
+                Sampling { temperature: 1.0, top_p: 0.95, seed: 3, stop: vec![6, 7], ..Sampling::greedy(5) };
             let tokens = b.generate(group, params);
             let p = b.node(Op::GeneratedLogProb { generate: tokens });
             b.save("tokens", tokens);

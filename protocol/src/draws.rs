@@ -9,11 +9,11 @@ use rand_chacha::ChaCha8Rng;
 pub struct Draws(ChaCha8Rng);
 
 impl Draws {
-    /// The stream of a prompt, by its place in its group.
+    /// The stream of a prompt, by its row in the whole request.
     #[must_use]
-    pub fn new(seed: u64, prompt: u64) -> Self {
+    pub fn new(seed: u64, row: u64) -> Self {
         let mut rng = ChaCha8Rng::seed_from_u64(seed);
-        rng.set_stream(prompt);
+        rng.set_stream(row);
         Self(rng)
     }
 

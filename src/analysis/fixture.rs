@@ -11,13 +11,14 @@ use super::Named;
 use super::wanted::plain_reading;
 use crate::data::{Distinct, Loaded, NearCopies, Pair, Template};
 use crate::engine::{Engine, EngineOptions};
-use crate::run::{RunError, Runner, Watch};
+use crate::run::{Batch, RunError, Runner, Watch};
 
 /// A random Llama of two blocks with a tokenizer, how many graphs it ran, and the prompts it only read.
 pub(super) struct Tiny {
     engine: Engine,
     asked: AtomicUsize,
     read: Mutex<Vec<Prompt>>,
+    batch: Batch,
 }
 
 impl Tiny {
@@ -29,7 +30,13 @@ impl Tiny {
             engine: Engine::open(&file, &options).unwrap(),
             asked: AtomicUsize::new(0),
             read: Mutex::default(),
+            batch: Batch::LOCAL,
         }
+    }
+
+    /// The same, asked about this much at once.
+    pub fn with_batch(batch: Batch) -> Self {
+        Self { batch, ..Self::open() }
     }
 
     pub fn asked(&self) -> usize {
@@ -59,6 +66,10 @@ impl Runner for Tiny {
 
     fn stop_tokens(&self) -> Vec<u32> {
         self.engine.stop_tokens()
+    }
+
+    fn batch(&self) -> Batch {
+        self.batch
     }
 
     fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {

@@ -186,10 +186,13 @@ pub fn steer(
         (0..prompts.len()).flat_map(|p| dose.alphas.iter().map(move |a| (p, *a))).collect();
     // Rows that run as one batch and are kept together.
     let chunks: Vec<&[(usize, f64)]> = rows.chunks(reader.runner().batch().sequences).collect();
+    let mut first = 0;
     let graphs = chunks
         .iter()
         .map(|chunk| {
             let group = chunk.iter().map(|(p, _)| encoded[*p].clone()).collect();
+            let sampling = sampling.from_row(first);
+            first += chunk.len();
             graph(group, dose, chunk.iter().map(|(_, a)| *a).collect(), sampling)
         })
         .collect();
@@ -242,12 +245,12 @@ fn graph(
     prompts: Vec<Prompt>,
     dose: &Dose,
     alphas: Vec<f64>,
-    sampling: &Sampling,
+    sampling: Sampling,
 ) -> truenorth_protocol::Graph {
     let mut b = Builder::new();
     let group = b.group(prompts);
     edit(&mut b, group, dose, alphas);
-    let generate = b.generate(group, sampling.clone());
+    let generate = b.generate(group, sampling);
     b.save("tokens", generate);
     let logprobs = b.node(Op::GeneratedLogProb { generate });
     b.save("logprobs", logprobs);
@@ -288,4 +291,43 @@ pub fn mean_norm(
     let norms: Vec<f64> = readings.iter().flat_map(|r| r.values.outer_iter().map(norm)).collect();
     math::mean(&norms)
         .map_err(|e| AnalysisError::Input(format!("the unit `norm` needs neutral prompts: {e}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashSet;
+
+    use super::super::fixture::{Tiny, named};
+    use super::*;
+    use crate::run::{Batch, Runner as _, Unwatched};
+    use crate::store::Store;
+
+    #[test]
+    fn what_is_sampled_does_not_depend_on_how_rows_are_cut_and_no_row_repeats_another() {
+        let prompts = named(&["the old hat"; 70]);
+        let sampling = Sampling { temperature: 1.0, seed: 11, ..Sampling::greedy(8) };
+        let ask = |sequences: usize, store: Option<&Store>| {
+            let tiny = Tiny::with_batch(Batch { sequences, ..Batch::LOCAL });
+            let dose = Dose {
+                direction: vec![1.0; tiny.info().hidden as usize],
+                site: Site::ResidPost(0),
+                positions: WriteAt::All,
+                alphas: vec![0.0],
+                norm: None,
+                ablate: false,
+            };
+            steer(&Reader::new(&tiny, store), &prompts, &dose, &sampling, &Unwatched).unwrap()
+        };
+        let whole = ask(512, None);
+        let distinct: HashSet<&[i64]> = whole.iter().map(|r| &r.tokens[..]).collect();
+        assert_eq!(distinct.len(), 70, "rows repeat each other's draws");
+        let store = Store::in_memory().unwrap();
+        for sequences in [32, 7, 1] {
+            assert_eq!(ask(sequences, Some(&store)), whole, "cut at {sequences}");
+        }
+        // What one cut left in the cache serves the others rightly.
+        for sequences in [512, 32, 7] {
+            assert_eq!(ask(sequences, Some(&store)), whole, "cut at {sequences}, with what is kept");
+        }
+    }
 }

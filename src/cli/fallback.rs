@@ -5,7 +5,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use truenorth::client::ClientError;
 use truenorth::engine::Engine;
 use truenorth::models::{self, ModelsError};
@@ -15,7 +15,7 @@ use super::output::wrong_hint;
 use super::{session, settings};
 
 /// What ran in place of what, as every result remembers it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fallen {
     /// The hosted model that was asked for.
     pub wanted: String,

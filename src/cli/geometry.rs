@@ -16,7 +16,8 @@ use truenorth_protocol::{ReadAt, Site};
 use super::args::{Common, ModelArgs, Numerics, Place};
 use super::checkpoints::Checkpoints;
 use super::direction::{estimator, load};
-use super::fallback;
+use super::fallback::{self, Fallen};
+use super::made;
 use super::output::{self, Request as _, wrong_hint};
 use super::record::{Out, Record};
 use super::texts::{self, CopiesArgs};
@@ -165,6 +166,16 @@ impl Geometry {
 
     fn files(&self) -> anyhow::Result<Record<Result>> {
         let files: Vec<Artifact> = self.direction.iter().map(|p| load(p)).collect::<anyhow::Result<_>>()?;
+        let fallen = |file: &Artifact| {
+            let text = file.metadata().extra.get("fallback")?;
+            serde_json::from_str::<Fallen>(text).ok()
+        };
+        let marks: Vec<Option<Fallen>> = files.iter().map(fallen).collect();
+        let ran = |mark: &Option<Fallen>| mark.as_ref().map(|f| f.model.clone());
+        if let Some(i) = marks.iter().position(|m| ran(m) != ran(&marks[0])) {
+            let i = if marks[i].is_some() { i } else { 0 };
+            return Err(made::mixed(&self.direction[i], marks[i].as_ref(), None, "the models of the others"));
+        }
         let Some(site) = files.first().map(|f| f.metadata().site) else {
             return Err(wrong_hint("no direction", "name files with --direction"));
         };

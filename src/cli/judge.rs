@@ -13,6 +13,8 @@ use truenorth::math::Seeds;
 use truenorth::report::sections;
 
 use super::args::{Common, ModelArgs, Numerics, Place};
+use super::fallback::{self, Fallen};
+use super::made;
 use super::output::{self, wrong_hint};
 use super::progress::Bar;
 use super::record::{Out, Record};
@@ -123,6 +125,10 @@ impl Judge {
             common: self.common.clone(),
             numerics: self.numerics.clone(),
         })?;
+        for (path, other) in self.compare.iter().zip(&others) {
+            other.check(path, &self.judge)?;
+        }
+        let others: Vec<Verdicts> = others.into_iter().map(|o| o.verdicts).collect();
         let info = session.runner().info();
         let markup = match (markup, &own) {
             (Some(markup), _) => markup,
@@ -268,8 +274,28 @@ fn question_of(text: &str) -> anyhow::Result<Question> {
     }
 }
 
+/// The verdicts of another judge, and how they came about.
+struct Other {
+    verdicts: Verdicts,
+    /// What ran in place of the judge that was asked for.
+    fallen: Option<Fallen>,
+    /// Whether it is what this verb wrote, so that the judge is a model.
+    model: bool,
+}
+
+impl Other {
+    /// A judge is known by its name; one that stood in for another would be taken for it.
+    fn check(&self, path: &Path, judge: &str) -> anyhow::Result<()> {
+        let ours = fallback::taken();
+        if self.fallen.is_some() || (self.model && ours.is_some()) {
+            return Err(made::mixed(path, self.fallen.as_ref(), ours.as_ref(), judge));
+        }
+        Ok(())
+    }
+}
+
 /// The verdicts of another judge.
-fn verdicts(path: &Path) -> anyhow::Result<Verdicts> {
+fn verdicts(path: &Path) -> anyhow::Result<Other> {
     let text = session::text(path, "verdicts from")?;
     let file =
         path.file_stem().map_or_else(|| path.display().to_string(), |s| s.to_string_lossy().into_owned());
@@ -279,8 +305,11 @@ fn verdicts(path: &Path) -> anyhow::Result<Verdicts> {
             "give what `judge` wrote, or a JSON list or lines with `id` and `verdict`: first, second or abstain",
         )
     };
+    let fallen = made::of(&text, &path.display().to_string())?;
+    let mut model = false;
     let (judge, rows) = match strict_json(&text) {
         Ok(record) if record.get("result").is_some() => {
+            model = true;
             let judgement = &record["result"]["judgement"];
             let name = judgement["judge"].as_str().unwrap_or(&file).to_owned();
             let rows = judgement["rows"].as_array().cloned();
@@ -312,7 +341,7 @@ fn verdicts(path: &Path) -> anyhow::Result<Verdicts> {
             return Err(refuse(format!("`{id}` is there twice")));
         }
     }
-    Ok(out)
+    Ok(Other { verdicts: out, fallen, model })
 }
 
 fn table(found: &JudgeSummary) {

@@ -14,6 +14,7 @@ mod hosted;
 mod jobs;
 mod judge;
 mod labels;
+mod made;
 mod models;
 mod ndif;
 mod origin;

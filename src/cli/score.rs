@@ -12,6 +12,8 @@ use truenorth_protocol::{ModelInfo, Site};
 
 use super::args::ModelArgs;
 use super::direction::{load, load_for};
+use super::fallback::Fallen;
+use super::made;
 use super::output::{self, wrong_hint};
 use super::progress::Bar;
 use super::record::{Out, Record, write_json};
@@ -80,7 +82,7 @@ pub struct Score {
 struct Files {
     probes: Prompts,
     sequences: Sequences,
-    against: Option<Vec<Scored>>,
+    against: Option<(Vec<Scored>, Option<Fallen>)>,
 }
 
 impl Files {
@@ -107,6 +109,9 @@ impl Score {
             against: self.against.as_deref().map(read_board).transpose()?,
         };
         let session = Session::open(&self.model)?;
+        if let (Some(path), Some((_, theirs))) = (&self.against, &files.against) {
+            made::check_beside(path, theirs.as_ref(), &self.model)?;
+        }
         let info = session.runner().info();
         let (direction, site) = load_for(&self.direction, info)?;
         for (role, sha256) in files.hashes() {
@@ -167,7 +172,7 @@ impl Score {
             ends: self.ends,
             kinds: kinds.iter().any(Option::is_some).then_some(&kinds[..]),
             contrast: self.contrast.first().cloned().zip(self.contrast.get(1).cloned()).map(Into::into),
-            against: files.against.as_ref().map(|b| (other.as_str(), &b[..])),
+            against: files.against.as_ref().map(|(rows, _)| (other.as_str(), &rows[..])),
             permutations: self.permutations,
             ..SummaryParams::default()
         };
@@ -194,16 +199,19 @@ impl Score {
             .choice("contrast", self.contrast.clone())
             .choice("near-copies", self.copies.near_copies.threshold())
             .choice("copies", serde_json::to_value([&files.probes.copies, &files.sequences.copies])?);
-        if let (Some(path), Some(rows)) = (&self.against, &files.against) {
+        if let (Some(path), Some((rows, theirs))) = (&self.against, &files.against) {
             record = record.file("against", rows.len(), &hash(path)?);
+            if let Some(theirs) = theirs {
+                record = record.choice("against, by --fallback", serde_json::to_value(theirs)?);
+            }
         }
         Ok(record)
     }
 }
 
-fn read_board(path: &Path) -> anyhow::Result<Vec<Scored>> {
-    let (reader, name) = session::open_input(path)?;
-    Ok(score::read_board(reader, &name)?)
+fn read_board(path: &Path) -> anyhow::Result<(Vec<Scored>, Option<Fallen>)> {
+    let (text, name, fallen) = made::read(path)?;
+    Ok((score::read_board(text.as_bytes(), &name)?, fallen))
 }
 
 fn say(summary: &BoardSummary) {

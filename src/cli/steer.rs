@@ -159,6 +159,7 @@ impl Steer {
             top_p: self.top_p,
             seed: self.model.seed,
             stop,
+            first_row: 0,
         };
         let dose = Dose {
             direction: direction.vector().to_vec(),

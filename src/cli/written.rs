@@ -7,7 +7,7 @@ use clap::Args;
 use truenorth::data::{DuelRow, Loaded, PromptInput, ReplyRow, read_duels, read_replies};
 
 use super::output::{Request as _, wrong_hint};
-use super::session;
+use super::{made, session};
 
 /// Where steered texts come from.
 #[derive(Args, Clone, Debug)]
@@ -60,8 +60,9 @@ impl SteeredArgs {
 
     /// Replies of a file, each with its prompt where that is known.
     pub fn replies(&self, path: &Path) -> anyhow::Result<Found<ReplyRow>> {
-        let (reader, name) = session::open_input(path)?;
-        let mut loaded = read_replies(reader, &name).request(format!("can't read replies from {name}"))?;
+        let (text, name, _) = made::read(path)?;
+        let mut loaded =
+            read_replies(text.as_bytes(), &name).request(format!("can't read replies from {name}"))?;
         session::say(&loaded.notes);
         let prompts = self.prompts()?;
         for row in &mut loaded.rows {

@@ -1,7 +1,7 @@
 //! The journal as the client keeps it.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use sha2::{Digest as _, Sha256};
 use truenorth_protocol::Checked;
@@ -9,10 +9,13 @@ use truenorth_protocol::Checked;
 use super::ClientError;
 use super::see::See;
 use super::wire::Wire;
-use crate::jobs::{Job, JobState, Journal};
+use crate::jobs::{Hold, Job, JobState, Journal};
 
 /// The most characters of a note.
 const NOTE: usize = 2000;
+
+/// How often it is looked whether another run is done with a job.
+const TURN: Duration = Duration::from_millis(200);
 
 /// Where jobs are written down, if anywhere.
 pub(super) struct Book(pub Option<Arc<dyn Journal>>);
@@ -20,6 +23,25 @@ pub(super) struct Book(pub Option<Arc<dyn Journal>>);
 impl Book {
     pub(super) fn find(&self, key: &str) -> Result<Option<Job>, ClientError> {
         self.0.as_ref().map_or(Ok(None), |journal| journal.find(key).map_err(ClientError::Journal))
+    }
+
+    /// Takes a job for this run; waits while another run has it, which will leave its answer or its id.
+    ///
+    /// # Errors
+    /// When it can't be told who has it, or the user wants to stop.
+    pub(super) async fn hold(&self, key: &str, see: &See<'_>) -> Result<Option<Hold>, ClientError> {
+        let Some(journal) = &self.0 else { return Ok(None) };
+        let mut said = false;
+        loop {
+            if let Some(hold) = journal.hold(key).map_err(ClientError::Journal)? {
+                return Ok(Some(hold));
+            }
+            if !said {
+                see.say("another run of this program is at the same job; waiting for it");
+                said = true;
+            }
+            see.sleep(TURN).await?;
+        }
     }
 
     /// Writes a job down.

@@ -12,7 +12,7 @@ use truenorth_protocol::{Answer, Checked, Graph, Prompt};
 use super::retry::Tries;
 use super::see::See;
 use super::socket::{Frame, Socket};
-use super::submit::{Parcel, Sent, submit};
+use super::submit::{Between, Parcel, Sent, submit};
 use super::temp::{Body, Packed, Temp};
 use super::wait::{Of, Ready, Wait, encode};
 use super::{Client, ClientError, book, download};
@@ -27,6 +27,8 @@ impl Client {
     pub(super) async fn work(&self, checked: &Checked, see: See<'_>) -> Result<(Answer, Job), ClientError> {
         see.go_on()?;
         let new = book::job(self.wire.as_ref(), self.service.http.base.as_str(), checked)?;
+        // Whose job it is, until it has an answer: of two runs of one command, one sends.
+        let _hold = self.book.hold(&new.key, &see).await?;
         let Some(known) = self.book.find(&new.key)? else {
             // Without a journal nobody can tell a repeat of the work from a repeat of the sending.
             let repeat = if self.book.0.is_some() { new.key.clone() } else { unique() };
@@ -117,7 +119,8 @@ impl Client {
         let parcel = Parcel::new(&envelope, payload, repeat)?;
         see.go_on()?;
         self.book.put(&mut job)?;
-        let sent = submit(&self.service.http, &parcel, &see).await;
+        let sent =
+            submit(&self.service.http, &parcel, &see, &mut |at| self.between(&mut job, at, &see)).await;
         drop(parcel);
         let first = match sent {
             Ok(Sent::Taken(update)) => Frame::Update(update),
@@ -146,6 +149,20 @@ impl Client {
         self.book.note(&mut job, JobState::Submitted, "RECEIVED", &see);
         let answer = self.finish(checked, &mut job, Some(first), socket, see).await?;
         Ok((answer, job))
+    }
+
+    /// Writes down what is known between two tries of sending, so that a run which dies there leaves no
+    /// doubt where there is none.
+    fn between(&self, job: &mut Job, at: Between<'_>, see: &See<'_>) -> Result<(), ClientError> {
+        match at {
+            Between::Refused(why) => {
+                let name = std::mem::take(&mut job.note);
+                self.book.note(job, JobState::Failed, &why.to_string(), see);
+                (job.state, job.note) = (JobState::Submitting, name);
+                Ok(())
+            }
+            Between::Again => self.book.put(job),
+        }
     }
 
     /// The first word of a job whose receipt got lost: its socket is its own, so anything there names it.

@@ -46,12 +46,25 @@ pub(super) enum Sent {
     Unknown(ClientError),
 }
 
-/// Sends a job.
+/// What is known between two tries.
+pub(super) enum Between<'a> {
+    /// The service has nothing of the job.
+    Refused(&'a ClientError),
+    /// It is sent again now.
+    Again,
+}
+
+/// Sends a job. `between` learns what is known between tries; where it fails, nothing more is sent.
 ///
 /// # Errors
 /// Only where it is certain that the service did not take the job. Among them
 /// [`ClientError::Interrupted`], when the user wanted to stop before anything was sent.
-pub(super) async fn submit(http: &Http, parcel: &Parcel, see: &See<'_>) -> Result<Sent, ClientError> {
+pub(super) async fn submit(
+    http: &Http,
+    parcel: &Parcel,
+    see: &See<'_>,
+    between: &mut dyn FnMut(Between<'_>) -> Result<(), ClientError>,
+) -> Result<Sent, ClientError> {
     let mut tries = Tries::new(http.times.backoff);
     // Once a try ended in doubt, a later refusal does not mean that the service has nothing.
     let mut doubt = None;
@@ -68,10 +81,17 @@ pub(super) async fn submit(http: &Http, parcel: &Parcel, see: &See<'_>) -> Resul
             Once::Unknown(error) => (doubt.replace(error).unwrap_or(ClientError::Interrupted), None),
         };
         let Some(wait) = tries.again(after) else { return end(doubt, failed) };
+        let refused = doubt.is_none();
+        if refused {
+            between(Between::Refused(&failed))?;
+        }
         let why = doubt.as_ref().unwrap_or(&failed);
         see.say(&format!("{why}; sending it in {:.1} s", wait.as_secs_f32()));
         if see.sleep(wait).await.is_err() {
             return end(doubt, ClientError::Interrupted);
+        }
+        if refused {
+            between(Between::Again)?;
         }
     }
 }

@@ -26,11 +26,11 @@ pub struct Sampler {
 }
 
 impl Sampler {
-    /// A sampler for the prompt of this number. Temperature 0 is greedy.
+    /// A sampler for the prompt of this row of the whole request. Temperature 0 is greedy.
     ///
     /// # Errors
     /// A negative or infinite temperature, or a nucleus outside of (0, 1].
-    pub fn new(temperature: f64, top_p: f64, seed: u64, prompt: u64) -> Result<Self, EngineError> {
+    pub fn new(temperature: f64, top_p: f64, seed: u64, row: u64) -> Result<Self, EngineError> {
         if !(temperature >= 0.0 && temperature.is_finite()) {
             return Err(EngineError::Sampling {
                 what: "temperature",
@@ -45,7 +45,7 @@ impl Sampler {
                 expected: "above 0 and at most 1",
             });
         }
-        Ok(Self { temperature, top_p, draws: Draws::new(seed, prompt) })
+        Ok(Self { temperature, top_p, draws: Draws::new(seed, row) })
     }
 
     /// Chooses a token and says how likely it was. Logits have to be finite.

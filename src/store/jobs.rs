@@ -1,9 +1,11 @@
 //! The journal of jobs: what was sent to a service and not yet fetched.
 
+use std::path::Path;
+
 use rusqlite::{OptionalExtension, Row, TransactionBehavior, params};
 
-use super::{Store, StoreError};
-use crate::jobs::{Job, JobState, Journal, JournalError};
+use super::{Store, StoreError, hold};
+use crate::jobs::{Hold, Job, JobState, Journal, JournalError};
 
 const COLUMNS: &str = "key, id, service, wire, model, graph, state, note, created, changed";
 
@@ -87,6 +89,11 @@ impl Journal for Store {
 
     fn put(&self, job: &Job) -> Result<(), JournalError> {
         Ok(self.put_job(job)?)
+    }
+
+    fn hold(&self, key: &str) -> Result<Option<Hold>, JournalError> {
+        let Some(folder) = self.file().and_then(Path::parent) else { return Ok(Some(Box::new(()))) };
+        Ok(hold::take(folder, key)?.map(|held| Box::new(held) as Hold))
     }
 }
 

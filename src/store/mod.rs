@@ -24,6 +24,7 @@
 //! ```
 
 mod error;
+mod hold;
 mod jobs;
 mod key;
 mod maintain;

@@ -1,10 +1,11 @@
 //! The wire of NDIF services, and what they tell about themselves.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::json;
 use truenorth::client::{Client, ClientError, Hosted, Service, ServiceOptions};
-use truenorth::jobs::JobState;
+use truenorth::jobs::{Job, JobState};
 use truenorth::run::{RunError, Runner as _, Vocabulary};
 use truenorth_protocol::nnsight::{ModelKey, Modules};
 use truenorth_protocol::{DType, frame};
@@ -367,8 +368,8 @@ fn a_first_status_may_be_late_and_a_job_that_had_one_may_not_go() {
     let patient = |polls: Vec<Poll>, connected| {
         let fake = answering(1.0, Script { polls: polls.into(), connected, ..Script::default() });
         let mut options = ServiceOptions { socket: Some(false), ..keyed(&fake) };
-        options.patience.missing = std::time::Duration::from_millis(60);
-        options.patience.first_status = std::time::Duration::from_millis(2000);
+        options.patience.missing = Duration::from_millis(60);
+        options.patience.first_status = Duration::from_millis(2000);
         let heard = Heard::default();
         let done = Client::ndif(options, hosted()).unwrap().run(&graph(1), &heard);
         assert_eq!(fake.posts(), 1);
@@ -395,7 +396,7 @@ fn a_job_that_nothing_is_heard_of_is_not_waited_for_for_ever() {
     let at = Poll::At(truenorth_protocol::job::Status::Queued, "position 3");
     let fake = answering(1.0, Script { polls: vec![at; 500].into(), ..Script::default() });
     let mut options = ServiceOptions { journal: Some(notes.clone()), ..keyed(&fake) };
-    options.patience.silent = std::time::Duration::from_millis(300);
+    options.patience.silent = Duration::from_millis(300);
     let error = run(&Client::ndif(options, hosted()).unwrap(), 1).unwrap_err();
     assert!(matches!(cause(&error), ClientError::Stalled { stage, .. } if stage == "QUEUED"), "{error:?}");
     assert!(error.hint().unwrap().contains(&format!("jobs forget {}", &notes.job().key[..12])), "{error:?}");
@@ -458,6 +459,50 @@ fn a_job_in_doubt_is_never_sent_again() {
         assert!(matches!(cause(&again), ClientError::Uncertain { source: None, .. }), "{again:?}");
         assert_eq!((fake.posts(), notes.job().state), (1, JobState::Submitting));
     }
+}
+
+#[test]
+fn a_run_that_dies_while_a_service_refuses_leaves_no_doubt() {
+    let busy = Post::Refuse(503, vec![("retry-after", "1".into())], "full");
+    let (fake, notes) =
+        (answering(2.0, Script { posts: [busy].into(), ..Script::default() }), Notes::shared());
+    assert_eq!(number(&run(&noted(&fake, &notes), 1).unwrap()), 2.0);
+    let states: Vec<_> = notes.history.lock().unwrap().iter().map(|j| j.state).collect();
+    use JobState::{Failed, Submitted, Submitting};
+    assert_eq!(states[..4], [Submitting, Failed, Submitting, Submitted], "{states:?}");
+    assert_eq!((fake.posts(), fake.taken()), (2, 1));
+    // Killed while it waits to send again, it leaves this, and the next run sends.
+    let killed = notes.history.lock().unwrap()[1].clone();
+    assert!(killed.note.contains("full"), "{killed:?}");
+    let (fake, notes) = (answering(3.0, Script::default()), Notes::shared());
+    notes.jobs.lock().unwrap().insert(killed.key.clone(), Job { service: fake.url.clone(), ..killed });
+    assert_eq!(number(&run(&noted(&fake, &notes), 1).unwrap()), 3.0);
+    assert_eq!(fake.taken(), 1);
+}
+
+#[test]
+fn two_runs_of_one_command_send_one_job() {
+    let dir = tempfile::tempdir().unwrap();
+    // The first is refused and waits; the second must neither send nor call the job uncertain.
+    let busy = Post::Refuse(503, vec![("retry-after", "1".into())], "full");
+    let fake = answering(2.0, Script { posts: [busy].into(), ..Script::default() });
+    let open = || {
+        let journal = Arc::new(truenorth::store::Store::open(dir.path()).unwrap());
+        Client::ndif(ServiceOptions { journal: Some(journal), ..keyed(&fake) }, hosted()).unwrap()
+    };
+    let heard = Heard::default();
+    std::thread::scope(|scope| {
+        let first = scope.spawn(|| run(&open(), 1));
+        while fake.posts() == 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        let second = scope.spawn(|| open().run(&graph(1), &heard));
+        for answer in [first.join().unwrap(), second.join().unwrap()] {
+            assert_eq!(number(&answer.unwrap()), 2.0);
+        }
+    });
+    assert!(heard.all().contains("another run of this program is at the same job"), "{}", heard.all());
+    assert_eq!((fake.posts(), fake.taken()), (2, 1));
 }
 
 #[test]

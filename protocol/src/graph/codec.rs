@@ -3,14 +3,17 @@
 use std::io;
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint, standard};
+use bincode::error::EncodeError;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
 use super::{Edit, Graph, Op};
 use crate::{counted, limits};
 
-/// The version of a graph's encoding; a reader takes its own only.
-pub const VERSION: u16 = 1;
+/// The version of the encoding of graphs whose generations all begin at row 0.
+const VERSION: u16 = 1;
+/// That of others, so that a reader which knows of no rows refuses them and draws nothing wrong.
+const ROWS: u16 = 2;
 const GRAPH_MAGIC: [u8; 4] = *b"TNgr";
 pub(super) const HEADER: usize = 6;
 pub(super) const TRAILING: &str = "bytes follow the value";
@@ -53,7 +56,7 @@ pub enum CodecError {
     Decode(#[source] bincode::error::DecodeError),
     /// The value can't be written.
     #[error("can't encode")]
-    Encode(#[source] bincode::error::EncodeError),
+    Encode(#[source] EncodeError),
     /// The stream fails or ends early.
     #[error("the encoding is cut off or can't be read or written")]
     Stream(#[source] io::Error),
@@ -67,16 +70,6 @@ pub enum CodecError {
 
 fn config<const LIMIT: usize>() -> Configuration<LittleEndian, Varint, Limit<LIMIT>> {
     standard().with_limit::<LIMIT>()
-}
-
-fn encode<T: Serialize, const LIMIT: usize>(magic: [u8; 4], value: &T) -> Result<Vec<u8>, CodecError> {
-    let mut bytes = header(magic, VERSION).to_vec();
-    bincode::serde::encode_into_std_write(value, &mut bytes, config::<LIMIT>())
-        .map_err(CodecError::Encode)?;
-    if bytes.len() > LIMIT {
-        return Err(CodecError::TooLarge { found: bytes.len(), limit: LIMIT });
-    }
-    Ok(bytes)
 }
 
 /// Writes into bytes that are there already, and notices the first that differs.
@@ -141,18 +134,41 @@ struct Document {
 }
 
 impl Graph {
+    /// The version that this graph is written in.
+    fn version(&self) -> u16 {
+        if self.first_rows().any(|row| row != 0) { ROWS } else { VERSION }
+    }
+
+    /// Writes what follows the header.
+    fn write_body(&self, version: u16, to: &mut impl io::Write) -> Result<(), EncodeError> {
+        let config = config::<{ limits::GRAPH_BYTES }>();
+        bincode::serde::encode_into_std_write(self, to, config)?;
+        let rows = self.first_rows().filter(|_| version == ROWS);
+        for row in rows {
+            bincode::serde::encode_into_std_write(row, to, config)?;
+        }
+        Ok(())
+    }
+
     /// The canonical bytes: equal graphs have equal bytes.
     ///
     /// # Errors
     /// When the graph is larger than [`limits::GRAPH_BYTES`].
     pub fn to_bytes(&self) -> Result<Vec<u8>, CodecError> {
-        encode::<_, { limits::GRAPH_BYTES }>(GRAPH_MAGIC, self)
+        const LIMIT: usize = limits::GRAPH_BYTES;
+        let version = self.version();
+        let mut bytes = header(GRAPH_MAGIC, version).to_vec();
+        self.write_body(version, &mut bytes).map_err(CodecError::Encode)?;
+        if bytes.len() > LIMIT {
+            return Err(CodecError::TooLarge { found: bytes.len(), limit: LIMIT });
+        }
+        Ok(bytes)
     }
 
     /// Reads canonical bytes. The graph still has to be checked.
     ///
     /// # Errors
-    /// When the bytes are not the canonical encoding of a graph of this version.
+    /// When the bytes are not the canonical encoding of a graph of a version that is known.
     pub fn from_bytes(bytes: &[u8]) -> Result<Self, CodecError> {
         Self::from_bytes_within(bytes, limits::GRAPH_MEMORY)
     }
@@ -170,16 +186,27 @@ impl Graph {
             let found = bytes.iter().copied().take(4).collect();
             return Err(CodecError::Magic { what: "a graph", found });
         };
-        check_header(GRAPH_MAGIC, VERSION, "a graph", *head)?;
+        let [.., low, high] = *head;
+        let version = if [low, high] == VERSION.to_le_bytes() { VERSION } else { ROWS };
+        check_header(GRAPH_MAGIC, version, "a graph", *head)?;
         let decode = || bincode::serde::borrow_decode_from_slice(body, config::<LIMIT>());
         let decoded = counted::within(memory, decode).map_err(|_| CodecError::Memory { limit: memory })?;
-        let (graph, used): (Self, usize) = decoded.map_err(CodecError::Decode)?;
-        if used != body.len() {
+        let (mut graph, used): (Self, usize) = decoded.map_err(CodecError::Decode)?;
+        let mut rest = body.get(used..).unwrap_or_default();
+        for row in graph.first_rows_mut().filter(|_| version == ROWS) {
+            let (value, used) = bincode::serde::borrow_decode_from_slice(rest, config::<LIMIT>())
+                .map_err(CodecError::Decode)?;
+            *row = value;
+            rest = rest.get(used..).unwrap_or_default();
+        }
+        if !rest.is_empty() {
             return Err(CodecError::NotCanonical(TRAILING));
         }
+        if graph.version() != version {
+            return Err(CodecError::NotCanonical("every generation begins at row 0, which version 1 says"));
+        }
         let mut same = Same(body);
-        let written = bincode::serde::encode_into_std_write(&graph, &mut same, config::<LIMIT>());
-        if written.is_err() || !same.0.is_empty() {
+        if graph.write_body(version, &mut same).is_err() || !same.0.is_empty() {
             return Err(CodecError::NotCanonical("a number is written longer than needed"));
         }
         Ok(graph)
@@ -190,21 +217,22 @@ impl Graph {
     /// # Errors
     /// When a number is not finite, which JSON can't say.
     pub fn to_json(&self) -> Result<String, CodecError> {
-        let document = Document { version: VERSION, graph: self.clone() };
+        let document = Document { version: self.version(), graph: self.clone() };
         Ok(serde_json::to_string(&document)?)
     }
 
     /// Reads the JSON form. The graph still has to be checked.
     ///
     /// # Errors
-    /// When the text is not a graph of this version.
+    /// When the text is not a graph of a version that is known.
     pub fn from_json(text: &str) -> Result<Self, CodecError> {
         if text.len() > 2 * limits::GRAPH_BYTES {
             return Err(CodecError::TooLarge { found: text.len(), limit: 2 * limits::GRAPH_BYTES });
         }
         let document: Document = serde_json::from_str(text)?;
-        if document.version != VERSION {
-            return Err(CodecError::Version { found: document.version, expected: VERSION });
+        let (found, expected) = (document.version, document.graph.version());
+        if found != expected {
+            return Err(CodecError::Version { found, expected });
         }
         Ok(document.graph)
     }

@@ -15,6 +15,7 @@ mod live;
 mod op;
 mod positions;
 mod problem;
+mod sampling;
 mod shape;
 mod size;
 #[cfg(test)]
@@ -28,6 +29,7 @@ pub use check::{CheckLimits, Checked};
 pub use codec::CodecError;
 pub use positions::UnknownPositions;
 pub use problem::{CheckError, Problem};
+pub use sampling::Sampling;
 pub use shape::{Dim, Shape, ValueKind};
 pub use size::Size;
 
@@ -379,28 +381,4 @@ pub enum AlphaUnit {
     Absolute,
     /// Multiples of a scalar node: the mean residual norm at the site.
     Norm(NodeId),
-}
-
-/// How tokens are chosen.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Sampling {
-    /// How many tokens at most.
-    pub max_new_tokens: u32,
-    /// 0 is greedy; ties go to the lowest id.
-    pub temperature: f64,
-    /// The nucleus: the smallest set of tokens with at least this probability; 1 keeps all.
-    pub top_p: f64,
-    /// Seeds the draws; each prompt has a stream of its own, so that batching changes nothing.
-    pub seed: u64,
-    /// A prompt stops once it has generated one of these; the token is kept.
-    #[serde(deserialize_with = "counted::seq")]
-    pub stop: Vec<u32>,
-}
-
-impl Sampling {
-    /// Greedy, this many tokens, no stop.
-    #[must_use]
-    pub fn greedy(max_new_tokens: u32) -> Self {
-        Self { max_new_tokens, temperature: 0.0, top_p: 1.0, seed: 0, stop: Vec::new() }
-    }
 }

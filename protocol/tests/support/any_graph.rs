@@ -109,11 +109,16 @@ fn write(info: &ModelInfo, at: u32) -> impl Strategy<Value = Op> + use<> {
 }
 
 fn generate(info: &ModelInfo) -> impl Strategy<Value = Op> + use<> {
-    let sampling =
-        (number(1..5), 0.0..2.0_f64, prop_oneof![30 => 0.1..1.0_f64, 1 => any::<f64>()], any::<u64>());
+    let sampling = (
+        number(1..5),
+        0.0..2.0_f64,
+        prop_oneof![30 => 0.1..1.0_f64, 1 => any::<f64>()],
+        any::<u64>(),
+        prop_oneof![3 => Just(0), 1 => any::<u64>()],
+    );
     (group(), sampling, prop::collection::vec(number(0..info.vocab), 0..2)).prop_map(
-        |(group, (max_new_tokens, temperature, top_p, seed), stop)| {
-            let params = Sampling { max_new_tokens, temperature, top_p, seed, stop };
+        |(group, (max_new_tokens, temperature, top_p, seed, first_row), stop)| {
+            let params = Sampling { max_new_tokens, temperature, top_p, seed, stop, first_row };
             Op::Generate { group, params }
         },
     )

@@ -87,7 +87,14 @@ pub fn cases() -> Vec<Case> {
     let group = steer.tokens(uneven.clone());
     let d = steer.constant(direction());
     steer.add(group, Site::ResidPost(1), WriteAt::All, Steps::ALL, d, &[0.5, 2.0]);
-    let params = Sampling { max_new_tokens: 6, temperature: 0.8, top_p: 0.9, seed: 4, stop: vec![3, 60] };
+    let params = Sampling {
+        max_new_tokens: 6,
+        temperature: 0.8,
+        top_p: 0.9,
+        seed: 4,
+        stop: vec![3, 60],
+        first_row: 0,
+    };
     let tokens = steer.generate(group, params);
     let p = steer.node(Op::GeneratedLogProb { generate: tokens });
     let text = steer.node(Op::Decode { generate: tokens });

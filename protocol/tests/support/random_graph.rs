@@ -161,6 +161,7 @@ fn candidate(dice: &mut Dice, graph: &Graph, kinds: &[ValueKind], info: &ModelIn
                 top_p: dice.of(&[1.0, 0.8]),
                 seed: dice.next(),
                 stop,
+                first_row: 0,
             };
             Op::Generate { group, params }
         }

@@ -71,7 +71,15 @@ fn kappa_is_that_of_the_textbook() {
     let one = judge("one", &|i| [A, B, X][i % 3]);
     let near = judge("near", &|i| if i % 10 == 0 { X } else { [A, B, X][i % 3] });
     let far = judge("far", &|i| [A, B, X][(i / 3) % 3]);
-    let found = agreement(&[one.clone(), near, far], 199, &Seeds::new(0)).unwrap();
+    let found = agreement(&[one.clone(), near, far.clone()], 199, &Seeds::new(0)).unwrap();
+    // What judges are called changes no number.
+    let calling = |judges: [&Verdicts; 2], names: [&str; 2]| {
+        let called = |(of, name): (&Verdicts, &str)| Verdicts { judge: name.into(), ..of.clone() };
+        let judges: Vec<Verdicts> = judges.into_iter().zip(names).map(called).collect();
+        let found = agreement(&judges, 199, &Seeds::new(0)).unwrap().remove(0);
+        Agreed { first: String::new(), second: String::new(), ..found }
+    };
+    assert_eq!(calling([&one, &far], ["one", "far"]), calling([&one, &far], ["/m/one", "/m/two"]));
     let (close, apart) = (&found[0], &found[1]);
     let k = close.kappa.as_ref().unwrap();
     assert!(k.value > 0.8 && k.interval.unwrap().low > 0.6 && k.null.as_ref().unwrap().p < 0.01);

@@ -50,8 +50,13 @@ impl Baseline {
         seeds: &Seeds,
     ) -> Result<Self, AnalysisError> {
         let Probe { resamples, level, .. } = params.probe;
-        let against = |set: &str, a: &[f64], b: &[f64], marks: &Marks| -> Result<Difference, MathError> {
-            let mut rng = seeds.stream(&format!("{name} {set}"));
+        let against = |set: &str,
+                       place: usize,
+                       (a, b): (&[f64], &[f64]),
+                       marks: &Marks|
+         -> Result<Difference, MathError> {
+            // By its place: a set is called after its file, where nothing else is said.
+            let mut rng = seeds.stream(&format!("{name} {place}"));
             let (value, boot) =
                 auroc_difference(a, b, &marks.labels, &marks.groups, resamples, level, &mut rng)?;
             Ok(Difference {
@@ -69,10 +74,11 @@ impl Baseline {
         };
         let data = contrast.data;
         let marks = Marks::of(data.train, &contrast.rows);
-        let mut differences = vec![against(HELD_OUT, &probe.nested.scores, &found.nested.scores, &marks)];
+        let mut differences =
+            vec![against(HELD_OUT, 0, (&probe.nested.scores, &found.nested.scores), &marks)];
         for ((i, rows, _), (a, b)) in contrast.tests.iter().zip(probe.tests.iter().zip(&found.tests)) {
             let marks = Marks::of(&data.tests[*i].texts, rows);
-            differences.push(against(&data.tests[*i].name, &a.scores, &b.scores, &marks));
+            differences.push(against(&data.tests[*i].name, 1 + i, (&a.scores, &b.scores), &marks));
         }
         let differences = differences.into_iter().collect::<Result<_, _>>().map_err(|e| of(name, &e))?;
         Ok(Self {

@@ -219,7 +219,10 @@ impl<'a> Asker<'a> {
         for push in &pushes {
             rows.extend(self.prompts.iter().map(|prompt| Row { prompt, push: Some(*push) }));
         }
-        let outputs = rows::generate(self.reader, place, &rows, &self.params.sampling, watch)?;
+        // The unsteered rows come first; no row of this site draws what another does. Sites draw alike,
+        // so that chance does not part them.
+        let sampling = self.params.sampling.from_row(self.prompts.len());
+        let outputs = rows::generate(self.reader, place, &rows, &sampling, watch)?;
         let (plain_projections, projections) =
             self.projections(site, norm, read, &outputs, (arms.len(), doses), watch)?;
 

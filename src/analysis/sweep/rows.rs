@@ -97,13 +97,15 @@ pub(super) fn generate(
 ) -> Result<Vec<Output>, AnalysisError> {
     let (order, rows) = sorted(rows);
     let packs = packs(&rows, usize::MAX, reader.runner().batch().sequences.max(1));
+    let mut first = 0;
     let graphs = packs
         .iter()
         .map(|pack| {
             let mut b = Builder::new();
             let group = group(&mut b, pack);
             push(&mut b, group, place, pack)?;
-            let generate = b.generate(group, sampling.clone());
+            let generate = b.generate(group, sampling.from_row(first));
+            first += pack.len();
             b.save("tokens", generate);
             let text = b.node(Op::Decode { generate });
             b.save("text", text);

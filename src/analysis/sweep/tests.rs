@@ -11,7 +11,7 @@ use super::damage::{Harm, point, working_range};
 use super::rows::{Place, Push, Row, divergence, generate, log_probs};
 use super::*;
 use crate::estimate::Estimator;
-use crate::run::{Runner as _, Unwatched};
+use crate::run::{Batch, Runner as _, Unwatched};
 use crate::store::Store;
 
 const ALPHAS: [f64; 5] = [-0.2, -0.1, 0.0, 0.1, 0.2];
@@ -207,6 +207,27 @@ fn pushed_rows_answer_as_graphs_written_by_hand() {
     assert!(log_probs(&reader, place, &bad, &Unwatched).unwrap_err().is_request());
     let out = generate(&reader, place, &rows, &Sampling::greedy(3), &Unwatched).unwrap();
     assert!(out.len() == 3 && out.iter().all(|o| o.tokens.len() == 3));
+}
+
+#[test]
+fn sampled_rows_of_a_sweep_do_not_depend_on_how_they_are_cut() {
+    let sampling = Sampling { temperature: 1.0, seed: 5, ..Sampling::greedy(8) };
+    let ask = |sequences: usize| {
+        let tiny = Tiny::with_batch(Batch { sequences, ..Batch::LOCAL });
+        let width = tiny.info().hidden as usize;
+        let place = Place { site: Site::ResidPost(0), positions: WriteAt::All, norm: 1.0 };
+        let (d, prompts) = (vec![0.1; width], [vec![5, 6, 7], vec![3, 4]]);
+        let push = |alpha| Some(Push { direction: &d, alpha });
+        let rows: Vec<Row<'_>> = (0..20)
+            .map(|i| Row { prompt: &prompts[i % 2], push: push(f64::from(i as u8 / 2) / 1e6) })
+            .collect();
+        generate(&Reader::new(&tiny, None), place, &rows, &sampling, &Unwatched).unwrap()
+    };
+    let whole = ask(64);
+    for (i, row) in whole.iter().enumerate() {
+        assert!(!whole[..i].contains(row), "row {i} repeats another's draws");
+    }
+    assert_eq!(ask(3), whole);
 }
 
 fn params(sites: Vec<Site>) -> SweepParams {

@@ -147,11 +147,12 @@ pub fn transfer(
         )));
     }
     let clusters = clusters(params, n);
+    // One for all pairs: how a model is called, and which others are there, changes no number.
+    let each = seeds.child("transfer");
     let mut pairs = Vec::new();
     for (i, first) in models.iter().enumerate() {
         for second in &models[i + 1..] {
-            let seeds = seeds.child(&format!("transfer {} {}", first.model, second.model));
-            pairs.push(pair(first, second, params, &clusters, ends, &seeds)?);
+            pairs.push(pair(first, second, params, &clusters, ends, &each)?);
         }
     }
     Ok(Transfer {

@@ -120,6 +120,21 @@ fn labels_make_groups_and_are_crossed_with_transfer() {
 }
 
 #[test]
+fn what_models_are_called_changes_no_number() {
+    let boards = [1, 2, 3].map(|seed| board(&normal(40, seed)));
+    let with = |names: [&str; 3]| {
+        let models: Vec<ModelBoard<'_>> =
+            names.iter().zip(&boards).map(|(m, board)| ModelBoard { model: (*m).into(), board }).collect();
+        let mut found = transfer(&models, &few(), &Seeds::new(0)).unwrap();
+        for pair in &mut found.pairs {
+            (pair.first, pair.second) = (String::new(), String::new());
+        }
+        found
+    };
+    assert_eq!(with(["a", "b", "c"]), with(["/models/a", "copy of b", "b"]));
+}
+
+#[test]
 fn three_models_are_also_compared_at_once() {
     let a = board(&normal(40, 1));
     let models = ["x", "y", "z"].map(|m| ModelBoard { model: m.into(), board: &a });

@@ -57,8 +57,18 @@ pub fn load_for(path: &Path, info: &ModelInfo) -> anyhow::Result<(Artifact, Site
         path.display(),
         info.name
     ))?;
-    if let Err(DirectionError::Model { direction, asked }) = direction.check_model(&info.name) {
-        eprintln!("warning: {} was found on {direction}, not on {asked}", path.display());
+    if let Err(DirectionError::Model { direction: found_on, asked }) = direction.check_model(&info.name) {
+        if direction.metadata().extra.contains_key("fallback") {
+            return Err(wrong_hint(
+                format!(
+                    "{} was found on {found_on} in place of another model (--fallback), not on {asked}: two models' \
+                     numbers would stand side by side",
+                    path.display()
+                ),
+                "extract it on the model that it is used on; to carry a direction over, extract it without --fallback",
+            ));
+        }
+        eprintln!("warning: {} was found on {found_on}, not on {asked}", path.display());
     }
     let site = direction.metadata().site;
     if let Some(layer) = site.layer().filter(|l| *l >= info.layers) {

@@ -168,7 +168,7 @@ impl<'g> Run<'_, 'g> {
         let steps = self.plan.steps;
         let params = self.plan.generate.map(|(_, params)| params);
         let mut cache = (steps > 1).then(|| self.engine.model.cache(chunk.len(), steps as usize));
-        let sampler = |p: usize, s: &Sampling| Sampler::new(s.temperature, s.top_p, s.seed, p as u64);
+        let sampler = |p: usize, s: &Sampling| Sampler::new(s.temperature, s.top_p, s.seed, s.row(p));
         let mut samplers: Vec<Sampler> = match params {
             Some(s) => chunk.clone().map(|p| sampler(p, s)).collect::<Result<_, _>>().map_err(failed)?,
             None => Vec::new(),

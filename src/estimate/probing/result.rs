@@ -235,7 +235,8 @@ pub(super) fn assemble(
         let own = Resample::new(probe, &numbered(test.groups), seeds);
         let rows = starts..starts + test.labels.len();
         starts = rows.end;
-        let label = format!("test {}", test.name);
+        // By its place: a set is called after its file, where nothing else is said.
+        let label = format!("test {set}");
         let per_layer = observed
             .layers
             .iter()

@@ -207,6 +207,18 @@ fn the_planted_layer_is_found_and_carries_over() {
 }
 
 /// Share of p values at most 0.05, and their largest distance from uniform.
+#[test]
+fn what_a_test_set_is_called_changes_no_number() {
+    let (train, other) = (pairs(40, 8, 2, 1, 1.0, 1), pairs(20, 8, 2, 1, 1.0, 2));
+    let probe = quick(ProbeEstimator::MeanDiff, 19);
+    let called = |name| {
+        let test = TestSet { name, ..other.test() };
+        let found = probe.run(&train.train(), &[test], &Seeds::new(0)).unwrap().tests.remove(0);
+        (found.auroc, found.layers, found.accuracy)
+    };
+    assert_eq!(format!("{:?}", called("a")), format!("{:?}", called("folder/b")));
+}
+
 fn uniform(mut p: Vec<f64>) -> (f64, f64) {
     p.sort_by(f64::total_cmp);
     let small = p.iter().filter(|v| **v <= 0.05).count() as f64 / p.len() as f64;

@@ -158,13 +158,27 @@ fn tokens(node: usize, steps: u32, stop: &str, probable: bool, out: &mut Text) {
 }
 
 /// The uniform numbers of a group, `[prompts, steps]` in f64: the ones that every runner draws.
-pub(super) fn uniforms(seed: u64, prompts: usize, steps: u32) -> Vec<u8> {
+pub(super) fn uniforms(params: &Sampling, prompts: usize, steps: u32) -> Vec<u8> {
     let mut out = Vec::with_capacity(prompts * steps as usize * 8);
     for prompt in 0..prompts {
-        let mut draws = Draws::new(seed, prompt as u64);
+        let mut draws = Draws::new(params.seed, params.row(prompt));
         for _ in 0..steps {
             out.extend(draws.draw().to_le_bytes());
         }
     }
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_of_a_request_carries_the_draws_of_its_rows() {
+        let whole = Sampling { temperature: 1.0, seed: 11, ..Sampling::greedy(8) };
+        let all = uniforms(&whole, 70, 8);
+        let part = uniforms(&whole.from_row(32), 38, 8);
+        assert_eq!(part, all[32 * 8 * 8..]);
+        assert_ne!(part[..64], all[..64]);
+    }
 }

@@ -242,7 +242,7 @@ impl Maker<'_> {
         if let Some((_, params)) = plan.generate.filter(|(_, params)| params.temperature > 0.0) {
             let steps = plan.steps;
             let count = prompts.len();
-            self.locals.push((format!("u{g}"), Value::Bytes(generate::uniforms(params.seed, count, steps))));
+            self.locals.push((format!("u{g}"), Value::Bytes(generate::uniforms(params, count, steps))));
             self.out.line(format!(
                 "u{g}=torch.frombuffer(bytearray(u{g}),dtype=torch.float64).reshape([{count},{steps}])"
             ));
