@@ -92,7 +92,8 @@ async fn body(
         Response::new(Body::empty())
     } else {
         let To { shared, id, client, connection } = *to;
-        let held = (shared.results.begin(client)?, send::memory(&shared.sending, connection).await?);
+        let turn = send::turn(&shared.results, client).await?;
+        let held = (turn, send::memory(&shared.sending, connection).await?);
         let mut sending = Sending { shared: shared.clone(), id, at: start, end: start + length };
         let (file, first) = sending.open(answer).await?;
         sending.at += first.len() as u64;

@@ -8,9 +8,11 @@ use axum::body::{Body, Bytes};
 use futures_util::{Stream, StreamExt, stream};
 use tokio::time::sleep;
 
+use super::auth::ClientId;
 use super::connect::{Connection, Wait};
 use super::memory::{Memory, Share};
 use super::refusal::Refused;
+use super::requests::{Answering, Requests};
 use super::vouch::CHUNK;
 
 /// Bytes that an answer from disk has in memory while it is sent: what was just read, and what the
@@ -36,6 +38,20 @@ pub(super) async fn memory(all: &Arc<Memory>, connection: &Connection) -> Result
         }
         connection.others_give_way(Wait::Answer);
         sleep(LOOK).await;
+    }
+}
+
+/// A client's turn to have one more answer sent: those of a crowd that is quick are not refused.
+///
+/// # Errors
+/// 429 when none of its others ends for too long.
+pub(super) async fn turn(results: &Requests, client: &ClientId) -> Result<Answering, Refused> {
+    let start = Instant::now();
+    loop {
+        match results.begin(client) {
+            Err(_) if start.elapsed() < PATIENCE => sleep(LOOK).await,
+            turn => return turn,
+        }
     }
 }
 
