@@ -1,10 +1,14 @@
 //! What reading a large result costs in memory, counted by the allocator.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "support/archive.rs"]
+mod archive;
+
 use std::alloc::{GlobalAlloc, Layout, System};
-use std::io::{Cursor, Write as _};
+use std::io::Cursor;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use archive::{archive, text};
 use truenorth_protocol::graph::{answer_read, answer_to_bytes};
 use truenorth_protocol::nnsight::read_binary_update;
 use truenorth_protocol::pickle::{self, Call, Global, Value};
@@ -50,20 +54,6 @@ fn peak<T>(f: impl FnOnce() -> T) -> (T, usize) {
     PEAK.store(before, Ordering::Relaxed);
     let out = f();
     (out, PEAK.load(Ordering::Relaxed) - before)
-}
-
-fn archive(pickle: &[u8], storage: &[u8]) -> Vec<u8> {
-    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    for (name, bytes) in [("x/data.pkl", pickle), ("x/data/0", storage)] {
-        zip.start_file(name, stored).unwrap();
-        zip.write_all(bytes).unwrap();
-    }
-    zip.finish().unwrap().into_inner()
-}
-
-fn text(s: &str) -> Value {
-    Value::Str(s.into())
 }
 
 const BYTES: usize = 64 << 20;

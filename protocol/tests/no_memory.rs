@@ -2,11 +2,12 @@
 //! decides never ends the process.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "support/archive.rs"]
+mod archive;
 #[path = "../../tests/support/scarce.rs"]
 mod scarce;
 
-use std::io::{Cursor, Write as _};
-
+use archive::{archive, text};
 use scarce::{Scarce, refuses};
 use truenorth_protocol::graph::{answer_read, answer_to_bytes};
 use truenorth_protocol::nnsight::read_binary_update;
@@ -17,20 +18,6 @@ use truenorth_protocol::{Answer, Builder, Graph, ReadAt, Site, Tensor, frame, to
 static ALLOCATOR: Scarce = Scarce;
 
 const MANY: usize = 1 << 20;
-
-fn archive(pickle: &[u8], storage: &[u8]) -> Vec<u8> {
-    let mut zip = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    let stored = zip::write::SimpleFileOptions::default().compression_method(zip::CompressionMethod::Stored);
-    for (name, bytes) in [("x/data.pkl", pickle), ("x/data/0", storage)] {
-        zip.start_file(name, stored).unwrap();
-        zip.write_all(bytes).unwrap();
-    }
-    zip.finish().unwrap().into_inner()
-}
-
-fn text(s: &str) -> Value {
-    Value::Str(s.into())
-}
 
 /// A file of `torch.save` with a tensor of these sizes and strides.
 fn saved(shape: [i64; 2], stride: [i64; 2]) -> Vec<u8> {

@@ -2,10 +2,9 @@
 //! resampling and boards use.
 //!
 //! Rows that say the same, letter case, white space and the make of characters aside, are copies: only the first
-//! stays, so that a text
-//! that was told twice counts once; with another label they are refused. A copy under another axis or category
-//! is one too: it is no second observation, and where categories are looked at by themselves the one that stays
-//! is of each of them. Near copies, texts whose sets of words have a Jaccard similarity of at least a threshold, are
+//! stays, so that a text that was told twice counts once; with another label they are refused. A copy under another
+//! axis or category is one too: it is no second observation, and where categories are looked at by themselves the
+//! one that stays is of each of them. Near copies, texts whose sets of words have a Jaccard similarity of at least a threshold, are
 //! joined into clusters by single linkage, and with them pairs that share a prompt or both responses, and rows
 //! of one `group`.
 //! A cluster is never split, its labels are exchanged together, and it is resampled as a whole.
@@ -58,7 +57,7 @@ struct Item {
     place: String,
     /// Texts by which it may be a near copy.
     texts: Vec<String>,
-    /// What it says apart from what it answers, compared with the same of other rows.
+    /// Its answers without what they answer, compared with those of other rows.
     alone: Option<String>,
     /// Near copies are looked for among rows with the same; empty for all rows of most files.
     within: String,
