@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::super::classes::ClassRow;
 use super::super::prompts::{PromptInput, PromptRow};
 use super::super::sequences::SequenceRow;
 use super::{Copies, CopiesError, Found, Item, NearCopies, find, folded};
@@ -42,6 +43,18 @@ pub fn first_sequences(rows: &[SequenceRow], near: NearCopies) -> Result<Firsts,
         Item { content, texts: vec![row.text.clone()], ..Item::plain(row.id.clone(), kind) }
     };
     find("sequences", &rows.iter().map(item).collect::<Vec<_>>(), near).map(Found::firsts)
+}
+
+/// Labelled texts by what no split may part, whatever the labels say.
+#[must_use]
+pub fn first_classes(rows: &[ClassRow], near: NearCopies) -> Firsts {
+    let item = |row: &ClassRow| Item {
+        content: folded(&row.text),
+        texts: vec![row.text.clone()],
+        shared: row.group.iter().cloned().collect(),
+        ..Item::plain(row.id.clone(), String::new())
+    };
+    unlabelled("texts", &rows.iter().map(item).collect::<Vec<_>>(), near)
 }
 
 /// Prompts of which each is an observation of its own; token ids are compared as such.

@@ -27,7 +27,7 @@ use super::sentiment::SentimentRow;
 use super::template::Template;
 pub use between::{Shared, copies_between};
 pub use copies::{Copies, CopiesError, NearCopies};
-pub use firsts::{Firsts, first_duels, first_prompts, first_replies, first_sequences};
+pub use firsts::{Firsts, first_classes, first_duels, first_prompts, first_replies, first_sequences};
 use near::{Sets, join_near};
 pub use words::{folded, words};
 
@@ -169,23 +169,6 @@ impl Distinct<SentimentRow> {
         let items: Vec<Item> = loaded.rows.iter().map(item).collect();
         distinct("texts", loaded, &items, near)
     }
-}
-
-/// The cluster of each labelled text, numbered from 0 in order of first appearance, whatever the labels say.
-#[must_use]
-pub fn class_clusters(rows: &[ClassRow], near: NearCopies) -> Vec<usize> {
-    let mut sets = Sets::new(rows.len());
-    join_near(rows.iter().map(|r| r.text.as_str()).enumerate(), near.threshold(), &mut sets);
-    let mut named = HashMap::new();
-    for (i, row) in rows.iter().enumerate() {
-        let at = *named.entry((true, folded(&row.text))).or_insert(i);
-        sets.join(at, i);
-        if let Some(group) = &row.group {
-            let at = *named.entry((false, group.clone())).or_insert(i);
-            sets.join(at, i);
-        }
-    }
-    sets.numbered()
 }
 
 struct Found {

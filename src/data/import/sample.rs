@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
 use super::super::classes::ClassRow;
-use super::super::distinct::{NearCopies, class_clusters};
+use super::super::distinct::{NearCopies, first_classes};
 use super::options::OptionsError;
 
 /// A random stream of each name, as [`Seeds`](crate::math::Seeds) has them.
@@ -92,7 +92,7 @@ pub(super) fn split(
     streams: &Streams<'_>,
 ) -> Result<Vec<String>, (String, usize)> {
     let mut groups: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-    for (i, cluster) in class_clusters(rows, NearCopies::default()).into_iter().enumerate() {
+    for (i, cluster) in first_classes(rows, NearCopies::default()).of.into_iter().enumerate() {
         groups.entry(cluster).or_default().push(i);
     }
     let count = groups.len();
