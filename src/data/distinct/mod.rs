@@ -95,7 +95,7 @@ impl Distinct<Pair> {
     /// Pairs: their texts are prompt with response, those of the template left out, and pairs that share a
     /// prompt are a cluster. A prompt that all pairs share tells none from another, and is left out like the
     /// template; so are prompts that the template does not show. Pairs whose responses are copies or near
-    /// copies under other prompts are a cluster too, unless the responses are [`FIXED`] answers.
+    /// copies under other prompts are a cluster too, unless the responses are fixed answers, of fewer than eight different words.
     ///
     /// # Errors
     /// When a pair is another with its sides exchanged.
