@@ -6,12 +6,12 @@
 use std::path::{Path, PathBuf};
 
 use candle_core::{DType, Device};
+use truenorth::artifact::{Direction, Format, ImportAs};
 use truenorth::data::import::{ImportOptions, Importer, Source as Table};
 use truenorth::engine::config::Config;
 use truenorth::engine::load::{LoadOptions, Source};
 use truenorth::engine::tokenizer::Tokenizer;
 use truenorth::engine::{Choices, Transformers};
-use truenorth::estimate::{Direction, Format, ImportAs};
 
 /// Takes the bytes of a file, and says whether it read them as what they should be.
 pub type Target = fn(&[u8]) -> bool;

@@ -2,33 +2,34 @@
 //!
 //! Everything asked of a model is an intervention graph (`truenorth_protocol`), answered by a
 //! [`run::Runner`]; everything said about a model is an [`analysis`] over what graphs return, and an
-//! analysis never knows where the graph ran. A module imports lower floors only:
+//! analysis never knows where the graph ran. A crate depends on lower floors only:
 //!
-//! | floor | modules |
+//! | floor | crates and modules |
 //! | --- | --- |
-//! | 1 | [`math`], [`data`], [`run`], [`jobs`] |
-//! | 2 | [`estimate`], [`engine`], [`client`], [`store`], [`models`] |
-//! | 3 | [`analysis`], [`server`] |
-//! | 4 | [`report`] |
-//! | 5 | the binary's `cli` |
+//! | 0 | `truenorth_protocol`: graphs and wires; [`run`], [`journal`] |
+//! | 1 | [`stats`], [`files`] |
+//! | 2 | [`engine`], [`data`], `truenorth_remote`: [`client`] and [`server`] |
+//! | 3 | [`report`] |
+//! | 4 | [`analysis`] |
+//! | 5 | [`pages`] |
+//! | 6 | the binary's `cli` |
 //!
 //! What holds throughout: a graph is checked before it runs; what the store has is not computed again;
 //! files are written whole or not at all; candle's tensors stay inside [`engine`], reqwest's
-//! types inside [`client`]; errors name the
-//! offending value, what was expected, and a remedy.
+//! types inside [`client`]; errors name the offending value, what was expected, and a remedy.
 
 pub mod analysis;
-pub mod client;
-pub mod data;
-pub mod engine;
-pub mod estimate;
-pub mod jobs;
-pub mod math;
-pub mod models;
-pub mod report;
-pub mod run;
-pub mod server;
-pub mod store;
+pub mod pages;
+
+pub use truenorth_data as data;
+pub use truenorth_data::{artifact, models, store};
+pub use truenorth_engine as engine;
+pub use truenorth_files as files;
+pub use truenorth_protocol::{journal, run};
+pub use truenorth_remote::{client, server};
+pub use truenorth_report as report;
+pub use truenorth_stats as stats;
+pub use truenorth_stats::{estimate, math};
 
 /// The README's Rust blocks, run as doctests.
 #[cfg(doctest)]

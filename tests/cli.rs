@@ -75,7 +75,7 @@ fn numbers_are_the_same_bits_together_alone_and_half_out_of_the_store() {
     texts.extend([start[..40].to_owned(), format!("{}no", &start[..77])]);
     let read = |name: &str, texts: &[String], cache: &str| -> Vec<u8> {
         let rows = texts.iter().map(|t| {
-            let id = truenorth::data::sha256_hex(t.as_bytes());
+            let id = truenorth::files::sha256_hex(t.as_bytes());
             format!("{}\n", serde_json::json!({"id": id, "text": t}))
         });
         std::fs::write(dir.path().join("p.jsonl"), rows.collect::<String>()).unwrap();

@@ -1,7 +1,7 @@
 //! Imports only look down, and each foreign type stays in its own room.
 //!
-//! The floors are those of the README's architecture section. A module may name modules of lower
-//! floors; siblings of a floor never name each other.
+//! Cargo holds the crates to their dependencies; this test holds the dependencies to the floors of the README's
+//! architecture section, and the folders of one crate to each other. Siblings of a floor never name each other.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -13,42 +13,45 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Floor of each module of the library. A module that is missing here fails the test.
-const FLOORS: &[(&str, u8)] = &[
-    ("math", 1),
-    ("data", 1),
-    ("run", 1),
-    ("jobs", 1),
-    ("estimate", 2),
-    ("engine", 2),
-    ("client", 2),
-    ("store", 2),
-    ("models", 2),
-    ("analysis", 3),
-    ("server", 3),
-    ("report", 4),
+/// Floor of each crate, by its folder.
+const CRATES: &[(&str, u8)] = &[
+    ("protocol", 0),
+    ("crates/files", 1),
+    ("crates/stats", 1),
+    ("crates/engine", 2),
+    ("crates/data", 2),
+    ("crates/remote", 2),
+    ("crates/report", 3),
 ];
 
-/// Crates that only some modules may name.
-const ROOMS: &[(&str, &[&str])] = &[
-    ("candle_core", &["engine"]),
-    ("tokenizers", &["engine"]),
-    ("rusqlite", &["store"]),
-    ("hf_hub", &["models"]),
-    ("reqwest", &["client"]),
-    ("tokio_tungstenite", &["client"]),
-    ("axum", &["server"]),
-    ("prometheus_client", &["server"]),
-    ("hyper", &["server"]),
-    ("hyper_util", &["server"]),
-    ("tokio_rustls", &["server"]),
-    ("tower_service", &["server"]),
-    ("rustix", &["server"]),
-    ("clap", &["cli"]),
-    ("anyhow", &["cli"]),
-    ("indicatif", &["cli"]),
-    ("ctrlc", &["cli"]),
-    ("dirs", &["cli"]),
+/// Floor of each folder of `src`. One that is missing here fails the test.
+const FLOORS: &[(&str, u8)] = &[("analysis", 4), ("pages", 5)];
+
+/// Folders of one crate that never name each other.
+const STRANGERS: &[(&str, &str)] =
+    &[("crates/remote/src/client", "server"), ("crates/remote/src/server", "client")];
+
+/// Crates that only files under some folder may name.
+const ROOMS: &[(&str, &str)] = &[
+    ("candle_core", "crates/engine/src"),
+    ("tokenizers", "crates/engine/src"),
+    ("rusqlite", "crates/data/src/store"),
+    ("hf_hub", "crates/data/src/models"),
+    ("parquet", "crates/data/src/import"),
+    ("reqwest", "crates/remote/src/client"),
+    ("tokio_tungstenite", "crates/remote/src/client"),
+    ("axum", "crates/remote/src/server"),
+    ("prometheus_client", "crates/remote/src/server"),
+    ("hyper", "crates/remote/src/server"),
+    ("hyper_util", "crates/remote/src/server"),
+    ("tokio_rustls", "crates/remote/src/server"),
+    ("tower_service", "crates/remote/src/server"),
+    ("rustix", "crates/remote/src/server"),
+    ("clap", "src/cli"),
+    ("anyhow", "src/cli"),
+    ("indicatif", "src/cli"),
+    ("ctrlc", "src/cli"),
+    ("dirs", "src/cli"),
 ];
 
 fn rust_files(dir: &Path, out: &mut Vec<PathBuf>) {
@@ -102,36 +105,78 @@ fn names_after(code: &str, prefix: &str) -> Vec<String> {
     names
 }
 
-/// The library's files, each with its top module; `lib.rs` and `main.rs` are the map itself.
-fn modules() -> Vec<(String, PathBuf)> {
-    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Every source file of the workspace, relative to its root.
+fn sources() -> Vec<PathBuf> {
     let mut files = Vec::new();
-    rust_files(&src, &mut files);
-    files
-        .into_iter()
-        .filter_map(|f| {
-            let inside = f.strip_prefix(&src).unwrap().to_path_buf();
-            let top = inside.components().next()?.as_os_str().to_str()?.trim_end_matches(".rs").to_owned();
-            (top != "lib" && top != "main").then_some((top, f))
-        })
+    for folder in CRATES.iter().map(|(folder, _)| format!("{folder}/src")).chain(["src".to_owned()]) {
+        rust_files(&root().join(folder), &mut files);
+    }
+    files.into_iter().map(|f| f.strip_prefix(root()).unwrap().to_path_buf()).collect()
+}
+
+/// The files of `src` by their folder; `lib.rs` and `main.rs` are the map itself.
+fn modules() -> Vec<(String, PathBuf)> {
+    let top = |file: &Path| {
+        let inside = file.strip_prefix("src").ok()?;
+        let top = inside.components().next()?.as_os_str().to_str()?.trim_end_matches(".rs").to_owned();
+        (top != "lib" && top != "main").then_some(top)
+    };
+    sources().into_iter().filter_map(|f| Some((top(&f)?, f))).collect()
+}
+
+fn floor(module: &str, floors: &[(&str, u8)]) -> u8 {
+    floors
+        .iter()
+        .find(|(m, _)| *m == module)
+        .unwrap_or_else(|| panic!("`{module}` has no floor; add it to the test's table"))
+        .1
+}
+
+/// The crates of the workspace that a manifest depends on outside tests.
+fn depends_on(folder: &str) -> Vec<String> {
+    let manifest = fs::read_to_string(root().join(folder).join("Cargo.toml")).unwrap();
+    let after = manifest.split("\n[dependencies]\n").nth(1).unwrap();
+    let own = after.split("\n[").next().unwrap();
+    own.lines()
+        .filter_map(|l| l.strip_prefix("truenorth-")?.split(['.', ' ']).next())
+        .map(|name| if name == "protocol" { name.to_owned() } else { format!("crates/{name}") })
         .collect()
 }
 
-fn floor(module: &str) -> u8 {
-    FLOORS
-        .iter()
-        .find(|(m, _)| *m == module)
-        .unwrap_or_else(|| panic!("module `{module}` has no floor; add it to FLOORS"))
-        .1
+#[test]
+fn a_crate_depends_on_lower_floors_only() {
+    let mut folders: Vec<String> = fs::read_dir(root().join("crates"))
+        .unwrap()
+        .map(|e| format!("crates/{}", e.unwrap().file_name().to_str().unwrap()))
+        .collect();
+    folders.push("protocol".to_owned());
+    assert_eq!(folders.len(), CRATES.len());
+    for folder in folders {
+        for needed in depends_on(&folder) {
+            assert!(floor(&needed, CRATES) < floor(&folder, CRATES), "{folder} depends on {needed}");
+        }
+    }
+    assert_eq!(depends_on("crates/remote"), ["crates/files", "protocol"]);
 }
 
 #[test]
 fn a_module_imports_lower_floors_only() {
     let mut wrong = Vec::new();
     for (module, file) in modules().iter().filter(|(m, _)| m != "cli") {
-        for named in names_after(&code(file), "crate::") {
-            if named != *module && floor(&named) >= floor(module) {
+        for named in names_after(&code(&root().join(file)), "crate::") {
+            if named != *module && floor(&named, FLOORS) >= floor(module, FLOORS) {
                 wrong.push(format!("{}: {module} names {named}", file.display()));
+            }
+        }
+    }
+    for (folder, stranger) in STRANGERS {
+        for file in sources().iter().filter(|f| f.starts_with(folder)) {
+            if names_after(&code(&root().join(file)), "crate::").iter().any(|n| n == stranger) {
+                wrong.push(format!("{} names {stranger}", file.display()));
             }
         }
     }
@@ -141,12 +186,12 @@ fn a_module_imports_lower_floors_only() {
 #[test]
 fn foreign_types_stay_in_their_rooms() {
     let mut wrong = Vec::new();
-    for (module, file) in modules() {
-        let code = code(&file);
-        for (name, rooms) in ROOMS {
+    for file in sources() {
+        let code = code(&root().join(&file));
+        for (name, room) in ROOMS {
             let named = code.contains(&format!("{name}::")) || code.contains(&format!("use {name};"));
-            if named && !rooms.contains(&module.as_str()) {
-                wrong.push(format!("{}: {name} belongs in {rooms:?}", file.display()));
+            if named && !file.starts_with(room) {
+                wrong.push(format!("{}: {name} belongs in {room}", file.display()));
             }
         }
     }
@@ -156,11 +201,11 @@ fn foreign_types_stay_in_their_rooms() {
 #[test]
 fn the_environment_is_read_in_one_place() {
     let allowed = |f: &Path| f.ends_with("cli/settings.rs");
-    let readers: Vec<_> = modules()
+    let readers: Vec<_> = sources()
         .into_iter()
-        .filter(|(_, f)| !f.components().any(|c| c.as_os_str() == "tests") && !f.ends_with("tests.rs"))
-        .filter(|(_, f)| code(f).contains("env::var") && !allowed(f))
-        .map(|(_, f)| f.display().to_string())
+        .filter(|f| !f.components().any(|c| c.as_os_str() == "tests") && !f.ends_with("tests.rs"))
+        .filter(|f| code(&root().join(f)).contains("env::var") && !allowed(f))
+        .map(|f| f.display().to_string())
         .collect();
     assert!(readers.is_empty(), "{readers:?}");
 }

@@ -557,10 +557,10 @@ fn ratings_are_blind_sealed_predicted_and_then_opened() {
     let r = dir.path().join("r");
     let seal = read_json(&r.join("seal.json"));
     let key = std::fs::read(r.join("key.json")).unwrap();
-    assert_eq!(seal["key_sha256"], truenorth::data::sha256_hex(&key));
+    assert_eq!(seal["key_sha256"], truenorth::files::sha256_hex(&key));
     assert_eq!(
         seal["sheet_sha256"],
-        truenorth::data::sha256_hex(&std::fs::read(r.join("sheet.csv")).unwrap())
+        truenorth::files::sha256_hex(&std::fs::read(r.join("sheet.csv")).unwrap())
     );
     #[cfg(unix)]
     {

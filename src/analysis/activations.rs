@@ -14,8 +14,9 @@ use super::counted::{self, Counted, size};
 use super::memory::Memory;
 use super::tally::{LeftOut, Tally};
 use super::wanted::{Wanted, context, plain_reading};
-use crate::run::{RunError, Runner, Watch};
-use crate::store::{self, Activation, ActivationKey, Context, ResultKey, Store};
+use truenorth_data::store;
+use truenorth_data::store::{Activation, ActivationKey, Context, ResultKey, Store};
+use truenorth_protocol::run::{RunError, Runner, Watch};
 
 /// A prompt and the name it goes by in messages and results.
 #[derive(Clone, Debug, PartialEq, Eq)]

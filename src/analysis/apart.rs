@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{AnalysisError, Labelled};
-use crate::data::{NearCopies, copies_between};
+use truenorth_data::{NearCopies, copies_between};
 
 /// How many ids are named.
 const NAMED: usize = 4;

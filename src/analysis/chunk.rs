@@ -6,7 +6,7 @@ use truenorth_protocol::{Answer, Graph, Prompt, Site, Value};
 
 use super::wanted::Wanted;
 use super::{AnalysisError, Reading};
-use crate::store::Activation;
+use truenorth_data::store::Activation;
 
 /// Prompts that lack the same sites and run together.
 pub(super) struct Chunk {

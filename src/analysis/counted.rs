@@ -4,7 +4,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use truenorth_protocol::{Graph, Prompt};
 
-use crate::run::Watch;
+use truenorth_protocol::run::Watch;
 
 /// Work as it is told to a watch: what runs a graph may count fewer tokens (beginnings shared, generations
 /// that stop) or others (a service's own).

@@ -2,12 +2,12 @@
 
 use truenorth_protocol::graph::{CodecError, Problem};
 
-use crate::data::CopiesError;
-use crate::estimate::EstimateError;
-use crate::estimate::audit::AuditError;
-use crate::estimate::probing::ProbeError;
-use crate::run::RunError;
-use crate::store::StoreError;
+use truenorth_data::CopiesError;
+use truenorth_data::store::StoreError;
+use truenorth_protocol::run::RunError;
+use truenorth_stats::estimate::EstimateError;
+use truenorth_stats::estimate::audit::AuditError;
+use truenorth_stats::estimate::probing::ProbeError;
 
 /// Why an analysis gave no result.
 #[derive(Debug, thiserror::Error)]
@@ -259,7 +259,7 @@ mod tests {
     use super::super::fixture::Tiny;
     use super::super::{Named, Reader};
     use super::*;
-    use crate::run::{Runner, Unwatched, Watch};
+    use truenorth_protocol::run::{Runner, Unwatched, Watch};
 
     /// A runner that answers nothing and tokenizes as it is told.
     struct Mute(ModelInfo, Option<Vec<u32>>);

@@ -4,9 +4,9 @@ use ndarray::Array2;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
 use super::{AnalysisError, LeftOutTexts, Named, Reader};
-use crate::data::{ClassRow, Copies, Distinct, NearCopies, Pair, SentimentRow, Template, copies_between};
-use crate::estimate::{Nuisances, Samples};
-use crate::run::Watch;
+use truenorth_data::{ClassRow, Copies, Distinct, NearCopies, Pair, SentimentRow, Template, copies_between};
+use truenorth_protocol::run::Watch;
+use truenorth_stats::estimate::{Nuisances, Samples};
 
 /// Labelled texts, in the order of the samples' rows.
 #[derive(Clone, Debug)]

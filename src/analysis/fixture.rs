@@ -9,9 +9,9 @@ use truenorth_protocol::{Answer, Checked, ModelInfo, Prompt};
 
 use super::Named;
 use super::wanted::plain_reading;
-use crate::data::{Distinct, Loaded, NearCopies, Pair, Template};
-use crate::engine::{Engine, EngineOptions};
-use crate::run::{Batch, RunError, Runner, Watch};
+use truenorth_data::{Distinct, Loaded, NearCopies, Pair, Template};
+use truenorth_engine::{Engine, EngineOptions};
+use truenorth_protocol::run::{Batch, RunError, Runner, Watch};
 
 /// A random Llama of two blocks with a tokenizer, how many graphs it ran, and the prompts it only read.
 pub(super) struct Tiny {
@@ -100,7 +100,7 @@ pub(super) fn loaded_pairs(count: usize) -> Loaded<Pair> {
             prompt: format!("the {} {i}", words[i % 6]),
             chosen: format!("yes the {} {i}", words[(i / 6 + 1) % 6]),
             rejected: format!("no a {} {}", words[(i + 2) % 6], i % 3),
-            extra: crate::data::Extra::new(),
+            extra: truenorth_data::Extra::new(),
         })
         .collect();
     Loaded::new(rows, "0".repeat(64))

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::extract::{LONE, positive_label};
 use super::{AnalysisError, Named};
-use crate::data::{ClassRow, Copies, Distinct};
+use truenorth_data::{ClassRow, Copies, Distinct};
 
 /// Texts of two classes.
 #[derive(Clone, Debug, PartialEq)]

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 
-use crate::store::{Activation, ActivationKey};
+use truenorth_data::store::{Activation, ActivationKey};
 
 /// Bytes of activations that are held at most; what is read beyond them is computed again when asked for.
 const MOST: usize = 1 << 28;
@@ -49,8 +49,8 @@ mod tests {
     use super::super::{Reader, steer};
     use super::*;
     use crate::analysis::extract::Question;
-    use crate::data::Template;
-    use crate::run::Unwatched;
+    use truenorth_data::Template;
+    use truenorth_protocol::run::Unwatched;
 
     /// A direction and the unit of its doses, both of the same texts.
     #[test]

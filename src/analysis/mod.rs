@@ -1,4 +1,4 @@
-//! FLOOR 3: questions about a model, asked through a [`crate::run::Runner`].
+//! FLOOR 3: questions about a model, asked through a [`truenorth_protocol::run::Runner`].
 
 mod activations;
 mod apart;

@@ -8,8 +8,9 @@ use truenorth_protocol::{Prompt, ReadAt, Site};
 
 use super::score::{Scored, Sequence, ranked, scored};
 use super::{AnalysisError, Named, Reader};
-use crate::math::{self, Seeds};
-use crate::run::Watch;
+use truenorth_protocol::run::Watch;
+use truenorth_stats::math;
+use truenorth_stats::math::Seeds;
 
 /// Shifts held at once, in bytes.
 const HELD: usize = 256 << 20;
@@ -171,7 +172,7 @@ fn reached(
     let blocks = draws.div_ceil(BLOCK);
     let count = |b: usize| -> Result<Vec<usize>, AnalysisError> {
         if watch.interrupted() {
-            return Err(crate::run::RunError::Interrupted.into());
+            return Err(truenorth_protocol::run::RunError::Interrupted.into());
         }
         let size = BLOCK.min(draws - b * BLOCK);
         let mut rng = seeds.stream(&format!("block {b}"));

@@ -9,9 +9,10 @@ use serde::{Deserialize, Serialize};
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
 use super::{AnalysisError, Named, Reader};
-use crate::data::{Firsts, SequenceRow};
-use crate::math::{self, Bootstrap, MathError, Seeds, SortedScores, cluster_bootstrap};
-use crate::run::Watch;
+use truenorth_data::{Firsts, SequenceRow};
+use truenorth_protocol::run::Watch;
+use truenorth_stats::math;
+use truenorth_stats::math::{Bootstrap, MathError, Seeds, SortedScores, cluster_bootstrap};
 
 /// One line of the board; the formulas are those of [`math::Specificity`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

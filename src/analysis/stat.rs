@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use statrs::distribution::{Discrete, Hypergeometric};
 
 use super::AnalysisError;
-use crate::math::{self, Alternative, Interval, MathError, Seeds, cluster_bootstrap, wilson};
+use truenorth_stats::math;
+use truenorth_stats::math::{Alternative, Interval, MathError, Seeds, cluster_bootstrap, wilson};
 
 /// Coverage of the intervals of the analyses.
 pub const LEVEL: f64 = 0.95;

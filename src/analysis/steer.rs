@@ -6,8 +6,8 @@ use truenorth_protocol::graph::{AlphaUnit, Binary, Builder, Edit, GroupId, Op, S
 use truenorth_protocol::{Prompt, ReadAt, Site, Tensor, Value, WriteAt};
 
 use super::{AnalysisError, Named, Reader};
-use crate::math;
-use crate::run::Watch;
+use truenorth_protocol::run::Watch;
+use truenorth_stats::math;
 
 /// What is done to the model.
 #[derive(Clone, Debug)]
@@ -299,8 +299,8 @@ mod tests {
 
     use super::super::fixture::{Tiny, named};
     use super::*;
-    use crate::run::{Batch, Runner as _, Unwatched};
-    use crate::store::Store;
+    use truenorth_data::store::Store;
+    use truenorth_protocol::run::{Batch, Runner as _, Unwatched};
 
     #[test]
     fn what_is_sampled_does_not_depend_on_how_rows_are_cut_and_no_row_repeats_another() {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use truenorth_protocol::graph::{Op, SINK_MULTIPLE};
 use truenorth_protocol::{Graph, ModelInfo, ReadAt, Site};
 
-use crate::store::Context;
+use truenorth_data::store::Context;
 
 /// A value to read, under its own key in the store and its own name in graphs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,10 +7,11 @@ use anyhow::Context as _;
 use clap::Args;
 use truenorth::analysis::audit::{self, AuditData, Audited, Confound, Params};
 use truenorth::analysis::extract::{ProjectOut, Question};
+use truenorth::artifact::Direction as Artifact;
 use truenorth::data::{Distinct, SentimentRow, Template};
-use truenorth::estimate::{Direction as Artifact, SplitBy};
+use truenorth::estimate::SplitBy;
 use truenorth::math::Seeds;
-use truenorth::report::sections;
+use truenorth::pages;
 use truenorth_protocol::{ReadAt, Site};
 
 use super::args::ModelArgs;
@@ -157,7 +158,7 @@ impl Audit {
             record = record.choice("direction", d.metadata().sign.clone());
         }
         self.out.write(&record, "Is the direction about what it says?", |found| {
-            (sections::audit::findings(found), vec![sections::audit::section(found)])
+            (pages::audit::findings(found), vec![pages::audit::section(found)])
         })
     }
 
@@ -305,7 +306,7 @@ fn table(found: &Audited) {
             format!("{:.3} to {:.3}", r.null_interval[0], r.null_interval[1]),
             r.row.p_adjusted.map_or_else(|| "-".into(), |p| format!("{p:.4}")),
             format!("{:.3}", r.row.cosine),
-            sections::audit::word(r.row.verdict).to_owned(),
+            pages::audit::word(r.row.verdict).to_owned(),
         ]);
     }
     output::table(&rows);

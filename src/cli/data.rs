@@ -4,10 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
+use truenorth::data::ClassRow;
 use truenorth::data::import::{
     ColumnChoice, Disagree, ImportOptions, Importer, OptionsError, Renames, Several, Shares, Source, Tally,
 };
-use truenorth::data::{ClassRow, Target};
+use truenorth::files::Target;
 use truenorth::math::Seeds;
 
 use super::output::{self, Request as _, wrong, wrong_hint};

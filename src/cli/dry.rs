@@ -53,7 +53,7 @@ fn file() -> Option<&'static Path> {
 /// Begins the second process: whatever it would write goes nowhere.
 pub fn begin() {
     if on() {
-        truenorth::data::write_nothing(true);
+        truenorth::files::write_nothing(true);
     }
 }
 
@@ -144,7 +144,7 @@ pub fn few(permutations: usize) -> usize {
 /// a study reads what its stages wrote.
 pub fn folder(wanted: PathBuf) -> PathBuf {
     let Some(temporary) = file().and_then(Path::parent) else { return wanted };
-    truenorth::data::write_nothing(false);
+    truenorth::files::write_nothing(false);
     temporary.join("run")
 }
 

@@ -8,9 +8,10 @@ use truenorth::analysis::Labelled;
 use truenorth::analysis::geometry::{
     self, DirectionAt, DirectionGeometry, Geometry as Found, GeometryParams, Texts,
 };
-use truenorth::estimate::{Direction as Artifact, Estimator};
+use truenorth::artifact::Direction as Artifact;
+use truenorth::estimate::Estimator;
 use truenorth::math::Seeds;
-use truenorth::report::sections;
+use truenorth::pages;
 use truenorth_protocol::{ReadAt, Site};
 
 use super::args::{Common, ModelArgs, Numerics, Place};
@@ -105,8 +106,8 @@ impl Geometry {
             .choice("directions", self.direction.len())
             .choice("checkpoints", serde_json::to_value(&self.checkpoint)?);
         self.out.write(&record, "How do the directions lie to each other?", |found| match found {
-            Result::Texts(g) => (sections::geometry::findings(g), vec![sections::geometry::section(g)]),
-            Result::Files(g) => (vec![], vec![sections::geometry::of_directions(g)]),
+            Result::Texts(g) => (pages::geometry::findings(g), vec![pages::geometry::section(g)]),
+            Result::Files(g) => (vec![], vec![pages::geometry::of_directions(g)]),
         })
     }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use truenorth::client::{ApiKey, Client, Hosted, ServiceOptions};
 use truenorth::engine::{Choices, Outline};
-use truenorth::jobs::{Job, Journal};
+use truenorth::journal::{Job, Journal};
 use truenorth::run::Runner as _;
 use truenorth::store::Store;
 use truenorth_protocol::DType;

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use truenorth::analysis;
-use truenorth::jobs::{Job, JobState};
+use truenorth::journal::{Job, JobState};
 use truenorth::run::RunError;
 use truenorth::store::Store;
 use truenorth_protocol::Graph;

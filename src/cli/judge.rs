@@ -10,7 +10,7 @@ use truenorth::analysis::judge::{
 };
 use truenorth::data::strict_json;
 use truenorth::math::Seeds;
-use truenorth::report::sections;
+use truenorth::pages;
 
 use super::args::{Common, ModelArgs, Numerics, Place};
 use super::fallback::{self, Fallen};
@@ -177,7 +177,7 @@ impl Judge {
             .choice("compare", self.compare.iter().map(|p| p.display().to_string()).collect::<Vec<_>>())
             .choice("permutations", self.permutations);
         self.out.write(&record, "What the judge says", |j| {
-            (sections::judge::findings(j), vec![sections::judge::section(j)])
+            (pages::judge::findings(j), vec![pages::judge::section(j)])
         })
     }
 

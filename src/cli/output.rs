@@ -5,13 +5,14 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use truenorth::analysis::AnalysisError;
+use truenorth::artifact::DirectionError;
 use truenorth::client::ClientError;
 use truenorth::data::import::ImportError;
 use truenorth::data::{CopiesError, DataError};
 use truenorth::engine::error::EngineError;
 use truenorth::engine::load::LoadError;
 use truenorth::engine::tokenizer::TokenizerError;
-use truenorth::estimate::{DirectionError, EstimateError};
+use truenorth::estimate::EstimateError;
 use truenorth::models::ModelsError;
 use truenorth::run::RunError;
 use truenorth::server::ServerError;

@@ -12,7 +12,7 @@ use truenorth::engine::Engine;
 use truenorth::estimate::LogisticParams;
 use truenorth::estimate::probing::{Probe as Procedure, ProbeEstimator};
 use truenorth::math::Seeds;
-use truenorth::report::sections;
+use truenorth::pages;
 use truenorth::run::Runner as _;
 use truenorth_protocol::{ModelInfo, ReadAt, Site};
 
@@ -184,7 +184,7 @@ impl Probe {
             record = record.model(untrained.info());
         }
         self.out.write(&record, "What can be read off the activations?", |found| {
-            (sections::probing::findings(found), vec![sections::probing::section(found)])
+            (pages::probing::findings(found), vec![pages::probing::section(found)])
         })
     }
 

@@ -9,9 +9,9 @@ use serde::{Deserialize, Serialize};
 use truenorth::analysis::rate::{
     Compared, Filled, Prediction, Registration, Scale, Seal, Unblinded, prepare, register, unblind,
 };
-use truenorth::data::{sha256_hex, write_atomic, write_private};
+use truenorth::files::{sha256_hex, write_atomic, write_private};
 use truenorth::math::Seeds;
-use truenorth::report::sections;
+use truenorth::pages;
 
 use super::output::{self, Request as _, wrong_hint};
 use super::record::{Out, Record, write_json};
@@ -326,7 +326,7 @@ impl Unblind {
             );
         }
         self.out.write(&record, "What people say who did not know", |r: &Unblinded| {
-            (sections::rate::findings(r), vec![sections::rate::section(r)])
+            (pages::rate::findings(r), vec![pages::rate::section(r)])
         })
     }
 }

@@ -7,7 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use safetensors::tensor::{Dtype, TensorView};
 use truenorth::analysis::{Named, Reading};
-use truenorth::data::{safetensors_bytes, write_atomic};
+use truenorth::files::{safetensors_bytes, write_atomic};
 use truenorth::run::Runner;
 use truenorth_protocol::{ReadAt, Site};
 

@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 use truenorth::analysis::LeftOut;
-use truenorth::data::write_atomic;
+use truenorth::files::write_atomic;
 use truenorth::report::{self, Cell, Document, Finding, Group, Section};
 use truenorth_protocol::ModelInfo;
 

@@ -7,7 +7,7 @@ use truenorth::analysis::board::{self, BoardSummary, SummaryParams};
 use truenorth::analysis::scan::{ScanData, ScanParams, Scanned, scan};
 use truenorth::analysis::score::{self, Scored};
 use truenorth::math::Seeds;
-use truenorth::report::sections;
+use truenorth::pages;
 use truenorth_protocol::{ModelInfo, Site};
 
 use super::args::ModelArgs;
@@ -143,7 +143,7 @@ impl Score {
             write_json(file, &record)?;
         }
         page.page(&record, "The board of sequences", |s| {
-            (sections::board::findings(s), vec![sections::board::section(s)])
+            (pages::board::findings(s), vec![pages::board::section(s)])
         })
     }
 
@@ -186,7 +186,7 @@ impl Score {
         info: &ModelInfo,
         site: Site,
     ) -> anyhow::Result<Record<BoardSummary>> {
-        let hash = |path: &Path| Ok::<_, std::io::Error>(truenorth::data::sha256_hex(&std::fs::read(path)?));
+        let hash = |path: &Path| Ok::<_, std::io::Error>(truenorth::files::sha256_hex(&std::fs::read(path)?));
         let mut record = Record::new("score", self.model.seed, summary)
             .model(info)
             .file("probes", files.probes.named.len(), &files.probes.loaded.sha256)

@@ -207,7 +207,7 @@ fn started<T>(result: Result<T, ServerError>) -> anyhow::Result<T> {
 fn folder_name(name: &str, identity: &str) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() || c == '-' || c == '.' { c } else { '_' };
     let name: String = name.chars().map(plain).take(60).collect();
-    let hash = truenorth::data::sha256_hex(identity.as_bytes());
+    let hash = truenorth::files::sha256_hex(identity.as_bytes());
     format!("{}-{}", name.trim_start_matches('.'), hash.get(..12).unwrap_or(&hash))
 }
 

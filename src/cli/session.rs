@@ -248,7 +248,7 @@ pub fn write_jsonl<T: serde::Serialize>(out: Option<&Path>, rows: &[T]) -> anyho
         text.push(b'\n');
     }
     match out {
-        Some(path) => truenorth::data::write_atomic(path, |w| w.write_all(&text))
+        Some(path) => truenorth::files::write_atomic(path, |w| w.write_all(&text))
             .with_context(|| format!("can't write {}", path.display())),
         None => Ok(std::io::Write::write_all(&mut std::io::stdout().lock(), &text)?),
     }

@@ -104,7 +104,7 @@ pub fn save_ndif_key(key: &str) -> anyhow::Result<PathBuf> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder).with_context(|| format!("can't make {}", folder.display()))?;
     }
-    truenorth::data::write_private(&path, yaml.as_bytes())
+    truenorth::files::write_private(&path, yaml.as_bytes())
         .with_context(|| format!("can't write {}", path.display()))?;
     Ok(path)
 }

@@ -8,7 +8,7 @@ use truenorth::analysis::sweep::{self, Bounds, Lexicon, Sweep as Swept, SweepDat
 use truenorth::data::{Distinct, Pair, SentimentRow, Template};
 use truenorth::estimate::{HeldOutParams, SplitBy};
 use truenorth::math::Seeds;
-use truenorth::report::sections;
+use truenorth::pages;
 use truenorth_protocol::graph::Sampling;
 use truenorth_protocol::{ReadAt, Site, WriteAt};
 
@@ -169,7 +169,7 @@ impl Sweep {
         table(&swept);
         let record = self.record(swept, &files, &params).model(session.record());
         self.out.write(&record, "Reading and steering over the sites", |s| {
-            (sections::sweep::findings(s), vec![sections::sweep::section(s)])
+            (pages::sweep::findings(s), vec![pages::sweep::section(s)])
         })
     }
 

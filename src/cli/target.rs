@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use clap::ArgMatches;
-use truenorth::data::{Target, writable};
+use truenorth::files::{Target, writable};
 
 use super::output::wrong_hint;
 

@@ -8,12 +8,12 @@ use clap::Args;
 use truenorth::analysis::extract::{ProjectOut, Question};
 use truenorth::analysis::score::Sequence;
 use truenorth::analysis::{LeftOutTexts, Named};
+use truenorth::artifact::Direction as Artifact;
 use truenorth::data::{
     ClassRow, Copies, CopiesError, Distinct, Loaded, NearCopies, Pair, PromptRow, SentimentRow, SequenceRow,
     Template, copies_between, first_prompts, first_sequences, holds_pairs, read_classes, read_pairs,
     read_sentiment,
 };
-use truenorth::estimate::Direction as Artifact;
 use truenorth_protocol::Prompt;
 
 use super::origin;

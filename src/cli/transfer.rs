@@ -6,7 +6,7 @@ use clap::Args;
 use truenorth::analysis::scan::ScanData;
 use truenorth::analysis::transfer::{self, OwnBoard, TransferParams, Transferred};
 use truenorth::math::Seeds;
-use truenorth::report::sections;
+use truenorth::pages;
 
 use super::args::{Common, ModelArgs, Numerics, On, Place, Precision, Service};
 use super::direction::{load, load_for};
@@ -141,11 +141,14 @@ impl Transfer {
         for (info, file) in infos.iter().zip(&self.directions) {
             record = record.model(info);
             let bytes = std::fs::read(file)?;
-            record =
-                record.file(format!("direction {}", file.display()), 1, &truenorth::data::sha256_hex(&bytes));
+            record = record.file(
+                format!("direction {}", file.display()),
+                1,
+                &truenorth::files::sha256_hex(&bytes),
+            );
         }
         self.out.write(&record, "Transfer between models", |t| {
-            (sections::transfer::findings(t), vec![sections::transfer::section(t)])
+            (pages::transfer::findings(t), vec![pages::transfer::section(t)])
         })
     }
 

@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use truenorth::client::{Client, ServiceOptions};
-use truenorth::jobs::JobState;
+use truenorth::journal::JobState;
 use truenorth::run::{RunError, Runner as _};
 use truenorth_protocol::job::Status;
 

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 use truenorth::client::{Client, ClientError, ServiceOptions};
-use truenorth::jobs::{Job, JobState};
+use truenorth::journal::{Job, JobState};
 use truenorth::run::Runner as _;
 use truenorth_protocol::job::Status;
 

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::atomic::Ordering;
 
 use truenorth::client::{Client, ServiceOptions};
-use truenorth::jobs::JobState;
+use truenorth::journal::JobState;
 use truenorth::run::{RunError, Runner as _};
 use truenorth_protocol::job::Status;
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::json;
 use truenorth::client::{Client, ClientError, Hosted, Service, ServiceOptions};
-use truenorth::jobs::{Job, JobState};
+use truenorth::journal::{Job, JobState};
 use truenorth::run::{RunError, Runner as _, Vocabulary};
 use truenorth_protocol::nnsight::{ModelKey, Modules};
 use truenorth_protocol::{DType, frame};
@@ -110,7 +110,7 @@ fn attention_is_asked_for_and_tells_results_apart() {
         hosted.modules.attention = attention.into();
         // As an outline gives it where a version of transformers was chosen.
         hosted.info.path = "/transformers-4.57".into();
-        let journal: Arc<dyn truenorth::jobs::Journal> = notes.clone();
+        let journal: Arc<dyn truenorth::journal::Journal> = notes.clone();
         Client::ndif(hasty(ServiceOptions { journal: Some(journal), ..keyed(&fake) }), hosted).unwrap()
     };
     let paths: Vec<String> = [("sdpa", DType::F32), ("eager", DType::F32), ("eager", DType::Bf16)]

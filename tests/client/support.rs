@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use truenorth::client::{ApiKey, Backoff, Client, ClientError, Patience, ServiceOptions};
-use truenorth::jobs::{Job, Journal, JournalError};
+use truenorth::journal::{Job, Journal, JournalError};
 use truenorth::run::{RunError, Runner as _, Watch};
 use truenorth_protocol::graph::CheckLimits;
 use truenorth_protocol::{Answer, Builder, Checked, ReadAt, Site};

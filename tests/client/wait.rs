@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use truenorth::client::{Client, ClientError, ServiceOptions};
-use truenorth::jobs::JobState;
+use truenorth::journal::JobState;
 use truenorth::run::Runner as _;
 use truenorth_protocol::job::Status;
 

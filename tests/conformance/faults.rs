@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value as Json, json};
 use truenorth::client::{Backoff, Client, ClientError, Patience};
-use truenorth::jobs::{Job, JobState, Journal, JournalError};
+use truenorth::journal::{Job, JobState, Journal, JournalError};
 use truenorth::run::{RunError, Runner as _, Unwatched};
 use truenorth_protocol::graph::Builder;
 use truenorth_protocol::{Answer, DType, Graph, ReadAt, Site};

@@ -130,7 +130,7 @@ fn left_behind(spool: &std::path::Path, graph: &Graph, attempts: usize) -> Strin
     let path = Held::new().info().path.clone();
     let record = json!({
         "version": 1, "id": id, "client": "at-127.0.0.1", "idempotency_key": null,
-        "asked": truenorth::data::sha256_hex(&bytes), "model": ["tiny", "r1", path], "payload": "graph",
+        "asked": truenorth::files::sha256_hex(&bytes), "model": ["tiny", "r1", path], "payload": "graph",
         "compress": false, "received": 1, "finished": null, "state": "pending", "description": "",
         "answer": null,
     });

@@ -6,12 +6,13 @@ use serde::Serialize;
 use super::super::AnalysisError;
 use super::super::stat::Measured;
 use super::{Params, comparable, of_width};
-use crate::estimate::{
+use truenorth_protocol::run::{RunError, Watch};
+use truenorth_stats::estimate::{
     Estimate, EstimateError, Estimator, HeldOut, HeldOutParams, LogisticParams, NullTest, Pipeline, Samples,
     SplitBy,
 };
-use crate::math::{self, Seeds};
-use crate::run::{RunError, Watch};
+use truenorth_stats::math;
+use truenorth_stats::math::Seeds;
 
 /// Held-out separation without the scores of the rows.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -6,7 +6,7 @@ use truenorth_protocol::Prompt;
 
 use super::super::extract::{ProjectOut, Question};
 use super::{AuditData, Confound, Params};
-use crate::data::folded;
+use truenorth_stats::words::folded;
 
 /// Why each confound's test would be circular, where it would.
 pub(super) fn reasons(data: &AuditData<'_>, params: &Params) -> Vec<Option<String>> {

@@ -1,7 +1,7 @@
 //! Is a direction about what it says? Confound sets, value flips and other estimators against it.
 //!
 //! The texts are read at the direction's site; the numbers are those of
-//! [`estimate::audit`](crate::estimate::audit), and every row comes with a sentence that says what was
+//! [`estimate::audit`](truenorth_stats::estimate::audit), and every row comes with a sentence that says what was
 //! ruled out and what was not.
 
 mod agreement;
@@ -23,13 +23,15 @@ pub use agreement::{Agreement, HeldOutSummary};
 use super::extract::{self, ProjectOut, Question};
 use super::stat::Measured;
 use super::{AnalysisError, LeftOutTexts, Reader};
-use crate::data::SentimentRow;
-use crate::estimate::audit::{self as numbers, AuditError, AuditRow, ConfoundSet, FlipRanking, flip_ranking};
-use crate::estimate::{
+use truenorth_data::SentimentRow;
+use truenorth_protocol::run::{RunError, Watch};
+use truenorth_stats::estimate::audit as numbers;
+use truenorth_stats::estimate::audit::{AuditError, AuditRow, ConfoundSet, FlipRanking, flip_ranking};
+use truenorth_stats::estimate::{
     CheckedEstimator, Estimate, EstimateError, Estimator, HeldOutParams, Pipeline, ProjectedOut, Samples,
 };
-use crate::math::{self, Seeds};
-use crate::run::{RunError, Watch};
+use truenorth_stats::math;
+use truenorth_stats::math::Seeds;
 
 /// Texts that differ in one thing.
 #[derive(Clone, Debug)]

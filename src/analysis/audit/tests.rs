@@ -5,9 +5,9 @@ use truenorth_protocol::Site;
 use super::super::Memory;
 use super::super::fixture::{Tiny, loaded_pairs};
 use super::*;
-use crate::data::{Distinct, Extra, Loaded, NearCopies, Pair, Template};
-use crate::estimate::audit::Verdict;
-use crate::run::{Runner, Unwatched};
+use truenorth_data::{Distinct, Extra, Loaded, NearCopies, Pair, Template};
+use truenorth_protocol::run::{Runner, Unwatched};
+use truenorth_stats::estimate::audit::Verdict;
 
 const AT: ReadAt = ReadAt::Last;
 

@@ -1,8 +1,8 @@
 //! What follows from the numbers, in words, and what does not.
 
 use super::Without;
-use crate::estimate::Estimate;
-use crate::estimate::audit::{Audit, AuditParams, AuditRow, FlipRanking, Verdict};
+use truenorth_stats::estimate::Estimate;
+use truenorth_stats::estimate::audit::{Audit, AuditParams, AuditRow, FlipRanking, Verdict};
 
 /// What was ruled out about a confound, and what was not.
 pub(super) fn verdict(

@@ -16,7 +16,8 @@ pub use summary::{BoardSummary, Family, MonteCarlo, SummaryParams, SummaryRow, s
 use super::AnalysisError;
 use super::score::Scored;
 use super::stat::{self, Measured, Null, drawn_null, of, resampled};
-use crate::math::{self, MathError, Seeds};
+use truenorth_stats::math;
+use truenorth_stats::math::{MathError, Seeds};
 
 /// The least sequences that the ends of a board are told from.
 const LEAST: usize = 8;

@@ -10,7 +10,8 @@ use super::super::scan::Scanned;
 use super::super::score::{Contrast, Scored, contrast};
 use super::super::stat::{self, Measured, of};
 use super::{Asymmetry, RankChanges, ScoreAndZ, asymmetry, rank_changes, score_and_z};
-use crate::math::{self, Seeds};
+use truenorth_stats::math;
+use truenorth_stats::math::Seeds;
 
 /// The least draws that a check may rest on.
 const LEAST_DRAWS: usize = 10_000;

@@ -8,8 +8,8 @@ use super::super::scan::{ScanData, ScanParams, Scanned, scan};
 use super::super::score::{self, Sequence, read_board};
 use super::super::{AnalysisError, Reader};
 use super::*;
-use crate::run::Unwatched;
-use crate::store::Store;
+use truenorth_data::store::Store;
+use truenorth_protocol::run::Unwatched;
 
 fn sequences(n: usize) -> Vec<Sequence> {
     let words = ["hat", "tin", "cup", "old", "new", "red", "yes", "no"];
@@ -37,7 +37,7 @@ fn a_board_scanned_by_parts_is_the_board_and_the_closed_form_is_what_draws_give(
     let store = Store::in_memory().unwrap();
     let reader = Reader::new(&tiny, Some(&store));
     let (probes, sequences) = (named(&["the hat", "an old tin", "no"]), sequences(12));
-    let d = direction(crate::run::Runner::info(&tiny).hidden as usize);
+    let d = direction(truenorth_protocol::run::Runner::info(&tiny).hidden as usize);
     let data = ScanData { probes: &probes, sequences: &sequences, direction: d.view() };
     let seeds = Seeds::new(1);
     let params = ScanParams { at_once: Some(5), ..ScanParams::new(site()) };

@@ -4,7 +4,8 @@ use rand::seq::SliceRandom;
 use serde::Serialize;
 
 use super::super::stat;
-use crate::math::{self, MathError, Seeds};
+use truenorth_stats::math;
+use truenorth_stats::math::{MathError, Seeds};
 
 /// The fewest points in which a break is looked for.
 pub const LEAST: usize = 6;

@@ -9,7 +9,8 @@ use super::super::stat::{LEVEL, Measured, Null, of};
 use super::change::{ChangePoint, Jump, change_point, gram_of, jump};
 use super::fit::{Contrast, Kept};
 use super::{CategoryCourse, GeometryParams, OTHERS, sides};
-use crate::math::{self, Interval, MathError, Seeds};
+use truenorth_stats::math;
+use truenorth_stats::math::{Interval, MathError, Seeds};
 
 /// From one checkpoint to the next.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -7,7 +7,7 @@ use super::super::AnalysisError;
 use super::super::stat::{Measured, of};
 use super::COURSE_NOT_SHOWN;
 use super::cosines::{Course, courses, plain};
-use crate::math::Seeds;
+use truenorth_stats::math::Seeds;
 
 /// A direction, what it is of, and when.
 #[derive(Clone, Debug, PartialEq)]

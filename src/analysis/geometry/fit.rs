@@ -7,8 +7,9 @@ use rand::seq::SliceRandom;
 
 use super::super::AnalysisError;
 use super::Texts;
-use crate::estimate::{CheckedEstimator, EstimateError, Samples, SplitBy};
-use crate::math::{self, MathError, Seeds};
+use truenorth_stats::estimate::{CheckedEstimator, EstimateError, Samples, SplitBy};
+use truenorth_stats::math;
+use truenorth_stats::math::{MathError, Seeds};
 
 /// A contrast: the rows of a category, or of all.
 #[derive(Clone, Debug)]

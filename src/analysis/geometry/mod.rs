@@ -30,9 +30,9 @@ pub use probing::{ProbeCell, ProbingMatrix};
 
 use super::AnalysisError;
 use super::stat::Measured;
-use crate::estimate::CheckedEstimator;
-use crate::math::Seeds;
 use fit::{Contrast, Kept, Split};
+use truenorth_stats::estimate::CheckedEstimator;
+use truenorth_stats::math::Seeds;
 
 /// The name of the contrast of all texts.
 pub const GENERAL: &str = "general";

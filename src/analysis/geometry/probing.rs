@@ -4,7 +4,8 @@ use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::super::stat::LEVEL;
-use crate::math::{self, MathError};
+use truenorth_stats::math;
+use truenorth_stats::math::MathError;
 
 /// The AUROC of a direction of one checkpoint on texts of another.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]

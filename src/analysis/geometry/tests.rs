@@ -4,7 +4,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
 use super::*;
-use crate::estimate::Estimator;
+use truenorth_stats::estimate::Estimator;
 
 const WIDTH: usize = 24;
 

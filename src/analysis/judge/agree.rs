@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::super::AnalysisError;
 use super::super::stat::{self, Measured, drawn_null, of, resampled};
 use super::Verdict;
-use crate::math::{self, Seeds};
+use truenorth_stats::math;
+use truenorth_stats::math::Seeds;
 
 /// What a judge, a person or a model, said of each thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

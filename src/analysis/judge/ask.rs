@@ -4,7 +4,7 @@ use truenorth_protocol::graph::Builder;
 use truenorth_protocol::{Graph, Prompt, ReadAt, Site};
 
 use super::super::{AnalysisError, Named, Reader};
-use crate::run::Watch;
+use truenorth_protocol::run::Watch;
 
 /// What a judge answers to one prompt.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -4,7 +4,7 @@ use std::fmt;
 
 use super::super::AnalysisError;
 use super::JudgeTemplate;
-use crate::run::Runner;
+use truenorth_protocol::run::Runner;
 
 /// A chat markup, or none.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

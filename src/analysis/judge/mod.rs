@@ -28,10 +28,10 @@ pub use template::JudgeTemplate;
 
 use super::stat::{self, Measured, drawn_null, of};
 use super::{AnalysisError, Reader};
-use crate::data::{Copies, Firsts, NearCopies, first_duels, first_replies};
-use crate::math::Seeds;
-use crate::run::Watch;
 use ask::Asked;
+use truenorth_data::{Copies, Firsts, NearCopies, first_duels, first_replies};
+use truenorth_protocol::run::Watch;
+use truenorth_stats::math::Seeds;
 
 /// A verdict on two texts, or on one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]

@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::super::AnalysisError;
 use super::super::stat::{self, Measured, of};
 use super::{Agreed, Judgement, Verdict, Verdicts, agreement};
-use crate::math::Seeds;
+use truenorth_stats::math::Seeds;
 
 /// The verdicts of a group, such as of a dose.
 #[derive(Clone, Debug, PartialEq, Serialize)]

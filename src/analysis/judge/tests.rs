@@ -8,8 +8,8 @@ use truenorth_protocol::{ReadAt, Site};
 
 use super::super::fixture::Tiny;
 use super::*;
-use crate::run::{Runner as _, Unwatched};
-use crate::store::Store;
+use truenorth_data::store::Store;
+use truenorth_protocol::run::{Runner as _, Unwatched};
 
 /// What a judge with a taste, a habit and some noise would answer.
 fn answers(taste: f64, habit: f64, noise: f64, n: usize, seed: u64) -> Vec<[Asked; 2]> {

@@ -7,8 +7,11 @@ use truenorth_protocol::Site;
 use super::super::stat::{Measured, Null, of};
 use super::super::{AnalysisError, Labelled};
 use super::{Contrast, HELD_OUT, Marks, Material, Picked, ProbeParams, named};
-use crate::estimate::probing::{Layers, Probe, ProbeError, Probing, TestSet, TrainSet, auroc_difference};
-use crate::math::{self, MathError, Seeds};
+use truenorth_stats::estimate::probing::{
+    Layers, Probe, ProbeError, Probing, TestSet, TrainSet, auroc_difference,
+};
+use truenorth_stats::math;
+use truenorth_stats::math::{MathError, Seeds};
 
 /// How much more a probe knows than a control, on the same texts.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -18,11 +18,14 @@ pub use controls::{Baseline, Difference, Truth};
 pub use outcome::{ContrastProbe, Family, Probed, Refused, SetSize, SiteRow, Tested};
 
 use super::{AnalysisError, Labelled, LeftOutTexts, Reader};
-use crate::data::{NearCopies, folded};
-use crate::estimate::probing::{BagOfWords, Layers, Lengths, Probe, ProbeError, Probing, TestSet, TrainSet};
-use crate::math::Seeds;
-use crate::run::{RunError, Watch};
 use source::{Picked, Rows};
+use truenorth_data::NearCopies;
+use truenorth_protocol::run::{RunError, Watch};
+use truenorth_stats::estimate::probing::{
+    BagOfWords, Layers, Lengths, Probe, ProbeError, Probing, TestSet, TrainSet,
+};
+use truenorth_stats::math::Seeds;
+use truenorth_stats::words::folded;
 
 /// The name of the contrast of all texts.
 pub const ALL: &str = "all";

@@ -8,9 +8,9 @@ use truenorth_protocol::Site;
 use super::super::stat::{Measured, Null, of};
 use super::super::{AnalysisError, Labelled, LeftOutTexts};
 use super::{Baseline, Contrast, HELD_OUT, ProbeData, ProbeParams, Truth};
-use crate::estimate::NullTest;
-use crate::estimate::probing::{Probing, TestProbe};
-use crate::math;
+use truenorth_stats::estimate::NullTest;
+use truenorth_stats::estimate::probing::{Probing, TestProbe};
+use truenorth_stats::math;
 
 /// A set of texts.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -4,8 +4,8 @@ use ndarray::{Array2, Axis};
 use truenorth_protocol::{ReadAt, Site};
 
 use super::super::{AnalysisError, Named, Reader};
-use crate::estimate::probing::{Layers, SourceError};
-use crate::run::Watch;
+use truenorth_protocol::run::Watch;
+use truenorth_stats::estimate::probing::{Layers, SourceError};
 
 /// Bytes of activations of one set that are held at once.
 const HOLD: usize = 1 << 30;

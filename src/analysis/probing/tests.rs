@@ -3,9 +3,9 @@ use truenorth_protocol::Site;
 use super::super::Memory;
 use super::super::fixture::Tiny;
 use super::*;
-use crate::data::{ClassRow, Distinct, Extra, Loaded, NearCopies};
-use crate::estimate::probing::ProbeEstimator;
-use crate::run::Unwatched;
+use truenorth_data::{ClassRow, Distinct, Extra, Loaded, NearCopies};
+use truenorth_protocol::run::Unwatched;
+use truenorth_stats::estimate::probing::ProbeEstimator;
 
 const WORDS: [&str; 12] =
     ["hat", "tin", "cup", "old", "new", "red", "man", "sea", "dog", "sun", "box", "ice"];

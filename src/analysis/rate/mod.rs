@@ -27,7 +27,8 @@ pub use rank::signed_rank_p;
 pub use unblind::{Filled, PredictionResult, RatedItem, RaterResult, Unblinded, unblind};
 
 use super::AnalysisError;
-use crate::data::{Copies, NearCopies, first_duels, sha256_hex};
+use truenorth_data::{Copies, NearCopies, first_duels};
+use truenorth_files::sha256_hex;
 
 /// The columns of a sheet.
 pub(crate) const COLUMNS: [&str; 5] = ["code", "prompt", "left", "right", "choice"];

@@ -1,6 +1,7 @@
 //! The signed-rank test, exact also with ties.
 
-use crate::math::{self, MathError};
+use truenorth_stats::math;
+use truenorth_stats::math::MathError;
 
 /// Two-sided p of Wilcoxon's signed-rank test (1945) that values lie evenly about 0.
 ///

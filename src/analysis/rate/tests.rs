@@ -1,5 +1,5 @@
 use super::*;
-use crate::math::Seeds;
+use truenorth_stats::math::Seeds;
 
 const SECRET: &str = "b6f0c2d4a8e1937f5502";
 

@@ -8,8 +8,9 @@ use super::super::AnalysisError;
 use super::super::judge::{self, Agreed, Verdict, Verdicts};
 use super::super::stat::{self, Measured, of};
 use super::{COLUMNS, KEY_FORMAT, Key, Registration, Scale, Side, TOLD, csv, signed_rank_p};
-use crate::data::{Copies, sha256_hex};
-use crate::math::Seeds;
+use truenorth_data::Copies;
+use truenorth_files::sha256_hex;
+use truenorth_stats::math::Seeds;
 
 /// A rater's sheet.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -6,7 +6,8 @@ use serde::Serialize;
 use super::super::AnalysisError;
 use super::super::stat::{Measured, RESAMPLES, drawn_null, of, resampled, weighted_mean};
 use super::reading::Weighed;
-use crate::math::{self, Seeds};
+use truenorth_stats::math;
+use truenorth_stats::math::Seeds;
 
 /// Orders of the sites tried for the null.
 const PERMUTATIONS: usize = 10_000;

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::super::AnalysisError;
 use super::super::stat::{self, Measured, bootstrap_over, of, resampled};
-use crate::math::{MathError, Seeds};
+use truenorth_stats::math::{MathError, Seeds};
 
 /// How much damage a dose may do. The defaults are a convention, not a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -136,7 +136,7 @@ pub(super) fn point(
         control_perplexity_ratios: controls.iter().map(|c| ratio(c)).collect(),
         control_kls: controls
             .iter()
-            .map(|c| crate::math::mean(&c.kls))
+            .map(|c| truenorth_stats::math::mean(&c.kls))
             .collect::<Result<_, _>>()
             .map_err(named)?,
     })

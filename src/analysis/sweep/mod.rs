@@ -37,12 +37,13 @@ pub use words::{Lexicon, REFUSAL, distinct_2};
 
 use super::extract::{self, ProjectOut, Question};
 use super::{AnalysisError, Memory, Named, Reader, steer};
-use crate::data::{Copies, Distinct, Pair, SentimentRow, Template};
-use crate::estimate::{CheckedEstimator, HeldOutParams, Pipeline, SplitBy};
-use crate::math::{self, Seeds};
-use crate::run::Watch;
 use reading::PairRows;
 use respond::Asker;
+use truenorth_data::{Copies, Distinct, Pair, SentimentRow, Template};
+use truenorth_protocol::run::Watch;
+use truenorth_stats::estimate::{CheckedEstimator, HeldOutParams, Pipeline, SplitBy};
+use truenorth_stats::math;
+use truenorth_stats::math::Seeds;
 
 /// What the model is asked with.
 #[derive(Clone, Copy)]

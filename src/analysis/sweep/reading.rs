@@ -6,9 +6,11 @@ use truenorth_protocol::Site;
 
 use super::super::AnalysisError;
 use super::super::stat::{Measured, bootstrap_over, of, resampled};
-use crate::data::{Folds, group_folds};
-use crate::estimate::{EstimateError, HeldOut, HeldOutParams, Pipeline, Samples, SplitBy, whole_axes};
-use crate::math::{MathError, Seeds, SortedScores};
+use truenorth_stats::estimate::{
+    EstimateError, HeldOut, HeldOutParams, Pipeline, Samples, SplitBy, whole_axes,
+};
+use truenorth_stats::math::{MathError, Seeds, SortedScores};
+use truenorth_stats::split::{Folds, group_folds};
 
 /// How a site reads the contrast, on pairs that its direction was not fitted on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -177,7 +179,9 @@ pub(super) fn stability(read: &Read) -> Result<f64, MathError> {
     let rows: Vec<_> = read.without.iter().map(|d| d.view().insert_axis(Axis(0))).collect();
     let all =
         concatenate(Axis(0), &rows).map_err(|_| MathError::TooFew { what: "folds", least: 1, found: 0 })?;
-    let cosines: Vec<f64> =
-        all.outer_iter().map(|d| crate::math::cosine(d, read.direction.view())).collect::<Result<_, _>>()?;
-    crate::math::mean(&cosines)
+    let cosines: Vec<f64> = all
+        .outer_iter()
+        .map(|d| truenorth_stats::math::cosine(d, read.direction.view()))
+        .collect::<Result<_, _>>()?;
+    truenorth_stats::math::mean(&cosines)
 }

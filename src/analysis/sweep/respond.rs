@@ -9,8 +9,8 @@ use super::rows::{self, Output, Place, Push, Row};
 use super::trend::Responses;
 use super::words::{Lexicon, distinct_2};
 use super::{SweepData, SweepParams, narrow, random_directions, sides};
-use crate::math::Seeds;
-use crate::run::Watch;
+use truenorth_protocol::run::Watch;
+use truenorth_stats::math::Seeds;
 
 /// `[arms][doses other than 0][units]`.
 type ByArm = Vec<Vec<Vec<f64>>>;

@@ -5,7 +5,7 @@ use truenorth_protocol::graph::{AlphaUnit, Binary, Builder, Edit, GroupId, Op, S
 use truenorth_protocol::{Answer, Graph, Prompt, ReadAt, Site, Tensor, Value, WriteAt};
 
 use super::super::{AnalysisError, Reader};
-use crate::run::Watch;
+use truenorth_protocol::run::Watch;
 
 /// The most bytes of logits that one graph may hold at once.
 const LOGIT_BYTES: usize = 128 << 20;

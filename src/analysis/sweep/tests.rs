@@ -10,9 +10,9 @@ use super::super::fixture::{Tiny, named, pairs};
 use super::damage::{Harm, point, working_range};
 use super::rows::{Place, Push, Row, divergence, generate, log_probs};
 use super::*;
-use crate::estimate::Estimator;
-use crate::run::{Batch, Runner as _, Unwatched};
-use crate::store::Store;
+use truenorth_data::store::Store;
+use truenorth_protocol::run::{Batch, Runner as _, Unwatched};
+use truenorth_stats::estimate::Estimator;
 
 const ALPHAS: [f64; 5] = [-0.2, -0.1, 0.0, 0.1, 0.2];
 
@@ -294,7 +294,7 @@ fn a_sweep_without_a_store_reads_no_text_twice() {
             id: format!("s{i}"),
             text: format!("a {i} cup"),
             positive: i % 2 == 0,
-            extra: crate::data::Extra::new(),
+            extra: truenorth_data::Extra::new(),
         })
         .collect();
     let data = SweepData {

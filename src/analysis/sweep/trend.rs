@@ -8,7 +8,8 @@ use serde::Serialize;
 
 use super::super::AnalysisError;
 use super::super::stat::{self, Measured, Null, bootstrap_over, drawn_null, of, resampled, weighted_mean};
-use crate::math::{self, MathError, Seeds};
+use truenorth_stats::math;
+use truenorth_stats::math::{MathError, Seeds};
 
 /// A measure of every unit (a pair or a prompt) at every dose, for the direction and its controls.
 #[derive(Clone, Debug)]

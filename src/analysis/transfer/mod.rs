@@ -24,7 +24,8 @@ pub use table::{KindRow, Kinds};
 use super::AnalysisError;
 use super::score::Scored;
 use super::stat::{self, Measured, Null, drawn_null, of};
-use crate::math::{self, MathError, Seeds};
+use truenorth_stats::math;
+use truenorth_stats::math::{MathError, Seeds};
 
 /// The least sequences that a comparison rests on.
 const LEAST: usize = 8;

@@ -7,8 +7,8 @@ use super::super::scan::{ScanData, ScanParams, scan};
 use super::super::score::Scored;
 use super::super::{AnalysisError, Reader};
 use super::{ModelBoard, Transfer, TransferParams, transfer};
-use crate::math::Seeds;
-use crate::run::Watch;
+use truenorth_protocol::run::Watch;
+use truenorth_stats::math::Seeds;
 
 /// What is left of a model once its board is scored.
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::super::AnalysisError;
 use super::super::stat::{self, Measured, of};
 use super::signs::Signs;
-use crate::math::Seeds;
+use truenorth_stats::math::Seeds;
 
 /// One kind.
 #[derive(Clone, Debug, PartialEq, Serialize)]

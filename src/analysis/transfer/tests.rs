@@ -164,7 +164,7 @@ fn boards_that_can_not_be_compared_are_refused_by_name() {
 fn a_model_leaves_its_board_and_two_of_one_name_are_refused() {
     use super::super::fixture::{Tiny, named};
     use super::super::score::{self, Sequence};
-    use crate::run::{Runner as _, Unwatched};
+    use truenorth_protocol::run::{Runner as _, Unwatched};
 
     let tiny = Tiny::open();
     let reader = super::super::Reader::new(&tiny, None);

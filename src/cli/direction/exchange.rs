@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use truenorth::estimate::{Direction, DirectionError, Format, ImportAs};
+use truenorth::artifact::{Direction, DirectionError, Format, ImportAs};
 use truenorth_protocol::Site;
 
 use super::super::output::Request as _;
@@ -145,7 +145,7 @@ impl Export {
         let format = format_of(self.format, &self.out, &cant, formats)?;
         let direction = load(&self.direction)?;
         let bytes = direction.export_bytes(format).request(format!("can't export as {}", format.name()))?;
-        truenorth::data::write_atomic(&self.out, |w| w.write_all(&bytes))
+        truenorth::files::write_atomic(&self.out, |w| w.write_all(&bytes))
             .with_context(|| format!("can't write {}", self.out.display()))?;
         eprintln!("{} -> {}", self.direction.display(), self.out.display());
         Ok(())

@@ -9,10 +9,8 @@ use std::path::Path;
 use clap::Subcommand;
 use truenorth::analysis::LeftOut;
 use truenorth::analysis::extract::Question;
-use truenorth::estimate::{
-    CheckedEstimator, Direction as Artifact, DirectionError, Estimator, Extraction, Format, HeldOut,
-    HeldOutRecord, LogisticParams, Metadata,
-};
+use truenorth::artifact::{Direction as Artifact, DirectionError, Format, HeldOutRecord, Metadata};
+use truenorth::estimate::{CheckedEstimator, Estimator, Extraction, HeldOut, LogisticParams};
 use truenorth_protocol::{ModelInfo, ReadAt, Site};
 
 use super::fallback;

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use truenorth::estimate::Metadata;
+use truenorth::artifact::Metadata;
 use truenorth::math;
 
 use super::super::output::{self, Request as _};
@@ -68,7 +68,7 @@ impl Show {
 impl Compare {
     pub fn run(self) -> anyhow::Result<()> {
         let all = self.directions.iter().map(|p| load(p)).collect::<anyhow::Result<Vec<_>>>()?;
-        let width = all.first().map_or(0, truenorth::estimate::Direction::width);
+        let width = all.first().map_or(0, truenorth::artifact::Direction::width);
         for (path, direction) in self.directions.iter().zip(&all) {
             direction.check_width(width).request(format!("{} can't be compared", path.display()))?;
         }
@@ -88,7 +88,7 @@ impl Compare {
             site: m.site.to_string(),
             model: m.model.clone(),
         };
-        let metadata = all.iter().map(truenorth::estimate::Direction::metadata);
+        let metadata = all.iter().map(truenorth::artifact::Direction::metadata);
         let directions: Vec<Named> = self.directions.iter().zip(metadata).map(named).collect();
         if self.json {
             return output::json(&Compared { directions, cosine, p_random });

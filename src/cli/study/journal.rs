@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use truenorth::data::sha256_hex;
+use truenorth::files::sha256_hex;
 
 use super::super::record::write_json;
 

@@ -11,7 +11,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
-use truenorth::data::sha256_hex;
+use truenorth::files::sha256_hex;
 use truenorth_protocol::ModelInfo;
 
 use super::args::{Common, ModelArgs, Numerics, Place};

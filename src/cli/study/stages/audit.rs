@@ -6,7 +6,7 @@ use truenorth::analysis::audit::{self, AuditData, Confound, Params};
 use truenorth::analysis::extract::Question;
 use truenorth::data::NearCopies;
 use truenorth::estimate::HeldOutParams;
-use truenorth::report::sections;
+use truenorth::pages;
 
 use super::super::super::direction::estimator;
 use super::super::super::record::write_json;
@@ -58,8 +58,8 @@ impl Run<'_> {
         let found = audit::audit(&self.reader, &data, &params, &self.seeds(), &bar)?;
         write_json(&self.folder.join("audit.json"), &found)?;
         Ok(Page {
-            findings: sections::audit::findings(&found),
-            sections: vec![sections::audit::section(&found)],
+            findings: pages::audit::findings(&found),
+            sections: vec![pages::audit::section(&found)],
             ..Page::default()
         })
     }

@@ -6,7 +6,7 @@ use truenorth::analysis::Named;
 use truenorth::analysis::board::{self, SummaryParams};
 use truenorth::analysis::scan::{ScanData, ScanParams, scan};
 use truenorth::analysis::score::Sequence;
-use truenorth::report::sections;
+use truenorth::pages;
 
 use super::super::super::record::write_json;
 use super::super::super::session;
@@ -45,8 +45,8 @@ impl Run<'_> {
         )?;
         write_json(&self.folder.join("board.json"), &summary)?;
         Ok(Page {
-            findings: sections::board::findings(&summary),
-            sections: vec![sections::board::section(&summary)],
+            findings: pages::board::findings(&summary),
+            sections: vec![pages::board::section(&summary)],
             ..Page::default()
         })
     }

@@ -3,7 +3,7 @@
 use truenorth::analysis::Labelled;
 use truenorth::analysis::geometry::{self, GeometryParams, Texts};
 use truenorth::estimate::Estimator;
-use truenorth::report::sections;
+use truenorth::pages;
 
 use super::super::super::checkpoints::{self, Checkpoints};
 use super::super::super::direction::estimator;
@@ -48,8 +48,8 @@ impl Run<'_> {
         };
         write_json(&self.folder.join("geometry.json"), &found)?;
         Ok(Page {
-            findings: sections::geometry::findings(&found),
-            sections: vec![sections::geometry::section(&found)],
+            findings: pages::geometry::findings(&found),
+            sections: vec![pages::geometry::section(&found)],
             ..Page::default()
         })
     }

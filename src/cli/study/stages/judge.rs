@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use anyhow::Context as _;
 use truenorth::analysis::judge::{self, Asking, Band, JudgeTemplate, Markup, Question, Reply};
 use truenorth::data::NearCopies;
-use truenorth::report::sections;
+use truenorth::pages;
 use truenorth_protocol::Prompt;
 
 use super::super::super::args::ModelArgs;
@@ -60,8 +60,8 @@ impl Run<'_> {
                 found.judgement.not_shown.push(format!("{} empty texts were left out.", empty.len()));
             }
             write_json(&self.folder.join(format!("judge-{name}.json")), &found)?;
-            page.sections.push(sections::judge::section(&found).under(name));
-            page.findings.extend(sections::judge::findings(&found).into_iter().map(|mut f| {
+            page.sections.push(pages::judge::section(&found).under(name));
+            page.findings.extend(pages::judge::findings(&found).into_iter().map(|mut f| {
                 f.see = f.see.map(|id| format!("{name}-{id}"));
                 f
             }));

@@ -7,7 +7,7 @@ use truenorth::analysis::probing::{self, ProbeData, ProbeParams, TestTexts};
 use truenorth::analysis::{Labelled, Reader};
 use truenorth::data::NearCopies;
 use truenorth::estimate::probing::Probe;
-use truenorth::report::sections;
+use truenorth::pages;
 
 use super::super::super::probe::{probe_estimator, untrained};
 use super::super::super::record::write_json;
@@ -58,8 +58,8 @@ impl Run<'_> {
         let found = probing::probe(&self.reader, &data, &params, &self.seeds(), &bar)?;
         write_json(&self.folder.join("probing.json"), &found)?;
         Ok(Page {
-            findings: sections::probing::findings(&found),
-            sections: vec![sections::probing::section(&found)],
+            findings: pages::probing::findings(&found),
+            sections: vec![pages::probing::section(&found)],
             ..Page::default()
         })
     }

@@ -3,7 +3,7 @@
 use anyhow::Context as _;
 use truenorth::analysis::sweep::{self, SweepData, SweepParams};
 use truenorth::estimate::HeldOutParams;
-use truenorth::report::sections;
+use truenorth::pages;
 use truenorth_protocol::graph::Sampling;
 
 use super::super::super::direction::{default_permutations, estimator};
@@ -46,9 +46,9 @@ impl Run<'_> {
         let found = sweep::sweep(&self.reader, &data, &params, &self.seeds(), &bar)?;
         write_json(&self.folder.join("sweep.json"), &found)?;
         Ok(Page {
-            findings: sections::sweep::steering(&found),
-            reading: sections::sweep::reading(&found),
-            sections: vec![sections::sweep::section(&found)],
+            findings: pages::sweep::steering(&found),
+            reading: pages::sweep::reading(&found),
+            sections: vec![pages::sweep::section(&found)],
         })
     }
 }

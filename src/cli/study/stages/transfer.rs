@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use anyhow::Context as _;
 use truenorth::analysis::scan::ScanData;
 use truenorth::analysis::transfer::{self, OwnBoard, TransferParams};
-use truenorth::report::sections;
+use truenorth::pages;
 
 use super::super::super::args::{ModelArgs, On};
 use super::super::super::record::write_json;
@@ -34,8 +34,8 @@ impl Run<'_> {
         let found = transfer::compare(boards, &params, &self.seeds())?;
         write_json(&self.folder.join("transfer.json"), &found)?;
         Ok(Page {
-            findings: sections::transfer::findings(&found),
-            sections: vec![sections::transfer::section(&found)],
+            findings: pages::transfer::findings(&found),
+            sections: vec![pages::transfer::section(&found)],
             ..Page::default()
         })
     }

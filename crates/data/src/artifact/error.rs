@@ -1,0 +1,259 @@
+//! Why a direction can't be read, written or used.
+
+use truenorth_files::Look;
+use truenorth_protocol::Site;
+use truenorth_protocol::torch_file::TorchFileError;
+
+/// A file that holds no usable direction, or a direction that does not fit.
+#[derive(Debug, thiserror::Error)]
+pub enum DirectionError {
+    /// The file system refused.
+    #[error("can't {what} `{path}`")]
+    Io {
+        /// `read` or `write`.
+        what: &'static str,
+        /// The file.
+        path: String,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// More than there is memory for.
+    #[error("out of memory while the file is read")]
+    Memory(#[from] std::collections::TryReserveError),
+    /// A file larger than a direction could be.
+    #[error("`{path}` has {bytes} bytes; expected a direction of at most {limit}")]
+    TooLarge {
+        /// The file.
+        path: String,
+        /// Its size.
+        bytes: u64,
+        /// The bound.
+        limit: u64,
+    },
+    /// A name whose ending says no format that is read.
+    #[error("can't tell the format of `{0}`; expected .safetensors, .npz, .npy, .gguf or .pt")]
+    Format(String),
+    /// A name whose ending says no format that is written.
+    #[error("can't tell the format to write `{0}` in; expected .safetensors, .npz, .npy or .gguf")]
+    WriteFormat(String),
+    /// A format that is read only.
+    #[error("`{0}` files are read only")]
+    ReadOnly(&'static str),
+    /// Bytes that are not what the format asks for.
+    #[error("malformed {format} file: {what}")]
+    Malformed {
+        /// The format.
+        format: &'static str,
+        /// What is wrong.
+        what: String,
+    },
+    /// Not a safetensors file.
+    #[error("not a safetensors file")]
+    Safetensors(#[source] safetensors::SafeTensorError),
+    /// A zip archive that can't be read.
+    #[error("can't unpack the npz archive")]
+    Zip(#[source] zip::result::ZipError),
+    /// A file of torch.save that is refused.
+    #[error("can't read the file of torch.save")]
+    Torch(#[source] TorchFileError),
+    /// A file of torch.save in the form of before PyTorch 1.6.
+    #[error(
+        "the file is in the old form of torch.save, one pickle and no zip archive, which is not read here"
+    )]
+    OldTorch,
+    /// A pickle of Python, by whatever name.
+    #[error("the file is a Python pickle and no file of torch.save; pickles are never run here")]
+    Pickle,
+    /// Metadata that must be there.
+    #[error("the metadata lack `{0}`")]
+    Missing(&'static str),
+    /// Metadata that can't be understood.
+    #[error("metadata `{key}` is `{value}`; expected {expected}")]
+    Metadata {
+        /// The key.
+        key: &'static str,
+        /// Its value.
+        value: String,
+        /// What it may be.
+        expected: &'static str,
+    },
+    /// A version of the format that this program does not know.
+    #[error("the file has format version {found}; this program reads up to {known}")]
+    Version {
+        /// The version in the file.
+        found: String,
+        /// The latest version known.
+        known: u32,
+    },
+    /// A tensor that is no vector.
+    #[error("expected a vector, got shape {found:?}")]
+    Shape {
+        /// Shape found.
+        found: Vec<usize>,
+    },
+    /// An element type that is not read.
+    #[error("element type `{0}` is not read; expected 16-, 32- or 64-bit floats")]
+    DType(String),
+    /// A NaN or an infinity.
+    #[error("the direction holds {value} at position {index}")]
+    NotFinite {
+        /// Position from 0.
+        index: usize,
+        /// The offender.
+        value: f64,
+    },
+    /// A direction that is no unit vector.
+    #[error("the direction has norm {norm}; expected 1 within 0.001")]
+    Norm {
+        /// Its norm.
+        norm: f64,
+    },
+    /// A vector without a direction.
+    #[error("the vector is all zeros, so it points nowhere")]
+    Zero,
+    /// A file with arrays of which none holds floats.
+    #[error("the file holds no floats, only {found}")]
+    NoFloats {
+        /// Names and element types, comma-separated.
+        found: String,
+    },
+    /// A file without arrays.
+    #[error("the file holds no arrays")]
+    NoArrays,
+    /// A Git LFS pointer, a web page or another file that is no direction.
+    #[error("the file is {}", .0.what)]
+    Looks(Look),
+    /// An import that does not say what the file does not say either.
+    #[error("a {format} file does not say its {what}")]
+    Unstated {
+        /// The format.
+        format: &'static str,
+        /// What must be stated.
+        what: &'static str,
+    },
+    /// Several vectors to choose from.
+    #[error("the file holds several arrays ({names}); none was chosen")]
+    Ambiguous {
+        /// Names, comma-separated.
+        names: String,
+    },
+    /// A name that is not in the file.
+    #[error("the file has no array `{name}`; it holds {names}")]
+    NoSuchArray {
+        /// The name asked for.
+        name: String,
+        /// Names there are.
+        names: String,
+    },
+    /// A row past the end.
+    #[error("row {row} of an array of {rows} rows")]
+    NoSuchRow {
+        /// The row asked for, from 0.
+        row: usize,
+        /// Rows there are.
+        rows: usize,
+    },
+    /// A site that a control vector can't name.
+    #[error("a llama.cpp control vector can't name `{0}`; it acts on the output of blocks from 1 on")]
+    ControlVectorSite(Site),
+    /// A width that does not fit the model.
+    #[error("the direction is {direction} wide, the model {model}")]
+    Width {
+        /// Width of the direction.
+        direction: usize,
+        /// Width of the model.
+        model: usize,
+    },
+    /// A direction of another model.
+    #[error("the direction was found on `{direction}`, not on `{asked}`")]
+    Model {
+        /// Its model.
+        direction: String,
+        /// The model asked for.
+        asked: String,
+    },
+    /// A direction of another site.
+    #[error("the direction was found at `{direction}`, not at `{asked}`")]
+    Site {
+        /// Its site.
+        direction: Site,
+        /// The site asked for.
+        asked: Site,
+    },
+}
+
+impl DirectionError {
+    /// What would mend it, where that is not plain from the error.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::Norm { .. } => Some("import the vector with `direction import`, which normalises it"),
+            Self::Zero => Some(
+                "look at what was saved: the difference of two equal means, or an array that was never filled; \
+                 choose another array or row with --array or --row if the file has one",
+            ),
+            Self::NoFloats { .. } => {
+                Some("save the vector as 32-bit floats, as in `torch.save(v.float(), path)`")
+            }
+            Self::NoArrays => Some("save the vector as a tensor, or as a dict of tensors"),
+            Self::Looks(look) => Some(look.remedy),
+            Self::NotFinite { .. } => Some(
+                "compute the vector again in bf16 or f32: f16 holds numbers up to 65504, less than some residuals",
+            ),
+            Self::DType(_) => Some("save the vector as 16-, 32- or 64-bit floats"),
+            Self::OldTorch => Some(
+                "save it again with a PyTorch of 1.6 or later: torch.save(torch.load('OLD.pt', weights_only=True), \
+                 'NEW.pt')",
+            ),
+            Self::Pickle => Some(
+                "load it in Python, if you trust where it comes from, and save the vector with numpy.save('v.npy', v)",
+            ),
+            Self::Malformed { .. } | Self::Safetensors(_) | Self::Zip(_) | Self::Torch(_) => {
+                Some("fetch or write the file again, and check that its ending says what it is")
+            }
+            Self::Memory(_) => Some("name a smaller file, or end what else takes memory"),
+            Self::TooLarge { .. } => Some("name the file of the direction, not of a model or of activations"),
+            Self::NoSuchArray { .. } => Some("name one of these with --array"),
+            Self::NoSuchRow { .. } => Some("choose a row with --row, counting from 0"),
+            Self::ControlVectorSite(_) => Some("export as safetensors, npz or npy, which keep any site"),
+            Self::Format(name) => Some(save_as(name)),
+            Self::WriteFormat(_) => Some("give the file a name with one of these endings"),
+            Self::Missing(_) => Some("a file of another program must be imported with `direction import`"),
+            Self::Unstated { .. } => Some(
+                "say it: the site as in --site resid_post.12, and what a positive projection means as in --sign",
+            ),
+            Self::Ambiguous { .. } => Some("choose one with --array NAME"),
+            Self::Shape { .. } => {
+                Some("choose one row of a stack of directions with --row N, counting from 0")
+            }
+            Self::Width { .. } => {
+                Some("use the model that the direction was extracted from, or extract one on this model")
+            }
+            Self::Site { .. } => Some("leave --site out, or name a direction that was found there"),
+            Self::Version { .. } => Some("update truenorth"),
+            Self::ReadOnly(_) => Some("export to safetensors, npz, npy or gguf"),
+            _ => None,
+        }
+    }
+}
+
+/// How a vector in a file of another ending becomes one that is read.
+fn save_as(name: &str) -> &'static str {
+    let ending = name.rsplit_once('.').map(|(_, e)| e.to_ascii_lowercase()).unwrap_or_default();
+    match ending.as_str() {
+        "json" | "jsonl" => {
+            "make a NumPy array of the list: numpy.save('v.npy', numpy.array(json.load(open('v.json')), dtype='float32')) \
+             for a file that is one list of numbers"
+        }
+        "csv" | "tsv" | "txt" => {
+            "make a NumPy array of the numbers: numpy.save('v.npy', numpy.loadtxt('v.csv', delimiter=','))"
+        }
+        "bin" | "ckpt" | "pkl" | "pickle" => {
+            "a file of torch.save may be called .pt; from any other, save the vector with numpy.save('v.npy', v)"
+        }
+        _ => {
+            "give the file a name with the ending of what it is, or save the vector with numpy.save('v.npy', v)"
+        }
+    }
+}

@@ -1,0 +1,145 @@
+//! The artifact: a direction with all that is needed to use it rightly.
+
+mod error;
+mod file;
+mod foreign;
+mod gguf;
+mod import;
+mod metadata;
+mod npy;
+
+use ndarray::{Array1, ArrayView1};
+use truenorth_protocol::Site;
+
+pub use error::DirectionError;
+pub use import::{Format, ImportAs};
+pub use metadata::{HeldOutRecord, LAYER_CONVENTION, Metadata};
+
+use truenorth_stats::math::norm;
+
+/// How far the norm of a stored direction may be from 1.
+const NORM_TOLERANCE: f64 = 1e-3;
+
+/// A unit direction at a site of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Direction {
+    vector: Array1<f32>,
+    metadata: Metadata,
+}
+
+impl Direction {
+    /// A direction from a vector of any length but zero, `[hidden]`, which is divided by its norm.
+    ///
+    /// # Errors
+    /// When the vector is empty, zero or not finite, or the metadata lack something.
+    pub fn new(vector: ArrayView1<'_, f64>, metadata: Metadata) -> Result<Self, DirectionError> {
+        check_finite(vector.iter().copied())?;
+        let length = norm(vector);
+        if length == 0.0 {
+            return Err(DirectionError::Zero);
+        }
+        metadata.check()?;
+        Ok(Self { vector: vector.mapv(|v| (v / length) as f32), metadata })
+    }
+
+    /// A direction as stored, whose norm must be 1 within 1e-3.
+    fn stored(vector: Vec<f32>, metadata: Metadata) -> Result<Self, DirectionError> {
+        check_finite(vector.iter().map(|v| f64::from(*v)))?;
+        let vector = Array1::from(vector);
+        let norm = norm(vector.mapv(f64::from).view());
+        if norm == 0.0 {
+            return Err(DirectionError::Zero);
+        }
+        if (norm - 1.0).abs() > NORM_TOLERANCE {
+            return Err(DirectionError::Norm { norm });
+        }
+        metadata.check()?;
+        Ok(Self { vector, metadata })
+    }
+
+    /// The unit vector, `[hidden]`.
+    #[must_use]
+    pub fn vector(&self) -> ArrayView1<'_, f32> {
+        self.vector.view()
+    }
+
+    /// The vector in 64 bits with its norm exactly 1 to rounding.
+    #[must_use]
+    pub fn to_f64(&self) -> Array1<f64> {
+        let wide = self.vector.mapv(f64::from);
+        let norm = norm(wide.view());
+        wide / norm
+    }
+
+    /// What is known of it.
+    #[must_use]
+    pub fn metadata(&self) -> &Metadata {
+        &self.metadata
+    }
+
+    /// Width of the residual stream it belongs to.
+    #[must_use]
+    pub fn width(&self) -> usize {
+        self.vector.len()
+    }
+
+    /// Checks that the direction fits a model's width.
+    ///
+    /// # Errors
+    /// Names both widths.
+    pub fn check_width(&self, width: usize) -> Result<(), DirectionError> {
+        if self.width() == width {
+            Ok(())
+        } else {
+            Err(DirectionError::Width { direction: self.width(), model: width })
+        }
+    }
+
+    /// Checks that the direction was found at this site.
+    ///
+    /// # Errors
+    /// Names both sites.
+    pub fn check_site(&self, site: Site) -> Result<(), DirectionError> {
+        if self.metadata.site == site {
+            Ok(())
+        } else {
+            Err(DirectionError::Site { direction: self.metadata.site, asked: site })
+        }
+    }
+
+    /// Checks that the direction was found on this model; one of an unknown model passes.
+    ///
+    /// # Errors
+    /// Names both models.
+    pub fn check_model(&self, model: &str) -> Result<(), DirectionError> {
+        match &self.metadata.model {
+            Some(own) if own != model => {
+                Err(DirectionError::Model { direction: own.clone(), asked: model.to_owned() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// All three checks, width first: a direction of another width can't be used at all.
+    ///
+    /// # Errors
+    /// The first check that fails.
+    pub fn check_for(&self, model: &str, width: usize, site: Site) -> Result<(), DirectionError> {
+        self.check_width(width)?;
+        self.check_model(model)?;
+        self.check_site(site)
+    }
+}
+
+fn check_finite(values: impl ExactSizeIterator<Item = f64>) -> Result<(), DirectionError> {
+    if values.len() == 0 {
+        return Err(DirectionError::Shape { found: vec![0] });
+    }
+    match values.enumerate().find(|(_, v)| !v.is_finite()) {
+        Some((index, value)) => Err(DirectionError::NotFinite { index, value }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,277 @@
+//! What one observation is, by content and not by id: the one definition that splits, label permutations,
+//! resampling and boards use.
+//!
+//! Rows that say the same, letter case, white space and the make of characters aside, are copies: only the first
+//! stays, so that a text that was told twice counts once; with another label they are refused. A copy under another
+//! axis or category is one too: it is no second observation, and where categories are looked at by themselves the
+//! one that stays is of each of them. Near copies, texts whose sets of words have a Jaccard similarity of at least a threshold, are
+//! joined into clusters by single linkage, and with them pairs that share a prompt or both responses, and rows
+//! of one `group`.
+//! A cluster is never split, its labels are exchanged together, and it is resampled as a whole.
+
+mod between;
+mod copies;
+mod firsts;
+mod near;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+
+use super::classes::ClassRow;
+use super::pairs::Pair;
+use super::rows::Loaded;
+use super::sentiment::SentimentRow;
+use super::template::Template;
+pub use between::{Shared, copies_between};
+pub use copies::{Copies, CopiesError, NearCopies};
+pub use firsts::{Firsts, first_classes, first_duels, first_prompts, first_replies, first_sequences};
+use near::{Sets, join_near};
+use truenorth_stats::words::{folded, words};
+
+/// Rows that differ, each with its cluster.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Distinct<T> {
+    /// The rows in file order, later copies left out.
+    pub rows: Vec<T>,
+    /// The cluster of each row, numbered from 0 in order of first appearance.
+    pub cluster: Vec<usize>,
+    /// Other axes or categories of each row, those of the copies of it that were left out.
+    pub also: Vec<Vec<String>>,
+    /// What was found.
+    pub copies: Copies,
+    /// SHA-256 of the file that all rows were in.
+    pub sha256: String,
+}
+
+/// What is known of a row.
+struct Item {
+    id: String,
+    /// What it says; two rows of one content are copies.
+    content: String,
+    /// What copies must agree in.
+    label: String,
+    /// Its axis or category.
+    place: String,
+    /// Texts by which it may be a near copy.
+    texts: Vec<String>,
+    /// Its answers without what they answer, compared with those of other rows.
+    alone: Option<String>,
+    /// Near copies are looked for among rows with the same; empty for all rows of most files.
+    within: String,
+    /// Names that keep it together with other rows of the same name.
+    shared: Vec<String>,
+}
+
+impl Item {
+    fn plain(id: String, label: String) -> Self {
+        Self {
+            id,
+            content: String::new(),
+            label,
+            place: String::new(),
+            texts: vec![],
+            alone: None,
+            within: String::new(),
+            shared: vec![],
+        }
+    }
+}
+
+/// Two responses of fewer different words between them are taken for answers that many prompts have, such as
+/// "Yes, I would." and "No, I would not.": there the prompts are what differs.
+pub const FIXED: usize = 8;
+
+/// The two responses of a pair as one text, unless they are fixed answers.
+fn answers(chosen: &str, rejected: &str) -> Option<String> {
+    let both = format!("{chosen} {rejected}");
+    let different: HashSet<String> = words(&both).collect();
+    (different.len() >= FIXED).then_some(both)
+}
+
+impl Distinct<Pair> {
+    /// Pairs: their texts are prompt with response, those of the template left out, and pairs that share a
+    /// prompt are a cluster. A prompt that all pairs share tells none from another, and is left out like the
+    /// template; so are prompts that the template does not show. Pairs whose responses are copies or near
+    /// copies under other prompts are a cluster too, unless the responses are fixed answers, of fewer than eight different words.
+    ///
+    /// # Errors
+    /// When a pair is another with its sides exchanged.
+    pub fn pairs(loaded: Loaded<Pair>, template: &Template, near: NearCopies) -> Result<Self, CopiesError> {
+        let prompts: Vec<String> = loaded.rows.iter().map(|p| folded(&p.prompt)).collect();
+        let same = prompts.len() > 1 && prompts.iter().all(|p| *p == prompts[0]);
+        let shown = template.shows_prompt() && !same;
+        let item = |(pair, prompt): (&Pair, &String)| {
+            let prompt = if shown { prompt.as_str() } else { "" };
+            let (chosen, rejected) = (folded(&pair.chosen), folded(&pair.rejected));
+            let text = |side: &str| format!("{prompt} {side}");
+            let [first, second] = if chosen < rejected { [&chosen, &rejected] } else { [&rejected, &chosen] };
+            Item {
+                id: pair.id.clone(),
+                content: [prompt, first, second].join("\n"),
+                label: chosen.clone(),
+                place: pair.axis.clone(),
+                texts: vec![text(&chosen), text(&rejected)],
+                alone: answers(&chosen, &rejected),
+                within: String::new(),
+                shared: if shown { vec![prompt.to_owned()] } else { vec![] },
+            }
+        };
+        let items: Vec<Item> = loaded.rows.iter().zip(&prompts).map(item).collect();
+        let common =
+            loaded.rows.first().filter(|_| same && template.shows_prompt()).map(|p| p.prompt.clone());
+        let mut found = distinct("pairs", loaded, &items, near)?;
+        found.copies.common_prompt = common;
+        Ok(found)
+    }
+}
+
+impl Distinct<ClassRow> {
+    /// Labelled texts; rows of one `group` are a cluster.
+    ///
+    /// # Errors
+    /// When copies have different labels.
+    pub fn classes(loaded: Loaded<ClassRow>, near: NearCopies) -> Result<Self, CopiesError> {
+        let item = |row: &ClassRow| Item {
+            id: row.id.clone(),
+            content: folded(&row.text),
+            label: row.label.clone(),
+            place: row.category.clone().unwrap_or_default(),
+            texts: vec![row.text.clone()],
+            alone: None,
+            within: String::new(),
+            shared: row.group.iter().cloned().collect(),
+        };
+        let items: Vec<Item> = loaded.rows.iter().map(item).collect();
+        distinct("texts", loaded, &items, near)
+    }
+}
+
+impl Distinct<SentimentRow> {
+    /// Texts labelled for sentiment; rows with one `group` are a cluster.
+    ///
+    /// # Errors
+    /// When copies have different labels.
+    pub fn sentiment(loaded: Loaded<SentimentRow>, near: NearCopies) -> Result<Self, CopiesError> {
+        let group = |row: &SentimentRow| row.extra.get("group").and_then(|g| g.as_str()).map(str::to_owned);
+        let item = |row: &SentimentRow| Item {
+            id: row.id.clone(),
+            content: folded(&row.text),
+            label: if row.positive { "positive" } else { "negative" }.to_owned(),
+            place: String::new(),
+            texts: vec![row.text.clone()],
+            alone: None,
+            within: String::new(),
+            shared: group(row).into_iter().collect(),
+        };
+        let items: Vec<Item> = loaded.rows.iter().map(item).collect();
+        distinct("texts", loaded, &items, near)
+    }
+}
+
+struct Found {
+    /// Rows that stay.
+    kept: Vec<usize>,
+    /// The cluster of each of them.
+    cluster: Vec<usize>,
+    /// Other places of each of them.
+    also: Vec<Vec<String>>,
+    /// The cluster of every row.
+    all: Vec<usize>,
+    copies: Copies,
+}
+
+fn distinct<T>(
+    unit: &'static str,
+    loaded: Loaded<T>,
+    items: &[Item],
+    near: NearCopies,
+) -> Result<Distinct<T>, CopiesError> {
+    let found = find(unit, items, near)?;
+    let mut stays = vec![false; items.len()];
+    found.kept.iter().for_each(|i| stays[*i] = true);
+    let rows = loaded.rows.into_iter().zip(stays).filter(|(_, s)| *s).map(|(r, _)| r).collect();
+    Ok(Distinct {
+        rows,
+        cluster: found.cluster,
+        also: found.also,
+        copies: found.copies,
+        sha256: loaded.sha256,
+    })
+}
+
+fn find(unit: &'static str, items: &[Item], near: NearCopies) -> Result<Found, CopiesError> {
+    let mut sets = Sets::new(items.len());
+    let (mut first, mut kept, mut exact) = (HashMap::<&str, usize>::new(), Vec::new(), Vec::new());
+    let mut also: Vec<Vec<String>> = vec![Vec::new(); items.len()];
+    let mut elsewhere = 0;
+    for (i, item) in items.iter().enumerate() {
+        let before = *first.entry(&item.content).or_insert(i);
+        if items[before].label != item.label {
+            return Err(CopiesError::Opposite {
+                unit,
+                first: items[before].id.clone(),
+                second: item.id.clone(),
+                labels: ["texts", "sequences"]
+                    .contains(&unit)
+                    .then(|| [items[before].label.clone(), item.label.clone()]),
+            });
+        }
+        sets.join(before, i);
+        if before == i {
+            kept.push(i);
+            continue;
+        }
+        exact.push([item.id.clone(), items[before].id.clone()]);
+        if item.place != items[before].place {
+            elsewhere += 1;
+            if !item.place.is_empty() && !also[before].contains(&item.place) {
+                also[before].push(item.place.clone());
+            }
+        }
+    }
+    let also = kept.iter().map(|i| std::mem::take(&mut also[*i])).collect();
+    let mut blocks = BTreeMap::<&str, Vec<usize>>::new();
+    kept.iter().for_each(|i| blocks.entry(&items[*i].within).or_default().push(*i));
+    for block in blocks.values() {
+        let texts = block.iter().flat_map(|i| items[*i].texts.iter().map(move |t| (*i, t.as_str())));
+        join_near(texts, near.threshold(), &mut sets);
+        let alone = block.iter().filter_map(|i| Some((*i, items[*i].alone.as_deref()?)));
+        join_near(alone, near.threshold(), &mut sets);
+    }
+    let by_words = clusters(&mut sets, &kept, items);
+    let mut named = HashMap::<&str, usize>::new();
+    for (i, item) in items.iter().enumerate() {
+        for name in &item.shared {
+            let at = *named.entry(name).or_insert(i);
+            sets.join(at, i);
+        }
+    }
+    let all = sets.numbered();
+    let cluster = dense(kept.iter().map(|i| all[*i]));
+    let mut copies = Copies::new(unit, items.len(), exact, by_words, &cluster, near);
+    copies.elsewhere = elsewhere;
+    Ok(Found { kept, cluster, also, all, copies })
+}
+
+/// The ids of every cluster of two rows or more.
+fn clusters(sets: &mut Sets, kept: &[usize], items: &[Item]) -> Vec<Vec<String>> {
+    let mut by_root: HashMap<usize, Vec<usize>> = HashMap::new();
+    for i in kept {
+        by_root.entry(sets.root(*i)).or_default().push(*i);
+    }
+    let mut found: Vec<Vec<usize>> = by_root.into_values().filter(|c| c.len() > 1).collect();
+    found.sort_unstable();
+    found.into_iter().map(|c| c.into_iter().map(|i| items[i].id.clone()).collect()).collect()
+}
+
+fn dense(numbers: impl Iterator<Item = usize>) -> Vec<usize> {
+    let mut seen = HashMap::new();
+    numbers
+        .map(|n| {
+            let next = seen.len();
+            *seen.entry(n).or_insert(next)
+        })
+        .collect()
+}

@@ -1,0 +1,286 @@
+//! What is wrong with a file, and where.
+
+use std::fmt;
+
+use super::rows::{LISTS, unnamed};
+use super::strict::JsonFault;
+use truenorth_files::Look;
+
+/// A file that can't be read as what it should be.
+#[derive(Debug, thiserror::Error)]
+pub struct DataError {
+    /// The file, or `-` for stdin.
+    pub name: String,
+    /// Line from 1; `None` when the file as a whole or an item is meant.
+    pub line: Option<usize>,
+    /// Item from 1 of a file that is one JSON list.
+    pub item: Option<usize>,
+    /// Byte of the line from 1, where one byte is to blame.
+    pub column: Option<usize>,
+    /// What is wrong.
+    #[source]
+    pub problem: Box<Problem>,
+}
+
+impl fmt::Display for DataError {
+    // The problem is the `source`: writing it here too would print it twice in a chain.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "can't read `{}`", self.name)?;
+        if let Some(line) = self.line {
+            write!(f, ", line {line}")?;
+        }
+        if let Some(item) = self.item {
+            write!(f, ", item {item} of the list")?;
+        }
+        if let Some(column) = self.column {
+            write!(f, ", column {column}")?;
+        }
+        Ok(())
+    }
+}
+
+/// What is wrong with a line or a file.
+#[derive(Debug, thiserror::Error)]
+pub enum Problem {
+    /// The bytes could not be had.
+    #[error("reading failed")]
+    Read(#[source] std::io::Error),
+    /// Bytes that are not UTF-8.
+    #[error("byte 0x{byte:02x} is not UTF-8")]
+    NotUtf8 {
+        /// The offending byte.
+        byte: u8,
+    },
+    /// UTF-16 by its byte order mark.
+    #[error("the file starts with a UTF-16 byte order mark; expected UTF-8")]
+    Utf16,
+    /// More than is read at once.
+    #[error("the file, unpacked, is larger than {most} MiB")]
+    Large {
+        /// The largest that is read.
+        most: u64,
+    },
+    /// Bytes of value 0, which text has none of.
+    #[error("a byte of value 0: UTF-16 without its mark, or no text at all")]
+    Nul,
+    /// Another kind of file.
+    #[error("the file is {}", .0.what)]
+    Looks(Look),
+    /// A line that is no JSON.
+    #[error("not JSON")]
+    Json(#[source] serde_json::Error),
+    /// A labelled answer, where one text is labelled.
+    #[error(
+        "the row has a `response` beside its `prompt`, and no `text`; which of them is labelled is not told"
+    )]
+    Response,
+    /// A name that a JSON object has twice.
+    #[error("two fields of one object are called `{key}`")]
+    KeyTwice {
+        /// The name.
+        key: String,
+    },
+    /// A list or dict as Python writes it.
+    #[error("a list or dict as Python prints it, in single quotes; JSON needs double ones")]
+    Python,
+    /// A comment, which JSON does not have.
+    #[error("`{shown}` is a comment; JSON lines have none")]
+    Comment {
+        /// The line, shortened.
+        shown: String,
+    },
+    /// Plain text where rows of several fields are needed.
+    #[error("`{shown}` is plain text; expected rows with fields")]
+    PlainText {
+        /// The first line, shortened.
+        shown: String,
+    },
+    /// A file whose first bytes say something else than its ending.
+    #[error("the file looks like {found}, and its name does not say so")]
+    NotAsNamed {
+        /// What it looks like.
+        found: &'static str,
+        /// The ending of such files.
+        ending: &'static str,
+    },
+    /// A JSON object without exactly one list of rows.
+    #[error("expected a list of rows under one name, such as `prompts`; the object holds {}", .have.join(", "))]
+    NoList {
+        /// Its fields and their kinds.
+        have: Vec<String>,
+    },
+    /// CSV that can't be taken apart.
+    #[error("not CSV")]
+    Csv(#[source] csv::Error),
+    /// A record with more or fewer fields than the head.
+    #[error("{found} fields where the head has {expected}")]
+    Ragged {
+        /// Fields of the record.
+        found: u64,
+        /// Fields of the head.
+        expected: u64,
+    },
+    /// The rest of the file inside a quoted field.
+    #[error("a quoted field is never closed")]
+    OpenQuote,
+    /// A first line that names none of the columns that are read.
+    #[error("the first line is no head: its columns are `{}`, neither `text` nor another that is read", columns.join("`, `"))]
+    Head {
+        /// What it holds.
+        columns: Vec<String>,
+    },
+    /// A name that two columns have.
+    #[error("two columns are called `{column}`")]
+    TwoColumns {
+        /// The name.
+        column: String,
+    },
+    /// A line that is JSON but no object.
+    #[error("expected a JSON object, got {found}")]
+    NotAnObject {
+        /// The kind of value found.
+        found: &'static str,
+    },
+    /// A field that must be there.
+    #[error("missing field `{field}`")]
+    Missing {
+        /// Name of the field.
+        field: &'static str,
+        /// The fields there are.
+        have: Vec<String>,
+    },
+    /// A field of the wrong kind or value.
+    #[error("field `{field}` is {found}; expected {expected}")]
+    Field {
+        /// Name of the field.
+        field: &'static str,
+        /// What it holds, shortened.
+        found: String,
+        /// What it may hold.
+        expected: &'static str,
+    },
+    /// A field that is null, or an empty cell of a table.
+    #[error("field `{field}` has no value")]
+    NoValue {
+        /// Name of the field.
+        field: &'static str,
+    },
+    /// A field that this row has and earlier ones have not.
+    #[error("the row has an `{field}`, and those before it have none")]
+    OthersLack {
+        /// Name of the field.
+        field: &'static str,
+    },
+    /// A field without content.
+    #[error("field `{field}` is empty")]
+    Empty {
+        /// Name of the field.
+        field: &'static str,
+    },
+    /// An identifier seen before.
+    #[error("id `{id}` was used on {first} already")]
+    DuplicateId {
+        /// The identifier.
+        id: String,
+        /// Where it was first used, such as `line 3`.
+        first: String,
+    },
+    /// An identifier that is also the number by which a row without one goes.
+    #[error("{}", numbered(id, first, *own))]
+    NumberTaken {
+        /// The identifier.
+        id: String,
+        /// The earlier of the two rows, such as `line 3`.
+        first: String,
+        /// Whether the earlier row has it as its own.
+        own: bool,
+    },
+    /// A pair that contrasts nothing.
+    #[error("pair `{id}` has identical `chosen` and `rejected`")]
+    Identical {
+        /// The pair.
+        id: String,
+    },
+    /// Neither or both of two fields of which one is needed.
+    #[error("expected either `text` or `tokens`, got {found}")]
+    TextOrTokens {
+        /// `both` or `neither`.
+        found: &'static str,
+        /// The fields there are, where it is neither.
+        have: Vec<String>,
+    },
+    /// A file without rows.
+    #[error("no rows")]
+    NoRows,
+}
+
+fn numbered(id: &str, first: &str, own: bool) -> String {
+    if own {
+        format!("the row has no id and would go by its number, but id `{id}` was used on {first}")
+    } else {
+        format!("id `{id}` is the number of {first}, which has no id and goes by it")
+    }
+}
+
+impl Problem {
+    /// A JSON value that can't be used: its line and byte, and what is wrong.
+    pub(super) fn json(fault: JsonFault) -> (usize, usize, Self) {
+        match fault {
+            JsonFault::Twice { key, line, column } => (line, column, Self::KeyTwice { key }),
+            JsonFault::Syntax(e) => (e.line(), e.column(), Self::Json(e)),
+        }
+    }
+}
+
+impl DataError {
+    pub(super) fn at(name: &str, line: Option<usize>, column: Option<usize>, problem: Problem) -> Self {
+        Self { name: name.to_owned(), line, item: None, column, problem: Box::new(problem) }
+    }
+
+    /// What would mend the file, where that is not plain from the error.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        Some(match &*self.problem {
+            Problem::NotUtf8 { .. } | Problem::Utf16 | Problem::Nul => "save the file as UTF-8".into(),
+            Problem::Large { .. } => "split it into several files".into(),
+            Problem::Looks(look) => look.remedy.into(),
+            Problem::Json(_) | Problem::NotAnObject { .. } if self.name.ends_with(".json") => {
+                "a .json file holds one list, such as [{\"id\": \"a\", \"text\": \"…\"}, …]".into()
+            }
+            Problem::Json(_) | Problem::NotAnObject { .. } => {
+                "JSONL holds one object a line, such as {\"id\": \"a\", \"text\": \"…\"}".into()
+            }
+            Problem::Response => {
+                "write prompt and response as the model sees them into one `text`, or take `response` out".into()
+            }
+            Problem::KeyTwice { .. } => "keep one of the two, or give the other a name of its own".into(),
+            Problem::Python => "write the file with json.dump".into(),
+            Problem::Comment { .. } => "take the line out".into(),
+            Problem::PlainText { .. } => {
+                "give JSON lines (.jsonl), a JSON list (.json) or CSV with a head (.csv)".into()
+            }
+            Problem::NotAsNamed { ending, .. } => format!("give it a name that ends in {ending}"),
+            Problem::NoList { .. } => format!("keep the rows under one of {}", LISTS.join(", ")),
+            Problem::Ragged { .. } | Problem::OpenQuote | Problem::Csv(_) => {
+                "quote fields that hold a comma, a quote or a line break, and double the quotes inside".into()
+            }
+            Problem::TwoColumns { .. } => "give one of them another name".into(),
+            Problem::Head { .. } => {
+                "if it is a row, put a head above it, such as `text,label`; if it is the head, call the column that is \
+                 meant `text`"
+                    .into()
+            }
+            Problem::Missing { field, have } => unnamed(field, have),
+            Problem::NoValue { .. } | Problem::Empty { .. } => "give it one, or take the row out".into(),
+            Problem::OthersLack { field } => format!("give every row a `{field}`, or none"),
+            Problem::DuplicateId { .. } => "give each row an id of its own".into(),
+            Problem::NumberTaken { .. } => "give every row an id of its own, or none".into(),
+            Problem::Identical { .. } => {
+                "a pair needs two different responses; leave it out or rewrite one".into()
+            }
+            Problem::TextOrTokens { found: "neither", have } => unnamed("text", have),
+            Problem::TextOrTokens { .. } => "take one of the two out".into(),
+            _ => return None,
+        })
+    }
+}

@@ -1,0 +1,170 @@
+//! What form a file's rows have, by its ending and its first byte that is not blank.
+
+use serde_json::Value;
+
+use super::super::error::Problem;
+use super::super::strict::{JsonFault, strict_json};
+use super::LISTS;
+use super::text::lines;
+use truenorth_files::Look;
+
+/// The form of a file.
+#[derive(Debug)]
+pub(super) enum Form {
+    /// A text a line.
+    Lines,
+    /// A JSON value a line.
+    JsonLines,
+    /// One JSON value.
+    Json(Value),
+    /// CSV with a head.
+    Csv {
+        /// What stands between fields.
+        delimiter: u8,
+        /// What the file's ending says of that.
+        usual: u8,
+    },
+}
+
+/// A problem with the line and the byte of it.
+pub(super) type Placed = (Option<usize>, Option<usize>, Problem);
+
+/// Fields of which a row has one.
+const ROW: [&str; 6] = ["text", "prompt", "tokens", "chosen", "first", "steered"];
+/// Names of columns of which a head has one.
+const HEADS: [&str; 4] = ["text", "prompt", "chosen", "rejected"];
+/// The same for a file that is a table by its ending, where a word is no text.
+const TABLE_HEADS: [&str; 8] = ["text", "prompt", "chosen", "rejected", "first", "second", "steered", "base"];
+/// What may stand between the columns of a head.
+const DELIMITERS: [u8; 4] = *b",;\t|";
+
+pub(super) fn form(name: &str, text: &str) -> Result<Form, Placed> {
+    let ending = ending(name);
+    let first = text.trim_start().chars().next();
+    let whole = |problem| (None, None, problem);
+    match ending.as_str() {
+        "jsonl" | "ndjson" | "jsonlines" => Ok(match (first, document(text)) {
+            (Some('['), Ok(list)) => Form::Json(list),
+            (Some('['), Err(e @ JsonFault::Twice { .. })) => return Err(broken(text, e)),
+            (_, Ok(value)) if holds_list(&value) => Form::Json(value),
+            _ => Form::JsonLines,
+        }),
+        "json" => match document(text) {
+            Ok(value) => Ok(Form::Json(value)),
+            Err(_) if first_line_is_json(text) => Ok(Form::JsonLines),
+            Err(e) => Err(broken(text, e)),
+        },
+        "csv" | "tsv" | "tab" => match (first, document(text)) {
+            (Some('{' | '['), Ok(_)) => Err(whole(Problem::NotAsNamed { found: "JSON", ending: ".json" })),
+            (Some('{'), _) if first_line_is_json(text) => {
+                Err(whole(Problem::NotAsNamed { found: "JSON lines", ending: ".jsonl" }))
+            }
+            _ => {
+                let usual = if ending == "csv" { b',' } else { b'\t' };
+                Ok(Form::Csv { delimiter: delimiter(text, usual), usual })
+            }
+        },
+        _ => plain(text, first),
+    }
+}
+
+/// A file whose ending says nothing of JSON or CSV.
+fn plain(text: &str, first: Option<char>) -> Result<Form, Placed> {
+    let opening = |c: char| text.trim_start().strip_prefix(c).map(str::trim_start).unwrap_or_default();
+    match first {
+        Some('{') => {
+            let whole = document(text);
+            if first_line_is_json(text) && !whole.as_ref().is_ok_and(holds_list) {
+                return Ok(Form::JsonLines);
+            }
+            match whole {
+                Ok(value) => Ok(Form::Json(value)),
+                Err(e) if opening('{').starts_with(['"', '\'']) => Err(broken(text, e)),
+                Err(_) => Ok(Form::Lines),
+            }
+        }
+        Some('[') => match document(text) {
+            Ok(list) => Ok(Form::Json(list)),
+            Err(e) if opening('[').starts_with(['"', '\'', '{', '[']) => Err(broken(text, e)),
+            Err(_) => Ok(Form::Lines),
+        },
+        _ => match head(text) {
+            Some((found, ending)) => Err((Some(1), None, Problem::NotAsNamed { found, ending })),
+            None => Ok(Form::Lines),
+        },
+    }
+}
+
+/// Whether a value is no row but an object with a list of rows.
+fn holds_list(value: &Value) -> bool {
+    LISTS.iter().any(|k| value.get(k).is_some_and(Value::is_array))
+        && !ROW.iter().any(|k| value.get(k).is_some())
+}
+
+/// What a kind of file may be by the ending of its name.
+pub(super) fn look(name: &str) -> Option<Look> {
+    Look::of_ending(&ending(name))
+}
+
+/// The ending of a file's name in lower case; empty where it has none.
+fn ending(name: &str) -> String {
+    let path = std::path::Path::new(name);
+    path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
+}
+
+fn document(text: &str) -> Result<Value, JsonFault> {
+    strict_json(text)
+}
+
+fn first_line_is_json(text: &str) -> bool {
+    lines(text).next().is_some_and(|l| {
+        let read = || strict_json(l.text);
+        l.text.trim_start().starts_with(['{', '"']) && !matches!(read(), Err(JsonFault::Syntax(_)))
+    })
+}
+
+/// JSON that does not parse; Python's own way of writing a list or a dict is named as such.
+fn broken(text: &str, fault: JsonFault) -> Placed {
+    let start: String = text.chars().filter(|c| !c.is_whitespace()).take(2).collect();
+    let (line, column, problem) = Problem::json(fault);
+    let problem = if ["['", "{'"].contains(&start.as_str()) { Problem::Python } else { problem };
+    (Some(line), Some(column), problem)
+}
+
+/// Whether the first line is the head of a table: short names, one of them that of a text.
+fn head(text: &str) -> Option<(&'static str, &'static str)> {
+    let first = lines(text).next()?.text;
+    let is_head = |cells: &[String]| {
+        let name = |c: &str| {
+            !c.is_empty() && c.len() <= 30 && c.chars().all(|c| c.is_alphanumeric() || "_- .".contains(c))
+        };
+        cells.iter().all(|c| name(c)) && cells.iter().any(|c| HEADS.contains(&c.as_str()))
+    };
+    let tabs = cells(first, '\t');
+    if tabs.len() > 1 && is_head(&tabs) {
+        return Some(("a table with tabs", ".tsv"));
+    }
+    // One word alone is a head where more lines follow.
+    [',', ';', '|']
+        .into_iter()
+        .map(|c| cells(first, c))
+        .find(|c| is_head(c))
+        .filter(|c| c.len() > 1 || lines(text).nth(1).is_some())?;
+    Some(("CSV with a head", ".csv"))
+}
+
+fn cells(line: &str, delimiter: char) -> Vec<String> {
+    line.split(delimiter).map(|c| c.trim().trim_matches('"').to_lowercase()).collect()
+}
+
+/// The delimiter of a table: the usual one, unless only with one other the head names a text.
+fn delimiter(text: &str, usual: u8) -> u8 {
+    let Some(first) = lines(text).next() else { return usual };
+    let names =
+        |d: u8| cells(first.text, char::from(d)).iter().any(|cell| TABLE_HEADS.contains(&cell.as_str()));
+    let others: Vec<u8> = DELIMITERS.into_iter().filter(|d| *d != usual && names(*d)).collect();
+    match others[..] {
+        [one] if !names(usual) => one,
+        _ => usual,
+    }
+}

@@ -1,0 +1,305 @@
+//! The one reader of rows: plain text, JSON lines, JSON and CSV, with coordinates.
+//!
+//! A file is what its ending and its first byte that is not blank say, or it is refused with what it looks
+//! like. JSON is an array of strings or objects, or an object with such an array under a name of [`LISTS`].
+
+mod csv;
+mod fields;
+mod form;
+mod text;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, HashMap};
+use std::io::{BufRead, Read as _};
+
+use serde_json::{Map, Value};
+
+use super::error::{DataError, Problem};
+use super::strict::strict_json;
+pub(super) use csv::table;
+pub(super) use fields::{Fields, kind, shown, unnamed, wrong};
+use form::Form;
+pub(super) use text::lines;
+pub use text::whole_text;
+use truenorth_files::Look;
+use truenorth_files::sha256_hex;
+
+/// Bytes of a file of rows at most: some hundred million tokens, and little enough for most memories.
+const MOST_BYTES: u64 = 1 << 30;
+
+/// Fields of a row that this program gives no meaning, kept for grouping and for the record.
+pub type Extra = BTreeMap<String, Value>;
+
+/// Under one of these a JSON document may keep its rows.
+pub const LISTS: [&str; 8] = ["prompts", "texts", "sequences", "probes", "pairs", "rows", "data", "examples"];
+
+/// Rows in file order, with the hash of what was read.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Loaded<T> {
+    /// At least one row.
+    pub rows: Vec<T>,
+    /// SHA-256 of the bytes of the file, in hexadecimal.
+    pub sha256: String,
+    /// What a reader of the result should know of how the file was read, a sentence each.
+    pub notes: Vec<String>,
+}
+
+impl<T> Loaded<T> {
+    /// Rows with the hash of what they were read from.
+    #[must_use]
+    pub fn new(rows: Vec<T>, sha256: impl Into<String>) -> Self {
+        Self { rows, sha256: sha256.into(), notes: vec![] }
+    }
+}
+
+/// What rows may be beside objects.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Wanted {
+    /// Texts: a plain line or a JSON string is a row.
+    Texts,
+    /// Rows of several fields.
+    Records,
+}
+
+/// The rows of a file.
+pub(super) struct Rows {
+    name: String,
+    rows: Vec<Row>,
+    sha256: String,
+    form: &'static str,
+    notes: Vec<String>,
+}
+
+struct Row {
+    at: At,
+    value: Value,
+}
+
+/// Line or item from 1.
+#[derive(Clone, Copy)]
+enum At {
+    Line(usize),
+    Item(usize),
+}
+
+impl At {
+    fn number(self) -> usize {
+        let (Self::Line(n) | Self::Item(n)) = self;
+        n
+    }
+
+    fn name(self) -> String {
+        match self {
+            Self::Line(n) => format!("line {n}"),
+            Self::Item(n) => format!("item {n} of the list"),
+        }
+    }
+
+    fn error(self, name: &str, column: Option<usize>, problem: Problem) -> DataError {
+        match self {
+            Self::Line(n) => DataError::at(name, Some(n), column, problem),
+            Self::Item(n) => DataError { item: Some(n), ..DataError::at(name, None, column, problem) },
+        }
+    }
+}
+
+impl Rows {
+    pub fn read(reader: impl BufRead, name: &str, wanted: Wanted) -> Result<Self, DataError> {
+        Self::within(MOST_BYTES, reader, name, wanted)
+    }
+
+    /// [`Rows::read`] of a file of at most so many bytes: a packed one can hold any number in few.
+    pub fn within(most: u64, reader: impl BufRead, name: &str, wanted: Wanted) -> Result<Self, DataError> {
+        let mut bytes = Vec::new();
+        reader
+            .take(most + 1)
+            .read_to_end(&mut bytes)
+            .map_err(|e| DataError::at(name, None, None, Problem::Read(e)))?;
+        if bytes.len() as u64 > most {
+            return Err(DataError::at(name, None, None, Problem::Large { most: most >> 20 }));
+        }
+        if let Some(look) = Look::of(&bytes).or_else(|| form::look(name)) {
+            return Err(DataError::at(name, None, None, Problem::Looks(look)));
+        }
+        let text = whole_text(&bytes, name)?;
+        if text.trim().is_empty() {
+            return Err(DataError::at(name, None, None, Problem::NoRows));
+        }
+        let placed = |(line, column, problem)| DataError::at(name, line, column, problem);
+        let mut notes = vec![];
+        let (form, rows) = match form::form(name, text).map_err(placed)? {
+            Form::Lines if wanted == Wanted::Records => {
+                let first = lines(text).next();
+                let shown = shown(first.as_ref().map_or("", |l| l.text.trim()));
+                let line = first.map(|l| l.number);
+                return Err(DataError::at(name, line, None, Problem::PlainText { shown }));
+            }
+            Form::Lines => ("plain", lines(text).map(|l| plain(At::Line(l.number), l.text)).collect()),
+            Form::JsonLines => ("JSON lines", json_lines(text, name)?),
+            Form::Json(value) => ("JSON", document(value, name)?),
+            Form::Csv { delimiter, usual } => {
+                if delimiter != usual {
+                    let between = char::from(delimiter).escape_default();
+                    notes.push(format!(
+                        "the head of {name} has `{between}` between its columns, and so it is read"
+                    ));
+                }
+                ("CSV", records(&bytes, delimiter, name)?)
+            }
+        };
+        Ok(Self { name: name.to_owned(), rows, sha256: sha256_hex(&bytes), form, notes })
+    }
+
+    /// Every row turned into one of the caller's; identifiers must differ.
+    pub fn rows<T>(
+        self,
+        wanted: Wanted,
+        mut row: impl FnMut(&mut Fields) -> Result<T, Problem>,
+    ) -> Result<Loaded<T>, DataError> {
+        self.rows_named(wanted, |fields| Ok((fields.id.clone(), row(fields)?)))
+    }
+
+    /// As [`Rows::rows`], where a row says by which name it must differ.
+    pub fn rows_named<T>(
+        self,
+        wanted: Wanted,
+        mut row: impl FnMut(&mut Fields) -> Result<(String, T), Problem>,
+    ) -> Result<Loaded<T>, DataError> {
+        let mut seen: HashMap<String, (At, bool)> = HashMap::new();
+        let mut rows = Vec::with_capacity(self.rows.len());
+        let mut numbered = 0;
+        for Row { at, value } in self.rows {
+            let fail = |problem| at.error(&self.name, None, problem);
+            let map = match value {
+                Value::Object(map) => map,
+                Value::String(text) if wanted == Wanted::Texts => {
+                    Map::from_iter([("text".to_owned(), Value::String(text))])
+                }
+                other => {
+                    return Err(at.error(&self.name, Some(1), Problem::NotAnObject { found: kind(&other) }));
+                }
+            };
+            let (mut fields, by_number) = Fields::new(map, at.number()).map_err(fail)?;
+            numbered += usize::from(by_number);
+            let (id, row) = row(&mut fields).map_err(fail)?;
+            if let Some((first, first_by_number)) = seen.get(&id) {
+                let first = first.name();
+                return Err(fail(match (*first_by_number, by_number) {
+                    (false, false) | (true, true) => Problem::DuplicateId { id, first },
+                    (own_missing, _) => Problem::NumberTaken { id, first, own: !own_missing },
+                }));
+            }
+            seen.insert(id, (at, by_number));
+            rows.push(row);
+        }
+        let by = if self.form == "JSON" { "place in the list" } else { "line number" };
+        let mut notes = self.notes;
+        // A plain file has no ids to miss.
+        if numbered > 0 && self.form != "plain" {
+            let all = rows.len();
+            notes.push(format!(
+                "{numbered} of {all} rows of {} have no `id`; each goes by its {by}",
+                self.name
+            ));
+        }
+        Ok(Loaded { rows, sha256: self.sha256, notes })
+    }
+}
+
+/// Whether the first row of a file is a pair.
+///
+/// # Errors
+/// A [`DataError`] when the file has no rows with fields.
+pub fn holds_pairs(reader: impl BufRead, name: &str) -> Result<bool, DataError> {
+    let rows = Rows::read(reader, name, Wanted::Records)?;
+    Ok(rows.rows.first().is_some_and(|r| r.value.get("chosen").is_some()))
+}
+
+fn plain(at: At, text: &str) -> Row {
+    Row { at, value: Value::String(text.to_owned()) }
+}
+
+fn json_lines(text: &str, name: &str) -> Result<Vec<Row>, DataError> {
+    let mut rows = Vec::new();
+    for line in lines(text) {
+        let trimmed = line.text.trim_start();
+        let fail = |column, problem| DataError::at(name, Some(line.number), column, problem);
+        if trimmed.starts_with('#') || trimmed.starts_with("//") {
+            return Err(fail(Some(1), Problem::Comment { shown: shown(trimmed) }));
+        }
+        let value = strict_json(line.text).map_err(|e| {
+            let (_, column, problem) = Problem::json(e);
+            fail(
+                Some(column),
+                if matches!(trimmed.get(..2), Some("{'" | "['")) { Problem::Python } else { problem },
+            )
+        })?;
+        rows.push(Row { at: At::Line(line.number), value });
+    }
+    Ok(rows)
+}
+
+/// The rows of a JSON document.
+fn document(value: Value, name: &str) -> Result<Vec<Row>, DataError> {
+    let fail = |problem| Err(DataError::at(name, None, None, problem));
+    let list = match value {
+        Value::Array(list) => list,
+        Value::Object(mut map) => {
+            let lists: Vec<&str> =
+                LISTS.into_iter().filter(|k| map.get(*k).is_some_and(Value::is_array)).collect();
+            match lists[..] {
+                [one] => match map.remove(one) {
+                    Some(Value::Array(list)) => list,
+                    _ => vec![],
+                },
+                [] if map.values().any(Value::is_string) && !map.values().any(Value::is_array) => {
+                    vec![Value::Object(map)]
+                }
+                _ => {
+                    let have = map.iter().map(|(k, v)| format!("`{k}` ({})", kind(v))).collect();
+                    return fail(Problem::NoList { have });
+                }
+            }
+        }
+        other => return fail(Problem::NotAnObject { found: kind(&other) }),
+    };
+    if list.is_empty() {
+        return fail(Problem::NoRows);
+    }
+    Ok(list.into_iter().enumerate().map(|(i, value)| Row { at: At::Item(i + 1), value }).collect())
+}
+
+/// The records of a table as objects; an empty cell is a field without a value.
+fn records(bytes: &[u8], delimiter: u8, name: &str) -> Result<Vec<Row>, DataError> {
+    let table = table(bytes, delimiter).map_err(|f| DataError::at(name, f.line, None, f.problem))?;
+    let mut head = table.head;
+    for column in &mut head {
+        // `Text` and ` prompt` are meant as they read.
+        let plain = column.trim().to_lowercase();
+        if COLUMNS.contains(&plain.as_str()) {
+            *column = plain;
+        }
+    }
+    if let Some((i, twice)) = head.iter().enumerate().find(|(i, c)| head[..*i].contains(c)) {
+        let problem = Problem::TwoColumns { column: twice.clone() };
+        return Err(DataError::at(name, Some(1), Some(i + 1), problem));
+    }
+    if !head.iter().any(|c| COLUMNS.contains(&c.as_str())) {
+        let columns = head.iter().map(|c| shown(c)).collect();
+        return Err(DataError::at(name, Some(1), None, Problem::Head { columns }));
+    }
+    let value = |cell: String| if cell.is_empty() { Value::Null } else { Value::String(cell) };
+    let row = |record: csv::Record| {
+        let map = head.iter().cloned().zip(record.fields.into_iter().map(value)).collect();
+        Row { at: At::Line(record.line), value: Value::Object(map) }
+    };
+    Ok(table.records.into_iter().map(row).collect())
+}
+
+/// Columns that some reader gives a meaning.
+const COLUMNS: [&str; 16] = [
+    "id", "text", "prompt", "label", "category", "group", "axis", "chosen", "rejected", "kind", "first",
+    "second", "steered", "base", "alpha", "tokens",
+];

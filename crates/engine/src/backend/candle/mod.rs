@@ -1,0 +1,39 @@
+//! Candle's tensors, on any device.
+
+mod linear;
+mod stream;
+
+use candle_core::{Result, Tensor};
+
+pub(crate) use stream::CandleStream;
+
+use super::Backend;
+use crate::kernel::Norm;
+use crate::load::Weight;
+use linear::{Embedding, Linear};
+
+/// Weights as tensors.
+#[derive(Debug)]
+pub(crate) struct Candle;
+
+impl Backend for Candle {
+    type Linear = Linear;
+    type Norm = Norm;
+    type Embedding = Embedding;
+
+    fn linear(weight: Weight, bias: Option<Tensor>) -> Result<Linear> {
+        Ok(Linear::new(weight, bias))
+    }
+
+    fn embedding(weight: Weight) -> Result<Embedding> {
+        Ok(Embedding::new(weight))
+    }
+
+    fn tied(embedding: &Embedding) -> Linear {
+        Linear::new(embedding.0.clone(), None)
+    }
+
+    fn norm(weight: &Tensor, bias: Option<&Tensor>, eps: f64) -> Result<Norm> {
+        Ok(Norm { weight: weight.clone(), bias: bias.cloned(), eps })
+    }
+}

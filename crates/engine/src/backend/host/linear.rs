@@ -1,0 +1,143 @@
+//! Weights in panels, and norms.
+
+use std::sync::Arc;
+
+use candle_core::quantized::{GgmlDType, QTensor};
+use candle_core::{CpuStorage, DType, Device, Error, Result, Storage, Tensor};
+
+use crate::config::Act;
+use crate::kernel::panel::{Affine, Block, Job, Panels, Then, gated, layer_norm, products, rms_norm};
+use crate::load::Weight;
+
+/// `x Wᵀ + b`
+#[derive(Debug)]
+pub(crate) struct Linear {
+    pub(super) panels: Arc<Panels>,
+    /// `[out]`
+    pub(super) bias: Option<Vec<f32>>,
+}
+
+impl Linear {
+    fn affine(&self) -> Affine<'_> {
+        Affine { w: &self.panels, bias: self.bias.as_deref() }
+    }
+
+    /// Numbers of a row that is multiplied.
+    pub(super) fn inputs(&self) -> usize {
+        self.panels.inputs()
+    }
+
+    /// Numbers of a row of results.
+    pub(super) fn outputs(&self) -> usize {
+        self.panels.outputs()
+    }
+
+    fn job<'a>(&'a self, then: Then<'a>, y: &'a mut [f32]) -> Job<'a> {
+        Job { of: self.affine(), then, y, onto: false }
+    }
+
+    /// Writes the product, or adds it to what is there.
+    pub(super) fn forward(&self, x: &[f32], rows: usize, y: &mut [f32], onto: bool) -> Result<()> {
+        products(x, rows, &mut [Job { onto, ..self.job(Then::Keep, y) }]).map_err(Error::wrap)
+    }
+}
+
+/// A norm of stretches of a row.
+#[derive(Debug)]
+pub(crate) struct Norm {
+    pub(super) weight: Vec<f32>,
+    pub(super) bias: Option<Vec<f32>>,
+    pub(super) eps: f32,
+}
+
+impl Norm {
+    /// Norms each stretch of `x` into `out`, which becomes as long.
+    pub(super) fn forward(&self, x: &[f32], out: &mut Vec<f32>) -> Result<()> {
+        out.resize(x.len(), 0.0);
+        match &self.bias {
+            None => rms_norm(x, &self.weight, self.eps, out),
+            Some(bias) => layer_norm(x, &self.weight, bias, self.eps, out),
+        }
+        .map_err(Error::wrap)
+    }
+}
+
+/// Products of the same rows, `[rows, out]` each, together as far as their weights are of one kind.
+pub(super) fn linears(x: &[f32], rows: usize, each: Vec<(&Linear, &mut [f32])>) -> Result<()> {
+    let mut jobs: Vec<Job> = each.into_iter().map(|(l, y)| l.job(Then::Keep, y)).collect();
+    let mut rest = &mut jobs[..];
+    while let Some(first) = rest.first().map(|j| j.of.w) {
+        let alike = rest.iter().take_while(|j| j.of.w.goes_with(first)).count().max(1);
+        let (here, others) = rest.split_at_mut(alike);
+        products(x, rows, here).map_err(Error::wrap)?;
+        rest = others;
+    }
+    Ok(())
+}
+
+/// `act(gate(x)) · up(x)`, or `act(up(x))` where there is no gate, into `y`.
+pub(super) fn activated(
+    x: &[f32],
+    rows: usize,
+    act: Act,
+    gate: Option<&Linear>,
+    up: &Linear,
+    y: &mut Vec<f32>,
+) -> Result<()> {
+    y.resize(rows * up.outputs(), 0.0);
+    let then = match gate {
+        None => Then::Act(act),
+        Some(gate) if gate.panels.goes_with(&up.panels) => Then::Gate(act, gate.affine()),
+        // Weights of two kinds, which one kernel does not read.
+        Some(gate) => {
+            let mut factor = vec![0.0; y.len()];
+            linears(x, rows, vec![(gate, &mut *y), (up, &mut factor)])?;
+            return gated(act, y, &factor).map_err(Error::wrap);
+        }
+    };
+    products(x, rows, &mut [up.job(then, y)]).map_err(Error::wrap)
+}
+
+/// Packs a matrix in the type it has: f16 as f32, and blocks that there is no kernel for as f32.
+pub(super) fn pack(weight: Weight) -> Result<Panels> {
+    match weight {
+        Weight::Plain(t) => plain(&t),
+        Weight::Quantized(q) => match blocks(&q)? {
+            Some(panels) => Ok(panels),
+            None => plain(&q.dequantize(&Device::Cpu)?),
+        },
+    }
+}
+
+fn plain(t: &Tensor) -> Result<Panels> {
+    let (outputs, inputs) = t.dims2()?;
+    let t = if t.dtype() == DType::F16 { t.to_dtype(DType::F32)? } else { t.clone() }.contiguous()?;
+    let (storage, layout) = t.storage_and_layout();
+    let here = layout.contiguous_offsets().map(|(from, to)| from..to);
+    let packed = match (&*storage, here) {
+        (Storage::Cpu(CpuStorage::F32(w)), Some(here)) => {
+            w.get(here).map(|w| Panels::f32(w, outputs, inputs))
+        }
+        (Storage::Cpu(CpuStorage::BF16(w)), Some(here)) => {
+            w.get(here).map(|w| Panels::bf16(w, outputs, inputs))
+        }
+        _ => None,
+    };
+    packed.ok_or_else(|| Error::Msg(format!("no panels of {:?} on {:?}", t.dtype(), t.device())))
+}
+
+fn blocks(q: &QTensor) -> Result<Option<Panels>> {
+    let (outputs, inputs) = q.shape().dims2()?;
+    let block = match q.dtype() {
+        GgmlDType::Q8_0 => Block::Q8_0,
+        GgmlDType::Q4_0 => Block::Q4_0,
+        GgmlDType::Q4_1 => Block::Q4_1,
+        GgmlDType::Q5_0 => Block::Q5_0,
+        GgmlDType::Q5_1 => Block::Q5_1,
+        GgmlDType::Q4K => Block::Q4K,
+        GgmlDType::Q5K => Block::Q5K,
+        GgmlDType::Q6K => Block::Q6K,
+        _ => return Ok(None),
+    };
+    Ok(Panels::blocks(block, &q.data()?, outputs, inputs))
+}

@@ -1,0 +1,71 @@
+//! Panels and slices in host memory: what CPUs with AVX2 or AVX-512 compute with.
+
+mod groups;
+mod linear;
+mod stream;
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use candle_core::{DType, Result, Tensor};
+
+pub(crate) use stream::HostStream;
+
+use super::{Backend, Net};
+use crate::kernel::panel;
+use crate::kernel::panel::Panels;
+use crate::load::Weight;
+use linear::{Linear, Norm, pack};
+
+/// Whether this CPU has what panels are for.
+pub(crate) fn usable() -> bool {
+    let cpu = panel::cpu();
+    cpu.avx2 || cpu.avx512
+}
+
+/// Weights as panels.
+#[derive(Debug)]
+pub(crate) struct Host;
+
+impl Backend for Host {
+    type Linear = Linear;
+    type Norm = Norm;
+    type Embedding = Arc<Panels>;
+
+    fn linear(weight: Weight, bias: Option<Tensor>) -> Result<Linear> {
+        let bias = bias.map(|b| numbers(&b)).transpose()?;
+        Ok(Linear { panels: Arc::new(pack(weight)?), bias })
+    }
+
+    fn embedding(weight: Weight) -> Result<Arc<Panels>> {
+        pack(weight).map(Arc::new)
+    }
+
+    fn tied(embedding: &Arc<Panels>) -> Linear {
+        Linear { panels: embedding.clone(), bias: None }
+    }
+
+    #[allow(clippy::cast_possible_truncation)]
+    fn norm(weight: &Tensor, bias: Option<&Tensor>, eps: f64) -> Result<Norm> {
+        let bias = bias.map(numbers).transpose()?;
+        Ok(Norm { weight: numbers(weight)?, bias, eps: eps as f32 })
+    }
+}
+
+fn numbers(t: &Tensor) -> Result<Vec<f32>> {
+    t.to_dtype(DType::F32)?.to_vec1()
+}
+
+impl Net<Host> {
+    /// The names of the kernels that its products run by, for a record of how a result was made.
+    pub(crate) fn path(&self) -> String {
+        let of_block = |b: &super::Block<Host>| {
+            let own = [&b.q, &b.k, &b.v, &b.out, &b.up, &b.down].into_iter().chain(&b.gate);
+            own.map(|l| l.panels.format()).collect::<Vec<_>>()
+        };
+        let formats =
+            self.blocks.iter().flat_map(of_block).chain(self.head.iter().map(|h| h.panels.format()));
+        let names: BTreeSet<&str> = formats.map(panel::path).collect();
+        names.into_iter().collect::<Vec<_>>().join("+")
+    }
+}

@@ -1,0 +1,77 @@
+//! The output matrix: which tensor it is, and what is refused where there is none.
+
+use truenorth_protocol::graph::Op;
+use truenorth_protocol::{Checked, ModelInfo, Site};
+
+use super::Transformers;
+use super::config::{Config, Head};
+use super::load::{LoadError, Source};
+use truenorth_protocol::run::RunError;
+
+/// Decides by what is stored which matrix gives the logits, as transformers does; says what a user
+/// should know of it.
+///
+/// A config that ties may stand beside a matrix of its own: version 4 ties all the same, version 5
+/// where both hold the same numbers. Where one of the two is stored alone, both are that one. A model
+/// without any gives no logits; transformers would draw one at random.
+///
+/// # Errors
+/// A tensor that is there and cannot be read.
+pub(super) fn settle(
+    config: &mut Config,
+    source: &mut Source,
+    rules: Transformers,
+    model: &str,
+) -> Result<Option<String>, LoadError> {
+    let names = &config.family.names;
+    let (embed, own) = (format!("{}.weight", names.embed), format!("{}.weight", names.head));
+    match (config.head, source.has(&embed), source.has(&own)) {
+        (Head::Own, _, false) => {
+            config.head = Head::Missing;
+            Ok(Some(format!(
+                "{model} has no output matrix (`{own}` is not stored and the config does not tie it to the \
+                 embedding): activations are read, logits and generation are refused"
+            )))
+        }
+        (Head::Tied, false, true) => {
+            source.rename(&own, &embed);
+            Ok(None)
+        }
+        (Head::Tied, true, true) if !source.equal(&embed, &own)? => {
+            let (tied, untied) = ("the embedding", format!("the stored `{own}`"));
+            let (ours, theirs) = match rules {
+                Transformers::V4_57 => (tied, untied.as_str()),
+                Transformers::V5_23 => (untied.as_str(), tied),
+            };
+            if rules == Transformers::V5_23 {
+                config.head = Head::Own;
+            }
+            let other = rules.other();
+            Ok(Some(format!(
+                "the config ties the output matrix to the embedding (`tie_word_embeddings`), yet `{own}` is stored with \
+                 other values. Logits come from {ours}, as in transformers {rules}; in {other} they come from \
+                 {theirs}, which `--transformers {other}` follows"
+            )))
+        }
+        _ => Ok(None),
+    }
+}
+
+/// Refuses a graph that asks a model without an output matrix for logits.
+pub(super) fn check(config: &Config, info: &ModelInfo, graph: &Checked) -> Result<(), RunError> {
+    let asks = |op: &Op| match op {
+        Op::Read { site, .. } | Op::Write { site, .. } => *site == Site::Logits,
+        Op::Generate { .. } => true,
+        _ => false,
+    };
+    if config.head != Head::Missing || !graph.graph().nodes.iter().any(asks) {
+        return Ok(());
+    }
+    Err(RunError::Request {
+        what: format!(
+            "{} has no output matrix (`{}.weight` is not stored), so `logits` can't be read and no token be generated",
+            info.name, config.family.names.head
+        ),
+        hint: Some("read other sites, or use the model with its language-modelling head".into()),
+    })
+}

@@ -1,0 +1,250 @@
+//! What can go wrong while a model is opened or a weight read.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use truenorth_files::LFS_REMEDY;
+
+/// A model could not be opened, or one of its weights not be read.
+///
+/// [`LoadError::hint`] gives the remedy.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum LoadError {
+    /// A file could not be opened, read or mapped.
+    #[error("cannot read `{}`", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// A file of the folder is not there.
+    #[error("`{}` is missing, needed because {why}", .path.display())]
+    MissingFile {
+        /// The file.
+        path: PathBuf,
+        /// Who asked for it.
+        why: String,
+    },
+    /// A stand-in of Git LFS lies where a file should.
+    #[error("`{}` is a Git LFS pointer, not the file it stands for", .path.display())]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The folder is an adapter, which is no model by itself.
+    #[error(
+        "`{}` holds a LoRA adapter (`adapter_config.json`){}; expected a whole model",
+        .path.display(),
+        .base.as_ref().map_or_else(String::new, |base| format!(" of the model `{base}`"))
+    )]
+    Adapter {
+        /// The folder.
+        path: PathBuf,
+        /// The model that it changes, as the adapter names it.
+        base: Option<String>,
+    },
+    /// Weights that are stored as codes of a quantizer.
+    #[error("`{}` is quantized by {method} (it holds the tensor `{tensor}`); expected weights in f32, f16 or bf16, or a GGUF file", .path.display())]
+    Quantized {
+        /// The folder.
+        path: PathBuf,
+        /// The method.
+        method: &'static str,
+        /// The tensor that shows it.
+        tensor: String,
+    },
+    /// A part of a GGUF file in parts is not there or is another file's.
+    #[error("`{}` {problem}", .path.display())]
+    Split {
+        /// The part.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The folder holds weights in a format that is not read.
+    #[error("`{}` holds `{found}` but no safetensors file", .path.display())]
+    UnsupportedFormat {
+        /// The folder.
+        path: PathBuf,
+        /// The file found in its place.
+        found: String,
+    },
+    /// A JSON file does not parse or does not have the expected form.
+    #[error("`{}` is not the JSON expected: {problem}", .path.display())]
+    Json {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The header of a weight file is malformed.
+    #[error("`{}` is not a sound {format} file: {problem}", .path.display())]
+    Header {
+        /// The file.
+        path: PathBuf,
+        /// `safetensors` or `gguf`.
+        format: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// The file ends before the data its header promises.
+    #[error("`{}` is truncated: {what} needs {needed} bytes, the file has {found}", .path.display())]
+    Truncated {
+        /// The file.
+        path: PathBuf,
+        /// The part that lies outside of the file.
+        what: String,
+        /// Bytes the file should have at least.
+        needed: u64,
+        /// Bytes it has.
+        found: u64,
+    },
+    /// An architecture that the engine does not know.
+    #[error("`{}` has the unknown architecture `{found}`, expected one of {expected}", .path.display())]
+    UnknownArchitecture {
+        /// The file.
+        path: PathBuf,
+        /// What the file says.
+        found: String,
+        /// What is known, separated by commas.
+        expected: String,
+    },
+    /// A metadata key that could change the numbers and is not understood.
+    #[error("`{}` has the metadata key `{key}`, which is not understood and could change the numbers", .path.display())]
+    UnknownKey {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+    },
+    /// A metadata key that has to be there is missing or of the wrong type.
+    #[error("`{}`: metadata key `{key}` {problem}", .path.display())]
+    Metadata {
+        /// The file.
+        path: PathBuf,
+        /// The key.
+        key: String,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A tensor name the architecture does not have.
+    #[error("`{}` has the tensor `{name}`, which architecture `{arch}` does not have", .path.display())]
+    UnknownTensor {
+        /// The file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// The architecture.
+        arch: String,
+    },
+    /// Two tensors go by the same name.
+    #[error("`{}` holds the tensor `{name}` twice", .path.display())]
+    DuplicateTensor {
+        /// The file that holds the second.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+    },
+    /// A tensor the model needs is not in the file.
+    #[error("tensor `{name}` is missing from `{}`", .path.display())]
+    MissingTensor {
+        /// The folder or file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+    },
+    /// A tensor has another shape than the configuration demands.
+    #[error("tensor `{name}` has shape {found:?}, expected {expected:?}")]
+    Shape {
+        /// The tensor.
+        name: String,
+        /// Shape in the file.
+        found: Vec<usize>,
+        /// Shape asked for.
+        expected: Vec<usize>,
+    },
+    /// A tensor is stored in an element type that is not read.
+    #[error("tensor `{name}` is stored as {found}, which is not read; expected one of {expected}")]
+    ElementType {
+        /// The tensor.
+        name: String,
+        /// The type in the file.
+        found: String,
+        /// The types that are read.
+        expected: &'static str,
+    },
+    /// Weights were asked for in a type that weights cannot have.
+    #[error("weights cannot be read as {found}, expected f32, f16 or bf16")]
+    TargetType {
+        /// The type asked for.
+        found: String,
+    },
+    /// A tensor holds NaN or an infinity, or a value too large for the type asked for.
+    #[error("tensor `{name}` holds {value} at element {index}, expected finite weights in {dtype}")]
+    NotFinite {
+        /// The tensor.
+        name: String,
+        /// Row-major index of the first such element, in the order of the file.
+        index: usize,
+        /// The value found in the file.
+        value: f32,
+        /// The type asked for.
+        dtype: String,
+    },
+    /// The backend could not make a tensor.
+    #[error("cannot place tensor `{name}` on the device")]
+    Backend {
+        /// The tensor.
+        name: String,
+        /// The backend's reason.
+        source: candle_core::Error,
+    },
+    /// The tokenizer beside the weights is unusable.
+    #[error("the model's tokenizer cannot be used")]
+    Tokenizer(#[from] crate::tokenizer::TokenizerError),
+}
+
+impl LoadError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Io { .. } => "check that the path exists and may be read",
+            Self::MissingFile { .. } => "download the model again, with all of its files in one folder",
+            Self::LfsPointer { .. } => LFS_REMEDY,
+            Self::Adapter { .. } => {
+                "merge it into its model first: `merge_and_unload()` of peft, then `save_pretrained(folder)`"
+            }
+            Self::Quantized { .. } => "use the model it was made from, or its GGUF file",
+            Self::Split { .. } => "put all parts of one download into one folder and name the first",
+            Self::UnsupportedFormat { .. } => {
+                "convert it: `model.save_pretrained(folder, safe_serialization=True)` of transformers writes safetensors"
+            }
+            Self::Json { .. } | Self::Header { .. } | Self::DuplicateTensor { .. } => {
+                "the file is damaged or of another kind; download it again and compare its sha256"
+            }
+            Self::Truncated { .. } => "the download was cut short; fetch the file again",
+            Self::UnknownArchitecture { .. } => "use a model of one of these architectures",
+            Self::UnknownKey { .. } | Self::UnknownTensor { .. } => {
+                "the model is a variant that would be computed wrongly; use the original model"
+            }
+            Self::Metadata { .. } => "convert the model again with a current converter",
+            Self::MissingTensor { .. } | Self::Shape { .. } => {
+                "config and weights do not belong together; download both from the same revision"
+            }
+            Self::ElementType { .. } => "convert the model to one of the types named",
+            Self::TargetType { .. } => "pass `--dtype f32`, `f16` or `bf16`",
+            Self::NotFinite { .. } => {
+                "f16 holds numbers up to 65504: compute with --dtype bf16 or f32; if the value itself is no number, the \
+                 weights are damaged: fetch them again"
+            }
+            Self::Backend { .. } => {
+                "free memory on the device; CUDA_VISIBLE_DEVICES= (empty) computes on the CPU"
+            }
+            Self::Tokenizer(error) => return error.hint(),
+        })
+    }
+}

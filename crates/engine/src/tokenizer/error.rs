@@ -1,0 +1,84 @@
+//! What can go wrong with a tokenizer.
+
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use truenorth_files::LFS_REMEDY;
+
+/// A tokenizer could not be built or used. [`TokenizerError::hint`] gives the remedy.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum TokenizerError {
+    /// A file could not be read.
+    #[error("cannot read `{}`", .path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// The operating system's reason.
+        source: std::io::Error,
+    },
+    /// A stand-in of Git LFS lies where a file should.
+    #[error("`{}` is a Git LFS pointer, not the file it stands for", .path.display())]
+    LfsPointer {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A file is not what its name says.
+    #[error("`{}` is not a sound tokenizer file: {problem}", .path.display())]
+    Malformed {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A tokenizer of a GGUF file that is not known.
+    #[error("the file's tokenizer has {key} `{found}`, expected one of {expected}")]
+    Unknown {
+        /// The metadata key.
+        key: &'static str,
+        /// Its value.
+        found: String,
+        /// What is known.
+        expected: String,
+    },
+    /// Metadata of a GGUF file's tokenizer that is missing or inconsistent.
+    #[error("the file's tokenizer: `{key}` {problem}")]
+    Metadata {
+        /// The metadata key.
+        key: &'static str,
+        /// What is wrong with it.
+        problem: String,
+    },
+    /// A text could not be turned into ids.
+    #[error("cannot tokenize the text: {problem}")]
+    Encode {
+        /// The tokenizer's reason.
+        problem: String,
+    },
+    /// Ids could not be turned into text.
+    #[error("cannot decode the ids: {problem}")]
+    Decode {
+        /// The tokenizer's reason.
+        problem: String,
+    },
+}
+
+impl TokenizerError {
+    /// What the user can do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::Io { .. } => "check that the path exists and may be read",
+            Self::LfsPointer { .. } => LFS_REMEDY,
+            Self::Malformed { .. } => "download the tokenizer's files again",
+            Self::Unknown { .. } => {
+                "use the model's folder with `tokenizer.json`, or pass token ids in place of text"
+            }
+            Self::Metadata { .. } => "convert the model again with a current converter",
+            Self::Encode { .. } | Self::Decode { .. } => {
+                "pass token ids in place of text to see where it fails"
+            }
+        })
+    }
+}

@@ -1,0 +1,172 @@
+//! A tokenizer out of `tokenizer.json` and what lies beside it.
+
+use std::path::Path;
+
+use serde_json::Value;
+use tokenizers::AddedToken;
+
+use super::class::Class;
+use super::files::{Files, malformed, object, read_bytes};
+use super::growth::Growth;
+use super::{Ends, Tokenizer, TokenizerError, rebuild, unique};
+use crate::Transformers;
+
+/// Texts on which versions are compared: what they tell apart are beginnings and ends, spaces before
+/// and between words, digits, composed letters and named tokens.
+const PROBES: [&str; 5] = ["", "a word 1234", "  two  spaces\n ", "e\u{301} ½ x\u{301}", "x▁y"];
+
+pub(super) fn read(path: &Path, rules: Transformers) -> Result<Tokenizer, TokenizerError> {
+    let files = Files::read(path)?;
+    let mut made = make(&files, rules)?;
+    made.notes.extend(differences(&files, &made, rules));
+    Ok(made)
+}
+
+/// What transformers takes a file for, so that equal plans need not be carried out twice.
+#[derive(PartialEq)]
+struct Plan {
+    json: Value,
+    ends: Ends,
+    bos: Option<String>,
+    eos: Option<String>,
+    add: Vec<(AddedToken, [bool; 5])>,
+}
+
+impl Plan {
+    fn new(files: &Files, class: Class, rules: Transformers) -> Self {
+        let named = files.named(class, rules);
+        let token = |key: &str| named.iter().find(|(k, _)| k == key).map(|(_, t)| t.content.clone());
+        let flags = |t: &AddedToken| [t.single_word, t.lstrip, t.rstrip, t.normalized, t.special];
+        let mut json = rebuild::adapt(files, class, rules);
+        // What the configuration says of a token stands above what `tokenizer.json` says of it.
+        let told = files.config.contains_key("added_tokens_decoder");
+        let entries = json.get_mut("added_tokens").and_then(Value::as_array_mut).filter(|_| told);
+        for entry in entries.into_iter().flatten().filter_map(Value::as_object_mut) {
+            let content = entry.get("content").and_then(Value::as_str).map(str::to_owned);
+            let Some(token) = files.listed().into_iter().find(|t| content.as_ref() == Some(&t.content))
+            else {
+                continue;
+            };
+            for (key, flag) in [
+                ("single_word", token.single_word),
+                ("lstrip", token.lstrip),
+                ("rstrip", token.rstrip),
+                ("normalized", token.normalized),
+                ("special", token.special),
+            ] {
+                entry.insert(key.into(), flag.into());
+            }
+        }
+        Self {
+            json,
+            ends: rebuild::ends(files, class, rules),
+            bos: token("bos_token"),
+            eos: token("eos_token"),
+            add: files.to_add(class, rules).into_iter().map(|t| (t.clone(), flags(&t))).collect(),
+        }
+    }
+
+    fn build(&self, files: &Files) -> Result<(tokenizers::Tokenizer, Growth), TokenizerError> {
+        let broken = |e: &dyn ToString| malformed(&files.path, e.to_string());
+        let bytes = serde_json::to_vec(&self.json).map_err(|e| broken(&e))?;
+        let growth = Growth::read(&bytes).map_err(|e| broken(&e))?;
+        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| broken(&e))?;
+        let present = inner.get_added_tokens_decoder();
+        let missing: Vec<AddedToken> = self
+            .add
+            .iter()
+            .map(|(token, _)| token)
+            .filter(|token| !present.values().any(|p| p.content == token.content))
+            .cloned()
+            .collect();
+        inner.add_tokens(missing).map_err(|e| broken(&e))?;
+        inner.set_encode_special_tokens(files.flag("split_special_tokens").unwrap_or(false));
+        Ok((inner, growth))
+    }
+}
+
+fn make(files: &Files, rules: Transformers) -> Result<Tokenizer, TokenizerError> {
+    let (class, foreign) = Class::of(files, rules);
+    let plan = Plan::new(files, class, rules);
+    let (inner, growth) = plan.build(files)?;
+    let beside = |name: &str| files.path.with_file_name(name);
+    let generation = object(&beside("generation_config.json"))?.unwrap_or_default();
+    let id = |text: &Option<String>| text.as_ref().and_then(|text| inner.token_to_id(text));
+
+    let bos = id(&plan.bos);
+    let listed = match generation.get("eos_token_id") {
+        Some(Value::Array(ids)) => ids.iter().collect(),
+        Some(one) => vec![one],
+        None => Vec::new(),
+    };
+    let listed = listed.into_iter().filter_map(|id| u32::try_from(id.as_u64()?).ok());
+    let eos = unique(id(&plan.eos).into_iter().chain(listed));
+    if let Ends::Ours { begin, end } = plan.ends {
+        for (on, key, token) in [(begin, "bos_token", bos), (end, "eos_token", id(&plan.eos))] {
+            if on && token.is_none() {
+                let problem =
+                    format!("transformers {rules} puts `{key}` around texts, and no token goes by it");
+                return Err(malformed(&beside("tokenizer_config.json"), problem));
+            }
+        }
+    }
+    let template_file = beside("chat_template.jinja");
+    let chat_template = if template_file.is_file() {
+        let text = String::from_utf8(read_bytes(&template_file)?);
+        Some(text.map_err(|e| malformed(&template_file, e))?)
+    } else {
+        chat_template(&Value::Object(files.config.clone()))
+    };
+    let note = foreign.map(|name| {
+        format!("the tokenizer class `{name}` is not known here; `tokenizer.json` is taken as it stands")
+    });
+    Ok(Tokenizer {
+        bos,
+        eos,
+        ends: plan.ends,
+        chat_template,
+        size: inner.get_vocab_size(true),
+        growth,
+        inner,
+        notes: note.into_iter().collect(),
+    })
+}
+
+/// Whether the other version makes other ids of the same files, and an example. A version that does
+/// not read them at all says nothing.
+fn differences(files: &Files, made: &Tokenizer, rules: Transformers) -> Option<String> {
+    let other = rules.other();
+    let plan = |rules| Plan::new(files, Class::of(files, rules).0, rules);
+    if plan(rules) == plan(other) {
+        return None;
+    }
+    let theirs = make(files, other).ok()?;
+    let listed = files.json.get("added_tokens").and_then(Value::as_array);
+    let listed = listed.into_iter().flatten().filter_map(|t| t.get("content")?.as_str().map(str::to_owned));
+    let added = plan(rules).add.into_iter().chain(plan(other).add).map(|(token, _)| token.content);
+    let with_names: Vec<String> = listed.chain(added).map(|token| format!("a{token} b")).collect();
+    PROBES.into_iter().chain(with_names.iter().map(String::as_str)).find_map(|text| {
+        let (own, their) = (made.encode(text, true).ok()?, theirs.encode(text, true).ok()?);
+        (own != their).then(|| {
+            format!(
+                "transformers {rules}, which is followed, and {other} tokenize differently with these files: \
+                 {text:?} is {own:?} by {rules} and {their:?} by {other}; `--transformers {other}` follows the other"
+            )
+        })
+    })
+}
+
+/// The template, or of several the one named `default`.
+fn chat_template(config: &Value) -> Option<String> {
+    let template = config.get("chat_template")?;
+    if let Some(text) = template.as_str() {
+        return Some(text.to_owned());
+    }
+    template
+        .as_array()?
+        .iter()
+        .find(|one| one.get("name").and_then(Value::as_str) == Some("default"))?
+        .get("template")?
+        .as_str()
+        .map(str::to_owned)
+}

@@ -1,0 +1,123 @@
+//! What transformers makes of a `tokenizer.json` before it uses it.
+//!
+//! Version 4 takes the file as it is and then lets the configuration's flags overrule parts of it.
+//! Version 5 does so for its generic class alone: other classes keep vocabulary, merges and
+//! post-processor and build all else themselves. Both forget how the file was last used: `truncation`
+//! and `padding` are a call's, not a tokenizer's. Dropout of merges is for training and is off here;
+//! transformers leaves it on for the generic class, so that ids are random.
+
+use serde_json::{Value, json};
+
+use super::Ends;
+use super::class::Class;
+use super::files::Files;
+use crate::Transformers;
+
+/// Qwen's split before merging.
+const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
+
+/// The file as it is used.
+pub(super) fn adapt(files: &Files, class: Class, rules: Transformers) -> Value {
+    let mut json = files.json.clone();
+    json["truncation"] = Value::Null;
+    json["padding"] = Value::Null;
+    if let Some(dropout) = json.pointer_mut("/model/dropout") {
+        *dropout = Value::Null;
+    }
+    match rules {
+        Transformers::V4_57 => {
+            let prefix = files.prefix_space().unwrap_or(false);
+            if let Some(own) = json.pointer_mut("/pre_tokenizer/add_prefix_space") {
+                *own = json!(prefix);
+            }
+        }
+        Transformers::V5_23 => rebuild(&mut json, files, class),
+    }
+    json
+}
+
+/// Who marks beginning and end.
+pub(super) fn ends(files: &Files, class: Class, rules: Transformers) -> Ends {
+    let begins = match (class, rules) {
+        (Class::GptNeoX, Transformers::V5_23) => return Ends::Ours { begin: false, end: false },
+        (Class::Llama | Class::Gemma, Transformers::V4_57) => true,
+        (Class::GptNeoX, Transformers::V4_57) => false,
+        // Flags are read and not acted on.
+        _ => return Ends::PostProcessor,
+    };
+    Ends::Ours {
+        begin: files.flag("add_bos_token").unwrap_or(begins),
+        end: files.flag("add_eos_token").unwrap_or(false),
+    }
+}
+
+/// What version 5 puts in place of the file's own parts.
+fn rebuild(json: &mut Value, files: &Files, class: Class) {
+    let model = json.get("model");
+    let is_bpe =
+        model.is_some_and(|m| m.get("vocab").is_some_and(Value::is_object) && m.get("merges").is_some());
+    if class == Class::Generic || !is_bpe {
+        return;
+    }
+    let prefix = files.prefix_space();
+    let pieces = matches!(class, Class::Gemma | Class::Llama);
+    let unknown = match class {
+        Class::Gemma => files.config.get("unk_token").cloned().unwrap_or_else(|| json!("<unk>")),
+        _ => Value::Null,
+    };
+    if let Some(model) = json.get_mut("model") {
+        for (key, value) in [
+            ("type", json!("BPE")),
+            ("unk_token", unknown.get("content").cloned().unwrap_or(unknown)),
+            ("continuing_subword_prefix", Value::Null),
+            ("end_of_word_suffix", Value::Null),
+            ("fuse_unk", json!(pieces)),
+            ("byte_fallback", json!(pieces)),
+            ("ignore_merges", json!(false)),
+        ] {
+            model[key] = value;
+        }
+    }
+    let bytes = |prefix: bool, regex: bool| json!({"type": "ByteLevel", "add_prefix_space": prefix, "trim_offsets": true, "use_regex": regex});
+    let nfc = json!({"type": "NFC"});
+    let (normalizer, pre_tokenizer) = match class {
+        Class::Gpt2 => (Value::Null, bytes(prefix.unwrap_or(false), true)),
+        Class::GptNeoX => (nfc, bytes(prefix.unwrap_or(false), true)),
+        Class::Qwen2 => {
+            let split = json!({"type": "Split", "pattern": {"Regex": QWEN2}, "behavior": "Isolated", "invert": false});
+            let parts = [split, bytes(prefix.unwrap_or(false), false)];
+            (nfc, json!({"type": "Sequence", "pretokenizers": parts}))
+        }
+        Class::Gemma => (
+            json!({"type": "Replace", "pattern": {"String": " "}, "content": "▁"}),
+            json!({"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": false}),
+        ),
+        Class::Llama | Class::Generic => {
+            let scheme = match (prefix.unwrap_or(true), files.flag("legacy").unwrap_or(false)) {
+                (false, _) => "never",
+                (true, true) => "always",
+                (true, false) => "first",
+            };
+            let spaces =
+                json!({"type": "Metaspace", "replacement": "▁", "prepend_scheme": scheme, "split": false});
+            (Value::Null, spaces)
+        }
+    };
+    json["normalizer"] = normalizer;
+    json["pre_tokenizer"] = pre_tokenizer;
+    json["decoder"] = if pieces {
+        let mut parts = vec![
+            json!({"type": "Replace", "pattern": {"String": "▁"}, "content": " "}),
+            json!({"type": "ByteFallback"}),
+            json!({"type": "Fuse"}),
+        ];
+        if class == Class::Llama && prefix.unwrap_or(true) {
+            parts.push(json!({"type": "Strip", "content": " ", "start": 1, "stop": 0}));
+        }
+        json!({"type": "Sequence", "decoders": parts})
+    } else {
+        bytes(true, true)
+    };
+    // They are added again, as the files beside it list them.
+    json["added_tokens"] = json!([]);
+}

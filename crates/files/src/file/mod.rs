@@ -1,0 +1,240 @@
+//! Whole files: hashed, and written all or nothing.
+
+mod draft;
+
+use std::fs::{File, FileType, OpenOptions};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use sha2::{Digest, Sha256};
+
+pub use draft::{DRAFT, Draft};
+
+/// SHA-256 in lower-case hexadecimal.
+#[must_use]
+pub fn sha256_hex(bytes: &[u8]) -> String {
+    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
+}
+
+/// Symbolic links that are followed before they are taken for a circle.
+const LINKS: usize = 40;
+
+/// What lies where a file is to be written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// Nothing, or a file that is replaced: the path behind all symbolic links.
+    File(PathBuf),
+    /// Standard output.
+    Stdout,
+    /// A device such as `/dev/null`, a pipe, or an open file under `/dev/fd`: written through.
+    Stream(PathBuf),
+}
+
+impl Target {
+    /// Looks at a path; nothing is opened or made. `-` and the names of standard output mean that.
+    ///
+    /// # Errors
+    /// When the path is a folder, a block device or a socket, has a circle of links, or can't be looked at.
+    pub fn of(path: &Path) -> io::Result<Self> {
+        let named = |name: &str| path == Path::new(name);
+        if ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].into_iter().any(named) {
+            return Ok(Self::Stdout);
+        }
+        let open_file = path.starts_with("/dev/fd") || path.starts_with("/proc") || named("/dev/stderr");
+        let mut at = path.to_owned();
+        for _ in 0..LINKS {
+            let kind = match std::fs::symlink_metadata(&at) {
+                Ok(about) => about.file_type(),
+                Err(e) if e.kind() == io::ErrorKind::NotFound => return Ok(Self::File(at)),
+                Err(e) => return Err(e),
+            };
+            if open_file || is_stream(kind) {
+                return Ok(Self::Stream(path.to_owned()));
+            }
+            if !kind.is_symlink() {
+                return match not_written(kind) {
+                    None => Ok(Self::File(at)),
+                    Some(what) => Err(io::Error::other(format!("it is {what}"))),
+                };
+            }
+            let to = std::fs::read_link(&at)?;
+            at = at.parent().unwrap_or(Path::new("")).join(to);
+        }
+        Err(io::Error::other("its symbolic links go round in a circle"))
+    }
+}
+
+#[cfg(unix)]
+fn is_stream(kind: FileType) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    kind.is_char_device() || kind.is_fifo()
+}
+
+#[cfg(unix)]
+fn not_written(kind: FileType) -> Option<&'static str> {
+    use std::os::unix::fs::FileTypeExt as _;
+    match kind {
+        k if k.is_dir() => Some("a folder"),
+        // A disk is no place for a result, and what lies on it would be lost.
+        k if k.is_block_device() => Some("a block device"),
+        k if k.is_socket() => Some("a socket"),
+        _ => None,
+    }
+}
+
+#[cfg(not(unix))]
+fn is_stream(_: FileType) -> bool {
+    false
+}
+
+#[cfg(not(unix))]
+fn not_written(kind: FileType) -> Option<&'static str> {
+    kind.is_dir().then_some("a folder")
+}
+
+/// Refuses a target that can't be written, so that this is known before any work. A new file is tried in its
+/// folder and removed again; what lies at the target is left as it is.
+///
+/// # Errors
+/// Whatever the file system says.
+pub fn writable(target: &Target) -> io::Result<()> {
+    match target {
+        Target::Stdout => Ok(()),
+        // Opening a pipe waits for its reader, and closing it again would end that.
+        Target::Stream(path) => match std::fs::metadata(path)?.file_type() {
+            kind if kind.is_file() || is_pipe(kind) => Ok(()),
+            _ => OpenOptions::new().write(true).open(path).map(drop),
+        },
+        Target::File(path) => {
+            if path.exists() {
+                OpenOptions::new().write(true).open(path)?;
+            }
+            Draft::of(path).map(drop)
+        }
+    }
+}
+
+#[cfg(unix)]
+fn is_pipe(kind: FileType) -> bool {
+    use std::os::unix::fs::FileTypeExt as _;
+    kind.is_fifo()
+}
+
+#[cfg(not(unix))]
+fn is_pipe(_: FileType) -> bool {
+    false
+}
+
+/// Whether files are left as they are; see [`write_nothing`].
+static HELD: AtomicBool = AtomicBool::new(false);
+
+/// Whether from now on this process writes no file by [`write_atomic`] and [`write_private`]: what they
+/// are given goes nowhere. For a dry run, whose numbers are made up.
+pub fn write_nothing(held: bool) {
+    HELD.store(held, Ordering::Relaxed);
+}
+
+/// Whether [`write_nothing`] holds.
+#[must_use]
+pub fn writes_nothing() -> bool {
+    HELD.load(Ordering::Relaxed)
+}
+
+/// Writes a file so that readers see either the old content or all of the new: to a hidden
+/// file in the same folder, flushed to disk, then renamed over the target. What a process that was killed
+/// left of one is removed by the next that writes the same file. Symbolic links are followed; devices and
+/// pipes are written through, and `-` is standard output.
+///
+/// # Errors
+/// Whatever the file system says; a file at the target is then untouched and the hidden one gone.
+pub fn write_atomic(path: &Path, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    if writes_nothing() {
+        return write(&mut io::sink());
+    }
+    match Target::of(path)? {
+        Target::File(path) => replace(&path, false, write),
+        Target::Stdout => through(io::stdout().lock(), write),
+        Target::Stream(path) => through(OpenOptions::new().append(true).open(path)?, write),
+    }
+}
+
+fn through(to: impl Write, write: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut buffered = io::BufWriter::new(to);
+    write(&mut buffered)?;
+    buffered.flush()
+}
+
+/// [`write_atomic`] for a file that only its owner may read, such as one with a key in it.
+///
+/// # Errors
+/// As [`write_atomic`], and when the target is a device or a pipe.
+pub fn write_private(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    if writes_nothing() {
+        return Ok(());
+    }
+    match Target::of(path)? {
+        Target::File(path) => replace(&path, true, |w| w.write_all(bytes)),
+        Target::Stdout | Target::Stream(_) => {
+            Err(io::Error::other("it is no file, and its content is secret"))
+        }
+    }
+}
+
+fn folder(path: &Path) -> &Path {
+    match path.parent() {
+        Some(p) if !p.as_os_str().is_empty() => p,
+        _ => Path::new("."),
+    }
+}
+
+fn replace(
+    path: &Path,
+    private: bool,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<()> {
+    let mut draft = Draft::of(path)?;
+    {
+        let mut buffered = io::BufWriter::new(draft.file());
+        write(&mut buffered)?;
+        buffered.flush()?;
+    }
+    // A draft is private to its owner; most results should be like any other new file, and one that
+    // takes another's place like that.
+    #[cfg(unix)]
+    if !private {
+        use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
+        let before = std::fs::metadata(path).ok();
+        let mode = before.as_ref().map_or(0o644, |m| m.permissions().mode());
+        draft.file().set_permissions(std::fs::Permissions::from_mode(mode))?;
+        if let Some(before) = before {
+            // Only root may give files away; for all others the owner is theirs already.
+            let _ = std::os::unix::fs::fchown(draft.file(), Some(before.uid()), Some(before.gid()));
+        }
+    }
+    draft.file().sync_all()?;
+    draft.put(path)?;
+    // The rename itself is durable once the folder is.
+    #[cfg(unix)]
+    File::open(folder(path))?.sync_all()?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_is_replaced_whole_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("out.txt");
+        write_atomic(&path, |w| w.write_all(b"old")).unwrap();
+        let failed = write_atomic(&path, |w| {
+            w.write_all(b"half")?;
+            Err(io::Error::other("disk full"))
+        });
+        assert!(failed.is_err());
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+}

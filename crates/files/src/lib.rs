@@ -1,0 +1,13 @@
+//! Files on this machine: what their first bytes say, whole writes or none, memory that an input decides.
+
+mod file;
+mod look;
+mod room;
+mod tensors;
+
+pub use file::{
+    DRAFT, Draft, Target, sha256_hex, writable, write_atomic, write_nothing, write_private, writes_nothing,
+};
+pub use look::{LFS_REMEDY, Look, is_lfs_pointer};
+pub use room::{add, available, copied, room};
+pub use tensors::safetensors_bytes;

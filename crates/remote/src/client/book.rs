@@ -1,0 +1,110 @@
+//! The journal as the client keeps it.
+
+use std::sync::Arc;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use sha2::{Digest as _, Sha256};
+use truenorth_protocol::Checked;
+
+use super::ClientError;
+use super::see::See;
+use super::wire::Wire;
+use truenorth_protocol::journal::{Hold, Job, JobState, Journal};
+
+/// The most characters of a note.
+const NOTE: usize = 2000;
+
+/// How often it is looked whether another run is done with a job.
+const TURN: Duration = Duration::from_millis(200);
+
+/// Where jobs are written down, if anywhere.
+pub(super) struct Book(pub Option<Arc<dyn Journal>>);
+
+impl Book {
+    pub(super) fn find(&self, key: &str) -> Result<Option<Job>, ClientError> {
+        self.0.as_ref().map_or(Ok(None), |journal| journal.find(key).map_err(ClientError::Journal))
+    }
+
+    /// Takes a job for this run; waits while another run has it, which will leave its answer or its id.
+    ///
+    /// # Errors
+    /// When it can't be told who has it, or the user wants to stop.
+    pub(super) async fn hold(&self, key: &str, see: &See<'_>) -> Result<Option<Hold>, ClientError> {
+        let Some(journal) = &self.0 else { return Ok(None) };
+        let mut said = false;
+        loop {
+            if let Some(hold) = journal.hold(key).map_err(ClientError::Journal)? {
+                return Ok(Some(hold));
+            }
+            if !said {
+                see.say("another run of this program is at the same job; waiting for it");
+                said = true;
+            }
+            see.sleep(TURN).await?;
+        }
+    }
+
+    /// Writes a job down.
+    ///
+    /// # Errors
+    /// When it can't be; it must not be sent then.
+    pub(super) fn put(&self, job: &mut Job) -> Result<(), ClientError> {
+        job.changed = now();
+        self.0.as_ref().map_or(Ok(()), |journal| journal.put(job).map_err(ClientError::Journal))
+    }
+
+    /// Writes down how far a job came. That it could not be is said, and no reason to leave the job.
+    pub(super) fn note(&self, job: &mut Job, state: JobState, note: &str, see: &See<'_>) {
+        job.state = state;
+        job.note = note.chars().take(NOTE).collect();
+        if let Err(error) = self.put(job) {
+            let cause = std::error::Error::source(&error).map(ToString::to_string).unwrap_or_default();
+            let id = job.id.as_deref().unwrap_or("without an id");
+            see.say(&format!("can't write down how job {id} goes on: {cause}"));
+        }
+    }
+}
+
+/// A job that is to be sent.
+pub(super) fn job(wire: &dyn Wire, service: &str, checked: &Checked) -> Result<Job, ClientError> {
+    let model = wire.info().clone();
+    let graph = checked.graph().to_bytes()?;
+    let hash = hex(&Sha256::digest(&graph));
+    let key = {
+        // As JSON, so that no two lists of parts are the same text.
+        let (reply, env) = (wire.reply(), wire.env());
+        let mut parts = vec![service, wire.name(), &model.name, &model.revision, &model.path, &hash, &reply];
+        let env = env.as_object().is_some_and(|e| !e.is_empty()).then(|| env.to_string());
+        parts.extend(env.as_deref());
+        let text = serde_json::to_vec(&parts)
+            .map_err(|e| ClientError::Setup { what: "the key of a job", source: e.into() })?;
+        hex(&Sha256::digest(&text))
+    };
+    let created = now();
+    Ok(Job {
+        key,
+        id: None,
+        service: service.to_owned(),
+        wire: wire.name().to_owned(),
+        model,
+        graph,
+        state: JobState::Submitting,
+        note: String::new(),
+        created,
+        changed: created,
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::new(), |mut text, b| {
+        let _ = write!(text, "{b:02x}");
+        text
+    })
+}
+
+/// Seconds since 1970; 0 for a clock set before that.
+pub(super) fn now() -> i64 {
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    i64::try_from(elapsed.as_secs()).unwrap_or(0)
+}

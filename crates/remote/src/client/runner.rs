@@ -1,0 +1,206 @@
+//! The client as a runner.
+
+use std::ops::ControlFlow;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use serde::Deserialize;
+use truenorth_protocol::job::Update;
+use truenorth_protocol::{Answer, Checked, ModelInfo};
+
+use super::address::host;
+use super::book::Book;
+use super::see::See;
+use super::wire::{GraphWire, NnsightWire, Wire};
+use super::words::Words;
+use super::{ClientError, Hosted, Service, ServiceOptions};
+use truenorth_protocol::journal::Job;
+use truenorth_protocol::run::{Batch, RunError, Runner, Unwatched, Watch};
+
+/// The version of the wire between client and server.
+const PROTOCOL: u32 = 1;
+
+/// A model on a service. Its methods block, and must not be called from async code.
+pub struct Client {
+    pub(super) service: Service,
+    pub(super) options: ServiceOptions,
+    pub(super) wire: Box<dyn Wire>,
+    pub(super) words: Words,
+    pub(super) book: Book,
+    /// Set once the service was asked whether the model is up: others that are, the nearest first.
+    pub(super) up: OnceLock<Vec<String>>,
+}
+
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Client")
+            .field("service", &self.service)
+            .field("model", &self.wire.info().name)
+            .finish_non_exhaustive()
+    }
+}
+
+/// `GET /model`.
+#[derive(Deserialize)]
+struct Model {
+    info: ModelInfo,
+    #[serde(default)]
+    stop_tokens: Vec<u32>,
+    protocol: u32,
+}
+
+impl Client {
+    /// A model hosted by an NDIF service; nothing is sent yet.
+    ///
+    /// # Errors
+    /// When the address is none, or the system gives no threads or certificates.
+    pub fn ndif(options: ServiceOptions, hosted: Hosted) -> Result<Self, ClientError> {
+        let service = Service::open(&options)?;
+        let words = Words::Here(hosted.vocabulary.clone());
+        let mut wire = NnsightWire::new(hosted);
+        // Two services may hold the same model in different numbers.
+        wire.hosted.info.path.push_str(&format!("@{}", host(&service.http.base)));
+        Ok(Self::new(service, options, Box::new(wire), words))
+    }
+
+    /// The model of a truenorth server, which is asked what it is.
+    ///
+    /// # Errors
+    /// As [`ClientError`].
+    pub fn truenorth(options: ServiceOptions) -> Result<Self, ClientError> {
+        let service = Service::open(&options)?;
+        let stop = AtomicBool::new(false);
+        let see = See { watch: &Unwatched, stop: &stop, tick: options.patience.tick };
+        let model: Model = service.block(service.http.get_json("/model", "asking for the model", &see))?;
+        if model.protocol != PROTOCOL {
+            let detail =
+                format!("it speaks version {} of the wire, this program version {PROTOCOL}", model.protocol);
+            return Err(ClientError::Version { detail });
+        }
+        let wire = GraphWire { info: model.info, stop: model.stop_tokens };
+        Ok(Self::new(service, options, Box::new(wire), Words::There(Default::default())))
+    }
+
+    fn new(service: Service, options: ServiceOptions, wire: Box<dyn Wire>, words: Words) -> Self {
+        let book = Book(options.journal.clone());
+        Self { service, options, wire, words, book, up: OnceLock::new() }
+    }
+
+    /// The service.
+    #[must_use]
+    pub fn service(&self) -> &Service {
+        &self.service
+    }
+
+    /// Bytes of jobs sent and of results fetched so far.
+    #[must_use]
+    pub fn moved(&self) -> (u64, u64) {
+        let moved = &self.service.http.moved;
+        (moved.sent.load(Ordering::Relaxed), moved.received.load(Ordering::Relaxed))
+    }
+
+    /// Waits for a job out of the journal and fetches its answer.
+    ///
+    /// # Errors
+    /// As [`ClientError`]; also when the job is another service's or model's, or has no id.
+    pub fn fetch(&self, job: &Job, watch: &dyn Watch) -> Result<Answer, ClientError> {
+        let checked = self.graph_of(job)?;
+        let mut job = job.clone();
+        if job.id.is_none() {
+            return Err(ClientError::Uncertain { key: job.key, source: None });
+        }
+        let stop = AtomicBool::new(false);
+        let see = See { watch, stop: &stop, tick: self.options.patience.tick };
+        let answer = self.service.block(self.finish(&checked, &mut job, None, None, see))?;
+        Ok(answer)
+    }
+
+    /// What the service knows of a job out of the journal; none if it does not know it.
+    ///
+    /// # Errors
+    /// As [`ClientError`].
+    pub fn state(&self, job: &Job) -> Result<Option<Update>, ClientError> {
+        self.service.state(job)
+    }
+
+    /// Asks the service to drop a job, which may run or wait; not all services do.
+    ///
+    /// # Errors
+    /// As [`ClientError`].
+    pub fn cancel(&self, job: &Job) -> Result<(), ClientError> {
+        let Some(id) = &job.id else {
+            return Err(ClientError::Uncertain { key: job.key.clone(), source: None });
+        };
+        let stop = AtomicBool::new(false);
+        let see = See { watch: &Unwatched, stop: &stop, tick: self.options.patience.tick };
+        let (http, doing) = (&self.service.http, "cancelling a job");
+        let path = format!("/request/{}", super::wait::encode(id));
+        let got = self.service.block(http.delete(&path, doing, &see))?;
+        if got.status.is_success() { Ok(()) } else { Err(http.refusal(&got, doing)) }
+    }
+}
+
+impl Client {
+    /// An error as a run's. Where the service can't take the work, it says what is up and where else the
+    /// same can be had.
+    fn told(&self, error: ClientError) -> RunError {
+        if !error.is_absence() {
+            return error.into();
+        }
+        let named = matches!(error, ClientError::ModelDown { .. } | ClientError::NotDeployed { .. });
+        let near = self.up.get().filter(|near| !near.is_empty() && !named);
+        let near = near.map(|near| format!("up are {}", near.join(", ")));
+        let more: Vec<String> = near.into_iter().chain(self.options.stand_in.clone()).collect();
+        if more.is_empty() {
+            return error.into();
+        }
+        let more = more.join("; ");
+        let with =
+            |hint: Option<String>| Some(hint.map_or_else(|| more.clone(), |hint| format!("{hint}; {more}")));
+        match error.into() {
+            RunError::Request { what, hint } => RunError::Request { what, hint: with(hint) },
+            RunError::Failed { what, source, hint } => RunError::Failed { what, source, hint: with(hint) },
+            other => other,
+        }
+    }
+}
+
+impl Runner for Client {
+    fn info(&self) -> &ModelInfo {
+        self.wire.info()
+    }
+
+    fn encode(&self, text: &str, special: bool) -> Result<Option<Vec<u32>>, RunError> {
+        Ok(self.words(&[text], special)?.pop())
+    }
+
+    fn encode_many(&self, texts: &[&str], special: bool) -> Result<Option<Vec<Vec<u32>>>, RunError> {
+        Ok(Some(self.words(texts, special)?))
+    }
+
+    fn stop_tokens(&self) -> Vec<u32> {
+        self.wire.stop_tokens()
+    }
+
+    fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
+        let stop = AtomicBool::new(false);
+        let see = See { watch, stop: &stop, tick: self.options.patience.tick };
+        let done = self.service.block(self.work(graph, see));
+        let (answer, job) = done.map_err(|error| self.told(error))?;
+        self.keep(job, &see);
+        Ok(answer)
+    }
+
+    fn batch(&self) -> Batch {
+        Batch::HOSTED
+    }
+
+    fn run_each(
+        &self,
+        graphs: &[Checked],
+        watch: &dyn Watch,
+        each: &mut dyn FnMut(usize, Answer) -> ControlFlow<()>,
+    ) -> Result<(), RunError> {
+        self.service.block(self.work_each(graphs, watch, each)).map_err(|error| self.told(error))
+    }
+}

@@ -1,0 +1,4 @@
+//! Models elsewhere: the client of services (NDIF, vLLM, our own server), and the server.
+
+pub mod client;
+pub mod server;

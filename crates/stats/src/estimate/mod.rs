@@ -1,0 +1,26 @@
+//! How directions are estimated from activations.
+//!
+//! [`Samples`] checks activations once, an [`Estimator`] checked into a [`CheckedEstimator`] fits,
+//! a [`Pipeline`] projects [`Nuisances`] out first and holds out groups. [`probing`] looks at many layers at once, [`audit`] at what a direction
+//! may have been taken for.
+
+pub mod audit;
+mod error;
+mod estimator;
+mod held_out;
+mod logistic;
+mod nuisance;
+mod pipeline;
+pub mod probing;
+mod samples;
+
+pub use error::EstimateError;
+pub use estimator::{CheckedEstimator, Estimator, Fit, FitDetails};
+pub use held_out::{Estimate, HeldOut, HeldOutParams, NullTest};
+pub use logistic::LogisticParams;
+pub use nuisance::{Nuisance, Nuisances};
+pub use pipeline::{Extraction, Pipeline, ProjectedOut};
+pub use samples::{Samples, SplitBy, whole_axes};
+
+#[cfg(test)]
+mod tests;

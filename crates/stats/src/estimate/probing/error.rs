@@ -1,0 +1,165 @@
+//! Why a probe has no honest answer.
+
+use super::super::EstimateError;
+use crate::math::MathError;
+use crate::split::SplitError;
+
+/// What a source of layers reports when it can't give one.
+pub type SourceError = Box<dyn std::error::Error + Send + Sync>;
+
+/// Rows from which no honest probe can be had. `set` is `train` or the name of a test set.
+#[derive(Debug, thiserror::Error)]
+pub enum ProbeError {
+    /// A layer that could not be read.
+    #[error("the activations of `{set}` could not be read")]
+    Source {
+        /// Which rows.
+        set: String,
+        /// Layer from 0.
+        layer: usize,
+        /// Why.
+        #[source]
+        source: SourceError,
+    },
+    /// Parts of a set that must agree in number do not.
+    #[error("`{set}`: expected {expected} {what}, got {found}")]
+    Count {
+        /// Which rows.
+        set: String,
+        /// What is counted.
+        what: &'static str,
+        /// How many there should be.
+        expected: usize,
+        /// How many there are.
+        found: usize,
+    },
+    /// A NaN or an infinity.
+    #[error("the activations of `{set}` hold {value}; expected finite numbers")]
+    NotFinite {
+        /// Which rows.
+        set: String,
+        /// Layer from 0.
+        layer: usize,
+        /// Row from 0.
+        row: usize,
+        /// Column from 0.
+        column: usize,
+        /// The offender.
+        value: f32,
+    },
+    /// Only one class.
+    #[error("`{set}` has {positive} positive and {negative} negative rows; expected both")]
+    OneClass {
+        /// Which rows.
+        set: String,
+        /// Rows of the positive class.
+        positive: usize,
+        /// Rows of the negative class.
+        negative: usize,
+    },
+    /// Folds that leave one class to fit on.
+    #[error(
+        "with two folds left out there are {positive} positive and {negative} negative rows to fit on; expected both"
+    )]
+    OneClassFold {
+        /// A fold.
+        first: usize,
+        /// Another one.
+        second: usize,
+        /// Positive rows left.
+        positive: usize,
+        /// Negative rows left.
+        negative: usize,
+    },
+    /// All rows of a layer are the same.
+    #[error("all {rows} rows of `{set}` are equal there")]
+    Constant {
+        /// Which rows.
+        set: String,
+        /// Layer from 0.
+        layer: usize,
+        /// How many rows.
+        rows: usize,
+    },
+    /// A layer at which every held-out row scores the same.
+    #[error("every held-out row scores the same, so nothing is ranked")]
+    EqualScores {
+        /// Layer from 0.
+        layer: usize,
+    },
+    /// Test rows that were trained on.
+    #[error("`{set}` shares {count} of its groups with the training rows, the first of them `{group}`")]
+    Leaked {
+        /// Which rows.
+        set: String,
+        /// The first group in both.
+        group: String,
+        /// How many are in both.
+        count: usize,
+    },
+    /// Too few ways to permute the labels for a p value.
+    #[error(
+        "the groups allow {found:.0} relabellings that leave both classes in every fold; expected at least {least}"
+    )]
+    FewRelabellings {
+        /// The least that will do.
+        least: usize,
+        /// About how many there are.
+        found: f64,
+    },
+    /// A hyperparameter outside its range.
+    #[error("{what} is {value}; expected {expected}")]
+    Parameter {
+        /// Which.
+        what: &'static str,
+        /// Its value.
+        value: f64,
+        /// Its range in words.
+        expected: &'static str,
+    },
+    /// A fit that failed at a layer.
+    #[error("the probe could not be fitted there")]
+    Fit {
+        /// Layer from 0.
+        layer: usize,
+        /// Why.
+        #[source]
+        source: Box<ProbeError>,
+    },
+    /// An estimator's own refusal.
+    #[error(transparent)]
+    Estimate(#[from] EstimateError),
+    /// Groups that can't be split.
+    #[error(transparent)]
+    Split(#[from] SplitError),
+    /// A number that does not exist.
+    #[error(transparent)]
+    Math(#[from] MathError),
+}
+
+impl ProbeError {
+    /// What would mend the input, where that is not plain from the error.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NotFinite { .. } => Some(
+                "if it was read in f16, which holds numbers up to 65504, read again with --dtype bf16 or f32",
+            ),
+            Self::Constant { .. } | Self::EqualScores { .. } => Some(
+                "leave this site out of --site, or read where the text's end is seen, as with --positions last",
+            ),
+            Self::OneClass { .. } => Some("give the set texts of both labels"),
+            Self::Leaked { .. } => Some("take the shared groups out of one of the two sets"),
+            Self::OneClassFold { .. } => {
+                Some("use fewer --folds, or add groups that hold both classes or more of the rarer one")
+            }
+            Self::Split(e) => Some(e.hint()),
+            Self::FewRelabellings { .. } => Some(
+                "add groups, or ask for no permutations with --permutations 0 and without the control random-label",
+            ),
+            Self::Fit { source, .. } => source.hint(),
+            Self::Estimate(e) => e.hint(),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,6 @@
+//! Numbers without a model: linear algebra, ranks, resampling, splits, estimators, the numerics of probing and audit.
+
+pub mod estimate;
+pub mod math;
+pub mod split;
+pub mod words;

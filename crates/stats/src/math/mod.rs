@@ -1,0 +1,46 @@
+//! Numbers without a model: linear algebra on `f64`, ranks, intervals, resampling, seeds.
+//!
+//! Matrices are `ndarray` arrays with a row an observation; nothing here knows where the rows
+//! come from. Every function that could meet an impossible input (an empty sample, a zero
+//! vector, a NaN) returns a [`MathError`] or an `Option` and never a made-up number.
+
+mod bootstrap;
+mod describe;
+mod error;
+mod exponential;
+mod gram;
+mod hypothesis;
+mod interval;
+mod linear;
+mod multiple;
+mod passes;
+mod product;
+mod random_direction;
+mod rank;
+mod seed;
+mod specificity;
+mod vectors;
+
+pub use bootstrap::{Bootstrap, cluster_bootstrap};
+pub use describe::{mean, quantile, standard_deviation};
+pub use error::MathError;
+pub(crate) use exponential::along;
+pub use exponential::{largest, log_sum_exp};
+pub use gram::{RowSpace, solve_positive_definite, symmetric_eigen};
+pub use hypothesis::{
+    Alternative, ChangePoint, Kappa, Method, Proportion, SignAgreement, Tested, binomial_test, change_point,
+    cohen_kappa, fleiss_kappa, jonckheere_terpstra, mann_whitney, page_trend, proportion, sign_agreement,
+    spearman_bootstrap, spearman_test, wilcoxon_signed_rank,
+};
+pub use interval::{Interval, clopper_pearson, wilson};
+pub use linear::{Orthonormal, cosine, dot, norm, unit};
+pub use multiple::{benjamini_hochberg, holm, holm_adjusted};
+pub(crate) use passes::{each_row, stretch, stretch_mut, there_and_back, weighted_squares};
+pub(crate) use product::{cross_gram, gram_matrix, inverse_positive_definite, product};
+pub use random_direction::{random_unit, share_with_cosine};
+pub use rank::{SortedScores, auroc, ranks, spearman};
+pub use seed::Seeds;
+pub use specificity::{Specificity, shifts, specificity};
+
+#[cfg(test)]
+mod tests;

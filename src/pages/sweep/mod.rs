@@ -1,0 +1,398 @@
+//! A sweep over sites: reading beside steering, dose and response, damage, and where the two part.
+
+mod plots;
+
+use super::measured;
+use crate::analysis::stat::Measured;
+use crate::analysis::sweep::{Steering, Sweep, SweptSite};
+use truenorth_report::{Block, Cell, Column, Finding, NoteKind, Section, Status, Table};
+use truenorth_stats::math;
+
+/// Random directions with which none reaching as far has p = 0.05.
+const ENOUGH: usize = 19;
+
+const NOT_SHOWN: &str = "That the model uses the direction by itself. A push along it is not what the model \
+    would do unpushed, and a site that reads well need not be one where a push works.";
+
+/// The p values of the trend of every site's primary measure, corrected by Holm over the sites; none
+/// where a site's measure never changes or no shuffles were asked for.
+fn adjusted(result: &Sweep) -> Vec<Option<f64>> {
+    corrected(result, |s| s.steering.first()?.trend.as_ref()?.null.as_ref().map(|n| n.p))
+}
+
+/// The p values of every site's held-out AUROC, corrected likewise.
+fn adjusted_reading(result: &Sweep) -> Vec<Option<f64>> {
+    corrected(result, |s| s.reading.held_out.null.map(|n| n.p))
+}
+
+fn corrected(result: &Sweep, of: impl Fn(&SweptSite) -> Option<f64>) -> Vec<Option<f64>> {
+    let p: Vec<Option<f64>> = result.sites.iter().map(of).collect();
+    // A site without a test still counts as one that was tried.
+    let all: Vec<f64> = p.iter().map(|p| p.unwrap_or(1.0)).collect();
+    let adjusted = math::holm_adjusted(&all).unwrap_or_default();
+    p.iter().enumerate().map(|(i, p)| p.and(adjusted.get(i).copied())).collect()
+}
+
+fn site<'a>(result: &'a Sweep, name: &str) -> Option<(usize, &'a SweptSite)> {
+    result.sites.iter().enumerate().find(|(_, s)| s.site.to_string() == name)
+}
+
+/// The lines of the front page: whether the direction steers, whether it reads, and whether both happen
+/// in the same place; what a dose may be.
+#[must_use]
+pub fn findings(result: &Sweep) -> Vec<Finding> {
+    [steering(result), reading(result)].concat()
+}
+
+/// The lines about steering, for a front page that keeps the two apart.
+#[must_use]
+pub fn steering(result: &Sweep) -> Vec<Finding> {
+    [steers(result), parts(result), range(result)].into_iter().flatten().collect()
+}
+
+/// The lines about reading.
+#[must_use]
+pub fn reading(result: &Sweep) -> Vec<Finding> {
+    reads(result).into_iter().collect()
+}
+
+fn steers(result: &Sweep) -> Option<Finding> {
+    let (i, best) = site(result, &result.parting.best_steering)?;
+    let primary = best.steering.first()?;
+    let p = adjusted(result).get(i).copied().flatten();
+    let (status, asks) = verdict(primary, best.steers, p);
+    let corrected = p.map_or_else(String::new, |p| {
+        format!(" (trend over the doses: p = {p:.3} after Holm over {} sites)", result.sites.len())
+    });
+    Some(Finding {
+        status,
+        statement: format!(
+            "Pushing along the direction moves the model towards the chosen responses; most at \
+             {}{corrected}.{asks}",
+            best.site
+        ),
+        measure: measured::measure("log-odds for each residual norm", &primary.slope, 2),
+        n: measured::sample(&primary.slope, "pairs, each pushed by a direction fitted without it"),
+        interval: measured::interval(&primary.slope),
+        null: measured::null(&primary.slope),
+        see: Some("sweep".into()),
+    })
+}
+
+/// Whether a direction is shown to steer, given the adjusted p of its trend, and what is still wanted.
+fn verdict(primary: &Steering, steers: bool, p: Option<f64>) -> (Status, String) {
+    // The trend tells that something moves; only random directions tell that another push would not.
+    let by_any = primary.slope.null.as_ref().map_or(1.0, |n| n.p);
+    let beyond = measured::beyond(&primary.slope) == Some(true);
+    let status = match (steers, p) {
+        (true, Some(p)) if p < 0.05 && by_any <= 0.05 && beyond => Status::Supported,
+        (true, _) => Status::Caution,
+        (false, _) if primary.slope.value > 0.0 => Status::Unclear,
+        _ => Status::NotSupported,
+    };
+    let asks = match primary.control_slopes.len() {
+        0 if steers => " No random direction was tried: any push of that size may do as much.".into(),
+        few if steers && few < ENOUGH => format!(
+            " That no random direction does as much says little with {few} of them (p = {by_any:.3}); it \
+             takes {ENOUGH}."
+        ),
+        _ => String::new(),
+    };
+    (status, asks)
+}
+
+fn reads(result: &Sweep) -> Option<Finding> {
+    let (i, best) = site(result, &result.parting.best_reading)?;
+    let p = adjusted_reading(result).get(i).copied().flatten();
+    let held_out = &best.reading.held_out;
+    let ci = held_out.auroc.interval;
+    let status = match p {
+        Some(p) if p < 0.05 && best.reads => Status::Supported,
+        _ if best.reads => Status::Caution,
+        Some(_) => Status::NotSupported,
+        None => Status::Unclear,
+    };
+    let null = held_out.null.map_or_else(
+        || truenorth_report::Null::none("no label flips were asked for"),
+        |n| {
+            truenorth_report::Null::new("labels flipped within pairs, whole pipeline rerun", n.low, n.high)
+                .with_p(n.p, Some(n.permutations as u64))
+        },
+    );
+    Some(Finding {
+        status,
+        statement: format!(
+            "Over the sites swept, chosen and rejected answers are told apart best at {}{}.",
+            best.site,
+            p.map_or_else(String::new, |p| format!(" (p = {p:.3} after Holm over the sites)"))
+        ),
+        measure: truenorth_report::Measure {
+            name: "AUROC".into(),
+            value: held_out.auroc.value.into(),
+            digits: 3,
+        },
+        n: truenorth_report::Sample::new(held_out.units as u64, "held-out units"),
+        interval: truenorth_report::Interval::p95(
+            ci.low,
+            ci.high,
+            format!(
+                "cluster bootstrap, {} draws, stretched for shared rows",
+                held_out.auroc.bootstrap.resamples
+            ),
+        ),
+        null,
+        see: Some("sweep-reading".into()),
+    })
+}
+
+fn parts(result: &Sweep) -> Option<Finding> {
+    let c = result.parting.correlation.as_ref()?;
+    let apart = !result.parting.reads_not_steers.is_empty() || !result.parting.steers_not_reads.is_empty();
+    let above = c.interval.map(|i| i.low > 0.0);
+    let status = match (above, apart) {
+        (Some(true), false) => Status::Supported,
+        (Some(true), true) => Status::Caution,
+        _ if c.value <= 0.0 => Status::NotSupported,
+        _ => Status::Unclear,
+    };
+    Some(Finding {
+        status,
+        statement: "Sites that read the contrast better also steer it further.".into(),
+        measure: measured::measure("rank correlation over the sites", c, 2),
+        n: measured::sample(c, "sites"),
+        interval: measured::interval(c),
+        null: measured::null(c),
+        see: Some("sweep-reading".into()),
+    })
+}
+
+fn range(result: &Sweep) -> Option<Finding> {
+    let (_, best) = site(result, &result.parting.best_steering)?;
+    let r = &best.working_range;
+    let dose = if r.high > 0.0 { r.high } else { r.low };
+    let harm = best.damage.iter().find(|d| (d.alpha - dose).abs() < 1e-12)?;
+    let tried = best.steering_within.as_ref().is_some_and(Steering::steers);
+    let mut of_ratio: Measured = harm.perplexity_ratio.clone();
+    of_ratio.null = None;
+    Some(Finding {
+        status: if tried { Status::Supported } else { Status::Caution },
+        statement: if dose == 0.0 {
+            format!("At {} no dose that was tried stays within the bounds of damage.", best.site)
+        } else {
+            let within = if tried { "the direction still steers" } else { "steering is not shown" };
+            format!(
+                "At {} doses from {} to {} stay within the bounds of damage; within them alone {within}.",
+                best.site, r.low, r.high
+            )
+        },
+        measure: measured::measure(format!("perplexity ratio at α {dose}"), &of_ratio, 2),
+        n: measured::sample(&of_ratio, "neutral texts"),
+        interval: measured::interval(&of_ratio),
+        null: truenorth_report::Null::none("the bounds are a convention; 1 is no damage"),
+        see: Some("sweep".into()),
+    })
+}
+
+/// The section: curves over the sites, doses of the sites chosen for them, a table of all sites.
+#[must_use]
+pub fn section(result: &Sweep) -> Section {
+    let chosen = chosen(result);
+    let mut section = Section::new("sweep", "Reading and steering over the sites", &result.parting.statement)
+        .with(Block::Row { figures: vec![plots::reading(result), plots::steering(result)] })
+        .with(table(result));
+    for s in &chosen {
+        section = section.with(Block::Row { figures: plots::dose(s, result) });
+        let rest: Vec<Block> = plots::other_measures(s, result).into_iter().map(Block::Figure).collect();
+        if !rest.is_empty() {
+            section = section.with(Block::Details {
+                summary: format!("{}: other measures of what the model writes", s.site),
+                blocks: rest,
+            });
+        }
+    }
+    section = section.with(Block::Details {
+        summary: "Damage of every dose at every site".into(),
+        blocks: vec![damage(result).into()],
+    });
+    section
+        .with(Block::note(
+            NoteKind::Method,
+            format!(
+                "α is in units of the {}. Every pair is pushed along a direction fitted without its fold; the \
+                 {} random directions a site have the same norm and the same doses. Generations are pushed at \
+                 positions `{}`, given text at all tokens.",
+                result.alpha_unit, result.random_directions, result.positions
+            ),
+        ))
+        .with(measured::limits(&result.not_shown))
+}
+
+/// The sites whose doses are drawn: those that read and steer best, and the first that does one without
+/// the other.
+fn chosen(result: &Sweep) -> Vec<&SweptSite> {
+    let p = &result.parting;
+    let names = [Some(&p.best_steering), Some(&p.best_reading), p.reads_not_steers.first()];
+    let mut out: Vec<&SweptSite> = Vec::new();
+    for name in names.into_iter().flatten() {
+        if let Some((_, s)) = site(result, name)
+            && !out.iter().any(|o| o.site == s.site)
+        {
+            out.push(s);
+        }
+    }
+    out
+}
+
+fn table(result: &Sweep) -> Table {
+    let (trend, reading) = (adjusted(result), adjusted_reading(result));
+    let mut table = Table::new(
+        "sweep-table",
+        format!(
+            "All sites. Reading: AUROC of held-out pairs ({} pairs). Steering: slope of the log-odds of chosen \
+             over rejected on α, beside the range of the slopes of {} random directions. p: AUROC against \
+             labels flipped within pairs, and the trend over the doses against doses shuffled within each \
+             pair, both after Holm over the {} sites. Wrong way: share of pairs that move against the \
+             direction.",
+            result.pairs,
+            result.random_directions,
+            result.sites.len()
+        ),
+        NOT_SHOWN,
+        [
+            "site",
+            "AUROC",
+            "p, reading",
+            "slope",
+            "random directions",
+            "p, trend",
+            "wrong way",
+            "working range of α",
+            "reads",
+            "steers",
+        ]
+        .map(Column::new)
+        .to_vec(),
+    );
+    let verdict = |yes: bool| if yes { Status::Supported } else { Status::NotSupported };
+    for (i, s) in result.sites.iter().enumerate() {
+        let Some(primary) = s.steering.first() else { continue };
+        let h = &s.reading.held_out;
+        let ci = h.auroc.interval;
+        let p_reading = reading
+            .get(i)
+            .copied()
+            .flatten()
+            .map_or_else(|| Cell::empty("no label flips were asked for"), |p| Cell::p(p, None));
+        let p_trend = trend
+            .get(i)
+            .copied()
+            .flatten()
+            .map_or_else(|| Cell::empty("no pair ever changes, or no shuffles"), |p| Cell::p(p, None));
+        table.push(vec![
+            Cell::code(s.site.to_string()),
+            Cell::estimate(h.auroc.value, ci.low, ci.high, 3),
+            p_reading,
+            measured::cell(&primary.slope, 2),
+            measured::null_cell(&primary.slope, 2),
+            p_trend,
+            measured::maybe(primary.wrong_way.as_ref(), 2, "no way is expected"),
+            Cell::interval(s.working_range.low, s.working_range.high, 2),
+            verdict(s.reads).into(),
+            verdict(s.steers).into(),
+        ]);
+    }
+    table
+}
+
+fn damage(result: &Sweep) -> Table {
+    let mut table = Table::new(
+        "sweep-damage",
+        format!(
+            "Perplexity of {} neutral texts over that of the unsteered model, divergence of the token after \
+             each from the unsteered model (nats), distinct-2 of {} generations.",
+            result.neutral, result.prompts
+        ),
+        "Damage to anything but fluency on these texts: knowledge, arithmetic or manners were not measured.",
+        [
+            "site",
+            "α",
+            "perplexity",
+            "perplexity ratio",
+            "KL",
+            "distinct-2",
+            "random: perplexity ratio",
+            "random: KL",
+        ]
+        .map(Column::new)
+        .to_vec(),
+    );
+    for s in &result.sites {
+        for d in &s.damage {
+            table.push(vec![
+                Cell::code(s.site.to_string()),
+                Cell::number(d.alpha, 2),
+                Cell::number(d.perplexity, 1),
+                measured::cell(&d.perplexity_ratio, 2),
+                measured::cell(&d.kl, 3),
+                measured::maybe(d.distinct_2.as_ref(), 2, "nothing was generated"),
+                several(&d.control_perplexity_ratios, 2),
+                several(&d.control_kls, 3),
+            ]);
+        }
+    }
+    table
+}
+
+/// The range of what random directions do, about its mean.
+fn several(values: &[f64], digits: usize) -> Cell {
+    match math::mean(values) {
+        Err(_) => Cell::empty("no random directions, or no push"),
+        Ok(mean) => {
+            let low = values.iter().copied().fold(f64::INFINITY, f64::min);
+            let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            Cell::estimate(mean, low, high, digits)
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::analysis::sweep::Responses;
+    use truenorth_stats::math::Seeds;
+
+    /// Twelve pairs that all follow the direction, and random directions that move nothing.
+    fn steering(controls: usize) -> Steering {
+        let alphas = [-0.1, 0.0, 0.1];
+        let at = |slope: f64| alphas.map(|a| (0..12).map(|i| a * (slope + f64::from(i) / 12.0)).collect());
+        Responses {
+            measure: "planted".into(),
+            expected: 1,
+            alphas: alphas.to_vec(),
+            direction: at(5.0).to_vec(),
+            controls: (0..controls).map(|_| at(-0.5).to_vec()).collect(),
+            clusters: (0..12).collect(),
+            units: ["pairs", "pairs"],
+        }
+        .steering(99, &Seeds::new(0))
+        .unwrap()
+    }
+
+    #[test]
+    fn few_random_directions_leave_a_verdict_open_and_say_so() {
+        for (controls, expected, said) in [
+            (0, Status::Caution, "No random direction"),
+            (1, Status::Caution, "with 1 of them (p = 0.500)"),
+            (18, Status::Caution, "with 18 of them (p = 0.053)"),
+            (19, Status::Supported, ""),
+        ] {
+            let s = steering(controls);
+            let (status, asks) = verdict(&s, s.steers(), Some(0.01));
+            assert!(s.steers() && status == expected, "{controls}: {status:?}");
+            assert!(asks.contains(said) && asks.is_empty() == said.is_empty(), "{asks}");
+        }
+        let s = steering(19);
+        assert_eq!(verdict(&s, true, Some(0.2)).0, Status::Caution);
+        assert_eq!(verdict(&s, false, Some(0.01)), (Status::Unclear, String::new()));
+    }
+}
