@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use ndarray::s;
-use truenorth::analysis::{Named, Reader};
+use truenorth::analyses::{Named, Reader};
 use truenorth::engine::{Engine, EngineOptions};
 use truenorth::estimate::{Estimator, HeldOutParams, Nuisances, Pipeline, Samples, SplitBy};
 use truenorth::math::Seeds;

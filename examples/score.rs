@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use truenorth::analysis::score::{Sequence, board, shifts};
-use truenorth::analysis::{Named, Reader};
+use truenorth::analyses::score::{Sequence, board, shifts};
+use truenorth::analyses::{Named, Reader};
 use truenorth::engine::{Engine, EngineOptions};
 use truenorth::math::{Seeds, random_unit};
 use truenorth::run::{Runner, Unwatched};

@@ -1,7 +1,7 @@
 //! Asks whether a direction in a language model is true.
 //!
 //! Everything asked of a model is an intervention graph (`truenorth_protocol`), answered by a
-//! [`run::Runner`]; everything said about a model is an [`analysis`] over what graphs return, and an
+//! [`run::Runner`]; everything said about a model is an [`analyses`] over what graphs return, and an
 //! analysis never knows where the graph ran. A crate depends on lower floors only:
 //!
 //! | floor | crates and modules |
@@ -10,16 +10,14 @@
 //! | 1 | [`stats`], [`files`] |
 //! | 2 | [`engine`], [`data`], `truenorth_remote`: [`client`] and [`server`] |
 //! | 3 | [`report`] |
-//! | 4 | [`analysis`] |
-//! | 5 | [`pages`] |
-//! | 6 | the binary's `cli` |
+//! | 4 | [`analyses`] |
+//! | 5 | the binary's `cli` |
 //!
 //! What holds throughout: a graph is checked before it runs; what the store has is not computed again;
 //! files are written whole or not at all; candle's tensors stay inside [`engine`], reqwest's
 //! types inside [`client`]; errors name the offending value, what was expected, and a remedy.
 
-pub mod analysis;
-pub mod pages;
+pub mod analyses;
 
 pub use truenorth_data as data;
 pub use truenorth_data::{artifact, models, store};

@@ -5,13 +5,12 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
-use truenorth::analysis::audit::{self, AuditData, Audited, Confound, Params};
-use truenorth::analysis::extract::{ProjectOut, Question};
+use truenorth::analyses::audit::{self, AuditData, Audited, Confound, Params};
+use truenorth::analyses::extract::{ProjectOut, Question};
 use truenorth::artifact::Direction as Artifact;
 use truenorth::data::{Distinct, SentimentRow, Template};
 use truenorth::estimate::SplitBy;
 use truenorth::math::Seeds;
-use truenorth::pages;
 use truenorth_protocol::{ReadAt, Site};
 
 use super::args::ModelArgs;
@@ -158,7 +157,7 @@ impl Audit {
             record = record.choice("direction", d.metadata().sign.clone());
         }
         self.out.write(&record, "Is the direction about what it says?", |found| {
-            (pages::audit::findings(found), vec![pages::audit::section(found)])
+            (audit::page::findings(found), vec![audit::page::section(found)])
         })
     }
 
@@ -306,7 +305,7 @@ fn table(found: &Audited) {
             format!("{:.3} to {:.3}", r.null_interval[0], r.null_interval[1]),
             r.row.p_adjusted.map_or_else(|| "-".into(), |p| format!("{p:.4}")),
             format!("{:.3}", r.row.cosine),
-            pages::audit::word(r.row.verdict).to_owned(),
+            audit::page::word(r.row.verdict).to_owned(),
         ]);
     }
     output::table(&rows);

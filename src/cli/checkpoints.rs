@@ -1,7 +1,7 @@
 //! Checkpoints that are opened as they are asked for, one at a time in memory.
 
 use ndarray::Array2;
-use truenorth::analysis::{AnalysisError, Named, Reader};
+use truenorth::analyses::{AnalysisError, Named, Reader};
 use truenorth::run::{RunError, Watch};
 use truenorth_protocol::{ReadAt, Site};
 

@@ -4,14 +4,13 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use truenorth::analysis::Labelled;
-use truenorth::analysis::geometry::{
+use truenorth::analyses::Labelled;
+use truenorth::analyses::geometry::{
     self, DirectionAt, DirectionGeometry, Geometry as Found, GeometryParams, Texts,
 };
 use truenorth::artifact::Direction as Artifact;
 use truenorth::estimate::Estimator;
 use truenorth::math::Seeds;
-use truenorth::pages;
 use truenorth_protocol::{ReadAt, Site};
 
 use super::args::{Common, ModelArgs, Numerics, Place};
@@ -106,8 +105,8 @@ impl Geometry {
             .choice("directions", self.direction.len())
             .choice("checkpoints", serde_json::to_value(&self.checkpoint)?);
         self.out.write(&record, "How do the directions lie to each other?", |found| match found {
-            Result::Texts(g) => (pages::geometry::findings(g), vec![pages::geometry::section(g)]),
-            Result::Files(g) => (vec![], vec![pages::geometry::of_directions(g)]),
+            Result::Texts(g) => (geometry::page::findings(g), vec![geometry::page::section(g)]),
+            Result::Files(g) => (vec![], vec![geometry::page::of_directions(g)]),
         })
     }
 
@@ -231,7 +230,7 @@ impl Geometry {
     }
 }
 
-fn cosines(names: &[&str], across: &[Vec<truenorth::analysis::stat::Measured>]) {
+fn cosines(names: &[&str], across: &[Vec<truenorth::analyses::stat::Measured>]) {
     let mut rows = vec![std::iter::once("cosine").chain(names.iter().copied()).map(String::from).collect()];
     for (name, row) in names.iter().zip(across) {
         let cells = row.iter().map(|c| format!("{:.2}", c.value));
@@ -249,7 +248,7 @@ fn table(found: &Found) {
     let head = ["category", "texts", "halves", "magnitude", "to general", "to others", "own AUROC"];
     let mut rows = vec![head.map(String::from).to_vec()];
     for (i, c) in found.categories.iter().enumerate() {
-        let at = |m: Option<&truenorth::analysis::stat::Measured>| {
+        let at = |m: Option<&truenorth::analyses::stat::Measured>| {
             m.map_or_else(|| "-".into(), |m| format!("{:.3}", m.value))
         };
         let own = found.across_probing.get(last).and_then(|m| m.get(i)?.get(i));

@@ -6,7 +6,6 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use truenorth::analysis;
 use truenorth::journal::{Job, JobState};
 use truenorth::run::RunError;
 use truenorth::store::Store;
@@ -212,7 +211,7 @@ impl Fetch {
                 hosted::of_job(job, &self.service, (&self.common, &self.reading), Some(store.clone()))?;
             let answer = client.fetch(job, &bar)?;
             let graph = Graph::from_bytes(&job.graph).context("the journal holds a damaged graph")?;
-            analysis::keep(&store, &job.model, &graph, &answer)?;
+            truenorth::analyses::keep(&store, &job.model, &graph, &answer)?;
             // Only now: a kill in between fetches it once more and loses nothing.
             store.put_job(&Job { state: JobState::Done, changed: now(), ..job.clone() })?;
             bar.set(i as u64 + 1);

@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use serde_json::Value;
-use truenorth::analysis::judge::{
+use truenorth::analyses::judge::{
     self, Asking, Band, Duel, JudgeSummary, JudgeTemplate, Judgement, Markup, Question, Reply, Verdict,
     Verdicts,
 };
 use truenorth::data::strict_json;
 use truenorth::math::Seeds;
-use truenorth::pages;
 
 use super::args::{Common, ModelArgs, Numerics, Place};
 use super::fallback::{self, Fallen};
@@ -177,7 +176,7 @@ impl Judge {
             .choice("compare", self.compare.iter().map(|p| p.display().to_string()).collect::<Vec<_>>())
             .choice("permutations", self.permutations);
         self.out.write(&record, "What the judge says", |j| {
-            (pages::judge::findings(j), vec![pages::judge::section(j)])
+            (judge::page::findings(j), vec![judge::page::section(j)])
         })
     }
 
@@ -347,7 +346,7 @@ fn verdicts(path: &Path) -> anyhow::Result<Other> {
 fn table(found: &JudgeSummary) {
     let j: &Judgement = &found.judgement;
     let mut rows = vec![["", "value", "n", "95 %", "p"].map(String::from).to_vec()];
-    let mut push = |what: String, m: Option<&truenorth::analysis::stat::Measured>| {
+    let mut push = |what: String, m: Option<&truenorth::analyses::stat::Measured>| {
         rows.push(match m {
             None => vec![what, "-".into()],
             Some(m) => vec![

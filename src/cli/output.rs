@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use serde::Serialize;
-use truenorth::analysis::AnalysisError;
+use truenorth::analyses::AnalysisError;
 use truenorth::artifact::DirectionError;
 use truenorth::client::ClientError;
 use truenorth::data::import::ImportError;

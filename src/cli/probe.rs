@@ -5,14 +5,13 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use clap::Args;
-use truenorth::analysis::probing::{self, ProbeData, ProbeParams, Probed, TestTexts};
-use truenorth::analysis::{Labelled, Reader};
+use truenorth::analyses::probing::{self, ProbeData, ProbeParams, Probed, TestTexts};
+use truenorth::analyses::{Labelled, Reader};
 use truenorth::data::NearCopies;
 use truenorth::engine::Engine;
 use truenorth::estimate::LogisticParams;
 use truenorth::estimate::probing::{Probe as Procedure, ProbeEstimator};
 use truenorth::math::Seeds;
-use truenorth::pages;
 use truenorth::run::Runner as _;
 use truenorth_protocol::{ModelInfo, ReadAt, Site};
 
@@ -184,7 +183,7 @@ impl Probe {
             record = record.model(untrained.info());
         }
         self.out.write(&record, "What can be read off the activations?", |found| {
-            (pages::probing::findings(found), vec![pages::probing::section(found)])
+            (probing::page::findings(found), vec![probing::page::section(found)])
         })
     }
 
@@ -280,7 +279,7 @@ fn table(found: &Probed) {
             let difference = baseline.and_then(|b| b.differences.iter().find(|d| d.set == set));
             difference.map_or_else(|| "-".into(), |d| format!("{:.3}", d.control))
         };
-        let mut line = |set: &str, site: &str, auroc: &truenorth::analysis::stat::Measured, accuracy: f64| {
+        let mut line = |set: &str, site: &str, auroc: &truenorth::analyses::stat::Measured, accuracy: f64| {
             let range =
                 auroc.interval.map_or_else(|| "-".into(), |i| format!("{:.3} to {:.3}", i.low, i.high));
             rows.push(vec![

@@ -6,12 +6,11 @@ use std::time::SystemTime;
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
 use serde::{Deserialize, Serialize};
-use truenorth::analysis::rate::{
+use truenorth::analyses::rate::{
     Compared, Filled, Prediction, Registration, Scale, Seal, Unblinded, prepare, register, unblind,
 };
 use truenorth::files::{sha256_hex, write_atomic, write_private};
 use truenorth::math::Seeds;
-use truenorth::pages;
 
 use super::output::{self, Request as _, wrong_hint};
 use super::record::{Out, Record, write_json};
@@ -326,7 +325,7 @@ impl Unblind {
             );
         }
         self.out.write(&record, "What people say who did not know", |r: &Unblinded| {
-            (pages::rate::findings(r), vec![pages::rate::section(r)])
+            (truenorth::analyses::rate::page::findings(r), vec![truenorth::analyses::rate::page::section(r)])
         })
     }
 }
@@ -343,10 +342,10 @@ fn filled(arg: &str) -> anyhow::Result<Filled> {
 fn table(found: &Unblinded) {
     let head = ["", "share for steered", "n", "95 %", "p", "ties", "left side"];
     let mut rows = vec![head.map(String::from).to_vec()];
-    let ci = |m: &truenorth::analysis::stat::Measured| {
+    let ci = |m: &truenorth::analyses::stat::Measured| {
         m.interval.map_or_else(|| "-".into(), |i| format!("{:.2} to {:.2}", i.low, i.high))
     };
-    let p = |m: &truenorth::analysis::stat::Measured| {
+    let p = |m: &truenorth::analyses::stat::Measured| {
         m.null.as_ref().map_or_else(|| "-".into(), |n| format!("{:.4}", n.p))
     };
     let s = &found.steered;

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use safetensors::tensor::{Dtype, TensorView};
-use truenorth::analysis::{Named, Reading};
+use truenorth::analyses::{Named, Reading};
 use truenorth::files::{safetensors_bytes, write_atomic};
 use truenorth::run::Runner;
 use truenorth_protocol::{ReadAt, Site};

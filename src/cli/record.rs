@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
-use truenorth::analysis::LeftOut;
+use truenorth::analyses::LeftOut;
 use truenorth::files::write_atomic;
 use truenorth::report::{self, Cell, Document, Finding, Group, Section};
 use truenorth_protocol::ModelInfo;

@@ -3,11 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use truenorth::analysis::board::{self, BoardSummary, SummaryParams};
-use truenorth::analysis::scan::{ScanData, ScanParams, Scanned, scan};
-use truenorth::analysis::score::{self, Scored};
+use truenorth::analyses::board::{self, BoardSummary, SummaryParams};
+use truenorth::analyses::scan::{ScanData, ScanParams, Scanned, scan};
+use truenorth::analyses::score::{self, Scored};
 use truenorth::math::Seeds;
-use truenorth::pages;
 use truenorth_protocol::{ModelInfo, Site};
 
 use super::args::ModelArgs;
@@ -143,7 +142,7 @@ impl Score {
             write_json(file, &record)?;
         }
         page.page(&record, "The board of sequences", |s| {
-            (pages::board::findings(s), vec![pages::board::section(s)])
+            (board::page::findings(s), vec![board::page::section(s)])
         })
     }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use truenorth::analysis::{Memory, Named, Reader, Tally};
+use truenorth::analyses::{Memory, Named, Reader, Tally};
 use truenorth::data::{Loaded, PromptInput, PromptRow, SequenceRow, read_prompts, read_sequences};
 use truenorth::engine::{Engine, EngineOptions, Precision};
 use truenorth::models::{self, ResolveOptions};

@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use truenorth::analysis::Named;
-use truenorth::analysis::steer::{self, DAMAGING, Damage, Dose};
+use truenorth::analyses::Named;
+use truenorth::analyses::steer::{self, DAMAGING, Damage, Dose};
 use truenorth::data::{NearCopies, first_prompts};
 use truenorth_protocol::WriteAt;
 use truenorth_protocol::graph::Sampling;

@@ -3,12 +3,11 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use truenorth::analysis::extract::ProjectOut;
-use truenorth::analysis::sweep::{self, Bounds, Lexicon, Sweep as Swept, SweepData, SweepParams};
+use truenorth::analyses::extract::ProjectOut;
+use truenorth::analyses::sweep::{self, Bounds, Lexicon, Sweep as Swept, SweepData, SweepParams};
 use truenorth::data::{Distinct, Pair, SentimentRow, Template};
 use truenorth::estimate::{HeldOutParams, SplitBy};
 use truenorth::math::Seeds;
-use truenorth::pages;
 use truenorth_protocol::graph::Sampling;
 use truenorth_protocol::{ReadAt, Site, WriteAt};
 
@@ -169,7 +168,7 @@ impl Sweep {
         table(&swept);
         let record = self.record(swept, &files, &params).model(session.record());
         self.out.write(&record, "Reading and steering over the sites", |s| {
-            (pages::sweep::findings(s), vec![pages::sweep::section(s)])
+            (sweep::page::findings(s), vec![sweep::page::section(s)])
         })
     }
 

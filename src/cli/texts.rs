@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
-use truenorth::analysis::extract::{ProjectOut, Question};
-use truenorth::analysis::score::Sequence;
-use truenorth::analysis::{LeftOutTexts, Named};
+use truenorth::analyses::extract::{ProjectOut, Question};
+use truenorth::analyses::score::Sequence;
+use truenorth::analyses::{LeftOutTexts, Named};
 use truenorth::artifact::Direction as Artifact;
 use truenorth::data::{
     ClassRow, Copies, CopiesError, Distinct, Loaded, NearCopies, Pair, PromptRow, SentimentRow, SequenceRow,

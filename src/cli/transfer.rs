@@ -3,10 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use truenorth::analysis::scan::ScanData;
-use truenorth::analysis::transfer::{self, OwnBoard, TransferParams, Transferred};
+use truenorth::analyses::scan::ScanData;
+use truenorth::analyses::transfer::{self, OwnBoard, TransferParams, Transferred};
 use truenorth::math::Seeds;
-use truenorth::pages;
 
 use super::args::{Common, ModelArgs, Numerics, On, Place, Precision, Service};
 use super::direction::{load, load_for};
@@ -148,7 +147,7 @@ impl Transfer {
             );
         }
         self.out.write(&record, "Transfer between models", |t| {
-            (pages::transfer::findings(t), vec![pages::transfer::section(t)])
+            (transfer::page::findings(t), vec![transfer::page::section(t)])
         })
     }
 

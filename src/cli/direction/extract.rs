@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
-use truenorth::analysis::extract::{ProjectOut, Question, nuisances};
-use truenorth::analysis::steer::mean_norm;
+use truenorth::analyses::extract::{ProjectOut, Question, nuisances};
+use truenorth::analyses::steer::mean_norm;
 use truenorth::data::Template;
 use truenorth::estimate::{HeldOut, HeldOutParams, Pipeline, SplitBy};
 use truenorth::math::Seeds;

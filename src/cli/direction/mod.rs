@@ -7,8 +7,8 @@ mod show;
 use std::path::Path;
 
 use clap::Subcommand;
-use truenorth::analysis::LeftOut;
-use truenorth::analysis::extract::Question;
+use truenorth::analyses::LeftOut;
+use truenorth::analyses::extract::Question;
 use truenorth::artifact::{Direction as Artifact, DirectionError, Format, HeldOutRecord, Metadata};
 use truenorth::estimate::{CheckedEstimator, Estimator, Extraction, HeldOut, LogisticParams};
 use truenorth_protocol::{ModelInfo, ReadAt, Site};

@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use truenorth::analysis::extract::{ProjectOut, Question};
-use truenorth::analysis::sweep::Lexicon;
-use truenorth::analysis::{Labelled, Named};
+use truenorth::analyses::extract::{ProjectOut, Question};
+use truenorth::analyses::sweep::Lexicon;
+use truenorth::analyses::{Labelled, Named};
 use truenorth::data::{ClassRow, Distinct, NearCopies, Pair, SentimentRow, Template};
 
 use super::super::output::{Request as _, wrong_hint};

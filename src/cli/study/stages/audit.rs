@@ -2,11 +2,10 @@
 
 use std::time::Duration;
 
-use truenorth::analysis::audit::{self, AuditData, Confound, Params};
-use truenorth::analysis::extract::Question;
+use truenorth::analyses::audit::{self, AuditData, Confound, Params};
+use truenorth::analyses::extract::Question;
 use truenorth::data::NearCopies;
 use truenorth::estimate::HeldOutParams;
-use truenorth::pages;
 
 use super::super::super::direction::estimator;
 use super::super::super::record::write_json;
@@ -58,8 +57,8 @@ impl Run<'_> {
         let found = audit::audit(&self.reader, &data, &params, &self.seeds(), &bar)?;
         write_json(&self.folder.join("audit.json"), &found)?;
         Ok(Page {
-            findings: pages::audit::findings(&found),
-            sections: vec![pages::audit::section(&found)],
+            findings: audit::page::findings(&found),
+            sections: vec![audit::page::section(&found)],
             ..Page::default()
         })
     }

@@ -2,11 +2,10 @@
 
 use anyhow::Context as _;
 use ndarray::ArrayView1;
-use truenorth::analysis::Named;
-use truenorth::analysis::board::{self, SummaryParams};
-use truenorth::analysis::scan::{ScanData, ScanParams, scan};
-use truenorth::analysis::score::Sequence;
-use truenorth::pages;
+use truenorth::analyses::Named;
+use truenorth::analyses::board::{self, SummaryParams};
+use truenorth::analyses::scan::{ScanData, ScanParams, scan};
+use truenorth::analyses::score::Sequence;
 
 use super::super::super::record::write_json;
 use super::super::super::session;
@@ -45,8 +44,8 @@ impl Run<'_> {
         )?;
         write_json(&self.folder.join("board.json"), &summary)?;
         Ok(Page {
-            findings: pages::board::findings(&summary),
-            sections: vec![pages::board::section(&summary)],
+            findings: board::page::findings(&summary),
+            sections: vec![board::page::section(&summary)],
             ..Page::default()
         })
     }

@@ -3,8 +3,8 @@
 use anyhow::Context as _;
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
-use truenorth::analysis::extract::{self, Question};
-use truenorth::analysis::steer;
+use truenorth::analyses::extract::{self, Question};
+use truenorth::analyses::steer;
 use truenorth::estimate::{Extraction, FitDetails, HeldOut, HeldOutParams, Pipeline, ProjectedOut, Samples};
 use truenorth::math;
 use truenorth::run::RunError;

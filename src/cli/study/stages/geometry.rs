@@ -1,9 +1,8 @@
 //! Directions of categories, at the study's model or over checkpoints.
 
-use truenorth::analysis::Labelled;
-use truenorth::analysis::geometry::{self, GeometryParams, Texts};
+use truenorth::analyses::Labelled;
+use truenorth::analyses::geometry::{self, GeometryParams, Texts};
 use truenorth::estimate::Estimator;
-use truenorth::pages;
 
 use super::super::super::checkpoints::{self, Checkpoints};
 use super::super::super::direction::estimator;
@@ -48,8 +47,8 @@ impl Run<'_> {
         };
         write_json(&self.folder.join("geometry.json"), &found)?;
         Ok(Page {
-            findings: pages::geometry::findings(&found),
-            sections: vec![pages::geometry::section(&found)],
+            findings: geometry::page::findings(&found),
+            sections: vec![geometry::page::section(&found)],
             ..Page::default()
         })
     }

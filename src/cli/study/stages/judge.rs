@@ -3,9 +3,8 @@
 use std::collections::HashMap;
 
 use anyhow::Context as _;
-use truenorth::analysis::judge::{self, Asking, Band, JudgeTemplate, Markup, Question, Reply};
+use truenorth::analyses::judge::{self, Asking, Band, JudgeTemplate, Markup, Question, Reply};
 use truenorth::data::NearCopies;
-use truenorth::pages;
 use truenorth_protocol::Prompt;
 
 use super::super::super::args::ModelArgs;
@@ -60,8 +59,8 @@ impl Run<'_> {
                 found.judgement.not_shown.push(format!("{} empty texts were left out.", empty.len()));
             }
             write_json(&self.folder.join(format!("judge-{name}.json")), &found)?;
-            page.sections.push(pages::judge::section(&found).under(name));
-            page.findings.extend(pages::judge::findings(&found).into_iter().map(|mut f| {
+            page.sections.push(judge::page::section(&found).under(name));
+            page.findings.extend(judge::page::findings(&found).into_iter().map(|mut f| {
                 f.see = f.see.map(|id| format!("{name}-{id}"));
                 f
             }));

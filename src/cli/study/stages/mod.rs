@@ -16,7 +16,7 @@ use std::path::Path;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use truenorth::analysis::Reader;
+use truenorth::analyses::Reader;
 use truenorth::math::Seeds;
 use truenorth::report::{Finding, Section};
 use truenorth::store::Store;

@@ -3,11 +3,10 @@
 use std::time::Duration;
 
 use anyhow::Context as _;
-use truenorth::analysis::probing::{self, ProbeData, ProbeParams, TestTexts};
-use truenorth::analysis::{Labelled, Reader};
+use truenorth::analyses::probing::{self, ProbeData, ProbeParams, TestTexts};
+use truenorth::analyses::{Labelled, Reader};
 use truenorth::data::NearCopies;
 use truenorth::estimate::probing::Probe;
-use truenorth::pages;
 
 use super::super::super::probe::{probe_estimator, untrained};
 use super::super::super::record::write_json;
@@ -58,8 +57,8 @@ impl Run<'_> {
         let found = probing::probe(&self.reader, &data, &params, &self.seeds(), &bar)?;
         write_json(&self.folder.join("probing.json"), &found)?;
         Ok(Page {
-            findings: pages::probing::findings(&found),
-            sections: vec![pages::probing::section(&found)],
+            findings: probing::page::findings(&found),
+            sections: vec![probing::page::section(&found)],
             ..Page::default()
         })
     }

@@ -1,7 +1,7 @@
 //! Steered samples.
 
 use serde::{Deserialize, Serialize};
-use truenorth::analysis::steer::{self, Dose, Steered};
+use truenorth::analyses::steer::{self, Dose, Steered};
 use truenorth_protocol::graph::Sampling;
 
 use super::super::super::session;

@@ -1,9 +1,8 @@
 //! Reading against steering, site by site.
 
 use anyhow::Context as _;
-use truenorth::analysis::sweep::{self, SweepData, SweepParams};
+use truenorth::analyses::sweep::{self, SweepData, SweepParams};
 use truenorth::estimate::HeldOutParams;
-use truenorth::pages;
 use truenorth_protocol::graph::Sampling;
 
 use super::super::super::direction::{default_permutations, estimator};
@@ -46,9 +45,9 @@ impl Run<'_> {
         let found = sweep::sweep(&self.reader, &data, &params, &self.seeds(), &bar)?;
         write_json(&self.folder.join("sweep.json"), &found)?;
         Ok(Page {
-            findings: pages::sweep::steering(&found),
-            reading: pages::sweep::reading(&found),
-            sections: vec![pages::sweep::section(&found)],
+            findings: sweep::page::steering(&found),
+            reading: sweep::page::reading(&found),
+            sections: vec![sweep::page::section(&found)],
         })
     }
 }

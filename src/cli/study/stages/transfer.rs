@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use truenorth::analysis::scan::ScanData;
-use truenorth::analysis::transfer::{self, OwnBoard, TransferParams};
-use truenorth::pages;
+use truenorth::analyses::scan::ScanData;
+use truenorth::analyses::transfer::{self, OwnBoard, TransferParams};
 
 use super::super::super::args::{ModelArgs, On};
 use super::super::super::record::write_json;
@@ -34,8 +33,8 @@ impl Run<'_> {
         let found = transfer::compare(boards, &params, &self.seeds())?;
         write_json(&self.folder.join("transfer.json"), &found)?;
         Ok(Page {
-            findings: pages::transfer::findings(&found),
-            sections: vec![pages::transfer::section(&found)],
+            findings: transfer::page::findings(&found),
+            sections: vec![transfer::page::section(&found)],
             ..Page::default()
         })
     }

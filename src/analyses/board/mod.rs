@@ -1,6 +1,7 @@
 //! What a board says as a whole: whether its two ends reach equally far, whether scores and specificity
 //! rank alike, and how ranks change between two boards.
 
+pub mod page;
 mod summary;
 
 #[cfg(test)]

@@ -13,6 +13,7 @@ mod change;
 mod cosines;
 mod files;
 mod fit;
+pub mod page;
 mod probing;
 
 #[cfg(test)]

@@ -2,9 +2,9 @@
 
 mod plots;
 
-use super::measured;
-use crate::analysis::stat::Measured;
-use crate::analysis::sweep::{Steering, Sweep, SweptSite};
+use crate::analyses::measured;
+use crate::analyses::stat::Measured;
+use crate::analyses::sweep::{Steering, Sweep, SweptSite};
 use truenorth_report::{Block, Cell, Column, Finding, NoteKind, Section, Status, Table};
 use truenorth_stats::math;
 
@@ -358,7 +358,7 @@ fn several(values: &[f64], digits: usize) -> Cell {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::analysis::sweep::Responses;
+    use crate::analyses::sweep::Responses;
     use truenorth_stats::math::Seeds;
 
     /// Twelve pairs that all follow the direction, and random directions that move nothing.

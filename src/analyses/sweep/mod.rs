@@ -16,6 +16,7 @@
 
 mod compare;
 mod damage;
+pub mod page;
 mod reading;
 mod respond;
 mod rows;

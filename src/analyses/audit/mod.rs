@@ -6,6 +6,7 @@
 
 mod agreement;
 mod circular;
+pub mod page;
 mod words;
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ mod tests {
     use super::super::fixture::{Tiny, named, pairs};
     use super::super::{Reader, steer};
     use super::*;
-    use crate::analysis::extract::Question;
+    use crate::analyses::extract::Question;
     use truenorth_data::Template;
     use truenorth_protocol::run::Unwatched;
 

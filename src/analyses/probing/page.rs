@@ -1,8 +1,8 @@
 //! Probes: curves over sites with their controls, then what they beat and what they do not.
 
-use crate::analysis::LeftOutTexts;
-use crate::analysis::probing::{ALL, Baseline, ContrastProbe, HELD_OUT, Probed};
-use crate::analysis::stat::Measured;
+use crate::analyses::LeftOutTexts;
+use crate::analyses::probing::{ALL, Baseline, ContrastProbe, HELD_OUT, Probed};
+use crate::analyses::stat::Measured;
 use truenorth_report::{
     Axis, Block, Cell, Column, Curve, CurvePoint, Figure, Finding, Forest, ForestRow, Interval, Mark,
     Measure, NoteKind, Null, Num, Plot, Sample, Section, Series, Status, Table, Tick,
@@ -373,7 +373,7 @@ fn controls(result: &Probed) -> Option<Figure> {
     let mut rows = Vec::new();
     for c in &result.contrasts {
         let row = |b: &Baseline| -> Vec<ForestRow> {
-            let one = |d: &crate::analysis::probing::Difference| ForestRow {
+            let one = |d: &crate::analyses::probing::Difference| ForestRow {
                 label: format!("{} on {} ({:.2} against {:.2})", c.category, d.set, d.probe, d.control),
                 group: Some(format!("more than {}", b.name)),
                 estimate: d.difference.value.into(),

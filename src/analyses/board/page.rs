@@ -1,8 +1,8 @@
 //! The board: its ends, its kinds, score against z, how its ranks change, and whether it is lopsided.
 
-use super::measured;
-use crate::analysis::board::{BoardSummary, RankChanges, SummaryRow};
-use crate::analysis::stat::Measured;
+use crate::analyses::board::{BoardSummary, RankChanges, SummaryRow};
+use crate::analyses::measured;
+use crate::analyses::stat::Measured;
 use truenorth_report::{
     Axis, Block, Board, BoardRow, Cell, Column, Figure, Finding, Forest, ForestRow, Group, Labelled, Mark,
     NoteKind, Num, Scatter, ScatterPoint, Section, Slope, SlopeRow, Status, Strip, StripGroup, Table,

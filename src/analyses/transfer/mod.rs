@@ -6,6 +6,7 @@
 //! over all sequences, which keeps both models' lean; the law of that is exact.
 
 mod models;
+pub mod page;
 mod signs;
 mod table;
 

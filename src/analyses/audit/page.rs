@@ -1,7 +1,7 @@
 //! The audit of a direction: a row a confound, the estimators beside each other, value flips.
 
-use crate::analysis::LeftOutTexts;
-use crate::analysis::audit::{Agreement, Audited, ConfoundRow, FlipRow};
+use crate::analyses::LeftOutTexts;
+use crate::analyses::audit::{Agreement, Audited, ConfoundRow, FlipRow};
 use truenorth_report::{
     Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, HeatMap, HeatRow, Interval, Labelled,
     Mark, Measure, NoteKind, Null, Num, Plot, Rich, Sample, Section, Span, Status, Strip, StripGroup, Table,

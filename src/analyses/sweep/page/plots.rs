@@ -1,8 +1,8 @@
 //! The curves of a sweep.
 
-use super::super::measured;
 use super::NOT_SHOWN;
-use crate::analysis::sweep::{Steering, Sweep, SweptSite, WorkingRange};
+use crate::analyses::measured;
+use crate::analyses::sweep::{Steering, Sweep, SweptSite, WorkingRange};
 use truenorth_report::{Axis, Curve, CurvePoint, Figure, Mark, Num, Series, Tick};
 
 /// Where each site stands on the axis of sites, and that axis: blocks where all sites are of one kind,

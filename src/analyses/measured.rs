@@ -1,20 +1,20 @@
 //! A number of an analysis, with its interval and null, as a report writes it.
 
-use crate::analysis::stat::{self, Measured};
+use crate::analyses::stat::{self, Measured};
 use truenorth_report::{Block, Cell, CurvePoint, ForestRow, Interval, Measure, Null, Num, Sample};
 
 /// The measure of a finding.
-pub(super) fn measure(name: impl Into<String>, m: &Measured, digits: usize) -> Measure {
+pub(crate) fn measure(name: impl Into<String>, m: &Measured, digits: usize) -> Measure {
     Measure { name: name.into(), value: m.value.into(), digits }
 }
 
 /// The sample of a finding.
-pub(super) fn sample(m: &Measured, of: impl Into<String>) -> Sample {
+pub(crate) fn sample(m: &Measured, of: impl Into<String>) -> Sample {
     Sample::new(m.n as u64, of)
 }
 
 /// The interval of a finding, or why there is none.
-pub(super) fn interval(m: &Measured) -> Interval {
+pub(crate) fn interval(m: &Measured) -> Interval {
     match m.interval {
         Some(i) => Interval {
             low: i.low.into(),
@@ -27,7 +27,7 @@ pub(super) fn interval(m: &Measured) -> Interval {
 }
 
 /// The null of a finding, or why there is none.
-pub(super) fn null(m: &Measured) -> Null {
+pub(crate) fn null(m: &Measured) -> Null {
     let Some(null) = &m.null else { return Null::none("nothing is tested") };
     let end = |i: usize| match null.range {
         Some(range) => Num::new(range[i]),
@@ -43,7 +43,7 @@ pub(super) fn null(m: &Measured) -> Null {
 }
 
 /// The estimate with its interval, in a table.
-pub(super) fn cell(m: &Measured, digits: usize) -> Cell {
+pub(crate) fn cell(m: &Measured, digits: usize) -> Cell {
     let bound = |f: fn(truenorth_stats::math::Interval) -> f64| {
         m.interval.map_or_else(|| Num::missing(m.method.as_str()), |i| f(i).into())
     };
@@ -51,12 +51,12 @@ pub(super) fn cell(m: &Measured, digits: usize) -> Cell {
 }
 
 /// The estimate, or why there is none.
-pub(super) fn maybe(m: Option<&Measured>, digits: usize, why: &str) -> Cell {
+pub(crate) fn maybe(m: Option<&Measured>, digits: usize, why: &str) -> Cell {
     m.map_or_else(|| Cell::empty(why), |m| cell(m, digits))
 }
 
 /// What the null expects, with its central range where that is known.
-pub(super) fn null_cell(m: &Measured, digits: usize) -> Cell {
+pub(crate) fn null_cell(m: &Measured, digits: usize) -> Cell {
     match &m.null {
         None => Cell::empty("nothing is tested"),
         Some(null) => match null.range {
@@ -67,14 +67,14 @@ pub(super) fn null_cell(m: &Measured, digits: usize) -> Cell {
 }
 
 /// p against the null.
-pub(super) fn p_cell(m: &Measured) -> Cell {
+pub(crate) fn p_cell(m: &Measured) -> Cell {
     m.null
         .as_ref()
         .map_or_else(|| Cell::empty("nothing is tested"), |n| Cell::p(n.p, n.draws.map(|d| d as u64)))
 }
 
 /// Both ends of the interval.
-pub(super) fn ends(m: &Measured) -> [Num; 2] {
+pub(crate) fn ends(m: &Measured) -> [Num; 2] {
     match m.interval {
         Some(i) => [i.low.into(), i.high.into()],
         None => [Num::missing(m.method.as_str()), Num::missing(m.method.as_str())],
@@ -82,7 +82,7 @@ pub(super) fn ends(m: &Measured) -> [Num; 2] {
 }
 
 /// A point of a line with its band.
-pub(super) fn point(x: f64, m: &Measured) -> CurvePoint {
+pub(crate) fn point(x: f64, m: &Measured) -> CurvePoint {
     let point = CurvePoint::new(x, m.value);
     match m.interval {
         Some(i) => point.band(i.low, i.high),
@@ -91,24 +91,24 @@ pub(super) fn point(x: f64, m: &Measured) -> CurvePoint {
 }
 
 /// Whether the whole interval lies beyond the null's range; none where either is not known.
-pub(super) fn beyond(m: &Measured) -> Option<bool> {
+pub(crate) fn beyond(m: &Measured) -> Option<bool> {
     let (i, range) = (m.interval?, m.null.as_ref()?.range?);
     Some(i.low > range[1] || i.high < range[0])
 }
 
 /// How many resamples stand behind intervals, in words for captions.
-pub(super) fn bands() -> String {
+pub(crate) fn bands() -> String {
     format!("bands: {:.0} % intervals, bootstrap with {} resamples", 100.0 * stat::LEVEL, stat::RESAMPLES)
 }
 
 /// An id that an address can hold.
-pub(super) fn id(parts: &[&str]) -> String {
+pub(crate) fn id(parts: &[&str]) -> String {
     let plain = |c: char| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '-' };
     parts.join("-").chars().map(plain).collect()
 }
 
 /// The estimate in a forest plot, with its interval and the range of its null.
-pub(super) fn forest_row(group: Option<&str>, label: &str, m: &Measured) -> ForestRow {
+pub(crate) fn forest_row(group: Option<&str>, label: &str, m: &Measured) -> ForestRow {
     ForestRow {
         label: label.into(),
         group: group.map(Into::into),
@@ -121,6 +121,6 @@ pub(super) fn forest_row(group: Option<&str>, label: &str, m: &Measured) -> Fore
 }
 
 /// What an analysis says that it does not show.
-pub(super) fn limits(not_shown: &[String]) -> Block {
+pub(crate) fn limits(not_shown: &[String]) -> Block {
     Block::List { ordered: false, items: not_shown.iter().map(|s| s.as_str().into()).collect() }
 }

@@ -1,8 +1,8 @@
 //! What carries over from one model to another.
 
-use super::measured;
-use crate::analysis::score::Scored;
-use crate::analysis::transfer::{OwnBoard, PairTransfer, Transferred};
+use crate::analyses::measured;
+use crate::analyses::score::Scored;
+use crate::analyses::transfer::{OwnBoard, PairTransfer, Transferred};
 use truenorth_report::{
     Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, Mark, NoteKind, Num, Scatter,
     ScatterPoint, Section, Slope, SlopeRow, Status, Table,

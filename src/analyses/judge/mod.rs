@@ -12,6 +12,7 @@
 mod agree;
 mod ask;
 mod markup;
+pub mod page;
 mod summary;
 mod template;
 

@@ -1,8 +1,8 @@
 //! What a model that judges says, how far it can be trusted, and whether others say the same.
 
-use super::measured;
-use crate::analysis::judge::{JudgeSummary, Judgement, Verdict};
-use crate::analysis::stat::Measured;
+use crate::analyses::judge::{JudgeSummary, Judgement, Verdict};
+use crate::analyses::measured;
+use crate::analyses::stat::Measured;
 use truenorth_report::{
     Axis, Block, Cell, Column, Curve, Figure, Finding, Forest, Histogram, Mark, NoteKind, Num, Section,
     Series, Status, Table,
@@ -160,7 +160,7 @@ fn shares(j: &Judgement) -> Figure {
 
 fn preferences(j: &Judgement) -> Figure {
     let stands = || j.rows.iter().filter(|r| r.counted_with.is_none());
-    let all = |f: fn(&crate::analysis::judge::Judged) -> f64| stands().map(|r| Num::new(f(r))).collect();
+    let all = |f: fn(&crate::analyses::judge::Judged) -> f64| stands().map(|r| Num::new(f(r))).collect();
     Figure::new(
         "judge-preferences",
         "Preference of each thing, and the habit beside it",
@@ -223,7 +223,7 @@ fn trust(j: &Judgement) -> Table {
 }
 
 fn doses(result: &JudgeSummary) -> Option<Figure> {
-    let at: Vec<(f64, &crate::analysis::judge::GroupVerdicts)> =
+    let at: Vec<(f64, &crate::analyses::judge::GroupVerdicts)> =
         result.groups.iter().map(|g| g.at.map(|a| (a, g))).collect::<Option<_>>()?;
     if at.len() < 2 {
         return None;

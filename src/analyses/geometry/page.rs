@@ -1,10 +1,10 @@
 //! Directions beside each other: heat maps of categories and checkpoints, curves over training.
 
-use super::measured::point;
-use crate::analysis::geometry::{
+use crate::analyses::geometry::{
     CategoryCourse, ChangePoint, Course, DirectionGeometry, GENERAL, Geometry, ProbeCell,
 };
-use crate::analysis::stat::Measured;
+use crate::analyses::measured::point;
+use crate::analyses::stat::Measured;
 use truenorth_report::{
     Axis, Block, Cell, Column, Curve, CurvePoint, Figure, Finding, HeatMap, HeatRow, Interval, Mark, Measure,
     NoteKind, Null, Num, Plot, Sample, Section, Series, Status, Table, Tick,

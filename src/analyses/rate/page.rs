@@ -1,7 +1,7 @@
 //! What people say who rated without knowing, against what was predicted.
 
-use super::measured;
-use crate::analysis::rate::Unblinded;
+use crate::analyses::measured;
+use crate::analyses::rate::Unblinded;
 use truenorth_report::{
     Axis, Block, Cell, Column, Figure, Finding, Forest, Labelled, Mark, NoteKind, Section, Status, Strip,
     StripGroup, Table,

@@ -9,6 +9,7 @@
 //! would let a rater deal the sides again.
 
 mod csv;
+pub mod page;
 mod rank;
 mod unblind;
 

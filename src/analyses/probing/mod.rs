@@ -7,6 +7,7 @@
 
 mod controls;
 mod outcome;
+pub mod page;
 mod source;
 
 #[cfg(test)]
