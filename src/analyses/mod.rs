@@ -1,6 +1,7 @@
-//! FLOOR 3: questions about a model, asked through a [`truenorth_protocol::run::Runner`].
+//! Questions about a model, asked through a [`truenorth_protocol::run::Runner`].
 
 mod activations;
+mod analysis;
 mod apart;
 pub mod audit;
 pub mod board;
@@ -17,6 +18,7 @@ pub(crate) mod measured;
 mod memory;
 pub mod probing;
 pub mod rate;
+mod recipe;
 pub mod scan;
 pub mod score;
 pub mod stat;
@@ -27,8 +29,10 @@ pub mod transfer;
 mod wanted;
 
 pub use activations::{Named, Reader, Reading, keep};
+pub use analysis::{Analysis, Asked, Listing, Page, Parameters};
 pub use apart::LeftOutTexts;
 pub use error::AnalysisError;
 pub use labelled::Labelled;
 pub use memory::Memory;
+pub use recipe::{Recipe, default_permutations};
 pub use tally::{LeftOut, Tally};

@@ -1,26 +1,22 @@
 //! `audit`: is a direction about what it says?
 
 use std::path::PathBuf;
-use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::Args;
+use serde::Serialize;
 use truenorth::analyses::audit::{self, AuditData, Audited, Confound, Params};
 use truenorth::analyses::extract::{ProjectOut, Question};
+use truenorth::analyses::{Analysis as _, Asked, Recipe};
 use truenorth::artifact::Direction as Artifact;
 use truenorth::data::{Distinct, SentimentRow, Template};
-use truenorth::estimate::SplitBy;
-use truenorth::math::Seeds;
 use truenorth_protocol::{ReadAt, Site};
 
-use super::args::ModelArgs;
 use super::direction::{estimator, load, load_for};
-use super::dry;
-use super::output::{self, Request as _, wrong_hint};
-use super::progress::Bar;
-use super::record::{Out, Record};
-use super::session::Session;
+use super::output::{Request as _, wrong_hint};
+use super::record::Record;
 use super::texts::{self, CopiesArgs, NamedFile};
+use super::verb::Files;
 
 /// The set that is ranked instead of ruled out.
 const FLIPS: &str = "value-flip";
@@ -37,8 +33,6 @@ const FLIPS: &str = "value-flip";
     --pairs pairs.jsonl --confound sentiment=sentiment.jsonl --confound length=length.jsonl \
     --confound action=action.jsonl --confound value-flip=value-flip.jsonl --out audit.json --report audit")]
 pub struct Audit {
-    #[command(flatten)]
-    model: ModelArgs,
     /// The direction; default what the pipeline finds in the pairs.
     #[arg(long, value_name = "F.safetensors", required_unless_present = "site")]
     direction: Option<PathBuf>,
@@ -77,95 +71,84 @@ pub struct Audit {
     /// Folds of the held-out separation.
     #[arg(long, value_name = "N", default_value_t = 5)]
     folds: usize,
-    /// Random directions of the null.
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    random_directions: usize,
-    /// Shuffles of the training labels, each through the whole pipeline; 0 leaves them out.
-    #[arg(long, value_name = "N", default_value_t = 1000)]
-    permutations: usize,
-    /// Seconds after which no further shuffle is begun; how many were done is reported.
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    budget: u64,
-    /// An AUROC within this of 1/2 does not matter.
-    #[arg(long, value_name = "X", default_value_t = 0.1)]
-    margin: f64,
-    /// Leaves the comparison with other estimators out.
-    #[arg(long)]
-    no_agreement: bool,
     #[command(flatten)]
     copies: CopiesArgs,
-    #[command(flatten)]
-    out: Out,
 }
 
 /// What was read from files.
-struct Files {
+pub struct Ready {
     train: Question,
     template: Template,
     confounds: Vec<Confound>,
     flips: Vec<Confound>,
     sentiment: Option<Distinct<SentimentRow>>,
-    project_out: Vec<ProjectOut>,
+    recipe: Recipe,
+    stated: Option<Artifact>,
 }
 
-impl Audit {
-    pub fn run(self) -> anyhow::Result<()> {
-        self.out.check()?;
+impl Files for Audit {
+    type Analysis = audit::Audit;
+    type Ready = Ready;
+    const DOING: &'static str = "auditing";
+
+    fn read(&self, params: &Params) -> anyhow::Result<Ready> {
         let stated = self.direction.as_deref().map(load).transpose()?;
-        let files = self.files(stated.as_ref())?;
-        let params = self.params(stated.as_ref(), &files)?;
-        let session = Session::open(&self.model)?;
+        let mut ready = self.texts(stated)?;
+        let held_out = &mut ready.recipe.held_out;
+        held_out.permutations = held_out.permutations.min(params.permutations);
+        Ok(ready)
+    }
+
+    fn ask(&self, ready: &Ready, params: &Params, asked: &Asked<'_>) -> anyhow::Result<Audited> {
         let direction = match &self.direction {
-            Some(path) => Some(load_for(path, session.runner().info())?.0.to_f64()),
+            Some(path) => Some(load_for(path, asked.reader.runner().info())?.0.to_f64()),
             None => None,
         };
         let data = AuditData {
-            train: &files.train,
+            train: &ready.train,
             direction: direction.as_ref().map(|d| d.view()),
-            confounds: &files.confounds,
-            flips: &files.flips,
-            sentiment: files.sentiment.as_ref().map(|s| &s.rows[..]),
+            confounds: &ready.confounds,
+            flips: &ready.flips,
+            sentiment: ready.sentiment.as_ref().map(|s| &s.rows[..]),
+            recipe: &ready.recipe,
         };
-        let seeds = Seeds::new(self.model.seed);
-        let bar = Bar::new("auditing", 0, "tokens", self.model.common.quiet);
-        let found = audit::audit(&session.reader(), &data, &params, &seeds, &bar)?;
-        drop(bar);
-        table(&found);
-        let mut record = Record::new("audit", self.model.seed, found)
-            .model(session.record())
-            .file(files.train.operation, files.train.examples(), &files.train.data_sha256)
-            .choice("site", params.site.to_string())
-            .choice("positions", params.at.to_string())
-            .choice("template", files.template.to_string())
-            .choice("estimator", params.estimator.params().name())
-            .choice("project-out", serde_json::to_value(self.names(&files))?)
+        Ok(audit::Audit::run(&data, params, asked)?)
+    }
+
+    fn note<T: Serialize>(&self, ready: &Ready, record: Record<T>) -> anyhow::Result<Record<T>> {
+        let recipe = &ready.recipe;
+        let mut record = record
+            .file(ready.train.operation, ready.train.examples(), &ready.train.data_sha256)
+            .choice("site", recipe.site.to_string())
+            .choice("positions", recipe.at.to_string())
+            .choice("template", ready.template.to_string())
+            .choice("estimator", recipe.estimator.params().name())
+            .choice("project-out", serde_json::to_value(names(&recipe.project_out))?)
             .choice("folds", self.folds)
-            .choice("random-directions", self.random_directions)
-            .choice("permutations", self.permutations)
-            .choice("margin", self.margin)
             .choice("near-copies", self.copies.near_copies.threshold())
-            .choice("copies", serde_json::to_value(&files.train.copies)?);
-        for set in files.confounds.iter().chain(&files.flips) {
+            .choice("copies", serde_json::to_value(&ready.train.copies)?);
+        for set in ready.confounds.iter().chain(&ready.flips) {
             let question = &set.question;
             record =
                 record.file(format!("confound {}", set.name), question.examples(), &question.data_sha256);
         }
-        if let Some(s) = &files.sentiment {
+        if let Some(s) = &ready.sentiment {
             record = record.file("sentiment projected out", s.rows.len(), &s.sha256);
         }
-        if let Some(d) = &stated {
+        if let Some(d) = &ready.stated {
             record = record.choice("direction", d.metadata().sign.clone());
         }
-        self.out.write(&record, "Is the direction about what it says?", |found| {
-            (audit::page::findings(found), vec![audit::page::section(found)])
-        })
+        Ok(record)
     }
+}
 
-    fn names(&self, files: &Files) -> Vec<String> {
-        files.project_out.iter().map(|p| format!("{p:?}").to_lowercase()).collect()
-    }
+fn names(project_out: &[ProjectOut]) -> Vec<String> {
+    project_out.iter().map(|p| format!("{p:?}").to_lowercase()).collect()
+}
 
-    fn files(&self, direction: Option<&Artifact>) -> anyhow::Result<Files> {
+impl Audit {
+    fn texts(&self, stated: Option<Artifact>) -> anyhow::Result<Ready> {
+        let direction = stated.as_ref();
         let metadata = direction.map(Artifact::metadata);
         let template = self.template.clone().or_else(|| metadata.and_then(|m| m.template.clone()));
         let template = match template {
@@ -209,7 +192,8 @@ impl Audit {
                 "name at least one other set with --confound NAME=F",
             ));
         }
-        Ok(Files { train, template, confounds, flips, sentiment, project_out })
+        let recipe = self.recipe(direction, project_out)?;
+        Ok(Ready { train, template, confounds, flips, sentiment, recipe, stated })
     }
 
     fn train(&self, template: &Template) -> anyhow::Result<Question> {
@@ -250,7 +234,7 @@ impl Audit {
         })
     }
 
-    fn params(&self, direction: Option<&Artifact>, files: &Files) -> anyhow::Result<Params> {
+    fn recipe(&self, direction: Option<&Artifact>, project_out: Vec<ProjectOut>) -> anyhow::Result<Recipe> {
         let metadata = direction.map(Artifact::metadata);
         let site = match (self.site, direction) {
             (Some(site), Some(d)) => {
@@ -278,41 +262,9 @@ impl Audit {
             (None, Some(own)) => own.check()?,
             (None, None) => estimator("logistic")?,
         };
-        let mut params = Params::new(site, at, chosen);
-        params.project_out.clone_from(&files.project_out);
-        params.held_out.folds = Some(self.folds);
-        params.held_out.permutations = params.held_out.permutations.min(self.permutations);
-        params.audit.by = SplitBy::Pair;
-        params.audit.random_directions = self.random_directions;
-        params.audit.permutations = dry::few(self.permutations);
-        params.audit.budget = Some(Duration::from_secs(self.budget));
-        params.audit.margin = self.margin;
-        params.agreement = !self.no_agreement;
-        Ok(params)
-    }
-}
-
-fn table(found: &Audited) {
-    let head = ["confound", "groups", "AUROC", "95 %", "null within", "p Holm", "cosine", "verdict"];
-    let mut rows = vec![head.map(String::from).to_vec()];
-    for r in &found.rows {
-        let ci = r.row.separation.bootstrap.interval;
-        rows.push(vec![
-            r.row.name.clone(),
-            r.row.groups.to_string(),
-            format!("{:.3}", r.row.separation.auroc),
-            format!("{:.3} to {:.3}", ci.low, ci.high),
-            format!("{:.3} to {:.3}", r.null_interval[0], r.null_interval[1]),
-            r.row.p_adjusted.map_or_else(|| "-".into(), |p| format!("{p:.4}")),
-            format!("{:.3}", r.row.cosine),
-            audit::page::word(r.row.verdict).to_owned(),
-        ]);
-    }
-    output::table(&rows);
-    for r in &found.rows {
-        eprintln!("{}: {}", r.row.name, r.says);
-    }
-    for f in &found.flips {
-        eprintln!("{}: {}", f.name, f.says);
+        let mut recipe = Recipe::new(site, at, chosen);
+        recipe.project_out = project_out;
+        recipe.held_out.folds = Some(self.folds);
+        Ok(recipe)
     }
 }

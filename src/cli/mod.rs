@@ -35,6 +35,7 @@ mod sweep;
 mod target;
 mod texts;
 mod transfer;
+mod verb;
 mod written;
 
 use std::process::ExitCode;
@@ -78,7 +79,7 @@ enum Verb {
     /// Probes texts of two classes at every site, with controls.
     Probe(Box<probe::Probe>),
     /// Holds a direction against what it may have been taken for.
-    Audit(Box<audit::Audit>),
+    Audit(Box<verb::Verb<audit::Audit>>),
     /// Lays directions beside each other, across categories and over training.
     Geometry(Box<geometry::Geometry>),
     /// Turns public data sets and tables into classes files.

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use serde::Serialize;
-use truenorth::analyses::AnalysisError;
+use truenorth::analyses::{AnalysisError, Listing};
 use truenorth::artifact::DirectionError;
 use truenorth::client::ClientError;
 use truenorth::data::import::ImportError;
@@ -185,6 +185,12 @@ pub fn table(rows: &[Vec<String>]) {
     for line in aligned(rows) {
         eprintln!("{line}");
     }
+}
+
+/// Writes what an analysis shows on a terminal to stderr.
+pub fn listing(found: &Listing) {
+    table(&found.rows);
+    found.says.iter().for_each(|line| eprintln!("{line}"));
 }
 
 /// Rows as lines with aligned columns.

@@ -114,6 +114,15 @@ impl<T: Serialize> Record<T> {
         self
     }
 
+    /// With every parameter, under the name of its flag.
+    pub fn params(mut self, params: &impl Serialize) -> anyhow::Result<Self> {
+        let serde_json::Value::Object(fields) = serde_json::to_value(params)? else {
+            anyhow::bail!("parameters are no table");
+        };
+        self.choices.extend(fields.into_iter().map(|(name, value)| (name.replace('_', "-"), value)));
+        Ok(self)
+    }
+
     fn provenance(&self) -> Vec<Group> {
         let mut groups = Vec::new();
         for model in &self.models {

@@ -3,9 +3,8 @@
 use ndarray::{Array1, ArrayView1};
 use serde::Serialize;
 
-use super::super::AnalysisError;
-use super::super::stat::Measured;
-use super::{Params, comparable, of_width};
+use crate::analyses::stat::{Measured, Null};
+use crate::analyses::{AnalysisError, Recipe};
 use truenorth_protocol::run::{RunError, Watch};
 use truenorth_stats::estimate::{
     Estimate, EstimateError, Estimator, HeldOut, HeldOutParams, LogisticParams, NullTest, Pipeline, Samples,
@@ -81,7 +80,7 @@ pub(super) fn agreement(
     pipeline: &Pipeline,
     train: &Samples,
     audited: ArrayView1<'_, f64>,
-    params: &Params,
+    recipe: &Recipe,
     seeds: &Seeds,
     watch: &dyn Watch,
 ) -> Result<Agreement, AnalysisError> {
@@ -96,12 +95,12 @@ pub(super) fn agreement(
         let permutations = match *name {
             // A penalty is chosen anew in every fold of every permutation.
             "logistic" => 0,
-            _ => params.held_out.permutations.min(PERMUTATIONS),
+            _ => recipe.held_out.permutations.min(PERMUTATIONS),
         };
         let own = Pipeline { estimator: estimator(name).check()?, nuisances: pipeline.nuisances.clone() };
-        let folds = HeldOutParams { permutations, ..params.held_out.clone() };
+        let folds = HeldOutParams { permutations, ..recipe.held_out.clone() };
         let both = own
-            .extract(train, params.audit.by, seeds)
+            .extract(train, SplitBy::Pair, seeds)
             .and_then(|e| Ok((e.fit.direction, own.held_out(train, &folds, seeds)?)));
         match both {
             Ok((direction, found)) => {
@@ -126,4 +125,29 @@ pub(super) fn agreement(
         .collect::<Result<_, _>>()
         .map_err(EstimateError::from)?;
     Ok(Agreement { names, cosines, held_out, absent })
+}
+
+/// Estimators that can be compared on some samples.
+fn comparable(train: &Samples) -> &'static [&'static str] {
+    if train.is_paired() {
+        &["mean-diff", "logistic", "lda", "pca"]
+    } else {
+        &["mean-diff", "logistic", "lda"]
+    }
+}
+
+fn of_width(value: f64, width: usize, n: usize) -> Measured {
+    // The cosine of a random direction has variance 1 / width.
+    let mut found = Measured::bare(value, n, "none: one direction from all texts");
+    if let Ok(p) = math::share_with_cosine(value, width) {
+        let reach = 1.96 / (width as f64).sqrt();
+        found = found.against(Null {
+            what: "a direction drawn at random".into(),
+            expected: 0.0,
+            range: Some([-reach, reach]),
+            p,
+            draws: None,
+        });
+    }
+    found
 }

@@ -5,13 +5,13 @@ use std::collections::HashSet;
 use truenorth_protocol::Prompt;
 
 use super::super::extract::{ProjectOut, Question};
-use super::{AuditData, Confound, Params};
+use super::{AuditData, Confound};
 use truenorth_stats::words::folded;
 
 /// Why each confound's test would be circular, where it would.
-pub(super) fn reasons(data: &AuditData<'_>, params: &Params) -> Vec<Option<String>> {
+pub(super) fn reasons(data: &AuditData<'_>) -> Vec<Option<String>> {
     let used: HashSet<String> = match data.sentiment {
-        Some(rows) if params.project_out.contains(&ProjectOut::Sentiment) => {
+        Some(rows) if data.recipe.project_out.contains(&ProjectOut::Sentiment) => {
             rows.iter().map(|r| folded(&r.text)).collect()
         }
         _ => HashSet::new(),

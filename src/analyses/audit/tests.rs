@@ -1,13 +1,16 @@
 use std::sync::Mutex;
 
-use truenorth_protocol::Site;
+use truenorth_protocol::{ReadAt, Site};
 
-use super::super::Memory;
-use super::super::fixture::{Tiny, loaded_pairs};
 use super::*;
+use crate::analyses::extract::ProjectOut;
+use crate::analyses::fixture::{Tiny, loaded_pairs};
+use crate::analyses::{Memory, Reader};
 use truenorth_data::{Distinct, Extra, Loaded, NearCopies, Pair, Template};
-use truenorth_protocol::run::{Runner, Unwatched};
+use truenorth_protocol::run::{RunError, Runner, Unwatched, Watch};
+use truenorth_stats::estimate::Estimator;
 use truenorth_stats::estimate::audit::Verdict;
+use truenorth_stats::math::Seeds;
 
 const AT: ReadAt = ReadAt::Last;
 
@@ -42,14 +45,15 @@ fn confound(name: &str, question: Question) -> Confound {
     Confound { name: name.into(), question, circular: None }
 }
 
-fn params(estimator: Estimator) -> Params {
-    let mut p = Params::new(Site::ResidPost(1), AT, estimator.check().unwrap());
-    p.audit.random_directions = 399;
-    p.audit.permutations = 49;
-    p.audit.resamples = 200;
-    p.held_out.permutations = 19;
-    p.held_out.resamples = 200;
-    p
+fn recipe(estimator: Estimator) -> Recipe {
+    let mut recipe = Recipe::new(Site::ResidPost(1), AT, estimator.check().unwrap());
+    recipe.held_out.permutations = 19;
+    recipe.held_out.resamples = 200;
+    recipe
+}
+
+fn params() -> Params {
+    Params { random_directions: 399, permutations: 49, ..Params::default() }
 }
 
 fn run(data: &AuditData<'_>, params: &Params) -> Result<Audited, AnalysisError> {
@@ -57,13 +61,14 @@ fn run(data: &AuditData<'_>, params: &Params) -> Result<Audited, AnalysisError> 
     // As a command without a cache asks.
     let memory = Memory::default();
     let reader = Reader::new(&tiny, None).remembering(&memory);
-    let found = audit(&reader, data, params, &Seeds::new(3), &Unwatched);
+    let asked = Asked { reader, seeds: &Seeds::new(3), watch: &Unwatched };
+    let found = Audit::run(data, params, &asked);
     assert_eq!(tiny.read_again(), [], "texts were read twice");
     found
 }
 
-fn data<'a>(train: &'a Question, confounds: &'a [Confound]) -> AuditData<'a> {
-    AuditData { train, direction: None, confounds, flips: &[], sentiment: None }
+fn data<'a>(train: &'a Question, confounds: &'a [Confound], recipe: &'a Recipe) -> AuditData<'a> {
+    AuditData { train, direction: None, confounds, flips: &[], sentiment: None, recipe }
 }
 
 /// The training pairs end in `yes` and `no`; so does one confound set, and the other in words that the
@@ -77,8 +82,8 @@ fn a_planted_confound_is_found_and_named() {
         confound("few", ends(6, "cup", "tin")),
     ];
     let flips = [confound("turned", ends(12, "so no", "so yes"))];
-    let found =
-        run(&AuditData { flips: &flips, ..data(&train, &sets) }, &params(Estimator::MeanDiff)).unwrap();
+    let recipe = recipe(Estimator::MeanDiff);
+    let found = run(&AuditData { flips: &flips, ..data(&train, &sets, &recipe) }, &params()).unwrap();
     let verdicts: Vec<Verdict> = found.rows.iter().map(|r| r.row.verdict).collect();
     assert_eq!(verdicts, [Verdict::Confounded, Verdict::Circular, Verdict::TooLittleData], "{found:#?}");
     let planted = &found.rows[0];
@@ -120,12 +125,12 @@ fn a_set_that_was_projected_out_with_is_circular_without_being_told() {
     let texts = Distinct::sentiment(texts, NearCopies::default()).unwrap();
     let sets = [confound("sentiment", Question::sentiment(&texts).unwrap())];
     let train = question(24, 0);
-    let mut p = params(Estimator::MeanDiff);
-    p.agreement = false;
-    let apart = run(&AuditData { sentiment: Some(&rows), ..data(&train, &sets) }, &p).unwrap();
+    let p = Params { no_agreement: true, ..params() };
+    let mut recipe = recipe(Estimator::MeanDiff);
+    let apart = run(&AuditData { sentiment: Some(&rows), ..data(&train, &sets, &recipe) }, &p).unwrap();
     assert_ne!(apart.rows[0].row.verdict, Verdict::Circular);
-    p.project_out = vec![ProjectOut::Sentiment];
-    let found = run(&AuditData { sentiment: Some(&rows), ..data(&train, &sets) }, &p).unwrap();
+    recipe.project_out = vec![ProjectOut::Sentiment];
+    let found = run(&AuditData { sentiment: Some(&rows), ..data(&train, &sets, &recipe) }, &p).unwrap();
     assert_eq!((found.rows[0].row.verdict, found.family.size), (Verdict::Circular, 0));
     assert!(found.rows[0].says.contains("24 of these very texts"), "{}", found.rows[0].says);
     assert!(found.rows[0].row.cosine.abs() < found.rows[0].row.cosine_unprojected.abs() + 1e-9);
@@ -135,29 +140,31 @@ fn a_set_that_was_projected_out_with_is_circular_without_being_told() {
 fn a_given_direction_is_the_one_that_is_audited() {
     let train = question(16, 0);
     let sets = [confound("other", question(12, 30))];
-    let mut p = params(Estimator::Lda { shrinkage: None });
-    p.agreement = false;
-    let own = run(&data(&train, &sets), &p).unwrap();
+    let p = Params { no_agreement: true, ..params() };
+    let recipe = recipe(Estimator::Lda { shrinkage: None });
+    let own = run(&data(&train, &sets, &recipe), &p).unwrap();
     let width = Tiny::open().info().hidden as usize;
     let given = ndarray::Array1::from_shape_fn(width, |i| if i == 0 { 2.0 } else { 0.0 });
-    let found = run(&AuditData { direction: Some(given.view()), ..data(&train, &sets) }, &p).unwrap();
+    let found =
+        run(&AuditData { direction: Some(given.view()), ..data(&train, &sets, &recipe) }, &p).unwrap();
     assert!(
         found.given && found.cosine_to_pipeline.abs() < 0.9 && (own.cosine_to_pipeline - 1.0).abs() < 1e-9
     );
     let narrow = ndarray::Array1::ones(3);
-    let e = run(&AuditData { direction: Some(narrow.view()), ..data(&train, &sets) }, &p).unwrap_err();
+    let e =
+        run(&AuditData { direction: Some(narrow.view()), ..data(&train, &sets, &recipe) }, &p).unwrap_err();
     assert!(e.is_request() && e.hint().is_some(), "{e}");
 }
 
 #[test]
 fn sets_that_can_not_be_audited_are_refused_by_name() {
     let train = question(16, 0);
-    let p = params(Estimator::MeanDiff);
-    assert!(run(&data(&train, &[]), &p).unwrap_err().to_string().contains("no confound"));
+    let (p, recipe) = (params(), recipe(Estimator::MeanDiff));
+    assert!(run(&data(&train, &[], &recipe), &p).unwrap_err().to_string().contains("no confound"));
     let twice = [confound("a", question(12, 30)), confound("a", question(12, 50))];
-    assert!(run(&data(&train, &twice), &p).unwrap_err().to_string().contains("`a`"));
+    assert!(run(&data(&train, &twice, &recipe), &p).unwrap_err().to_string().contains("`a`"));
     let few = [confound("tiny", question(3, 30))];
-    let e = run(&data(&train, &few), &p).unwrap_err();
+    let e = run(&data(&train, &few, &recipe), &p).unwrap_err();
     let cause = std::error::Error::source(&e).unwrap().to_string();
     assert!(e.is_request() && cause.contains("`tiny` has 3 pairs"), "{e}: {cause}");
 }
@@ -177,11 +184,11 @@ impl Watch for Impatient {
 fn an_audit_stops_when_asked_to() {
     let (train, sets) = (question(16, 0), [confound("other", question(12, 30))]);
     let tiny = Tiny::open();
-    let p = params(Estimator::MeanDiff);
+    let (p, recipe) = (params(), recipe(Estimator::MeanDiff));
     for looks in [1, 4] {
         let watch = Impatient(Mutex::new(looks));
-        let e =
-            audit(&Reader::new(&tiny, None), &data(&train, &sets), &p, &Seeds::new(0), &watch).unwrap_err();
+        let asked = Asked { reader: Reader::new(&tiny, None), seeds: &Seeds::new(0), watch: &watch };
+        let e = Audit::run(&data(&train, &sets, &recipe), &p, &asked).unwrap_err();
         assert!(matches!(e, AnalysisError::Run(RunError::Interrupted)), "{looks}: {e}");
     }
 }

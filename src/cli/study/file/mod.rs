@@ -9,13 +9,14 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
+use truenorth::analyses::audit;
 use truenorth_protocol::{ReadAt, Site};
 
 use super::super::output::Request as _;
 use super::super::session;
 
 pub use parts::{
-    Audit, Data, Direction, Geometry, HeldOut, Judge, Keyword, Other, Probing, Score, Steer, Sweep, Transfer,
+    Data, Direction, Geometry, HeldOut, Judge, Keyword, Other, Probing, Score, Steer, Sweep, Transfer,
 };
 
 /// A study as written. What has no table is left out, and the report says so.
@@ -54,7 +55,7 @@ pub struct StudyFile {
     /// Steered samples.
     pub steer: Option<Steer>,
     /// Confounds.
-    pub audit: Option<Audit>,
+    pub audit: Option<audit::Params>,
     /// Reading against steering, site by site.
     pub sweep: Option<Sweep>,
     /// The same question of other models.

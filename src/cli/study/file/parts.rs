@@ -89,24 +89,6 @@ pub struct Steer {
     pub positions: WriteAt,
 }
 
-/// The confound audit of the primary direction.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Audit {
-    /// Random directions with the training rows' covariance.
-    pub random_directions: usize,
-    /// Label flips through the whole pipeline.
-    pub permutations: usize,
-    /// Seconds that the flips may take; their number is reported.
-    pub budget_seconds: u64,
-}
-
-impl Default for Audit {
-    fn default() -> Self {
-        Self { random_directions: 10_000, permutations: 1000, budget_seconds: 120 }
-    }
-}
-
 /// Reading against steering.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]

@@ -14,11 +14,10 @@ mod transfer;
 
 use std::path::Path;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
-use serde::{Deserialize, Serialize};
-use truenorth::analyses::Reader;
+use truenorth::analyses::{Page, Reader};
 use truenorth::math::Seeds;
-use truenorth::report::{Finding, Section};
 use truenorth::store::Store;
 
 use super::super::args::ModelArgs;
@@ -41,16 +40,6 @@ pub struct Run<'a> {
     /// How the study's model was opened; other models are opened likewise.
     pub args: &'a ModelArgs,
     pub quiet: bool,
-}
-
-/// What an analysis puts into the report.
-#[derive(Clone, Debug, Default, Serialize, Deserialize)]
-pub struct Page {
-    pub findings: Vec<Finding>,
-    /// Findings about reading, of an analysis that is about something else.
-    #[serde(default)]
-    pub reading: Vec<Finding>,
-    pub sections: Vec<Section>,
 }
 
 /// All that a study found.

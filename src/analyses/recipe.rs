@@ -1,0 +1,41 @@
+//! How a direction is found.
+
+use truenorth_protocol::{ReadAt, Site};
+use truenorth_stats::estimate::{CheckedEstimator, Estimator, HeldOutParams};
+
+use super::extract::ProjectOut;
+
+/// Where texts are read and how they become a direction.
+#[derive(Clone, Debug)]
+pub struct Recipe {
+    /// Where texts are read.
+    pub site: Site,
+    /// At which token.
+    pub at: ReadAt,
+    /// What finds the direction.
+    pub estimator: CheckedEstimator,
+    /// What is projected out of the texts first.
+    pub project_out: Vec<ProjectOut>,
+    /// How its separation is held out.
+    pub held_out: HeldOutParams,
+}
+
+impl Recipe {
+    /// By pair in five folds, nothing projected out; 200 label permutations, 39 for logistic regression, which
+    /// chooses its penalty anew in every fold of every permutation.
+    #[must_use]
+    pub fn new(site: Site, at: ReadAt, estimator: CheckedEstimator) -> Self {
+        let permutations = default_permutations(estimator.params());
+        let held_out = HeldOutParams { permutations, ..HeldOutParams::by_pair() };
+        Self { site, at, estimator, project_out: vec![], held_out }
+    }
+}
+
+/// Label permutations of held-out separation that take seconds.
+#[must_use]
+pub fn default_permutations(estimator: &Estimator) -> usize {
+    match estimator {
+        Estimator::Logistic(_) => 39,
+        _ => 200,
+    }
+}
