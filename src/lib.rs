@@ -18,6 +18,12 @@
 //! types inside [`client`]; errors name the offending value, what was expected, and a remedy.
 
 pub mod analyses;
+pub mod direction;
+pub mod error;
+pub mod host;
+pub mod inputs;
+pub mod session;
+pub mod study;
 
 pub use truenorth_data as data;
 pub use truenorth_data::{artifact, models, store};

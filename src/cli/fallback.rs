@@ -5,27 +5,16 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use truenorth::client::ClientError;
 use truenorth::engine::Engine;
+pub use truenorth::host::Fallen;
+use truenorth::host::Marked;
 use truenorth::models::{self, ModelsError};
 
 use super::args::{Common, Fallback, ModelArgs};
 use super::output::wrong_hint;
 use super::{session, settings};
-
-/// What ran in place of what, as every result remembers it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fallen {
-    /// The hosted model that was asked for.
-    pub wanted: String,
-    /// Where it was asked for.
-    pub service: String,
-    /// Why it could not be asked.
-    pub because: String,
-    /// The model that ran in this process.
-    pub model: String,
-}
 
 /// What this process has opened so far.
 static OPENED: Mutex<Opened> = Mutex::new(Opened { hosted: None, fallen: None });
@@ -40,27 +29,9 @@ pub fn taken() -> Option<Fallen> {
     OPENED.lock().unwrap_or_else(PoisonError::into_inner).fallen.clone()
 }
 
-/// The fallback as text, where there is room for no more.
-pub fn text() -> Option<String> {
-    taken().and_then(|fallen| serde_json::to_string(&fallen).ok())
-}
-
-/// A result with `fallback` in it if something ran in place of what was asked for; else as it is.
-#[derive(Serialize)]
-#[serde(untagged)]
-pub enum Marked<'a, T> {
-    Plain(&'a T),
-    Fallen(serde_json::Value),
-}
-
 /// Marks a result that is a JSON object.
 pub fn marked<T: Serialize>(result: &T) -> serde_json::Result<Marked<'_, T>> {
-    let Some(fallen) = taken() else { return Ok(Marked::Plain(result)) };
-    let mut value = serde_json::to_value(result)?;
-    if let Some(object) = value.as_object_mut() {
-        object.insert("fallback".into(), serde_json::to_value(fallen)?);
-    }
-    Ok(Marked::Fallen(value))
+    truenorth::host::marked(result, taken())
 }
 
 /// Opens a hosted model, or what is to run in its place if the service can't take work for it.

@@ -5,18 +5,7 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use truenorth::analyses::{AnalysisError, Listing};
-use truenorth::artifact::DirectionError;
-use truenorth::client::ClientError;
-use truenorth::data::import::ImportError;
-use truenorth::data::{CopiesError, DataError};
-use truenorth::engine::error::EngineError;
-use truenorth::engine::load::LoadError;
-use truenorth::engine::tokenizer::TokenizerError;
-use truenorth::estimate::EstimateError;
-use truenorth::models::ModelsError;
-use truenorth::run::RunError;
-use truenorth::server::ServerError;
-use truenorth::store::StoreError;
+use truenorth::error::{Error, Kind, causes};
 
 use super::origin;
 
@@ -27,24 +16,14 @@ const REQUEST: u8 = 2;
 /// Interrupted; the same command goes on.
 const INTERRUPTED: u8 = 130;
 
-/// Marks an error as the request's fault, so that the exit code is 2.
-#[derive(Debug, thiserror::Error)]
-#[error("{message}")]
-pub struct Wrong {
-    message: String,
-    hint: Option<String>,
-    #[source]
-    source: Option<Box<dyn std::error::Error + Send + Sync>>,
-}
-
 /// An error that is the request's fault.
 pub fn wrong(message: impl Into<String>) -> anyhow::Error {
-    Wrong { message: message.into(), hint: None, source: None }.into()
+    Error::request(message).into()
 }
 
 /// As [`wrong`], with a remedy.
 pub fn wrong_hint(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-    Wrong { message: message.into(), hint: Some(hint.into()), source: None }.into()
+    Error::request(message).hint(hint).into()
 }
 
 /// Marks errors of reading input as the request's fault.
@@ -55,14 +34,14 @@ pub trait Request<T> {
 
 impl<T, E: std::error::Error + Send + Sync + 'static> Request<T> for Result<T, E> {
     fn request(self, what: impl Into<String>) -> anyhow::Result<T> {
-        self.map_err(|e| Wrong { message: what.into(), hint: None, source: Some(Box::new(e)) }.into())
+        Ok(truenorth::error::Context::request(self, what)?)
     }
 }
 
 /// Shows an error with its causes, each once, and a hint; says the exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     let mut said = String::new();
-    for (i, cause) in error.chain().enumerate() {
+    for (i, cause) in causes(error.as_ref()).enumerate() {
         let text = cause.to_string();
         // Some libraries put their cause into their own message; say it once.
         if said.contains(&text) {
@@ -72,11 +51,11 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
         eprintln!("{lead}: {text}");
         said.push_str(&text);
     }
-    let blamed = error.chain().find_map(|cause| cause.downcast_ref::<AnalysisError>()?.prompt());
+    let blamed = causes(error.as_ref()).find_map(|cause| cause.downcast_ref::<AnalysisError>()?.prompt());
     if let Some(files) = blamed.map(origin::of).filter(|files| !files.is_empty()) {
         eprintln!("  it is in: {}", files.join(", "));
     }
-    for hint in remedies(error) {
+    for hint in truenorth::error::hints(error.as_ref()) {
         eprintln!("hint: {hint}");
     }
     ExitCode::from(code_of(error))
@@ -84,86 +63,15 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
 
 /// The remedies of an error in a line.
 pub fn hints(error: &anyhow::Error) -> String {
-    remedies(error).join("; ")
-}
-
-fn remedies(error: &anyhow::Error) -> Vec<String> {
-    let mut hints: Vec<String> = Vec::new();
-    for hint in error.chain().filter_map(hint_of) {
-        // The hint of a cause may stand in that of its effect.
-        if !hints.iter().any(|said| said.contains(&hint)) {
-            hints.push(hint);
-        }
-    }
-    hints
-}
-
-/// The remedy that an error of the library gives, if it is one that does.
-fn hint_of(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
-    macro_rules! first {
-        ($($error:ty),+ $(,)?) => {
-            $(if let Some(e) = cause.downcast_ref::<$error>() {
-                return e.hint().map(Into::into);
-            })+
-        };
-    }
-    if let Some(e) = cause.downcast_ref::<Wrong>() {
-        return e.hint.clone();
-    }
-    first!(
-        RunError,
-        ModelsError,
-        StoreError,
-        EngineError,
-        LoadError,
-        TokenizerError,
-        DirectionError,
-        EstimateError,
-        DataError,
-        CopiesError,
-        ImportError,
-        AnalysisError,
-        ClientError,
-        ServerError,
-    );
-    None
+    truenorth::error::hints(error.as_ref()).join("; ")
 }
 
 fn code_of(error: &anyhow::Error) -> u8 {
-    for cause in error.chain() {
-        if cause.is::<Wrong>() || cause.is::<EstimateError>() {
-            return REQUEST;
-        }
-        if let Some(e) = cause.downcast_ref::<ClientError>() {
-            return match e {
-                ClientError::Interrupted => INTERRUPTED,
-                e if e.is_request() => REQUEST,
-                _ => FAILED,
-            };
-        }
-        if let Some(e) = cause.downcast_ref::<ModelsError>() {
-            return match e {
-                ModelsError::Cancelled => INTERRUPTED,
-                e if e.is_bad_request() => REQUEST,
-                _ => FAILED,
-            };
-        }
-        let run = match cause.downcast_ref::<AnalysisError>() {
-            Some(AnalysisError::Run(e)) => Some(e),
-            _ => cause.downcast_ref::<RunError>(),
-        };
-        if let Some(e) = run {
-            return match e {
-                RunError::Interrupted => INTERRUPTED,
-                e if e.is_request() => REQUEST,
-                _ => FAILED,
-            };
-        }
-        if cause.downcast_ref::<AnalysisError>().is_some_and(AnalysisError::is_request) {
-            return REQUEST;
-        }
+    match truenorth::error::kind(error.as_ref()) {
+        Kind::Request => REQUEST,
+        Kind::Interrupted => INTERRUPTED,
+        Kind::Failed => FAILED,
     }
-    FAILED
 }
 
 /// Writes pretty JSON to stdout.

@@ -21,8 +21,8 @@ use super::output::{self, Request as _, wrong_hint};
 use super::progress::Bar;
 use super::record::{Out, Record};
 use super::session::{self, Session};
-use super::sites;
 use super::texts::{self, CopiesArgs, NamedFile, file_and_label};
+use truenorth::inputs::sites;
 
 /// Probes texts of two classes at every site: AUROC on held-out texts and on test sets, controls beside.
 ///

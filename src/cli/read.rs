@@ -15,8 +15,8 @@ use super::args::{InputArgs, ModelArgs};
 use super::fallback;
 use super::progress::Bar;
 use super::session::{self, Session};
-use super::sites;
 use super::target;
+use truenorth::inputs::sites;
 
 /// Reads activations at sites of a model.
 ///
@@ -98,7 +98,9 @@ fn metadata(
         ("layer_convention".into(), "blocks count from 0; resid_post.L is the output of block L".into()),
         ("truenorth".into(), env!("CARGO_PKG_VERSION").into()),
     ]);
-    metadata.extend(fallback::text().map(|text| ("fallback".into(), text)));
+    if let Some(fallen) = fallback::taken() {
+        metadata.insert("fallback".into(), serde_json::to_string(&fallen)?);
+    }
     Ok(metadata)
 }
 

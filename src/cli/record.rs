@@ -6,10 +6,8 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
-use truenorth::analyses::LeftOut;
 use truenorth::files::write_atomic;
 use truenorth::report::{self, Cell, Document, Finding, Group, Section};
-use truenorth_protocol::ModelInfo;
 
 use super::fallback;
 use super::output;
@@ -29,30 +27,7 @@ pub struct Out {
 /// What is written into the folder of a page.
 const PAGES: [&str; 2] = ["report.html", "report.json"];
 
-/// A model as a result remembers it.
-#[derive(Clone, Debug, Serialize)]
-pub struct ModelRecord {
-    /// Its name.
-    pub name: String,
-    /// The identity of its weights.
-    pub revision: String,
-    /// What computed it.
-    pub path: String,
-    /// What means over tokens left out.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub left_out: Vec<LeftOut>,
-}
-
-impl From<&ModelInfo> for ModelRecord {
-    fn from(info: &ModelInfo) -> Self {
-        Self {
-            name: info.name.clone(),
-            revision: info.revision.clone(),
-            path: info.path.clone(),
-            left_out: vec![],
-        }
-    }
-}
+pub use truenorth::session::ModelRecord;
 
 /// A file as a result remembers it.
 #[derive(Clone, Debug, Serialize)]
@@ -135,7 +110,7 @@ impl<T: Serialize> Record<T> {
             }
             groups.push(group);
         }
-        groups.extend(fell());
+        groups.extend(fallback::taken().map(|fallen| fallen.group()));
         let mut data = Group::new("Data (SHA-256 of each file)");
         for (role, file) in &self.data {
             data = data.with(format!("{role}, {} rows", file.rows), Cell::code(&file.sha256));
@@ -148,17 +123,6 @@ impl<T: Serialize> Record<T> {
         groups.extend([data, choices.with("truenorth", Cell::code(self.truenorth))]);
         groups
     }
-}
-
-/// What ran in place of what, for a page; none where nothing did.
-pub fn fell() -> Option<Group> {
-    let fallen = fallback::taken()?;
-    Some(
-        Group::new("Not the model that was asked for (--fallback)")
-            .with("asked for", Cell::code(format!("{} on {}", fallen.wanted, fallen.service)))
-            .with("ran here", Cell::code(fallen.model))
-            .with("because", fallen.because),
-    )
 }
 
 impl Out {

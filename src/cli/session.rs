@@ -1,35 +1,37 @@
 //! A model opened for a verb, with the store beside it.
 
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Context as _;
-use truenorth::analyses::{Memory, Named, Reader, Tally};
-use truenorth::data::{Loaded, PromptInput, PromptRow, SequenceRow, read_prompts, read_sequences};
+use truenorth::analyses::Named;
+use truenorth::data::{Loaded, NearCopies, PromptRow};
 use truenorth::engine::{Engine, EngineOptions, Precision};
+use truenorth::host::Desk as _;
 use truenorth::models::{self, ResolveOptions};
 use truenorth::run::Runner;
 use truenorth::store::Store;
-use truenorth_protocol::Prompt;
 
 use super::args::{self, Common, ModelArgs, Numerics, On};
+use super::desk::Terminal;
 use super::dry;
 use super::fallback;
 use super::hosted;
-use super::origin;
 use super::output::{Request as _, wrong_hint};
 use super::progress::{self, Bar};
-use super::record::ModelRecord;
 use super::settings;
 use super::target;
+use super::texts;
 
-/// A model and the store.
-pub struct Session {
-    runner: Box<dyn Runner>,
-    store: Option<Arc<Store>>,
-    memory: Memory,
-    tally: Tally,
+/// A model and the store, opened by flags.
+pub struct Session(truenorth::session::Session);
+
+impl std::ops::Deref for Session {
+    type Target = truenorth::session::Session;
+
+    fn deref(&self) -> &Self::Target {
+        &self.0
+    }
 }
 
 impl Session {
@@ -60,28 +62,12 @@ impl Session {
     }
 
     fn of(runner: Box<dyn Runner>, store: Option<Arc<Store>>) -> Self {
-        Self { runner, store, memory: Memory::default(), tally: Tally::default() }
+        Self(truenorth::session::Session::new(runner, store))
     }
 
-    /// The reader over model and store; without a store it remembers what it reads.
-    pub fn reader(&self) -> Reader<'_> {
-        let reader = Reader::new(self.runner.as_ref(), self.store.as_deref()).with_tally(&self.tally);
-        reader.remembering(&self.memory)
-    }
-
-    /// The model as a runner.
-    pub fn runner(&self) -> &dyn Runner {
-        self.runner.as_ref()
-    }
-
-    /// The model as a result remembers it, with what its means have left out so far.
-    pub fn record(&self) -> ModelRecord {
-        ModelRecord { left_out: self.tally.counts(), ..self.runner.info().into() }
-    }
-
-    /// The store, unless `--no-cache`.
-    pub fn store(&self) -> Option<&Store> {
-        self.store.as_deref()
+    /// As the library has it.
+    pub fn into_inner(self) -> truenorth::session::Session {
+        self.0
     }
 }
 
@@ -175,33 +161,17 @@ pub fn open_store(common: &Common) -> anyhow::Result<Option<Store>> {
 
 /// Opens a file to read, or stdin for `-`; gives the name to use in messages.
 pub fn open_input(path: &Path) -> anyhow::Result<(Box<dyn std::io::BufRead>, String)> {
-    if path == Path::new("-") {
-        target::reads_stdin()?;
-        return Ok((Box::new(std::io::BufReader::new(std::io::stdin())), "stdin".into()));
-    }
-    target::reads(path)?;
-    let file = std::fs::File::open(path).request(format!("can't open {}", path.display()))?;
-    if file.metadata().is_ok_and(|m| m.is_dir()) {
-        return Err(wrong_hint(format!("{} is a folder", path.display()), "name a file in it"));
-    }
-    Ok((Box::new(std::io::BufReader::new(file)), path.display().to_string()))
+    Ok(Terminal.open(path)?)
 }
 
 /// The whole text of a file that is no rows, such as a template; a file of another kind is named as such.
 pub fn text(path: &Path, what: &str) -> anyhow::Result<String> {
-    let (mut reader, name) = open_input(path)?;
-    let cant = format!("can't read {what} {name}");
-    let mut bytes = Vec::new();
-    reader.read_to_end(&mut bytes).request(cant.clone())?;
-    Ok(truenorth::data::whole_text(&bytes, &name).request(cant)?.to_owned())
+    Ok(truenorth::inputs::text(&Terminal, path, what)?)
 }
 
 /// Words or phrases, one a line, or the texts of any other form that sequences come in.
 pub fn words(path: &Path) -> anyhow::Result<(String, String)> {
-    let (reader, name) = open_input(path)?;
-    let loaded = read_sequences(reader, &name).request(format!("can't read the word list {name}"))?;
-    let words: Vec<String> = loaded.rows.into_iter().map(|r| r.text).collect();
-    Ok((words.join("\n"), loaded.sha256))
+    Ok(texts::at(NearCopies::default()).words(path)?)
 }
 
 /// Says what a reader should know of how files were read.
@@ -213,31 +183,7 @@ pub fn say(notes: &[String]) {
 
 /// Reads a file of prompts.
 pub fn prompts(path: &Path) -> anyhow::Result<(Vec<Named>, Loaded<PromptRow>)> {
-    let (reader, name) = open_input(path)?;
-    let loaded = read_prompts(reader, &name).request(format!("can't read prompts from {name}"))?;
-    say(&loaded.notes);
-    origin::note(&name, loaded.rows.iter().map(|r| r.id.as_str()));
-    let named = loaded
-        .rows
-        .iter()
-        .map(|row| Named {
-            id: row.id.clone(),
-            prompt: match &row.input {
-                PromptInput::Text(t) => Prompt::Text(t.clone()),
-                PromptInput::Tokens(t) => Prompt::Tokens(t.clone()),
-            },
-        })
-        .collect();
-    Ok((named, loaded))
-}
-
-/// Reads a file of sequences.
-pub fn sequences(path: &Path) -> anyhow::Result<Loaded<SequenceRow>> {
-    let (reader, name) = open_input(path)?;
-    let loaded = read_sequences(reader, &name).request(format!("can't read sequences from {name}"))?;
-    say(&loaded.notes);
-    origin::note(&name, loaded.rows.iter().map(|r| r.id.as_str()));
-    Ok(loaded)
+    Ok(texts::at(NearCopies::default()).prompts(path)?)
 }
 
 /// Writes rows as JSON lines, to a file or to stdout.

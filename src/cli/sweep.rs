@@ -17,8 +17,8 @@ use super::output::{self, Request as _, wrong_hint};
 use super::progress::Bar;
 use super::record::{Out, Record};
 use super::session::{self, Session};
-use super::sites;
 use super::texts::{self, CopiesArgs, Prompts};
+use truenorth::inputs::sites;
 
 /// Sweeps sites: how well a direction found there reads, beside how far it steers.
 ///

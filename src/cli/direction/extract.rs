@@ -12,6 +12,7 @@ use truenorth::math::Seeds;
 use truenorth_protocol::{ReadAt, Site};
 
 use super::super::args::ModelArgs;
+use super::super::fallback;
 use super::super::output::{self, Request as _};
 use super::super::progress::Bar;
 use super::super::session::Session;
@@ -139,6 +140,7 @@ impl Extract {
                 template: self.pairs.is_some().then_some(&self.template),
                 residual_norm,
                 held_out: &held_out.iter().collect::<Vec<_>>(),
+                fallen: fallback::taken(),
             },
         )?;
         direction.save(&self.out).with_context(|| format!("can't write {}", self.out.display()))?;

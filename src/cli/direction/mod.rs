@@ -7,13 +7,12 @@ mod show;
 use std::path::Path;
 
 use clap::Subcommand;
-use truenorth::analyses::LeftOut;
-use truenorth::analyses::extract::Question;
-use truenorth::artifact::{Direction as Artifact, DirectionError, Format, HeldOutRecord, Metadata};
-use truenorth::estimate::{CheckedEstimator, Estimator, Extraction, HeldOut, LogisticParams};
-use truenorth_protocol::{ModelInfo, ReadAt, Site};
+pub use truenorth::analyses::default_permutations;
+use truenorth::artifact::{Direction as Artifact, DirectionError, Format};
+pub use truenorth::direction::{Made, artifact};
+use truenorth::estimate::CheckedEstimator;
+use truenorth_protocol::{ModelInfo, Site};
 
-use super::fallback;
 use super::output::{Request as _, wrong_hint};
 use super::target;
 
@@ -107,73 +106,5 @@ pub fn load(path: &Path) -> anyhow::Result<Artifact> {
 
 /// An estimator by its name, with its usual hyperparameters.
 pub fn estimator(name: &str) -> anyhow::Result<CheckedEstimator> {
-    let estimator = match name {
-        "logistic" => Estimator::Logistic(LogisticParams::default()),
-        "mean-diff" => Estimator::MeanDiff,
-        "lda" => Estimator::Lda { shrinkage: None },
-        "pca" => Estimator::Pca,
-        _ => {
-            return Err(wrong_hint(
-                format!("there is no estimator `{name}`"),
-                "use logistic, mean-diff, lda or pca",
-            ));
-        }
-    };
-    Ok(estimator.check()?)
-}
-
-/// Label flips that a study can afford by default: logistic regression chooses its penalty anew in
-/// every fold of every flip, some hundred times the work of the others.
-pub fn default_permutations(estimator: &Estimator) -> usize {
-    match estimator {
-        Estimator::Logistic(_) => 39,
-        Estimator::MeanDiff | Estimator::Lda { .. } | Estimator::Pca => 200,
-    }
-}
-
-/// What a direction was estimated with, beside the extraction itself.
-pub struct Made<'a> {
-    pub question: &'a Question,
-    pub info: &'a ModelInfo,
-    pub site: Site,
-    pub positions: ReadAt,
-    /// What means over tokens left out at the site.
-    pub left_out: Vec<LeftOut>,
-    pub template: Option<&'a str>,
-    /// The mean residual norm at the site, and what it was measured on.
-    pub residual_norm: (f64, &'static str),
-    pub held_out: &'a [&'a HeldOut],
-}
-
-/// The artifact of an extraction.
-pub fn artifact(
-    extraction: &Extraction,
-    estimator: &CheckedEstimator,
-    made: &Made<'_>,
-) -> Result<Artifact, DirectionError> {
-    let question = made.question;
-    let mut metadata =
-        Metadata::new(question.operation, made.site, &question.positive_end, &question.data_sha256);
-    metadata.estimator = Some(estimator.params().clone());
-    metadata.model = Some(made.info.name.clone());
-    metadata.revision = Some(made.info.revision.clone());
-    metadata.path = Some(made.info.path.clone());
-    metadata.residual_norm = Some(made.residual_norm.0);
-    metadata.extra.insert("residual_norm_of".into(), made.residual_norm.1.into());
-    let copies = &question.copies;
-    metadata.extra.insert("near_copies".into(), copies.threshold.to_string());
-    if copies.exact > 0 || copies.clusters < question.examples() {
-        let copies = serde_json::to_string(copies).unwrap_or_default();
-        metadata.extra.insert("copies".into(), copies);
-    }
-    metadata.extra.extend(fallback::text().map(|text| ("fallback".into(), text)));
-    metadata.template = made.template.map(str::to_owned);
-    metadata.positions = Some(made.positions.to_string());
-    if let Some(left_out) = made.left_out.iter().find(|l| l.site == made.site) {
-        metadata.extra.insert("left_out".into(), left_out.to_string());
-    }
-    metadata.projected_out.clone_from(&extraction.projected_out);
-    metadata.n = Some(question.examples());
-    metadata.held_out = made.held_out.iter().map(|h| HeldOutRecord::from(*h)).collect();
-    Artifact::new(extraction.fit.direction.view(), metadata)
+    Ok(truenorth::direction::estimator(name)?)
 }

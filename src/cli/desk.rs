@@ -1,0 +1,93 @@
+//! This terminal as the library sees it.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use truenorth::error::{Context as _, Error};
+use truenorth::host::{Desk, Fallen, Host};
+use truenorth::run::Watch;
+use truenorth::session::Session;
+
+use super::args::{ModelArgs, On};
+use super::progress::Bar;
+use super::{fallback, origin, session, target};
+
+/// Where files are read and notes are shown.
+#[derive(Clone, Copy, Debug)]
+pub struct Terminal;
+
+impl Desk for Terminal {
+    /// Opens a file to read, or stdin for `-`.
+    fn open(&self, path: &Path) -> Result<(Box<dyn BufRead>, String), Error> {
+        if path == Path::new("-") {
+            target::reads_stdin().map_err(ours)?;
+            return Ok((Box::new(BufReader::new(std::io::stdin())), "stdin".into()));
+        }
+        target::reads(path).map_err(ours)?;
+        let file = std::fs::File::open(path).request(format!("can't open {}", path.display()))?;
+        if file.metadata().is_ok_and(|m| m.is_dir()) {
+            return Err(Error::request(format!("{} is a folder", path.display())).hint("name a file in it"));
+        }
+        Ok((Box::new(BufReader::new(file)), path.display().to_string()))
+    }
+
+    fn rows(&self, file: &str, ids: &[&str]) {
+        origin::note(file, ids.iter().copied());
+    }
+
+    fn say(&self, sentence: &str) {
+        eprintln!("{sentence}");
+    }
+}
+
+/// This terminal with the flags by which models are opened.
+pub struct Opens<'a>(pub &'a ModelArgs);
+
+impl Desk for Opens<'_> {
+    fn open(&self, path: &Path) -> Result<(Box<dyn BufRead>, String), Error> {
+        Terminal.open(path)
+    }
+
+    fn rows(&self, file: &str, ids: &[&str]) {
+        Terminal.rows(file, ids);
+    }
+
+    fn say(&self, sentence: &str) {
+        Terminal.say(sentence);
+    }
+}
+
+impl Host for Opens<'_> {
+    fn model(&self, name: &str) -> Result<Session, Error> {
+        let args = ModelArgs { model: name.to_owned(), ..self.0.clone() };
+        Ok(session::Session::open(&args).map_err(ours)?.into_inner())
+    }
+
+    fn identity(&self, name: &str) -> Result<String, Error> {
+        match &self.0.place.on {
+            On::Local => Ok(session::resolve(name, &self.0.common).map_err(ours)?.identity),
+            _ => Ok(name.to_owned()),
+        }
+    }
+
+    fn untrained(&self, name: &str, seed: u64) -> Result<Session, Error> {
+        if self.0.place.on != On::Local {
+            return Err(Error::request("an untrained model of a hosted one is not at hand")
+                .hint("name one that runs here: --controls random-init:MODEL#SEED"));
+        }
+        self.model(&format!("random-init:{name}#{seed}"))
+    }
+
+    fn watch(&self, doing: &str, unit: &str) -> Box<dyn Watch + '_> {
+        Box::new(Bar::new(doing, 0, unit, self.0.common.quiet))
+    }
+
+    fn fallen(&self) -> Option<Fallen> {
+        fallback::taken()
+    }
+}
+
+/// An error of the command line as the library has them.
+pub fn ours(error: anyhow::Error) -> Error {
+    Error::passed_on(error.reallocate_into_boxed_dyn_error_without_backtrace())
+}

@@ -1,0 +1,103 @@
+//! How a direction becomes an artifact.
+
+use truenorth_data::artifact::{Direction, DirectionError, HeldOutRecord, Metadata};
+use truenorth_protocol::{ModelInfo, ReadAt, Site};
+use truenorth_stats::estimate::probing::ProbeEstimator;
+use truenorth_stats::estimate::{CheckedEstimator, Estimator, Extraction, HeldOut, LogisticParams};
+
+use crate::analyses::LeftOut;
+use crate::analyses::extract::Question;
+use crate::error::Error;
+use crate::host::Fallen;
+
+/// An estimator by its name, with its usual hyperparameters.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn estimator(name: &str) -> Result<CheckedEstimator, Error> {
+    let estimator = match name {
+        "logistic" => Estimator::Logistic(LogisticParams::default()),
+        "mean-diff" => Estimator::MeanDiff,
+        "lda" => Estimator::Lda { shrinkage: None },
+        "pca" => Estimator::Pca,
+        _ => {
+            return Err(Error::request(format!("there is no estimator `{name}`"))
+                .hint("use logistic, mean-diff, lda or pca"));
+        }
+    };
+    Ok(estimator.check()?)
+}
+
+/// A probe by its name, with its usual hyperparameters.
+///
+/// # Errors
+/// When there is none of that name.
+pub fn probe_estimator(name: &str) -> Result<ProbeEstimator, Error> {
+    match name {
+        "logistic" => Ok(ProbeEstimator::Logistic { alphas: LogisticParams::default().alphas }),
+        "mean-diff" => Ok(ProbeEstimator::MeanDiff),
+        "lda" => Ok(ProbeEstimator::Lda { shrinkage: None }),
+        other => {
+            Err(Error::request(format!("there is no probe `{other}`")).hint("use logistic, mean-diff or lda"))
+        }
+    }
+}
+
+/// What a direction was estimated with, beside the extraction itself.
+pub struct Made<'a> {
+    /// The texts.
+    pub question: &'a Question,
+    /// The model.
+    pub info: &'a ModelInfo,
+    /// Where they were read.
+    pub site: Site,
+    /// At which token.
+    pub positions: ReadAt,
+    /// What means over tokens left out at the site.
+    pub left_out: Vec<LeftOut>,
+    /// How prompt and response became one text.
+    pub template: Option<&'a str>,
+    /// The mean residual norm at the site, and what it was measured on.
+    pub residual_norm: (f64, &'static str),
+    /// Held-out separation.
+    pub held_out: &'a [&'a HeldOut],
+    /// What ran in place of the model that was asked for.
+    pub fallen: Option<Fallen>,
+}
+
+/// The artifact of an extraction.
+///
+/// # Errors
+/// When the direction is zero or not finite.
+pub fn artifact(
+    extraction: &Extraction,
+    estimator: &CheckedEstimator,
+    made: &Made<'_>,
+) -> Result<Direction, DirectionError> {
+    let question = made.question;
+    let mut metadata =
+        Metadata::new(question.operation, made.site, &question.positive_end, &question.data_sha256);
+    metadata.estimator = Some(estimator.params().clone());
+    metadata.model = Some(made.info.name.clone());
+    metadata.revision = Some(made.info.revision.clone());
+    metadata.path = Some(made.info.path.clone());
+    metadata.residual_norm = Some(made.residual_norm.0);
+    metadata.extra.insert("residual_norm_of".into(), made.residual_norm.1.into());
+    let copies = &question.copies;
+    metadata.extra.insert("near_copies".into(), copies.threshold.to_string());
+    if copies.exact > 0 || copies.clusters < question.examples() {
+        let copies = serde_json::to_string(copies).unwrap_or_default();
+        metadata.extra.insert("copies".into(), copies);
+    }
+    let fallen = made.fallen.as_ref().and_then(|fallen| serde_json::to_string(fallen).ok());
+    metadata.extra.extend(fallen.map(|text| ("fallback".into(), text)));
+    metadata.template = made.template.map(str::to_owned);
+    metadata.positions = Some(made.positions.to_string());
+    if let Some(left_out) = made.left_out.iter().find(|l| l.site == made.site) {
+        metadata.extra.insert("left_out".into(), left_out.to_string());
+    }
+    metadata.projected_out.clone_from(&extraction.projected_out);
+    metadata.n = Some(question.examples());
+    metadata.held_out = made.held_out.iter().map(|h| HeldOutRecord::from(*h)).collect();
+    Direction::new(extraction.fit.direction.view(), metadata)
+}

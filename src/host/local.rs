@@ -1,0 +1,77 @@
+//! Work done in this process, for a program that uses the library.
+
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+use std::sync::Arc;
+
+use truenorth_data::models::{ResolveOptions, resolve};
+use truenorth_data::store::Store;
+use truenorth_engine::{Engine, EngineOptions};
+use truenorth_protocol::run::{Unwatched, Watch};
+
+use super::{Desk, Host};
+use crate::error::{Context as _, Error};
+use crate::session::Session;
+
+/// Files of this machine and models in this process; notes go to a function.
+pub struct Local<F: Fn(&str) + Sync = fn(&str)> {
+    /// Where models are found, and whether they may be fetched.
+    pub models: ResolveOptions,
+    /// How they are opened; name, revision and seed are those of what was found.
+    pub engine: EngineOptions,
+    /// Where activations are kept; none keeps them for as long as a model is open.
+    pub store: Option<Arc<Store>>,
+    /// Gets every note.
+    pub say: F,
+}
+
+impl Local {
+    /// Models are kept in `cache`, nothing is stored, and notes are dropped.
+    pub fn new(cache: impl Into<std::path::PathBuf>) -> Self {
+        Self {
+            models: ResolveOptions::new(cache),
+            engine: EngineOptions::default(),
+            store: None,
+            say: |_| {},
+        }
+    }
+}
+
+impl<F: Fn(&str) + Sync> Desk for Local<F> {
+    fn open(&self, path: &Path) -> Result<(Box<dyn BufRead>, String), Error> {
+        let file = std::fs::File::open(path).request(format!("can't open {}", path.display()))?;
+        Ok((Box::new(BufReader::new(file)), path.display().to_string()))
+    }
+
+    fn say(&self, sentence: &str) {
+        (self.say)(sentence);
+    }
+}
+
+impl<F: Fn(&str) + Sync> Host for Local<F> {
+    fn model(&self, name: &str) -> Result<Session, Error> {
+        let found = resolve(name, &self.models)?;
+        let options = EngineOptions {
+            name: found.name.clone(),
+            revision: found.identity.clone(),
+            random_init: found.random_init_seed,
+            ..self.engine.clone()
+        };
+        let engine =
+            Engine::open(found.files.path(), &options).request(format!("can't open the model {name}"))?;
+        engine.notes().iter().for_each(|note| self.say(note));
+        Ok(Session::new(Box::new(engine), self.store.clone()))
+    }
+
+    fn identity(&self, name: &str) -> Result<String, Error> {
+        Ok(resolve(name, &self.models)?.identity)
+    }
+
+    fn untrained(&self, name: &str, seed: u64) -> Result<Session, Error> {
+        self.model(&format!("random-init:{name}#{seed}"))
+    }
+
+    fn watch(&self, _: &str, _: &str) -> Box<dyn Watch + '_> {
+        Box::new(Unwatched)
+    }
+}

@@ -1,0 +1,282 @@
+//! Files of texts, read and checked: what they are is said before any number is made of them.
+
+pub mod checkpoints;
+mod named_file;
+mod said;
+pub mod sites;
+
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use truenorth_data::{
+    ClassRow, Copies, Distinct, Loaded, NearCopies, Pair, PromptInput, PromptRow, SentimentRow, SequenceRow,
+    Template, first_prompts, first_sequences, holds_pairs, read_classes, read_pairs, read_prompts,
+    read_sentiment, read_sequences, whole_text,
+};
+use truenorth_protocol::Prompt;
+
+pub use named_file::{NamedFile, file_and_label};
+
+use crate::analyses::Named;
+use crate::analyses::extract::{ProjectOut, Question};
+use crate::analyses::score::Sequence;
+use crate::error::{Context as _, Error};
+use crate::host::Desk;
+
+/// Files of texts, read at a desk.
+#[derive(Clone, Copy)]
+pub struct Texts<'a> {
+    /// Where they are read, and who is told how.
+    pub desk: &'a dyn Desk,
+    /// What are near copies.
+    pub near: NearCopies,
+}
+
+/// Sequences to be scored.
+pub struct Sequences {
+    /// As the file has them.
+    pub loaded: Loaded<SequenceRow>,
+    /// Each with the one that it counts with.
+    pub all: Vec<Sequence>,
+    /// Which are copies.
+    pub copies: Copies,
+}
+
+/// Prompts of which each is an observation of its own.
+pub struct Prompts {
+    /// As a model is asked them.
+    pub named: Vec<Named>,
+    /// As the file has them.
+    pub loaded: Loaded<PromptRow>,
+    /// Which were copies.
+    pub copies: Copies,
+}
+
+impl Texts<'_> {
+    /// Reads pairs.
+    ///
+    /// # Errors
+    /// When the file can\'t be read, or its rows contradict each other.
+    pub fn pairs(&self, path: &Path, template: &Template) -> Result<Distinct<Pair>, Error> {
+        let (reader, name) = self.desk.open(path)?;
+        let loaded = read_pairs(reader, &name).request(format!("can't read pairs from {name}"))?;
+        self.named(&name, loaded.rows.iter().map(|r| r.id.as_str()));
+        self.told(&name, &loaded.notes.clone(), Distinct::pairs(loaded, template, self.near))
+    }
+
+    /// Reads classes.
+    ///
+    /// # Errors
+    /// When the file can\'t be read, or its rows contradict each other.
+    pub fn classes(&self, path: &Path) -> Result<Distinct<ClassRow>, Error> {
+        let (reader, name) = self.desk.open(path)?;
+        let loaded = read_classes(reader, &name).request(format!("can't read classes from {name}"))?;
+        self.named(&name, loaded.rows.iter().map(|r| r.id.as_str()));
+        self.told(&name, &loaded.notes.clone(), Distinct::classes(loaded, self.near))
+    }
+
+    /// Reads texts labelled for sentiment.
+    ///
+    /// # Errors
+    /// When the file can\'t be read, or its rows contradict each other.
+    pub fn sentiment(&self, path: &Path) -> Result<Distinct<SentimentRow>, Error> {
+        let (reader, name) = self.desk.open(path)?;
+        let loaded = read_sentiment(reader, &name).request(format!("can't read sentiment from {name}"))?;
+        self.named(&name, loaded.rows.iter().map(|r| r.id.as_str()));
+        if let Some(first) = loaded.rows.first()
+            && loaded.rows.iter().all(|r| r.positive == first.positive)
+        {
+            return Err(Error::request(format!(
+                "all {} texts of {name} have the label {}",
+                loaded.rows.len(),
+                if first.positive { "positive (or 1)" } else { "negative (or 0)" }
+            ))
+            .hint("give texts of both sentiments, labelled 0 and 1 or negative and positive"));
+        }
+        self.told(&name, &loaded.notes.clone(), Distinct::sentiment(loaded, self.near))
+    }
+
+    /// Texts labelled for sentiment, which projecting it out can't do without.
+    ///
+    /// # Errors
+    /// As [`Texts::sentiment`], and when they are needed and not named.
+    pub fn sentiment_for(
+        &self,
+        path: Option<&PathBuf>,
+        project_out: &[ProjectOut],
+    ) -> Result<Option<Distinct<SentimentRow>>, Error> {
+        match path {
+            Some(path) => self.sentiment(path).map(Some),
+            None if project_out.contains(&ProjectOut::Sentiment) => {
+                Err(Error::request("projecting sentiment out needs texts labelled for it")
+                    .hint("name them with --sentiment F.jsonl"))
+            }
+            None => Ok(None),
+        }
+    }
+
+    /// Reads sequences, and says which of them are copies.
+    ///
+    /// # Errors
+    /// As [`Texts::pairs`].
+    pub fn sequences(&self, path: &Path) -> Result<Sequences, Error> {
+        let loaded = self.read_sequences(path)?;
+        let name = path.display().to_string();
+        let cant = || format!("can't tell the sequences of {name} apart");
+        let firsts = first_sequences(&loaded.rows, self.near)
+            .map_err(|e| Error::request(format!("{}: {e}", cant())).hint(e.hint().unwrap_or_default()))?;
+        self.say_copies(&name, &firsts.copies);
+        Ok(Sequences { all: Sequence::all(&loaded.rows, &firsts), loaded, copies: firsts.copies })
+    }
+
+    /// Reads prompts of which each is an observation of its own: copies and near copies of earlier ones are left
+    /// out, and said.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn distinct_prompts(&self, path: &Path) -> Result<Prompts, Error> {
+        let (mut named, mut loaded) = self.prompts(path)?;
+        let firsts = first_prompts(&loaded.rows, self.near);
+        self.say_copies(&path.display().to_string(), &firsts.copies);
+        let stands = firsts.stands();
+        let mut keep = stands.iter();
+        named.retain(|_| keep.next().copied().unwrap_or(true));
+        let mut keep = stands.iter();
+        loaded.rows.retain(|_| keep.next().copied().unwrap_or(true));
+        Ok(Prompts { named, loaded, copies: firsts.copies })
+    }
+
+    /// Pairs, classes or, of a set called `sentiment`, texts with a sentiment label: whichever the file holds.
+    ///
+    /// # Errors
+    /// As [`Texts::pairs`].
+    pub fn question(&self, file: &NamedFile, template: &Template) -> Result<Question, Error> {
+        let (mut reader, name) = self.desk.open(&file.path)?;
+        let mut bytes = Vec::new();
+        reader.read_to_end(&mut bytes).request(format!("can't read {name}"))?;
+        let what = format!("can't use {name} as `{}`", file.name);
+        if !holds_pairs(&bytes[..], &name).request(&what)? {
+            if file.name == "sentiment"
+                && file.positive.is_none()
+                // A sentiment set of another form says so below.
+                && let Ok(rows) = read_sentiment(&bytes[..], &name)
+            {
+                self.named(&name, rows.rows.iter().map(|r| r.id.as_str()));
+                let rows = self.told(&name, &rows.notes.clone(), Distinct::sentiment(rows, self.near))?;
+                return Question::sentiment(&rows).request(what);
+            }
+            let rows = read_classes(&bytes[..], &name).request(&what)?;
+            self.named(&name, rows.rows.iter().map(|r| r.id.as_str()));
+            let rows = self.told(&name, &rows.notes.clone(), Distinct::classes(rows, self.near))?;
+            return Question::classes(&rows, file.positive.as_deref()).request(what);
+        }
+        if let Some(label) = &file.positive {
+            return Err(Error::request(format!("{name} holds pairs, which have no label `{label}`"))
+                .hint("leave the label out: the chosen side is the positive one"));
+        }
+        let mut rows = read_pairs(&bytes[..], &name).request(&what)?;
+        self.named(&name, rows.rows.iter().map(|r| r.id.as_str()));
+        if file.name == ACTION {
+            action_first(&mut rows).request(what)?;
+        }
+        let rows = self.told(&name, &rows.notes.clone(), Distinct::pairs(rows, template, self.near))?;
+        Ok(Question::pairs(&rows, template))
+    }
+
+    /// Reads prompts, copies and all.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn prompts(&self, path: &Path) -> Result<(Vec<Named>, Loaded<PromptRow>), Error> {
+        let (reader, name) = self.desk.open(path)?;
+        let loaded = read_prompts(reader, &name).request(format!("can't read prompts from {name}"))?;
+        self.note(&loaded.notes);
+        self.named(&name, loaded.rows.iter().map(|r| r.id.as_str()));
+        let named = loaded
+            .rows
+            .iter()
+            .map(|row| Named {
+                id: row.id.clone(),
+                prompt: match &row.input {
+                    PromptInput::Text(t) => Prompt::Text(t.clone()),
+                    PromptInput::Tokens(t) => Prompt::Tokens(t.clone()),
+                },
+            })
+            .collect();
+        Ok((named, loaded))
+    }
+
+    fn read_sequences(&self, path: &Path) -> Result<Loaded<SequenceRow>, Error> {
+        let (reader, name) = self.desk.open(path)?;
+        let loaded = read_sequences(reader, &name).request(format!("can't read sequences from {name}"))?;
+        self.note(&loaded.notes);
+        self.named(&name, loaded.rows.iter().map(|r| r.id.as_str()));
+        Ok(loaded)
+    }
+
+    /// Words or phrases, one a line, or the texts of any other form that sequences come in; with the SHA-256 of
+    /// the file.
+    ///
+    /// # Errors
+    /// When the file can't be read.
+    pub fn words(&self, path: &Path) -> Result<(String, String), Error> {
+        let (reader, name) = self.desk.open(path)?;
+        let loaded = read_sequences(reader, &name).request(format!("can't read the word list {name}"))?;
+        let words: Vec<String> = loaded.rows.into_iter().map(|r| r.text).collect();
+        Ok((words.join("\n"), loaded.sha256))
+    }
+
+    fn named<'r>(&self, file: &str, ids: impl Iterator<Item = &'r str>) {
+        self.desk.rows(file, &ids.collect::<Vec<_>>());
+    }
+}
+
+/// The whole text of a file that is no rows, such as a template; a file of another kind is named as such.
+///
+/// # Errors
+/// When the file can't be read or is no text.
+pub fn text(desk: &dyn Desk, path: &Path, what: &str) -> Result<String, Error> {
+    let (mut reader, name) = desk.open(path)?;
+    let cant = format!("can't read {what} {name}");
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes).request(cant.clone())?;
+    Ok(whole_text(&bytes, &name).request(cant)?.to_owned())
+}
+
+/// Refuses pairs of fewer than two axes where axes are held out.
+///
+/// # Errors
+/// When there are fewer than two.
+pub fn needs_axes(path: &Path, pairs: &[Pair], why: &str) -> Result<(), Error> {
+    let axes: std::collections::BTreeSet<&str> = pairs.iter().map(|p| p.axis.as_str()).collect();
+    match axes.len() {
+        0 | 1 => Err(Error::request(match axes.first() {
+            Some(one) if !one.is_empty() => {
+                format!("all pairs of {} are of the axis `{one}`; {why}", path.display())
+            }
+            _ => format!("no pair of {} has an `axis`; {why}", path.display()),
+        })
+        .hint("give every pair an `axis`, two different ones at least")),
+        _ => Ok(()),
+    }
+}
+
+/// The set of action against inaction, whose `chosen` side is the one for the value.
+const ACTION: &str = "action";
+
+/// Swaps sides so that every `chosen` one acts, by the field `aligned`; sets without the field have it
+/// so already.
+fn action_first(rows: &mut Loaded<Pair>) -> Result<(), Misaligned> {
+    for pair in &mut rows.rows {
+        match pair.extra.get("aligned").map(|v| v.as_str().unwrap_or_default()) {
+            None | Some("action") => {}
+            Some("inaction") => std::mem::swap(&mut pair.chosen, &mut pair.rejected),
+            Some(_) => return Err(Misaligned(pair.id.clone())),
+        }
+    }
+    Ok(())
+}
+
+#[derive(Debug, thiserror::Error)]
+#[error("pair `{0}` has a field `aligned` that is neither \"action\" nor \"inaction\"")]
+struct Misaligned(String);

@@ -1,0 +1,76 @@
+//! A model opened for some work, with the store beside it.
+
+use std::sync::Arc;
+
+use serde::Serialize;
+use truenorth_data::store::Store;
+use truenorth_protocol::ModelInfo;
+use truenorth_protocol::run::Runner;
+
+use crate::analyses::{LeftOut, Memory, Reader, Tally};
+
+/// A model and the store.
+pub struct Session {
+    runner: Box<dyn Runner>,
+    store: Option<Arc<Store>>,
+    memory: Memory,
+    tally: Tally,
+}
+
+impl Session {
+    /// A model with a store, or without one.
+    #[must_use]
+    pub fn new(runner: Box<dyn Runner>, store: Option<Arc<Store>>) -> Self {
+        Self { runner, store, memory: Memory::default(), tally: Tally::default() }
+    }
+
+    /// The reader over model and store; without a store it remembers what it reads.
+    #[must_use]
+    pub fn reader(&self) -> Reader<'_> {
+        let reader = Reader::new(self.runner.as_ref(), self.store.as_deref()).with_tally(&self.tally);
+        reader.remembering(&self.memory)
+    }
+
+    /// The model as a runner.
+    #[must_use]
+    pub fn runner(&self) -> &dyn Runner {
+        self.runner.as_ref()
+    }
+
+    /// The model as a result remembers it, with what its means have left out so far.
+    #[must_use]
+    pub fn record(&self) -> ModelRecord {
+        ModelRecord { left_out: self.tally.counts(), ..self.runner.info().into() }
+    }
+
+    /// The store, where there is one.
+    #[must_use]
+    pub fn store(&self) -> Option<&Store> {
+        self.store.as_deref()
+    }
+}
+
+/// A model as a result remembers it.
+#[derive(Clone, Debug, Serialize)]
+pub struct ModelRecord {
+    /// Its name.
+    pub name: String,
+    /// The identity of its weights.
+    pub revision: String,
+    /// What computed it.
+    pub path: String,
+    /// What means over tokens left out.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub left_out: Vec<LeftOut>,
+}
+
+impl From<&ModelInfo> for ModelRecord {
+    fn from(info: &ModelInfo) -> Self {
+        Self {
+            name: info.name.clone(),
+            revision: info.revision.clone(),
+            path: info.path.clone(),
+            left_out: vec![],
+        }
+    }
+}

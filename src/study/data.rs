@@ -1,0 +1,247 @@
+//! The data of a study, read and checked before a model is opened.
+
+use crate::host::Desk;
+use crate::inputs::NamedFile;
+use crate::inputs::Prompts;
+use crate::inputs::Sequences;
+use crate::inputs::Texts;
+use crate::inputs::needs_axes;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Path, PathBuf};
+
+use crate::analyses::extract::{ProjectOut, Question};
+use crate::analyses::sweep::Lexicon;
+use crate::analyses::{Labelled, Named};
+use truenorth_data::{ClassRow, Distinct, NearCopies, Pair, SentimentRow, Template};
+
+use crate::error::{Context as _, Error};
+use crate::study::file::{Keyword, StudyFile};
+use crate::study::refused;
+
+/// The name of the set whose pairs differ in the value while what comes along is turned round; it is
+/// ranked, not ruled out.
+pub const VALUE_FLIP: &str = "value-flip";
+
+/// All of it.
+pub struct Data {
+    pub contrast: Contrast,
+    pub template: Template,
+    pub sentiment: Option<Distinct<SentimentRow>>,
+    pub neutral: Prompts,
+    pub prompts: Option<Prompts>,
+    pub probes: Option<Prompts>,
+    pub sequences: Option<Sequences>,
+    pub tests: BTreeMap<String, Distinct<ClassRow>>,
+    pub truth: Option<Distinct<ClassRow>>,
+    pub confounds: BTreeMap<String, Question>,
+    pub project_out: Vec<ProjectOut>,
+    pub keywords: Vec<WordList>,
+}
+
+/// Words counted in generations.
+pub struct WordList {
+    pub lexicon: Lexicon,
+    /// The way its share should move with α.
+    pub way: i8,
+    lines: usize,
+    sha256: String,
+}
+
+/// What the direction is estimated from.
+pub enum Contrast {
+    Pairs(Distinct<Pair>),
+    Classes(Distinct<ClassRow>, Option<String>),
+}
+
+/// What the report calls the two ends and what is held out.
+pub struct Words {
+    pub high: String,
+    pub low: String,
+    pub units: &'static str,
+    pub axes: &'static str,
+    pub null: &'static str,
+}
+
+impl Data {
+    /// What the report calls things.
+    pub fn words(&self) -> Words {
+        match &self.contrast {
+            Contrast::Pairs(_) => Words {
+                high: "chosen".into(),
+                low: "rejected".into(),
+                units: "pairs",
+                axes: "axes",
+                null: "labels flipped within pairs",
+            },
+            Contrast::Classes(rows, positive) => {
+                let high = positive.clone().unwrap_or_else(|| "true".into());
+                let low = rows.rows.iter().map(|r| &r.label).find(|l| **l != high).cloned();
+                Words {
+                    high,
+                    low: low.unwrap_or_else(|| "the others".into()),
+                    units: "groups of texts",
+                    axes: "categories",
+                    null: "labels exchanged as the groups allow",
+                }
+            }
+        }
+    }
+
+    /// Reads every file of the study.
+    pub fn read(study: &StudyFile, desk: &dyn Desk) -> Result<Self, Error> {
+        let data = &study.data;
+        let near = NearCopies::new(study.near_copies).request("can't use near_copies of the study")?;
+        let texts = Texts { desk, near };
+        let template = Template::parse(&study.template).request("can't use the template")?;
+        let contrast = match (&data.pairs, &data.classes) {
+            (Some(path), _) => {
+                let pairs = texts.pairs(path, &template)?;
+                needs_axes(path, &pairs.rows, "a study holds axes out")?;
+                Contrast::Pairs(pairs)
+            }
+            (None, Some(path)) => {
+                Contrast::Classes(labelled(&texts, path, data.positive.as_deref())?, data.positive.clone())
+            }
+            (None, None) => {
+                return Err(refused(
+                    "neither data.pairs nor data.classes",
+                    "name a file of pairs or of classes under [data]",
+                ));
+            }
+        };
+        Ok(Self {
+            contrast,
+            sentiment: data.sentiment.as_ref().map(|p| texts.sentiment(p)).transpose()?,
+            neutral: texts.distinct_prompts(&data.neutral)?,
+            prompts: data.prompts.as_ref().map(|p| texts.distinct_prompts(p)).transpose()?,
+            probes: data.probes.as_ref().map(|p| texts.distinct_prompts(p)).transpose()?,
+            sequences: data.sequences.as_ref().map(|p| texts.sequences(p)).transpose()?,
+            tests: named(&data.tests, |p| labelled(&texts, p, data.positive.as_deref()))?,
+            truth: data.truth.as_ref().map(|p| labelled(&texts, p, None)).transpose()?,
+            confounds: confounds(&texts, &data.confounds, &template)?,
+            template,
+            keywords: study
+                .sweep
+                .iter()
+                .flat_map(|s| &s.keywords)
+                .map(|k| keyword(&texts, k))
+                .collect::<Result<_, _>>()?,
+            project_out: study.direction.project_out.iter().map(|p| p.parse()).collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// The question that the direction answers.
+    pub fn question(&self) -> Result<Question, Error> {
+        Ok(match &self.contrast {
+            Contrast::Pairs(pairs) => Question::pairs(pairs, &self.template),
+            Contrast::Classes(rows, positive) => Question::classes(rows, positive.as_deref())?,
+        })
+    }
+
+    /// How much there is, for a title.
+    pub fn extent(&self) -> String {
+        let different = |names: Vec<&str>| names.into_iter().collect::<BTreeSet<_>>().len();
+        match &self.contrast {
+            Contrast::Pairs(p) => {
+                let axes = different(p.rows.iter().map(|r| r.axis.as_str()).collect());
+                format!("{} pairs on {axes} axes", p.rows.len())
+            }
+            Contrast::Classes(c, _) => {
+                let categories = different(c.rows.iter().filter_map(|r| r.category.as_deref()).collect());
+                format!("{} texts in {categories} categories", c.rows.len())
+            }
+        }
+    }
+
+    /// The pairs, where there are pairs.
+    pub fn pairs(&self) -> Option<&Distinct<Pair>> {
+        match &self.contrast {
+            Contrast::Pairs(pairs) => Some(pairs),
+            Contrast::Classes(..) => None,
+        }
+    }
+
+    /// The classes, where there are classes.
+    pub fn labelled(&self) -> Result<Option<Labelled>, Error> {
+        match &self.contrast {
+            Contrast::Pairs(_) => Ok(None),
+            Contrast::Classes(rows, positive) => Ok(Some(Labelled::new(rows, positive.as_deref())?)),
+        }
+    }
+
+    /// What is generated from.
+    pub fn generated_from(&self) -> &[Named] {
+        &self.prompts.as_ref().unwrap_or(&self.neutral).named
+    }
+
+    /// Every file with its role, rows and SHA-256.
+    pub fn files(&self) -> Vec<(String, usize, &str)> {
+        let mut out = Vec::new();
+        match &self.contrast {
+            Contrast::Pairs(p) => out.push(("pairs".to_owned(), p.rows.len(), p.sha256.as_str())),
+            Contrast::Classes(c, _) => out.push(("classes".to_owned(), c.rows.len(), c.sha256.as_str())),
+        }
+        let mut add = |role: &str, rows: usize, sha256| out.push((role.to_owned(), rows, sha256));
+        add("neutral prompts", self.neutral.named.len(), &self.neutral.loaded.sha256);
+        for (role, prompts) in [("prompts", &self.prompts), ("probes", &self.probes)] {
+            if let Some(p) = prompts {
+                add(role, p.named.len(), &p.loaded.sha256);
+            }
+        }
+        if let Some(s) = &self.sentiment {
+            add("sentiment", s.rows.len(), &s.sha256);
+        }
+        if let Some(s) = &self.sequences {
+            add("sequences", s.all.len(), &s.loaded.sha256);
+        }
+        if let Some(t) = &self.truth {
+            add("truth", t.rows.len(), &t.sha256);
+        }
+        for (name, c) in &self.confounds {
+            add(&format!("confound {name}"), c.prompts.len(), &c.data_sha256);
+        }
+        for (name, t) in &self.tests {
+            add(&format!("test {name}"), t.rows.len(), &t.sha256);
+        }
+        for k in &self.keywords {
+            add(&format!("word list {}", k.lexicon.name), k.lines, &k.sha256);
+        }
+        out
+    }
+}
+
+/// Classes whose labels say which is the positive one; else the file is named here, before a model is opened.
+fn labelled(texts: &Texts<'_>, path: &Path, positive: Option<&str>) -> Result<Distinct<ClassRow>, Error> {
+    let rows = texts.classes(path)?;
+    Labelled::new(&rows, positive).request(format!("can't use {}", path.display()))?;
+    Ok(rows)
+}
+
+fn named<T>(
+    files: &BTreeMap<String, PathBuf>,
+    read: impl Fn(&Path) -> Result<T, Error>,
+) -> Result<BTreeMap<String, T>, Error> {
+    files.iter().map(|(name, path)| Ok((name.clone(), read(path)?))).collect()
+}
+
+fn keyword(texts: &Texts<'_>, (name, keyword): (&String, &Keyword)) -> Result<WordList, Error> {
+    let (text, sha256) = texts.words(&keyword.file)?;
+    Ok(WordList {
+        lexicon: Lexicon::parse(name, &text)?,
+        way: keyword.way,
+        lines: text.lines().count(),
+        sha256,
+    })
+}
+
+fn confounds(
+    texts: &Texts<'_>,
+    files: &BTreeMap<String, PathBuf>,
+    template: &Template,
+) -> Result<BTreeMap<String, Question>, Error> {
+    let read = |(name, path): (&String, &PathBuf)| {
+        let file = NamedFile { name: name.clone(), path: path.clone(), positive: None };
+        Ok((name.clone(), texts.question(&file, template)?))
+    };
+    files.iter().map(read).collect()
+}

@@ -1,0 +1,118 @@
+//! The study file: what is asked, of which model, with which data.
+
+mod check;
+mod parts;
+#[cfg(test)]
+mod tests;
+
+use std::path::{Path, PathBuf};
+
+use crate::analyses::Parameters;
+use crate::analyses::audit;
+use crate::error::{Context as _, Error};
+use crate::host::Desk;
+use crate::inputs::text;
+use serde::{Deserialize, Serialize};
+use truenorth_protocol::{ReadAt, Site};
+
+pub use parts::{
+    Data, Direction, Geometry, HeldOut, Judge, Keyword, Other, Probing, Score, Steer, Sweep, Transfer,
+};
+
+/// A study as written. What has no table is left out, and the report says so.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct StudyFile {
+    /// Names the folder of results, `runs/NAME`.
+    pub name: String,
+    /// The report's title.
+    pub title: String,
+    /// As `--model`.
+    pub model: String,
+    /// Seeds splits, resampling and permutations.
+    #[serde(default)]
+    pub seed: u64,
+    /// Where the direction lives.
+    pub site: Site,
+    /// Which tokens are read: `last` or `mean`, or an index.
+    #[serde(default = "parts::last", with = "parts::positions")]
+    pub positions: ReadAt,
+    /// How prompt and response become one text.
+    #[serde(default = "parts::template")]
+    pub template: String,
+    /// The least Jaccard similarity of the words of near copies, which stay together.
+    #[serde(default = "parts::near_copies")]
+    pub near_copies: f64,
+    /// The data files.
+    pub data: Data,
+    /// The estimators.
+    pub direction: Direction,
+    /// Held-out separation.
+    #[serde(default)]
+    pub held_out: HeldOut,
+    /// The board.
+    pub score: Option<Score>,
+    /// Steered samples.
+    pub steer: Option<Steer>,
+    /// Confounds.
+    pub audit: Option<audit::Params>,
+    /// Reading against steering, site by site.
+    pub sweep: Option<Sweep>,
+    /// The same question of other models.
+    pub transfer: Option<Transfer>,
+    /// Probes of many sites, with test sets and controls.
+    pub probing: Option<Probing>,
+    /// Directions of categories, and over checkpoints.
+    pub geometry: Option<Geometry>,
+    /// A model's verdict on steered text.
+    pub judge: Option<Judge>,
+}
+
+impl StudyFile {
+    /// Reads and checks a study file; data paths become relative to the working folder.
+    pub fn read(path: &Path, desk: &dyn Desk) -> Result<Self, Error> {
+        let text = text(desk, path, "the study")?;
+        let mut study: Self =
+            toml::from_str(&text).request(format!("can't read the study {}", path.display()))?;
+        study.check().context(format!("can't run the study {}", path.display()))?;
+        let base = path.parent().unwrap_or(Path::new("")).to_owned();
+        for file in study.files() {
+            *file = base.join(&*file);
+        }
+        Ok(study)
+    }
+
+    /// Cuts random draws down, for a rehearsal.
+    pub fn rehearse(&mut self) {
+        let few = |draws: usize| draws.min(19);
+        self.held_out.permutations = Some(self.held_out.permutations.map_or(19, few));
+        self.audit.iter_mut().for_each(Parameters::rehearse);
+        self.probing.iter_mut().for_each(|p| p.permutations = few(p.permutations));
+    }
+
+    /// Where the results go.
+    pub fn folder(&self) -> PathBuf {
+        Path::new("runs").join(&self.name)
+    }
+
+    fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+        let data = &mut self.data;
+        let optional = [
+            &mut data.pairs,
+            &mut data.classes,
+            &mut data.sentiment,
+            &mut data.prompts,
+            &mut data.probes,
+            &mut data.sequences,
+            &mut data.truth,
+        ];
+        let keywords = self.sweep.iter_mut().flat_map(|s| s.keywords.values_mut().map(|k| &mut k.file));
+        optional
+            .into_iter()
+            .flatten()
+            .chain([&mut data.neutral])
+            .chain(data.tests.values_mut())
+            .chain(data.confounds.values_mut())
+            .chain(keywords)
+    }
+}

@@ -1,0 +1,245 @@
+//! The tables of a study file.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde::{Deserialize, Serialize};
+use truenorth_protocol::{ReadAt, Site, WriteAt};
+
+/// Data files, relative to the study file.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Data {
+    /// Contrastive pairs; or else `classes`.
+    pub pairs: Option<PathBuf>,
+    /// Two classes of texts; or else `pairs`.
+    pub classes: Option<PathBuf>,
+    /// The label of `classes` at the positive end.
+    pub positive: Option<String>,
+    /// Value-neutral texts with a sentiment label.
+    pub sentiment: Option<PathBuf>,
+    /// Neutral prompts, on which the residual norm is measured.
+    pub neutral: PathBuf,
+    /// What is generated from; the neutral prompts when absent.
+    pub prompts: Option<PathBuf>,
+    /// Neutral probes.
+    pub probes: Option<PathBuf>,
+    /// Sequences to score.
+    pub sequences: Option<PathBuf>,
+    /// Classes files to test probes on, by name.
+    #[serde(default)]
+    pub tests: BTreeMap<String, PathBuf>,
+    /// True and false statements, for the truth direction.
+    pub truth: Option<PathBuf>,
+    /// Pairs that vary in one confound, by name; `value-flip` holds those that differ in the value alone.
+    #[serde(default)]
+    pub confounds: BTreeMap<String, PathBuf>,
+}
+
+/// How directions are estimated.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Direction {
+    /// The estimators; the first is the primary one.
+    pub estimators: Vec<String>,
+    /// Nuisance directions taken out: `length`, `sentiment`.
+    #[serde(default)]
+    pub project_out: Vec<String>,
+}
+
+/// How held-out separation is measured.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HeldOut {
+    /// Folds of the pair-wise split; the axis-wise split leaves out one axis at a time.
+    pub folds: usize,
+    /// Label flips of the null; by default 200, and 39 for logistic.
+    pub permutations: Option<usize>,
+}
+
+impl Default for HeldOut {
+    fn default() -> Self {
+        Self { folds: 5, permutations: None }
+    }
+}
+
+/// The board.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Score {
+    /// What stands between sequence and probe.
+    #[serde(default = "space")]
+    pub join: String,
+    /// Two kinds of sequences, the first expected to score higher.
+    pub contrast: Option<[String; 2]>,
+}
+
+/// Steered samples.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Steer {
+    /// Doses in mean residual norms.
+    pub alphas: Vec<f64>,
+    /// Tokens to generate.
+    pub max_new_tokens: u32,
+    /// How many of the prompts to steer.
+    pub prompts: usize,
+    /// Which tokens are steered.
+    #[serde(default = "all", with = "write_positions")]
+    pub positions: WriteAt,
+}
+
+/// Reading against steering.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Sweep {
+    /// Sites, or ranges such as `resid_post.4..28:4`.
+    pub sites: Vec<String>,
+    /// The estimator; the study's first when absent.
+    pub estimator: Option<String>,
+    /// Doses of both signs in mean residual norms.
+    #[serde(default = "sweep_alphas")]
+    pub alphas: Vec<f64>,
+    /// How many pairs are steered; all when absent.
+    pub pairs: Option<usize>,
+    /// How many of the prompts to generate from; 0 leaves generations out.
+    #[serde(default)]
+    pub prompts: usize,
+    /// Tokens to generate.
+    #[serde(default = "sweep_tokens")]
+    pub max_new_tokens: u32,
+    /// Random directions at the same doses.
+    #[serde(default = "three")]
+    pub random_directions: usize,
+    /// Word lists counted in generations, by name.
+    #[serde(default)]
+    pub keywords: BTreeMap<String, Keyword>,
+}
+
+/// A word list.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Keyword {
+    /// A phrase a line.
+    pub file: PathBuf,
+    /// The way its share should move with α: 1, -1 or 0.
+    #[serde(default)]
+    pub way: i8,
+}
+
+/// The same question of other models.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Transfer {
+    /// The other models, each with the site its direction lives at.
+    pub models: Vec<Other>,
+}
+
+/// Another model.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Other {
+    /// As `--model`.
+    pub model: String,
+    /// Where its direction lives.
+    pub site: Site,
+}
+
+/// Probes of many sites.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Probing {
+    /// Sites, or ranges such as `resid_post.0..29:3`.
+    pub sites: Vec<String>,
+    /// `logistic`, `mean-diff` or `lda`; the study's first estimator when absent.
+    pub estimator: Option<String>,
+    /// Label permutations of the whole pipeline.
+    #[serde(default = "probe_permutations")]
+    pub permutations: usize,
+    /// Seconds that the permutations may take; their number is reported.
+    #[serde(default = "probe_budget")]
+    pub budget_seconds: u64,
+    /// `random-label`, `truth`, `bag-of-words`, `length`, `random-init`.
+    #[serde(default)]
+    pub controls: Vec<String>,
+}
+
+/// Directions of categories, and over checkpoints.
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Geometry {
+    /// Checkpoints in training order, as `--model`; the study's model alone when empty.
+    pub checkpoints: Vec<String>,
+    /// Whether every checkpoint's probes are tested on every other's texts.
+    pub probing: bool,
+}
+
+/// A model's verdict on steered text.
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
+pub struct Judge {
+    /// As `--model`; the study's model when absent.
+    pub model: Option<String>,
+    /// What is asked of each steered text: `refusal`, `incoherence`.
+    pub questions: Vec<String>,
+}
+
+pub(super) fn last() -> ReadAt {
+    ReadAt::Last
+}
+
+pub(super) fn near_copies() -> f64 {
+    truenorth_data::NearCopies::default().threshold()
+}
+
+pub(super) fn template() -> String {
+    "{prompt} {response}".into()
+}
+
+fn all() -> WriteAt {
+    WriteAt::All
+}
+
+fn space() -> String {
+    " ".into()
+}
+
+fn sweep_alphas() -> Vec<f64> {
+    vec![-0.2, -0.1, -0.05, 0.05, 0.1, 0.2]
+}
+
+fn sweep_tokens() -> u32 {
+    32
+}
+
+fn three() -> usize {
+    3
+}
+
+fn probe_permutations() -> usize {
+    1000
+}
+
+fn probe_budget() -> u64 {
+    120
+}
+
+/// Positions by the names that flags use.
+macro_rules! by_name {
+    ($module:ident, $type:ty) => {
+        pub(super) mod $module {
+            use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
+
+            pub fn serialize<S: Serializer>(value: &$type, s: S) -> Result<S::Ok, S::Error> {
+                s.collect_str(value)
+            }
+
+            pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<$type, D::Error> {
+                String::deserialize(d)?.parse().map_err(D::Error::custom)
+            }
+        }
+    };
+}
+
+by_name!(positions, truenorth_protocol::ReadAt);
+by_name!(write_positions, truenorth_protocol::WriteAt);

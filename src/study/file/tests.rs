@@ -1,0 +1,123 @@
+use std::path::Path;
+
+use proptest::prelude::*;
+
+use crate::error::causes;
+use crate::host::Local;
+
+use super::StudyFile;
+use crate::study::data::Data;
+
+/// Every study that ships is read whole, data and word lists included.
+#[test]
+fn the_studies_that_ship_are_whole() {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let mut read = 0;
+    for folder in std::fs::read_dir(examples).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_dir()) {
+        for path in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
+            if path.extension().is_some_and(|e| e == "toml") {
+                let study = StudyFile::read(&path, &Local::new("")).unwrap();
+                Data::read(&study, &Local::new("")).unwrap();
+                read += 1;
+            }
+        }
+    }
+    assert_eq!(read, 5);
+}
+
+#[test]
+fn the_checkpoints_of_a_course_are_39_and_each_its_own() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/full-size/olmo3-7b-checkpoints.toml");
+    let mut checkpoints = StudyFile::read(&path, &Local::new("")).unwrap().geometry.unwrap().checkpoints;
+    checkpoints.sort();
+    checkpoints.dedup();
+    assert_eq!(checkpoints.len(), 39);
+}
+
+fn refused(change: impl Fn(&str) -> String) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/human-values/two-models.toml");
+    let text = change(&std::fs::read_to_string(path).unwrap());
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("study.toml"), text).unwrap();
+    let error = StudyFile::read(&dir.path().join("study.toml"), &Local::new("")).unwrap_err();
+    causes(&error).map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
+#[test]
+fn what_cannot_be_asked_together_is_refused_by_name() {
+    let says = |change: &dyn Fn(&str) -> String, what: &str| {
+        let error = refused(change);
+        assert!(error.contains(what), "{error}");
+    };
+    says(&|t| t.replace("pairs = \"pairs.jsonl\"", ""), "neither data.pairs nor data.classes");
+    says(&|t| t.replace("[data]", "[data]\nclasses = \"c.jsonl\""), "both data.pairs and data.classes");
+    says(&|t| t.replace("probes = \"probes.jsonl\"", ""), "[score] needs data.probes");
+    says(&|t| t.replace("sentiment = \"sentiment.jsonl\"", ""), "data.sentiment is missing");
+    says(&|t| t.replace("resid_post.2..29:9", "resid_post.9..2"), "is not a range of sites");
+    says(&|t| format!("{t}\n[probing]\nsites = [\"resid_post.1\"]\n"), "[probing] needs data.classes");
+    says(&|t| format!("{t}\n[geometry]\n"), "[geometry] needs data.classes");
+    says(&|t| t.replace("name = \"human-values-two-models\"", "name = \"../x\""), "can't name a folder");
+}
+
+/// The studies that ship.
+fn shipped() -> Vec<String> {
+    let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    ["human-values/study.toml", "human-values/two-models.toml", "harmfulness/study.toml"]
+        .map(|f| std::fs::read_to_string(examples.join(f)).unwrap())
+        .to_vec()
+}
+
+const WORDS: [&str; 16] = [
+    "1e9",
+    "-1",
+    "0",
+    "9223372036854775807",
+    "nan",
+    "inf",
+    "true",
+    "[]",
+    "{}",
+    "\"\"",
+    "\"resid_post.0..99999\"",
+    "\"../x\"",
+    "[[1]]",
+    "\"all\"",
+    "\"-2147483648\"",
+    "1979-05-27",
+];
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(400))]
+
+    /// Whatever a study says: it is read or refused, and one that is read is written the same again.
+    #[test]
+    fn a_changed_study_is_read_or_refused(
+        of in 0..3_usize,
+        edits in prop::collection::vec((any::<prop::sample::Index>(), 0..WORDS.len(), 0..4_u8), 1..4),
+    ) {
+        let mut text = shipped()[of].clone();
+        for (at, word, how) in edits {
+            let signs: Vec<usize> =
+                text.match_indices(['=', ',', '[', ']', '"', '\n']).map(|(i, _)| i + 1).collect();
+            let Some(from) = signs.get(at.index(signs.len().max(1))).copied() else { continue };
+            let to = text[from..].find(['\n', ',']).map_or(text.len(), |n| from + n);
+            match how {
+                0 => text.truncate(from),
+                1 => text.replace_range(from..to, ""),
+                2 => {
+                    let twice = text[from..to].to_owned();
+                    text.insert_str(from, &twice);
+                }
+                _ => text.replace_range(from..to, WORDS[word]),
+            }
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("study.toml");
+        std::fs::write(&path, &text).unwrap();
+        if let Ok(study) = StudyFile::read(&path, &Local::new("")) {
+            prop_assert!(study.folder().parent() == Some(Path::new("runs")), "{:?}", study.folder());
+            let again: StudyFile = toml::from_str(&toml::to_string(&study).unwrap()).unwrap();
+            prop_assert_eq!(toml::to_string(&again).unwrap(), toml::to_string(&study).unwrap());
+        }
+    }
+}

@@ -1,0 +1,150 @@
+//! A study: a file that names data, a direction and analyses, run from prompts to report.
+//!
+//! What the model computed is in the store, and what a stage found is in the journal under the hash of what it
+//! was made from; so a study that was cut short goes on where it stopped.
+
+mod data;
+mod file;
+mod journal;
+mod report;
+mod stages;
+
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use truenorth_files::sha256_hex;
+use truenorth_protocol::ModelInfo;
+
+use crate::analyses::Listing;
+use crate::error::{Context as _, Error};
+use crate::host::{Desk, Host};
+use crate::session::Session;
+use data::Data;
+use file::StudyFile;
+use journal::Journal;
+use stages::Run;
+
+pub use journal::{Stage, State};
+
+/// An error that is the request's fault, with a remedy.
+fn refused(what: impl Into<String>, remedy: impl Into<String>) -> Error {
+    Error::request(what).hint(remedy)
+}
+
+/// What a run's folder holds that a reader looks at.
+pub const LEAVES: [&str; 5] = ["report.html", "report.json", "board.jsonl", "steered.jsonl", "directions"];
+
+/// A study, its files read and checked.
+pub struct Study {
+    file: StudyFile,
+    data: Data,
+}
+
+/// Where a study runs, and how.
+pub struct Place<'a> {
+    /// The folder of its results; made if it is not there.
+    pub folder: &'a Path,
+    /// SHA-256 of the program: another one computes every stage anew.
+    pub program: &'a str,
+    /// Whether results of an earlier run in the folder are used.
+    pub keep: bool,
+    /// Cuts random draws down, for a rehearsal whose numbers are made up.
+    pub rehearsal: bool,
+}
+
+/// What a study came to.
+pub struct Done {
+    /// Held-out separation by estimator, and a line for each side of the question.
+    pub summary: Listing,
+    /// How long it took.
+    pub seconds: f64,
+}
+
+impl Study {
+    /// Reads a study file and every file it names; `model` and `seed` stand in for those that it names itself.
+    ///
+    /// # Errors
+    /// When a file can't be read, the study asks what its data can't answer, or rows contradict each other.
+    pub fn open(
+        path: &Path,
+        (model, seed): (Option<String>, Option<u64>),
+        host: &dyn Host,
+    ) -> Result<Self, Error> {
+        let mut file = StudyFile::read(path, host)?;
+        file.model = model.unwrap_or(file.model);
+        file.seed = seed.unwrap_or(file.seed);
+        let data = Data::read(&file, host)?;
+        Ok(Self { file, data })
+    }
+
+    /// Its model, as `--model` names it.
+    #[must_use]
+    pub fn model(&self) -> &str {
+        &self.file.model
+    }
+
+    /// Its seed.
+    #[must_use]
+    pub fn seed(&self) -> u64 {
+        self.file.seed
+    }
+
+    /// Where its results go: `runs/NAME`.
+    #[must_use]
+    pub fn folder(&self) -> PathBuf {
+        self.file.folder()
+    }
+
+    /// Whether it asks other models than its own.
+    #[must_use]
+    pub fn asks_others(&self) -> bool {
+        self.file.transfer.is_some() || self.file.judge.as_ref().is_some_and(|j| j.model.is_some())
+    }
+
+    /// Runs it on its model, or goes on with a run that was cut short, and writes the report.
+    ///
+    /// # Errors
+    /// When the model lacks the site, a stage fails or is interrupted, or a file can't be written.
+    pub fn run(mut self, session: &Session, host: &dyn Host, place: &Place<'_>) -> Result<Done, Error> {
+        let start = Instant::now();
+        let info = session.runner().info();
+        report::check(&self.file, info)?;
+        if place.rehearsal {
+            self.file.rehearse();
+        }
+        let (study, data, folder) = (&self.file, &self.data, place.folder);
+        std::fs::create_dir_all(folder).context(format!("can't make {}", folder.display()))?;
+        let written = toml::to_string(study).context("can't write the study as it is run")?;
+        let inputs = sha256_hex(written.as_bytes());
+        let base = base(place.program, study, data, info)?;
+        let mut journal = Journal::start(host, folder, &study.name, inputs, base, place.keep)?;
+        let run = Run { study, data, reader: session.reader(), folder, host };
+        let results = run.all(&mut journal)?;
+        let store = session.store().map(|s| s.session());
+        let document = report::document(&run, &results, store, journal.stages(), start.elapsed());
+        truenorth_report::write(folder, &document)?;
+        journal.finish()?;
+        Ok(Done { summary: report::summary(&run, &results), seconds: start.elapsed().as_secs_f64() })
+    }
+}
+
+/// What every stage depends on: this very program, the model, the seed and the data.
+fn base(program: &str, study: &StudyFile, data: &Data, info: &ModelInfo) -> Result<String, Error> {
+    let of = (program, &info.name, &info.revision, &info.path, study.seed, data.files());
+    Ok(sha256_hex(&serde_json::to_vec(&of)?))
+}
+
+/// How far a study is: its name, the folder of its results, and the state of the run there, if there is one.
+///
+/// # Errors
+/// When the study file or the state can't be read.
+pub fn state(
+    path: &Path,
+    desk: &dyn Desk,
+    folder: impl FnOnce(PathBuf) -> PathBuf,
+) -> Result<(String, PathBuf, Option<State>), Error> {
+    let study = StudyFile::read(path, desk)?;
+    let folder = folder(study.folder());
+    let state = Journal::read(&folder)?;
+    Ok((study.name, folder, state))
+}

@@ -1,0 +1,50 @@
+//! Every choice that a number of the report rests on.
+
+use truenorth_report::{Block, Section};
+
+use crate::study::stages::{Results, Run};
+
+pub fn methods(run: &Run<'_>, results: &Results) -> Section {
+    let (study, words) = (run.study, run.data.words());
+    let out = if study.direction.project_out.is_empty() {
+        "Nothing was projected out.".to_owned()
+    } else {
+        format!("Projected out of every row first: {}.", study.direction.project_out.join(", "))
+    };
+    let alphas: Vec<String> = results
+        .directions
+        .estimated
+        .iter()
+        .filter_map(|e| e.details.alpha.map(|a| format!("{} chose penalty {a}", e.name)))
+        .chain(
+            results
+                .directions
+                .estimated
+                .iter()
+                .filter_map(|e| e.details.shrinkage.map(|s| format!("{} used shrinkage {s:.3}", e.name))),
+        )
+        .collect();
+    Section::new("methods", "Methods", "")
+        .with(Block::text(format!(
+            "{} The residual stream at {} was read at position `{}`. {out} Estimators: {}. {}",
+            if run.data.pairs().is_some() {
+                "Each pair became two texts by the template."
+            } else {
+                "Each text was read as it stands."
+            },
+            study.site,
+            study.positions,
+            study.direction.estimators.join(", "),
+            if alphas.is_empty() { String::new() } else { format!("On all texts {}.", alphas.join(", ")) }
+        )))
+        .with(Block::text(format!(
+            "Held-out separation: {} folds of {}, and {} one at a time; label permutations as the table says; \
+             2000 bootstrap resamples of what was held out, with the directions kept. Seed {}.",
+            study.held_out.folds, words.units, words.axes, study.seed
+        )))
+        .with(Block::text(
+            "Scores: with r the residual divided by its norm, a sequence s shifts probe p by r(s + p) − r(p). The \
+             score is the mean shift's projection on the direction, z the score over ‖Δ‖/√(P·H), coherence \
+             √P‖mean shift‖/‖Δ‖, and p_random the exact share of random directions with at least this |z|.",
+        ))
+}

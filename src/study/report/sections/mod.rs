@@ -1,0 +1,27 @@
+//! The evidence: a section each for what was asked, then how it was done and where it ends.
+
+mod agreement;
+mod limits;
+mod methods;
+mod separation;
+mod steered;
+
+use truenorth_report::Section;
+
+use crate::study::stages::{Results, Run};
+
+/// All sections.
+pub fn all(run: &Run<'_>, results: &Results) -> Vec<Section> {
+    let mut out = vec![separation::separation(run, results), agreement::agreement(run, results)];
+    let pages = |names: &[&str]| {
+        let wanted = results.pages.iter().filter(|(name, _)| names.contains(name));
+        wanted.flat_map(|(_, page)| page.sections.clone()).collect::<Vec<_>>()
+    };
+    out.extend(pages(&["probing", "audit"]));
+    out.extend(pages(&["score", "sweep"]));
+    out.extend(results.steered.as_ref().map(|s| steered::steered(run, results, s)));
+    out.extend(pages(&["judge", "transfer", "geometry"]));
+    out.push(methods::methods(run, results));
+    out.push(limits::limits(run));
+    out
+}

@@ -1,0 +1,60 @@
+//! Confounds of the primary direction.
+
+use crate::analyses::audit::{self, AuditData, Confound, Params};
+use crate::analyses::extract::Question;
+use crate::analyses::{Analysis as _, Asked, Page, Recipe};
+use crate::direction::estimator;
+use crate::error::Error;
+use crate::host::write_json;
+use truenorth_stats::estimate::HeldOutParams;
+
+use super::{Directions, Run};
+use crate::study::data::VALUE_FLIP;
+
+impl Run<'_> {
+    pub(super) fn audit(&self, directions: &Directions, table: &Params) -> Result<Page, Error> {
+        let train = self.data.question()?;
+        let said = self.texts()?;
+        let near = said.near;
+        let mut sets: Vec<(&str, Question)> =
+            self.data.confounds.iter().map(|(name, question)| (name.as_str(), question.clone())).collect();
+        if let Some(rows) = &self.data.sentiment {
+            sets.push(("sentiment", Question::sentiment(rows)?));
+        }
+        let sets = sets.into_iter().map(|(name, question)| {
+            let question = if name == VALUE_FLIP {
+                let question = question.apart_from(&train, name, near)?;
+                said.say_apart(question.apart.as_ref());
+                question
+            } else {
+                said.say_shared(&question, &train, name);
+                question
+            };
+            Ok(Confound { name: name.to_owned(), question, circular: None })
+        });
+        let (flips, confounds): (Vec<Confound>, Vec<Confound>) =
+            sets.collect::<Result<Vec<_>, Error>>()?.into_iter().partition(|c| c.name == VALUE_FLIP);
+        let primary = directions.primary()?;
+        // Held-out separation with its null and the other estimators have sections of their own.
+        let params = Params { no_agreement: true, ..table.clone() };
+        let folds = Some(self.study.held_out.folds);
+        let recipe = Recipe {
+            project_out: self.data.project_out.clone(),
+            held_out: HeldOutParams { folds, permutations: 0, ..HeldOutParams::by_pair() },
+            ..Recipe::new(self.study.site, self.study.positions, estimator(&primary.name)?)
+        };
+        let data = AuditData {
+            train: &train,
+            direction: Some(primary.direction()),
+            confounds: &confounds,
+            flips: &flips,
+            sentiment: self.data.sentiment.as_ref().map(|s| &s.rows[..]),
+            recipe: &recipe,
+        };
+        let bar = self.bar("auditing", "tokens");
+        let asked = Asked { reader: self.reader, seeds: &self.seeds(), watch: &*bar };
+        let found = audit::Audit::run(&data, &params, &asked)?;
+        write_json(self.host, &self.folder.join("audit.json"), &found)?;
+        Ok(audit::Audit::page(&found))
+    }
+}

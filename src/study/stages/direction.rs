@@ -1,0 +1,165 @@
+//! The directions: read, estimate, hold out, keep as files.
+
+use crate::analyses::default_permutations;
+use crate::analyses::extract::{self, Question};
+use crate::analyses::steer;
+use crate::direction::{Made, artifact, estimator};
+use crate::error::{Context as _, Error};
+use crate::study::file::StudyFile;
+use ndarray::ArrayView1;
+use serde::{Deserialize, Serialize};
+use truenorth_protocol::run::RunError;
+use truenorth_stats::estimate::{
+    Extraction, FitDetails, HeldOut, HeldOutParams, Pipeline, ProjectedOut, Samples,
+};
+use truenorth_stats::math;
+
+use super::Run;
+
+/// What the estimators found.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Directions {
+    /// Pairs, or texts of both classes.
+    pub examples: usize,
+    /// The mean residual norm over the neutral prompts, the unit of α.
+    pub residual_norm: f64,
+    /// The estimators in the study's order; the first is the primary one.
+    pub estimated: Vec<Estimated>,
+    /// Cosines of their directions.
+    pub cosines: Vec<Vec<f64>>,
+}
+
+/// One estimator's direction and how it separates what it was not fitted on.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Estimated {
+    pub name: String,
+    /// Unit vector.
+    pub direction: Vec<f64>,
+    /// What the estimator finds when nothing is projected out.
+    pub unprojected: Vec<f64>,
+    pub details: FitDetails,
+    pub cosine_to_unprojected: f64,
+    pub projected_out: Vec<ProjectedOut>,
+    /// What was to be projected out and is not there, and why.
+    pub absent: Vec<(String, String)>,
+    pub by_pair: HeldOut,
+    pub by_axis: HeldOut,
+}
+
+impl Estimated {
+    fn new(name: &str, extraction: Extraction, by_pair: HeldOut, by_axis: HeldOut) -> Self {
+        Self {
+            name: name.to_owned(),
+            direction: extraction.fit.direction.to_vec(),
+            unprojected: extraction.unprojected.direction.to_vec(),
+            details: extraction.fit.details,
+            cosine_to_unprojected: extraction.cosine_to_unprojected,
+            projected_out: extraction.projected_out,
+            absent: extraction.absent,
+            by_pair,
+            by_axis,
+        }
+    }
+
+    /// The direction.
+    pub fn direction(&self) -> ArrayView1<'_, f64> {
+        ArrayView1::from(&self.direction)
+    }
+
+    /// The direction as the model gets it.
+    #[allow(clippy::cast_possible_truncation)]
+    pub fn narrow(&self) -> Vec<f32> {
+        self.direction.iter().map(|v| *v as f32).collect()
+    }
+}
+
+impl Directions {
+    /// The study's first estimator.
+    pub fn primary(&self) -> Result<&Estimated, Error> {
+        self.estimated.first().context("a study has at least one estimator")
+    }
+}
+
+impl Run<'_> {
+    pub(super) fn directions(&self) -> Result<Directions, Error> {
+        let question = self.data.question()?;
+        let (site, at) = (self.study.site, self.study.positions);
+        let bar = self.bar("reading the contrast", "tokens");
+        let samples = question.samples(&self.reader, site, at, &*bar)?;
+        let residual_norm = steer::mean_norm(&self.reader, site, &self.data.neutral.named, &*bar)?;
+        drop(bar);
+        let estimated = self.estimate(&question, &samples, residual_norm)?;
+        let cosines = cosines(&estimated)?;
+        Ok(Directions { examples: question.examples(), residual_norm, estimated, cosines })
+    }
+
+    fn estimate(
+        &self,
+        question: &Question,
+        samples: &Samples,
+        residual_norm: f64,
+    ) -> Result<Vec<Estimated>, Error> {
+        let study = self.study;
+        let bar = self.bar("reading what is projected out", "tokens");
+        let sentiment = self.data.sentiment.as_ref().map(|s| &s.rows[..]);
+        let (site, at) = (study.site, study.positions);
+        let nuisances = extract::nuisances(&self.reader, &self.data.project_out, sentiment, site, at, &*bar)?;
+        drop(bar);
+        let folder = self.folder.join("directions");
+        std::fs::create_dir_all(&folder).context(format!("can't make {}", folder.display()))?;
+        let bar = self.bar("estimating", "estimators");
+        bar.expect(study.direction.estimators.len() as u64);
+        let mut all = Vec::new();
+        for name in &study.direction.estimators {
+            if bar.interrupted() {
+                return Err(RunError::Interrupted.into());
+            }
+            bar.say(&format!("estimating {name}"));
+            let pipeline = Pipeline { estimator: estimator(name)?, nuisances: nuisances.clone() };
+            let [by_pair, by_axis] = study.held_out_params(&pipeline);
+            let seeds = self.seeds().child(name);
+            let extraction = pipeline.extract(samples, by_pair.by, &seeds)?;
+            let by_pair = pipeline.held_out(samples, &by_pair, &seeds)?;
+            let by_axis = pipeline.held_out(samples, &by_axis, &seeds)?;
+            let made = Made {
+                question,
+                info: self.reader.runner().info(),
+                site,
+                positions: at,
+                left_out: self.reader.left_out(),
+                template: self.data.pairs().map(|_| study.template.as_str()),
+                residual_norm: (residual_norm, "neutral prompts"),
+                held_out: &[&by_pair, &by_axis],
+                fallen: self.host.fallen(),
+            };
+            let direction = artifact(&extraction, &pipeline.estimator, &made)?;
+            let path = folder.join(format!("{name}.safetensors"));
+            direction.save(&path).context(format!("can't write {}", path.display()))?;
+            all.push(Estimated::new(name, extraction, by_pair, by_axis));
+            bar.tokens(1);
+        }
+        Ok(all)
+    }
+}
+
+impl StudyFile {
+    /// How a pipeline's held-out separation is measured: by pairs, and by axes.
+    pub fn held_out_params(&self, pipeline: &Pipeline) -> [HeldOutParams; 2] {
+        let given = self.held_out.permutations;
+        let permutations = given.unwrap_or_else(|| default_permutations(pipeline.estimator.params()));
+        [
+            HeldOutParams { folds: Some(self.held_out.folds), permutations, ..HeldOutParams::by_pair() },
+            HeldOutParams { permutations, ..HeldOutParams::by_axis() },
+        ]
+    }
+}
+
+fn cosines(estimated: &[Estimated]) -> Result<Vec<Vec<f64>>, Error> {
+    estimated
+        .iter()
+        .map(|a| {
+            let row = estimated.iter().map(|b| math::cosine(a.direction(), b.direction()));
+            Ok(row.collect::<Result<_, _>>()?)
+        })
+        .collect()
+}

@@ -1,0 +1,76 @@
+//! A model's verdict on the steered texts.
+
+use crate::host::write_json;
+use crate::session::Session;
+use std::collections::HashMap;
+
+use crate::analyses::judge::{self, Asking, Band, JudgeTemplate, Markup, Question, Reply};
+use crate::error::{Context as _, Error};
+use truenorth_data::NearCopies;
+use truenorth_protocol::Prompt;
+
+use super::{Page, Run, Samples};
+use crate::study::file::Judge;
+
+impl Run<'_> {
+    pub(super) fn judge(&self, table: &Judge, samples: &Samples) -> Result<Page, Error> {
+        let other = match &table.model {
+            Some(model) => Some(self.host.model(model)?),
+            None => None,
+        };
+        let reader = other.as_ref().map_or(self.reader, Session::reader);
+        let prompts: HashMap<&str, &Prompt> =
+            self.data.generated_from().iter().map(|n| (n.id.as_str(), &n.prompt)).collect();
+        let text = |id: &str| match prompts.get(id) {
+            Some(Prompt::Text(text)) => text.clone(),
+            _ => String::new(),
+        };
+        // A judge can't read nothing; how many were empty is part of the answer.
+        let (written, empty): (Vec<_>, Vec<_>) = samples.rows.iter().partition(|r| !r.text.trim().is_empty());
+        let replies: Vec<Reply> = written
+            .iter()
+            .map(|r| Reply {
+                id: format!("{} at {}", r.id, r.alpha),
+                prompt: text(&r.id),
+                text: r.text.clone(),
+            })
+            .collect();
+        let doses: Vec<String> = written.iter().map(|r| r.alpha.to_string()).collect();
+        let markup = Markup::guess(reader.runner())?;
+        let template = markup.wrap(JudgeTemplate::reply());
+        let answers = ["Yes", "No"].map(|w| markup.answer(w));
+        let asking = Asking {
+            template: &template,
+            answers: [&answers[0], &answers[1]],
+            band: Band::default(),
+            near: NearCopies::new(self.study.near_copies)?,
+        };
+        let mut page = Page::default();
+        for name in &table.questions {
+            let question = question(name)?;
+            let seeds = self.seeds();
+            let bar = self.bar(&format!("judging {name}"), "tokens");
+            let judgement = judge::replies(&reader, &replies, &question, &asking, &seeds, &*bar)?;
+            self.texts()?.say_copies(name, &judgement.copies);
+            let mut found = judge::summarise(judgement, Some(&doses), &[], 2000, &seeds)?;
+            if !empty.is_empty() {
+                found.judgement.not_shown.push(format!("{} empty texts were left out.", empty.len()));
+            }
+            write_json(self.host, &self.folder.join(format!("judge-{name}.json")), &found)?;
+            page.sections.push(judge::page::section(&found).under(name));
+            page.findings.extend(judge::page::findings(&found).into_iter().map(|mut f| {
+                f.see = f.see.map(|id| format!("{name}-{id}"));
+                f
+            }));
+        }
+        Ok(page)
+    }
+}
+
+/// A question by its name, which the study's check has let pass.
+fn question(name: &str) -> Result<Question, Error> {
+    [Question::refusal(), Question::incoherence()]
+        .into_iter()
+        .find(|q| q.name == name)
+        .context(format!("no question `{name}`"))
+}

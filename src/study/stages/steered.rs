@@ -1,0 +1,41 @@
+//! Steered samples.
+
+use crate::analyses::steer::{self, Dose, Steered};
+use crate::error::Error;
+use crate::host::write_jsonl;
+use serde::{Deserialize, Serialize};
+use truenorth_protocol::graph::Sampling;
+
+use super::{Directions, Run};
+use crate::study::file::Steer;
+
+/// What the model wrote at each dose.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Samples {
+    pub rows: Vec<Steered>,
+}
+
+impl Run<'_> {
+    pub(super) fn steer(&self, directions: &Directions, steer: &Steer) -> Result<Samples, Error> {
+        let dose = Dose {
+            direction: directions.primary()?.narrow(),
+            site: self.study.site,
+            positions: steer.positions,
+            alphas: steer.alphas.clone(),
+            norm: Some(directions.residual_norm),
+            ablate: false,
+        };
+        let mut sampling = Sampling::greedy(steer.max_new_tokens);
+        sampling.stop = self.reader.runner().stop_tokens();
+        let prompts = self.data.generated_from();
+        let prompts = &prompts[..steer.prompts.min(prompts.len())];
+        let bar = self.bar("steering", "tokens");
+        let mut rows = steer::steer(&self.reader, prompts, &dose, &sampling, &*bar)?;
+        let damage = steer::damage(&self.reader, prompts, &dose, &*bar)?;
+        for (row, damage) in rows.iter_mut().zip(damage.iter().cycle()) {
+            row.damage = Some(damage.clone());
+        }
+        write_jsonl(self.host, &self.folder.join("steered.jsonl"), &rows)?;
+        Ok(Samples { rows })
+    }
+}
