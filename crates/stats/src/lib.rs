@@ -2,5 +2,6 @@
 
 pub mod estimate;
 pub mod math;
+pub mod number;
 pub mod split;
 pub mod words;

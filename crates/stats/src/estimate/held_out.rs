@@ -12,6 +12,7 @@ use super::probing::Relabel;
 use super::samples::SplitBy;
 use super::{EstimateError, Samples};
 use crate::math::{Bootstrap, Interval, MathError, Seeds, SortedScores, cluster_bootstrap};
+use crate::math::{permutation_p, reaches};
 use crate::split::{Folds, group_folds};
 
 /// How to hold out.
@@ -223,11 +224,10 @@ impl NullTest {
     /// The test that a statistic is larger than under the null.
     pub(super) fn greater(mut null: Vec<f64>, observed: f64) -> Result<Self, MathError> {
         null.sort_by(f64::total_cmp);
-        // Ties count against the claim; equal AUROCs may differ in the last bit.
-        let reached = null.iter().filter(|v| **v >= observed - 1e-12).count();
+        let reached = null.iter().filter(|v| reaches(**v, observed)).count();
         Ok(Self {
             permutations: null.len(),
-            p: (1 + reached) as f64 / (1 + null.len()) as f64,
+            p: permutation_p(reached, null.len()),
             mean: crate::math::mean(&null)?,
             low: crate::math::quantile(&null, 0.025)?,
             high: crate::math::quantile(&null, 0.975)?,

@@ -13,6 +13,7 @@ use crate::estimate::pipeline::{Reduced, fit_projected};
 use crate::estimate::probing::{Relabel, dual_discriminants, label_contrasts};
 use crate::estimate::{EstimateError, Estimator, Pipeline, Samples, SplitBy};
 use crate::math::{MathError, Seeds, gram_matrix, inverse_positive_definite, norm, product, quantile};
+use crate::math::{permutation_p, reaches};
 
 /// Relabellings fitted between looks at the clock.
 const BLOCK: usize = 256;
@@ -177,11 +178,10 @@ fn discriminants(
 
 /// A distance against those of the null, the larger the more against it.
 pub(super) fn distance(null: Vec<f64>, seen: f64) -> Result<DistanceNull, MathError> {
-    // Ties count against the claim; equal areas may differ in the last bits.
-    let reached = null.iter().filter(|v| **v >= seen - 1e-12).count();
+    let reached = null.iter().filter(|v| reaches(**v, seen)).count();
     Ok(DistanceNull {
         draws: null.len(),
-        p: (1 + reached) as f64 / (1 + null.len()) as f64,
+        p: permutation_p(reached, null.len()),
         median: quantile(&null, 0.5)?,
         high: quantile(&null, 0.95)?,
     })

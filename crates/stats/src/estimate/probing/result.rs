@@ -13,6 +13,7 @@ use super::select::Selection;
 use crate::estimate::held_out::{Estimate, NullTest, dense};
 use crate::estimate::samples::numbered;
 use crate::math::{Bootstrap, MathError, Seeds, SortedScores, cluster_bootstrap};
+use crate::math::{permutation_p, reaches};
 
 /// One layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -213,13 +214,13 @@ pub(super) fn assemble(
     for (layer, (seen, gram)) in observed.layers.iter().zip(shape.grams).enumerate() {
         let auroc = resample.auroc(&seen.scores, train.labels, "bootstrap")?;
         let right = right(&seen.scores, train.labels, shape.design, &seen.thresholds);
-        let reached = maxima.iter().filter(|m| **m >= auroc.0 - 1e-12).count();
+        let reached = maxima.iter().filter(|m| reaches(**m, auroc.0)).count();
         layers.push(LayerProbe {
             layer,
             auroc: estimate(auroc),
             accuracy: estimate(resample.share(&right, "accuracy")?),
             null: null(&permuted, |s| s.layers[layer], auroc.0)?,
-            p_any_layer: (!maxima.is_empty()).then(|| (1 + reached) as f64 / (1 + maxima.len()) as f64),
+            p_any_layer: (!maxima.is_empty()).then(|| permutation_p(reached, maxima.len())),
             alphas: seen.penalties.iter().chain([&seen.penalty]).filter_map(|at| alpha(*at)).collect(),
             constant_columns: gram.constant_columns,
         });

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::super::MathError;
 use super::super::describe::mean;
 use super::{Method, next_permutation};
+use crate::math::{permutation_p, reaches};
 
 /// Up to this long every order of a series is counted.
 const EXACT: usize = 8;
@@ -55,14 +56,13 @@ pub fn change_point(
         return Err(MathError::Constant { what: "series", value: series[0] });
     }
     let (at, statistic) = largest(&deviations, scale);
-    // Equal sums in another order may differ in the last bits.
-    let reaches = |order: &[f64]| largest(order, scale).1 >= statistic - 1e-12;
+    let reached_by = |order: &[f64]| reaches(largest(order, scale).1, statistic);
     let (p, method, orders) = if n <= EXACT {
         let mut order: Vec<usize> = (0..n).collect();
         let (mut reached, mut orders) = (0_usize, 0_usize);
         loop {
             let turned: Vec<f64> = order.iter().map(|i| deviations[*i]).collect();
-            reached += usize::from(reaches(&turned));
+            reached += usize::from(reached_by(&turned));
             orders += 1;
             if !next_permutation(&mut order) {
                 break;
@@ -77,10 +77,10 @@ pub fn change_point(
         let reached = (0..permutations)
             .filter(|_| {
                 turned.shuffle(rng);
-                reaches(&turned)
+                reached_by(&turned)
             })
             .count();
-        ((1 + reached) as f64 / (1 + permutations) as f64, Method::Permutation, permutations)
+        (permutation_p(reached, permutations), Method::Permutation, permutations)
     };
     let (before, after) = series.split_at(at);
     Ok(ChangePoint { at, statistic, p, method, orders, before: mean(before)?, after: mean(after)?, n })

@@ -9,6 +9,7 @@ use super::super::MathError;
 use super::super::error::finite;
 use super::super::interval::{Interval, wilson};
 use super::Method;
+use crate::math::permutation_p;
 
 /// Agreement in sign, beside what chance would give.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
@@ -93,7 +94,7 @@ pub fn sign_agreement(
                 });
             }
             let reached = (0..permutations).filter(|_| agree(&dealt(&b, &blocks, rng)) >= agreeing).count();
-            ((1 + reached) as f64 / (1 + permutations) as f64, Method::Permutation)
+            (permutation_p(reached, permutations), Method::Permutation)
         }
     };
     Ok(SignAgreement {

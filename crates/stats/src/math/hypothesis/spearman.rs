@@ -7,6 +7,7 @@ use super::super::MathError;
 use super::super::bootstrap::{Bootstrap, cluster_bootstrap};
 use super::super::rank::spearman;
 use super::{Alternative, Method, Tested, next_permutation};
+use crate::math::reaches;
 
 /// Up to this many pairs every order is counted.
 const EXACT: usize = 8;
@@ -52,13 +53,11 @@ fn exact(a: &[f64], b: &[f64], seen: f64, alternative: Alternative) -> Result<f6
     loop {
         let turned: Vec<f64> = order.iter().map(|i| b[*i]).collect();
         let r = spearman(a, &turned)?;
-        // Equal correlations may differ in the last bit.
-        let reaches = match alternative {
-            Alternative::TwoSided => r.abs() >= seen.abs() - 1e-12,
-            Alternative::Greater => r >= seen - 1e-12,
-            Alternative::Less => r <= seen + 1e-12,
-        };
-        reached += u32::from(reaches);
+        reached += u32::from(match alternative {
+            Alternative::TwoSided => reaches(r.abs(), seen.abs()),
+            Alternative::Greater => reaches(r, seen),
+            Alternative::Less => reaches(-r, -seen),
+        });
         orders += 1;
         if !next_permutation(&mut order) {
             return Ok(f64::from(reached) / f64::from(orders));
