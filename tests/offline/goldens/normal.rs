@@ -8,7 +8,11 @@ use regex::Regex;
 
 /// Pattern, what takes its place, and why.
 const RULES: &[(&str, &str, &str)] = &[
-    (r"\bengine\.(\d+)/cpu/(\w+)/[\w/+-]+", "engine.$1/cpu/$2/<kernel>", "the processor chooses its kernel"),
+    (
+        r"\b(engine\.\d+/cpu/\w+(/quantized)?)/(f32|bf16)(-[\w+-]+)?",
+        "$1/<kernel>",
+        "the processor chooses its kernel",
+    ),
     (r"\b\d+(\.\d+)? (s|ms|min)\b", "<time>", "durations"),
     (r#""(seconds|wall)": ?\d+(\.\d+)?(e-\d+)?"#, r#""$1": <seconds>"#, "durations"),
     (r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", "<date>", "dates"),
