@@ -1,0 +1,242 @@
+//! The one type of a reported number: with its n, its interval or why there is none, and its null.
+
+use rand::Rng;
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+use statrs::distribution::{Discrete, Hypergeometric};
+
+use crate::math::{
+    Alternative, Interval, MathError, Seeds, binomial_test, cluster_bootstrap, permutation_p, reaches, wilson,
+};
+
+/// Coverage of the intervals of the analyses.
+pub const LEVEL: f64 = 0.95;
+/// Resamples behind a bootstrap interval.
+pub const RESAMPLES: usize = 2000;
+
+/// A number with its n, its interval and what it would be if there were nothing to find.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Number {
+    /// The number.
+    pub value: f64,
+    /// Observations behind it.
+    pub n: usize,
+    /// Its interval, none where it has none.
+    pub interval: Option<Interval>,
+    /// How the interval was made, or why there is none.
+    pub method: String,
+    /// The null it is held against, none where nothing is tested.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub null: Option<Null>,
+}
+
+/// What a number would be if there were nothing to find.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Null {
+    /// The null in words.
+    pub what: String,
+    /// The number expected under it.
+    pub expected: f64,
+    /// Central 95 % under it, where that is known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub range: Option<[f64; 2]>,
+    /// Two-sided p.
+    pub p: f64,
+    /// Draws behind p; none where p is exact.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub draws: Option<usize>,
+}
+
+impl Number {
+    /// A number without an interval, and why.
+    #[must_use]
+    pub fn bare(value: f64, n: usize, why: &str) -> Self {
+        Self { value, n, interval: None, method: why.to_owned(), null: None }
+    }
+
+    /// The number held against a null.
+    #[must_use]
+    pub fn against(mut self, null: Null) -> Self {
+        self.null = Some(null);
+        self
+    }
+
+    /// Whether the whole interval lies above a value.
+    #[must_use]
+    pub fn above(&self, value: f64) -> bool {
+        self.interval.is_some_and(|i| i.low > value)
+    }
+}
+
+/// A share with Wilson's interval.
+///
+/// # Errors
+/// Without trials.
+pub fn share(count: usize, n: usize) -> Result<Number, MathError> {
+    let interval = wilson(count as u64, n as u64, LEVEL)?;
+    Ok(Number {
+        value: count as f64 / n as f64,
+        n,
+        interval: Some(interval),
+        method: "Wilson score".into(),
+        null: None,
+    })
+}
+
+/// A mean with the percentile bootstrap over its values; with one value, the value alone.
+///
+/// # Errors
+/// Without values, or when one is not finite.
+pub fn mean(values: &[f64], rng: &mut impl Rng) -> Result<Number, MathError> {
+    let value = crate::math::mean(values)?;
+    if values.len() < 2 {
+        return Ok(Number::bare(value, values.len(), "none: one observation has no spread"));
+    }
+    let interval = resampled(values.len(), rng, |counts| Some(weighted_mean(values, counts)))?;
+    Ok(Number {
+        value,
+        n: values.len(),
+        interval: Some(interval),
+        method: bootstrap_over("observations"),
+        null: None,
+    })
+}
+
+/// The percentile interval of a statistic of resampled units.
+pub fn resampled(
+    units: usize,
+    rng: &mut impl Rng,
+    statistic: impl FnMut(&[u32]) -> Option<f64>,
+) -> Result<Interval, MathError> {
+    Ok(cluster_bootstrap(units, RESAMPLES, LEVEL, rng, statistic)?.interval)
+}
+
+/// What [`resampled`] did, in words.
+pub fn bootstrap_over(units: &str) -> String {
+    format!("percentile bootstrap over {units}, {RESAMPLES} resamples")
+}
+
+/// The mean of values, each counted so often.
+#[must_use]
+pub fn weighted_mean(values: &[f64], counts: &[u32]) -> f64 {
+    let (sum, n) = values
+        .iter()
+        .zip(counts)
+        .fold((0.0, 0.0), |(s, n), (v, c)| (s + v * f64::from(*c), n + f64::from(*c)));
+    sum / n
+}
+
+/// A two-sided null from draws: how many lie at least as far from `centre` as the value.
+pub fn drawn_null(what: &str, value: f64, centre: f64, draws: &[f64]) -> Result<Null, MathError> {
+    let far = |v: f64| (v - centre).abs();
+    let reached = draws.iter().filter(|v| reaches(far(**v), far(value))).count();
+    Ok(Null {
+        what: what.to_owned(),
+        expected: crate::math::mean(draws)?,
+        range: Some([crate::math::quantile(draws, 0.025)?, crate::math::quantile(draws, 0.975)?]),
+        p: permutation_p(reached, draws.len()),
+        draws: Some(draws.len()),
+    })
+}
+
+/// The total of the probabilities that are no larger than the one at `seen`.
+pub fn no_likelier(law: &[f64], seen: usize) -> f64 {
+    let at = law.get(seen).copied().unwrap_or(0.0) * (1.0 + 1e-7);
+    law.iter().filter(|p| **p <= at).sum::<f64>().min(1.0)
+}
+
+/// Spearman's correlation of two lists, its interval from resampled clusters, its null from one list
+/// shuffled. `clusters` gives the cluster of each place, from 0 without gaps.
+pub fn rank_correlation(
+    a: &[f64],
+    b: &[f64],
+    clusters: &[usize],
+    permutations: usize,
+    seeds: &Seeds,
+) -> Result<Number, MathError> {
+    let value = crate::math::spearman(a, b)?;
+    let count = clusters.iter().max().map_or(0, |c| c + 1);
+    let interval = resampled(count, &mut seeds.stream("spearman"), |drawn| {
+        let (mut x, mut y) = (Vec::with_capacity(a.len()), Vec::with_capacity(a.len()));
+        for (i, cluster) in clusters.iter().enumerate() {
+            for _ in 0..drawn[*cluster] {
+                x.push(a[i]);
+                y.push(b[i]);
+            }
+        }
+        crate::math::spearman(&x, &y).ok()
+    })?;
+    let mut shuffled = b.to_vec();
+    let mut rng = seeds.stream("spearman null");
+    let mut draws = Vec::with_capacity(permutations);
+    for _ in 0..permutations {
+        shuffled.shuffle(&mut rng);
+        draws.push(crate::math::spearman(a, &shuffled)?);
+    }
+    let units = if count == a.len() { "sequences" } else { "clusters of sequences" };
+    let found =
+        Number { value, n: a.len(), interval: Some(interval), method: bootstrap_over(units), null: None };
+    if draws.is_empty() {
+        return Ok(found);
+    }
+    Ok(found.against(drawn_null("one of the two lists shuffled", value, 0.0, &draws)?))
+}
+
+/// A share against the exact binomial law: p sums every count no likelier than the one seen.
+pub fn share_against(count: usize, n: usize, expected: f64, what: &str) -> Result<Number, MathError> {
+    let p = binomial_p(count, n, expected)?;
+    let found = share(count, n)?;
+    Ok(found.against(Null { what: what.to_owned(), expected, range: None, p, draws: None }))
+}
+
+/// The two-sided exact binomial test; where only one count is possible, whether it is that one.
+pub fn binomial_p(count: usize, n: usize, expected: f64) -> Result<f64, MathError> {
+    if expected == 0.0 || expected == 1.0 {
+        let only = if expected == 0.0 { 0 } else { n };
+        return Ok(if count == only { 1.0 } else { 0.0 });
+    }
+    let found = binomial_test(count as u64, n as u64, expected, Alternative::TwoSided);
+    Ok(found?.p)
+}
+
+/// The two-sided exact hypergeometric test of how many of `drawn` are among `marked` of `all`; none where more are
+/// marked or drawn than there are.
+pub fn overlap_p(count: usize, marked: usize, drawn: usize, all: usize) -> Option<f64> {
+    let law = Hypergeometric::new(all as u64, marked as u64, drawn as u64).ok()?;
+    Some(no_likelier(&(0..=drawn.min(marked)).map(|k| law.pmf(k as u64)).collect::<Vec<_>>(), count))
+}
+
+#[cfg(test)]
+mod tests {
+    use rand::SeedableRng;
+    use rand_chacha::ChaCha8Rng;
+
+    use super::*;
+
+    #[test]
+    fn exact_tests_are_those_of_the_textbook() {
+        // scipy.stats.binomtest(7, 10, 0.5).pvalue, (2, 12, 0.3); hypergeom(20, 7, 12).
+        assert!((binomial_p(7, 10, 0.5).unwrap() - 0.34375).abs() < 1e-12);
+        assert!((binomial_p(0, 5, 0.5).unwrap() - 0.0625).abs() < 1e-12);
+        assert!((binomial_p(5, 10, 0.5).unwrap() - 1.0).abs() < 1e-9);
+        // All 3 of 3 drawn among 3 of 6 marked: 1/20, and 0 of 3 is as likely.
+        assert!((overlap_p(3, 3, 3, 6).unwrap() - 0.1).abs() < 1e-12);
+        assert!(binomial_p(1, 2, 1.5).is_err());
+    }
+
+    #[test]
+    fn a_mean_has_an_interval_when_it_can() {
+        let mut rng = ChaCha8Rng::seed_from_u64(1);
+        let m = mean(&[1.0, 2.0, 3.0, 4.0, 5.0, 6.0], &mut rng).unwrap();
+        assert!(m.interval.unwrap().contains(3.5) && m.n == 6);
+        assert!(mean(&[1.0], &mut rng).unwrap().interval.is_none());
+        assert!(mean(&[], &mut rng).is_err());
+        assert!(mean(&[f64::NAN, 1.0], &mut rng).is_err());
+    }
+
+    #[test]
+    fn a_null_counts_ties_against_the_claim() {
+        let null = drawn_null("x", 1.0, 0.0, &[1.0, -1.0, 0.5, 0.0]).unwrap();
+        assert!((null.p - 3.0 / 5.0).abs() < 1e-12);
+    }
+}
