@@ -13,6 +13,8 @@ pub mod limits;
 pub mod model;
 pub mod nnsight;
 pub mod pickle;
+pub mod plan;
+pub mod prompt;
 pub mod site;
 pub mod tensor;
 pub mod torch_file;

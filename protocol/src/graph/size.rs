@@ -6,6 +6,7 @@ use super::{Edit, Graph, Op, Prompt};
 use crate::dtype::DType;
 use crate::limits;
 use crate::model::ModelInfo;
+use crate::prompt::Room;
 
 /// Widths of the residual stream that a row takes up in a pass, all its temporaries counted: those of an
 /// MLP are the largest.
@@ -27,11 +28,11 @@ pub(super) struct Facts {
 
 /// The facts of every group.
 pub(super) fn facts(graph: &Graph, info: &ModelInfo) -> Vec<Facts> {
-    let context = u64::from(info.context);
+    let room = Room::of(info);
     let mut facts: Vec<Facts> = Vec::with_capacity(graph.groups.len());
     for group in &graph.groups {
         let bound = |p: &Prompt| match p {
-            Prompt::Text(t) => (t.len() as u64 + 4).min(context),
+            Prompt::Text(t) => room.most_tokens(t),
             Prompt::Tokens(t) => t.len() as u64,
         };
         let given = group.prompts.iter().enumerate().filter_map(|(i, p)| match p {

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::Answer;
 use crate::model::ModelInfo;
+use crate::prompt::{PromptFault, PromptProblem};
 
 fn info() -> ModelInfo {
     ModelInfo {
@@ -122,17 +123,23 @@ fn what_can_only_fail_is_refused_and_named() {
         let t = b.generate(g, Sampling::greedy(4));
         b.save("t", t);
     });
-    assert!(matches!(long, Problem::TooLong { tokens: 30, new: 4, context: 32, .. }), "{long}");
+    let of = |problem| Problem::Prompt(PromptFault { group: 0, prompt: 0, problem });
+    assert_eq!(long, of(PromptProblem::TooLong { tokens: 30, new: 4, context: 32 }));
+    assert_eq!(
+        long.to_string(),
+        "prompt 0 of group 0 has 30 tokens and 4 may follow; the model's context is 32; shorten the prompt or generate \
+         fewer tokens"
+    );
 
     let word = problem(|b| {
         let g = b.tokens([vec![1, 50]]);
         let r = b.read(g, Site::Embed, ReadAt::Last);
         b.save("x", r);
     });
-    assert_eq!(word, Problem::Token { token: 50, vocab: 50 });
+    assert_eq!(word, of(PromptProblem::Token { text: false, token: 50, position: 1, vocab: 50 }));
 
     assert_eq!(problem(|b| b.texts(["a"])), Problem::NothingSaved);
-    assert_eq!(problem(|b| b.texts([""])), Problem::EmptyPrompt { group: 0, prompt: 0 });
+    assert_eq!(problem(|b| b.texts([""])), of(PromptProblem::Empty));
 
     let nan = problem(|b| b.constant(Tensor::vector(&[1.0, f32::NAN])));
     assert_eq!(nan, Problem::NotFiniteConst { index: 1 });
