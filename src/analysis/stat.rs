@@ -46,6 +46,24 @@ pub struct Null {
     pub draws: Option<usize>,
 }
 
+impl Null {
+    /// That of a cosine: the other direction, of this width, drawn at random. The cosine of a random
+    /// direction has variance 1 / width.
+    ///
+    /// # Errors
+    /// When `cosine` is none, or the width is too small.
+    pub fn random_direction(cosine: f64, width: usize) -> Result<Self, MathError> {
+        let reach = 1.96 / (width as f64).sqrt();
+        Ok(Self {
+            what: "a direction drawn at random; p exact, the range by the normal law".into(),
+            expected: 0.0,
+            range: Some([-reach, reach]),
+            p: math::share_with_cosine(cosine, width)?,
+            draws: None,
+        })
+    }
+}
+
 impl Measured {
     /// A number without an interval, and why.
     #[must_use]

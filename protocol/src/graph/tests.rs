@@ -235,7 +235,7 @@ fn a_part_of_a_request_says_its_first_row_and_the_first_part_is_what_it_was() {
     let bytes = whole.to_bytes().unwrap();
     assert_eq!(bytes[4..6], [1, 0]);
     // What is kept under the hash of a graph whose rows begin at 0 stays true only as long as this does.
-    let hash: String = whole.content_hash().unwrap().iter().map(|b| format!("{b:02x}")).collect();
+    let hash = crate::hash::hex(&whole.content_hash().unwrap());
     assert_eq!(hash, "ba36c1bc9b5495c0c388c53a2f44ab43504a68c2d72904ad3727217f817efcb2");
     assert!(!whole.to_json().unwrap().contains("first_row"));
     // Greedy choice draws nothing.

@@ -5,6 +5,7 @@ use super::canvas::{Anchor, Canvas, Groups, Key};
 use super::frame;
 use super::scale::{Scale, all_whole, domain};
 use super::text;
+use crate::math;
 use std::collections::HashMap;
 
 const DOT: f64 = 3.1;
@@ -89,11 +90,8 @@ fn dots(c: &mut Canvas, key: Key, points: &[Labelled], x: &Scale, middle: f64, t
 }
 
 fn median(points: &[Labelled]) -> Option<f64> {
-    let mut values: Vec<f64> = points.iter().filter_map(|p| p.value.get()).collect();
-    values.sort_by(f64::total_cmp);
-    let half = values.len() / 2;
-    let upper = *values.get(half)?;
-    if values.len() % 2 == 1 { Some(upper) } else { Some(f64::midpoint(*values.get(half - 1)?, upper)) }
+    let values: Vec<f64> = points.iter().filter_map(|p| p.value.get()).collect();
+    math::quantile(&values, 0.5).ok()
 }
 
 fn summary(c: &mut Canvas, group: &StripGroup, x: &Scale, middle: f64, baseline: f64) {
