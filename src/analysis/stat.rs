@@ -191,7 +191,7 @@ pub(super) fn overlap_p(count: usize, marked: usize, drawn: usize, all: usize) -
 
 /// The total of the probabilities that are no larger than the one at `seen`.
 pub(super) fn no_likelier(law: &[f64], seen: usize) -> f64 {
-    let at = law.get(seen).copied().unwrap_or(0.0) * (1.0 + 1e-7);
+    let at = law[seen] * (1.0 + 1e-7);
     law.iter().filter(|p| **p <= at).sum::<f64>().min(1.0)
 }
 

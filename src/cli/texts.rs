@@ -182,9 +182,9 @@ pub fn distinct_prompts(path: &Path, near: NearCopies) -> anyhow::Result<Prompts
     say_copies(&path.display().to_string(), &firsts.copies);
     let stands = firsts.stands();
     let mut keep = stands.iter();
-    named.retain(|_| keep.next().copied().unwrap_or(true));
+    named.retain(|_| *keep.next().expect("every row is kept or left out"));
     let mut keep = stands.iter();
-    loaded.rows.retain(|_| keep.next().copied().unwrap_or(true));
+    loaded.rows.retain(|_| *keep.next().expect("every row is kept or left out"));
     Ok(Prompts { named, loaded, copies: firsts.copies })
 }
 

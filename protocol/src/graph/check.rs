@@ -200,7 +200,11 @@ impl Known<'_> {
             }
             Op::Const(t) if t.shape().contains(&0) => Err(Problem::EmptyConst { shape: t.shape().to_vec() }),
             Op::Const(t) => {
-                let values = if t.dtype().is_float() { t.to_f32().unwrap_or_default() } else { vec![] };
+                let values = if t.dtype().is_float() {
+                    t.to_f32().expect("every float is read as f32")
+                } else {
+                    vec![]
+                };
                 match values.iter().position(|v| !v.is_finite()) {
                     Some(index) => Err(Problem::NotFiniteConst { index }),
                     None => Ok(AT_ONCE),
@@ -267,7 +271,7 @@ impl Known<'_> {
 
     /// How many forward passes a group runs.
     fn steps(&self, group: u32) -> u32 {
-        self.facts.get(group as usize).map_or(1, |f| f.steps)
+        self.facts[group as usize].steps
     }
 
     /// Whether a prompt of the group may stop before its last step.

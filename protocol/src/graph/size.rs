@@ -90,13 +90,13 @@ impl Sizes<'_> {
                     Dim::Tokens(g) => self.tokens(*g),
                 })
             }),
-            Some(ValueKind::Text(g)) => self.facts.get(*g as usize).map_or(0, |f| f.prompts as u64),
+            Some(ValueKind::Text(g)) => self.facts[*g as usize].prompts as u64,
             Some(ValueKind::Effect) | None => 0,
         }
     }
 
     fn tokens(&self, group: u32) -> u64 {
-        self.facts.get(group as usize).map_or(0, |f| f.tokens)
+        self.facts[group as usize].tokens
     }
 
     /// The most bytes that a saved value may take in an answer.
@@ -105,7 +105,7 @@ impl Sizes<'_> {
             Some(ValueKind::Tensor { dtype, .. }) => self.elements(node).saturating_mul(dtype.size() as u64),
             // A token decodes to a few bytes; 16 is generous for every vocabulary we know.
             Some(ValueKind::Text(g)) => {
-                let steps = self.facts.get(*g as usize).map_or(0, |f| u64::from(f.steps));
+                let steps = u64::from(self.facts[*g as usize].steps);
                 self.elements(node).saturating_mul(16 * steps)
             }
             Some(ValueKind::Effect) | None => 0,

@@ -169,7 +169,8 @@ impl<'g> Run<'_, 'g> {
             let logits = self.engine.model.forward(&batch, cache.as_mut(), &need, &mut pass);
             let logits = logits.map_err(|error| self.blame(graph, error))?;
             self.watch.tokens(passed as u64);
-            let (Some(params), Some(logits)) = (params, logits) else { continue };
+            let Some(params) = params else { continue };
+            let logits = logits.expect("the passes of a generation reach the logits");
             batch = Batch::new();
             let mut left = Vec::new();
             for (seq, choice) in
@@ -293,7 +294,7 @@ fn pick(
     samplers: &mut [Sampler],
     likely: bool,
 ) -> Result<Vec<Pick>, EngineError> {
-    let width = logits.tensor.dims().last().copied().unwrap_or(0);
+    let width = *logits.tensor.dims().last().expect("logits are rows of numbers");
     logits.with(|all| {
         let due = samplers.iter_mut().enumerate().filter(|(seq, _)| sequences.binary_search(seq).is_ok());
         let rows = logits.rows.len();
