@@ -86,7 +86,7 @@ pub fn artifact(
     let copies = &question.copies;
     metadata.extra.insert("near_copies".into(), copies.threshold.to_string());
     if copies.exact > 0 || copies.clusters < question.examples() {
-        let copies = serde_json::to_string(copies).unwrap_or_default();
+        let copies = serde_json::to_string(copies).expect("counts and names are JSON");
         metadata.extra.insert("copies".into(), copies);
     }
     let fallen = made.fallen.as_ref().and_then(|fallen| serde_json::to_string(fallen).ok());

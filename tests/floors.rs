@@ -234,6 +234,51 @@ fn the_protocol_does_no_io() {
     }
 }
 
+/// What `expect(` is given in code outside tests, and where: the text between the quotes, or nothing where
+/// it is not text.
+fn reasons(code: &str) -> Vec<String> {
+    // What tests a file lies behind the code that it tests.
+    let code = code.split("#[cfg(test)]").next().unwrap_or(code);
+    let of = |(at, call): (usize, &str)| {
+        let text = code[at + call.len()..].trim_start().strip_prefix('"');
+        text.and_then(|t| t.split('"').next()).unwrap_or("").to_owned()
+    };
+    // A `Watch` is told how much is to come by a method of this name.
+    let told = |at: usize| ["watch", "inner"].iter().any(|watch| code[..at].ends_with(watch));
+    code.match_indices(".expect(").filter(|(at, _)| !told(*at)).map(of).collect()
+}
+
+#[test]
+fn an_invariant_says_in_three_words_at_least_why_it_holds() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut files = Vec::new();
+    for dir in ["src", "protocol/src", "crates"] {
+        let dir = root.join(dir);
+        if dir.is_dir() {
+            rust_files(&dir, &mut files);
+        }
+    }
+    let of_tests = |f: &PathBuf| f.ends_with("tests.rs") || f.components().any(|c| c.as_os_str() == "tests");
+    let mut wrong = Vec::new();
+    let mut found = 0;
+    for file in files.into_iter().filter(|f| !of_tests(f)) {
+        for reason in reasons(&code(&file)) {
+            found += 1;
+            if reason.split_whitespace().count() < 3 {
+                wrong.push(format!("{}: expect({reason:?})", file.display()));
+            }
+        }
+    }
+    assert!(found > 0, "no file was read");
+    assert!(wrong.is_empty(), "say why it holds, in words:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_reader_of_reasons_sees_what_it_should() {
+    let code = "a.expect(\"rows are there\"); b\n.expect(\n  \"no\");c.expect(why); watch.expect(3);\n#[cfg(test)] mod t { d.expect(\"x\") }";
+    assert_eq!(reasons(code), ["rows are there", "no", ""]);
+}
+
 #[test]
 fn the_reader_of_imports_sees_what_it_should() {
     let code = "use crate::math::x; use crate::{data, run::{A, B}};\nlet y = crate::store::open();";

@@ -3,17 +3,21 @@
 //! A [`Graph`] says what is asked of a model, [`ModelInfo`] what the model is, [`Graph::check`]
 //! whether the two fit, and [`Answer`] carries what comes back.
 
+pub mod clock;
 mod counted;
 pub mod draws;
 pub mod dtype;
 pub mod frame;
 pub mod graph;
+pub mod hash;
 pub mod job;
 pub mod journal;
 pub mod limits;
 pub mod model;
 pub mod nnsight;
 pub mod pickle;
+pub mod plan;
+pub mod prompt;
 pub mod run;
 pub mod site;
 pub mod tensor;

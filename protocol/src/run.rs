@@ -4,6 +4,8 @@ use std::error::Error;
 use std::ops::ControlFlow;
 
 use crate::graph::{CheckError, CheckLimits};
+use crate::plan::ResolveError;
+use crate::prompt::PromptFault;
 use crate::{Answer, Checked, Graph, ModelInfo, Prompt};
 
 /// Whatever answers intervention graphs: the engine in this process, or a service.
@@ -207,29 +209,23 @@ pub enum RunError {
 }
 
 impl RunError {
-    /// A prompt that can't be run, as its text begins; `words` gives the text of token ids.
+    /// Prompts that can't be run; one that does not fit is shown as its text begins, and `words` gives the
+    /// text of token ids.
     #[must_use]
-    pub fn refused(prompt: &Prompt, words: &dyn Vocabulary, problem: String, hint: &str) -> Self {
-        Self::Prompt {
-            prompt: Box::new(prompt.clone()),
-            shown: beginning(prompt, words),
-            problem,
-            refused: true,
-            hint: Some(hint.to_owned()),
+    pub fn unresolved(graph: &Graph, words: &dyn Vocabulary, error: ResolveError<Self>) -> Self {
+        match error {
+            ResolveError::Encode(error) => error,
+            ResolveError::Prompt(PromptFault { group, prompt, problem }) => {
+                let prompt = &graph.groups[group].prompts[prompt];
+                Self::Prompt {
+                    prompt: Box::new(prompt.clone()),
+                    shown: beginning(prompt, words),
+                    problem: problem.to_string(),
+                    refused: true,
+                    hint: Some(problem.hint()),
+                }
+            }
         }
-    }
-
-    /// A prompt of `tokens` tokens that leaves no room for those that are run `after` it.
-    #[must_use]
-    pub fn too_long(
-        prompt: &Prompt,
-        words: &dyn Vocabulary,
-        (tokens, after): (usize, usize),
-        info: &ModelInfo,
-    ) -> Self {
-        let more = if after > 0 { format!(" and {after} more are run after it") } else { String::new() };
-        let problem = format!("has {tokens} tokens{more}; the context of {} is {}", info.name, info.context);
-        Self::refused(prompt, words, problem, "shorten the prompt or generate fewer tokens")
     }
 
     /// Whether the request was at fault, so that nothing was run.

@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use ndarray::Array2;
 use truenorth_protocol::graph::{CheckLimits, CodecError, Problem, answer_from_bytes, answer_to_bytes};
-use truenorth_protocol::{Answer, Graph, ModelInfo, Prompt, ReadAt, Site, limits};
+use truenorth_protocol::prompt::{PromptProblem, Room, has_position};
+use truenorth_protocol::{Answer, Graph, ModelInfo, Prompt, ReadAt, Site};
 
 use super::AnalysisError;
 use super::chunk::{Chunk, assemble, parts, split};
@@ -112,7 +113,7 @@ impl<'a> Reader<'a> {
             })
             .collect();
         let mut encoded = self.runner.encode_many(&texts, true)?.map(Vec::into_iter);
-        let (context, vocab) = (self.runner.info().context as usize, self.runner.info().vocab);
+        let room = Room::of(self.runner.info());
         prompts
             .iter()
             .map(|named| {
@@ -120,19 +121,13 @@ impl<'a> Reader<'a> {
                     Prompt::Text(_) => encoded.as_mut().and_then(Iterator::next),
                     Prompt::Tokens(tokens) => Some(tokens.clone()),
                 };
-                match tokens {
-                    Some(t) if t.len() > context => {
-                        Err(AnalysisError::TooLong { id: named.id.clone(), tokens: t.len(), context })
-                    }
-                    Some(t) if t.iter().any(|t| *t >= vocab) => {
-                        let token = t.into_iter().find(|t| *t >= vocab).unwrap_or_default();
-                        let text = matches!(named.prompt, Prompt::Text(_));
-                        Err(AnalysisError::Token { text, id: named.id.clone(), token, vocab })
-                    }
-                    Some(t) if t.is_empty() => Err(AnalysisError::Empty { id: named.id.clone() }),
-                    Some(t) => Ok(Prompt::Tokens(t)),
-                    None => untokenized(named, self.runner.info().context),
-                }
+                let fits = match (&named.prompt, &tokens) {
+                    (Prompt::Text(_), Some(tokens)) => room.tokens(tokens, 0).map_err(PromptProblem::of_text),
+                    (Prompt::Tokens(tokens), _) => room.tokens(tokens, 0),
+                    (Prompt::Text(text), None) => room.text(text),
+                };
+                fits.map_err(|problem| AnalysisError::Unfit { id: named.id.clone(), problem })?;
+                Ok(tokens.map_or_else(|| named.prompt.clone(), Prompt::Tokens))
             })
             .collect()
     }
@@ -149,20 +144,13 @@ impl<'a> Reader<'a> {
         index: Option<i32>,
         new: u32,
     ) -> Result<(), AnalysisError> {
-        let context = self.runner.info().context as usize;
+        let room = Room::of(self.runner.info());
         for (named, prompt) in prompts.iter().zip(encoded) {
             let Prompt::Tokens(t) = prompt else { continue };
-            let id = || named.id.clone();
-            if let Some(index) = index {
-                let least = index.unsigned_abs() as usize + usize::from(index >= 0);
-                if least > t.len() {
-                    return Err(AnalysisError::Position { id: id(), index, tokens: t.len() });
-                }
-            }
-            // The last generated token is never run, so it needs no place in the context.
-            if t.len() + (new as usize).saturating_sub(1) > context {
-                return Err(AnalysisError::NoRoom { id: id(), tokens: t.len(), new, context });
-            }
+            index
+                .map_or(Ok(()), |index| has_position(index, t.len()))
+                .and_then(|()| room.length(t.len(), new))
+                .map_err(|problem| AnalysisError::Unfit { id: named.id.clone(), problem })?;
         }
         Ok(())
     }
@@ -409,19 +397,6 @@ fn stored(prompt: &Prompt) -> store::Prompt {
     match prompt {
         Prompt::Tokens(t) => store::Prompt::Tokens(t.clone()),
         Prompt::Text(t) => store::Prompt::Text(t.clone()),
-    }
-}
-
-/// A text whose tokens are not known here, refused where no tokens of it can fit.
-fn untokenized(named: &Named, context: u32) -> Result<Prompt, AnalysisError> {
-    let id = || named.id.clone();
-    let limit = limits::text_bytes(context);
-    match &named.prompt {
-        Prompt::Text(text) if text.is_empty() => Err(AnalysisError::Empty { id: id() }),
-        Prompt::Text(text) if text.len() > limit => {
-            Err(AnalysisError::LongText { id: id(), bytes: text.len(), limit })
-        }
-        prompt => Ok(prompt.clone()),
     }
 }
 

@@ -133,7 +133,7 @@ impl Labelled {
     fn retain(&mut self, keep: &[bool]) {
         fn only<T>(all: &mut Vec<T>, keep: &[bool]) {
             let mut keep = keep.iter();
-            all.retain(|_| keep.next().copied().unwrap_or(true));
+            all.retain(|_| *keep.next().expect("every row is kept or left out"));
         }
         only(&mut self.prompts, keep);
         only(&mut self.positive, keep);

@@ -1,6 +1,7 @@
 //! Why an analysis gave no result.
 
 use truenorth_protocol::graph::{CodecError, Problem};
+use truenorth_protocol::prompt::PromptProblem;
 
 use truenorth_data::CopiesError;
 use truenorth_data::store::StoreError;
@@ -56,64 +57,13 @@ pub enum AnalysisError {
         /// What to do about it.
         hint: Option<String>,
     },
-    /// A text that is tokenized elsewhere and can't fit.
-    #[error(
-        "prompt `{id}` has {bytes} bytes of text, more than the {limit} that the model's context can hold"
-    )]
-    LongText {
+    /// A prompt that does not fit the model.
+    #[error("prompt `{id}` {problem}")]
+    Unfit {
         /// Its name.
         id: String,
-        /// Its bytes.
-        bytes: usize,
-        /// The most that can be tokens of the context.
-        limit: usize,
-    },
-    /// A prompt that the model can't take.
-    #[error("prompt `{id}` has {tokens} tokens, the model's context is {context}")]
-    TooLong {
-        /// Its name.
-        id: String,
-        /// Its tokens.
-        tokens: usize,
-        /// What the model takes.
-        context: usize,
-    },
-    /// A prompt that leaves no room for what is to be generated.
-    #[error("prompt `{id}` has {tokens} tokens and {new} may follow; the model's context is {context}")]
-    NoRoom {
-        /// Its name.
-        id: String,
-        /// Its tokens.
-        tokens: usize,
-        /// The most that may be generated.
-        new: u32,
-        /// What the model takes.
-        context: usize,
-    },
-    /// A prompt that is too short for the position asked for.
-    #[error("position {index} is outside prompt `{id}`, which has {tokens} tokens")]
-    Position {
-        /// Its name.
-        id: String,
-        /// The position asked for.
-        index: i32,
-        /// Its tokens.
-        tokens: usize,
-    },
-    /// A token id that the model does not have.
-    #[error(
-        "prompt `{id}` {} token {token}, which is outside the model's vocabulary of {vocab}",
-        if *text { "is text of which the tokenizer makes" } else { "has" }
-    )]
-    Token {
-        /// Whether it was given as text.
-        text: bool,
-        /// The prompt's name.
-        id: String,
-        /// The token.
-        token: u32,
-        /// How many tokens the model has.
-        vocab: u32,
+        /// What is wrong with it.
+        problem: PromptProblem,
     },
     /// A block that the model does not have.
     #[error("{what}: block {layer} is out of range; the model has blocks 0 to {}", layers.saturating_sub(1))]
@@ -124,12 +74,6 @@ pub enum AnalysisError {
         layer: u32,
         /// Blocks of the model.
         layers: u32,
-    },
-    /// A prompt without tokens.
-    #[error("prompt `{id}` has no tokens")]
-    Empty {
-        /// Its name.
-        id: String,
     },
     /// The runner returned something else than was asked for.
     #[error(
@@ -165,14 +109,9 @@ impl AnalysisError {
     #[must_use]
     pub fn is_request(&self) -> bool {
         match self {
-            Self::Token { .. }
+            Self::Unfit { .. }
             | Self::Block { .. }
             | Self::Graph { .. }
-            | Self::LongText { .. }
-            | Self::TooLong { .. }
-            | Self::NoRoom { .. }
-            | Self::Position { .. }
-            | Self::Empty { .. }
             | Self::Copies(_)
             | Self::Input(_)
             | Self::Estimate(_) => true,
@@ -189,14 +128,9 @@ impl AnalysisError {
     #[must_use]
     pub fn prompt(&self) -> Option<&str> {
         match self {
-            Self::Prompt { id, .. }
-            | Self::LongText { id, .. }
-            | Self::TooLong { id, .. }
-            | Self::NoRoom { id, .. }
-            | Self::Position { id, .. }
-            | Self::Token { id, .. }
-            | Self::Empty { id }
-            | Self::NotFinite { id: Some(id), .. } => Some(id),
+            Self::Prompt { id, .. } | Self::Unfit { id, .. } | Self::NotFinite { id: Some(id), .. } => {
+                Some(id)
+            }
             _ => None,
         }
     }
@@ -205,37 +139,23 @@ impl AnalysisError {
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Token { text: true, .. } => {
-                Some("put the tokenizer of these very weights beside them: this one is of another model".into())
+            Self::Unfit { problem: PromptProblem::TooLong { new: 2.., .. }, .. } => {
+                Some("shorten the prompt, or generate fewer tokens with --max-new-tokens".into())
             }
-            Self::Token { id, vocab, .. } => Some(format!(
-                "give `{id}` ids below {vocab}, those of this model's own tokenizer, or its text"
-            )),
+            Self::Unfit { problem, .. } => Some(problem.hint()),
             Self::Graph { problem, .. } => match **problem {
                 Problem::NewTokens { max, .. } => Some(format!("give --max-new-tokens from 1 to {max}")),
                 _ => None,
             },
-            Self::LongText { .. } | Self::TooLong { .. } => {
-                Some("shorten it, split it or leave it out".into())
-            }
             Self::Prompt { hint, .. } => hint.clone(),
             Self::NotFinite { .. } => Some(
                 "if it was computed or sent in f16, which holds numbers up to 65504, use --dtype or --reply-dtype bf16 \
                  or f32; give smaller doses if the model is steered"
                     .into(),
             ),
-            Self::Empty { .. } => Some("give it some text".into()),
             Self::Block { layers, .. } => {
                 Some(format!("choose a block from 0 to {} with --site", layers.saturating_sub(1)))
             }
-            Self::NoRoom { .. } => {
-                Some("shorten the prompt, or generate fewer tokens with --max-new-tokens".into())
-            }
-            Self::Position { id, tokens, .. } => Some(format!(
-                "its tokens are 0 to {}, or -1 to -{tokens} from the end: choose another position for all, or \
-                 leave `{id}` out",
-                tokens.saturating_sub(1)
-            )),
             Self::Run(e) => e.hint().map(str::to_owned),
             Self::Copies(e) => e.hint(),
             Self::Estimate(e) => e.hint().map(Into::into),
@@ -301,7 +221,7 @@ mod tests {
         let ids = vec![Named { id: "p7".into(), prompt: Prompt::Tokens(vec![3, 70_000]) }];
         let (what, id, hint) = said(asked(None, &ids, Site::Embed));
         assert!(
-            what.contains("`p7` has token 70000") && id == p7 && hint.contains("`p7` ids below"),
+            what.contains("`p7` has token 70000") && id == p7 && hint.contains("give ids below"),
             "{hint}"
         );
         let (what, id, _) = said(asked(None, &text(""), Site::Embed));

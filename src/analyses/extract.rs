@@ -185,7 +185,7 @@ impl Question {
     fn retain(&mut self, keep: &[bool]) {
         fn only<T>(all: &mut Vec<T>, keep: &[bool]) {
             let mut keep = keep.iter().cycle();
-            all.retain(|_| keep.next().copied().unwrap_or(true));
+            all.retain(|_| *keep.next().expect("every row is kept or left out"));
         }
         // Of pairs there are two prompts a row, all chosen ones before all rejected ones.
         only(&mut self.prompts, keep);

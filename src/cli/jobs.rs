@@ -1,7 +1,6 @@
 //! `jobs`: what was sent to a service, and picking up its answers.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
@@ -10,6 +9,7 @@ use truenorth::journal::{Job, JobState};
 use truenorth::run::RunError;
 use truenorth::store::Store;
 use truenorth_protocol::Graph;
+use truenorth_protocol::clock::seconds as now;
 
 use super::args::{Common, Reading, Service};
 use super::output::{self, wrong_hint};
@@ -270,12 +270,6 @@ fn state(state: JobState) -> &'static str {
         JobState::Failed => "failed",
         JobState::Lost => "lost by the service",
     }
-}
-
-/// Seconds since 1970.
-fn now() -> i64 {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO).as_secs();
-    i64::try_from(now).unwrap_or(i64::MAX)
 }
 
 fn age(since: i64) -> String {

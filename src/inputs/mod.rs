@@ -140,9 +140,9 @@ impl Texts<'_> {
         self.say_copies(&path.display().to_string(), &firsts.copies);
         let stands = firsts.stands();
         let mut keep = stands.iter();
-        named.retain(|_| keep.next().copied().unwrap_or(true));
+        named.retain(|_| *keep.next().expect("every row is kept or left out"));
         let mut keep = stands.iter();
-        loaded.rows.retain(|_| keep.next().copied().unwrap_or(true));
+        loaded.rows.retain(|_| *keep.next().expect("every row is kept or left out"));
         Ok(Prompts { named, loaded, copies: firsts.copies })
     }
 

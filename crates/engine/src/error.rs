@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 use truenorth_protocol::Site;
+use truenorth_protocol::prompt::PromptProblem;
 
 use super::config::ConfigError;
 use super::load::LoadError;
@@ -26,11 +27,13 @@ pub enum EngineError {
         /// The family by the configuration.
         family: String,
     },
-    /// A prompt without tokens.
-    #[error("prompt `{id}` has no tokens, expected at least one")]
-    EmptyPrompt {
-        /// The prompt.
-        id: String,
+    /// A sequence that does not fit the model.
+    #[error("sequence {seq} {problem}")]
+    Prompt {
+        /// The sequence, by its number in the batch.
+        seq: usize,
+        /// What is wrong with it.
+        problem: PromptProblem,
     },
     /// A part of a batch that goes on from one that is not there.
     #[error("tokens are to go on from part {part} of a batch of {parts} parts")]
@@ -43,30 +46,6 @@ pub enum EngineError {
     /// A batch of shared beginnings that is to be cached.
     #[error("a batch whose sequences share their beginnings has no cache of its own")]
     TreeWithCache,
-    /// A prompt, with what is to be generated, that does not fit.
-    #[error(
-        "prompt `{id}` is {length} tokens long with what is to be generated, the model's context is {limit}"
-    )]
-    TooLong {
-        /// The prompt.
-        id: String,
-        /// Tokens of the prompt, generated ones included.
-        length: usize,
-        /// The longest sequence the model takes.
-        limit: usize,
-    },
-    /// A token that is not in the vocabulary.
-    #[error("prompt `{id}` has token {token} at position {position}, expected ids below {vocab}")]
-    UnknownToken {
-        /// The prompt.
-        id: String,
-        /// Its position in the prompt.
-        position: usize,
-        /// The token.
-        token: u32,
-        /// Rows of the embedding.
-        vocab: usize,
-    },
     /// A sequence stands twice in one batch.
     #[error("sequence {seq} stands twice in one batch, expected each sequence once")]
     DuplicateSequence {
@@ -179,15 +158,11 @@ impl EngineError {
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             Self::Load(error) => return error.hint().map(str::to_owned),
+            Self::Prompt { problem, .. } => return Some(problem.hint()),
             Self::Config(error) => return Some(error.hint()),
             Self::UnusedTensor { .. } => {
                 "fetch config.json and the weights from one revision; if they are, the model is a variant that is not \
                  computed here"
-            }
-            Self::EmptyPrompt { .. } => "leave the prompt out or give it text",
-            Self::TooLong { .. } => "shorten the prompt or generate fewer tokens",
-            Self::UnknownToken { .. } => {
-                "give ids of this model's own tokenizer; if these are, tokenizer and weights are of different models"
             }
             Self::UnknownSite { .. } => "`models show` lists the sites of a model",
             Self::NotFinite { .. } => {

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use truenorth_protocol::Site;
+use truenorth_protocol::prompt::PromptProblem;
 
 use super::error::EngineError;
 
@@ -78,7 +79,7 @@ impl Batch {
             return Err(EngineError::UnknownPart { part, parts: self.parts.len() });
         }
         if tokens.is_empty() {
-            return Err(EngineError::EmptyPrompt { id: format!("#{seq}") });
+            return Err(EngineError::Prompt { seq, problem: PromptProblem::Empty });
         }
         if !self.seen.insert(seq) {
             return Err(EngineError::DuplicateSequence { seq });

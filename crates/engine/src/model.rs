@@ -2,6 +2,7 @@
 
 use candle_core::{DType, Device, Error, Tensor};
 use truenorth_protocol::Site;
+use truenorth_protocol::prompt::Room;
 
 use super::backend::Net;
 use super::backend::candle::{Candle, CandleStream};
@@ -150,31 +151,6 @@ impl Model {
         Cache::new(c.layers(), sequences, place, reserve)
     }
 
-    /// Checks a prompt that will get `new_tokens` more.
-    ///
-    /// # Errors
-    /// No tokens, too many for the context, or one that is not in the vocabulary.
-    pub fn check_prompt(&self, id: &str, tokens: &[u32], new_tokens: usize) -> Result<(), EngineError> {
-        let (limit, vocab) = (self.config.context, self.config.vocab);
-        if tokens.is_empty() {
-            return Err(EngineError::EmptyPrompt { id: id.to_owned() });
-        }
-        // The last token generated is never an input.
-        let length = tokens.len() + new_tokens.saturating_sub(1);
-        if length > limit {
-            return Err(EngineError::TooLong { id: id.to_owned(), length, limit });
-        }
-        match tokens.iter().position(|t| *t as usize >= vocab) {
-            None => Ok(()),
-            Some(position) => Err(EngineError::UnknownToken {
-                id: id.to_owned(),
-                position,
-                token: tokens.get(position).copied().unwrap_or_default(),
-                vocab,
-            }),
-        }
-    }
-
     /// Runs a batch.
     ///
     /// With a cache, each sequence goes on where it stopped, and its new keys and values are kept
@@ -240,14 +216,13 @@ impl Model {
     }
 
     fn check_batch(&self, batch: &Batch, rows: &Rows) -> Result<(), EngineError> {
+        let most = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
+        let room = Room { context: most(self.config.context), vocab: most(self.config.vocab) };
         for (seq, range) in batch.parts() {
-            let id = || format!("#{seq}");
-            let tokens = &batch.tokens()[range.clone()];
-            let end = rows.all()[range].last().map_or(0, |r| r.position + 1);
-            if end > self.config.context {
-                return Err(EngineError::TooLong { id: id(), length: end, limit: self.config.context });
-            }
-            self.check_prompt(&id(), tokens, 0)?;
+            let end = rows.all()[range.clone()].last().map_or(0, |r| r.position + 1);
+            room.length(end, 0)
+                .and_then(|()| room.tokens(&batch.tokens()[range], 0))
+                .map_err(|problem| EngineError::Prompt { seq, problem })?;
         }
         Ok(())
     }

@@ -47,6 +47,24 @@ pub struct Null {
     pub draws: Option<usize>,
 }
 
+impl Null {
+    /// That of a cosine: the other direction, of this width, drawn at random. The cosine of a random
+    /// direction has variance 1 / width.
+    ///
+    /// # Errors
+    /// When `cosine` is none, or the width is too small.
+    pub fn random_direction(cosine: f64, width: usize) -> Result<Self, MathError> {
+        let reach = 1.96 / (width as f64).sqrt();
+        Ok(Self {
+            what: "a direction drawn at random; p exact, the range by the normal law".into(),
+            expected: 0.0,
+            range: Some([-reach, reach]),
+            p: crate::math::share_with_cosine(cosine, width)?,
+            draws: None,
+        })
+    }
+}
+
 impl Number {
     /// A number without an interval, and why.
     #[must_use]
@@ -141,7 +159,7 @@ pub fn drawn_null(what: &str, value: f64, centre: f64, draws: &[f64]) -> Result<
 
 /// The total of the probabilities that are no larger than the one at `seen`.
 pub fn no_likelier(law: &[f64], seen: usize) -> f64 {
-    let at = law.get(seen).copied().unwrap_or(0.0) * (1.0 + 1e-7);
+    let at = law[seen] * (1.0 + 1e-7);
     law.iter().filter(|p| **p <= at).sum::<f64>().min(1.0)
 }
 

@@ -3,6 +3,7 @@
 use super::*;
 use crate::limits;
 use crate::model::ModelInfo;
+use crate::prompt::{PromptFault, PromptProblem};
 
 fn info() -> ModelInfo {
     ModelInfo {
@@ -94,7 +95,8 @@ fn a_text_is_no_longer_than_any_that_fits() {
     let limit = 32 * 32;
     assert!(text(limit).is_ok());
     let error = text(limit + 1).unwrap_err();
-    assert_eq!(error, Problem::LongText { group: 0, prompt: 0, bytes: 1025, limit, context: 32 });
+    let problem = PromptProblem::LongText { bytes: 1025, limit, context: 32 };
+    assert_eq!(error, Problem::Prompt(PromptFault { group: 0, prompt: 0, problem }));
     assert!(error.to_string().contains("shorten"), "{error}");
 }
 

@@ -8,6 +8,7 @@ use super::size::{Facts, Size, Sizes, facts};
 use super::{AlphaUnit, Edit, Graph, NodeId, Op, Prompt, ReadAt, Sampling, WriteAt};
 use crate::limits;
 use crate::model::ModelInfo;
+use crate::prompt::{PromptFault, Room, has_position};
 use crate::site::Site;
 
 /// What a caller is ready to accept.
@@ -34,6 +35,7 @@ pub struct Checked {
     kinds: Vec<ValueKind>,
     live: Vec<bool>,
     size: Size,
+    room: Room,
 }
 
 impl Checked {
@@ -53,6 +55,12 @@ impl Checked {
     #[must_use]
     pub fn size(&self) -> Size {
         self.size
+    }
+
+    /// What the model takes of a prompt.
+    #[must_use]
+    pub fn room(&self) -> Room {
+        self.room
     }
 
     /// Whether a node's value is needed for something saved, or is an edit that is.
@@ -112,7 +120,7 @@ impl Graph {
         if size.tokens > limits.tokens {
             return Err(whole(Problem::Tokens { found: size.tokens, limit: limits.tokens }));
         }
-        Ok(Checked { graph: self, kinds, live, size })
+        Ok(Checked { graph: self, kinds, live, size, room: Room::of(info) })
     }
 
     /// How many forward passes a group runs.
@@ -144,7 +152,7 @@ impl Graph {
     }
 
     fn check_groups(&self, info: &ModelInfo, facts: &[Facts]) -> Result<(), Problem> {
-        let text_limit = limits::text_bytes(info.context);
+        let room = Room::of(info);
         for (g, group) in self.groups.iter().enumerate() {
             if group.prompts.is_empty() {
                 return Err(Problem::EmptyGroup { group: g });
@@ -152,46 +160,14 @@ impl Graph {
             let new = if facts[g].generation.is_some() { facts[g].steps } else { 0 };
             for (p, prompt) in group.prompts.iter().enumerate() {
                 match prompt {
-                    Prompt::Text(t) if t.is_empty() => {
-                        return Err(Problem::EmptyPrompt { group: g, prompt: p });
-                    }
-                    Prompt::Text(t) if t.len() > text_limit => {
-                        let (bytes, context) = (t.len(), info.context);
-                        return Err(Problem::LongText {
-                            group: g,
-                            prompt: p,
-                            bytes,
-                            limit: text_limit,
-                            context,
-                        });
-                    }
-                    Prompt::Text(_) => {}
-                    Prompt::Tokens(t) => check_tokens(t, g, p, new, info)?,
+                    Prompt::Text(text) => room.text(text),
+                    Prompt::Tokens(tokens) => room.tokens(tokens, new),
                 }
+                .map_err(|problem| Problem::Prompt(PromptFault { group: g, prompt: p, problem }))?;
             }
         }
         Ok(())
     }
-}
-
-fn check_tokens(
-    tokens: &[u32],
-    group: usize,
-    prompt: usize,
-    new: u32,
-    info: &ModelInfo,
-) -> Result<(), Problem> {
-    if tokens.is_empty() {
-        return Err(Problem::EmptyPrompt { group, prompt });
-    }
-    if let Some(token) = tokens.iter().find(|t| **t >= info.vocab) {
-        return Err(Problem::Token { token: *token, vocab: info.vocab });
-    }
-    // The last generated token is never run, so it needs no place in the context.
-    if tokens.len() + new.saturating_sub(1) as usize > info.context as usize {
-        return Err(Problem::TooLong { group, prompt, tokens: tokens.len(), new, context: info.context });
-    }
-    Ok(())
 }
 
 #[derive(Default)]
@@ -224,7 +200,11 @@ impl Known<'_> {
             }
             Op::Const(t) if t.shape().contains(&0) => Err(Problem::EmptyConst { shape: t.shape().to_vec() }),
             Op::Const(t) => {
-                let values = if t.dtype().is_float() { t.to_f32().unwrap_or_default() } else { vec![] };
+                let values = if t.dtype().is_float() {
+                    t.to_f32().expect("every float is read as f32")
+                } else {
+                    vec![]
+                };
                 match values.iter().position(|v| !v.is_finite()) {
                     Some(index) => Err(Problem::NotFiniteConst { index }),
                     None => Ok(AT_ONCE),
@@ -241,12 +221,7 @@ impl Known<'_> {
                 if steps.start >= run {
                     return Err(Problem::Step { step: steps.start, group: *group, steps: run });
                 }
-                let meets = match positions {
-                    WriteAt::All => true,
-                    WriteAt::Prompt | WriteAt::Last | WriteAt::Index(_) => steps.contains(0),
-                    WriteAt::Generated => run > 1 && steps.end.is_none_or(|e| e > 1),
-                };
-                if !meets {
+                if op.passes(run).is_none() {
                     return Err(Problem::Never { positions: *positions, start: steps.start });
                 }
                 if let WriteAt::Index(index) = positions {
@@ -289,17 +264,14 @@ impl Known<'_> {
 
     fn check_index(&self, group: u32, index: i32) -> Result<(), Problem> {
         self.prompts(group)?;
-        let wanted =
-            if index < 0 { index.unsigned_abs() as usize } else { index.unsigned_abs() as usize + 1 };
-        match self.facts[group as usize].shortest {
-            Some((prompt, tokens)) if tokens < wanted => Err(Problem::Index { index, prompt, tokens }),
-            _ => Ok(()),
-        }
+        let Some((prompt, tokens)) = self.facts[group as usize].shortest else { return Ok(()) };
+        has_position(index, tokens)
+            .map_err(|problem| Problem::Prompt(PromptFault { group: group as usize, prompt, problem }))
     }
 
     /// How many forward passes a group runs.
     fn steps(&self, group: u32) -> u32 {
-        self.facts.get(group as usize).map_or(1, |f| f.steps)
+        self.facts[group as usize].steps
     }
 
     /// Whether a prompt of the group may stop before its last step.

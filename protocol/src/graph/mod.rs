@@ -13,6 +13,7 @@ mod check;
 mod codec;
 mod live;
 mod op;
+mod passes;
 mod positions;
 mod problem;
 mod sampling;
@@ -27,6 +28,7 @@ pub use answer::{answer_from_bytes, answer_read, answer_to_bytes, answer_write};
 pub use build::{Builder, GroupId};
 pub use check::{CheckLimits, Checked};
 pub use codec::CodecError;
+pub use passes::position;
 pub use positions::UnknownPositions;
 pub use problem::{CheckError, Problem};
 pub use sampling::Sampling;
@@ -325,12 +327,6 @@ pub struct Steps {
 impl Steps {
     /// Every pass.
     pub const ALL: Self = Self { start: 0, end: None };
-
-    /// Whether a pass lies in the range.
-    #[must_use]
-    pub fn contains(self, step: u32) -> bool {
-        step >= self.start && self.end.is_none_or(|e| step < e)
-    }
 }
 
 /// What a write does to each touched row `x`.

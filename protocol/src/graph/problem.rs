@@ -4,6 +4,7 @@ use super::WriteAt;
 use super::shape::Shape;
 use crate::dtype::DType;
 use crate::limits;
+use crate::prompt::PromptFault;
 
 /// Why a graph can't run, and where.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -99,8 +100,6 @@ pub enum Problem {
     EmptySteps { start: u32, end: u32 },
     #[error("group {group} is generated from twice; one generation a group")]
     TwoGenerations { group: u32 },
-    #[error("index {index} is outside prompt {prompt}, which has {tokens} tokens")]
-    Index { index: i32, prompt: usize, tokens: usize },
     #[error("{found} new tokens; expected 1 to {max}")]
     NewTokens { found: u32, max: u32 },
     #[error("temperature is {0}; expected 0 (greedy) or a positive finite number")]
@@ -109,16 +108,8 @@ pub enum Problem {
     TopP(f64),
     #[error("group {group} has no prompts; give at least one")]
     EmptyGroup { group: usize },
-    #[error("prompt {prompt} of group {group} is empty; give at least one token of text")]
-    EmptyPrompt { group: usize, prompt: usize },
-    #[error(
-        "prompt {prompt} of group {group} has {tokens} tokens and {new} may follow; the model's context is {context}; shorten it"
-    )]
-    TooLong { group: usize, prompt: usize, tokens: usize, new: u32, context: u32 },
-    #[error(
-        "prompt {prompt} of group {group} has {bytes} bytes of text, the limit for a context of {context} tokens is {limit}; shorten it"
-    )]
-    LongText { group: usize, prompt: usize, bytes: usize, limit: usize, context: u32 },
+    #[error("{0}; {hint}", hint = .0.problem.hint())]
+    Prompt(PromptFault),
     #[error("the value would have {found} axes, the limit is {max}", max = limits::DIMENSIONS)]
     Dimensions { found: usize },
     #[error(

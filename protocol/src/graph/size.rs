@@ -6,6 +6,7 @@ use super::{Edit, Graph, Op, Prompt};
 use crate::dtype::DType;
 use crate::limits;
 use crate::model::ModelInfo;
+use crate::prompt::Room;
 
 /// Widths of the residual stream that a row takes up in a pass, all its temporaries counted: those of an
 /// MLP are the largest.
@@ -27,11 +28,11 @@ pub(super) struct Facts {
 
 /// The facts of every group.
 pub(super) fn facts(graph: &Graph, info: &ModelInfo) -> Vec<Facts> {
-    let context = u64::from(info.context);
+    let room = Room::of(info);
     let mut facts: Vec<Facts> = Vec::with_capacity(graph.groups.len());
     for group in &graph.groups {
         let bound = |p: &Prompt| match p {
-            Prompt::Text(t) => (t.len() as u64 + 4).min(context),
+            Prompt::Text(t) => room.most_tokens(t),
             Prompt::Tokens(t) => t.len() as u64,
         };
         let given = group.prompts.iter().enumerate().filter_map(|(i, p)| match p {
@@ -89,13 +90,13 @@ impl Sizes<'_> {
                     Dim::Tokens(g) => self.tokens(*g),
                 })
             }),
-            Some(ValueKind::Text(g)) => self.facts.get(*g as usize).map_or(0, |f| f.prompts as u64),
+            Some(ValueKind::Text(g)) => self.facts[*g as usize].prompts as u64,
             Some(ValueKind::Effect) | None => 0,
         }
     }
 
     fn tokens(&self, group: u32) -> u64 {
-        self.facts.get(group as usize).map_or(0, |f| f.tokens)
+        self.facts[group as usize].tokens
     }
 
     /// The most bytes that a saved value may take in an answer.
@@ -104,7 +105,7 @@ impl Sizes<'_> {
             Some(ValueKind::Tensor { dtype, .. }) => self.elements(node).saturating_mul(dtype.size() as u64),
             // A token decodes to a few bytes; 16 is generous for every vocabulary we know.
             Some(ValueKind::Text(g)) => {
-                let steps = self.facts.get(*g as usize).map_or(0, |f| u64::from(f.steps));
+                let steps = u64::from(self.facts[*g as usize].steps);
                 self.elements(node).saturating_mul(16 * steps)
             }
             Some(ValueKind::Effect) | None => 0,

@@ -3,6 +3,7 @@ use proptest::prelude::*;
 use super::*;
 use crate::Answer;
 use crate::model::ModelInfo;
+use crate::prompt::{PromptFault, PromptProblem};
 
 fn info() -> ModelInfo {
     ModelInfo {
@@ -122,17 +123,23 @@ fn what_can_only_fail_is_refused_and_named() {
         let t = b.generate(g, Sampling::greedy(4));
         b.save("t", t);
     });
-    assert!(matches!(long, Problem::TooLong { tokens: 30, new: 4, context: 32, .. }), "{long}");
+    let of = |problem| Problem::Prompt(PromptFault { group: 0, prompt: 0, problem });
+    assert_eq!(long, of(PromptProblem::TooLong { tokens: 30, new: 4, context: 32 }));
+    assert_eq!(
+        long.to_string(),
+        "prompt 0 of group 0 has 30 tokens and 4 may follow; the model's context is 32; shorten the prompt or generate \
+         fewer tokens"
+    );
 
     let word = problem(|b| {
         let g = b.tokens([vec![1, 50]]);
         let r = b.read(g, Site::Embed, ReadAt::Last);
         b.save("x", r);
     });
-    assert_eq!(word, Problem::Token { token: 50, vocab: 50 });
+    assert_eq!(word, of(PromptProblem::Token { text: false, token: 50, position: 1, vocab: 50 }));
 
     assert_eq!(problem(|b| b.texts(["a"])), Problem::NothingSaved);
-    assert_eq!(problem(|b| b.texts([""])), Problem::EmptyPrompt { group: 0, prompt: 0 });
+    assert_eq!(problem(|b| b.texts([""])), of(PromptProblem::Empty));
 
     let nan = problem(|b| b.constant(Tensor::vector(&[1.0, f32::NAN])));
     assert_eq!(nan, Problem::NotFiniteConst { index: 1 });
@@ -228,7 +235,7 @@ fn a_part_of_a_request_says_its_first_row_and_the_first_part_is_what_it_was() {
     let bytes = whole.to_bytes().unwrap();
     assert_eq!(bytes[4..6], [1, 0]);
     // What is kept under the hash of a graph whose rows begin at 0 stays true only as long as this does.
-    let hash: String = whole.content_hash().unwrap().iter().map(|b| format!("{b:02x}")).collect();
+    let hash = crate::hash::hex(&whole.content_hash().unwrap());
     assert_eq!(hash, "ba36c1bc9b5495c0c388c53a2f44ab43504a68c2d72904ad3727217f817efcb2");
     assert!(!whole.to_json().unwrap().contains("first_row"));
     // Greedy choice draws nothing.

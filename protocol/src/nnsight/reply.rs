@@ -156,7 +156,7 @@ fn text(
         return Err(ReplyError::Form { expected: "tensor of token ids" });
     };
     let steps = tensor.shape().last().copied().unwrap_or(1).max(1);
-    let ids = tensor.to_i64().unwrap_or_default();
+    let ids = tensor.to_i64().expect("the type was held to that of token ids");
     let one = |row: &[i64]| {
         // What comes after a stop is negative.
         let ids: Vec<u32> = row.iter().map_while(|id| u32::try_from(*id).ok()).collect();

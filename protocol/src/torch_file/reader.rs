@@ -149,7 +149,7 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
         let mut at = vec![0_usize; shape.len()];
         for _ in 0..elements {
             let element = offset + at.iter().zip(&stride).map(|(i, s)| i * s).sum::<usize>();
-            out.extend_from_slice(data.get(element * size..(element + 1) * size).unwrap_or_default());
+            out.extend_from_slice(&data[element * size..(element + 1) * size]);
             // The last axis runs fastest.
             for (i, n) in at.iter_mut().zip(&shape).rev() {
                 *i += 1;

@@ -138,16 +138,7 @@ fn cosine(a: &Folded<'_>, b: &Folded<'_>) -> Result<Measured, MathError> {
         .zip(b.without)
         .map(|(a, b)| math::cosine(a.view(), b.view()))
         .collect::<Result<_, _>>()?;
-    let found = jackknife(value, &folds, [-1.0, 1.0]);
-    // The cosine of a random direction has variance 1 / width.
-    let spread = 1.96 / (a.all.len() as f64).sqrt();
-    Ok(found.against(Null {
-        what: "a direction drawn at random; p exact, the range by the normal law".into(),
-        expected: 0.0,
-        range: Some([-spread, spread]),
-        p: math::share_with_cosine(value, a.all.len())?,
-        draws: None,
-    }))
+    Ok(jackknife(value, &folds, [-1.0, 1.0]).against(Null::random_direction(value, a.all.len())?))
 }
 
 /// The delete-a-fold jackknife (Efron 1982): with `J` folds the variance is `(J - 1)/J · Σ(θⱼ - θ̄)²`,

@@ -48,7 +48,7 @@ impl Split {
             groups.sort_by_cached_key(|(_, i)| (texts.categories[*i].first().cloned(), texts.positive[*i]));
             let place: BTreeMap<&str, usize> =
                 groups.iter().enumerate().map(|(at, (g, _))| (*g, at % folds)).collect();
-            texts.groups.iter().map(|g| place.get(g.as_str()).copied().unwrap_or(0)).collect()
+            texts.groups.iter().map(|g| place[g.as_str()]).collect()
         };
         Self { fold: deal(folds, "folds"), folds, half: deal(2, "halves") }
     }
@@ -174,7 +174,7 @@ impl Contrast {
         for (fold, d) in without.iter().enumerate() {
             let on = |i: usize| x.row(self.rows[i]).dot(d);
             let train: Array1<f64> = self.train(fold).into_iter().map(on).collect();
-            let (centre, spread) = (train.mean().unwrap_or(0.0), train.std(0.0));
+            let (centre, spread) = (train.mean().expect("a fold leaves rows to fit on"), train.std(0.0));
             let spread = if spread > 0.0 { spread } else { 1.0 };
             for i in (0..self.rows.len()).filter(|i| self.fold[*i] == fold) {
                 scores[i] = (on(i) - centre) / spread;

@@ -178,14 +178,8 @@ impl Truth {
 
 fn cosine(a: &Array1<f64>, b: &Array1<f64>) -> Result<Measured, MathError> {
     let value = math::cosine(a.view(), b.view())?;
-    let reach = 1.96 / (a.len() as f64).sqrt();
-    Ok(Measured::bare(value, a.len(), "none: n counts the numbers of a direction").against(Null {
-        what: "a direction drawn at random; p exact, the range by the normal law".into(),
-        expected: 0.0,
-        range: Some([-reach, reach]),
-        p: math::share_with_cosine(value, a.len())?,
-        draws: None,
-    }))
+    let bare = Measured::bare(value, a.len(), "none: n counts the numbers of a direction");
+    Ok(bare.against(Null::random_direction(value, a.len())?))
 }
 
 /// The mean difference of the classes at each site; none where it is zero.

@@ -270,7 +270,7 @@ impl ContrastProbe {
 
     /// Everything that needs the sites' names and the controls.
     fn finish(&mut self, sites: &[Site]) {
-        let name = |layer: usize| sites.get(layer).map(ToString::to_string).unwrap_or_default();
+        let name = |layer: usize| sites[layer].to_string();
         self.chosen = self.probing.nested.chosen.iter().map(|l| name(*l)).collect();
         self.best = name(self.probing.best);
         for test in &mut self.tests {

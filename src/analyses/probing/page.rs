@@ -219,7 +219,7 @@ fn sorted(mut points: Vec<CurvePoint>) -> Vec<CurvePoint> {
 }
 
 fn curve(result: &Probed, contrast: &ContrastProbe, at: usize) -> Figure {
-    let x = |site: &str| place(result, result.sites.iter().position(|s| s == site).unwrap_or(0));
+    let x = |site: &str| result.sites.iter().position(|s| s == site).map_or(f64::NAN, |at| place(result, at));
     let mut names = vec![HELD_OUT.to_owned()];
     names.extend(contrast.tests.iter().map(|t| t.name.clone()));
     let mut series: Vec<Series> = names
@@ -287,7 +287,7 @@ fn sets(result: &Probed) -> Figure {
         }
     }
     let order: Vec<String> = result.sets.iter().map(|s| s.name.clone()).collect();
-    rows.sort_by_key(|r| order.iter().position(|o| Some(o) == r.group.as_ref()).unwrap_or(0));
+    rows.sort_by_key(|r| order.iter().position(|o| Some(o) == r.group.as_ref()).unwrap_or(usize::MAX));
     let plot = Forest {
         x: Axis::new("AUROC").range(0.0, 1.0),
         reference: Some(Mark::at(0.5, "chance")),

@@ -151,7 +151,7 @@ impl<'a> Asker<'a> {
     fn odds(&self, log_probs: &[Vec<f64>]) -> [Vec<f64>; 2] {
         let (chosen, rejected) = log_probs.split_at(self.shared.len());
         let own = |l: &Vec<f64>, shared: usize| {
-            let own = l.get(shared..).unwrap_or(&[]);
+            let own = &l[shared..];
             let sum: f64 = own.iter().sum();
             (sum, sum / own.len().max(1) as f64)
         };
@@ -294,7 +294,7 @@ impl Answers {
                 measure: measure.to_owned(),
                 expected,
                 alphas: alphas.to_vec(),
-                direction: values.first().map(full).unwrap_or_default(),
+                direction: full(values.first().expect("the first arm is the direction")),
                 controls: values.iter().skip(1).map(full).collect(),
                 clusters: clusters.to_vec(),
                 units: ["pairs", cluster_name],
@@ -337,7 +337,7 @@ impl Answers {
                 if *alpha == 0.0 {
                     return point(0.0, &self.plain_harm, &self.plain_harm, &[], &self.predicted, seeds);
                 }
-                let k = doses.next().unwrap_or(0);
+                let k = doses.next().expect("numbers do not run out");
                 let controls: Vec<&Harm> = self.harm.iter().skip(1).map(|arm| &arm[k]).collect();
                 point(*alpha, &self.harm[0][k], &self.plain_harm, &controls, &self.predicted, seeds)
             })
@@ -348,8 +348,8 @@ impl Answers {
 /// The values of every dose, those of dose 0 put in their place.
 fn with_zero(alphas: &[f64], plain: &[f64], pushed: &[Vec<f64>]) -> Vec<Vec<f64>> {
     let mut pushed = pushed.iter();
-    let value = |a: &f64| if *a == 0.0 { Some(plain.to_vec()) } else { pushed.next().cloned() };
-    alphas.iter().filter_map(value).collect()
+    let mut next = || pushed.next().expect("every dose but 0 was pushed");
+    alphas.iter().map(|a| if *a == 0.0 { plain.to_vec() } else { next().clone() }).collect()
 }
 
 fn unpushed(prompts: &[Vec<u32>]) -> Vec<Row<'_>> {

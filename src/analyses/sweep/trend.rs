@@ -89,7 +89,7 @@ impl Responses {
         let named = |e: MathError| of(&self.measure, &e);
         let seeds = seeds.child(&self.measure);
         let mut rng = seeds.stream("bootstrap");
-        let zero = self.alphas.iter().position(|a| *a == 0.0).unwrap_or(0);
+        let zero = self.alphas.iter().position(|a| *a == 0.0).expect("the check asks for dose 0");
         let mut points = Vec::with_capacity(self.alphas.len());
         for (k, alpha) in self.alphas.iter().enumerate() {
             let values = &self.direction[k];
@@ -215,7 +215,7 @@ impl Responses {
         (0..self.clusters.len())
             .map(|u| {
                 // Taken from the first dose, so that what never changes has slope 0 and not a rounding.
-                let first = responses.first().map_or(0.0, |r| r[u]);
+                let first = responses[0][u];
                 let terms = self.alphas.iter().zip(responses).map(|(a, r)| (a - mean) * (r[u] - first));
                 terms.sum::<f64>() / square
             })

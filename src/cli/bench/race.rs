@@ -89,7 +89,7 @@ pub fn race(
         };
         let share = peaks().map(share);
         for (asked, taken) in task.asked.iter().zip(&mut theirs) {
-            let Some(peer) = peers.get_mut(asked.peer) else { continue };
+            let peer = peers.get_mut(asked.peer).expect("a task names peers that were started");
             let mut seconds = 0.0;
             for _ in 0..asked.times {
                 seconds += peer.ask(&asked.request)?;

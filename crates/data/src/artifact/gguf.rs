@@ -175,7 +175,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<ControlVector, DirectionError> {
             _ => floats(data, |b| f16::from_le_bytes(b).into())?,
         };
         // The first dimension runs fastest there, the last here.
-        let shape = shape.iter().rev().filter_map(|n| usize::try_from(*n).ok()).collect();
+        let shape = shape.iter().rev().map(|n| usize::try_from(*n).unwrap_or(usize::MAX)).collect();
         arrays.push(Array { name, shape, values });
     }
     Ok(ControlVector { arrays, metadata })

@@ -202,7 +202,7 @@ fn control_layer(site: Site) -> Result<u32, DirectionError> {
 
 fn npz(array: &[u8], metadata: &Metadata) -> Result<Vec<u8>, DirectionError> {
     let sorted: std::collections::BTreeMap<_, _> = metadata.to_map().into_iter().collect();
-    let json = serde_json::to_vec_pretty(&sorted).unwrap_or_default();
+    let json = serde_json::to_vec_pretty(&sorted).expect("a map of text is JSON");
     // Stored, not compressed: floats hardly shrink and every reader takes it. The date is the
     // archive's own zero, so that equal directions give equal files.
     let options = zip::write::SimpleFileOptions::default()

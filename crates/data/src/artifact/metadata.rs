@@ -226,8 +226,7 @@ fn take(map: &mut HashMap<String, String>, key: &'static str) -> Result<String, 
 }
 
 fn json<T: Serialize>(value: &T) -> String {
-    // Numbers, text and plain structures; none of them has a map with keys that are no text.
-    serde_json::to_string(value).unwrap_or_default()
+    serde_json::to_string(value).expect("plain structures, whose maps have text for keys, are JSON")
 }
 
 fn parsed<T: DeserializeOwned>(

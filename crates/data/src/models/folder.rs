@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
+use truenorth_protocol::hash::hex;
 
 use super::error::io;
-use super::hash::{display_name, hex, remembered};
+use super::hash::{display_name, remembered};
 use super::{Files, ModelsError, ResolveOptions, Resolved};
 use truenorth_files::is_lfs_pointer;
 

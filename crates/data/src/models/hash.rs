@@ -8,6 +8,7 @@ use std::time::{Duration, SystemTime};
 use serde::{Deserialize, Serialize};
 use sha1::Sha1;
 use sha2::{Digest, Sha256};
+use truenorth_protocol::hash::{hex, sha256_hex};
 
 use super::error::io;
 use super::{ModelsError, ResolveOptions, Stage};
@@ -18,10 +19,6 @@ const CHUNK: usize = 1 << 20;
 /// A file changed less than this ago is not remembered: another change within the clock's
 /// resolution would leave the same stamp.
 const SETTLED: Duration = Duration::from_secs(2);
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
 
 /// Which end of a copy failed.
 pub(super) enum End {
@@ -141,7 +138,7 @@ pub(super) fn remember(path: &Path, sha256: &str, options: &ResolveOptions) {
 }
 
 fn note_of(path: &Path, options: &ResolveOptions) -> PathBuf {
-    let name = hex(&Sha256::digest(path.as_os_str().as_encoded_bytes()));
+    let name = sha256_hex(path.as_os_str().as_encoded_bytes());
     options.cache_dir.join("identity").join(format!("{name}.json"))
 }
 

@@ -11,10 +11,11 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tempfile::NamedTempFile;
+use truenorth_protocol::hash::hex;
 use zip::ZipArchive;
 
 use super::error::{Cause, io};
-use super::hash::{self, End, hex};
+use super::hash::{self, End};
 use super::named::{Member, Named, Role, Wheel};
 use super::{Files, ModelsError, ResolveOptions, Resolved, Stage, pip};
 

@@ -42,8 +42,7 @@ impl CorruptEntry {
 }
 
 fn hex<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Error> {
-    let text: String = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-    serializer.serialize_str(&text)
+    serializer.serialize_str(&truenorth_protocol::hash::hex(bytes))
 }
 
 /// How far [`Store::verify`] is.

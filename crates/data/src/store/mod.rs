@@ -47,9 +47,10 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::AtomicU64;
 use std::sync::{Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use rusqlite::Connection;
+use truenorth_protocol::clock::seconds as now;
 
 /// Name of the database file inside the cache folder.
 pub const FILE_NAME: &str = "truenorth.db";
@@ -145,15 +146,6 @@ impl Drop for Store {
         // Times of use only steer gc; losing some is no reason to complain while closing.
         let _ = write::flush_touched(inner);
     }
-}
-
-/// Seconds since 1970; 0 for a clock set before that.
-fn now() -> i64 {
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .ok()
-        .and_then(|elapsed| i64::try_from(elapsed.as_secs()).ok())
-        .unwrap_or(0)
 }
 
 /// SQLite's integers are signed; a count past `i64::MAX` cannot occur, a negative one reads as 0.

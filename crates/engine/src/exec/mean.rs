@@ -37,7 +37,7 @@ fn which(run: &[f32], width: usize) -> Vec<bool> {
     let norms: Vec<f64> = run.chunks_exact(width).map(norm).collect();
     let mut sorted = norms.clone();
     sorted.sort_unstable_by(f64::total_cmp);
-    let median = sorted.get(sorted.len().saturating_sub(1) / 2).copied().unwrap_or_default();
+    let median = *sorted.get(sorted.len().saturating_sub(1) / 2).expect("a prompt has tokens");
     norms.iter().map(|norm| *norm > SINK_MULTIPLE * median).collect()
 }
 

@@ -7,7 +7,6 @@ mod edit;
 mod mean;
 mod ops;
 mod pass;
-mod plan;
 mod state;
 mod value;
 
@@ -15,17 +14,17 @@ use std::ops::Range;
 
 use rayon::prelude::*;
 use truenorth_protocol::graph::{Op, Sampling};
+use truenorth_protocol::plan::{GroupPlan, Reach, resolve};
 use truenorth_protocol::tensor::TensorError;
-use truenorth_protocol::{Answer, Checked, Graph, Prompt, ReadAt, Site, WriteAt};
+use truenorth_protocol::{Answer, Checked, Graph};
 
 use super::Engine;
 use super::error::EngineError;
-use super::layout::{Batch, Need, RowNeed};
+use super::layout::{Batch, Need, RowNeed, last_block};
 use super::model::Logits;
 use super::sample::{Pick, Sampler};
 use super::tree::{Branches, Tree};
-use pass::{Gathered, Pass, resolve};
-use plan::{GroupPlan, Reach};
+use pass::{Gathered, Pass};
 use state::State;
 use truenorth_protocol::run::{RunError, Vocabulary as _, Watch, beginning};
 use value::Val;
@@ -42,10 +41,12 @@ const CHUNK_SEQUENCES: usize = 64;
 
 /// Runs a graph.
 pub(super) fn run(engine: &Engine, checked: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
-    let mut state = State::new(checked).map_err(tensor)?;
-    for group in 0..checked.graph().groups.len() {
-        #[allow(clippy::cast_possible_truncation, reason = "the check caps the prompt count")]
-        if let Some(plan) = GroupPlan::new(checked, group as u32) {
+    let words = &engine.words;
+    let tokens = resolve(checked, |text, special| words.encode(text, special))
+        .map_err(|error| RunError::unresolved(checked.graph(), words, error))?;
+    let mut state = State::new(checked, tokens).map_err(tensor)?;
+    for (index, group) in (0_u32..).zip(0..checked.graph().groups.len()) {
+        if let Some(plan) = GroupPlan::new(checked, index) {
             Run { engine, plan: &plan, group, watch }.group(&mut state)?;
         }
     }
@@ -62,11 +63,7 @@ struct Run<'a, 'g> {
 
 impl<'g> Run<'_, 'g> {
     fn group(&self, state: &mut State<'g>) -> Result<(), RunError> {
-        let graph = state.checked().graph();
-        let prompts = self.tokenize(graph)?;
-        self.check_positions(graph, &prompts)?;
-        let chunks = self.chunks(graph, &prompts);
-        state.prompts[self.group] = prompts;
+        let chunks = self.chunks(&state.prompts[self.group]);
         let mut gathered = Gathered::default();
         let mut drawn = Drawn::default();
         for chunk in chunks {
@@ -78,63 +75,12 @@ impl<'g> Run<'_, 'g> {
         Ok(())
     }
 
-    /// Token ids of the group's prompts, checked against the context.
-    fn tokenize(&self, graph: &Graph) -> Result<Vec<Vec<u32>>, RunError> {
-        let group = &graph.groups[self.group];
-        let info = &self.engine.info;
-        group
-            .prompts
-            .iter()
-            .map(|prompt| {
-                let tokens = match prompt {
-                    Prompt::Tokens(t) => t.clone(),
-                    Prompt::Text(t) => self.engine.words.encode(t, group.special_tokens)?,
-                };
-                let last = self.plan.steps as usize - 1;
-                if tokens.is_empty() {
-                    let words = &self.engine.words;
-                    return Err(RunError::refused(
-                        prompt,
-                        words,
-                        "has no tokens".into(),
-                        "give it some text",
-                    ));
-                }
-                if tokens.len() + last > info.context as usize {
-                    return Err(RunError::too_long(prompt, &self.engine.words, (tokens.len(), last), info));
-                }
-                Ok(tokens)
-            })
-            .collect()
-    }
-
-    /// Refuses indices that a prompt, now tokenized, does not have.
-    fn check_positions(&self, graph: &Graph, prompts: &[Vec<u32>]) -> Result<(), RunError> {
-        for node in self.plan.at_site.values().flatten() {
-            let (Op::Read { positions: ReadAt::Index(index), .. }
-            | Op::Write { positions: WriteAt::Index(index), .. }) = &graph.nodes[*node]
-            else {
-                continue;
-            };
-            if let Some(p) = prompts.iter().position(|t| resolve(*index, t.len()).is_none()) {
-                let (label, tokens) = (graph.nodes[*node].label(), prompts[p].len());
-                return Err(RunError::refused(
-                    &graph.groups[self.group].prompts[p],
-                    &self.engine.words,
-                    format!("has {tokens} tokens, and {label} is asked for at index {index}"),
-                    "use an index that every prompt has, or `last`",
-                ));
-            }
-        }
-        Ok(())
-    }
-
     /// Consecutive prompts that run together.
-    fn chunks(&self, graph: &Graph, prompts: &[Vec<u32>]) -> Vec<Range<usize>> {
-        let wide = self.plan.reach(graph, 0).full == Some(Site::Logits);
+    fn chunks(&self, prompts: &[Vec<u32>]) -> Vec<Range<usize>> {
+        let wide = self.plan.wide();
         let row = 4 * self.engine.info.vocab.max(1) as usize;
         let limit = if wide { (CHUNK_LOGITS / row).clamp(1, CHUNK_ROWS) } else { CHUNK_ROWS };
-        let shared = self.plan.only_reads(graph);
+        let shared = self.plan.only_reads();
         let mut chunks = Vec::new();
         let (mut start, mut rows, mut context, mut tree) = (0, 0, 0, Tree::default());
         for (p, tokens) in prompts.iter().enumerate() {
@@ -157,6 +103,15 @@ impl<'g> Run<'_, 'g> {
         chunks
     }
 
+    /// How many blocks prompts that begin alike go through together, in the first pass of a group that
+    /// is not only read: up to where an edit may tell them apart, and short of the last block, which
+    /// is computed for the needed rows alone.
+    fn shared_blocks(&self) -> usize {
+        let layers = self.engine.info.layers;
+        let last = last_block(self.plan.reach(0).last, layers as usize).unwrap_or(0);
+        self.plan.blocks_before_edits(layers).map_or(last, |blocks| last.min(blocks as usize))
+    }
+
     fn chunk(
         &self,
         state: &mut State<'g>,
@@ -177,8 +132,8 @@ impl<'g> Run<'_, 'g> {
         let mut active: Vec<usize> = (0..chunk.len()).collect();
         let prompts = &state.prompts[self.group][chunk.clone()];
         let apart = self.engine.model.by_length(prompts.iter().map(Vec::len).max().unwrap_or(0));
-        let only_reads = !apart && self.plan.only_reads(graph);
-        let shared = if apart { 0 } else { self.plan.shared_blocks(graph, self.engine.info.layers) };
+        let only_reads = !apart && self.plan.only_reads();
+        let shared = if apart { 0 } else { self.shared_blocks() };
         let branches = (only_reads || shared > 0).then(|| branches(prompts));
         let mut batch = match &branches {
             Some(branches) if only_reads => branches.batch(),
@@ -192,7 +147,7 @@ impl<'g> Run<'_, 'g> {
             if self.watch.interrupted() {
                 return Err(RunError::Interrupted);
             }
-            let Reach { last, full } = self.plan.reach(graph, step);
+            let Reach { last, full } = self.plan.reach(step);
             let need = Need {
                 last,
                 full,
@@ -214,7 +169,8 @@ impl<'g> Run<'_, 'g> {
             let logits = self.engine.model.forward(&batch, cache.as_mut(), &need, &mut pass);
             let logits = logits.map_err(|error| self.blame(graph, error))?;
             self.watch.tokens(passed as u64);
-            let (Some(params), Some(logits)) = (params, logits) else { continue };
+            let Some(params) = params else { continue };
+            let logits = logits.expect("the passes of a generation reach the logits");
             batch = Batch::new();
             let mut left = Vec::new();
             for (seq, choice) in
@@ -338,7 +294,7 @@ fn pick(
     samplers: &mut [Sampler],
     likely: bool,
 ) -> Result<Vec<Pick>, EngineError> {
-    let width = logits.tensor.dims().last().copied().unwrap_or(0);
+    let width = *logits.tensor.dims().last().expect("logits are rows of numbers");
     logits.with(|all| {
         let due = samplers.iter_mut().enumerate().filter(|(seq, _)| sequences.binary_search(seq).is_ok());
         let rows = logits.rows.len();

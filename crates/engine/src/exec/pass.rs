@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use truenorth_protocol::graph::Op;
+use truenorth_protocol::graph::{Op, position};
+use truenorth_protocol::plan::{Action, GroupPlan};
 use truenorth_protocol::{ReadAt, Site, WriteAt};
 
 use super::super::error::EngineError;
@@ -12,7 +13,6 @@ use super::super::layout::Row;
 use super::super::tree::Branches;
 use super::edit::Ready;
 use super::mean;
-use super::plan::GroupPlan;
 use super::state::State;
 use super::value::Val;
 
@@ -37,14 +37,13 @@ pub(super) struct Pass<'a, 'g> {
 
 impl Hooks for Pass<'_, '_> {
     fn wants(&self, site: Site) -> bool {
-        self.due(site).next().is_some()
+        self.plan.due(self.step, site).next().is_some()
     }
 
     fn at(&mut self, site: Site, x: &mut Activation<'_>) -> Result<Flow, EngineError> {
-        let due: Vec<usize> = self.due(site).collect();
-        for node in due {
-            match &self.state.checked().graph().nodes[node] {
-                Op::Read { positions, .. } => self.read(node, *positions, site, x)?,
+        for Action { node, op, .. } in self.plan.due(self.step, site) {
+            match op {
+                Op::Read { positions, .. } => self.read(*node, *positions, site, x)?,
                 Op::Write { positions, edit, .. } => {
                     for input in edit.inputs() {
                         self.state.force(input)?;
@@ -61,23 +60,6 @@ impl Hooks for Pass<'_, '_> {
 }
 
 impl<'g> Pass<'_, 'g> {
-    /// The reads and writes at a site that this pass does.
-    fn due(&self, site: Site) -> impl Iterator<Item = usize> + use<'_, 'g> {
-        let nodes = self.plan.at_site.get(&site).map_or(&[][..], Vec::as_slice);
-        nodes.iter().copied().filter(|i| match &self.state.checked().graph().nodes[*i] {
-            Op::Read { step, .. } => *step == self.step,
-            Op::Write { positions, steps, .. } => {
-                steps.contains(self.step)
-                    && match positions {
-                        WriteAt::All => true,
-                        WriteAt::Generated => self.step > 0,
-                        WriteAt::Prompt | WriteAt::Last | WriteAt::Index(_) => self.step == 0,
-                    }
-            }
-            _ => false,
-        })
-    }
-
     fn tokens(&self, seq: usize) -> usize {
         self.state.prompts[self.group][self.chunk.start + seq].len()
     }
@@ -93,7 +75,7 @@ impl<'g> Pass<'_, 'g> {
             let before = rows.len();
             match at {
                 ReadAt::Last => rows.extend(x.rows().last_of(branches.map_or(*seq, |b| b.end(*seq)))),
-                ReadAt::Index(i) => rows.extend(resolve(i, self.tokens(*seq)).and_then(|p| row(*seq, p))),
+                ReadAt::Index(i) => rows.extend(position(i, self.tokens(*seq)).and_then(|p| row(*seq, p))),
                 _ if branches.is_some() => {
                     rows.extend((0..self.tokens(*seq)).filter_map(|p| row(*seq, p)));
                 }
@@ -155,39 +137,11 @@ impl<'g> Pass<'_, 'g> {
     fn write(&self, at: WriteAt, ready: &Ready, x: &mut Activation<'_>) -> Result<(), EngineError> {
         x.edit(|row: Row, values| {
             let tokens = self.tokens(row.seq);
-            let touched = match at {
-                WriteAt::All => true,
-                WriteAt::Prompt => row.position < tokens,
-                WriteAt::Generated => row.position >= tokens,
-                WriteAt::Last => row.position + 1 == tokens,
-                WriteAt::Index(i) => Some(row.position) == resolve(i, tokens),
-            };
+            let touched = at.touches(row.position, tokens);
             if touched {
                 ready.apply(self.chunk.start + row.seq, values);
             }
             touched
         })
-    }
-}
-
-/// The position that an index means in a prompt of so many tokens, if it has it.
-pub(super) fn resolve(index: i32, tokens: usize) -> Option<usize> {
-    let back = index.unsigned_abs() as usize;
-    let at = if index < 0 { tokens.checked_sub(back)? } else { back };
-    (at < tokens).then_some(at)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_index_counts_from_either_end_and_never_beyond() {
-        assert_eq!(resolve(-1, 3), Some(2));
-        assert_eq!(resolve(0, 3), Some(0));
-        assert_eq!(resolve(-3, 3), Some(0));
-        assert_eq!(resolve(3, 3), None);
-        assert_eq!(resolve(-4, 3), None);
-        assert_eq!(resolve(i32::MIN, 3), None);
     }
 }

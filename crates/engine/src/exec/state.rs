@@ -13,18 +13,14 @@ use truenorth_protocol::run::RunError;
 pub(super) struct State<'a> {
     checked: &'a Checked,
     values: Vec<Option<Val>>,
-    /// The token ids of each group, once it has been tokenized.
+    /// The token ids of each group.
     pub prompts: Vec<Vec<Vec<u32>>>,
 }
 
 impl<'a> State<'a> {
-    pub fn new(checked: &'a Checked) -> Result<Self, TensorError> {
+    pub fn new(checked: &'a Checked, prompts: Vec<Vec<Vec<u32>>>) -> Result<Self, TensorError> {
         let graph = checked.graph();
-        let mut state = Self {
-            checked,
-            values: vec![None; graph.nodes.len()],
-            prompts: vec![vec![]; graph.groups.len()],
-        };
+        let mut state = Self { checked, values: vec![None; graph.nodes.len()], prompts };
         for (i, op) in graph.nodes.iter().enumerate() {
             if let Op::Const(t) = op {
                 state.values[i] = Some(Val::from_tensor(t)?);

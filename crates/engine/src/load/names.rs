@@ -35,7 +35,7 @@ pub(super) fn canonical(index: &mut Index) -> Result<(), LoadError> {
             name
         };
         if renamed.contains_key(&new) {
-            let path = index.files.get(entry.file).map(|file| file.path().to_path_buf()).unwrap_or_default();
+            let path = index.files[entry.file].path().to_path_buf();
             return Err(LoadError::DuplicateTensor { path, name: new });
         }
         renamed.insert(new, entry);

@@ -7,15 +7,9 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use sha2::{Digest, Sha256};
+pub use truenorth_protocol::hash::sha256_hex;
 
 pub use draft::{DRAFT, Draft};
-
-/// SHA-256 in lower-case hexadecimal.
-#[must_use]
-pub fn sha256_hex(bytes: &[u8]) -> String {
-    Sha256::digest(bytes).iter().map(|b| format!("{b:02x}")).collect()
-}
 
 /// Symbolic links that are followed before they are taken for a circle.
 const LINKS: usize = 40;

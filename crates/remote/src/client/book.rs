@@ -1,10 +1,11 @@
 //! The journal as the client keeps it.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
-use sha2::{Digest as _, Sha256};
 use truenorth_protocol::Checked;
+pub(super) use truenorth_protocol::clock::seconds as now;
+use truenorth_protocol::hash::sha256_hex;
 
 use super::ClientError;
 use super::see::See;
@@ -69,7 +70,7 @@ impl Book {
 pub(super) fn job(wire: &dyn Wire, service: &str, checked: &Checked) -> Result<Job, ClientError> {
     let model = wire.info().clone();
     let graph = checked.graph().to_bytes()?;
-    let hash = hex(&Sha256::digest(&graph));
+    let hash = sha256_hex(&graph);
     let key = {
         // As JSON, so that no two lists of parts are the same text.
         let (reply, env) = (wire.reply(), wire.env());
@@ -78,7 +79,7 @@ pub(super) fn job(wire: &dyn Wire, service: &str, checked: &Checked) -> Result<J
         parts.extend(env.as_deref());
         let text = serde_json::to_vec(&parts)
             .map_err(|e| ClientError::Setup { what: "the key of a job", source: e.into() })?;
-        hex(&Sha256::digest(&text))
+        sha256_hex(&text)
     };
     let created = now();
     Ok(Job {
@@ -93,18 +94,4 @@ pub(super) fn job(wire: &dyn Wire, service: &str, checked: &Checked) -> Result<J
         created,
         changed: created,
     })
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut text, b| {
-        let _ = write!(text, "{b:02x}");
-        text
-    })
-}
-
-/// Seconds since 1970; 0 for a clock set before that.
-pub(super) fn now() -> i64 {
-    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    i64::try_from(elapsed.as_secs()).unwrap_or(0)
 }

@@ -31,7 +31,7 @@ impl Client {
                 && !see.stopping()
                 && let Some(twins) = queue.next()
             {
-                let Some(checked) = twins.first().and_then(|i| graphs.get(*i)) else { continue };
+                let checked = &graphs[*twins.first().expect("equal graphs are one at least")];
                 running.push(async move { (self.work(checked, see).await, twins) });
             }
             let Some((result, twins)) = running.next().await else { break };

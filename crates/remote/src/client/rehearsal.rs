@@ -52,17 +52,17 @@ impl Rehearsal {
         let mut values = BTreeMap::new();
         for op in &graph.nodes {
             let Op::Save { name, value } = op else { continue };
-            let source = graph.nodes.get(value.0 as usize);
-            let value = match (source, checked.kinds().get(value.0 as usize)) {
-                (Some(Op::Const(tensor)), _) => Value::Tensor { tensor: tensor.clone(), rows: None },
-                (_, Some(ValueKind::Tensor { dtype, shape })) => {
+            let at = value.0 as usize;
+            let value = match (&graph.nodes[at], &checked.kinds()[at]) {
+                (Op::Const(tensor), _) => Value::Tensor { tensor: tensor.clone(), rows: None },
+                (_, ValueKind::Tensor { dtype, shape }) => {
                     self.numbers(*dtype, &shape.0, &tokens, &mut rng)?
                 }
-                (_, Some(ValueKind::Text(group))) => {
-                    let prompts = tokens.get(*group as usize).map_or(0, Vec::len);
+                (_, ValueKind::Text(group)) => {
+                    let prompts = tokens[*group as usize].len();
                     Value::Text((0..prompts).map(|_| self.text(&mut rng)).collect())
                 }
-                _ => continue,
+                (_, ValueKind::Effect) => continue,
             };
             values.insert(name.clone(), value);
         }
@@ -76,7 +76,7 @@ impl Rehearsal {
         tokens: &[Vec<Vec<u32>>],
         rng: &mut ChaCha8Rng,
     ) -> Result<Value, ClientError> {
-        let lengths = |g: u32| tokens.get(g as usize).map_or(&[][..], Vec::as_slice).iter().map(Vec::len);
+        let lengths = |g: u32| tokens[g as usize].iter().map(Vec::len);
         let shape: Vec<usize> = axes
             .iter()
             .map(|axis| match axis {

@@ -2,12 +2,12 @@
 //! not take it, or promised to notice.
 
 use std::sync::atomic::Ordering;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use reqwest::StatusCode;
 use reqwest::multipart::{Form, Part};
 use tokio::time::timeout;
+use truenorth_protocol::clock::since_1970;
 use truenorth_protocol::job::{Envelope, Update};
 
 use super::ClientError;
@@ -114,7 +114,7 @@ async fn once(http: &Http, parcel: &Parcel, see: &See<'_>) -> Once {
         Err(error) => return Once::No(ClientError::Setup { what: "a form", source: error.into() }),
     };
     let form = Form::new().text("data", parcel.envelope.clone()).part("blob", part);
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let since = since_1970();
     let mut request =
         http.job("/request").header("ndif-timestamp", format!("{:.6}", since.as_secs_f64())).multipart(form);
     for (name, value) in &http.versions {

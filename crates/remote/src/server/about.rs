@@ -9,7 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json_, json};
-use truenorth_protocol::limits;
+use truenorth_protocol::prompt::Room;
 
 use super::auth::{ClientId, carries_key};
 use super::body;
@@ -75,15 +75,10 @@ fn encoded(shared: &Shared, bytes: &Bytes, mut seat: Seat) -> Result<(Vec<u8>, S
         Refused::bad_request(format!("expected {{\"texts\": [...], \"special\": bool}}: {e}"))
     })?;
     let info = shared.runner.info();
-    let limit = limits::text_bytes(info.context);
+    let room = Room::of(info);
     let tokens = |(i, text): (usize, &String)| {
-        if text.len() > limit {
-            return Err(Refused::too_large(format!(
-                "text {i} has {} bytes, the limit for a context of {} tokens is {limit}; shorten it",
-                text.len(),
-                info.context
-            )));
-        }
+        room.bytes(text.len())
+            .map_err(|problem| Refused::too_large(format!("text {i} {problem}; {}", problem.hint())))?;
         // At most a token a byte, each of four bytes and of seven in JSON.
         seat.memory.grow(16 * text.len() as u64 + 64)?;
         match shared.runner.encode(text, asked.special) {

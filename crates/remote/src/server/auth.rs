@@ -8,6 +8,7 @@ use std::path::Path;
 use axum::http::{HeaderMap, header};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use truenorth_protocol::hash::hex;
 
 use super::error::ServerError;
 use super::private;
@@ -99,7 +100,7 @@ impl Keys {
             if keys.iter().any(|k| k.digest == digest) {
                 return Err(wrong("repeats a key"));
             }
-            let short: String = digest.iter().take(8).map(|b| format!("{b:02x}")).collect();
+            let short = hex(&digest[..8]);
             let name = (!name.trim().is_empty()).then(|| name.trim().to_owned());
             keys.push(Key { digest, id: ClientId(format!("key-{short}")), name });
         }

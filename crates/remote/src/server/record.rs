@@ -1,8 +1,7 @@
 //! What is written down of a job.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use serde::{Deserialize, Serialize};
+pub(super) use truenorth_protocol::clock::millis as now;
 use uuid::Uuid;
 
 use super::auth::ClientId;
@@ -106,12 +105,6 @@ impl Record {
         record.version = VERSION;
         Ok((record, true))
     }
-}
-
-/// Milliseconds since 1970.
-pub(super) fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// An id as people and URLs write it.

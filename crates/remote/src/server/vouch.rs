@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::SystemTime;
 
 use sha2::{Digest, Sha256};
+use truenorth_protocol::hash::hex;
 use uuid::Uuid;
 
 use super::record::AnswerFile;
@@ -104,7 +105,7 @@ fn hash(file: &mut File, answer: &AnswerFile) -> Result<Chunks, Unfit> {
         whole.update(&chunk);
         chunks.push(Sha256::digest(&chunk).into());
     }
-    let found: String = whole.finalize().iter().map(|b| format!("{b:02x}")).collect();
+    let found = hex(&whole.finalize());
     if found == answer.sha256 {
         Ok(chunks.into())
     } else {

@@ -93,7 +93,7 @@ fn tokens(shared: &Shared, checked: &Checked) -> u64 {
             if let Prompt::Text(t) = prompt
                 && let Ok(Some(tokens)) = shared.runner.encode(t, group.special_tokens)
             {
-                let bound = (t.len() as u64 + 4).min(u64::from(shared.runner.info().context));
+                let bound = checked.room().most_tokens(t);
                 total = total.saturating_sub(bound).saturating_add(tokens.len() as u64);
             }
         }

@@ -7,7 +7,7 @@ use super::super::svg::xml::Xml;
 use super::super::svg::{Palette, STYLE, THEME, spark};
 use super::anchors::Anchors;
 use super::{SCHEMA, VERSION, block, table, unchecked_json};
-use sha2::{Digest as _, Sha256};
+use truenorth_protocol::hash::sha256_hex;
 
 const PAGE_STYLE: &str = include_str!("page.css");
 /// Nothing may be loaded or run, whatever the text of the report says.
@@ -230,7 +230,7 @@ impl Page {
         x.element("code", "", "report.json");
         x.text(&format!(" (schema {SCHEMA}, version {VERSION}"));
         if let Ok(json) = unchecked_json(document) {
-            let hash: String = Sha256::digest(json.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+            let hash = sha256_hex(json.as_bytes());
             x.text("; sha256 ");
             x.element("code", "", &hash);
         }

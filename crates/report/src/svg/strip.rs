@@ -6,6 +6,7 @@ use super::frame;
 use super::scale::{Scale, all_whole, domain};
 use super::text;
 use std::collections::HashMap;
+use truenorth_stats::math;
 
 const DOT: f64 = 3.1;
 /// Beyond this many dots their names are left out of the picture (they stay in the data).
@@ -89,11 +90,8 @@ fn dots(c: &mut Canvas, key: Key, points: &[Labelled], x: &Scale, middle: f64, t
 }
 
 fn median(points: &[Labelled]) -> Option<f64> {
-    let mut values: Vec<f64> = points.iter().filter_map(|p| p.value.get()).collect();
-    values.sort_by(f64::total_cmp);
-    let half = values.len() / 2;
-    let upper = *values.get(half)?;
-    if values.len() % 2 == 1 { Some(upper) } else { Some(f64::midpoint(*values.get(half - 1)?, upper)) }
+    let values: Vec<f64> = points.iter().filter_map(|p| p.value.get()).collect();
+    math::quantile(&values, 0.5).ok()
 }
 
 fn summary(c: &mut Canvas, group: &StripGroup, x: &Scale, middle: f64, baseline: f64) {

@@ -40,9 +40,8 @@ fn a_folder_that_is_a_file_is_named() {
 
 #[test]
 fn the_page_names_the_hash_of_the_data_file() {
-    use sha2::{Digest, Sha256};
     let json = render::json(&demo()).unwrap();
-    let hash: String = Sha256::digest(json.as_bytes()).iter().map(|b| format!("{b:02x}")).collect();
+    let hash = truenorth_protocol::hash::sha256_hex(json.as_bytes());
     assert!(render::html(&demo()).contains(&hash));
 }
 

@@ -11,7 +11,7 @@ use super::pipeline::{Pipeline, Reduced, fit_projected};
 use super::probing::Relabel;
 use super::samples::SplitBy;
 use super::{EstimateError, Samples};
-use crate::math::{Bootstrap, Interval, MathError, Seeds, SortedScores, cluster_bootstrap};
+use crate::math::{Bootstrap, Interval, MathError, Seeds, SortedScores, cluster_bootstrap, dense};
 use crate::math::{permutation_p, reaches};
 use crate::split::{Folds, group_folds};
 
@@ -187,7 +187,7 @@ impl Pipeline {
             alphas.extend(fit.details.alpha);
             // The direction has no part in the nuisances, so rows need not be projected again.
             let fitted = train.x.dot(&fit.direction);
-            let centre = fitted.mean().unwrap_or(0.0);
+            let centre = fitted.mean().expect("a fold leaves rows to fit on");
             let spread = fitted.std(0.0);
             let spread = if spread > 0.0 { spread } else { 1.0 };
             for row in folds.test(fold) {
@@ -267,14 +267,6 @@ fn permute(samples: &mut Samples, folds: &Folds, rng: &mut impl Rng) -> Result<(
         }
     }
     Ok(())
-}
-
-/// Units renumbered without gaps.
-pub(super) fn dense(units: &[usize]) -> Vec<usize> {
-    let mut sorted = units.to_vec();
-    sorted.sort_unstable();
-    sorted.dedup();
-    units.iter().map(|u| sorted.binary_search(u).unwrap_or(0)).collect()
 }
 
 fn paired_accuracy(

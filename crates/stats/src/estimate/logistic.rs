@@ -149,7 +149,7 @@ impl<'a> Design<'a> {
     }
 
     fn sign(&self, row: usize) -> f64 {
-        self.positive.get(row).map_or(0.0, |p| sign(*p))
+        sign(self.positive[row])
     }
 
     fn log_loss(&self, w: &Weights) -> f64 {

@@ -201,6 +201,6 @@ fn slope_of_differences(
     let x = differences(samples)?;
     let l: Array1<f64> = samples.pairs()?.into_iter().map(|(p, n)| lengths[p] - lengths[n]).collect();
     let Some(mean) = x.mean_axis(Axis(0)) else { return Ok(None) };
-    let centre = l.mean().unwrap_or(0.0);
+    let centre = l.mean().expect("every difference of rows has one of lengths");
     Ok(slope(&(&x - &mean), &(&l - centre)))
 }

@@ -67,10 +67,7 @@ pub fn whole_axes(units: &[usize], axes: &[usize]) -> Vec<usize> {
             axes.iter_mut().chain(axis_of.values_mut()).filter(|a| **a == from).for_each(|a| *a = to);
         }
     }
-    let mut kept = axes.clone();
-    kept.sort_unstable();
-    kept.dedup();
-    axes.iter().map(|a| kept.binary_search(a).unwrap_or(0)).collect()
+    crate::math::dense(&axes)
 }
 
 fn count(what: &'static str, expected: usize, found: usize) -> Result<(), EstimateError> {

@@ -50,7 +50,7 @@ pub(crate) fn quantile_sorted(sorted: &[f64], q: f64) -> Result<f64, MathError> 
     };
     let at = q * last as f64;
     let below = at.floor() as usize;
-    let low = sorted.get(below).copied().unwrap_or(f64::NAN);
-    let high = sorted.get((below + 1).min(last)).copied().unwrap_or(low);
+    let low = sorted[below];
+    let high = sorted[(below + 1).min(last)];
     Ok(low + (high - low) * (at - below as f64))
 }

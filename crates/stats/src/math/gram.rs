@@ -93,7 +93,7 @@ impl RowSpace {
             return Ok(Self::Whole { width });
         }
         let (values, vectors) = symmetric_eigen(x.dot(&x.t()).view())?;
-        let largest = values.first().copied().unwrap_or(0.0);
+        let largest = values[0];
         if largest <= 0.0 {
             return Err(MathError::ZeroVector { what: "every row" });
         }

@@ -5,6 +5,7 @@
 //! vector, a NaN) returns a [`MathError`] or an `Option` and never a made-up number.
 
 mod bootstrap;
+mod dense;
 mod describe;
 mod error;
 mod exponential;
@@ -23,6 +24,7 @@ mod specificity;
 mod vectors;
 
 pub use bootstrap::{Bootstrap, cluster_bootstrap};
+pub use dense::dense;
 pub use describe::{mean, quantile, standard_deviation};
 pub use error::MathError;
 pub(crate) use exponential::along;

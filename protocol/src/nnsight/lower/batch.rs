@@ -55,7 +55,7 @@ impl Batches {
             let mut parts: Vec<Vec<usize>> = vec![];
             for p in order {
                 // Sorted, so the one that comes is the longest.
-                let longest = lengths.get(p).copied().unwrap_or(0);
+                let longest = lengths[p];
                 match parts.last_mut().filter(|part| fits(part.len() + 1, longest)) {
                     Some(part) => part.push(p),
                     None => parts.push(vec![p]),

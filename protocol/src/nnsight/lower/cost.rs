@@ -7,11 +7,11 @@
 
 use super::generate::chooses;
 use super::moment::{Moment, Stop, stops};
-use super::plan::Plan;
 use super::program::batches;
 use super::{LowerError, Request};
 use crate::DType;
 use crate::graph::{Op, ValueKind};
+use crate::plan::GroupPlan;
 
 /// Bytes of frames without their numbers.
 mod frame {
@@ -140,8 +140,8 @@ impl Request<'_> {
     pub fn cost(&self, element: DType) -> Result<Cost, LowerError> {
         let mut cost = Cost { jobs: 1, request: self.payload()?.len() as u64, ..Cost::default() };
         cost.down(frame::JOB + cost.request);
-        for group in 0..u32::try_from(self.tokens.len()).unwrap_or(u32::MAX) {
-            if let Some(plan) = Plan::new(self.checked, group) {
+        for (group, _) in (0_u32..).zip(self.tokens) {
+            if let Some(plan) = GroupPlan::new(self.checked, group) {
                 self.group_cost(plan, element.size() as u64, &mut cost);
             }
         }
@@ -160,19 +160,19 @@ impl Request<'_> {
         let mut sum = (0, 0);
         for op in &graph.nodes {
             let Op::Save { value, .. } = op else { continue };
-            let value = match graph.nodes.get(value.0 as usize) {
-                Some(Op::Const(_)) | None => continue,
-                Some(Op::Decode { generate }) => *generate,
-                Some(_) => *value,
+            let value = match &graph.nodes[value.0 as usize] {
+                Op::Const(_) => continue,
+                Op::Decode { generate } => *generate,
+                _ => *value,
             };
-            let Some(ValueKind::Tensor { shape, .. }) = self.checked.kinds().get(value.0 as usize) else {
-                continue;
+            let shape = match &self.checked.kinds()[value.0 as usize] {
+                ValueKind::Tensor { shape, .. } => Some(shape),
+                ValueKind::Text(_) | ValueKind::Effect => None,
             };
+            let shape = shape.expect("texts are sent as tokens, and an effect is not saved");
             let axis = |d: &crate::graph::Dim| match d {
                 crate::graph::Dim::Fixed(n) => *n as u64,
-                crate::graph::Dim::Tokens(g) => {
-                    self.tokens.get(*g as usize).map_or(0, |g| g.iter().map(|t| t.len() as u64).sum())
-                }
+                crate::graph::Dim::Tokens(g) => self.tokens[*g as usize].iter().map(|t| t.len() as u64).sum(),
             };
             let numbers: u64 = shape.0.iter().map(axis).product();
             sum = (sum.0 + 1, sum.1 + numbers * self.wire(value).size() as u64);
@@ -180,20 +180,20 @@ impl Request<'_> {
         sum
     }
 
-    fn group_cost(&self, plan: Plan<'_>, element: u64, cost: &mut Cost) {
+    fn group_cost(&self, plan: GroupPlan<'_>, element: u64, cost: &mut Cost) {
         let graph = self.checked.graph();
-        let prompts = self.tokens.get(plan.group as usize).map_or(&[][..], Vec::as_slice);
+        let prompts = &self.tokens[plan.group as usize];
         let parts = batches(self, &plan).parts;
-        let wide = plan.wide(graph);
+        let wide = plan.wide();
         let probable = plan.generate.is_some_and(|(node, _)| {
             graph
                 .nodes
                 .iter()
                 .any(|op| matches!(op, Op::GeneratedLogProb { generate } if generate.0 as usize == node))
         });
-        let (first, plan) = plan.parted(graph);
+        let (first, plan) = plan.parted();
         for part in &parts {
-            let lengths = part.iter().filter_map(|p| prompts.get(*p)).map(|t| t.len() as u64);
+            let lengths = part.iter().map(|p| prompts[*p].len() as u64);
             cost.prompt_tokens += lengths.clone().sum::<u64>();
             let batch = Batch {
                 prompts: part.len() as u64,
@@ -205,9 +205,9 @@ impl Request<'_> {
             };
             cost.prompts += batch.prompts;
             if let Some(first) = &first {
-                batch.forward(&stops(graph, first, self.modules), true, cost);
+                batch.forward(&stops(first, self.modules), true, cost);
             }
-            let stops = stops(graph, &plan, self.modules);
+            let stops = stops(&plan, self.modules);
             match plan.generate {
                 Some((_, params)) => {
                     let edits = stops.iter().any(|s| s.moment == Moment::Head && s.edits);
@@ -235,7 +235,7 @@ impl Batch {
     }
 
     /// A pass over the prompts.
-    fn forward(&self, stops: &[Stop], wide: bool, cost: &mut Cost) {
+    fn forward(&self, stops: &[Stop<'_>], wide: bool, cost: &mut Cost) {
         cost.traces += 1;
         let passed = stops.last().map_or(0, |s| s.moment.blocks_left(self.layers).start);
         cost.prompt_milli_tokens +=
@@ -269,7 +269,7 @@ impl Batch {
     }
 
     /// A generation of this many steps; stop tokens may end it earlier.
-    fn generate(&self, stops: &[Stop], steps: u32, chooses: bool, cost: &mut Cost) {
+    fn generate(&self, stops: &[Stop<'_>], steps: u32, chooses: bool, cost: &mut Cost) {
         cost.traces += 1;
         cost.prompt_milli_tokens += self.prompts * self.tokens * 1000;
         cost.decode_passes += u64::from(steps.saturating_sub(1));
@@ -303,7 +303,7 @@ impl Batch {
     }
 }
 
-impl Stop {
+impl Stop<'_> {
     /// Tokens a prompt in each pass that comes here.
     fn passes(&self, steps: u32, prompt: u64) -> impl Iterator<Item = u64> {
         let here = move |s: &u32| self.during.iter().any(|r| r.contains(s));

@@ -1,5 +1,7 @@
 //! Why a graph has no program.
 
+use crate::prompt::PromptFault;
+
 /// Why a payload can't be made. Nothing was sent.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum LowerError {
@@ -21,32 +23,9 @@ pub enum LowerError {
         /// Lists given.
         found: usize,
     },
-    /// A prompt without tokens.
-    #[error("prompt {prompt} of group {group} has no tokens")]
-    NoTokens {
-        /// Which group.
-        group: usize,
-        /// Which prompt.
-        prompt: usize,
-    },
-    /// An index that a prompt does not have.
-    #[error(
-        "node {node} ({label}): index {index} is outside prompt {prompt} of group {group}, which has {tokens} tokens"
-    )]
-    Index {
-        /// The node's place in the graph.
-        node: u32,
-        /// Its label.
-        label: String,
-        /// The index.
-        index: i32,
-        /// Which group.
-        group: usize,
-        /// Which prompt.
-        prompt: usize,
-        /// Tokens that it has.
-        tokens: usize,
-    },
+    /// A prompt that does not fit.
+    #[error(transparent)]
+    Prompt(#[from] PromptFault),
     /// Floats can't be narrowed to this type.
     #[error("values can't be sent back as {0}; expected f32, bf16 or f16")]
     Reply(crate::DType),
@@ -82,12 +61,11 @@ pub enum LowerError {
 impl LowerError {
     /// What to do about it.
     #[must_use]
-    pub fn hint(&self) -> Option<&'static str> {
+    pub fn hint(&self) -> Option<String> {
         match self {
-            Self::Index { .. } => Some("use an index that every prompt has, or `last`"),
-            Self::NoTokens { .. } => Some("give it some text"),
+            Self::Prompt(fault) => Some(fault.problem.hint()),
             Self::TooLarge { .. } | Self::Frame { .. } => {
-                Some("send fewer prompts or smaller constants at a time")
+                Some("send fewer prompts or smaller constants at a time".into())
             }
             _ => None,
         }

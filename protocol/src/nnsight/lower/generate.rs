@@ -4,11 +4,12 @@
 //! writes its choice in place of the logits.
 
 use super::moment::stops;
-use super::plan::{condition, live};
+use super::rows::condition;
 use super::site::{Sites, empty};
 use super::text::{Text, float};
 use crate::draws::Draws;
 use crate::graph::{Op, Sampling};
+use crate::plan::{Action, live};
 
 /// Arguments that make transformers choose the likeliest token of the model's own logits, whatever
 /// the model's `generation_config.json` says. Each name is there in transformers 4.57 to 5.24.
@@ -29,16 +30,14 @@ pub(super) fn steps(
     needed: &[bool],
     out: &mut Text,
 ) {
-    let graph = sites.checked.graph();
     let steps = sites.plan.steps;
-    let wanted = |id: usize| needed.get(id).copied().unwrap_or(false);
     let probabilities: Vec<usize> = live(sites.checked)
         .filter(|(id, op)| {
-            wanted(*id) && matches!(op, Op::GeneratedLogProb { generate } if generate.0 as usize == node)
+            needed[*id] && matches!(op, Op::GeneratedLogProb { generate } if generate.0 as usize == node)
         })
         .map(|(id, _)| id)
         .collect();
-    let stops = stops(graph, sites.plan, sites.modules);
+    let stops = stops(sites.plan, sites.modules);
     let head = stops.iter().find(|s| s.moment.is_head());
     let chooses = chooses(params, !probabilities.is_empty(), head.is_some_and(|s| s.edits));
 
@@ -46,14 +45,10 @@ pub(super) fn steps(
         out.line(format!("l=torch.zeros(len(t),{steps})"));
     }
     out.open("with model.trace(fn=\"generate\") as tracer:");
-    // Prompts that have all stopped end the generation, but not before what is read at later steps.
-    let later = stops
-        .iter()
-        .flat_map(|s| &s.actions)
-        .any(|a| matches!(graph.nodes.get(a.node), Some(Op::Read { step, .. }) if *step > 0));
+    // Prompts that have all stopped end the generation; the check refuses reads at later steps then.
     let ids: Vec<String> = params.stop.iter().map(ToString::to_string).collect();
     let ids = ids.join(",");
-    let end = if params.stop.is_empty() || later { "None".into() } else { format!("[{ids}]") };
+    let end = if params.stop.is_empty() { "None".into() } else { format!("[{ids}]") };
     let mask = if sites.layout.even { "torch.ones_like(torch.tensor(t))" } else { "k.long()" };
     out.open(format!(
         "with tracer.invoke(input_ids=torch.tensor(t),attention_mask={mask},max_new_tokens={steps},\
@@ -95,7 +90,7 @@ pub(super) fn chooses(params: &Sampling, probable: bool, logits_are_edited: bool
 /// The program's choice at each step, and its log-probability.
 fn choose(
     sites: &mut Sites<'_, '_>,
-    actions: &[super::plan::Action],
+    actions: &[Action<'_>],
     params: &Sampling,
     probable: bool,
     out: &mut Text,

@@ -7,9 +7,9 @@ mod error;
 mod generate;
 mod moment;
 mod object;
-mod plan;
 mod program;
 mod pure;
+mod rows;
 mod site;
 mod text;
 
@@ -20,7 +20,8 @@ pub use error::LowerError;
 
 use super::{ModelKey, Modules, ReplyError};
 use crate::graph::{NodeId, Op, ValueKind};
-use crate::{Answer, Checked, DType, ReadAt, WriteAt, limits, pickle};
+use crate::plan::{GroupPlan, check_prompts};
+use crate::{Answer, Checked, DType, limits, pickle};
 
 /// What a payload is made of.
 #[derive(Clone, Copy, Debug)]
@@ -103,9 +104,6 @@ impl Request<'_> {
                 let (expected, found) = (of.prompts.len(), tokens.len());
                 return Err(LowerError::Prompts { group, expected, found });
             }
-            if let Some(prompt) = tokens.iter().position(Vec::is_empty) {
-                return Err(LowerError::NoTokens { group, prompt });
-            }
         }
         name("job name", self.job, |c| c.is_ascii_alphanumeric() || "-_.".contains(c))?;
         let modules = self.modules;
@@ -115,17 +113,15 @@ impl Request<'_> {
         for path in always.into_iter().chain(some.into_iter().flatten()) {
             name("module path", path, |c| c.is_ascii_alphanumeric() || "_.".contains(c))?;
         }
-        self.check_indices()?;
+        check_prompts(self.checked, self.tokens)?;
         self.check_size()
     }
 
     /// Refuses what would be too large before it is made.
     fn check_size(&self) -> Result<(), LowerError> {
         let mut bytes = 0_usize;
-        for (g, prompts) in self.tokens.iter().enumerate() {
-            let Some(plan) = u32::try_from(g).ok().and_then(|g| plan::Plan::new(self.checked, g)) else {
-                continue;
-            };
+        for (group, prompts) in (0_u32..).zip(self.tokens) {
+            let Some(plan) = GroupPlan::new(self.checked, group) else { continue };
             // Padding is little where batches are made by length, and may be nearly all where not.
             let longest = prompts.iter().map(Vec::len).max().unwrap_or(0);
             let tokens = if plan.whole {
@@ -142,31 +138,6 @@ impl Request<'_> {
         }
         let limit = limits::GRAPH_BYTES;
         if bytes > limit { Err(LowerError::TooLarge { found: bytes, limit }) } else { Ok(()) }
-    }
-
-    /// Refuses indices that a prompt, now tokenized, does not have.
-    fn check_indices(&self) -> Result<(), LowerError> {
-        for (node, op) in self.checked.graph().nodes.iter().enumerate() {
-            let (Op::Read { group, positions: ReadAt::Index(index), .. }
-            | Op::Write { group, positions: WriteAt::Index(index), .. }) = op
-            else {
-                continue;
-            };
-            let back = index.unsigned_abs() as usize;
-            let least = if *index < 0 { back } else { back + 1 };
-            let prompts = self.tokens.get(*group as usize).map_or(&[][..], Vec::as_slice);
-            if let Some((prompt, tokens)) = prompts.iter().enumerate().find(|(_, t)| t.len() < least) {
-                return Err(LowerError::Index {
-                    node: u32::try_from(node).unwrap_or(u32::MAX),
-                    label: op.label(),
-                    index: *index,
-                    group: *group as usize,
-                    prompt,
-                    tokens: tokens.len(),
-                });
-            }
-        }
-        Ok(())
     }
 }
 

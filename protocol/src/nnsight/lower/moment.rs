@@ -7,10 +7,9 @@
 
 use std::ops::Range;
 
-use super::plan::{Action, Plan, during};
 use crate::Site;
-use crate::graph::{Graph, Op};
 use crate::nnsight::Modules;
+use crate::plan::{Action, GroupPlan};
 
 /// Where in the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,11 +29,11 @@ pub(super) enum Moment {
 }
 
 /// A moment with what happens there.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Stop {
+#[derive(Clone, Debug)]
+pub(super) struct Stop<'a> {
     pub moment: Moment,
     /// Reads and edits in order.
-    pub actions: Vec<Action>,
+    pub actions: Vec<Action<'a>>,
     /// Forward passes at which something happens, as ranges that may overlap.
     pub during: Vec<Range<u32>>,
     /// Whether a later stop takes the stream from here.
@@ -73,28 +72,22 @@ impl Moment {
 }
 
 /// The stops of a plan in order.
-pub(super) fn stops(graph: &Graph, plan: &Plan<'_>, modules: &Modules) -> Vec<Stop> {
-    let generating = plan.generate.is_some();
-    let is_edit = |a: &Action| matches!(graph.nodes.get(a.node), Some(Op::Write { .. }));
-    let mut stops: Vec<Stop> = Vec::new();
+pub(super) fn stops<'a>(plan: &GroupPlan<'a>, modules: &Modules) -> Vec<Stop<'a>> {
+    let mut stops: Vec<Stop<'a>> = Vec::new();
     for action in &plan.actions {
-        let Some(range) = graph.nodes.get(action.node).and_then(|op| during(op, plan.steps, generating))
-        else {
-            continue;
-        };
-        let moment = Moment::of(action.site, mid(graph, plan, modules, action.site));
+        let moment = Moment::of(action.site, mid(plan, modules, action.site));
         match stops.last_mut().filter(|s| s.moment == moment) {
             Some(stop) => {
-                stop.actions.push(*action);
-                stop.during.push(range);
-                stop.edits |= is_edit(action);
+                stop.actions.push(action.clone());
+                stop.during.push(action.passes.clone());
+                stop.edits |= action.is_edit();
             }
             None => stops.push(Stop {
                 moment,
-                actions: vec![*action],
-                during: vec![range],
+                actions: vec![action.clone()],
+                during: vec![action.passes.clone()],
                 keep: false,
-                edits: is_edit(action),
+                edits: action.is_edit(),
             }),
         }
     }
@@ -104,17 +97,14 @@ pub(super) fn stops(graph: &Graph, plan: &Plan<'_>, modules: &Modules) -> Vec<St
 
 /// Where `resid_mid` of a block is found. A read finds it in one module where the family has a norm
 /// there; an edit has to move what attention adds, because the stream itself is no module's output.
-fn mid(graph: &Graph, plan: &Plan<'_>, modules: &Modules, site: Site) -> Moment {
+fn mid(plan: &GroupPlan<'_>, modules: &Modules, site: Site) -> Moment {
     let Site::ResidMid(l) = site else { return Moment::Head };
-    let edited = plan
-        .actions
-        .iter()
-        .any(|a| a.site == site && matches!(graph.nodes.get(a.node), Some(Op::Write { .. })));
+    let edited = plan.actions.iter().any(|a| a.site == site && a.is_edit());
     if edited || modules.parallel || modules.mlp_norm.is_none() { Moment::Attn(l) } else { Moment::Mid(l) }
 }
 
 /// Adds the stops at which the stream has to be kept for a later `resid_mid`.
-fn keep_streams(stops: &mut Vec<Stop>) {
+fn keep_streams(stops: &mut Vec<Stop<'_>>) {
     let wanted: Vec<(u32, Vec<Range<u32>>)> = stops
         .iter()
         .filter_map(|s| match s.moment {
@@ -134,7 +124,7 @@ fn keep_streams(stops: &mut Vec<Stop>) {
     }
 }
 
-impl Stop {
+impl Stop<'_> {
     /// Whether the stream between attention and MLP is among what happens here.
     pub fn has_mid(&self) -> bool {
         self.actions.iter().any(|a| matches!(a.site, Site::ResidMid(_)))

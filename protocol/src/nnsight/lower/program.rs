@@ -1,13 +1,16 @@
 //! The whole program: groups in order, then what is saved.
 
+use std::collections::BTreeMap;
+
 use super::batch::{Batches, Load};
-use super::plan::{Action, Plan, Rows, at, depends, live};
 use super::pure::{self, InBatch, torch};
+use super::rows::{Rows, at, local};
 use super::site::{Layout, Named, Sites};
 use super::text::{Text, quoted};
 use super::{Request, edit, generate};
 use crate::graph::{Dim, Edit, NodeId, Op, ValueKind};
 use crate::pickle::Value;
+use crate::plan::{Action, GroupPlan, depends, live};
 use crate::{DType, Site};
 
 /// A program and what it starts from.
@@ -40,9 +43,9 @@ pub(super) fn program(request: &Request<'_>) -> Program {
     maker.out.line("import torch");
     maker.out.open("with torch.no_grad():");
     maker.constants();
-    for group in 0..request.tokens.len() {
-        if let Some(plan) = u32::try_from(group).ok().and_then(|g| Plan::new(request.checked, g)) {
-            maker.group(plan);
+    for (group, prompts) in (0_u32..).zip(request.tokens) {
+        if let Some(plan) = GroupPlan::new(request.checked, group) {
+            maker.group(plan, prompts);
         }
     }
     maker.saves();
@@ -56,16 +59,12 @@ impl Maker<'_> {
         let mut used = vec![false; self.ready.len()];
         for (_, op) in live(checked) {
             if !matches!(op, Op::Save { .. }) {
-                for input in op.inputs() {
-                    if let Some(flag) = used.get_mut(input.0 as usize) {
-                        *flag = true;
-                    }
-                }
+                op.inputs().iter().for_each(|input| used[input.0 as usize] = true);
             }
         }
         for (id, op) in live(checked) {
             let Op::Const(tensor) = op else { continue };
-            if !used.get(id).copied().unwrap_or(false) {
+            if !used[id] {
                 continue;
             }
             // The engine computes with constants in f32.
@@ -85,9 +84,7 @@ impl Maker<'_> {
             if tensor.dtype() == DType::F64 {
                 self.out.line(format!("v{id}=v{id}.double()"));
             }
-            if let Some(flag) = self.ready.get_mut(id) {
-                *flag = true;
-            }
+            self.ready[id] = true;
         }
         // Lists of ids and doses are sent beside the text, so that its lines stay short.
         for (id, op) in live(checked) {
@@ -112,31 +109,25 @@ impl Maker<'_> {
         let mut stack: Vec<usize> = wanted.iter().map(|n| n.0 as usize).collect();
         let mut order = Vec::new();
         while let Some(id) = stack.pop() {
-            if let (Some(op), Some(flag)) = (nodes.get(id), ready.get_mut(id))
-                && !*flag
-            {
-                *flag = true;
+            if !std::mem::replace(&mut ready[id], true) {
                 order.push(id);
-                stack.extend(op.inputs().iter().map(|n| n.0 as usize));
+                stack.extend(nodes[id].inputs().iter().map(|n| n.0 as usize));
             }
         }
         // Inputs come before what takes them.
         order.sort_unstable();
         for id in order {
-            if let Some(op) = nodes.get(id) {
-                pure::statement(checked, id, op, batch, out);
-            }
+            pure::statement(checked, id, &nodes[id], batch, out);
         }
     }
 
-    fn group(&mut self, plan: Plan<'_>) {
+    fn group(&mut self, plan: GroupPlan<'_>, prompts: &[Vec<u32>]) {
         let checked = self.request.checked;
         let graph = checked.graph();
         let g = plan.group;
-        let Some(prompts) = self.request.tokens.get(g as usize) else { return };
         let batches = batches(self.request, &plan);
-        let wide = plan.wide(graph);
-        let (first, plan) = plan.parted(graph);
+        let wide = plan.wide();
+        let (first, plan) = plan.parted();
         let plan = &plan;
         let many = batches.parts.len() > 1;
         let left = plan.generate.is_some();
@@ -146,28 +137,25 @@ impl Maker<'_> {
 
         // What edits are made of, as far as that is known before the group runs.
         let own = depends(graph, g);
-        let edits: Vec<(usize, &Edit)> = graph
-            .nodes
-            .iter()
-            .enumerate()
-            .filter(|(id, _)| plans(first.as_ref(), plan).any(|a| a.node == *id))
-            .filter_map(|(id, op)| match op {
-                Op::Write { edit, .. } => Some((id, edit)),
+        let local = local(checked, g, plan.whole, &own);
+        let edits: BTreeMap<usize, &Edit> = plans(first.as_ref(), plan)
+            .filter_map(|a| match a.op {
+                Op::Write { edit, .. } => Some((a.node, edit)),
                 _ => None,
             })
             .collect();
         let inside = |edit: &Edit| edit.inputs().iter().any(|n| at(&own, *n));
         let mut ready = std::mem::take(&mut self.ready);
         let mut prelude = Text::default();
-        for (id, edit) in edits.iter().filter(|(_, e)| !inside(e)) {
+        for (id, edit) in edits.into_iter().filter(|(_, e)| !inside(e)) {
             self.force(&edit.inputs(), &mut ready, &outside, &mut prelude);
-            edit::prepare(checked, *id, edit, &mut prelude);
+            edit::prepare(checked, id, edit, &mut prelude);
         }
-        let kept = self.kept(plan);
-        let needed = self.needed(plan, &kept);
+        let kept = self.kept(&local);
+        let needed = self.needed(&local, &kept);
         // So is what stands beside rows of the group.
         for (id, op) in graph.nodes.iter().enumerate() {
-            if needed.get(id).copied().unwrap_or(false) {
+            if needed[id] {
                 let beside: Vec<NodeId> = op.inputs().into_iter().filter(|n| !at(&own, *n)).collect();
                 self.force(&beside, &mut ready, &outside, &mut prelude);
             }
@@ -177,16 +165,13 @@ impl Maker<'_> {
         let mut body = Text::default();
         let mut named = std::mem::take(&mut self.named);
         {
-            let inputs = |id: usize, out: &mut Text| {
-                let Some(Op::Write { edit, .. }) = graph.nodes.get(id) else { return };
+            let inputs = |id: usize, edit: &Edit, out: &mut Text| {
                 if inside(edit) {
                     // Reads of this group are there by now; what is made of them is made here, as
                     // often as the edit happens.
                     let mut here = ready.clone();
-                    for (i, op) in graph.nodes.iter().enumerate() {
-                        if let (Op::Read { group, .. }, Some(flag)) = (op, here.get_mut(i)) {
-                            *flag |= *group == g;
-                        }
+                    for (op, ready) in graph.nodes.iter().zip(&mut here) {
+                        *ready |= matches!(op, Op::Read { group, .. } if *group == g);
                     }
                     self.force(&edit.inputs(), &mut here, &outside, out);
                     edit::prepare(checked, id, edit, out);
@@ -207,25 +192,18 @@ impl Maker<'_> {
         self.named = named;
 
         // What is computed of a batch's values batch by batch.
-        let mut device = vec![false; graph.nodes.len()];
+        let mut device: Vec<bool> = Vec::with_capacity(graph.nodes.len());
         for (id, op) in graph.nodes.iter().enumerate() {
             let logits = matches!(op, Op::Read { site: Site::Logits, .. }) && !plan.whole;
             let from = op.inputs().iter().any(|n| at(&device, *n));
-            let here = needed.get(id).copied().unwrap_or(false);
-            if let Some(flag) = device.get_mut(id) {
-                *flag = here && (logits || from);
-            }
-            if here {
-                let batch = InBatch {
-                    tokens: "t",
-                    even: batches.even,
-                    device: device.get(id).copied().unwrap_or(false),
-                };
+            device.push(needed[id] && (logits || from));
+            if needed[id] {
+                let batch = InBatch { tokens: "t", even: batches.even, device: device[id] };
                 pure::statement(checked, id, op, &batch, &mut body);
             }
         }
         for (id, rows) in &kept {
-            let host = if device.get(*id).copied().unwrap_or(false) { ".cpu()" } else { "" };
+            let host = if device[*id] { ".cpu()" } else { "" };
             match (many, rows) {
                 (false, _) if host.is_empty() => {}
                 (false, _) => body.line(format!("v{id}=v{id}{host}")),
@@ -284,49 +262,30 @@ impl Maker<'_> {
                 self.out.line(format!("del g{id}"));
             }
         }
-        for (id, _) in &kept {
-            if let Some(flag) = ready.get_mut(*id) {
-                *flag = true;
-            }
-        }
+        kept.iter().for_each(|(id, _)| ready[*id] = true);
         self.ready = ready;
     }
 
     /// The nodes of a group that something outside its batches takes.
-    fn kept(&self, plan: &Plan<'_>) -> Vec<(usize, Rows)> {
-        let checked = self.request.checked;
-        let mut kept: Vec<bool> = vec![false; plan.local.len()];
-        for (id, op) in live(checked) {
-            let takes_here = plan.local.get(id).copied().flatten().is_some();
-            for input in op.inputs() {
-                if !takes_here
-                    && at(&plan.local, input).is_some()
-                    && let Some(flag) = kept.get_mut(input.0 as usize)
-                {
-                    *flag = true;
-                }
+    fn kept(&self, local: &[Option<Rows>]) -> Vec<(usize, Rows)> {
+        let mut kept: Vec<bool> = vec![false; local.len()];
+        for (id, op) in live(self.request.checked) {
+            if local[id].is_none() {
+                op.inputs().iter().for_each(|input| kept[input.0 as usize] = true);
             }
         }
-        kept.iter()
-            .zip(&plan.local)
-            .enumerate()
-            .filter(|(_, (k, _))| **k)
-            .filter_map(|(i, (_, r))| r.map(|r| (i, r)))
-            .collect()
+        let rows = local.iter().zip(kept).enumerate();
+        rows.filter_map(|(i, (rows, kept))| Some((i, rows.filter(|_| kept)?))).collect()
     }
 
     /// The nodes of a group that are computed in its batches.
-    fn needed(&self, plan: &Plan<'_>, kept: &[(usize, Rows)]) -> Vec<bool> {
+    fn needed(&self, local: &[Option<Rows>], kept: &[(usize, Rows)]) -> Vec<bool> {
         let nodes = &self.request.checked.graph().nodes;
         let mut needed = vec![false; nodes.len()];
         let mut stack: Vec<usize> = kept.iter().map(|(i, _)| *i).collect();
         while let Some(id) = stack.pop() {
-            if plan.local.get(id).copied().flatten().is_some()
-                && let (Some(op), Some(flag)) = (nodes.get(id), needed.get_mut(id))
-                && !*flag
-            {
-                *flag = true;
-                stack.extend(op.inputs().iter().map(|n| n.0 as usize));
+            if local[id].is_some() && !std::mem::replace(&mut needed[id], true) {
+                stack.extend(nodes[id].inputs().iter().map(|n| n.0 as usize));
             }
         }
         needed
@@ -340,8 +299,7 @@ impl Maker<'_> {
         let mut saved = Vec::new();
         for op in &graph.nodes {
             let Op::Save { name, value } = op else { continue };
-            let Some(source) = graph.nodes.get(value.0 as usize) else { continue };
-            let value = match source {
+            let value = match &graph.nodes[value.0 as usize] {
                 Op::Const(_) => continue,
                 Op::Decode { generate } => *generate,
                 _ => *value,
@@ -359,22 +317,25 @@ impl Maker<'_> {
 }
 
 /// The batches in which the prompts of a group run.
-pub(super) fn batches(request: &Request<'_>, plan: &Plan<'_>) -> Batches {
-    let prompts = request.tokens.get(plan.group as usize).map_or(&[][..], Vec::as_slice);
+pub(super) fn batches(request: &Request<'_>, plan: &GroupPlan<'_>) -> Batches {
+    let prompts = &request.tokens[plan.group as usize];
     let lengths: Vec<usize> = prompts.iter().map(Vec::len).collect();
     let load = Load {
         steps: plan.steps as usize,
         generates: plan.generate.is_some(),
         hidden: request.modules.hidden as usize,
         vocab: vocab(request, plan),
-        wide: plan.wide(request.checked.graph()),
+        wide: plan.wide(),
         whole: plan.whole,
     };
     Batches::new(&lengths, load)
 }
 
 /// The reads and edits of both parts of a plan.
-fn plans<'a>(first: Option<&'a Plan<'_>>, plan: &'a Plan<'_>) -> impl Iterator<Item = &'a Action> {
+fn plans<'a>(
+    first: Option<&'a GroupPlan<'a>>,
+    plan: &'a GroupPlan<'a>,
+) -> impl Iterator<Item = &'a Action<'a>> {
     first.into_iter().chain(std::iter::once(plan)).flat_map(|p| &p.actions)
 }
 
@@ -387,9 +348,9 @@ fn padded_inputs(even: bool) -> String {
 }
 
 /// The width of logits that a group reads, if it reads them.
-fn vocab(request: &Request<'_>, plan: &Plan<'_>) -> Option<usize> {
+fn vocab(request: &Request<'_>, plan: &GroupPlan<'_>) -> Option<usize> {
     plan.actions.iter().find_map(|a| {
-        let Some(ValueKind::Tensor { shape, .. }) = request.checked.kinds().get(a.node) else { return None };
+        let ValueKind::Tensor { shape, .. } = &request.checked.kinds()[a.node] else { return None };
         match (a.site, shape.0.last()) {
             (Site::Logits, Some(Dim::Fixed(n))) => Some(*n),
             _ => None,
@@ -401,11 +362,9 @@ fn vocab(request: &Request<'_>, plan: &Plan<'_>) -> Option<usize> {
 /// batches.
 fn fields(group: u32, prompts: &[Vec<u32>], batches: &Batches, layout: &Layout) -> Vec<(String, Value)> {
     let int = |i: usize| Value::Int(i64::try_from(i).unwrap_or(i64::MAX));
-    let lengths = |part: &[usize]| {
-        Value::List(part.iter().filter_map(|p| prompts.get(*p)).map(|t| int(t.len())).collect())
-    };
+    let lengths = |part: &[usize]| Value::List(part.iter().map(|p| int(prompts[*p].len())).collect());
     let padded = |part: &[usize]| {
-        let rows = || part.iter().filter_map(|p| prompts.get(*p));
+        let rows = || part.iter().map(|p| &prompts[*p]);
         let width = rows().map(Vec::len).max().unwrap_or(0);
         let row = |tokens: &Vec<u32>| {
             let pad = std::iter::repeat_n(Value::Int(0), width - tokens.len());

@@ -5,10 +5,11 @@ use std::ops::Range;
 
 use super::edit::{self, Touch};
 use super::moment::{Moment, Stop, stops};
-use super::plan::{Action, Plan, condition, during};
+use super::rows::condition;
 use super::text::{Text, float};
-use crate::graph::{Op, SINK_MULTIPLE, WriteAt};
+use crate::graph::{Edit, Op, SINK_MULTIPLE, WriteAt};
 use crate::nnsight::Modules;
+use crate::plan::{Action, GroupPlan};
 use crate::{Checked, ReadAt, Site};
 
 /// The modules that a program names, by path.
@@ -104,18 +105,18 @@ impl Layout {
 pub(super) struct Sites<'a, 'p> {
     pub checked: &'a Checked,
     pub modules: &'a Modules,
-    pub plan: &'a Plan<'a>,
+    pub plan: &'a GroupPlan<'a>,
     pub layout: Layout,
     pub named: &'p mut Named,
     /// Makes the inputs of an edit that depend on reads of the same group.
-    pub inputs: &'p dyn Fn(usize, &mut Text),
+    pub inputs: &'p dyn Fn(usize, &Edit, &mut Text),
 }
 
 impl Sites<'_, '_> {
     /// One pass over the prompts, of which nothing comes back but what is read. `inputs` are the
     /// arguments that hold the prompts.
     pub fn forward(&mut self, inputs: &str, out: &mut Text) {
-        let stops = stops(self.checked.graph(), self.plan, self.modules);
+        let stops = stops(self.plan, self.modules);
         out.open(format!("with model.trace(fn=\"forward\",{inputs},use_cache=False):"));
         for (i, stop) in stops.iter().enumerate() {
             let last = i + 1 == stops.len();
@@ -132,7 +133,7 @@ impl Sites<'_, '_> {
     }
 
     /// The stops of a generation but that at the logits, each at its steps.
-    pub fn steps(&mut self, stops: &[Stop], out: &mut Text) {
+    pub fn steps(&mut self, stops: &[Stop<'_>], out: &mut Text) {
         for stop in stops.iter().filter(|s| !s.moment.is_head()) {
             let when = condition(&stop.during, self.plan.steps);
             out.under(when.as_deref(), |out| self.stop(stop, false, out));
@@ -160,7 +161,7 @@ impl Sites<'_, '_> {
     }
 
     /// What happens at a stop, on `x`. `last` if nothing after it is asked for.
-    fn stop(&mut self, stop: &Stop, last: bool, out: &mut Text) {
+    fn stop(&mut self, stop: &Stop<'_>, last: bool, out: &mut Text) {
         let m = self.module(stop.moment);
         if matches!(stop.moment, Moment::Mid(_)) {
             out.line(format!("x={m}.input"));
@@ -172,8 +173,8 @@ impl Sites<'_, '_> {
         // Where all that happens here, keeping the stream included, happens at the same steps, the
         // condition around the stop has said at which.
         let said = stop.during.windows(2).all(|w| matches!(w, [a, b] if a == b));
-        let (mid, at): (Vec<Action>, Vec<Action>) =
-            stop.actions.iter().partition(|a| matches!(a.site, Site::ResidMid(_)));
+        let (mid, at): (Vec<Action<'_>>, Vec<Action<'_>>) =
+            stop.actions.iter().cloned().partition(|a| matches!(a.site, Site::ResidMid(_)));
         if mid.is_empty() || matches!(stop.moment, Moment::Mid(_)) {
             self.actions(&stop.actions, said, out);
         } else {
@@ -183,12 +184,11 @@ impl Sites<'_, '_> {
             out.line("o,p=x,p.to(x.device)");
             out.line("x=(p+o).float()");
             self.actions(&mid, said, out);
-            let edits: Vec<Range<u32>> = mid.iter().filter_map(|a| self.edited(a)).collect();
+            let edits: Vec<Range<u32>> =
+                mid.iter().filter(|a| a.is_edit()).map(|a| a.passes.clone()).collect();
             if !last && !edits.is_empty() {
                 // At no other step: a sum taken apart again is a rounding away from what it was.
-                let generating = self.plan.generate.is_some();
-                let steps = if generating { self.plan.steps } else { 1 };
-                let when = if said { None } else { condition(&edits, steps) };
+                let when = if said { None } else { condition(&edits, self.plan.steps) };
                 out.under(when.as_deref(), |out| out.line("o.copy_(x-p.float())"));
             }
             out.line("x=o");
@@ -211,7 +211,7 @@ impl Sites<'_, '_> {
     }
 
     /// The logits of a pass over the prompts.
-    fn logits(&mut self, actions: &[Action], out: &mut Text) {
+    fn logits(&mut self, actions: &[Action<'_>], out: &mut Text) {
         let m = self.module(Moment::Head);
         if self.layout.last_logits {
             out.line(format!("x={m}.input"));
@@ -230,7 +230,7 @@ impl Sites<'_, '_> {
     }
 
     /// Reads and edits of logits, `[prompts, tokens, vocab]`, as `x` in f32 after any soft-cap.
-    pub fn read_logits(&self, from: &str, actions: &[Action], out: &mut Text) {
+    pub fn read_logits(&self, from: &str, actions: &[Action<'_>], out: &mut Text) {
         out.line(format!("x={from}.float()"));
         if let Some(cap) = self.modules.logit_softcap {
             let cap = float(cap);
@@ -244,20 +244,10 @@ impl Sites<'_, '_> {
         self.module(Moment::Head)
     }
 
-    /// The steps at which an action edits; none if it reads.
-    fn edited(&self, action: &Action) -> Option<Range<u32>> {
-        let op = self.checked.graph().nodes.get(action.node)?;
-        matches!(op, Op::Write { .. }).then(|| during(op, self.plan.steps, self.plan.generate.is_some()))?
-    }
-
     /// Reads and edits at one place. `said` if a condition around them holds for each of them.
-    fn actions(&self, here: &[Action], said: bool, out: &mut Text) {
-        let generating = self.plan.generate.is_some();
-        let steps = if generating { self.plan.steps } else { 1 };
-        for Action { site, node } in here {
-            let Some(op) = self.checked.graph().nodes.get(*node) else { continue };
-            let Some(range) = during(op, self.plan.steps, generating) else { continue };
-            let when = if said { None } else { condition(&[range], steps) };
+    fn actions(&self, here: &[Action<'_>], said: bool, out: &mut Text) {
+        for Action { site, node, op, passes } in here {
+            let when = if said { None } else { condition(std::slice::from_ref(passes), self.plan.steps) };
             out.under(when.as_deref(), |out| match op {
                 Op::Read { positions, .. } => {
                     let logits = *site == Site::Logits;
@@ -265,7 +255,7 @@ impl Sites<'_, '_> {
                     out.line(format!("v{node}={}{host}", self.layout.read(*positions, logits)));
                 }
                 Op::Write { positions, edit, .. } => {
-                    (self.inputs)(*node, out);
+                    (self.inputs)(*node, edit, out);
                     let part = if self.layout.cut { "[q]" } else { "" };
                     let fresh = *site == Site::Logits;
                     let go = |touch: &Touch, out: &mut Text| {

@@ -8,11 +8,11 @@ use std::sync::{Arc, Mutex};
 
 use sha2::{Digest, Sha256};
 
-use super::super::hash::hex;
 use super::super::{
     Files, HubFailure, HubOptions, ModelsError, ResolveOptions, Resolved, Stage, digest, resolve,
 };
 use super::{items, watched};
+use truenorth_protocol::hash::hex;
 
 const COMMIT: &str = "0123456789abcdef0123456789abcdef01234567";
 const INDEX: &str = r#"{"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}"#;

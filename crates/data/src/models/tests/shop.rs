@@ -8,9 +8,9 @@ use sha2::{Digest, Sha256};
 use zip::ZipWriter;
 use zip::write::SimpleFileOptions;
 
-use super::super::hash::hex;
 use super::super::named::{Member, Named, Role, Wheel};
 use super::super::{ModelsError, ResolveOptions, Resolved, resolve_in};
+use truenorth_protocol::hash::hex;
 
 pub(super) const MODEL: &str = "toy";
 pub(super) const LICENCE: &[u8] = b"do as you like";

@@ -33,7 +33,7 @@ fn tokens_and_text_of_the_same_bytes_differ() {
 #[test]
 fn the_encoding_is_as_documented() {
     let key = of(["m", "r", "f32", "p", "embed", "last"], Prompt::Tokens(vec![1, 258]));
-    let hex: String = key.hash().iter().map(|byte| format!("{byte:02x}")).collect();
+    let hex = truenorth_protocol::hash::hex(&key.hash());
     assert_eq!(hex, "64f0cbc2e884be73d8a9b6b78b42bda3b4eb9750a46b822593c9a2639248e54c");
 }
 

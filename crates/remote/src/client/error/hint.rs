@@ -106,7 +106,7 @@ impl ClientError {
             Self::Frame(FrameError::Damaged(_)) | Self::Codec(_) => AGAIN.into(),
             Self::Reply(error) => return error.hint().map(str::to_owned),
             Self::Value { .. } => "the service may hold another model than it says; see its status".into(),
-            Self::Lower(error) => return error.hint().map(str::to_owned),
+            Self::Lower(error) => return error.hint(),
             Self::Disk { source, .. } if full(source) => {
                 format!("free some space or set another folder for temporary files (TMPDIR); {AGAIN}")
             }

@@ -4,7 +4,8 @@
 use std::cell::RefCell;
 
 use truenorth_protocol::nnsight::{ModelKey, Request};
-use truenorth_protocol::{Answer, Checked, DType, ModelInfo, Prompt};
+use truenorth_protocol::plan::resolve;
+use truenorth_protocol::{Answer, Checked, DType, ModelInfo};
 
 use super::Wire;
 use crate::client::ClientError;
@@ -31,26 +32,9 @@ impl NnsightWire {
 
     /// Token ids by group and prompt, checked against the model's context.
     pub fn tokens(&self, checked: &Checked) -> Result<Vec<Vec<Vec<u32>>>, ClientError> {
-        let (graph, info) = (checked.graph(), &self.hosted.info);
-        let mut groups = Vec::with_capacity(graph.groups.len());
-        for (g, group) in (0_u32..).zip(&graph.groups) {
-            // The last token drawn is not run.
-            let after = graph.steps(g).saturating_sub(1) as usize;
-            let mut prompts = Vec::with_capacity(group.prompts.len());
-            for prompt in &group.prompts {
-                let tokens = match prompt {
-                    Prompt::Tokens(tokens) => tokens.clone(),
-                    Prompt::Text(text) => self.hosted.vocabulary.encode(text, group.special_tokens)?,
-                };
-                if tokens.len().saturating_add(after) > info.context as usize {
-                    let words = self.hosted.vocabulary.as_ref();
-                    return Err(RunError::too_long(prompt, words, (tokens.len(), after), info).into());
-                }
-                prompts.push(tokens);
-            }
-            groups.push(prompts);
-        }
-        Ok(groups)
+        let words = self.hosted.vocabulary.as_ref();
+        resolve(checked, |text, special| words.encode(text, special))
+            .map_err(|error| RunError::unresolved(checked.graph(), words, error).into())
     }
 
     /// What a payload is made of.

@@ -106,7 +106,7 @@ impl Ground<'_> {
         {
             let found = self.reduced.nuisances.find(samples).map_err(AuditError::of("train"))?;
             let z = found.set.project_out_rows(samples.activations())?;
-            let z = &z - &z.mean_axis(Axis(0)).unwrap_or_default();
+            let z = &z - &z.mean_axis(Axis(0)).expect("samples have rows");
             let contrasts = label_contrasts(labels);
             let duals = match shrinkage {
                 Some(shrinkage) => {

@@ -9,9 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::AuditError;
 use super::nulls::{Draws, Ground, distance};
 use super::result::{Audit, AuditRow, Separation, Verdict};
-use crate::estimate::held_out::dense;
 use crate::estimate::{EstimateError, HeldOutParams, Nuisances, Pipeline, Samples, SplitBy};
-use crate::math::{MathError, Seeds, SortedScores, cluster_bootstrap, cosine, holm_adjusted, unit};
+use crate::math::{MathError, Seeds, SortedScores, cluster_bootstrap, cosine, dense, holm_adjusted, unit};
 
 /// Fewer groups than this can't be held out in folds.
 const LEAST_GROUPS: usize = 4;

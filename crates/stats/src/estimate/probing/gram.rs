@@ -121,8 +121,8 @@ impl LayerGram {
         } else {
             all.select(Axis(0), &model.scored)
         };
-        let mean = fitted.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(model.train.len()));
-        let grand = mean.mean().unwrap_or(0.0);
+        let mean = fitted.mean_axis(Axis(0)).expect("a model is fitted on some rows");
+        let grand = mean.mean().expect("a model is fitted on some rows");
         let centre = |x: Array2<f64>, own: Array1<f64>| (x - &own.insert_axis(Axis(1))) - &(&mean - grand);
         let own_scored = row_means(scored.view());
         Centred { train: centre(fitted, mean.clone()), scored: centre(scored, own_scored), width: self.width }

@@ -144,7 +144,7 @@ impl Probe {
         let test_labels: Vec<bool> = tests.iter().flat_map(|t| t.labels).copied().collect();
         let mut starts = vec![0];
         for test in tests {
-            starts.push(starts.last().copied().unwrap_or(0) + test.labels.len());
+            starts.push(starts.last().expect("the first start is there") + test.labels.len());
         }
         let rounds = Rounds {
             grams: &grams,

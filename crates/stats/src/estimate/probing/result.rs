@@ -10,9 +10,9 @@ use super::probe::{Probe, ProbeEstimator, TestSet, TrainSet};
 use super::relabel::{Exchange, Relabel};
 use super::rounds::Done;
 use super::select::Selection;
-use crate::estimate::held_out::{Estimate, NullTest, dense};
+use crate::estimate::held_out::{Estimate, NullTest};
 use crate::estimate::samples::numbered;
-use crate::math::{Bootstrap, MathError, Seeds, SortedScores, cluster_bootstrap};
+use crate::math::{Bootstrap, MathError, Seeds, SortedScores, cluster_bootstrap, dense};
 use crate::math::{permutation_p, reaches};
 
 /// One layer.

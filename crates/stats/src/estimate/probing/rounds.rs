@@ -56,7 +56,7 @@ impl Labels {
     }
 
     pub fn row(&self, p: usize) -> &[bool] {
-        self.rows.get(p).map_or(&[], Vec::as_slice)
+        &self.rows[p]
     }
 
     pub fn rows(&self) -> impl Iterator<Item = &[bool]> {

@@ -102,9 +102,10 @@ impl Selection {
         for fold in 0..design.folds {
             let inner = |other: usize| &models[design.without_two(fold, other)];
             let others = || (0..design.folds).filter(move |j| *j != fold);
-            let penalty = cheapest(inner(others().next().unwrap_or(0)).len(), |alpha| {
-                others().map(|j| loss(&inner(j)[alpha], p, usize::from(j > fold))).sum()
-            });
+            let penalty =
+                cheapest(inner(others().next().expect("there are two folds at least")).len(), |alpha| {
+                    others().map(|j| loss(&inner(j)[alpha], p, usize::from(j > fold))).sum()
+                });
             ranked.clear();
             for other in others() {
                 let scored = &inner(other)[penalty].scores;
@@ -178,7 +179,7 @@ impl Selection {
 }
 
 fn loss(scored: &Scored, p: usize, part: usize) -> f64 {
-    scored.loss.as_ref().map_or(0.0, |l| l[[p, part]])
+    scored.loss.as_ref().expect("who has penalties to choose from keeps losses")[[p, part]]
 }
 
 /// Place of the least cost, the first of equals: penalties descend, so the largest wins ties.

@@ -5,6 +5,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::super::MathError;
 use super::super::bootstrap::{Bootstrap, cluster_bootstrap};
+use super::super::dense::dense;
 use super::super::rank::spearman;
 use super::{Alternative, Method, Tested, next_permutation};
 use crate::math::reaches;
@@ -84,12 +85,10 @@ pub fn spearman_bootstrap(
     if clusters.len() != a.len() {
         return Err(MathError::Length { what: "clusters", expected: a.len(), found: clusters.len() });
     }
-    let mut names = clusters.to_vec();
-    names.sort_unstable();
-    names.dedup();
-    let dense: Vec<usize> = clusters.iter().map(|c| names.binary_search(c).unwrap_or(0)).collect();
+    let dense = dense(clusters);
+    let count = dense.iter().max().map_or(0, |last| last + 1);
     let (mut x, mut y) = (Vec::with_capacity(a.len()), Vec::with_capacity(a.len()));
-    cluster_bootstrap(names.len(), resamples, level, rng, |counts| {
+    cluster_bootstrap(count, resamples, level, rng, |counts| {
         x.clear();
         y.clear();
         for (i, cluster) in dense.iter().enumerate() {
