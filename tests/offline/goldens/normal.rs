@@ -65,7 +65,7 @@ impl Rules {
     pub fn hashes(&mut self, files: &BTreeMap<String, Vec<u8>>) {
         for (name, bytes) in files.iter().filter(|(n, _)| n.ends_with(".safetensors")) {
             let name = name.rsplit('/').next().unwrap();
-            self.literal(&truenorth::data::sha256_hex(bytes), &format!("<sha256 of {name}>"));
+            self.literal(&truenorth::files::sha256_hex(bytes), &format!("<sha256 of {name}>"));
         }
     }
 
