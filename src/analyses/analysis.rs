@@ -46,6 +46,14 @@ pub trait Parameters: Clone + Debug + Serialize + DeserializeOwned {
     /// Cuts random draws down to what asks a model as much as all would: for a rehearsal, whose numbers are
     /// made up.
     fn rehearse(&mut self);
+
+    /// Refuses choices that no texts could go with, before a file or a model is opened.
+    ///
+    /// # Errors
+    /// When choices are out of range or contradict each other.
+    fn check(&self) -> Result<(), AnalysisError> {
+        Ok(())
+    }
 }
 
 /// The model behind its store, the seeds of what is random, and who watches.

@@ -10,11 +10,11 @@ use clap::Subcommand;
 use truenorth::analyses::LeftOut;
 use truenorth::analyses::extract::Question;
 use truenorth::artifact::{Direction as Artifact, DirectionError, Format, HeldOutRecord, Metadata};
-use truenorth::estimate::{CheckedEstimator, Estimator, Extraction, HeldOut, LogisticParams};
+use truenorth::estimate::{CheckedEstimator, Estimator, Extraction, HeldOut, UnknownEstimator};
 use truenorth_protocol::{ModelInfo, ReadAt, Site};
 
 use super::fallback;
-use super::output::{Request as _, wrong_hint};
+use super::output::{Request as _, wrong, wrong_hint};
 use super::target;
 
 /// Extracts, shows, compares, imports and exports directions.
@@ -107,18 +107,7 @@ pub fn load(path: &Path) -> anyhow::Result<Artifact> {
 
 /// An estimator by its name, with its usual hyperparameters.
 pub fn estimator(name: &str) -> anyhow::Result<CheckedEstimator> {
-    let estimator = match name {
-        "logistic" => Estimator::Logistic(LogisticParams::default()),
-        "mean-diff" => Estimator::MeanDiff,
-        "lda" => Estimator::Lda { shrinkage: None },
-        "pca" => Estimator::Pca,
-        _ => {
-            return Err(wrong_hint(
-                format!("there is no estimator `{name}`"),
-                "use logistic, mean-diff, lda or pca",
-            ));
-        }
-    };
+    let estimator: Estimator = name.parse().map_err(|e: UnknownEstimator| wrong(e.to_string()))?;
     Ok(estimator.check()?)
 }
 

@@ -11,6 +11,7 @@ use std::time::Instant;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
+use truenorth::analyses::Parameters as _;
 use truenorth::files::sha256_hex;
 use truenorth_protocol::ModelInfo;
 
@@ -109,7 +110,7 @@ impl RunStudy {
         if dry::on() {
             study.held_out.permutations = Some(study.held_out.permutations.map_or(19, dry::few));
             study.audit.iter_mut().for_each(|a| a.permutations = dry::few(a.permutations));
-            study.probing.iter_mut().for_each(|p| p.permutations = dry::few(p.permutations));
+            study.probing.iter_mut().for_each(|p| p.rehearse());
         }
         std::fs::create_dir_all(&folder).with_context(|| format!("can't make {}", folder.display()))?;
         let inputs = sha256_hex(toml::to_string(&study)?.as_bytes());

@@ -1,8 +1,12 @@
 //! What a study can't ask together, refused before a file or a model is opened.
 
+use anyhow::Context as _;
+use truenorth::analyses::Parameters as _;
+use truenorth::analyses::probing::Control;
+use truenorth::estimate::probing::ProbeEstimator;
 use truenorth_protocol::ReadAt;
 
-use super::super::super::output::wrong_hint;
+use super::super::super::output::{Request as _, wrong_hint};
 use super::super::super::sites;
 use super::StudyFile;
 
@@ -93,15 +97,14 @@ impl StudyFile {
         }
         if let Some(probing) = &self.probing {
             needs("probing", "data.classes", data.classes.is_some())?;
-            self.sites_of("probing", &probing.sites)?;
-            let known = ["random-label", "truth", "bag-of-words", "length", "random-init"];
-            if let Some(bad) = probing.controls.iter().find(|c| !known.contains(&c.as_str())) {
-                return Err(wrong_hint(
-                    format!("[probing] knows no control {bad:?}"),
-                    format!("use {}", known.join(", ")),
-                ));
+            probing.check().context("[probing] can't be run")?;
+            if probing.estimator.is_none() {
+                let first = self.direction.estimators.first().map(|name| name.parse::<ProbeEstimator>());
+                first
+                    .transpose()
+                    .request("[probing] names no estimator, and the study's first is no probe's")?;
             }
-            let truth = probing.controls.iter().any(|c| c == "truth");
+            let truth = probing.controls.contains(&Control::Truth);
             needs("probing", "data.truth for its control `truth`", !truth || data.truth.is_some())?;
         }
         if self.geometry.is_some() {

@@ -9,15 +9,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-use truenorth::analyses::audit;
+use truenorth::analyses::{audit, probing};
 use truenorth_protocol::{ReadAt, Site};
 
 use super::super::output::Request as _;
 use super::super::session;
 
-pub use parts::{
-    Data, Direction, Geometry, HeldOut, Judge, Keyword, Other, Probing, Score, Steer, Sweep, Transfer,
-};
+pub use parts::{Data, Direction, Geometry, HeldOut, Judge, Keyword, Other, Score, Steer, Sweep, Transfer};
 
 /// A study as written. What has no table is left out, and the report says so.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -61,7 +59,7 @@ pub struct StudyFile {
     /// The same question of other models.
     pub transfer: Option<Transfer>,
     /// Probes of many sites, with test sets and controls.
-    pub probing: Option<Probing>,
+    pub probing: Option<probing::Params>,
     /// Directions of categories, and over checkpoints.
     pub geometry: Option<Geometry>,
     /// A model's verdict on steered text.

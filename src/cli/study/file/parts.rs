@@ -145,25 +145,6 @@ pub struct Other {
     pub site: Site,
 }
 
-/// Probes of many sites.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Probing {
-    /// Sites, or ranges such as `resid_post.0..29:3`.
-    pub sites: Vec<String>,
-    /// `logistic`, `mean-diff` or `lda`; the study's first estimator when absent.
-    pub estimator: Option<String>,
-    /// Label permutations of the whole pipeline.
-    #[serde(default = "probe_permutations")]
-    pub permutations: usize,
-    /// Seconds that the permutations may take; their number is reported.
-    #[serde(default = "probe_budget")]
-    pub budget_seconds: u64,
-    /// `random-label`, `truth`, `bag-of-words`, `length`, `random-init`.
-    #[serde(default)]
-    pub controls: Vec<String>,
-}
-
 /// Directions of categories, and over checkpoints.
 #[derive(Clone, Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, default)]
@@ -214,14 +195,6 @@ fn sweep_tokens() -> u32 {
 
 fn three() -> usize {
     3
-}
-
-fn probe_permutations() -> usize {
-    1000
-}
-
-fn probe_budget() -> u64 {
-    120
 }
 
 /// Positions by the names that flags use.
