@@ -26,7 +26,8 @@ pub enum Control {
     RandomInit,
 }
 
-/// Sites, the probe, its controls and nulls.
+/// Sites, the probe, its controls and nulls. Positions, estimator and folds are by default those that a study says
+/// for all its analyses, else last, logistic and 5.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "clap", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
@@ -36,7 +37,7 @@ pub struct Params {
     #[serde(rename = "site", alias = "sites")]
     pub sites: Vec<SiteRange>,
     /// Which tokens are read: last, mean (attention sinks left out), mean+sink (all tokens), or an index
-    /// such as -3. A study's own where it says none, else last.
+    /// such as -3.
     #[cfg_attr(
         feature = "clap",
         arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)
@@ -46,11 +47,11 @@ pub struct Params {
     /// What the probe is held against; as flags they come with the files they read.
     #[cfg_attr(feature = "clap", arg(skip = Self::default().controls))]
     pub controls: Vec<Control>,
-    /// logistic, mean-diff or lda. A study's first where it says none, else logistic.
+    /// logistic, mean-diff or lda.
     #[cfg_attr(feature = "clap", arg(long, value_name = "E", default_value = "logistic"))]
     #[serde(deserialize_with = "by_name::estimator", skip_serializing_if = "Option::is_none")]
     pub estimator: Option<ProbeEstimator>,
-    /// Folds of whole groups. Those of a study's held-out separation where it says none, else 5.
+    /// Folds of whole groups.
     #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value = "5"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folds: Option<usize>,

@@ -111,6 +111,7 @@ impl RunStudy {
             study.held_out.permutations = Some(study.held_out.permutations.map_or(19, dry::few));
             study.audit.iter_mut().for_each(|a| a.permutations = dry::few(a.permutations));
             study.probing.iter_mut().for_each(|p| p.rehearse());
+            study.geometry.iter_mut().for_each(|g| g.params.rehearse());
         }
         std::fs::create_dir_all(&folder).with_context(|| format!("can't make {}", folder.display()))?;
         let inputs = sha256_hex(toml::to_string(&study)?.as_bytes());

@@ -107,8 +107,9 @@ impl StudyFile {
             let truth = probing.controls.contains(&Control::Truth);
             needs("probing", "data.truth for its control `truth`", !truth || data.truth.is_some())?;
         }
-        if self.geometry.is_some() {
+        if let Some(geometry) = &self.geometry {
             needs("geometry", "data.classes", data.classes.is_some())?;
+            geometry.params.check().context("[geometry] can't be run")?;
         }
         if let Some(judge) = &self.judge {
             let known = ["refusal", "incoherence"];

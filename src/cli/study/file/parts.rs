@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use truenorth::analyses::geometry;
 use truenorth_protocol::{ReadAt, Site, WriteAt};
 
 /// Data files, relative to the study file.
@@ -146,13 +147,15 @@ pub struct Other {
 }
 
 /// Directions of categories, and over checkpoints.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
+#[serde(deny_unknown_fields)]
 pub struct Geometry {
     /// Checkpoints in training order, as `--model`; the study's model alone when empty.
+    #[serde(default)]
     pub checkpoints: Vec<String>,
-    /// Whether every checkpoint's probes are tested on every other's texts.
-    pub probing: bool,
+    /// How they are laid beside each other.
+    #[serde(flatten)]
+    pub params: geometry::Params,
 }
 
 /// A model's verdict on steered text.
