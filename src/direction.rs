@@ -2,8 +2,7 @@
 
 use truenorth_data::artifact::{Direction, DirectionError, HeldOutRecord, Metadata};
 use truenorth_protocol::{ModelInfo, ReadAt, Site};
-use truenorth_stats::estimate::probing::ProbeEstimator;
-use truenorth_stats::estimate::{CheckedEstimator, Estimator, Extraction, HeldOut, LogisticParams};
+use truenorth_stats::estimate::{CheckedEstimator, Estimator, Extraction, HeldOut};
 
 use crate::analyses::LeftOut;
 use crate::analyses::extract::Question;
@@ -15,32 +14,8 @@ use crate::host::Fallen;
 /// # Errors
 /// When there is none of that name.
 pub fn estimator(name: &str) -> Result<CheckedEstimator, Error> {
-    let estimator = match name {
-        "logistic" => Estimator::Logistic(LogisticParams::default()),
-        "mean-diff" => Estimator::MeanDiff,
-        "lda" => Estimator::Lda { shrinkage: None },
-        "pca" => Estimator::Pca,
-        _ => {
-            return Err(Error::request(format!("there is no estimator `{name}`"))
-                .hint("use logistic, mean-diff, lda or pca"));
-        }
-    };
+    let estimator: Estimator = name.parse()?;
     Ok(estimator.check()?)
-}
-
-/// A probe by its name, with its usual hyperparameters.
-///
-/// # Errors
-/// When there is none of that name.
-pub fn probe_estimator(name: &str) -> Result<ProbeEstimator, Error> {
-    match name {
-        "logistic" => Ok(ProbeEstimator::Logistic { alphas: LogisticParams::default().alphas }),
-        "mean-diff" => Ok(ProbeEstimator::MeanDiff),
-        "lda" => Ok(ProbeEstimator::Lda { shrinkage: None }),
-        other => {
-            Err(Error::request(format!("there is no probe `{other}`")).hint("use logistic, mean-diff or lda"))
-        }
-    }
 }
 
 /// What a direction was estimated with, beside the extraction itself.

@@ -14,7 +14,7 @@ use truenorth_protocol::run::RunError;
 use truenorth_remote::client::ClientError;
 use truenorth_remote::server::ServerError;
 use truenorth_report::ReportError;
-use truenorth_stats::estimate::EstimateError;
+use truenorth_stats::estimate::{EstimateError, UnknownEstimator};
 use truenorth_stats::math::MathError;
 
 use crate::analyses::AnalysisError;
@@ -176,7 +176,7 @@ macro_rules! remedies {
 remedies! {
     with: RunError, ModelsError, StoreError, EngineError, LoadError, TokenizerError, DirectionError, EstimateError,
         DataError, CopiesError, ImportError, AnalysisError, ClientError, ServerError;
-    without: MathError, TemplateError, ReportError, serde_json::Error,
+    without: MathError, TemplateError, UnknownEstimator, ReportError, serde_json::Error,
 }
 
 /// An error and its causes, those that an [`Error`] only passes on in its place.
@@ -212,7 +212,10 @@ pub fn kind(error: &(dyn StdError + 'static)) -> Kind {
 
 fn kind_of(cause: &(dyn StdError + 'static)) -> Option<Kind> {
     let request = |yes: bool| if yes { Kind::Request } else { Kind::Failed };
-    if cause.is::<EstimateError>() || cause.downcast_ref::<Error>().is_some_and(|e| e.request) {
+    if cause.is::<EstimateError>()
+        || cause.is::<UnknownEstimator>()
+        || cause.downcast_ref::<Error>().is_some_and(|e| e.request)
+    {
         return Some(Kind::Request);
     }
     if let Some(e) = cause.downcast_ref::<ClientError>() {

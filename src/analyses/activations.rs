@@ -94,10 +94,10 @@ impl<'a> Reader<'a> {
         self.runner
     }
 
-    /// Whether what was read once need not be computed again.
+    /// The store before it; with one, what was read once need not be computed again.
     #[must_use]
-    pub fn keeps(&self) -> bool {
-        self.store.is_some()
+    pub fn store(&self) -> Option<&'a Store> {
+        self.store
     }
 
     /// The prompts as token ids where the tokenizer is at hand, as they are elsewhere.

@@ -46,6 +46,14 @@ pub trait Parameters: Clone + Debug + Serialize + DeserializeOwned {
     /// Cuts random draws down to what asks a model as much as all would: for a rehearsal, whose numbers are
     /// made up.
     fn rehearse(&mut self);
+
+    /// Refuses choices that no texts could go with, before a file or a model is opened.
+    ///
+    /// # Errors
+    /// When choices are out of range or contradict each other.
+    fn check(&self) -> Result<(), AnalysisError> {
+        Ok(())
+    }
 }
 
 /// The model behind its store, the seeds of what is random, and who watches.
@@ -85,20 +93,22 @@ impl Page {
     }
 }
 
-/// What a terminal shows: rows, the first of which is the head, and sentences below them.
+/// What a terminal shows: rows, the first of which is the head, sentences below them, and further tables.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Listing {
     /// Rows of as many cells as the head has.
     pub rows: Vec<Vec<String>>,
     /// Sentences.
     pub says: Vec<String>,
+    /// Tables below these.
+    pub more: Vec<Listing>,
 }
 
 impl Listing {
     /// An empty table with its head.
     #[must_use]
     pub fn new(head: &[&str]) -> Self {
-        Self { rows: vec![head.iter().map(|h| (*h).to_owned()).collect()], says: vec![] }
+        Self { rows: vec![head.iter().map(|h| (*h).to_owned()).collect()], ..Self::default() }
     }
 }
 

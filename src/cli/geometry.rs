@@ -1,26 +1,23 @@
 //! `geometry`: how directions lie to each other, across categories and over training.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
-use serde::Serialize;
-use truenorth::analyses::Labelled;
-use truenorth::analyses::geometry::{
-    self, DirectionAt, DirectionGeometry, Geometry as Found, GeometryParams, Texts,
-};
+use truenorth::analyses::geometry::{self, DirectionAt, Found, GeometryData, Params, Texts};
+use truenorth::analyses::{Analysis as _, Labelled, Parameters as _};
 use truenorth::artifact::Direction as Artifact;
-use truenorth::estimate::Estimator;
 use truenorth::math::Seeds;
-use truenorth_protocol::{ReadAt, Site};
+use truenorth_protocol::Site;
 
 use super::args::{Common, ModelArgs, Numerics, Place};
-use super::checkpoints::Checkpoints;
-use super::direction::{estimator, load};
+use super::desk::Opens;
+use super::direction::load;
 use super::fallback::{self, Fallen};
-use super::made;
-use super::output::{self, Request as _, wrong_hint};
+use super::output::{Request as _, wrong_hint};
 use super::record::{Out, Record};
 use super::texts::{self, CopiesArgs};
+use super::{dry, made, verb};
+use truenorth::inputs::checkpoints::Opened;
 
 /// Cosines of directions across categories and checkpoints, with magnitudes, drift and probes.
 ///
@@ -54,22 +51,8 @@ pub struct Geometry {
     /// Where the texts are read.
     #[arg(long, value_name = "S", requires = "classes")]
     site: Option<Site>,
-    /// Which tokens are read: last, mean (attention sinks left out), mean+sink (all tokens), or an index
-    /// such as -3.
-    #[arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)]
-    positions: ReadAt,
-    /// mean-diff, logistic or lda.
-    #[arg(long, value_name = "E", default_value = "mean-diff")]
-    estimator: String,
-    /// Folds of whole groups.
-    #[arg(long, value_name = "N", default_value_t = 5)]
-    folds: usize,
-    /// Shuffles behind each change-point test.
-    #[arg(long, value_name = "N", default_value_t = 1999)]
-    permutations: usize,
-    /// Leaves out the probes of every checkpoint on every other, for which each is opened twice.
-    #[arg(long)]
-    no_probing: bool,
+    #[command(flatten)]
+    params: Params,
     /// Seeds splits and shuffles.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -85,59 +68,30 @@ pub struct Geometry {
     out: Out,
 }
 
-/// What a result is of.
-#[derive(Serialize)]
-#[serde(untagged)]
-enum Result {
-    Texts(Box<Found>),
-    Files(Box<DirectionGeometry>),
-}
-
 impl Geometry {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(mut self) -> anyhow::Result<()> {
         self.out.check()?;
+        if dry::on() {
+            self.params.rehearse();
+        }
         let record = match &self.classes {
             Some(path) => self.texts(path)?,
             None => self.files()?,
         };
         let record = record
-            .choice("permutations", self.permutations)
             .choice("directions", self.direction.len())
             .choice("checkpoints", serde_json::to_value(&self.checkpoint)?);
-        self.out.write(&record, "How do the directions lie to each other?", |found| match found {
-            Result::Texts(g) => (geometry::page::findings(g), vec![geometry::page::section(g)]),
-            Result::Files(g) => (vec![], vec![geometry::page::of_directions(g)]),
-        })
+        verb::leave::<geometry::Geometry>(&record, &self.out)
     }
 
-    fn texts(&self, path: &std::path::Path) -> anyhow::Result<Record<Result>> {
+    fn texts(&self, path: &Path) -> anyhow::Result<Record<Found>> {
         let Some(site) = self.site else {
             return Err(wrong_hint("the texts need a place to be read", "name it with --site"));
         };
+        self.params.check()?;
         let rows = texts::classes(path, self.copies.near_copies)?;
         let all = Labelled::new(&rows, self.positive.as_deref())
             .request(format!("can't use {}", path.display()))?;
-        if self.positions == ReadAt::All {
-            return Err(wrong_hint(
-                "positions `all` give a row a token, a direction needs a row a text",
-                "use last, mean, mean+sink or an index",
-            ));
-        }
-        let texts = Texts {
-            positive: all.positive.clone(),
-            categories: all.categories.clone(),
-            groups: all.groups.clone(),
-        };
-        let chosen = estimator(&self.estimator)?;
-        if *chosen.params() == Estimator::Pca {
-            return Err(wrong_hint("classes have no pairs for pca", "use mean-diff, logistic or lda"));
-        }
-        let params = GeometryParams {
-            estimator: chosen,
-            folds: self.folds,
-            permutations: self.permutations,
-            probing: !self.no_probing,
-        };
         let args = ModelArgs {
             model: String::new(),
             place: self.place.clone(),
@@ -146,25 +100,24 @@ impl Geometry {
             numerics: self.numerics.clone(),
         };
         fallback::check_alone(args.place.service.fallback.as_ref(), self.checkpoint.len())?;
-        let mut open = Checkpoints::new(&self.checkpoint, &args, &all.prompts, (site, self.positions));
-        let found =
-            geometry::geometry(&self.checkpoint, &texts, &params, &Seeds::new(self.seed), |i| open.load(i));
+        let host = Opens(&args);
+        let open = Opened::new(&self.checkpoint, &host, &all.prompts, (site, self.params.at()));
+        let (texts, seeds) = (Texts::from(&all), Seeds::new(self.seed));
+        let found = geometry::Geometry::of(&GeometryData::Texts(&texts, &open), &self.params, &seeds);
         let (found, models) = open.finish(found)?;
-        table(&found);
-        let mut record = Record::new("geometry", self.seed, Result::Texts(Box::new(found)))
+        let mut record = Record::new(geometry::Geometry::NAME, self.seed, found)
+            .params(&self.params)?
             .file("classes", all.len(), &all.data_sha256)
             .choice("site", site.to_string())
-            .choice("positions", self.positions.to_string())
             .choice("positive", all.positive_end.as_str())
-            .choice("estimator", self.estimator.as_str())
-            .choice("folds", self.folds)
+            .choice("estimator", self.params.estimator().name())
             .choice("near-copies", self.copies.near_copies.threshold())
             .choice("copies", serde_json::to_value(&all.copies)?);
         record.models = models;
         Ok(record)
     }
 
-    fn files(&self) -> anyhow::Result<Record<Result>> {
+    fn files(&self) -> anyhow::Result<Record<Found>> {
         let files: Vec<Artifact> = self.direction.iter().map(|p| load(p)).collect::<anyhow::Result<_>>()?;
         let fallen = |file: &Artifact| {
             let text = file.metadata().extra.get("fallback")?;
@@ -192,17 +145,11 @@ impl Geometry {
             ))?;
         }
         let named = self.named(&files);
-        let found = geometry::of_directions(&named, self.permutations, &Seeds::new(self.seed))?;
-        if let Some(across) = found.across.last().filter(|a| a.len() > 1) {
-            let names: Vec<&str> = found.courses.iter().map(|c| c.category.as_str()).collect();
-            cosines(&names, across);
-        }
-        for course in &found.courses {
-            for step in &course.course.steps {
-                eprintln!("{}: {} to {} {:.3}", course.category, step.from, step.to, step.cosine.value);
-            }
-        }
-        let mut record = Record::new("geometry", self.seed, Result::Files(Box::new(found)));
+        let seeds = Seeds::new(self.seed);
+        let found = geometry::Geometry::of(&GeometryData::Directions(&named), &self.params, &seeds)?;
+        // Nothing else was chosen: no text is read and nothing is estimated.
+        let mut record = Record::new(geometry::Geometry::NAME, self.seed, found)
+            .choice("permutations", self.params.permutations);
         for (path, file) in self.direction.iter().zip(&files) {
             let n = file.metadata().n.unwrap_or(0);
             record = record.file(format!("data of {}", path.display()), n, &file.metadata().data_sha256);
@@ -228,40 +175,4 @@ impl Geometry {
         let mut seen = std::collections::HashSet::new();
         if found.iter().all(|d| seen.insert((&d.category, &d.checkpoint))) { found } else { all(true) }
     }
-}
-
-fn cosines(names: &[&str], across: &[Vec<truenorth::analyses::stat::Measured>]) {
-    let mut rows = vec![std::iter::once("cosine").chain(names.iter().copied()).map(String::from).collect()];
-    for (name, row) in names.iter().zip(across) {
-        let cells = row.iter().map(|c| format!("{:.2}", c.value));
-        rows.push(std::iter::once((*name).to_owned()).chain(cells).collect::<Vec<_>>());
-    }
-    output::table(&rows);
-}
-
-fn table(found: &Found) {
-    let last = found.checkpoints.len().saturating_sub(1);
-    let names: Vec<&str> = found.categories.iter().map(|c| c.category.as_str()).collect();
-    if let Some(across) = found.across.get(last) {
-        cosines(&names, across);
-    }
-    let head = ["category", "texts", "halves", "magnitude", "to general", "to others", "own AUROC"];
-    let mut rows = vec![head.map(String::from).to_vec()];
-    for (i, c) in found.categories.iter().enumerate() {
-        let at = |m: Option<&truenorth::analyses::stat::Measured>| {
-            m.map_or_else(|| "-".into(), |m| format!("{:.3}", m.value))
-        };
-        let own = found.across_probing.get(last).and_then(|m| m.get(i)?.get(i));
-        rows.push(vec![
-            c.category.clone(),
-            format!("{}+{}", c.n[0], c.n[1]),
-            c.reliability.get(last).map_or_else(|| "-".into(), |r| format!("{r:.2}")),
-            at(c.magnitude.get(last)),
-            at(c.to_general.get(last)),
-            at(c.to_others.get(last)),
-            own.map_or_else(|| "-".into(), |c| format!("{:.3}", c.auroc)),
-        ]);
-    }
-    eprintln!("at {}:", found.checkpoints.get(last).map_or("", String::as_str));
-    output::table(&rows);
 }

@@ -4,7 +4,6 @@ mod args;
 mod audit;
 mod bench;
 mod cache;
-mod checkpoints;
 mod data;
 mod desk;
 mod direction;
@@ -77,7 +76,7 @@ enum Verb {
     #[command(subcommand)]
     Rate(rate::Rate),
     /// Probes texts of two classes at every site, with controls.
-    Probe(Box<probe::Probe>),
+    Probe(Box<verb::Verb<probe::Probe>>),
     /// Holds a direction against what it may have been taken for.
     Audit(Box<verb::Verb<audit::Audit>>),
     /// Lays directions beside each other, across categories and over training.

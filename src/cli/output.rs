@@ -99,6 +99,7 @@ pub fn table(rows: &[Vec<String>]) {
 pub fn listing(found: &Listing) {
     table(&found.rows);
     found.says.iter().for_each(|line| eprintln!("{line}"));
+    found.more.iter().for_each(listing);
 }
 
 /// Rows as lines with aligned columns.

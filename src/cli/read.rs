@@ -6,17 +6,16 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use safetensors::tensor::{Dtype, TensorView};
-use truenorth::analyses::{Named, Reading};
+use truenorth::analyses::{Named, Reading, SiteRange};
 use truenorth::files::{safetensors_bytes, write_atomic};
 use truenorth::run::Runner;
-use truenorth_protocol::{ReadAt, Site};
+use truenorth_protocol::ReadAt;
 
 use super::args::{InputArgs, ModelArgs};
 use super::fallback;
 use super::progress::Bar;
 use super::session::{self, Session};
 use super::target;
-use truenorth::inputs::sites;
 
 /// Reads activations at sites of a model.
 ///
@@ -31,8 +30,8 @@ pub struct Read {
     #[command(flatten)]
     input: InputArgs,
     /// A site such as resid_post.12, or a range with both ends in it, resid_post.4..28:4.
-    #[arg(long, value_name = "S", required = true, value_parser = sites::parse)]
-    site: Vec<Vec<Site>>,
+    #[arg(long, value_name = "S", required = true)]
+    site: Vec<SiteRange>,
     /// Which tokens: last, all, mean (attention sinks left out), mean+sink (all tokens), or an index such
     /// as -3.
     #[arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)]
@@ -46,7 +45,7 @@ impl Read {
     pub fn run(self) -> anyhow::Result<()> {
         target::writes(&self.out)?;
         let (prompts, loaded) = session::prompts(&self.input.input)?;
-        let sites = sites::flatten(&self.site);
+        let sites = SiteRange::all(&self.site);
         let session = Session::open(&self.model)?;
         let reader = session.reader();
         let bar = Bar::new("reading", 0, "tokens", self.model.common.quiet);

@@ -19,10 +19,18 @@ pub trait Files: Args + std::fmt::Debug {
     /// What a bar says meanwhile.
     const DOING: &'static str;
 
+    /// Completes the parameters by flags that name files too.
+    fn settle(&self, _: &mut <Self::Analysis as Analysis>::Params) {}
+
     /// Reads and checks every file; no model is open yet.
     fn read(&self, params: &<Self::Analysis as Analysis>::Params) -> anyhow::Result<Self::Ready>;
 
-    /// Asks, once the model is open.
+    /// Opens further models, once the model is open.
+    fn open(&self, _: &mut Self::Ready, _: &ModelArgs, _: &Session) -> anyhow::Result<()> {
+        Ok(())
+    }
+
+    /// Asks, once all models are open.
     fn ask(
         &self,
         ready: &Self::Ready,
@@ -56,24 +64,31 @@ where
 {
     pub fn run(mut self) -> anyhow::Result<()> {
         self.out.check()?;
+        self.files.settle(&mut self.params);
+        self.params.check()?;
         if dry::on() {
             self.params.rehearse();
         }
-        let ready = self.files.read(&self.params)?;
+        let mut ready = self.files.read(&self.params)?;
         let session = Session::open(&self.model)?;
+        self.files.open(&mut ready, &self.model, &session)?;
         let seeds = Seeds::new(self.model.seed);
         let bar = Bar::new(F::DOING, 0, "tokens", self.model.common.quiet);
         let asked = Asked { reader: session.reader(), seeds: &seeds, watch: &bar };
         let found = self.files.ask(&ready, &self.params, &asked)?;
         drop(bar);
-        output::listing(&F::Analysis::table(&found));
         let record = Record::new(F::Analysis::NAME, self.model.seed, found)
             .model(session.record())
             .params(&self.params)?;
-        let record = self.files.note(&ready, record)?;
-        self.out.write(&record, F::Analysis::TITLE, |found| {
-            let page = F::Analysis::page(found);
-            (page.all_findings(), page.sections)
-        })
+        leave::<F::Analysis>(&self.files.note(&ready, record)?, &self.out)
     }
+}
+
+/// Shows what an analysis found, and writes it with its page.
+pub fn leave<A: Analysis>(record: &Record<A::Found>, out: &Out) -> anyhow::Result<()> {
+    output::listing(&A::table(&record.result));
+    out.write(record, A::TITLE, |found| {
+        let page = A::page(found);
+        (page.all_findings(), page.sections)
+    })
 }

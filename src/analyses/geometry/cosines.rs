@@ -6,9 +6,11 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::super::AnalysisError;
 use super::super::stat::{LEVEL, Measured, Null, of};
+use super::CategoryCourse;
 use super::change::{ChangePoint, Jump, change_point, gram_of, jump};
 use super::fit::{Contrast, Kept};
-use super::{CategoryCourse, GeometryParams, OTHERS, sides};
+use super::params::Plan;
+use super::run::{OTHERS, sides};
 use truenorth_stats::math;
 use truenorth_stats::math::{Interval, MathError, Seeds};
 
@@ -190,7 +192,7 @@ pub(super) fn categories(
     checkpoints: &[String],
     contrasts: &[Contrast],
     kept: &[Vec<Kept>],
-    params: &GeometryParams,
+    plan: &Plan,
     seeds: &Seeds,
 ) -> Result<Vec<CategoryCourse>, AnalysisError> {
     let others = |name: &str| contrasts.iter().position(|c| c.name == format!("{OTHERS}{name}"));
@@ -213,12 +215,12 @@ pub(super) fn categories(
             category: contrast.name.clone(),
             n: sides(&contrast.positive),
             shared_negatives: contrast.shared_negatives,
-            course: course(checkpoints, &views, params.permutations, &seeds)?,
+            course: course(checkpoints, &views, plan.permutations, &seeds)?,
             reliability: own.iter().map(|k| k.reliability).collect(),
             magnitude_change: change_point(
                 checkpoints,
                 &gram_of(&sizes),
-                params.permutations,
+                plan.permutations,
                 &seeds.child("magnitude"),
             )
             .map_err(named)?,

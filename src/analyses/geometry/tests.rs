@@ -1,9 +1,13 @@
-use ndarray::Array1;
+use std::cell::Cell;
+
+use ndarray::{Array1, Array2};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
+use super::super::Parameters as _;
 use super::*;
+use truenorth_protocol::ReadAt;
 use truenorth_stats::estimate::Estimator;
 
 const WIDTH: usize = 24;
@@ -38,12 +42,33 @@ fn activations(texts: &Texts, axes: [&Array1<f64>; 2], size: f64, seed: u64) -> 
     x
 }
 
-fn params() -> GeometryParams {
-    GeometryParams {
-        estimator: Estimator::MeanDiff.check().unwrap(),
-        folds: 4,
-        permutations: 499,
-        probing: true,
+fn params() -> Params {
+    Params { folds: Some(4), permutations: 499, ..Params::default() }
+}
+
+/// Checkpoints whose activations are made up.
+struct MadeUp<F>(Vec<String>, F);
+
+impl<F: Fn(usize) -> Result<Array2<f64>, AnalysisError>> Checkpoints for MadeUp<F> {
+    fn names(&self) -> &[String] {
+        &self.0
+    }
+
+    fn activations(&self, i: usize) -> Result<Array2<f64>, AnalysisError> {
+        self.1(i)
+    }
+}
+
+fn geometry(
+    names: &[String],
+    texts: &Texts,
+    seed: u64,
+    load: impl Fn(usize) -> Result<Array2<f64>, AnalysisError>,
+) -> Result<TextGeometry, AnalysisError> {
+    let course = MadeUp(names.to_vec(), load);
+    match Geometry::of(&GeometryData::Texts(texts, &course), &params(), &Seeds::new(seed))? {
+        Found::Texts(found) => Ok(*found),
+        Found::Directions(found) => panic!("{found:?}"),
     }
 }
 
@@ -52,16 +77,16 @@ fn names(n: usize) -> Vec<String> {
 }
 
 /// Eight checkpoints; at the fourth, fraud turns from axis 2 to axis 3 while arms stays.
-fn turned() -> Geometry {
+fn turned() -> TextGeometry {
     let texts = texts();
     let (arms, before, after) = (axis(1), axis(2), axis(3));
-    let mut loads = 0;
-    let found = geometry(&names(8), &texts, &params(), &Seeds::new(2), |t| {
-        loads += 1;
+    let loads = Cell::new(0);
+    let found = geometry(&names(8), &texts, 2, |t| {
+        loads.set(loads.get() + 1);
         let fraud = if t < 4 { &before } else { &after };
         Ok(activations(&texts, [&arms, fraud], 1.0 + 0.1 * t as f64, 100 + t as u64))
     });
-    assert_eq!(loads, 16, "each checkpoint is loaded twice and not more");
+    assert_eq!(loads.get(), 16, "each checkpoint is loaded twice and not more");
     found.unwrap()
 }
 
@@ -107,7 +132,7 @@ fn one_checkpoint_is_enough_for_the_categories_beside_each_other() {
     let texts = texts();
     let (arms, fraud) = (axis(1), axis(2));
     let load = |_: usize| Ok(activations(&texts, [&arms, &fraud], 1.0, 7));
-    let found = geometry(&names(1), &texts, &params(), &Seeds::new(2), load).unwrap();
+    let found = geometry(&names(1), &texts, 2, load).unwrap();
     assert_eq!((found.across.len(), found.across[0].len(), found.categories.len()), (1, 3, 3));
     let cosine = &found.across[0][1][2];
     assert!(cosine.value.abs() < 0.35 && cosine.interval.is_some() && cosine.null.is_some(), "{cosine:?}");
@@ -164,7 +189,7 @@ fn without_a_contrast_probes_stay_at_chance_also_on_their_own_checkpoint() {
     let none = Array1::zeros(WIDTH);
     let mut above = 0;
     for seed in 0..20 {
-        let found = geometry(&names(2), &texts, &params(), &Seeds::new(seed), |t| {
+        let found = geometry(&names(2), &texts, seed, |t| {
             Ok(activations(&texts, [&none, &none], 0.0, 1000 + 2 * seed + t as u64))
         })
         .unwrap();
@@ -220,9 +245,7 @@ fn directions_alone_have_courses_without_intervals() {
 fn courses_that_make_no_sense_are_refused_by_name() {
     let all = texts();
     let load = |_: usize| Ok(Array2::from_elem((96, WIDTH), f64::NAN));
-    let refused = |names: &[String], texts: &Texts| {
-        geometry(names, texts, &params(), &Seeds::new(0), load).unwrap_err().to_string()
-    };
+    let refused = |names: &[String], texts: &Texts| geometry(names, texts, 0, load).unwrap_err().to_string();
     assert!(refused(&[], &all).contains("no checkpoint"));
     assert!(refused(&names(2), &all).contains("`step-0` has NaN"));
     assert!(refused(&["a".into(), "a".into()], &all).contains("`a` is named twice"));
@@ -234,6 +257,39 @@ fn courses_that_make_no_sense_are_refused_by_name() {
         let x = activations(&all, [&axis(0), &axis(1)], 1.0, 3);
         if t == 0 { Ok(x) } else { Ok(Array2::ones((96, WIDTH + 1))) }
     };
-    let e = geometry(&names(2), &all, &params(), &Seeds::new(0), wider).unwrap_err();
+    let e = geometry(&names(2), &all, 0, wider).unwrap_err();
     assert!(e.is_request() && e.to_string().contains("`step-1` has activations [96, 25]"), "{e}");
+}
+
+#[test]
+fn choices_that_have_no_direction_are_refused_before_anything_is_read() {
+    let said = |params: Params| {
+        let e = params.check().unwrap_err();
+        assert!(e.is_request(), "{e}");
+        e.to_string()
+    };
+    assert!(said(Params { positions: Some(ReadAt::All), ..params() }).contains("positions `all`"));
+    assert!(said(Params { estimator: Some(Estimator::Pca), ..params() }).contains("pca"));
+    assert!(said(Params { folds: Some(1), ..params() }).contains("1 folds"));
+    let lda = Estimator::Lda { shrinkage: Some(2.0) };
+    assert!(said(Params { estimator: Some(lda), ..params() }).contains("shrinkage"));
+    let text = "estimator = \"lda\"\npositions = \"mean\"\nprobing = false\n";
+    let read: Params = toml::from_str(text).unwrap();
+    assert_eq!((read.at(), read.probing, read.permutations), (ReadAt::Mean, false, 1999));
+    assert_eq!(toml::from_str::<Params>(&toml::to_string(&read).unwrap()).unwrap(), read);
+}
+
+#[cfg(feature = "clap")]
+#[test]
+fn flags_say_what_the_library_takes_where_nothing_is_said() {
+    use clap::{Args as _, FromArgMatches as _};
+    let of = |flags: &[&str]| {
+        let command = Params::augment_args(clap::Command::new("geometry"));
+        Params::from_arg_matches(&command.try_get_matches_from(flags).unwrap()).unwrap()
+    };
+    let (flags, library) = (of(&["geometry"]), Params::default());
+    let (a, b) = (flags.plan().unwrap(), library.plan().unwrap());
+    assert_eq!((flags.at(), a.estimator, a.folds), (library.at(), b.estimator, b.folds));
+    assert_eq!((a.permutations, a.probing), (b.permutations, b.probing));
+    assert!(!of(&["geometry", "--no-probing"]).probing);
 }

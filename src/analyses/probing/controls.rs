@@ -6,7 +6,10 @@ use truenorth_protocol::Site;
 
 use super::super::stat::{Measured, Null, of};
 use super::super::{AnalysisError, Labelled};
-use super::{Contrast, HELD_OUT, Marks, Material, Picked, ProbeParams, named};
+use super::HELD_OUT;
+use super::contrast::{Contrast, Marks, Material};
+use super::run::named;
+use super::source::Picked;
 use truenorth_stats::estimate::probing::{
     Layers, Probe, ProbeError, Probing, TestSet, TrainSet, auroc_difference,
 };
@@ -47,12 +50,12 @@ impl Baseline {
         name: &str,
         what: &str,
         contrast: &Contrast<'_>,
-        probe: &Probing,
+        probed: &Probing,
         found: Probing,
-        params: &ProbeParams,
+        probe: &Probe,
         seeds: &Seeds,
     ) -> Result<Self, AnalysisError> {
-        let Probe { resamples, level, .. } = params.probe;
+        let Probe { resamples, level, .. } = *probe;
         let against = |set: &str,
                        place: usize,
                        (a, b): (&[f64], &[f64]),
@@ -78,8 +81,8 @@ impl Baseline {
         let data = contrast.data;
         let marks = Marks::of(data.train, &contrast.rows);
         let mut differences =
-            vec![against(HELD_OUT, 0, (&probe.nested.scores, &found.nested.scores), &marks)];
-        for ((i, rows, _), (a, b)) in contrast.tests.iter().zip(probe.tests.iter().zip(&found.tests)) {
+            vec![against(HELD_OUT, 0, (&probed.nested.scores, &found.nested.scores), &marks)];
+        for ((i, rows, _), (a, b)) in contrast.tests.iter().zip(probed.tests.iter().zip(&found.tests)) {
             let marks = Marks::of(&data.tests[*i].texts, rows);
             differences.push(against(&data.tests[*i].name, 1 + i, (&a.scores, &b.scores), &marks));
         }

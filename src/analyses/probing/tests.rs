@@ -1,11 +1,12 @@
-use truenorth_protocol::Site;
+use truenorth_protocol::{ReadAt, Site};
 
-use super::super::Memory;
 use super::super::fixture::Tiny;
+use super::super::{Memory, Parameters as _};
 use super::*;
 use truenorth_data::{ClassRow, Distinct, Extra, Loaded, NearCopies};
 use truenorth_protocol::run::Unwatched;
 use truenorth_stats::estimate::probing::ProbeEstimator;
+use truenorth_stats::math::Seeds;
 
 const WORDS: [&str; 12] =
     ["hat", "tin", "cup", "old", "new", "red", "man", "sea", "dog", "sun", "box", "ice"];
@@ -38,28 +39,31 @@ fn distinct(rows: &Loaded<ClassRow>) -> Distinct<ClassRow> {
     Distinct::classes(rows.clone(), NearCopies::default()).unwrap()
 }
 
-fn params(sites: &[Site]) -> ProbeParams {
-    let probe = Probe { permutations: 39, resamples: 100, folds: 4, ..Probe::new(ProbeEstimator::MeanDiff) };
-    ProbeParams {
-        sites: sites.to_vec(),
-        at: ReadAt::Last,
-        probe,
-        categories: true,
-        bag_of_words: true,
-        length: true,
+fn params(sites: &[Site]) -> Params {
+    Params {
+        sites: sites.iter().map(|s| (*s).into()).collect(),
+        estimator: Some(ProbeEstimator::MeanDiff),
+        folds: Some(4),
+        resamples: 100,
+        permutations: 39,
+        ..Params::default()
     }
 }
 
 const BLOCKS: [Site; 2] = [Site::ResidPost(0), Site::ResidPost(1)];
 
-fn run(data: &ProbeData<'_>, params: &ProbeParams) -> Result<Probed, AnalysisError> {
+fn run(data: &ProbeData<'_>, params: &Params) -> Result<Probed, AnalysisError> {
     let tiny = Tiny::open();
     // As a command without a cache asks.
     let memory = Memory::default();
     let reader = Reader::new(&tiny, None).remembering(&memory);
-    let found = probe(&reader, data, params, &Seeds::new(1), &Unwatched);
+    let found = ask(reader, data, params);
     assert_eq!(tiny.read_again(), [], "texts were read twice");
     found
+}
+
+fn ask(reader: Reader<'_>, data: &ProbeData<'_>, params: &Params) -> Result<Probed, AnalysisError> {
+    Probing::run(data, params, &Asked { reader, seeds: &Seeds::new(1), watch: &Unwatched })
 }
 
 fn only(train: &Labelled) -> ProbeData<'_> {
@@ -80,7 +84,9 @@ fn what_the_texts_end_in_is_read_and_the_words_know_it_too() {
         truth: Some(&truth),
         untrained: Some(Reader::new(&other, None)),
     };
-    let found = probe(&reader, &data, &params(&BLOCKS), &Seeds::new(1), &Unwatched).unwrap();
+    let mut params = params(&BLOCKS);
+    params.controls.extend([Control::Truth, Control::RandomInit]);
+    let found = ask(reader, &data, &params).unwrap();
     let names: Vec<&str> = found.contrasts.iter().map(|c| c.category.as_str()).collect();
     assert_eq!((names, found.family.size, found.refused.len()), (vec!["all", "a", "b"], 3, 0));
     let all = &found.contrasts[0];
@@ -155,7 +161,7 @@ fn texts_that_give_no_honest_number_are_refused_by_name() {
     let train = labelled(&texts(16, 0, &["a"]));
     let chain = |e: AnalysisError| {
         assert!(e.is_request(), "{e}");
-        chain(&e)
+        run::chain(&e)
     };
     let test =
         |rows: Loaded<ClassRow>| [TestTexts { name: "late".into(), texts: labelled(&rows), apart: None }];
@@ -183,6 +189,59 @@ fn texts_that_give_no_honest_number_are_refused_by_name() {
     let mut rows = texts(16, 0, &["a"]);
     rows.rows.retain(|r| r.label == "bad");
     assert!(Labelled::new(&distinct(&rows), Some("bad")).unwrap_err().to_string().contains("[\"bad\"]"));
-    let e = chain(run(&only(&train), &ProbeParams { at: ReadAt::All, ..params(&BLOCKS) }).unwrap_err());
+    let e =
+        chain(run(&only(&train), &Params { positions: Some(ReadAt::All), ..params(&BLOCKS) }).unwrap_err());
     assert!(e.contains("positions `all`"), "{e}");
+}
+
+#[test]
+fn choices_that_contradict_each_other_are_refused_before_anything_is_read() {
+    let said = |params: Params| params.check().unwrap_err().to_string();
+    assert!(said(Params::default()).contains("no site"));
+    assert!(said(Params { permutations: 0, ..params(&BLOCKS) }).contains("random-label"));
+    let none = Params { permutations: 0, controls: vec![], ..params(&BLOCKS) };
+    none.check().unwrap();
+    // Controls that need something which is not there.
+    let train = labelled(&texts(16, 0, &["a"]));
+    for (control, needs) in [(Control::Truth, "statements"), (Control::RandomInit, "untrained model")] {
+        let e = run(&only(&train), &Params { controls: vec![control], ..params(&BLOCKS) }).unwrap_err();
+        assert!(e.is_request() && e.to_string().contains(needs), "{e}");
+    }
+}
+
+#[test]
+fn a_table_names_what_flags_name_and_is_written_as_it_was_read() {
+    let read = |text: &str| toml::from_str::<Params>(text);
+    let text =
+        "sites = [\"resid_post.0..4:2\"]\npositions = \"-1\"\nestimator = \"lda\"\ncontrols = [\"truth\"]";
+    let params = read(text).unwrap();
+    assert_eq!(params.plan().sites.len(), 3);
+    assert_eq!(params.positions, Some(ReadAt::Index(-1)));
+    assert_eq!(params.estimator, Some(ProbeEstimator::Lda { shrinkage: None }));
+    assert_eq!(read(&toml::to_string(&params).unwrap()).unwrap(), params);
+    let own = read("estimator = { lda = { shrinkage = 0.5 } }").unwrap();
+    assert_eq!(own.estimator, Some(ProbeEstimator::Lda { shrinkage: Some(0.5) }));
+    for (bad, says) in [
+        ("estimator = \"pca\"", "no probe `pca`"),
+        ("estimator = { lda = { shrink = 1 } }", "an estimator by name"),
+        ("sites = [\"resid_post.9..4\"]", "not a range of sites"),
+        ("controls = [\"luck\"]", "`random-label`"),
+        ("permutation = 5", "unknown field `permutation`"),
+    ] {
+        let said = read(bad).unwrap_err().to_string();
+        assert!(said.contains(says), "{bad}: {said}");
+    }
+}
+
+#[cfg(feature = "clap")]
+#[test]
+fn flags_say_what_the_library_takes_where_nothing_is_said() {
+    use clap::{Args as _, FromArgMatches as _};
+    let flags = Params::augment_args(clap::Command::new("probe"));
+    let found = flags.try_get_matches_from(["probe", "--site", "resid_post.0..1"]).unwrap();
+    let flags = Params::from_arg_matches(&found).unwrap();
+    let library = Params { sites: flags.sites.clone(), ..Params::default() };
+    let (a, b) = (flags.plan(), library.plan());
+    assert_eq!((a.sites.len(), a.sites, a.at, a.probe), (2, b.sites, b.at, b.probe));
+    assert_eq!((flags.controls, flags.no_categories), (library.controls, false));
 }

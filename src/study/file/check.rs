@@ -1,9 +1,12 @@
 //! What a study can't ask together, refused before a file or a model is opened.
 
 use truenorth_protocol::ReadAt;
+use truenorth_stats::estimate::probing::ProbeEstimator;
 
 use super::StudyFile;
-use crate::error::Error;
+use crate::analyses::Parameters as _;
+use crate::analyses::probing::Control;
+use crate::error::{Context as _, Error};
 use crate::inputs::sites;
 use crate::study::refused;
 
@@ -94,19 +97,19 @@ impl StudyFile {
         }
         if let Some(probing) = &self.probing {
             needs("probing", "data.classes", data.classes.is_some())?;
-            self.sites_of("probing", &probing.sites)?;
-            let known = ["random-label", "truth", "bag-of-words", "length", "random-init"];
-            if let Some(bad) = probing.controls.iter().find(|c| !known.contains(&c.as_str())) {
-                return Err(refused(
-                    format!("[probing] knows no control {bad:?}"),
-                    format!("use {}", known.join(", ")),
-                ));
+            probing.check().context("[probing] can't be run")?;
+            if probing.estimator.is_none() {
+                let first = self.direction.estimators.first().map(|name| name.parse::<ProbeEstimator>());
+                first
+                    .transpose()
+                    .request("[probing] names no estimator, and the study's first is no probe's")?;
             }
-            let truth = probing.controls.iter().any(|c| c == "truth");
+            let truth = probing.controls.contains(&Control::Truth);
             needs("probing", "data.truth for its control `truth`", !truth || data.truth.is_some())?;
         }
-        if self.geometry.is_some() {
+        if let Some(geometry) = &self.geometry {
             needs("geometry", "data.classes", data.classes.is_some())?;
+            geometry.params.check().context("[geometry] can't be run")?;
         }
         if let Some(judge) = &self.judge {
             let known = ["refusal", "incoherence"];

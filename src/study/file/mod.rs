@@ -8,16 +8,14 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use crate::analyses::Parameters;
-use crate::analyses::audit;
+use crate::analyses::{audit, probing};
 use crate::error::{Context as _, Error};
 use crate::host::Desk;
 use crate::inputs::text;
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::{ReadAt, Site};
 
-pub use parts::{
-    Data, Direction, Geometry, HeldOut, Judge, Keyword, Other, Probing, Score, Steer, Sweep, Transfer,
-};
+pub use parts::{Data, Direction, Geometry, HeldOut, Judge, Keyword, Other, Score, Steer, Sweep, Transfer};
 
 /// A study as written. What has no table is left out, and the report says so.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -61,7 +59,7 @@ pub struct StudyFile {
     /// The same question of other models.
     pub transfer: Option<Transfer>,
     /// Probes of many sites, with test sets and controls.
-    pub probing: Option<Probing>,
+    pub probing: Option<probing::Params>,
     /// Directions of categories, and over checkpoints.
     pub geometry: Option<Geometry>,
     /// A model's verdict on steered text.
@@ -87,7 +85,8 @@ impl StudyFile {
         let few = |draws: usize| draws.min(19);
         self.held_out.permutations = Some(self.held_out.permutations.map_or(19, few));
         self.audit.iter_mut().for_each(Parameters::rehearse);
-        self.probing.iter_mut().for_each(|p| p.permutations = few(p.permutations));
+        self.probing.iter_mut().for_each(Parameters::rehearse);
+        self.geometry.iter_mut().for_each(|g| g.params.rehearse());
     }
 
     /// Where the results go.

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::analyses::geometry;
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::{ReadAt, Site, WriteAt};
 
@@ -145,33 +146,16 @@ pub struct Other {
     pub site: Site,
 }
 
-/// Probes of many sites.
+/// Directions of categories, and over checkpoints.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
-pub struct Probing {
-    /// Sites, or ranges such as `resid_post.0..29:3`.
-    pub sites: Vec<String>,
-    /// `logistic`, `mean-diff` or `lda`; the study's first estimator when absent.
-    pub estimator: Option<String>,
-    /// Label permutations of the whole pipeline.
-    #[serde(default = "probe_permutations")]
-    pub permutations: usize,
-    /// Seconds that the permutations may take; their number is reported.
-    #[serde(default = "probe_budget")]
-    pub budget_seconds: u64,
-    /// `random-label`, `truth`, `bag-of-words`, `length`, `random-init`.
-    #[serde(default)]
-    pub controls: Vec<String>,
-}
-
-/// Directions of categories, and over checkpoints.
-#[derive(Clone, Debug, Default, Deserialize, Serialize)]
-#[serde(deny_unknown_fields, default)]
 pub struct Geometry {
     /// Checkpoints in training order, as `--model`; the study's model alone when empty.
+    #[serde(default)]
     pub checkpoints: Vec<String>,
-    /// Whether every checkpoint's probes are tested on every other's texts.
-    pub probing: bool,
+    /// How they are laid beside each other.
+    #[serde(flatten)]
+    pub params: geometry::Params,
 }
 
 /// A model's verdict on steered text.
@@ -214,14 +198,6 @@ fn sweep_tokens() -> u32 {
 
 fn three() -> usize {
     3
-}
-
-fn probe_permutations() -> usize {
-    1000
-}
-
-fn probe_budget() -> u64 {
-    120
 }
 
 /// Positions by the names that flags use.

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 use crate::error::causes;
 use crate::host::Local;
 
-use super::StudyFile;
+use super::{Geometry, StudyFile};
 use crate::study::data::Data;
 
 /// Every study that ships is read whole, data and word lists included.
@@ -57,6 +57,59 @@ fn what_cannot_be_asked_together_is_refused_by_name() {
     says(&|t| format!("{t}\n[probing]\nsites = [\"resid_post.1\"]\n"), "[probing] needs data.classes");
     says(&|t| format!("{t}\n[geometry]\n"), "[geometry] needs data.classes");
     says(&|t| t.replace("name = \"human-values-two-models\"", "name = \"../x\""), "can't name a folder");
+}
+
+#[test]
+fn the_table_of_geometry_holds_checkpoints_beside_the_parameters() {
+    let read = |text: &str| toml::from_str::<Geometry>(text);
+    let table =
+        read("checkpoints = [\"a\", \"b\"]\nfolds = 3\nestimator = \"lda\"\npermutations = 99").unwrap();
+    assert_eq!((table.checkpoints.len(), table.params.folds, table.params.permutations), (2, Some(3), 99));
+    let again = read(&toml::to_string(&table).unwrap()).unwrap();
+    assert_eq!((again.checkpoints, again.params), (table.checkpoints, table.params));
+    // An empty table asks what the verb asks.
+    assert_eq!(read("").unwrap().params, crate::analyses::geometry::Params::default());
+    for (bad, says) in [
+        ("proving = true", "proving"),
+        ("estimator = \"pla\"", "no estimator `pla`"),
+        ("positions = \"first\"", "first"),
+        ("checkpoints = 1", "sequence"),
+    ] {
+        let said = read(bad).unwrap_err().to_string();
+        assert!(said.contains(says), "{bad}: {said}");
+    }
+}
+
+/// A study of classes that ships, with other tables.
+fn of_classes(tables: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/harmfulness/study.toml");
+    let text = std::fs::read_to_string(path).unwrap();
+    let head = text.split("[probing]").next().unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("study.toml"), format!("{head}{tables}")).unwrap();
+    match StudyFile::read(&dir.path().join("study.toml"), &Local::new("")) {
+        Ok(_) => String::new(),
+        Err(e) => causes(&e).map(ToString::to_string).collect::<Vec<_>>().join(": "),
+    }
+}
+
+#[test]
+fn parameters_that_can_not_be_asked_are_refused_before_a_model_is_opened() {
+    let probing = |more: &str| of_classes(&format!("[probing]\nsites = [\"resid_post.1\"]\n{more}"));
+    assert_eq!(probing(""), "");
+    assert_eq!(probing("folds = 4\npositions = \"mean\"\nresamples = 500\nno_categories = true"), "");
+    for (more, says) in [
+        ("permutations = 0", "random-label"),
+        ("positions = \"all\"", "positions `all`"),
+        ("controls = [\"luck\"]", "luck"),
+        ("estimator = \"pca\"", "no probe `pca`"),
+    ] {
+        let said = probing(more);
+        assert!(said.contains(says), "{more}: {said}");
+    }
+    assert!(of_classes("[probing]\n").contains("no site"));
+    assert!(of_classes("[geometry]\nestimator = \"pca\"\n").contains("no pairs for pca"));
+    assert!(of_classes("[geometry]\nfolds = 1\n").contains("1 folds"));
 }
 
 /// The studies that ship.

@@ -117,5 +117,5 @@ pub fn summary(run: &Run<'_>, results: &Results) -> Listing {
         ]);
     }
     let says = front::aspects(run, results).iter().map(front::Aspect::line).collect();
-    Listing { rows, says }
+    Listing { rows, says, ..Listing::default() }
 }

@@ -1,19 +1,13 @@
 //! Probes of many sites, with test sets and controls.
 
+use crate::analyses::probing::{Control, Params, ProbeData, Probing, TestTexts};
+use crate::analyses::{Analysis as _, Asked, Labelled};
+use crate::error::Error;
 use crate::host::write_json;
 use crate::session::Session;
 use crate::study::refused;
-use std::time::Duration;
-
-use crate::analyses::Labelled;
-use crate::analyses::probing::{self, ProbeData, ProbeParams, TestTexts};
-use crate::direction::probe_estimator;
-use crate::error::{Context as _, Error};
-use truenorth_stats::estimate::probing::Probe;
 
 use super::{Page, Run};
-use crate::inputs::sites;
-use crate::study::file::Probing;
 
 impl Run<'_> {
     /// The study's model with weights drawn at random.
@@ -32,8 +26,7 @@ impl Run<'_> {
         ))
     }
 
-    pub(super) fn probing(&self, table: &Probing, train: &Labelled) -> Result<Page, Error> {
-        let asks = |control: &str| table.controls.iter().any(|c| c == control);
+    pub(super) fn probing(&self, table: &Params, train: &Labelled) -> Result<Page, Error> {
         let said = self.texts()?;
         let near = said.near;
         let tests = self.data.tests.iter().map(|(name, rows)| {
@@ -43,25 +36,17 @@ impl Run<'_> {
             Ok(test)
         });
         let tests = tests.collect::<Result<Vec<_>, Error>>()?;
-        let truth = self.data.truth.as_ref().filter(|_| asks("truth"));
-        let truth = truth.map(|rows| Labelled::new(rows, None)).transpose()?;
-        let engine = match asks("random-init") {
+        let truth = self.data.truth.as_ref().map(|rows| Labelled::new(rows, None)).transpose()?;
+        let engine = match table.controls.contains(&Control::RandomInit) {
             true => Some(self.untrained()?),
             false => None,
         };
-        let name = table.estimator.as_ref().or(self.study.direction.estimators.first());
-        let params = ProbeParams {
-            sites: sites::of_names(&table.sites)?,
-            at: self.study.positions,
-            probe: Probe {
-                folds: self.study.held_out.folds,
-                permutations: table.permutations,
-                budget: Some(Duration::from_secs(table.budget_seconds)),
-                ..Probe::new(probe_estimator(name.context("a study has at least one estimator")?)?)
-            },
-            categories: true,
-            bag_of_words: asks("bag-of-words"),
-            length: asks("length"),
+        let first = || self.study.direction.estimators.first().map(|name| name.parse()).transpose();
+        let params = Params {
+            positions: table.positions.or(Some(self.study.positions)),
+            estimator: table.estimator.clone().map_or_else(first, |e| Ok(Some(e)))?,
+            folds: table.folds.or(Some(self.study.held_out.folds)),
+            ..table.clone()
         };
         let data = ProbeData {
             train,
@@ -70,12 +55,9 @@ impl Run<'_> {
             untrained: engine.as_ref().map(Session::reader),
         };
         let bar = self.bar("probing", "tokens");
-        let found = probing::probe(&self.reader, &data, &params, &self.seeds(), &*bar)?;
+        let asked = Asked { reader: self.reader, seeds: &self.seeds(), watch: &*bar };
+        let found = Probing::run(&data, &params, &asked)?;
         write_json(self.host, &self.folder.join("probing.json"), &found)?;
-        Ok(Page {
-            findings: probing::page::findings(&found),
-            sections: vec![probing::page::section(&found)],
-            ..Page::default()
-        })
+        Ok(Probing::page(&found))
     }
 }

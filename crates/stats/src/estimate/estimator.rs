@@ -15,7 +15,7 @@ use crate::math::{RowSpace, Seeds, norm, solve_positive_definite, symmetric_eige
 
 /// An estimator with its hyperparameters, as asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum Estimator {
     /// Mean of the positive rows less mean of the negative rows.
     MeanDiff,

@@ -19,6 +19,7 @@ use crate::split::group_folds;
 /// The penalty is `alpha/2 ‖w‖²` beside the summed log loss, on rows centred and divided by one
 /// number so that their root mean square norm is 1: an alpha means the same at every layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct LogisticParams {
     /// Penalties to choose from; a single one is used as it is.
     pub alphas: Vec<f64>,

@@ -21,7 +21,7 @@ const LEAST_RELABELLINGS: usize = 20;
 
 /// Estimators that need no more than scalar products of rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ProbeEstimator {
     /// As [`Estimator::MeanDiff`](crate::estimate::Estimator::MeanDiff).
     MeanDiff,

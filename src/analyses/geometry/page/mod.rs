@@ -1,0 +1,211 @@
+//! Directions beside each other: heat maps of categories and checkpoints, curves over training.
+
+mod files;
+mod training;
+
+use crate::analyses::geometry::{CategoryCourse, GENERAL, ProbeCell, TextGeometry};
+use crate::analyses::stat::Measured;
+use training::over_training;
+use truenorth_report::{
+    Block, Cell, Column, Figure, Finding, HeatMap, HeatRow, Interval, Measure, NoteKind, Null, Num, Plot,
+    Sample, Section, Status, Table,
+};
+
+pub use files::of_directions;
+
+const COSINE_NOT_SHOWN: &str = "That directions with a high cosine are one feature: whatever all texts of a class \
+    share is in each of them. Noise in both lowers a cosine; it has no such bound from above.";
+
+fn interval(m: &Measured) -> Interval {
+    m.interval.map_or_else(|| Interval::none(&m.method), |i| Interval::p95(i.low, i.high, m.method.as_str()))
+}
+
+fn null(m: &Measured) -> Null {
+    m.null.as_ref().map_or_else(
+        || Null::none("no null"),
+        |n| {
+            let [low, high] = n.range.map_or([None, None], |[l, h]| [Some(l), Some(h)]);
+            Null::new(n.what.as_str(), low, high).with_p(n.p, n.draws.map(|d| d as u64))
+        },
+    )
+}
+
+fn cell(m: &Measured) -> Cell {
+    m.interval.map_or_else(|| Cell::number(m.value, 2), |i| Cell::estimate(m.value, i.low, i.high, 2))
+}
+
+/// The category of `courses` with the most extreme value, by a number of it.
+fn extreme<'a>(
+    courses: &'a [CategoryCourse],
+    value: impl Fn(&'a CategoryCourse) -> Option<&'a Measured>,
+) -> Option<(&'a CategoryCourse, &'a Measured)> {
+    courses.iter().filter_map(|c| Some((c, value(c)?))).min_by(|a, b| a.1.value.total_cmp(&b.1.value))
+}
+
+/// The lines for a front page.
+#[must_use]
+pub fn findings(result: &TextGeometry) -> Vec<Finding> {
+    let mut out = vec![];
+    let last = result.checkpoints.len().saturating_sub(1);
+    if let Some((c, m)) = extreme(&result.categories, |c| c.to_others.get(last)) {
+        let low = m.interval.map(|i| i.low);
+        let outside = m.null.as_ref().and_then(|n| n.range).is_some_and(|r| low.is_some_and(|l| l > r[1]));
+        out.push(Finding {
+            status: if outside { Status::Supported } else { Status::Unclear },
+            statement: format!(
+                "Every category's direction lies along that of all others; {} the least.",
+                c.category
+            ),
+            measure: Measure::new("cosine with the direction of all others", m.value),
+            n: Sample::new(c.n.iter().sum::<usize>() as u64, "texts of this category and its negatives"),
+            interval: interval(m),
+            null: null(m),
+            see: Some("geometry-across".into()),
+        });
+    }
+    let general = result.categories.iter().find(|c| c.category == GENERAL);
+    if let Some(change) = general.and_then(|c| c.course.change.as_ref()) {
+        out.push(Finding {
+            status: if change.p <= 0.05 { Status::Supported } else { Status::NotSupported },
+            statement: format!(
+                "The general direction breaks between {} and {}.",
+                change.before, change.after
+            ),
+            measure: Measure::new("change-point statistic", change.statistic),
+            n: Sample::new(change.n as u64, "checkpoints"),
+            interval: Interval::none("the place of a break has none here"),
+            null: Null::new("order of the checkpoints shuffled", 0.0, change.null_95)
+                .with_p(change.p, Some(change.permutations as u64)),
+            see: Some("geometry-course".into()),
+        });
+    }
+    out
+}
+
+/// The section of directions fitted on texts.
+#[must_use]
+pub fn section(result: &TextGeometry) -> Section {
+    let checkpoints = &result.checkpoints;
+    let last = checkpoints.len().saturating_sub(1);
+    let lead = match checkpoints.as_slice() {
+        [one] => format!("Directions of {} contrasts at {one}, beside each other.", result.categories.len()),
+        _ => format!(
+            "Directions of {} contrasts over {} checkpoints, from {} to {}.",
+            result.categories.len(),
+            checkpoints.len(),
+            checkpoints.first().map_or("", String::as_str),
+            checkpoints.last().map_or("", String::as_str)
+        ),
+    };
+    let names: Vec<String> = result.categories.iter().map(|c| c.category.clone()).collect();
+    let mut figures = vec![];
+    if let Some(across) = result.across.get(last) {
+        let reach = reach(across);
+        figures.push(heat(
+            "geometry-across",
+            format!("Cosines of the categories at {}", checkpoints.get(last).map_or("", String::as_str)),
+            &names,
+            across,
+            format!(
+                "Random directions of this width ({}) lie within ±{reach:.2} in 95 % of cases.",
+                result.width
+            ),
+        ));
+    }
+    if let Some(cells) = result.across_probing.get(last) {
+        figures.push(probes(
+            "geometry-probes",
+            "A probe of one category on another",
+            &names,
+            cells,
+            "Rows: fitted on; columns: tested on. AUROC of held-out groups, at the same checkpoint.",
+        ));
+    }
+    let mut section = Section::new("geometry", "Geometry of directions", lead)
+        .with(Block::Row { figures })
+        .with(table(result, last));
+    if checkpoints.len() > 1 {
+        section = over_training(section, result);
+    }
+    section.with(Block::note(NoteKind::Limit, result.not_shown.join(" ")))
+}
+
+fn reach(across: &[Vec<Measured>]) -> f64 {
+    across.iter().flatten().find_map(|m| m.null.as_ref()?.range).map_or(0.0, |r| r[1])
+}
+
+fn heat(id: &str, title: String, names: &[String], cells: &[Vec<Measured>], caption: String) -> Figure {
+    let rows = names
+        .iter()
+        .zip(cells)
+        .map(|(n, row)| HeatRow::new(n.clone(), row.iter().map(|m| Num::new(m.value)).collect()))
+        .collect();
+    Figure::new(id, title, Plot::HeatMap(HeatMap::cosine(names.to_vec(), rows)), caption, COSINE_NOT_SHOWN)
+}
+
+fn probes(id: &str, title: &str, names: &[String], cells: &[Vec<ProbeCell>], caption: &str) -> Figure {
+    let rows = names
+        .iter()
+        .zip(cells)
+        .map(|(n, row)| HeatRow::new(n.clone(), row.iter().map(|c| Num::new(c.auroc)).collect()))
+        .collect();
+    let plot = HeatMap {
+        value: "AUROC".into(),
+        centre: Num::new(0.5),
+        span: Num::new(0.5),
+        digits: 2,
+        columns: names.to_vec(),
+        rows,
+    };
+    Figure::new(
+        id,
+        title,
+        Plot::HeatMap(plot),
+        caption,
+        "Why a probe carries over: a feature in common, or a style of the texts in common. Cells share texts, so \
+         their differences are surer or less sure than intervals of each say.",
+    )
+}
+
+fn table(result: &TextGeometry, at: usize) -> Table {
+    let mut table = Table::new(
+        "geometry-table",
+        format!(
+            "At {}. Halves: cosine of the directions of two halves of the texts. Magnitude: distance of the class \
+             means in mean residual norms. Cosines with the general direction, whose texts include the category's, \
+             and with that of all other categories. Intervals: delete-a-fold jackknife. Own AUROC: held out, {}.",
+            result.checkpoints.get(at).map_or("", String::as_str),
+            result.probing_method
+        ),
+        COSINE_NOT_SHOWN,
+        [
+            "category",
+            "positive",
+            "negative",
+            "halves",
+            "magnitude",
+            "to general",
+            "to others",
+            "own AUROC",
+            "negatives",
+        ]
+        .map(Column::new)
+        .to_vec(),
+    );
+    for (i, c) in result.categories.iter().enumerate() {
+        let of = |m: Option<&Measured>| m.map_or_else(|| Cell::empty("not for this contrast"), cell);
+        let own = result.across_probing.get(at).and_then(|m| m.get(i)?.get(i));
+        table.push(vec![
+            c.category.as_str().into(),
+            c.n[0].into(),
+            c.n[1].into(),
+            c.reliability.get(at).map_or_else(|| Cell::empty("none"), |r| Cell::number(*r, 2)),
+            of(c.magnitude.get(at)),
+            of(c.to_general.get(at)),
+            of(c.to_others.get(at)),
+            own.map_or_else(|| Cell::empty("none"), |p| Cell::estimate(p.auroc, p.low, p.high, 2)),
+            if c.shared_negatives { "of all" } else { "its own" }.into(),
+        ]);
+    }
+    table
+}
