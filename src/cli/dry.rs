@@ -135,11 +135,6 @@ pub fn open(args: &ModelArgs) -> anyhow::Result<Arc<Rehearsal>> {
     Ok(rehearsal)
 }
 
-/// A number of permutations: few in a dry run, which asks a model as much with few as with many.
-pub fn few(permutations: usize) -> usize {
-    if on() { permutations.min(19) } else { permutations }
-}
-
 /// The folder of a study's run: in a dry run one that is thrown away, and that is written to, because
 /// a study reads what its stages wrote.
 pub fn folder(wanted: PathBuf) -> PathBuf {
