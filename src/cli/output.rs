@@ -15,6 +15,7 @@ use truenorth::engine::tokenizer::TokenizerError;
 use truenorth::estimate::EstimateError;
 use truenorth::models::ModelsError;
 use truenorth::run::RunError;
+#[cfg(feature = "serve")]
 use truenorth::server::ServerError;
 use truenorth::store::StoreError;
 
@@ -124,8 +125,9 @@ fn hint_of(cause: &(dyn std::error::Error + 'static)) -> Option<String> {
         ImportError,
         AnalysisError,
         ClientError,
-        ServerError,
     );
+    #[cfg(feature = "serve")]
+    first!(ServerError);
     None
 }
 
