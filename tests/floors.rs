@@ -46,7 +46,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("hyper_util", "crates/remote/src/server"),
     ("tokio_rustls", "crates/remote/src/server"),
     ("tower_service", "crates/remote/src/server"),
-    ("rustix", "crates/remote/src/server"),
+    ("rustix", "crates/remote/src"),
     ("clap", "src/cli"),
     ("anyhow", "src/cli"),
     ("indicatif", "src/cli"),
