@@ -7,7 +7,7 @@
 //! has its n, interval and null ([`Finding`]); a figure or table says what it does not show (`not_shown`).
 //!
 //! ```
-//! use truenorth::report::{Axis, Curve, CurvePoint, Document, Figure, Section, Series, render};
+//! use truenorth_report::{Axis, Curve, CurvePoint, Document, Figure, Section, Series, render};
 //!
 //! let auroc = Series::new("held-out pairs", vec![
 //!     CurvePoint::new(0.0, 0.55).band(0.41, 0.68),
@@ -23,7 +23,7 @@
 //! };
 //! assert!(render::json(&document)?.contains("\"not_shown\""));
 //! assert!(render::html(&document).contains("<svg"));
-//! # Ok::<(), truenorth::report::ReportError>(())
+//! # Ok::<(), truenorth_report::ReportError>(())
 //! ```
 //!
 //! # The JSON

@@ -12,7 +12,7 @@
 //! a power cut may lose the last batches of a cache but cannot damage the file.
 //!
 //! ```
-//! use truenorth::store::{Activation, ActivationKey, Context, Prompt, Store};
+//! use truenorth_data::store::{Activation, ActivationKey, Context, Prompt, Store};
 //!
 //! let store = Store::in_memory()?;
 //! let context = Context::new("smollm2@sha256:b179", "main", "f32", "engine-f32", "resid_post.12", "last");
@@ -20,7 +20,7 @@
 //! assert_eq!(store.get(&key)?, None);
 //! store.put(&key, &Activation::new(1, 2, vec![0.5, -0.5])?)?;
 //! assert_eq!(store.get(&key)?.unwrap().values(), [0.5, -0.5]);
-//! # Ok::<(), truenorth::store::StoreError>(())
+//! # Ok::<(), truenorth_data::store::StoreError>(())
 //! ```
 
 mod error;
