@@ -3,6 +3,11 @@
 //! Each function has one meaning and two ways: candle's operations, and loops over slices of host memory.
 //! [`By`] says which. By candle alone, no line of ours computes a number: devices run so, and so does what
 //! every other path is held against (`bench --fidelity`, the tests of kernels), on a CPU too.
+//!
+//! CPUs without AVX2 keep the loops because candle alone is slower there by more than half: on SmolLM2-135M, two
+//! cores, f32, it reads 320 tokens a second where slices read 512, and decodes 21 where they decode 35 (36 and
+//! 91 in batches of eight).
+//!
 //! All tensors are f32 with a row a token, except for keys and values, which have the cache's type.
 
 mod attend;
