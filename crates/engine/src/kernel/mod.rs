@@ -6,7 +6,7 @@
 //!
 //! CPUs without AVX2 keep the loops because candle alone is slower there by more than half: on SmolLM2-135M, two
 //! cores, f32, it reads 320 tokens a second where slices read 512, and decodes 21 where they decode 35 (36 and
-//! 91 in batches of eight).
+//! 91 in batches of eight). Panels in plain Rust, without AVX2, read 75 and decode 18 and 32.
 //!
 //! All tensors are f32 with a row a token, except for keys and values, which have the cache's type.
 
