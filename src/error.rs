@@ -12,6 +12,7 @@ use truenorth_engine::load::LoadError;
 use truenorth_engine::tokenizer::TokenizerError;
 use truenorth_protocol::run::RunError;
 use truenorth_remote::client::ClientError;
+#[cfg(feature = "serve")]
 use truenorth_remote::server::ServerError;
 use truenorth_report::ReportError;
 use truenorth_stats::estimate::{EstimateError, UnknownEstimator};
@@ -147,6 +148,10 @@ macro_rules! parts {
             $(if let Some(e) = cause.downcast_ref::<$part>() {
                 return Remedy::of(e);
             })+
+            #[cfg(feature = "serve")]
+            if let Some(e) = cause.downcast_ref::<ServerError>() {
+                return e.hint().map(Into::into);
+            }
             None
         }
     };
@@ -175,7 +180,7 @@ macro_rules! remedies {
 
 remedies! {
     with: RunError, ModelsError, StoreError, EngineError, LoadError, TokenizerError, DirectionError, EstimateError,
-        DataError, CopiesError, ImportError, AnalysisError, ClientError, ServerError;
+        DataError, CopiesError, ImportError, AnalysisError, ClientError;
     without: MathError, TemplateError, UnknownEstimator, ReportError, serde_json::Error,
 }
 

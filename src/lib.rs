@@ -30,7 +30,9 @@ pub use truenorth_data::{artifact, models, store};
 pub use truenorth_engine as engine;
 pub use truenorth_files as files;
 pub use truenorth_protocol::{journal, run};
-pub use truenorth_remote::{client, server};
+#[cfg(feature = "serve")]
+pub use truenorth_remote::server;
+pub use truenorth_remote::{available_memory, client};
 pub use truenorth_report as report;
 pub use truenorth_stats as stats;
 pub use truenorth_stats::{estimate, math};

@@ -54,7 +54,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("hyper_util", "crates/remote/src/server"),
     ("tokio_rustls", "crates/remote/src/server"),
     ("tower_service", "crates/remote/src/server"),
-    ("rustix", "crates/remote/src/server"),
+    ("rustix", "crates/remote/src"),
     ("clap", "src/cli"),
     // Parameters are flags too.
     ("clap", "src/analyses"),

@@ -128,7 +128,7 @@ pub fn stand_in(model: &str, parameters: u64, common: &Common) -> anyhow::Result
     if let Some(name) = named(model, common)? {
         return Ok(Some(format!("on this machine: `{}`", command(std::env::args().skip(1), &name))));
     }
-    let free = truenorth::server::available_memory();
+    let free = truenorth::available_memory();
     let says = elsewhere(parameters, free, common.offline);
     Ok(says.map(|how| {
         let command = command(std::env::args().skip(1), &format!("hf:{model}"));

@@ -25,6 +25,10 @@ mod rate;
 mod read;
 mod record;
 mod score;
+#[cfg(feature = "serve")]
+mod serve;
+#[cfg(not(feature = "serve"))]
+#[path = "without_serve.rs"]
 mod serve;
 mod session;
 mod settings;

@@ -11,7 +11,7 @@ use super::cache::{Cache, Place};
 use super::config::Config;
 use super::error::{EngineError, backend};
 use super::hooks::Hooks;
-use super::kernel::with_slice;
+use super::kernel::{By, with_slice};
 use super::layout::{Batch, Need, Rows};
 use super::load::{Kernels, LoadOptions, Source};
 use super::pass::{Fork, Pass};
@@ -33,7 +33,7 @@ pub struct Model {
 #[derive(Debug)]
 enum Body {
     Host(Net<Host>),
-    Candle(Net<Candle>),
+    Candle(Net<Candle>, By),
 }
 
 /// The logits of a pass.
@@ -104,10 +104,12 @@ impl Model {
         options: &LoadOptions,
         device: &Device,
     ) -> Result<Self, EngineError> {
-        let host = device.is_cpu() && options.kernels == Kernels::Best && host::usable();
-        let body = match host {
-            true => Body::Host(Net::load(&config, weights)?),
-            false => Body::Candle(Net::load(&config, weights)?),
+        let body = match options.kernels {
+            Kernels::Best if device.is_cpu() && host::usable() => Body::Host(Net::load(&config, weights)?),
+            Kernels::Best | Kernels::Slices if device.is_cpu() => {
+                Body::Candle(Net::load(&config, weights)?, By::Slices)
+            }
+            _ => Body::Candle(Net::load(&config, weights)?, By::Candle),
         };
         let frequencies = config.ropes.iter().map(|r| Frequencies::new(r, config.head_dim)).collect();
         Ok(Self { device: device.clone(), dtype: options.dtype(), body, frequencies, config })
@@ -136,7 +138,8 @@ impl Model {
     pub fn kernels(&self) -> String {
         match &self.body {
             Body::Host(net) => net.path(),
-            Body::Candle(_) => "candle".into(),
+            Body::Candle(_, By::Candle) => "candle".into(),
+            Body::Candle(_, By::Slices) => "candle+slices".into(),
         }
     }
 
@@ -146,7 +149,7 @@ impl Model {
         let c = &self.config;
         let place = match &self.body {
             Body::Host(_) => Place::Host(c.kv_heads, c.head_dim),
-            Body::Candle(_) => Place::Device(self.device.clone(), self.dtype, c.kv_width()),
+            Body::Candle(..) => Place::Device(self.device.clone(), self.dtype, c.kv_width()),
         };
         Cache::new(c.layers(), sequences, place, reserve)
     }
@@ -200,9 +203,9 @@ impl Model {
             }
         };
         match &self.body {
-            Body::Candle(net) => {
-                let config = &self.config;
-                let stream = CandleStream::embed(net, config, &self.frequencies, &self.device, tokens, &rows)
+            Body::Candle(net, by) => {
+                let (config, on) = (&self.config, (&self.device, *by));
+                let stream = CandleStream::embed(net, config, &self.frequencies, on, tokens, &rows)
                     .map_err(backend("the embedding"))?;
                 Pass { config, rows, stream, cache, need, kept, last_block, fork, hooks }.run()
             }

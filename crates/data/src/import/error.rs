@@ -72,7 +72,11 @@ pub enum ImportProblem {
     /// A file that is one JSON value, and not one of the right shape.
     #[error("not a JSON array of objects")]
     Json(#[source] serde_json::Error),
+    /// Parquet, whose reader is not in this build.
+    #[error("the file is Parquet, and this truenorth was built without `parquet`, which reads it")]
+    ParquetNotBuilt,
     /// Parquet that can't be decoded.
+    #[cfg(feature = "parquet")]
     #[error("the Parquet file is cut short or damaged, or uses what is not supported")]
     Parquet(#[source] parquet::errors::ParquetError),
     /// More than there is memory for.
@@ -179,8 +183,12 @@ impl ImportError {
             P::Compression(_) => {
                 "write the file again with another compression, such as zstd, snappy or gzip"
             }
-            P::Gzip(_) | P::Parquet(_) | P::Inconsistent(_) => {
-                "fetch the file again and compare its checksum"
+            P::Gzip(_) | P::Inconsistent(_) => "fetch the file again and compare its checksum",
+            #[cfg(feature = "parquet")]
+            P::Parquet(_) => "fetch the file again and compare its checksum",
+            P::ParquetNotBuilt => {
+                "build with it, `cargo install --path . --features parquet` in the source folder, or save the \
+                 file as JSONL or CSV"
             }
             P::Memory => "split it into several files, or end what else takes memory",
             P::Text(Problem::Large { .. }) => "split it into several files",

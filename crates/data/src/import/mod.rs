@@ -49,6 +49,10 @@ mod error;
 mod gather;
 mod json;
 mod options;
+#[cfg(feature = "parquet")]
+mod parquet;
+#[cfg(not(feature = "parquet"))]
+#[path = "without_parquet.rs"]
 mod parquet;
 mod recipe;
 mod record;

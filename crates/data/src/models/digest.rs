@@ -5,10 +5,13 @@
 
 use std::path::{Path, PathBuf};
 
+use sha1::{Digest as _, Sha1};
+
 use super::error::io;
 use super::folder::identity;
-use super::hash::{display_name, git_blob, remembered};
+use super::hash::{display_name, read, remembered};
 use super::{ModelsError, ResolveOptions};
+use truenorth_protocol::hash::hex;
 
 /// Checks each file against the hash it is kept under. Returns those that are kept under none: a cache
 /// on a disk without links has copies in place of them.
@@ -40,6 +43,15 @@ pub(super) fn check(
 /// SHA-256 over the names and checksums of files, if there are any.
 pub(super) fn of(files: &[PathBuf], options: &ResolveOptions) -> Result<Option<String>, ModelsError> {
     if files.is_empty() { Ok(None) } else { identity(files, options).map(Some) }
+}
+
+/// Git's name of a file as it would store it, in hex: SHA-1 of the word `blob`, the length and the bytes.
+fn git_blob(path: &Path, options: &ResolveOptions) -> Result<String, ModelsError> {
+    let total = path.metadata().map_err(io("read", path))?.len();
+    let mut hasher = Sha1::new();
+    hasher.update(format!("blob {total}\0"));
+    read(path, &mut hasher, options)?;
+    Ok(hex(&hasher.finalize()))
 }
 
 enum Digest {

@@ -190,6 +190,14 @@ pub enum ModelsError {
         /// What the client said.
         source: Cause,
     },
+    /// A repository of the hub, whose client is not in this build.
+    #[error(
+        "hf:{repository} is on the Hugging Face hub, and this truenorth was built without `hub`, which fetches from it"
+    )]
+    HubNotBuilt {
+        /// The repository, `org/name`.
+        repository: String,
+    },
     /// A file could not be read or written.
     #[error("cannot {doing} {}", path.display())]
     Io {
@@ -293,6 +301,9 @@ impl ModelsError {
                 HubFailure::NotCached => "run once without --offline",
                 HubFailure::Failed => return None,
             },
+            ModelsError::HubNotBuilt { .. } => {
+                "build with it, `cargo install --path . --features hub` in the source folder, or name a local folder"
+            }
             ModelsError::Io { source, .. } => match source.kind() {
                 io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
                     "free some space, or choose another folder with --cache DIR; the parts that are whole are kept"
@@ -324,6 +335,7 @@ impl ModelsError {
                 | ModelsError::BadIndex { .. }
                 | ModelsError::EmptyFile { .. }
                 | ModelsError::NotPulled { .. }
+                | ModelsError::HubNotBuilt { .. }
         )
     }
 }

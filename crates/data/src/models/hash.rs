@@ -6,7 +6,6 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
-use sha1::Sha1;
 use sha2::{Digest, Sha256};
 use truenorth_protocol::hash::{hex, sha256_hex};
 
@@ -61,16 +60,12 @@ pub(super) fn file(path: &Path, options: &ResolveOptions) -> Result<String, Mode
     Ok(hex(&hasher.finalize()))
 }
 
-/// Git's name of a file as it would store it, in hex: SHA-1 of the word `blob`, the length and the bytes.
-pub(super) fn git_blob(path: &Path, options: &ResolveOptions) -> Result<String, ModelsError> {
-    let total = path.metadata().map_err(io("read", path))?.len();
-    let mut hasher = Sha1::new();
-    hasher.update(format!("blob {total}\0"));
-    read(path, &mut hasher, options)?;
-    Ok(hex(&hasher.finalize()))
-}
-
-fn read(path: &Path, hasher: &mut impl Digest, options: &ResolveOptions) -> Result<(), ModelsError> {
+/// Feeds a file to a hash.
+pub(super) fn read(
+    path: &Path,
+    hasher: &mut impl Digest,
+    options: &ResolveOptions,
+) -> Result<(), ModelsError> {
     let mut file = File::open(path).map_err(io("open", path))?;
     let total = file.metadata().map_err(io("read", path))?.len();
     let item = display_name(path);

@@ -10,7 +10,9 @@ use hf_hub::{HFClientBuilder, HFError, HFRepositorySync, RepoTypeModel};
 use super::error::Cause;
 use super::folder::{INDEX, SINGLE, require_config, shards, weights};
 use super::spec::Repository;
-use super::{Files, HubFailure, ModelsError, Progress, ProgressFn, ResolveOptions, Resolved, Stage, digest};
+use super::{
+    Files, HubFailure, HubOptions, ModelsError, Progress, ProgressFn, ResolveOptions, Resolved, Stage, digest,
+};
 
 /// Everything but weights that a model may need.
 const SMALL: [&str; 12] = [
@@ -27,29 +29,6 @@ const SMALL: [&str; 12] = [
     "chat_template.jinja",
     INDEX,
 ];
-
-/// Settings of the hub. What is `None` hf-hub takes from its own variables and files
-/// (`HF_ENDPOINT`, `HF_TOKEN`, `HF_HOME`).
-#[derive(Clone, Default)]
-pub struct HubOptions {
-    /// Address of the hub.
-    pub endpoint: Option<String>,
-    /// The user's token.
-    pub token: Option<String>,
-    /// Folder of the hub's cache.
-    pub cache_dir: Option<PathBuf>,
-}
-
-impl std::fmt::Debug for HubOptions {
-    fn fmt(&self, formatter: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        formatter
-            .debug_struct("HubOptions")
-            .field("endpoint", &self.endpoint)
-            .field("token", &self.token.as_ref().map(|_| "…"))
-            .field("cache_dir", &self.cache_dir)
-            .finish()
-    }
-}
 
 pub(super) fn resolve(
     repository: &Repository,

@@ -12,11 +12,17 @@
 //! reads the environment: what a caller wants from it goes into [`ResolveOptions`]. (hf-hub reads
 //! its own variables for what [`HubOptions`] leaves open.)
 
+#[cfg(feature = "hub")]
 mod digest;
 mod error;
 mod folder;
 mod hash;
+#[cfg(feature = "hub")]
 mod hub;
+#[cfg(not(feature = "hub"))]
+#[path = "without_hub.rs"]
+mod hub;
+mod hub_options;
 mod named;
 mod pip;
 mod progress;
@@ -27,7 +33,7 @@ mod spec;
 mod tests;
 
 pub use error::{HubFailure, ModelsError};
-pub use hub::HubOptions;
+pub use hub_options::HubOptions;
 pub use named::Listed;
 pub use progress::{Progress, ProgressFn, Stage};
 

@@ -7,7 +7,7 @@ use half::{bf16, f16};
 use rayon::prelude::*;
 
 use super::host::{dot, with_slice};
-use super::portable;
+use super::{By, portable};
 
 /// Rows of a sequence from which products of matrices are faster than rows one by one.
 const MANY: usize = 24;
@@ -56,10 +56,9 @@ impl Attend<'_> {
 }
 
 /// `softmax(scale · q kᵀ) v` for every head: `[rows, heads · dim]` in f32.
-pub(crate) fn attend(a: &Attend) -> Result<Tensor> {
-    if a.q.device().is_cpu()
-        && let Some(out) = host(a)?
-    {
+pub(crate) fn attend(a: &Attend, by: By) -> Result<Tensor> {
+    let on_cpu = a.q.device().is_cpu();
+    if let Some(out) = by.slices(|| if on_cpu { host(a) } else { Ok(None) })? {
         return Ok(out);
     }
     let parts = a.parts.iter().filter(|p| !p.rows.is_empty());

@@ -14,7 +14,7 @@ const OUTPUTS: usize = 64;
 
 /// `[rows, in]` times `[out, in]` transposed; `None` where the tensors are not f32 in host memory,
 /// or there are too many rows for this to pay.
-pub(crate) fn product(x: &Tensor, w: &Tensor) -> Result<Option<Tensor>> {
+pub(super) fn product(x: &Tensor, w: &Tensor) -> Result<Option<Tensor>> {
     let ((rows, width), (outputs, same)) = (x.dims2()?, w.dims2()?);
     if rows == 0 || rows > ROWS || width != same || width == 0 {
         return Ok(None);

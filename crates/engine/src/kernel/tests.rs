@@ -4,7 +4,7 @@ use candle_core::{DType, Device, Tensor};
 use proptest::prelude::*;
 
 use super::attend::{Attend, Part, attend};
-use super::{Norm, act, host, portable, rope};
+use super::{By, Norm, act, host, portable, product, rope};
 use crate::config::Act;
 use crate::rope::Angles;
 
@@ -40,7 +40,7 @@ proptest! {
         let x = tensor(&[rows, heads * dim], seed);
         let angles = Angles { cos: tensor(&[rows, pairs], seed ^ 1), sin: tensor(&[rows, pairs], seed ^ 2) };
         close(&host::rope(&x, &angles, dim).unwrap().unwrap(), &portable::rope(&x, &angles, dim).unwrap())?;
-        close(&rope(&x, &angles, dim).unwrap(), &host::rope(&x, &angles, dim).unwrap().unwrap())?;
+        close(&rope(&x, &angles, dim, By::Slices).unwrap(), &host::rope(&x, &angles, dim).unwrap().unwrap())?;
     }
 
     #[test]
@@ -50,7 +50,7 @@ proptest! {
         for kind in [Act::Silu, Act::GeluErf, Act::GeluTanh, Act::Relu] {
             let got = host::act(kind, &x, with.as_ref()).unwrap().unwrap();
             close(&got, &portable::act(kind, &x, with.as_ref()).unwrap())?;
-            close(&got, &act(kind, &x, with.as_ref()).unwrap())?;
+            close(&got, &act(kind, &x, with.as_ref(), By::Slices).unwrap())?;
         }
     }
 
@@ -81,11 +81,48 @@ proptest! {
         let a = Attend { q: &q, parts: &parts, heads, kv_heads, dim, scale: 0.7, softcap, window };
         let plain: Vec<Tensor> = parts.iter().filter(|p| !p.rows.is_empty()).map(|p| slow(&a, p)).collect();
         let slow = Tensor::cat(&plain, 0).unwrap();
-        close(&attend(&a).unwrap(), &slow)?;
+        close(&attend(&a, By::Slices).unwrap(), &slow)?;
         let products: Vec<Tensor> =
             parts.iter().filter(|p| !p.rows.is_empty()).map(|p| portable::attend(&a, p).unwrap()).collect();
         close(&Tensor::cat(&products, 0).unwrap(), &slow)?;
     }
+}
+
+/// The bits of a tensor.
+fn bits(t: &Tensor) -> Vec<u32> {
+    t.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
+}
+
+#[test]
+fn by_candle_nothing_of_ours_computes() {
+    let (x, w) = (tensor(&[5, 24], 1), tensor(&[7, 24], 2));
+    assert_eq!(bits(&product(&x, &w, By::Candle).unwrap()), bits(&x.matmul(&w.t().unwrap()).unwrap()));
+    let norm = Norm { weight: tensor(&[8], 3), bias: None, eps: 1e-2 };
+    assert_eq!(bits(&norm.forward(&x, By::Candle).unwrap()), bits(&portable::norm(&norm, &x).unwrap()));
+    let angles = Angles { cos: tensor(&[5, 4], 4), sin: tensor(&[5, 4], 5) };
+    assert_eq!(
+        bits(&rope(&x, &angles, 8, By::Candle).unwrap()),
+        bits(&portable::rope(&x, &angles, 8).unwrap())
+    );
+    for kind in [Act::Silu, Act::GeluErf, Act::GeluTanh, Act::Relu] {
+        assert_eq!(
+            bits(&act(kind, &x, None, By::Candle).unwrap()),
+            bits(&portable::act(kind, &x, None).unwrap())
+        );
+    }
+    let kv = || tensor(&[5, 8], 6);
+    let parts = [Part { rows: 0..5, positions: (0..5).collect(), k: kv(), v: kv() }];
+    let a = Attend {
+        q: &x,
+        parts: &parts,
+        heads: 3,
+        kv_heads: 1,
+        dim: 8,
+        scale: 0.7,
+        softcap: None,
+        window: None,
+    };
+    assert_eq!(bits(&attend(&a, By::Candle).unwrap()), bits(&portable::attend(&a, &parts[0]).unwrap()));
 }
 
 /// Attention by its definition, in f64.

@@ -28,10 +28,12 @@ pub struct LoadOptions {
 /// What computes with weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kernels {
-    /// Packed panels on a CPU that has the instructions, else candle.
+    /// Packed panels on a CPU that has the instructions, else slices; candle on another device.
     #[default]
     Best,
-    /// Candle's operations, which run anywhere.
+    /// Loops over slices beside candle's products: what CPUs without AVX2 compute with.
+    Slices,
+    /// Candle's operations alone, which run anywhere: what the others are held against.
     Candle,
 }
 

@@ -21,11 +21,11 @@ const ROW_WITHIN: f64 = 3e-4;
 const FAMILIES: [&str; 10] =
     ["llama", "mistral", "qwen2", "qwen3", "gemma2", "gemma3_text", "olmo2", "olmo3", "gpt2", "gpt_neox"];
 
-/// The same untrained model, computed by either.
-fn both(family: &str, dtype: DType) -> [Model; 2] {
+/// The same untrained model, computed by panels where there are some, by slices, and by candle alone.
+fn all(family: &str, dtype: DType) -> [Model; 3] {
     let mut config = Config::parse(&tiny(family), &Choices::default()).unwrap();
     config.init_std = 0.25;
-    [Kernels::Best, Kernels::Candle].map(|kernels| {
+    [Kernels::Best, Kernels::Slices, Kernels::Candle].map(|kernels| {
         let options = LoadOptions { dtype: Some(dtype), kernels, ..LoadOptions::default() };
         Model::random_init(config.clone(), 3, &options, &Device::Cpu).unwrap()
     })
@@ -48,21 +48,25 @@ proptest! {
 
     #[test]
     fn every_site_is_what_candle_makes_of_it(family in prop::sample::select(&FAMILIES[..]), prompts in prompts()) {
-        let [ours, candle] = both(family, DType::F32);
-        prop_assert_eq!(candle.kernels(), "candle");
-        prop_assert_eq!(ours.kernels() != "candle", host::usable());
+        let [best, slices, candle] = all(family, DType::F32);
+        prop_assert_eq!((slices.kernels(), candle.kernels()), ("candle+slices".into(), "candle".into()));
+        prop_assert_eq!(best.kernels() != "candle+slices", host::usable());
         let batch = Batch::of(&prompts).unwrap();
-        let (got, want) = (sites(&ours, &batch), sites(&candle, &batch));
-        for site in Site::all(3) {
-            let (all, row) = relative(got.values(site), want.values(site));
-            prop_assert!(all < WITHIN && row < ROW_WITHIN, "{} {}: {:.1e}, a row {:.1e}", family, site, all, row);
+        let want = sites(&candle, &batch);
+        for ours in [best, slices] {
+            let got = sites(&ours, &batch);
+            for site in Site::all(3) {
+                let (all, row) = relative(got.values(site), want.values(site));
+                let what = format!("{family} {site} by {}: {all:.1e}, a row {row:.1e}", ours.kernels());
+                prop_assert!(all < WITHIN && row < ROW_WITHIN, "{}", what);
+            }
         }
     }
 
     #[test]
     fn what_stands_beside_a_sequence_changes_no_bit_of_it(family in prop::sample::select(&FAMILIES[..]), prompts in prompts(), narrow: bool) {
         prop_assume!(host::usable());
-        let [model, _] = both(family, if narrow { DType::BF16 } else { DType::F32 });
+        let [model, ..] = all(family, if narrow { DType::BF16 } else { DType::F32 });
         let together = logits(&model, &prompts, None);
         let alone: Vec<Vec<f32>> = prompts.iter().flat_map(|p| logits(&model, std::slice::from_ref(p), None)).collect();
         prop_assert!(together == alone, "{} differs", family);
@@ -72,10 +76,11 @@ proptest! {
 #[test]
 fn candle_generates_what_we_do() {
     for family in FAMILIES {
-        let [ours, candle] = both(family, DType::F32);
         let prompts = [vec![1, 2, 3, 4, 5], vec![7], (0..30).collect()];
-        let got = generate(&ours, &prompts, &[6, 3, 8], None);
-        assert_eq!(got, generate(&candle, &prompts, &[6, 3, 8], None), "{family}");
+        let [best, slices, candle] =
+            all(family, DType::F32).map(|model| generate(&model, &prompts, &[6, 3, 8], None));
+        assert_eq!(best, candle, "{family}");
+        assert_eq!(slices, candle, "{family} by slices");
     }
 }
 
@@ -83,7 +88,7 @@ fn candle_generates_what_we_do() {
 fn sixteen_bit_weights_lose_only_their_rounding() {
     let prompts = [(0..40).collect::<Vec<u32>>()];
     for family in FAMILIES {
-        let [narrow, candle] = both(family, DType::BF16);
+        let [narrow, _, candle] = all(family, DType::BF16);
         // Candle widens the same weights, so what is left is the rounding of rows.
         let (all, _) = relative(&logits(&narrow, &prompts, None), &logits(&candle, &prompts, None));
         assert!(all < 2e-2, "{family}: {all:.1e}");

@@ -44,7 +44,6 @@
 
 mod about;
 mod auth;
-mod available;
 mod batch;
 mod board;
 mod body;
@@ -78,7 +77,6 @@ mod watch;
 mod worker;
 
 pub use auth::Keys;
-pub use available::available as available_memory;
 pub use error::ServerError;
 pub use options::{Limits, PORT, ServerOptions};
 pub use serve::Server;

@@ -9,7 +9,6 @@ use truenorth_protocol::{Checked, limits};
 use uuid::Uuid;
 
 use super::auth::{ClientId, Keys};
-use super::available::available;
 use super::board::{Board, NewJob, Weight};
 use super::connect::Connection;
 use super::error::ServerError;
@@ -26,6 +25,7 @@ use super::send;
 use super::spool::{Found, Spool};
 use super::turns::Turns;
 use super::vouch::Vouched;
+use crate::available::available;
 use truenorth_protocol::run::Runner;
 
 /// Of the memory for requests and runs, the part of requests: one in so many.

@@ -1,8 +1,5 @@
 //! Logistic regression with an L2 penalty chosen on held-out groups.
 
-use linfa::DatasetBase;
-use linfa::traits::Fit as _;
-use linfa_logistic::LogisticRegression;
 use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use serde::{Deserialize, Serialize};
 
@@ -227,32 +224,11 @@ fn fit(
             newton(design, alpha, first, 1e-5 * rows * (100.0 * alpha).min(1.0), &conjugate_gradient)
         }
         Precision::Full => {
-            let near = quasi_newton(design, alpha, &first).unwrap_or(first);
             let tolerance = 1e-11 * rows;
-            newton(design, alpha, near.clone(), tolerance, &conjugate_gradient)
-                .or_else(|_| newton(design, alpha, near, tolerance, &exact))
+            newton(design, alpha, first.clone(), tolerance, &conjugate_gradient)
+                .or_else(|_| newton(design, alpha, first, tolerance, &exact))
         }
     }
-}
-
-/// L-BFGS; `None` where its line search gives up, which happens next to the minimum.
-fn quasi_newton(design: &Design<'_>, alpha: f64, start: &Weights) -> Option<Weights> {
-    let labels: Array1<bool> = design.positive.iter().copied().collect();
-    let mut initial = start.slopes.to_vec();
-    initial.push(start.intercept);
-    let model = LogisticRegression::default()
-        .alpha(alpha)
-        // It only has to come near; Newton's method goes the rest of the way.
-        .max_iterations(30)
-        .gradient_tolerance(1e-5)
-        .initial_params(Array1::from(initial))
-        .fit(&DatasetBase::new(design.x.view(), labels))
-        .ok()?;
-    // The library calls the larger class positive.
-    let turn = sign(model.labels().pos.class);
-    let weights = Weights { slopes: model.params() * turn, intercept: model.intercept() * turn };
-    let finite = weights.intercept.is_finite() && weights.slopes.iter().all(|w| w.is_finite());
-    finite.then_some(weights)
 }
 
 /// Solves `H step = gradient` for the second derivatives `H` at curvatures `p (1 - p)`.

@@ -2,6 +2,7 @@
 //! the hub a server on the loopback address.
 
 mod folder;
+#[cfg(feature = "hub")]
 mod hub;
 #[cfg(unix)]
 mod pull;

@@ -1,4 +1,7 @@
-//! Candle's tensors, on any device.
+//! Candle's tensors, on any device; on a CPU without AVX2 with loops over slices beside them.
+//!
+//! `By` says which: with `Kernels::Candle`, and on every device that is no CPU, candle's operations compute
+//! everything. Numbers of other paths are held against those of that one.
 
 mod linear;
 mod stream;

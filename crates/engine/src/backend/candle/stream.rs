@@ -10,7 +10,7 @@ use crate::config::Config;
 use crate::error::{EngineError, backend};
 use crate::hooks::Value;
 use crate::kernel;
-use crate::kernel::{Attend, Norm, Part};
+use crate::kernel::{Attend, By, Norm, Part};
 use crate::layout::Rows;
 use crate::pass::Fork;
 use crate::rope::{Angles, Frequencies};
@@ -22,6 +22,7 @@ pub(crate) struct CandleStream<'a> {
     config: &'a Config,
     frequencies: &'a [Frequencies],
     device: &'a Device,
+    by: By,
     /// A rotation each of the model's, for the rows there are.
     angles: Vec<Angles>,
     x: Tensor,
@@ -41,7 +42,7 @@ impl<'a> CandleStream<'a> {
         net: &'a Net<Candle>,
         config: &'a Config,
         frequencies: &'a [Frequencies],
-        device: &'a Device,
+        (device, by): (&'a Device, By),
         tokens: &[u32],
         rows: &Rows,
     ) -> Result<Self> {
@@ -60,6 +61,7 @@ impl<'a> CandleStream<'a> {
             config,
             frequencies,
             device,
+            by,
             angles: Vec::new(),
             x,
             input: None,
@@ -78,11 +80,18 @@ impl<'a> CandleStream<'a> {
         self.config.blocks.get(layer).and_then(|b| self.angles.get(b.rope))
     }
 
+    fn normed(&self, norm: Option<&Norm>, x: &Tensor) -> Result<Tensor> {
+        match norm {
+            Some(norm) => norm.forward(x, self.by),
+            None => Ok(x.clone()),
+        }
+    }
+
     /// A product, normed and rotated.
     fn turned(&self, layer: usize, x: &Tensor, by: &Linear, norm: Option<&Norm>) -> Result<Tensor> {
-        let y = normed(norm, &by.forward(x)?)?;
+        let y = self.normed(norm, &by.forward(x, self.by)?)?;
         match self.angles(layer) {
-            Some(angles) => kernel::rope(&y, angles, self.config.head_dim),
+            Some(angles) => kernel::rope(&y, angles, self.config.head_dim, self.by),
             None => Ok(y),
         }
     }
@@ -104,9 +113,9 @@ impl Stream for CandleStream<'_> {
     ) -> std::result::Result<(), EngineError> {
         let failed = || backend(format!("keys of block {layer}"));
         let block = self.block(layer).map_err(failed())?;
-        let input = normed(block.attn_norm.as_ref(), &self.x).map_err(failed())?;
+        let input = self.normed(block.attn_norm.as_ref(), &self.x).map_err(failed())?;
         let k = self.turned(layer, &input, &block.k, block.k_norm.as_ref()).map_err(failed())?;
-        let v = block.v.forward(&input).map_err(failed())?;
+        let v = block.v.forward(&input, self.by).map_err(failed())?;
         let mut held: Vec<(Tensor, Tensor)> = Vec::new();
         for ((seq, rows), parent) in rows.parts().zip(rows.parents()) {
             let of = |t: &Tensor| t.narrow(0, rows.start, rows.len()).map_err(failed());
@@ -171,7 +180,7 @@ impl Stream for CandleStream<'_> {
             })
             .collect();
         let q = self.turned(layer, &input, &block.q, block.q_norm.as_ref())?;
-        let gathered = kernel::attend(&Attend {
+        let how = Attend {
             q: &q,
             parts: &parts,
             heads: self.config.heads,
@@ -180,21 +189,22 @@ impl Stream for CandleStream<'_> {
             scale: here.scale,
             softcap: self.config.attn_softcap,
             window: here.window,
-        })?;
-        self.added = Some(normed(block.attn_post.as_ref(), &block.out.forward(&gathered)?)?);
+        };
+        let gathered = kernel::attend(&how, self.by)?;
+        self.added = Some(self.normed(block.attn_post.as_ref(), &block.out.forward(&gathered, self.by)?)?);
         Ok(())
     }
 
     fn mlp(&mut self, layer: usize) -> Result<()> {
         let block = self.block(layer)?;
-        let x = normed(block.mlp_norm.as_ref(), self.entered.as_ref().unwrap_or(&self.x))?;
-        let up = block.up.forward(&x)?;
+        let x = self.normed(block.mlp_norm.as_ref(), self.entered.as_ref().unwrap_or(&self.x))?;
+        let up = block.up.forward(&x, self.by)?;
         let act = self.config.act;
         let mid = match &block.gate {
-            Some(gate) => kernel::act(act, &gate.forward(&x)?, Some(&up))?,
-            None => kernel::act(act, &up, None)?,
+            Some(gate) => kernel::act(act, &gate.forward(&x, self.by)?, Some(&up), self.by)?,
+            None => kernel::act(act, &up, None, self.by)?,
         };
-        self.added = Some(normed(block.mlp_post.as_ref(), &block.down.forward(&mid)?)?);
+        self.added = Some(self.normed(block.mlp_post.as_ref(), &block.down.forward(&mid, self.by)?)?);
         Ok(())
     }
 
@@ -206,13 +216,13 @@ impl Stream for CandleStream<'_> {
     }
 
     fn final_norm(&mut self) -> Result<()> {
-        self.x = self.net.norm.forward(&self.x)?;
+        self.x = self.net.norm.forward(&self.x, self.by)?;
         Ok(())
     }
 
     fn logits(&mut self) -> Result<()> {
         let head = self.net.head.as_ref().ok_or_else(no_head)?;
-        let logits = head.forward(&self.x)?;
+        let logits = head.forward(&self.x, self.by)?;
         self.logits = Some(match self.config.logit_softcap {
             Some(c) => kernel::softcap(&logits, c)?,
             None => logits,
@@ -238,12 +248,5 @@ impl Stream for CandleStream<'_> {
             Slot::Logits => self.logits = Some(tensor),
         }
         Ok(())
-    }
-}
-
-fn normed(norm: Option<&Norm>, x: &Tensor) -> Result<Tensor> {
-    match norm {
-        Some(norm) => norm.forward(x),
-        None => Ok(x.clone()),
     }
 }
