@@ -47,7 +47,7 @@ const ROOMS: &[(&str, &str)] = &[
     ("tokio_rustls", "crates/remote/src/server"),
     ("tower_service", "crates/remote/src/server"),
     ("rustix", "crates/remote/src/server"),
-    ("clap", "src/cli"),
+    ("clap", "src"),
     ("anyhow", "src/cli"),
     ("indicatif", "src/cli"),
     ("ctrlc", "src/cli"),

@@ -3,6 +3,7 @@
 mod activations;
 mod analysis;
 mod apart;
+mod as_text;
 pub mod audit;
 pub mod board;
 mod chunk;
@@ -21,6 +22,7 @@ pub mod rate;
 mod recipe;
 pub mod scan;
 pub mod score;
+pub mod sites;
 pub mod stat;
 pub mod steer;
 pub mod sweep;

@@ -28,7 +28,6 @@ mod score;
 mod serve;
 mod session;
 mod settings;
-mod sites;
 mod steer;
 mod study;
 mod sweep;
@@ -41,6 +40,7 @@ mod written;
 use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
+use truenorth::analyses::sites;
 
 /// Asks whether a direction in a language model is true.
 ///
@@ -68,7 +68,7 @@ enum Verb {
     /// Scores sequences by how they move neutral probes along a direction.
     Score(Box<score::Score>),
     /// Sweeps sites: how well a direction found there reads, beside how far it steers.
-    Sweep(Box<sweep::Sweep>),
+    Sweep(Box<verb::Verb<sweep::Sweep>>),
     /// Compares what directions say of the same sequences on two or more models.
     Transfer(Box<transfer::Transfer>),
     /// Has a model judge texts, everything asked twice so that its habits cancel.

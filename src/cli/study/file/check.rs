@@ -89,7 +89,7 @@ impl StudyFile {
         }
         if let Some(sweep) = &self.sweep {
             needs("sweep", "data.pairs", data.pairs.is_some())?;
-            self.sites_of("sweep", &sweep.sites)?;
+            self.sites_of("sweep", &sweep.params.sites)?;
         }
         if let Some(probing) = &self.probing {
             needs("probing", "data.classes", data.classes.is_some())?;
@@ -127,6 +127,7 @@ impl StudyFile {
                 "give some, as in resid_post.4..28:4",
             ));
         }
-        sites::of_names(names).map(|_| ())
+        sites::of_names(names)?;
+        Ok(())
     }
 }

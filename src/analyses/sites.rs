@@ -1,9 +1,9 @@
-//! Site arguments: `resid_post.12`, and ranges such as `resid_post.4..28:4`.
+//! Sites as they are written: `resid_post.12`, and ranges such as `resid_post.4..28:4`.
 
 use truenorth_protocol::Site;
 use truenorth_protocol::site::UnknownSite;
 
-use super::output::wrong;
+use super::AnalysisError;
 
 /// The sites that one argument names. A range has both ends in it, and an optional step.
 ///
@@ -34,15 +34,27 @@ pub fn parse(arg: &str) -> Result<Vec<Site>, String> {
 }
 
 /// The sites of several arguments, each once, in the order given.
+#[must_use]
 pub fn flatten(args: &[Vec<Site>]) -> Vec<Site> {
     let mut seen = std::collections::HashSet::new();
     args.iter().flatten().copied().filter(|s| seen.insert(*s)).collect()
 }
 
-/// The sites that a file names, each once, in the order given.
-pub fn of_names(names: &[String]) -> anyhow::Result<Vec<Site>> {
+/// The sites of several texts, each once, in the order given.
+///
+/// # Errors
+/// As [`parse`].
+pub fn of_names(names: &[String]) -> Result<Vec<Site>, AnalysisError> {
     let parsed = names.iter().map(|n| parse(n)).collect::<Result<Vec<_>, _>>();
-    Ok(flatten(&parsed.map_err(wrong)?))
+    Ok(flatten(&parsed.map_err(AnalysisError::Input)?))
+}
+
+/// A text that names sites, for those who keep the text.
+///
+/// # Errors
+/// As [`parse`].
+pub fn text(arg: &str) -> Result<String, String> {
+    parse(arg).map(|_| arg.to_owned())
 }
 
 #[cfg(test)]
