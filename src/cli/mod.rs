@@ -13,7 +13,6 @@ mod geometry;
 mod hosted;
 mod jobs;
 mod judge;
-mod labels;
 mod made;
 mod models;
 mod ndif;

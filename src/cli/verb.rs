@@ -66,14 +66,23 @@ where
         let asked = Asked { reader: session.reader(), seeds: &seeds, watch: &bar };
         let found = self.files.ask(&ready, &self.params, &asked)?;
         drop(bar);
-        output::listing(&F::Analysis::table(&found));
-        let record = Record::new(F::Analysis::NAME, self.model.seed, found)
-            .model(session.record())
-            .params(&self.params)?;
-        let record = self.files.note(&ready, record)?;
-        self.out.write(&record, F::Analysis::TITLE, |found| {
-            let page = F::Analysis::page(found);
-            (page.all_findings(), page.sections)
-        })
+        let note = |record: Record<_>| self.files.note(&ready, record.model(session.record()));
+        tell::<F::Analysis>(found, &self.params, self.model.seed, &self.out, note)
     }
+}
+
+/// Shows and writes what an analysis found. `note` adds models and files to its record.
+pub fn tell<A: Analysis>(
+    found: A::Found,
+    params: &A::Params,
+    seed: u64,
+    out: &Out,
+    note: impl FnOnce(Record<A::Found>) -> anyhow::Result<Record<A::Found>>,
+) -> anyhow::Result<()> {
+    output::listing(&A::table(&found));
+    let record = note(Record::new(A::NAME, seed, found).params(params)?)?;
+    out.write(&record, A::TITLE, |found| {
+        let page = A::page(found);
+        (page.all_findings(), page.sections)
+    })
 }

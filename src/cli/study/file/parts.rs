@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
-use truenorth::analyses::sweep;
+use truenorth::analyses::{sweep, transfer};
 use truenorth_protocol::{ReadAt, Site, WriteAt};
 
 /// Data files, relative to the study file.
@@ -121,6 +121,9 @@ pub struct Keyword {
 pub struct Transfer {
     /// The other models, each with the site its direction lives at.
     pub models: Vec<Other>,
+    /// Groups of sequences, and nulls.
+    #[serde(flatten)]
+    pub params: transfer::Params,
 }
 
 /// Another model.

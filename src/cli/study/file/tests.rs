@@ -56,6 +56,7 @@ fn what_cannot_be_asked_together_is_refused_by_name() {
     says(&|t| t.replace("sites = [\"resid_post.2..29:9\"]", ""), "[sweep] names no sites");
     says(&|t| t.replace("[sweep]", "[sweep]\ndose = 1"), "`dose`");
     says(&|t| t.replace("[sweep]", "[sweep]\npush = \"here\""), "here");
+    says(&|t| t.replace("[[transfer.models]]", "[transfer]\nbins = 3\n[[transfer.models]]"), "`bins`");
 }
 
 /// The studies that ship.

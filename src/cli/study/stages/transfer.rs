@@ -1,10 +1,9 @@
 //! The same question of other models, and whether their boards agree.
 
-use std::collections::BTreeMap;
-
 use anyhow::Context as _;
 use truenorth::analyses::scan::ScanData;
-use truenorth::analyses::transfer::{self, OwnBoard, TransferParams};
+use truenorth::analyses::transfer::{self, OwnBoard, TransferData};
+use truenorth::analyses::{Analysis as _, Asked};
 
 use super::super::super::args::{ModelArgs, On};
 use super::super::super::record::write_json;
@@ -20,23 +19,31 @@ impl Run<'_> {
         score: &Score,
         directions: &Directions,
     ) -> anyhow::Result<Page> {
-        let mut boards = vec![self.own_board(directions, score)?];
-        for other in &table.models {
-            boards.push(self.board_of(other, score)?);
-        }
-        let mut params = TransferParams::default();
-        let kinds = self.kinds();
-        if kinds.iter().any(Option::is_some) {
-            params.labels = BTreeMap::from([("kind".to_owned(), kinds)]);
+        let others = table.models.iter().map(|other| self.board_of(other, score));
+        let others = others.collect::<anyhow::Result<Vec<_>>>()?;
+        let rows = self.data.sequences.as_ref().map(|s| &s.loaded.rows[..]).unwrap_or_default();
+        let mut params = table.params.clone();
+        // A study groups sequences by their kind unless it says otherwise.
+        if params.label.is_empty() && params.kind.is_none() && rows.iter().any(|r| r.kind.is_some()) {
+            params.label = vec!["kind".into()];
             params.kind = Some("kind".into());
         }
-        let found = transfer::compare(boards, &params, &self.seeds())?;
+        let (probes, sequences) = self.scored()?;
+        let name = &self.reader.runner().info().name;
+        let data = TransferData {
+            name,
+            site: self.study.site,
+            scored: ScanData { probes, sequences, direction: directions.primary()?.direction() },
+            join: &score.join,
+            before: &[],
+            after: &others,
+            rows,
+        };
+        let bar = self.bar(&format!("scoring on {name}"), "tokens");
+        let asked = Asked { reader: self.reader, seeds: &self.seeds(), watch: &bar };
+        let found = transfer::Transfer::run(&data, &params, &asked)?;
         write_json(&self.folder.join("transfer.json"), &found)?;
-        Ok(Page {
-            findings: transfer::page::findings(&found),
-            sections: vec![transfer::page::section(&found)],
-            ..Page::default()
-        })
+        Ok(transfer::Transfer::page(&found))
     }
 
     fn own_board(&self, directions: &Directions, score: &Score) -> anyhow::Result<OwnBoard> {
