@@ -102,6 +102,14 @@ pub enum AnalysisError {
     /// Input that the question makes no sense for.
     #[error("{0}")]
     Input(String),
+    /// Something asked for that the input does not have.
+    #[error("{what}")]
+    Asked {
+        /// What was asked for and what there is.
+        what: String,
+        /// What to do about it.
+        remedy: String,
+    },
 }
 
 impl AnalysisError {
@@ -114,6 +122,7 @@ impl AnalysisError {
             | Self::Graph { .. }
             | Self::Copies(_)
             | Self::Input(_)
+            | Self::Asked { .. }
             | Self::Estimate(_) => true,
             Self::Run(e) => e.is_request(),
             Self::Prompt { refused, .. } => *refused,
@@ -148,6 +157,7 @@ impl AnalysisError {
                 _ => None,
             },
             Self::Prompt { hint, .. } => hint.clone(),
+            Self::Asked { remedy, .. } => Some(remedy.clone()),
             Self::NotFinite { .. } => Some(
                 "if it was computed or sent in f16, which holds numbers up to 65504, use --dtype or --reply-dtype bf16 \
                  or f32; give smaller doses if the model is steered"

@@ -13,7 +13,6 @@ mod geometry;
 mod hosted;
 mod jobs;
 mod judge;
-mod labels;
 mod made;
 mod models;
 mod ndif;
@@ -71,7 +70,7 @@ enum Verb {
     /// Scores sequences by how they move neutral probes along a direction.
     Score(Box<score::Score>),
     /// Sweeps sites: how well a direction found there reads, beside how far it steers.
-    Sweep(Box<sweep::Sweep>),
+    Sweep(Box<verb::Verb<sweep::Sweep>>),
     /// Compares what directions say of the same sequences on two or more models.
     Transfer(Box<transfer::Transfer>),
     /// Has a model judge texts, everything asked twice so that its habits cancel.

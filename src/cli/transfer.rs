@@ -1,21 +1,22 @@
 //! `transfer`: whether what directions say of sequences holds from model to model.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::Args;
 use truenorth::analyses::scan::ScanData;
-use truenorth::analyses::transfer::{self, OwnBoard, TransferParams, Transferred};
+use truenorth::analyses::transfer::{self, Groups, OwnBoard, Params, TransferData, own_board};
+use truenorth::analyses::{Analysis as _, Asked, Parameters as _};
 use truenorth::math::Seeds;
 
 use super::args::{Common, ModelArgs, Numerics, On, Place, Precision, Service};
 use super::direction::{load, load_for};
-use super::labels::{label, labels};
-use super::output::{self, wrong_hint};
+use super::output::wrong_hint;
 use super::progress::Bar;
 use super::record::{Out, Record};
 use super::session::Session;
-use super::target;
 use super::texts::{self, CopiesArgs};
+use super::{dry, target, verb};
 
 /// Compares what directions say of the same sequences on two or more models.
 ///
@@ -64,21 +65,6 @@ pub struct Transfer {
     /// What stands between sequence and probe.
     #[arg(long, value_name = "STR", default_value = " ")]
     join: String,
-    /// Labels of the sequences to group by; repeatable. Default: all that group.
-    #[arg(long, value_name = "FIELD")]
-    label: Vec<String>,
-    /// The label that is crossed with transfer, such as the kind of token.
-    #[arg(long, value_name = "FIELD")]
-    kind: Option<String>,
-    /// The label by which sequences are resampled together; default each by itself.
-    #[arg(long, value_name = "FIELD")]
-    cluster: Option<String>,
-    /// Sequences at each end of a board; default a tenth, at least three.
-    #[arg(long, value_name = "N")]
-    ends: Option<usize>,
-    /// Shuffles behind p values that are not exact.
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    permutations: usize,
     /// Seeds whatever is random.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -89,70 +75,82 @@ pub struct Transfer {
     #[command(flatten)]
     copies: CopiesArgs,
     #[command(flatten)]
+    params: Params,
+    #[command(flatten)]
     out: Out,
 }
 
+/// A model to ask: its flags and the file of its direction.
+struct Group<'a> {
+    args: ModelArgs,
+    file: &'a Path,
+}
+
 impl Transfer {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(mut self) -> anyhow::Result<()> {
         self.out.check()?;
-        let each = self.groups()?;
-        for (model, direction) in self.models.iter().zip(&self.directions) {
-            target::reads_model(model)?;
-            load(direction)?;
+        if dry::on() {
+            self.params.rehearse();
+        }
+        let groups = self.groups()?;
+        for group in &groups {
+            target::reads_model(&group.args.model)?;
+            load(group.file)?;
         }
         let probes = texts::distinct_prompts(&self.probes, self.copies.near_copies)?;
         let sequences = texts::sequences(&self.sequences, self.copies.near_copies)?;
-        let params = self.params(&sequences.loaded.rows)?;
-        let mut boards: Vec<OwnBoard> = Vec::with_capacity(each.len());
-        let mut infos = Vec::with_capacity(each.len());
-        for (args, file) in each.iter().zip(&self.directions) {
+        let labels = Groups::new(&sequences.loaded.rows, &self.params)?.labels;
+        let seeds = Seeds::new(self.seed);
+        let mut boards: Vec<OwnBoard> = Vec::with_capacity(groups.len());
+        let mut infos = Vec::with_capacity(groups.len());
+        let mut found = None;
+        for (i, Group { args, file }) in groups.iter().enumerate() {
             let session = Session::open(args)?;
             let info = session.runner().info().clone();
             let (direction, site) = load_for(file, &info)?;
-            for (role, loaded) in [("probes", &probes.loaded.sha256), ("sequences", &sequences.loaded.sha256)]
-            {
-                texts::say_fitted_on(&direction, role, loaded);
-            }
+            texts::say_fitted_on(&direction, "probes", &probes.loaded.sha256);
+            texts::say_fitted_on(&direction, "sequences", &sequences.loaded.sha256);
             let vector = direction.vector().mapv(f64::from);
-            let taken = |name: &str| boards.iter().any(|b| b.model == name);
-            let name = match taken(&info.name) {
-                false => info.name.clone(),
-                true => format!("{} ({})", info.name, file.display()),
-            };
+            let taken = boards.iter().any(|b| b.model == info.name);
+            let name = if taken { format!("{} ({})", info.name, file.display()) } else { info.name.clone() };
             let bar = Bar::new(&format!("scoring on {name}"), 0, "tokens", self.common.quiet);
-            let data =
+            let scored =
                 ScanData { probes: &probes.named, sequences: &sequences.all, direction: vector.view() };
-            boards.push(transfer::own_board(&session.reader(), &name, &data, site, &self.join, &bar)?);
             infos.push(info);
+            if i + 1 < groups.len() {
+                boards.push(own_board(&session.reader(), &name, &scored, site, &self.join, &bar)?);
+                continue;
+            }
+            let data = TransferData {
+                name: &name,
+                site,
+                scored,
+                join: &self.join,
+                before: &boards,
+                after: &[],
+                rows: &sequences.loaded.rows,
+            };
+            let asked = Asked { reader: session.reader(), seeds: &seeds, watch: &bar };
+            found = Some(transfer::Transfer::run(&data, &self.params, &asked)?);
         }
-        let found = transfer::compare(boards, &params, &Seeds::new(self.seed))?;
-        table(&found);
-        let mut record = Record::new("transfer", self.seed, found)
+        let found = found.context("no models to compare")?;
+        let mut record = Record::new(transfer::Transfer::NAME, self.seed, found).params(&self.params)?;
+        for (info, Group { file, .. }) in infos.iter().zip(&groups) {
+            let sha256 = truenorth::files::sha256_hex(&std::fs::read(file)?);
+            record = record.model(info).file(format!("direction {}", file.display()), 1, &sha256);
+        }
+        let record = record
             .file("probes", probes.named.len(), &probes.loaded.sha256)
             .file("sequences", sequences.all.len(), &sequences.loaded.sha256)
             .choice("join", self.join.as_str())
-            .choice("label", params.labels.keys().cloned().collect::<Vec<_>>())
-            .choice("kind", self.kind.clone())
-            .choice("cluster", self.cluster.clone())
-            .choice("permutations", self.permutations)
+            .choice("label", labels.keys().cloned().collect::<Vec<_>>())
             .choice("near-copies", self.copies.near_copies.threshold())
             .choice("copies", serde_json::to_value([&probes.copies, &sequences.copies])?);
-        for (info, file) in infos.iter().zip(&self.directions) {
-            record = record.model(info);
-            let bytes = std::fs::read(file)?;
-            record = record.file(
-                format!("direction {}", file.display()),
-                1,
-                &truenorth::files::sha256_hex(&bytes),
-            );
-        }
-        self.out.write(&record, "Transfer between models", |t| {
-            (transfer::page::findings(t), vec![transfer::page::section(t)])
-        })
+        verb::leave::<transfer::Transfer>(&record, &self.out)
     }
 
     /// The flags of each model.
-    fn groups(&self) -> anyhow::Result<Vec<ModelArgs>> {
+    fn groups(&self) -> anyhow::Result<Vec<Group<'_>>> {
         let n = self.models.len();
         if self.directions.len() != n {
             return Err(wrong_hint(
@@ -178,91 +176,25 @@ impl Transfer {
                 "give --config for each model, or for none",
             ));
         }
-        Ok((0..n)
-            .map(|i| ModelArgs {
-                model: self.models[i].clone(),
-                place: Place {
-                    on: self.on.get(i).or(self.on.first()).cloned().unwrap_or(On::Local),
-                    service: Service {
-                        host: self.host.clone(),
-                        api_key_file: self.api_key_file.clone(),
-                        config: self.config.get(i).cloned(),
-                        reply_dtype: self.reply_dtype,
-                        jobs_at_once: self.jobs_at_once,
-                        no_deploy: self.no_deploy,
-                        fallback: None,
-                    },
+        let args = |i: usize| ModelArgs {
+            model: self.models[i].clone(),
+            place: Place {
+                on: self.on.get(i).or(self.on.first()).cloned().unwrap_or(On::Local),
+                service: Service {
+                    host: self.host.clone(),
+                    api_key_file: self.api_key_file.clone(),
+                    config: self.config.get(i).cloned(),
+                    reply_dtype: self.reply_dtype,
+                    jobs_at_once: self.jobs_at_once,
+                    no_deploy: self.no_deploy,
+                    fallback: None,
                 },
-                seed: self.seed,
-                common: self.common.clone(),
-                numerics: self.numerics.clone(),
-            })
-            .collect())
-    }
-
-    fn params(&self, rows: &[truenorth::data::SequenceRow]) -> anyhow::Result<TransferParams> {
-        let wanted: Vec<String> = match (&self.kind, self.label.is_empty()) {
-            (Some(kind), false) if !self.label.contains(kind) => {
-                self.label.iter().cloned().chain([kind.clone()]).collect()
-            }
-            _ => self.label.clone(),
+            },
+            seed: self.seed,
+            common: self.common.clone(),
+            numerics: self.numerics.clone(),
         };
-        let mut labels = labels(rows, &wanted)?;
-        if let Some(kind) = &self.kind
-            && !labels.contains_key(kind)
-        {
-            labels.extend(super::labels::labels(rows, std::slice::from_ref(kind))?);
-        }
-        let clusters = match &self.cluster {
-            None => None,
-            Some(field) => {
-                let of = label(rows, field);
-                let missing = of.iter().position(Option::is_none);
-                if let Some(i) = missing {
-                    return Err(wrong_hint(
-                        format!("sequence `{}` has no `{field}`", rows[i].id),
-                        "every sequence needs the label that it is resampled by",
-                    ));
-                }
-                Some(of.into_iter().flatten().collect())
-            }
-        };
-        Ok(TransferParams {
-            ends: self.ends,
-            labels,
-            kind: self.kind.clone(),
-            clusters,
-            permutations: self.permutations,
-        })
-    }
-}
-
-fn table(found: &Transferred) {
-    let head = ["models", "group", "n", "agree", "95 %", "expected", "p", "stands"];
-    let mut rows = vec![head.map(String::from).to_vec()];
-    for pair in &found.transfer.pairs {
-        for (g, stands) in pair.agreement.iter().zip(&pair.stands) {
-            let null = g.rate.null.as_ref();
-            rows.push(vec![
-                format!("{}, {}", pair.first, pair.second),
-                g.group.clone(),
-                g.n.to_string(),
-                format!("{:.2}", g.rate.value),
-                g.rate.interval.map_or_else(|| "-".into(), |i| format!("{:.2} to {:.2}", i.low, i.high)),
-                null.map_or_else(|| "-".into(), |n| format!("{:.2}", n.expected)),
-                null.map_or_else(|| "-".into(), |n| format!("{:.4}", n.p)),
-                if *stands { "yes" } else { "no" }.into(),
-            ]);
-        }
-    }
-    output::table(&rows);
-    for pair in &found.transfer.pairs {
-        let ci =
-            pair.spearman.interval.map_or_else(String::new, |i| format!(" [{:.2}, {:.2}]", i.low, i.high));
-        let p = pair.spearman.null.as_ref().map_or_else(String::new, |n| format!(", p = {:.4}", n.p));
-        eprintln!(
-            "{} and {}: Spearman's ρ {:.2}{ci}{p} over {} sequences",
-            pair.first, pair.second, pair.spearman.value, pair.spearman.n
-        );
+        let files = self.directions.iter().enumerate();
+        Ok(files.map(|(i, file)| Group { args: args(i), file: file.as_path() }).collect())
     }
 }

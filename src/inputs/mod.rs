@@ -3,7 +3,6 @@
 pub mod checkpoints;
 mod named_file;
 mod said;
-pub mod sites;
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};

@@ -76,8 +76,9 @@ pub(super) fn units(clusters: &[usize], axes: &[String], by: SplitBy) -> Vec<usi
     }
 }
 
-/// Folds of units that no direction sees from inside.
-pub(super) fn folds(units: &[usize], folds: usize, seeds: &Seeds) -> Result<Folds, AnalysisError> {
+/// Folds of units that no direction sees from inside; without a number each unit is a fold.
+pub(super) fn folds(units: &[usize], folds: Option<usize>, seeds: &Seeds) -> Result<Folds, AnalysisError> {
+    let folds = folds.unwrap_or_else(|| numbered(units).iter().max().map_or(0, |last| last + 1));
     Ok(group_folds(units, folds, &mut seeds.stream("steering folds")).map_err(EstimateError::from)?)
 }
 

@@ -6,9 +6,9 @@ use super::super::{AnalysisError, Named, Reader};
 use super::damage::{DamagePoint, Harm, point};
 use super::reading::Read;
 use super::rows::{self, Output, Place, Push, Row};
+use super::run::{Plan, narrow, random_directions, sides};
 use super::trend::Responses;
 use super::words::{Lexicon, distinct_2};
-use super::{SweepData, SweepParams, narrow, random_directions, sides};
 use truenorth_protocol::run::Watch;
 use truenorth_stats::math::Seeds;
 
@@ -18,7 +18,7 @@ type ByArm = Vec<Vec<Vec<f64>>>;
 /// The questions of a sweep, with what the unsteered model answers: that is the same at every site.
 pub(super) struct Asker<'a> {
     reader: &'a Reader<'a>,
-    params: &'a SweepParams,
+    plan: &'a Plan<'a>,
     /// The doses other than 0.
     doses: Vec<f64>,
     /// Which of the pairs are steered.
@@ -72,12 +72,11 @@ pub(super) fn tokens(reader: &Reader<'_>, prompts: &[Named]) -> Result<Vec<Vec<u
 impl<'a> Asker<'a> {
     pub fn new(
         reader: &'a Reader<'a>,
-        data: &SweepData<'_>,
-        params: &'a SweepParams,
-        alphas: &[f64],
+        plan: &'a Plan<'a>,
         (steered, all): (&[usize], &[Vec<u32>]),
         watch: &dyn Watch,
     ) -> Result<Self, AnalysisError> {
+        let data = &plan.data;
         let pairs = &data.pairs.rows;
         let texts: Vec<Vec<u32>> = sides(steered, pairs.len()).map(|i| all[i].clone()).collect();
         let (chosen, rejected) = texts.split_at(steered.len());
@@ -105,12 +104,12 @@ impl<'a> Asker<'a> {
         }
         let prompts = tokens(reader, data.prompts)?;
         let encoded: Vec<Prompt> = prompts.iter().map(|t| Prompt::Tokens(t.clone())).collect();
-        let index = if let WriteAt::Index(i) = params.positions { Some(i) } else { None };
-        reader.fits(data.prompts, &encoded, index, params.sampling.max_new_tokens)?;
+        let index = if let WriteAt::Index(i) = plan.params.push { Some(i) } else { None };
+        reader.fits(data.prompts, &encoded, index, plan.sampling.max_new_tokens)?;
         let mut asker = Self {
             reader,
-            params,
-            doses: alphas.iter().copied().filter(|a| *a != 0.0).collect(),
+            plan,
+            doses: plan.alphas.iter().copied().filter(|a| *a != 0.0).collect(),
             steered: steered.to_vec(),
             texts,
             shared,
@@ -128,9 +127,9 @@ impl<'a> Asker<'a> {
         let log_probs = rows::log_probs(reader, nowhere, &unpushed(&asker.neutral), watch)?;
         asker.plain_losses = losses(&log_probs);
         asker.plain_outputs =
-            rows::generate(reader, nowhere, &unpushed(&asker.prompts), &params.sampling, watch)?;
+            rows::generate(reader, nowhere, &unpushed(&asker.prompts), &plan.sampling, watch)?;
         // They are projected on the direction of every site.
-        let places: Vec<_> = params.sites.iter().map(|site| (*site, params.at)).collect();
+        let places: Vec<_> = plan.sites.iter().map(|site| (*site, data.at)).collect();
         reader.ahead(&asker.continued(&asker.plain_outputs), &places, watch)?;
         Ok(asker)
     }
@@ -169,7 +168,7 @@ impl<'a> Asker<'a> {
         seeds: &Seeds,
         watch: &dyn Watch,
     ) -> Result<Answers, AnalysisError> {
-        let place = Place { site, positions: self.params.positions, norm };
+        let place = Place { site, positions: self.plan.params.push, norm };
         let given = Place { positions: WriteAt::All, ..place };
         let whole = narrow(&read.direction);
         let width = self.reader.runner().info().hidden as usize;
@@ -180,7 +179,7 @@ impl<'a> Asker<'a> {
             )));
         }
         let without: Vec<Vec<f32>> = read.without.iter().map(narrow).collect();
-        let controls = random_directions(width, self.params.random_directions, seeds)?;
+        let controls = random_directions(width, self.plan.params.random_directions, seeds)?;
         let arms: Vec<&[f32]> =
             std::iter::once(&whole[..]).chain(controls.iter().map(Vec::as_slice)).collect();
         let (n, doses) = (self.shared.len(), self.doses.len());
@@ -221,7 +220,7 @@ impl<'a> Asker<'a> {
         }
         // The unsteered rows come first; no row of this site draws what another does. Sites draw alike,
         // so that chance does not part them.
-        let sampling = self.params.sampling.from_row(self.prompts.len());
+        let sampling = self.plan.sampling.from_row(self.prompts.len());
         let outputs = rows::generate(self.reader, place, &rows, &sampling, watch)?;
         let (plain_projections, projections) =
             self.projections(site, norm, read, &outputs, (arms.len(), doses), watch)?;
@@ -267,7 +266,7 @@ impl<'a> Asker<'a> {
             return Ok((vec![], vec![vec![vec![]; doses]; arms]));
         }
         let named = self.continued(self.plain_outputs.iter().chain(outputs));
-        let readings = self.reader.read(&named, &[site], self.params.at, watch)?;
+        let readings = self.reader.read(&named, &[site], self.plan.data.at, watch)?;
         let values = readings
             .first()
             .filter(|r| r.values.nrows() == named.len())

@@ -9,10 +9,14 @@ use truenorth_protocol::{ReadAt, Site, Tensor, WriteAt};
 use super::super::fixture::{Tiny, named, pairs};
 use super::damage::{Harm, point, working_range};
 use super::rows::{Place, Push, Row, divergence, generate, log_probs};
+use super::run::narrow;
 use super::*;
+use crate::analyses::Reader;
 use truenorth_data::store::Store;
 use truenorth_protocol::run::{Batch, Runner as _, Unwatched};
 use truenorth_stats::estimate::Estimator;
+use truenorth_stats::math;
+use truenorth_stats::math::Seeds;
 
 const ALPHAS: [f64; 5] = [-0.2, -0.1, 0.0, 0.1, 0.2];
 
@@ -230,16 +234,56 @@ fn sampled_rows_of_a_sweep_do_not_depend_on_how_they_are_cut() {
     assert_eq!(ask(3), whole);
 }
 
-fn params(sites: Vec<Site>) -> SweepParams {
-    let mut params = SweepParams::new(sites, Estimator::MeanDiff.check().unwrap());
-    params.held_out.permutations = 19;
-    params.held_out.resamples = 200;
-    params.alphas = vec![-0.5, 0.5, 1.0];
-    params.random_directions = 2;
-    params.sampling = Sampling::greedy(4);
-    params.permutations = 99;
-    params.keywords = vec![(Lexicon::parse("hats", "hat").unwrap(), 1)];
-    params
+fn params(sites: &[&str]) -> Params {
+    Params {
+        sites: sites.iter().map(|s| s.parse().unwrap()).collect(),
+        alphas: vec![-0.5, 0.5, 1.0],
+        random_directions: 2,
+        max_new_tokens: 4,
+        shuffles: 99,
+        ..Params::default()
+    }
+}
+
+/// How directions are found.
+struct How {
+    keywords: Vec<(Lexicon, i8)>,
+    estimator: CheckedEstimator,
+    held_out: HeldOutParams,
+}
+
+fn how() -> How {
+    How {
+        keywords: vec![(Lexicon::parse("hats", "hat").unwrap(), 1)],
+        estimator: Estimator::MeanDiff.check().unwrap(),
+        held_out: HeldOutParams { permutations: 19, resamples: 200, ..HeldOutParams::by_pair() },
+    }
+}
+
+impl How {
+    fn data<'a>(
+        &'a self,
+        (pairs, template): (&'a Distinct<Pair>, &'a Template),
+        neutral: &'a [Named],
+        prompts: &'a [Named],
+    ) -> SweepData<'a> {
+        SweepData {
+            pairs,
+            template,
+            neutral,
+            prompts,
+            sentiment: None,
+            keywords: &self.keywords,
+            at: ReadAt::Last,
+            estimator: &self.estimator,
+            project_out: &[],
+            held_out: &self.held_out,
+        }
+    }
+}
+
+fn sweep(reader: &Reader<'_>, data: &SweepData<'_>, params: &Params) -> Result<Swept, AnalysisError> {
+    Sweep::run(data, params, &Asked { reader: *reader, seeds: &Seeds::new(3), watch: &Unwatched })
 }
 
 #[test]
@@ -250,15 +294,10 @@ fn a_sweep_of_a_model_is_whole_and_asks_nothing_twice() {
     let (pairs, template) = (pairs(12), Template::default());
     let neutral = named(&["the old tin is red", "a cup of tea", "nine hats"]);
     let prompts = named(&["the hat", "a tin"]);
-    let data = SweepData {
-        pairs: &pairs,
-        template: &template,
-        neutral: &neutral,
-        prompts: &prompts,
-        sentiment: None,
-    };
-    let params = params(vec![Site::ResidPost(0), Site::ResidMid(1)]);
-    let run = || sweep(&reader, &data, &params, &Seeds::new(3), &Unwatched).unwrap();
+    let how = how();
+    let data = how.data((&pairs, &template), &neutral, &prompts);
+    let params = params(&["resid_post.0", "resid_mid.1"]);
+    let run = || sweep(&reader, &data, &params).unwrap();
     let found = run();
     assert_eq!(found.alphas, [-0.5, 0.0, 0.5, 1.0]);
     for site in &found.sites {
@@ -297,16 +336,14 @@ fn a_sweep_without_a_store_reads_no_text_twice() {
             extra: truenorth_data::Extra::new(),
         })
         .collect();
+    let how = how();
     let data = SweepData {
-        pairs: &pairs,
-        template: &template,
-        neutral: &neutral,
-        prompts: &prompts,
         sentiment: Some(&sentiment),
+        project_out: &[ProjectOut::Sentiment],
+        ..how.data((&pairs, &template), &neutral, &prompts)
     };
-    let mut params = params(vec![Site::ResidPost(0), Site::ResidMid(1), Site::ResidPost(1)]);
-    params.project_out = vec![ProjectOut::Sentiment];
-    let alone = sweep(&reader, &data, &params, &Seeds::new(3), &Unwatched).unwrap();
+    let params = params(&["resid_post.0", "resid_mid.1", "resid_post.1"]);
+    let alone = sweep(&reader, &data, &params).unwrap();
     let texts = |rows: Vec<Named>| reader.encode(&rows).unwrap();
     let sentiment_texts = sentiment.iter().map(|r| Named::text(&r.id, &r.text)).collect();
     let given = [texts(neutral.clone()), texts(sentiment_texts)].concat();
@@ -314,8 +351,7 @@ fn a_sweep_without_a_store_reads_no_text_twice() {
     assert!(!again.iter().any(|prompt| given.contains(prompt)), "{again:?}");
     assert!(given.iter().all(|prompt| tiny.read().contains(prompt)));
     let store = Store::in_memory().unwrap();
-    let kept =
-        sweep(&Reader::new(&Tiny::open(), Some(&store)), &data, &params, &Seeds::new(3), &Unwatched).unwrap();
+    let kept = sweep(&Reader::new(&Tiny::open(), Some(&store)), &data, &params).unwrap();
     assert_eq!(serde_json::to_string(&alone).unwrap(), serde_json::to_string(&kept).unwrap());
 }
 
@@ -325,24 +361,50 @@ fn a_sweep_that_makes_no_sense_is_refused_by_name() {
     let reader = Reader::new(&tiny, None);
     let (good, template) = (pairs(8), Template::from_str("{prompt}: {response}").unwrap());
     let neutral = named(&["the old tin is red", "a cup"]);
-    let data =
-        SweepData { pairs: &good, template: &template, neutral: &neutral, prompts: &[], sentiment: None };
-    let refused = |data: &SweepData<'_>, params: &SweepParams| {
-        let e = sweep(&reader, data, params, &Seeds::new(3), &Unwatched).unwrap_err();
+    let how = how();
+    let data = how.data((&good, &template), &neutral, &[]);
+    let refused = |data: &SweepData<'_>, params: &Params| {
+        let e = sweep(&reader, data, params).unwrap_err();
         assert!(e.is_request(), "{e}");
         e.to_string()
     };
-    let site = || params(vec![Site::ResidPost(0)]);
-    let one_sided = SweepParams { alphas: vec![0.1, 0.2], ..site() };
+    let site = || params(&["resid_post.0"]);
+    let one_sided = Params { alphas: vec![0.1, 0.2], ..site() };
     assert!(refused(&data, &one_sided).contains("one sign"));
-    assert!(refused(&data, &params(vec![])).contains("no sites"));
-    assert!(refused(&data, &params(vec![Site::Logits])).contains("logits"));
-    assert!(refused(&data, &params(vec![Site::ResidPost(7)])).contains("block 7 is out of range"));
-    assert!(refused(&data, &SweepParams { at: ReadAt::All, ..site() }).contains("all"));
+    assert!(refused(&data, &params(&[])).contains("no sites"));
+    assert!(refused(&data, &params(&["resid_post.3..1"])).contains("is not a range of sites"));
+    assert!(refused(&data, &params(&["logits"])).contains("logits"));
+    assert!(refused(&data, &params(&["resid_post.7"])).contains("block 7 is out of range"));
+    assert!(refused(&SweepData { at: ReadAt::All, ..data }, &site()).contains("all"));
     assert!(refused(&SweepData { neutral: &[], ..data }, &site()).contains("neutral"));
     let few = pairs(3);
     assert!(refused(&SweepData { pairs: &few, ..data }, &site()).contains("5 folds"));
-    let bounds = Bounds { perplexity_ratio: 0.5, ..Bounds::default() };
-    assert!(refused(&data, &SweepParams { bounds, ..site() }).contains("bounds"));
+    assert!(refused(&data, &Params { max_perplexity: 0.5, ..site() }).contains("bounds"));
+    let three = named(&["a hat", "a tin", "a cup"]);
+    let one = Params { steered_prompts: Some(1), ..site() };
+    assert!(refused(&SweepData { prompts: &three, ..data }, &one).contains("one prompt"));
     assert_eq!(tiny.asked(), 0, "a refused sweep asked the model");
+}
+
+/// What a study writes as `sites`, `alphas`, `pairs` and `prompts`, and what is left out.
+#[test]
+fn a_table_says_what_flags_say() {
+    let table =
+        r#"{"sites": ["resid_post.0..1"], "alphas": [-1, 1], "pairs": 8, "prompts": 2, "push": "last"}"#;
+    let read: Params = serde_json::from_str(table).unwrap();
+    let flags = Params {
+        sites: vec!["resid_post.0..1".parse().unwrap()],
+        alphas: vec![-1.0, 1.0],
+        steered_pairs: Some(8),
+        steered_prompts: Some(2),
+        push: WriteAt::Last,
+        ..Params::default()
+    };
+    assert_eq!(read, flags);
+    let written = serde_json::to_value(&read).unwrap();
+    assert_eq!(written["site"], serde_json::json!(["resid_post.0..1"]));
+    assert!(written["push"] == "last" && written["steered_pairs"] == 8 && written["shuffles"] == 2000);
+    assert_eq!(serde_json::from_value::<Params>(written).unwrap(), read);
+    let unknown = serde_json::from_str::<Params>(r#"{"dose": 1}"#).unwrap_err().to_string();
+    assert!(unknown.contains("`dose`"), "{unknown}");
 }

@@ -5,381 +5,85 @@
 //! other. So agreement in a group is held against the other model's board with its scores dealt anew
 //! over all sequences, which keeps both models' lean; the law of that is exact.
 
+mod found;
+mod kinds;
+mod labels;
 mod models;
 pub mod page;
+mod params;
+mod run;
 mod signs;
 mod table;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use truenorth_data::SequenceRow;
+use truenorth_protocol::Site;
 
-use rand::seq::SliceRandom;
-use serde::Serialize;
-
-pub use models::{OwnBoard, Transferred, compare, own_board};
+pub use found::{Comparison, Movers, OwnBoard, PairTransfer, Transferred, Unanimous};
+pub use kinds::{KindRow, Kinds};
+pub use labels::{Groups, Label};
+pub use models::own_board;
+pub use params::Params;
+pub use run::{ModelBoard, compare};
 pub use signs::Agreement;
-pub use table::{KindRow, Kinds};
 
-use super::AnalysisError;
-use super::score::Scored;
-use super::stat::{self, Measured, Null, drawn_null, of};
-use truenorth_stats::math;
-use truenorth_stats::math::{MathError, Seeds};
+use super::scan::ScanData;
+use super::{Analysis, AnalysisError, Asked, Listing, Page};
 
-/// The least sequences that a comparison rests on.
-const LEAST: usize = 8;
-
-/// One model's board.
-#[derive(Clone, Debug)]
-pub struct ModelBoard<'a> {
-    /// The model.
-    pub model: String,
-    /// Its scores, in the order of the sequences (not of the ranks).
-    pub board: &'a [Scored],
+/// A model with its own direction, and the boards of the others. One model at a time need be in memory:
+/// [`own_board`] scores those before and after it.
+#[derive(Clone, Copy)]
+pub struct TransferData<'a> {
+    /// What the board of the model asked is called, apart from the others.
+    pub name: &'a str,
+    /// Where its direction lives.
+    pub site: Site,
+    /// Probes, sequences and its direction.
+    pub scored: ScanData<'a>,
+    /// What stands between sequence and probe.
+    pub join: &'a str,
+    /// Boards of the models that come before it; the first of all makes the groups top, middle and bottom.
+    pub before: &'a [OwnBoard],
+    /// Boards of the models that come after it.
+    pub after: &'a [OwnBoard],
+    /// The sequences as their file has them, with their labels.
+    pub rows: &'a [SequenceRow],
 }
 
-/// How boards are compared.
-#[derive(Clone, Debug)]
-pub struct TransferParams {
-    /// Sequences at each end of a board; none takes a tenth, and at least three.
-    pub ends: Option<usize>,
-    /// Labels of the sequences by name, one a sequence (or none); each value is a group.
-    pub labels: BTreeMap<String, Vec<Option<String>>>,
-    /// The label that is crossed with transfer, such as the kind of token.
-    pub kind: Option<String>,
-    /// What stays together when sequences are resampled; none resamples each by itself.
-    pub clusters: Option<Vec<String>>,
-    /// Shuffles behind p values that are not exact.
-    pub permutations: usize,
-}
+/// The same question of several models.
+#[derive(Clone, Copy, Debug)]
+pub struct Transfer;
 
-impl Default for TransferParams {
-    fn default() -> Self {
-        Self { ends: None, labels: BTreeMap::new(), kind: None, clusters: None, permutations: 10_000 }
-    }
-}
+impl Analysis for Transfer {
+    const NAME: &'static str = "transfer";
+    const TITLE: &'static str = "Transfer between models";
+    type Params = Params;
+    type Input<'a> = TransferData<'a>;
+    type Found = Transferred;
 
-/// How far the ends of two boards are the same sequences.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Movers {
-    /// Which end: `top` or `bottom`.
-    pub end: &'static str,
-    /// At this end of both; value is their share of an end, the null is exact.
-    pub overlap: Measured,
-    /// At this end of both, in the first model's order.
-    pub shared: Vec<String>,
-    /// At this end of the first model only.
-    pub first_only: Vec<String>,
-    /// At this end of the second model only.
-    pub second_only: Vec<String>,
-    /// At this end of the first model and at the other end of the second.
-    pub opposed: Vec<String>,
-}
+    /// Scores the model's board and compares it with those of the others.
+    ///
+    /// # Errors
+    /// With fewer than two models, two of one name, fewer than eight sequences, boards of other sequences,
+    /// scores that are all equal, or labels that the sequences do not have; when the reading fails.
+    fn run(
+        input: &TransferData<'_>,
+        params: &Params,
+        asked: &Asked<'_>,
+    ) -> Result<Transferred, AnalysisError> {
+        let groups = Groups::new(input.rows, params)?;
+        let own = own_board(&asked.reader, input.name, &input.scored, input.site, input.join, asked.watch)?;
+        let boards = [input.before, &[own], input.after].concat();
+        models::transferred(boards, &groups, params, asked.seeds)
+    }
 
-/// Two models compared.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct PairTransfer {
-    /// The model whose board makes the groups top, middle and bottom.
-    pub first: String,
-    /// The other model.
-    pub second: String,
-    /// Spearman's correlation of the scores.
-    pub spearman: Measured,
-    /// Share of positive scores on the first model: its lean.
-    pub first_positive: Measured,
-    /// Share of positive scores on the second model.
-    pub second_positive: Measured,
-    /// Sequences with a score of exactly 0 on either model, which have no sign.
-    pub no_sign: usize,
-    /// Agreement of signs by group: all, top, middle, bottom, then every label.
-    pub agreement: Vec<Agreement>,
-    /// The groups' p values that stand after Holm's correction at 5 % over all groups of this pair.
-    pub stands: Vec<bool>,
-    /// The ends of both boards.
-    pub movers: Vec<Movers>,
-    /// The label crossed with agreement; none where no label was named.
-    pub kinds: Option<Kinds>,
-}
+    fn page(found: &Transferred) -> Page {
+        Page::new(page::findings(found), page::section(found))
+    }
 
-/// Sign agreement of all models at once, where there are more than two.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Unanimous {
-    /// Models.
-    pub models: usize,
-    /// Share of sequences on whose sign all models agree; the null deals each model's scores anew.
-    pub share: Measured,
-}
-
-/// Boards compared.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Transfer {
-    /// Sequences on every board.
-    pub sequences: usize,
-    /// Sequences at each end.
-    pub ends: usize,
-    /// Every two models, in the order given.
-    pub pairs: Vec<PairTransfer>,
-    /// All models at once; none for two.
-    pub unanimous: Option<Unanimous>,
-    /// What this does not show.
-    pub not_shown: Vec<String>,
-}
-
-/// Compares the boards of two or more models.
-///
-/// # Errors
-/// With fewer than two models or eight sequences, boards of other sequences, scores that are all equal,
-/// or labels that are not one a sequence. Sequences that are counted with others are left out.
-pub fn transfer(
-    models: &[ModelBoard<'_>],
-    params: &TransferParams,
-    seeds: &Seeds,
-) -> Result<Transfer, AnalysisError> {
-    let n = check(models, params)?;
-    let stands: Vec<bool> = models[0].board.iter().map(|r| r.counted_with.is_none()).collect();
-    if stands.contains(&false) {
-        return distinct(models, params, &stands, seeds);
+    fn table(found: &Transferred) -> Listing {
+        table::table(found)
     }
-    let ends = params.ends.unwrap_or_else(|| (n / 10).max(3));
-    if ends == 0 || 2 * ends > n {
-        return Err(AnalysisError::Input(format!(
-            "{ends} sequences at each end (--ends) of {n}; the ends must hold at least one and not overlap"
-        )));
-    }
-    let clusters = clusters(params, n);
-    // One for all pairs: how a model is called, and which others are there, changes no number.
-    let each = seeds.child("transfer");
-    let mut pairs = Vec::new();
-    for (i, first) in models.iter().enumerate() {
-        for second in &models[i + 1..] {
-            pairs.push(pair(first, second, params, &clusters, ends, &each)?);
-        }
-    }
-    Ok(Transfer {
-        sequences: n,
-        ends,
-        pairs,
-        unanimous: if models.len() > 2 { Some(unanimous(models, params, seeds)?) } else { None },
-        not_shown: vec![
-            "That two models share a concept: shared training text moves both alike.".into(),
-            "Agreement of signs says nothing of sizes; the rank correlation says nothing of signs.".into(),
-            "Sequences are not a random draw from all text; the intervals are for sequences like these."
-                .into(),
-            "The groups top, middle and bottom are those of the first model, so they are not the same when \
-             the models change places."
-                .into(),
-        ],
-    })
-}
-
-/// The comparison over the sequences that stand for their copies.
-fn distinct(
-    models: &[ModelBoard<'_>],
-    params: &TransferParams,
-    first: &[bool],
-    seeds: &Seeds,
-) -> Result<Transfer, AnalysisError> {
-    fn keep<T: Clone>(all: &[T], first: &[bool]) -> Vec<T> {
-        all.iter().zip(first).filter(|(_, f)| **f).map(|(v, _)| v.clone()).collect()
-    }
-    let boards: Vec<Vec<Scored>> = models.iter().map(|m| keep(m.board, first)).collect();
-    let models: Vec<ModelBoard<'_>> =
-        models.iter().zip(&boards).map(|(m, board)| ModelBoard { model: m.model.clone(), board }).collect();
-    let params = TransferParams {
-        labels: params.labels.iter().map(|(n, l)| (n.clone(), keep(l, first))).collect(),
-        clusters: params.clusters.as_ref().map(|c| keep(c, first)),
-        ..params.clone()
-    };
-    transfer(&models, &params, seeds)
-}
-
-fn check(models: &[ModelBoard<'_>], params: &TransferParams) -> Result<usize, AnalysisError> {
-    let refuse = |what: String| Err(AnalysisError::Input(what));
-    let [first, rest @ ..] = models else {
-        return refuse("no models; transfer compares two or more".into());
-    };
-    if rest.is_empty() {
-        return refuse(format!("only `{}`; transfer compares two or more models", first.model));
-    }
-    let n = first.board.len();
-    if n < LEAST {
-        return refuse(format!("{n} sequences; transfer needs at least {LEAST}"));
-    }
-    for other in models {
-        let same = other.board.len() == n && other.board.iter().zip(first.board).all(|(a, b)| a.id == b.id);
-        if !same {
-            return refuse(format!(
-                "the boards of `{}` and `{}` are not of the same sequences in the same order",
-                first.model, other.model
-            ));
-        }
-        if let Some(bad) = other.board.iter().find(|r| !r.score.is_finite()) {
-            return refuse(format!("`{}` scores `{}` as {}", other.model, bad.id, bad.score));
-        }
-        if other.board.iter().all(|r| r.score == other.board[0].score) {
-            return refuse(format!(
-                "`{}` gives every sequence the score {}; there is no order to compare",
-                other.model, other.board[0].score
-            ));
-        }
-    }
-    for (name, label) in &params.labels {
-        if label.len() != n {
-            return refuse(format!("label `{name}` has {} values for {n} sequences", label.len()));
-        }
-    }
-    if let Some(kind) = params.kind.as_ref().filter(|k| !params.labels.contains_key(*k)) {
-        return refuse(format!("no label `{kind}`; the sequences have {:?}", params.labels.keys()));
-    }
-    match &params.clusters {
-        Some(c) if c.len() != n => refuse(format!("{} clusters for {n} sequences", c.len())),
-        _ => Ok(n),
-    }
-}
-
-/// The cluster of each sequence, from 0 without gaps.
-fn clusters(params: &TransferParams, n: usize) -> Vec<usize> {
-    let Some(names) = &params.clusters else { return (0..n).collect() };
-    let mut numbers = BTreeMap::new();
-    for name in names {
-        let next = numbers.len();
-        numbers.entry(name).or_insert(next);
-    }
-    names.iter().filter_map(|n| numbers.get(n).copied()).collect()
-}
-
-fn pair(
-    first: &ModelBoard<'_>,
-    second: &ModelBoard<'_>,
-    params: &TransferParams,
-    clusters: &[usize],
-    ends: usize,
-    seeds: &Seeds,
-) -> Result<PairTransfer, AnalysisError> {
-    let name = format!("{} and {}", first.model, second.model);
-    let named = |e: MathError| of(&name, &e);
-    let scores = |m: &ModelBoard<'_>| m.board.iter().map(|r| r.score).collect::<Vec<f64>>();
-    let (a, b) = (scores(first), scores(second));
-    let place = places(&a);
-    let n = a.len();
-    let mut groups: Vec<(String, Vec<usize>)> = vec![("all".into(), (0..n).collect())];
-    groups.push(("top".into(), (0..n).filter(|i| place[*i] < ends).collect()));
-    groups.push(("middle".into(), (0..n).filter(|i| (ends..n - ends).contains(&place[*i])).collect()));
-    groups.push(("bottom".into(), (0..n).filter(|i| place[*i] >= n - ends).collect()));
-    for (label, values) in &params.labels {
-        let mut by: BTreeMap<&str, Vec<usize>> = BTreeMap::new();
-        for (i, value) in values.iter().enumerate() {
-            if let Some(value) = value {
-                by.entry(value).or_default().push(i);
-            }
-        }
-        groups.extend(by.into_iter().map(|(value, rows)| (format!("{label}={value}"), rows)));
-    }
-    let signs = signs::Signs::new(&a, &b);
-    let mut agreement = Vec::new();
-    for (group, rows) in &groups {
-        agreement.extend(signs.agreement(group, rows)?);
-    }
-    let p: Vec<f64> = agreement.iter().map(|g| g.rate.null.as_ref().map_or(f64::NAN, |n| n.p)).collect();
-    let positive = |v: &[f64]| stat::share(v.iter().filter(|s| **s > 0.0).count(), v.len()).map_err(named);
-    let kinds = match params.kind.as_ref().and_then(|k| params.labels.get_key_value(k)) {
-        Some((name, values)) => Some(table::kinds(name, values, &signs, params.permutations, seeds)?),
-        None => None,
-    };
-    Ok(PairTransfer {
-        first: first.model.clone(),
-        second: second.model.clone(),
-        spearman: stat::rank_correlation(&a, &b, clusters, params.permutations, seeds).map_err(named)?,
-        first_positive: positive(&a)?,
-        second_positive: positive(&b)?,
-        no_sign: signs.without(),
-        stands: math::holm(&p, 0.05),
-        agreement,
-        movers: ["top", "bottom"]
-            .into_iter()
-            .map(|end| movers(end, first.board, (&place, &places(&b)), ends))
-            .collect::<Result<_, _>>()?,
-        kinds,
-    })
-}
-
-/// The place of each score, 0 the highest; equal scores keep their order.
-fn places(scores: &[f64]) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..scores.len()).collect();
-    order.sort_by(|i, j| scores[*j].total_cmp(&scores[*i]));
-    let mut place = vec![0; scores.len()];
-    for (at, i) in order.into_iter().enumerate() {
-        place[i] = at;
-    }
-    place
-}
-
-fn movers(
-    end: &'static str,
-    board: &[Scored],
-    (first, second): (&[usize], &[usize]),
-    ends: usize,
-) -> Result<Movers, AnalysisError> {
-    let n = board.len();
-    let top = |place: usize| place < ends;
-    let bottom = |place: usize| place >= n - ends;
-    let (here, there): (&dyn Fn(usize) -> bool, &dyn Fn(usize) -> bool) =
-        if end == "top" { (&top, &bottom) } else { (&bottom, &top) };
-    let mut order: Vec<usize> = (0..n).collect();
-    order.sort_by_key(|i| if end == "top" { first[*i] } else { n - first[*i] });
-    let ids = |keep: &dyn Fn(usize) -> bool| -> Vec<String> {
-        order.iter().filter(|i| keep(**i)).map(|i| board[*i].id.clone()).collect()
-    };
-    let shared = ids(&|i| here(first[i]) && here(second[i]));
-    let p = stat::overlap_p(shared.len(), ends, ends, n)?;
-    let overlap = stat::share(shared.len(), ends).map_err(|e| of(end, &e))?.against(Null {
-        what: "ends drawn from all sequences at random, exact hypergeometric".into(),
-        expected: ends as f64 / n as f64,
-        range: None,
-        p,
-        draws: None,
-    });
-    Ok(Movers {
-        end,
-        overlap,
-        first_only: ids(&|i| here(first[i]) && !here(second[i])),
-        second_only: ids(&|i| !here(first[i]) && here(second[i])),
-        opposed: ids(&|i| here(first[i]) && there(second[i])),
-        shared,
-    })
-}
-
-fn unanimous(
-    models: &[ModelBoard<'_>],
-    params: &TransferParams,
-    seeds: &Seeds,
-) -> Result<Unanimous, AnalysisError> {
-    let sign = |s: f64| if s > 0.0 { 1 } else { -i32::from(s < 0.0) };
-    let mut signs: Vec<Vec<i32>> =
-        models.iter().map(|m| m.board.iter().map(|r| sign(r.score)).collect()).collect();
-    let agree = |signs: &[Vec<i32>]| -> usize {
-        (0..signs[0].len())
-            .filter(|i| signs[0][*i] != 0 && signs.iter().all(|s| s[*i] == signs[0][*i]))
-            .count()
-    };
-    let n = signs[0].len();
-    let found = agree(&signs);
-    let mut rng = seeds.stream("unanimous");
-    let mut draws = Vec::with_capacity(params.permutations);
-    for _ in 0..params.permutations {
-        for s in signs.iter_mut().skip(1) {
-            s.shuffle(&mut rng);
-        }
-        draws.push(agree(&signs) as f64 / n as f64);
-    }
-    let named = |e: MathError| of("agreement of all models", &e);
-    let mut share = stat::share(found, n).map_err(named)?;
-    if !draws.is_empty() {
-        let centre = math::mean(&draws).map_err(named)?;
-        let null = drawn_null("each model's scores dealt anew", share.value, centre, &draws);
-        share = share.against(null.map_err(named)?);
-    }
-    Ok(Unanimous { models: models.len(), share })
 }

@@ -1,37 +1,12 @@
 //! Boards of several models, of which one at a time need be in memory, and their comparison.
 
-use serde::Serialize;
 use truenorth_protocol::Site;
-
-use super::super::scan::{ScanData, ScanParams, scan};
-use super::super::score::Scored;
-use super::super::{AnalysisError, Reader};
-use super::{ModelBoard, Transfer, TransferParams, transfer};
 use truenorth_protocol::run::Watch;
 use truenorth_stats::math::Seeds;
 
-/// What is left of a model once its board is scored.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct OwnBoard {
-    /// The model, as it is told apart from the others.
-    pub model: String,
-    /// Where its direction lives.
-    pub site: Site,
-    /// In the order of the sequences.
-    pub board: Vec<Scored>,
-}
-
-/// Boards and how they go together.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Transferred {
-    /// The comparison.
-    #[serde(flatten)]
-    pub transfer: Transfer,
-    /// The kind of each sequence, in their order, where one was named.
-    pub kinds: Vec<Option<String>>,
-    /// The boards, in the order of the models.
-    pub boards: Vec<OwnBoard>,
-}
+use super::{Groups, ModelBoard, OwnBoard, Params, Transferred, compare};
+use crate::analyses::scan::{ScanData, ScanParams, scan};
+use crate::analyses::{AnalysisError, Reader};
 
 /// Scores one model's board with its own direction. `name` tells the model apart from the others.
 ///
@@ -54,10 +29,11 @@ pub fn own_board(
 /// Compares boards.
 ///
 /// # Errors
-/// As [`transfer`]; also when two models have one name.
-pub fn compare(
+/// As [`compare`]; also when two models have one name.
+pub(super) fn transferred(
     boards: Vec<OwnBoard>,
-    params: &TransferParams,
+    groups: &Groups,
+    params: &Params,
     seeds: &Seeds,
 ) -> Result<Transferred, AnalysisError> {
     for (i, board) in boards.iter().enumerate() {
@@ -70,7 +46,7 @@ pub fn compare(
     }
     let models: Vec<ModelBoard<'_>> =
         boards.iter().map(|b| ModelBoard { model: b.model.clone(), board: &b.board }).collect();
-    let found = transfer(&models, params, seeds)?;
-    let kinds = params.kind.as_ref().and_then(|k| params.labels.get(k)).cloned().unwrap_or_default();
+    let found = compare(&models, groups, params, seeds)?;
+    let kinds = groups.kind.as_ref().and_then(|k| groups.labels.get(k)).cloned().unwrap_or_default();
     Ok(Transferred { transfer: found, kinds, boards })
 }

@@ -1,9 +1,14 @@
+use std::collections::BTreeMap;
+
+use rand::seq::SliceRandom as _;
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
 use super::super::score::Scored;
 use super::*;
+use truenorth_stats::math;
+use truenorth_stats::math::Seeds;
 
 fn board(scores: &[f64]) -> Vec<Scored> {
     let row = |(i, score): (usize, &f64)| Scored {
@@ -21,11 +26,15 @@ fn board(scores: &[f64]) -> Vec<Scored> {
     scores.iter().enumerate().map(row).collect()
 }
 
-fn two(a: &[f64], b: &[f64], params: &TransferParams) -> Result<PairTransfer, AnalysisError> {
+fn two(a: &[f64], b: &[f64], params: &Params) -> Result<PairTransfer, AnalysisError> {
+    grouped(a, b, &Groups::default(), params)
+}
+
+fn grouped(a: &[f64], b: &[f64], groups: &Groups, params: &Params) -> Result<PairTransfer, AnalysisError> {
     let (a, b) = (board(a), board(b));
     let models =
         [ModelBoard { model: "one".into(), board: &a }, ModelBoard { model: "two".into(), board: &b }];
-    transfer(&models, params, &Seeds::new(5)).map(|mut t| t.pairs.remove(0))
+    compare(&models, groups, params, &Seeds::new(5)).map(|mut t| t.pairs.remove(0))
 }
 
 fn normal(n: usize, seed: u64) -> Vec<f64> {
@@ -33,8 +42,8 @@ fn normal(n: usize, seed: u64) -> Vec<f64> {
     (0..n).map(|_| rng.sample(StandardNormal)).collect()
 }
 
-fn few() -> TransferParams {
-    TransferParams { permutations: 199, ..TransferParams::default() }
+fn few() -> Params {
+    Params { permutations: 199, ..Params::default() }
 }
 
 #[test]
@@ -106,12 +115,12 @@ fn labels_make_groups_and_are_crossed_with_transfer() {
     for i in (1..60).step_by(3) {
         b[i] = -b[i];
     }
-    let params = TransferParams {
+    let groups = Groups {
         labels: BTreeMap::from([("kind".to_owned(), kind)]),
         kind: Some("kind".into()),
-        ..few()
+        clusters: None,
     };
-    let found = two(&a, &b, &params).unwrap();
+    let found = grouped(&a, &b, &groups, &few()).unwrap();
     let group = |name: &str| found.agreement.iter().find(|g| g.group == name).unwrap();
     assert_eq!((group("kind=kept").agree, group("kind=turned").agree, group("kind=turned").n), (20, 0, 20));
     let kinds = found.kinds.unwrap();
@@ -125,7 +134,7 @@ fn what_models_are_called_changes_no_number() {
     let with = |names: [&str; 3]| {
         let models: Vec<ModelBoard<'_>> =
             names.iter().zip(&boards).map(|(m, board)| ModelBoard { model: (*m).into(), board }).collect();
-        let mut found = transfer(&models, &few(), &Seeds::new(0)).unwrap();
+        let mut found = compare(&models, &Groups::default(), &few(), &Seeds::new(0)).unwrap();
         for pair in &mut found.pairs {
             (pair.first, pair.second) = (String::new(), String::new());
         }
@@ -138,7 +147,7 @@ fn what_models_are_called_changes_no_number() {
 fn three_models_are_also_compared_at_once() {
     let a = board(&normal(40, 1));
     let models = ["x", "y", "z"].map(|m| ModelBoard { model: m.into(), board: &a });
-    let found = transfer(&models, &few(), &Seeds::new(0)).unwrap();
+    let found = compare(&models, &Groups::default(), &few(), &Seeds::new(0)).unwrap();
     let all = found.unanimous.unwrap();
     assert!(found.pairs.len() == 3 && all.share.value == 1.0 && all.share.null.unwrap().p < 0.01);
 }
@@ -150,14 +159,15 @@ fn boards_that_can_not_be_compared_are_refused_by_name() {
     says(two(&a, &[0.5; 20], &few()).unwrap_err(), "`two` gives every sequence the score 0.5");
     says(two(&a[..5], &a[..5], &few()).unwrap_err(), "5 sequences");
     says(two(&a, &a[..19], &few()).unwrap_err(), "not of the same sequences");
-    says(two(&a, &a, &TransferParams { ends: Some(11), ..few() }).unwrap_err(), "11 sequences at each end");
-    says(two(&a, &a, &TransferParams { kind: Some("none".into()), ..few() }).unwrap_err(), "no label `none`");
+    says(two(&a, &a, &Params { ends: Some(11), ..few() }).unwrap_err(), "11 sequences at each end");
+    let none = Groups { kind: Some("none".into()), ..Groups::default() };
+    says(grouped(&a, &a, &none, &few()).unwrap_err(), "no label `none`");
     let mut nan = a.clone();
     nan[3] = f64::NAN;
     says(two(&a, &nan, &few()).unwrap_err(), "`s3`");
     let alone = board(&a);
     let one = [ModelBoard { model: "one".into(), board: &alone }];
-    says(transfer(&one, &few(), &Seeds::new(0)).unwrap_err(), "only `one`");
+    says(compare(&one, &Groups::default(), &few(), &Seeds::new(0)).unwrap_err(), "only `one`");
 }
 
 #[test]
@@ -168,25 +178,59 @@ fn a_model_leaves_its_board_and_two_of_one_name_are_refused() {
 
     let tiny = Tiny::open();
     let reader = super::super::Reader::new(&tiny, None);
-    let site = truenorth_protocol::Site::ResidPost(0);
+    let site = Site::ResidPost(0);
     let probes = named(&["the hat", "an old tin"]);
     let sequences: Vec<Sequence> = ["hat", "tin", "cup", "old", "new", "red", "yes", "no"]
         .into_iter()
         .map(|w| Sequence { id: w.into(), text: format!("the {w}"), counted_with: None })
         .collect();
     let d = math::unit(ndarray::ArrayView1::from(&normal(tiny.info().hidden as usize, 4))).unwrap();
-    let data = super::super::scan::ScanData { probes: &probes, sequences: &sequences, direction: d.view() };
+    let data = ScanData { probes: &probes, sequences: &sequences, direction: d.view() };
     let own = own_board(&reader, "one", &data, site, " ", &Unwatched).unwrap();
     let shifts = score::shifts(&reader, site, &probes, &sequences, " ", &Unwatched).unwrap();
     let whole = score::board(&shifts, &sequences, d.view()).unwrap();
     // What prompts share is computed once, and two readings share otherwise.
     assert!(own.board.iter().zip(&whole).all(|(a, b)| a.id == b.id && (a.score - b.score).abs() < 1e-6));
-    let twice = compare(vec![own.clone(), own.clone()], &few(), &Seeds::new(0)).unwrap_err();
+    let twice =
+        models::transferred(vec![own.clone(), own.clone()], &Groups::default(), &few(), &Seeds::new(0))
+            .unwrap_err();
     assert!(twice.to_string().contains("two boards are called `one`"), "{twice}");
     let other = OwnBoard { model: "two".into(), ..own.clone() };
-    let found = compare(vec![own, other], &few(), &Seeds::new(0)).unwrap();
+    let found = models::transferred(vec![own, other], &Groups::default(), &few(), &Seeds::new(0)).unwrap();
     assert!((found.transfer.pairs[0].spearman.value - 1.0).abs() < 1e-12 && found.boards.len() == 2);
-    let narrow = super::super::scan::ScanData { direction: d.slice(ndarray::s![..3]), ..data };
+    let narrow = ScanData { direction: d.slice(ndarray::s![..3]), ..data };
     let e = own_board(&reader, "one", &narrow, site, " ", &Unwatched).unwrap_err().to_string();
     assert!(e.contains("3 wide"), "{e}");
+}
+
+#[test]
+fn groups_are_the_labels_asked_for_and_what_is_missing_is_named() {
+    let file: String = (0..12)
+        .map(|i| {
+            let kind = ["thing", "quality"][i % 2];
+            format!(
+                "{{\"id\":\"s{i}\",\"text\":\"text {i}\",\"kind\":\"{kind}\",\"list\":{},\"own\":{i}}}\n",
+                i / 6
+            )
+        })
+        .collect();
+    let rows = truenorth_data::read_sequences(file.as_bytes(), "seq.jsonl").unwrap().rows;
+    let groups = |params: &Params| Groups::new(&rows, params);
+    let names = |groups: &Groups| groups.labels.keys().cloned().collect::<Vec<_>>();
+    // A label with a value for each sequence groups nothing.
+    assert_eq!(names(&groups(&few()).unwrap()), ["kind", "list"]);
+    let asked = Params { label: vec!["own".into()], kind: Some("kind".into()), ..few() };
+    let found = groups(&Params { cluster: Some("list".into()), ..asked }).unwrap();
+    assert_eq!(
+        (names(&found), found.clusters.unwrap()[7].as_str()),
+        (vec!["kind".into(), "own".into()], "1")
+    );
+    for params in [
+        Params { label: vec!["mood".into()], ..few() },
+        Params { kind: Some("mood".into()), ..few() },
+        Params { cluster: Some("mood".into()), ..few() },
+    ] {
+        let e = groups(&params).unwrap_err();
+        assert!(e.is_request() && e.to_string().contains("`mood`") && e.hint().is_some(), "{e}");
+    }
 }

@@ -7,7 +7,6 @@ use super::StudyFile;
 use crate::analyses::Parameters as _;
 use crate::analyses::probing::Control;
 use crate::error::{Context as _, Error};
-use crate::inputs::sites;
 use crate::study::refused;
 
 impl StudyFile {
@@ -93,7 +92,9 @@ impl StudyFile {
         }
         if let Some(sweep) = &self.sweep {
             needs("sweep", "data.pairs", data.pairs.is_some())?;
-            self.sites_of("sweep", &sweep.sites)?;
+            if sweep.params.sites.is_empty() {
+                return Err(refused("[sweep] names no sites", "give some, as in resid_post.4..28:4"));
+            }
         }
         if let Some(probing) = &self.probing {
             needs("probing", "data.classes", data.classes.is_some())?;
@@ -122,12 +123,5 @@ impl StudyFile {
             needs("judge", "a [steer] table, whose texts it judges", self.steer.is_some())?;
         }
         Ok(())
-    }
-
-    fn sites_of(&self, table: &str, names: &[String]) -> Result<(), Error> {
-        if names.is_empty() {
-            return Err(refused(format!("[{table}] names no sites"), "give some, as in resid_post.4..28:4"));
-        }
-        sites::of_names(names).map(|_| ())
     }
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::analyses::geometry;
+use crate::analyses::{geometry, sweep, transfer};
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::{ReadAt, Site, WriteAt};
 
@@ -94,24 +94,11 @@ pub struct Steer {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Sweep {
-    /// Sites, or ranges such as `resid_post.4..28:4`.
-    pub sites: Vec<String>,
+    /// Sites, doses and what is generated.
+    #[serde(flatten)]
+    pub params: sweep::Params,
     /// The estimator; the study's first when absent.
     pub estimator: Option<String>,
-    /// Doses of both signs in mean residual norms.
-    #[serde(default = "sweep_alphas")]
-    pub alphas: Vec<f64>,
-    /// How many pairs are steered; all when absent.
-    pub pairs: Option<usize>,
-    /// How many of the prompts to generate from; 0 leaves generations out.
-    #[serde(default)]
-    pub prompts: usize,
-    /// Tokens to generate.
-    #[serde(default = "sweep_tokens")]
-    pub max_new_tokens: u32,
-    /// Random directions at the same doses.
-    #[serde(default = "three")]
-    pub random_directions: usize,
     /// Word lists counted in generations, by name.
     #[serde(default)]
     pub keywords: BTreeMap<String, Keyword>,
@@ -134,6 +121,9 @@ pub struct Keyword {
 pub struct Transfer {
     /// The other models, each with the site its direction lives at.
     pub models: Vec<Other>,
+    /// Groups of sequences, and nulls.
+    #[serde(flatten)]
+    pub params: transfer::Params,
 }
 
 /// Another model.
@@ -186,18 +176,6 @@ fn all() -> WriteAt {
 
 fn space() -> String {
     " ".into()
-}
-
-fn sweep_alphas() -> Vec<f64> {
-    vec![-0.2, -0.1, -0.05, 0.05, 0.1, 0.2]
-}
-
-fn sweep_tokens() -> u32 {
-    32
-}
-
-fn three() -> usize {
-    3
 }
 
 /// Positions by the names that flags use.

@@ -57,6 +57,10 @@ fn what_cannot_be_asked_together_is_refused_by_name() {
     says(&|t| format!("{t}\n[probing]\nsites = [\"resid_post.1\"]\n"), "[probing] needs data.classes");
     says(&|t| format!("{t}\n[geometry]\n"), "[geometry] needs data.classes");
     says(&|t| t.replace("name = \"human-values-two-models\"", "name = \"../x\""), "can't name a folder");
+    says(&|t| t.replace("sites = [\"resid_post.2..29:9\"]", ""), "[sweep] names no sites");
+    says(&|t| t.replace("[sweep]", "[sweep]\ndose = 1"), "`dose`");
+    says(&|t| t.replace("[sweep]", "[sweep]\npush = \"here\""), "here");
+    says(&|t| t.replace("[[transfer.models]]", "[transfer]\nbins = 3\n[[transfer.models]]"), "`bins`");
 }
 
 #[test]

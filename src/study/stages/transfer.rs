@@ -1,11 +1,10 @@
 //! The same question of other models, and whether their boards agree.
 
-use crate::host::write_json;
-use std::collections::BTreeMap;
-
 use crate::analyses::scan::ScanData;
-use crate::analyses::transfer::{self, OwnBoard, TransferParams};
+use crate::analyses::transfer::{self, OwnBoard, TransferData};
+use crate::analyses::{Analysis as _, Asked};
 use crate::error::{Context as _, Error};
+use crate::host::write_json;
 
 use super::{Directions, Page, Run};
 use crate::study::file::{Other, Score, StudyFile, Transfer};
@@ -18,23 +17,31 @@ impl Run<'_> {
         score: &Score,
         directions: &Directions,
     ) -> Result<Page, Error> {
-        let mut boards = vec![self.own_board(directions, score)?];
-        for other in &table.models {
-            boards.push(self.board_of(other, score)?);
-        }
-        let mut params = TransferParams::default();
-        let kinds = self.kinds();
-        if kinds.iter().any(Option::is_some) {
-            params.labels = BTreeMap::from([("kind".to_owned(), kinds)]);
+        let others = table.models.iter().map(|other| self.board_of(other, score));
+        let others = others.collect::<Result<Vec<_>, Error>>()?;
+        let rows = self.data.sequences.as_ref().map(|s| &s.loaded.rows[..]).unwrap_or_default();
+        let mut params = table.params.clone();
+        // A study groups sequences by their kind unless it says otherwise.
+        if params.label.is_empty() && params.kind.is_none() && rows.iter().any(|r| r.kind.is_some()) {
+            params.label = vec!["kind".into()];
             params.kind = Some("kind".into());
         }
-        let found = transfer::compare(boards, &params, &self.seeds())?;
+        let (probes, sequences) = self.scored()?;
+        let name = &self.reader.runner().info().name;
+        let data = TransferData {
+            name,
+            site: self.study.site,
+            scored: ScanData { probes, sequences, direction: directions.primary()?.direction() },
+            join: &score.join,
+            before: &[],
+            after: &others,
+            rows,
+        };
+        let bar = self.bar(&format!("scoring on {name}"), "tokens");
+        let asked = Asked { reader: self.reader, seeds: &self.seeds(), watch: &*bar };
+        let found = transfer::Transfer::run(&data, &params, &asked)?;
         write_json(self.host, &self.folder.join("transfer.json"), &found)?;
-        Ok(Page {
-            findings: transfer::page::findings(&found),
-            sections: vec![transfer::page::section(&found)],
-            ..Page::default()
-        })
+        Ok(transfer::Transfer::page(&found))
     }
 
     fn own_board(&self, directions: &Directions, score: &Score) -> Result<OwnBoard, Error> {

@@ -10,6 +10,7 @@ use sha2::{Digest, Sha256};
 /// somewhere never changes the numbers drawn elsewhere.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Seeds {
+    number: u64,
     root: [u8; 32],
 }
 
@@ -18,8 +19,15 @@ impl Seeds {
     #[must_use]
     pub fn new(root: u64) -> Self {
         Self {
+            number: root,
             root: Sha256::digest([b"truenorth seeds 1\0".as_slice(), &root.to_le_bytes()].concat()).into(),
         }
+    }
+
+    /// The root seed as a number, the same for every part of the work: for a model's own draws.
+    #[must_use]
+    pub fn number(&self) -> u64 {
+        self.number
     }
 
     fn key(&self, kind: u8, label: &str) -> [u8; 32] {
@@ -39,6 +47,6 @@ impl Seeds {
     /// The streams of a part of the work, none of them shared with another part.
     #[must_use]
     pub fn child(&self, label: &str) -> Self {
-        Self { root: self.key(b'c', label) }
+        Self { number: self.number, root: self.key(b'c', label) }
     }
 }

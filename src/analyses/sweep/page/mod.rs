@@ -4,7 +4,7 @@ mod plots;
 
 use crate::analyses::measured;
 use crate::analyses::stat::Measured;
-use crate::analyses::sweep::{Steering, Sweep, SweptSite};
+use crate::analyses::sweep::{Steering, Swept, SweptSite};
 use truenorth_report::{Block, Cell, Column, Finding, NoteKind, Section, Status, Table};
 use truenorth_stats::math;
 
@@ -16,16 +16,16 @@ const NOT_SHOWN: &str = "That the model uses the direction by itself. A push alo
 
 /// The p values of the trend of every site's primary measure, corrected by Holm over the sites; none
 /// where a site's measure never changes or no shuffles were asked for.
-fn adjusted(result: &Sweep) -> Vec<Option<f64>> {
+fn adjusted(result: &Swept) -> Vec<Option<f64>> {
     corrected(result, |s| s.steering.first()?.trend.as_ref()?.null.as_ref().map(|n| n.p))
 }
 
 /// The p values of every site's held-out AUROC, corrected likewise.
-fn adjusted_reading(result: &Sweep) -> Vec<Option<f64>> {
+fn adjusted_reading(result: &Swept) -> Vec<Option<f64>> {
     corrected(result, |s| s.reading.held_out.null.map(|n| n.p))
 }
 
-fn corrected(result: &Sweep, of: impl Fn(&SweptSite) -> Option<f64>) -> Vec<Option<f64>> {
+fn corrected(result: &Swept, of: impl Fn(&SweptSite) -> Option<f64>) -> Vec<Option<f64>> {
     let p: Vec<Option<f64>> = result.sites.iter().map(of).collect();
     // A site without a test still counts as one that was tried.
     let all: Vec<f64> = p.iter().map(|p| p.unwrap_or(1.0)).collect();
@@ -33,30 +33,23 @@ fn corrected(result: &Sweep, of: impl Fn(&SweptSite) -> Option<f64>) -> Vec<Opti
     p.iter().enumerate().map(|(i, p)| p.and(adjusted.get(i).copied())).collect()
 }
 
-fn site<'a>(result: &'a Sweep, name: &str) -> Option<(usize, &'a SweptSite)> {
+fn site<'a>(result: &'a Swept, name: &str) -> Option<(usize, &'a SweptSite)> {
     result.sites.iter().enumerate().find(|(_, s)| s.site.to_string() == name)
 }
 
-/// The lines of the front page: whether the direction steers, whether it reads, and whether both happen
-/// in the same place; what a dose may be.
+/// The lines about steering: whether the direction steers, whether it also reads there, and what a dose may be.
 #[must_use]
-pub fn findings(result: &Sweep) -> Vec<Finding> {
-    [steering(result), reading(result)].concat()
-}
-
-/// The lines about steering, for a front page that keeps the two apart.
-#[must_use]
-pub fn steering(result: &Sweep) -> Vec<Finding> {
+pub fn steering(result: &Swept) -> Vec<Finding> {
     [steers(result), parts(result), range(result)].into_iter().flatten().collect()
 }
 
 /// The lines about reading.
 #[must_use]
-pub fn reading(result: &Sweep) -> Vec<Finding> {
+pub fn reading(result: &Swept) -> Vec<Finding> {
     reads(result).into_iter().collect()
 }
 
-fn steers(result: &Sweep) -> Option<Finding> {
+fn steers(result: &Swept) -> Option<Finding> {
     let (i, best) = site(result, &result.parting.best_steering)?;
     let primary = best.steering.first()?;
     let p = adjusted(result).get(i).copied().flatten();
@@ -101,7 +94,7 @@ fn verdict(primary: &Steering, steers: bool, p: Option<f64>) -> (Status, String)
     (status, asks)
 }
 
-fn reads(result: &Sweep) -> Option<Finding> {
+fn reads(result: &Swept) -> Option<Finding> {
     let (i, best) = site(result, &result.parting.best_reading)?;
     let p = adjusted_reading(result).get(i).copied().flatten();
     let held_out = &best.reading.held_out;
@@ -145,7 +138,7 @@ fn reads(result: &Sweep) -> Option<Finding> {
     })
 }
 
-fn parts(result: &Sweep) -> Option<Finding> {
+fn parts(result: &Swept) -> Option<Finding> {
     let c = result.parting.correlation.as_ref()?;
     let apart = !result.parting.reads_not_steers.is_empty() || !result.parting.steers_not_reads.is_empty();
     let above = c.interval.map(|i| i.low > 0.0);
@@ -166,7 +159,7 @@ fn parts(result: &Sweep) -> Option<Finding> {
     })
 }
 
-fn range(result: &Sweep) -> Option<Finding> {
+fn range(result: &Swept) -> Option<Finding> {
     let (_, best) = site(result, &result.parting.best_steering)?;
     let r = &best.working_range;
     let dose = if r.high > 0.0 { r.high } else { r.low };
@@ -195,7 +188,7 @@ fn range(result: &Sweep) -> Option<Finding> {
 
 /// The section: curves over the sites, doses of the sites chosen for them, a table of all sites.
 #[must_use]
-pub fn section(result: &Sweep) -> Section {
+pub fn section(result: &Swept) -> Section {
     let chosen = chosen(result);
     let mut section = Section::new("sweep", "Reading and steering over the sites", &result.parting.statement)
         .with(Block::Row { figures: vec![plots::reading(result), plots::steering(result)] })
@@ -229,7 +222,7 @@ pub fn section(result: &Sweep) -> Section {
 
 /// The sites whose doses are drawn: those that read and steer best, and the first that does one without
 /// the other.
-fn chosen(result: &Sweep) -> Vec<&SweptSite> {
+fn chosen(result: &Swept) -> Vec<&SweptSite> {
     let p = &result.parting;
     let names = [Some(&p.best_steering), Some(&p.best_reading), p.reads_not_steers.first()];
     let mut out: Vec<&SweptSite> = Vec::new();
@@ -243,7 +236,7 @@ fn chosen(result: &Sweep) -> Vec<&SweptSite> {
     out
 }
 
-fn table(result: &Sweep) -> Table {
+fn table(result: &Swept) -> Table {
     let (trend, reading) = (adjusted(result), adjusted_reading(result));
     let mut table = Table::new(
         "sweep-table",
@@ -304,7 +297,7 @@ fn table(result: &Sweep) -> Table {
     table
 }
 
-fn damage(result: &Sweep) -> Table {
+fn damage(result: &Swept) -> Table {
     let mut table = Table::new(
         "sweep-damage",
         format!(

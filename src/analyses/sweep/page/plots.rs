@@ -2,12 +2,12 @@
 
 use super::NOT_SHOWN;
 use crate::analyses::measured;
-use crate::analyses::sweep::{Steering, Sweep, SweptSite, WorkingRange};
+use crate::analyses::sweep::{Steering, Swept, SweptSite, WorkingRange};
 use truenorth_report::{Axis, Curve, CurvePoint, Figure, Mark, Num, Series, Tick};
 
 /// Where each site stands on the axis of sites, and that axis: blocks where all sites are of one kind,
 /// else the places in the order of the sweep.
-fn places(result: &Sweep) -> (Axis, Vec<(f64, &SweptSite)>) {
+fn places(result: &Swept) -> (Axis, Vec<(f64, &SweptSite)>) {
     let kind = |s: &SweptSite| s.site.to_string().split('.').next().map(str::to_owned);
     let one = result.sites.windows(2).all(|w| kind(&w[0]) == kind(&w[1]));
     if let (true, Some(layers)) = (one, result.sites.iter().map(|s| s.layer).collect::<Option<Vec<_>>>()) {
@@ -36,7 +36,7 @@ fn best_mark(placed: &[(f64, &SweptSite)], name: &str, label: &str) -> Vec<Mark>
 }
 
 /// Held-out AUROC over the sites.
-pub(super) fn reading(result: &Sweep) -> Figure {
+pub(super) fn reading(result: &Swept) -> Figure {
     let (x, placed) = places(result);
     let points = placed.iter().map(|(x, s)| {
         let auroc = &s.reading.held_out.auroc;
@@ -76,7 +76,7 @@ pub(super) fn reading(result: &Sweep) -> Figure {
 }
 
 /// Slope of the log-odds over the sites.
-pub(super) fn steering(result: &Sweep) -> Figure {
+pub(super) fn steering(result: &Swept) -> Figure {
     let (x, placed) = places(result);
     let primary = |s: &SweptSite| s.steering.first().map(|p| p.slope.clone());
     let points = placed.iter().filter_map(|(x, s)| Some(measured::point(*x, &primary(s)?)));
@@ -129,7 +129,7 @@ fn alpha() -> Axis {
     Axis::new("α").unit("mean residual norms")
 }
 
-fn response(site: &SweptSite, steering: &Steering, result: &Sweep, y: Axis, what: &str) -> Figure {
+fn response(site: &SweptSite, steering: &Steering, result: &Swept, y: Axis, what: &str) -> Figure {
     let points = steering.points.iter().map(|p| measured::point(p.alpha, &p.mean)).collect();
     let mut series = vec![Series::new("direction", points)];
     let zero = steering.points.iter().find(|p| p.alpha == 0.0).map(|p| p.mean.value);
@@ -162,7 +162,7 @@ fn response(site: &SweptSite, steering: &Steering, result: &Sweep, y: Axis, what
 }
 
 /// Log-odds against the dose, and what the dose breaks.
-pub(super) fn dose(site: &SweptSite, result: &Sweep) -> Vec<Figure> {
+pub(super) fn dose(site: &SweptSite, result: &Swept) -> Vec<Figure> {
     let mut out = Vec::new();
     if let Some(primary) = site.steering.first() {
         let y = Axis::new("log-odds of the chosen response").unit("nats");
@@ -172,7 +172,7 @@ pub(super) fn dose(site: &SweptSite, result: &Sweep) -> Vec<Figure> {
     out
 }
 
-fn harm(site: &SweptSite, result: &Sweep) -> Figure {
+fn harm(site: &SweptSite, result: &Swept) -> Figure {
     let kl = site.damage.iter().map(|d| measured::point(d.alpha, &d.kl)).collect();
     let log_ratio = site
         .damage
@@ -227,7 +227,7 @@ fn harm(site: &SweptSite, result: &Sweep) -> Figure {
 }
 
 /// The other measures: per token, projection of the generations, refusals, word lists.
-pub(super) fn other_measures(site: &SweptSite, result: &Sweep) -> Vec<Figure> {
+pub(super) fn other_measures(site: &SweptSite, result: &Swept) -> Vec<Figure> {
     site.steering
         .iter()
         .skip(1)
