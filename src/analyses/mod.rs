@@ -19,8 +19,6 @@ mod memory;
 pub mod probing;
 pub mod rate;
 mod recipe;
-pub mod scan;
-pub mod score;
 pub mod stat;
 pub mod steer;
 pub mod sweep;

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::Args;
+use truenorth::analyses::board::Sequence;
 use truenorth::analyses::extract::{ProjectOut, Question};
-use truenorth::analyses::score::Sequence;
 use truenorth::analyses::{LeftOutTexts, Named};
 use truenorth::artifact::Direction as Artifact;
 use truenorth::data::{

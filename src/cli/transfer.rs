@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::Args;
-use truenorth::analyses::scan::ScanData;
+use truenorth::analyses::board::ScanData;
 use truenorth::analyses::transfer::{self, OwnBoard, TransferParams, Transferred};
 use truenorth::math::Seeds;
 

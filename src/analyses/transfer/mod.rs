@@ -23,7 +23,7 @@ pub use signs::Agreement;
 pub use table::{KindRow, Kinds};
 
 use super::AnalysisError;
-use super::score::Scored;
+use super::board::Scored;
 use super::stat::{self, Measured, Null, drawn_null, of};
 use truenorth_stats::math;
 use truenorth_stats::math::{MathError, Seeds};

@@ -3,8 +3,7 @@
 use serde::Serialize;
 use truenorth_protocol::Site;
 
-use super::super::scan::{ScanData, ScanParams, scan};
-use super::super::score::Scored;
+use super::super::board::{ScanData, ScanParams, Scored, scan};
 use super::super::{AnalysisError, Reader};
 use super::{ModelBoard, Transfer, TransferParams, transfer};
 use truenorth_protocol::run::Watch;

@@ -9,15 +9,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::{Deserialize, Serialize};
-use truenorth::analyses::audit;
+use truenorth::analyses::{audit, board};
 use truenorth_protocol::{ReadAt, Site};
 
 use super::super::output::Request as _;
 use super::super::session;
 
-pub use parts::{
-    Data, Direction, Geometry, HeldOut, Judge, Keyword, Other, Probing, Score, Steer, Sweep, Transfer,
-};
+pub use parts::{Data, Direction, Geometry, HeldOut, Judge, Keyword, Other, Probing, Steer, Sweep, Transfer};
 
 /// A study as written. What has no table is left out, and the report says so.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -51,7 +49,7 @@ pub struct StudyFile {
     #[serde(default)]
     pub held_out: HeldOut,
     /// The board.
-    pub score: Option<Score>,
+    pub score: Option<board::Params>,
     /// Steered samples.
     pub steer: Option<Steer>,
     /// Confounds.

@@ -63,17 +63,6 @@ impl Default for HeldOut {
     }
 }
 
-/// The board.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Score {
-    /// What stands between sequence and probe.
-    #[serde(default = "space")]
-    pub join: String,
-    /// Two kinds of sequences, the first expected to score higher.
-    pub contrast: Option<[String; 2]>,
-}
-
 /// Steered samples.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
@@ -198,10 +187,6 @@ pub(super) fn template() -> String {
 
 fn all() -> WriteAt {
     WriteAt::All
-}
-
-fn space() -> String {
-    " ".into()
 }
 
 fn sweep_alphas() -> Vec<f64> {

@@ -3,13 +3,13 @@
 use std::collections::BTreeMap;
 
 use anyhow::Context as _;
-use truenorth::analyses::scan::ScanData;
+use truenorth::analyses::board::{Params as Score, ScanData};
 use truenorth::analyses::transfer::{self, OwnBoard, TransferParams};
 
 use super::super::super::args::{ModelArgs, On};
 use super::super::super::record::write_json;
 use super::super::super::session::{self, Session};
-use super::super::file::{Other, Score, StudyFile, Transfer};
+use super::super::file::{Other, StudyFile, Transfer};
 use super::super::report::check;
 use super::{Directions, Page, Run};
 
