@@ -22,6 +22,11 @@ pub trait Files: Args + std::fmt::Debug {
     /// Reads and checks every file; no model is open yet.
     fn read(&self, params: &<Self::Analysis as Analysis>::Params) -> anyhow::Result<Self::Ready>;
 
+    /// Refuses a model beside whose numbers those of the files can't stand.
+    fn suits(&self, _ready: &Self::Ready, _model: &ModelArgs) -> anyhow::Result<()> {
+        Ok(())
+    }
+
     /// Asks, once the model is open.
     fn ask(
         &self,
@@ -29,6 +34,14 @@ pub trait Files: Args + std::fmt::Debug {
         params: &<Self::Analysis as Analysis>::Params,
         asked: &Asked<'_>,
     ) -> anyhow::Result<<Self::Analysis as Analysis>::Found>;
+
+    /// Parameters that were left to the run, by flag, as it settled them.
+    fn settled(
+        &self,
+        _found: &<Self::Analysis as Analysis>::Found,
+    ) -> Vec<(&'static str, serde_json::Value)> {
+        vec![]
+    }
 
     /// Notes the files, and what they decided.
     fn note<T: serde::Serialize>(&self, ready: &Self::Ready, record: Record<T>) -> anyhow::Result<Record<T>>;
@@ -61,15 +74,18 @@ where
         }
         let ready = self.files.read(&self.params)?;
         let session = Session::open(&self.model)?;
+        self.files.suits(&ready, &self.model)?;
         let seeds = Seeds::new(self.model.seed);
         let bar = Bar::new(F::DOING, 0, "tokens", self.model.common.quiet);
         let asked = Asked { reader: session.reader(), seeds: &seeds, watch: &bar };
         let found = self.files.ask(&ready, &self.params, &asked)?;
         drop(bar);
         output::listing(&F::Analysis::table(&found));
+        let settled = self.files.settled(&found);
         let record = Record::new(F::Analysis::NAME, self.model.seed, found)
             .model(session.record())
             .params(&self.params)?;
+        let record = settled.into_iter().fold(record, |record, (flag, value)| record.choice(flag, value));
         let record = self.files.note(&ready, record)?;
         self.out.write(&record, F::Analysis::TITLE, |found| {
             let page = F::Analysis::page(found);

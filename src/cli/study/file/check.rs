@@ -116,6 +116,7 @@ impl StudyFile {
                     format!("use {}", known.join(", ")),
                 ));
             }
+            judge.params.check()?;
             needs("judge", "a [steer] table, whose texts it judges", self.steer.is_some())?;
         }
         Ok(())

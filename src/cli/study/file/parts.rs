@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use truenorth::analyses::judge;
 use truenorth_protocol::{ReadAt, Site, WriteAt};
 
 /// Data files, relative to the study file.
@@ -171,6 +172,9 @@ pub struct Judge {
     pub model: Option<String>,
     /// What is asked of each steered text: `refusal`, `incoherence`.
     pub questions: Vec<String>,
+    /// How it is asked.
+    #[serde(flatten)]
+    pub params: judge::Params,
 }
 
 pub(super) fn last() -> ReadAt {

@@ -3,7 +3,8 @@
 use std::collections::HashMap;
 
 use anyhow::Context as _;
-use truenorth::analyses::judge::{self, Asking, Band, JudgeTemplate, Markup, Question, Reply};
+use truenorth::analyses::judge::{self, JudgeData, Question, Reply, Texts};
+use truenorth::analyses::{Analysis as _, Asked, Page};
 use truenorth::data::NearCopies;
 use truenorth_protocol::Prompt;
 
@@ -12,7 +13,7 @@ use super::super::super::record::write_json;
 use super::super::super::session::Session;
 use super::super::super::texts::say_copies;
 use super::super::file::Judge;
-use super::{Page, Run, Samples};
+use super::{Run, Samples};
 
 impl Run<'_> {
     pub(super) fn judge(&self, table: &Judge, samples: &Samples) -> anyhow::Result<Page> {
@@ -38,29 +39,23 @@ impl Run<'_> {
             })
             .collect();
         let doses: Vec<String> = written.iter().map(|r| r.alpha.to_string()).collect();
-        let markup = Markup::guess(reader.runner())?;
-        let template = markup.wrap(JudgeTemplate::reply());
-        let answers = ["Yes", "No"].map(|w| markup.answer(w));
-        let asking = Asking {
-            template: &template,
-            answers: [&answers[0], &answers[1]],
-            band: Band::default(),
-            near: NearCopies::new(self.study.near_copies)?,
-        };
+        let near = NearCopies::new(self.study.near_copies)?;
         let mut page = Page::default();
         for name in &table.questions {
             let question = question(name)?;
-            let seeds = self.seeds();
+            let texts = Texts::Replies { replies: &replies, question: &question, groups: Some(&doses) };
+            let data = JudgeData { texts, template: None, others: &[], near };
             let bar = self.bar(&format!("judging {name}"), "tokens");
-            let judgement = judge::replies(&reader, &replies, &question, &asking, &seeds, &bar)?;
-            say_copies(name, &judgement.copies);
-            let mut found = judge::summarise(judgement, Some(&doses), &[], 2000, &seeds)?;
+            let asked = Asked { reader, seeds: &self.seeds(), watch: &bar };
+            let mut found = judge::Judge::run(&data, &table.params, &asked)?;
+            say_copies(name, &found.judgement.copies);
             if !empty.is_empty() {
                 found.judgement.not_shown.push(format!("{} empty texts were left out.", empty.len()));
             }
             write_json(&self.folder.join(format!("judge-{name}.json")), &found)?;
-            page.sections.push(judge::page::section(&found).under(name));
-            page.findings.extend(judge::page::findings(&found).into_iter().map(|mut f| {
+            let own = judge::Judge::page(&found);
+            page.sections.extend(own.sections.into_iter().map(|s| s.under(name)));
+            page.findings.extend(own.findings.into_iter().map(|mut f| {
                 f.see = f.see.map(|id| format!("{name}-{id}"));
                 f
             }));
