@@ -38,7 +38,7 @@ pub struct Compared {
 #[cfg_attr(feature = "clap", derive(clap::ValueEnum))]
 #[serde(rename_all = "snake_case")]
 pub enum Scale {
-    /// `left`, `right` or `tie`.
+    /// left, right or tie.
     #[default]
     Side,
     /// -3 to 3: how much better the right text is than the left.
