@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use truenorth::analyses::score::{Sequence, board, shifts};
+use truenorth::analyses::board::{ScanData, ScanParams, Sequence, scan};
 use truenorth::analyses::{Named, Reader};
 use truenorth::engine::{Engine, EngineOptions};
 use truenorth::math::{Seeds, random_unit};
@@ -17,9 +17,11 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let probes = ["the hat", "a tin"].map(|t| Named::text(t, t));
     let sequences =
         ["one", "and so on"].map(|t| Sequence { id: t.into(), text: t.into(), counted_with: None });
-    let shifts = shifts(&reader, Site::ResidPost(1), &probes, &sequences, " ", &Unwatched)?;
-    let direction = random_unit(engine.info().hidden as usize, &mut Seeds::new(0).stream("example"))?;
-    for row in board(&shifts, &sequences, direction.view())? {
+    let seeds = Seeds::new(0);
+    let direction = random_unit(engine.info().hidden as usize, &mut seeds.stream("example"))?;
+    let data = ScanData { probes: &probes, sequences: &sequences, direction: direction.view() };
+    let params = ScanParams { draws: 0, ..ScanParams::new(Site::ResidPost(1)) };
+    for row in scan(&reader, &data, &params, &seeds, &Unwatched)?.board {
         println!("{:>10}: score {:+.4}, z {:+.2}, p_random {:.2}", row.text, row.score, row.z, row.p_random);
     }
     Ok(())

@@ -21,8 +21,6 @@ mod memory;
 pub mod probing;
 pub mod rate;
 mod recipe;
-pub mod scan;
-pub mod score;
 mod site_range;
 pub mod stat;
 pub mod steer;

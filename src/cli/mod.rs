@@ -38,6 +38,7 @@ mod target;
 mod texts;
 mod transfer;
 mod verb;
+mod verdicts;
 mod written;
 
 use std::process::ExitCode;
@@ -74,7 +75,8 @@ enum Verb {
     /// Compares what directions say of the same sequences on two or more models.
     Transfer(Box<transfer::Transfer>),
     /// Has a model judge texts, everything asked twice so that its habits cancel.
-    Judge(Box<judge::Judge>),
+    #[command(mut_arg("model", |a| a.long("judge").help("The judge: a model in any form that --model takes elsewhere")))]
+    Judge(Box<verb::Verb<judge::Judge>>),
     /// Has people rate steered texts against others without knowing which is which.
     #[command(subcommand)]
     Rate(rate::Rate),

@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 use anyhow::Context as _;
-use clap::{Args, Subcommand, ValueEnum};
+use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use truenorth::analyses::rate::{
-    Compared, Filled, Prediction, Registration, Scale, Seal, Unblinded, prepare, register, unblind,
+    self, Compared, Filled, Params, Prediction, RateData, Registration, Scale, Seal, prepare, register,
 };
 use truenorth::files::{sha256_hex, write_atomic, write_private};
 use truenorth::math::Seeds;
@@ -54,23 +54,6 @@ impl Rate {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum ScaleArg {
-    /// left, right or tie.
-    Side,
-    /// -3 to 3.
-    Strength,
-}
-
-impl From<ScaleArg> for Scale {
-    fn from(arg: ScaleArg) -> Self {
-        match arg {
-            ScaleArg::Side => Self::Side,
-            ScaleArg::Strength => Self::Strength,
-        }
-    }
-}
-
 /// Makes a blind sheet, its key and the key's seal.
 ///
 /// Writes into a new folder: sheet.csv for the raters, who fill `choice` with left, right or tie (or with
@@ -90,8 +73,8 @@ pub struct Sheet {
     question: String,
     /// What raters may answer, which stands there too: side (left, right or tie), or strength (-3 to 3, how
     /// much better the right text is). Anything else is refused when the key is opened.
-    #[arg(long, value_enum, default_value_t = ScaleArg::Side)]
-    scale: ScaleArg,
+    #[arg(long, value_enum, default_value_t)]
+    scale: Scale,
     /// The folder to write into.
     #[arg(long, value_name = "DIR")]
     folder: PathBuf,
@@ -132,6 +115,8 @@ pub struct Unblind {
     /// The key, where it was kept elsewhere.
     #[arg(long, value_name = "F")]
     key: Option<PathBuf>,
+    #[command(flatten)]
+    params: Params,
     /// Seeds intervals and nulls.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -182,7 +167,7 @@ impl Sheet {
         let secret = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
         let from =
             self.items.as_ref().or(self.texts.steered.as_ref()).map_or(Path::new("-"), PathBuf::as_path);
-        let sheet = prepare(&items, &self.question, self.scale.into(), &secret, self.copies.near_copies)
+        let sheet = prepare(&items, &self.question, self.scale, &secret, self.copies.near_copies)
             .with_context(|| format!("can't make a sheet of {}", from.display()))?;
         if let Some(copies) = &sheet.seal.copies {
             say_copies("the sheet", copies);
@@ -301,7 +286,8 @@ impl Unblind {
         let key_path = self.key.clone().unwrap_or_else(|| self.folder.join(KEY));
         target::reads(&key_path)?;
         let key = std::fs::read(&key_path).request(format!("can't read the key {}", key_path.display()))?;
-        let found = unblind(&sheets, &key, &registration, &Seeds::new(self.seed))?;
+        let input = RateData { sheets: &sheets, key: &key, registration: &registration };
+        let found = rate::Rate::run(&input, &self.params, &Seeds::new(self.seed))?;
         // Whatever is shown from here on can't be unseen, so the mark comes first.
         let opened_path = self.folder.join(OPENED);
         if !opened_path.exists() {
@@ -312,8 +298,9 @@ impl Unblind {
             };
             write_json(&opened_path, &opened)?;
         }
-        table(&found);
-        let mut record = Record::new("rate", self.seed, found)
+        output::listing(&rate::Rate::table(&found));
+        let mut record = Record::new(rate::Rate::NAME, self.seed, found)
+            .params(&self.params)?
             .file("key", seal.items, &seal.key_sha256)
             .file("sheet", seal.items, &seal.sheet_sha256)
             .choice("registration", registration.sha256.as_str());
@@ -324,8 +311,9 @@ impl Unblind {
                 &sha256_hex(sheet.csv.as_bytes()),
             );
         }
-        self.out.write(&record, "What people say who did not know", |r: &Unblinded| {
-            (truenorth::analyses::rate::page::findings(r), vec![truenorth::analyses::rate::page::section(r)])
+        self.out.write(&record, rate::Rate::TITLE, |found| {
+            let page = rate::Rate::page(found);
+            (page.all_findings(), page.sections)
         })
     }
 }
@@ -337,61 +325,4 @@ fn filled(arg: &str) -> anyhow::Result<Filled> {
     };
     let csv = session::text(file.as_ref(), "the sheet")?;
     Ok(Filled { rater: rater.to_owned(), file: file.to_owned(), csv })
-}
-
-fn table(found: &Unblinded) {
-    let head = ["", "share for steered", "n", "95 %", "p", "ties", "left side"];
-    let mut rows = vec![head.map(String::from).to_vec()];
-    let ci = |m: &truenorth::analyses::stat::Measured| {
-        m.interval.map_or_else(|| "-".into(), |i| format!("{:.2} to {:.2}", i.low, i.high))
-    };
-    let p = |m: &truenorth::analyses::stat::Measured| {
-        m.null.as_ref().map_or_else(|| "-".into(), |n| format!("{:.4}", n.p))
-    };
-    let s = &found.steered;
-    rows.push(vec![
-        "items".into(),
-        format!("{:.2}", s.value),
-        s.n.to_string(),
-        ci(s),
-        p(s),
-        found.ties.to_string(),
-        "-".into(),
-    ]);
-    for r in &found.raters {
-        let left = r.left.as_ref().map_or_else(|| "-".into(), |l| format!("{:.2}", l.value));
-        rows.push(match &r.steered {
-            Some(m) => vec![
-                r.rater.clone(),
-                format!("{:.2}", m.value),
-                m.n.to_string(),
-                ci(m),
-                p(m),
-                r.ties.to_string(),
-                left,
-            ],
-            None => vec![
-                r.rater.clone(),
-                "-".into(),
-                "0".into(),
-                "-".into(),
-                "-".into(),
-                r.ties.to_string(),
-                left,
-            ],
-        });
-    }
-    output::table(&rows);
-    for p in &found.predictions {
-        let how = match (p.held, p.clear) {
-            (true, true) => "held, with its whole interval",
-            (true, false) => "held, within the error",
-            (false, _) => "did not hold",
-        };
-        eprintln!("{}: {} ({how})", p.id, p.claim);
-    }
-    let altered = found.items.iter().filter(|i| i.altered > 0).count();
-    if altered > 0 {
-        eprintln!("warning: {altered} items were rated on sheets that show other texts than those given out");
-    }
 }

@@ -3,22 +3,22 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use truenorth::analyses::board::{self, BoardSummary, SummaryParams};
-use truenorth::analyses::scan::{ScanData, ScanParams, Scanned, scan};
-use truenorth::analyses::score::{self, Scored};
+use truenorth::analyses::board::{
+    Beside, Board, BoardData, BoardSummary, Other, Params, ScanData, ScanParams, Scored, read_board, scan,
+};
+use truenorth::analyses::{Analysis as _, Asked, Parameters as _};
 use truenorth::math::Seeds;
 use truenorth_protocol::{ModelInfo, Site};
 
 use super::args::ModelArgs;
 use super::direction::{load, load_for};
 use super::fallback::Fallen;
-use super::made;
 use super::output::{self, wrong_hint};
 use super::progress::Bar;
 use super::record::{Out, Record, write_json};
 use super::session::{self, Session};
-use super::target;
 use super::texts::{self, CopiesArgs, Prompts, Sequences};
+use super::{dry, made, target};
 
 /// Scores sequences by how they move neutral probes along a direction.
 ///
@@ -46,9 +46,6 @@ pub struct Score {
     /// and near copies of earlier ones are scored, and take no rank from others.
     #[arg(long, value_name = "F")]
     sequences: PathBuf,
-    /// What stands between sequence and probe.
-    #[arg(long, value_name = "STR", default_value = " ")]
-    join: String,
     /// The file to write; default stdout.
     #[arg(long, value_name = "F.jsonl")]
     out: Option<PathBuf>,
@@ -61,18 +58,8 @@ pub struct Score {
     /// Another board over the same sequences, as this verb writes it, to see how ranks change.
     #[arg(long, value_name = "F.jsonl")]
     against: Option<PathBuf>,
-    /// Two kinds of the sequences, the first expected to score higher.
-    #[arg(long, value_name = "HIGH,LOW", value_delimiter = ',', num_args = 1)]
-    contrast: Vec<String>,
-    /// Sequences at each end; default a tenth of the board, at least three.
-    #[arg(long, value_name = "N")]
-    ends: Option<usize>,
-    /// Random directions drawn to check the closed form, 10 000 or more; 0 leaves the check out.
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    draws: usize,
-    /// Shuffles behind p values that are not exact.
-    #[arg(long, value_name = "N", default_value_t = 10_000)]
-    permutations: usize,
+    #[command(flatten)]
+    params: Params,
     #[command(flatten)]
     copies: CopiesArgs,
 }
@@ -81,7 +68,8 @@ pub struct Score {
 struct Files {
     probes: Prompts,
     sequences: Sequences,
-    against: Option<(Vec<Scored>, Option<Fallen>)>,
+    kinds: Vec<Option<String>>,
+    against: Option<(String, Vec<Scored>, Option<Fallen>)>,
 }
 
 impl Files {
@@ -91,7 +79,7 @@ impl Files {
 }
 
 impl Score {
-    pub fn run(self) -> anyhow::Result<()> {
+    pub fn run(mut self) -> anyhow::Result<()> {
         for file in [&self.out, &self.summary].into_iter().flatten() {
             target::writes(file)?;
         }
@@ -99,16 +87,15 @@ impl Score {
         page.check()?;
         let pages = page.pages();
         target::distinct(self.out.iter().chain(&self.summary).chain(&pages).map(PathBuf::as_path))?;
+        if dry::on() {
+            self.params.rehearse();
+        }
         let whole = self.summary.is_some() || self.report.is_some();
         self.check(whole)?;
         load(&self.direction)?;
-        let files = Files {
-            probes: texts::distinct_prompts(&self.probes, self.copies.near_copies)?,
-            sequences: texts::sequences(&self.sequences, self.copies.near_copies)?,
-            against: self.against.as_deref().map(read_board).transpose()?,
-        };
+        let files = self.read()?;
         let session = Session::open(&self.model)?;
-        if let (Some(path), Some((_, theirs))) = (&self.against, &files.against) {
+        if let (Some(path), Some((_, _, theirs))) = (&self.against, &files.against) {
             made::check_beside(path, theirs.as_ref(), &self.model)?;
         }
         let info = session.runner().info();
@@ -117,40 +104,43 @@ impl Score {
             texts::say_fitted_on(&direction, role, sha256);
         }
         let vector = direction.vector().mapv(f64::from);
-        let data = ScanData {
-            probes: &files.probes.named,
-            sequences: &files.sequences.all,
-            direction: vector.view(),
-        };
-        let params = ScanParams {
-            join: self.join.clone(),
-            draws: if whole { self.draws } else { 0 },
-            ..ScanParams::new(site)
-        };
-        let seeds = Seeds::new(self.model.seed);
+        let (probes, sequences) = (&files.probes.named[..], &files.sequences.all[..]);
         let bar = Bar::new("scoring", 0, "tokens", self.model.common.quiet);
-        let scanned = scan(&session.reader(), &data, &params, &seeds, &bar)?;
+        let asked = Asked { reader: session.reader(), seeds: &Seeds::new(self.model.seed), watch: &bar };
+        if !whole {
+            // The rows alone: as few sequences as there are, and nothing drawn.
+            let data = ScanData { probes, sequences, direction: vector.view() };
+            let how = ScanParams { join: self.params.join.clone(), draws: 0, ..ScanParams::new(site) };
+            let board = scan(&asked.reader, &data, &how, asked.seeds, asked.watch)?.board;
+            drop(bar);
+            return self.write(board);
+        }
+        let beside = files.against.as_ref().map(|(name, rows, _)| Beside {
+            own: "this board",
+            name,
+            other: Other::Board(rows),
+        });
+        let kinds = &files.kinds[..];
+        let data = BoardData { probes, sequences, kinds, direction: vector.view(), site, beside };
+        let mut found = Board::run(&data, &self.params, &asked)?;
         drop(bar);
-        let summary = if whole { Some(self.summarise(&scanned, &files, &seeds)?) } else { None };
-        let mut board = scanned.board;
-        board.sort_by_key(|row| (row.rank, row.counted_with.is_some()));
-        session::write_jsonl(self.out.as_deref(), &board)?;
-        let Some(summary) = summary else { return Ok(()) };
-        say(&summary);
-        let record = self.record(summary, &files, info, site)?;
+        self.write(std::mem::take(&mut found.board))?;
+        output::listing(&Board::table(&found));
+        let record = self.record(found, &files, info, site)?;
         if let Some(file) = &self.summary {
             write_json(file, &record)?;
         }
-        page.page(&record, "The board of sequences", |s| {
-            (board::page::findings(s), vec![board::page::section(s)])
+        page.page(&record, Board::TITLE, |found| {
+            let page = Board::page(found);
+            (page.all_findings(), page.sections)
         })
     }
 
     fn check(&self, whole: bool) -> anyhow::Result<()> {
         let asks = [
             (self.against.is_some(), "--against"),
-            (!self.contrast.is_empty(), "--contrast"),
-            (self.ends.is_some(), "--ends"),
+            (!self.params.contrast.is_empty(), "--contrast"),
+            (self.params.ends.is_some(), "--ends"),
         ];
         if let Some((_, flag)) = asks.into_iter().find(|(given, _)| *given && !whole) {
             return Err(wrong_hint(
@@ -158,47 +148,43 @@ impl Score {
                 "add --summary F.json or --report DIR",
             ));
         }
-        match self.contrast.len() {
-            0 | 2 => Ok(()),
-            n => Err(wrong_hint(format!("--contrast names {n} kinds"), "name two, as in value,filler")),
-        }
+        if whole { Ok(self.params.check()?) } else { Ok(()) }
     }
 
-    fn summarise(&self, scanned: &Scanned, files: &Files, seeds: &Seeds) -> anyhow::Result<BoardSummary> {
-        let kinds: Vec<Option<String>> = files.sequences.loaded.rows.iter().map(|s| s.kind.clone()).collect();
-        let other = self.against.as_ref().map(|p| p.display().to_string()).unwrap_or_default();
-        let params = SummaryParams {
-            ends: self.ends,
-            kinds: kinds.iter().any(Option::is_some).then_some(&kinds[..]),
-            contrast: self.contrast.first().cloned().zip(self.contrast.get(1).cloned()).map(Into::into),
-            against: files.against.as_ref().map(|(rows, _)| (other.as_str(), &rows[..])),
-            permutations: self.permutations,
-            ..SummaryParams::default()
-        };
-        Ok(board::summarise(scanned, &params, seeds)?)
+    fn read(&self) -> anyhow::Result<Files> {
+        let sequences = texts::sequences(&self.sequences, self.copies.near_copies)?;
+        Ok(Files {
+            probes: texts::distinct_prompts(&self.probes, self.copies.near_copies)?,
+            kinds: sequences.loaded.rows.iter().map(|s| s.kind.clone()).collect(),
+            sequences,
+            against: self.against.as_deref().map(other_board).transpose()?,
+        })
+    }
+
+    /// Writes the rows by rank.
+    fn write(&self, mut board: Vec<Scored>) -> anyhow::Result<()> {
+        board.sort_by_key(|row| (row.rank, row.counted_with.is_some()));
+        session::write_jsonl(self.out.as_deref(), &board)
     }
 
     fn record(
         &self,
-        summary: BoardSummary,
+        found: BoardSummary,
         files: &Files,
         info: &ModelInfo,
         site: Site,
     ) -> anyhow::Result<Record<BoardSummary>> {
         let hash = |path: &Path| Ok::<_, std::io::Error>(truenorth::files::sha256_hex(&std::fs::read(path)?));
-        let mut record = Record::new("score", self.model.seed, summary)
+        let mut record = Record::new(Board::NAME, self.model.seed, found)
             .model(info)
+            .params(&self.params)?
             .file("probes", files.probes.named.len(), &files.probes.loaded.sha256)
             .file("sequences", files.sequences.all.len(), &files.sequences.loaded.sha256)
             .file("direction", 1, &hash(&self.direction)?)
             .choice("site", site.to_string())
-            .choice("join", self.join.as_str())
-            .choice("draws", self.draws)
-            .choice("permutations", self.permutations)
-            .choice("contrast", self.contrast.clone())
             .choice("near-copies", self.copies.near_copies.threshold())
             .choice("copies", serde_json::to_value([&files.probes.copies, &files.sequences.copies])?);
-        if let (Some(path), Some((rows, theirs))) = (&self.against, &files.against) {
+        if let (Some(path), Some((_, rows, theirs))) = (&self.against, &files.against) {
             record = record.file("against", rows.len(), &hash(path)?);
             if let Some(theirs) = theirs {
                 record = record.choice("against, by --fallback", serde_json::to_value(theirs)?);
@@ -208,40 +194,8 @@ impl Score {
     }
 }
 
-fn read_board(path: &Path) -> anyhow::Result<(Vec<Scored>, Option<Fallen>)> {
+/// Another board, as its path names it.
+fn other_board(path: &Path) -> anyhow::Result<(String, Vec<Scored>, Option<Fallen>)> {
     let (text, name, fallen) = made::read(path)?;
-    Ok((score::read_board(text.as_bytes(), &name)?, fallen))
-}
-
-fn say(summary: &BoardSummary) {
-    let head = ["", "value", "95 %", "p"];
-    let mut rows = vec![head.map(String::from).to_vec()];
-    let a = &summary.asymmetry;
-    let mut lines = vec![
-        ("asymmetry about zero", &a.about_zero),
-        ("asymmetry about the median", &a.about_median),
-        ("share of positive scores", &a.positive),
-        ("mean coherence", &summary.coherence),
-        ("rank correlation of score and z", &summary.score_and_z.correlation),
-    ];
-    if let Some(c) = &summary.rank_changes {
-        lines.push(("rank correlation with the other board", &c.correlation));
-    }
-    for (what, m) in lines {
-        rows.push(vec![
-            what.to_owned(),
-            format!("{:.3}", m.value),
-            m.interval.map_or_else(|| "-".into(), |i| format!("{:.3} to {:.3}", i.low, i.high)),
-            m.null.as_ref().map_or_else(|| "-".into(), |n| format!("{:.4}", n.p)),
-        ]);
-    }
-    output::table(&rows);
-    let f = &summary.family;
-    eprintln!(
-        "{} of {} sequences stand after Holm at {}, {} after Benjamini and Hochberg ({})",
-        f.holm, f.tests, f.level, f.benjamini_hochberg, f.name
-    );
-    if let Some(check) = &summary.monte_carlo {
-        eprintln!("{}", check.statement);
-    }
+    Ok((path.display().to_string(), read_board(text.as_bytes(), &name)?, fallen))
 }

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use truenorth::analyses::scan::ScanData;
+use truenorth::analyses::board::ScanData;
 use truenorth::analyses::transfer::{self, Groups, OwnBoard, Params, TransferData, own_board};
 use truenorth::analyses::{Analysis as _, Asked, Parameters as _};
 use truenorth::math::Seeds;

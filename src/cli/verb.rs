@@ -25,6 +25,11 @@ pub trait Files: Args + std::fmt::Debug {
     /// Reads and checks every file; no model is open yet.
     fn read(&self, params: &<Self::Analysis as Analysis>::Params) -> anyhow::Result<Self::Ready>;
 
+    /// Refuses a model beside whose numbers those of the files can't stand.
+    fn suits(&self, _ready: &Self::Ready, _model: &ModelArgs) -> anyhow::Result<()> {
+        Ok(())
+    }
+
     /// Opens further models, once the model is open.
     fn open(&self, _: &mut Self::Ready, _: &ModelArgs, _: &Session) -> anyhow::Result<()> {
         Ok(())
@@ -37,6 +42,14 @@ pub trait Files: Args + std::fmt::Debug {
         params: &<Self::Analysis as Analysis>::Params,
         asked: &Asked<'_>,
     ) -> anyhow::Result<<Self::Analysis as Analysis>::Found>;
+
+    /// Parameters that were left to the run, by flag, as it settled them.
+    fn settled(
+        &self,
+        _found: &<Self::Analysis as Analysis>::Found,
+    ) -> Vec<(&'static str, serde_json::Value)> {
+        vec![]
+    }
 
     /// Notes the files, and what they decided.
     fn note<T: serde::Serialize>(&self, ready: &Self::Ready, record: Record<T>) -> anyhow::Result<Record<T>>;
@@ -71,15 +84,18 @@ where
         }
         let mut ready = self.files.read(&self.params)?;
         let session = Session::open(&self.model)?;
+        self.files.suits(&ready, &self.model)?;
         self.files.open(&mut ready, &self.model, &session)?;
         let seeds = Seeds::new(self.model.seed);
         let bar = Bar::new(F::DOING, 0, "tokens", self.model.common.quiet);
         let asked = Asked { reader: session.reader(), seeds: &seeds, watch: &bar };
         let found = self.files.ask(&ready, &self.params, &asked)?;
         drop(bar);
+        let settled = self.files.settled(&found);
         let record = Record::new(F::Analysis::NAME, self.model.seed, found)
             .model(session.record())
             .params(&self.params)?;
+        let record = settled.into_iter().fold(record, |record, (flag, value)| record.choice(flag, value));
         leave::<F::Analysis>(&self.files.note(&ready, record)?, &self.out)
     }
 }

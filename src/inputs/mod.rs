@@ -17,8 +17,8 @@ use truenorth_protocol::Prompt;
 pub use named_file::{NamedFile, file_and_label};
 
 use crate::analyses::Named;
+use crate::analyses::board::Sequence;
 use crate::analyses::extract::{ProjectOut, Question};
-use crate::analyses::score::Sequence;
 use crate::error::{Context as _, Error};
 use crate::host::Desk;
 

@@ -1,4 +1,6 @@
+use super::ends::{asymmetry, rank_changes, score_and_z};
 use super::*;
+use truenorth_stats::math::Seeds;
 
 fn board(scores: &[f64]) -> Vec<Scored> {
     let row = |(i, s): (usize, &f64)| Scored {

@@ -4,12 +4,13 @@ use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
 use super::super::fixture::{Tiny, named};
-use super::super::scan::{ScanData, ScanParams, Scanned, scan};
-use super::super::score::{self, Sequence, read_board};
 use super::super::{AnalysisError, Reader};
+use super::summary::{Against, summarise};
 use super::*;
 use truenorth_data::store::Store;
+use truenorth_protocol::ReadAt;
 use truenorth_protocol::run::Unwatched;
+use truenorth_stats::math::{self, Seeds};
 
 fn sequences(n: usize) -> Vec<Sequence> {
     let words = ["hat", "tin", "cup", "old", "new", "red", "yes", "no"];
@@ -27,8 +28,8 @@ fn direction(width: usize) -> Array1<f64> {
     (0..width).map(|_| rng.sample::<f64, _>(StandardNormal)).collect()
 }
 
-fn site() -> truenorth_protocol::Site {
-    truenorth_protocol::Site::ResidPost(1)
+fn site() -> Site {
+    Site::ResidPost(1)
 }
 
 #[test]
@@ -38,15 +39,29 @@ fn a_board_scanned_by_parts_is_the_board_and_the_closed_form_is_what_draws_give(
     let reader = Reader::new(&tiny, Some(&store));
     let (probes, sequences) = (named(&["the hat", "an old tin", "no"]), sequences(12));
     let d = direction(truenorth_protocol::run::Runner::info(&tiny).hidden as usize);
-    let data = ScanData { probes: &probes, sequences: &sequences, direction: d.view() };
+    let scanned = ScanData { probes: &probes, sequences: &sequences, direction: d.view() };
     let seeds = Seeds::new(1);
     let params = ScanParams { at_once: Some(5), ..ScanParams::new(site()) };
-    let found = scan(&reader, &data, &params, &seeds, &Unwatched).unwrap();
-    let shifts = score::shifts(&reader, site(), &probes, &sequences, " ", &Unwatched).unwrap();
-    let whole = score::board(&shifts, &sequences, d.view()).unwrap();
-    for (a, b) in found.board.iter().zip(&whole) {
-        assert!((a.score - b.score).abs() < 1e-12 && (a.z - b.z).abs() < 1e-9 && a.rank == b.rank);
-        assert!((a.p_random - b.p_random).abs() < 1e-9);
+    let found = scan(&reader, &scanned, &params, &seeds, &Unwatched).unwrap();
+    // Every row by hand.
+    let read = |texts: &[String]| {
+        let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+        let readings = reader.read(&named(&texts), &[site()], ReadAt::Last, &Unwatched).unwrap();
+        readings[0].values.mapv(f64::from)
+    };
+    let words = ["the hat", "an old tin", "no"].map(String::from);
+    let alone = read(&words);
+    let specific: Vec<math::Specificity> = sequences
+        .iter()
+        .map(|s| {
+            let joined = read(&words.clone().map(|w| format!("{} {w}", s.text)));
+            math::specificity(math::shifts(joined.view(), alone.view()).unwrap().view(), d.view()).unwrap()
+        })
+        .collect();
+    for (a, b) in found.board.iter().zip(&specific) {
+        assert!((a.score - b.score).abs() < 1e-6 && (a.z - b.z).abs() < 1e-4);
+        assert!((a.p_random - b.p_random).abs() < 1e-4);
+        assert_eq!(a.rank, 1 + found.board.iter().filter(|o| o.score > a.score).count());
     }
     for (row, along) in found.board.iter().zip(found.along.outer_iter()) {
         assert!((row.score - along.mean().unwrap()).abs() < 1e-12);
@@ -54,11 +69,23 @@ fn a_board_scanned_by_parts_is_the_board_and_the_closed_form_is_what_draws_give(
     // The chunks decide nothing, and what is in the store is not asked again.
     let asked = tiny.asked();
     let other = ScanParams { at_once: None, ..params.clone() };
-    assert_eq!(scan(&reader, &data, &other, &seeds, &Unwatched).unwrap().reached, found.reached);
+    assert_eq!(scan(&reader, &scanned, &other, &seeds, &Unwatched).unwrap().reached, found.reached);
     assert_eq!(tiny.asked(), asked);
 
-    let summary =
-        summarise(&found, &SummaryParams { permutations: 99, ..Default::default() }, &seeds).unwrap();
+    let params = Params { permutations: 99, ..Params::default() };
+    let data = BoardData {
+        probes: &probes,
+        sequences: &sequences,
+        kinds: &[],
+        direction: d.view(),
+        site: site(),
+        beside: None,
+    };
+    let run = |data: &BoardData<'_>| {
+        Board::run(data, &params, &Asked { reader, seeds: &seeds, watch: &Unwatched }).unwrap()
+    };
+    let summary = run(&data);
+    assert_eq!(summary.board, found.board);
     let check = summary.monte_carlo.as_ref().unwrap();
     assert!(check.agrees && check.draws == 10_000 && check.largest_difference < 0.02, "{check:?}");
     assert!(check.statement.contains("agrees with 10000"));
@@ -71,6 +98,30 @@ fn a_board_scanned_by_parts_is_the_board_and_the_closed_form_is_what_draws_give(
         assert!(row.score.interval.is_some() && row.score.n == 3);
     }
     assert!(summary.largest_z <= summary.z_bound && summary.rank_changes.is_none());
+
+    // Another direction is scored from the same shifts: its board is the one that it has by itself.
+    let back = d.mapv(|v| -v);
+    let by_itself =
+        scan(&reader, &ScanData { direction: back.view(), ..scanned }, &params_of(0), &seeds, &Unwatched);
+    let rows = by_itself.unwrap().board;
+    let asked = tiny.asked();
+    let beside = |other| Some(Beside { own: "there", name: "back", other });
+    let of_direction = run(&BoardData { beside: beside(Other::Direction(back.view())), ..data });
+    assert_eq!(tiny.asked(), asked);
+    assert_eq!(of_direction, run(&BoardData { beside: beside(Other::Board(&rows)), ..data }));
+    let changes = of_direction.rank_changes.unwrap();
+    assert!((changes.correlation.value + 1.0).abs() < 1e-12 && changes.first == "there");
+    let narrow = Beside {
+        other: Other::Direction(back.slice(ndarray::s![..3])),
+        ..beside(Other::Board(&rows)).unwrap()
+    };
+    let asked = Asked { reader, seeds: &seeds, watch: &Unwatched };
+    let e = Board::run(&BoardData { beside: Some(narrow), ..data }, &params, &asked).unwrap_err();
+    assert!(e.to_string().contains("3 wide"), "{e}");
+}
+
+fn params_of(draws: usize) -> ScanParams {
+    ScanParams { draws, ..ScanParams::new(site()) }
 }
 
 /// A scan of made-up numbers.
@@ -94,49 +145,74 @@ fn scanned(p: &[f64], reached: &[usize], draws: usize) -> Scanned {
     Scanned { board, along: Array2::ones((p.len(), 4)), width: 64, draws, reached: reached.to_vec() }
 }
 
+fn few() -> Params {
+    Params { permutations: 9, ..Params::default() }
+}
+
 #[test]
 fn a_closed_form_that_is_wrong_is_found_out() {
     let p = [0.3; 10];
     let mut reached = [3000; 10];
-    let fair = summarise(
-        &scanned(&p, &reached, 10_000),
-        &SummaryParams { permutations: 9, ..Default::default() },
-        &Seeds::new(0),
-    );
-    assert!(fair.unwrap().monte_carlo.unwrap().agrees);
+    let check = |reached: &[usize]| {
+        let found = summarise(scanned(&p, reached, 10_000), &[], None, &few(), &Seeds::new(0));
+        found.unwrap().monte_carlo.unwrap()
+    };
+    assert!(check(&reached).agrees);
     reached[4] = 3300;
-    let off = summarise(
-        &scanned(&p, &reached, 10_000),
-        &SummaryParams { permutations: 9, ..Default::default() },
-        &Seeds::new(0),
-    );
-    let off = off.unwrap().monte_carlo.unwrap();
+    let off = check(&reached);
     assert!(!off.agrees && off.at == "s4" && off.statement.contains("does not agree"), "{off:?}");
 }
 
 #[test]
 fn what_no_summary_can_be_made_of_is_refused_by_name() {
-    let says = |params: &SummaryParams<'_>, scanned: &Scanned, what: &str| {
-        let e: AnalysisError = summarise(scanned, params, &Seeds::new(0)).unwrap_err();
-        assert!(e.to_string().contains(what), "{e}");
+    let says = |e: AnalysisError, what: &str| assert!(e.to_string().contains(what), "{e}");
+    let good = || scanned(&[0.5; 10], &[5000; 10], 10_000);
+    let against = |board: &[Scored]| {
+        summarise(good(), &[], Some(Against { own: "own", other: "raw", board }), &few(), &Seeds::new(0))
     };
-    let base = || SummaryParams { permutations: 9, ..Default::default() };
-    let good = scanned(&[0.5; 10], &[5000; 10], 10_000);
-    says(&base(), &scanned(&[0.5; 10], &[50; 10], 100), "100 random directions");
-    says(&base(), &scanned(&[0.5; 4], &[], 0), "4 sequences");
-    let mut other = good.board.clone();
+    says(
+        summarise(scanned(&[0.5; 4], &[], 0), &[], None, &few(), &Seeds::new(0)).unwrap_err(),
+        "4 sequences",
+    );
+    let mut other = good().board;
     other.pop();
-    says(&SummaryParams { against: Some(("raw", &other)), ..base() }, &good, "`s9` is on this board alone");
-    let mut other = good.board.clone();
+    says(against(&other).unwrap_err(), "`s9` is on this board alone");
+    let mut other = good().board;
     other[2].text = "else".into();
-    says(&SummaryParams { against: Some(("raw", &other)), ..base() }, &good, "the texts of `s2` differ");
-    let contrast = Some(["a".to_owned(), "b".to_owned()]);
-    says(&SummaryParams { contrast, ..base() }, &good, "no sequence has a kind");
+    says(against(&other).unwrap_err(), "the texts of `s2` differ");
     // In any order, the same sequences are the same board.
-    let mut other = good.board.clone();
+    let mut other = good().board;
     other.reverse();
-    let found = summarise(&good, &SummaryParams { against: Some(("raw", &other)), ..base() }, &Seeds::new(0));
-    assert!((found.unwrap().rank_changes.unwrap().correlation.value - 1.0).abs() < 1e-12);
+    let found = against(&other).unwrap();
+    assert!((found.rank_changes.unwrap().correlation.value - 1.0).abs() < 1e-12);
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_before_anything_is_read() {
+    let tiny = Tiny::open();
+    let (probes, sequences) = (named(&["the hat"]), sequences(12));
+    let d = direction(truenorth_protocol::run::Runner::info(&tiny).hidden as usize);
+    let refused = |kinds: &[Option<String>], params: &Params, what: &str| {
+        let (direction, site) = (d.view(), site());
+        let data = BoardData { probes: &probes, sequences: &sequences, kinds, direction, site, beside: None };
+        let asked = Asked { reader: Reader::new(&tiny, None), seeds: &Seeds::new(0), watch: &Unwatched };
+        let e = Board::run(&data, params, &asked).unwrap_err();
+        assert!(e.is_request() && e.to_string().contains(what), "{e}");
+    };
+    let contrast = |kinds: &[&str]| Params { contrast: kinds.iter().map(|k| (*k).into()).collect(), ..few() };
+    refused(&[], &Params { draws: 100, ..few() }, "100 random directions");
+    refused(&[], &contrast(&["a"]), "names 1 kinds");
+    refused(&vec![None; 12], &contrast(&["a", "b"]), "no sequence has a kind");
+    refused(&[None], &few(), "1 kinds for 12 sequences");
+    assert_eq!(tiny.asked(), 0);
+}
+
+#[test]
+fn choices_are_the_same_in_a_study_and_by_default() {
+    assert_eq!(toml::from_str::<Params>("").unwrap(), Params::default());
+    let asked: Params = toml::from_str("join = \"\"\ncontrast = [\"a\", \"b\"]\n").unwrap();
+    assert_eq!((asked.join.as_str(), asked.kinds().unwrap()), ("", Some(["a", "b"])));
+    assert!(toml::from_str::<Params>("joins = 1\n").unwrap_err().to_string().contains("joins"));
 }
 
 #[test]

@@ -2,34 +2,17 @@
 
 use std::collections::HashSet;
 
-use serde::Serialize;
-
-use super::super::AnalysisError;
-use super::super::stat::{self, Measured, of};
-use super::{Agreed, Judgement, Verdict, Verdicts, agreement};
+use super::{Agreed, GroupVerdicts, Judgement, Verdict, Verdicts, agreement};
+use crate::analyses::AnalysisError;
+use crate::analyses::stat::{self, of};
 use truenorth_stats::math::Seeds;
 
-/// The verdicts of a group, such as of a dose.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct GroupVerdicts {
-    /// The group.
-    pub group: String,
-    /// Its number, where the group is one, such as a dose.
-    pub at: Option<f64>,
-    /// Share for the first text, or of yes, among the verdicts given; none where all are abstentions.
-    pub first: Option<Measured>,
-    /// Share of abstentions.
-    pub abstained: Measured,
-}
-
-/// All that a judge said, by groups and beside others.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct JudgeSummary {
-    /// What the judge said.
-    pub judgement: Judgement,
-    /// By group; empty where nothing is grouped.
+/// What a judgement is cut into and held against.
+#[derive(Debug)]
+pub(super) struct Held {
+    /// By group.
     pub groups: Vec<GroupVerdicts>,
-    /// Agreement of every two judges; empty where there is one.
+    /// Of every two judges.
     pub agreement: Vec<Agreed>,
 }
 
@@ -37,13 +20,13 @@ pub struct JudgeSummary {
 ///
 /// # Errors
 /// When groups are not one a row, two judges have one name, or two share fewer than two things.
-pub fn summarise(
-    judgement: Judgement,
+pub(super) fn summarise(
+    judgement: &Judgement,
     groups: Option<&[String]>,
     others: &[Verdicts],
     permutations: usize,
     seeds: &Seeds,
-) -> Result<JudgeSummary, AnalysisError> {
+) -> Result<Held, AnalysisError> {
     let refuse = |what: String| Err(AnalysisError::Input(what));
     let mut found = Vec::new();
     if let Some(groups) = groups {
@@ -81,7 +64,7 @@ pub fn summarise(
         1 => vec![],
         _ => agreement(&judges, permutations, &seeds.child("judges"))?,
     };
-    Ok(JudgeSummary { judgement, groups: found, agreement })
+    Ok(Held { groups: found, agreement })
 }
 
 fn group(name: &str, verdicts: &[Verdict]) -> Result<GroupVerdicts, AnalysisError> {

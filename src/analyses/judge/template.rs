@@ -17,6 +17,9 @@ enum Part {
 const PLACES: [&str; 5] = ["prompt", "first", "second", "text", "question"];
 
 impl JudgeTemplate {
+    /// What two texts are compared by where nothing else is said.
+    pub const CRITERION: &str = "Which reply is better?";
+
     /// Reads a template.
     ///
     /// # Errors

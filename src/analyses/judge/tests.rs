@@ -6,10 +6,17 @@ use rand_distr::StandardNormal;
 use truenorth_protocol::graph::Builder;
 use truenorth_protocol::{ReadAt, Site};
 
+use super::super::Reader;
 use super::super::fixture::Tiny;
+use super::ask::Asked;
+use super::judgement::summary;
+use super::run::{Asking, duels, replies};
+use super::summary::summarise;
 use super::*;
+use truenorth_data::Firsts;
 use truenorth_data::store::Store;
 use truenorth_protocol::run::{Runner as _, Unwatched};
+use truenorth_stats::math::Seeds;
 
 /// What a judge with a taste, a habit and some noise would answer.
 fn answers(taste: f64, habit: f64, noise: f64, n: usize, seed: u64) -> Vec<[Asked; 2]> {
@@ -164,8 +171,14 @@ fn what_can_not_be_judged_is_refused_by_name() {
     assert!(refused(&[duel("x", "a"), duel("x", "c")], &good, ab, band).contains("`x` is there twice"));
     assert!(refused(&[duel("x", "a")], &good, [" A", " A"], band).contains("same token"));
     assert!(refused(&[duel("x", "a")], &JudgeTemplate::reply(), ab, band).contains("{first}"));
-    let wrong = Band { least_mass: 2.0, ..band };
-    assert!(refused(&[duel("x", "a")], &good, ab, wrong).contains("band"));
+    let says = |params: Params, what: &str| {
+        let e = params.check().unwrap_err();
+        assert!(e.is_request() && e.to_string().contains(what), "{e}");
+    };
+    says(Params { least_mass: 2.0, ..Params::default() }, "band");
+    says(Params { least_preference: f64::NAN, ..Params::default() }, "band");
+    says(Params { answers: vec!["a".into()], ..Params::default() }, "names 1 answers");
+    says(Params { markup: "loud".into(), ..Params::default() }, "no markup `loud`");
     assert!(JudgeTemplate::parse("{who}").unwrap_err().to_string().contains("{who}"));
     assert!(JudgeTemplate::parse("a } b").unwrap_err().to_string().contains("byte 2"));
     assert_eq!(JudgeTemplate::parse("{{x}} {text}").unwrap().fill(&[("text", "{y}")]), "{x} {y}");
@@ -178,15 +191,51 @@ fn verdicts_are_counted_by_group_and_held_against_others() {
     let doses: Vec<String> = (0..20).map(|i| if i < 12 { "0.5" } else { "-1" }.to_owned()).collect();
     let other = Verdicts { judge: "other".into(), ..judgement.verdicts() };
     let seeds = Seeds::new(0);
-    let found = summarise(judgement.clone(), Some(&doses), std::slice::from_ref(&other), 99, &seeds).unwrap();
+    let found = summarise(&judgement, Some(&doses), std::slice::from_ref(&other), 99, &seeds).unwrap();
     let at: Vec<Option<f64>> = found.groups.iter().map(|g| g.at).collect();
     assert_eq!(at, [Some(-1.0), Some(0.5)]);
     assert_eq!((found.groups[0].abstained.n, found.groups[1].abstained.n), (8, 12));
     assert!(found.agreement.len() == 1 && found.agreement[0].same.value == 1.0);
-    let alone = summarise(judgement.clone(), None, &[], 99, &seeds).unwrap();
+    let alone = summarise(&judgement, None, &[], 99, &seeds).unwrap();
     assert!(alone.groups.is_empty() && alone.agreement.is_empty());
     let says = |e: AnalysisError, what: &str| assert!(e.to_string().contains(what), "{e}");
-    says(summarise(judgement.clone(), Some(&doses[..3]), &[], 9, &seeds).unwrap_err(), "3 groups for 20");
+    says(summarise(&judgement, Some(&doses[..3]), &[], 9, &seeds).unwrap_err(), "3 groups for 20");
     let same = Verdicts { judge: judgement.judge.clone(), ..other };
-    says(summarise(judgement, None, &[same], 9, &seeds).unwrap_err(), "two judges are called");
+    says(summarise(&judgement, None, &[same], 9, &seeds).unwrap_err(), "two judges are called");
+}
+
+#[test]
+fn a_judge_is_asked_as_its_choices_say() {
+    let tiny = Tiny::open();
+    let reader = Reader::new(&tiny, None);
+    let texts: Vec<Reply> = ["I can't.", "Here it is."]
+        .iter()
+        .map(|t| Reply { id: (*t).into(), prompt: "the hat".into(), text: (*t).into() })
+        .collect();
+    let question = Question::refusal();
+    let data = JudgeData {
+        texts: Texts::Replies { replies: &texts, question: &question, groups: None },
+        template: None,
+        others: &[],
+        near: NearCopies::default(),
+    };
+    let run = |params: &Params| {
+        let asked = super::super::Asked { reader, seeds: &Seeds::new(0), watch: &Unwatched };
+        Judge::run(&data, params, &asked).unwrap()
+    };
+    let own = Params { answers: vec!["Yes".into(), "No".into()], ..Params::default() };
+    let plain = run(&own);
+    assert_eq!((plain.markup, &plain.answers), (Markup::Plain, &["Yes".to_owned(), "No".to_owned()]));
+    let turns = run(&Params { markup: "chatml".into(), ..own.clone() });
+    assert_eq!(turns.markup, Markup::ChatMl);
+    assert_ne!(turns.judgement.rows[0].log_odds, plain.judgement.rows[0].log_odds);
+    let sure = run(&Params { least_preference: 1e9, least_mass: 0.0, ..own });
+    assert!(sure.judgement.first.is_none() && sure.judgement.band.least_preference == 1e9);
+    // What was asked is no result.
+    assert!(serde_json::to_value(&sure).unwrap().get("markup").is_none());
+    // A study's table leaves out what it does not choose.
+    assert_eq!(toml::from_str::<Params>("").unwrap(), Params::default());
+    assert!(toml::from_str::<Params>("mark = 1\n").unwrap_err().to_string().contains("mark"));
+    let table = Judge::table(&sure);
+    assert!(table.rows.iter().all(|row| row.len() == table.rows[0].len()), "{table:?}");
 }

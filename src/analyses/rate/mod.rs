@@ -2,333 +2,77 @@
 //!
 //! [`prepare`] deals the two texts of every item to the left and the right and shuffles the items. The
 //! sheet goes to the raters; the key says which side is which and is kept shut; its SHA-256 is the seal.
-//! [`register`] writes down what is expected, bound to the seal. [`unblind`] opens the key only when it is
+//! [`register`] writes down what is expected, bound to the seal. [`Rate`] opens the key only when it is
 //! the one that was sealed and predictions were registered for it, and then tests.
 //!
 //! The dealing depends on a secret that the caller draws anew for every sheet. A seed that others know
 //! would let a rater deal the sides again.
 
 mod csv;
+mod filled;
+mod found;
 pub mod page;
+mod params;
 mod rank;
+mod register;
+mod sheet;
+mod table;
 mod unblind;
 
 #[cfg(test)]
 mod tests;
 
-use std::collections::HashSet;
-
-use rand::SeedableRng;
-use rand::seq::SliceRandom;
-use rand_chacha::ChaCha8Rng;
-use serde::{Deserialize, Serialize};
-use sha2::{Digest, Sha256};
-
+pub use filled::Filled;
+pub use found::{PredictionResult, RatedItem, RaterResult, Unblinded};
+pub use params::Params;
 pub use rank::signed_rank_p;
-pub use unblind::{Filled, PredictionResult, RatedItem, RaterResult, Unblinded, unblind};
+pub use register::{Prediction, Registration, register};
+pub use sheet::{Compared, Scale, Seal, Sheet, prepare};
 
-use super::AnalysisError;
-use truenorth_data::{Copies, NearCopies, first_duels};
-use truenorth_files::sha256_hex;
+use super::{AnalysisError, Listing, Page};
+use truenorth_stats::math::Seeds;
 
-/// The columns of a sheet.
-pub(crate) const COLUMNS: [&str; 5] = ["code", "prompt", "left", "right", "choice"];
-/// Columns that tell raters what to do, on every row because rows are sorted and cut.
-const TOLD: [&str; 2] = ["question", "values of choice"];
-/// The fewest characters of a secret.
-const SECRET: usize = 16;
-
-/// Two texts to be told apart.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Compared {
-    /// Its name, which raters do not see.
-    pub id: String,
-    /// What both texts answer.
-    pub prompt: String,
-    /// The steered text.
-    pub steered: String,
-    /// The text it is compared with.
-    pub base: String,
-}
-
-/// What raters may write into `choice`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Scale {
-    /// `left`, `right` or `tie`.
-    #[default]
-    Side,
-    /// -3 to 3: how much better the right text is than the left.
-    Strength,
-}
-
-impl Scale {
-    /// The values it takes, in words.
-    #[must_use]
-    pub fn values(self) -> &'static str {
-        match self {
-            Self::Side => "left, right or tie",
-            Self::Strength => "-3 (left far better) to 3 (right far better), 0 for a tie",
-        }
-    }
-}
-
-/// What a sheet and its key are known by.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Seal {
-    /// SHA-256 of the key's bytes.
-    pub key_sha256: String,
-    /// SHA-256 of the sheet's bytes, as given out.
-    pub sheet_sha256: String,
-    /// What raters are asked.
-    pub question: String,
-    /// What they may answer.
-    #[serde(default)]
-    pub scale: Scale,
-    /// Items on the sheet.
-    pub items: usize,
-    /// Copies and near copies that were left out of it; none where there were none.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub copies: Option<Copies>,
-}
-
-/// Which side is which.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct Key {
-    pub format: String,
-    pub question: String,
-    #[serde(default)]
-    pub scale: Scale,
-    /// Keeps the seal from being guessed by trying all keys.
-    pub secret: String,
-    pub items: Vec<KeyItem>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(crate) struct KeyItem {
-    pub code: String,
-    pub id: String,
-    pub steered: Side,
-    /// SHA-256 of the left and the right text.
-    pub texts: [String; 2],
-}
-
-/// A side of the sheet.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub(crate) enum Side {
-    Left,
-    Right,
-}
-
-pub(crate) const KEY_FORMAT: &str = "truenorth-rating-key 1";
-
-/// A sheet to give out, its key to keep shut, and its seal to publish.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Sheet {
-    /// CSV with `code, prompt, left, right, choice`, of which `choice` is empty, and the question and the values
-    /// of `choice` on every row.
-    pub csv: String,
-    /// The key as JSON.
-    pub key: String,
-    /// The seal.
-    pub seal: Seal,
-}
-
-/// Makes a blind sheet. Each side holds the steered text as often as the other (one more or less where
-/// the number is odd); raters fill `choice` with the values of the scale, which the sheet tells them on every
-/// row beside the question. Of copies and near copies the first stands on the sheet, so that nothing is rated
-/// and counted twice.
-///
-/// # Errors
-/// With fewer than two items, a name that repeats, two texts that are the same, an item that is another with its
-/// texts exchanged, an empty question, or a secret of fewer than 16 characters.
-pub fn prepare(
-    items: &[Compared],
-    question: &str,
-    scale: Scale,
-    secret: &str,
-    near: NearCopies,
-) -> Result<Sheet, AnalysisError> {
-    check(items, question, secret)?;
-    let rows = items.iter().map(|c| (c.id.as_str(), [c.prompt.as_str(), &c.steered, &c.base]));
-    let firsts = first_duels("items", rows, near)?;
-    let items: Vec<&Compared> =
-        items.iter().zip(firsts.stands()).filter(|(_, s)| *s).map(|(c, _)| c).collect();
-    if items.len() < 2 {
-        return Err(AnalysisError::Input(format!(
-            "{}; a blind sheet needs at least two that differ",
-            firsts.copies.sentences().join("; ")
-        )));
-    }
-    let mut rng = ChaCha8Rng::from_seed(keyed(secret, "deal"));
-    let mut order: Vec<usize> = (0..items.len()).collect();
-    order.shuffle(&mut rng);
-    let mut sides: Vec<Side> =
-        (0..items.len()).map(|i| if i % 2 == 0 { Side::Left } else { Side::Right }).collect();
-    sides.shuffle(&mut rng);
-    let mut rows = vec![COLUMNS.into_iter().chain(TOLD).map(str::to_owned).collect::<Vec<_>>()];
-    let told = [question, scale.values()].map(csv::tame);
-    let mut key = Vec::with_capacity(items.len());
-    let mut codes = HashSet::new();
-    for (place, (i, side)) in order.iter().zip(&sides).enumerate() {
-        let item = &items[*i];
-        let code = code(secret, place, &mut codes);
-        let (left, right) = match side {
-            Side::Left => (&item.steered, &item.base),
-            Side::Right => (&item.base, &item.steered),
-        };
-        let cells = [&code, &item.prompt, left, right].map(|c| csv::tame(c));
-        rows.push([&cells[..], &[String::new()], &told[..]].concat());
-        key.push(KeyItem {
-            code,
-            id: item.id.clone(),
-            steered: *side,
-            texts: [sha256_hex(left.as_bytes()), sha256_hex(right.as_bytes())],
-        });
-    }
-    let csv = csv::write(&rows);
-    let key = Key {
-        format: KEY_FORMAT.into(),
-        question: question.to_owned(),
-        scale,
-        secret: secret.to_owned(),
-        items: key,
-    };
-    let key = serde_json::to_string_pretty(&key)
-        .map_err(|e| AnalysisError::Input(format!("the key can't be written: {e}")))?;
-    let seal = Seal {
-        key_sha256: sha256_hex(key.as_bytes()),
-        sheet_sha256: sha256_hex(csv.as_bytes()),
-        question: question.to_owned(),
-        scale,
-        items: items.len(),
-        copies: (firsts.copies.rows > items.len()).then_some(firsts.copies),
-    };
-    Ok(Sheet { csv, key, seal })
-}
-
-fn check(items: &[Compared], question: &str, secret: &str) -> Result<(), AnalysisError> {
-    let refuse = |what: String| Err(AnalysisError::Input(what));
-    if items.len() < 2 {
-        return refuse(format!("{} items; a blind sheet needs at least two", items.len()));
-    }
-    if question.trim().is_empty() {
-        return refuse("no question; raters must know what they choose by".into());
-    }
-    if secret.chars().count() < SECRET {
-        return refuse(format!(
-            "the secret has {} characters; draw at least {SECRET} at random, or raters can guess the key",
-            secret.chars().count()
-        ));
-    }
-    let mut seen = HashSet::new();
-    for item in items {
-        if !seen.insert(&item.id) {
-            return refuse(format!("item `{}` is there twice", item.id));
-        }
-        if item.steered.trim() == item.base.trim() {
-            return refuse(format!(
-                "item `{}` has two texts that are the same; --leave-out-empty leaves such items out",
-                item.id
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn keyed(secret: &str, label: &str) -> [u8; 32] {
-    Sha256::digest([b"truenorth rating 1\0", label.as_bytes(), b"\0", secret.as_bytes()].concat()).into()
-}
-
-/// A short name for an item that says nothing of it.
-fn code(secret: &str, place: usize, taken: &mut HashSet<String>) -> String {
-    for attempt in 0.. {
-        let code: String =
-            sha256_hex(&keyed(secret, &format!("code {place} {attempt}"))).chars().take(6).collect();
-        // A code of digits alone, or of digits around an `e`, is a number to a spreadsheet.
-        let plain = code.chars().any(|c| "abcdf".contains(c));
-        if plain && taken.insert(code.clone()) {
-            return code;
-        }
-    }
-    String::new()
-}
-
-/// What is expected of the ratings, written down before the key is opened.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Prediction {
-    /// Its name.
-    pub id: String,
-    /// In words.
-    pub claim: String,
-    /// The share of decided items won by the steered text is expected above this.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub share_above: Option<f64>,
-    /// The share is expected below this.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub share_below: Option<f64>,
-}
-
-/// Predictions bound to a seal.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Registration {
-    /// The sheet and its key.
-    pub seal: Seal,
+/// Ratings, the key, and what was predicted before it is opened.
+#[derive(Clone, Copy, Debug)]
+pub struct RateData<'a> {
+    /// The sheets, a rater each.
+    pub sheets: &'a [Filled],
+    /// The bytes of the key.
+    pub key: &'a [u8],
     /// The predictions.
-    pub predictions: Vec<Prediction>,
-    /// When they were made, as the caller says it.
-    pub registered_at: String,
-    /// SHA-256 of the seal, the predictions and the time; any later change shows.
-    pub sha256: String,
+    pub registration: &'a Registration,
 }
 
-/// Registers predictions. Publish the registration's hash before the ratings come in: this file alone
-/// does not prove when it was made.
-///
-/// # Errors
-/// Without predictions, or with one that names no bound, an impossible one, or a name used before.
-pub fn register(
-    seal: &Seal,
-    predictions: &[Prediction],
-    registered_at: &str,
-) -> Result<Registration, AnalysisError> {
-    let refuse = |what: String| Err(AnalysisError::Input(what));
-    if predictions.is_empty() {
-        return refuse("no predictions; register at least one before the key is opened".into());
-    }
-    let mut seen = HashSet::new();
-    for p in predictions {
-        let bounds: Vec<f64> = p.share_above.into_iter().chain(p.share_below).collect();
-        if bounds.is_empty() || bounds.iter().any(|b| !(0.0..=1.0).contains(b)) {
-            return refuse(format!("prediction `{}` needs share_above or share_below, from 0 to 1", p.id));
-        }
-        if p.share_above.zip(p.share_below).is_some_and(|(above, below)| above >= below) {
-            return refuse(format!("prediction `{}` can't come true: {bounds:?}", p.id));
-        }
-        if !seen.insert(&p.id) {
-            return refuse(format!("prediction `{}` is there twice", p.id));
-        }
-    }
-    let mut out = Registration {
-        seal: seal.clone(),
-        predictions: predictions.to_vec(),
-        registered_at: registered_at.to_owned(),
-        sha256: String::new(),
-    };
-    out.sha256 = out.hash()?;
-    Ok(out)
-}
+/// What people say who rated without knowing. It has the parts of an [`Analysis`](super::Analysis), and asks
+/// people in place of a model.
+#[derive(Clone, Copy, Debug)]
+pub struct Rate;
 
-impl Registration {
-    /// The hash of everything but the hash.
-    pub(crate) fn hash(&self) -> Result<String, AnalysisError> {
-        let bytes = serde_json::to_vec(&(&self.seal, &self.predictions, &self.registered_at))
-            .map_err(|e| AnalysisError::Input(format!("the registration can't be written: {e}")))?;
-        Ok(sha256_hex(&bytes))
+impl Rate {
+    /// The verb's name.
+    pub const NAME: &'static str = "rate";
+    /// The title of a page about this alone.
+    pub const TITLE: &'static str = "What people say who did not know";
+
+    /// Opens the key and tests the ratings.
+    ///
+    /// # Errors
+    /// When the key is not the sealed one, the registration was changed after it was made or has no
+    /// predictions, a sheet has other columns, an unknown code or a choice that is none, two raters have one
+    /// name, or no item is decided. Nothing of the key is told by these errors.
+    pub fn run(input: &RateData<'_>, params: &Params, seeds: &Seeds) -> Result<Unblinded, AnalysisError> {
+        unblind::unblind(input, params, seeds)
+    }
+
+    /// What a report shows of it.
+    #[must_use]
+    pub fn page(found: &Unblinded) -> Page {
+        Page::new(page::findings(found), page::section(found))
+    }
+
+    /// What a terminal shows of it.
+    #[must_use]
+    pub fn table(found: &Unblinded) -> Listing {
+        table::table(found)
     }
 }

@@ -1,4 +1,7 @@
+use super::sheet::COLUMNS;
 use super::*;
+use truenorth_data::NearCopies;
+use truenorth_files::sha256_hex;
 use truenorth_stats::math::Seeds;
 
 const SECRET: &str = "b6f0c2d4a8e1937f5502";
@@ -38,6 +41,15 @@ fn likes_steered(left: &str, _: &str) -> String {
 
 fn by(rater: &str, csv: String) -> Filled {
     Filled { rater: rater.into(), file: format!("{rater}.csv"), csv }
+}
+
+fn unblind(
+    sheets: &[Filled],
+    key: &[u8],
+    registration: &Registration,
+    seeds: &Seeds,
+) -> Result<Unblinded, AnalysisError> {
+    Rate::run(&RateData { sheets, key, registration }, &Params::default(), seeds)
 }
 
 fn cells(csv: &str) -> Vec<Vec<String>> {

@@ -4,7 +4,7 @@ use serde::Serialize;
 use truenorth_protocol::Site;
 
 use super::{Agreement, Kinds};
-use crate::analyses::score::Scored;
+use crate::analyses::board::Scored;
 use crate::analyses::stat::Measured;
 
 /// What is left of a model once its board is scored.

@@ -29,7 +29,7 @@ pub use params::Params;
 pub use run::{ModelBoard, compare};
 pub use signs::Agreement;
 
-use super::scan::ScanData;
+use super::board::ScanData;
 use super::{Analysis, AnalysisError, Asked, Listing, Page};
 
 /// A model with its own direction, and the boards of the others. One model at a time need be in memory:

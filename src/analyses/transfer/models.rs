@@ -5,7 +5,7 @@ use truenorth_protocol::run::Watch;
 use truenorth_stats::math::Seeds;
 
 use super::{Groups, ModelBoard, OwnBoard, Params, Transferred, compare};
-use crate::analyses::scan::{ScanData, ScanParams, scan};
+use crate::analyses::board::{ScanData, ScanParams, scan};
 use crate::analyses::{AnalysisError, Reader};
 
 /// Scores one model's board with its own direction. `name` tells the model apart from the others.

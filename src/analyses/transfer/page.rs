@@ -1,7 +1,7 @@
 //! What carries over from one model to another.
 
+use crate::analyses::board::Scored;
 use crate::analyses::measured;
-use crate::analyses::score::Scored;
 use crate::analyses::transfer::{OwnBoard, PairTransfer, Transferred};
 use truenorth_report::{
     Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, Mark, NoteKind, Num, Scatter,

@@ -8,7 +8,7 @@ use truenorth_stats::math::{MathError, Seeds};
 
 use super::{Comparison, Groups, Movers, PairTransfer, Params, Unanimous, kinds, signs};
 use crate::analyses::AnalysisError;
-use crate::analyses::score::Scored;
+use crate::analyses::board::Scored;
 use crate::analyses::stat::{self, Null, drawn_null, of};
 
 /// The least sequences that a comparison rests on.

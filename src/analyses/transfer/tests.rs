@@ -5,7 +5,7 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
-use super::super::score::Scored;
+use super::super::board::Scored;
 use super::*;
 use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
@@ -172,8 +172,8 @@ fn boards_that_can_not_be_compared_are_refused_by_name() {
 
 #[test]
 fn a_model_leaves_its_board_and_two_of_one_name_are_refused() {
+    use super::super::board::{ScanParams, Sequence, scan};
     use super::super::fixture::{Tiny, named};
-    use super::super::score::{self, Sequence};
     use truenorth_protocol::run::{Runner as _, Unwatched};
 
     let tiny = Tiny::open();
@@ -187,8 +187,8 @@ fn a_model_leaves_its_board_and_two_of_one_name_are_refused() {
     let d = math::unit(ndarray::ArrayView1::from(&normal(tiny.info().hidden as usize, 4))).unwrap();
     let data = ScanData { probes: &probes, sequences: &sequences, direction: d.view() };
     let own = own_board(&reader, "one", &data, site, " ", &Unwatched).unwrap();
-    let shifts = score::shifts(&reader, site, &probes, &sequences, " ", &Unwatched).unwrap();
-    let whole = score::board(&shifts, &sequences, d.view()).unwrap();
+    let params = ScanParams { draws: 0, at_once: Some(3), ..ScanParams::new(site) };
+    let whole = scan(&reader, &data, &params, &Seeds::new(1), &Unwatched).unwrap().board;
     // What prompts share is computed once, and two readings share otherwise.
     assert!(own.board.iter().zip(&whole).all(|(a, b)| a.id == b.id && (a.score - b.score).abs() < 1e-6));
     let twice =

@@ -66,8 +66,9 @@ impl StudyFile {
             }
         };
         let board = data.probes.is_some() && data.sequences.is_some();
-        if self.score.is_some() {
+        if let Some(score) = &self.score {
             needs("score", "data.probes and data.sequences", board)?;
+            score.check()?;
         }
         if let Some(transfer) = &self.transfer {
             needs("transfer", "data.probes and data.sequences", board)?;
@@ -120,6 +121,7 @@ impl StudyFile {
                     format!("use {}", known.join(", ")),
                 ));
             }
+            judge.params.check()?;
             needs("judge", "a [steer] table, whose texts it judges", self.steer.is_some())?;
         }
         Ok(())

@@ -8,14 +8,14 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use crate::analyses::Parameters;
-use crate::analyses::{audit, probing};
+use crate::analyses::{audit, board, probing};
 use crate::error::{Context as _, Error};
 use crate::host::Desk;
 use crate::inputs::text;
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::{ReadAt, Site};
 
-pub use parts::{Data, Direction, Geometry, HeldOut, Judge, Keyword, Other, Score, Steer, Sweep, Transfer};
+pub use parts::{Data, Direction, Geometry, HeldOut, Judge, Keyword, Other, Steer, Sweep, Transfer};
 
 /// A study as written. What has no table is left out, and the report says so.
 #[derive(Clone, Debug, Deserialize, Serialize)]
@@ -49,7 +49,7 @@ pub struct StudyFile {
     #[serde(default)]
     pub held_out: HeldOut,
     /// The board.
-    pub score: Option<Score>,
+    pub score: Option<board::Params>,
     /// Steered samples.
     pub steer: Option<Steer>,
     /// Confounds.

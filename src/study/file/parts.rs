@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::analyses::{geometry, sweep, transfer};
+use crate::analyses::{geometry, judge, sweep, transfer};
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::{ReadAt, Site, WriteAt};
 
@@ -62,17 +62,6 @@ impl Default for HeldOut {
     fn default() -> Self {
         Self { folds: 5, permutations: None }
     }
-}
-
-/// The board.
-#[derive(Clone, Debug, Deserialize, Serialize)]
-#[serde(deny_unknown_fields)]
-pub struct Score {
-    /// What stands between sequence and probe.
-    #[serde(default = "space")]
-    pub join: String,
-    /// Two kinds of sequences, the first expected to score higher.
-    pub contrast: Option<[String; 2]>,
 }
 
 /// Steered samples.
@@ -156,6 +145,9 @@ pub struct Judge {
     pub model: Option<String>,
     /// What is asked of each steered text: `refusal`, `incoherence`.
     pub questions: Vec<String>,
+    /// How it is asked.
+    #[serde(flatten)]
+    pub params: judge::Params,
 }
 
 pub(super) fn last() -> ReadAt {
@@ -172,10 +164,6 @@ pub(super) fn template() -> String {
 
 fn all() -> WriteAt {
     WriteAt::All
-}
-
-fn space() -> String {
-    " ".into()
 }
 
 /// Positions by the names that flags use.

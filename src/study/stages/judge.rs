@@ -4,12 +4,12 @@ use crate::host::write_json;
 use crate::session::Session;
 use std::collections::HashMap;
 
-use crate::analyses::judge::{self, Asking, Band, JudgeTemplate, Markup, Question, Reply};
+use crate::analyses::judge::{self, JudgeData, Question, Reply, Texts};
+use crate::analyses::{Analysis as _, Asked, Page};
 use crate::error::{Context as _, Error};
-use truenorth_data::NearCopies;
 use truenorth_protocol::Prompt;
 
-use super::{Page, Run, Samples};
+use super::{Run, Samples};
 use crate::study::file::Judge;
 
 impl Run<'_> {
@@ -36,29 +36,24 @@ impl Run<'_> {
             })
             .collect();
         let doses: Vec<String> = written.iter().map(|r| r.alpha.to_string()).collect();
-        let markup = Markup::guess(reader.runner())?;
-        let template = markup.wrap(JudgeTemplate::reply());
-        let answers = ["Yes", "No"].map(|w| markup.answer(w));
-        let asking = Asking {
-            template: &template,
-            answers: [&answers[0], &answers[1]],
-            band: Band::default(),
-            near: NearCopies::new(self.study.near_copies)?,
-        };
+        let said = self.texts()?;
+        let near = said.near;
         let mut page = Page::default();
         for name in &table.questions {
             let question = question(name)?;
-            let seeds = self.seeds();
+            let texts = Texts::Replies { replies: &replies, question: &question, groups: Some(&doses) };
+            let data = JudgeData { texts, template: None, others: &[], near };
             let bar = self.bar(&format!("judging {name}"), "tokens");
-            let judgement = judge::replies(&reader, &replies, &question, &asking, &seeds, &*bar)?;
-            self.texts()?.say_copies(name, &judgement.copies);
-            let mut found = judge::summarise(judgement, Some(&doses), &[], 2000, &seeds)?;
+            let asked = Asked { reader, seeds: &self.seeds(), watch: &*bar };
+            let mut found = judge::Judge::run(&data, &table.params, &asked)?;
+            said.say_copies(name, &found.judgement.copies);
             if !empty.is_empty() {
                 found.judgement.not_shown.push(format!("{} empty texts were left out.", empty.len()));
             }
             write_json(self.host, &self.folder.join(format!("judge-{name}.json")), &found)?;
-            page.sections.push(judge::page::section(&found).under(name));
-            page.findings.extend(judge::page::findings(&found).into_iter().map(|mut f| {
+            let own = judge::Judge::page(&found);
+            page.sections.extend(own.sections.into_iter().map(|s| s.under(name)));
+            page.findings.extend(own.findings.into_iter().map(|mut f| {
                 f.see = f.see.map(|id| format!("{name}-{id}"));
                 f
             }));

@@ -1,13 +1,14 @@
 //! The same question of other models, and whether their boards agree.
 
-use crate::analyses::scan::ScanData;
+use crate::analyses::board::ScanData;
 use crate::analyses::transfer::{self, OwnBoard, TransferData};
 use crate::analyses::{Analysis as _, Asked};
 use crate::error::{Context as _, Error};
 use crate::host::write_json;
 
 use super::{Directions, Page, Run};
-use crate::study::file::{Other, Score, StudyFile, Transfer};
+use crate::analyses::board::Params as Score;
+use crate::study::file::{Other, StudyFile, Transfer};
 use crate::study::report::check;
 
 impl Run<'_> {

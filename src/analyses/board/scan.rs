@@ -1,13 +1,13 @@
 //! A board of any length: sequences are read and scored some at a time, and only what the board needs is
 //! kept of each.
 
-use ndarray::{Array2, ArrayView1, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, Axis, s};
 use rand_distr::{Distribution as _, StandardNormal};
 use rayon::prelude::*;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
-use super::score::{Scored, Sequence, ranked, scored};
-use super::{AnalysisError, Named, Reader};
+use super::scored::{Scored, Sequence, ranked, scored};
+use crate::analyses::{AnalysisError, Named, Reader, stat};
 use truenorth_protocol::run::Watch;
 use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
@@ -64,7 +64,8 @@ pub struct Scanned {
     pub reached: Vec<usize>,
 }
 
-/// Scores sequences, some at a time. The board is that of [`score::board`](super::score::board).
+/// Scores sequences, some at a time: reads the probes alone and behind each sequence, and takes the shifts of
+/// their normalised residuals at the last token.
 ///
 /// # Errors
 /// Without probes or sequences, with probes that are no texts, a direction of another width, a sequence
@@ -76,6 +77,18 @@ pub fn scan(
     seeds: &Seeds,
     watch: &dyn Watch,
 ) -> Result<Scanned, AnalysisError> {
+    Ok(scan_both(reader, data, None, params, seeds, watch)?.0)
+}
+
+/// As [`scan`], with the board of another direction from the same shifts.
+pub(super) fn scan_both(
+    reader: &Reader<'_>,
+    data: &ScanData<'_>,
+    other: Option<ArrayView1<'_, f64>>,
+    params: &ScanParams,
+    seeds: &Seeds,
+    watch: &dyn Watch,
+) -> Result<(Scanned, Option<Vec<Scored>>), AnalysisError> {
     let (probes, sequences) = (data.probes, data.sequences);
     if probes.is_empty() || sequences.is_empty() {
         return Err(AnalysisError::Input(format!(
@@ -86,18 +99,13 @@ pub fn scan(
     }
     let texts = probes.iter().map(text).collect::<Result<Vec<_>, _>>()?;
     let width = data.direction.len();
-    let hidden = reader.runner().info().hidden as usize;
-    if width != hidden {
-        return Err(AnalysisError::Input(format!(
-            "the direction is {width} wide, the residual stream of {} {hidden}",
-            reader.runner().info().name
-        )));
-    }
-    let unit = math::unit(data.direction).map_err(|e| super::stat::of("direction", &e))?;
+    let unit = unit(reader, data.direction)?;
+    let other = other.map(|d| self::unit(reader, d)).transpose()?;
     let alone = read(reader, probes, params.site, watch)?;
     let row = probes.len() * width * size_of::<f64>();
     let at_once = params.at_once.unwrap_or(HELD / row.max(1)).max(1);
     let mut board = Vec::with_capacity(sequences.len());
+    let mut second = other.as_ref().map(|_| Vec::with_capacity(sequences.len()));
     let mut along = Array2::zeros((sequences.len(), probes.len()));
     let mut means = Array2::<f32>::zeros((if params.draws > 0 { sequences.len() } else { 0 }, width));
     for (c, chunk) in sequences.chunks(at_once).enumerate() {
@@ -114,10 +122,13 @@ pub fn scan(
             .collect();
         let joined = read(reader, &prompts, params.site, watch)?;
         for (i, sequence) in chunk.iter().enumerate() {
-            let of = |e: math::MathError| super::stat::of(&format!("sequence `{}`", sequence.id), &e);
+            let of = |e: math::MathError| stat::of(&format!("sequence `{}`", sequence.id), &e);
             let rows = joined.slice(s![i * probes.len()..(i + 1) * probes.len(), ..]);
             let delta = math::shifts(rows, alone.view()).map_err(of)?;
             board.push(scored(sequence, delta.view(), unit.view()).map_err(of)?);
+            if let (Some(second), Some(other)) = (&mut second, &other) {
+                second.push(scored(sequence, delta.view(), other.view()).map_err(of)?);
+            }
             let at = c * at_once + i;
             along.row_mut(at).assign(&delta.dot(&unit));
             if params.draws > 0
@@ -128,11 +139,26 @@ pub fn scan(
         }
     }
     ranked(&mut board);
+    if let Some(second) = &mut second {
+        ranked(second);
+    }
     if params.draws > 0 {
         watch.say("drawing random directions");
     }
     let reached = reached(&means, &unit.mapv(narrow), params.draws, seeds, watch)?;
-    Ok(Scanned { board, along, width, draws: params.draws, reached })
+    Ok((Scanned { board, along, width, draws: params.draws, reached }, second))
+}
+
+fn unit(reader: &Reader<'_>, direction: ArrayView1<'_, f64>) -> Result<Array1<f64>, AnalysisError> {
+    let info = reader.runner().info();
+    let (width, hidden) = (direction.len(), info.hidden as usize);
+    if width != hidden {
+        return Err(AnalysisError::Input(format!(
+            "the direction is {width} wide, the residual stream of {} {hidden}",
+            info.name
+        )));
+    }
+    math::unit(direction).map_err(|e| stat::of("direction", &e))
 }
 
 fn text(probe: &Named) -> Result<&str, AnalysisError> {
@@ -161,7 +187,7 @@ fn read(
 /// the counts do not depend on the number of threads.
 fn reached(
     means: &Array2<f32>,
-    direction: &ndarray::Array1<f32>,
+    direction: &Array1<f32>,
     draws: usize,
     seeds: &Seeds,
     watch: &dyn Watch,

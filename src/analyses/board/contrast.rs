@@ -1,0 +1,79 @@
+//! Whether one kind of sequence scores above another.
+
+use rand::seq::SliceRandom;
+use serde::{Deserialize, Serialize};
+
+use super::Scored;
+use crate::analyses::AnalysisError;
+use truenorth_stats::math;
+use truenorth_stats::math::{Bootstrap, MathError, Seeds, SortedScores, cluster_bootstrap};
+
+/// Whether one kind of sequence scores above another.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Contrast {
+    /// The kind expected to score higher.
+    pub high: String,
+    /// The other kind.
+    pub low: String,
+    /// Sequences of both kinds.
+    pub n: usize,
+    /// Chance that a sequence of the first kind scores above one of the second.
+    pub auroc: f64,
+    /// Its interval from resampling sequences.
+    pub bootstrap: Bootstrap,
+    /// Two-sided p against kinds shuffled: `(1 + #{|null - 1/2| >= |auroc - 1/2|}) / (1 + n)`.
+    pub p: f64,
+    /// Shuffles behind it.
+    pub permutations: usize,
+    /// Central 95 % of the null.
+    pub null: [f64; 2],
+}
+
+/// Compares the scores of two kinds; `kinds` are those of the board's rows.
+///
+/// # Errors
+/// When either kind is missing, or there are too few sequences to resample.
+pub fn contrast(
+    board: &[Scored],
+    kinds: &[Option<String>],
+    [high, low]: [&str; 2],
+    permutations: usize,
+    seeds: &Seeds,
+) -> Result<Contrast, AnalysisError> {
+    let is = |kind: &Option<String>, name: &str| kind.as_deref() == Some(name);
+    let rows: Vec<(f64, bool)> = board
+        .iter()
+        .zip(kinds)
+        .filter(|(_, k)| is(k, high) || is(k, low))
+        .map(|(row, k)| (row.score, is(k, high)))
+        .collect();
+    let (scores, mut positive): (Vec<f64>, Vec<bool>) = rows.into_iter().unzip();
+    let input = |e: MathError| AnalysisError::Input(format!("kinds `{high}` and `{low}`: {e}"));
+    let sorted = SortedScores::new(&scores, &positive).map_err(input)?;
+    let auroc = sorted.auroc(None).map_err(input)?;
+    let mut rng = seeds.stream("contrast bootstrap");
+    let bootstrap =
+        cluster_bootstrap(scores.len(), 2000, 0.95, &mut rng, |counts| sorted.auroc(Some(counts)).ok())
+            .map_err(input)?;
+    let mut rng = seeds.stream("contrast permutations");
+    let mut null = Vec::with_capacity(permutations);
+    for _ in 0..permutations {
+        positive.shuffle(&mut rng);
+        null.push(math::auroc(&scores, &positive).map_err(input)?);
+    }
+    let far = |v: f64| (v - 0.5).abs();
+    let reached = null.iter().filter(|v| far(**v) >= far(auroc) - 1e-12).count();
+    #[allow(clippy::cast_precision_loss)]
+    let p = (1 + reached) as f64 / (1 + permutations) as f64;
+    let quantile = |q| math::quantile(&null, q).map_err(input);
+    Ok(Contrast {
+        high: high.into(),
+        low: low.into(),
+        n: scores.len(),
+        auroc,
+        bootstrap,
+        p,
+        permutations,
+        null: [quantile(0.025)?, quantile(0.975)?],
+    })
+}

@@ -1,0 +1,35 @@
+//! What a terminal shows of a board.
+
+use super::BoardSummary;
+use crate::analyses::Listing;
+
+/// A row a number of the whole board, and what stands after correction.
+pub(super) fn table(found: &BoardSummary) -> Listing {
+    let mut out = Listing::new(&["", "value", "95 %", "p"]);
+    let a = &found.asymmetry;
+    let mut lines = vec![
+        ("asymmetry about zero", &a.about_zero),
+        ("asymmetry about the median", &a.about_median),
+        ("share of positive scores", &a.positive),
+        ("mean coherence", &found.coherence),
+        ("rank correlation of score and z", &found.score_and_z.correlation),
+    ];
+    if let Some(c) = &found.rank_changes {
+        lines.push(("rank correlation with the other board", &c.correlation));
+    }
+    for (what, m) in lines {
+        out.rows.push(vec![
+            what.to_owned(),
+            format!("{:.3}", m.value),
+            m.interval.map_or_else(|| "-".into(), |i| format!("{:.3} to {:.3}", i.low, i.high)),
+            m.null.as_ref().map_or_else(|| "-".into(), |n| format!("{:.4}", n.p)),
+        ]);
+    }
+    let f = &found.family;
+    out.says.push(format!(
+        "{} of {} sequences stand after Holm at {}, {} after Benjamini and Hochberg ({})",
+        f.holm, f.tests, f.level, f.benjamini_hochberg, f.name
+    ));
+    out.says.extend(found.monte_carlo.iter().map(|check| check.statement.clone()));
+    out
+}
