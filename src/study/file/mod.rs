@@ -87,6 +87,10 @@ impl StudyFile {
         self.audit.iter_mut().for_each(Parameters::rehearse);
         self.probing.iter_mut().for_each(Parameters::rehearse);
         self.geometry.iter_mut().for_each(|g| g.params.rehearse());
+        self.score.iter_mut().for_each(Parameters::rehearse);
+        self.sweep.iter_mut().for_each(|s| s.params.rehearse());
+        self.transfer.iter_mut().for_each(|t| t.params.rehearse());
+        self.judge.iter_mut().for_each(|j| j.params.rehearse());
     }
 
     /// Where the results go.

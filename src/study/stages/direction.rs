@@ -107,14 +107,14 @@ impl Run<'_> {
         drop(bar);
         let folder = self.folder.join("directions");
         std::fs::create_dir_all(&folder).context(format!("can't make {}", folder.display()))?;
-        let bar = self.bar("estimating", "estimators");
-        bar.expect(study.direction.estimators.len() as u64);
+        let watch = self.bar("estimating", "estimators");
+        watch.expect(study.direction.estimators.len() as u64);
         let mut all = Vec::new();
         for name in &study.direction.estimators {
-            if bar.interrupted() {
+            if watch.interrupted() {
                 return Err(RunError::Interrupted.into());
             }
-            bar.say(&format!("estimating {name}"));
+            watch.say(&format!("estimating {name}"));
             let pipeline = Pipeline { estimator: estimator(name)?, nuisances: nuisances.clone() };
             let [by_pair, by_axis] = study.held_out_params(&pipeline);
             let seeds = self.seeds().child(name);
@@ -136,7 +136,7 @@ impl Run<'_> {
             let path = folder.join(format!("{name}.safetensors"));
             direction.save(&path).context(format!("can't write {}", path.display()))?;
             all.push(Estimated::new(name, extraction, by_pair, by_axis));
-            bar.tokens(1);
+            watch.tokens(1);
         }
         Ok(all)
     }
