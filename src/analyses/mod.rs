@@ -16,7 +16,6 @@ mod fixture;
 pub mod geometry;
 pub mod judge;
 mod labelled;
-pub(crate) mod measured;
 mod memory;
 pub mod probing;
 pub mod rate;

@@ -5,8 +5,8 @@ use truenorth_stats::number;
 
 pub use truenorth_stats::math::permutation_p;
 pub use truenorth_stats::number::{
-    LEVEL, Null, Number as Measured, RESAMPLES, bootstrap_over, drawn_null, mean, no_likelier,
-    rank_correlation, resampled, share, weighted_mean,
+    LEVEL, Null, Number, RESAMPLES, bootstrap_over, drawn_null, mean, no_likelier, rank_correlation,
+    resampled, share, weighted_mean,
 };
 
 use super::AnalysisError;
@@ -17,7 +17,7 @@ pub(super) fn share_against(
     n: usize,
     expected: f64,
     what: &str,
-) -> Result<Measured, AnalysisError> {
+) -> Result<Number, AnalysisError> {
     number::share_against(count, n, expected, what).map_err(|e| of(what, &e))
 }
 

@@ -21,7 +21,7 @@ use super::verb::Files;
 /// Sweeps sites: how well a direction found there reads, beside how far it steers.
 ///
 /// At every site a direction is fitted and its held-out separation measured; then α·d is added there
-/// in both signs and several doses, beside random directions of the same norm. Measured without a
+/// in both signs and several doses, beside random directions of the same norm. Number without a
 /// judge: log-odds of chosen over rejected responses, projection of re-read generations, refusals and
 /// word lists; and the damage: perplexity, divergence, repetition. α is in mean residual norms of the
 /// site over the neutral texts.

@@ -33,6 +33,7 @@ mod check;
 mod document;
 mod error;
 mod finding;
+mod measured;
 mod number;
 mod plot;
 pub mod render;
@@ -46,6 +47,7 @@ mod tests;
 pub use document::{Block, Document, Entry, Figure, Group, NoteKind, Rich, Section, Span};
 pub use error::ReportError;
 pub use finding::{Finding, Interval, Measure, Null, Sample, Status};
+pub use measured::{bands, id};
 pub use number::Num;
 pub use plot::{
     Axis, Board, BoardRow, Curve, CurvePoint, Forest, ForestRow, HeatMap, HeatRow, Histogram, Labelled, Mark,

@@ -79,6 +79,13 @@ impl Number {
         self
     }
 
+    /// Whether the whole interval lies beyond the null's range; none where either is not known.
+    #[must_use]
+    pub fn beyond_null(&self) -> Option<bool> {
+        let (interval, range) = (self.interval?, self.null.as_ref()?.range?);
+        Some(interval.low > range[1] || interval.high < range[0])
+    }
+
     /// Whether the whole interval lies above a value.
     #[must_use]
     pub fn above(&self, value: f64) -> bool {

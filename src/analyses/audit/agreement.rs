@@ -3,7 +3,7 @@
 use ndarray::{Array1, ArrayView1};
 use serde::Serialize;
 
-use crate::analyses::stat::{Measured, Null};
+use crate::analyses::stat::{Null, Number};
 use crate::analyses::{AnalysisError, Recipe};
 use truenorth_protocol::run::{RunError, Watch};
 use truenorth_stats::estimate::{
@@ -57,7 +57,7 @@ pub struct Agreement {
     /// The estimators, then `audited`: the direction that is audited.
     pub names: Vec<String>,
     /// Cosines in the order of `names`, each against a direction drawn at random.
-    pub cosines: Vec<Vec<Measured>>,
+    pub cosines: Vec<Vec<Number>>,
     /// Held-out separation of each estimator.
     pub held_out: Vec<HeldOutSummary>,
     /// Name and reason of the estimators that found nothing here.
@@ -136,9 +136,9 @@ fn comparable(train: &Samples) -> &'static [&'static str] {
     }
 }
 
-fn of_width(value: f64, width: usize, n: usize) -> Measured {
+fn of_width(value: f64, width: usize, n: usize) -> Number {
     // The cosine of a random direction has variance 1 / width.
-    let mut found = Measured::bare(value, n, "none: one direction from all texts");
+    let mut found = Number::bare(value, n, "none: one direction from all texts");
     if let Ok(p) = math::share_with_cosine(value, width) {
         let reach = 1.96 / (width as f64).sqrt();
         found = found.against(Null {

@@ -54,24 +54,18 @@ pub fn findings(result: &Audited) -> Vec<Finding> {
 
 fn separated(result: &Audited) -> Finding {
     let h = &result.held_out;
-    let ci = h.auroc.interval;
-    let above = h.null.map_or(ci.low > 0.5, |n| n.p <= 0.05 && ci.low > 0.5);
+    let auroc = h.auroc.number("groups", h.null.as_ref().map(|n| (n, "labels permuted")));
+    let above = auroc.above(0.5) && auroc.null.as_ref().is_none_or(|n| n.p <= 0.05);
     Finding {
         status: if above { Status::Supported } else { Status::Unclear },
         statement: format!(
             "A direction found this way at {} tells apart training texts that it has not seen.",
             result.site
         ),
-        measure: Measure::new("held-out AUROC", h.auroc.value),
-        n: Sample::new(h.units as u64, "groups, each held out once"),
-        interval: Interval::p95(ci.low, ci.high, "bootstrap over groups, stretched for shared folds"),
-        null: h.null.map_or_else(
-            || Null::none("no permutations asked for"),
-            |n| {
-                Null::new("labels permuted, whole pipeline rerun", n.low, n.high)
-                    .with_p(n.p, Some(n.permutations as u64))
-            },
-        ),
+        measure: Measure::of("held-out AUROC", &auroc, 2),
+        n: Sample::of(&auroc, "groups, each held out once"),
+        interval: Interval::of(&auroc),
+        null: Null::of(&auroc),
         see: Some("audit-estimators".into()).filter(|_| result.agreement.is_some()),
     }
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Scored;
 use crate::analyses::AnalysisError;
-use crate::analyses::stat::{self, Measured, Null, drawn_null, of, resampled};
+use crate::analyses::stat::{self, Null, Number, drawn_null, of, resampled};
 use truenorth_stats::math;
 use truenorth_stats::math::{MathError, Seeds};
 
@@ -17,11 +17,11 @@ const LEAST: usize = 8;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct End {
     /// Mean score.
-    pub score: Measured,
+    pub score: Number,
     /// Mean z.
-    pub z: Measured,
+    pub z: Number,
     /// Mean coherence.
-    pub coherence: Measured,
+    pub coherence: Number,
     /// Its sequences, the outermost first.
     pub ids: Vec<String>,
 }
@@ -39,11 +39,11 @@ pub struct Asymmetry {
     pub bottom: End,
     /// `(top - bottom reach) / (top + bottom reach)` about 0, in [-1, 1] where the ends lie on both sides
     /// of it; 0 when both reach equally far. The null turns the sign of every score at random.
-    pub about_zero: Measured,
+    pub about_zero: Number,
     /// The same about the median: the shape of the board without its lean.
-    pub about_median: Measured,
+    pub about_median: Number,
     /// Share of positive scores, against one half.
-    pub positive: Measured,
+    pub positive: Number,
     /// What this does not show.
     pub not_shown: Vec<String>,
 }
@@ -112,7 +112,7 @@ fn about(
     ends: usize,
     permutations: usize,
     seeds: &Seeds,
-) -> Result<Measured, MathError> {
+) -> Result<Number, MathError> {
     let statistic = |mut values: Vec<f64>| -> Option<f64> {
         values.sort_by(f64::total_cmp);
         let centre = if centre_again { math::quantile(&values, 0.5).ok()? } else { 0.0 };
@@ -133,7 +133,7 @@ fn about(
             statistic(scores.iter().map(|s| if rng.random::<bool>() { *s } else { -s }).collect())
         })
         .collect();
-    let found = Measured {
+    let found = Number {
         value,
         n: scores.len(),
         interval: Some(interval),
@@ -155,7 +155,7 @@ fn about(
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ScoreAndZ {
     /// Spearman's correlation of score and z.
-    pub correlation: Measured,
+    pub correlation: Number,
     /// Sequences that score far up or down without being specific, and the reverse: those whose two ranks
     /// lie furthest apart.
     pub apart: Vec<RankChange>,
@@ -212,9 +212,9 @@ pub struct RankChanges {
     /// What the second board is.
     pub second: String,
     /// Spearman's correlation of the scores.
-    pub correlation: Measured,
+    pub correlation: Number,
     /// Mean number of places moved; unrelated boards would give `(n² - 1) / 3n`.
-    pub mean_change: Measured,
+    pub mean_change: Number,
     /// Every sequence, in the first board's order.
     pub rows: Vec<RankChange>,
     /// What this does not show.

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{Asymmetry, Contrast, RankChanges, ScoreAndZ, Scored};
-use crate::analyses::stat::Measured;
+use crate::analyses::stat::Number;
 
 /// One sequence.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -17,7 +17,7 @@ pub struct SummaryRow {
     /// Place by score, 1 the highest.
     pub rank: usize,
     /// Mean shift along the direction; the interval resamples the probes.
-    pub score: Measured,
+    pub score: Number,
     /// The score in units of what a random direction would give.
     pub z: f64,
     /// How alike the probes moved, 0 to 1.
@@ -86,7 +86,7 @@ pub struct BoardSummary {
     /// The largest `|z|` of the board.
     pub largest_z: f64,
     /// Mean coherence; 1 where every probe moves alike.
-    pub coherence: Measured,
+    pub coherence: Number,
     /// Every sequence, by rank.
     pub rows: Vec<SummaryRow>,
     /// What the p values are corrected over.

@@ -1,13 +1,12 @@
 //! The board: its ends, its kinds, score against z, how its ranks change, and whether it is lopsided.
 
 use crate::analyses::board::{BoardSummary, RankChanges, SummaryRow};
-use crate::analyses::measured;
-use crate::analyses::stat::Measured;
+use crate::analyses::stat::Number;
 use truenorth_report::{
-    Axis, Block, Board, BoardRow, Cell, Column, Figure, Finding, Forest, ForestRow, Group, Labelled, Mark,
-    NoteKind, Num, Scatter, ScatterPoint, Section, Slope, SlopeRow, Status, Strip, StripGroup, Table,
+    Axis, Block, Board, BoardRow, Cell, Column, Figure, Finding, Forest, ForestRow, Group, Interval,
+    Labelled, Mark, Measure, NoteKind, Null, Num, Sample, Scatter, ScatterPoint, Section, Slope, SlopeRow,
+    Status, Strip, StripGroup, Table,
 };
-use truenorth_report::{Interval, Measure, Null, Sample};
 
 /// Rows of the board drawn at each end.
 const ENDS: usize = 12;
@@ -33,10 +32,10 @@ pub fn findings(result: &BoardSummary) -> Vec<Finding> {
             false => Status::NotSupported,
         },
         statement: format!("{} and {} rank the sequences alike.", capital(&c.first), c.second),
-        measure: measured::measure("Spearman's ρ", &c.correlation, 2),
-        n: measured::sample(&c.correlation, "sequences"),
-        interval: measured::interval(&c.correlation),
-        null: measured::null(&c.correlation),
+        measure: Measure::of("Spearman's ρ", &c.correlation, 2),
+        n: Sample::of(&c.correlation, "sequences"),
+        interval: Interval::of(&c.correlation),
+        null: Null::of(&c.correlation),
         see: Some("board-ranks".into()),
     }));
     out
@@ -93,10 +92,10 @@ fn ends(result: &BoardSummary) -> Finding {
         statement: format!(
             "The {longer} end of the board reaches further from its middle than the other end."
         ),
-        measure: measured::measure("asymmetry about the median, from −1 to 1", m, 2),
-        n: measured::sample(m, format!("sequences, {} at each end", a.ends)),
-        interval: measured::interval(m),
-        null: measured::null(m),
+        measure: Measure::of("asymmetry about the median, from −1 to 1", m, 2),
+        n: Sample::of(m, format!("sequences, {} at each end", a.ends)),
+        interval: Interval::of(m),
+        null: Null::of(m),
         see: Some("board-asymmetry".into()),
     }
 }
@@ -159,7 +158,7 @@ pub fn section(result: &BoardSummary) -> Section {
     };
     section
         .with(Block::Details { summary, blocks: vec![table(result).into()] })
-        .with(measured::limits(&result.not_shown))
+        .with(Block::limits(&result.not_shown))
 }
 
 /// A corrected p, or with which sequence the row is counted.
@@ -187,7 +186,7 @@ fn both_ends(result: &BoardSummary) -> Figure {
     let rows = outermost(&result.rows, 2 * ENDS)
         .into_iter()
         .map(|row| {
-            let [low, high] = measured::ends(&row.score);
+            let [low, high] = Num::ends(&row.score);
             BoardRow {
                 rank: (row.rank as f64).into(),
                 label: row.text.clone(),
@@ -273,11 +272,11 @@ fn score_and_z(result: &BoardSummary) -> Figure {
 
 fn asymmetry(result: &BoardSummary) -> Figure {
     let a = &result.asymmetry;
-    let row = |label: &str, m: &Measured, centre: f64| ForestRow {
+    let row = |label: &str, m: &Number, centre: f64| ForestRow {
         label: label.into(),
         group: None,
         estimate: (m.value - centre).into(),
-        interval: measured::ends(m).map(|e| e.get().map_or(e, |v| Num::new(v - centre))),
+        interval: Num::ends(m).map(|e| e.get().map_or(e, |v| Num::new(v - centre))),
         null: m.null.as_ref().and_then(|n| n.range).map(|r| r.map(|v| Num::new(v - centre))),
         n: m.n as u64,
         status: None,
@@ -308,12 +307,12 @@ fn asymmetry(result: &BoardSummary) -> Figure {
 fn facts(result: &BoardSummary) -> Group {
     let a = &result.asymmetry;
     Group::new("The ends, each a mean with its 95 % interval")
-        .with("score at the top", measured::cell(&a.top.score, 4))
-        .with("score at the bottom", measured::cell(&a.bottom.score, 4))
-        .with("z at the top", measured::cell(&a.top.z, 2))
-        .with("z at the bottom", measured::cell(&a.bottom.z, 2))
-        .with("coherence at the top", measured::cell(&a.top.coherence, 2))
-        .with("coherence at the bottom", measured::cell(&a.bottom.coherence, 2))
+        .with("score at the top", Cell::of(&a.top.score, 4))
+        .with("score at the bottom", Cell::of(&a.bottom.score, 4))
+        .with("z at the top", Cell::of(&a.top.z, 2))
+        .with("z at the bottom", Cell::of(&a.bottom.z, 2))
+        .with("coherence at the top", Cell::of(&a.top.coherence, 2))
+        .with("coherence at the bottom", Cell::of(&a.bottom.coherence, 2))
         .with("bound of |z|", Cell::number(result.z_bound, 1))
         .with("family of the p values", result.family.name.as_str())
 }
@@ -402,7 +401,7 @@ fn table(result: &BoardSummary) -> Table {
             row.rank.into(),
             row.text.as_str().into(),
             row.kind.as_deref().map_or_else(|| Cell::empty("no kind was given"), Cell::from),
-            measured::cell(&row.score, 4),
+            Cell::of(&row.score, 4),
             Cell::number(row.z, 2),
             Cell::number(row.coherence, 2),
             Cell::number(row.shift_norm, 3),

@@ -5,7 +5,7 @@ use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::super::AnalysisError;
-use super::super::stat::{LEVEL, Measured, Null, of};
+use super::super::stat::{LEVEL, Null, Number, of};
 use super::CategoryCourse;
 use super::change::{ChangePoint, Jump, change_point, gram_of, jump};
 use super::fit::{Contrast, Kept};
@@ -22,7 +22,7 @@ pub struct Step {
     /// The later one.
     pub to: String,
     /// Cosine of their directions; the null is a direction drawn at random.
-    pub cosine: Measured,
+    pub cosine: Number,
     /// The angle in degrees.
     pub degrees: f64,
 }
@@ -132,7 +132,7 @@ fn course(
 }
 
 /// A cosine with the interval of its folds, against a direction drawn at random.
-fn cosine(a: &Folded<'_>, b: &Folded<'_>) -> Result<Measured, MathError> {
+fn cosine(a: &Folded<'_>, b: &Folded<'_>) -> Result<Number, MathError> {
     let value = math::cosine(a.all, b.all)?;
     let folds: Vec<f64> = a
         .without
@@ -145,17 +145,17 @@ fn cosine(a: &Folded<'_>, b: &Folded<'_>) -> Result<Measured, MathError> {
 
 /// The delete-a-fold jackknife (Efron 1982): with `J` folds the variance is `(J - 1)/J · Σ(θⱼ - θ̄)²`,
 /// the interval Student's with `J - 1` degrees of freedom, cut to the range.
-fn jackknife(value: f64, folds: &[f64], [least, most]: [f64; 2]) -> Measured {
+fn jackknife(value: f64, folds: &[f64], [least, most]: [f64; 2]) -> Number {
     let n = folds.len() as f64;
     let law = StudentsT::new(0.0, 1.0, n - 1.0);
     let (Ok(law), true) = (law, folds.len() > 1) else {
-        return Measured::bare(value, 1, "none: a direction without its texts has no interval");
+        return Number::bare(value, 1, "none: a direction without its texts has no interval");
     };
     let mean = folds.iter().sum::<f64>() / n;
     let error = ((n - 1.0) / n * folds.iter().map(|f| (f - mean).powi(2)).sum::<f64>()).sqrt();
     let reach = law.inverse_cdf(0.5 + LEVEL / 2.0) * error;
     let (low, high) = ((value - reach).max(least), (value + reach).min(most));
-    Measured {
+    Number {
         value,
         n: folds.len(),
         interval: Some(Interval { low, high, level: LEVEL }),
@@ -165,10 +165,7 @@ fn jackknife(value: f64, folds: &[f64], [least, most]: [f64; 2]) -> Measured {
 }
 
 /// The cosines of categories at each checkpoint.
-pub(super) fn across(
-    kept: &[Vec<Kept>],
-    checkpoints: usize,
-) -> Result<Vec<Vec<Vec<Measured>>>, AnalysisError> {
+pub(super) fn across(kept: &[Vec<Kept>], checkpoints: usize) -> Result<Vec<Vec<Vec<Number>>>, AnalysisError> {
     (0..checkpoints)
         .map(|t| {
             let at: Vec<Folded<'_>> = kept.iter().filter_map(|c| Some(Folded::of(c.get(t)?))).collect();
@@ -178,12 +175,12 @@ pub(super) fn across(
         .map_err(|e| of("directions of the categories", &e))
 }
 
-fn matrix(directions: &[Folded<'_>]) -> Result<Vec<Vec<Measured>>, MathError> {
+fn matrix(directions: &[Folded<'_>]) -> Result<Vec<Vec<Number>>, MathError> {
     directions.iter().map(|a| directions.iter().map(|b| cosine(a, b)).collect()).collect()
 }
 
 /// The cosines of directions alone.
-pub(super) fn plain(directions: &[&Array1<f64>]) -> Result<Vec<Vec<Measured>>, MathError> {
+pub(super) fn plain(directions: &[&Array1<f64>]) -> Result<Vec<Vec<Number>>, MathError> {
     matrix(&directions.iter().map(|d| Folded { all: d.view(), without: &[] }).collect::<Vec<_>>())
 }
 
@@ -199,16 +196,16 @@ pub(super) fn categories(
     let mut out = Vec::new();
     for (contrast, own) in contrasts.iter().zip(kept).filter(|(c, _)| !c.name.starts_with(OTHERS)) {
         let named = |e: MathError| of(&contrast.name, &e);
-        let beside = |other: Option<usize>| -> Result<Vec<Measured>, AnalysisError> {
+        let beside = |other: Option<usize>| -> Result<Vec<Number>, AnalysisError> {
             let Some(other) = other else { return Ok(vec![]) };
             let pairs = own.iter().zip(&kept[other]);
             pairs.map(|(a, b)| cosine(&Folded::of(a), &Folded::of(b)).map_err(named)).collect()
         };
         let views: Vec<Folded<'_>> = own.iter().map(Folded::of).collect();
         let seeds = seeds.child(&contrast.name);
-        let magnitude: Vec<Measured> = own.iter().map(magnitude).collect();
+        let magnitude: Vec<Number> = own.iter().map(magnitude).collect();
         let sizes: Vec<f64> = magnitude.iter().map(|m| m.value).collect();
-        let drift: Vec<Measured> = own.windows(2).map(|w| drift(&w[0], &w[1])).collect();
+        let drift: Vec<Number> = own.windows(2).map(|w| drift(&w[0], &w[1])).collect();
         let drifts: Vec<f64> = drift.iter().map(|d| d.value).collect();
         let is_category = others(&contrast.name).is_some();
         out.push(CategoryCourse {
@@ -234,19 +231,19 @@ pub(super) fn categories(
     Ok(out)
 }
 
-fn magnitude(kept: &Kept) -> Measured {
+fn magnitude(kept: &Kept) -> Number {
     let share = |m: f64| m / kept.row_norm;
     let folds: Vec<f64> = kept.magnitudes.iter().skip(1).map(|m| share(*m)).collect();
     let value = kept.magnitudes.first().copied().map_or(f64::NAN, share);
     jackknife(value, &folds, [0.0, f64::INFINITY])
 }
 
-fn drift(a: &Kept, b: &Kept) -> Measured {
+fn drift(a: &Kept, b: &Kept) -> Number {
     let far: Vec<f64> =
         a.centroids.iter().zip(&b.centroids).map(|(a, b)| math::norm((b - a).view())).collect();
     let share: Vec<f64> = far.iter().map(|f| f / a.row_norm).collect();
     match share.split_first() {
         Some((value, folds)) => jackknife(*value, folds, [0.0, f64::INFINITY]),
-        None => Measured::bare(f64::NAN, 0, "none: no centroids"),
+        None => Number::bare(f64::NAN, 0, "none: no centroids"),
     }
 }

@@ -4,7 +4,7 @@ use ndarray::Array1;
 use serde::Serialize;
 
 use super::super::AnalysisError;
-use super::super::stat::{Measured, of};
+use super::super::stat::{Number, of};
 use super::COURSE_NOT_SHOWN;
 use super::cosines::{Course, courses, plain};
 use truenorth_stats::math::Seeds;
@@ -39,7 +39,7 @@ pub struct DirectionGeometry {
     /// A row a category.
     pub courses: Vec<DirectionCourse>,
     /// At each checkpoint the cosines of the categories, in the order of `courses`.
-    pub across: Vec<Vec<Vec<Measured>>>,
+    pub across: Vec<Vec<Vec<Number>>>,
     /// What this does not show.
     pub not_shown: Vec<String>,
 }

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::{ChangePoint, Course, DirectionGeometry, Jump, ProbeCell, ProbingMatrix};
-use crate::analyses::stat::Measured;
+use crate::analyses::stat::Number;
 
 /// What was found: of texts, or of directions without theirs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -31,17 +31,17 @@ pub struct CategoryCourse {
     pub reliability: Vec<f64>,
     /// At each checkpoint the norm of the difference of the class means, as a share of the mean residual
     /// norm.
-    pub magnitude: Vec<Measured>,
+    pub magnitude: Vec<Number>,
     /// A break in the magnitudes; none with fewer than six checkpoints.
     pub magnitude_change: Option<ChangePoint>,
     /// Between checkpoints the distance of the positive centroids, in mean residual norms of the earlier.
-    pub drift: Vec<Measured>,
+    pub drift: Vec<Number>,
     /// The largest drift.
     pub drift_jump: Option<Jump>,
     /// At each checkpoint the cosine with the general direction, whose texts include this category's.
-    pub to_general: Vec<Measured>,
+    pub to_general: Vec<Number>,
     /// At each checkpoint the cosine with the direction of all other categories.
-    pub to_others: Vec<Measured>,
+    pub to_others: Vec<Number>,
 }
 
 /// Directions of texts, at one checkpoint or over a course of them.
@@ -54,7 +54,7 @@ pub struct TextGeometry {
     /// The general contrast first, then the categories by name.
     pub categories: Vec<CategoryCourse>,
     /// At each checkpoint the cosines of the categories, in the order of `categories`.
-    pub across: Vec<Vec<Vec<Measured>>>,
+    pub across: Vec<Vec<Vec<Number>>>,
     /// At each checkpoint the probes of every category on the texts of every other, a row a category
     /// fitted on, a column a category tested on; each text on a direction that has not seen its group.
     pub across_probing: Vec<Vec<Vec<ProbeCell>>>,

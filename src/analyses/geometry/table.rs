@@ -2,10 +2,10 @@
 
 use super::{DirectionGeometry, TextGeometry};
 use crate::analyses::Listing;
-use crate::analyses::stat::Measured;
+use crate::analyses::stat::Number;
 
 /// Cosines of every two categories.
-fn cosines(names: &[&str], across: &[Vec<Measured>]) -> Listing {
+fn cosines(names: &[&str], across: &[Vec<Number>]) -> Listing {
     let head: Vec<&str> = std::iter::once("cosine").chain(names.iter().copied()).collect();
     let mut out = Listing::new(&head);
     for (name, row) in names.iter().zip(across) {
@@ -24,7 +24,7 @@ pub(super) fn of_texts(found: &TextGeometry) -> Listing {
     let mut categories =
         Listing::new(&["category", "texts", "halves", "magnitude", "to general", "to others", "own AUROC"]);
     for (i, c) in found.categories.iter().enumerate() {
-        let at = |m: Option<&Measured>| m.map_or_else(|| "-".into(), |m| format!("{:.3}", m.value));
+        let at = |m: Option<&Number>| m.map_or_else(|| "-".into(), |m| format!("{:.3}", m.value));
         let own = found.across_probing.get(last).and_then(|m| m.get(i)?.get(i));
         categories.rows.push(vec![
             c.category.clone(),

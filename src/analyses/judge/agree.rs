@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use super::super::AnalysisError;
-use super::super::stat::{self, Measured, drawn_null, of, resampled};
+use super::super::stat::{self, Number, drawn_null, of, resampled};
 use super::Verdict;
 use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
@@ -31,12 +31,12 @@ pub struct Agreed {
     /// Things that both judged, abstentions included.
     pub n: usize,
     /// Share on which they say the same.
-    pub same: Measured,
+    pub same: Number,
     /// Cohen's κ (1960) over all three verdicts; its null deals one judge's verdicts anew. None where
     /// both always say the same one thing, which leaves nothing to agree on.
-    pub kappa: Option<Measured>,
+    pub kappa: Option<Number>,
     /// The same where neither abstains; none with fewer than two such things.
-    pub decided: Option<Measured>,
+    pub decided: Option<Number>,
     /// How often each pair of verdicts occurs: first, second, abstain by first, second, abstain.
     pub table: [[usize; 3]; 3],
 }
@@ -96,7 +96,7 @@ fn measured(
     pairs: &[(Verdict, Verdict)],
     permutations: usize,
     seeds: &Seeds,
-) -> Result<Option<Measured>, AnalysisError> {
+) -> Result<Option<Number>, AnalysisError> {
     let (Some(value), true) = (kappa(pairs), pairs.len() > 1) else { return Ok(None) };
     let named = |e| of("κ", &e);
     let interval = resampled(pairs.len(), &mut seeds.stream("κ"), |counts| {
@@ -118,7 +118,7 @@ fn measured(
         Some(_) => stat::bootstrap_over("things judged"),
         None => "none: most resamples hold one verdict alone".into(),
     };
-    let found = Measured { value, n: pairs.len(), interval, method, null: None };
+    let found = Number { value, n: pairs.len(), interval, method, null: None };
     if draws.is_empty() {
         return Ok(Some(found));
     }

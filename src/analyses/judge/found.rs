@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Agreed, Markup, Verdicts};
-use crate::analyses::stat::Measured;
+use crate::analyses::stat::Number;
 use truenorth_data::Copies;
 
 /// A verdict on two texts, or on one.
@@ -72,19 +72,19 @@ pub struct Judgement {
     pub copies: Copies,
     /// Share of verdicts for the first text (or yes) among the verdicts given. Of two texts its null is
     /// one half; of a question about one text there is none. None where the judge always abstains.
-    pub first: Option<Measured>,
+    pub first: Option<Number>,
     /// Share that it abstains from.
-    pub abstained: Measured,
+    pub abstained: Number,
     /// How often for each reason.
     pub reasons: Vec<(String, usize)>,
     /// Share of pairs of askings that agree with each other, of those that got an answer. The null is a
     /// judge who picks its answers without reading, as often as this one does. None without an answer.
-    pub consistency: Option<Measured>,
+    pub consistency: Option<Number>,
     /// Mean bias in nats, with signs turned at random for its null. Of two texts: towards whatever is
     /// named first; of one: towards yes.
-    pub bias: Measured,
+    pub bias: Number,
     /// Mean preference in nats, with signs turned at random for its null.
-    pub preference: Measured,
+    pub preference: Number,
     /// A row a thing judged.
     pub rows: Vec<Judged>,
     /// What this does not show.
@@ -108,9 +108,9 @@ pub struct GroupVerdicts {
     /// Its number, where the group is one, such as a dose.
     pub at: Option<f64>,
     /// Share for the first text, or of yes, among the verdicts given; none where all are abstentions.
-    pub first: Option<Measured>,
+    pub first: Option<Number>,
     /// Share of abstentions.
-    pub abstained: Measured,
+    pub abstained: Number,
 }
 
 /// All that a judge said, by groups and beside others.

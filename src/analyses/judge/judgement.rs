@@ -4,7 +4,7 @@ use rand::Rng as _;
 
 use super::ask::Asked;
 use super::{Band, Judged, Judgement, Verdict};
-use crate::analyses::stat::{self, Measured, drawn_null, of};
+use crate::analyses::stat::{self, Number, drawn_null, of};
 use crate::analyses::{AnalysisError, Reader};
 use truenorth_data::Firsts;
 use truenorth_stats::math::Seeds;
@@ -41,7 +41,7 @@ pub(super) fn summary(
         Some(stat::share_against(agree, answered.len(), 2.0 * p * (1.0 - p), what)?)
     };
     let seeds = seeds.child("judge").child(&question);
-    let mean = |label: &str, values: Vec<f64>| -> Result<Measured, AnalysisError> {
+    let mean = |label: &str, values: Vec<f64>| -> Result<Number, AnalysisError> {
         let found = stat::mean(&values, &mut seeds.stream(label)).map_err(named)?;
         let mut rng = seeds.stream(&format!("{label} signs"));
         let draws: Vec<f64> = (0..2000)

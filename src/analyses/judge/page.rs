@@ -1,11 +1,10 @@
 //! What a model that judges says, how far it can be trusted, and whether others say the same.
 
 use crate::analyses::judge::{JudgeSummary, Judgement, Verdict};
-use crate::analyses::measured;
-use crate::analyses::stat::Measured;
+use crate::analyses::stat::Number;
 use truenorth_report::{
-    Axis, Block, Cell, Column, Curve, Figure, Finding, Forest, Histogram, Mark, NoteKind, Num, Section,
-    Series, Status, Table,
+    Axis, Block, Cell, Column, Curve, CurvePoint, Figure, Finding, Forest, ForestRow, Histogram, Interval,
+    Mark, Measure, NoteKind, Null, Num, Sample, Section, Series, Status, Table,
 };
 
 /// Rows of the table of verdicts at most; the JSON has them all.
@@ -40,10 +39,10 @@ pub fn findings(result: &JudgeSummary) -> Vec<Finding> {
                 j.judge,
                 if m.value >= 0.0 { "first" } else { "second" }
             ),
-            measure: measured::measure("mean preference, nats of log-odds", m, 2),
-            n: measured::sample(m, "pairs, each asked in both orders"),
-            interval: measured::interval(m),
-            null: measured::null(m),
+            measure: Measure::of("mean preference, nats of log-odds", m, 2),
+            n: Sample::of(m, "pairs, each asked in both orders"),
+            interval: Interval::of(m),
+            null: Null::of(m),
             see: Some("judge".into()),
         });
     }
@@ -54,10 +53,10 @@ pub fn findings(result: &JudgeSummary) -> Vec<Finding> {
                 "{} answers by the text: its two askings agree more often than its habits give.",
                 j.judge
             ),
-            measure: measured::measure("share of consistent answers", c, 2),
-            n: measured::sample(c, "things asked twice"),
-            interval: measured::interval(c),
-            null: measured::null(c),
+            measure: Measure::of("share of consistent answers", c, 2),
+            n: Sample::of(c, "things asked twice"),
+            interval: Interval::of(c),
+            null: Null::of(c),
             see: Some("judge-trust".into()),
         });
     }
@@ -71,10 +70,10 @@ pub fn findings(result: &JudgeSummary) -> Vec<Finding> {
                     (false, _) => Status::NotSupported,
                 },
                 statement: format!("{} and {} give the same verdicts beyond chance.", a.first, a.second),
-                measure: measured::measure("Cohen's κ", k, 2),
-                n: measured::sample(k, "things judged by both"),
-                interval: measured::interval(k),
-                null: measured::null(k),
+                measure: Measure::of("Cohen's κ", k, 2),
+                n: Sample::of(k, "things judged by both"),
+                interval: Interval::of(k),
+                null: Null::of(k),
                 see: Some("judge-agreement".into()),
             });
         }
@@ -132,7 +131,7 @@ pub fn section(result: &JudgeSummary) -> Section {
     };
     section
         .with(Block::Details { summary, blocks: vec![verdicts(j).into()] })
-        .with(measured::limits(&j.not_shown))
+        .with(Block::limits(&j.not_shown))
 }
 
 fn first(j: &Judgement) -> String {
@@ -141,9 +140,9 @@ fn first(j: &Judgement) -> String {
 
 fn shares(j: &Judgement) -> Figure {
     let mut rows = Vec::new();
-    rows.extend(j.first.as_ref().map(|m| measured::forest_row(None, &first(j), m)));
-    rows.push(measured::forest_row(None, "abstentions", &j.abstained));
-    rows.extend(j.consistency.as_ref().map(|m| measured::forest_row(None, "askings that agree", m)));
+    rows.extend(j.first.as_ref().map(|m| ForestRow::of(None, &first(j), m)));
+    rows.push(ForestRow::of(None, "abstentions", &j.abstained));
+    rows.extend(j.consistency.as_ref().map(|m| ForestRow::of(None, "askings that agree", m)));
     Figure::new(
         "judge-shares",
         "Verdicts, abstentions, consistency",
@@ -197,7 +196,7 @@ fn trust(j: &Judgement) -> Table {
         NOT_SHOWN,
         ["", "n", "value", "expected without reading", "p"].map(Column::new).to_vec(),
     );
-    let mut push = |label: &str, m: Option<&Measured>, digits: usize, why: &str| match m {
+    let mut push = |label: &str, m: Option<&Number>, digits: usize, why: &str| match m {
         None => table.push(vec![
             label.into(),
             Cell::empty(why),
@@ -208,9 +207,9 @@ fn trust(j: &Judgement) -> Table {
         Some(m) => table.push(vec![
             label.into(),
             m.n.into(),
-            measured::cell(m, digits),
-            measured::null_cell(m, digits),
-            measured::p_cell(m),
+            Cell::of(m, digits),
+            Cell::null_of(m, digits),
+            Cell::p_of(m),
         ]),
     };
     push(&first(j), j.first.as_ref(), 2, "it always abstains");
@@ -228,8 +227,8 @@ fn doses(result: &JudgeSummary) -> Option<Figure> {
     if at.len() < 2 {
         return None;
     }
-    let yes = at.iter().filter_map(|(x, g)| Some(measured::point(*x, g.first.as_ref()?))).collect();
-    let none = at.iter().map(|(x, g)| measured::point(*x, &g.abstained)).collect();
+    let yes = at.iter().filter_map(|(x, g)| Some(CurvePoint::of(*x, g.first.as_ref()?))).collect();
+    let none = at.iter().map(|(x, g)| CurvePoint::of(*x, &g.abstained)).collect();
     let j = &result.judgement;
     Some(Figure::new(
         "judge-doses",
@@ -258,8 +257,8 @@ fn groups(result: &JudgeSummary) -> Table {
         table.push(vec![
             g.group.as_str().into(),
             g.first.as_ref().map_or(0, |m| m.n).into(),
-            measured::maybe(g.first.as_ref(), 2, "all are abstentions"),
-            measured::cell(&g.abstained, 2),
+            Cell::maybe(g.first.as_ref(), 2, "all are abstentions"),
+            Cell::of(&g.abstained, 2),
         ]);
     }
     table
@@ -278,10 +277,10 @@ fn agreement(result: &JudgeSummary) -> Table {
         table.push(vec![
             format!("{} and {}", a.first, a.second).into(),
             a.n.into(),
-            measured::cell(&a.same, 2),
-            measured::maybe(a.kappa.as_ref(), 2, why),
-            a.kappa.as_ref().map_or_else(|| Cell::empty(why), measured::p_cell),
-            measured::maybe(a.decided.as_ref(), 2, "fewer than two decided, or one verdict alone"),
+            Cell::of(&a.same, 2),
+            Cell::maybe(a.kappa.as_ref(), 2, why),
+            a.kappa.as_ref().map_or_else(|| Cell::empty(why), Cell::p_of),
+            Cell::maybe(a.decided.as_ref(), 2, "fewer than two decided, or one verdict alone"),
         ]);
     }
     table

@@ -2,15 +2,15 @@
 
 use super::JudgeSummary;
 use crate::analyses::Listing;
-use crate::analyses::stat::Measured;
+use crate::analyses::stat::Number;
 
 /// A row a share, a group and another judge, and why the judge abstained.
 pub(super) fn table(found: &JudgeSummary) -> Listing {
     let j = &found.judgement;
     let mut out = Listing::new(&["", "value", "n", "95 %", "p"]);
-    let mut push = |what: String, m: Option<&Measured>| {
+    let mut push = |what: String, m: Option<&Number>| {
         let empty = || [what.as_str(), "-", "", "", ""].map(String::from).to_vec();
-        let row = |m: &Measured| {
+        let row = |m: &Number| {
             vec![
                 what.clone(),
                 format!("{:.3}", m.value),

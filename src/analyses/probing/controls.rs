@@ -4,7 +4,7 @@ use ndarray::{Array1, Axis};
 use serde::Serialize;
 use truenorth_protocol::Site;
 
-use super::super::stat::{Measured, Null, of};
+use super::super::stat::{Null, Number, of};
 use super::super::{AnalysisError, Labelled};
 use super::HELD_OUT;
 use super::contrast::{Contrast, Marks, Material};
@@ -26,7 +26,7 @@ pub struct Difference {
     /// AUROC of the control.
     pub control: f64,
     /// The first less the second.
-    pub difference: Measured,
+    pub difference: Number,
 }
 
 /// A control that goes through the same procedure as the probe.
@@ -37,7 +37,7 @@ pub struct Baseline {
     /// What is probed.
     pub what: String,
     /// Held-out AUROC, choices made inside the training folds.
-    pub held_out: Measured,
+    pub held_out: Number,
     /// The probe against it, paired by text.
     pub differences: Vec<Difference>,
     /// All numbers; not written.
@@ -69,7 +69,7 @@ impl Baseline {
                 set: set.to_owned(),
                 probe: math::auroc(a, &marks.labels)?,
                 control: math::auroc(b, &marks.labels)?,
-                difference: Measured {
+                difference: Number {
                     value,
                     n: marks.labels.len(),
                     interval: Some(boot.interval),
@@ -105,12 +105,12 @@ pub struct Truth {
     /// Groups of statements.
     pub groups: usize,
     /// Held-out AUROC on the statements themselves: whether there was a direction of truth to find.
-    pub held_out: Measured,
+    pub held_out: Number,
     /// Its AUROC on the task's texts at the site that reads the statements best: the training texts, then
     /// each test set. Far below 1/2 says as much as far above.
-    pub on_task: Vec<(String, Measured)>,
+    pub on_task: Vec<(String, Number)>,
     /// At each site the cosine of the two mean differences; none where one of them is zero.
-    pub cosines: Vec<Option<Measured>>,
+    pub cosines: Vec<Option<Number>>,
     /// All numbers; not written.
     #[serde(skip)]
     pub probing: Probing,
@@ -179,9 +179,9 @@ impl Truth {
     }
 }
 
-fn cosine(a: &Array1<f64>, b: &Array1<f64>) -> Result<Measured, MathError> {
+fn cosine(a: &Array1<f64>, b: &Array1<f64>) -> Result<Number, MathError> {
     let value = math::cosine(a.view(), b.view())?;
-    let bare = Measured::bare(value, a.len(), "none: n counts the numbers of a direction");
+    let bare = Number::bare(value, a.len(), "none: n counts the numbers of a direction");
     Ok(bare.against(Null::random_direction(value, a.len())?))
 }
 

@@ -7,7 +7,7 @@ use truenorth_stats::estimate::probing;
 
 use super::{Baseline, Truth};
 use crate::analyses::LeftOutTexts;
-use crate::analyses::stat::Measured;
+use crate::analyses::stat::Number;
 
 /// A set of texts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -32,10 +32,10 @@ pub struct SiteRow {
     /// `held-out`, or the name of a test set.
     pub set: String,
     /// AUROC at this site; `n` counts texts.
-    pub auroc: Measured,
+    pub auroc: Number,
     /// Share on the right side of a threshold chosen on other texts; for test sets at the chosen site only.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub accuracy: Option<Measured>,
+    pub accuracy: Option<Number>,
     /// The chance that any site reaches this AUROC on permuted labels; held-out texts only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p_any_site: Option<f64>,
@@ -61,9 +61,9 @@ pub struct Tested {
     /// Whether negatives of other categories stand in for its own.
     pub shared_negatives: bool,
     /// AUROC; the null is permuted training labels, the choice of site repeated.
-    pub auroc: Measured,
+    pub auroc: Number,
     /// Share on the right side of a threshold chosen on held-out training texts.
-    pub accuracy: Measured,
+    pub accuracy: Number,
 }
 
 /// A category against negatives, or all together.
@@ -80,16 +80,16 @@ pub struct ContrastProbe {
     /// Test sets without a positive text of this category.
     pub untested: Vec<String>,
     /// Held-out AUROC with the site chosen inside the training folds; the null repeats all choices.
-    pub held_out: Measured,
+    pub held_out: Number,
     /// Held-out accuracy at a threshold chosen with the site.
-    pub accuracy: Measured,
+    pub accuracy: Number,
     /// The site chosen in each fold.
     pub chosen: Vec<String>,
     /// The site with the largest held-out AUROC, at which test sets are scored.
     pub best: String,
     /// The largest held-out AUROC of all sites, against the largest of every permutation.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub largest: Option<Measured>,
+    pub largest: Option<Number>,
     /// Held-out AUROC less its mean on permuted labels (Hewitt and Liang 2019).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub selectivity: Option<f64>,

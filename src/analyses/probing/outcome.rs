@@ -10,7 +10,7 @@ use truenorth_stats::math;
 use super::contrast::Contrast;
 use super::params::Plan;
 use super::{ContrastProbe, Family, HELD_OUT, ProbeData, Probed, Refused, SetSize, SiteRow, Tested};
-use crate::analyses::stat::{Measured, Null, of};
+use crate::analyses::stat::{Null, Number, of};
 use crate::analyses::{AnalysisError, Labelled};
 
 fn null(test: &NullTest, what: &str) -> Null {
@@ -27,9 +27,9 @@ const STRETCHED: &str = "bootstrap over groups, stretched for the training texts
 const PLAIN: &str = "bootstrap over groups, the fit as it is";
 
 /// The nested AUROC.
-pub(super) fn nested(found: &Probing) -> Measured {
+pub(super) fn nested(found: &Probing) -> Number {
     let n = &found.nested;
-    Measured {
+    Number {
         value: n.auroc.value,
         n: found.rows,
         interval: Some(n.auroc.interval),
@@ -39,8 +39,8 @@ pub(super) fn nested(found: &Probing) -> Measured {
 }
 
 /// A test set's AUROC at the chosen layer.
-pub(super) fn tested(test: &TestProbe) -> Measured {
-    Measured {
+pub(super) fn tested(test: &TestProbe) -> Number {
+    Number {
         value: test.auroc,
         n: test.rows,
         interval: test.layers.get(test.chosen).map(|l| l.1.interval),
@@ -67,7 +67,7 @@ impl ContrastProbe {
             shared_negatives: contrast.shared,
             untested: contrast.untested.clone(),
             held_out: nested(&probing),
-            accuracy: Measured {
+            accuracy: Number {
                 value: accuracy.value,
                 n: probing.rows,
                 interval: Some(accuracy.interval),
@@ -76,7 +76,7 @@ impl ContrastProbe {
             },
             chosen: vec![],
             best: String::new(),
-            largest: probing.maximum.as_ref().zip(probing.layers.get(probing.best)).map(|(m, l)| Measured {
+            largest: probing.maximum.as_ref().zip(probing.layers.get(probing.best)).map(|(m, l)| Number {
                 value: l.auroc.value,
                 n: probing.rows,
                 interval: None,
@@ -97,7 +97,7 @@ impl ContrastProbe {
                     site: String::new(),
                     shared_negatives: *shared,
                     auroc: tested(t),
-                    accuracy: Measured {
+                    accuracy: Number {
                         value: t.accuracy.0,
                         n: t.rows,
                         interval: Some(t.accuracy.1.interval),
@@ -126,7 +126,7 @@ impl ContrastProbe {
             self.rows.push(SiteRow {
                 site: name(i),
                 set: HELD_OUT.into(),
-                auroc: Measured {
+                auroc: Number {
                     value: layer.auroc.value,
                     n: self.probing.rows,
                     interval: Some(layer.auroc.interval),
@@ -136,7 +136,7 @@ impl ContrastProbe {
                         .as_ref()
                         .map(|t| null(t, "labels permuted, this site alone; one-sided p")),
                 },
-                accuracy: Some(Measured {
+                accuracy: Some(Number {
                     value: layer.accuracy.value,
                     n: self.probing.rows,
                     interval: Some(layer.accuracy.interval),
@@ -153,7 +153,7 @@ impl ContrastProbe {
                 self.rows.push(SiteRow {
                     site: name(i),
                     set: test.name.clone(),
-                    auroc: Measured {
+                    auroc: Number {
                         value,
                         n: test.rows,
                         interval: Some(boot.interval),

@@ -2,7 +2,7 @@
 
 use super::{HELD_OUT, Probed};
 use crate::analyses::Listing;
-use crate::analyses::stat::Measured;
+use crate::analyses::stat::Number;
 
 /// A row a category and set, and what gave no number.
 pub(super) fn table(found: &Probed) -> Listing {
@@ -24,7 +24,7 @@ pub(super) fn table(found: &Probed) -> Listing {
             let difference = baseline.and_then(|b| b.differences.iter().find(|d| d.set == set));
             difference.map_or_else(|| "-".into(), |d| format!("{:.3}", d.control))
         };
-        let mut line = |set: &str, site: &str, auroc: &Measured, accuracy: f64| {
+        let mut line = |set: &str, site: &str, auroc: &Number, accuracy: f64| {
             let range =
                 auroc.interval.map_or_else(|| "-".into(), |i| format!("{:.3} to {:.3}", i.low, i.high));
             out.rows.push(vec![

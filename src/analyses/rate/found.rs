@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::analyses::judge::Agreed;
-use crate::analyses::stat::Measured;
+use crate::analyses::stat::Number;
 use truenorth_data::Copies;
 
 /// What one rater said.
@@ -18,9 +18,9 @@ pub struct RaterResult {
     /// Ties.
     pub ties: usize,
     /// Share of decided items won by the steered text, against one half (sign test); none without one.
-    pub steered: Option<Measured>,
+    pub steered: Option<Number>,
     /// Share of decided items given to the left side, against one half: a habit, whatever the texts.
-    pub left: Option<Measured>,
+    pub left: Option<Number>,
     /// Wilcoxon's signed-rank p, where strengths were given.
     pub signed_rank_p: Option<f64>,
 }
@@ -65,7 +65,7 @@ pub struct Unblinded {
     pub registered_at: String,
     /// Share of decided items won by the steered text, an item counting once however many rated it; the
     /// null is one half, exact (sign test).
-    pub steered: Measured,
+    pub steered: Number,
     /// Items without a majority either way.
     pub ties: usize,
     /// Wilcoxon's signed-rank p over the items' mean strengths.

@@ -1,10 +1,9 @@
 //! What people say who rated without knowing, against what was predicted.
 
-use crate::analyses::measured;
 use crate::analyses::rate::Unblinded;
 use truenorth_report::{
-    Axis, Block, Cell, Column, Figure, Finding, Forest, Labelled, Mark, NoteKind, Section, Status, Strip,
-    StripGroup, Table,
+    Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, Interval, Labelled, Mark, Measure,
+    NoteKind, Null, Sample, Section, Status, Strip, StripGroup, Table,
 };
 
 const NOT_SHOWN: &str = "What other people would say: intervals are over items, not over raters. Nor that raters \
@@ -22,10 +21,10 @@ pub fn findings(result: &Unblinded) -> Vec<Finding> {
             (false, _) => Status::Unclear,
         },
         statement: format!("Blind raters choose the steered text: {}", result.question),
-        measure: measured::measure("share of decided items", m, 2),
-        n: measured::sample(m, format!("items, {} raters", result.raters.len())),
-        interval: measured::interval(m),
-        null: measured::null(m),
+        measure: Measure::of("share of decided items", m, 2),
+        n: Sample::of(m, format!("items, {} raters", result.raters.len())),
+        interval: Interval::of(m),
+        null: Null::of(m),
         see: Some("rate".into()),
     }];
     for prediction in &result.predictions {
@@ -36,10 +35,10 @@ pub fn findings(result: &Unblinded) -> Vec<Finding> {
                 (false, _) => Status::NotSupported,
             },
             statement: format!("Predicted before the key was opened: {}", prediction.claim),
-            measure: measured::measure("share of decided items", m, 2),
-            n: measured::sample(m, "items"),
-            interval: measured::interval(m),
-            null: measured::null(m),
+            measure: Measure::of("share of decided items", m, 2),
+            n: Sample::of(m, "items"),
+            interval: Interval::of(m),
+            null: Null::of(m),
             see: Some("rate-predictions".into()),
         });
     }
@@ -82,20 +81,23 @@ pub fn section(result: &Unblinded) -> Section {
                 result.registered_at, result.registration_sha256
             ),
         ))
-        .with(measured::limits(&result.not_shown))
+        .with(Block::limits(&result.not_shown))
 }
 
 fn shares(result: &Unblinded) -> Figure {
     let mut rows =
-        vec![measured::forest_row(Some("Steered text wins"), "all raters, an item once", &result.steered)];
-    rows.extend(result.raters.iter().filter_map(|r| {
-        Some(measured::forest_row(Some("Steered text wins"), &r.rater, r.steered.as_ref()?))
-    }));
+        vec![ForestRow::of(Some("Steered text wins"), "all raters, an item once", &result.steered)];
     rows.extend(
         result
             .raters
             .iter()
-            .filter_map(|r| Some(measured::forest_row(Some("Left side chosen"), &r.rater, r.left.as_ref()?))),
+            .filter_map(|r| Some(ForestRow::of(Some("Steered text wins"), &r.rater, r.steered.as_ref()?))),
+    );
+    rows.extend(
+        result
+            .raters
+            .iter()
+            .filter_map(|r| Some(ForestRow::of(Some("Left side chosen"), &r.rater, r.left.as_ref()?))),
     );
     Figure::new(
         "rate-shares",
@@ -131,8 +133,8 @@ fn predictions(result: &Unblinded) -> Table {
     for p in &result.predictions {
         table.push(vec![
             format!("{}: {}", p.id, p.claim).into(),
-            measured::cell(&result.steered, 2),
-            measured::p_cell(&result.steered),
+            Cell::of(&result.steered, 2),
+            Cell::p_of(&result.steered),
             nothing(),
             nothing(),
             nothing(),
@@ -148,8 +150,8 @@ fn predictions(result: &Unblinded) -> Table {
         let why = "no item is decided";
         table.push(vec![
             r.rater.as_str().into(),
-            measured::maybe(r.steered.as_ref(), 2, why),
-            r.steered.as_ref().map_or_else(|| Cell::empty(why), measured::p_cell),
+            Cell::maybe(r.steered.as_ref(), 2, why),
+            r.steered.as_ref().map_or_else(|| Cell::empty(why), Cell::p_of),
             r.ties.into(),
             r.blank.into(),
             r.signed_rank_p.map_or_else(|| Cell::empty("no strengths were given"), |p| Cell::p(p, None)),
@@ -191,9 +193,9 @@ fn agreement(result: &Unblinded) -> Table {
         table.push(vec![
             format!("{} and {}", a.first, a.second).into(),
             a.n.into(),
-            measured::cell(&a.same, 2),
-            measured::maybe(a.kappa.as_ref(), 2, why),
-            a.kappa.as_ref().map_or_else(|| Cell::empty(why), measured::p_cell),
+            Cell::of(&a.same, 2),
+            Cell::maybe(a.kappa.as_ref(), 2, why),
+            a.kappa.as_ref().map_or_else(|| Cell::empty(why), Cell::p_of),
         ]);
     }
     table

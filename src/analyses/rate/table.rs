@@ -2,14 +2,13 @@
 
 use super::Unblinded;
 use crate::analyses::Listing;
-use crate::analyses::stat::Measured;
+use crate::analyses::stat::Number;
 
 /// A row a rater, after that of the items; what became of the predictions, and altered sheets.
 pub(super) fn table(found: &Unblinded) -> Listing {
     let mut out = Listing::new(&["", "share for steered", "n", "95 %", "p", "ties", "left side"]);
-    let ci =
-        |m: &Measured| m.interval.map_or_else(|| "-".into(), |i| format!("{:.2} to {:.2}", i.low, i.high));
-    let p = |m: &Measured| m.null.as_ref().map_or_else(|| "-".into(), |n| format!("{:.4}", n.p));
+    let ci = |m: &Number| m.interval.map_or_else(|| "-".into(), |i| format!("{:.2} to {:.2}", i.low, i.high));
+    let p = |m: &Number| m.null.as_ref().map_or_else(|| "-".into(), |n| format!("{:.4}", n.p));
     let s = &found.steered;
     out.rows.push(vec![
         "items".into(),

@@ -7,7 +7,7 @@ use super::sheet::{KEY_FORMAT, Key, Side};
 use super::{Filled, Params, PredictionResult, RateData, RatedItem, RaterResult, Unblinded, signed_rank_p};
 use crate::analyses::AnalysisError;
 use crate::analyses::judge::{self, Verdict, Verdicts};
-use crate::analyses::stat::{self, Measured, of};
+use crate::analyses::stat::{self, Number, of};
 use truenorth_files::sha256_hex;
 use truenorth_stats::math::Seeds;
 
@@ -149,7 +149,7 @@ fn verdict(strength: f64) -> Verdict {
 }
 
 /// The sign test; none where nothing is decided.
-fn won(strengths: &[f64]) -> Result<Option<Measured>, AnalysisError> {
+fn won(strengths: &[f64]) -> Result<Option<Number>, AnalysisError> {
     let decided = strengths.iter().filter(|s| **s != 0.0).count();
     let won = strengths.iter().filter(|s| **s > 0.0).count();
     if decided == 0 {

@@ -4,7 +4,7 @@ use rand::seq::SliceRandom;
 use serde::Serialize;
 
 use super::super::AnalysisError;
-use super::super::stat::{Measured, RESAMPLES, drawn_null, of, resampled, weighted_mean};
+use super::super::stat::{Number, RESAMPLES, drawn_null, of, resampled, weighted_mean};
 use super::reading::Weighed;
 use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
@@ -36,7 +36,7 @@ pub struct Halves {
 pub struct Parting {
     /// Spearman's correlation of AUROC and slope over the sites; the interval resamples the pairs and
     /// keeps the sites. None with fewer than four sites, or where a curve is flat.
-    pub correlation: Option<Measured>,
+    pub correlation: Option<Number>,
     /// Sites where the direction reads but does not steer.
     pub reads_not_steers: Vec<String>,
     /// Sites where it steers but does not read.
@@ -100,11 +100,7 @@ pub fn compare(sites: &[Halves], clusters: &[usize], seeds: &Seeds) -> Result<Pa
     Ok(Parting { correlation, reads_not_steers, steers_not_reads, best_reading, best_steering, statement })
 }
 
-fn correlation(
-    sites: &[Halves],
-    clusters: &[usize],
-    seeds: &Seeds,
-) -> Result<Option<Measured>, AnalysisError> {
+fn correlation(sites: &[Halves], clusters: &[usize], seeds: &Seeds) -> Result<Option<Number>, AnalysisError> {
     if sites.len() < 4 {
         return Ok(None);
     }
@@ -146,5 +142,5 @@ fn correlation(
         Some(_) => format!("percentile bootstrap over the steered pairs, sites kept, {RESAMPLES} resamples"),
         None => "none: a curve is flat in most resamples".into(),
     };
-    Ok(Some(Measured { value, n: sites.len(), interval, method, null: None }.against(null)))
+    Ok(Some(Number { value, n: sites.len(), interval, method, null: None }.against(null)))
 }

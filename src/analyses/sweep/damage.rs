@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::super::AnalysisError;
-use super::super::stat::{self, Measured, bootstrap_over, of, resampled};
+use super::super::stat::{self, Number, bootstrap_over, of, resampled};
 use truenorth_stats::math::{MathError, Seeds};
 
 /// How much damage a dose may do. The defaults are a convention, not a finding.
@@ -46,11 +46,11 @@ pub struct DamagePoint {
     /// Perplexity of the neutral texts, tokens pooled.
     pub perplexity: f64,
     /// Perplexity over that of the unsteered model.
-    pub perplexity_ratio: Measured,
+    pub perplexity_ratio: Number,
     /// Mean `KL(unsteered ‖ steered)` of the token after each neutral text, in nats.
-    pub kl: Measured,
+    pub kl: Number,
     /// Mean distinct-2 of the generations; none where nothing was generated.
-    pub distinct_2: Option<Measured>,
+    pub distinct_2: Option<Number>,
     /// Generations that stopped before a second token, which have no distinct-2.
     pub empty: usize,
     /// Perplexity ratios under random directions.
@@ -126,7 +126,7 @@ pub(super) fn point(
     Ok(DamagePoint {
         alpha,
         perplexity: total(&harm.losses, &one).exp(),
-        perplexity_ratio: Measured { value: ratio(harm), n: tokens.len(), interval, method, null: None },
+        perplexity_ratio: Number { value: ratio(harm), n: tokens.len(), interval, method, null: None },
         kl: stat::mean(&harm.kls, &mut rng).map_err(named)?,
         distinct_2: match harm.distinct_2.is_empty() {
             true => None,
@@ -146,8 +146,8 @@ pub(super) fn point(
 pub(super) fn working_range(points: &[DamagePoint], bounds: Bounds) -> WorkingRange {
     let plain = points.iter().find(|p| p.alpha == 0.0).and_then(|p| p.distinct_2.as_ref()).map(|d| d.value);
     let broken = |p: &DamagePoint, sure: bool| -> Vec<String> {
-        let high = |m: &Measured| m.interval.filter(|_| sure).map_or(m.value, |i| i.high);
-        let low = |m: &Measured| m.interval.filter(|_| sure).map_or(m.value, |i| i.low);
+        let high = |m: &Number| m.interval.filter(|_| sure).map_or(m.value, |i| i.high);
+        let low = |m: &Number| m.interval.filter(|_| sure).map_or(m.value, |i| i.low);
         let mut out = Vec::new();
         if high(&p.perplexity_ratio) > bounds.perplexity_ratio {
             out.push(format!(

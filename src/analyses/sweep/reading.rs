@@ -5,7 +5,7 @@ use serde::Serialize;
 use truenorth_protocol::Site;
 
 use super::super::AnalysisError;
-use super::super::stat::{Measured, bootstrap_over, of, resampled};
+use super::super::stat::{Number, bootstrap_over, of, resampled};
 use truenorth_stats::estimate::{
     EstimateError, HeldOut, HeldOutParams, Pipeline, Samples, SplitBy, whole_axes,
 };
@@ -19,7 +19,7 @@ pub struct ReadingPoint {
     pub held_out: HeldOut,
     /// Mean projection of the chosen texts less that of the rejected ones, in standard deviations of
     /// the projections that the direction was fitted on.
-    pub separation: Measured,
+    pub separation: Number,
 }
 
 impl ReadingPoint {
@@ -123,7 +123,7 @@ fn separation(
     samples: &Samples,
     by: SplitBy,
     seeds: &Seeds,
-) -> Result<Measured, MathError> {
+) -> Result<Number, MathError> {
     let units = samples.units(by);
     let gap = |weight: &dyn Fn(usize) -> f64| {
         let (mut sums, mut counts) = ([0.0; 2], [0.0; 2]);
@@ -139,7 +139,7 @@ fn separation(
     })?;
     let value = gap(&|_| 1.0).ok_or(MathError::TooFew { what: "rows of a class", least: 1, found: 0 })?;
     let what = if by == SplitBy::Pair { "pairs" } else { "axes" };
-    Ok(Measured {
+    Ok(Number {
         value,
         n: samples.rows(),
         interval: Some(interval),

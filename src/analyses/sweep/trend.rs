@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use serde::Serialize;
 
 use super::super::AnalysisError;
-use super::super::stat::{self, Measured, Null, bootstrap_over, drawn_null, of, resampled, weighted_mean};
+use super::super::stat::{self, Null, Number, bootstrap_over, drawn_null, of, resampled, weighted_mean};
 use truenorth_stats::math;
 use truenorth_stats::math::{MathError, Seeds};
 
@@ -36,9 +36,9 @@ pub struct Point {
     /// The dose in mean residual norms.
     pub alpha: f64,
     /// The mean over the units.
-    pub mean: Measured,
+    pub mean: Number,
     /// The mean change from dose 0.
-    pub change: Measured,
+    pub change: Number,
     /// Mean of each random direction at this dose; empty at dose 0, where there is no push.
     pub controls: Vec<f64>,
 }
@@ -54,14 +54,14 @@ pub struct Steering {
     pub points: Vec<Point>,
     /// Mean over the units of the least-squares slope on α, a change for each residual norm. Its null
     /// is the mean slope under random directions of the same norm.
-    pub slope: Measured,
+    pub slope: Number,
     /// Slopes under each random direction.
     pub control_slopes: Vec<f64>,
     /// Mean over the units of Spearman's correlation with α, which is Page's statistic (1963) up to a
     /// scale. Its null shuffles the doses within each unit. None where no unit ever changes.
-    pub trend: Option<Measured>,
+    pub trend: Option<Number>,
     /// Share of the units whose slope points the other way than expected; none where nothing is.
-    pub wrong_way: Option<Measured>,
+    pub wrong_way: Option<Number>,
     /// Units with slope exactly 0, which count as neither way.
     pub unmoved: usize,
     /// The slope of each unit.
@@ -191,7 +191,7 @@ impl Responses {
     }
 
     /// The mean over units with the bootstrap over clusters.
-    fn mean(&self, values: &[f64], rng: &mut impl Rng) -> Result<Measured, MathError> {
+    fn mean(&self, values: &[f64], rng: &mut impl Rng) -> Result<Number, MathError> {
         let mut weights = vec![0; values.len()];
         let interval = resampled(self.cluster_count(), rng, |counts| {
             for (w, c) in weights.iter_mut().zip(&self.clusters) {
@@ -199,7 +199,7 @@ impl Responses {
             }
             Some(weighted_mean(values, &weights))
         })?;
-        Ok(Measured {
+        Ok(Number {
             value: math::mean(values)?,
             n: values.len(),
             interval: Some(interval),
@@ -222,7 +222,7 @@ impl Responses {
             .collect()
     }
 
-    pub(super) fn trend(&self, permutations: usize, seeds: &Seeds) -> Result<Option<Measured>, MathError> {
+    pub(super) fn trend(&self, permutations: usize, seeds: &Seeds) -> Result<Option<Number>, MathError> {
         let centred = |values: &[f64]| -> Result<Vec<f64>, MathError> {
             let middle = (values.len() as f64 + 1.0) / 2.0;
             let ranks: Vec<f64> = math::ranks(values)?.into_iter().map(|r| r - middle).collect();

@@ -5,7 +5,7 @@ use truenorth_protocol::Site;
 
 use super::{Agreement, Kinds};
 use crate::analyses::board::Scored;
-use crate::analyses::stat::Measured;
+use crate::analyses::stat::Number;
 
 /// What is left of a model once its board is scored.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -24,7 +24,7 @@ pub struct Movers {
     /// Which end: `top` or `bottom`.
     pub end: &'static str,
     /// At this end of both; value is their share of an end, the null is exact.
-    pub overlap: Measured,
+    pub overlap: Number,
     /// At this end of both, in the first model's order.
     pub shared: Vec<String>,
     /// At this end of the first model only.
@@ -43,11 +43,11 @@ pub struct PairTransfer {
     /// The other model.
     pub second: String,
     /// Spearman's correlation of the scores.
-    pub spearman: Measured,
+    pub spearman: Number,
     /// Share of positive scores on the first model: its lean.
-    pub first_positive: Measured,
+    pub first_positive: Number,
     /// Share of positive scores on the second model.
-    pub second_positive: Measured,
+    pub second_positive: Number,
     /// Sequences with a score of exactly 0 on either model, which have no sign.
     pub no_sign: usize,
     /// Agreement of signs by group: all, top, middle, bottom, then every label.
@@ -66,7 +66,7 @@ pub struct Unanimous {
     /// Models.
     pub models: usize,
     /// Share of sequences on whose sign all models agree; the null deals each model's scores anew.
-    pub share: Measured,
+    pub share: Number,
 }
 
 /// Boards compared.

@@ -6,7 +6,7 @@ use rand::seq::SliceRandom;
 use serde::Serialize;
 
 use super::super::AnalysisError;
-use super::super::stat::{self, Measured, of};
+use super::super::stat::{self, Number, of};
 use super::signs::Signs;
 use truenorth_stats::math::Seeds;
 
@@ -16,7 +16,7 @@ pub struct KindRow {
     /// The value of the label.
     pub kind: String,
     /// Share of its sequences on whose sign the models agree.
-    pub agree: Measured,
+    pub agree: Number,
 }
 
 /// A label crossed with agreement of signs.

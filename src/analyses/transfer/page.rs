@@ -1,11 +1,10 @@
 //! What carries over from one model to another.
 
 use crate::analyses::board::Scored;
-use crate::analyses::measured;
 use crate::analyses::transfer::{OwnBoard, PairTransfer, Transferred};
 use truenorth_report::{
-    Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, Mark, NoteKind, Num, Scatter,
-    ScatterPoint, Section, Slope, SlopeRow, Status, Table,
+    Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, Interval, Mark, Measure, NoteKind, Null,
+    Num, Sample, Scatter, ScatterPoint, Section, Slope, SlopeRow, Status, Table,
 };
 
 /// Points named in a scatter, and lines drawn of a change of ranks, at each end.
@@ -40,10 +39,10 @@ fn order(pair: &PairTransfer, i: usize) -> Finding {
     Finding {
         status,
         statement: format!("Sequences rank alike on {} and on {}.", pair.first, pair.second),
-        measure: measured::measure("Spearman's ρ", m, 2),
-        n: measured::sample(m, "sequences"),
-        interval: measured::interval(m),
-        null: measured::null(m),
+        measure: Measure::of("Spearman's ρ", m, 2),
+        n: Sample::of(m, "sequences"),
+        interval: Interval::of(m),
+        null: Null::of(m),
         see: Some(id("transfer-scatter", i)),
     }
 }
@@ -66,10 +65,10 @@ fn signs(pair: &PairTransfer, i: usize) -> Option<Finding> {
             pair.second,
             100.0 * expected
         ),
-        measure: measured::measure("rate of agreement", &all.rate, 2),
-        n: measured::sample(&all.rate, "sequences with a sign on both"),
-        interval: measured::interval(&all.rate),
-        null: measured::null(&all.rate),
+        measure: Measure::of("rate of agreement", &all.rate, 2),
+        n: Sample::of(&all.rate, "sequences with a sign on both"),
+        interval: Interval::of(&all.rate),
+        null: Null::of(&all.rate),
         see: Some(id("transfer-signs", i)),
     })
 }
@@ -119,7 +118,7 @@ pub fn section(result: &Transferred) -> Section {
             ),
         ));
     }
-    section.with(measured::limits(&t.not_shown))
+    section.with(Block::limits(&t.not_shown))
 }
 
 fn kind(result: &Transferred, row: usize) -> String {
@@ -184,7 +183,7 @@ fn forest(pair: &PairTransfer, i: usize) -> Figure {
                 label: g.group.clone(),
                 group: None,
                 estimate: g.rate.value.into(),
-                interval: measured::ends(&g.rate),
+                interval: Num::ends(&g.rate),
                 null: null.and_then(|n| n.range).map(|r| r.map(Num::new)),
                 n: g.n as u64,
                 status: Some(match (stands, above) {
@@ -236,9 +235,9 @@ fn signs_table(pair: &PairTransfer, i: usize) -> Table {
             g.group.as_str().into(),
             g.n.into(),
             g.agree.into(),
-            measured::cell(&g.rate, 2),
-            measured::null_cell(&g.rate, 2),
-            measured::p_cell(&g.rate),
+            Cell::of(&g.rate, 2),
+            Cell::null_of(&g.rate, 2),
+            Cell::p_of(&g.rate),
             Cell::p(g.p_coin, None),
             if *stands { "yes" } else { "no" }.into(),
         ]);
@@ -264,9 +263,9 @@ fn movers(pair: &PairTransfer, i: usize) -> Table {
     for m in &pair.movers {
         table.push(vec![
             m.end.into(),
-            measured::cell(&m.overlap, 2),
-            measured::null_cell(&m.overlap, 2),
-            measured::p_cell(&m.overlap),
+            Cell::of(&m.overlap, 2),
+            Cell::null_of(&m.overlap, 2),
+            Cell::p_of(&m.overlap),
             list(&m.shared),
             list(&m.first_only),
             list(&m.second_only),
@@ -317,7 +316,7 @@ fn kinds(pair: &PairTransfer, i: usize) -> Option<Table> {
         [kinds.label.as_str(), "n", "agree"].map(Column::new).to_vec(),
     );
     for row in &kinds.rows {
-        table.push(vec![row.kind.as_str().into(), row.agree.n.into(), measured::cell(&row.agree, 2)]);
+        table.push(vec![row.kind.as_str().into(), row.agree.n.into(), Cell::of(&row.agree, 2)]);
     }
     Some(table)
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use statrs::function::factorial::ln_binomial;
 
 use super::super::AnalysisError;
-use super::super::stat::{self, Measured, Null, no_likelier, of};
+use super::super::stat::{self, Null, Number, no_likelier, of};
 
 /// Agreement of two models' signs in a group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -18,7 +18,7 @@ pub struct Agreement {
     /// The rate with Wilson's interval. The null deals the second model's signs anew over all sequences: it
     /// keeps how often each model is positive, so that with shares `f` in the group and `q` on the second
     /// board `f·q + (1 - f)(1 - q)` is expected; p is exact.
-    pub rate: Measured,
+    pub rate: Number,
     /// Exact binomial p against agreement by a fair coin.
     pub p_coin: f64,
 }

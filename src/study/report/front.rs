@@ -101,33 +101,19 @@ impl Aspect {
 }
 
 fn separation(statement: &str, held_out: &HeldOut, of: &str, shuffled: &str) -> Finding {
-    let ci = held_out.auroc.interval;
-    let null = held_out.null.map_or_else(
-        || Null::none("no permutations were asked for"),
-        |n| {
-            Null::new(format!("{shuffled}, whole pipeline rerun"), n.low, n.high)
-                .with_p(n.p, Some(n.permutations as u64))
-        },
-    );
-    let status = match held_out.null {
-        Some(n) if n.p < 0.05 && ci.low > 0.5 => Status::Supported,
-        Some(n) if n.p >= 0.05 && ci.low <= 0.5 => Status::NotSupported,
+    let auroc = held_out.auroc.number(of, held_out.null.as_ref().map(|n| (n, shuffled)));
+    let status = match &auroc.null {
+        Some(n) if n.p < 0.05 && auroc.above(0.5) => Status::Supported,
+        Some(n) if n.p >= 0.05 && !auroc.above(0.5) => Status::NotSupported,
         _ => Status::Unclear,
     };
     Finding {
         status,
         statement: statement.into(),
-        measure: Measure { name: "AUROC".into(), value: held_out.auroc.value.into(), digits: 3 },
-        n: Sample::new(held_out.units as u64, of),
-        interval: Interval::p95(
-            ci.low,
-            ci.high,
-            format!(
-                "cluster bootstrap over {of}, {} draws, stretched for shared rows",
-                held_out.auroc.bootstrap.resamples
-            ),
-        ),
-        null,
+        measure: Measure::of("AUROC", &auroc, 3),
+        n: Sample::of(&auroc, of),
+        interval: Interval::of(&auroc),
+        null: Null::of(&auroc),
         see: Some("separation".into()),
     }
 }

@@ -13,6 +13,7 @@ use super::samples::SplitBy;
 use super::{EstimateError, Samples};
 use crate::math::{Bootstrap, Interval, MathError, Seeds, SortedScores, cluster_bootstrap, dense};
 use crate::math::{permutation_p, reaches};
+use crate::number::{Null, Number};
 use crate::split::{Folds, group_folds};
 
 /// How to hold out.
@@ -58,6 +59,28 @@ pub struct Estimate {
 }
 
 impl Estimate {
+    /// As it is reported: what was resampled (`of`, in the plural), and the null of labels exchanged in the way
+    /// that `relabelled` says.
+    #[must_use]
+    pub fn number(&self, of: &str, null: Option<(&NullTest, &str)>) -> Number {
+        Number {
+            value: self.value,
+            n: self.bootstrap.clusters,
+            interval: Some(self.interval),
+            method: format!(
+                "cluster bootstrap over {of}, {} draws, stretched for shared rows",
+                self.bootstrap.resamples
+            ),
+            null: null.map(|(null, relabelled)| Null {
+                what: format!("{relabelled}, whole pipeline rerun"),
+                expected: null.mean,
+                range: Some([null.low, null.high]),
+                p: null.p,
+                draws: Some(null.permutations),
+            }),
+        }
+    }
+
     pub(super) fn new(value: f64, bootstrap: Bootstrap, folds: usize) -> Self {
         let folds = folds as f64;
         let stretch = (1.0 + folds / (folds - 1.0)).sqrt();

@@ -4,7 +4,7 @@ mod files;
 mod training;
 
 use crate::analyses::geometry::{CategoryCourse, GENERAL, ProbeCell, TextGeometry};
-use crate::analyses::stat::Measured;
+use crate::analyses::stat::Number;
 use training::over_training;
 use truenorth_report::{
     Block, Cell, Column, Figure, Finding, HeatMap, HeatRow, Interval, Measure, NoteKind, Null, Num, Plot,
@@ -16,29 +16,15 @@ pub use files::of_directions;
 const COSINE_NOT_SHOWN: &str = "That directions with a high cosine are one feature: whatever all texts of a class \
     share is in each of them. Noise in both lowers a cosine; it has no such bound from above.";
 
-fn interval(m: &Measured) -> Interval {
-    m.interval.map_or_else(|| Interval::none(&m.method), |i| Interval::p95(i.low, i.high, m.method.as_str()))
-}
-
-fn null(m: &Measured) -> Null {
-    m.null.as_ref().map_or_else(
-        || Null::none("no null"),
-        |n| {
-            let [low, high] = n.range.map_or([None, None], |[l, h]| [Some(l), Some(h)]);
-            Null::new(n.what.as_str(), low, high).with_p(n.p, n.draws.map(|d| d as u64))
-        },
-    )
-}
-
-fn cell(m: &Measured) -> Cell {
+fn cell(m: &Number) -> Cell {
     m.interval.map_or_else(|| Cell::number(m.value, 2), |i| Cell::estimate(m.value, i.low, i.high, 2))
 }
 
 /// The category of `courses` with the most extreme value, by a number of it.
 fn extreme<'a>(
     courses: &'a [CategoryCourse],
-    value: impl Fn(&'a CategoryCourse) -> Option<&'a Measured>,
-) -> Option<(&'a CategoryCourse, &'a Measured)> {
+    value: impl Fn(&'a CategoryCourse) -> Option<&'a Number>,
+) -> Option<(&'a CategoryCourse, &'a Number)> {
     courses.iter().filter_map(|c| Some((c, value(c)?))).min_by(|a, b| a.1.value.total_cmp(&b.1.value))
 }
 
@@ -58,8 +44,8 @@ pub fn findings(result: &TextGeometry) -> Vec<Finding> {
             ),
             measure: Measure::new("cosine with the direction of all others", m.value),
             n: Sample::new(c.n.iter().sum::<usize>() as u64, "texts of this category and its negatives"),
-            interval: interval(m),
-            null: null(m),
+            interval: Interval::of(m),
+            null: Null::of(m),
             see: Some("geometry-across".into()),
         });
     }
@@ -130,11 +116,11 @@ pub fn section(result: &TextGeometry) -> Section {
     section.with(Block::note(NoteKind::Limit, result.not_shown.join(" ")))
 }
 
-fn reach(across: &[Vec<Measured>]) -> f64 {
+fn reach(across: &[Vec<Number>]) -> f64 {
     across.iter().flatten().find_map(|m| m.null.as_ref()?.range).map_or(0.0, |r| r[1])
 }
 
-fn heat(id: &str, title: String, names: &[String], cells: &[Vec<Measured>], caption: String) -> Figure {
+fn heat(id: &str, title: String, names: &[String], cells: &[Vec<Number>], caption: String) -> Figure {
     let rows = names
         .iter()
         .zip(cells)
@@ -193,7 +179,7 @@ fn table(result: &TextGeometry, at: usize) -> Table {
         .to_vec(),
     );
     for (i, c) in result.categories.iter().enumerate() {
-        let of = |m: Option<&Measured>| m.map_or_else(|| Cell::empty("not for this contrast"), cell);
+        let of = |m: Option<&Number>| m.map_or_else(|| Cell::empty("not for this contrast"), cell);
         let own = result.across_probing.get(at).and_then(|m| m.get(i)?.get(i));
         table.push(vec![
             c.category.as_str().into(),

@@ -2,10 +2,10 @@
 
 use super::probes;
 use crate::analyses::geometry::{CategoryCourse, ChangePoint, Course, GENERAL, TextGeometry};
-use crate::analyses::measured::point;
-use crate::analyses::stat::Measured;
+use crate::analyses::stat::Number;
 use truenorth_report::{
-    Axis, Block, Cell, Column, Curve, Figure, HeatMap, HeatRow, Num, Plot, Section, Series, Table, Tick,
+    Axis, Block, Cell, Column, Curve, CurvePoint, Figure, HeatMap, HeatRow, Num, Plot, Section, Series,
+    Table, Tick,
 };
 
 pub(super) const COURSE_NOT_SHOWN: &str = "That a feature turned: the coordinates themselves may turn while a model trains. \
@@ -20,14 +20,15 @@ pub(super) fn axis(checkpoints: &[String]) -> Axis {
 fn lines<'a>(
     result: &'a TextGeometry,
     from: usize,
-    of: impl Fn(&'a CategoryCourse) -> &'a [Measured],
+    of: impl Fn(&'a CategoryCourse) -> &'a [Number],
 ) -> Vec<Series> {
     result
         .categories
         .iter()
         .filter(|c| !of(c).is_empty())
         .map(|c| {
-            let points = of(c).iter().enumerate().map(|(i, m)| point((i + from) as f64, m)).collect();
+            let points =
+                of(c).iter().enumerate().map(|(i, m)| CurvePoint::of((i + from) as f64, m)).collect();
             Series { control: c.category == GENERAL, ..Series::new(c.category.as_str(), points) }
         })
         .collect()

@@ -2,13 +2,13 @@
 
 use super::{above, bounds};
 use crate::analyses::probing::{Baseline, Difference, HELD_OUT, Probed};
-use crate::analyses::stat::Measured;
+use crate::analyses::stat::Number;
 use truenorth_report::{Axis, Figure, Forest, ForestRow, Mark, Num, Plot, Status};
 
 pub(super) fn sets(result: &Probed) -> Figure {
     let mut rows = Vec::new();
     for c in &result.contrasts {
-        let mut push = |set: &str, m: &Measured, status| {
+        let mut push = |set: &str, m: &Number, status| {
             rows.push(ForestRow {
                 label: c.category.clone(),
                 group: Some(set.to_owned()),

@@ -6,7 +6,7 @@ mod numbers;
 
 use crate::analyses::LeftOutTexts;
 use crate::analyses::probing::{ContrastProbe, Probed};
-use crate::analyses::stat::Measured;
+use crate::analyses::stat::Number;
 use curves::{cosines, curve};
 use forests::{controls, sets};
 use numbers::table;
@@ -15,25 +15,11 @@ use truenorth_report::{Block, Finding, Interval, Measure, NoteKind, Null, Num, S
 const NOT_SHOWN: &str = "That the model uses what is read here, or that it is the category that is read: whatever \
     else the two classes differ in, in these texts, would do as well.";
 
-fn interval(m: &Measured) -> Interval {
-    m.interval.map_or_else(|| Interval::none(&m.method), |i| Interval::p95(i.low, i.high, m.method.as_str()))
-}
-
-fn null(m: &Measured) -> Null {
-    m.null.as_ref().map_or_else(
-        || Null::none("nothing was permuted"),
-        |n| {
-            let [low, high] = n.range.map_or([None, None], |[l, h]| [Some(l), Some(h)]);
-            Null::new(n.what.as_str(), low, high).with_p(n.p, n.draws.map(|d| d as u64))
-        },
-    )
-}
-
-fn bounds(m: &Measured) -> [Num; 2] {
+fn bounds(m: &Number) -> [Num; 2] {
     m.interval.map_or_else(|| [Num::missing("none"), Num::missing("none")], |i| [i.low.into(), i.high.into()])
 }
 
-fn above(m: &Measured, p: Option<f64>) -> Status {
+fn above(m: &Number, p: Option<f64>) -> Status {
     let low = m.interval.is_some_and(|i| i.low > 0.5);
     match p {
         Some(p) if low && p <= 0.05 => Status::Supported,
@@ -53,8 +39,8 @@ pub fn findings(result: &Probed) -> Vec<Finding> {
         statement: format!("Texts labelled {} can be told from others on held-out groups.", result.positive),
         measure: Measure::new("held-out AUROC, site chosen inside", all.held_out.value),
         n: groups(all.groups),
-        interval: interval(&all.held_out),
-        null: null(&all.held_out),
+        interval: Interval::of(&all.held_out),
+        null: Null::of(&all.held_out),
         see: Some(format!("probing-{}", slug(all, 0))),
     }];
     for test in &all.tests {
@@ -63,8 +49,8 @@ pub fn findings(result: &Probed) -> Vec<Finding> {
             statement: format!("The probe carries over to the set {}.", test.name),
             measure: Measure::new(format!("AUROC at {}", test.site), test.auroc.value),
             n: groups(test.groups),
-            interval: interval(&test.auroc),
-            null: null(&test.auroc),
+            interval: Interval::of(&test.auroc),
+            null: Null::of(&test.auroc),
             see: Some("probing-sets".into()),
         });
     }
@@ -84,7 +70,7 @@ pub fn findings(result: &Probed) -> Vec<Finding> {
                 ),
                 measure: Measure::new("difference of AUROC, paired by text", d.difference.value),
                 n: Sample::new(d.difference.n as u64, "texts"),
-                interval: interval(&d.difference),
+                interval: Interval::of(&d.difference),
                 null: Null::new("no difference", 0.0, 0.0),
                 see: Some("probing-controls".into()),
             });
@@ -102,8 +88,8 @@ pub fn findings(result: &Probed) -> Vec<Finding> {
             },
             measure: Measure::new("AUROC of truth on the task", on.value),
             n: Sample::new(on.n as u64, format!("texts; fitted on {} statements", truth.rows)),
-            interval: interval(on),
-            null: null(on),
+            interval: Interval::of(on),
+            null: Null::of(on),
             see: Some("probing-truth".into()),
         });
     }

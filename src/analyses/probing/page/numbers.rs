@@ -2,7 +2,7 @@
 
 use super::{NOT_SHOWN, bounds};
 use crate::analyses::probing::{HELD_OUT, Probed};
-use crate::analyses::stat::Measured;
+use crate::analyses::stat::Number;
 use truenorth_report::{Block, Cell, Column, Table};
 
 pub(super) fn table(result: &Probed) -> Block {
@@ -26,12 +26,12 @@ pub(super) fn table(result: &Probed) -> Block {
         .map(Column::new)
         .to_vec(),
     );
-    let estimate = |m: &Measured| {
+    let estimate = |m: &Number| {
         let [low, high] = bounds(m);
         Cell::estimate(m.value, low, high, 3)
     };
-    let draws = |m: &Measured| m.null.as_ref().and_then(|n| n.draws).map(|d| d as u64);
-    let p = |m: &Measured| {
+    let draws = |m: &Number| m.null.as_ref().and_then(|n| n.draws).map(|d| d as u64);
+    let p = |m: &Number| {
         m.null.as_ref().map_or_else(|| Cell::empty("not run"), |n| Cell::p(n.p, n.draws.map(|d| d as u64)))
     };
     for c in &result.contrasts {

@@ -2,10 +2,11 @@
 
 mod plots;
 
-use crate::analyses::measured;
-use crate::analyses::stat::Measured;
+use crate::analyses::stat::Number;
 use crate::analyses::sweep::{Steering, Swept, SweptSite};
-use truenorth_report::{Block, Cell, Column, Finding, NoteKind, Section, Status, Table};
+use truenorth_report::{
+    Block, Cell, Column, Finding, Interval, Measure, NoteKind, Null, Sample, Section, Status, Table,
+};
 use truenorth_stats::math;
 
 /// Random directions with which none reaching as far has p = 0.05.
@@ -64,10 +65,10 @@ fn steers(result: &Swept) -> Option<Finding> {
              {}{corrected}.{asks}",
             best.site
         ),
-        measure: measured::measure("log-odds for each residual norm", &primary.slope, 2),
-        n: measured::sample(&primary.slope, "pairs, each pushed by a direction fitted without it"),
-        interval: measured::interval(&primary.slope),
-        null: measured::null(&primary.slope),
+        measure: Measure::of("log-odds for each residual norm", &primary.slope, 2),
+        n: Sample::of(&primary.slope, "pairs, each pushed by a direction fitted without it"),
+        interval: Interval::of(&primary.slope),
+        null: Null::of(&primary.slope),
         see: Some("sweep".into()),
     })
 }
@@ -76,7 +77,7 @@ fn steers(result: &Swept) -> Option<Finding> {
 fn verdict(primary: &Steering, steers: bool, p: Option<f64>) -> (Status, String) {
     // The trend tells that something moves; only random directions tell that another push would not.
     let by_any = primary.slope.null.as_ref().map_or(1.0, |n| n.p);
-    let beyond = measured::beyond(&primary.slope) == Some(true);
+    let beyond = primary.slope.beyond_null() == Some(true);
     let status = match (steers, p) {
         (true, Some(p)) if p < 0.05 && by_any <= 0.05 && beyond => Status::Supported,
         (true, _) => Status::Caution,
@@ -98,20 +99,14 @@ fn reads(result: &Swept) -> Option<Finding> {
     let (i, best) = site(result, &result.parting.best_reading)?;
     let p = adjusted_reading(result).get(i).copied().flatten();
     let held_out = &best.reading.held_out;
-    let ci = held_out.auroc.interval;
+    let null = held_out.null.as_ref().map(|n| (n, "labels flipped within pairs"));
+    let auroc = held_out.auroc.number("held-out units", null);
     let status = match p {
         Some(p) if p < 0.05 && best.reads => Status::Supported,
         _ if best.reads => Status::Caution,
         Some(_) => Status::NotSupported,
         None => Status::Unclear,
     };
-    let null = held_out.null.map_or_else(
-        || truenorth_report::Null::none("no label flips were asked for"),
-        |n| {
-            truenorth_report::Null::new("labels flipped within pairs, whole pipeline rerun", n.low, n.high)
-                .with_p(n.p, Some(n.permutations as u64))
-        },
-    );
     Some(Finding {
         status,
         statement: format!(
@@ -119,21 +114,10 @@ fn reads(result: &Swept) -> Option<Finding> {
             best.site,
             p.map_or_else(String::new, |p| format!(" (p = {p:.3} after Holm over the sites)"))
         ),
-        measure: truenorth_report::Measure {
-            name: "AUROC".into(),
-            value: held_out.auroc.value.into(),
-            digits: 3,
-        },
-        n: truenorth_report::Sample::new(held_out.units as u64, "held-out units"),
-        interval: truenorth_report::Interval::p95(
-            ci.low,
-            ci.high,
-            format!(
-                "cluster bootstrap, {} draws, stretched for shared rows",
-                held_out.auroc.bootstrap.resamples
-            ),
-        ),
-        null,
+        measure: Measure::of("AUROC", &auroc, 3),
+        n: Sample::of(&auroc, "held-out units"),
+        interval: Interval::of(&auroc),
+        null: Null::of(&auroc),
         see: Some("sweep-reading".into()),
     })
 }
@@ -151,10 +135,10 @@ fn parts(result: &Swept) -> Option<Finding> {
     Some(Finding {
         status,
         statement: "Sites that read the contrast better also steer it further.".into(),
-        measure: measured::measure("rank correlation over the sites", c, 2),
-        n: measured::sample(c, "sites"),
-        interval: measured::interval(c),
-        null: measured::null(c),
+        measure: Measure::of("rank correlation over the sites", c, 2),
+        n: Sample::of(c, "sites"),
+        interval: Interval::of(c),
+        null: Null::of(c),
         see: Some("sweep-reading".into()),
     })
 }
@@ -165,7 +149,7 @@ fn range(result: &Swept) -> Option<Finding> {
     let dose = if r.high > 0.0 { r.high } else { r.low };
     let harm = best.damage.iter().find(|d| (d.alpha - dose).abs() < 1e-12)?;
     let tried = best.steering_within.as_ref().is_some_and(Steering::steers);
-    let mut of_ratio: Measured = harm.perplexity_ratio.clone();
+    let mut of_ratio: Number = harm.perplexity_ratio.clone();
     of_ratio.null = None;
     Some(Finding {
         status: if tried { Status::Supported } else { Status::Caution },
@@ -178,10 +162,10 @@ fn range(result: &Swept) -> Option<Finding> {
                 best.site, r.low, r.high
             )
         },
-        measure: measured::measure(format!("perplexity ratio at α {dose}"), &of_ratio, 2),
-        n: measured::sample(&of_ratio, "neutral texts"),
-        interval: measured::interval(&of_ratio),
-        null: truenorth_report::Null::none("the bounds are a convention; 1 is no damage"),
+        measure: Measure::of(format!("perplexity ratio at α {dose}"), &of_ratio, 2),
+        n: Sample::of(&of_ratio, "neutral texts"),
+        interval: Interval::of(&of_ratio),
+        null: Null::none("the bounds are a convention; 1 is no damage"),
         see: Some("sweep".into()),
     })
 }
@@ -217,7 +201,7 @@ pub fn section(result: &Swept) -> Section {
                 result.alpha_unit, result.random_directions, result.positions
             ),
         ))
-        .with(measured::limits(&result.not_shown))
+        .with(Block::limits(&result.not_shown))
 }
 
 /// The sites whose doses are drawn: those that read and steer best, and the first that does one without
@@ -285,10 +269,10 @@ fn table(result: &Swept) -> Table {
             Cell::code(s.site.to_string()),
             Cell::estimate(h.auroc.value, ci.low, ci.high, 3),
             p_reading,
-            measured::cell(&primary.slope, 2),
-            measured::null_cell(&primary.slope, 2),
+            Cell::of(&primary.slope, 2),
+            Cell::null_of(&primary.slope, 2),
             p_trend,
-            measured::maybe(primary.wrong_way.as_ref(), 2, "no way is expected"),
+            Cell::maybe(primary.wrong_way.as_ref(), 2, "no way is expected"),
             Cell::interval(s.working_range.low, s.working_range.high, 2),
             verdict(s.reads).into(),
             verdict(s.steers).into(),
@@ -325,9 +309,9 @@ fn damage(result: &Swept) -> Table {
                 Cell::code(s.site.to_string()),
                 Cell::number(d.alpha, 2),
                 Cell::number(d.perplexity, 1),
-                measured::cell(&d.perplexity_ratio, 2),
-                measured::cell(&d.kl, 3),
-                measured::maybe(d.distinct_2.as_ref(), 2, "nothing was generated"),
+                Cell::of(&d.perplexity_ratio, 2),
+                Cell::of(&d.kl, 3),
+                Cell::maybe(d.distinct_2.as_ref(), 2, "nothing was generated"),
                 several(&d.control_perplexity_ratios, 2),
                 several(&d.control_kls, 3),
             ]);

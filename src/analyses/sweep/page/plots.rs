@@ -1,7 +1,6 @@
 //! The curves of a sweep.
 
 use super::NOT_SHOWN;
-use crate::analyses::measured;
 use crate::analyses::sweep::{Steering, Swept, SweptSite, WorkingRange};
 use truenorth_report::{Axis, Curve, CurvePoint, Figure, Mark, Num, Series, Tick};
 
@@ -65,7 +64,7 @@ pub(super) fn reading(result: &Swept) -> Figure {
         format!(
             "AUROC of {} held-out pairs, the direction fitted on the others. {}; null: {}.",
             result.pairs,
-            capital(&measured::bands()),
+            capital(&truenorth_report::bands()),
             flips.map_or_else(
                 || "no label flips were asked for".to_owned(),
                 |n| format!("{n} label flips through the whole pipeline, mean and central 95 %")
@@ -79,7 +78,7 @@ pub(super) fn reading(result: &Swept) -> Figure {
 pub(super) fn steering(result: &Swept) -> Figure {
     let (x, placed) = places(result);
     let primary = |s: &SweptSite| s.steering.first().map(|p| p.slope.clone());
-    let points = placed.iter().filter_map(|(x, s)| Some(measured::point(*x, &primary(s)?)));
+    let points = placed.iter().filter_map(|(x, s)| Some(CurvePoint::of(*x, &primary(s)?)));
     let mut series = vec![Series::new("direction", points.collect())];
     let random: Vec<CurvePoint> = placed
         .iter()
@@ -107,7 +106,7 @@ pub(super) fn steering(result: &Swept) -> Figure {
             "Mean slope over {} pairs of log P(chosen) − log P(rejected) on α. {}; grey: mean and full range of \
              the random directions of the same norm.",
             result.pairs,
-            capital(&measured::bands())
+            capital(&truenorth_report::bands())
         ),
         NOT_SHOWN,
     )
@@ -130,7 +129,7 @@ fn alpha() -> Axis {
 }
 
 fn response(site: &SweptSite, steering: &Steering, result: &Swept, y: Axis, what: &str) -> Figure {
-    let points = steering.points.iter().map(|p| measured::point(p.alpha, &p.mean)).collect();
+    let points = steering.points.iter().map(|p| CurvePoint::of(p.alpha, &p.mean)).collect();
     let mut series = vec![Series::new("direction", points)];
     let zero = steering.points.iter().find(|p| p.alpha == 0.0).map(|p| p.mean.value);
     for c in 0..result.random_directions {
@@ -153,10 +152,15 @@ fn response(site: &SweptSite, steering: &Steering, result: &Swept, y: Axis, what
         .map_or_else(String::new, |w| format!(" {:.0} % of the units move the wrong way.", 100.0 * w.value));
     let site_name = site.site.to_string();
     Figure::new(
-        measured::id(&["sweep-dose", &site_name, &steering.measure]),
+        truenorth_report::id(&["sweep-dose", &site_name, &steering.measure]),
         format!("{site_name}: {what}"),
         Curve { x: alpha(), y, series, x_marks: range_mark(&site.working_range), y_marks: vec![] },
-        format!("Mean over {} units; {}. {}.{wrong}", steering.slope.n, measured::bands(), capital(&trend)),
+        format!(
+            "Mean over {} units; {}. {}.{wrong}",
+            steering.slope.n,
+            truenorth_report::bands(),
+            capital(&trend)
+        ),
         "What the model would write by itself. Effects outside of the working range may be those of damage.",
     )
 }
@@ -173,7 +177,7 @@ pub(super) fn dose(site: &SweptSite, result: &Swept) -> Vec<Figure> {
 }
 
 fn harm(site: &SweptSite, result: &Swept) -> Figure {
-    let kl = site.damage.iter().map(|d| measured::point(d.alpha, &d.kl)).collect();
+    let kl = site.damage.iter().map(|d| CurvePoint::of(d.alpha, &d.kl)).collect();
     let log_ratio = site
         .damage
         .iter()
@@ -204,7 +208,7 @@ fn harm(site: &SweptSite, result: &Swept) -> Figure {
     };
     let name = site.site.to_string();
     Figure::new(
-        measured::id(&["sweep-damage", &name]),
+        truenorth_report::id(&["sweep-damage", &name]),
         format!("{name}: damage"),
         Curve {
             x: alpha(),
@@ -217,7 +221,7 @@ fn harm(site: &SweptSite, result: &Swept) -> Figure {
             "Over {} neutral texts; {}. Bounds: perplexity {} times, KL {}, distinct-2 at {} of the unsteered. \
              {broken}",
             result.neutral,
-            measured::bands(),
+            truenorth_report::bands(),
             b.perplexity_ratio,
             b.kl,
             b.distinct_2_ratio
