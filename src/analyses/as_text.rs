@@ -6,11 +6,11 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize as _, Deserializer, Serializer};
 
-pub fn serialize<T: Display, S: Serializer>(value: &T, s: S) -> Result<S::Ok, S::Error> {
+pub(crate) fn serialize<T: Display, S: Serializer>(value: &T, s: S) -> Result<S::Ok, S::Error> {
     s.collect_str(value)
 }
 
-pub fn deserialize<'de, T, D>(d: D) -> Result<T, D::Error>
+pub(crate) fn deserialize<'de, T, D>(d: D) -> Result<T, D::Error>
 where
     T: FromStr,
     T::Err: Display,

@@ -3,7 +3,7 @@
 mod activations;
 mod analysis;
 mod apart;
-mod as_text;
+pub(crate) mod as_text;
 pub mod audit;
 pub mod board;
 mod by_name;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use truenorth::files::sha256_hex;
-use truenorth::study::{LEAVES, Place as Where};
+use truenorth::study::{LEAVES, Place as Where, reference};
 
 use super::args::{Common, ModelArgs, Numerics, Place};
 use super::desk::{Opens, Terminal};
@@ -26,6 +26,43 @@ pub enum Study {
     /// Writes the report anew, from what the store holds.
     #[command(after_help = "Example:\n  truenorth study report examples/human-values/study.toml")]
     Report(RunStudy),
+    /// Prints every table and key of a study file with its default and meaning.
+    #[command(
+        after_help = "Example:\n  truenorth study reference\n  truenorth study reference --json > study.schema.json"
+    )]
+    Reference(Reference),
+}
+
+#[derive(Args, Debug)]
+pub struct Reference {
+    /// The JSON schema of a study file, for editors.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Reference {
+    fn run(&self) -> anyhow::Result<()> {
+        if self.json {
+            return output::json(&reference::schema());
+        }
+        for table in reference::reference() {
+            if !table.name.is_empty() {
+                output::line(format!("\n[{}]", table.name))?;
+            }
+            output::line(format!("# {}", table.meaning))?;
+            let mut rows = Vec::new();
+            for key in table.keys {
+                let given = match (key.default, key.required) {
+                    (Some(default), _) => default,
+                    (None, true) => format!("({}, required)", key.kind),
+                    (None, false) => format!("({})", key.kind),
+                };
+                rows.push(vec![format!("{} = {given}", key.name), format!("# {}", key.meaning)]);
+            }
+            output::aligned(&rows).into_iter().try_for_each(output::line)?;
+        }
+        Ok(())
+    }
 }
 
 #[derive(Args, Debug)]
@@ -63,6 +100,7 @@ impl Study {
             // A report is what a run makes of the store; where the store has all, it is quick.
             Self::Run(v) | Self::Report(v) => v.run(),
             Self::Status(v) => v.run(),
+            Self::Reference(v) => v.run(),
         }
     }
 }

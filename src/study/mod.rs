@@ -6,6 +6,7 @@
 mod data;
 mod file;
 mod journal;
+pub mod reference;
 mod report;
 mod stages;
 

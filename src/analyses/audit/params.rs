@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use truenorth_stats::estimate::audit::AuditParams;
 
@@ -9,7 +10,7 @@ use crate::analyses::Parameters;
 use crate::analyses::analysis::few;
 
 /// Nulls, levels and margins.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[cfg_attr(feature = "clap", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
@@ -34,13 +35,13 @@ pub struct Params {
 }
 
 impl Default for Params {
-    /// 10 000 random directions, as many of 1000 permutations as a minute allows.
+    /// 10 000 random directions, as many of 1000 permutations as two minutes allow.
     fn default() -> Self {
         let numbers = AuditParams::default();
         Self {
             random_directions: numbers.random_directions,
             permutations: numbers.permutations,
-            budget_seconds: 60,
+            budget_seconds: 120,
             margin: numbers.margin,
             no_agreement: false,
         }

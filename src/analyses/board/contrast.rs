@@ -62,9 +62,8 @@ pub fn contrast(
         null.push(math::auroc(&scores, &positive).map_err(input)?);
     }
     let far = |v: f64| (v - 0.5).abs();
-    let reached = null.iter().filter(|v| far(**v) >= far(auroc) - 1e-12).count();
-    #[allow(clippy::cast_precision_loss)]
-    let p = (1 + reached) as f64 / (1 + permutations) as f64;
+    let reached = null.iter().filter(|v| math::reaches(far(**v), far(auroc))).count();
+    let p = math::permutation_p(reached, permutations);
     let quantile = |q| math::quantile(&null, q).map_err(input);
     Ok(Contrast {
         high: high.into(),

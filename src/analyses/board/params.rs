@@ -1,5 +1,6 @@
 //! What can be chosen of a board.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::analyses::analysis::few;
@@ -9,7 +10,7 @@ use crate::analyses::{AnalysisError, Parameters};
 const LEAST_DRAWS: usize = 10_000;
 
 /// How sequences meet probes, what is compared, and what it is held against.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[cfg_attr(feature = "clap", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {

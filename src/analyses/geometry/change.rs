@@ -83,7 +83,7 @@ pub fn change_point(
         return Ok(None);
     }
     let scale = n as f64 / total;
-    let reached = draws.iter().filter(|d| **d >= seen * (1.0 - 1e-12)).count();
+    let reached = draws.iter().filter(|d| math::reaches(**d, seen)).count();
     Ok(Some(ChangePoint {
         before: names[at - 1].clone(),
         after: names[at].clone(),

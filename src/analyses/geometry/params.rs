@@ -1,5 +1,6 @@
 //! What can be chosen when directions are laid beside each other.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::ReadAt;
 use truenorth_stats::estimate::{CheckedEstimator, Estimator};
@@ -9,7 +10,7 @@ use crate::analyses::{AnalysisError, Parameters, by_name};
 
 /// The token read, the estimator, folds and shuffles. Positions, estimator and folds are by default those that a study
 /// says for all its analyses, else last, mean-diff and 5.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[cfg_attr(feature = "clap", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
@@ -20,10 +21,12 @@ pub struct Params {
         arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)
     )]
     #[serde(with = "by_name", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub positions: Option<ReadAt>,
     /// mean-diff, logistic or lda.
     #[cfg_attr(feature = "clap", arg(long, value_name = "E", default_value = "mean-diff"))]
     #[serde(deserialize_with = "by_name::estimator", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub estimator: Option<Estimator>,
     /// Folds of whole groups.
     #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value = "5"))]

@@ -1,5 +1,6 @@
 //! What can be chosen of a judge.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use super::{Band, Markup};
@@ -10,7 +11,7 @@ use crate::analyses::{AnalysisError, Parameters};
 const AUTO: &str = "auto";
 
 /// How a judge is asked, and when it has no opinion.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[cfg_attr(feature = "clap", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {

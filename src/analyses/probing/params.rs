@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::{ReadAt, Site};
 use truenorth_stats::estimate::LogisticParams;
@@ -11,7 +12,7 @@ use crate::analyses::analysis::few;
 use crate::analyses::{AnalysisError, Parameters, SiteRange, by_name};
 
 /// What a probe is held against.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Control {
     /// Permuted labels, through the whole procedure.
@@ -28,13 +29,14 @@ pub enum Control {
 
 /// Sites, the probe, its controls and nulls. Positions, estimator and folds are by default those that a study says
 /// for all its analyses, else last, logistic and 5.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[cfg_attr(feature = "clap", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
     /// Sites to choose from, such as resid_post.4..28:4. Repeatable.
     #[cfg_attr(feature = "clap", arg(long = "site", value_name = "S", required = true))]
     #[serde(rename = "site", alias = "sites")]
+    #[schemars(with = "Vec<String>")]
     pub sites: Vec<SiteRange>,
     /// Which tokens are read: last, mean (attention sinks left out), mean+sink (all tokens), or an index
     /// such as -3.
@@ -43,6 +45,7 @@ pub struct Params {
         arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)
     )]
     #[serde(with = "by_name", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub positions: Option<ReadAt>,
     /// What the probe is held against; as flags they come with the files they read.
     #[cfg_attr(feature = "clap", arg(skip = Self::default().controls))]
@@ -50,6 +53,7 @@ pub struct Params {
     /// logistic, mean-diff or lda.
     #[cfg_attr(feature = "clap", arg(long, value_name = "E", default_value = "logistic"))]
     #[serde(deserialize_with = "by_name::estimator", skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub estimator: Option<ProbeEstimator>,
     /// Folds of whole groups.
     #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value = "5"))]

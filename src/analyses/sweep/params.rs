@@ -1,5 +1,6 @@
 //! What can be chosen in a sweep.
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::graph::Sampling;
 use truenorth_protocol::{Site, WriteAt};
@@ -9,13 +10,14 @@ use crate::analyses::analysis::few;
 use crate::analyses::{AnalysisError, Asked, Parameters, SiteRange, as_text};
 
 /// Sites, doses, what is generated, nulls and bounds.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[cfg_attr(feature = "clap", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
     /// Sites, as `resid_post.12` or `resid_post.4..28:4`; repeatable.
     #[serde(rename = "site", alias = "sites")]
     #[cfg_attr(feature = "clap", arg(long = "site", value_name = "S", required = true))]
+    #[schemars(with = "Vec<String>")]
     pub sites: Vec<SiteRange>,
     /// Doses α of both signs, in mean residual norms; 0 is added where it is missing.
     #[serde(rename = "alpha", alias = "alphas")]
@@ -37,6 +39,7 @@ pub struct Params {
         feature = "clap",
         arg(long, value_name = "P", allow_hyphen_values = true, default_value_t = Self::default().push)
     )]
+    #[schemars(with = "String")]
     pub push: WriteAt,
     /// Shuffles of the doses behind each trend.
     #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Self::default().shuffles))]

@@ -8,17 +8,18 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use crate::analyses::Parameters;
-use crate::analyses::{audit, board, probing};
+use crate::analyses::{as_text, audit, board, probing};
 use crate::error::{Context as _, Error};
 use crate::host::Desk;
 use crate::inputs::text;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::{ReadAt, Site};
 
 pub use parts::{Data, Direction, Geometry, HeldOut, Judge, Keyword, Other, Steer, Sweep, Transfer};
 
 /// A study as written. What has no table is left out, and the report says so.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct StudyFile {
     /// Names the folder of results, `runs/NAME`.
@@ -31,9 +32,11 @@ pub struct StudyFile {
     #[serde(default)]
     pub seed: u64,
     /// Where the direction lives.
+    #[schemars(with = "String")]
     pub site: Site,
     /// Which tokens are read: `last` or `mean`, or an index.
-    #[serde(default = "parts::last", with = "parts::positions")]
+    #[serde(default = "parts::last", with = "as_text")]
+    #[schemars(with = "String")]
     pub positions: ReadAt,
     /// How prompt and response become one text.
     #[serde(default = "parts::template")]

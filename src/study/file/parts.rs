@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::analyses::{geometry, judge, sweep, transfer};
+use crate::analyses::{as_text, geometry, judge, sweep, transfer};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::{ReadAt, Site, WriteAt};
 
 /// Data files, relative to the study file.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Data {
     /// Contrastive pairs; or else `classes`.
@@ -38,7 +39,7 @@ pub struct Data {
 }
 
 /// How directions are estimated.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Direction {
     /// The estimators; the first is the primary one.
@@ -49,7 +50,7 @@ pub struct Direction {
 }
 
 /// How held-out separation is measured.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct HeldOut {
     /// Folds of the pair-wise split; the axis-wise split leaves out one axis at a time.
@@ -65,7 +66,7 @@ impl Default for HeldOut {
 }
 
 /// Steered samples.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Steer {
     /// Doses in mean residual norms.
@@ -75,12 +76,13 @@ pub struct Steer {
     /// How many of the prompts to steer.
     pub prompts: usize,
     /// Which tokens are steered.
-    #[serde(default = "all", with = "write_positions")]
+    #[serde(default = "all", with = "as_text")]
+    #[schemars(with = "String")]
     pub positions: WriteAt,
 }
 
 /// Reading against steering.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sweep {
     /// Sites, doses and what is generated.
@@ -94,7 +96,7 @@ pub struct Sweep {
 }
 
 /// A word list.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Keyword {
     /// A phrase a line.
@@ -105,7 +107,7 @@ pub struct Keyword {
 }
 
 /// The same question of other models.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Transfer {
     /// The other models, each with the site its direction lives at.
@@ -116,17 +118,18 @@ pub struct Transfer {
 }
 
 /// Another model.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Other {
     /// As `--model`.
     pub model: String,
     /// Where its direction lives.
+    #[schemars(with = "String")]
     pub site: Site,
 }
 
 /// Directions of categories, and over checkpoints.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Geometry {
     /// Checkpoints in training order, as `--model`; the study's model alone when empty.
@@ -138,7 +141,7 @@ pub struct Geometry {
 }
 
 /// A model's verdict on steered text.
-#[derive(Clone, Debug, Deserialize, Serialize)]
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Judge {
     /// As `--model`; the study's model when absent.
@@ -165,23 +168,3 @@ pub(super) fn template() -> String {
 fn all() -> WriteAt {
     WriteAt::All
 }
-
-/// Positions by the names that flags use.
-macro_rules! by_name {
-    ($module:ident, $type:ty) => {
-        pub(super) mod $module {
-            use serde::{Deserialize as _, Deserializer, Serializer, de::Error as _};
-
-            pub fn serialize<S: Serializer>(value: &$type, s: S) -> Result<S::Ok, S::Error> {
-                s.collect_str(value)
-            }
-
-            pub fn deserialize<'de, D: Deserializer<'de>>(d: D) -> Result<$type, D::Error> {
-                String::deserialize(d)?.parse().map_err(D::Error::custom)
-            }
-        }
-    };
-}
-
-by_name!(positions, truenorth_protocol::ReadAt);
-by_name!(write_positions, truenorth_protocol::WriteAt);

@@ -6,6 +6,8 @@ pub const CASES: Table = &[
     ("pairs-dry-run", "study run study.toml --dry-run"),
     ("pairs", "study run study.toml"),
     ("pairs-again", "study run study.toml --quiet"),
+    ("reference", "study reference"),
+    ("schema", "study reference --json"),
     ("pairs-status", "study status study.toml"),
     ("pairs-status-json", "study status study.toml --json"),
     ("pairs-report", "study report study.toml"),
