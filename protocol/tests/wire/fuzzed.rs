@@ -1,12 +1,11 @@
 //! The fuzz targets on their kept corpus, and on random changes of it.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "../../fuzz/replay.rs"]
+#[path = "../../../fuzz/replay.rs"]
 mod replay;
-#[path = "../../fuzz/seeds.rs"]
+#[path = "../../../fuzz/seeds.rs"]
 #[allow(dead_code, reason = "the fixtures are those of other targets")]
 mod seeds;
-#[path = "../fuzz/targets.rs"]
+#[path = "../../fuzz/targets.rs"]
 mod targets;
 
 use std::path::Path;

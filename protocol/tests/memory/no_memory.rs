@@ -1,21 +1,14 @@
 //! What reads bytes off the wire gives an error where memory runs out: the size of a block that an input
 //! decides never ends the process.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "support/archive.rs"]
-mod archive;
-#[path = "../../tests/support/scarce.rs"]
-mod scarce;
-
-use archive::{archive, text};
-use scarce::{Scarce, refuses};
 use truenorth_protocol::graph::{answer_read, answer_to_bytes};
 use truenorth_protocol::nnsight::read_binary_update;
 use truenorth_protocol::pickle::{self, Call, Global, Value};
 use truenorth_protocol::{Answer, Builder, Graph, ReadAt, Site, Tensor, frame, torch_file};
 
-#[global_allocator]
-static ALLOCATOR: Scarce = Scarce;
+use crate::alone::alone;
+use crate::archive::{archive, text};
+use crate::scarce::refuses;
 
 const MANY: usize = 1 << 20;
 
@@ -57,8 +50,13 @@ fn graph(prompts: &[Vec<u32>], texts: &[String], constant: usize) -> Vec<u8> {
 }
 
 // One test, as the budget is that of the process.
+// Alone, as the budget is that of the process.
 #[test]
 fn a_decoder_that_runs_out_of_memory_says_so() {
+    alone("no_memory::a_decoder_that_runs_out_of_memory_says_so", says_so);
+}
+
+fn says_so() {
     let graphs = [
         ("a graph of many prompts", graph(&vec![vec![1]; MANY / 8], &[], 1)),
         ("a graph of a long prompt", graph(&[vec![1; MANY]], &[], 1)),

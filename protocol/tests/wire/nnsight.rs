@@ -1,11 +1,10 @@
 //! The nnsight codec, without Python: kept payloads and results, and graphs made at random.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "support/any_graph.rs"]
+#[path = "../support/any_graph.rs"]
 mod any_graph;
-#[path = "support/nnsight_cases.rs"]
+#[path = "../support/nnsight_cases.rs"]
 mod nnsight_cases;
-#[path = "support/random_graph.rs"]
+#[path = "../support/random_graph.rs"]
 mod random_graph;
 
 use std::io::Cursor;

@@ -1,38 +1,38 @@
 //! What reading a large result costs in memory, counted by the allocator.
-#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
-#[path = "support/archive.rs"]
-mod archive;
-
-use std::alloc::{GlobalAlloc, Layout, System};
+use std::alloc::{GlobalAlloc, Layout};
 use std::io::Cursor;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use archive::{archive, text};
 use truenorth_protocol::graph::{answer_read, answer_to_bytes};
 use truenorth_protocol::nnsight::read_binary_update;
 use truenorth_protocol::pickle::{self, Call, Global, Value};
 use truenorth_protocol::torch_file::{FileLimits, TorchValue, read_from};
 use truenorth_protocol::{Answer, DType, Tensor, frame};
 
+use crate::alone::alone;
+use crate::archive::{archive, text};
+use crate::scarce::Scarce;
+
+/// Counts what [`Scarce`] gives; of that there is plenty unless the other test says how much.
 struct Counting;
 
 static HELD: AtomicUsize = AtomicUsize::new(0);
 static PEAK: AtomicUsize = AtomicUsize::new(0);
 
-// SAFETY: every call goes to the system's allocator unchanged.
+// SAFETY: every call goes to the other allocator unchanged.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let now = HELD.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
         PEAK.fetch_max(now, Ordering::Relaxed);
         // SAFETY: as the caller's.
-        unsafe { System.alloc(layout) }
+        unsafe { Scarce.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
         HELD.fetch_sub(layout.size(), Ordering::Relaxed);
         // SAFETY: as the caller's.
-        unsafe { System.dealloc(at, layout) }
+        unsafe { Scarce.dealloc(at, layout) }
     }
 
     // The system grows a large block in place or by moving its pages, so it is there once.
@@ -41,7 +41,7 @@ unsafe impl GlobalAlloc for Counting {
         let now = HELD.fetch_add(size, Ordering::Relaxed) + size;
         PEAK.fetch_max(now, Ordering::Relaxed);
         // SAFETY: as the caller's.
-        unsafe { System.realloc(at, layout, size) }
+        unsafe { Scarce.realloc(at, layout, size) }
     }
 }
 
@@ -58,9 +58,13 @@ fn peak<T>(f: impl FnOnce() -> T) -> (T, usize) {
 
 const BYTES: usize = 64 << 20;
 
-// One test, since what others allocate would be counted too.
+// Alone, since what others allocate would be counted too.
 #[test]
 fn a_large_result_costs_little_more_than_itself() {
+    alone("cost::a_large_result_costs_little_more_than_itself", costs_little);
+}
+
+fn costs_little() {
     let floats = (BYTES / 4) as i64;
     let global = |module: &str, name: &str| Global { module: module.into(), name: name.into() };
     let storage = Value::Tuple(vec![
