@@ -1,6 +1,6 @@
 //! Runs fuzz targets without a fuzzer: on given inputs, and on random changes of them.
 //!
-//! `TRUENORTH_FUZZ_ROUNDS=100000 cargo test --release --test fuzzed` looks longer, and
+//! `TRUENORTH_FUZZ_ROUNDS=100000 cargo test --release --test offline fuzzed::` looks longer, and
 //! `TRUENORTH_FUZZ_TARGET` at one target only. An input that fails is kept in a folder that the failure
 //! names; once it is understood it goes to the target's corpus.
 

@@ -1,7 +1,7 @@
 //! What is done with the bytes of a file that may be hostile, a function for each kind: an error or a value,
 //! never a panic, an abort or more memory than the file's size explains.
 //!
-//! The fuzz targets call these under libFuzzer, and `tests/fuzzed.rs` calls them on the kept corpus.
+//! The fuzz targets call these under libFuzzer, and `tests/offline/fuzzed.rs` calls them on the kept corpus.
 
 use std::path::{Path, PathBuf};
 

@@ -1,7 +1,7 @@
 //! What is done with bytes that come from a service or a client and may be hostile, a function for each
 //! kind: an error or a value, never a panic, an abort or more memory than is allowed.
 //!
-//! The fuzz targets call these under libFuzzer, and `protocol/tests/fuzzed.rs` calls them on the kept corpus.
+//! The fuzz targets call these under libFuzzer, and `protocol/tests/wire/fuzzed.rs` calls them on the kept corpus.
 
 use std::io::Cursor;
 use std::sync::LazyLock;

@@ -7,7 +7,26 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../support/alone.rs"]
+mod alone;
+#[path = "../support/scarce.rs"]
+mod scarce;
 #[path = "../support/mod.rs"]
 mod support;
 
+mod analyses;
+mod any_graph;
+mod cases;
+mod cases_data;
+mod cases_models;
+mod choices;
+mod cli;
+mod engine;
+mod example_data;
+mod floors;
+mod fuzzed;
 mod goldens;
+mod hostile;
+mod moves;
+mod no_memory;
+mod outputs;

@@ -25,6 +25,10 @@ fn counted(size: usize) -> isize {
 
 /// Takes bytes, or gives them back where they are fewer than none; whether they were there.
 fn take(bytes: isize) -> bool {
+    // Most blocks: they touch nothing that threads share.
+    if bytes == 0 {
+        return true;
+    }
     let left = LEFT.fetch_sub(bytes, Ordering::Relaxed) - bytes;
     if bytes > 0 && left < 0 {
         LEFT.fetch_add(bytes, Ordering::Relaxed);
