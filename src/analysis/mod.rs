@@ -26,7 +26,7 @@ pub mod transfer;
 mod wanted;
 
 pub use activations::{Named, Reader, Reading, keep};
-pub use apart::LeftOutTexts;
+pub use apart::{LeftOutTexts, sentiment_apart};
 pub use error::AnalysisError;
 pub use labelled::Labelled;
 pub use memory::Memory;

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
-use truenorth::analysis::extract::ProjectOut;
+use truenorth::analysis::extract::{ProjectOut, Question};
 use truenorth::analysis::sweep::{self, Bounds, Lexicon, Sweep as Swept, SweepData, SweepParams};
 use truenorth::data::{Distinct, Pair, SentimentRow, Template};
 use truenorth::estimate::{HeldOutParams, SplitBy};
@@ -139,12 +139,14 @@ impl Sweep {
         self.out.check()?;
         let near = self.copies.near_copies;
         let template = Template::parse(&self.template).request("can't use the template")?;
+        let pairs = texts::pairs(&self.pairs, &template, near)?;
+        let question = Question::pairs(&pairs, &template);
         let files = Files {
-            pairs: texts::pairs(&self.pairs, &template, near)?,
+            pairs,
             template,
             neutral: texts::distinct_prompts(&self.neutral, near)?,
             prompts: self.prompts.as_ref().map(|p| texts::distinct_prompts(p, near)).transpose()?,
-            sentiment: texts::sentiment_for(self.sentiment.as_ref(), &self.project_out, near)?,
+            sentiment: texts::sentiment_for(&question, self.sentiment.as_ref(), &self.project_out, near)?,
         };
         if let Some(prompts) = &files.prompts {
             texts::say_prompts_of_pairs(&files.pairs.rows, prompts, near);

@@ -7,7 +7,7 @@ use std::str::FromStr;
 use clap::Args;
 use truenorth::analysis::extract::{ProjectOut, Question};
 use truenorth::analysis::score::Sequence;
-use truenorth::analysis::{LeftOutTexts, Named};
+use truenorth::analysis::{LeftOutTexts, Named, sentiment_apart};
 use truenorth::data::{
     ClassRow, Copies, CopiesError, Distinct, Loaded, NearCopies, Pair, PromptRow, SentimentRow, SequenceRow,
     Template, copies_between, first_prompts, first_sequences, holds_pairs, read_classes, read_pairs,
@@ -227,14 +227,37 @@ pub fn needs_axes(path: &Path, pairs: &[Pair], why: &str) -> anyhow::Result<()> 
     }
 }
 
-/// Texts labelled for sentiment, which projecting it out can't do without.
+/// Reads texts labelled for sentiment, without those that the direction is fitted on.
+pub fn sentiment_apart_from(
+    fitted: &Question,
+    path: &Path,
+    near: NearCopies,
+) -> anyhow::Result<Distinct<SentimentRow>> {
+    let rows = sentiment(path, near)?;
+    let (rows, found) = sentiment_apart(rows, fitted, near)
+        .request(format!("can't project sentiment out with {}", path.display()))?;
+    say_apart(Some(&found));
+    Ok(rows)
+}
+
+/// Texts labelled for sentiment, which projecting it out can't do without; said where nobody does.
 pub fn sentiment_for(
+    fitted: &Question,
     path: Option<&PathBuf>,
     project_out: &[ProjectOut],
     near: NearCopies,
 ) -> anyhow::Result<Option<Distinct<SentimentRow>>> {
     match path {
-        Some(path) => sentiment(path, near).map(Some),
+        Some(path) if !project_out.contains(&ProjectOut::Sentiment) => {
+            sentiment(path, near)?;
+            eprintln!(
+                "warning: --sentiment {} is not used, since sentiment is not projected out; --project-out sentiment \
+                 does that",
+                path.display()
+            );
+            Ok(None)
+        }
+        Some(path) => sentiment_apart_from(fitted, path, near).map(Some),
         None if project_out.contains(&ProjectOut::Sentiment) => Err(wrong_hint(
             "projecting sentiment out needs texts labelled for it",
             "name them with --sentiment F.jsonl",

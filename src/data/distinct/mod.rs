@@ -171,6 +171,19 @@ impl Distinct<SentimentRow> {
     }
 }
 
+impl<T> Distinct<T> {
+    /// Leaves rows out; clusters are numbered anew, and what was found of copies stays as it was.
+    pub fn retain(&mut self, keep: &[bool]) {
+        let mut kept = keep.iter().copied().chain(std::iter::repeat(true));
+        let mut next = || kept.next().unwrap_or(true);
+        self.rows.retain(|_| next());
+        let stays = |i: &usize| keep.get(*i).copied().unwrap_or(true);
+        let of = 0..self.cluster.len();
+        self.cluster = dense(of.clone().filter(stays).map(|i| self.cluster[i]));
+        self.also = of.filter(stays).map(|i| std::mem::take(&mut self.also[i])).collect();
+    }
+}
+
 struct Found {
     /// Rows that stay.
     kept: Vec<usize>,
