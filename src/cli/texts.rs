@@ -114,7 +114,7 @@ pub fn say_fitted_on(direction: &Artifact, role: &str, sha256: &str) {
 /// Reads pairs.
 pub fn pairs(path: &Path, template: &Template, near: NearCopies) -> anyhow::Result<Distinct<Pair>> {
     let (reader, name) = open_input(path)?;
-    let loaded = read_pairs(reader, &name).request(format!("can't read pairs from {name}"))?;
+    let loaded = read_pairs(reader, &name, template).request(format!("can't read pairs from {name}"))?;
     origin::note(&name, loaded.rows.iter().map(|r| r.id.as_str()));
     told(&name, &loaded.notes.clone(), Distinct::pairs(loaded, template, near))
 }
@@ -293,7 +293,7 @@ pub fn question(file: &NamedFile, template: &Template, near: NearCopies) -> anyh
             "leave the label out: the chosen side is the positive one",
         ));
     }
-    let mut rows = read_pairs(&bytes[..], &name).request(&what)?;
+    let mut rows = read_pairs(&bytes[..], &name, template).request(&what)?;
     origin::note(&name, rows.rows.iter().map(|r| r.id.as_str()));
     if file.name == ACTION {
         action_first(&mut rows).request(what)?;

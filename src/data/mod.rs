@@ -8,6 +8,7 @@
 //! at the start is ignored. Identifiers may be strings or integers and must be unique within a file; a row
 //! without one goes by its line number. A name that a JSON object has twice is refused.
 
+mod chat;
 mod classes;
 mod distinct;
 mod error;

@@ -21,7 +21,7 @@ use super::file::sha256_hex;
 use super::look::Look;
 use super::strict::strict_json;
 pub(super) use csv::table;
-pub(super) use fields::{Fields, kind, shown, unnamed, wrong};
+pub(super) use fields::{Fields, kind, shown, two_sides, unnamed, wrong};
 use form::Form;
 pub(super) use form::{delimiter, ending, is_json, json_document};
 pub use text::whole_text;
