@@ -80,6 +80,9 @@ pub fn say_copies(name: &str, copies: &Copies) {
     for sentence in copies.sentences() {
         eprintln!("{name}: {sentence}");
     }
+    if let Some(opening) = &copies.opening {
+        origin::note_opening(format!("{name}: {}", opening.sentence(&copies.unit)));
+    }
 }
 
 /// Says what a set had in common with what was fitted on.

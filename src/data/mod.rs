@@ -29,8 +29,8 @@ mod texts;
 
 pub use classes::{ClassRow, read_classes};
 pub use distinct::{
-    Copies, CopiesError, Distinct, Firsts, NearCopies, Shared, copies_between, first_duels, first_prompts,
-    first_replies, first_sequences, folded, words,
+    Copies, CopiesError, Distinct, Firsts, NearCopies, OPENING_REMEDY, Opening, Shared, copies_between,
+    first_duels, first_prompts, first_replies, first_sequences, folded, words,
 };
 pub use error::{DataError, Problem};
 pub(crate) use file::{DRAFT, Draft};
