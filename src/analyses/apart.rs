@@ -2,8 +2,9 @@
 
 use serde::Serialize;
 
+use super::extract::{Question, texts};
 use super::{AnalysisError, Labelled};
-use truenorth_data::{NearCopies, copies_between};
+use truenorth_data::{Distinct, NearCopies, SentimentRow, copies_between};
 
 /// How many ids are named.
 const NAMED: usize = 4;
@@ -81,6 +82,38 @@ fn push(ids: &mut Vec<[String; 2]>, id: &str, of: &str) {
     if ids.len() < NAMED {
         ids.push([id.to_owned(), of.to_owned()]);
     }
+}
+
+/// The texts labelled for sentiment that a direction was not fitted on, neither whole nor as a response alone.
+/// What they are projected out of would else be the question itself. Near copies stay: their label means
+/// another thing.
+///
+/// # Errors
+/// When one sentiment is missing, before or after.
+pub fn sentiment_apart(
+    mut rows: Distinct<SentimentRow>,
+    fitted: &Question,
+    near: NearCopies,
+) -> Result<(Distinct<SentimentRow>, LeftOutTexts), AnalysisError> {
+    let question = Question::sentiment(&rows)?;
+    let (mut found, mut keep) = question.shared_with(fitted, "sentiment", near);
+    for shared in copies_between(&texts(&fitted.responses), &texts(&question.prompts), near) {
+        if let Some(of) = shared.copy_of.filter(|_| keep[shared.text]) {
+            keep[shared.text] = false;
+            found.leave_out(false, &question.prompts[shared.text].id, &fitted.responses[of].id);
+        }
+    }
+    rows.retain(&keep);
+    let positive = rows.rows.iter().filter(|r| r.positive).count();
+    if found.copies > 0 && (positive == 0 || positive == rows.rows.len()) {
+        return Err(AnalysisError::Input(format!(
+            "{}; {positive} positive and {} negative texts are left, and both are needed: give texts of sentiment \
+             that the direction is not fitted on",
+            found.sentences().first().cloned().unwrap_or_default(),
+            rows.rows.len() - positive
+        )));
+    }
+    Ok((rows, found))
 }
 
 impl Labelled {

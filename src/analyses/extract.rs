@@ -23,6 +23,8 @@ pub struct Question {
     pub copies: Copies,
     /// What was left out since another question's direction was fitted on it; none where nobody looked.
     pub apart: Option<LeftOutTexts>,
+    /// Responses of pairs without their prompts, none where a text is nothing else.
+    pub(super) responses: Vec<Named>,
     labels: Labels,
 }
 
@@ -64,8 +66,13 @@ impl Question {
         };
         let mut prompts = side("chosen", |p| &p.chosen);
         prompts.extend(side("rejected", |p| &p.rejected));
+        let alone = |p: &Pair| {
+            let response = |name, text: &str| Named::text(format!("{}/{name}", p.id), text);
+            [response("chosen", &p.chosen), response("rejected", &p.rejected)]
+        };
         Self {
             prompts,
+            responses: rows.iter().flat_map(alone).collect(),
             operation: "pairs",
             data_sha256: pairs.sha256.clone(),
             positive_end: "the chosen response over the rejected one".into(),
@@ -94,6 +101,7 @@ impl Question {
             positive_end: format!("texts labelled {label:?}"),
             copies: rows.copies.clone(),
             apart: None,
+            responses: vec![],
             labels: Labels::Classes {
                 positive: rows.rows.iter().map(|r| r.label == label).collect(),
                 groups: rows.cluster.clone(),
@@ -122,6 +130,7 @@ impl Question {
             positive_end: "texts of positive sentiment".into(),
             copies: rows.copies.clone(),
             apart: None,
+            responses: vec![],
             labels: Labels::Classes {
                 axes: vec![String::new(); positive.len()],
                 groups: rows.cluster.clone(),

@@ -162,13 +162,13 @@ impl Audit {
             eprintln!("warning: the direction comes from {of}, not from the {} given here", train.operation);
         }
         let project_out = self.project_out(direction)?;
-        let sentiment = self.sentiment.as_deref().map(|p| texts::sentiment(p, near)).transpose()?;
-        if sentiment.is_none() && project_out.contains(&ProjectOut::Sentiment) {
+        if self.sentiment.is_none() && project_out.contains(&ProjectOut::Sentiment) {
             return Err(wrong_hint(
                 "sentiment is projected out of the direction, which needs the texts it was done with",
                 "name them with --sentiment F.jsonl, or say --project-out none",
             ));
         }
+        let sentiment = texts::sentiment_for(&train, self.sentiment.as_ref(), &project_out, near)?;
         let (mut confounds, mut flips) = (vec![], vec![]);
         for file in &self.confound {
             let mut question = texts::question(file, &template, near)?;

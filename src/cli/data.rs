@@ -28,7 +28,9 @@ pub enum Data {
 /// Makes a classes file (JSONL: id, text, label, category, group) of a public data set or a table.
 ///
 /// Named sets: beavertails (JSONL, .gz or Parquet), alpaca (JSON or Parquet), advbench and harmbench
-/// (CSV or Parquet), maliciousinstruct (a request a line). Plain: jsonl, csv, parquet, with --columns.
+/// (CSV or Parquet), maliciousinstruct (a request a line). Plain: jsonl, csv, parquet, whose columns are `text` and
+/// `label` unless --columns says others. JSON may be an object a line, a list, or an object with a list such as
+/// `rows`; a table may have commas, semicolons, tabs or bars between its columns.
 /// Nothing is downloaded; mind the licence of what you convert (BeaverTails and Alpaca: CC BY-NC 4.0).
 /// Texts that occur twice are kept once.
 #[derive(Args, Debug)]
@@ -225,6 +227,13 @@ fn show(tally: &Tally, written: &[String]) {
     }
     output::table(&rows);
     for file in &tally.files {
+        if let Some(sign) = file.between {
+            eprintln!(
+                "the head of {} has `{}` between its columns, and so it is read",
+                file.name,
+                sign.escape_default()
+            );
+        }
         eprintln!("{} rows of {} (sha256 {})", file.rows, file.name, file.sha256);
     }
     for (why, n) in &tally.dropped {

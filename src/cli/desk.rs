@@ -35,6 +35,10 @@ impl Desk for Terminal {
         origin::note(file, ids.iter().copied());
     }
 
+    fn opening(&self, sentence: &str) {
+        origin::note_opening(sentence);
+    }
+
     fn say(&self, sentence: &str) {
         eprintln!("{sentence}");
     }
@@ -50,6 +54,10 @@ impl Desk for Opens<'_> {
 
     fn rows(&self, file: &str, ids: &[&str]) {
         Terminal.rows(file, ids);
+    }
+
+    fn opening(&self, sentence: &str) {
+        Terminal.opening(sentence);
     }
 
     fn say(&self, sentence: &str) {

@@ -12,6 +12,22 @@ pub fn note<'a>(file: &str, ids: impl Iterator<Item = &'a str>) {
     files.push((file.to_owned(), ids.map(str::to_owned).collect()));
 }
 
+/// What joins the texts of a file into one cluster, for an error of too few of them.
+static OPENINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// Notes what the texts of a file begin or end with.
+pub fn note_opening(sentence: &str) {
+    let mut openings = OPENINGS.lock().unwrap_or_else(PoisonError::into_inner);
+    if !openings.iter().any(|o| o == sentence) {
+        openings.push(sentence.to_owned());
+    }
+}
+
+/// What was noted of texts that begin or end alike.
+pub fn openings() -> Vec<String> {
+    OPENINGS.lock().unwrap_or_else(PoisonError::into_inner).clone()
+}
+
 /// The files that have a row of this name, or the row whose side or combination it names (`p3/chosen`).
 pub fn of(id: &str) -> Vec<String> {
     let files = FILES.lock().unwrap_or_else(PoisonError::into_inner);

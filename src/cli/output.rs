@@ -5,7 +5,13 @@ use std::process::ExitCode;
 
 use serde::Serialize;
 use truenorth::analyses::{AnalysisError, Listing};
+use truenorth::data::OPENING_REMEDY;
 use truenorth::error::{Error, Kind, causes};
+use truenorth::estimate::EstimateError;
+use truenorth::estimate::audit::AuditError;
+use truenorth::estimate::probing::ProbeError;
+use truenorth::math::MathError;
+use truenorth::stats::split::SplitError;
 
 use super::origin;
 
@@ -55,10 +61,51 @@ pub fn report(error: &anyhow::Error) -> ExitCode {
     if let Some(files) = blamed.map(origin::of).filter(|files| !files.is_empty()) {
         eprintln!("  it is in: {}", files.join(", "));
     }
+    let openings = if causes(error.as_ref()).any(wants_groups) { origin::openings() } else { vec![] };
+    for opening in &openings {
+        eprintln!("  {opening}");
+    }
     for hint in truenorth::error::hints(error.as_ref()) {
         eprintln!("hint: {hint}");
     }
+    if !openings.is_empty() {
+        eprintln!("hint: {OPENING_REMEDY}");
+    }
     ExitCode::from(code_of(error))
+}
+
+/// Whether an error is one of too few groups or clusters, which near copies may be the cause of.
+fn wants_groups(cause: &(dyn std::error::Error + 'static)) -> bool {
+    let estimate = |e: &EstimateError| {
+        use EstimateError as E;
+        matches!(
+            e,
+            E::Split(_) | E::FewRelabellings { .. } | E::OneClass { .. } | E::Math(MathError::TooFew { .. })
+        )
+    };
+    let probe = |e: &ProbeError| match e {
+        ProbeError::OneGroup { .. }
+        | ProbeError::OneClassFold { .. }
+        | ProbeError::FewRelabellings { .. }
+        | ProbeError::Split(_)
+        | ProbeError::Math(MathError::TooFew { .. }) => true,
+        ProbeError::Estimate(e) => estimate(e),
+        _ => false,
+    };
+    if let Some(e) = cause.downcast_ref::<EstimateError>() {
+        return estimate(e);
+    }
+    match cause.downcast_ref::<AnalysisError>() {
+        Some(AnalysisError::Estimate(e)) => estimate(e),
+        Some(AnalysisError::Probe { source, .. }) => probe(source),
+        Some(AnalysisError::Audit(e)) => match &**e {
+            AuditError::TooFew { .. } | AuditError::Split(_) => true,
+            AuditError::Set { source, .. } => estimate(source),
+            AuditError::Relabel(e) => probe(e),
+            _ => false,
+        },
+        _ => cause.is::<SplitError>(),
+    }
 }
 
 /// The remedies of an error in a line.

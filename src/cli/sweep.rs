@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, ValueEnum};
 use serde::Serialize;
-use truenorth::analyses::extract::ProjectOut;
+use truenorth::analyses::extract::{ProjectOut, Question};
 use truenorth::analyses::sweep::{self, Lexicon, Params, SweepData, Swept};
 use truenorth::analyses::{Analysis as _, Asked, default_permutations};
 use truenorth::data::{Distinct, Pair, SentimentRow, Template};
@@ -105,7 +105,8 @@ impl Files for Sweep {
         let pairs = texts::pairs(&self.pairs, &template, near)?;
         let neutral = texts::distinct_prompts(&self.neutral, near)?;
         let prompts = self.prompts.as_ref().map(|p| texts::distinct_prompts(p, near)).transpose()?;
-        let sentiment = texts::sentiment_for(self.sentiment.as_ref(), &self.project_out, near)?;
+        let question = Question::pairs(&pairs, &template);
+        let sentiment = texts::sentiment_for(&question, self.sentiment.as_ref(), &self.project_out, near)?;
         if let Some(prompts) = &prompts {
             texts::say_prompts_of_pairs(&pairs.rows, prompts, near);
         }

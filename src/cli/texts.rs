@@ -57,11 +57,6 @@ pub fn classes(path: &Path, near: NearCopies) -> anyhow::Result<Distinct<ClassRo
     Ok(at(near).classes(path)?)
 }
 
-/// Reads texts labelled for sentiment.
-pub fn sentiment(path: &Path, near: NearCopies) -> anyhow::Result<Distinct<SentimentRow>> {
-    Ok(at(near).sentiment(path)?)
-}
-
 /// Reads sequences, and says which of them are copies.
 pub fn sequences(path: &Path, near: NearCopies) -> anyhow::Result<Sequences> {
     Ok(at(near).sequences(path)?)
@@ -82,13 +77,14 @@ pub fn needs_axes(path: &Path, pairs: &[Pair], why: &str) -> anyhow::Result<()> 
     Ok(truenorth::inputs::needs_axes(path, pairs, why)?)
 }
 
-/// Texts labelled for sentiment, which projecting it out can't do without.
+/// Texts labelled for sentiment, which projecting it out can't do without; said where nobody does.
 pub fn sentiment_for(
+    fitted: &Question,
     path: Option<&PathBuf>,
     project_out: &[ProjectOut],
     near: NearCopies,
 ) -> anyhow::Result<Option<Distinct<SentimentRow>>> {
-    Ok(at(near).sentiment_for(path, project_out)?)
+    Ok(at(near).sentiment_for(fitted, path, project_out)?)
 }
 
 /// Pairs, classes or texts with a sentiment label: whichever the file holds.

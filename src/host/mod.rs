@@ -27,6 +27,9 @@ pub trait Desk: Sync {
     /// Notes which names the rows of a file have.
     fn rows(&self, _file: &str, _ids: &[&str]) {}
 
+    /// Notes what the texts of a file begin or end with, which joins them into one cluster.
+    fn opening(&self, _sentence: &str) {}
+
     /// Tells a sentence that whoever reads the results should know.
     fn say(&self, sentence: &str);
 }

@@ -16,9 +16,9 @@ use truenorth_protocol::Prompt;
 
 pub use named_file::{NamedFile, file_and_label};
 
-use crate::analyses::Named;
 use crate::analyses::board::Sequence;
 use crate::analyses::extract::{ProjectOut, Question};
+use crate::analyses::{Named, sentiment_apart};
 use crate::error::{Context as _, Error};
 use crate::host::Desk;
 
@@ -58,7 +58,7 @@ impl Texts<'_> {
     /// When the file can\'t be read, or its rows contradict each other.
     pub fn pairs(&self, path: &Path, template: &Template) -> Result<Distinct<Pair>, Error> {
         let (reader, name) = self.desk.open(path)?;
-        let loaded = read_pairs(reader, &name).request(format!("can't read pairs from {name}"))?;
+        let loaded = read_pairs(reader, &name, template).request(format!("can't read pairs from {name}"))?;
         self.named(&name, loaded.rows.iter().map(|r| r.id.as_str()));
         self.told(&name, &loaded.notes.clone(), Distinct::pairs(loaded, template, self.near))
     }
@@ -95,17 +95,43 @@ impl Texts<'_> {
         self.told(&name, &loaded.notes.clone(), Distinct::sentiment(loaded, self.near))
     }
 
-    /// Texts labelled for sentiment, which projecting it out can't do without.
+    /// Reads texts labelled for sentiment, without those that the direction is fitted on.
     ///
     /// # Errors
-    /// As [`Texts::sentiment`], and when they are needed and not named.
+    /// As [`Texts::sentiment`], and when one sentiment is missing without them.
+    pub fn sentiment_apart_from(
+        &self,
+        fitted: &Question,
+        path: &Path,
+    ) -> Result<Distinct<SentimentRow>, Error> {
+        let rows = self.sentiment(path)?;
+        let (rows, found) = sentiment_apart(rows, fitted, self.near)
+            .request(format!("can't project sentiment out with {}", path.display()))?;
+        self.say_apart(Some(&found));
+        Ok(rows)
+    }
+
+    /// Texts labelled for sentiment, which projecting it out can't do without; said where nobody does.
+    ///
+    /// # Errors
+    /// As [`Texts::sentiment_apart_from`], and when they are needed and not named.
     pub fn sentiment_for(
         &self,
+        fitted: &Question,
         path: Option<&PathBuf>,
         project_out: &[ProjectOut],
     ) -> Result<Option<Distinct<SentimentRow>>, Error> {
         match path {
-            Some(path) => self.sentiment(path).map(Some),
+            Some(path) if !project_out.contains(&ProjectOut::Sentiment) => {
+                self.sentiment(path)?;
+                self.desk.say(&format!(
+                    "warning: --sentiment {} is not used, since sentiment is not projected out; --project-out sentiment \
+                     does that",
+                    path.display()
+                ));
+                Ok(None)
+            }
+            Some(path) => self.sentiment_apart_from(fitted, path).map(Some),
             None if project_out.contains(&ProjectOut::Sentiment) => {
                 Err(Error::request("projecting sentiment out needs texts labelled for it")
                     .hint("name them with --sentiment F.jsonl"))
@@ -173,7 +199,7 @@ impl Texts<'_> {
             return Err(Error::request(format!("{name} holds pairs, which have no label `{label}`"))
                 .hint("leave the label out: the chosen side is the positive one"));
         }
-        let mut rows = read_pairs(&bytes[..], &name).request(&what)?;
+        let mut rows = read_pairs(&bytes[..], &name, template).request(&what)?;
         self.named(&name, rows.rows.iter().map(|r| r.id.as_str()));
         if file.name == ACTION {
             action_first(&mut rows).request(what)?;

@@ -35,6 +35,9 @@ impl Texts<'_> {
         for sentence in copies.sentences() {
             self.desk.say(&format!("{name}: {sentence}"));
         }
+        if let Some(opening) = &copies.opening {
+            self.desk.opening(&format!("{name}: {}", opening.sentence(&copies.unit)));
+        }
     }
 
     /// Says what a set had in common with what was fitted on.

@@ -53,6 +53,15 @@ pub enum Contrast {
     Classes(Distinct<ClassRow>, Option<String>),
 }
 
+impl Contrast {
+    fn question(&self, template: &Template) -> Result<Question, Error> {
+        Ok(match self {
+            Self::Pairs(pairs) => Question::pairs(pairs, template),
+            Self::Classes(rows, positive) => Question::classes(rows, positive.as_deref())?,
+        })
+    }
+}
+
 /// What the report calls the two ends and what is held out.
 pub struct Words {
     pub high: String,
@@ -109,9 +118,18 @@ impl Data {
                 ));
             }
         };
+        let project_out: Vec<ProjectOut> =
+            study.direction.project_out.iter().map(|p| p.parse()).collect::<Result<_, _>>()?;
+        let sentiment = match &data.sentiment {
+            Some(path) if project_out.contains(&ProjectOut::Sentiment) => {
+                Some(texts.sentiment_apart_from(&contrast.question(&template)?, path)?)
+            }
+            Some(path) => Some(texts.sentiment(path)?),
+            None => None,
+        };
         Ok(Self {
             contrast,
-            sentiment: data.sentiment.as_ref().map(|p| texts.sentiment(p)).transpose()?,
+            sentiment,
             neutral: texts.distinct_prompts(&data.neutral)?,
             prompts: data.prompts.as_ref().map(|p| texts.distinct_prompts(p)).transpose()?,
             probes: data.probes.as_ref().map(|p| texts.distinct_prompts(p)).transpose()?,
@@ -126,16 +144,13 @@ impl Data {
                 .flat_map(|s| &s.keywords)
                 .map(|k| keyword(&texts, k))
                 .collect::<Result<_, _>>()?,
-            project_out: study.direction.project_out.iter().map(|p| p.parse()).collect::<Result<_, _>>()?,
+            project_out,
         })
     }
 
     /// The question that the direction answers.
     pub fn question(&self) -> Result<Question, Error> {
-        Ok(match &self.contrast {
-            Contrast::Pairs(pairs) => Question::pairs(pairs, &self.template),
-            Contrast::Classes(rows, positive) => Question::classes(rows, positive.as_deref())?,
-        })
+        self.contrast.question(&self.template)
     }
 
     /// How much there is, for a title.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::rows::{LISTS, unnamed};
+use super::rows::{LISTS, two_sides, unnamed};
 use super::strict::JsonFault;
 use truenorth_files::Look;
 
@@ -201,6 +201,48 @@ pub enum Problem {
         /// The pair.
         id: String,
     },
+    /// A pair without a prompt where the template shows one.
+    #[error("pair `{id}` has no `prompt`, and the template `{template}` shows it")]
+    NoPrompt {
+        /// The pair.
+        id: String,
+        /// The template.
+        template: String,
+        /// The fields there are.
+        have: Vec<String>,
+    },
+    /// A chat whose messages can't be told.
+    #[error(
+        "field `{field}` is a chat, and {found}; expected messages with `role` and `content`, the last of the role `assistant`"
+    )]
+    Chat {
+        /// Name of the field.
+        field: &'static str,
+        /// What is wrong with it.
+        found: String,
+    },
+    /// Two chats that do not answer the same.
+    #[error(
+        "the chats of pair `{id}` differ before their last messages, so that no prompt is common to them"
+    )]
+    ChatsDiffer {
+        /// The pair.
+        id: String,
+    },
+    /// Chats that do not begin with their prompt.
+    #[error("the chats of pair `{id}` do not begin with its `prompt`")]
+    ChatPrompt {
+        /// The pair.
+        id: String,
+    },
+    /// Chats of more than a question and an answer.
+    #[error("the chats of pair `{id}` have {} messages before the last ones ({}); expected the user's alone", .roles.len(), .roles.join(", "))]
+    ChatTurns {
+        /// The pair.
+        id: String,
+        /// Roles of these messages.
+        roles: Vec<String>,
+    },
     /// Neither or both of two fields of which one is needed.
     #[error("expected either `text` or `tokens`, got {found}")]
     TextOrTokens {
@@ -265,6 +307,7 @@ impl DataError {
                 "quote fields that hold a comma, a quote or a line break, and double the quotes inside".into()
             }
             Problem::TwoColumns { .. } => "give one of them another name".into(),
+            Problem::Head { columns } if two_sides(columns).is_some() => two_sides(columns)?,
             Problem::Head { .. } => {
                 "if it is a row, put a head above it, such as `text,label`; if it is the head, call the column that is \
                  meant `text`"
@@ -278,6 +321,16 @@ impl DataError {
             Problem::Identical { .. } => {
                 "a pair needs two different responses; leave it out or rewrite one".into()
             }
+            Problem::NoPrompt { have, .. } => format!(
+                "{}, or leave {{prompt}} out of the template, as in \"{{response}}\"",
+                unnamed("prompt", have)
+            ),
+            Problem::Chat { .. } | Problem::ChatsDiffer { .. } | Problem::ChatPrompt { .. } => {
+                "write `prompt`, `chosen` and `rejected` as texts, or take the row out".into()
+            }
+            Problem::ChatTurns { .. } => "write these messages as one `prompt`, in the markup of the model's chat \
+                template, and `chosen` and `rejected` as texts"
+                .into(),
             Problem::TextOrTokens { found: "neither", have } => unnamed("text", have),
             Problem::TextOrTokens { .. } => "take one of the two out".into(),
             _ => return None,

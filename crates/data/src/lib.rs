@@ -9,6 +9,7 @@
 //! without one goes by its line number. A name that a JSON object has twice is refused.
 
 pub mod artifact;
+mod chat;
 mod classes;
 mod distinct;
 mod error;
@@ -26,8 +27,8 @@ mod texts;
 
 pub use classes::{ClassRow, read_classes};
 pub use distinct::{
-    Copies, CopiesError, Distinct, Firsts, NearCopies, Shared, copies_between, first_duels, first_prompts,
-    first_replies, first_sequences,
+    Copies, CopiesError, Distinct, Firsts, NearCopies, OPENING_REMEDY, Opening, Shared, copies_between,
+    first_duels, first_prompts, first_replies, first_sequences,
 };
 pub use error::{DataError, Problem};
 pub use pairs::{Pair, read_pairs};

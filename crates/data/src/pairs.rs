@@ -2,8 +2,12 @@
 
 use std::io::BufRead;
 
+use serde_json::Value;
+
+use super::chat;
 use super::error::{DataError, Problem};
-use super::rows::{Extra, Loaded, Rows, Wanted};
+use super::rows::{Extra, Fields, Loaded, Rows, Wanted, wrong};
+use super::template::Template;
 use truenorth_stats::words::folded;
 
 /// A contrastive pair.
@@ -13,7 +17,7 @@ pub struct Pair {
     pub id: String,
     /// The value axis the pair belongs to; splits by axis keep an axis together. Empty where the file has none.
     pub axis: String,
-    /// What both responses answer.
+    /// What both responses answer; may be empty where the template does not show it.
     pub prompt: String,
     /// The response at the positive end.
     pub chosen: String,
@@ -24,23 +28,34 @@ pub struct Pair {
 }
 
 /// Reads pairs: rows with `id`, `axis`, `prompt`, `chosen`, `rejected`. Either all have an `axis` or none; none is
-/// said in the notes.
+/// said in the notes. The prompt may be missing where the template does not show it. Responses that are chats are
+/// read where the turns before both last ones are the same and one, the user's; that too is said.
 ///
 /// # Errors
 /// A [`DataError`] with line and column; `chosen` and `rejected` that are the same, letter case and spaces
 /// aside, are refused.
-pub fn read_pairs(reader: impl BufRead, name: &str) -> Result<Loaded<Pair>, DataError> {
+pub fn read_pairs(reader: impl BufRead, name: &str, template: &Template) -> Result<Loaded<Pair>, DataError> {
     let mut with_axis = None;
+    let mut chats = 0;
     let mut loaded = Rows::read(reader, name, Wanted::Records)?.rows(Wanted::Records, |fields| {
         let (axis, have) = (fields.optional_label("axis")?, fields.names());
-        let pair = Pair {
-            id: fields.id.clone(),
-            axis: axis.clone().unwrap_or_default(),
-            prompt: fields.text("prompt")?,
-            chosen: fields.text("chosen")?,
-            rejected: fields.text("rejected")?,
-            extra: fields.extra(),
+        let [prompt, chosen, rejected] = match chat_sides(fields)? {
+            Some(sides) => {
+                chats += 1;
+                let prompt = fields.optional("prompt");
+                let asked = chat::asked(&fields.id, prompt.as_ref(), &sides)?;
+                let [chosen, rejected] = sides.map(|s| s.response);
+                [asked.unwrap_or_default(), chosen, rejected]
+            }
+            None => [prompt(fields)?, fields.text("chosen")?, fields.text("rejected")?],
         };
+        if prompt.trim().is_empty() && template.shows_prompt() {
+            let template = template.to_string();
+            let have = have.into_iter().filter(|h| h != "prompt").collect();
+            return Err(Problem::NoPrompt { id: fields.id.clone(), template, have });
+        }
+        let (id, axis_name) = (fields.id.clone(), axis.clone().unwrap_or_default());
+        let pair = Pair { id, axis: axis_name, prompt, chosen, rejected, extra: fields.extra() };
         if folded(&pair.chosen) == folded(&pair.rejected) {
             return Err(Problem::Identical { id: pair.id });
         }
@@ -57,5 +72,30 @@ pub fn read_pairs(reader: impl BufRead, name: &str) -> Result<Loaded<Pair>, Data
             .notes
             .push(format!("no pair of {name} has an `axis`; a pair is a unit, and no axis is held out"));
     }
+    if chats > 0 {
+        loaded.notes.push(format!(
+            "{chats} of {} pairs of {name} are chats: the user's turn is the prompt and the assistant's last one the \
+             response, put together by the template and not by the markup of a chat",
+            loaded.rows.len()
+        ));
+    }
     Ok(loaded)
+}
+
+/// A prompt, empty where there is none.
+fn prompt(fields: &mut Fields) -> Result<String, Problem> {
+    match fields.optional("prompt") {
+        None => Ok(String::new()),
+        Some(Value::String(text)) => Ok(text),
+        Some(other) => Err(wrong("prompt", &other, "a string")),
+    }
+}
+
+/// Both responses, where they are chats.
+fn chat_sides(fields: &mut Fields) -> Result<Option<[chat::Side; 2]>, Problem> {
+    if !["chosen", "rejected"].into_iter().all(|f| fields.peek(f).is_some_and(chat::is_chat)) {
+        return Ok(None);
+    }
+    let mut side = |field| chat::side(field, &fields.value(field)?);
+    Ok(Some([side("chosen")?, side("rejected")?]))
 }

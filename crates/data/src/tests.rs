@@ -5,10 +5,12 @@ use super::*;
 use proptest::prelude::*;
 use truenorth_files::sha256_hex;
 
+mod pairs;
+
 const GOOD: &str = r#"{"id":"a","axis":"honesty","prompt":"p","chosen":"yes","rejected":"no","source":"x"}"#;
 
 fn pairs(text: &[u8]) -> Result<Loaded<Pair>, DataError> {
-    read_pairs(Cursor::new(text), "pairs.jsonl")
+    read_pairs(Cursor::new(text), "pairs.jsonl", &Template::default())
 }
 
 /// The error of a file as (line, column, problem).
@@ -35,7 +37,13 @@ fn bad_pairs_are_refused_where_they_stand() {
     for field in ["axis", "prompt", "chosen", "rejected"] {
         let other = GOOD.replace("\"a\"", "\"b\"");
         let gone = other.replace(&format!("\"{field}\":"), "\"else\":");
-        assert_eq!(case(&gone), (Some(2), None, format!("missing field `{field}`")));
+        let says = match field {
+            "prompt" => {
+                "pair `b` has no `prompt`, and the template `{prompt} {response}` shows it".to_owned()
+            }
+            _ => format!("missing field `{field}`"),
+        };
+        assert_eq!(case(&gone), (Some(2), None, says));
     }
     assert_eq!(case(&GOOD.replace("\"a\"", "\"  \"")), (Some(2), None, "field `id` is empty".into()));
     let same = GOOD.replace("\"a\"", "\"b\"").replace("\"no\"", "\"yes \"");
@@ -73,7 +81,7 @@ fn bytes_that_are_no_utf8_are_located() {
 fn an_error_names_file_and_place_once() {
     let e = pairs(b"{\"id\":\"a\"}").unwrap_err();
     assert_eq!(e.to_string(), "can't read `pairs.jsonl`, line 1");
-    assert_eq!(e.source().unwrap().to_string(), "missing field `prompt`");
+    assert_eq!(e.source().unwrap().to_string(), "missing field `chosen`");
 }
 
 #[test]

@@ -31,7 +31,7 @@ impl<'a> Rows<'a> {
     ) -> Result<Self, AnalysisError> {
         let row = reader.runner().info().hidden as usize * sites.len() * size_of::<f32>();
         let mut rows = Self { reader, prompts, sites, at, watch, held: None };
-        if prompts.len() * row <= HOLD || !reader.store().is_some() {
+        if prompts.len() * row <= HOLD || reader.store().is_none() {
             let read = reader.read(prompts, sites, at, watch)?;
             rows.held = Some(read.into_iter().map(|r| r.values).collect());
             return Ok(rows);

@@ -82,7 +82,7 @@ impl Extract {
         let template = Template::parse(&self.template).request("can't use the template")?;
         let question = self.question(&template)?;
         let near = self.copies.near_copies;
-        let sentiment = texts::sentiment_for(self.sentiment.as_ref(), &self.project_out, near)?;
+        let sentiment = texts::sentiment_for(&question, self.sentiment.as_ref(), &self.project_out, near)?;
         let neutral = self.neutral.as_ref().map(|p| texts::distinct_prompts(p, near)).transpose()?;
         let estimator = estimator(&self.estimator)?;
 

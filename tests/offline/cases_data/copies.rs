@@ -315,3 +315,119 @@ fn a_sheet_holds_a_text_once_and_an_answer_to_another_question_is_none() {
     says(dir.path(), &unblind, &[]);
     assert_eq!(json(dir.path(), "o.json")["result"]["copies"]["exact"], 1);
 }
+
+#[test]
+fn sentiment_is_not_projected_out_with_the_texts_that_a_direction_is_fitted_on() {
+    let row = |id: usize, text: &str, label: usize| {
+        format!("{{\"id\":\"s{id}\",\"text\":\"{text}\",\"label\":{label}}}\n")
+    };
+    let own: String = (0..8).map(|i| row(i, &format!("mood{i} day{i}"), i % 2)).collect();
+    let whole: String = (0..6)
+        .map(|i| {
+            row(
+                i,
+                &if i % 2 == 0 {
+                    format!("Ask{i} now{i} w{i} v{i}")
+                } else {
+                    format!("ask{i} now{i}  u{i} t{i}")
+                },
+                i % 2,
+            )
+        })
+        .collect();
+    // Responses alone are what tells the sides apart, too.
+    let alone: String = (0..6)
+        .map(|i| row(i, &if i % 2 == 0 { format!("w{i} v{i}") } else { format!("u{i} t{i}") }, i % 2))
+        .collect();
+    let mixed = format!("{own}{}", alone.replace("\"s", "\"t"));
+    let dir = folder(&[
+        ("p.jsonl", &pairs("a", "one")),
+        ("c.jsonl", &classes(0, 12, "cat")),
+        (
+            "of-c.jsonl",
+            &(0..6)
+                .map(|i| row(i, &format!("x{i} y{i} {}", ["hat", "tin"][i % 2]), i % 2))
+                .collect::<String>(),
+        ),
+        ("n.txt", "hi\nold tin\n"),
+        ("own.jsonl", &own),
+        ("whole.jsonl", &whole),
+        ("alone.jsonl", &alone),
+        ("mixed.jsonl", &mixed),
+        ("confound.jsonl", &own.replace("mood", "mud")),
+    ]);
+    let dir = dir.path();
+    let out = ["--project-out", "sentiment", "--sentiment"];
+    let verbs: [(&[&str], &[&str]); 4] = [
+        (
+            &["direction", "extract"],
+            &["--pairs", "p.jsonl", "--estimator", "lda", "--permutations", "0", "--out", "o.safetensors"],
+        ),
+        (
+            &["direction", "extract"],
+            &["--classes", "c.jsonl", "--estimator", "lda", "--permutations", "0", "--out", "o.safetensors"],
+        ),
+        (
+            &["sweep"],
+            &[
+                "--pairs",
+                "p.jsonl",
+                "--neutral",
+                "n.txt",
+                "--permutations",
+                "9",
+                "--shuffles",
+                "9",
+                "--random-directions",
+                "2",
+                "--estimator",
+                "mean-diff",
+            ],
+        ),
+        (
+            &["audit"],
+            &[
+                "--pairs",
+                "p.jsonl",
+                "--confound",
+                "sentiment=confound.jsonl",
+                "--permutations",
+                "99",
+                "--estimator",
+                "mean-diff",
+            ],
+        ),
+    ];
+    for (verb, rest) in verbs {
+        let with = |file| at_site(verb, &[rest, &out, &[file]].concat());
+        let own = says(dir, &with("own.jsonl"), &[]);
+        assert!(!own.contains("set sentiment"), "{own}");
+        if rest.contains(&"c.jsonl") {
+            refused(dir, &with("of-c.jsonl"), &["of-c.jsonl", "6 of 6", "`s0` of `cat0`", "both are needed"]);
+            continue;
+        }
+        refused(
+            dir,
+            &with("whole.jsonl"),
+            &["whole.jsonl", "6 of 6", "`s1` of `a1/rejected`", "both are needed"],
+        );
+        refused(
+            dir,
+            &with("alone.jsonl"),
+            &["alone.jsonl", "6 of 6", "`s0` of `a0/chosen`", "both are needed"],
+        );
+        says(dir, &with("mixed.jsonl"), &["set sentiment: 6 of 14 rows are copies", "`t0` of `a0/chosen`"]);
+        // A file that nothing is done with is no file that was used.
+        let unused = at_site(verb, &[rest, &["--sentiment", "own.jsonl"]].concat());
+        says(dir, &unused, &["own.jsonl is not used"]);
+    }
+    // What is left gives the direction of the set without the copies.
+    let direction = |file: &str, to: &str| {
+        let args = ["--pairs", "p.jsonl", "--estimator", "lda", "--permutations", "0", "--out", to];
+        says(dir, &at_site(&["direction", "extract"], &[&args[..], &out, &[file]].concat()), &[]);
+        let bytes = std::fs::read(dir.join(to)).unwrap();
+        let head = usize::try_from(u64::from_le_bytes(bytes[..8].try_into().unwrap())).unwrap();
+        bytes[8 + head..].to_vec()
+    };
+    assert_eq!(direction("mixed.jsonl", "1.safetensors"), direction("own.jsonl", "2.safetensors"));
+}

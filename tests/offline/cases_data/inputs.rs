@@ -178,3 +178,61 @@ fn files_that_hold_no_direction_are_named_as_what_they_are() {
         assert!(!text.contains("or .pt"), "{text}");
     }
 }
+
+#[test]
+fn texts_with_one_opening_are_told_what_joins_them_and_what_parts_them() {
+    const WORDS: &str =
+        "one two six ten old new red big sun sky sea tin hat cat dog cup pen box map key car bus jam pie";
+    let words: Vec<&str> = WORDS.split(' ').collect();
+    let opening = "a b c d e f g h j k l m n o p q r s t u";
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, row: &dyn Fn(usize) -> String| {
+        let text: String = (0..24).map(|i| row(i) + "\n").collect();
+        std::fs::write(dir.path().join(name), text).unwrap();
+    };
+    let other = |i: usize, by: usize| words[(i + by) % 24];
+    write("p.jsonl", &|i| {
+        format!(
+            "{{\"axis\":\"a\",\"prompt\":\"{opening} {} {}\",\"chosen\":\"{}\",\"rejected\":\"{}\"}}",
+            other(i, 0),
+            other(i, 1),
+            other(i, 9),
+            other(i, 5)
+        )
+    });
+    write("c.jsonl", &|i| {
+        format!("{{\"text\":\"{opening} {} {}\",\"label\":{}}}", other(i, 0), other(i, 3), i % 2)
+    });
+    write("end.jsonl", &|i| {
+        format!("{{\"text\":\"{} {} {opening}\",\"label\":{}}}", other(i, 0), other(i, 3), i % 2)
+    });
+    write("own.jsonl", &|i| {
+        format!("{{\"text\":\"{} {} z{i}\",\"label\":{}}}", other(i, 0), other(i, 8), i % 2)
+    });
+    let out = ["--out", "o.safetensors"];
+    for (flag, file, what) in [
+        ("--pairs", "p.jsonl", "24 pairs begin with the same 20 words (`a b c d e f …`)"),
+        ("--classes", "c.jsonl", "24 texts begin with the same 20 words"),
+        ("--classes", "end.jsonl", "24 texts end with the same 20 words"),
+    ] {
+        let asked = [&[flag, file][..], &out].concat();
+        let text = refused(dir.path(), &extract("lda", "0", &asked), &[what, "--near-copies", "hint"]);
+        let error = text.find("error:").unwrap();
+        assert!(text[error..].contains(what) && text[error..].contains("--template"), "{text}");
+        // The remedy is one.
+        ok(dir.path(), &extract("lda", "0", &[&asked[..], &["--near-copies", "1"]].concat()));
+    }
+    let probe = ["--train", "own.jsonl", "--test", "t=c.jsonl"];
+    refused(
+        dir.path(),
+        &at_site(&["probe"], &probe),
+        &["24 rows of `t`", "c.jsonl: 24 texts begin", "--near-copies"],
+    );
+    // An error of another kind says nothing of it.
+    let text = refused(
+        dir.path(),
+        &extract("lda", "0", &["--classes", "c.jsonl", "--folds", "1", "--out", "none/o"]),
+        &[],
+    );
+    assert!(!text.contains("--near-copies"), "{text}");
+}

@@ -5,7 +5,7 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
 
-use truenorth::data::read_pairs;
+use truenorth::data::{Template, read_pairs};
 
 use super::{AXES, Outcome, Row, assert_length_is_no_clue, field, folder, plain_words, rows, rows_in, words};
 
@@ -32,7 +32,7 @@ fn there_are_enough_pairs_and_they_are_read_as_pairs() -> Outcome {
         let rows = set(name, extra)?;
         assert!(rows.len() >= least, "{name}: {} pairs", rows.len());
         let path = place().join(format!("{name}.jsonl"));
-        let read = read_pairs(BufReader::new(File::open(path)?), name)?;
+        let read = read_pairs(BufReader::new(File::open(path)?), name, &Template::default())?;
         assert_eq!(read.rows.len(), rows.len());
         for row in &rows {
             let axis = field(row, "axis");

@@ -2,6 +2,8 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::opening::Opening;
+
 /// From which Jaccard similarity of their word sets on two texts are near copies.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct NearCopies(f64);
@@ -123,6 +125,9 @@ pub struct Copies {
     /// The prompt that all pairs have.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub common_prompt: Option<String>,
+    /// What the rows of the largest cluster of near copies begin or end with, where that joins them.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub opening: Option<Opening>,
 }
 
 impl Copies {
@@ -146,6 +151,7 @@ impl Copies {
             clusters: cluster.iter().max().map_or(0, |c| c + 1),
             threshold: threshold.threshold(),
             common_prompt: None,
+            opening: None,
         }
     }
 
@@ -178,6 +184,9 @@ impl Copies {
                 of_clusters(*near_clusters),
                 named.join("; ")
             ));
+        }
+        if let Some(opening) = &self.opening {
+            out.push(opening.sentence(unit));
         }
         if let Some(prompt) = &self.common_prompt {
             let shown: String = prompt.chars().take(40).collect();

@@ -13,6 +13,7 @@ mod between;
 mod copies;
 mod firsts;
 mod near;
+mod opening;
 
 #[cfg(test)]
 mod tests;
@@ -28,6 +29,7 @@ pub use between::{Shared, copies_between};
 pub use copies::{Copies, CopiesError, NearCopies};
 pub use firsts::{Firsts, first_classes, first_duels, first_prompts, first_replies, first_sequences};
 use near::{Sets, join_near};
+pub use opening::{OPENING_REMEDY, Opening};
 use truenorth_stats::words::{folded, words};
 
 /// Rows that differ, each with its cluster.
@@ -170,6 +172,19 @@ impl Distinct<SentimentRow> {
     }
 }
 
+impl<T> Distinct<T> {
+    /// Leaves rows out; clusters are numbered anew, and what was found of copies stays as it was.
+    pub fn retain(&mut self, keep: &[bool]) {
+        let mut kept = keep.iter().copied().chain(std::iter::repeat(true));
+        let mut next = || kept.next().unwrap_or(true);
+        self.rows.retain(|_| next());
+        let stays = |i: &usize| keep.get(*i).copied().unwrap_or(true);
+        let of = 0..self.cluster.len();
+        self.cluster = dense(of.clone().filter(stays).map(|i| self.cluster[i]));
+        self.also = of.filter(stays).map(|i| std::mem::take(&mut self.also[i])).collect();
+    }
+}
+
 struct Found {
     /// Rows that stay.
     kept: Vec<usize>,
@@ -240,7 +255,7 @@ fn find(unit: &'static str, items: &[Item], near: NearCopies) -> Result<Found, C
         let alone = block.iter().filter_map(|i| Some((*i, items[*i].alone.as_deref()?)));
         join_near(alone, near.threshold(), &mut sets);
     }
-    let by_words = clusters(&mut sets, &kept, items);
+    let by_words = clusters(&mut sets, &kept);
     let mut named = HashMap::<&str, usize>::new();
     for (i, item) in items.iter().enumerate() {
         for name in &item.shared {
@@ -250,20 +265,26 @@ fn find(unit: &'static str, items: &[Item], near: NearCopies) -> Result<Found, C
     }
     let all = sets.numbered();
     let cluster = dense(kept.iter().map(|i| all[*i]));
+    let largest = by_words.iter().rev().max_by_key(|c| c.len());
+    let opening = largest
+        .and_then(|c| Opening::of(c.len(), c.iter().flat_map(|i| &items[*i].texts).map(String::as_str)));
+    let ids = |c: &Vec<usize>| c.iter().map(|i| items[*i].id.clone()).collect();
+    let by_words = by_words.iter().map(ids).collect();
     let mut copies = Copies::new(unit, items.len(), exact, by_words, &cluster, near);
     copies.elsewhere = elsewhere;
+    copies.opening = opening;
     Ok(Found { kept, cluster, also, all, copies })
 }
 
-/// The ids of every cluster of two rows or more.
-fn clusters(sets: &mut Sets, kept: &[usize], items: &[Item]) -> Vec<Vec<String>> {
+/// Every cluster of two rows or more.
+fn clusters(sets: &mut Sets, kept: &[usize]) -> Vec<Vec<usize>> {
     let mut by_root: HashMap<usize, Vec<usize>> = HashMap::new();
     for i in kept {
         by_root.entry(sets.root(*i)).or_default().push(*i);
     }
     let mut found: Vec<Vec<usize>> = by_root.into_values().filter(|c| c.len() > 1).collect();
     found.sort_unstable();
-    found.into_iter().map(|c| c.into_iter().map(|i| items[i].id.clone()).collect()).collect()
+    found
 }
 
 fn dense(numbers: impl Iterator<Item = usize>) -> Vec<usize> {

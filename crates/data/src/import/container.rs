@@ -4,8 +4,9 @@ use std::borrow::Cow;
 use std::io::Read;
 
 use flate2::bufread::MultiGzDecoder;
+use serde_json::Value;
 
-use super::super::rows;
+use super::super::rows::{self, Rows, kind};
 use super::error::{Fault, ImportProblem};
 use super::options::Source;
 use super::record::{Cell, Place, Record, Wanted};
@@ -60,59 +61,58 @@ impl Container {
 fn containers(source: Source) -> (&'static [Container], &'static str) {
     use Container::{Array, Csv, Jsonl, Parquet, Text};
     match source {
-        Source::BeaverTails => (&[Jsonl, Parquet], "JSONL or Parquet"),
+        Source::BeaverTails => (&[Jsonl, Array, Parquet], "JSONL, JSON or Parquet"),
         Source::Alpaca => (&[Array, Jsonl, Parquet], "a JSON array, JSONL or Parquet"),
         Source::AdvBench | Source::HarmBench => (&[Csv, Parquet], "CSV or Parquet"),
         Source::MaliciousInstruct => (&[Text], "plain text"),
-        Source::Jsonl => (&[Jsonl], "JSONL or a JSON list"),
+        Source::Jsonl => (&[Jsonl, Array], "JSONL or a JSON list"),
         Source::Csv => (&[Csv], "CSV"),
         Source::Parquet => (&[Parquet], "Parquet"),
     }
 }
 
-/// Reads a file row by row, unpacked if it is gzip.
-pub(super) fn read(source: Source, bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result<(), Fault> {
+/// Reads a file row by row, unpacked if it is gzip; what stands between the columns of a table is said where
+/// that is not what its name says.
+pub(super) fn read(
+    source: Source,
+    bytes: &[u8],
+    name: &str,
+    wanted: &Wanted,
+    each: &mut Each<'_>,
+) -> Result<Option<char>, Fault> {
     let bytes = unpack(bytes, MOST_UNPACKED)?;
     let (may_be, expected) = containers(source);
     let usual = may_be.first().copied().unwrap_or(Container::Text);
     let found = Container::sniff(&bytes);
+    let refused =
+        |found| Err(Fault::of(ImportProblem::Container { found, source_name: source.name(), expected }));
     let container = match found {
         Some(found) if may_be.contains(&found) => found,
-        // A head or a line may begin with a brace; a Parquet file or a JSON array is neither.
-        Some(Container::Jsonl) if matches!(usual, Container::Csv | Container::Text) => usual,
-        Some(Container::Array) if usual == Container::Text => usual,
-        // A list of objects is as good as a line each.
-        Some(Container::Array) if usual == Container::Jsonl && lists_objects(&bytes) => Container::Array,
-        // A line of JSONL that is an array is reported as such.
-        Some(Container::Array) if usual == Container::Jsonl => usual,
-        Some(found) => {
-            return Err(Fault::of(ImportProblem::Container {
-                found: found.name(),
-                source_name: source.name(),
-                expected,
-            }));
+        // A text or a head may begin with a bracket.
+        Some(Container::Array | Container::Jsonl) if usual == Container::Text => usual,
+        Some(found @ (Container::Array | Container::Jsonl)) if usual == Container::Csv => {
+            match std::str::from_utf8(&bytes).is_ok_and(rows::is_json) {
+                true => return refused(found.name()),
+                false => usual,
+            }
         }
+        Some(found) => return refused(found.name()),
         None if usual == Container::Parquet => {
-            return Err(Fault::of(ImportProblem::Container {
-                found: if bytes.is_empty() { "nothing" } else { "something else" },
-                source_name: source.name(),
-                expected,
-            }));
+            return refused(if bytes.is_empty() { "nothing" } else { "something else" });
         }
         None => usual,
     };
     match container {
-        Container::Parquet => parquet::read(&bytes, wanted, each),
-        Container::Array => json::array(&bytes, wanted, each),
-        Container::Jsonl => json::lines(&bytes, wanted, each),
-        Container::Csv => csv::read(&bytes, wanted, each),
-        Container::Text => text(&bytes, each),
+        Container::Parquet => parquet::read(&bytes, wanted, each)?,
+        Container::Array | Container::Jsonl => json::read(&bytes, wanted, each)?,
+        Container::Csv => {
+            let plain = name.strip_suffix(".gz").unwrap_or(name);
+            let tabs = ["tsv", "tab"].contains(&rows::ending(plain).as_str());
+            return csv::read(&bytes, if tabs { b'\t' } else { b',' }, wanted, each);
+        }
+        Container::Text => text(&bytes, each)?,
     }
-}
-
-fn lists_objects(bytes: &[u8]) -> bool {
-    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();
-    bytes.strip_prefix(b"[").is_some_and(|rest| rest.trim_ascii_start().starts_with(b"{"))
+    Ok(None)
 }
 
 pub(super) fn unpack(bytes: &[u8], most: u64) -> Result<Cow<'_, [u8]>, Fault> {
@@ -130,12 +130,23 @@ pub(super) fn unpack(bytes: &[u8], most: u64) -> Result<Cow<'_, [u8]>, Fault> {
     }
 }
 
+/// Texts as all readers take them: a line each, or JSON that holds texts.
 fn text(bytes: &[u8], each: &mut Each<'_>) -> Result<(), Fault> {
-    let mut any = false;
-    for line in rows::lines(rows::whole_text(bytes, "")?) {
-        let cells = [(LINE.to_owned(), Cell::Text(line.text.to_owned()))].into();
-        each(Record { place: Place::Line(line.number), cells })?;
-        any = true;
+    for (number, value) in Rows::read(bytes, "", rows::Wanted::Texts)?.values() {
+        let place = Place::Line(number);
+        let found = kind(&value);
+        let text = match value {
+            Value::String(text) => Some(text),
+            Value::Object(mut map) => ["text", "prompt"].into_iter().find_map(|k| match map.remove(k) {
+                Some(Value::String(text)) => Some(text),
+                _ => None,
+            }),
+            _ => None,
+        };
+        let problem =
+            ImportProblem::Value { found: found.into(), expected: "a text, or an object with a `text`" };
+        let text = text.ok_or_else(|| Fault::at(place, problem))?;
+        each(Record { place, cells: [(LINE.to_owned(), Cell::Text(text))].into() })?;
     }
-    if any { Ok(()) } else { Err(Fault::of(ImportProblem::NoRows)) }
+    Ok(())
 }

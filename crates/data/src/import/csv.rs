@@ -8,17 +8,36 @@ use super::container::Each;
 use super::error::{Fault, ImportProblem};
 use super::record::{Cell, Place, Record, Wanted};
 
-pub(super) fn read(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result<(), Fault> {
+/// Bytes of a table in which its head is looked for.
+const MOST_HEAD: usize = 1 << 16;
+
+/// Reads a table; what is between its columns is said where that is not the usual sign.
+pub(super) fn read(
+    bytes: &[u8],
+    usual: u8,
+    wanted: &Wanted,
+    each: &mut Each<'_>,
+) -> Result<Option<char>, Fault> {
     if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
         return Err(Fault::of(ImportProblem::Text(Problem::Utf16)));
     }
-    let table = rows::table(bytes, b',').map_err(|f| {
+    let plain = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let head = String::from_utf8_lossy(plain.get(..MOST_HEAD).unwrap_or(plain));
+    let delimiter =
+        rows::delimiter(&head, usual, |name| wanted.required.iter().any(|c| c.to_lowercase() == name));
+    let mut table = rows::table(bytes, delimiter).map_err(|f| {
         let problem = match f.problem {
             Problem::NoRows => ImportProblem::NoRows,
             other => ImportProblem::Text(other),
         };
         Fault { place: f.line.map(Place::Line), column: f.column, ..Fault::of(problem) }
     })?;
+    for name in &mut table.head {
+        // ` label` is meant as it reads.
+        if !wanted.takes(name) && wanted.takes(name.trim()) {
+            *name = name.trim().to_owned();
+        }
+    }
     check_head(&table.head, wanted)?;
     for record in table.records {
         let cells: BTreeMap<String, Cell> = table
@@ -32,11 +51,17 @@ pub(super) fn read(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result
             .collect();
         each(Record { place: Place::Line(record.line), cells })?;
     }
-    Ok(())
+    Ok((delimiter != usual).then_some(char::from(delimiter)))
 }
 
 fn check_head(head: &[String], wanted: &Wanted) -> Result<(), Fault> {
-    let names: Vec<&str> = head.iter().map(String::as_str).collect();
+    let mut names: Vec<&str> = head.iter().map(String::as_str).collect();
+    if let [one] = names[..]
+        && !wanted.takes(one)
+    {
+        // Which sign is meant is known once a column is named; until then its columns are said.
+        names = one.split([';', '\t', '|', ',']).collect();
+    }
     wanted.check(&names)?;
     let mut seen = HashSet::new();
     match names.iter().find(|n| wanted.takes(n) && !seen.insert(**n)) {

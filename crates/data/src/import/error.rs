@@ -69,9 +69,6 @@ pub enum ImportProblem {
         /// What it may be.
         expected: &'static str,
     },
-    /// A file that is one JSON value, and not one of the right shape.
-    #[error("not a JSON array of objects")]
-    Json(#[source] serde_json::Error),
     /// Parquet, whose reader is not in this build.
     #[error("the file is Parquet, and this truenorth was built without `parquet`, which reads it")]
     ParquetNotBuilt,
@@ -88,13 +85,13 @@ pub enum ImportProblem {
     /// Parquet whose parts contradict each other.
     #[error("the Parquet file is damaged: {0}")]
     Inconsistent(String),
-    /// A column that must be there.
-    #[error("there is no column `{column}`; the columns are `{have}`")]
-    MissingColumn {
-        /// The column.
-        column: String,
+    /// Columns that must be there.
+    #[error("{}; the columns are `{}`", missing(columns), have.join("`, `"))]
+    MissingColumns {
+        /// All that are missing.
+        columns: Vec<String>,
         /// Names of those there are.
-        have: String,
+        have: Vec<String>,
     },
     /// A name that two columns have.
     #[error("two columns have this name")]
@@ -168,6 +165,13 @@ pub enum ImportProblem {
     },
 }
 
+fn missing(columns: &[String]) -> String {
+    match columns {
+        [one] => format!("there is no column `{one}`"),
+        all => format!("there are no columns `{}`", all.join("`, `")),
+    }
+}
+
 impl ImportError {
     /// What would mend it, where that is not plain from the error.
     #[must_use]
@@ -197,11 +201,18 @@ impl ImportError {
             P::Looks(look) => look.remedy,
             P::Text(Problem::Looks(look)) => look.remedy,
             P::Container { .. } => "name what the file is with --from",
-            P::Json(_) => "a JSON list is one array of objects, such as [{\"instruction\": \"…\"}, …]",
+            P::Text(Problem::Python) => "write the file with json.dump",
+            P::Text(Problem::Comment { .. }) => "take the line out",
+            P::Text(Problem::NoList { .. }) => {
+                "keep the rows in one list, or under one name such as `rows` or `data`"
+            }
+            P::Text(Problem::NotAsNamed { .. }) => "name what the file is with --from",
             P::Text(Problem::Ragged { .. } | Problem::OpenQuote | Problem::Csv(_)) => {
                 "quote fields that hold a comma, a quote or a line break, and double the quotes inside"
             }
-            P::MissingColumn { .. } => "name the columns with --columns text=…,label=…",
+            P::MissingColumns { .. } => {
+                "name those that are meant with --columns text=…,label=…; --label L gives all rows one label"
+            }
             P::Mixed { .. } => "write the whole column as strings, or as integers",
             P::Value { found, .. } if found.ends_with("a fraction") => {
                 "write the column as integers or as strings; pandas makes fractions of integers where a value is \
@@ -258,6 +269,7 @@ impl From<super::super::error::DataError> for Fault {
             Problem::NoRows => ImportProblem::NoRows,
             other => ImportProblem::Text(other),
         };
-        Self { place: e.line.map(Place::Line), column: None, byte: e.column, problem: Box::new(problem) }
+        let place = e.line.map(Place::Line).or(e.item.map(Place::Row));
+        Self { place, column: None, byte: e.column, problem: Box::new(problem) }
     }
 }

@@ -65,13 +65,13 @@ impl Importer {
         let mut rows = 0;
         let mut kinds = HashMap::new();
         let source = self.options.source;
-        container::read(source, bytes, &wanted, &mut |record| {
+        let between = container::read(source, bytes, name, &wanted, &mut |record| {
             rows += 1;
             self.one_kind(&record, &mut kinds)?;
             self.row(&record, &stem, name)
         })
         .map_err(|fault| fault.in_file(name))?;
-        self.tally.files.push(FileTally { name: name.to_owned(), sha256: sha256_hex(bytes), rows });
+        self.tally.files.push(FileTally { name: name.to_owned(), sha256: sha256_hex(bytes), rows, between });
         Ok(())
     }
 

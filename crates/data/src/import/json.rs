@@ -1,4 +1,4 @@
-//! JSON: an object a line, or an array of objects.
+//! JSON: an object a line, a list of objects, or an object with such a list.
 
 use std::collections::BTreeMap;
 
@@ -6,60 +6,48 @@ use serde_json::{Map, Value};
 
 use super::super::error::Problem;
 use super::super::rows::{self, kind};
-use super::super::strict::{JsonFault, strict_json};
 use super::container::Each;
 use super::error::{Fault, ImportProblem};
 use super::record::{Cell, Place, Record, Wanted};
 
-pub(super) fn lines(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result<(), Fault> {
+pub(super) fn read(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result<(), Fault> {
+    let text = rows::whole_text(bytes, "")?;
+    let is_row = |value: &Value| wanted.required.iter().any(|c| value.get(c).is_some());
+    let whole = rows::json_document(text, is_row).map_err(|(line, byte, problem)| {
+        let place = line.map(Place::Line);
+        Fault { place, byte, ..Fault::of(ImportProblem::Text(problem)) }
+    })?;
+    if let Some(value) = whole {
+        for (i, value) in rows::document_rows(value, "")?.into_iter().enumerate() {
+            each(record(Place::Row(i + 1), value, wanted)?)?;
+        }
+        return Ok(());
+    }
     let mut any = false;
-    for line in rows::lines(rows::whole_text(bytes, "")?) {
+    for line in rows::lines(text) {
         any = true;
-        let place = Place::Line(line.number);
-        let value = strict_json(line.text).map_err(|e| {
-            let (_, byte, problem) = Problem::json(e);
-            Fault { byte: Some(byte), ..Fault::at(place, ImportProblem::Text(problem)) }
-        })?;
-        each(record(place, value, wanted)?)?;
+        each(record(Place::Line(line.number), rows::json_line(&line, "")?, wanted)?)?;
     }
     if any { Ok(()) } else { Err(Fault::of(ImportProblem::NoRows)) }
 }
 
-pub(super) fn array(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result<(), Fault> {
-    let text = rows::whole_text(bytes, "")?;
-    let fault = |e| match e {
-        JsonFault::Syntax(e) => Fault::of(ImportProblem::Json(e)),
-        JsonFault::Twice { key, line, column } => Fault {
-            byte: Some(column),
-            ..Fault::at(Place::Line(line), ImportProblem::Text(Problem::KeyTwice { key }))
-        },
-    };
-    // What is found here begins with a bracket.
-    let Value::Array(rows) = strict_json(text).map_err(fault)? else {
-        return Err(Fault::of(ImportProblem::NoRows));
-    };
-    if rows.is_empty() {
-        return Err(Fault::of(ImportProblem::NoRows));
-    }
-    for (i, value) in rows.into_iter().enumerate() {
-        each(record(Place::Row(i + 1), value, wanted)?)?;
-    }
-    Ok(())
-}
-
 fn record(place: Place, value: Value, wanted: &Wanted) -> Result<Record, Fault> {
-    let Value::Object(map) = value else {
-        let found = kind(&value);
-        return Err(Fault::at(place, ImportProblem::Text(Problem::NotAnObject { found })));
+    let map = match value {
+        Value::Object(map) => map,
+        // In all readers a string is a row that is a text.
+        Value::String(text) => Map::from_iter([("text".to_owned(), Value::String(text))]),
+        other => {
+            let found = kind(&other);
+            return Err(Fault::at(place, ImportProblem::Text(Problem::NotAnObject { found })));
+        }
     };
     let names: Vec<String> = map.keys().cloned().collect();
     let mut cells = BTreeMap::new();
     take(map, wanted, &mut cells);
-    if let Some(column) = wanted.required.iter().find(|c| !cells.contains_key(*c)) {
-        let problem = ImportProblem::MissingColumn { column: column.clone(), have: names.join("`, `") };
-        return Err(Fault::at(place, problem));
+    match wanted.missing(names, |c| cells.contains_key(c)) {
+        Some(problem) => Err(Fault::at(place, problem)),
+        None => Ok(Record { place, cells }),
     }
-    Ok(Record { place, cells })
 }
 
 /// Wanted fields, and those of objects one level down.

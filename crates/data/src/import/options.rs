@@ -263,12 +263,6 @@ pub enum OptionsError {
     /// Nothing to take.
     #[error("taking no rows leaves nothing")]
     TakeNothing,
-    /// A plain table without a word on its text.
-    #[error("nothing says which column of {0} is the text")]
-    NoText(&'static str),
-    /// A plain table without a word on its labels.
-    #[error("nothing says how the rows of {0} are labelled")]
-    NoLabel(&'static str),
     /// Both a column and a fixed value.
     #[error("`{0}` is given both for all rows and as a column")]
     Both(&'static str),
@@ -293,8 +287,6 @@ impl OptionsError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {
-            Self::NoText(_) => "name it with --columns text=NAME",
-            Self::NoLabel(_) => "give --label LABEL for all rows, or --columns label=NAME",
             Self::Judged { .. } => "rename it with --map label=OLD:NEW or --map category=OLD:NEW",
             Self::Shares { .. } => "give parts and shares that add up to 1, such as train=0.7,test=0.3",
             _ => return None,

@@ -116,13 +116,9 @@ impl Recipe {
                 &[(LINE, true)]
             }
             Source::Jsonl | Source::Csv | Source::Parquet => {
-                if recipe.label == Origin::Nowhere {
-                    return Err(OptionsError::NoLabel(name));
-                }
-                if recipe.text.is_empty() {
-                    return Err(OptionsError::NoText(name));
-                }
-                &[]
+                // As in all readers, where nothing else is said.
+                recipe.label = recipe.label.or(Origin::Column("label".into()));
+                &[("text", true)]
             }
         };
         if recipe.text.is_empty() {

@@ -98,13 +98,21 @@ impl Wanted {
 
     /// Refuses a table that lacks a required column.
     pub fn check(&self, have: &[&str]) -> Result<(), Fault> {
-        match self.required.iter().find(|c| !have.contains(&c.as_str())) {
+        match self.missing(have.iter().map(|h| (*h).to_owned()).collect(), |c| have.contains(&c)) {
             None => Ok(()),
-            Some(column) => Err(Fault::of(ImportProblem::MissingColumn {
-                column: column.clone(),
-                have: have.join("`, `"),
-            })),
+            Some(problem) => Err(Fault::of(problem)),
         }
+    }
+
+    /// What is wrong where required columns are not there, all of them in one.
+    pub fn missing(&self, have: Vec<String>, there: impl Fn(&str) -> bool) -> Option<ImportProblem> {
+        let mut columns: Vec<String> = Vec::new();
+        for column in self.required.iter().filter(|c| !there(c)) {
+            if !columns.contains(column) {
+                columns.push(column.clone());
+            }
+        }
+        (!columns.is_empty()).then_some(ImportProblem::MissingColumns { columns, have })
     }
 }
 

@@ -44,6 +44,8 @@ pub struct FileTally {
     pub sha256: String,
     /// Its rows.
     pub rows: usize,
+    /// What stands between the columns of a table, where that is not what the file's name says.
+    pub between: Option<char>,
 }
 
 /// What was read, kept and dropped; rows read are those kept and those dropped.

@@ -10,6 +10,8 @@ use serde_json::Value;
 use super::*;
 use crate::{ClassRow, read_classes};
 
+mod forms;
+
 const FIXTURES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fixtures/imports");
 
 fn fixture(name: &str) -> Vec<u8> {
@@ -142,7 +144,8 @@ fn bad_files_are_refused_by_name() {
             b"{\"t\":\"x\",\"l\":1}\n[1]".to_vec(),
             "`f`, line 2: expected a JSON object, got an array",
         ),
-        (jsonl(), b"[1]".to_vec(), "`f`, line 1: expected a JSON object, got an array"),
+        (jsonl(), b"[1]".to_vec(), "`f`, row 1: expected a JSON object, got a number"),
+        (jsonl(), b"[1]\n[2]".to_vec(), "`f`, line 1: expected a JSON object, got an array"),
         (jsonl(), b"{\"t\":\"\xe9\"}".to_vec(), "`f`, line 1, byte 7: byte 0xe9 is not UTF-8"),
         (alpaca(), b"[]".to_vec(), "`f`: no rows"),
         (
@@ -150,7 +153,7 @@ fn bad_files_are_refused_by_name() {
             b"[{\"instruction\":\"x\",\"input\":\"\"},3]".to_vec(),
             "`f`, row 2: expected a JSON object, got a number",
         ),
-        (alpaca(), b"[{\"instruction\":\"x\",".to_vec(), "`f`: not a JSON array of objects"),
+        (alpaca(), b"[{\"instruction\":\"x\",".to_vec(), "`f`, line 1, byte 20: not JSON"),
         (
             alpaca(),
             b"[{\"instruction\":\"x\"}]".to_vec(),
@@ -233,23 +236,10 @@ fn bad_files_are_refused_by_name() {
 }
 
 #[test]
-fn a_list_of_objects_is_read_as_lines_of_them_are() {
-    let said = |bytes: &[u8]| {
-        let mut importer = Importer::new(plain(Source::Jsonl, "text=t,label=l")).unwrap();
-        importer.read(bytes, "f.json").unwrap();
-        importer.finish(&streams(0)).unwrap().rows
-    };
-    let lines = said(b"{\"t\":\"x\",\"l\":1}\n{\"t\":\"y\",\"l\":0}\n");
-    assert_eq!(said(b" [{\"t\":\"x\",\"l\":1},\n{\"t\":\"y\",\"l\":0}]"), lines);
-}
-
-#[test]
 fn requests_that_make_no_sense_are_refused() {
     let new = |options| Importer::new(options).map(|_| ()).unwrap_err().to_string();
     let of = ImportOptions::new;
     let some = |s: &str| Some(s.to_owned());
-    assert!(new(of(Source::Csv)).contains("how the rows of csv are labelled"));
-    assert!(new(ImportOptions { label: some("x"), ..of(Source::Csv) }).contains("which column of csv"));
     let both = ImportOptions { label: some("x"), ..plain(Source::Csv, "text=t,label=l") };
     assert!(new(both).contains("`label` is given both"));
     let own = ImportOptions { label: some("x"), ..of(Source::BeaverTails) };

@@ -35,6 +35,16 @@ impl Fields {
         }
     }
 
+    /// A value that may be missing.
+    pub fn optional(&mut self, field: &str) -> Option<Value> {
+        self.map.remove(field).filter(|v| !v.is_null())
+    }
+
+    /// A value, left where it is.
+    pub fn peek(&self, field: &str) -> Option<&Value> {
+        self.map.get(field)
+    }
+
     /// The fields that have a value.
     pub fn names(&self) -> Vec<String> {
         self.map.iter().filter(|(_, v)| !v.is_null()).map(|(k, _)| k.clone()).collect()
@@ -97,6 +107,25 @@ impl Fields {
     }
 }
 
+/// What the two sides of pairs are called elsewhere.
+const SIDES: [[&str; 2]; 8] = [
+    ["positive", "negative"],
+    ["pos", "neg"],
+    ["preferred", "dispreferred"],
+    ["accepted", "rejected"],
+    ["winner", "loser"],
+    ["better", "worse"],
+    ["good", "bad"],
+    ["response_chosen", "response_rejected"],
+];
+
+/// What to call the sides of pairs that are called otherwise.
+pub(in super::super) fn two_sides(have: &[String]) -> Option<String> {
+    let has = |side: &str| have.iter().any(|h| h.to_lowercase() == side);
+    let [up, down] = SIDES.into_iter().find(|two| two.iter().all(|side| has(side)))?;
+    Some(format!("if these are pairs, call `{up}` `chosen` and `{down}` `rejected`"))
+}
+
 /// What would give a row the field that it lacks, by the fields that it has.
 pub(in super::super) fn unnamed(field: &str, have: &[String]) -> String {
     let has = |name: &str| have.iter().any(|h| h == name);
@@ -105,6 +134,11 @@ pub(in super::super) fn unnamed(field: &str, have: &[String]) -> String {
         return "conversations under `messages` are not read; write each as one `text`, in the markup of the model's \
                 chat template"
             .into();
+    }
+    if ["chosen", "rejected", "text"].contains(&field)
+        && let Some(sides) = two_sides(have)
+    {
+        return sides;
     }
     if has("chosen") && has("rejected") && ["text", "label"].contains(&field) {
         return "these are pairs; give them to --pairs where the verb takes pairs".into();

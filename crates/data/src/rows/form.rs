@@ -61,7 +61,7 @@ pub(super) fn form(name: &str, text: &str) -> Result<Form, Placed> {
             }
             _ => {
                 let usual = if ending == "csv" { b',' } else { b'\t' };
-                Ok(Form::Csv { delimiter: delimiter(text, usual), usual })
+                Ok(Form::Csv { delimiter: delimiter(text, usual, |name| TABLE_HEADS.contains(&name)), usual })
             }
         },
         _ => plain(text, first),
@@ -106,8 +106,39 @@ pub(super) fn look(name: &str) -> Option<Look> {
     Look::of_ending(&ending(name))
 }
 
+/// The value of a file that is one JSON document and not an object a line: a list, an object with a list of rows,
+/// or one value over several lines. `row` knows an object that is a row itself.
+pub(in super::super) fn json_document(
+    text: &str,
+    row: impl Fn(&Value) -> bool,
+) -> Result<Option<Value>, Placed> {
+    let first = text.trim_start().chars().next();
+    match document(text) {
+        Ok(value @ Value::Array(_)) => Ok(Some(value)),
+        Ok(value) if holds_list(&value) && !row(&value) => Ok(Some(value)),
+        Ok(value) if lines(text).nth(1).is_some() => Ok(Some(value)),
+        Ok(_) => Ok(None),
+        Err(e) if matches!(e, JsonFault::Twice { .. }) && first == Some('[') => Err(broken(text, e)),
+        // A list that is cut short, and no line that is a list.
+        Err(e) if first == Some('[') && opens_list(text) => Err(broken(text, e)),
+        Err(_) => Ok(None),
+    }
+}
+
+/// Whether a text is one JSON value, or begins with a line that is an object.
+pub(in super::super) fn is_json(text: &str) -> bool {
+    let text = text.trim_start_matches('\u{feff}');
+    first_line_is_json(text) || document(text).is_ok()
+}
+
+/// Whether a text that begins with a bracket is a list of objects or texts.
+fn opens_list(text: &str) -> bool {
+    let inside = text.trim_start().strip_prefix('[').map(str::trim_start).unwrap_or_default();
+    inside.starts_with(['"', '\'', '{'])
+}
+
 /// The ending of a file's name in lower case; empty where it has none.
-fn ending(name: &str) -> String {
+pub(in super::super) fn ending(name: &str) -> String {
     let path = std::path::Path::new(name);
     path.extension().map(|e| e.to_string_lossy().to_lowercase()).unwrap_or_default()
 }
@@ -157,11 +188,11 @@ fn cells(line: &str, delimiter: char) -> Vec<String> {
     line.split(delimiter).map(|c| c.trim().trim_matches('"').to_lowercase()).collect()
 }
 
-/// The delimiter of a table: the usual one, unless only with one other the head names a text.
-fn delimiter(text: &str, usual: u8) -> u8 {
+/// The delimiter of a table: the usual one, unless only with one other the head names a column that is looked
+/// for. Names come in lower case.
+pub(in super::super) fn delimiter(text: &str, usual: u8, looked_for: impl Fn(&str) -> bool) -> u8 {
     let Some(first) = lines(text).next() else { return usual };
-    let names =
-        |d: u8| cells(first.text, char::from(d)).iter().any(|cell| TABLE_HEADS.contains(&cell.as_str()));
+    let names = |d: u8| cells(first.text, char::from(d)).iter().any(|cell| looked_for(cell));
     let others: Vec<u8> = DELIMITERS.into_iter().filter(|d| *d != usual && names(*d)).collect();
     match others[..] {
         [one] if !names(usual) => one,

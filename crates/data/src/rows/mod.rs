@@ -19,10 +19,11 @@ use serde_json::{Map, Value};
 use super::error::{DataError, Problem};
 use super::strict::strict_json;
 pub(super) use csv::table;
-pub(super) use fields::{Fields, kind, shown, unnamed, wrong};
+pub(super) use fields::{Fields, kind, shown, two_sides, unnamed, wrong};
 use form::Form;
-pub(super) use text::lines;
+pub(super) use form::{delimiter, ending, is_json, json_document};
 pub use text::whole_text;
+pub(super) use text::{Line, lines};
 use truenorth_files::Look;
 use truenorth_files::sha256_hex;
 
@@ -152,6 +153,11 @@ impl Rows {
         Ok(Self { name: name.to_owned(), rows, sha256: sha256_hex(&bytes), form, notes })
     }
 
+    /// The value of every row with the number of its line or, in a list, of its item.
+    pub fn values(self) -> impl Iterator<Item = (usize, Value)> {
+        self.rows.into_iter().map(|row| (row.at.number(), row.value))
+    }
+
     /// Every row turned into one of the caller's; identifiers must differ.
     pub fn rows<T>(
         self,
@@ -224,25 +230,35 @@ fn plain(at: At, text: &str) -> Row {
 fn json_lines(text: &str, name: &str) -> Result<Vec<Row>, DataError> {
     let mut rows = Vec::new();
     for line in lines(text) {
-        let trimmed = line.text.trim_start();
-        let fail = |column, problem| DataError::at(name, Some(line.number), column, problem);
-        if trimmed.starts_with('#') || trimmed.starts_with("//") {
-            return Err(fail(Some(1), Problem::Comment { shown: shown(trimmed) }));
-        }
-        let value = strict_json(line.text).map_err(|e| {
-            let (_, column, problem) = Problem::json(e);
-            fail(
-                Some(column),
-                if matches!(trimmed.get(..2), Some("{'" | "['")) { Problem::Python } else { problem },
-            )
-        })?;
-        rows.push(Row { at: At::Line(line.number), value });
+        rows.push(Row { at: At::Line(line.number), value: json_line(&line, name)? });
     }
     Ok(rows)
 }
 
+/// The value of a line of JSON lines.
+pub(super) fn json_line(line: &Line<'_>, name: &str) -> Result<Value, DataError> {
+    let trimmed = line.text.trim_start();
+    let fail = |column, problem| DataError::at(name, Some(line.number), column, problem);
+    if trimmed.starts_with('#') || trimmed.starts_with("//") {
+        return Err(fail(Some(1), Problem::Comment { shown: shown(trimmed) }));
+    }
+    strict_json(line.text).map_err(|e| {
+        let (_, column, problem) = Problem::json(e);
+        fail(
+            Some(column),
+            if matches!(trimmed.get(..2), Some("{'" | "['")) { Problem::Python } else { problem },
+        )
+    })
+}
+
 /// The rows of a JSON document.
 fn document(value: Value, name: &str) -> Result<Vec<Row>, DataError> {
+    let list = document_rows(value, name)?;
+    Ok(list.into_iter().enumerate().map(|(i, value)| Row { at: At::Item(i + 1), value }).collect())
+}
+
+/// The rows of a JSON document: a list, the one list of an object, or one object.
+pub(super) fn document_rows(value: Value, name: &str) -> Result<Vec<Value>, DataError> {
     let fail = |problem| Err(DataError::at(name, None, None, problem));
     let list = match value {
         Value::Array(list) => list,
@@ -268,7 +284,7 @@ fn document(value: Value, name: &str) -> Result<Vec<Row>, DataError> {
     if list.is_empty() {
         return fail(Problem::NoRows);
     }
-    Ok(list.into_iter().enumerate().map(|(i, value)| Row { at: At::Item(i + 1), value }).collect())
+    Ok(list)
 }
 
 /// The records of a table as objects; an empty cell is a field without a value.

@@ -2,7 +2,7 @@ use std::error::Error as _;
 use std::io::Cursor;
 
 use super::super::{
-    DataError, PromptInput, read_classes, read_duels, read_pairs, read_prompts, read_sentiment,
+    DataError, PromptInput, Template, read_classes, read_duels, read_pairs, read_prompts, read_sentiment,
     read_sequences,
 };
 
@@ -150,7 +150,12 @@ fn every_reader_takes_every_form() {
             let ids: Vec<String> = match csv {
                 _ if csv.contains("chosen") => {
                     assert!(super::holds_pairs(bytes(), name).unwrap());
-                    read_pairs(bytes(), name).unwrap().rows.into_iter().map(|r| r.id).collect()
+                    read_pairs(bytes(), name, &Template::default())
+                        .unwrap()
+                        .rows
+                        .into_iter()
+                        .map(|r| r.id)
+                        .collect()
                 }
                 _ if csv.contains("first") => {
                     read_duels(bytes(), name).unwrap().rows.into_iter().map(|r| r.id).collect()
@@ -165,7 +170,7 @@ fn every_reader_takes_every_form() {
             assert_eq!(ids, ["x"], "{name}: {text}");
         }
     }
-    let e = said(&read_pairs(Cursor::new("just text\n"), "f.txt").unwrap_err());
+    let e = said(&read_pairs(Cursor::new("just text\n"), "f.txt", &Template::default()).unwrap_err());
     assert!(e.contains("line 1: `just text` is plain text") && e.contains(".jsonl"), "{e}");
     let e = said(&read_classes(Cursor::new("{\"question\":\"q\",\"label\":1}"), "f.jsonl").unwrap_err());
     assert!(e.contains("missing field `text`") && e.contains("`question`"), "{e}");

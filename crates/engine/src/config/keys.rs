@@ -69,6 +69,11 @@ impl<'a> Reader<'a> {
         self.map.contains_key(key)
     }
 
+    /// A value as errors show it.
+    pub(super) fn shown(&self, key: &str) -> String {
+        self.map.get(key).map(short).unwrap_or_default()
+    }
+
     fn typed<T>(
         &self,
         key: &'static str,

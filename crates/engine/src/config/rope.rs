@@ -117,7 +117,25 @@ pub(super) fn read(r: &Reader, family: &Family, context: usize) -> Result<Option
         if let Some(old) = r.get("rope_scaling") {
             return Err(r.bad("rope_scaling", old, "nothing beside `rope_parameters`"));
         }
-        if given.has(FULL) || given.has(SLIDING) {
+        if r.rules() == Transformers::V4_57 {
+            r.note(
+                "`rope_parameters` is followed, as by transformers 5.23; 4.57, which is asked for, leaves it unread"
+                    .into(),
+            );
+        }
+        let by_kind = [FULL, SLIDING].into_iter().find(|kind| given.has(kind));
+        if let (Some(kind), LocalRope::Shared) = (by_kind, local) {
+            return Err(ConfigError::Value {
+                key: format!("rope_parameters.{kind}"),
+                found: given.shown(kind),
+                expected: format!(
+                    "one rotation for all layers, as family `{}` has it: of rotations by kind of layer transformers \
+                     5.23 reads none or can't open the model",
+                    r.family()
+                ),
+            });
+        }
+        if by_kind.is_some() {
             let one = |kind, theta| -> Result<Rope, ConfigError> {
                 given.object(kind)?.map_or(Ok(plain(theta)), |o| entry(&o, plain(theta), context, true))
             };
@@ -138,13 +156,30 @@ pub(super) fn read(r: &Reader, family: &Family, context: usize) -> Result<Option
             return Err(r.bad(theta_key, &theta.into(), &expected));
         }
         let full = match r.object("rope_scaling")? {
-            Some(given) => entry(&given, plain(theta), context, false)?,
+            Some(given) => beside(r, entry(&given, plain(theta), context, false)?, plain(theta)),
             None => plain(theta),
         };
         let sliding = if local == LocalRope::Shared { full.clone() } else { plain(own) };
         [full, sliding]
     };
     Ok(Some(two))
+}
+
+/// A base or a share that stands inside of `rope_scaling`: transformers 5.23 takes it before the one beside it,
+/// 4.57 leaves it unread.
+fn beside(r: &Reader, inside: Rope, outside: Rope) -> Rope {
+    let (by_5, by_4) = ((inside.theta, inside.partial), (outside.theta, outside.partial));
+    if by_5 == by_4 {
+        return inside;
+    }
+    let (rules, other) = (r.rules(), r.rules().other());
+    let (own, theirs) = if rules == Transformers::V5_23 { (by_5, by_4) } else { (by_4, by_5) };
+    r.note(format!(
+        "`rope_scaling` has a base or a share of its own: by transformers {rules}, which is followed, the base is {} and \
+         the share {}, by {other} {} and {}; `--transformers {other}` follows the other",
+        own.0, own.1, theirs.0, theirs.1
+    ));
+    Rope { theta: own.0, partial: own.1, ..inside }
 }
 
 /// How long sequences may be, and how long they were before a stretch.

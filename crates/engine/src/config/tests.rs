@@ -3,6 +3,8 @@ use serde_json::{Value, json};
 use super::*;
 use crate::rope::Frequencies;
 
+mod nested;
+
 fn base(family: &str) -> Value {
     match family {
         "gpt2" => json!({"model_type": "gpt2", "vocab_size": 64, "n_embd": 32, "n_layer": 4, "n_head": 4}),

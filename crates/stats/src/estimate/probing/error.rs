@@ -57,6 +57,16 @@ pub enum ProbeError {
         /// Rows of the negative class.
         negative: usize,
     },
+    /// Only one group, which can't be resampled.
+    #[error(
+        "the {rows} rows of `{set}` make one group of copies, near copies and rows that share a group; expected two at least"
+    )]
+    OneGroup {
+        /// Which rows.
+        set: String,
+        /// How many there are.
+        rows: usize,
+    },
     /// Folds that leave one class to fit on.
     #[error(
         "with two folds left out there are {positive} positive and {negative} negative rows to fit on; expected both"
@@ -149,6 +159,7 @@ impl ProbeError {
                 "leave this site out of --site, or read where the text's end is seen, as with --positions last",
             ),
             Self::OneClass { .. } => Some("give the set texts of both labels"),
+            Self::OneGroup { .. } => Some("give the set texts that are no near copies of each other"),
             Self::Leaked { .. } => Some("take the shared groups out of one of the two sets"),
             Self::OneClassFold { .. } => {
                 Some("use fewer --folds, or add groups that hold both classes or more of the rarer one")

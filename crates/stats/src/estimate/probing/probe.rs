@@ -215,6 +215,10 @@ fn check_test(test: &TestSet<'_>, layers: usize, known: &HashSet<&str>) -> Resul
             found: test.layers.count(),
         });
     }
+    let different: HashSet<&String> = test.groups.iter().collect();
+    if different.len() < 2 {
+        return Err(ProbeError::OneGroup { set: test.name.to_owned(), rows: test.groups.len() });
+    }
     let mut shared: Vec<&str> =
         test.groups.iter().map(String::as_str).filter(|g| known.contains(g)).collect();
     let first = shared.first().copied();
