@@ -217,3 +217,110 @@ fn means_say_what_they_left_out() {
     let text = header.metadata().clone().unwrap()["left_out"].clone();
     assert!(text.contains("of 48 texts") && text.contains("4 times"), "{text}");
 }
+
+/// A small Llama with a matrix of its own for the output.
+const LLAMA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/cases/_models/llama");
+
+/// A copy of it whose tensors are others: by name, element type, shape and bytes.
+fn with_tensors(
+    dir: &Path,
+    change: impl Fn(
+        &str,
+        safetensors::tensor::TensorView<'_>,
+    ) -> Option<(String, safetensors::Dtype, Vec<usize>, Vec<u8>)>,
+) {
+    for entry in std::fs::read_dir(LLAMA).unwrap().flatten() {
+        std::fs::copy(entry.path(), dir.join(entry.file_name())).unwrap();
+    }
+    let bytes = std::fs::read(Path::new(LLAMA).join("model.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let kept: Vec<_> = file.tensors().into_iter().filter_map(|(name, view)| change(&name, view)).collect();
+    let views = kept.iter().map(|(name, dtype, shape, bytes)| {
+        (name.clone(), safetensors::tensor::TensorView::new(*dtype, shape.clone(), bytes).unwrap())
+    });
+    safetensors::serialize_to_file(views, None, &dir.join("model.safetensors")).unwrap();
+}
+
+/// Reads two texts of a model at the end of its blocks.
+fn read_of(dir: &Path, model: &str) -> (Vec<f32>, String) {
+    std::fs::write(dir.join("t.txt"), "the hat\nan old tin\n").unwrap();
+    let args = [
+        "read",
+        "--model",
+        model,
+        "--no-cache",
+        "--input",
+        "t.txt",
+        "--site",
+        "resid_post.2",
+        "--out",
+        "o.safetensors",
+    ];
+    let done = run(dir, &args);
+    let said = String::from_utf8_lossy(&done.stderr).into_owned();
+    assert!(done.status.success(), "{model}: {said}");
+    let bytes = std::fs::read(dir.join("o.safetensors")).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    (
+        floats(
+            file.tensors().into_iter().find(|(_, v)| v.dtype() == safetensors::Dtype::F32).unwrap().1.data(),
+        ),
+        said,
+    )
+}
+
+#[test]
+fn models_with_another_head_and_wide_weights_are_read() {
+    let dir = tempfile::tempdir().unwrap();
+    let (want, _) = read_of(dir.path(), LLAMA);
+    // What `AutoModelForSequenceClassification` and trl's value heads save in place of, or beside, `lm_head`.
+    for (head, beside) in
+        [("score.weight", false), ("classifier.dense.weight", false), ("v_head.summary.weight", true)]
+    {
+        let model = dir.path().join(head);
+        std::fs::create_dir(&model).unwrap();
+        with_tensors(&model, |name, view| match name {
+            "lm_head.weight" if !beside => {
+                Some((head.to_owned(), view.dtype(), vec![1, 32], view.data()[..128].to_vec()))
+            }
+            _ => Some((name.to_owned(), view.dtype(), view.shape().to_vec(), view.data().to_vec())),
+        });
+        if beside {
+            let bytes = std::fs::read(model.join("model.safetensors")).unwrap();
+            let file = SafeTensors::deserialize(&bytes).unwrap();
+            // The vector of the final norm stands for the weights of the second head.
+            let extra = file.tensor("model.norm.weight").unwrap();
+            let all = file.tensors().into_iter().chain([(head.to_owned(), extra)]);
+            safetensors::serialize_to_file(all, None, &model.join("again")).unwrap();
+            std::fs::rename(model.join("again"), model.join("model.safetensors")).unwrap();
+        }
+        let (got, said) = read_of(dir.path(), head);
+        assert_eq!(got, want, "{head}");
+        assert!(said.contains(&format!("`{head}` is a head for something else")), "{said}");
+        assert_eq!(said.contains("no output matrix"), !beside, "{said}");
+        let logits = [
+            "read",
+            "--model",
+            head,
+            "--no-cache",
+            "--input",
+            "t.txt",
+            "--site",
+            "logits",
+            "--out",
+            "l.safetensors",
+        ];
+        let done = run(dir.path(), &logits);
+        assert_eq!(done.status.success(), beside, "{head}: {}", String::from_utf8_lossy(&done.stderr));
+        assert!(beside || String::from_utf8_lossy(&done.stderr).contains("`lm_head.weight` is not stored"));
+    }
+    let wide = dir.path().join("f64");
+    std::fs::create_dir(&wide).unwrap();
+    with_tensors(&wide, |name, view| {
+        let bytes = floats(view.data()).iter().flat_map(|x| f64::from(*x).to_le_bytes()).collect();
+        Some((name.to_owned(), safetensors::Dtype::F64, view.shape().to_vec(), bytes))
+    });
+    let (got, said) = read_of(dir.path(), "f64");
+    assert_eq!(got, want);
+    assert!(said.contains("F64") && said.contains("rounded to f32"), "{said}");
+}

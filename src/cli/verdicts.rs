@@ -43,38 +43,46 @@ pub fn verdicts(path: &Path) -> anyhow::Result<Other> {
     };
     let fallen = made::of(&text, &path.display().to_string())?;
     let mut model = false;
+    // A row is told as its file has it: by its line, or by its place in a list.
+    let items = |rows: Vec<Value>, of: &str| -> Vec<(String, Value)> {
+        rows.into_iter().enumerate().map(|(i, row)| (format!("item {} of {of}", i + 1), row)).collect()
+    };
     let (judge, rows) = match strict_json(&text) {
         Ok(record) if record.get("result").is_some() => {
             model = true;
             let judgement = &record["result"]["judgement"];
             let name = judgement["judge"].as_str().unwrap_or(&file).to_owned();
             let rows = judgement["rows"].as_array().cloned();
-            (name, rows.ok_or_else(|| refuse("it has no result.judgement.rows".into()))?)
+            let rows = rows.ok_or_else(|| refuse("it has no result.judgement.rows".into()))?;
+            (name, items(rows, "result.judgement.rows"))
         }
-        Ok(Value::Array(rows)) => (file, rows),
+        Ok(Value::Array(rows)) => (file, items(rows, "the list")),
         _ => {
             let lines = text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty());
             let rows = lines
-                .map(|(i, l)| strict_json(l).map_err(|e| refuse(format!("line {}: {e}", i + 1))))
-                .collect::<anyhow::Result<Vec<Value>>>()?;
+                .map(|(i, l)| {
+                    let row = strict_json(l).map_err(|e| refuse(format!("line {}: {e}", i + 1)))?;
+                    Ok((format!("line {}", i + 1), row))
+                })
+                .collect::<anyhow::Result<Vec<_>>>()?;
             (file, rows)
         }
     };
     let mut out = Verdicts { judge, verdicts: Default::default() };
-    for (i, row) in rows.iter().enumerate() {
+    for (place, row) in &rows {
         let id = match &row["id"] {
             Value::String(s) => s.clone(),
             Value::Number(n) => n.to_string(),
-            _ => return Err(refuse(format!("row {} has no `id`", i + 1))),
+            _ => return Err(refuse(format!("{place} has no `id`"))),
         };
         let verdict = match row["verdict"].as_str() {
             Some("first" | "yes") => Verdict::First,
             Some("second" | "no") => Verdict::Second,
             Some("abstain" | "tie") => Verdict::Abstain,
-            _ => return Err(refuse(format!("row {} has verdict {}", i + 1, row["verdict"]))),
+            _ => return Err(refuse(format!("{place} (id `{id}`) has verdict {}", row["verdict"]))),
         };
         if out.verdicts.insert(id.clone(), verdict).is_some() {
-            return Err(refuse(format!("`{id}` is there twice")));
+            return Err(refuse(format!("id `{id}` is there twice, the second time in {place}")));
         }
     }
     Ok(Other { verdicts: out, fallen, model })

@@ -57,6 +57,37 @@ pub(super) fn settle(
     }
 }
 
+/// Heads for other things than the next token, which stand on the final norm and feed nothing back: of classifiers
+/// and reward models, of value functions, of answers in a text.
+const OTHERS: [&str; 9] = [
+    "score.",
+    "classifier.",
+    "classification_head.",
+    "v_head.",
+    "value_head.",
+    "reward_head.",
+    "regression_head.",
+    "qa_outputs.",
+    "multiple_choice_head.",
+];
+
+/// Whether a tensor is of such a head.
+pub(super) fn is_other(name: &str) -> bool {
+    // Files that were saved without the prefix of the base model get it for all of their tensors.
+    let bare =
+        ["model.", "transformer.", "gpt_neox."].iter().find_map(|p| name.strip_prefix(p)).unwrap_or(name);
+    OTHERS.iter().any(|start| bare.starts_with(start))
+}
+
+/// What a user should know of heads that are not read.
+pub(super) fn others(source: &Source) -> Option<String> {
+    let names: Vec<String> =
+        source.names().filter(|n| is_other(n)).take(3).map(|n| format!("`{n}`")).collect();
+    let is = if names.len() == 1 { "is a head" } else { "are heads" };
+    (!names.is_empty())
+        .then(|| format!("{} {is} for something else than the next token, and left unread", names.join(", ")))
+}
+
 /// Refuses a graph that asks a model without an output matrix for logits.
 pub(super) fn check(config: &Config, info: &ModelInfo, graph: &Checked) -> Result<(), RunError> {
     let asks = |op: &Op| match op {

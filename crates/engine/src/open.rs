@@ -141,6 +141,12 @@ impl Engine {
         let mut notes = [source.notes(), &config.notes].concat();
         if options.random_init.is_none() {
             notes.extend(head::settle(&mut config, &mut source, choices.transformers, &options.name)?);
+            notes.extend(head::others(&source));
+            if source.file_dtypes().contains_key("F64") {
+                notes.push(
+                    "weights are stored in F64 and rounded to f32, the widest that is computed in".into(),
+                );
+            }
         }
         let device = device()?;
         let load = LoadOptions {

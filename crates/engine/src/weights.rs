@@ -10,6 +10,7 @@ use rand_distr::{Distribution, Normal};
 use sha2::{Digest, Sha256};
 
 use super::error::{EngineError, backend};
+use super::head;
 use super::load::{LoadOptions, Source, Weight};
 
 /// What a vector of weights is, and so what it is before training.
@@ -82,6 +83,7 @@ impl Weights for Files<'_> {
         let extra = self.source.names().find(|name| {
             !used.contains(*name)
                 && tied_head != Some(*name)
+                && !head::is_other(name)
                 && !SEEING.iter().any(|start| name.starts_with(start))
         });
         match extra {

@@ -19,6 +19,8 @@ pub struct Filled {
 
 /// A row of a filled sheet.
 pub(super) struct Row {
+    /// Its number in the sheet.
+    pub number: usize,
     pub item: usize,
     pub left: String,
     pub right: String,
@@ -77,7 +79,7 @@ pub(super) fn rows(
             let values = scale.values();
             refuse(format!("row {number} (code `{code}`) has choice `{}`; the sheet takes {values}", cell(4)))
         })?;
-        out.push(Row { item, left: cell(2), right: cell(3), choice });
+        out.push(Row { number, item, left: cell(2), right: cell(3), choice });
     }
     Ok(out)
 }

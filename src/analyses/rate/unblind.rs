@@ -66,7 +66,15 @@ pub(super) fn unblind(
             let (k, item) = (&key.items[row.item], &mut items[row.item]);
             let shown = [&row.left, &row.right];
             let same = |(text, hash): (&&String, &String)| hashes(text).iter().any(|h| h == hash);
-            item.altered += usize::from(!shown.iter().zip(&k.texts).all(same));
+            let altered = !shown.iter().zip(&k.texts).all(same);
+            if altered && row.choice.is_some() && shown.iter().rev().zip(&k.texts).all(same) {
+                return refuse(format!(
+                    "{}, the sheet of `{}`: row {} (code `{}`) has its left and its right text exchanged, so that its choice \
+                     may mean either; put both back where the sheet had them, or leave the choice blank",
+                    sheet.file, sheet.rater, row.number, k.code
+                ));
+            }
+            item.altered += usize::from(altered);
             let Some(right) = row.choice else {
                 blank += 1;
                 continue;

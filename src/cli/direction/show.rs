@@ -7,7 +7,7 @@ use serde::Serialize;
 use truenorth::artifact::Metadata;
 use truenorth::math;
 
-use super::super::output::{self, Request as _};
+use super::super::output::{self, wrong_hint};
 use super::load;
 
 /// Says what a direction file holds.
@@ -70,7 +70,17 @@ impl Compare {
         let all = self.directions.iter().map(|p| load(p)).collect::<anyhow::Result<Vec<_>>>()?;
         let width = all.first().map_or(0, truenorth::artifact::Direction::width);
         for (path, direction) in self.directions.iter().zip(&all) {
-            direction.check_width(width).request(format!("{} can't be compared", path.display()))?;
+            if direction.width() != width {
+                let first = self.directions.first().map_or_else(String::new, |p| p.display().to_string());
+                return Err(wrong_hint(
+                    format!(
+                        "{} is {} wide and {first} {width}; directions of different widths have no cosine",
+                        path.display(),
+                        direction.width()
+                    ),
+                    "compare directions of one model, or of models of one width",
+                ));
+            }
         }
         let cosine: Vec<Vec<f64>> = all
             .iter()

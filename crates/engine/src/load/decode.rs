@@ -16,6 +16,8 @@ use truenorth_files::available;
 /// How the elements of a stored tensor are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Encoding {
+    /// Cast to f32, the widest that is computed in.
+    F64,
     F32,
     F16,
     Bf16,
@@ -30,7 +32,7 @@ impl Encoding {
     /// Elements that are only readable together.
     pub(super) fn block(self) -> usize {
         match self {
-            Self::F32 | Self::F16 | Self::Bf16 => 1,
+            Self::F64 | Self::F32 | Self::F16 | Self::Bf16 => 1,
             Self::Blocks(kind) => kind.block_size(),
             Self::Iq4Nl => Kind::Iq4Nl.block().0,
             Self::Iq4Xs => Kind::Iq4Xs.block().0,
@@ -40,6 +42,7 @@ impl Encoding {
     /// Bytes of one block.
     pub(super) fn block_bytes(self) -> usize {
         match self {
+            Self::F64 => 8,
             Self::F32 => 4,
             Self::F16 | Self::Bf16 => 2,
             Self::Blocks(kind) => kind.type_size(),
@@ -51,6 +54,7 @@ impl Encoding {
     /// The name users know it by.
     pub(super) fn name(self) -> String {
         match self {
+            Self::F64 => "F64".into(),
             Self::F32 => "F32".into(),
             Self::F16 => "F16".into(),
             Self::Bf16 => "BF16".into(),
@@ -206,6 +210,8 @@ fn decode_run<T: Element>(
     let start = stored.start + from / block * block_bytes;
     let len = out.len() / block * block_bytes;
     stored.file.read(start..start + len, &stored.what(), |bytes| match stored.encoding {
+        #[allow(clippy::cast_possible_truncation)]
+        Encoding::F64 => fill(out, offset, bytes.as_chunks().0, |v| f64::from_le_bytes(*v) as f32),
         Encoding::F32 => fill(out, offset, bytes.as_chunks().0, |v| f32::from_le_bytes(*v)),
         Encoding::F16 => fill(out, offset, bytes.as_chunks().0, |v| f16::from_le_bytes(*v).to_f32()),
         Encoding::Bf16 => fill(out, offset, bytes.as_chunks().0, |v| bf16::from_le_bytes(*v).to_f32()),

@@ -1,6 +1,6 @@
 //! What can go wrong while a model is opened or a weight read.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use thiserror::Error;
 
@@ -141,8 +141,10 @@ pub enum LoadError {
         arch: String,
     },
     /// Two tensors go by the same name.
-    #[error("`{}` holds the tensor `{name}` twice", .path.display())]
+    #[error("{}", twice(name, first, path))]
     DuplicateTensor {
+        /// The file that holds the first.
+        first: PathBuf,
         /// The file that holds the second.
         path: PathBuf,
         /// The tensor.
@@ -207,6 +209,13 @@ pub enum LoadError {
     Tokenizer(#[from] crate::tokenizer::TokenizerError),
 }
 
+fn twice(name: &str, first: &Path, second: &Path) -> String {
+    if first == second {
+        return format!("`{}` holds the tensor `{name}` twice", first.display());
+    }
+    format!("tensor `{name}` is stored both in `{}` and in `{}`", first.display(), second.display())
+}
+
 impl LoadError {
     /// What the user can do about it.
     #[must_use]
@@ -222,6 +231,9 @@ impl LoadError {
             Self::Split { .. } => "put all parts of one download into one folder and name the first",
             Self::UnsupportedFormat { .. } => {
                 "convert it: `model.save_pretrained(folder, safe_serialization=True)` of transformers writes safetensors"
+            }
+            Self::DuplicateTensor { first, path, .. } if first != path => {
+                "the folder mixes the files of two downloads: fetch the model anew into an empty folder"
             }
             Self::Json { .. } | Self::Header { .. } | Self::DuplicateTensor { .. } => {
                 "the file is damaged or of another kind; download it again and compare its sha256"

@@ -21,7 +21,7 @@ const MOST_HEADER: usize = 100_000_008;
 /// Bytes that the parsed header takes for each of its own, at most: a tensor has 60 bytes of text at least.
 const PARSED: usize = 16;
 /// Element types of safetensors files that are read.
-const READABLE: &str = "F32, F16, BF16";
+const READABLE: &str = "F64, F32, F16, BF16";
 
 /// Reads and parses a JSON file that holds an object.
 pub(super) fn read_json(path: &Path) -> Result<Value, LoadError> {
@@ -169,6 +169,7 @@ fn add_file(index: &mut Index, path: &Path) -> Result<Vec<String>, LoadError> {
             });
         }
         let encoding = match info.dtype {
+            Dtype::F64 => Ok(Encoding::F64),
             Dtype::F32 => Ok(Encoding::F32),
             Dtype::F16 => Ok(Encoding::F16),
             Dtype::BF16 => Ok(Encoding::Bf16),

@@ -102,10 +102,15 @@ pub(super) struct Index {
 
 impl Index {
     pub(super) fn add(&mut self, name: &str, path: &Path, entry: Entry) -> Result<(), LoadError> {
-        if self.entries.insert(name.to_owned(), entry).is_some() {
-            return Err(LoadError::DuplicateTensor { path: path.to_path_buf(), name: name.to_owned() });
+        match self.entries.insert(name.to_owned(), entry) {
+            None => Ok(()),
+            Some(first) => Err(LoadError::DuplicateTensor {
+                // A file is listed once it is read to its end.
+                first: self.files.get(first.file).map_or(path, DiskFile::path).to_path_buf(),
+                path: path.to_path_buf(),
+                name: name.to_owned(),
+            }),
         }
-        Ok(())
     }
 
     /// The bytes of an entry with a readable element type.

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::LoadError;
-use super::index::Index;
+use super::index::{Entry, Index};
 
 /// The base model's prefix with a tensor that gives the family away in files saved without it.
 const PREFIXES: [(&str, &str); 3] =
@@ -17,7 +17,7 @@ const BUFFERS: [&str; 5] =
 /// buffers that are not weights.
 pub(super) fn canonical(index: &mut Index) -> Result<(), LoadError> {
     let bare = PREFIXES.iter().find(|(_, sign)| index.entries.contains_key(*sign)).map(|(prefix, _)| *prefix);
-    let mut renamed = BTreeMap::new();
+    let mut renamed: BTreeMap<String, Entry> = BTreeMap::new();
     for (name, entry) in std::mem::take(&mut index.entries) {
         if BUFFERS.iter().any(|end| name.ends_with(end)) {
             continue;
@@ -34,9 +34,10 @@ pub(super) fn canonical(index: &mut Index) -> Result<(), LoadError> {
         } else {
             name
         };
-        if renamed.contains_key(&new) {
-            let path = index.files[entry.file].path().to_path_buf();
-            return Err(LoadError::DuplicateTensor { path, name: new });
+        if let Some(first) = renamed.get(&new) {
+            let path =
+                |e: &Entry| index.files.get(e.file).map(|f| f.path().to_path_buf()).unwrap_or_default();
+            return Err(LoadError::DuplicateTensor { first: path(first), path: path(&entry), name: new });
         }
         renamed.insert(new, entry);
     }

@@ -63,7 +63,7 @@ fn message(error: &LoadError) -> String {
 
 #[test]
 fn every_stored_type_reads_into_every_compute_type() {
-    for stored in [Dtype::F32, Dtype::F16, Dtype::BF16] {
+    for stored in [Dtype::F64, Dtype::F32, Dtype::F16, Dtype::BF16] {
         let dir = folder(stored, &[W]);
         let source = Source::open_folder(dir.path()).unwrap();
         for dtype in [DType::F32, DType::F16, DType::BF16] {
@@ -129,6 +129,21 @@ fn shards_are_read_and_a_missing_one_is_named() {
     assert!(matches!(error, LoadError::MissingFile { .. }));
 }
 
+#[test]
+fn a_tensor_of_two_shards_is_refused_with_both() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name);
+    fs::write(at("config.json"), "{}").unwrap();
+    let other: (&str, &[usize], &[f32]) = ("lm_head.weight", &[2], &[7.0, 8.0]);
+    write(&at("a.safetensors"), Dtype::F32, &[W]);
+    write(&at("b.safetensors"), Dtype::F32, &[W, other]);
+    let map =
+        format!(r#"{{"weight_map": {{"{}": "a.safetensors", "lm_head.weight": "b.safetensors"}}}}"#, W.0);
+    fs::write(at(folder_index()), map).unwrap();
+    let said = message(&Source::open_folder(dir.path()).err().unwrap());
+    assert!(said.contains(W.0) && said.contains("a.safetensors") && said.contains("b.safetensors"), "{said}");
+}
+
 fn folder_index() -> &'static str {
     "model.safetensors.index.json"
 }
@@ -148,10 +163,13 @@ fn what_does_not_fit_is_refused_by_name() {
     assert!(read("model.norm.weight", &[2], DType::F32).contains("`model.norm.weight`"));
     assert!(read(W.0, W.1, DType::U8).contains("u8"));
 
-    let dir = folder(Dtype::F64, &[W]);
+    let dir = folder(Dtype::F32, &[W]);
+    let bytes = [1_u8, 2, 3, 4, 5, 6];
+    let view = TensorView::new(Dtype::U8, vec![2, 3], &bytes).unwrap();
+    safetensors::serialize_to_file([(W.0, view)], None, &dir.path().join("model.safetensors")).unwrap();
     let source = Source::open_folder(dir.path()).unwrap();
     let error = source.tensor(W.0, W.1, DType::F32, &Device::Cpu).unwrap_err();
-    assert!(message(&error).contains("F64"), "{error}");
+    assert!(message(&error).contains("U8") && message(&error).contains("F64"), "{error}");
 }
 
 #[test]
