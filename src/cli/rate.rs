@@ -93,7 +93,8 @@ pub struct Register {
     /// The folder of the sheet.
     #[arg(long, value_name = "DIR")]
     folder: PathBuf,
-    /// The predictions.
+    /// The predictions: a JSON list, or a line each, of {"id": "p1", "claim": "it wins", "share_above": 0.5}, with
+    /// share_above, share_below or both, from 0 to 1.
     #[arg(long, value_name = "F.json")]
     predictions: PathBuf,
 }
@@ -224,15 +225,21 @@ impl Register {
     }
 }
 
+/// What a prediction looks like.
+const PREDICTION: &str = "write a JSON list, or a line each, of {\"id\": \"p1\", \"claim\": \"it wins\", \
+     \"share_above\": 0.5}, with share_above, share_below or both, from 0 to 1";
+
 /// Predictions as a JSON list or a line each.
 fn predictions(path: &Path) -> anyhow::Result<Vec<Prediction>> {
     let text = session::text(path, "predictions from")?;
-    let what = || format!("can't read predictions from {}", path.display());
+    let refuse = |place: String, e: serde_json::Error| {
+        wrong_hint(format!("can't read predictions from {}{place}: {e}", path.display()), PREDICTION)
+    };
     if text.trim_start().starts_with('[') {
-        return serde_json::from_str(&text).request(what());
+        return serde_json::from_str(&text).map_err(|e| refuse(String::new(), e));
     }
     let lines = text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty());
-    lines.map(|(i, l)| serde_json::from_str(l).request(format!("{}, line {}", what(), i + 1))).collect()
+    lines.map(|(i, l)| serde_json::from_str(l).map_err(|e| refuse(format!(", line {}", i + 1), e))).collect()
 }
 
 /// Refuses predictions that come after the key was opened, unless it was opened for these.

@@ -118,6 +118,7 @@ impl RunStudy {
         args.model = study.model().to_owned();
         args.seed = study.seed();
         let folder = dry::folder(study.folder());
+        truenorth::study::free(&folder)?;
         target::writes_in(&folder, &["report.html", "report.json", "state.json", "board.jsonl"])?;
         let session = Session::open(&args)?;
         // A study is one model's throughout, so it falls back as a whole, and here or not at all.

@@ -105,7 +105,7 @@ impl Study {
     /// Runs it on its model, or goes on with a run that was cut short, and writes the report.
     ///
     /// # Errors
-    /// When the model lacks the site, a stage fails or is interrupted, or a file can't be written.
+    /// When the folder holds files that no study left, the model lacks the site, a stage fails or is interrupted, or a file can't be written.
     pub fn run(mut self, session: &Session, host: &dyn Host, place: &Place<'_>) -> Result<Done, Error> {
         let start = Instant::now();
         let info = session.runner().info();
@@ -114,6 +114,7 @@ impl Study {
             self.file.rehearse();
         }
         let (study, data, folder) = (&self.file, &self.data, place.folder);
+        free(folder)?;
         std::fs::create_dir_all(folder).context(format!("can't make {}", folder.display()))?;
         let written = toml::to_string(study).context("can't write the study as it is run")?;
         let inputs = sha256_hex(written.as_bytes());
@@ -126,6 +127,25 @@ impl Study {
         truenorth_report::write(folder, &document)?;
         journal.finish()?;
         Ok(Done { summary: report::summary(&run, &results), seconds: start.elapsed().as_secs_f64() })
+    }
+}
+
+/// Refuses a folder whose files no study left: a run would replace them.
+///
+/// # Errors
+/// When there are such files.
+pub fn free(folder: &Path) -> Result<(), Error> {
+    if let Ok(Some(_)) = Journal::read(folder) {
+        return Ok(());
+    }
+    let taken =
+        ["state.json"].into_iter().chain(LEAVES).map(|name| folder.join(name)).find(|path| path.exists());
+    match taken {
+        None => Ok(()),
+        Some(path) => Err(refused(
+            format!("{} is there, and no study wrote it; this one would replace it", path.display()),
+            "move it away, or give the study another `name`",
+        )),
     }
 }
 

@@ -255,3 +255,17 @@ fn a_study_with_a_mistake_is_refused_before_the_model() {
     study(&good.replace("name='x'", "name='../x'"), &["../x", "hint:"]);
     study(good, &["no-such-model"]);
 }
+
+#[test]
+fn a_study_replaces_nothing_that_no_study_wrote() {
+    let dir = support::study_place();
+    let runs = dir.path().join("runs/tiny");
+    for name in ["report.html", "report.json", "state.json", "steered.jsonl"] {
+        fs::create_dir_all(&runs).unwrap();
+        fs::write(runs.join(name), "mine").unwrap();
+        refused(dir.path(), &["study", "run", "study.toml"], &[name, "no study wrote it", "move it away"]);
+        assert_eq!(fs::read_to_string(runs.join(name)).unwrap(), "mine");
+        assert_eq!(fs::read_dir(&runs).unwrap().count(), 1);
+        fs::remove_dir_all(&runs).unwrap();
+    }
+}

@@ -507,7 +507,11 @@ fn a_judge_names_what_it_can_not_judge() {
     write("t.txt", "{first} or what?\n");
     refused(dir.path(), &with(&[&pairs[..], &["--template", "t.txt"]].concat()), &["{second}"]);
     write("v.jsonl", "{\"id\":\"1\",\"verdict\":\"maybe\"}\n");
-    refused(dir.path(), &with(&[&pairs[..], &["--compare", "v.jsonl"]].concat()), &["line 1 (id `1`)", "maybe"]);
+    refused(
+        dir.path(),
+        &with(&[&pairs[..], &["--compare", "v.jsonl"]].concat()),
+        &["line 1 (id `1`)", "maybe"],
+    );
 }
 
 /// A folder with a sheet of four items, and predictions.

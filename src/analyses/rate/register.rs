@@ -58,11 +58,17 @@ pub fn register(
         if bounds.is_empty() || bounds.iter().any(|b| !(0.0..=1.0).contains(b)) {
             return refuse(format!("prediction `{}` needs share_above or share_below, from 0 to 1", p.id));
         }
-        if p.share_above.zip(p.share_below).is_some_and(|(above, below)| above >= below) {
-            return refuse(format!("prediction `{}` can't come true: {bounds:?}", p.id));
+        if let Some((above, below)) = p.share_above.zip(p.share_below)
+            && above >= below
+        {
+            return refuse(format!(
+                "prediction `{}` can't come true: no share is above {above} and below {below}; give a share_above \
+                 less than its share_below",
+                p.id
+            ));
         }
         if !seen.insert(&p.id) {
-            return refuse(format!("prediction `{}` is there twice", p.id));
+            return refuse(format!("prediction `{}` is there twice; give each an id of its own", p.id));
         }
     }
     let mut out = Registration {

@@ -286,6 +286,14 @@ fn a_sheet_holds_a_text_once_and_an_answer_to_another_question_is_none() {
     };
     refused(dir.path(), &sheet("turned.jsonl", "other"), &["`t` is `i2` with its two texts exchanged"]);
     says(dir.path(), &sheet("items.jsonl", "f"), &["1 of 7 items are copies", "`k` of `i1`"]);
+    for (claims, words) in [
+        ("[{\"claim\":\"it wins\"}]", ["missing field `id`", "\"share_above\": 0.5"]),
+        ("\n{\"id\":\"c\",\"claim\":\"x\",\"share\":1}\n", ["line 2", "share_below or both"]),
+        ("[{\"id\":\"c\",\"claim\":\"it wins\"}]", ["`c` needs share_above", "from 0 to 1"]),
+    ] {
+        std::fs::write(dir.path().join("bad.json"), claims).unwrap();
+        refused(dir.path(), &["rate", "register", "--folder", "f", "--predictions", "bad.json"], &words);
+    }
     says(dir.path(), &["rate", "register", "--folder", "f", "--predictions", "claims.json"], &[]);
     let seal = json(dir.path(), "f/seal.json");
     assert!(seal["items"] == 6 && seal["copies"]["exact"] == 1, "{seal}");

@@ -2,6 +2,7 @@
 
 use truenorth_files::Look;
 use truenorth_protocol::Site;
+use truenorth_protocol::pickle::PickleError;
 use truenorth_protocol::torch_file::TorchFileError;
 
 /// A file that holds no usable direction, or a direction that does not fit.
@@ -65,6 +66,11 @@ pub enum DirectionError {
     /// A pickle of Python, by whatever name.
     #[error("the file is a Python pickle and no file of torch.save; pickles are never run here")]
     Pickle,
+    /// What `torch.save` made of a value of NumPy: a pickle of its own, whose classes would have to run.
+    #[error(
+        "the file of torch.save holds a NumPy array or number (`{0}`), which is not read here; tensors are"
+    )]
+    NumpyInTorch(String),
     /// Metadata that must be there.
     #[error("the metadata lack `{0}`")]
     Missing(&'static str),
@@ -208,6 +214,14 @@ impl DirectionError {
             ),
             Self::Pickle => Some(
                 "load it in Python, if you trust where it comes from, and save the vector with numpy.save('v.npy', v)",
+            ),
+            Self::NumpyInTorch(_) => Some(
+                "load it in Python, if you trust where it comes from, with torch.load('OLD.pt', weights_only=False), and \
+                 save the array alone with numpy.save('v.npy', v)",
+            ),
+            Self::Torch(TorchFileError::Pickle(PickleError::Global { .. })) => Some(
+                "load it in Python, if you trust where it comes from, with torch.load('OLD.pt', weights_only=False), and \
+                 save the vector alone as a tensor: torch.save(v, 'NEW.pt')",
             ),
             Self::Malformed { .. } | Self::Safetensors(_) | Self::Zip(_) | Self::Torch(_) => {
                 Some("fetch or write the file again, and check that its ending says what it is")

@@ -4,7 +4,8 @@ use std::io::{Cursor, Read};
 
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors};
-use truenorth_protocol::torch_file::{self, TorchValue};
+use truenorth_protocol::pickle::PickleError;
+use truenorth_protocol::torch_file::{self, TorchFileError, TorchValue};
 
 use super::error::DirectionError;
 use super::file::malformed;
@@ -150,13 +151,20 @@ pub(super) fn torch(bytes: &[u8]) -> Result<Vec<Array>, DirectionError> {
     if !bytes.starts_with(b"PK") && bytes.starts_with(&[0x80]) {
         return Err(DirectionError::Pickle);
     }
-    collect(
-        torch_file::read(bytes).map_err(DirectionError::Torch)?,
-        String::new(),
-        &mut arrays,
-        &mut others,
-    )?;
+    collect(torch_file::read(bytes).map_err(refused)?, String::new(), &mut arrays, &mut others)?;
     some(arrays, &others)
+}
+
+/// Why a file of torch.save is not read.
+fn refused(error: TorchFileError) -> DirectionError {
+    match error {
+        TorchFileError::Pickle(PickleError::Global { module, name })
+            if module == "numpy" || module.starts_with("numpy.") =>
+        {
+            DirectionError::NumpyInTorch(format!("{module}.{name}"))
+        }
+        other => DirectionError::Torch(other),
+    }
 }
 
 /// The arrays of floats, or what there is instead.

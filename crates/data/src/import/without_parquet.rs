@@ -17,7 +17,8 @@ mod tests {
     #[test]
     fn a_file_is_known_and_the_feature_named() {
         let wanted = Wanted::default();
-        let fault = container::read(Source::Parquet, b"PAR1", &wanted, &mut |_| Ok(())).unwrap_err();
+        let fault =
+            container::read(Source::Parquet, b"PAR1", "t.parquet", &wanted, &mut |_| Ok(())).unwrap_err();
         let hint = fault.in_file("f").hint().unwrap();
         assert!(hint.contains("--features parquet"), "{hint}");
     }
