@@ -258,7 +258,7 @@ fn a_study_with_a_mistake_is_refused_before_the_model() {
 
 #[test]
 fn a_study_replaces_nothing_that_no_study_wrote() {
-    let dir = support::study_place();
+    let dir = crate::support::study_place();
     let runs = dir.path().join("runs/tiny");
     for name in ["report.html", "report.json", "state.json", "steered.jsonl"] {
         fs::create_dir_all(&runs).unwrap();
