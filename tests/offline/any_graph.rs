@@ -2,7 +2,7 @@
 //! executors do the same for it.
 
 #[path = "../../protocol/tests/support/any_graph.rs"]
-mod any_graph;
+mod drawn;
 
 use std::path::Path;
 use std::sync::LazyLock;
@@ -150,7 +150,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(20_000))]
 
     #[test]
-    fn any_graph_is_refused_by_name_or_answered_as_promised(graph in any_graph::any_graph(ENGINE.info())) {
+    fn any_graph_is_refused_by_name_or_answered_as_promised(graph in drawn::any_graph(ENGINE.info())) {
         let Ok(checked) = graph.check(ENGINE.info(), &CheckLimits::default()) else { return Ok(()) };
         let answer = match ENGINE.run(&checked, &Unwatched) {
             Ok(answer) => answer,
@@ -170,7 +170,7 @@ proptest! {
     }
 
     #[test]
-    fn both_executors_refuse_the_same_prompts_and_run_the_same_passes(graph in any_graph::any_graph(READER.info())) {
+    fn both_executors_refuse_the_same_prompts_and_run_the_same_passes(graph in drawn::any_graph(READER.info())) {
         let Ok(checked) = graph.check(READER.info(), &CheckLimits::default()) else { return Ok(()) };
         let plans: Vec<_> =
             (0_u32..).zip(&checked.graph().groups).filter_map(|(g, _)| GroupPlan::new(&checked, g)).collect();

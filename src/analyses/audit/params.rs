@@ -11,26 +11,26 @@ use crate::analyses::analysis::few;
 
 /// Nulls, levels and margins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[cfg_attr(feature = "clap", derive(clap::Args))]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
     /// Random directions of the null.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Self::default().random_directions))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().random_directions))]
     pub random_directions: usize,
     /// Shuffles of the training labels, each through the whole pipeline; 0 leaves them out.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Self::default().permutations))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().permutations))]
     pub permutations: usize,
     /// Seconds after which no further shuffle is begun; how many were done is reported.
     #[cfg_attr(
-        feature = "clap",
+        feature = "cli",
         arg(long = "budget", value_name = "SECONDS", default_value_t = Self::default().budget_seconds)
     )]
     pub budget_seconds: u64,
     /// An AUROC within this of 1/2 does not matter.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "X", default_value_t = Self::default().margin))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X", default_value_t = Self::default().margin))]
     pub margin: f64,
     /// Leaves the comparison with other estimators out.
-    #[cfg_attr(feature = "clap", arg(long))]
+    #[cfg_attr(feature = "cli", arg(long))]
     pub no_agreement: bool,
 }
 

@@ -11,23 +11,23 @@ const LEAST_DRAWS: usize = 10_000;
 
 /// How sequences meet probes, what is compared, and what it is held against.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[cfg_attr(feature = "clap", derive(clap::Args))]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
     /// What stands between sequence and probe.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "STR", default_value_t = Self::default().join))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "STR", default_value_t = Self::default().join))]
     pub join: String,
     /// Two kinds of the sequences, the first expected to score higher.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "HIGH,LOW", value_delimiter = ',', num_args = 1))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "HIGH,LOW", value_delimiter = ',', num_args = 1))]
     pub contrast: Vec<String>,
     /// Sequences at each end; default a tenth of the board, at least three.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub ends: Option<usize>,
     /// Random directions drawn to check the closed form, 10 000 or more; 0 leaves the check out.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Self::default().draws))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().draws))]
     pub draws: usize,
     /// Shuffles behind p values that are not exact.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Self::default().permutations))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().permutations))]
     pub permutations: usize,
 }
 

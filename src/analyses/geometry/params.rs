@@ -11,33 +11,33 @@ use crate::analyses::{AnalysisError, Parameters, by_name};
 /// The token read, the estimator, folds and shuffles. Positions, estimator and folds are by default those that a study
 /// says for all its analyses, else last, mean-diff and 5.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[cfg_attr(feature = "clap", derive(clap::Args))]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
     /// Which tokens are read: last, mean (attention sinks left out), mean+sink (all tokens), or an index
     /// such as -3.
     #[cfg_attr(
-        feature = "clap",
+        feature = "cli",
         arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)
     )]
     #[serde(with = "by_name", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub positions: Option<ReadAt>,
     /// mean-diff, logistic or lda.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "E", default_value = "mean-diff"))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "E", default_value = "mean-diff"))]
     #[serde(deserialize_with = "by_name::estimator", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub estimator: Option<Estimator>,
     /// Folds of whole groups.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value = "5"))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value = "5"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folds: Option<usize>,
     /// Shuffles behind each change-point test.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Self::default().permutations))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().permutations))]
     pub permutations: usize,
     /// Whether every checkpoint's probes are tested on every other's texts, for which each is opened twice.
     #[cfg_attr(
-        feature = "clap",
+        feature = "cli",
         arg(
             long = "no-probing",
             action = clap::ArgAction::SetFalse,

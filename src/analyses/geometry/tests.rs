@@ -279,7 +279,7 @@ fn choices_that_have_no_direction_are_refused_before_anything_is_read() {
     assert_eq!(toml::from_str::<Params>(&toml::to_string(&read).unwrap()).unwrap(), read);
 }
 
-#[cfg(feature = "clap")]
+#[cfg(feature = "cli")]
 #[test]
 fn flags_say_what_the_library_takes_where_nothing_is_said() {
     use clap::{Args as _, FromArgMatches as _};

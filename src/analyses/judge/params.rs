@@ -12,24 +12,24 @@ const AUTO: &str = "auto";
 
 /// How a judge is asked, and when it has no opinion.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[cfg_attr(feature = "clap", derive(clap::Args))]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
     /// The chat markup around it: auto, plain, chatml, llama3, gemma, tulu, mistral. `auto` takes the one
     /// that the model's vocabulary has if its name says that it chats, else plain.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "M", default_value_t = Self::default().markup))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "M", default_value_t = Self::default().markup))]
     pub markup: String,
     /// The two answers, such as ` A` and ` B`; default by question and markup.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "X,Y", value_delimiter = ',', num_args = 1))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X,Y", value_delimiter = ',', num_args = 1))]
     pub answers: Vec<String>,
     /// The least preference in nats that counts as one.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "X", default_value_t = Self::default().least_preference))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X", default_value_t = Self::default().least_preference))]
     pub least_preference: f64,
     /// The least probability of the two answers together.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "P", default_value_t = Self::default().least_mass))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "P", default_value_t = Self::default().least_mass))]
     pub least_mass: f64,
     /// Shuffles behind the null of κ.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Self::default().permutations))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().permutations))]
     pub permutations: usize,
 }
 

@@ -30,49 +30,49 @@ pub enum Control {
 /// Sites, the probe, its controls and nulls. Positions, estimator and folds are by default those that a study says
 /// for all its analyses, else last, logistic and 5.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[cfg_attr(feature = "clap", derive(clap::Args))]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
     /// Sites to choose from, such as resid_post.4..28:4. Repeatable.
-    #[cfg_attr(feature = "clap", arg(long = "site", value_name = "S", required = true))]
+    #[cfg_attr(feature = "cli", arg(long = "site", value_name = "S", required = true))]
     #[serde(rename = "site", alias = "sites")]
     #[schemars(with = "Vec<String>")]
     pub sites: Vec<SiteRange>,
     /// Which tokens are read: last, mean (attention sinks left out), mean+sink (all tokens), or an index
     /// such as -3.
     #[cfg_attr(
-        feature = "clap",
+        feature = "cli",
         arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)
     )]
     #[serde(with = "by_name", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub positions: Option<ReadAt>,
     /// What the probe is held against; as flags they come with the files they read.
-    #[cfg_attr(feature = "clap", arg(skip = Self::default().controls))]
+    #[cfg_attr(feature = "cli", arg(skip = Self::default().controls))]
     pub controls: Vec<Control>,
     /// logistic, mean-diff or lda.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "E", default_value = "logistic"))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "E", default_value = "logistic"))]
     #[serde(deserialize_with = "by_name::estimator", skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub estimator: Option<ProbeEstimator>,
     /// Folds of whole groups.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value = "5"))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value = "5"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folds: Option<usize>,
     /// Bootstrap resamples of the groups behind each interval.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Self::default().resamples))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().resamples))]
     pub resamples: usize,
     /// Label permutations, each through the whole procedure; 0 leaves the nulls out.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Self::default().permutations))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().permutations))]
     pub permutations: usize,
     /// Seconds a contrast may spend on permutations; how many were done is reported.
     #[cfg_attr(
-        feature = "clap",
+        feature = "cli",
         arg(long = "budget", value_name = "SECONDS", default_value_t = Self::default().budget_seconds)
     )]
     pub budget_seconds: u64,
     /// Probes all categories together and none by itself.
-    #[cfg_attr(feature = "clap", arg(long))]
+    #[cfg_attr(feature = "cli", arg(long))]
     pub no_categories: bool,
 }
 

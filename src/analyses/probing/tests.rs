@@ -233,7 +233,7 @@ fn a_table_names_what_flags_name_and_is_written_as_it_was_read() {
     }
 }
 
-#[cfg(feature = "clap")]
+#[cfg(feature = "cli")]
 #[test]
 fn flags_say_what_the_library_takes_where_nothing_is_said() {
     use clap::{Args as _, FromArgMatches as _};

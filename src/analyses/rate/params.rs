@@ -7,11 +7,11 @@ use crate::analyses::analysis::few;
 
 /// What the agreement of raters is held against.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[cfg_attr(feature = "clap", derive(clap::Args))]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
     /// Shuffles behind the null of κ.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Self::default().permutations))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().permutations))]
     pub permutations: usize,
 }
 

@@ -11,18 +11,18 @@ use crate::analyses::{AnalysisError, Asked, Parameters, SiteRange, as_text};
 
 /// Sites, doses, what is generated, nulls and bounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[cfg_attr(feature = "clap", derive(clap::Args))]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
     /// Sites, as `resid_post.12` or `resid_post.4..28:4`; repeatable.
     #[serde(rename = "site", alias = "sites")]
-    #[cfg_attr(feature = "clap", arg(long = "site", value_name = "S", required = true))]
+    #[cfg_attr(feature = "cli", arg(long = "site", value_name = "S", required = true))]
     #[schemars(with = "Vec<String>")]
     pub sites: Vec<SiteRange>,
     /// Doses α of both signs, in mean residual norms; 0 is added where it is missing.
     #[serde(rename = "alpha", alias = "alphas")]
     #[cfg_attr(
-        feature = "clap",
+        feature = "cli",
         arg(
             long = "alpha",
             value_name = "A,..",
@@ -36,29 +36,29 @@ pub struct Params {
     /// pushed at all of its tokens.
     #[serde(with = "as_text")]
     #[cfg_attr(
-        feature = "clap",
+        feature = "cli",
         arg(long, value_name = "P", allow_hyphen_values = true, default_value_t = Self::default().push)
     )]
     #[schemars(with = "String")]
     pub push: WriteAt,
     /// Shuffles of the doses behind each trend.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Self::default().shuffles))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().shuffles))]
     pub shuffles: usize,
     /// Random directions of the same norm, at the same doses.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "N", default_value_t = Self::default().random_directions))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().random_directions))]
     pub random_directions: usize,
     /// How many pairs are steered, taken evenly through the file; default all. Every pair is read.
     #[serde(alias = "pairs")]
-    #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub steered_pairs: Option<usize>,
     /// How many prompts are generated from, the first of their file; default all. A study, whose prompts
     /// serve other tables too, generates from none unless this says so.
     #[serde(alias = "prompts")]
-    #[cfg_attr(feature = "clap", arg(long, value_name = "N"))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub steered_prompts: Option<usize>,
     /// How many tokens to generate at most.
     #[cfg_attr(
-        feature = "clap",
+        feature = "cli",
         arg(
             long,
             value_name = "N",
@@ -68,16 +68,16 @@ pub struct Params {
     )]
     pub max_new_tokens: u32,
     /// 0 is greedy.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "T", default_value_t = Self::default().temperature))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "T", default_value_t = Self::default().temperature))]
     pub temperature: f64,
     /// The largest perplexity of neutral text within the working range, as a multiple of the unsteered.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "X", default_value_t = Self::default().max_perplexity))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X", default_value_t = Self::default().max_perplexity))]
     pub max_perplexity: f64,
     /// The largest mean divergence of the next token within the working range, in nats.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "X", default_value_t = Self::default().max_kl))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X", default_value_t = Self::default().max_kl))]
     pub max_kl: f64,
     /// The least distinct-2 within the working range, as a share of the unsteered.
-    #[cfg_attr(feature = "clap", arg(long, value_name = "X", default_value_t = Self::default().min_distinct_2))]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "X", default_value_t = Self::default().min_distinct_2))]
     pub min_distinct_2: f64,
 }
 
