@@ -6,10 +6,39 @@ use crate::analyses::{Analysis as _, Asked, Page, Recipe};
 use crate::direction::estimator;
 use crate::error::Error;
 use crate::host::write_json;
+use crate::study::file::StudyFile;
+use serde_json::Value;
 use truenorth_stats::estimate::HeldOutParams;
 
-use super::{Directions, Run};
+use super::{Directions, Run, SoFar, Stage, keyed, needs};
 use crate::study::data::VALUE_FLIP;
+
+/// Confounds of the primary direction.
+pub struct AuditStage;
+
+impl Stage for AuditStage {
+    fn name(&self) -> &'static str {
+        "audit"
+    }
+
+    fn check(&self, study: &StudyFile) -> Result<(), Error> {
+        let Some(_) = &study.audit else { return Ok(()) };
+        let there = !study.data.confounds.is_empty() || study.data.sentiment.is_some();
+        needs("audit", "data.confounds or data.sentiment", there)
+    }
+
+    fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error> {
+        keyed(run.study.audit.as_ref())
+    }
+
+    fn leaves(&self, _: &StudyFile) -> Vec<String> {
+        vec!["audit.json".into()]
+    }
+
+    fn page(&self, run: &Run<'_>, so_far: &SoFar<'_>) -> Result<Page, Error> {
+        run.audit(so_far.directions, run.study.audit.as_ref().expect("a stage runs where its table is"))
+    }
+}
 
 impl Run<'_> {
     pub(super) fn audit(&self, directions: &Directions, table: &Params) -> Result<Page, Error> {

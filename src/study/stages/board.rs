@@ -2,11 +2,41 @@
 
 use crate::analyses::board::{Beside, Board, BoardData, Other, Params, Sequence};
 use crate::analyses::{Analysis as _, Asked, Named, Page};
+use crate::study::file::StudyFile;
 use ndarray::ArrayView1;
+use serde_json::Value;
 
-use super::{Directions, Run};
+use super::{Directions, Run, SoFar, Stage, keyed, needs};
 use crate::error::{Context as _, Error};
 use crate::host::{write_json, write_jsonl};
+
+/// The board of sequences.
+pub struct BoardStage;
+
+impl Stage for BoardStage {
+    fn name(&self) -> &'static str {
+        "score"
+    }
+
+    fn check(&self, study: &StudyFile) -> Result<(), Error> {
+        let Some(score) = &study.score else { return Ok(()) };
+        let there = study.data.probes.is_some() && study.data.sequences.is_some();
+        needs("score", "data.probes and data.sequences", there)?;
+        Ok(score.check()?)
+    }
+
+    fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error> {
+        keyed(run.study.score.as_ref())
+    }
+
+    fn leaves(&self, _: &StudyFile) -> Vec<String> {
+        vec!["board.jsonl".into(), "board.json".into()]
+    }
+
+    fn page(&self, run: &Run<'_>, so_far: &SoFar<'_>) -> Result<Page, Error> {
+        run.score(so_far.directions, run.study.score.as_ref().expect("a stage runs where its table is"))
+    }
+}
 
 impl Run<'_> {
     pub(super) fn score(&self, directions: &Directions, params: &Params) -> Result<Page, Error> {

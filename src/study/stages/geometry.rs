@@ -1,14 +1,46 @@
 //! Directions of categories, at the study's model or over checkpoints.
 
+use crate::analyses::Parameters as _;
 use crate::analyses::geometry::{Geometry, GeometryData, OneModel, Params, Texts};
 use crate::analyses::{Analysis as _, Asked, Labelled};
+use crate::error::Context as _;
+use crate::study::file::StudyFile;
+use serde_json::Value;
 use truenorth_stats::estimate::{Estimator, UnknownEstimator};
 
-use super::{Page, Run};
+use super::{Page, Run, SoFar, Stage, keyed, needs};
 use crate::error::Error;
 use crate::host::write_json;
 use crate::inputs::checkpoints::Opened;
 use crate::study::file;
+
+/// Directions of categories, and over checkpoints.
+pub struct GeometryStage;
+
+impl Stage for GeometryStage {
+    fn name(&self) -> &'static str {
+        "geometry"
+    }
+
+    fn check(&self, study: &StudyFile) -> Result<(), Error> {
+        let Some(geometry) = &study.geometry else { return Ok(()) };
+        needs("geometry", "data.classes", study.data.classes.is_some())?;
+        geometry.params.check().context("[geometry] can't be run")
+    }
+
+    fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error> {
+        keyed(run.study.geometry.as_ref())
+    }
+
+    fn leaves(&self, _: &StudyFile) -> Vec<String> {
+        vec!["geometry.json".into()]
+    }
+
+    fn page(&self, run: &Run<'_>, _: &SoFar<'_>) -> Result<Page, Error> {
+        let classes = run.data.labelled()?.expect("a stage runs where its table is");
+        run.geometry(run.study.geometry.as_ref().expect("a stage runs where its table is"), &classes)
+    }
+}
 
 impl Run<'_> {
     pub(super) fn geometry(&self, table: &file::Geometry, all: &Labelled) -> Result<Page, Error> {

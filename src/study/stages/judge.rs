@@ -2,6 +2,9 @@
 
 use crate::host::write_json;
 use crate::session::Session;
+use crate::study::file::StudyFile;
+use crate::study::refused;
+use serde_json::Value;
 use std::collections::HashMap;
 
 use crate::analyses::judge::{self, JudgeData, Question, Reply, Texts};
@@ -9,8 +12,48 @@ use crate::analyses::{Analysis as _, Asked, Page};
 use crate::error::{Context as _, Error};
 use truenorth_protocol::Prompt;
 
-use super::{Run, Samples};
+use super::{Run, Samples, SoFar, Stage, keyed, needs};
 use crate::study::file::Judge;
+
+/// A model's verdict on steered texts.
+pub struct JudgeStage;
+
+impl Stage for JudgeStage {
+    fn name(&self) -> &'static str {
+        "judge"
+    }
+
+    fn check(&self, study: &StudyFile) -> Result<(), Error> {
+        let Some(judge) = &study.judge else { return Ok(()) };
+        let known = ["refusal", "incoherence"];
+        if let Some(bad) = judge.questions.iter().find(|q| !known.contains(&q.as_str())) {
+            return Err(refused(
+                format!("[judge] knows no question {bad:?}"),
+                format!("use {}", known.join(", ")),
+            ));
+        }
+        judge.params.check()?;
+        needs("judge", "a [steer] table, whose texts it judges", study.steer.is_some())
+    }
+
+    fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error> {
+        let Some(table) = &run.study.judge else { return Ok(None) };
+        let model = table.model.as_deref().map(|m| run.host.identity(m)).transpose()?;
+        keyed(Some(&(table, model, &run.study.steer)))
+    }
+
+    fn leaves(&self, study: &StudyFile) -> Vec<String> {
+        let questions = study.judge.iter().flat_map(|table| &table.questions);
+        questions.map(|q| format!("judge-{q}.json")).collect()
+    }
+
+    fn page(&self, run: &Run<'_>, so_far: &SoFar<'_>) -> Result<Page, Error> {
+        run.judge(
+            run.study.judge.as_ref().expect("a stage runs where its table is"),
+            so_far.steered.expect("a stage runs where its table is"),
+        )
+    }
+}
 
 impl Run<'_> {
     pub(super) fn judge(&self, table: &Judge, samples: &Samples) -> Result<Page, Error> {

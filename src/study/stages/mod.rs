@@ -15,13 +15,14 @@ mod transfer;
 use std::path::Path;
 
 use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde_json::Value;
 use truenorth_protocol::run::Watch;
 
 use crate::analyses::{Page, Reader};
 use crate::error::{Context as _, Error};
 use crate::host::Host;
 use crate::inputs::Texts;
+use crate::study::refused;
 use truenorth_data::NearCopies;
 use truenorth_stats::math::Seeds;
 
@@ -61,31 +62,20 @@ impl Run<'_> {
         let files: Vec<String> =
             study.direction.estimators.iter().map(|e| format!("directions/{e}.safetensors")).collect();
         let directions = journal.stage("direction", &asked, &files, || self.directions())?;
-        let mut stage = Staged { journal, asked: &asked };
-        let steered = stage.of("steer", &study.steer, &["steered.jsonl"], |s| self.steer(&directions, s))?;
+        let steered = match &study.steer {
+            Some(table) => {
+                let (inputs, leaves) = ((&asked, table), ["steered.jsonl".to_owned()]);
+                Some(journal.stage("steer", &inputs, &leaves, || self.steer(&directions, table))?)
+            }
+            None => None,
+        };
+        let so_far = SoFar { directions: &directions, steered: steered.as_ref() };
         let mut pages = Vec::new();
-        let mut add = |name, page: Option<Page>| pages.extend(page.map(|p| (name, p)));
-        add("audit", stage.of("audit", &study.audit, &["audit.json"], |a| self.audit(&directions, a))?);
-        let board = ["board.jsonl", "board.json"];
-        add("score", stage.of("score", &study.score, &board, |s| self.score(&directions, s))?);
-        add("sweep", stage.of("sweep", &study.sweep, &["sweep.json"], |s| self.sweep(s))?);
-        if let (Some(table), Some(score)) = (&study.transfer, &study.score) {
-            let others = table.models.iter().map(|m| Ok((m, self.host.identity(&m.model)?)));
-            let inputs = Some((others.collect::<Result<Vec<_>, Error>>()?, score));
-            let page = |_: &_| self.transfer(table, score, &directions);
-            add("transfer", stage.of("transfer", &inputs, &transfer::leaves(table, study), page)?);
-        }
-        if let Some(classes) = self.data.labelled()? {
-            let page = |p: &_| self.probing(p, &classes);
-            add("probing", stage.of("probing", &study.probing, &["probing.json"], page)?);
-            let page = |g: &_| self.geometry(g, &classes);
-            add("geometry", stage.of("geometry", &study.geometry, &["geometry.json"], page)?);
-        }
-        if let (Some(table), Some(samples)) = (&study.judge, &steered) {
-            let judge = table.model.as_deref().map(|m| self.host.identity(m)).transpose()?;
-            let inputs = Some((table, judge, &study.steer));
-            let files: Vec<String> = table.questions.iter().map(|q| format!("judge-{q}.json")).collect();
-            add("judge", stage.of("judge", &inputs, &files, |_| self.judge(table, samples))?);
+        for stage in STAGES {
+            let Some(own) = stage.asked(self)? else { continue };
+            let leaves = stage.leaves(study);
+            let page = journal.stage(stage.name(), &(&asked, own), &leaves, || stage.page(self, &so_far))?;
+            pages.push((stage.name(), page));
         }
         Ok(Results { directions, steered, pages })
     }
@@ -105,23 +95,50 @@ impl Run<'_> {
     }
 }
 
-/// Stages that depend on how the direction was asked for, and on a table of the study.
-struct Staged<'a, 'h, A> {
-    journal: &'a mut Journal<'h>,
-    asked: &'a A,
+/// An analysis as a part of a study: from its table to its page.
+pub trait Stage: Sync {
+    /// The name of its table, and of its stage.
+    fn name(&self) -> &'static str;
+
+    /// Refuses what the study's data can't answer, before a file or a model is opened.
+    fn check(&self, study: &StudyFile) -> Result<(), Error>;
+
+    /// What its result depends on beside what all depend on; none where the study does not ask it.
+    fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error>;
+
+    /// The files that it leaves in the run's folder.
+    fn leaves(&self, study: &StudyFile) -> Vec<String>;
+
+    /// Runs it.
+    fn page(&self, run: &Run<'_>, so_far: &SoFar<'_>) -> Result<Page, Error>;
 }
 
-impl<A: Serialize> Staged<'_, '_, A> {
-    /// Runs the stage of a table, if the study has it.
-    fn of<P: Serialize, T: Serialize + DeserializeOwned>(
-        &mut self,
-        name: &str,
-        table: &Option<P>,
-        leaves: &[impl AsRef<str>],
-        work: impl FnOnce(&P) -> Result<T, Error>,
-    ) -> Result<Option<T>, Error> {
-        let Some(table) = table else { return Ok(None) };
-        let leaves: Vec<String> = leaves.iter().map(|l| l.as_ref().to_owned()).collect();
-        self.journal.stage(name, &(self.asked, table), &leaves, || work(table)).map(Some)
+/// What the stages before the analyses left.
+pub struct SoFar<'a> {
+    directions: &'a Directions,
+    steered: Option<&'a Samples>,
+}
+
+/// Every analysis that a study can ask, in the order in which they run.
+pub static STAGES: [&dyn Stage; 7] = [
+    &audit::AuditStage,
+    &board::BoardStage,
+    &sweep::SweepStage,
+    &transfer::TransferStage,
+    &probing::ProbingStage,
+    &geometry::GeometryStage,
+    &judge::JudgeStage,
+];
+
+/// Refuses a table whose data are not there.
+fn needs(table: &str, what: &str, there: bool) -> Result<(), Error> {
+    if there {
+        return Ok(());
     }
+    Err(refused(format!("[{table}] needs {what}"), "name the files, or leave the table out"))
+}
+
+/// A table as the key of its stage.
+fn keyed(table: Option<&impl Serialize>) -> Result<Option<Value>, Error> {
+    Ok(table.map(serde_json::to_value).transpose()?)
 }

@@ -1,13 +1,52 @@
 //! Probes of many sites, with test sets and controls.
 
+use crate::analyses::Parameters as _;
 use crate::analyses::probing::{Control, Params, ProbeData, Probing, TestTexts};
 use crate::analyses::{Analysis as _, Asked, Labelled};
+use crate::error::Context as _;
 use crate::error::Error;
 use crate::host::write_json;
 use crate::session::Session;
+use crate::study::file::StudyFile;
 use crate::study::refused;
+use serde_json::Value;
+use truenorth_stats::estimate::probing::ProbeEstimator;
 
-use super::{Page, Run};
+use super::{Page, Run, SoFar, Stage, keyed, needs};
+
+/// Probes of many sites.
+pub struct ProbingStage;
+
+impl Stage for ProbingStage {
+    fn name(&self) -> &'static str {
+        "probing"
+    }
+
+    fn check(&self, study: &StudyFile) -> Result<(), Error> {
+        let Some(probing) = &study.probing else { return Ok(()) };
+        needs("probing", "data.classes", study.data.classes.is_some())?;
+        probing.check().context("[probing] can't be run")?;
+        if probing.estimator.is_none() {
+            let first = study.direction.estimators.first().map(|name| name.parse::<ProbeEstimator>());
+            first.transpose().request("[probing] names no estimator, and the study's first is no probe's")?;
+        }
+        let truth = !probing.controls.contains(&Control::Truth) || study.data.truth.is_some();
+        needs("probing", "data.truth for its control `truth`", truth)
+    }
+
+    fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error> {
+        keyed(run.study.probing.as_ref())
+    }
+
+    fn leaves(&self, _: &StudyFile) -> Vec<String> {
+        vec!["probing.json".into()]
+    }
+
+    fn page(&self, run: &Run<'_>, _: &SoFar<'_>) -> Result<Page, Error> {
+        let classes = run.data.labelled()?.expect("a stage runs where its table is");
+        run.probing(run.study.probing.as_ref().expect("a stage runs where its table is"), &classes)
+    }
+}
 
 impl Run<'_> {
     /// The study's model with weights drawn at random.

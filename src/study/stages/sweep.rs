@@ -5,10 +5,43 @@ use crate::analyses::{Analysis as _, Asked, default_permutations};
 use crate::direction::estimator;
 use crate::error::{Context as _, Error};
 use crate::host::write_json;
+use crate::study::file::StudyFile;
+use crate::study::refused;
+use serde_json::Value;
 use truenorth_stats::estimate::HeldOutParams;
 
-use super::{Page, Run};
+use super::{Page, Run, SoFar, Stage, keyed, needs};
 use crate::study::file::Sweep;
+
+/// Reading against steering, site by site.
+pub struct SweepStage;
+
+impl Stage for SweepStage {
+    fn name(&self) -> &'static str {
+        "sweep"
+    }
+
+    fn check(&self, study: &StudyFile) -> Result<(), Error> {
+        let Some(sweep) = &study.sweep else { return Ok(()) };
+        needs("sweep", "data.pairs", study.data.pairs.is_some())?;
+        if sweep.params.sites.is_empty() {
+            return Err(refused("[sweep] names no sites", "give some, as in resid_post.4..28:4"));
+        }
+        Ok(())
+    }
+
+    fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error> {
+        keyed(run.study.sweep.as_ref())
+    }
+
+    fn leaves(&self, _: &StudyFile) -> Vec<String> {
+        vec!["sweep.json".into()]
+    }
+
+    fn page(&self, run: &Run<'_>, _: &SoFar<'_>) -> Result<Page, Error> {
+        run.sweep(run.study.sweep.as_ref().expect("a stage runs where its table is"))
+    }
+}
 
 impl Run<'_> {
     pub(super) fn sweep(&self, table: &Sweep) -> Result<Page, Error> {

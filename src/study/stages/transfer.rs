@@ -5,11 +5,56 @@ use crate::analyses::transfer::{self, OwnBoard, TransferData};
 use crate::analyses::{Analysis as _, Asked};
 use crate::error::{Context as _, Error};
 use crate::host::write_json;
+use crate::study::refused;
+use serde_json::Value;
 
-use super::{Directions, Page, Run};
+use super::{Directions, Page, Run, SoFar, Stage, keyed, needs};
 use crate::analyses::board::Params as Score;
 use crate::study::file::{Other, StudyFile, Transfer};
 use crate::study::report::check;
+
+/// The same question of other models.
+pub struct TransferStage;
+
+impl Stage for TransferStage {
+    fn name(&self) -> &'static str {
+        "transfer"
+    }
+
+    fn check(&self, study: &StudyFile) -> Result<(), Error> {
+        let Some(transfer) = &study.transfer else { return Ok(()) };
+        let there = study.data.probes.is_some() && study.data.sequences.is_some();
+        needs("transfer", "data.probes and data.sequences", there)?;
+        let joined = "a [score] table, which says how sequence and probe are joined";
+        needs("transfer", joined, study.score.is_some())?;
+        if transfer.models.is_empty() {
+            return Err(refused(
+                "[transfer] names no models",
+                "give models = [{ model = \"…\", site = \"…\" }], or leave the table out",
+            ));
+        }
+        Ok(())
+    }
+
+    fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error> {
+        let Some(table) = &run.study.transfer else { return Ok(None) };
+        // The weights, whatever they are called.
+        let others = table.models.iter().map(|m| run.host.identity(&m.model));
+        keyed(Some(&(table, others.collect::<Result<Vec<_>, Error>>()?, &run.study.score)))
+    }
+
+    fn leaves(&self, study: &StudyFile) -> Vec<String> {
+        study.transfer.iter().flat_map(|table| leaves(table, study)).collect()
+    }
+
+    fn page(&self, run: &Run<'_>, so_far: &SoFar<'_>) -> Result<Page, Error> {
+        let (table, score) = (
+            run.study.transfer.as_ref().expect("a stage runs where its table is"),
+            run.study.score.as_ref().expect("a stage runs where its table is"),
+        );
+        run.transfer(table, score, so_far.directions)
+    }
+}
 
 impl Run<'_> {
     pub(super) fn transfer(
