@@ -19,6 +19,16 @@ pub(super) fn is_chat(value: &Value) -> bool {
     value.as_array().is_some_and(|turns| !turns.is_empty() && turns.iter().all(Value::is_object))
 }
 
+/// Refuses a text that is a list of messages written out, which would be read with its brackets and roles.
+pub(super) fn check_text(field: &'static str, text: &str) -> Result<(), Problem> {
+    let begins: String = text.chars().filter(|c| !c.is_whitespace()).take(12).collect();
+    let begins = begins.replace('\'', "\"");
+    if ["[{\"role\":", "[{\"content\"", "{\"role\":"].iter().any(|b| begins.starts_with(b)) {
+        return Err(Problem::Chat { field, found: "it is written out as one text".into() });
+    }
+    Ok(())
+}
+
 /// The turns of a list of messages.
 fn turns(field: &'static str, value: &Value) -> Result<Vec<(String, String)>, Problem> {
     let wrong = |found: String| Problem::Chat { field, found };

@@ -54,6 +54,9 @@ pub fn read_pairs(reader: impl BufRead, name: &str, template: &Template) -> Resu
             let have = have.into_iter().filter(|h| h != "prompt").collect();
             return Err(Problem::NoPrompt { id: fields.id.clone(), template, have });
         }
+        for (field, text) in [("prompt", &prompt), ("chosen", &chosen), ("rejected", &rejected)] {
+            chat::check_text(field, text)?;
+        }
         let (id, axis_name) = (fields.id.clone(), axis.clone().unwrap_or_default());
         let pair = Pair { id, axis: axis_name, prompt, chosen, rejected, extra: fields.extra() };
         if folded(&pair.chosen) == folded(&pair.rejected) {

@@ -57,6 +57,8 @@ pub(super) struct Recipe {
     pub id: Option<String>,
     /// A column and the field that it becomes.
     pub keep: Option<(&'static str, &'static str)>,
+    /// Columns that are taken by their own name where a file has them, and need not be there.
+    usual: Vec<&'static str>,
 }
 
 impl Recipe {
@@ -81,6 +83,7 @@ impl Recipe {
             group_hash: None,
             id: columns.id.clone(),
             keep: None,
+            usual: vec![],
         };
         let usual_text: &[(&str, bool)] = match source {
             Source::BeaverTails => {
@@ -118,6 +121,15 @@ impl Recipe {
             Source::Jsonl | Source::Csv | Source::Parquet => {
                 // As in all readers, where nothing else is said.
                 recipe.label = recipe.label.or(Origin::Column("label".into()));
+                if recipe.category == Origin::Nowhere {
+                    recipe.category = Origin::Column("category".into());
+                    recipe.usual.push("category");
+                }
+                // Without its groups a split would cut through them.
+                if recipe.group.is_none() {
+                    recipe.group = Some("group".into());
+                    recipe.usual.push("group");
+                }
                 &[("text", true)]
             }
         };
@@ -134,6 +146,7 @@ impl Recipe {
             [self.label.column(), self.category.column(), self.group.as_ref(), self.id.as_ref()]
                 .into_iter()
                 .flatten()
+                .filter(|c| !self.usual.contains(&c.as_str()))
                 .cloned(),
         );
         required.extend(self.group_hash.map(str::to_owned));
@@ -144,6 +157,7 @@ impl Recipe {
             wanted.prefix = Some(beavertails::PREFIX);
         }
         wanted.optional.extend(self.keep.map(|(column, _)| column.to_owned()));
+        wanted.optional.extend(self.usual.iter().map(|c| (*c).to_owned()));
         wanted
     }
 

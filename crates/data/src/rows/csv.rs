@@ -62,7 +62,8 @@ fn text(field: &[u8], line: usize, column: Option<&String>) -> Result<String, Fa
     })
 }
 
-/// The line of a quoted field that the file ends in; the parser would take its end for the field's.
+/// The line of a quoted field that is not closed: the file ends in it, or text follows the quote that ends it
+/// lines later.
 fn open_quote(bytes: &[u8], delimiter: u8) -> Option<usize> {
     #[derive(PartialEq)]
     enum At {
@@ -81,6 +82,10 @@ fn open_quote(bytes: &[u8], delimiter: u8) -> Option<usize> {
             }
             (At::Quoted, b'"') => At::Closing,
             (At::Closing, b'"') | (At::Quoted, _) => At::Quoted,
+            // A quote that was never closed takes in rows up to the next one, which text follows.
+            (At::Closing, b) if line > opened && b != delimiter && b != b'\n' && b != b'\r' => {
+                return Some(opened);
+            }
             (_, b'\n' | b'\r') => At::Start,
             (_, b) if b == delimiter => At::Start,
             _ => At::Plain,

@@ -184,3 +184,12 @@ fn missing_ids_are_said_once() {
     assert_eq!(loaded.notes, ["2 of 3 rows of f.jsonl have no `id`; each goes by its line number"]);
     assert!(read_prompts(Cursor::new("a\nb\n"), "f.txt").unwrap().notes.is_empty());
 }
+
+#[test]
+fn a_quote_that_is_never_closed_takes_in_no_rows() {
+    let read = |bytes: &[u8]| read_prompts(Cursor::new(bytes.to_vec()), "p.csv").map(|l| l.rows.len());
+    let e = read(b"id,text\n1,\"open\n2,plain\n3,\"open too\n").unwrap_err();
+    assert!(said(&e).contains("line 2"), "{}", said(&e));
+    // A field of several lines, and a quote within one, are what they are.
+    assert_eq!(read(b"id,text\n1,\"two\nlines\"\n2,\"a \"\"word\"\"\nmore\"\n3,5\" disk\n").unwrap(), 3);
+}

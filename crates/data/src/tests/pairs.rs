@@ -111,3 +111,17 @@ fn sides_by_other_names_are_told_what_to_be_called() {
         assert_eq!(e.hint().unwrap(), hint);
     }
 }
+
+#[test]
+fn a_chat_that_is_written_out_as_a_text_is_refused() {
+    let json = r#"[{\"role\": \"assistant\", \"content\": \"yes\"}]"#;
+    for text in
+        [json, "[{'role': 'assistant', 'content': 'yes'}]", "[ {'content': 'yes', 'role': 'assistant'}]"]
+    {
+        let row = format!(r#"{{"prompt":"p","chosen":"{text}","rejected":"no"}}"#);
+        let (problem, hint) = wrong(&row, "{response}");
+        assert!(problem.contains("field `chosen` is a chat, and it is written out as one text"), "{problem}");
+        assert!(hint.contains("as texts"), "{hint}");
+    }
+    assert!(read(r#"{"prompt":"p","chosen":"[sic] yes","rejected":"no"}"#, "{response}").is_ok());
+}

@@ -115,3 +115,13 @@ fn all_missing_columns_are_named_at_once() {
     let made = import(bare(), &[("f.csv", b"label,text\n1,x\n")]).unwrap();
     assert_eq!((made.rows[0].text.as_str(), made.rows[0].label.as_str()), ("x", "1"));
 }
+
+#[test]
+fn groups_and_categories_are_kept_where_a_file_has_them() {
+    let bytes = b"text,label,group,category\nx,1,a,c\ny,0,a,d\n";
+    let made = import(ImportOptions::new(Source::Csv), &[("f.csv", &bytes[..])]).unwrap();
+    let kept: Vec<_> = made.rows.iter().map(|r| (r.group.as_deref(), r.category.as_deref())).collect();
+    assert_eq!(kept, [(Some("a"), Some("c")), (Some("a"), Some("d"))]);
+    let made = import(ImportOptions::new(Source::Csv), &[("f.csv", &b"text,label\nx,1\ny,0\n"[..])]).unwrap();
+    assert!(made.rows.iter().all(|r| r.group.is_none() && r.category.is_none()));
+}
