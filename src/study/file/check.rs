@@ -26,7 +26,26 @@ impl StudyFile {
             return Err(refused("no estimators", "name at least one of logistic, mean-diff, lda, pca"));
         }
         self.check_data()?;
+        self.check_steer()?;
         STAGES.iter().try_for_each(|stage| stage.check(self))
+    }
+
+    fn check_steer(&self) -> Result<(), Error> {
+        let Some(steer) = &self.steer else { return Ok(()) };
+        let wrong = |what: &str, remedy: &str| Err(refused(format!("[steer] {what}"), remedy));
+        if steer.alphas.is_empty() {
+            return wrong("has no doses", "give some, as in alphas = [-0.1, 0, 0.1]");
+        }
+        if let Some(bad) = steer.alphas.iter().find(|a| !a.is_finite()) {
+            return wrong(&format!("has a dose {bad}"), "give doses that are finite numbers");
+        }
+        if steer.max_new_tokens == 0 {
+            return wrong("generates no tokens: max_new_tokens = 0", "give 1 or more");
+        }
+        if steer.prompts == 0 {
+            return wrong("steers no prompts: prompts = 0", "give 1 or more, or leave the table out");
+        }
+        Ok(())
     }
 
     fn check_data(&self) -> Result<(), Error> {

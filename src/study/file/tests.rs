@@ -57,6 +57,15 @@ fn what_cannot_be_asked_together_is_refused_by_name() {
     says(&|t| format!("{t}\n[probing]\nsites = [\"resid_post.1\"]\n"), "[probing] needs data.classes");
     says(&|t| format!("{t}\n[geometry]\n"), "[geometry] needs data.classes");
     says(&|t| t.replace("name = \"human-values-two-models\"", "name = \"../x\""), "can't name a folder");
+    for (steer, what) in [
+        ("alphas = []\nmax_new_tokens = 4\nprompts = 1", "[steer] has no doses"),
+        ("alphas = [nan]\nmax_new_tokens = 4\nprompts = 1", "[steer] has a dose NaN"),
+        ("alphas = [0.1]\nmax_new_tokens = 0\nprompts = 1", "max_new_tokens = 0"),
+        ("alphas = [0.1]\nmax_new_tokens = 4\nprompts = 0", "prompts = 0"),
+    ] {
+        let without = |t: &str| t.split("[steer]").next().unwrap().to_owned();
+        says(&|t| format!("{}\n[steer]\n{steer}\n", without(t)), what);
+    }
     says(&|t| t.replace("sites = [\"resid_post.2..29:9\"]", ""), "[sweep] names no sites");
     says(&|t| t.replace("[sweep]", "[sweep]\ndose = 1"), "`dose`");
     says(&|t| t.replace("[sweep]", "[sweep]\npush = \"here\""), "here");
