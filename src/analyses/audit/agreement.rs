@@ -7,8 +7,7 @@ use crate::analyses::stat::{Null, Number};
 use crate::analyses::{AnalysisError, Recipe};
 use truenorth_protocol::run::{RunError, Watch};
 use truenorth_stats::estimate::{
-    Estimate, EstimateError, Estimator, HeldOut, HeldOutParams, LogisticParams, NullTest, Pipeline, Samples,
-    SplitBy,
+    Estimate, EstimateError, Estimator, HeldOut, HeldOutParams, NullTest, Pipeline, Samples, SplitBy,
 };
 use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
@@ -67,15 +66,6 @@ pub struct Agreement {
 /// Label permutations of the estimators whose refits are quick.
 const PERMUTATIONS: usize = 99;
 
-fn estimator(name: &str) -> Estimator {
-    match name {
-        "logistic" => Estimator::Logistic(LogisticParams::default()),
-        "lda" => Estimator::Lda { shrinkage: None },
-        "pca" => Estimator::Pca,
-        _ => Estimator::MeanDiff,
-    }
-}
-
 pub(super) fn agreement(
     pipeline: &Pipeline,
     train: &Samples,
@@ -97,7 +87,8 @@ pub(super) fn agreement(
             "logistic" => 0,
             _ => recipe.held_out.permutations.min(PERMUTATIONS),
         };
-        let own = Pipeline { estimator: estimator(name).check()?, nuisances: pipeline.nuisances.clone() };
+        let estimator: Estimator = name.parse().expect("the list names estimators there are");
+        let own = Pipeline { estimator: estimator.check()?, nuisances: pipeline.nuisances.clone() };
         let folds = HeldOutParams { permutations, ..recipe.held_out.clone() };
         let both = own
             .extract(train, SplitBy::Pair, seeds)
