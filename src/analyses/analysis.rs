@@ -72,6 +72,10 @@ pub struct Asked<'a> {
 pub struct Page {
     /// Lines for the front page, the most important first.
     pub findings: Vec<Finding>,
+    /// The place in `findings` of the one test that decides the analysis's question; the others describe. None where
+    /// that test could not be run.
+    #[serde(default)]
+    pub primary: Option<usize>,
     /// Lines about reading, of an analysis that is about something else.
     #[serde(default)]
     pub reading: Vec<Finding>,
@@ -83,7 +87,14 @@ impl Page {
     /// A page of one section.
     #[must_use]
     pub fn new(findings: Vec<Finding>, section: Section) -> Self {
-        Self { findings, reading: vec![], sections: vec![section] }
+        Self { findings, primary: None, reading: vec![], sections: vec![section] }
+    }
+
+    /// Names the test that decides the question, where it has a p value.
+    #[must_use]
+    pub fn decided_by(mut self, place: Option<usize>) -> Self {
+        self.primary = place.filter(|i| self.findings.get(*i).is_some_and(|f| f.null.p.get().is_some()));
+        self
     }
 
     /// All findings, those about reading last.

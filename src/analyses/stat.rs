@@ -8,6 +8,7 @@ pub use truenorth_stats::number::{
     LEVEL, Null, Number, RESAMPLES, bootstrap_over, drawn_null, mean, no_likelier, rank_correlation,
     resampled, share, weighted_mean,
 };
+pub use truenorth_stats::test::Test;
 
 use super::AnalysisError;
 
@@ -16,9 +17,9 @@ pub(super) fn share_against(
     count: usize,
     n: usize,
     expected: f64,
-    what: &str,
+    what: (Test, &str),
 ) -> Result<Number, AnalysisError> {
-    number::share_against(count, n, expected, what).map_err(|e| of(what, &e))
+    number::share_against(count, n, expected, what).map_err(|e| of(what.1, &e))
 }
 
 /// The two-sided exact binomial test; where only one count is possible, whether it is that one.

@@ -168,10 +168,11 @@ impl Out {
             title: title.into(),
             subtitle: names.join(", "),
             provenance: record.provenance(),
-            answer: vec![],
+            answer: None,
             front,
             sections,
-        };
+        }
+        .with_tests(&[]);
         let [_, html] = report::write(dir, &document)?;
         eprintln!("{}", html.display());
         Ok(())

@@ -20,6 +20,9 @@ pub enum Study {
     /// Runs a study, or goes on with one that was cut short.
     #[command(after_help = "Example:\n  truenorth study run examples/human-values/study.toml")]
     Run(RunStudy),
+    /// Seals what a study expects before it is run.
+    #[command(after_help = "Example:\n  truenorth study register examples/human-values/study.toml")]
+    Register(RegisterStudy),
     /// Says how far a study is.
     #[command(after_help = "Example:\n  truenorth study status examples/human-values/study.toml")]
     Status(Status),
@@ -85,6 +88,29 @@ pub struct RunStudy {
 }
 
 #[derive(Args, Debug)]
+pub struct RegisterStudy {
+    /// The study file.
+    #[arg(value_name = "STUDY.toml")]
+    study: PathBuf,
+    /// Machine output.
+    #[arg(long)]
+    json: bool,
+}
+
+impl RegisterStudy {
+    fn run(self) -> anyhow::Result<()> {
+        let study = truenorth::study::Study::open(&self.study, (None, None), &Terminal)?;
+        let sealed = study.register(&study.folder())?;
+        if self.json {
+            return output::json(&sealed);
+        }
+        output::line(format!("sealed on {}: {}", sealed.sealed_at, sealed.sha256))?;
+        eprintln!("publish this line, so that others can tell the date; then run the study");
+        Ok(())
+    }
+}
+
+#[derive(Args, Debug)]
 pub struct Status {
     /// The study file.
     #[arg(value_name = "STUDY.toml")]
@@ -99,6 +125,7 @@ impl Study {
         match self {
             // A report is what a run makes of the store; where the store has all, it is quick.
             Self::Run(v) | Self::Report(v) => v.run(),
+            Self::Register(v) => v.run(),
             Self::Status(v) => v.run(),
             Self::Reference(v) => v.run(),
         }

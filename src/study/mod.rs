@@ -7,6 +7,7 @@ mod data;
 mod file;
 mod journal;
 pub mod reference;
+mod register;
 mod report;
 mod stages;
 
@@ -26,6 +27,7 @@ use journal::Journal;
 use stages::Run;
 
 pub use journal::{Stage, State};
+pub use register::Registration;
 
 /// An error that is the request's fault, with a remedy.
 fn refused(what: impl Into<String>, remedy: impl Into<String>) -> Error {
@@ -69,12 +71,12 @@ impl Study {
     pub fn open(
         path: &Path,
         (model, seed): (Option<String>, Option<u64>),
-        host: &dyn Host,
+        desk: &dyn Desk,
     ) -> Result<Self, Error> {
-        let mut file = StudyFile::read(path, host)?;
+        let mut file = StudyFile::read(path, desk)?;
         file.model = model.unwrap_or(file.model);
         file.seed = seed.unwrap_or(file.seed);
-        let data = Data::read(&file, host)?;
+        let data = Data::read(&file, desk)?;
         Ok(Self { file, data })
     }
 
@@ -94,6 +96,28 @@ impl Study {
     #[must_use]
     pub fn folder(&self) -> PathBuf {
         self.file.folder()
+    }
+
+    /// Seals what it expects, without running it: its `[register]` table, with the study and the hashes of its data.
+    ///
+    /// # Errors
+    /// When it expects nothing, its folder holds a seal already, or the file can't be written.
+    pub fn register(&self, folder: &Path) -> Result<Registration, Error> {
+        if self.file.register.is_none() {
+            return Err(refused(
+                "the study has no [register] table",
+                "say what is expected, as in [register] hypothesis = \"...\" and reads = true",
+            ));
+        }
+        if let Some(earlier) = Registration::read(folder)? {
+            return Err(refused(
+                format!("{} was sealed on {}", folder.join(register::NAME).display(), earlier.sealed_at),
+                "keep it; a study that changed needs another `name` to be registered anew",
+            ));
+        }
+        std::fs::create_dir_all(folder).context(format!("can't make {}", folder.display()))?;
+        let sealed = register::seal(&self.file, &self.data, folder)?;
+        Ok(sealed.expect("a study with a register table is sealed"))
     }
 
     /// Whether it asks other models than its own.
@@ -120,13 +144,18 @@ impl Study {
         let inputs = sha256_hex(written.as_bytes());
         let base = base(place.program, study, data, info)?;
         let mut journal = Journal::start(host, folder, &study.name, inputs, base, place.keep)?;
+        let registration = if place.rehearsal { None } else { register::seal(study, data, folder)? };
         let run = Run { study, data, reader: session.reader(), folder, host };
         let results = run.all(&mut journal)?;
         let store = session.store().map(|s| s.session());
-        let document = report::document(&run, &results, store, journal.stages(), start.elapsed());
+        let registered =
+            register::says(registration.as_ref(), study, data, results.directions.found_in_store)?;
+        let front = report::front(&run, &results, &registered);
+        let summary = report::summary(&results, &front, data);
+        let document = report::document(&run, &results, front, (store, journal.stages(), start.elapsed()));
         truenorth_report::write(folder, &document)?;
         journal.finish()?;
-        Ok(Done { summary: report::summary(&run, &results), seconds: start.elapsed().as_secs_f64() })
+        Ok(Done { summary, seconds: start.elapsed().as_secs_f64() })
     }
 }
 

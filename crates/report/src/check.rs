@@ -1,5 +1,5 @@
 //! Whether a document is whole: every part says what a report must say.
-use super::document::{Block, Document, Figure, Rich, Section, Span};
+use super::document::{Block, Document, Figure, Question, Rich, Section, Span, Verdict};
 use super::error::ReportError;
 use super::finding::Finding;
 use super::number::Num;
@@ -29,6 +29,15 @@ impl Document {
         }
         for (f, finding) in self.front.iter().enumerate() {
             check_finding(&ids, &format!("/front/{f}"), finding)?;
+        }
+        if let Some(answer) = &self.answer {
+            filled("/answer/sentence", &answer.sentence)?;
+            for (q, question) in answer.questions.iter().enumerate() {
+                check_question(self, &format!("/answer/questions/{q}"), question)?;
+            }
+            for (n, note) in answer.notes.iter().enumerate() {
+                links(&ids, &format!("/answer/notes/{n}"), &Block::Paragraph { text: note.clone() })?;
+            }
         }
         for (g, group) in self.provenance.iter().enumerate() {
             for (e, entry) in group.entries.iter().enumerate() {
@@ -147,6 +156,23 @@ fn check_finding(ids: &HashSet<String>, at: &str, finding: &Finding) -> Result<(
     filled(&format!("{at}/null/method"), &finding.null.method)?;
     probability(&format!("{at}/null/p"), &finding.null.p)?;
     finding.see.as_ref().map_or(Ok(()), |to| linked(ids, &format!("{at}/see"), to))
+}
+
+fn check_question(document: &Document, at: &str, question: &Question) -> Result<(), ReportError> {
+    filled(&format!("{at}/asks"), &question.asks)?;
+    filled(&format!("{at}/says"), &question.says)?;
+    question.holm.as_ref().map_or(Ok(()), |p| probability(&format!("{at}/holm"), p))?;
+    match question.primary {
+        Some(place) if place >= document.front.len() => {
+            Err(invalid(&format!("{at}/primary"), format!("{place}"), "the place of a finding in `front`"))
+        }
+        None if matches!(question.verdict, Verdict::Yes | Verdict::No) => Err(invalid(
+            &format!("{at}/primary"),
+            "a verdict without its test",
+            "the place of a finding in `front`",
+        )),
+        _ => Ok(()),
+    }
 }
 
 fn check_table(at: &str, table: &Table) -> Result<(), ReportError> {

@@ -1,5 +1,6 @@
 //! The document: what a report says, before anything is drawn.
 use super::finding::Finding;
+use super::number::Num;
 use super::plot::Plot;
 use super::table::{Cell, Table};
 use serde::{Deserialize, Serialize};
@@ -14,13 +15,68 @@ pub struct Document {
     pub subtitle: String,
     /// Where the numbers come from. The first group stands under the title, the others at the end.
     pub provenance: Vec<Group>,
-    /// What all of it comes to, in a few lines; none where a page shows one analysis.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub answer: Vec<Rich>,
+    /// What all of it comes to; none where a page shows one analysis.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub answer: Option<Answer>,
     /// The answers, most important first.
     pub front: Vec<Finding>,
     /// The evidence.
     pub sections: Vec<Section>,
+}
+
+/// What a study comes to: a sentence to quote, then a line a question.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Answer {
+    /// One sentence that can be quoted.
+    pub sentence: String,
+    /// The questions, most important first.
+    pub questions: Vec<Question>,
+    /// What a reader must know beside it: whether the tests were fixed beforehand, and the scope.
+    pub notes: Vec<Rich>,
+}
+
+/// A question and what its one primary test says.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Question {
+    /// The question.
+    pub asks: String,
+    /// The answer.
+    pub verdict: Verdict,
+    /// The answer in words, with its number.
+    pub says: String,
+    /// The place in `front` of the test that decides it; none where nothing was asked, or no test could be run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub primary: Option<usize>,
+    /// Its p, corrected by Holm (1979) for all primary tests of the page.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub holm: Option<Num>,
+}
+
+/// What a primary test says of its question.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// Its claim stands after correction.
+    Yes,
+    /// The opposite stands after correction.
+    No,
+    /// Neither stands.
+    NotShown,
+    /// The study has no test of it.
+    NotAsked,
+}
+
+impl Verdict {
+    /// The verdict in a word or two.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Yes => "Yes",
+            Self::No => "No",
+            Self::NotShown => "Not shown",
+            Self::NotAsked => "Not asked",
+        }
+    }
 }
 
 /// A named list of keys and values.

@@ -1,6 +1,7 @@
 //! Findings: statements that carry their number, n, interval and null.
 use super::number::Num;
 use serde::{Deserialize, Serialize};
+use truenorth_stats::test::Test;
 
 /// How far the evidence carries a statement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -136,6 +137,9 @@ impl Interval {
 /// The null: where the number falls when there is nothing to find.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Null {
+    /// Which test it is; none where there is no p.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub test: Option<Test>,
     /// How it was made, such as `labels shuffled, whole pipeline rerun`.
     pub method: String,
     /// Lower end of its central 95 %.
@@ -153,12 +157,20 @@ impl Null {
     /// A null without a p value.
     #[must_use]
     pub fn new(method: impl Into<String>, low: impl Into<Num>, high: impl Into<Num>) -> Self {
-        Self { method: method.into(), low: low.into(), high: high.into(), p: Num::default(), draws: None }
+        Self {
+            test: None,
+            method: method.into(),
+            low: low.into(),
+            high: high.into(),
+            p: Num::default(),
+            draws: None,
+        }
     }
 
     /// Adds the p value, and the number of draws behind it if random.
     #[must_use]
-    pub fn with_p(mut self, p: impl Into<Num>, draws: Option<u64>) -> Self {
+    pub fn with_p(mut self, test: Test, p: impl Into<Num>, draws: Option<u64>) -> Self {
+        self.test = Some(test);
         self.p = p.into();
         self.draws = draws;
         self
@@ -168,6 +180,6 @@ impl Null {
     #[must_use]
     pub fn none(reason: &str) -> Self {
         let gap = || Num::missing(reason);
-        Self { method: "none".to_owned(), low: gap(), high: gap(), p: gap(), draws: None }
+        Self { test: None, method: "none".to_owned(), low: gap(), high: gap(), p: gap(), draws: None }
     }
 }

@@ -39,12 +39,15 @@ mod plot;
 pub mod render;
 mod svg;
 mod table;
+mod tested;
 mod write;
 
 #[cfg(test)]
 mod tests;
 
-pub use document::{Block, Document, Entry, Figure, Group, NoteKind, Rich, Section, Span};
+pub use document::{
+    Answer, Block, Document, Entry, Figure, Group, NoteKind, Question, Rich, Section, Span, Verdict,
+};
 pub use error::ReportError;
 pub use finding::{Finding, Interval, Measure, Null, Sample, Status};
 pub use measured::{bands, id};
@@ -53,5 +56,7 @@ pub use plot::{
     Axis, Board, BoardRow, Curve, CurvePoint, Forest, ForestRow, HeatMap, HeatRow, Histogram, Labelled, Mark,
     Plot, Scatter, ScatterPoint, Series, Slope, SlopeRow, Strip, StripGroup, Tick,
 };
-pub use table::{Cell, Column, Table};
+pub use table::{Adjustment, Cell, Column, Table};
+pub use tested::Tested;
+pub use truenorth_stats::test::Test;
 pub use write::{HTML_NAME, JSON_NAME, write};

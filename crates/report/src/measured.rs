@@ -55,6 +55,7 @@ impl Null {
             }
         };
         Self {
+            test: Some(null.test),
             method: null.what.clone(),
             low: end(0),
             high: end(1),
@@ -105,7 +106,7 @@ impl Cell {
     #[must_use]
     pub fn p_of(number: &Number) -> Self {
         let null = number.null.as_ref();
-        null.map_or_else(|| Self::empty(UNTESTED), |n| Self::p(n.p, n.draws.map(|d| d as u64)))
+        null.map_or_else(|| Self::empty(UNTESTED), |n| Self::p(n.test, n.p, n.draws.map(|d| d as u64)))
     }
 }
 

@@ -2,6 +2,7 @@
 use super::finding::Status;
 use super::number::Num;
 use serde::{Deserialize, Serialize};
+use truenorth_stats::test::Test;
 
 /// A table with its caption and its limits.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -39,6 +40,27 @@ impl Table {
     /// Adds a row.
     pub fn push(&mut self, row: Vec<Cell>) {
         self.rows.push(row);
+    }
+}
+
+/// How p values of a family are corrected.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Adjustment {
+    /// Holm (1979): the chance of any false alarm in the family.
+    Holm,
+    /// Benjamini and Hochberg (1995): the share of false alarms among what stands.
+    BenjaminiHochberg,
+}
+
+impl Adjustment {
+    /// Its name.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Holm => "Holm",
+            Self::BenjaminiHochberg => "Benjamini and Hochberg",
+        }
     }
 }
 
@@ -106,6 +128,11 @@ pub enum Cell {
     },
     /// A p value.
     P {
+        /// Which test it is of.
+        test: Test,
+        /// How it is corrected for the family it stands in; none where it is not.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        adjusted: Option<Adjustment>,
         /// The p value.
         value: Num,
         /// Random draws behind it; none where it is exact.
@@ -151,8 +178,14 @@ impl Cell {
 
     /// A p value, with the number of random draws behind it or none where it is exact.
     #[must_use]
-    pub fn p(value: impl Into<Num>, draws: Option<u64>) -> Self {
-        Self::P { value: value.into(), draws }
+    pub fn p(test: Test, value: impl Into<Num>, draws: Option<u64>) -> Self {
+        Self::P { test, adjusted: None, value: value.into(), draws }
+    }
+
+    /// A p value corrected for its family.
+    #[must_use]
+    pub fn adjusted(test: Test, how: Adjustment, value: impl Into<Num>, draws: Option<u64>) -> Self {
+        Self::P { test, adjusted: Some(how), value: value.into(), draws }
     }
 
     /// Nothing, for a reason.

@@ -4,4 +4,5 @@ pub mod estimate;
 pub mod math;
 pub mod number;
 pub mod split;
+pub mod test;
 pub mod words;

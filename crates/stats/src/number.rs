@@ -8,6 +8,7 @@ use statrs::distribution::{Discrete, Hypergeometric};
 use crate::math::{
     Alternative, Interval, MathError, Seeds, binomial_test, cluster_bootstrap, permutation_p, reaches, wilson,
 };
+use crate::test::Test;
 
 /// Coverage of the intervals of the analyses.
 pub const LEVEL: f64 = 0.95;
@@ -33,6 +34,8 @@ pub struct Number {
 /// What a number would be if there were nothing to find.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Null {
+    /// Which test it is.
+    pub test: Test,
     /// The null in words.
     pub what: String,
     /// The number expected under it.
@@ -56,6 +59,7 @@ impl Null {
     pub fn random_direction(cosine: f64, width: usize) -> Result<Self, MathError> {
         let reach = 1.96 / (width as f64).sqrt();
         Ok(Self {
+            test: Test::UniformCosine,
             what: "a direction drawn at random; p exact, the range by the normal law".into(),
             expected: 0.0,
             range: Some([-reach, reach]),
@@ -152,10 +156,16 @@ pub fn weighted_mean(values: &[f64], counts: &[u32]) -> f64 {
 }
 
 /// A two-sided null from draws: how many lie at least as far from `centre` as the value.
-pub fn drawn_null(what: &str, value: f64, centre: f64, draws: &[f64]) -> Result<Null, MathError> {
+pub fn drawn_null(
+    (test, what): (Test, &str),
+    value: f64,
+    centre: f64,
+    draws: &[f64],
+) -> Result<Null, MathError> {
     let far = |v: f64| (v - centre).abs();
     let reached = draws.iter().filter(|v| reaches(far(**v), far(value))).count();
     Ok(Null {
+        test,
         what: what.to_owned(),
         expected: crate::math::mean(draws)?,
         range: Some([crate::math::quantile(draws, 0.025)?, crate::math::quantile(draws, 0.975)?]),
@@ -204,14 +214,24 @@ pub fn rank_correlation(
     if draws.is_empty() {
         return Ok(found);
     }
-    Ok(found.against(drawn_null("one of the two lists shuffled", value, 0.0, &draws)?))
+    Ok(found.against(drawn_null(
+        (Test::RankCorrelation, "one of the two lists shuffled"),
+        value,
+        0.0,
+        &draws,
+    )?))
 }
 
 /// A share against the exact binomial law: p sums every count no likelier than the one seen.
-pub fn share_against(count: usize, n: usize, expected: f64, what: &str) -> Result<Number, MathError> {
+pub fn share_against(
+    count: usize,
+    n: usize,
+    expected: f64,
+    (test, what): (Test, &str),
+) -> Result<Number, MathError> {
     let p = binomial_p(count, n, expected)?;
     let found = share(count, n)?;
-    Ok(found.against(Null { what: what.to_owned(), expected, range: None, p, draws: None }))
+    Ok(found.against(Null { test, what: what.to_owned(), expected, range: None, p, draws: None }))
 }
 
 /// The two-sided exact binomial test; where only one count is possible, whether it is that one.
@@ -261,7 +281,7 @@ mod tests {
 
     #[test]
     fn a_null_counts_ties_against_the_claim() {
-        let null = drawn_null("x", 1.0, 0.0, &[1.0, -1.0, 0.5, 0.0]).unwrap();
+        let null = drawn_null((Test::BoardEnds, "x"), 1.0, 0.0, &[1.0, -1.0, 0.5, 0.0]).unwrap();
         assert!((null.p - 3.0 / 5.0).abs() < 1e-12);
     }
 }

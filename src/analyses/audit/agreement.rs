@@ -133,6 +133,7 @@ fn of_width(value: f64, width: usize, n: usize) -> Number {
     if let Ok(p) = math::share_with_cosine(value, width) {
         let reach = 1.96 / (width as f64).sqrt();
         found = found.against(Null {
+            test: truenorth_stats::test::Test::UniformCosine,
             what: "a direction drawn at random".into(),
             expected: 0.0,
             range: Some([-reach, reach]),

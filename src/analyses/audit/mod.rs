@@ -76,7 +76,7 @@ impl Analysis for Audit {
     }
 
     fn page(found: &Audited) -> Page {
-        Page::new(page::findings(found), page::section(found))
+        Page::new(page::findings(found), page::section(found)).decided_by(page::primary(found))
     }
 
     fn table(found: &Audited) -> Listing {

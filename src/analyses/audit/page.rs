@@ -3,8 +3,9 @@
 use crate::analyses::LeftOutTexts;
 use crate::analyses::audit::{Agreement, Audited, ConfoundRow, FlipRow};
 use truenorth_report::{
-    Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, HeatMap, HeatRow, Interval, Labelled,
-    Mark, Measure, NoteKind, Null, Num, Plot, Rich, Sample, Section, Span, Status, Strip, StripGroup, Table,
+    Adjustment, Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, HeatMap, HeatRow, Interval,
+    Labelled, Mark, Measure, NoteKind, Null, Num, Plot, Rich, Sample, Section, Span, Status, Strip,
+    StripGroup, Table, Test,
 };
 use truenorth_stats::estimate::audit::{DistanceNull, Verdict};
 
@@ -52,6 +53,14 @@ pub fn findings(result: &Audited) -> Vec<Finding> {
     out
 }
 
+/// The place among them of the test that decides whether the direction is what it says: whether value flips are
+/// ranked by the value, of the first set of flips.
+#[must_use]
+pub fn primary(result: &Audited) -> Option<usize> {
+    let flips = findings(result).len() - result.flips.len();
+    (!result.flips.is_empty()).then_some(flips)
+}
+
 fn separated(result: &Audited) -> Finding {
     let h = &result.held_out;
     let auroc = h.auroc.number("groups", h.null.as_ref().map(|n| (n, "labels permuted")));
@@ -96,7 +105,7 @@ fn confound(result: &Audited, r: &ConfoundRow) -> Finding {
             r.null_interval[0],
             r.null_interval[1],
         )
-        .with_p(p, Some(r.row.random.draws as u64)),
+        .with_p(Test::AuditMatched, p, Some(r.row.random.draws as u64)),
         see: Some("audit-forest".into()),
     }
 }
@@ -120,8 +129,11 @@ fn flips(r: &FlipRow) -> Finding {
         ),
         n: Sample::new(found.right.trials, "pairs that do not tie"),
         interval: Interval::p95(ci.low, ci.high, "exact, Clopper and Pearson"),
-        null: Null::new("each pair as likely either way, exact binomial", 0.5, 0.5)
-            .with_p(found.binomial.p, None),
+        null: Null::new("each pair as likely either way, exact binomial", 0.5, 0.5).with_p(
+            Test::ValueFlip,
+            found.binomial.p,
+            None,
+        ),
         see: Some("audit-flips".into()),
     }
 }
@@ -221,8 +233,8 @@ fn forest(result: &Audited) -> Figure {
     )
 }
 
-fn against(null: Option<&DistanceNull>) -> Cell {
-    null.map_or_else(|| Cell::empty("not run"), |n| Cell::p(n.p, Some(n.draws as u64)))
+fn against(test: Test, null: Option<&DistanceNull>) -> Cell {
+    null.map_or_else(|| Cell::empty("not run"), |n| Cell::p(test, n.p, Some(n.draws as u64)))
 }
 
 fn table(result: &Audited) -> Block {
@@ -257,20 +269,24 @@ fn table(result: &Audited) -> Block {
         let interval = |s: &truenorth_stats::estimate::audit::Separation| {
             Cell::estimate(s.auroc, s.bootstrap.interval.low, s.bootstrap.interval.high, 2)
         };
-        let adjusted =
-            |p: Option<f64>| p.map_or_else(|| Cell::empty("not in the family"), |p| Cell::p(p, draws));
+        let adjusted = |how, p: Option<f64>| {
+            p.map_or_else(
+                || Cell::empty("not in the family"),
+                |p| Cell::adjusted(Test::AuditMatched, how, p, draws),
+            )
+        };
         let without = r.without.auroc;
         table.push(vec![
             row.name.as_str().into(),
             row.groups.into(),
             Cell::number(row.cosine_unprojected, 3),
             Cell::number(row.cosine, 3),
-            against(row.cosine_shuffled.as_ref()),
+            against(Test::AuditCosine, row.cosine_shuffled.as_ref()),
             interval(&row.separation),
-            Cell::p(r.p, draws),
-            against(row.shuffled.as_ref()),
-            adjusted(row.p_adjusted),
-            adjusted(r.p_bh),
+            Cell::p(Test::AuditMatched, r.p, draws),
+            against(Test::AuditShuffled, row.shuffled.as_ref()),
+            adjusted(Adjustment::Holm, row.p_adjusted),
+            adjusted(Adjustment::BenjaminiHochberg, r.p_bh),
             interval(&row.recovery),
             Cell::number(row.own, 2),
             Cell::estimate(without.value, without.interval.low, without.interval.high, 2),

@@ -6,7 +6,7 @@ use serde::Serialize;
 
 use super::Scored;
 use crate::analyses::AnalysisError;
-use crate::analyses::stat::{self, Null, Number, drawn_null, of, resampled};
+use crate::analyses::stat::{self, Null, Number, Test, drawn_null, of, resampled};
 use truenorth_stats::math;
 use truenorth_stats::math::{MathError, Seeds};
 
@@ -95,7 +95,7 @@ pub fn asymmetry(
             scores.iter().filter(|s| **s > 0.0).count(),
             n,
             0.5,
-            "scores of either sign equally often, exact binomial",
+            (Test::BoardSigns, "scores of either sign equally often, exact binomial"),
         )?,
         not_shown: vec![
             "That the direction is asymmetric: the sequences that were chosen may be.".into(),
@@ -148,7 +148,7 @@ fn about(
     } else {
         "the sign of every score turned at random"
     };
-    Ok(found.against(drawn_null(what, value, 0.0, &draws)?))
+    Ok(found.against(drawn_null((Test::BoardEnds, what), value, 0.0, &draws)?))
 }
 
 /// Whether scores and z rank sequences alike.

@@ -3,9 +3,9 @@
 use crate::analyses::board::{BoardSummary, RankChanges, SummaryRow};
 use crate::analyses::stat::Number;
 use truenorth_report::{
-    Axis, Block, Board, BoardRow, Cell, Column, Figure, Finding, Forest, ForestRow, Group, Interval,
-    Labelled, Mark, Measure, NoteKind, Null, Num, Sample, Scatter, ScatterPoint, Section, Slope, SlopeRow,
-    Status, Strip, StripGroup, Table,
+    Adjustment, Axis, Block, Board, BoardRow, Cell, Column, Figure, Finding, Forest, ForestRow, Group,
+    Interval, Labelled, Mark, Measure, NoteKind, Null, Num, Sample, Scatter, ScatterPoint, Section, Slope,
+    SlopeRow, Status, Strip, StripGroup, Table, Test,
 };
 
 /// Rows of the board drawn at each end.
@@ -117,8 +117,11 @@ fn kinds(result: &BoardSummary) -> Option<Finding> {
             ci.high,
             format!("bootstrap over sequences, {} draws", c.bootstrap.resamples),
         ),
-        null: Null::new("kinds shuffled, two-sided", c.null[0], c.null[1])
-            .with_p(c.p, Some(c.permutations as u64)),
+        null: Null::new("kinds shuffled, two-sided", c.null[0], c.null[1]).with_p(
+            Test::BoardKinds,
+            c.p,
+            Some(c.permutations as u64),
+        ),
         see: Some("board".into()),
     })
 }
@@ -162,9 +165,9 @@ pub fn section(result: &BoardSummary) -> Section {
 }
 
 /// A corrected p, or with which sequence the row is counted.
-fn corrected(row: &SummaryRow, p: Option<f64>) -> Cell {
+fn corrected(row: &SummaryRow, how: Adjustment, p: Option<f64>) -> Cell {
     let with = || format!("counted with {}", row.counted_with.as_deref().unwrap_or_default());
-    p.map_or_else(|| Cell::empty(with()), |p| Cell::p(p, None))
+    p.map_or_else(|| Cell::empty(with()), |p| Cell::adjusted(Test::BoardUniform, how, p, None))
 }
 
 fn kind(row: &SummaryRow) -> String {
@@ -405,10 +408,11 @@ fn table(result: &BoardSummary) -> Table {
             Cell::number(row.z, 2),
             Cell::number(row.coherence, 2),
             Cell::number(row.shift_norm, 3),
-            Cell::p(row.p_random, None),
-            row.p_drawn.map_or_else(|| Cell::empty("none was drawn"), |p| Cell::p(p, draws)),
-            corrected(row, row.p_holm),
-            corrected(row, row.p_bh),
+            Cell::p(Test::BoardUniform, row.p_random, None),
+            row.p_drawn
+                .map_or_else(|| Cell::empty("none was drawn"), |p| Cell::p(Test::BoardUniform, p, draws)),
+            corrected(row, Adjustment::Holm, row.p_holm),
+            corrected(row, Adjustment::BenjaminiHochberg, row.p_bh),
         ]);
     }
     table

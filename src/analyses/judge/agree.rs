@@ -7,7 +7,7 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use super::super::AnalysisError;
-use super::super::stat::{self, Number, drawn_null, of, resampled};
+use super::super::stat::{self, Number, Test, drawn_null, of, resampled};
 use super::Verdict;
 use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
@@ -122,7 +122,8 @@ fn measured(
     if draws.is_empty() {
         return Ok(Some(found));
     }
-    let null = drawn_null("one judge's verdicts dealt anew", value, 0.0, &draws).map_err(named)?;
+    let null = drawn_null((Test::JudgeAgreement, "one judge's verdicts dealt anew"), value, 0.0, &draws)
+        .map_err(named)?;
     Ok(Some(found.against(null)))
 }
 

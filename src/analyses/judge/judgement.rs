@@ -4,7 +4,7 @@ use rand::Rng as _;
 
 use super::ask::Asked;
 use super::{Band, Judged, Judgement, Verdict};
-use crate::analyses::stat::{self, Number, drawn_null, of};
+use crate::analyses::stat::{self, Number, Test, drawn_null, of};
 use crate::analyses::{AnalysisError, Reader};
 use truenorth_data::Firsts;
 use truenorth_stats::math::Seeds;
@@ -38,7 +38,7 @@ pub(super) fn summary(
         let firsts = answered.iter().flat_map(|r| r.log_odds).filter(|l| *l > 0.0).count();
         let p = firsts as f64 / (2 * answered.len()) as f64;
         let what = "answers given without reading, as often as this judge gives them";
-        Some(stat::share_against(agree, answered.len(), 2.0 * p * (1.0 - p), what)?)
+        Some(stat::share_against(agree, answered.len(), 2.0 * p * (1.0 - p), (Test::JudgeConsistent, what))?)
     };
     let seeds = seeds.child("judge").child(&question);
     let mean = |label: &str, values: Vec<f64>| -> Result<Number, AnalysisError> {
@@ -50,7 +50,8 @@ pub(super) fn summary(
                 turned.sum::<f64>() / values.len() as f64
             })
             .collect();
-        let null = drawn_null("signs turned at random", found.value, 0.0, &draws).map_err(named)?;
+        let null = drawn_null((Test::JudgeMean, "signs turned at random"), found.value, 0.0, &draws)
+            .map_err(named)?;
         Ok(found.against(null))
     };
     Ok(Judgement {

@@ -104,7 +104,7 @@ impl Analysis for Judge {
     }
 
     fn page(found: &JudgeSummary) -> Page {
-        Page::new(page::findings(found), page::section(found))
+        Page::new(page::findings(found), page::section(found)).decided_by(page::primary(found))
     }
 
     fn table(found: &JudgeSummary) -> Listing {

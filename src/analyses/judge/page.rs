@@ -81,6 +81,12 @@ pub fn findings(result: &JudgeSummary) -> Vec<Finding> {
     out
 }
 
+/// The place among them of the test that decides what the judge prefers.
+#[must_use]
+pub fn primary(result: &JudgeSummary) -> Option<usize> {
+    two_texts(&result.judgement).then_some(0)
+}
+
 /// Whether the judge is more consistent than its habits alone would make it.
 fn trusted(j: &Judgement) -> bool {
     j.consistency

@@ -97,7 +97,7 @@ pub(super) fn duels(
     if let Some(first) = found.first.take() {
         let count = (first.value * first.n as f64).round() as usize;
         let what = "either text equally often, exact binomial";
-        found.first = Some(stat::share_against(count, first.n, 0.5, what)?);
+        found.first = Some(stat::share_against(count, first.n, 0.5, (stat::Test::JudgeFirst, what))?);
     }
     Ok(found)
 }

@@ -95,7 +95,7 @@ impl Analysis for Probing {
     }
 
     fn page(found: &Probed) -> Page {
-        Page::new(page::findings(found), page::section(found))
+        Page::new(page::findings(found), page::section(found)).decided_by(Some(0))
     }
 
     fn table(found: &Probed) -> Listing {

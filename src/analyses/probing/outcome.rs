@@ -10,11 +10,12 @@ use truenorth_stats::math;
 use super::contrast::Contrast;
 use super::params::Plan;
 use super::{ContrastProbe, Family, HELD_OUT, ProbeData, Probed, Refused, SetSize, SiteRow, Tested};
-use crate::analyses::stat::{Null, Number, of};
+use crate::analyses::stat::{Null, Number, Test, of};
 use crate::analyses::{AnalysisError, Labelled};
 
-fn null(test: &NullTest, what: &str) -> Null {
+fn null(test: &NullTest, of: Test, what: &str) -> Null {
     Null {
+        test: of,
         what: what.to_owned(),
         expected: test.mean,
         range: Some([test.low, test.high]),
@@ -34,7 +35,9 @@ pub(super) fn nested(found: &Probing) -> Number {
         n: found.rows,
         interval: Some(n.auroc.interval),
         method: STRETCHED.into(),
-        null: n.null.as_ref().map(|t| null(t, "labels permuted, the whole procedure repeated; one-sided p")),
+        null: n.null.as_ref().map(|t| {
+            null(t, Test::ProbeNested, "labels permuted, the whole procedure repeated; one-sided p")
+        }),
     }
 }
 
@@ -45,10 +48,9 @@ pub(super) fn tested(test: &TestProbe) -> Number {
         n: test.rows,
         interval: test.layers.get(test.chosen).map(|l| l.1.interval),
         method: PLAIN.into(),
-        null: test
-            .null
-            .as_ref()
-            .map(|t| null(t, "training labels permuted, the choice of site repeated; one-sided p")),
+        null: test.null.as_ref().map(|t| {
+            null(t, Test::ProbeTested, "training labels permuted, the choice of site repeated; one-sided p")
+        }),
     }
 }
 
@@ -81,7 +83,11 @@ impl ContrastProbe {
                 n: probing.rows,
                 interval: None,
                 method: "none: the largest of several is too large".into(),
-                null: Some(null(m, "labels permuted, the largest of all sites; one-sided p")),
+                null: Some(null(
+                    m,
+                    Test::ProbeMaximum,
+                    "labels permuted, the largest of all sites; one-sided p",
+                )),
             }),
             selectivity: probing.nested.selectivity,
             p_adjusted: None,
@@ -134,7 +140,7 @@ impl ContrastProbe {
                     null: layer
                         .null
                         .as_ref()
-                        .map(|t| null(t, "labels permuted, this site alone; one-sided p")),
+                        .map(|t| null(t, Test::ProbeNested, "labels permuted, this site alone; one-sided p")),
                 },
                 accuracy: Some(Number {
                     value: layer.accuracy.value,

@@ -67,7 +67,7 @@ impl Rate {
     /// What a report shows of it.
     #[must_use]
     pub fn page(found: &Unblinded) -> Page {
-        Page::new(page::findings(found), page::section(found))
+        Page::new(page::findings(found), page::section(found)).decided_by(Some(0))
     }
 
     /// What a terminal shows of it.

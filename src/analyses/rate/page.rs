@@ -3,7 +3,7 @@
 use crate::analyses::rate::Unblinded;
 use truenorth_report::{
     Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, Interval, Labelled, Mark, Measure,
-    NoteKind, Null, Sample, Section, Status, Strip, StripGroup, Table,
+    NoteKind, Null, Sample, Section, Status, Strip, StripGroup, Table, Test,
 };
 
 const NOT_SHOWN: &str = "What other people would say: intervals are over items, not over raters. Nor that raters \
@@ -154,7 +154,10 @@ fn predictions(result: &Unblinded) -> Table {
             r.steered.as_ref().map_or_else(|| Cell::empty(why), Cell::p_of),
             r.ties.into(),
             r.blank.into(),
-            r.signed_rank_p.map_or_else(|| Cell::empty("no strengths were given"), |p| Cell::p(p, None)),
+            r.signed_rank_p.map_or_else(
+                || Cell::empty("no strengths were given"),
+                |p| Cell::p(Test::RatedRank, p, None),
+            ),
             Cell::empty("a rater"),
         ]);
     }

@@ -164,7 +164,7 @@ fn won(strengths: &[f64]) -> Result<Option<Number>, AnalysisError> {
         return Ok(None);
     }
     let what = "either text wins equally often, exact binomial (sign test)";
-    Ok(Some(stat::share_against(won, decided, 0.5, what)?))
+    Ok(Some(stat::share_against(won, decided, 0.5, (stat::Test::RatedSign, what))?))
 }
 
 fn rater(
@@ -184,7 +184,12 @@ fn rater(
         steered: won(strengths)?,
         left: match decided {
             0 => None,
-            n => Some(stat::share_against(lefts, n, 0.5, "either side equally often, exact binomial")?),
+            n => Some(stat::share_against(
+                lefts,
+                n,
+                0.5,
+                (stat::Test::RatedSide, "either side equally often, exact binomial"),
+            )?),
         },
         signed_rank_p: signed_rank_p(strengths).map_err(|e| of("ratings", &e))?.filter(|_| graded),
     })

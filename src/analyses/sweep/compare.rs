@@ -4,7 +4,7 @@ use rand::seq::SliceRandom;
 use serde::Serialize;
 
 use super::super::AnalysisError;
-use super::super::stat::{Number, RESAMPLES, drawn_null, of, resampled, weighted_mean};
+use super::super::stat::{Number, RESAMPLES, Test, drawn_null, of, resampled, weighted_mean};
 use super::reading::Weighed;
 use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
@@ -131,7 +131,7 @@ fn correlation(sites: &[Halves], clusters: &[usize], seeds: &Seeds) -> Result<Op
         draws.push(math::spearman(&reading, &steering).map_err(named)?);
     }
     let null = drawn_null(
-        "sites in any order; neighbouring sites are alike, so this p is too small",
+        (Test::SitesOrder, "sites in any order; neighbouring sites are alike, so this p is too small"),
         value,
         0.0,
         &draws,

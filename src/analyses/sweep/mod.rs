@@ -92,9 +92,8 @@ impl Analysis for Sweep {
 
     fn page(found: &Swept) -> Page {
         Page {
-            findings: page::steering(found),
             reading: page::reading(found),
-            sections: vec![page::section(found)],
+            ..Page::new(page::steering(found), page::section(found)).decided_by(page::primary(found))
         }
     }
 

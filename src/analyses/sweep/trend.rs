@@ -7,7 +7,9 @@ use rand::seq::SliceRandom;
 use serde::Serialize;
 
 use super::super::AnalysisError;
-use super::super::stat::{self, Null, Number, bootstrap_over, drawn_null, of, resampled, weighted_mean};
+use super::super::stat::{
+    self, Null, Number, Test, bootstrap_over, drawn_null, of, resampled, weighted_mean,
+};
 use truenorth_stats::math;
 use truenorth_stats::math::{MathError, Seeds};
 
@@ -121,6 +123,7 @@ impl Responses {
             let reached = control_slopes.iter().filter(|c| c.abs() >= slope.value.abs()).count();
             let (low, high) = ends(&control_slopes);
             slope = slope.against(Null {
+                test: Test::SteeringControls,
                 what: "the mean slope under random directions of the same norm; the range is all of theirs"
                     .into(),
                 expected: math::mean(&control_slopes).map_err(named)?,
@@ -262,7 +265,7 @@ impl Responses {
             return Ok(Some(trend));
         }
         let null = drawn_null(
-            "doses shuffled within each unit, alike in units of one cluster",
+            (Test::SteeringTrend, "doses shuffled within each unit, alike in units of one cluster"),
             trend.value,
             0.0,
             &draws,

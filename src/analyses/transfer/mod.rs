@@ -80,7 +80,7 @@ impl Analysis for Transfer {
     }
 
     fn page(found: &Transferred) -> Page {
-        Page::new(page::findings(found), page::section(found))
+        Page::new(page::findings(found), page::section(found)).decided_by(page::primary(found))
     }
 
     fn table(found: &Transferred) -> Listing {

@@ -4,7 +4,7 @@ use crate::analyses::board::Scored;
 use crate::analyses::transfer::{OwnBoard, PairTransfer, Transferred};
 use truenorth_report::{
     Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, Interval, Mark, Measure, NoteKind, Null,
-    Num, Sample, Scatter, ScatterPoint, Section, Slope, SlopeRow, Status, Table,
+    Num, Sample, Scatter, ScatterPoint, Section, Slope, SlopeRow, Status, Table, Test,
 };
 
 /// Points named in a scatter, and lines drawn of a change of ranks, at each end.
@@ -24,6 +24,25 @@ pub fn findings(result: &Transferred) -> Vec<Finding> {
         out.extend(signs(pair, i));
     }
     out
+}
+
+/// The place among them of the test that decides whether the direction holds elsewhere: the rank correlation of the
+/// first model with the other with which it is least sure. All must stand for that one to stand, so it needs no
+/// correction (intersection-union test; Berger 1982).
+#[must_use]
+pub fn primary(result: &Transferred) -> Option<usize> {
+    let own = result.transfer.pairs.first().map(|pair| &pair.first)?;
+    let mut place = 0;
+    let mut worst: Option<(usize, f64)> = None;
+    for (i, pair) in result.transfer.pairs.iter().enumerate() {
+        if let (true, Some(null)) = (pair.first == *own, &pair.spearman.null)
+            && worst.is_none_or(|(_, p)| null.p > p)
+        {
+            worst = Some((place, null.p));
+        }
+        place += 1 + usize::from(signs(pair, i).is_some());
+    }
+    worst.map(|(place, _)| place)
 }
 
 fn order(pair: &PairTransfer, i: usize) -> Finding {
@@ -238,7 +257,7 @@ fn signs_table(pair: &PairTransfer, i: usize) -> Table {
             Cell::of(&g.rate, 2),
             Cell::null_of(&g.rate, 2),
             Cell::p_of(&g.rate),
-            Cell::p(g.p_coin, None),
+            Cell::p(Test::SignsCoin, g.p_coin, None),
             if *stands { "yes" } else { "no" }.into(),
         ]);
     }

@@ -9,7 +9,7 @@ use truenorth_stats::math::{MathError, Seeds};
 use super::{Comparison, Groups, Movers, PairTransfer, Params, Unanimous, kinds, signs};
 use crate::analyses::AnalysisError;
 use crate::analyses::board::Scored;
-use crate::analyses::stat::{self, Null, drawn_null, of};
+use crate::analyses::stat::{self, Null, Test, drawn_null, of};
 
 /// The least sequences that a comparison rests on.
 const LEAST: usize = 8;
@@ -232,6 +232,7 @@ fn movers(
     let shared = ids(&|i| here(first[i]) && here(second[i]));
     let p = stat::overlap_p(shared.len(), ends, ends, n)?;
     let overlap = stat::share(shared.len(), ends).map_err(|e| of(end, &e))?.against(Null {
+        test: Test::EndsShared,
         what: "ends drawn from all sequences at random, exact hypergeometric".into(),
         expected: ends as f64 / n as f64,
         range: None,
@@ -271,7 +272,8 @@ fn unanimous(models: &[ModelBoard<'_>], params: &Params, seeds: &Seeds) -> Resul
     let mut share = stat::share(found, n).map_err(named)?;
     if !draws.is_empty() {
         let centre = math::mean(&draws).map_err(named)?;
-        let null = drawn_null("each model's scores dealt anew", share.value, centre, &draws);
+        let null =
+            drawn_null((Test::SignsUnanimous, "each model's scores dealt anew"), share.value, centre, &draws);
         share = share.against(null.map_err(named)?);
     }
     Ok(Unanimous { models: models.len(), share })

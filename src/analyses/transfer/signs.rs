@@ -4,7 +4,7 @@ use serde::Serialize;
 use statrs::function::factorial::ln_binomial;
 
 use super::super::AnalysisError;
-use super::super::stat::{self, Null, Number, no_likelier, of};
+use super::super::stat::{self, Null, Number, Test, no_likelier, of};
 
 /// Agreement of two models' signs in a group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -60,6 +60,7 @@ impl Signs {
         let law = law(up, n - up, all.len(), second_up);
         let expected: f64 = law.iter().enumerate().map(|(k, p)| k as f64 * p).sum::<f64>() / n as f64;
         let rate = stat::share(agree, n).map_err(|e| of(group, &e))?.against(Null {
+            test: Test::SignsDealt,
             what: "the second model's signs dealt anew over all sequences, exact".into(),
             expected,
             range: Some(central(&law)),

@@ -2,7 +2,7 @@
 
 use truenorth_protocol::ReadAt;
 
-use super::StudyFile;
+use super::{Reads, Steers, StudyFile};
 use crate::error::Error;
 use crate::study::refused;
 use crate::study::stages::STAGES;
@@ -27,6 +27,7 @@ impl StudyFile {
         }
         self.check_data()?;
         self.check_steer()?;
+        self.check_primary()?;
         STAGES.iter().try_for_each(|stage| stage.check(self))
     }
 
@@ -46,6 +47,43 @@ impl StudyFile {
             return wrong("steers no prompts: prompts = 0", "give 1 or more, or leave the table out");
         }
         Ok(())
+    }
+
+    fn check_primary(&self) -> Result<(), Error> {
+        let needs = |key: &str, what: &str, there: bool| match there {
+            true => Ok(()),
+            false => Err(refused(
+                format!("[primary] {key} names {what}, and the study has no [{what}]"),
+                format!("add a table [{what}], or take {key} out of [primary]"),
+            )),
+        };
+        if self.primary.reads == Reads::Probing {
+            needs("reads", "probing", self.probing.is_some())?;
+        }
+        match self.primary.steers {
+            Some(Steers::Sweep) => needs("steers", "sweep", self.sweep.is_some())?,
+            Some(Steers::Judge) => needs("steers", "judge", self.judge.is_some())?,
+            None => {}
+        }
+        let Some(register) = &self.register else { return Ok(()) };
+        if register.hypothesis.trim().is_empty() {
+            return Err(refused(
+                "[register] hypothesis says nothing",
+                "say in a sentence what is expected, and why",
+            ));
+        }
+        let asked = [
+            ("means", register.means, "[audit]", self.audit.is_some()),
+            ("steers", register.steers, "[sweep] or [judge]", self.sweep.is_some() || self.judge.is_some()),
+            ("holds", register.holds, "[transfer]", self.transfer.is_some()),
+        ];
+        match asked.iter().find(|(_, expected, _, there)| expected.is_some() && !there) {
+            None => Ok(()),
+            Some((key, _, table, _)) => Err(refused(
+                format!("[register] says what is expected of {key}, and the study has no {table}"),
+                format!("add {table}, or take {key} out of [register]"),
+            )),
+        }
     }
 
     fn check_data(&self) -> Result<(), Error> {

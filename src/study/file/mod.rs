@@ -16,7 +16,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::{ReadAt, Site};
 
-pub use parts::{Data, Direction, Geometry, HeldOut, Judge, Keyword, Other, Steer, Sweep, Transfer};
+pub use parts::{
+    Data, Direction, Geometry, HeldOut, Judge, Keyword, Other, Primary, Reads, Register, Steer, Steers,
+    Sweep, Transfer,
+};
 
 /// A study as written. What has no table is left out, and the report says so.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -51,6 +54,11 @@ pub struct StudyFile {
     /// Held-out separation.
     #[serde(default)]
     pub held_out: HeldOut,
+    /// Which test decides each question.
+    #[serde(default)]
+    pub primary: Primary,
+    /// What is expected, sealed before the first activation is read.
+    pub register: Option<Register>,
     /// The board.
     pub score: Option<board::Params>,
     /// Steered samples.

@@ -65,6 +65,55 @@ impl Default for HeldOut {
     }
 }
 
+/// The one test that decides each question; everything else describes.
+#[derive(Clone, Debug, Default, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct Primary {
+    /// What decides whether the direction reads.
+    pub reads: Reads,
+    /// What decides whether it steers; `sweep` when absent and the study has that table, else `judge`.
+    pub steers: Option<Steers>,
+}
+
+/// A test of reading.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Reads {
+    /// The first estimator's separation of held-out pairs, or groups of texts.
+    #[default]
+    Pairs,
+    /// Its separation of held-out axes, or categories.
+    Axes,
+    /// The nested AUROC of `[probing]`.
+    Probing,
+}
+
+/// A test of steering.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize, Serialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Steers {
+    /// The dose-response of `[sweep]`.
+    Sweep,
+    /// What the judge of `[judge]` prefers.
+    Judge,
+}
+
+/// What is expected, written down and sealed with the whole study before anything is read.
+#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Register {
+    /// Whether the direction is expected to read.
+    pub reads: Option<bool>,
+    /// Whether it is expected to be what it says.
+    pub means: Option<bool>,
+    /// Whether it is expected to steer.
+    pub steers: Option<bool>,
+    /// Whether it is expected to hold elsewhere.
+    pub holds: Option<bool>,
+    /// The hypothesis in words.
+    pub hypothesis: String,
+}
+
 /// Steered samples.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,6 +1,7 @@
 //! The study's report: what was found, said with its limits.
 
-mod front;
+mod findings;
+mod questions;
 mod sections;
 
 use std::time::Duration;
@@ -12,6 +13,9 @@ use truenorth_protocol::ModelInfo;
 use truenorth_protocol::graph::{Builder, CheckLimits};
 use truenorth_report::{Cell, Document, Group};
 
+pub use questions::{Front, front};
+
+use super::data::Data;
 use super::journal::Stage;
 use crate::study::file::StudyFile;
 use crate::study::stages::{Results, Run};
@@ -30,20 +34,27 @@ pub fn check(study: &StudyFile, info: &ModelInfo) -> Result<(), Error> {
 pub fn document(
     run: &Run<'_>,
     results: &Results,
-    store: Option<store::Session>,
-    stages: &[Stage],
-    elapsed: Duration,
+    front: Front,
+    (store, stages, elapsed): (Option<store::Session>, &[Stage], Duration),
 ) -> Document {
     let info = run.reader.runner().info();
-    let aspects = front::aspects(run, results);
-    Document {
+    let document = Document {
         title: run.study.title.clone(),
         subtitle: format!("{} at {}, {}", info.name, run.study.site, run.data.extent()),
         provenance: provenance(run, store, stages, elapsed),
-        answer: front::answer(run, &aspects),
-        front: aspects.into_iter().flat_map(|a| a.findings).collect(),
+        answer: Some(front.answer),
+        front: front.findings,
         sections: sections::all(run, results),
-    }
+    };
+    document.with_tests(&[
+        format!(
+            "What is random is drawn from seed {}; each test has a stream of its own, named after its analysis.",
+            run.study.seed
+        ),
+        "Left out of every test: copies and near copies beyond the first of their cluster are counted with it, and \
+         means over tokens leave out what the provenance names."
+            .into(),
+    ])
 }
 
 fn provenance(
@@ -95,8 +106,8 @@ fn provenance(
 }
 
 /// The result in a few lines.
-pub fn summary(run: &Run<'_>, results: &Results) -> Listing {
-    let words = run.data.words();
+pub fn summary(results: &Results, front: &Front, data: &Data) -> Listing {
+    let words = data.words();
     let held_out = |of: &str| format!("AUROC held-out {of}");
     let (units, axes) = (held_out(words.units), held_out(words.axes));
     let mut rows = vec![["estimator", &units, "95 %", &axes, "95 %", "p of each"].map(String::from).to_vec()];
@@ -116,6 +127,9 @@ pub fn summary(run: &Run<'_>, results: &Results) -> Listing {
             format!("{}, {}", p(&e.by_pair), p(&e.by_axis)),
         ]);
     }
-    let says = front::aspects(run, results).iter().map(front::Aspect::line).collect();
+    let mut says = vec![front.answer.sentence.clone()];
+    says.extend(
+        front.answer.questions.iter().map(|q| format!("{} {}. {}", q.asks, q.verdict.word(), q.says)),
+    );
     Listing { rows, says, ..Listing::default() }
 }

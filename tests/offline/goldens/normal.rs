@@ -21,7 +21,7 @@ const RULES: &[(&str, &str, &str)] = &[
     (r"((new|strength)/sheet\.csv +)[0-9a-f]{64}\b", "$1<sha256>", "a key is dealt by chance"),
     // The page names the hash of its numbers, durations among them.
     (
-        r"(?m)^(\(schema truenorth\.report, version 1; sha256\n)[0-9a-f]{64}$",
+        r"(?m)^(\(schema truenorth\.report, version 2; sha256\n)[0-9a-f]{64}$",
         "$1<sha256>",
         "hash of durations",
     ),
@@ -32,6 +32,9 @@ const RULES: &[(&str, &str, &str)] = &[
 /// Hashes that later output repeats, and their names.
 const NAMES: &[(&str, &str)] = &[
     (r#""registered_at": "[^"]+",\s*"sha256": "([0-9a-f]{64})""#, "<registration>"),
+    (r#"(?s)"after_results".*?\],\s*"sha256": "([0-9a-f]{64})""#, "<registration>"),
+    (r#"(?s)"after_results".*?\],\s*"sha256": "([0-9a-f]{16})[0-9a-f]{48}""#, "<registration>"),
+    (r"sealed on [^:]+:\d\d:\d\d GMT: ([0-9a-f]{64})", "<registration>"),
     (r#""key": "([0-9a-f]{64})",\s*"id""#, "<job>"),
     (r#""key": "([0-9a-f]{12})[0-9a-f]{52}",\s*"id""#, "<job>"),
 ];

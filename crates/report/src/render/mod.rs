@@ -13,7 +13,7 @@ use serde_json::Value;
 /// Name of the JSON's schema.
 pub const SCHEMA: &str = "truenorth.report";
 /// Version of the JSON's schema.
-pub const VERSION: u64 = 1;
+pub const VERSION: u64 = 2;
 
 #[derive(Serialize)]
 struct Envelope<'a> {

@@ -1,5 +1,5 @@
 //! The page: head, findings, contents, sections, provenance.
-use super::super::document::{Block, Document, Group, Rich, Section};
+use super::super::document::{Answer, Block, Document, Group, Section};
 use super::super::finding::{Finding, Status};
 use super::super::number::{bracket, count, fixed, or_dash, p_value};
 use super::super::plot::Plot;
@@ -7,6 +7,7 @@ use super::super::svg::xml::Xml;
 use super::super::svg::{Palette, STYLE, THEME, spark};
 use super::anchors::Anchors;
 use super::{SCHEMA, VERSION, block, table, unchecked_json};
+use std::collections::HashSet;
 use truenorth_protocol::hash::sha256_hex;
 
 const PAGE_STYLE: &str = include_str!("page.css");
@@ -56,11 +57,11 @@ pub(super) fn page(document: &Document) -> String {
     page.x.tag("div").a("class", "columns").open();
     page.contents(document);
     page.x.tag("main").open();
-    if !document.answer.is_empty() {
-        page.answer(&document.answer);
+    if let Some(answer) = &document.answer {
+        page.answer(answer, &document.front);
     }
     if !document.front.is_empty() {
-        page.findings(&document.front);
+        page.findings(document);
     }
     for (i, section) in document.sections.iter().enumerate() {
         page.x.line();
@@ -109,7 +110,7 @@ impl Page {
         x.tag("nav").a("id", "contents").a("aria-label", "Contents").open();
         x.element("h2", "", "Contents");
         x.tag("ol").open();
-        if !document.answer.is_empty() {
+        if document.answer.is_some() {
             item(x, "", "answer", "Is this direction true?");
         }
         if !document.front.is_empty() {
@@ -124,25 +125,40 @@ impl Page {
         x.close();
     }
 
-    fn answer(&mut self, lines: &[Rich]) {
+    fn answer(&mut self, answer: &Answer, front: &[Finding]) {
         self.x.tag("section").a("id", "answer").a("aria-labelledby", "answer-h").open();
         self.x.tag("h2").a("id", "answer-h").text("Is this direction true?");
+        self.x.tag("p").a("class", "sentence").a("dir", "auto").text(&answer.sentence);
         self.x.tag("ul").a("class", "answer").open();
-        for line in lines {
-            self.x.tag("li").a("dir", "auto").open();
-            block::rich(&mut self.x, &self.anchors, line);
+        for question in &answer.questions {
+            let x = &mut self.x;
+            x.tag("li").a("dir", "auto").open();
+            x.element("strong", "", &question.asks);
+            x.text(&format!(" {}. {}", question.verdict.word(), question.says));
+            if let (Some(p), Some(place)) = (&question.holm, question.primary) {
+                x.text(" ");
+                let draws = front.get(place).and_then(|f| f.null.draws);
+                x.element("small", "", &format!("(p\u{a0}after Holm {})", p_value(p, draws)));
+            }
+            x.close();
+        }
+        self.x.close();
+        for note in &answer.notes {
+            self.x.tag("p").a("class", "note-line").a("dir", "auto").open();
+            block::rich(&mut self.x, &self.anchors, note);
             self.x.close();
         }
         self.x.close();
-        self.x.close();
     }
 
-    fn findings(&mut self, front: &[Finding]) {
+    fn findings(&mut self, document: &Document) {
+        let questions = document.answer.iter().flat_map(|a| &a.questions);
+        let primary: HashSet<usize> = questions.filter_map(|q| q.primary).collect();
         self.x.tag("section").a("id", "findings").a("aria-labelledby", "findings-h").open();
         self.x.tag("h2").a("id", "findings-h").text("Findings");
         self.x.tag("ol").a("class", "findings").open();
-        for (i, finding) in front.iter().enumerate() {
-            self.finding(i, finding);
+        for (i, finding) in document.front.iter().enumerate() {
+            self.finding(i, finding, primary.contains(&i));
         }
         self.x.close();
         let key = "Small pictures: square, the number; line, its interval; grey bar, where it falls when there is \
@@ -151,11 +167,14 @@ impl Page {
         self.x.close();
     }
 
-    fn finding(&mut self, i: usize, finding: &Finding) {
+    fn finding(&mut self, i: usize, finding: &Finding, primary: bool) {
         let x = &mut self.x;
         x.tag("li").a("class", finding.status.class()).open();
         status(x, finding.status);
         x.tag("div").a("class", "what").open();
+        if primary {
+            x.element("p", "primary", "Primary test");
+        }
         x.tag("p").a("class", "statement").a("dir", "auto").text(&finding.statement);
         x.tag("p").a("class", "numbers").open();
         let digits = finding.measure.digits;

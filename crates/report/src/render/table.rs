@@ -127,7 +127,7 @@ pub(super) fn content(x: &mut Xml, cell: &Cell) {
             }
             x.element("span", "bounds", &bracket(low, high, *digits));
         }
-        Cell::P { value, draws } => match value.reason() {
+        Cell::P { value, draws, .. } => match value.reason() {
             None => x.text(&p_value(value, *draws)),
             reason => gap(x, reason),
         },

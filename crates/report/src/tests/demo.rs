@@ -42,7 +42,26 @@ const TEXTS: [&str; 18] = [
 pub(super) fn demo() -> Document {
     let mut r = Lcg(7);
     Document {
-        answer: vec![Rich::from("It reads; nothing was asked of steering.")],
+        answer: Some(Answer {
+            sentence: "In this model the direction reads; nothing was asked of steering.".into(),
+            questions: vec![
+                Question {
+                    asks: "Does it read?".into(),
+                    verdict: Verdict::Yes,
+                    says: "It separates held-out axes.".into(),
+                    primary: Some(0),
+                    holm: Some((1.0 / 1001.0).into()),
+                },
+                Question {
+                    asks: "Does it steer?".into(),
+                    verdict: Verdict::NotAsked,
+                    says: "The study has no test of it.".into(),
+                    primary: None,
+                    holm: None,
+                },
+            ],
+            notes: vec!["Exploratory: no test was fixed before the first activation was read.".into()],
+        }),
         title: "Is the human-values direction of a demo model true?".into(),
         subtitle: "A demonstration with made-up numbers: every kind of block and plot once.".into(),
         provenance: provenance(),
@@ -86,8 +105,11 @@ fn front() -> Vec<Finding> {
             measure: Measure::new("AUROC", 0.91),
             n: Sample::new(36, "held-out pairs of 4 axes"),
             interval: Interval::p95(0.84, 0.96, "cluster bootstrap over axes, 2000 draws"),
-            null: Null::new("labels shuffled within pairs, pipeline rerun", 0.38, 0.62)
-                .with_p(1.0 / 1001.0, Some(1000)),
+            null: Null::new("labels shuffled within pairs, pipeline rerun", 0.38, 0.62).with_p(
+                Test::HeldOut,
+                1.0 / 1001.0,
+                Some(1000),
+            ),
             see: Some("separation".into()),
         },
         Finding {
@@ -96,7 +118,11 @@ fn front() -> Vec<Finding> {
             measure: Measure::new("cosine with sentiment", 0.21),
             n: Sample::new(64, "sentiment texts"),
             interval: Interval::p95(0.02, 0.39, "bootstrap over texts"),
-            null: Null::new("random directions of the same norm", -0.17, 0.17).with_p(0.028, Some(10_000)),
+            null: Null::new("random directions of the same norm", -0.17, 0.17).with_p(
+                Test::AuditMatched,
+                0.028,
+                Some(10_000),
+            ),
             see: Some("audit-forest".into()),
         },
         Finding {
@@ -105,7 +131,7 @@ fn front() -> Vec<Finding> {
             measure: Measure::new("Spearman ρ", 0.12),
             n: Sample::new(96, "sequences"),
             interval: Interval::p95(-0.09, 0.32, "bootstrap over sequences"),
-            null: Null::new("ranks permuted, exact", -0.20, 0.20).with_p(0.244, None),
+            null: Null::new("ranks permuted, exact", -0.20, 0.20).with_p(Test::RankCorrelation, 0.244, None),
             see: Some("two-models".into()),
         },
         Finding {
@@ -325,8 +351,13 @@ fn audit() -> Section {
             f.n.into(),
             Cell::estimate(f.estimate.clone(), f.interval[0].clone(), f.interval[1].clone(), 2),
             f.estimate.get().map_or(Cell::empty("one class only"), |e| Cell::number(0.5 + e, 3)),
-            Cell::p(p, Some(10_000)),
-            Cell::p((p * 5.0).min(if p.is_nan() { p } else { 1.0 }), None),
+            Cell::p(Test::AuditMatched, p, Some(10_000)),
+            Cell::adjusted(
+                Test::AuditMatched,
+                Adjustment::Holm,
+                (p * 5.0).min(if p.is_nan() { p } else { 1.0 }),
+                None,
+            ),
             f.status.unwrap().into(),
         ]);
     }
@@ -397,7 +428,7 @@ fn board(r: &mut Lcg) -> Section {
             b.group.as_str().into(),
             Cell::number(b.score.clone(), 4),
             Cell::number(b.z.clone(), 1),
-            Cell::p((-b.z.get().unwrap().abs()).exp(), None),
+            Cell::p(Test::BoardUniform, (-b.z.get().unwrap().abs()).exp(), None),
         ]);
     }
     let board = Board { x: Axis::new("score").unit("cosine"), digits: 3, rows };

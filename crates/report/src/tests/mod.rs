@@ -5,6 +5,7 @@ mod edge;
 mod files;
 mod model;
 mod page;
+mod tested;
 
 use super::{Axis, Document, Figure, Plot, Section};
 

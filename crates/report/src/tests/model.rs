@@ -24,7 +24,7 @@ fn json_comes_back_equal_and_in_the_same_bytes() {
 fn figures_keep_their_data_in_the_json() {
     let value: serde_json::Value = serde_json::from_str(&render::json(&demo()).unwrap()).unwrap();
     assert_eq!(value["schema"], "truenorth.report");
-    assert_eq!(value["version"], 1);
+    assert_eq!(value["version"], 2);
     let plot = &value["sections"][0]["blocks"][1]["plot"];
     assert_eq!(plot["kind"], "curve");
     assert_eq!(plot["series"][0]["points"].as_array().unwrap().len(), 30);
@@ -55,8 +55,8 @@ fn every_table_and_figure_of_the_json_says_what_it_does_not_show() {
 fn another_schema_or_version_is_refused_by_name() {
     let json = render::json(&demo()).unwrap();
     for (from, to, named) in [
-        ("\"version\": 1", "\"version\": 2", "truenorth.report/2"),
-        ("truenorth.report", "other.report", "other.report/1"),
+        ("\"version\": 2", "\"version\": 3", "truenorth.report/3"),
+        ("truenorth.report", "other.report", "other.report/2"),
     ] {
         let error = render::from_json(&json.replacen(from, to, 1)).unwrap_err();
         assert!(matches!(&error, ReportError::Schema { found, .. } if found == named), "{error}");

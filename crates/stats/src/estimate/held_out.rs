@@ -15,6 +15,7 @@ use crate::math::{Bootstrap, Interval, MathError, Seeds, SortedScores, cluster_b
 use crate::math::{permutation_p, reaches};
 use crate::number::{Null, Number};
 use crate::split::{Folds, group_folds};
+use crate::test::Test;
 
 /// How to hold out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -72,6 +73,7 @@ impl Estimate {
                 self.bootstrap.resamples
             ),
             null: null.map(|(null, relabelled)| Null {
+                test: Test::HeldOut,
                 what: format!("{relabelled}, whole pipeline rerun"),
                 expected: null.mean,
                 range: Some([null.low, null.high]),

@@ -8,7 +8,7 @@ use crate::analyses::stat::Number;
 use training::over_training;
 use truenorth_report::{
     Block, Cell, Column, Figure, Finding, HeatMap, HeatRow, Interval, Measure, NoteKind, Null, Num, Plot,
-    Sample, Section, Status, Table,
+    Sample, Section, Status, Table, Test,
 };
 
 pub use files::of_directions;
@@ -60,8 +60,11 @@ pub fn findings(result: &TextGeometry) -> Vec<Finding> {
             measure: Measure::new("change-point statistic", change.statistic),
             n: Sample::new(change.n as u64, "checkpoints"),
             interval: Interval::none("the place of a break has none here"),
-            null: Null::new("order of the checkpoints shuffled", 0.0, change.null_95)
-                .with_p(change.p, Some(change.permutations as u64)),
+            null: Null::new("order of the checkpoints shuffled", 0.0, change.null_95).with_p(
+                Test::ChangePoint,
+                change.p,
+                Some(change.permutations as u64),
+            ),
             see: Some("geometry-course".into()),
         });
     }

@@ -5,7 +5,7 @@ use crate::analyses::geometry::{CategoryCourse, ChangePoint, Course, GENERAL, Te
 use crate::analyses::stat::Number;
 use truenorth_report::{
     Axis, Block, Cell, Column, Curve, CurvePoint, Figure, HeatMap, HeatRow, Num, Plot, Section, Series,
-    Table, Tick,
+    Table, Test, Tick,
 };
 
 pub(super) const COURSE_NOT_SHOWN: &str = "That a feature turned: the coordinates themselves may turn while a model trains. \
@@ -138,9 +138,10 @@ fn changes(result: &TextGeometry) -> Table {
             .to_vec(),
     );
     let of = |c: Option<&ChangePoint>| match c {
-        Some(c) => {
-            (Cell::from(format!("{} to {}", c.before, c.after)), Cell::p(c.p, Some(c.permutations as u64)))
-        }
+        Some(c) => (
+            Cell::from(format!("{} to {}", c.before, c.after)),
+            Cell::p(Test::ChangePoint, c.p, Some(c.permutations as u64)),
+        ),
         None => (Cell::empty("too few checkpoints"), Cell::empty("too few checkpoints")),
     };
     for c in &result.categories {

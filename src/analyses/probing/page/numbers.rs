@@ -3,7 +3,7 @@
 use super::{NOT_SHOWN, bounds};
 use crate::analyses::probing::{HELD_OUT, Probed};
 use crate::analyses::stat::Number;
-use truenorth_report::{Block, Cell, Column, Table};
+use truenorth_report::{Adjustment, Block, Cell, Column, Table, Test};
 
 pub(super) fn table(result: &Probed) -> Block {
     let mut table = Table::new(
@@ -32,11 +32,17 @@ pub(super) fn table(result: &Probed) -> Block {
     };
     let draws = |m: &Number| m.null.as_ref().and_then(|n| n.draws).map(|d| d as u64);
     let p = |m: &Number| {
-        m.null.as_ref().map_or_else(|| Cell::empty("not run"), |n| Cell::p(n.p, n.draws.map(|d| d as u64)))
+        m.null
+            .as_ref()
+            .map_or_else(|| Cell::empty("not run"), |n| Cell::p(n.test, n.p, n.draws.map(|d| d as u64)))
     };
     for c in &result.contrasts {
-        let adjusted =
-            |p: Option<f64>| p.map_or_else(|| Cell::empty("not run"), |p| Cell::p(p, draws(&c.held_out)));
+        let adjusted = |how, p: Option<f64>| {
+            p.map_or_else(
+                || Cell::empty("not run"),
+                |p| Cell::adjusted(Test::ProbeNested, how, p, draws(&c.held_out)),
+            )
+        };
         let mut chosen = c.chosen.clone();
         chosen.dedup();
         table.push(vec![
@@ -46,8 +52,8 @@ pub(super) fn table(result: &Probed) -> Block {
             Cell::code(chosen.join(", ")),
             estimate(&c.held_out),
             p(&c.held_out),
-            adjusted(c.p_adjusted),
-            adjusted(c.p_bh),
+            adjusted(Adjustment::Holm, c.p_adjusted),
+            adjusted(Adjustment::BenjaminiHochberg, c.p_bh),
             estimate(&c.accuracy),
             c.selectivity.map_or_else(|| Cell::empty("not run"), |s| Cell::number(s, 3)),
         ]);

@@ -5,7 +5,8 @@ mod plots;
 use crate::analyses::stat::Number;
 use crate::analyses::sweep::{Steering, Swept, SweptSite};
 use truenorth_report::{
-    Block, Cell, Column, Finding, Interval, Measure, NoteKind, Null, Sample, Section, Status, Table,
+    Adjustment, Block, Cell, Column, Finding, Interval, Measure, NoteKind, Null, Sample, Section, Status,
+    Table, Test,
 };
 use truenorth_stats::math;
 
@@ -42,6 +43,12 @@ fn site<'a>(result: &'a Swept, name: &str) -> Option<(usize, &'a SweptSite)> {
 #[must_use]
 pub fn steering(result: &Swept) -> Vec<Finding> {
     [steers(result), parts(result), range(result)].into_iter().flatten().collect()
+}
+
+/// The place among them of the test that decides whether the direction steers.
+#[must_use]
+pub fn primary(result: &Swept) -> Option<usize> {
+    steers(result).map(|_| 0)
 }
 
 /// The lines about reading.
@@ -255,16 +262,14 @@ fn table(result: &Swept) -> Table {
         let Some(primary) = s.steering.first() else { continue };
         let h = &s.reading.held_out;
         let ci = h.auroc.interval;
-        let p_reading = reading
-            .get(i)
-            .copied()
-            .flatten()
-            .map_or_else(|| Cell::empty("no label flips were asked for"), |p| Cell::p(p, None));
-        let p_trend = trend
-            .get(i)
-            .copied()
-            .flatten()
-            .map_or_else(|| Cell::empty("no pair ever changes, or no shuffles"), |p| Cell::p(p, None));
+        let p_reading = reading.get(i).copied().flatten().map_or_else(
+            || Cell::empty("no label flips were asked for"),
+            |p| Cell::adjusted(Test::HeldOut, Adjustment::Holm, p, None),
+        );
+        let p_trend = trend.get(i).copied().flatten().map_or_else(
+            || Cell::empty("no pair ever changes, or no shuffles"),
+            |p| Cell::adjusted(Test::SteeringTrend, Adjustment::Holm, p, None),
+        );
         table.push(vec![
             Cell::code(s.site.to_string()),
             Cell::estimate(h.auroc.value, ci.low, ci.high, 3),

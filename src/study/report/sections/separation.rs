@@ -1,6 +1,6 @@
 //! Held-out separation by estimator.
 
-use truenorth_report::{Axis, Cell, Column, Figure, Forest, ForestRow, Mark, Plot, Section, Table};
+use truenorth_report::{Axis, Cell, Column, Figure, Forest, ForestRow, Mark, Plot, Section, Table, Test};
 use truenorth_stats::estimate::{HeldOut, SplitBy};
 
 use crate::study::stages::{Results, Run};
@@ -50,8 +50,10 @@ pub fn separation(run: &Run<'_>, results: &Results) -> Section {
                 |p| Cell::estimate(p.value, p.interval.low, p.interval.high, 3),
             );
             let null = h.null.map_or_else(|| Cell::empty("not run"), |n| Cell::interval(n.low, n.high, 3));
-            let p =
-                h.null.map_or_else(|| Cell::empty("not run"), |n| Cell::p(n.p, Some(n.permutations as u64)));
+            let p = h.null.map_or_else(
+                || Cell::empty("not run"),
+                |n| Cell::p(Test::HeldOut, n.p, Some(n.permutations as u64)),
+            );
             table.push(vec![
                 e.name.as_str().into(),
                 by(run, h).into(),

@@ -11,6 +11,7 @@ pub const CASES: Table = &[
     ("pairs-status", "study status study.toml"),
     ("pairs-status-json", "study status study.toml --json"),
     ("pairs-report", "study report study.toml"),
+    ("classes-register", "study register classes.toml"),
     ("classes", "study run classes.toml"),
     ("classes-status", "study status classes.toml"),
 ];

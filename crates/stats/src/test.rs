@@ -1,0 +1,214 @@
+//! Every test whose p value is printed anywhere: what it asks, its null, what is exchanged.
+//!
+//! A p value carries its [`Test`], so a page can list the tests that stand on it, and the calibration suite
+//! (`examples/calibration`) can't miss one: it matches on all of them.
+
+use serde::{Deserialize, Serialize};
+
+/// Which results count as far from the null.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sides {
+    /// Only those above it.
+    One,
+    /// Those on either side.
+    Two,
+}
+
+impl Sides {
+    /// In words.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::One => "one-sided",
+            Self::Two => "two-sided",
+        }
+    }
+}
+
+/// How sure the rate of false alarms is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Standing {
+    /// At 5 % it alarms in 5 % of cases where its null holds.
+    Nominal,
+    /// It alarms less often than it says.
+    Conservative,
+    /// Its null is narrower than what a reader asks, so it alarms too often about that; shown for
+    /// comparison, never behind a verdict.
+    Descriptive,
+}
+
+impl Standing {
+    /// In words.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Nominal => "as stated",
+            Self::Conservative => "conservative",
+            Self::Descriptive => "descriptive",
+        }
+    }
+}
+
+/// What a test is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Card {
+    /// What it asks, a short sentence.
+    pub asks: &'static str,
+    /// What is true where there is nothing to find, and how it is made.
+    pub null: &'static str,
+    /// What is exchanged, or drawn, as a whole.
+    pub unit: &'static str,
+    /// Which results count as far.
+    pub sides: Sides,
+    /// How sure its rate of false alarms is.
+    pub standing: Standing,
+}
+
+macro_rules! tests {
+    ($($(#[$doc:meta])* $name:ident = $id:literal, $asks:literal, $null:literal, $unit:literal, $sides:ident, $standing:ident;)*) => {
+        /// A test, by name.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+        pub enum Test {
+            $($(#[$doc])* #[serde(rename = $id)] $name,)*
+        }
+
+        impl Test {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The name in files.
+            #[must_use]
+            pub const fn id(self) -> &'static str {
+                match self { $(Self::$name => $id),* }
+            }
+
+            /// What it is.
+            #[must_use]
+            pub const fn card(self) -> Card {
+                match self {
+                    $(Self::$name => Card {
+                        asks: $asks,
+                        null: $null,
+                        unit: $unit,
+                        sides: Sides::$sides,
+                        standing: Standing::$standing,
+                    }),*
+                }
+            }
+        }
+    };
+}
+
+tests! {
+    /// Held-out separation.
+    HeldOut = "held-out", "Does the direction separate texts that it was not fitted on?",
+        "labels exchanged and everything fitted again", "units that share labels or texts", One, Nominal;
+    /// Nested cross-validation of a probe.
+    ProbeNested = "probe-nested", "Does the probe separate held-out texts, its site chosen inside?",
+        "labels exchanged, the choice of site repeated", "groups of texts", One, Nominal;
+    /// The best of all layers.
+    ProbeMaximum = "probe-maximum", "Does any site separate?",
+        "labels exchanged, the best site taken each time", "groups of texts", One, Nominal;
+    /// A test set of a probe.
+    ProbeTested = "probe-tested", "Does the probe separate the texts of another set?",
+        "training labels exchanged, the choice of site repeated", "groups of training texts", One, Nominal;
+    /// Cosine against uniform directions.
+    UniformCosine = "uniform-cosine", "Are two directions more alike than uniform random ones?",
+        "one direction drawn uniformly; exact", "directions", Two, Descriptive;
+    /// A confound set on the direction against matched directions.
+    AuditMatched = "audit-matched", "Does the direction separate the confound set more than directions like it do?",
+        "random directions with the covariance of the training texts", "directions", Two, Nominal;
+    /// A confound set on the direction against shuffled pipelines.
+    AuditShuffled = "audit-shuffled", "Does the direction separate the confound set more than one fitted to shuffled labels?",
+        "training labels exchanged and everything fitted again", "units that share labels or texts", Two, Nominal;
+    /// Cosine with a confound's direction against shuffled pipelines.
+    AuditCosine = "audit-cosine", "Is the direction closer to the confound's than one fitted to shuffled labels?",
+        "training labels exchanged and everything fitted again", "units that share labels or texts", Two, Nominal;
+    /// Value flips.
+    ValueFlip = "value-flip", "Are value flips ranked by their value?",
+        "each pair as likely either way; exact binomial", "pairs", Two, Nominal;
+    /// Sequences of a board against uniform directions.
+    BoardUniform = "board-uniform", "Does the sequence move the probes along the direction more than along uniform random ones?",
+        "directions drawn uniformly; closed form", "directions", Two, Descriptive;
+    /// Kinds of sequences.
+    BoardKinds = "board-kinds", "Does one kind of sequence score above another?",
+        "kinds dealt anew", "sequences", Two, Nominal;
+    /// Ranks of two boards, or of score and z.
+    RankCorrelation = "rank-correlation", "Do two lists of scores rank alike?",
+        "one of the lists shuffled", "clusters of sequences", Two, Nominal;
+    /// Ends of a board.
+    BoardEnds = "board-ends", "Does one end of the board reach further than the other?",
+        "scores reflected at random", "sequences", Two, Nominal;
+    /// Signs of a board.
+    BoardSigns = "board-signs", "Are scores of one sign more frequent?",
+        "either sign as likely; exact binomial", "sequences", Two, Nominal;
+    /// Dose-response against random directions.
+    SteeringControls = "steering-controls", "Does the outcome change with α more than under random directions?",
+        "random directions of the same norm", "directions", Two, Nominal;
+    /// Dose-response within units.
+    SteeringTrend = "steering-trend", "Does the outcome follow α?",
+        "doses shuffled within units", "clusters of units", Two, Descriptive;
+    /// Reading against steering over sites.
+    SitesOrder = "sites-order", "Do the sites that read well steer well?",
+        "sites in any order", "sites", Two, Descriptive;
+    /// A break in training.
+    ChangePoint = "change-point", "Is there a break over the checkpoints?",
+        "checkpoints in any order", "checkpoints", One, Descriptive;
+    /// Whether a judge reads what it judges.
+    JudgeConsistent = "judge-consistent", "Does the judge give one verdict in both orders?",
+        "answers given without reading; exact binomial", "texts judged", Two, Nominal;
+    /// The judge's mean.
+    JudgeMean = "judge-mean", "Does the judge lean one way?",
+        "signs turned at random", "prompts", Two, Nominal;
+    /// Verdicts for the first of two texts.
+    JudgeFirst = "judge-first", "Does one of two texts win more often?",
+        "either as likely; exact binomial", "texts judged", Two, Nominal;
+    /// Agreement of two judges.
+    JudgeAgreement = "judge-agreement", "Do two judges agree beyond their habits?",
+        "one judge's verdicts dealt anew", "texts judged", Two, Nominal;
+    /// People's verdicts.
+    RatedSign = "rated-sign", "Does one of two texts win more often with a rater?",
+        "either as likely; exact binomial (sign test)", "pairs rated", Two, Nominal;
+    /// People's verdicts with strengths.
+    RatedRank = "rated-rank", "Do strengths of ratings lean one way?",
+        "signs turned; Wilcoxon's signed ranks", "pairs rated", Two, Nominal;
+    /// The side a rater takes.
+    RatedSide = "rated-side", "Does a rater take one side more often?",
+        "either side as likely; exact binomial", "pairs rated", Two, Nominal;
+    /// Agreement of signs between models.
+    SignsDealt = "signs-dealt", "Do two models give sequences the same sign beyond what each model's lean gives?",
+        "one model's signs dealt anew; exact", "sequences", Two, Nominal;
+    /// Agreement of signs against a coin.
+    SignsCoin = "signs-coin", "Do two models give sequences the same sign more often than a fair coin?",
+        "a fair coin; exact binomial", "sequences", Two, Descriptive;
+    /// Agreement by kind.
+    SignsKinds = "signs-kinds", "Does agreement of signs differ between kinds?",
+        "kinds dealt anew", "sequences", One, Nominal;
+    /// Ends of two boards.
+    EndsShared = "ends-shared", "Do two boards share the sequences at their ends?",
+        "ends drawn from all sequences; exact hypergeometric", "sequences", Two, Nominal;
+    /// Agreement of all models.
+    SignsUnanimous = "signs-unanimous", "Do all models give sequences the same sign?",
+        "each model's scores dealt anew", "sequences", Two, Nominal;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Test;
+    use std::collections::HashSet;
+
+    #[test]
+    fn every_test_has_a_name_of_its_own_and_says_what_it_is() {
+        let ids: HashSet<_> = Test::ALL.iter().map(|t| t.id()).collect();
+        assert_eq!(ids.len(), Test::ALL.len());
+        for test in Test::ALL {
+            let card = test.card();
+            assert!(card.asks.ends_with('?') && !card.null.is_empty() && !card.unit.is_empty(), "{test:?}");
+            let written = serde_json::to_string(test).unwrap();
+            assert_eq!(written, format!("{:?}", test.id()));
+            assert_eq!(serde_json::from_str::<Test>(&written).unwrap(), *test);
+        }
+    }
+}

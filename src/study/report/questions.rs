@@ -1,0 +1,227 @@
+//! The questions of a study: each is decided by one test, declared beforehand; everything else describes.
+
+use truenorth_report::{Answer, Finding, Num, Question, Rich, Status, Verdict};
+use truenorth_stats::math;
+
+use super::findings;
+use crate::study::file::{Reads, Steers};
+use crate::study::stages::{Results, Run};
+
+/// The false alarms that all primary tests of a study together may give.
+const LEVEL: f64 = 0.05;
+
+/// The questions and every finding, those that decide first.
+pub struct Front {
+    pub answer: Answer,
+    pub findings: Vec<Finding>,
+}
+
+/// A question, its test and what else was found of it.
+struct Asked {
+    key: &'static str,
+    question: &'static str,
+    /// Whether the study has what could answer it.
+    asked: bool,
+    primary: Option<Finding>,
+    others: Vec<Finding>,
+}
+
+/// All that the front page says.
+pub fn front(run: &Run<'_>, results: &Results, registered: &[String]) -> Front {
+    let mut asked = asked(run, results);
+    let p: Vec<f64> = asked.iter().filter_map(|a| a.primary.as_ref().and_then(|f| f.null.p.get())).collect();
+    let adjusted = math::holm_adjusted(&p).unwrap_or_default();
+    let mut adjusted = adjusted.into_iter();
+    let mut all = Vec::new();
+    let mut questions = Vec::new();
+    for a in &mut asked {
+        let (place, holm) = match a.primary.take() {
+            None => (None, None),
+            Some(finding) => {
+                all.push(finding);
+                (Some(all.len() - 1), adjusted.next())
+            }
+        };
+        let verdict = verdict(a.asked, place.map(|i| &all[i]), holm);
+        let expected = expected(run, a.key, verdict);
+        let says = says(a.asked, place.map(|i| &all[i]), verdict) + &expected;
+        let holm = holm.map(Num::from);
+        questions.push(Question { asks: a.question.into(), verdict, says, primary: place, holm });
+    }
+    all.extend(asked.into_iter().flat_map(|a| a.others));
+    let mut notes: Vec<Rich> = registered.iter().map(|line| Rich::from(line.as_str())).collect();
+    notes.push(Rich::from(format!(
+        "Each question is decided by one test; the p values of these tests are corrected together (Holm). All other \
+         findings describe. All of this is of {} at {}; the limits at the end say what no number here can show.",
+        run.reader.runner().info().name,
+        run.study.site
+    )));
+    Front { answer: Answer { sentence: sentence(run, &questions), questions, notes }, findings: all }
+}
+
+fn asked(run: &Run<'_>, results: &Results) -> Vec<Asked> {
+    let study = run.study;
+    // Takes the finding that decides out of a stage's page, if that stage is the one that decides.
+    let of = |names: &[&str], decides: &str| {
+        let (mut primary, mut others) = (None, Vec::new());
+        for (name, page) in results.pages.iter().filter(|(name, _)| names.contains(name)) {
+            for (i, finding) in page.findings.iter().enumerate() {
+                if *name == decides && page.primary == Some(i) {
+                    primary = Some(finding.clone());
+                } else {
+                    others.push(finding.clone());
+                }
+            }
+        }
+        (primary, others)
+    };
+    let [by_pair, by_axis] = findings::separations(run, results);
+    let (probing, mut reads) =
+        of(&["probing"], if study.primary.reads == Reads::Probing { "probing" } else { "" });
+    let tested = |f: &Finding| f.null.p.get().is_some();
+    let primary = match study.primary.reads {
+        Reads::Pairs => by_pair.clone().filter(tested),
+        Reads::Axes => by_axis.clone().filter(tested),
+        Reads::Probing => probing,
+    };
+    let beside = [by_pair, by_axis].into_iter().flatten().filter(|f| Some(f) != primary.as_ref());
+    reads.splice(0..0, beside);
+    reads.extend(results.pages.iter().flat_map(|(_, page)| page.reading.clone()));
+    let (flips, mut means) = of(&["audit", "score"], "audit");
+    means.splice(0..0, findings::agreement(run, results));
+    let by = match study.primary.steers {
+        Some(Steers::Judge) => "judge",
+        Some(Steers::Sweep) => "sweep",
+        None if study.sweep.is_some() => "sweep",
+        None => "judge",
+    };
+    let (dose, steers) = of(&["sweep", "judge"], by);
+    let (carries, holds) = of(&["transfer", "geometry"], "transfer");
+    vec![
+        Asked { key: "reads", question: "Does it read?", asked: true, primary, others: reads },
+        Asked {
+            key: "means",
+            question: "Is it what it says, and not something else?",
+            asked: study.audit.is_some(),
+            primary: flips,
+            others: means,
+        },
+        Asked {
+            key: "steers",
+            question: "Does it steer?",
+            asked: study.sweep.is_some() || study.judge.is_some(),
+            primary: dose,
+            others: steers,
+        },
+        Asked {
+            key: "holds",
+            question: "Does it hold elsewhere?",
+            asked: study.transfer.is_some(),
+            primary: carries,
+            others: holds,
+        },
+    ]
+}
+
+/// What a test says after correction: its claim stands, its opposite does, or neither.
+fn verdict(asked: bool, primary: Option<&Finding>, holm: Option<f64>) -> Verdict {
+    if !asked {
+        return Verdict::NotAsked;
+    }
+    let small = holm.is_some_and(|p| p <= LEVEL);
+    match primary.map(|f| f.status) {
+        Some(Status::Supported) if small => Verdict::Yes,
+        Some(Status::NotSupported) if small => Verdict::No,
+        _ => Verdict::NotShown,
+    }
+}
+
+fn says(asked: bool, primary: Option<&Finding>, verdict: Verdict) -> String {
+    match primary {
+        None if !asked => "The study has no test of it.".into(),
+        None => "The study asks it, and no test that could decide it was run: see the findings below.".into(),
+        Some(f) => {
+            let number = f.measure.value.get().map_or_else(
+                || f.measure.name.clone(),
+                |v| format!("{} {v:.*}", f.measure.name, f.measure.digits),
+            );
+            let of = format!("{number}; n = {}, {}", f.n.count, f.n.of);
+            match verdict {
+                Verdict::Yes => format!("{} {of}.", f.statement),
+                Verdict::No => format!("The evidence is against this: “{}” {of}.", f.statement),
+                _ => format!("The evidence does not carry this: “{}” {of}.", f.statement),
+            }
+        }
+    }
+}
+
+/// What was registered of a question, and whether it came true.
+fn expected(run: &Run<'_>, key: &str, verdict: Verdict) -> String {
+    let Some(register) = &run.study.register else { return String::new() };
+    let expected = match key {
+        "reads" => register.reads,
+        "means" => register.means,
+        "steers" => register.steers,
+        _ => register.holds,
+    };
+    match (expected, verdict) {
+        (None, _) => String::new(),
+        (Some(true), Verdict::Yes) | (Some(false), Verdict::No) => " As expected.".into(),
+        (Some(expected), _) => {
+            format!(" Expected: {}; it did not come out so.", if expected { "yes" } else { "no" })
+        }
+    }
+}
+
+/// One sentence to quote.
+fn sentence(run: &Run<'_>, questions: &[Question]) -> String {
+    let words = run.data.words();
+    let clause = |i: usize, yes: &str, no: &str, not_shown: &str, not_asked: &str| {
+        match questions[i].verdict {
+            Verdict::Yes => yes,
+            Verdict::No => no,
+            Verdict::NotShown => not_shown,
+            Verdict::NotAsked => not_asked,
+        }
+        .to_owned()
+    };
+    let (high, low) = (&words.high, &words.low);
+    let reads = clause(
+        0,
+        &format!("tells {high} from {low} in texts it was not fitted on"),
+        &format!("does not tell {high} from {low}"),
+        &format!("is not shown to tell {high} from {low}"),
+        "was not tested",
+    );
+    let rest = [
+        clause(
+            1,
+            "is shown to follow what it is named for",
+            "follows something else than what it is named for",
+            "is not shown to be what it is named for",
+            "was not tested for what else it may follow",
+        ),
+        clause(
+            2,
+            "steers",
+            "does not steer as it should",
+            "is not shown to steer",
+            "was not tested for steering",
+        ),
+        clause(
+            3,
+            "holds on every other model tried",
+            "does not hold elsewhere",
+            "is not shown to hold elsewhere",
+            "was tried on this model alone",
+        ),
+    ];
+    format!(
+        "In {} at {}, the direction {reads}; it {}, {} and {}.",
+        run.reader.runner().info().name,
+        run.study.site,
+        rest[0],
+        rest[1],
+        rest[2]
+    )
+}
