@@ -30,3 +30,4 @@ mod hostile;
 mod moves;
 mod no_memory;
 mod outputs;
+mod registered;

@@ -25,6 +25,7 @@ const RULES: &[(&str, &str, &str)] = &[
         "$1<sha256>",
         "hash of durations",
     ),
+    (r"\(seal [0-9a-f]{16}\)", "(seal <registration>)", "a registration has its date in it"),
     (r#""made_from": "[0-9a-f]{64}""#, r#""made_from": "<sha256>""#, "a stage is made from the kernel too"),
     (r"\(os error \d+\)", "(os error <n>)", "numbers of errors are the system's"),
 ];
@@ -33,7 +34,6 @@ const RULES: &[(&str, &str, &str)] = &[
 const NAMES: &[(&str, &str)] = &[
     (r#""registered_at": "[^"]+",\s*"sha256": "([0-9a-f]{64})""#, "<registration>"),
     (r#"(?s)"after_results".*?\],\s*"sha256": "([0-9a-f]{64})""#, "<registration>"),
-    (r#"(?s)"after_results".*?\],\s*"sha256": "([0-9a-f]{16})[0-9a-f]{48}""#, "<registration>"),
     (r"sealed on [^:]+:\d\d:\d\d GMT: ([0-9a-f]{64})", "<registration>"),
     (r#""key": "([0-9a-f]{64})",\s*"id""#, "<job>"),
     (r#""key": "([0-9a-f]{12})[0-9a-f]{52}",\s*"id""#, "<job>"),
