@@ -39,6 +39,7 @@ pub const LEAVES: [&str; 5] = ["report.html", "report.json", "board.jsonl", "ste
 
 /// A study, its files read and checked.
 pub struct Study {
+    path: PathBuf,
     file: StudyFile,
     data: Data,
 }
@@ -77,7 +78,7 @@ impl Study {
         file.model = model.unwrap_or(file.model);
         file.seed = seed.unwrap_or(file.seed);
         let data = Data::read(&file, desk)?;
-        Ok(Self { file, data })
+        Ok(Self { path: path.to_owned(), file, data })
     }
 
     /// Its model, as `--model` names it.
@@ -145,7 +146,7 @@ impl Study {
         let base = base(place.program, study, data, info)?;
         let mut journal = Journal::start(host, folder, &study.name, inputs, base, place.keep)?;
         let registration = if place.rehearsal { None } else { register::seal(study, data, folder)? };
-        let run = Run { study, data, reader: session.reader(), folder, host };
+        let run = Run { path: &self.path, study, data, reader: session.reader(), folder, host };
         let results = run.all(&mut journal)?;
         let store = session.store().map(|s| s.session());
         let registered =

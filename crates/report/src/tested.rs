@@ -45,9 +45,28 @@ impl Document {
             }
             entry.add(None, finding.null.draws);
         }
-        for section in &self.sections {
-            of_blocks(&section.blocks, &mut found);
-        }
+        let mut add = |cell: &Cell| {
+            if let Cell::P { test, adjusted, value, draws } = cell
+                && value.get().is_some()
+            {
+                found.entry(*test).or_default().add(*adjusted, *draws);
+            }
+        };
+        self.sections.iter().for_each(|section| each_cell(&section.blocks, &mut add));
+        found
+    }
+
+    /// Every p value of the findings and tables that is not corrected, in the order of the page.
+    #[must_use]
+    pub fn p_values(&self) -> Vec<(Test, f64)> {
+        let findings = self.front.iter().filter_map(|f| Some((f.null.test?, f.null.p.get()?)));
+        let mut found: Vec<(Test, f64)> = findings.collect();
+        let mut add = |cell: &Cell| {
+            if let Cell::P { test, adjusted: None, value, .. } = cell {
+                found.extend(value.get().map(|p| (*test, p)));
+            }
+        };
+        self.sections.iter().for_each(|section| each_cell(&section.blocks, &mut add));
         found
     }
 
@@ -63,19 +82,11 @@ impl Document {
     }
 }
 
-fn of_blocks(blocks: &[Block], found: &mut BTreeMap<Test, Tested>) {
+fn each_cell<'a>(blocks: &'a [Block], of: &mut impl FnMut(&'a Cell)) {
     for block in blocks {
         match block {
-            Block::Table(table) => {
-                for cell in table.rows.iter().flatten() {
-                    if let Cell::P { test, adjusted, value, draws } = cell
-                        && value.get().is_some()
-                    {
-                        found.entry(*test).or_default().add(*adjusted, *draws);
-                    }
-                }
-            }
-            Block::Details { blocks, .. } => of_blocks(blocks, found),
+            Block::Table(table) => table.rows.iter().flatten().for_each(&mut *of),
+            Block::Details { blocks, .. } => each_cell(blocks, of),
             _ => {}
         }
     }

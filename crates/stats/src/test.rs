@@ -128,7 +128,7 @@ tests! {
         "training labels exchanged and everything fitted again", "units that share labels or texts", Two, Nominal;
     /// Value flips.
     ValueFlip = "value-flip", "Are value flips ranked by their value?",
-        "each pair as likely either way; exact binomial", "pairs", Two, Nominal;
+        "each pair as likely either way; exact binomial", "pairs", Two, Conservative;
     /// Sequences of a board against uniform directions.
     BoardUniform = "board-uniform", "Does the sequence move the probes along the direction more than along uniform random ones?",
         "directions drawn uniformly; closed form", "directions", Two, Descriptive;
@@ -143,7 +143,7 @@ tests! {
         "scores reflected at random", "sequences", Two, Nominal;
     /// Signs of a board.
     BoardSigns = "board-signs", "Are scores of one sign more frequent?",
-        "either sign as likely; exact binomial", "sequences", Two, Nominal;
+        "either sign as likely; exact binomial", "sequences", Two, Conservative;
     /// Dose-response against random directions.
     SteeringControls = "steering-controls", "Does the outcome change with α more than under random directions?",
         "random directions of the same norm", "directions", Two, Nominal;
@@ -158,28 +158,28 @@ tests! {
         "checkpoints in any order", "checkpoints", One, Descriptive;
     /// Whether a judge reads what it judges.
     JudgeConsistent = "judge-consistent", "Does the judge give one verdict in both orders?",
-        "answers given without reading; exact binomial", "texts judged", Two, Nominal;
+        "answers given without reading; exact binomial", "texts judged", Two, Conservative;
     /// The judge's mean.
     JudgeMean = "judge-mean", "Does the judge lean one way?",
         "signs turned at random", "prompts", Two, Nominal;
     /// Verdicts for the first of two texts.
     JudgeFirst = "judge-first", "Does one of two texts win more often?",
-        "either as likely; exact binomial", "texts judged", Two, Nominal;
+        "either as likely; exact binomial", "texts judged", Two, Conservative;
     /// Agreement of two judges.
     JudgeAgreement = "judge-agreement", "Do two judges agree beyond their habits?",
         "one judge's verdicts dealt anew", "texts judged", Two, Nominal;
     /// People's verdicts.
     RatedSign = "rated-sign", "Does one of two texts win more often with a rater?",
-        "either as likely; exact binomial (sign test)", "pairs rated", Two, Nominal;
+        "either as likely; exact binomial (sign test)", "pairs rated", Two, Conservative;
     /// People's verdicts with strengths.
     RatedRank = "rated-rank", "Do strengths of ratings lean one way?",
         "signs turned; Wilcoxon's signed ranks", "pairs rated", Two, Nominal;
     /// The side a rater takes.
     RatedSide = "rated-side", "Does a rater take one side more often?",
-        "either side as likely; exact binomial", "pairs rated", Two, Nominal;
+        "either side as likely; exact binomial", "pairs rated", Two, Conservative;
     /// Agreement of signs between models.
     SignsDealt = "signs-dealt", "Do two models give sequences the same sign beyond what each model's lean gives?",
-        "one model's signs dealt anew; exact", "sequences", Two, Nominal;
+        "one model's signs dealt anew; exact", "sequences", Two, Conservative;
     /// Agreement of signs against a coin.
     SignsCoin = "signs-coin", "Do two models give sequences the same sign more often than a fair coin?",
         "a fair coin; exact binomial", "sequences", Two, Descriptive;
@@ -188,7 +188,7 @@ tests! {
         "kinds dealt anew", "sequences", One, Nominal;
     /// Ends of two boards.
     EndsShared = "ends-shared", "Do two boards share the sequences at their ends?",
-        "ends drawn from all sequences; exact hypergeometric", "sequences", Two, Nominal;
+        "ends drawn from all sequences; exact hypergeometric", "sequences", Two, Conservative;
     /// Agreement of all models.
     SignsUnanimous = "signs-unanimous", "Do all models give sequences the same sign?",
         "each model's scores dealt anew", "sequences", Two, Nominal;

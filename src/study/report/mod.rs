@@ -83,7 +83,11 @@ fn provenance(
     for (role, rows, sha256) in run.data.files() {
         data = data.with(format!("{role}, {rows} rows"), Cell::code(sha256));
     }
-    let mut made = Group::new("This run").with("wall time", format!("{:.1} s", elapsed.as_secs_f64()));
+    let again =
+        format!("truenorth study run {} --model {} --seed {}", run.path.display(), study.model, study.seed);
+    let mut made = Group::new("This run")
+        .with("every number again", Cell::code(again))
+        .with("wall time", format!("{:.1} s", elapsed.as_secs_f64()));
     for stage in stages {
         let took = match stage.seconds {
             None => "not done".into(),

@@ -36,6 +36,8 @@ pub use steered::Samples;
 /// What the stages share.
 #[derive(Clone, Copy)]
 pub struct Run<'a> {
+    /// The study file.
+    pub path: &'a Path,
     pub study: &'a StudyFile,
     pub data: &'a Data,
     pub reader: Reader<'a>,

@@ -1,12 +1,4 @@
-//! Are the statistics what they say, on activations of which the truth is known?
-//!
-//! `calibration [runs] [cosines|audit|probing]` (default 500, all) prints a line of JSON each for: every estimator's cosine to a planted
-//! direction; how often an audit flags a confound that is planted, and any of three that are not
-//! (family-wise); how often the p values of probing (nested, and of the maximum over layers) fall
-//! to 5 % where there is nothing, with Kolmogorov's distance from uniform. Seeds are the run's numbers.
-#![allow(clippy::print_stdout)]
-
-use std::error::Error;
+//! What is found where something is planted: directions, confounds, layers.
 
 use ndarray::{Array1, Array2};
 use rand::Rng;
@@ -18,7 +10,7 @@ use truenorth::estimate::probing::{Probe, ProbeEstimator, TrainSet};
 use truenorth::estimate::{Estimator, LogisticParams, Nuisances, Pipeline, Samples, SplitBy};
 use truenorth::math::{Seeds, clopper_pearson, cosine, quantile, unit};
 
-type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
+use crate::Outcome;
 
 /// Activations in which a few dimensions carry most of the variance, as in a residual stream.
 struct World {
@@ -60,7 +52,7 @@ fn pipeline(estimator: &Estimator) -> Outcome<Pipeline> {
     Ok(Pipeline { estimator: estimator.clone().check()?, nuisances: Nuisances::none() })
 }
 
-fn all<T: Send>(runs: u64, one: impl Fn(u64) -> Outcome<T> + Sync) -> Outcome<Vec<T>> {
+fn each<T: Send>(runs: u64, one: impl Fn(u64) -> Outcome<T> + Sync) -> Outcome<Vec<T>> {
     (0..runs).into_par_iter().map(&one).collect()
 }
 
@@ -80,7 +72,7 @@ fn cosines(runs: u64) -> Outcome<()> {
         ("pca", Estimator::Pca),
     ] {
         for strength in [1.0, 2.0, 4.0] {
-            let found = all(runs, |seed| {
+            let found = each(runs, |seed| {
                 let mut rng = Seeds::new(seed).stream("cosine");
                 let truth = world.direction(&mut rng)?;
                 let train = world.samples(135, &(&truth * strength), "train", &mut rng)?;
@@ -109,7 +101,7 @@ fn audits(runs: u64) -> Outcome<()> {
     ] {
         for leak in [0.0, 1.0, 2.0, 3.0] {
             // Of three confounds the first leaks into the training pairs.
-            let found = all(runs, |seed| {
+            let found = each(runs, |seed| {
                 let mut rng = Seeds::new(seed).stream("audit");
                 let world = World::new(60);
                 let truth = world.direction(&mut rng)?;
@@ -160,7 +152,7 @@ fn probing(runs: u64) -> Outcome<()> {
         ("logistic", ProbeEstimator::Logistic { alphas: vec![0.1, 1.0, 10.0] }),
     ] {
         for strength in [0.0, 1.5] {
-            let found = all(runs, |seed| {
+            let found = each(runs, |seed| {
                 let mut rng = Seeds::new(seed).stream("probing");
                 let world = World::new(40);
                 let truth = world.direction(&mut rng)?;
@@ -202,18 +194,9 @@ fn probing(runs: u64) -> Outcome<()> {
     Ok(())
 }
 
-fn main() -> Outcome<()> {
-    let runs = std::env::args().nth(1).map_or(Ok(500), |n| n.parse())?;
-    let part = std::env::args().nth(2);
-    let asked = |name: &str| part.as_deref().is_none_or(|p| p == name);
-    if asked("cosines") {
-        cosines(runs.min(100))?;
-    }
-    if asked("audit") {
-        audits(runs)?;
-    }
-    if asked("probing") {
-        probing(runs)?;
-    }
-    Ok(())
+/// All of it, a line of JSON each.
+pub fn all(runs: u64) -> Outcome<()> {
+    cosines(runs)?;
+    audits(runs)?;
+    probing(runs)
 }

@@ -1,0 +1,244 @@
+//! Worlds in which there is nothing to find, each with a dependence that real texts have.
+
+use std::collections::BTreeMap;
+
+use ndarray::Array1;
+use rand::Rng;
+use rand::seq::SliceRandom;
+use truenorth::analyses::audit::{Audit, AuditData, Confound};
+use truenorth::analyses::board::{Board, BoardData};
+use truenorth::analyses::judge::{Verdict, Verdicts, agreement};
+use truenorth::analyses::probing::{ProbeData, Probing, TestTexts};
+use truenorth::analyses::transfer::{Groups, ModelBoard, compare};
+use truenorth::analyses::{Analysis, Asked, Labelled, Recipe, audit, board, probing, rate, stat, transfer};
+use truenorth::data::{Distinct, NearCopies, Pair};
+use truenorth::estimate::{Estimator, HeldOutParams, Nuisances, Pipeline};
+use truenorth::math::Seeds;
+use truenorth::report::Test;
+use truenorth_protocol::ReadAt;
+use truenorth_protocol::run::Unwatched;
+
+use crate::Outcome;
+use crate::place::{Place, Unit, classes, question, turned, with_near_copies};
+use crate::rates::{Run, of_page};
+
+/// Random draws behind p values: enough that 5 % can be met.
+const DRAWS: usize = 199;
+
+/// A world without anything to find: seeds to p values.
+pub struct Scenario {
+    pub name: &'static str,
+    pub run: fn(&Place, u64) -> Outcome<Run>,
+}
+
+/// All worlds.
+pub const SCENARIOS: &[Scenario] = &[
+    Scenario { name: "pairs turned by cluster", run: |p, s| audited(p, &p.pairs, Unit::Cluster, s) },
+    Scenario {
+        name: "pairs with near copies",
+        run: |p, s| audited(p, &with_near_copies(&p.pairs)?, Unit::Cluster, s),
+    },
+    Scenario { name: "axes turned as a whole", run: by_axis },
+    Scenario { name: "classes, one of each pair", run: |p, s| probed(p, false, s) },
+    Scenario { name: "classes, groups as a whole", run: |p, s| probed(p, true, s) },
+    Scenario { name: "board, a direction of shuffled labels", run: scored },
+    Scenario { name: "two boards of unrelated scores", run: two_boards },
+    Scenario { name: "judges who do not look", run: judged },
+    Scenario { name: "ratings of chance", run: rated },
+    Scenario { name: "counts of fair coins", run: coins },
+];
+
+fn asked<'a>(place: &'a Place, seeds: &'a Seeds) -> Asked<'a> {
+    Asked { reader: place.session.reader(), seeds, watch: &Unwatched }
+}
+
+fn recipe(place: &Place, estimator: Estimator) -> Outcome<Recipe> {
+    let mut recipe = Recipe::new(place.site, ReadAt::Last, estimator.check()?);
+    recipe.held_out = HeldOutParams { resamples: 50, permutations: DRAWS, ..HeldOutParams::by_pair() };
+    Ok(recipe)
+}
+
+/// An audit of the direction of labels of chance.
+fn audited(place: &Place, pairs: &Distinct<Pair>, unit: Unit, seed: u64) -> Outcome<Run> {
+    let seeds = Seeds::new(seed);
+    let mut rng = seeds.stream("labels of chance");
+    let train = question(&turned(pairs, unit, &mut rng));
+    let of = |name: &str, pairs: &Distinct<Pair>| Confound {
+        name: name.into(),
+        question: question(pairs),
+        circular: None,
+    };
+    let confounds: Vec<Confound> = place.confounds.iter().map(|(name, pairs)| of(name, pairs)).collect();
+    let flips = [of("value-flip", &turned(&place.flips, Unit::Cluster, &mut rng))];
+    let data = AuditData {
+        train: &train,
+        direction: None,
+        confounds: &confounds,
+        flips: &flips,
+        sentiment: None,
+        recipe: &recipe(place, Estimator::MeanDiff)?,
+    };
+    let params = audit::Params { random_directions: 999, permutations: DRAWS, ..audit::Params::default() };
+    Ok(of_page(Audit::page(&Audit::run(&data, &params, &asked(place, &seeds))?)))
+}
+
+/// The separation of held-out axes, where labels go by axis.
+fn by_axis(place: &Place, seed: u64) -> Outcome<Run> {
+    let seeds = Seeds::new(seed);
+    let train = question(&turned(&place.pairs, Unit::Axis, &mut seeds.stream("labels of chance")));
+    let samples = train.samples(&place.session.reader(), place.site, ReadAt::Last, &Unwatched)?;
+    let pipeline = Pipeline { estimator: Estimator::MeanDiff.check()?, nuisances: Nuisances::none() };
+    let params = HeldOutParams { resamples: 50, permutations: DRAWS, ..HeldOutParams::by_axis() };
+    let found = pipeline.held_out(&samples, &params, &seeds)?;
+    Ok(found.null.iter().map(|null| (Test::HeldOut, null.p)).collect())
+}
+
+/// Probes of classes of chance, with a test set of the other half of the texts.
+fn probed(place: &Place, whole: bool, seed: u64) -> Outcome<Run> {
+    let seeds = Seeds::new(seed);
+    let mut rng = seeds.stream("labels of chance");
+    let mut train = classes(&place.pairs, whole, &mut rng)?;
+    let mut test = train.clone();
+    let first: Vec<bool> = train.cluster.iter().map(|c| c % 2 == 0).collect();
+    train.retain(&first);
+    test.retain(&first.iter().map(|f| !f).collect::<Vec<_>>());
+    let train = Labelled::new(&train, Some("1"))?;
+    let tests =
+        [TestTexts::apart("other half", Labelled::new(&test, Some("1"))?, &train, NearCopies::default())?];
+    let data = ProbeData { train: &train, tests: &tests, truth: None, untrained: None };
+    let upper = place.site.to_string();
+    let params = probing::Params {
+        sites: vec!["resid_post.0".parse()?, upper.parse()?],
+        positions: Some(ReadAt::Last),
+        estimator: Some("mean-diff".parse()?),
+        permutations: DRAWS,
+        resamples: 50,
+        ..probing::Params::default()
+    };
+    Ok(of_page(Probing::page(&Probing::run(&data, &params, &asked(place, &seeds))?)))
+}
+
+/// The direction of labels of chance.
+fn direction(place: &Place, seeds: &Seeds) -> Outcome<Array1<f64>> {
+    let train = question(&turned(&place.pairs, Unit::Cluster, &mut seeds.stream("labels of chance")));
+    let samples = train.samples(&place.session.reader(), place.site, ReadAt::Last, &Unwatched)?;
+    let pipeline = Pipeline { estimator: Estimator::MeanDiff.check()?, nuisances: Nuisances::none() };
+    Ok(pipeline.extract(&samples, truenorth::estimate::SplitBy::Pair, seeds)?.fit.direction)
+}
+
+/// A board of the direction of labels of chance, with kinds of chance.
+fn scored(place: &Place, seed: u64) -> Outcome<Run> {
+    let seeds = Seeds::new(seed);
+    let direction = direction(place, &seeds)?;
+    let mut rng = seeds.stream("kinds of chance");
+    let mut kinds: Vec<Option<String>> =
+        (0..place.sequences.all.len()).map(|i| Some(if i % 2 == 0 { "a" } else { "b" }.to_owned())).collect();
+    kinds.shuffle(&mut rng);
+    let data = BoardData {
+        probes: &place.probes.named,
+        sequences: &place.sequences.all,
+        kinds: &kinds,
+        direction: direction.view(),
+        site: place.site,
+        beside: None,
+    };
+    let params = board::Params {
+        contrast: vec!["a".into(), "b".into()],
+        draws: 0,
+        permutations: DRAWS,
+        ..board::Params::default()
+    };
+    Ok(of_page(Board::page(&Board::run(&data, &params, &asked(place, &seeds))?)))
+}
+
+/// Two boards whose scores have nothing to do with each other.
+fn two_boards(place: &Place, seed: u64) -> Outcome<Run> {
+    let seeds = Seeds::new(seed);
+    let direction = direction(place, &seeds)?;
+    let data = board::ScanData {
+        probes: &place.probes.named,
+        sequences: &place.sequences.all,
+        direction: direction.view(),
+    };
+    let params = board::ScanParams { draws: 0, ..board::ScanParams::new(place.site) };
+    let first = board::scan(&place.session.reader(), &data, &params, &seeds, &Unwatched)?.board;
+    let mut second = first.clone();
+    let mut scores: Vec<f64> = first.iter().map(|r| r.score).collect();
+    scores.shuffle(&mut seeds.stream("scores dealt"));
+    second.iter_mut().zip(scores).for_each(|(row, score)| row.score = score);
+    let boards = [("first", &first), ("second", &second)]
+        .map(|(model, board)| ModelBoard { model: model.into(), board });
+    let mut groups = Groups::default();
+    let kinds = place.sequences.loaded.rows.iter().map(|r| r.kind.clone());
+    groups.labels.insert("kind".into(), kinds.collect());
+    groups.kind = Some("kind".into());
+    let params = transfer::Params { permutations: DRAWS, ..transfer::Params::default() };
+    let found = compare(&boards, &groups, &params, &seeds)?;
+    let pair = found.pairs.first().ok_or("no pair of boards")?;
+    let mut run = Run::new();
+    let mut add = |number: &stat::Number| run.extend(number.null.iter().map(|n| (n.test, n.p)));
+    add(&pair.spearman);
+    pair.agreement.iter().take(1).for_each(|a| add(&a.rate));
+    pair.movers.iter().take(1).for_each(|m| add(&m.overlap));
+    run.extend(pair.agreement.first().map(|a| (Test::SignsCoin, a.p_coin)));
+    run.extend(pair.kinds.iter().filter_map(|k| Some((Test::SignsKinds, k.p?))));
+    let three = [("first", &first), ("second", &second), ("third", &second)]
+        .map(|(model, board)| ModelBoard { model: model.into(), board });
+    let mut third = second.clone();
+    let mut scores: Vec<f64> = first.iter().map(|r| r.score).collect();
+    scores.shuffle(&mut seeds.stream("scores dealt again"));
+    third.iter_mut().zip(scores).for_each(|(row, score)| row.score = score);
+    let three = [three[0].clone(), three[1].clone(), ModelBoard { model: "third".into(), board: &third }];
+    let all = compare(&three, &Groups::default(), &params, &seeds)?;
+    run.extend(all.unanimous.and_then(|u| u.share.null).map(|n| (n.test, n.p)));
+    Ok(run)
+}
+
+/// Two judges with habits who do not look.
+fn judged(_: &Place, seed: u64) -> Outcome<Run> {
+    let seeds = Seeds::new(seed);
+    let mut rng = seeds.stream("verdicts");
+    let mut judge = |name: &str, lean: f64| Verdicts {
+        judge: name.into(),
+        verdicts: (0..60)
+            .map(|i| {
+                let up = rng.random::<f64>() < lean;
+                (format!("{i}"), if up { Verdict::First } else { Verdict::Second })
+            })
+            .collect(),
+    };
+    let both = [judge("one", 0.7), judge("other", 0.4)];
+    let found = agreement(&both, DRAWS, &seeds)?;
+    let null = found.first().and_then(|a| a.kappa.as_ref()?.null.as_ref());
+    Ok(null.iter().map(|n| (n.test, n.p)).collect())
+}
+
+/// Strengths of chance.
+fn rated(_: &Place, seed: u64) -> Outcome<Run> {
+    let mut rng = Seeds::new(seed).stream("strengths");
+    let strengths: Vec<f64> = (0..40)
+        .map(|_| f64::from(rng.random_range(1..=3_i32)) * if rng.random() { 1.0 } else { -1.0 })
+        .collect();
+    Ok(rate::signed_rank_p(&strengths)?.into_iter().map(|p| (Test::RatedRank, p)).collect())
+}
+
+/// The exact binomial tests, each of 60 fair coins.
+fn coins(_: &Place, seed: u64) -> Outcome<Run> {
+    let seeds = Seeds::new(seed);
+    let one = |test: Test| -> Outcome<(Test, f64)> {
+        let mut rng = seeds.stream(test.id());
+        let heads = (0..60).filter(|_| rng.random()).count();
+        Ok((test, truenorth::stats::number::binomial_p(heads, 60, 0.5)?))
+    };
+    let tests = [
+        Test::ValueFlip,
+        Test::BoardSigns,
+        Test::JudgeConsistent,
+        Test::JudgeFirst,
+        Test::RatedSign,
+        Test::RatedSide,
+        Test::SignsCoin,
+    ];
+    let run: Outcome<BTreeMap<Test, f64>> = tests.into_iter().map(one).collect();
+    run
+}
