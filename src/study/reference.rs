@@ -32,16 +32,37 @@ pub struct Key {
     pub meaning: String,
 }
 
+/// Under which the schema of a key has the other name that it may be written by.
+pub(super) const ALIAS: &str = "x-alias";
+
 /// The JSON schema of a study file, for editors that check one as it is written.
 #[must_use]
 pub fn schema() -> Value {
+    let mut root = raw();
+    also(&mut root);
+    if let Some(defs) = root.get_mut("$defs").and_then(Value::as_object_mut) {
+        defs.values_mut().for_each(also);
+    }
+    root
+}
+
+/// Adds the other names of keys.
+fn also(of: &mut Value) {
+    let Some(properties) = of.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    let alias = |key: &Value| Some((key.get(ALIAS)?.as_str()?.to_owned(), key.clone()));
+    let more: Vec<(String, Value)> = properties.values().filter_map(alias).collect();
+    properties.extend(more);
+}
+
+/// The schema with every key by one name.
+pub(super) fn raw() -> Value {
     schema_for!(StudyFile).to_value()
 }
 
 /// Every table, the keys above all tables first.
 #[must_use]
 pub fn reference() -> Vec<Table> {
-    let root = schema();
+    let root = raw();
     let defs = root.get("$defs").and_then(Value::as_object).cloned().unwrap_or_default();
     let mut tables = vec![Table { name: String::new(), meaning: text(&root), keys: vec![] }];
     let mut later = Vec::new();
@@ -120,7 +141,8 @@ fn kind(property: &Value, defs: &Map<String, Value>) -> String {
     }
 }
 
-fn text(of: &Value) -> String {
+/// What a key or a table means.
+pub(super) fn text(of: &Value) -> String {
     plain(of.get("description").and_then(Value::as_str).unwrap_or_default())
 }
 
