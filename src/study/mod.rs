@@ -74,7 +74,7 @@ impl Study {
         let mut file = StudyFile::read(path, host)?;
         file.model = model.unwrap_or(file.model);
         file.seed = seed.unwrap_or(file.seed);
-        let data = Data::read(&file, host)?;
+        let data = Data::read(&file, host).map_err(|e| e.in_words(reference::words("data")))?;
         Ok(Self { file, data })
     }
 

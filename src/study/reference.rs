@@ -22,6 +22,8 @@ pub struct Table {
 pub struct Key {
     /// Its name.
     pub name: String,
+    /// Another name that it may be written by.
+    pub alias: Option<String>,
     /// What it holds.
     pub kind: String,
     /// Its default as TOML writes it; none where it has none.
@@ -95,11 +97,26 @@ fn key(of: &Value, name: &str, property: &Value, defs: &Map<String, Value>) -> K
     let default = property.get("default").filter(|d| !d.is_null());
     Key {
         name: name.to_owned(),
+        alias: property.get(ALIAS).and_then(Value::as_str).map(str::to_owned),
         kind: kind(property, defs),
         default: default.map(Value::to_string),
         required: required.is_some_and(|r| r.iter().any(|n| n == name)),
         meaning: text(property),
     }
+}
+
+/// The flags that stand for keys in errors of an analysis, with the keys: those of its own table, of the study, and of
+/// the folds that all share.
+pub(super) fn words(own: &str) -> Vec<(String, String)> {
+    let tables = reference();
+    let of = |table: &str, before: &'static str| {
+        let keys = tables.iter().filter(|t| t.name == table).flat_map(|t| &t.keys);
+        let names = keys.flat_map(|k| [Some(&k.name), k.alias.as_ref()]).flatten();
+        let word = |name: &String| (format!("--{}", name.replace('_', "-")), format!("{before}{name}"));
+        names.map(word).collect::<Vec<_>>()
+    };
+    let data = if own == "data" { "data." } else { "" };
+    [of(own, data), of("", ""), of("held_out", "held_out.")].concat()
 }
 
 /// The object behind a property, optional or not.

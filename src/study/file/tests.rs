@@ -2,12 +2,12 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use crate::error::causes;
+use crate::error::{causes, messages};
 use crate::host::Local;
 
 use super::{Geometry, StudyFile};
 use crate::study::data::Data;
-use crate::study::reference::reference;
+use crate::study::reference::{self, reference};
 use crate::study::stages::STAGES;
 
 /// Every study that ships is read whole, data and word lists included.
@@ -80,8 +80,7 @@ fn said(own: &str, data: &str, direction: &str, tables: &str) -> String {
     let path = dir.path().join("study.toml");
     std::fs::write(&path, format!("{own}\n[data]\n{data}\n[direction]\n{direction}\n{tables}\n")).unwrap();
     let error = StudyFile::read(&path, &Local::new("")).unwrap_err();
-    let causes = causes(&error).map(ToString::to_string).collect::<Vec<_>>().join(": ");
-    format!("{causes}; {}", error.hints().join("; "))
+    format!("{}; {}", messages(&error).join(": "), error.hints().join("; "))
 }
 
 const OWN: &str = "name = \"n\"\ntitle = \"t\"\nmodel = \"m\"\nsite = \"resid_post.1\"";
@@ -184,6 +183,32 @@ fn a_wrong_key_or_value_of_any_table_is_said_with_its_place_and_what_may_be_ther
     check(&said("", DATA, DIRECTION, ""), &["the study lacks the key `name`"]);
     // What no reader of TOML takes is shown by it.
     assert!(with("score", "permutations 3").contains("line 11"));
+}
+
+#[test]
+fn what_a_table_can_not_ask_is_said_by_its_keys() {
+    let data = format!("{DATA}\nprobes = \"p\"\nsequences = \"s\"");
+    let judged =
+        "[steer]\nalphas = [0.1]\nmax_new_tokens = 4\nprompts = 1\n[judge]\nquestions = [\"refusal\"]";
+    for (tables, says) in [
+        (format!("{judged}\nanswers = [\"A\"]"), "[judge] can't be run: answers names 1 answers"),
+        (format!("{judged}\nleast_mass = 2"), "least mass 2 (least_mass, from 0 to 1)"),
+        ("[judge]\nquestions = []".to_owned(), "[judge] asks no questions"),
+        ("[score]\ndraws = 3".to_owned(), "3 random directions (draws)"),
+        ("[score]\ncontrast = [\"a\"]".to_owned(), "contrast names 1 kinds"),
+    ] {
+        let said = said(OWN, &data, DIRECTION, &tables);
+        assert!(said.contains(says) && !said.contains("--"), "{said}");
+    }
+    let classes = "neutral = \"n.txt\"\nclasses = \"c.jsonl\"";
+    let said = said(OWN, classes, DIRECTION, "[geometry]\nfolds = 1");
+    assert!(said.contains("1 folds; expected"), "{said}");
+    let words = reference::words("sweep");
+    for (flag, key) in
+        [("--steered-pairs", "steered_pairs"), ("--folds", "held_out.folds"), ("--site", "site")]
+    {
+        assert_eq!(words.iter().find(|(f, _)| f == flag).unwrap().1, key);
+    }
 }
 
 #[test]

@@ -22,7 +22,7 @@ impl Stage for BoardStage {
         let Some(score) = &study.score else { return Ok(()) };
         let there = study.data.probes.is_some() && study.data.sequences.is_some();
         needs("score", "data.probes and data.sequences", there)?;
-        Ok(score.check()?)
+        score.check().context("[score] can't be run")
     }
 
     fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error> {

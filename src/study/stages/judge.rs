@@ -38,7 +38,7 @@ impl Stage for JudgeStage {
                 format!("use {}", known.join(", ")),
             ));
         }
-        judge.params.check()?;
+        judge.params.check().context("[judge] can't be run")?;
         needs("judge", "a [steer] table, whose texts it judges", study.steer.is_some())
     }
 
