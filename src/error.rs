@@ -40,12 +40,14 @@ pub struct Error {
     /// Whether it is the request's fault whatever the cause is.
     request: bool,
     cause: Option<Box<dyn StdError + Send + Sync>>,
+    /// Flags and what they are called where this was asked.
+    words: Vec<(String, String)>,
 }
 
 impl Error {
     /// The request is wrong.
     pub fn request(what: impl Into<String>) -> Self {
-        Self { what: Some(what.into()), hint: None, request: true, cause: None }
+        Self { what: Some(what.into()), hint: None, request: true, cause: None, words: vec![] }
     }
 
     /// The work failed.
@@ -56,13 +58,20 @@ impl Error {
     /// An error that says all by itself.
     #[must_use]
     pub fn passed_on(cause: Box<dyn StdError + Send + Sync>) -> Self {
-        Self { what: None, hint: None, request: false, cause: Some(cause) }
+        Self { what: None, hint: None, request: false, cause: Some(cause), words: vec![] }
     }
 
     /// With a remedy.
     #[must_use]
     pub fn hint(mut self, remedy: impl Into<String>) -> Self {
         self.hint = Some(remedy.into());
+        self
+    }
+
+    /// Says flags in other words, as a study calls them by its keys: each flag as `--name` with what stands for it.
+    #[must_use]
+    pub fn in_words(mut self, words: Vec<(String, String)>) -> Self {
+        self.words = words;
         self
     }
 
@@ -190,17 +199,47 @@ pub fn causes<'a>(error: &'a (dyn StdError + 'static)) -> impl Iterator<Item = &
         Some(Error { what: None, cause: Some(cause), .. }) => &**cause as &(dyn StdError + 'static),
         _ => e,
     };
-    fn next<'a>(e: &&'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
-        (*e).source()
-    }
     std::iter::successors(Some(error), next).map(passed)
+}
+
+fn next<'a>(error: &&'a (dyn StdError + 'static)) -> Option<&'a (dyn StdError + 'static)> {
+    (*error).source()
+}
+
+/// What an error and each of its causes say, in the words of whoever asked.
+#[must_use]
+pub fn messages(error: &(dyn StdError + 'static)) -> Vec<String> {
+    causes(error).map(|cause| reworded(error, cause.to_string())).collect()
+}
+
+/// A text of an error or its causes with flags in the words of whoever asked.
+fn reworded(error: &(dyn StdError + 'static), text: String) -> String {
+    let all = std::iter::successors(Some(error), next);
+    let own = all.filter_map(|e| e.downcast_ref::<Error>()).find(|e| !e.words.is_empty());
+    let Some(Error { words, .. }) = own else { return text };
+    let mut said = String::new();
+    let mut rest = &text[..];
+    while let Some(at) = rest.find("--") {
+        let (before, from) = rest.split_at(at);
+        let part = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
+        let flag = &from[..from.find(|c| !part(c)).unwrap_or(from.len())];
+        let word = words.iter().find(|(name, _)| name == flag).map_or(flag, |(_, word)| word);
+        said.push_str(before);
+        rest = &from[flag.len()..];
+        // `ends (--ends)` says the same twice now.
+        match (said.strip_suffix(&format!("{word} (")), rest.strip_prefix(')')) {
+            (Some(lead), Some(after)) => (said, rest) = (format!("{lead}{word}"), after),
+            _ => said.push_str(word),
+        }
+    }
+    said + rest
 }
 
 /// The remedies of an error and its causes, each once.
 #[must_use]
 pub fn hints(error: &(dyn StdError + 'static)) -> Vec<String> {
     let mut hints: Vec<String> = Vec::new();
-    for hint in causes(error).filter_map(hint_of) {
+    for hint in causes(error).filter_map(hint_of).map(|hint| reworded(error, hint)) {
         // The hint of a cause may stand in that of its effect.
         if !hints.iter().any(|said| said.contains(&hint)) {
             hints.push(hint);
@@ -260,6 +299,17 @@ mod tests {
             ("can't ask", Kind::Request, vec!["better".into()])
         );
         assert_eq!(causes(&e).count(), 2);
+        let flags =
+            || RunError::Request { what: "3 --ends".into(), hint: Some("fewer --ends, --ends-at".into()) };
+        let e = Error::from(AnalysisError::from(flags()));
+        assert_eq!(
+            (messages(&e), e.hints()),
+            (vec!["3 --ends".into()], vec!["fewer --ends, --ends-at".into()])
+        );
+        let e = e.in_words(vec![("--ends".into(), "ends".into())]);
+        assert_eq!((messages(&e), e.hints()), (vec!["3 ends".into()], vec!["fewer ends, --ends-at".into()]));
+        let e = Err::<(), _>(e).context("can't ask").unwrap_err();
+        assert_eq!(messages(&e), ["can't ask", "3 ends"]);
         assert_eq!(Error::failed("disk").hint("more room").hints(), ["more room"]);
         assert_eq!(Error::from(RunError::Interrupted).kind(), Kind::Interrupted);
         let e =

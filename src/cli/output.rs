@@ -6,7 +6,7 @@ use std::process::ExitCode;
 use serde::Serialize;
 use truenorth::analyses::{AnalysisError, Listing};
 use truenorth::data::OPENING_REMEDY;
-use truenorth::error::{Error, Kind, causes};
+use truenorth::error::{Error, Kind, causes, messages};
 use truenorth::estimate::EstimateError;
 use truenorth::estimate::audit::AuditError;
 use truenorth::estimate::probing::ProbeError;
@@ -47,8 +47,7 @@ impl<T, E: std::error::Error + Send + Sync + 'static> Request<T> for Result<T, E
 /// Shows an error with its causes, each once, and a hint; says the exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
     let mut said = String::new();
-    for (i, cause) in causes(error.as_ref()).enumerate() {
-        let text = cause.to_string();
+    for (i, text) in messages(error.as_ref()).into_iter().enumerate() {
         // Some libraries put their cause into their own message; say it once.
         if said.contains(&text) {
             continue;

@@ -60,7 +60,8 @@ impl Reference {
                     (None, true) => format!("({}, required)", key.kind),
                     (None, false) => format!("({})", key.kind),
                 };
-                rows.push(vec![format!("{} = {given}", key.name), format!("# {}", key.meaning)]);
+                let also = key.alias.map_or(String::new(), |other| format!(" Also `{other}`."));
+                rows.push(vec![format!("{} = {given}", key.name), format!("# {}{also}", key.meaning)]);
             }
             output::aligned(&rows).into_iter().try_for_each(output::line)?;
         }

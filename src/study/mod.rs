@@ -77,7 +77,7 @@ impl Study {
         let mut file = StudyFile::read(path, desk)?;
         file.model = model.unwrap_or(file.model);
         file.seed = seed.unwrap_or(file.seed);
-        let data = Data::read(&file, desk)?;
+        let data = Data::read(&file, desk).map_err(|e| e.in_words(reference::words("data")))?;
         Ok(Self { path: path.to_owned(), file, data })
     }
 

@@ -22,6 +22,8 @@ pub struct Table {
 pub struct Key {
     /// Its name.
     pub name: String,
+    /// Another name that it may be written by.
+    pub alias: Option<String>,
     /// What it holds.
     pub kind: String,
     /// Its default as TOML writes it; none where it has none.
@@ -32,16 +34,37 @@ pub struct Key {
     pub meaning: String,
 }
 
+/// Under which the schema of a key has the other name that it may be written by.
+pub(super) const ALIAS: &str = "x-alias";
+
 /// The JSON schema of a study file, for editors that check one as it is written.
 #[must_use]
 pub fn schema() -> Value {
+    let mut root = raw();
+    also(&mut root);
+    if let Some(defs) = root.get_mut("$defs").and_then(Value::as_object_mut) {
+        defs.values_mut().for_each(also);
+    }
+    root
+}
+
+/// Adds the other names of keys.
+fn also(of: &mut Value) {
+    let Some(properties) = of.get_mut("properties").and_then(Value::as_object_mut) else { return };
+    let alias = |key: &Value| Some((key.get(ALIAS)?.as_str()?.to_owned(), key.clone()));
+    let more: Vec<(String, Value)> = properties.values().filter_map(alias).collect();
+    properties.extend(more);
+}
+
+/// The schema with every key by one name.
+pub(super) fn raw() -> Value {
     schema_for!(StudyFile).to_value()
 }
 
 /// Every table, the keys above all tables first.
 #[must_use]
 pub fn reference() -> Vec<Table> {
-    let root = schema();
+    let root = raw();
     let defs = root.get("$defs").and_then(Value::as_object).cloned().unwrap_or_default();
     let mut tables = vec![Table { name: String::new(), meaning: text(&root), keys: vec![] }];
     let mut later = Vec::new();
@@ -74,11 +97,26 @@ fn key(of: &Value, name: &str, property: &Value, defs: &Map<String, Value>) -> K
     let default = property.get("default").filter(|d| !d.is_null());
     Key {
         name: name.to_owned(),
+        alias: property.get(ALIAS).and_then(Value::as_str).map(str::to_owned),
         kind: kind(property, defs),
         default: default.map(Value::to_string),
         required: required.is_some_and(|r| r.iter().any(|n| n == name)),
         meaning: text(property),
     }
+}
+
+/// The flags that stand for keys in errors of an analysis, with the keys: those of its own table, of the study, and of
+/// the folds that all share.
+pub(super) fn words(own: &str) -> Vec<(String, String)> {
+    let tables = reference();
+    let of = |table: &str, before: &'static str| {
+        let keys = tables.iter().filter(|t| t.name == table).flat_map(|t| &t.keys);
+        let names = keys.flat_map(|k| [Some(&k.name), k.alias.as_ref()]).flatten();
+        let word = |name: &String| (format!("--{}", name.replace('_', "-")), format!("{before}{name}"));
+        names.map(word).collect::<Vec<_>>()
+    };
+    let data = if own == "data" { "data." } else { "" };
+    [of(own, data), of("", ""), of("held_out", "held_out.")].concat()
 }
 
 /// The object behind a property, optional or not.
@@ -120,7 +158,8 @@ fn kind(property: &Value, defs: &Map<String, Value>) -> String {
     }
 }
 
-fn text(of: &Value) -> String {
+/// What a key or a table means.
+pub(super) fn text(of: &Value) -> String {
     plain(of.get("description").and_then(Value::as_str).unwrap_or_default())
 }
 

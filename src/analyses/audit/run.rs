@@ -84,11 +84,10 @@ impl Part<'_, '_> {
         flips: &[Samples],
         circular: &[Option<String>],
     ) -> Result<Audited, AnalysisError> {
-        let (params, data, by) = (self.params, self.data, self.numbers.by);
+        let (params, data) = (self.params, self.data);
         let recipe = data.recipe;
         self.say("fitting the direction")?;
         let train = |source| AuditError::Set { set: "train".into(), source };
-        let fitted = self.pipeline.extract(self.train, by, &self.seeds.child("audit")).map_err(train)?;
         let held_out = self.pipeline.held_out(self.train, &recipe.held_out, self.seeds).map_err(train)?;
         self.say("drawing random directions and permuting labels")?;
         let sets: Vec<ConfoundSet<'_>> = data
@@ -100,17 +99,14 @@ impl Part<'_, '_> {
             .collect();
         let found =
             numbers::audit(self.pipeline, self.train, data.direction, &sets, self.numbers, self.seeds)?;
-        let direction = match data.direction {
-            Some(d) => math::unit(d).map_err(EstimateError::from)?,
-            None => fitted.fit.direction.clone(),
-        };
+        let direction = found.direction.view();
         let family: Vec<f64> =
             found.rows.iter().filter(|r| r.p_adjusted.is_some()).map(|r| r.random.p).collect();
         let mut bh = math::benjamini_hochberg(&family).map_err(EstimateError::from)?.into_iter();
         let mut rows = Vec::with_capacity(found.rows.len());
         for (row, (confound, why)) in found.rows.iter().zip(data.confounds.iter().zip(circular)) {
             self.say(&format!("projecting {} out", row.name))?;
-            let without = self.without(row, direction.view())?;
+            let without = self.without(row, direction)?;
             rows.push(ConfoundRow {
                 positive_end: confound.question.positive_end.clone(),
                 data_sha256: confound.question.data_sha256.clone(),
@@ -126,19 +122,12 @@ impl Part<'_, '_> {
             .flips
             .iter()
             .zip(flips)
-            .map(|(set, samples)| self.flip(set, samples, direction.view()))
+            .map(|(set, samples)| self.flip(set, samples, direction))
             .collect::<Result<_, _>>()?;
         let agreement = if params.no_agreement {
             None
         } else {
-            Some(agreement::agreement(
-                self.pipeline,
-                self.train,
-                direction.view(),
-                recipe,
-                self.seeds,
-                self.watch,
-            )?)
+            Some(agreement::agreement(self.pipeline, self.train, direction, recipe, self.seeds, self.watch)?)
         };
         Ok(Audited {
             site: recipe.site.to_string(),
@@ -146,8 +135,8 @@ impl Part<'_, '_> {
             estimator: recipe.estimator.params().name().to_owned(),
             given: data.direction.is_some(),
             cosine_to_pipeline: found.cosine_to_pipeline,
-            projected_out: fitted.projected_out,
-            absent: fitted.absent,
+            projected_out: found.projected_out,
+            absent: found.absent,
             held_out: HeldOutSummary::new(recipe.estimator.params().name(), &held_out),
             examples: data.train.examples(),
             rows,

@@ -26,7 +26,7 @@ pub struct Params {
     /// mean-diff, logistic or lda.
     #[cfg_attr(feature = "cli", arg(long, value_name = "E", default_value = "mean-diff"))]
     #[serde(deserialize_with = "by_name::estimator", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("type" = ["string", "object", "null"]))]
     pub estimator: Option<Estimator>,
     /// Folds of whole groups.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value = "5"))]

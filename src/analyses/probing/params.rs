@@ -36,7 +36,7 @@ pub struct Params {
     /// Sites to choose from, such as resid_post.4..28:4. Repeatable.
     #[cfg_attr(feature = "cli", arg(long = "site", value_name = "S", required = true))]
     #[serde(rename = "site", alias = "sites")]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<String>", extend("x-alias" = "sites"))]
     pub sites: Vec<SiteRange>,
     /// Which tokens are read: last, mean (attention sinks left out), mean+sink (all tokens), or an index
     /// such as -3.
@@ -53,7 +53,7 @@ pub struct Params {
     /// logistic, mean-diff or lda.
     #[cfg_attr(feature = "cli", arg(long, value_name = "E", default_value = "logistic"))]
     #[serde(deserialize_with = "by_name::estimator", skip_serializing_if = "Option::is_none")]
-    #[schemars(with = "Option<String>")]
+    #[schemars(with = "Option<String>", extend("type" = ["string", "object", "null"]))]
     pub estimator: Option<ProbeEstimator>,
     /// Folds of whole groups.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value = "5"))]

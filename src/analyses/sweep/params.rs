@@ -17,10 +17,11 @@ pub struct Params {
     /// Sites, as `resid_post.12` or `resid_post.4..28:4`; repeatable.
     #[serde(rename = "site", alias = "sites")]
     #[cfg_attr(feature = "cli", arg(long = "site", value_name = "S", required = true))]
-    #[schemars(with = "Vec<String>")]
+    #[schemars(with = "Vec<String>", extend("x-alias" = "sites"))]
     pub sites: Vec<SiteRange>,
     /// Doses α of both signs, in mean residual norms; 0 is added where it is missing.
     #[serde(rename = "alpha", alias = "alphas")]
+    #[schemars(extend("x-alias" = "alphas"))]
     #[cfg_attr(
         feature = "cli",
         arg(
@@ -49,11 +50,13 @@ pub struct Params {
     pub random_directions: usize,
     /// How many pairs are steered, taken evenly through the file; default all. Every pair is read.
     #[serde(alias = "pairs")]
+    #[schemars(extend("x-alias" = "pairs"))]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub steered_pairs: Option<usize>,
     /// How many prompts are generated from, the first of their file; default all. A study, whose prompts
     /// serve other tables too, generates from none unless this says so.
     #[serde(alias = "prompts")]
+    #[schemars(extend("x-alias" = "prompts"))]
     #[cfg_attr(feature = "cli", arg(long, value_name = "N"))]
     pub steered_prompts: Option<usize>,
     /// How many tokens to generate at most.

@@ -20,6 +20,7 @@ mod tests;
 
 use truenorth_data::SequenceRow;
 use truenorth_protocol::Site;
+use truenorth_stats::math::Seeds;
 
 pub use found::{Comparison, Movers, OwnBoard, PairTransfer, Transferred, Unanimous};
 pub use kinds::{KindRow, Kinds};
@@ -55,6 +56,22 @@ pub struct TransferData<'a> {
 /// The same question of several models.
 #[derive(Clone, Copy, Debug)]
 pub struct Transfer;
+
+impl Transfer {
+    /// Compares boards that are there already; the first makes the groups top, middle and bottom. `rows` are the
+    /// sequences with their labels.
+    ///
+    /// # Errors
+    /// As [`Transfer::run`], but that nothing is read.
+    pub fn of(
+        boards: Vec<OwnBoard>,
+        rows: &[SequenceRow],
+        params: &Params,
+        seeds: &Seeds,
+    ) -> Result<Transferred, AnalysisError> {
+        models::transferred(boards, &Groups::new(rows, params)?, params, seeds)
+    }
+}
 
 impl Analysis for Transfer {
     const NAME: &'static str = "transfer";

@@ -196,7 +196,18 @@ fn a_model_leaves_its_board_and_two_of_one_name_are_refused() {
             .unwrap_err();
     assert!(twice.to_string().contains("two boards are called `one`"), "{twice}");
     let other = OwnBoard { model: "two".into(), ..own.clone() };
-    let found = models::transferred(vec![own, other], &Groups::default(), &few(), &Seeds::new(0)).unwrap();
+    // Boards that are there are compared without another reading, and as those that are made.
+    let (rows, asked) = (&[][..], tiny.asked());
+    let found = Transfer::of(vec![own, other.clone()], rows, &few(), &Seeds::new(0)).unwrap();
+    assert_eq!(tiny.asked(), asked);
+    let (scored, after) = (data, &[other][..]);
+    let data_of = TransferData { name: "one", site, scored, join: " ", before: &[], after, rows };
+    let watch = &Unwatched;
+    let asks = Asked { reader, seeds: &Seeds::new(0), watch };
+    let made = Transfer::run(&data_of, &few(), &asks).unwrap();
+    assert_eq!(made.boards[1], found.boards[1]);
+    assert_eq!(made.transfer.pairs[0].agreement.len(), found.transfer.pairs[0].agreement.len());
+    assert!(tiny.asked() > asked);
     assert!((found.transfer.pairs[0].spearman.value - 1.0).abs() < 1e-12 && found.boards.len() == 2);
     let narrow = ScanData { direction: d.slice(ndarray::s![..3]), ..data };
     let e = own_board(&reader, "one", &narrow, site, " ", &Unwatched).unwrap_err().to_string();

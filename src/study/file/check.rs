@@ -5,7 +5,7 @@ use truenorth_protocol::ReadAt;
 use super::{Reads, Steers, StudyFile};
 use crate::error::Error;
 use crate::study::refused;
-use crate::study::stages::STAGES;
+use crate::study::stages::{STAGES, in_keys};
 
 impl StudyFile {
     pub(super) fn check(&self) -> Result<(), Error> {
@@ -28,7 +28,7 @@ impl StudyFile {
         self.check_data()?;
         self.check_steer()?;
         self.check_primary()?;
-        STAGES.iter().try_for_each(|stage| stage.check(self))
+        STAGES.iter().try_for_each(|stage| stage.check(self).map_err(|e| in_keys(e, stage.name())))
     }
 
     fn check_steer(&self) -> Result<(), Error> {

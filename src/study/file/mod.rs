@@ -1,7 +1,9 @@
 //! The study file: what is asked, of which model, with which data.
 
+mod beside;
 mod check;
 mod parts;
+mod shape;
 #[cfg(test)]
 mod tests;
 
@@ -82,7 +84,7 @@ impl StudyFile {
     pub fn read(path: &Path, desk: &dyn Desk) -> Result<Self, Error> {
         let text = text(desk, path, "the study")?;
         let mut study: Self =
-            toml::from_str(&text).request(format!("can't read the study {}", path.display()))?;
+            shape::read(&text).request(format!("can't read the study {}", path.display()))?;
         study.check().context(format!("can't run the study {}", path.display()))?;
         let base = path.parent().unwrap_or(Path::new("")).to_owned();
         for file in study.files() {

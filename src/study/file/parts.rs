@@ -5,8 +5,11 @@ use std::path::PathBuf;
 
 use crate::analyses::{as_text, geometry, judge, sweep, transfer};
 use schemars::JsonSchema;
-use serde::{Deserialize, Serialize};
+use serde::de::MapAccess;
+use serde::{Deserialize, Deserializer, Serialize};
 use truenorth_protocol::{ReadAt, Site, WriteAt};
+
+use super::beside::{self, Beside};
 
 /// Data files, relative to the study file.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -131,7 +134,7 @@ pub struct Steer {
 }
 
 /// Reading against steering.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Sweep {
     /// Sites, doses and what is generated.
@@ -156,7 +159,7 @@ pub struct Keyword {
 }
 
 /// The same question of other models.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Transfer {
     /// The other models, each with the site its direction lives at.
@@ -178,7 +181,7 @@ pub struct Other {
 }
 
 /// Directions of categories, and over checkpoints.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Geometry {
     /// Checkpoints in training order, as `--model`; the study's model alone when empty.
@@ -190,7 +193,7 @@ pub struct Geometry {
 }
 
 /// A model's verdict on steered text.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Judge {
     /// As `--model`; the study's model when absent.
@@ -201,6 +204,81 @@ pub struct Judge {
     #[serde(flatten)]
     pub params: judge::Params,
 }
+
+impl<'de> Beside<'de> for Sweep {
+    type Params = sweep::Params;
+    const OWN: &'static [&'static str] = &["estimator", "keywords"];
+
+    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "estimator" => self.estimator = map.next_value()?,
+            _ => self.keywords = map.next_value()?,
+        }
+        Ok(())
+    }
+
+    fn with(self, params: sweep::Params) -> Self {
+        Self { params, ..self }
+    }
+}
+
+impl<'de> Beside<'de> for Transfer {
+    type Params = transfer::Params;
+    const OWN: &'static [&'static str] = &["models"];
+
+    fn take<A: MapAccess<'de>>(&mut self, _: &str, map: &mut A) -> Result<(), A::Error> {
+        self.models = map.next_value()?;
+        Ok(())
+    }
+
+    fn with(self, params: transfer::Params) -> Self {
+        Self { params, ..self }
+    }
+}
+
+impl<'de> Beside<'de> for Geometry {
+    type Params = geometry::Params;
+    const OWN: &'static [&'static str] = &["checkpoints"];
+
+    fn take<A: MapAccess<'de>>(&mut self, _: &str, map: &mut A) -> Result<(), A::Error> {
+        self.checkpoints = map.next_value()?;
+        Ok(())
+    }
+
+    fn with(self, params: geometry::Params) -> Self {
+        Self { params, ..self }
+    }
+}
+
+impl<'de> Beside<'de> for Judge {
+    type Params = judge::Params;
+    const OWN: &'static [&'static str] = &["model", "questions"];
+
+    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "model" => self.model = map.next_value()?,
+            _ => self.questions = map.next_value()?,
+        }
+        Ok(())
+    }
+
+    fn with(self, params: judge::Params) -> Self {
+        Self { params, ..self }
+    }
+}
+
+/// Each of these reads its own keys beside the parameters, and an error keeps its place in the file.
+macro_rules! beside {
+    ($($table:ty),*) => {$(
+        impl<'de> Deserialize<'de> for $table {
+            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+                beside::read(d)
+            }
+        }
+    )*};
+}
+
+beside!(Sweep, Transfer, Geometry, Judge);
 
 pub(super) fn last() -> ReadAt {
     ReadAt::Last

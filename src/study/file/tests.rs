@@ -2,11 +2,13 @@ use std::path::Path;
 
 use proptest::prelude::*;
 
-use crate::error::causes;
+use crate::error::{causes, messages};
 use crate::host::Local;
 
 use super::{Geometry, StudyFile};
 use crate::study::data::Data;
+use crate::study::reference::{self, reference};
+use crate::study::stages::STAGES;
 
 /// Every study that ships is read whole, data and word lists included.
 #[test]
@@ -70,6 +72,143 @@ fn what_cannot_be_asked_together_is_refused_by_name() {
     says(&|t| t.replace("[sweep]", "[sweep]\ndose = 1"), "`dose`");
     says(&|t| t.replace("[sweep]", "[sweep]\npush = \"here\""), "here");
     says(&|t| t.replace("[[transfer.models]]", "[transfer]\nbins = 3\n[[transfer.models]]"), "`bins`");
+}
+
+/// Reads a study that asks one table beside what every study says; the error with its remedies.
+fn said(own: &str, data: &str, direction: &str, tables: &str) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("study.toml");
+    std::fs::write(&path, format!("{own}\n[data]\n{data}\n[direction]\n{direction}\n{tables}\n")).unwrap();
+    let error = StudyFile::read(&path, &Local::new("")).unwrap_err();
+    format!("{}; {}", messages(&error).join(": "), error.hints().join("; "))
+}
+
+const OWN: &str = "name = \"n\"\ntitle = \"t\"\nmodel = \"m\"\nsite = \"resid_post.1\"";
+const DATA: &str = "neutral = \"n.txt\"\npairs = \"p.jsonl\"";
+const DIRECTION: &str = "estimators = [\"lda\"]";
+
+/// The study with a line in one of its tables.
+fn with(table: &str, line: &str) -> String {
+    let after = |text: &str| format!("{text}\n{line}");
+    match table {
+        // The line takes the place of the key, if it is there.
+        "" => said(&replaced(OWN, line), DATA, DIRECTION, ""),
+        "data" => said(OWN, &replaced(DATA, line), DIRECTION, ""),
+        "direction" => said(OWN, DATA, &replaced(DIRECTION, line), ""),
+        _ => said(OWN, DATA, DIRECTION, &after(&format!("[{table}]"))),
+    }
+}
+
+fn replaced(text: &str, line: &str) -> String {
+    let key = |line: &str| line.split(" =").next().unwrap().to_owned();
+    let rest = text.lines().filter(|l| key(l) != key(line));
+    rest.chain([line]).collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_wrong_key_or_value_of_any_table_is_said_with_its_place_and_what_may_be_there() {
+    let tables = reference();
+    for stage in STAGES {
+        assert!(tables.iter().any(|t| t.name == stage.name()), "{}", stage.name());
+    }
+    let rust = [
+        "u64",
+        "u32",
+        "usize",
+        "i8",
+        "f64",
+        "struct",
+        "enum",
+        "a string",
+        "a sequence",
+        "--",
+        "invalid type",
+    ];
+    let check = |said: &str, wanted: &[&str]| {
+        for word in wanted {
+            assert!(said.contains(word), "{word} is not in: {said}");
+        }
+        for word in rust {
+            assert!(!said.contains(word), "{word} is in: {said}");
+        }
+        let line = said.split("line ").nth(1).and_then(|l| l.split(':').next()).unwrap();
+        assert!(line.parse::<usize>().is_ok(), "{said}");
+    };
+    for table in &tables {
+        let shown = if table.name.is_empty() { "the study".into() } else { format!("[{}]", table.name) };
+        let names: Vec<&str> = table.keys.iter().map(|k| k.name.as_str()).collect();
+        let unknown = with(&table.name, "nonsuch = 1");
+        check(&unknown, &[&[&format!("{shown} has no key `nonsuch`")[..]], &names[..]].concat());
+        for key in &table.keys {
+            let subject = if table.name.is_empty() {
+                format!("`{}`", key.name)
+            } else {
+                format!("{shown} `{}`", key.name)
+            };
+            let wrong = with(&table.name, &format!("{} = 1979-05-27", key.name));
+            check(&wrong, &[&format!("{subject} is 1979-05-27; expected ")]);
+        }
+    }
+    check(
+        &with("sweep", "max_new_tokens = \"many\""),
+        &["line 11: [sweep] `max_new_tokens` is \"many\"; expected a whole number, at least 0"],
+    );
+    check(&with("sweep", "max_new_tokens = -1"), &["`max_new_tokens` is -1; expected a whole number"]);
+    check(&with("sweep", "alphas = [0.1, \"x\"]"), &["[sweep] `alphas` is \"x\"; expected a number"]);
+    check(&with("sweep", "push = \"here\""), &["line 11: [sweep] `push` is \"here\": "]);
+    check(
+        &with("sweep", "[sweep.keywords]\ncare = \"care.txt\""),
+        &["line 12: [sweep.keywords] `care` is \"care.txt\"; expected a table"],
+    );
+    check(
+        &with("sweep", "[sweep.keywords.care]\nfile = \"f\"\nway = 1000"),
+        &["[sweep.keywords.care] `way` is 1000; expected a whole number from -128 to 127"],
+    );
+    check(&with("transfer", "models = [{ model = \"m\" }]"), &["[transfer.models] lacks the key `site`"]);
+    check(
+        &with("transfer", "models = [{ model = \"m\", site = \"x\" }]"),
+        &["[transfer.models] `site` is \"x\": "],
+    );
+    check(&with("transfer", "label = [1]"), &["[transfer] `label` is 1; expected text in quotes"]);
+    check(&with("judge", "least_mass = true"), &["[judge] `least_mass` is true; expected a number"]);
+    check(
+        &with("geometry", "estimator = \"pla\""),
+        &["[geometry] `estimator` is \"pla\": there is no estimator `pla`"],
+    );
+    check(
+        &with("probing", "controls = [\"luck\"]"),
+        &["[probing] `controls` is \"luck\"; expected one of random-label, bag-of-words"],
+    );
+    check(&with("audit", "permutations = 1.5"), &["[audit] `permutations` is 1.5; expected a whole number"]);
+    check(&said("", DATA, DIRECTION, ""), &["the study lacks the key `name`"]);
+    // What no reader of TOML takes is shown by it.
+    assert!(with("score", "permutations 3").contains("line 11"));
+}
+
+#[test]
+fn what_a_table_can_not_ask_is_said_by_its_keys() {
+    let data = format!("{DATA}\nprobes = \"p\"\nsequences = \"s\"");
+    let judged =
+        "[steer]\nalphas = [0.1]\nmax_new_tokens = 4\nprompts = 1\n[judge]\nquestions = [\"refusal\"]";
+    for (tables, says) in [
+        (format!("{judged}\nanswers = [\"A\"]"), "[judge] can't be run: answers names 1 answers"),
+        (format!("{judged}\nleast_mass = 2"), "least mass 2 (least_mass, from 0 to 1)"),
+        ("[judge]\nquestions = []".to_owned(), "[judge] asks no questions"),
+        ("[score]\ndraws = 3".to_owned(), "3 random directions (draws)"),
+        ("[score]\ncontrast = [\"a\"]".to_owned(), "contrast names 1 kinds"),
+    ] {
+        let said = said(OWN, &data, DIRECTION, &tables);
+        assert!(said.contains(says) && !said.contains("--"), "{said}");
+    }
+    let classes = "neutral = \"n.txt\"\nclasses = \"c.jsonl\"";
+    let said = said(OWN, classes, DIRECTION, "[geometry]\nfolds = 1");
+    assert!(said.contains("1 folds; expected"), "{said}");
+    let words = reference::words("sweep");
+    for (flag, key) in
+        [("--steered-pairs", "steered_pairs"), ("--folds", "held_out.folds"), ("--site", "site")]
+    {
+        assert_eq!(words.iter().find(|(f, _)| f == flag).unwrap().1, key);
+    }
 }
 
 #[test]

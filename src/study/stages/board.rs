@@ -10,6 +10,9 @@ use super::{Directions, Run, SoFar, Stage, keyed, needs};
 use crate::error::{Context as _, Error};
 use crate::host::{write_json, write_jsonl};
 
+/// The rows, in the run's folder.
+pub(super) const BOARD: &str = "board.jsonl";
+
 /// The board of sequences.
 pub struct BoardStage;
 
@@ -22,7 +25,7 @@ impl Stage for BoardStage {
         let Some(score) = &study.score else { return Ok(()) };
         let there = study.data.probes.is_some() && study.data.sequences.is_some();
         needs("score", "data.probes and data.sequences", there)?;
-        Ok(score.check()?)
+        score.check().context("[score] can't be run")
     }
 
     fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error> {
@@ -30,7 +33,7 @@ impl Stage for BoardStage {
     }
 
     fn leaves(&self, _: &StudyFile) -> Vec<String> {
-        vec!["board.jsonl".into(), "board.json".into()]
+        vec![BOARD.into(), "board.json".into()]
     }
 
     fn page(&self, run: &Run<'_>, so_far: &SoFar<'_>) -> Result<Page, Error> {
@@ -53,7 +56,7 @@ impl Run<'_> {
         let bar = self.bar("scoring sequences", "tokens");
         let found =
             Board::run(&data, params, &Asked { reader: self.reader, seeds: &self.seeds(), watch: &*bar })?;
-        write_jsonl(self.host, &self.folder.join("board.jsonl"), &found.board)?;
+        write_jsonl(self.host, &self.folder.join(BOARD), &found.board)?;
         write_json(self.host, &self.folder.join("board.json"), &found)?;
         Ok(Board::page(&found))
     }

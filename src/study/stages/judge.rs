@@ -26,13 +26,19 @@ impl Stage for JudgeStage {
     fn check(&self, study: &StudyFile) -> Result<(), Error> {
         let Some(judge) = &study.judge else { return Ok(()) };
         let known = ["refusal", "incoherence"];
+        if judge.questions.is_empty() {
+            return Err(refused(
+                "[judge] asks no questions",
+                format!("give questions = [\"{}\"], or leave the table out", known.join("\", \"")),
+            ));
+        }
         if let Some(bad) = judge.questions.iter().find(|q| !known.contains(&q.as_str())) {
             return Err(refused(
                 format!("[judge] knows no question {bad:?}"),
                 format!("use {}", known.join(", ")),
             ));
         }
-        judge.params.check()?;
+        judge.params.check().context("[judge] can't be run")?;
         needs("judge", "a [steer] table, whose texts it judges", study.steer.is_some())
     }
 

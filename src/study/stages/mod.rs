@@ -22,7 +22,7 @@ use crate::analyses::{Page, Reader};
 use crate::error::{Context as _, Error};
 use crate::host::Host;
 use crate::inputs::Texts;
-use crate::study::refused;
+use crate::study::{reference, refused};
 use truenorth_data::NearCopies;
 use truenorth_stats::math::Seeds;
 
@@ -63,11 +63,14 @@ impl Run<'_> {
         let asked = (site, at, &study.template, &study.direction, &study.held_out);
         let files: Vec<String> =
             study.direction.estimators.iter().map(|e| format!("directions/{e}.safetensors")).collect();
-        let directions = journal.stage("direction", &asked, &files, || self.directions())?;
+        let directions = journal
+            .stage("direction", &asked, &files, || self.directions())
+            .map_err(|e| in_keys(e, "direction"))?;
         let steered = match &study.steer {
             Some(table) => {
                 let (inputs, leaves) = ((&asked, table), ["steered.jsonl".to_owned()]);
-                Some(journal.stage("steer", &inputs, &leaves, || self.steer(&directions, table))?)
+                let steered = journal.stage("steer", &inputs, &leaves, || self.steer(&directions, table));
+                Some(steered.map_err(|e| in_keys(e, "steer"))?)
             }
             None => None,
         };
@@ -76,7 +79,9 @@ impl Run<'_> {
         for stage in STAGES {
             let Some(own) = stage.asked(self)? else { continue };
             let leaves = stage.leaves(study);
-            let page = journal.stage(stage.name(), &(&asked, own), &leaves, || stage.page(self, &so_far))?;
+            let page = journal
+                .stage(stage.name(), &(&asked, own), &leaves, || stage.page(self, &so_far))
+                .map_err(|e| in_keys(e, stage.name()))?;
             pages.push((stage.name(), page));
         }
         Ok(Results { directions, steered, pages })
@@ -131,6 +136,11 @@ pub static STAGES: [&dyn Stage; 7] = [
     &geometry::GeometryStage,
     &judge::JudgeStage,
 ];
+
+/// Names the keys of a table where an analysis names the flags of its verb.
+pub(super) fn in_keys(error: Error, table: &str) -> Error {
+    error.in_words(reference::words(table))
+}
 
 /// Refuses a table whose data are not there.
 fn needs(table: &str, what: &str, there: bool) -> Result<(), Error> {

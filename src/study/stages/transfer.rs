@@ -1,13 +1,17 @@
 //! The same question of other models, and whether their boards agree.
 
-use crate::analyses::board::ScanData;
-use crate::analyses::transfer::{self, OwnBoard, TransferData};
-use crate::analyses::{Analysis as _, Asked};
+use std::fs::File;
+use std::io::BufReader;
+
+use crate::analyses::Analysis as _;
+use crate::analyses::board::{ScanData, read_board};
+use crate::analyses::transfer::{self, OwnBoard};
 use crate::error::{Context as _, Error};
 use crate::host::write_json;
 use crate::study::refused;
 use serde_json::Value;
 
+use super::board::BOARD;
 use super::{Directions, Page, Run, SoFar, Stage, keyed, needs};
 use crate::analyses::board::Params as Score;
 use crate::study::file::{Other, StudyFile, Transfer};
@@ -47,22 +51,17 @@ impl Stage for TransferStage {
         study.transfer.iter().flat_map(|table| leaves(table, study)).collect()
     }
 
-    fn page(&self, run: &Run<'_>, so_far: &SoFar<'_>) -> Result<Page, Error> {
+    fn page(&self, run: &Run<'_>, _: &SoFar<'_>) -> Result<Page, Error> {
         let (table, score) = (
             run.study.transfer.as_ref().expect("a stage runs where its table is"),
             run.study.score.as_ref().expect("a stage runs where its table is"),
         );
-        run.transfer(table, score, so_far.directions)
+        run.transfer(table, score)
     }
 }
 
 impl Run<'_> {
-    pub(super) fn transfer(
-        &self,
-        table: &Transfer,
-        score: &Score,
-        directions: &Directions,
-    ) -> Result<Page, Error> {
+    pub(super) fn transfer(&self, table: &Transfer, score: &Score) -> Result<Page, Error> {
         let others = table.models.iter().map(|other| self.board_of(other, score));
         let others = others.collect::<Result<Vec<_>, Error>>()?;
         let rows = self.data.sequences.as_ref().map(|s| &s.loaded.rows[..]).unwrap_or_default();
@@ -72,20 +71,13 @@ impl Run<'_> {
             params.label = vec!["kind".into()];
             params.kind = Some("kind".into());
         }
-        let (probes, sequences) = self.scored()?;
-        let name = &self.reader.runner().info().name;
-        let data = TransferData {
-            name,
-            site: self.study.site,
-            scored: ScanData { probes, sequences, direction: directions.primary()?.direction() },
-            join: &score.join,
-            before: &[],
-            after: &others,
-            rows,
-        };
-        let bar = self.bar(&format!("scoring on {name}"), "tokens");
-        let asked = Asked { reader: self.reader, seeds: &self.seeds(), watch: &*bar };
-        let found = transfer::Transfer::run(&data, &params, &asked)?;
+        // The study's own board is there from the table [score], which this one needs.
+        let path = self.folder.join(BOARD);
+        let file = File::open(&path).context(format!("can't read {}", path.display()))?;
+        let board = read_board(BufReader::new(file), &path.display().to_string())?;
+        let model = self.reader.runner().info().name.clone();
+        let boards = [vec![OwnBoard { model, site: self.study.site, board }], others].concat();
+        let found = transfer::Transfer::of(boards, rows, &params, &self.seeds())?;
         write_json(self.host, &self.folder.join("transfer.json"), &found)?;
         Ok(transfer::Transfer::page(&found))
     }

@@ -3,6 +3,7 @@
 use ndarray::Array1;
 use serde::{Deserialize, Serialize};
 
+use crate::estimate::pipeline::ProjectedOut;
 use crate::math::Bootstrap;
 
 /// How far from 1/2 an AUROC (or from 0 a cosine) lies, against draws of a null.
@@ -108,4 +109,11 @@ pub struct Audit {
     pub permutations: usize,
     /// Cosine of the direction with what the pipeline finds on the training rows.
     pub cosine_to_pipeline: f64,
+    /// What the pipeline projected out of the training rows.
+    pub projected_out: Vec<ProjectedOut>,
+    /// Nuisances that the training rows do not vary in, with the reason.
+    pub absent: Vec<(String, String)>,
+    /// The direction audited, a unit vector of the width; not written.
+    #[serde(skip)]
+    pub direction: Array1<f64>,
 }

@@ -171,6 +171,9 @@ pub fn audit(
         permutations_asked: params.permutations,
         permutations: shuffled.as_ref().map_or(0, |d| d.scores.nrows()),
         cosine_to_pipeline: cosine(d.view(), fitted.fit.direction.view())?,
+        projected_out: fitted.projected_out,
+        absent: fitted.absent,
+        direction: d,
     })
 }
 

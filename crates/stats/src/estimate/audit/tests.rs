@@ -138,6 +138,11 @@ fn what_is_projected_out_is_ruled_out_by_rows_of_its_own() {
     assert_eq!((found.family, found.rows[4].shared_rows), (1, 120));
     assert!(found.rows[0].cosine_unprojected > 0.3 && found.rows[0].cosine.abs() < 0.1);
     assert!((found.cosine_to_pipeline - 1.0).abs() < 1e-9);
+    // What was audited comes with the numbers, so that nobody fits it again.
+    let fitted = pipeline.extract(&train, params.by, &Seeds::new(0).child("audit")).unwrap();
+    assert_eq!(found.direction, fitted.fit.direction);
+    assert_eq!((&found.projected_out, &found.absent), (&fitted.projected_out, &fitted.absent));
+    assert_eq!(found.projected_out.len(), 1);
     // The same bits again, and another direction is told apart from the pipeline's.
     let again = audit(&pipeline, &train, None, &sets, &params, &Seeds::new(0)).unwrap();
     assert_eq!(found, again);
@@ -145,6 +150,7 @@ fn what_is_projected_out_is_ruled_out_by_rows_of_its_own() {
         audit(&pipeline, &train, Some(confound.view()), &sets[1..2], &params, &Seeds::new(0)).unwrap();
     assert_eq!(other.rows[0].verdict, Verdict::Confounded);
     assert!(other.cosine_to_pipeline.abs() < 0.3);
+    assert_eq!(other.direction, unit(confound.view()).unwrap());
 }
 
 /// Permuted fits from scalar products are those of the pipeline, projections included.
