@@ -54,4 +54,4 @@ pub use plot::{
     Plot, Scatter, ScatterPoint, Series, Slope, SlopeRow, Strip, StripGroup, Tick,
 };
 pub use table::{Cell, Column, Table};
-pub use write::{HTML_NAME, JSON_NAME, write};
+pub use write::{HTML_NAME, JSON_NAME, free, write};
