@@ -29,4 +29,5 @@ mod goldens;
 mod hostile;
 mod moves;
 mod no_memory;
+mod nuisance_texts;
 mod outputs;
