@@ -1,6 +1,7 @@
 //! How a direction becomes an artifact.
 
-use truenorth_data::artifact::{Direction, DirectionError, HeldOutRecord, Metadata};
+use truenorth_data::SentimentRow;
+use truenorth_data::artifact::{Direction, DirectionError, HeldOutRecord, Metadata, NuisanceTexts};
 use truenorth_protocol::{ModelInfo, ReadAt, Site};
 use truenorth_stats::estimate::{CheckedEstimator, Estimator, Extraction, HeldOut};
 
@@ -18,6 +19,9 @@ pub fn estimator(name: &str) -> Result<CheckedEstimator, Error> {
     Ok(estimator.check()?)
 }
 
+/// The name that sentiment is projected out under.
+const SENTIMENT: &str = "sentiment";
+
 /// What a direction was estimated with, beside the extraction itself.
 pub struct Made<'a> {
     /// The texts.
@@ -32,6 +36,8 @@ pub struct Made<'a> {
     pub left_out: Vec<LeftOut>,
     /// How prompt and response became one text.
     pub template: Option<&'a str>,
+    /// The texts that sentiment was projected out with, where it was asked for.
+    pub sentiment: Option<&'a [SentimentRow]>,
     /// The mean residual norm at the site, and what it was measured on.
     pub residual_norm: (f64, &'static str),
     /// Held-out separation.
@@ -72,6 +78,12 @@ pub fn artifact(
         metadata.extra.insert("left_out".into(), left_out.to_string());
     }
     metadata.projected_out.clone_from(&extraction.projected_out);
+    if let Some(rows) = made.sentiment
+        && metadata.projected_out.iter().any(|p| p.name == SENTIMENT)
+    {
+        let texts = NuisanceTexts::of(rows.iter().map(|r| r.text.as_str()));
+        metadata.projected_with.insert(SENTIMENT.into(), texts);
+    }
     metadata.n = Some(question.examples());
     metadata.held_out = made.held_out.iter().map(|h| HeldOutRecord::from(*h)).collect();
     Direction::new(extraction.fit.direction.view(), metadata)

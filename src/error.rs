@@ -189,8 +189,8 @@ macro_rules! remedies {
 
 remedies! {
     with: RunError, ModelsError, StoreError, EngineError, LoadError, TokenizerError, DirectionError, EstimateError,
-        DataError, CopiesError, ImportError, AnalysisError, ClientError;
-    without: MathError, TemplateError, UnknownEstimator, ReportError, serde_json::Error,
+        DataError, CopiesError, ImportError, AnalysisError, ClientError, ReportError;
+    without: MathError, TemplateError, UnknownEstimator, serde_json::Error,
 }
 
 /// An error and its causes, those that an [`Error`] only passes on in its place.
@@ -258,6 +258,7 @@ fn kind_of(cause: &(dyn StdError + 'static)) -> Option<Kind> {
     let request = |yes: bool| if yes { Kind::Request } else { Kind::Failed };
     if cause.is::<EstimateError>()
         || cause.is::<UnknownEstimator>()
+        || matches!(cause.downcast_ref(), Some(ReportError::Foreign { .. }))
         || cause.downcast_ref::<Error>().is_some_and(|e| e.request)
     {
         return Some(Kind::Request);

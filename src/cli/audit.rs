@@ -7,10 +7,10 @@ use clap::Args;
 use serde::Serialize;
 use truenorth::analyses::audit::{self, AuditData, Audited, Confound, Params};
 use truenorth::analyses::extract::{ProjectOut, Question};
-use truenorth::analyses::{Analysis as _, Asked, Recipe};
-use truenorth::artifact::Direction as Artifact;
+use truenorth::analyses::{Analysis as _, Asked, Named, Recipe};
+use truenorth::artifact::{Direction as Artifact, NuisanceTexts};
 use truenorth::data::{Distinct, SentimentRow, Template};
-use truenorth_protocol::{ReadAt, Site};
+use truenorth_protocol::{Prompt, ReadAt, Site};
 
 use super::direction::{estimator, load, load_for};
 use super::output::{Request as _, wrong_hint};
@@ -20,6 +20,9 @@ use super::verb::Files;
 
 /// The set that is ranked instead of ruled out.
 const FLIPS: &str = "value-flip";
+
+/// The name that sentiment is projected out under, and of the set that is about it.
+const SENTIMENT: &str = "sentiment";
 
 /// Holds a direction against what it may have been taken for.
 ///
@@ -135,6 +138,10 @@ impl Files for Audit {
         if let Some(s) = &ready.sentiment {
             record = record.file("sentiment projected out", s.rows.len(), &s.sha256);
         }
+        if let Some(with) = made_with(ready.stated.as_ref()) {
+            let texts = with.map_or("not told by the direction's file", |w| &w.sha256);
+            record = record.choice("sentiment-of-direction", texts);
+        }
         if let Some(d) = &ready.stated {
             record = record.choice("direction", d.metadata().sign.clone());
         }
@@ -144,6 +151,53 @@ impl Files for Audit {
 
 fn names(project_out: &[ProjectOut]) -> Vec<String> {
     project_out.iter().map(|p| format!("{p:?}").to_lowercase()).collect()
+}
+
+/// The texts that sentiment was projected out of a direction with, as its file says; none where it was not.
+fn made_with(direction: Option<&Artifact>) -> Option<Option<&NuisanceTexts>> {
+    let metadata = direction?.metadata();
+    let out = metadata.projected_out.iter().any(|p| p.name == SENTIMENT);
+    out.then(|| metadata.projected_with.get(SENTIMENT))
+}
+
+/// Why a test on a set would be circular, by what the direction's file says of how it was made.
+fn circular(file: &NamedFile, set: &Question, direction: Option<&Artifact>) -> Option<String> {
+    match made_with(direction)? {
+        Some(with) => {
+            let n = with.shared(set.prompts.iter().filter_map(text_of));
+            (n > 0).then(|| format!("the direction's file says that sentiment was projected out with {n} of these texts"))
+        }
+        None => (file.name == SENTIMENT).then(|| {
+            "the direction's file says that sentiment was projected out, and not with which texts; these may be \
+             the same"
+                .to_owned()
+        }),
+    }
+}
+
+/// Says where the texts that sentiment is projected out with now are not, or may not be, those of the direction.
+fn say_other_sentiment(direction: Option<&Artifact>, rows: &[SentimentRow]) {
+    match made_with(direction) {
+        Some(Some(with)) if *with != NuisanceTexts::of(rows.iter().map(|r| r.text.as_str())) => eprintln!(
+            "warning: sentiment was projected out of the direction with {} texts, not with the {} of --sentiment, of \
+             which it had {}",
+            with.texts.len(),
+            rows.len(),
+            with.shared(rows.iter().map(|r| r.text.as_str())),
+        ),
+        Some(None) => eprintln!(
+            "warning: the direction's file does not say with which texts sentiment was projected out, so it can't be \
+             told whether they are those of --sentiment or of a confound; a direction that is extracted anew says it"
+        ),
+        _ => {}
+    }
+}
+
+fn text_of(named: &Named) -> Option<&str> {
+    match &named.prompt {
+        Prompt::Text(text) => Some(text),
+        Prompt::Tokens(_) => None,
+    }
 }
 
 impl Audit {
@@ -169,6 +223,9 @@ impl Audit {
             ));
         }
         let sentiment = texts::sentiment_for(&train, self.sentiment.as_ref(), &project_out, near)?;
+        if let Some(sentiment) = &sentiment {
+            say_other_sentiment(direction, &sentiment.rows);
+        }
         let (mut confounds, mut flips) = (vec![], vec![]);
         for file in &self.confound {
             let mut question = texts::question(file, &template, near)?;
@@ -182,7 +239,7 @@ impl Audit {
             } else {
                 texts::say_shared(&question, &train, &file.name, near);
             }
-            let circular = self.circular(file, direction, &project_out);
+            let circular = circular(file, &question, direction);
             let set = Confound { name: file.name.clone(), question, circular };
             if file.name == FLIPS { flips.push(set) } else { confounds.push(set) }
         }
@@ -216,22 +273,6 @@ impl Audit {
             |name: &str| direction.is_some_and(|d| d.metadata().projected_out.iter().any(|p| p.name == name));
         let all = [("length", ProjectOut::Length), ("sentiment", ProjectOut::Sentiment)];
         Ok(all.into_iter().filter(|(name, _)| of(name)).map(|(_, p)| p).collect())
-    }
-
-    /// A direction whose file says that this was projected out, with texts nobody knows.
-    fn circular(
-        &self,
-        file: &NamedFile,
-        direction: Option<&Artifact>,
-        project_out: &[ProjectOut],
-    ) -> Option<String> {
-        let known = file.name != "sentiment" || project_out.contains(&ProjectOut::Sentiment);
-        let out = direction?.metadata().projected_out.iter().any(|p| p.name == file.name);
-        (out && !known && file.name == "sentiment").then(|| {
-            "the direction's file says that sentiment was projected out, and not with which texts; these \
-             may be the same"
-                .to_owned()
-        })
     }
 
     fn recipe(&self, direction: Option<&Artifact>, project_out: Vec<ProjectOut>) -> anyhow::Result<Recipe> {

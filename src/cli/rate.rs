@@ -266,7 +266,9 @@ impl Unblind {
         self.out.check()?;
         target::writes_in(&self.folder, &[])?;
         // The sheet that was issued is what its seal is held against.
-        target::reads(&self.folder.join(SHEET))?;
+        let sheet = self.folder.join(SHEET);
+        target::reads(&sheet)?;
+        let issued = std::fs::read_to_string(&sheet).ok();
         let registration_path = self.folder.join(REGISTRATION);
         if !registration_path.exists() {
             return Err(wrong_hint(
@@ -290,10 +292,17 @@ impl Unblind {
         }
         refuse_opened(&self.folder, Some(&registration))?;
         let sheets = self.ratings.iter().map(|r| filled(r)).collect::<anyhow::Result<Vec<_>>>()?;
+        if issued.as_ref().is_none_or(|i| sha256_hex(i.as_bytes()) != seal.sheet_sha256) {
+            eprintln!(
+                "warning: {} is not the sheet that was given out, so texts that were edited can't be held against theirs",
+                sheet.display()
+            );
+        }
         let key_path = self.key.clone().unwrap_or_else(|| self.folder.join(KEY));
         target::reads(&key_path)?;
         let key = std::fs::read(&key_path).request(format!("can't read the key {}", key_path.display()))?;
-        let input = RateData { sheets: &sheets, key: &key, registration: &registration };
+        let input =
+            RateData { sheets: &sheets, issued: issued.as_deref(), key: &key, registration: &registration };
         let found = rate::Rate::run(&input, &self.params, &Seeds::new(self.seed))?;
         // Whatever is shown from here on can't be unseen, so the mark comes first.
         let opened_path = self.folder.join(OPENED);

@@ -25,7 +25,7 @@ pub struct Out {
 }
 
 /// What is written into the folder of a page.
-const PAGES: [&str; 2] = ["report.html", "report.json"];
+const PAGES: [&str; 2] = [report::HTML_NAME, report::JSON_NAME];
 
 pub use truenorth::session::ModelRecord;
 
@@ -130,6 +130,7 @@ impl Out {
     pub fn check(&self) -> anyhow::Result<()> {
         if let Some(dir) = &self.report {
             target::writes_in(dir, &PAGES)?;
+            report::free(dir)?;
         }
         self.out.as_deref().map_or(Ok(()), target::writes)?;
         target::distinct(self.out.iter().chain(&self.pages()).map(PathBuf::as_path))

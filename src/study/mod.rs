@@ -166,7 +166,7 @@ impl Study {
 /// When there are such files.
 pub fn free(folder: &Path) -> Result<(), Error> {
     if let Ok(Some(_)) = Journal::read(folder) {
-        return Ok(());
+        return Ok(truenorth_report::free(folder)?);
     }
     let taken =
         ["state.json"].into_iter().chain(LEAVES).map(|name| folder.join(name)).find(|path| path.exists());

@@ -268,4 +268,57 @@ fn a_study_replaces_nothing_that_no_study_wrote() {
         assert_eq!(fs::read_dir(&runs).unwrap().count(), 1);
         fs::remove_dir_all(&runs).unwrap();
     }
+    // Nor where a study ran before and another hand has put its page there since.
+    fs::create_dir_all(&runs).unwrap();
+    fs::write(
+        runs.join("state.json"),
+        json!({"name": "tiny", "inputs": "", "stages": [], "done": true}).to_string(),
+    )
+    .unwrap();
+    fs::write(runs.join("report.html"), "mine").unwrap();
+    refused(
+        dir.path(),
+        &["study", "run", "study.toml"],
+        &["report.html", "no report of truenorth", "move it away"],
+    );
+    assert_eq!(fs::read_to_string(runs.join("report.html")).unwrap(), "mine");
+}
+
+/// The rule is the same for every verb that leaves a page, and known before anything is read.
+#[test]
+fn a_page_replaces_nothing_that_truenorth_did_not_write() {
+    let dir = place();
+    let page = dir.path().join("page");
+    fs::create_dir(&page).unwrap();
+    let board = ["--direction", "d", "--probes", "p.txt", "--sequences", "p.txt"];
+    let verbs: [(&str, &[&str]); 10] = [
+        ("probe", &["--train", "p.txt", "--site", "resid_post.1"]),
+        ("audit", &["--confound", "a=p.txt", "--direction", "d", "--pairs", "p.txt"]),
+        (
+            "sweep",
+            &["--pairs", "p.txt", "--neutral", "p.txt", "--site", "resid_post.1", "--keywords", "a=p.txt"],
+        ),
+        ("geometry", &["--direction", "d"]),
+        ("geometry", &["--checkpoint", "none", "--classes", "p.txt", "--site", "resid_post.1"]),
+        ("transfer", &board),
+        ("score", &board),
+        ("judge", &["--judge", "m"]),
+        ("rate unblind", &["--folder", "f", "--ratings", "a=p.txt"]),
+        ("bench", &["--growth"]),
+    ];
+    for (verb, rest) in verbs {
+        let alone = ["geometry", "judge", "rate unblind"].contains(&verb);
+        let model: &[&str] = if alone { &[] } else { &["--model", "none"] };
+        let words: Vec<&str> = verb.split(' ').collect();
+        let args = [&words[..], model, rest, &["--report", "page"]].concat();
+        for name in ["report.html", "report.json"] {
+            let path = page.join(name);
+            fs::write(&path, "mine").unwrap();
+            let said = refused(dir.path(), &args, &[&format!("page/{name}"), "no report of truenorth"]);
+            assert!(said.contains("move it away, or name another folder"), "{said}");
+            assert_eq!(fs::read_to_string(&path).unwrap(), "mine");
+            assert_eq!(fs::read_dir(&page).unwrap().count(), 1);
+            fs::remove_file(&path).unwrap();
+        }
+    }
 }

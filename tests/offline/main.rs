@@ -29,5 +29,6 @@ mod goldens;
 mod hostile;
 mod moves;
 mod no_memory;
+mod nuisance_texts;
 mod outputs;
 mod registered;

@@ -26,6 +26,12 @@ pub enum ReportError {
         /// Schema and version this program reads.
         expected: String,
     },
+    /// What lies where a report is to be written is no report of this program, and would be lost.
+    #[error("{} is there, and no report of truenorth; a report would replace it", path.display())]
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
     /// A file could not be written; what was there before is untouched.
     #[error("cannot write {}", path.display())]
     Write {
@@ -44,6 +50,7 @@ impl ReportError {
         match self {
             Self::Invalid { .. } | Self::Json(_) => None,
             Self::Schema { .. } => Some("render the report again with this version of truenorth"),
+            Self::Foreign { .. } => Some("move it away, or name another folder"),
             Self::Write { .. } => Some("check that the folder exists, is writable and has space left"),
         }
     }

@@ -22,6 +22,7 @@ pub(super) struct Row {
     /// Its number in the sheet.
     pub number: usize,
     pub item: usize,
+    pub prompt: String,
     pub left: String,
     pub right: String,
     /// How much better the right text is; none where it was left blank.
@@ -79,7 +80,7 @@ pub(super) fn rows(
             let values = scale.values();
             refuse(format!("row {number} (code `{code}`) has choice `{}`; the sheet takes {values}", cell(4)))
         })?;
-        out.push(Row { number, item, left: cell(2), right: cell(3), choice });
+        out.push(Row { number, item, prompt: cell(1), left: cell(2), right: cell(3), choice });
     }
     Ok(out)
 }

@@ -8,6 +8,7 @@
 //! The dealing depends on a secret that the caller draws anew for every sheet. A seed that others know
 //! would let a rater deal the sides again.
 
+mod altered;
 mod csv;
 mod filled;
 mod found;
@@ -37,6 +38,8 @@ use truenorth_stats::math::Seeds;
 pub struct RateData<'a> {
     /// The sheets, a rater each.
     pub sheets: &'a [Filled],
+    /// The sheet as it was given out, where it is at hand: it tells edited texts that were exchanged.
+    pub issued: Option<&'a str>,
     /// The bytes of the key.
     pub key: &'a [u8],
     /// The predictions.

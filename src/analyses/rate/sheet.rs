@@ -96,6 +96,9 @@ pub(super) struct KeyItem {
     pub steered: Side,
     /// SHA-256 of the left and the right text.
     pub texts: [String; 2],
+    /// SHA-256 of the prompt; keys of before do not have it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
 }
 
 /// A side of the sheet.
@@ -170,6 +173,7 @@ pub fn prepare(
             id: item.id.clone(),
             steered: *side,
             texts: [sha256_hex(left.as_bytes()), sha256_hex(right.as_bytes())],
+            prompt: Some(sha256_hex(item.prompt.as_bytes())),
         });
     }
     let csv = csv::write(&rows);

@@ -49,7 +49,7 @@ fn unblind(
     registration: &Registration,
     seeds: &Seeds,
 ) -> Result<Unblinded, AnalysisError> {
-    Rate::run(&RateData { sheets, key, registration }, &Params::default(), seeds)
+    Rate::run(&RateData { sheets, issued: None, key, registration }, &Params::default(), seeds)
 }
 
 fn cells(csv: &str) -> Vec<Vec<String>> {
@@ -131,6 +131,88 @@ fn a_spreadsheet_may_end_lines_anew_and_use_semicolons() {
     let other = filled.replace("base 3", "base 3 changed");
     let found = unblind(&[by("a", other)], sheet.key.as_bytes(), &sealed, &Seeds::new(0)).unwrap();
     assert_eq!(found.items.iter().map(|i| i.altered).sum::<usize>(), 1);
+}
+
+#[test]
+fn a_choice_of_other_texts_than_the_keys_is_refused_with_its_row() {
+    let sheet = made(&items(6), "Which?", Scale::Side, SECRET).unwrap();
+    let sealed = register(&sheet.seal, &[above(0.5)], "now").unwrap();
+    let filled = cells(&fill(&sheet.csv, likes_steered));
+    let given = |change: &dyn Fn(&mut Vec<Vec<String>>), issued: Option<&str>| {
+        let mut rows = filled.clone();
+        change(&mut rows);
+        let sheets = [by("a", csv::write(&rows))];
+        let input = RateData { sheets: &sheets, issued, key: sheet.key.as_bytes(), registration: &sealed };
+        Rate::run(&input, &Params::default(), &Seeds::new(0))
+    };
+    let says = |change: &dyn Fn(&mut Vec<Vec<String>>), issued: Option<&str>, what: &str| {
+        let e = given(change, issued).unwrap_err();
+        assert!(e.is_request() && e.to_string().contains("a.csv, the sheet of `a`: row "), "{e}");
+        assert!(e.to_string().contains(what), "{what}: {e}");
+    };
+    fn swap(rows: &mut [Vec<String>], column: usize) {
+        let (a, b) = rows.split_at_mut(3);
+        std::mem::swap(&mut a[2][column], &mut b[0][column]);
+    }
+    let code = |row: usize| filled[row][0].clone();
+    says(
+        &|r| swap(r, 0),
+        None,
+        &format!("row 3 (code `{}`) has the left text of the row with the code `{}`", code(3), code(2)),
+    );
+    says(&|r| swap(r, 1), None, &format!("has the prompt of the row with the code `{}`", code(3)));
+    says(&|r| swap(r, 2), None, "has the left text of");
+    says(&|r| swap(r, 3), None, "has the right text of");
+    says(&|r| r[4].swap(2, 3), None, "row 5");
+    // Edited and exchanged: one of the texts is as it was, or the sheet that was given out tells.
+    let turn = |r: &mut Vec<Vec<String>>| r[4].swap(2, 3);
+    let edit = |r: &mut Vec<Vec<String>>, column: usize| r[4][column].push_str(" (typo mended)");
+    let one = |r: &mut Vec<Vec<String>>| (turn(r), edit(r, 2)).1;
+    says(&one, None, "left and its right text exchanged");
+    let long: Vec<Compared> = items(6)
+        .into_iter()
+        .map(|i| Compared {
+            base: format!("{} is plain and short", i.base),
+            steered: format!("{} but long and kind", i.steered),
+            ..i
+        })
+        .collect();
+    let sheet = made(&long, "Which?", Scale::Side, SECRET).unwrap();
+    let sealed = register(&sheet.seal, &[above(0.5)], "now").unwrap();
+    let filled = cells(&fill(&sheet.csv, likes_steered));
+    let open = |turned: bool, issued: Option<&str>| {
+        let mut rows = filled.clone();
+        rows[4][2].push_str(" indeed");
+        rows[4][3].push_str(" really");
+        if turned {
+            rows[4].swap(2, 3);
+        }
+        let sheets = [by("a", csv::write(&rows))];
+        let input = RateData { sheets: &sheets, issued, key: sheet.key.as_bytes(), registration: &sealed };
+        Rate::run(&input, &Params::default(), &Seeds::new(0))
+    };
+    let e = open(true, Some(&sheet.csv)).unwrap_err();
+    assert!(e.to_string().contains("row 5") && e.to_string().contains("exchanged, and edited"), "{e}");
+    let altered = |found: Unblinded| found.items.iter().map(|i| i.altered).sum::<usize>();
+    assert_eq!(altered(open(false, Some(&sheet.csv)).unwrap()), 1);
+    // Without the sheet, or with another than the sealed one, it can't be told.
+    assert_eq!(altered(open(true, None).unwrap()), 1);
+    assert_eq!(altered(open(true, Some(&sheet.csv.replace("plain", "odd"))).unwrap()), 1);
+}
+
+#[test]
+fn a_key_of_before_has_no_prompts_and_is_read() {
+    let sheet = made(&items(6), "Which?", Scale::Side, SECRET).unwrap();
+    let mut key: serde_json::Value = serde_json::from_str(&sheet.key).unwrap();
+    for item in key["items"].as_array_mut().unwrap() {
+        item.as_object_mut().unwrap().remove("prompt").unwrap();
+    }
+    let key = key.to_string();
+    let seal = Seal { key_sha256: sha256_hex(key.as_bytes()), ..sheet.seal.clone() };
+    let sealed = register(&seal, &[above(0.5)], "now").unwrap();
+    let found = unblind(&[by("a", fill(&sheet.csv, likes_steered))], key.as_bytes(), &sealed, &Seeds::new(0))
+        .unwrap();
+    assert!(found.items.iter().all(|i| i.altered == 0));
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use super::altered::{Issued, Shows};
 use super::filled::rows;
 use super::sheet::{KEY_FORMAT, Key, Side};
 use super::{Filled, Params, PredictionResult, RateData, RatedItem, RaterResult, Unblinded, signed_rank_p};
@@ -22,7 +23,7 @@ pub(super) fn unblind(
     params: &Params,
     seeds: &Seeds,
 ) -> Result<Unblinded, AnalysisError> {
-    let RateData { sheets, key, registration } = *input;
+    let RateData { sheets, issued, key, registration } = *input;
     let refuse = |what: String| Err(AnalysisError::Input(what));
     if registration.predictions.is_empty() {
         return refuse("the registration has no predictions; they come before the key is opened".into());
@@ -52,6 +53,8 @@ pub(super) fn unblind(
     }
     let place: HashMap<&str, usize> =
         key.items.iter().enumerate().map(|(i, k)| (k.code.as_str(), i)).collect();
+    let issued =
+        Issued::new(&key, issued.filter(|i| sha256_hex(i.as_bytes()) == registration.seal.sheet_sha256));
     let mut items: Vec<RatedItem> = key
         .items
         .iter()
@@ -64,16 +67,16 @@ pub(super) fn unblind(
         let (mut strengths, mut lefts, mut blank) = (Vec::new(), 0, 0);
         for row in &rows {
             let (k, item) = (&key.items[row.item], &mut items[row.item]);
-            let shown = [&row.left, &row.right];
-            let same = |(text, hash): (&&String, &String)| hashes(text).iter().any(|h| h == hash);
-            let altered = !shown.iter().zip(&k.texts).all(same);
-            if altered && row.choice.is_some() && shown.iter().rev().zip(&k.texts).all(same) {
+            let shows = issued.shows(row);
+            if let (Shows::Other(what), true) = (&shows, row.choice.is_some()) {
                 return refuse(format!(
-                    "{}, the sheet of `{}`: row {} (code `{}`) has its left and its right text exchanged, so that its choice \
-                     may mean either; put both back where the sheet had them, or leave the choice blank",
+                    "{}, the sheet of `{}`: row {} (code `{}`) has {what}, so that its choice can't be told to be of what \
+                     the key was made for; put its code, prompt and texts back as the sheet had them, or leave the \
+                     choice blank",
                     sheet.file, sheet.rater, row.number, k.code
                 ));
             }
+            let altered = shows != Shows::Same;
             item.altered += usize::from(altered);
             let Some(right) = row.choice else {
                 blank += 1;
@@ -137,13 +140,6 @@ pub(super) fn unblind(
             "When the predictions were made: only a hash published in time shows that.".into(),
         ],
     })
-}
-
-/// The hash of a cell's text, as it is and as it was before it was tamed or its lines were ended anew.
-fn hashes(cell: &str) -> [String; 3] {
-    let plain = cell.replace("\r\n", "\n");
-    let bare = plain.strip_prefix('\'').unwrap_or(&plain);
-    [cell, &plain, bare].map(|t| sha256_hex(t.as_bytes()))
 }
 
 fn verdict(strength: f64) -> Verdict {

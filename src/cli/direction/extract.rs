@@ -138,6 +138,7 @@ impl Extract {
                 positions: at,
                 left_out: session.record().left_out,
                 template: self.pairs.is_some().then_some(&self.template),
+                sentiment: rows,
                 residual_norm,
                 held_out: &held_out.iter().collect::<Vec<_>>(),
                 fallen: fallback::taken(),

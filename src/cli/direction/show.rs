@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use truenorth::artifact::Metadata;
+use truenorth::artifact::{Metadata, NuisanceTexts};
 use truenorth::math;
 
 use super::super::output::{self, wrong_hint};
@@ -54,9 +54,16 @@ impl Show {
     pub fn run(self) -> anyhow::Result<()> {
         let direction = load(&self.direction)?;
         let metadata = direction.metadata();
-        let map: std::collections::BTreeMap<_, _> = metadata.to_map().into_iter().collect();
+        let mut map: std::collections::BTreeMap<_, _> = metadata.to_map().into_iter().collect();
         if self.json {
             return output::json(&serde_json::json!({ "width": direction.width(), "metadata": map }));
+        }
+        // The hash of each text is for programs.
+        if let Some(with) = map.get_mut("projected_with") {
+            let one = |(name, texts): (&String, &NuisanceTexts)| {
+                format!("{name}: {} texts, SHA-256 {}", texts.texts.len(), texts.sha256)
+            };
+            *with = metadata.projected_with.iter().map(one).collect::<Vec<_>>().join("; ");
         }
         let mut rows = vec![vec!["width".to_owned(), direction.width().to_string()]];
         rows.extend(map.into_iter().map(|(k, v)| vec![k, v]));

@@ -133,6 +133,7 @@ impl Run<'_> {
                 positions: at,
                 left_out: self.reader.left_out(),
                 template: self.data.pairs().map(|_| study.template.as_str()),
+                sentiment,
                 residual_norm: (residual_norm, "neutral prompts"),
                 held_out: &[&by_pair, &by_axis],
                 fallen: self.host.fallen(),

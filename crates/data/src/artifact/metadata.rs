@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use truenorth_protocol::Site;
 
 use super::error::DirectionError;
+use super::nuisance::NuisanceTexts;
 use truenorth_stats::estimate::{Estimate, Estimator, HeldOut, ProjectedOut, SplitBy};
 
 /// Name of the format in the metadata.
@@ -44,6 +45,9 @@ pub struct Metadata {
     pub positions: Option<String>,
     /// What was projected out, with cosines before and after.
     pub projected_out: Vec<ProjectedOut>,
+    /// The texts that a nuisance was projected out with, by its name in `projected_out`; empty where a file
+    /// does not say.
+    pub projected_with: BTreeMap<String, NuisanceTexts>,
     /// Pairs (or rows of classes) it was estimated from.
     pub n: Option<usize>,
     /// Held-out separation.
@@ -103,6 +107,7 @@ impl Metadata {
             template: None,
             positions: None,
             projected_out: Vec::new(),
+            projected_with: BTreeMap::new(),
             n: None,
             held_out: Vec::new(),
             truenorth_version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -166,6 +171,9 @@ impl Metadata {
         put("template", self.template.clone());
         put("positions", self.positions.clone());
         put("projected_out", Some(json(&self.projected_out)));
+        if !self.projected_with.is_empty() {
+            put("projected_with", Some(json(&self.projected_with)));
+        }
         put("n", self.n.as_ref().map(json));
         put("held_out", Some(json(&self.held_out)));
         put("truenorth_version", Some(self.truenorth_version.clone()));
@@ -213,6 +221,7 @@ impl Metadata {
             template: map.remove("template"),
             positions: map.remove("positions"),
             projected_out: parsed(&mut map, "projected_out")?.unwrap_or_default(),
+            projected_with: parsed(&mut map, "projected_with")?.unwrap_or_default(),
             n: parsed(&mut map, "n")?,
             held_out: parsed(&mut map, "held_out")?.unwrap_or_default(),
             truenorth_version: take(&mut map, "truenorth_version")?,

@@ -7,6 +7,7 @@ mod gguf;
 mod import;
 mod metadata;
 mod npy;
+mod nuisance;
 
 use ndarray::{Array1, ArrayView1};
 use truenorth_protocol::Site;
@@ -14,6 +15,7 @@ use truenorth_protocol::Site;
 pub use error::DirectionError;
 pub use import::{Format, ImportAs};
 pub use metadata::{HeldOutRecord, LAYER_CONVENTION, Metadata};
+pub use nuisance::NuisanceTexts;
 
 use truenorth_stats::math::norm;
 

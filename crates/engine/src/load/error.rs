@@ -140,7 +140,7 @@ pub enum LoadError {
         /// The architecture.
         arch: String,
     },
-    /// Two tensors go by the same name.
+    /// Two tensors of different numbers go by the same name.
     #[error("{}", twice(name, first, path))]
     DuplicateTensor {
         /// The file that holds the first.
@@ -213,7 +213,11 @@ fn twice(name: &str, first: &Path, second: &Path) -> String {
     if first == second {
         return format!("`{}` holds the tensor `{name}` twice", first.display());
     }
-    format!("tensor `{name}` is stored both in `{}` and in `{}`", first.display(), second.display())
+    format!(
+        "tensor `{name}` is stored in `{}` and with other numbers in `{}`, which transformers takes in silence",
+        first.display(),
+        second.display()
+    )
 }
 
 impl LoadError {

@@ -81,6 +81,7 @@ pub(super) fn index(folder: &Path) -> Result<(Index, Option<String>), LoadError>
                 return Err(LoadError::MissingTensor { path: folder.join(shard), name: name.clone() });
             }
         }
+        index.agree()?;
     } else {
         return Err(no_weights(folder));
     }
@@ -175,7 +176,7 @@ fn add_file(index: &mut Index, path: &Path) -> Result<Vec<String>, LoadError> {
             Dtype::BF16 => Ok(Encoding::Bf16),
             other => Err(format!("{other:?}")),
         };
-        index.add(
+        index.add_last(
             &name,
             path,
             Entry {

@@ -98,7 +98,12 @@ impl Entry {
 pub(super) struct Index {
     pub(super) files: Vec<DiskFile>,
     pub(super) entries: BTreeMap<String, Entry>,
+    /// Tensors that a later file holds too.
+    pub(super) again: Vec<(String, Entry)>,
 }
+
+/// Bytes that are compared at once.
+const COMPARED: usize = 16 << 20;
 
 impl Index {
     pub(super) fn add(&mut self, name: &str, path: &Path, entry: Entry) -> Result<(), LoadError> {
@@ -111,6 +116,51 @@ impl Index {
                 name: name.to_owned(),
             }),
         }
+    }
+
+    /// [`Index::add`] for one of several files: as in transformers the last file with a tensor counts, and
+    /// [`Index::agree`] holds it against the earlier ones.
+    pub(super) fn add_last(&mut self, name: &str, path: &Path, entry: Entry) -> Result<(), LoadError> {
+        match self.entries.get(name) {
+            Some(first) if first.file != entry.file => {
+                let first = self.entries.insert(name.to_owned(), entry);
+                self.again.extend(first.map(|first| (name.to_owned(), first)));
+                Ok(())
+            }
+            _ => self.add(name, path, entry),
+        }
+    }
+
+    /// Refuses tensors that two files hold with different numbers: which are meant nobody can tell.
+    pub(super) fn agree(&mut self) -> Result<(), LoadError> {
+        for (name, first) in std::mem::take(&mut self.again) {
+            if let Some(last) = self.entries.get(&name)
+                && !self.same(&name, &first, last)?
+            {
+                let path =
+                    |e: &Entry| self.files.get(e.file).map(|f| f.path().to_path_buf()).unwrap_or_default();
+                return Err(LoadError::DuplicateTensor { first: path(&first), path: path(last), name });
+            }
+        }
+        Ok(())
+    }
+
+    /// Whether two entries are the same bytes, read as the same.
+    pub(super) fn same(&self, name: &str, a: &Entry, b: &Entry) -> Result<bool, LoadError> {
+        if (&a.shape, &a.encoding, a.layout, a.len) != (&b.shape, &b.encoding, b.layout, b.len) {
+            return Ok(false);
+        }
+        let (Some(left), Some(right)) = (self.files.get(a.file), self.files.get(b.file)) else {
+            return Ok(false);
+        };
+        let what = format!("tensor `{name}`");
+        for from in (0..a.len).step_by(COMPARED) {
+            let part = |start: usize| start + from..start + a.len.min(from + COMPARED);
+            if left.bytes(part(a.start), &what)? != right.bytes(part(b.start), &what)? {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     /// The bytes of an entry with a readable element type.

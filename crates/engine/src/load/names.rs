@@ -34,7 +34,9 @@ pub(super) fn canonical(index: &mut Index) -> Result<(), LoadError> {
         } else {
             name
         };
-        if let Some(first) = renamed.get(&new) {
+        if let Some(first) = renamed.get(&new)
+            && !index.same(&new, first, &entry)?
+        {
             let path =
                 |e: &Entry| index.files.get(e.file).map(|f| f.path().to_path_buf()).unwrap_or_default();
             return Err(LoadError::DuplicateTensor { first: path(first), path: path(&entry), name: new });

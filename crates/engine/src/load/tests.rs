@@ -130,7 +130,7 @@ fn shards_are_read_and_a_missing_one_is_named() {
 }
 
 #[test]
-fn a_tensor_of_two_shards_is_refused_with_both() {
+fn a_tensor_of_two_shards_is_read_where_both_agree_and_else_refused_with_both() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);
     fs::write(at("config.json"), "{}").unwrap();
@@ -140,8 +140,25 @@ fn a_tensor_of_two_shards_is_refused_with_both() {
     let map =
         format!(r#"{{"weight_map": {{"{}": "a.safetensors", "lm_head.weight": "b.safetensors"}}}}"#, W.0);
     fs::write(at(folder_index()), map).unwrap();
-    let said = message(&Source::open_folder(dir.path()).err().unwrap());
-    assert!(said.contains(W.0) && said.contains("a.safetensors") && said.contains("b.safetensors"), "{said}");
+    // The same numbers twice are one tensor, as in transformers.
+    let source = Source::open_folder(dir.path()).unwrap();
+    assert_eq!(values(&source, W.0, W.1, DType::F32), W.2);
+    assert_eq!(source.names().count(), 2);
+    drop(source);
+    // Where they differ, transformers takes the last file in silence.
+    let mut theirs = W.2.to_vec();
+    theirs[W.2.len() - 1] += 1.0;
+    for changed in [(W.0, W.1, &theirs[..]), (W.0, &[W.2.len()][..], W.2)] {
+        write(&at("b.safetensors"), Dtype::F32, &[changed, other]);
+        let said = message(&Source::open_folder(dir.path()).err().unwrap());
+        for word in [W.0, "a.safetensors", "b.safetensors"] {
+            assert!(said.contains(word), "{said}");
+        }
+    }
+    // So are two spellings of a name that stand for one tensor.
+    write(&at("b.safetensors"), Dtype::F32, &[("embed_tokens.weight", W.1, W.2), other]);
+    let source = Source::open_folder(dir.path()).unwrap();
+    assert_eq!(values(&source, W.0, W.1, DType::F32), W.2);
 }
 
 fn folder_index() -> &'static str {

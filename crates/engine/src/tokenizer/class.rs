@@ -13,6 +13,7 @@ pub(super) enum Class {
     Qwen2,
     Gemma,
     Llama,
+    CodeLlama,
 }
 
 /// Names that mean the generic class.
@@ -62,7 +63,27 @@ impl Class {
                 ("pad_token", "<pad>"),
                 ("mask_token", "<mask>"),
             ],
-            (Self::Llama, _) => &[("bos_token", "<s>"), ("eos_token", "</s>"), ("unk_token", "<unk>")],
+            (Self::Llama | Self::CodeLlama, _) => {
+                &[("bos_token", "<s>"), ("eos_token", "</s>"), ("unk_token", "<unk>")]
+            }
+        }
+    }
+}
+
+impl Class {
+    /// Special tokens that the class adds by names of its own, with their texts where the files are silent.
+    pub(super) fn own_tokens(self, rules: Transformers) -> &'static [(&'static str, &'static str)] {
+        const INFILLING: [(&str, &str); 5] = [
+            ("prefix_token", "▁<PRE>"),
+            ("middle_token", "▁<MID>"),
+            ("suffix_token", "▁<SUF>"),
+            ("eot_token", "▁<EOT>"),
+            ("fill_token", "<FILL_ME>"),
+        ];
+        match (self, rules) {
+            (Self::CodeLlama, Transformers::V4_57) => &INFILLING[..4],
+            (Self::CodeLlama, Transformers::V5_23) => &INFILLING,
+            _ => &[],
         }
     }
 }
@@ -78,6 +99,7 @@ fn by_name(name: &str) -> Class {
         "Qwen2Tokenizer" => Class::Qwen2,
         "GemmaTokenizer" => Class::Gemma,
         "LlamaTokenizer" => Class::Llama,
+        "CodeLlamaTokenizer" => Class::CodeLlama,
         _ => Class::Generic,
     }
 }

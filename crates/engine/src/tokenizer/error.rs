@@ -56,6 +56,14 @@ pub enum TokenizerError {
         /// The tokenizer's reason.
         problem: String,
     },
+    /// A text has the token in whose place Code Llama's own class builds a prompt for infilling.
+    #[error(
+        "the text has `{token}`, in whose place transformers builds a prompt for infilling, which is not done here"
+    )]
+    Infilling {
+        /// The token.
+        token: String,
+    },
     /// Ids could not be turned into text.
     #[error("cannot decode the ids: {problem}")]
     Decode {
@@ -76,6 +84,9 @@ impl TokenizerError {
                 "use the model's folder with `tokenizer.json`, or pass token ids in place of text"
             }
             Self::Metadata { .. } => "convert the model again with a current converter",
+            Self::Infilling { .. } => {
+                "leave it out, or pass the token ids of the whole prompt in place of the text"
+            }
             Self::Encode { .. } | Self::Decode { .. } => {
                 "pass token ids in place of text to see where it fails"
             }

@@ -83,13 +83,18 @@ impl Files {
             };
             all.extend(token.map(|token| (key.to_owned(), token)));
         }
+        if rules == Transformers::V5_23 {
+            all.extend(self.own(class, rules));
+        }
         let extra = self.config.get("extra_special_tokens").and_then(Value::as_object);
         for (key, value) in extra.into_iter().flatten() {
             all.extend(token(value, true).map(|token| (key.clone(), token)));
         }
         if rules == Transformers::V5_23 {
             for (key, value) in self.config.iter().filter(|(key, _)| key.ends_with("_token")) {
-                if !NAMED.contains(&key.as_str()) {
+                if !NAMED.contains(&key.as_str())
+                    && !class.own_tokens(rules).iter().any(|(own, _)| own == key)
+                {
                     all.extend(token(value, true).map(|token| (key.clone(), token)));
                 }
             }
@@ -103,6 +108,22 @@ impl Files {
             token.special = true;
         }
         all
+    }
+
+    /// The special tokens that the class alone names.
+    fn own(&self, class: Class, rules: Transformers) -> Vec<(String, AddedToken)> {
+        let given = |key: &str, text: &str| match self.config.get(key) {
+            Some(value) => token(value, true),
+            None => Some(AddedToken::from(text, true)),
+        };
+        let names = class.own_tokens(rules).iter();
+        names.filter_map(|(key, text)| Some(((*key).to_owned(), given(key, text)?))).collect()
+    }
+
+    /// The token in whose place the class builds a prompt for infilling.
+    pub(super) fn fill(&self, class: Class) -> Option<String> {
+        let own = self.own(class, Transformers::V5_23);
+        own.into_iter().find(|(key, _)| key == "fill_token").map(|(_, token)| token.content)
     }
 
     /// Special tokens without a name of their own.
@@ -149,7 +170,21 @@ impl Files {
     pub(super) fn to_add(&self, class: Class, rules: Transformers) -> Vec<AddedToken> {
         let mut all = self.listed();
         let named = self.named(class, rules).into_iter().map(|(_, token)| token);
-        for token in named.chain(self.unnamed()) {
+        let unnamed = self.unnamed();
+        let own = match rules {
+            Transformers::V4_57 => self.own(class, rules).into_iter().map(|(_, token)| token).collect(),
+            // What the class says by default is listed though the configuration says otherwise, unless it
+            // lists others.
+            Transformers::V5_23 if unnamed.is_empty() => {
+                let kept = class
+                    .own_tokens(rules)
+                    .iter()
+                    .filter(|(key, _)| self.config.get(*key) != Some(&Value::Null));
+                kept.map(|(_, text)| AddedToken::from(*text, true)).collect()
+            }
+            Transformers::V5_23 => vec![],
+        };
+        for token in named.chain(unnamed).chain(own) {
             if !all.iter().any(|t| t.content == token.content) {
                 all.push(token);
             }

@@ -95,6 +95,7 @@ pub(super) fn build(metadata: &Metadata) -> Result<Tokenizer, TokenizerError> {
             end: metadata.bool("tokenizer.ggml.add_eos_token").unwrap_or(false),
         },
         chat_template: metadata.text("tokenizer.chat_template").map(str::to_owned),
+        fill: None,
         size: tokens.len(),
         growth: Growth::OURS,
         notes: built.notes,

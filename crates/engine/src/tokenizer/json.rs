@@ -125,6 +125,7 @@ fn make(files: &Files, rules: Transformers) -> Result<Tokenizer, TokenizerError>
         eos,
         ends: plan.ends,
         chat_template,
+        fill: files.fill(class),
         size: inner.get_vocab_size(true),
         growth,
         inner,

@@ -90,3 +90,22 @@ fn folders_that_both_versions_read_alike_say_nothing() {
         assert!(made.notes().is_empty(), "{:?}", made.notes());
     }
 }
+
+#[test]
+fn infilling_is_refused_and_not_taken_for_text() {
+    let golden = golden();
+    let case = |fill: bool| {
+        let is = |c: &&Value| {
+            c["config"]["tokenizer_class"] == "CodeLlamaTokenizer"
+                && c["base"] == "pieces"
+                && c["config"].get("fill_token").is_none() == fill
+        };
+        lay(&golden, golden["cases"].as_array().unwrap().iter().find(is).unwrap())
+    };
+    for rules in [Transformers::V4_57, Transformers::V5_23] {
+        let made = |fill| Tokenizer::from_json(&case(fill).path().join("tokenizer.json"), rules).unwrap();
+        let error = made(true).encode("def a <FILL_ME> b", true).unwrap_err();
+        assert!(error.to_string().contains("`<FILL_ME>`") && error.hint().is_some(), "{error}");
+        assert!(made(false).encode("def a <FILL_ME> b", true).is_ok());
+    }
+}

@@ -37,6 +37,8 @@ pub struct Tokenizer {
     eos: Vec<u32>,
     ends: Ends,
     chat_template: Option<String>,
+    /// A token whose texts are made anew before they are split, which is not done here.
+    fill: Option<String>,
     size: usize,
     growth: Growth,
     notes: Vec<String>,
@@ -87,8 +89,12 @@ impl Tokenizer {
     /// often one at the beginning).
     ///
     /// # Errors
-    /// [`TokenizerError::Encode`] for what the vocabulary cannot express.
+    /// [`TokenizerError::Encode`] for what the vocabulary cannot express, [`TokenizerError::Infilling`] for a prompt
+    /// that Code Llama's class makes anew.
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, TokenizerError> {
+        if let Some(token) = self.fill.as_ref().filter(|token| text.contains(token.as_str())) {
+            return Err(TokenizerError::Infilling { token: token.clone() });
+        }
         if !self.growth.encodes(text.len()) {
             let (bytes, times) = (text.len(), self.growth.of_a_byte());
             let problem = format!("the tokenizer can make its {bytes} bytes {times:.1e} times as many");

@@ -40,8 +40,9 @@ pub(super) fn adapt(files: &Files, class: Class, rules: Transformers) -> Value {
 pub(super) fn ends(files: &Files, class: Class, rules: Transformers) -> Ends {
     let begins = match (class, rules) {
         (Class::GptNeoX, Transformers::V5_23) => return Ends::Ours { begin: false, end: false },
-        (Class::Llama | Class::Gemma, Transformers::V4_57) => true,
+        (Class::Llama | Class::CodeLlama | Class::Gemma, Transformers::V4_57) => true,
         (Class::GptNeoX, Transformers::V4_57) => false,
+        (Class::CodeLlama, Transformers::V5_23) => return Ends::Ours { begin: true, end: false },
         // Flags are read and not acted on.
         _ => return Ends::PostProcessor,
     };
@@ -60,9 +61,11 @@ fn rebuild(json: &mut Value, files: &Files, class: Class) {
         return;
     }
     let prefix = files.prefix_space();
-    let pieces = matches!(class, Class::Gemma | Class::Llama);
+    let pieces = matches!(class, Class::Gemma | Class::Llama | Class::CodeLlama);
     let unknown = match class {
-        Class::Gemma => files.config.get("unk_token").cloned().unwrap_or_else(|| json!("<unk>")),
+        Class::Gemma | Class::CodeLlama => {
+            files.config.get("unk_token").cloned().unwrap_or_else(|| json!("<unk>"))
+        }
         _ => Value::Null,
     };
     if let Some(model) = json.get_mut("model") {
@@ -92,8 +95,9 @@ fn rebuild(json: &mut Value, files: &Files, class: Class) {
             json!({"type": "Replace", "pattern": {"String": " "}, "content": "▁"}),
             json!({"type": "Split", "pattern": {"String": " "}, "behavior": "MergedWithPrevious", "invert": false}),
         ),
-        Class::Llama | Class::Generic => {
-            let scheme = match (prefix.unwrap_or(true), files.flag("legacy").unwrap_or(false)) {
+        Class::Llama | Class::CodeLlama | Class::Generic => {
+            let legacy = class == Class::Llama && files.flag("legacy").unwrap_or(false);
+            let scheme = match (prefix.unwrap_or(true), legacy) {
                 (false, _) => "never",
                 (true, true) => "always",
                 (true, false) => "first",
@@ -111,7 +115,7 @@ fn rebuild(json: &mut Value, files: &Files, class: Class) {
             json!({"type": "ByteFallback"}),
             json!({"type": "Fuse"}),
         ];
-        if class == Class::Llama && prefix.unwrap_or(true) {
+        if class == Class::CodeLlama || class == Class::Llama && prefix.unwrap_or(true) {
             parts.push(json!({"type": "Strip", "content": " ", "start": 1, "stop": 0}));
         }
         json!({"type": "Sequence", "decoders": parts})

@@ -29,6 +29,28 @@ fn an_invalid_document_leaves_what_was_there() {
 }
 
 #[test]
+fn what_another_hand_wrote_is_not_replaced() {
+    let dir = tempfile::tempdir().unwrap();
+    for name in [JSON_NAME, HTML_NAME] {
+        let path = dir.path().join(name);
+        for theirs in ["<html><body>generator</body></html>", "{\"schema\": \"other\"}", "\u{0}\u{1}"] {
+            std::fs::write(&path, theirs).unwrap();
+            let error = write(dir.path(), &demo()).unwrap_err();
+            assert!(matches!(&error, ReportError::Foreign { path: p } if *p == path), "{error}");
+            assert_eq!(std::fs::read_to_string(&path).unwrap(), theirs);
+            assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+        }
+        // Nothing is lost with an empty file.
+        std::fs::write(&path, "").unwrap();
+        write(dir.path(), &demo()).unwrap();
+        // What was written by this program is replaced, whichever report it is.
+        write(dir.path(), &Document { title: "another".into(), ..demo() }).unwrap();
+        assert!(std::fs::read_to_string(dir.path().join(HTML_NAME)).unwrap().contains("another"));
+        [JSON_NAME, HTML_NAME].iter().for_each(|n| std::fs::remove_file(dir.path().join(n)).unwrap());
+    }
+}
+
+#[test]
 fn a_folder_that_is_a_file_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("taken");
