@@ -24,6 +24,9 @@ pub struct State {
     pub stages: Vec<Stage>,
     /// Whether the report is written.
     pub done: bool,
+    /// How much of what the first stage read was in the store already when it first ran here; none without a store.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub found_in_store: Option<u64>,
 }
 
 /// A stage of the run.
@@ -73,7 +76,9 @@ impl<'a> Journal<'a> {
     ) -> Result<Self, Error> {
         let stages = folder.join("stages");
         std::fs::create_dir_all(&stages).context(format!("can't make {}", stages.display()))?;
-        let state = State { name: name.into(), inputs, ..State::default() };
+        // What was there when the study first ran stays what it was.
+        let found_in_store = Self::read(folder).ok().flatten().and_then(|s| s.found_in_store);
+        let state = State { name: name.into(), inputs, found_in_store, ..State::default() };
         let journal = Self { host, folder: folder.to_owned(), state, base, keep };
         journal.write()?;
         Ok(journal)
@@ -127,6 +132,18 @@ impl<'a> Journal<'a> {
         }
         self.write()?;
         Ok(result)
+    }
+
+    /// Notes what the first stage found in the store, unless an earlier run did.
+    pub fn first_found(&mut self, hits: Option<u64>) {
+        if self.state.found_in_store.is_none() {
+            self.state.found_in_store = hits;
+        }
+    }
+
+    /// What the first stage of the first run found in the store.
+    pub fn found_in_store(&self) -> Option<u64> {
+        self.state.found_in_store
     }
 
     /// Notes that the report is there.

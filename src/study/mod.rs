@@ -149,8 +149,7 @@ impl Study {
         let run = Run { path: &self.path, study, data, reader: session.reader(), folder, host };
         let results = run.all(&mut journal)?;
         let store = session.store().map(|s| s.session());
-        let registered =
-            register::says(registration.as_ref(), study, data, results.directions.found_in_store)?;
+        let registered = register::says(registration.as_ref(), study, data, journal.found_in_store())?;
         let front = report::front(&run, &results, &registered);
         let summary = report::summary(&results, &front, data);
         let document = report::document(&run, &results, front, (store, journal.stages(), start.elapsed()));

@@ -21,8 +21,6 @@ use super::Run;
 pub struct Directions {
     /// Pairs, or texts of both classes.
     pub examples: usize,
-    /// How much of what was read was in the store already when this was first computed; none without a store.
-    pub found_in_store: Option<u64>,
     /// The mean residual norm over the neutral prompts, the unit of α.
     pub residual_norm: f64,
     /// The estimators in the study's order; the first is the primary one.
@@ -84,18 +82,15 @@ impl Directions {
 
 impl Run<'_> {
     pub(super) fn directions(&self) -> Result<Directions, Error> {
-        let hits = || self.reader.store().map(|s| s.session().hits);
-        let before = hits();
         let question = self.data.question()?;
         let (site, at) = (self.study.site, self.study.positions);
         let bar = self.bar("reading the contrast", "tokens");
         let samples = question.samples(&self.reader, site, at, &*bar)?;
         let residual_norm = steer::mean_norm(&self.reader, site, &self.data.neutral.named, &*bar)?;
         drop(bar);
-        let found_in_store = hits().zip(before).map(|(now, then)| now - then);
         let estimated = self.estimate(&question, &samples, residual_norm)?;
         let cosines = cosines(&estimated)?;
-        Ok(Directions { examples: question.examples(), found_in_store, residual_norm, estimated, cosines })
+        Ok(Directions { examples: question.examples(), residual_norm, estimated, cosines })
     }
 
     fn estimate(

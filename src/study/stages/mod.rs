@@ -66,6 +66,7 @@ impl Run<'_> {
         let directions = journal
             .stage("direction", &asked, &files, || self.directions())
             .map_err(|e| in_keys(e, "direction"))?;
+        journal.first_found(self.reader.store().map(|s| s.session().hits));
         let steered = match &study.steer {
             Some(table) => {
                 let (inputs, leaves) = ((&asked, table), ["steered.jsonl".to_owned()]);
