@@ -21,7 +21,6 @@ use super::target;
     after_help = "Example:\n  truenorth data convert --from advbench harmful_behaviors.csv --out advbench.jsonl"
 )]
 pub enum Data {
-    /// Makes a classes file of a public data set, or of JSONL, CSV or Parquet.
     Convert(Convert),
 }
 

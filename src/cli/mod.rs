@@ -56,54 +56,36 @@ struct Cli {
     verb: Verb,
 }
 
+// Each is told by the docs of its own type: one here would take the place of all that those say.
 #[derive(Subcommand)]
 enum Verb {
-    /// Lists, pulls and describes models.
     #[command(subcommand)]
     Models(models::Models),
-    /// Reads activations at sites of a model.
     Read(read::Read),
-    /// Generates with a direction added or ablated, in several doses.
     Steer(steer::Steer),
-    /// Extracts, shows, compares, imports and exports directions.
     #[command(subcommand)]
     Direction(direction::Direction),
-    /// Scores sequences by how they move neutral probes along a direction.
     Score(Box<score::Score>),
-    /// Sweeps sites: how well a direction found there reads, beside how far it steers.
     Sweep(Box<verb::Verb<sweep::Sweep>>),
-    /// Compares what directions say of the same sequences on two or more models.
     Transfer(Box<transfer::Transfer>),
-    /// Has a model judge texts, everything asked twice so that its habits cancel.
     #[command(mut_arg("model", |a| a.long("judge").help("The judge: a model in any form that --model takes elsewhere")))]
     Judge(Box<verb::Verb<judge::Judge>>),
-    /// Has people rate steered texts against others without knowing which is which.
     #[command(subcommand)]
     Rate(rate::Rate),
-    /// Probes texts of two classes at every site, with controls.
     Probe(Box<verb::Verb<probe::Probe>>),
-    /// Holds a direction against what it may have been taken for.
     Audit(Box<verb::Verb<audit::Audit>>),
-    /// Lays directions beside each other, across categories and over training.
     Geometry(Box<geometry::Geometry>),
-    /// Turns public data sets and tables into classes files.
     #[command(subcommand)]
     Data(data::Data),
-    /// Runs a study file from prompts to report.
     #[command(subcommand)]
     Study(study::Study),
-    /// Shows and fetches jobs that were sent to a service.
     #[command(subcommand)]
     Jobs(jobs::Jobs),
-    /// Asks an NDIF service what it runs, and keeps the key for it.
     #[command(subcommand)]
     Ndif(ndif::Ndif),
-    /// Serves a model to other commands and machines.
     Serve(serve::Serve),
-    /// Shows, checks and trims the activation cache.
     #[command(subcommand)]
     Cache(cache::Cache),
-    /// Times prefill and decode, with named peers on the same weights where they are installed.
     Bench(bench::Bench),
 }
 
@@ -143,5 +125,43 @@ pub fn main() -> ExitCode {
     match done.and_then(|()| dry::leave()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output::report(&error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Every command with the words that lead to it.
+    fn commands(of: &clap::Command, path: &str, into: &mut Vec<(String, clap::Command)>) {
+        for command in of.get_subcommands() {
+            let path = format!("{path} {}", command.get_name());
+            into.push((path.trim_start().to_owned(), command.clone()));
+            commands(command, &path, into);
+        }
+    }
+
+    #[test]
+    fn the_help_of_every_verb_is_all_that_its_type_says() {
+        let mut all = Vec::new();
+        commands(&Cli::command(), "", &mut all);
+        let mut first_lines = std::collections::BTreeMap::new();
+        for (path, command) in &all {
+            let about = command.get_about().unwrap_or_else(|| panic!("{path} has no help")).to_string();
+            assert!(!about.contains('\n'), "{path}: {about}");
+            // The docs of flags that verbs share are those of no verb.
+            if let Some(other) = first_lines.insert(about.clone(), path) {
+                panic!("{path} and {other}: {about}");
+            }
+            let verb = !path.contains(' ') && !command.has_subcommands();
+            let long = command.get_long_about().map(ToString::to_string).unwrap_or_default();
+            assert!(!verb || long.starts_with(&about) && long.lines().count() > 2, "{path}: {long}");
+            if !long.is_empty() {
+                let shown = command.clone().render_long_help().to_string();
+                let words = |t: &str| t.split_whitespace().collect::<Vec<_>>().join(" ");
+                assert!(words(&shown).contains(&words(&long)), "{path}: {shown}");
+            }
+        }
+        assert!(all.len() > 40, "{}", all.len());
     }
 }

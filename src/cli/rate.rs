@@ -36,11 +36,8 @@ const OPENED: &str = "opened.json";
     --folder rating --predictions predictions.json\n  truenorth rate unblind --folder rating \
     --ratings ann=ann.csv --ratings ben=ben.csv --out rated.json")]
 pub enum Rate {
-    /// Makes a blind sheet, its key and the key's seal.
     Sheet(Sheet),
-    /// Writes down what is expected, before the key is opened.
     Register(Register),
-    /// Opens the key and tests the ratings.
     Unblind(Unblind),
 }
 

@@ -183,7 +183,11 @@ impl Status {
             return output::json(&state);
         }
         let Some(state) = state else {
-            eprintln!("{name} has not been run here; {} is not there", folder.display());
+            eprintln!(
+                "{name} has not been run here: there is no {}; `truenorth study run {}` runs it",
+                folder.join("state.json").display(),
+                self.study.display()
+            );
             return Ok(());
         };
         let mut rows = vec![vec!["stage".to_owned(), "state".to_owned()]];

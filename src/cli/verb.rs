@@ -55,8 +55,13 @@ pub trait Files: Args + std::fmt::Debug {
     fn note<T: serde::Serialize>(&self, ready: &Self::Ready, record: Record<T>) -> anyhow::Result<Record<T>>;
 }
 
-/// The flags of an analysis: the model, the files, the parameters, and where the result goes.
+// The flags of an analysis: the model, the files, the parameters, and where the result goes. What the verb does is told by
+// the docs of its files, which those of the flags that verbs share would else replace.
 #[derive(Args, Debug)]
+#[command(
+    about = told::<F>().get_about().cloned().unwrap_or_default(),
+    long_about = told::<F>().get_long_about().cloned().unwrap_or_default()
+)]
 pub struct Verb<F: Files>
 where
     <F::Analysis as Analysis>::Params: Args,
@@ -69,6 +74,11 @@ where
     params: <F::Analysis as Analysis>::Params,
     #[command(flatten)]
     out: Out,
+}
+
+/// A command with the docs of its flags.
+fn told<F: Args>() -> clap::Command {
+    F::augment_args(clap::Command::new(""))
 }
 
 impl<F: Files> Verb<F>

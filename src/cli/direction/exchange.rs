@@ -57,7 +57,7 @@ fn format_of(
     }
 }
 
-/// Reads a direction of another program.
+/// Reads a direction of another program: npz, npy, pt, safetensors, GGUF control vector.
 ///
 /// Files of other programs say neither where their vector lives nor what its sign means, so both
 /// have to be stated. Nothing in a .pt file is ever executed.
@@ -94,7 +94,7 @@ pub struct Import {
     out: PathBuf,
 }
 
-/// Writes a direction for another program.
+/// Writes a direction for another program: npz, npy, GGUF control vector.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth direction export values.safetensors --out values.gguf")]
 pub struct Export {

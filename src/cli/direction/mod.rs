@@ -21,15 +21,10 @@ use super::target;
 #[command(after_help = "Example:\n  truenorth direction extract --model smollm2-135m --site resid_post.20 \
     --pairs pairs.jsonl --out values.safetensors")]
 pub enum Direction {
-    /// Estimates a direction from contrastive pairs or from two classes of texts.
     Extract(Box<extract::Extract>),
-    /// Says what a direction file holds.
     Show(show::Show),
-    /// Cosines between directions.
     Compare(show::Compare),
-    /// Reads a direction of another program: npz, npy, pt, safetensors, GGUF control vector.
     Import(exchange::Import),
-    /// Writes a direction for another program: npz, npy, GGUF control vector.
     Export(exchange::Export),
 }
 

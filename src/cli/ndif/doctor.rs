@@ -15,7 +15,7 @@ use super::super::output::{self, hints};
 use super::super::{hosted, settings};
 use super::Shown;
 
-/// Tries key, versions, wire and a tiny job on an NDIF service.
+/// Tries all that a job needs, step by step: key, versions, wire, and a tiny job end to end.
 #[derive(Args, Debug)]
 pub struct Doctor {
     /// The model to ask; else the first that is up.

@@ -28,7 +28,6 @@ pub enum Ndif {
     /// The versions of Python and of the packages on the service, and those this program was tried with.
     #[command(after_help = "Example:\n  truenorth ndif env")]
     Env(Plain),
-    /// Tries all that a job needs, step by step: key, versions, wire, and a tiny job end to end.
     #[command(after_help = "Example:\n  truenorth ndif doctor --model openai-community/gpt2")]
     Doctor(doctor::Doctor),
     /// Whose key is used.

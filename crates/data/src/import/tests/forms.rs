@@ -106,11 +106,13 @@ fn all_missing_columns_are_named_at_once() {
             .to_string()
             .starts_with("there are no columns `text`, `label`; the columns are `")
     );
-    let parquet = refused(ImportOptions::new(Source::Parquet), "f", &fixture("table.zstd.parquet"));
-    assert!(
-        parquet.contains("there are no columns `text`, `label`; the columns are `prompt`, `toxic`"),
-        "{parquet}"
-    );
+    if cfg!(feature = "parquet") {
+        let parquet = refused(ImportOptions::new(Source::Parquet), "f", &fixture("table.zstd.parquet"));
+        assert!(
+            parquet.contains("there are no columns `text`, `label`; the columns are `prompt`, `toxic`"),
+            "{parquet}"
+        );
+    }
     // The names that all readers have need no word.
     let made = import(bare(), &[("f.csv", b"label,text\n1,x\n")]).unwrap();
     assert_eq!((made.rows[0].text.as_str(), made.rows[0].label.as_str()), ("x", "1"));
