@@ -16,6 +16,10 @@ pub(super) fn tame(cell: &str) -> String {
 /// line is the separator.
 pub(super) fn read(text: &str) -> Result<Vec<(usize, Vec<String>)>, String> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
+    // Excel's own way of naming the separator; the line counts as a row of the spreadsheet.
+    let named = text.lines().next().and_then(|line| line.trim_matches('"').strip_prefix("sep="));
+    let named = named
+        .and_then(|rest| rest.chars().next().filter(|c| rest.len() == 1 && [',', ';', '\t'].contains(c)));
     let mut quoted = false;
     let separator = text
         .chars()
@@ -23,8 +27,8 @@ pub(super) fn read(text: &str) -> Result<Vec<(usize, Vec<String>)>, String> {
             quoted ^= *c == '"';
             !quoted && [',', ';', '\t', '\n'].contains(c)
         })
-        .filter(|c| *c != '\n')
-        .unwrap_or(',');
+        .filter(|c| *c != '\n');
+    let separator = named.or(separator).unwrap_or(',');
     let (mut rows, mut row, mut cell) = (Vec::new(), Vec::new(), String::new());
     let (mut inside, mut was_quoted, mut line, mut opened) = (false, false, 1, 1);
     let mut chars = text.chars().peekable();
@@ -62,6 +66,9 @@ pub(super) fn read(text: &str) -> Result<Vec<(usize, Vec<String>)>, String> {
     if !cell.is_empty() || !row.is_empty() {
         row.push(cell);
         rows.push(row);
+    }
+    if named.is_some() {
+        rows[0].clear();
     }
     let numbered = rows.into_iter().enumerate().map(|(i, row)| (i + 1, row));
     Ok(numbered.filter(|(_, row): &(usize, Vec<String>)| row.iter().any(|c| !c.trim().is_empty())).collect())

@@ -98,7 +98,11 @@ pub(super) fn read(
         }
         Some(found) => return refused(found.name()),
         None if usual == Container::Parquet => {
-            return refused(if bytes.is_empty() { "nothing" } else { "something else" });
+            return match std::str::from_utf8(&bytes) {
+                Ok("") => Err(Fault::of(ImportProblem::NoBytes)),
+                Ok(_) => refused("text"),
+                Err(_) => refused("something else"),
+            };
         }
         None => usual,
     };

@@ -59,6 +59,9 @@ pub enum ImportProblem {
     /// Another kind of file.
     #[error("the file is {}", .0.what)]
     Looks(Look),
+    /// A file of no bytes, which no Parquet file is, whether it has rows or not.
+    #[error("the file is empty")]
+    NoBytes,
     /// Another container than the source can come in.
     #[error("the file looks like {found}; {source_name} comes as {expected}")]
     Container {
@@ -200,6 +203,7 @@ impl ImportError {
             P::Packed(_) => "unpack it first",
             P::Looks(look) => look.remedy,
             P::Text(Problem::Looks(look)) => look.remedy,
+            P::NoBytes => "fetch it again: the download or the copy came to nothing",
             P::Container { .. } => "name what the file is with --from",
             P::Text(Problem::Python) => "write the file with json.dump",
             P::Text(Problem::Comment { .. }) => "take the line out",

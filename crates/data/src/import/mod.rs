@@ -42,6 +42,8 @@
 //! | `terrorism,organized_crime` | `terrorism` |
 //! | `violence,aiding_and_abetting,incitement` | `violence` |
 
+#[cfg(feature = "parquet")]
+mod arrow;
 mod beavertails;
 mod container;
 mod csv;

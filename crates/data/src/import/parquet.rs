@@ -12,6 +12,7 @@ use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 
 use super::super::error::Problem;
+use super::arrow;
 use super::container::Each;
 use super::error::{Fault, ImportProblem};
 use super::record::{Cell, Place, Record, Wanted};
@@ -31,6 +32,9 @@ pub(super) fn read(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result
     let file = guarded(|| SerializedFileReader::new(bytes).map_err(damaged))?;
     let metadata = file.metadata();
     let columns = choose(metadata.file_metadata().schema_descr(), wanted)?;
+    let stated = metadata.file_metadata().key_value_metadata().into_iter().flatten();
+    let arrow = stated.filter(|entry| entry.key == arrow::KEY).find_map(|entry| entry.value.as_deref());
+    let durations = arrow.map(arrow::durations).unwrap_or_default();
     let mut row = 0;
     for index in 0..metadata.num_row_groups() {
         let group = guarded(|| file.get_row_group(index).map_err(damaged))?;
@@ -48,7 +52,7 @@ pub(super) fn read(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result
             let size = |n: i64| usize::try_from(n).unwrap_or(0).min(MOST_PAGES);
             let column_size = size(group.metadata().column(*column).uncompressed_size());
             available(column_size.saturating_mul(2))?;
-            let read = guarded(|| cells(group.as_ref(), *column, rows))
+            let read = guarded(|| cells(group.as_ref(), *column, durations.contains(name), rows))
                 .map_err(|f| Fault { place: f.place.map(|p| later(p, row)), ..f }.column(name))?;
             values.push(read.into_iter());
         }
@@ -87,7 +91,12 @@ fn choose(schema: &SchemaDescriptor, wanted: &Wanted) -> Result<Vec<(usize, Stri
 }
 
 /// The values of a column of a row group, in row order.
-fn cells(group: &dyn RowGroupReader, column: usize, rows: usize) -> Result<Vec<Cell>, Fault> {
+fn cells(
+    group: &dyn RowGroupReader,
+    column: usize,
+    durations: bool,
+    rows: usize,
+) -> Result<Vec<Cell>, Fault> {
     let reader = group.get_column_reader(column).map_err(damaged)?;
     let schema = group.metadata().schema_descr_ptr();
     let column = schema.column(column);
@@ -100,6 +109,9 @@ fn cells(group: &dyn RowGroupReader, column: usize, rows: usize) -> Result<Vec<C
     };
     match reader {
         ColumnReader::BoolColumnReader(r) => values(r, &column, rows, |b| Ok(Cell::Bool(b))),
+        ColumnReader::Int64ColumnReader(r) if durations => {
+            values(r, &column, rows, |n| Ok(other("a duration")(n)))
+        }
         ColumnReader::Int32ColumnReader(r) if plain => values(r, &column, rows, |n| Ok(int(n.into(), 32))),
         ColumnReader::Int64ColumnReader(r) if plain => values(r, &column, rows, |n| Ok(int(n, 64))),
         ColumnReader::Int32ColumnReader(r) => {

@@ -197,7 +197,7 @@ fn bad_files_are_refused_by_name() {
         (
             table("text=prompt,label=toxic"),
             b"prompt,toxic\n".to_vec(),
-            "`f`: the file looks like something else; parquet comes as Parquet",
+            "`f`: the file looks like text; parquet comes as Parquet",
         ),
         (
             table("text=prompt,label=toxic"),
@@ -219,6 +219,17 @@ fn bad_files_are_refused_by_name() {
             table("text=prompt,label=when"),
             parquet.clone(),
             "`f`, row 1, column `when`: the value is a date or decimal",
+        ),
+        (table("text=prompt,label=toxic"), vec![], "`f`: the file is empty"),
+        (
+            table("text=prompt,label=took"),
+            fixture("durations.parquet"),
+            "`f`, row 1, column `took`: the value is a duration",
+        ),
+        (
+            table("text=prompt,label=inner.took"),
+            fixture("durations.parquet"),
+            "`f`, row 1, column `inner.took`: the value is a duration",
         ),
         (table("text=prompt,label=flag"), parquet.clone(), "`f`, row 4, column `flag`: the row has no label"),
         (

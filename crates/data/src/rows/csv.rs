@@ -26,9 +26,25 @@ pub(in super::super) struct Fault {
     pub problem: Problem,
 }
 
+/// The delimiter that a first line such as `sep=;` names, as Excel writes and reads it, and the bytes of that line.
+pub(in super::super) fn named_delimiter(bytes: &[u8]) -> Option<(u8, usize)> {
+    let end = bytes.iter().position(|b| matches!(b, b'\n' | b'\r'))?;
+    let line = bytes[..end].strip_prefix(b"\"").unwrap_or(&bytes[..end]);
+    let (key, rest) = line.split_at_checked(4)?;
+    let rest = rest.strip_suffix(b"\"").unwrap_or(rest);
+    match rest {
+        [one] if key.eq_ignore_ascii_case(b"sep=") && one.is_ascii() && !one.is_ascii_alphanumeric() => {
+            Some((*one, end))
+        }
+        _ => None,
+    }
+}
+
 /// Reads a table. A quote inside a field that does not begin with one is a character like any other.
 pub(in super::super) fn table(bytes: &[u8], delimiter: u8) -> Result<Table, Fault> {
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    // What is left of a line that names the delimiter is a blank line, so that lines keep their numbers.
+    let bytes = named_delimiter(bytes).map_or(bytes, |(_, end)| &bytes[end..]);
     if let Some(line) = open_quote(bytes, delimiter) {
         return Err(Fault { line: Some(line), column: None, problem: Problem::OpenQuote });
     }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use super::super::error::Problem;
 use super::super::strict::{JsonFault, strict_json};
 use super::LISTS;
+use super::csv::named_delimiter;
 use super::text::lines;
 use truenorth_files::Look;
 
@@ -164,6 +165,9 @@ fn broken(text: &str, fault: JsonFault) -> Placed {
 
 /// Whether the first line is the head of a table: short names, one of them that of a text.
 fn head(text: &str) -> Option<(&'static str, &'static str)> {
+    if named_delimiter(text.trim_start_matches('\u{feff}').as_bytes()).is_some() {
+        return Some(("CSV with a line that names what is between its columns", ".csv"));
+    }
     let first = lines(text).next()?.text;
     let is_head = |cells: &[String]| {
         let name = |c: &str| {
@@ -189,8 +193,11 @@ fn cells(line: &str, delimiter: char) -> Vec<String> {
 }
 
 /// The delimiter of a table: the usual one, unless only with one other the head names a column that is looked
-/// for. Names come in lower case.
+/// for, or the file's first line names another (`sep=;`). Names come in lower case.
 pub(in super::super) fn delimiter(text: &str, usual: u8, looked_for: impl Fn(&str) -> bool) -> u8 {
+    if let Some((named, _)) = named_delimiter(text.trim_start_matches('\u{feff}').as_bytes()) {
+        return named;
+    }
     let Some(first) = lines(text).next() else { return usual };
     let names = |d: u8| cells(first.text, char::from(d)).iter().any(|cell| looked_for(cell));
     let others: Vec<u8> = DELIMITERS.into_iter().filter(|d| *d != usual && names(*d)).collect();

@@ -57,6 +57,19 @@ fn every_form_gives_the_same_texts() {
 }
 
 #[test]
+fn a_first_line_may_name_what_is_between_the_columns() {
+    for (name, text) in [
+        ("p.csv", "\u{feff}sep=;\r\nx;Prompt\r\n1;a b\r\n2;\"c, \"\"d\"\"\"\r\n"),
+        ("p.csv", "SEP=,\ntext,x\na b,1\n\"c, \"\"d\"\"\",2\n"),
+        ("p.tsv", "\"sep=^\"\nx^text\n1^a b\n2^\"c, \"\"d\"\"\"\n"),
+    ] {
+        // Lines count as an editor counts them.
+        let expected = rows(&[("3", "a b"), ("4", "c, \"d\"")]);
+        assert_eq!(prompts(name, text.as_bytes()).unwrap(), expected, "{text}");
+    }
+}
+
+#[test]
 fn plain_text_may_look_a_little_like_something_else() {
     for line in
         ["[INST] hi [/INST]", "{name} walked in", "# a heading", "\"Hello,\" she said", "a,b,c", "// x"]
@@ -96,6 +109,8 @@ fn what_is_no_text_is_named_with_a_remedy() {
         ),
         ("p.csv", b"text,label\n,b\n", "line 2: field `text` has no value", "give it one"),
         ("p.txt", b"{\"text\":\"a\",\"text\":\"b\"}\n", "line 1", "keep one of the two"),
+        ("p.csv", b"sep=;\nid;text\n1;a\n2\n", "line 4", "quote"),
+        ("p.txt", b"sep=;\nid;text\n1;a\n", "names what is between its columns", ".csv"),
         ("p.txt", b"id|text\n1|a\n", "looks like CSV with a head", ".csv"),
         ("p.csv", b"text,text\na,b\n", "two columns are called `text`", "another name"),
         ("p.csv", b"text,x\na,b,c\n", "line 2: 3 fields where the head has 2", "quote"),
