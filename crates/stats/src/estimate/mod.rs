@@ -10,6 +10,7 @@ mod estimator;
 mod held_out;
 mod logistic;
 mod names;
+mod null_directions;
 mod nuisance;
 mod pipeline;
 pub mod probing;
