@@ -146,6 +146,11 @@ pub trait Watch: Sync {
     /// Something worth showing happened, such as a new place in a queue.
     fn say(&self, _text: &str) {}
 
+    /// What the work to come asks of the model beyond what was plainly asked for, such as the draws of a null.
+    fn budget(&self, text: &str) {
+        self.say(text);
+    }
+
     /// So many more tokens are to go through the model.
     fn expect(&self, _more: u64) {}
 

@@ -3,7 +3,7 @@
 use truenorth_stats::math::MathError;
 use truenorth_stats::number;
 
-pub use truenorth_stats::math::permutation_p;
+pub use truenorth_stats::math::{p_cell, p_said, permutation_p};
 pub use truenorth_stats::number::{
     LEVEL, Null, Number, RESAMPLES, bootstrap_over, drawn_null, mean, no_likelier, rank_correlation,
     resampled, share, weighted_mean,

@@ -22,6 +22,16 @@ use super::{hosted, session, settings};
 /// The models that stand in, in the order in which they were opened.
 static REHEARSED: Mutex<Vec<(Part, Arc<Rehearsal>)>> = Mutex::new(Vec::new());
 
+/// What the command says that its nulls ask.
+static BUDGETS: Mutex<Vec<String>> = Mutex::new(Vec::new());
+
+/// What a command would ask.
+#[derive(Serialize, Deserialize)]
+struct Rehearsed {
+    parts: Vec<Part>,
+    budgets: Vec<String>,
+}
+
 /// What a command would ask one model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 struct Part {
@@ -78,11 +88,11 @@ pub fn run() -> anyhow::Result<ExitCode> {
         words.lines().skip(from).for_each(|line| eprintln!("{line}"));
         return Ok(ExitCode::from(out.status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1)));
     };
-    let parts: Vec<Part> = serde_json::from_slice(&bytes).context("can't read what the dry run found")?;
+    let found: Rehearsed = serde_json::from_slice(&bytes).context("can't read what the dry run found")?;
     if json {
-        output::json(&Told::of(&parts))?
+        output::json(&Told::of(&found))?
     } else {
-        show(&parts)?
+        show(&found)?
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -93,8 +103,16 @@ pub fn leave() -> anyhow::Result<()> {
     let rehearsed = REHEARSED.lock().unwrap_or_else(PoisonError::into_inner);
     let parts: Vec<Part> =
         rehearsed.iter().map(|(part, r)| Part { jobs: r.jobs(), ..part.clone() }).collect();
-    std::fs::write(file, serde_json::to_vec(&parts)?)
+    let budgets = BUDGETS.lock().unwrap_or_else(PoisonError::into_inner).clone();
+    std::fs::write(file, serde_json::to_vec(&Rehearsed { parts, budgets })?)
         .with_context(|| format!("can't write {}", file.display()))
+}
+
+/// Keeps what a null asks of the model, to be shown with the dry run.
+pub fn note(budget: &str) {
+    if on() {
+        BUDGETS.lock().unwrap_or_else(PoisonError::into_inner).push(budget.to_owned());
+    }
 }
 
 /// A model that is not asked, in place of the one that the flags name.
@@ -207,10 +225,13 @@ struct Row {
 struct Told {
     machine: Machine,
     models: Vec<Row>,
+    /// Part of the above: what nulls ask, a sentence each.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    budgets: Vec<String>,
 }
 
 impl Told {
-    fn of(parts: &[Part]) -> Self {
+    fn of(Rehearsed { parts, budgets }: &Rehearsed) -> Self {
         let mut rows: Vec<Row> = Vec::new();
         for part in parts {
             let seconds = |job: &Cost| Machine::H200.seconds(job, part.parameters, DType::Bf16.size() as u64);
@@ -232,7 +253,7 @@ impl Told {
                 None => rows.push(row),
             }
         }
-        Self { machine: Machine::H200, models: rows }
+        Self { machine: Machine::H200, models: rows, budgets: budgets.clone() }
     }
 }
 
@@ -246,8 +267,8 @@ impl Row {
     }
 }
 
-fn show(parts: &[Part]) -> anyhow::Result<()> {
-    let told = Told::of(parts);
+fn show(found: &Rehearsed) -> anyhow::Result<()> {
+    let told = Told::of(found);
     if told.models.iter().all(|r| r.total.jobs == 0) {
         return output::line("nothing would be asked of a model");
     }
@@ -292,6 +313,9 @@ fn show(parts: &[Part]) -> anyhow::Result<()> {
     }
     for line in output::aligned(&rows) {
         output::line(line)?;
+    }
+    for budget in &told.budgets {
+        output::line(format!("of these, {budget}"))?;
     }
     if told.models.iter().any(|r| r.seconds.is_some()) {
         eprintln!(

@@ -89,6 +89,15 @@ impl Watch for Bar {
         }
     }
 
+    fn budget(&self, text: &str) {
+        super::dry::note(text);
+        if self.0.is_hidden() {
+            Watch::say(self, text);
+        } else {
+            self.0.println(text);
+        }
+    }
+
     fn expect(&self, more: u64) {
         self.0.inc_length(more);
     }

@@ -21,7 +21,9 @@ use super::verb::Files;
 /// Sweeps sites: how well a direction found there reads, beside how far it steers.
 ///
 /// At every site a direction is fitted and its held-out separation measured; then α·d is added there
-/// in both signs and several doses, beside random directions of the same norm. Number without a
+/// in both signs and several doses. Two nulls stand beside it at the same doses on the same texts: labels
+/// flipped, the direction fitted anew and steered with, and random directions of the same norm drawn like the
+/// activations; what they ask is said first, and by --dry-run. Number without a
 /// judge: log-odds of chosen over rejected responses, projection of re-read generations, refusals and
 /// word lists; and the damage: perplexity, divergence, repetition. α is in mean residual norms of the
 /// site over the neutral texts.

@@ -147,9 +147,9 @@ tests! {
     /// Dose-response against random directions.
     SteeringControls = "steering-controls", "Does the outcome change with α more than under random directions?",
         "random directions of the same norm", "directions", Two, Nominal;
-    /// Dose-response within units.
-    SteeringTrend = "steering-trend", "Does the outcome follow α?",
-        "doses shuffled within units", "clusters of units", Two, Descriptive;
+    /// Dose-response against directions of flipped labels.
+    SteeringFlips = "steering-flips", "Does the outcome follow α more than under directions of shuffled labels?",
+        "training labels exchanged, the direction fitted again and steered with", "units that share labels or texts", Two, Nominal;
     /// Reading against steering over sites.
     SitesOrder = "sites-order", "Do the sites that read well steer well?",
         "sites in any order", "sites", Two, Descriptive;

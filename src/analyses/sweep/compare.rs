@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::super::AnalysisError;
 use super::super::stat::{Number, RESAMPLES, Test, drawn_null, of, resampled, weighted_mean};
+use super::Verdict;
 use super::reading::Weighed;
 use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
@@ -28,7 +29,7 @@ pub struct Halves {
     /// The slope of each pair, in the order of the scores.
     pub slopes: Vec<f64>,
     /// Whether the site steers.
-    pub steers: bool,
+    pub steers: Verdict,
 }
 
 /// How the two curves go together over the sites.
@@ -37,10 +38,12 @@ pub struct Parting {
     /// Spearman's correlation of AUROC and slope over the sites; the interval resamples the pairs and
     /// keeps the sites. None with fewer than four sites, or where a curve is flat.
     pub correlation: Option<Number>,
-    /// Sites where the direction reads but does not steer.
+    /// Sites where the direction reads but is not shown to steer, a null having been run.
     pub reads_not_steers: Vec<String>,
     /// Sites where it steers but does not read.
     pub steers_not_reads: Vec<String>,
+    /// Sites where the slope is clear of 0 but was held against no null, or too few draws.
+    pub untested: Vec<String>,
     /// The site with the highest AUROC.
     pub best_reading: String,
     /// The site with the steepest slope.
@@ -73,10 +76,11 @@ pub fn compare(sites: &[Halves], clusters: &[usize], seeds: &Seeds) -> Result<Pa
     let names = |f: fn(&Halves) -> bool| -> Vec<String> {
         sites.iter().filter(|s| f(s)).map(|s| s.site.clone()).collect()
     };
-    let reads_not_steers = names(|s| s.reads && !s.steers);
-    let steers_not_reads = names(|s| s.steers && !s.reads);
+    let reads_not_steers = names(|s| s.reads && s.steers == Verdict::NotShown);
+    let steers_not_reads = names(|s| s.steers.steers() && !s.reads);
+    let untested = names(|s| s.steers == Verdict::Untested);
     let correlation = correlation(sites, clusters, seeds)?;
-    let both = names(|s| s.reads && s.steers).len();
+    let both = names(|s| s.reads && s.steers.steers()).len();
     let list = |v: &[String]| if v.is_empty() { "none".to_owned() } else { v.join(", ") };
     let together = match &correlation {
         None => "too few sites, or a flat curve, to say whether the curves go together".into(),
@@ -90,14 +94,26 @@ pub fn compare(sites: &[Halves], clusters: &[usize], seeds: &Seeds) -> Result<Pa
             format!("{sign} (rank correlation {:.2}{at} over {} sites)", c.value, c.n)
         }
     };
+    let open = match untested.len() {
+        0 => String::new(),
+        _ => format!("; moves the model, but without the nulls that it takes: {}", untested.join(", ")),
+    };
     let statement = format!(
         "The direction reads and steers at {both} of {} sites; reads without steering: {}; steers without \
-         reading: {}. It reads best at {best_reading} and steers most at {best_steering}; {together}.",
+         reading: {}{open}. It reads best at {best_reading} and steers most at {best_steering}; {together}.",
         sites.len(),
         list(&reads_not_steers),
         list(&steers_not_reads)
     );
-    Ok(Parting { correlation, reads_not_steers, steers_not_reads, best_reading, best_steering, statement })
+    Ok(Parting {
+        correlation,
+        reads_not_steers,
+        steers_not_reads,
+        untested,
+        best_reading,
+        best_steering,
+        statement,
+    })
 }
 
 fn correlation(sites: &[Halves], clusters: &[usize], seeds: &Seeds) -> Result<Option<Number>, AnalysisError> {

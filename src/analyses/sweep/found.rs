@@ -4,7 +4,7 @@ use serde::Serialize;
 use truenorth_data::Copies;
 use truenorth_protocol::Site;
 
-use super::{DamagePoint, Parting, ReadingPoint, Steering, WorkingRange};
+use super::{Budget, DamagePoint, Judged, Parting, ReadingPoint, Steering, WorkingRange};
 
 /// One site of a sweep.
 #[derive(Clone, Debug, Serialize)]
@@ -21,6 +21,8 @@ pub struct SweptSite {
     pub fold_cosine: f64,
     /// How it steers; the first measure is the primary one, `log_odds`.
     pub steering: Vec<Steering>,
+    /// The p of the primary slope against the largest of all sites in every label flip; none where none was made.
+    pub p_over_sites: Option<f64>,
     /// The primary measure over the doses of the working range alone; none with fewer than three.
     pub steering_within: Option<Steering>,
     /// What each dose breaks.
@@ -29,8 +31,12 @@ pub struct SweptSite {
     pub working_range: WorkingRange,
     /// Whether the interval of the AUROC lies above one half.
     pub reads: bool,
-    /// Whether the interval of the primary slope lies above 0 and no random direction has a steeper one.
+    /// Whether the direction is shown to steer here: `steering_verdict` is `steers`.
     pub steers: bool,
+    /// The rule's verdict on the primary slope, with its reason.
+    pub steering_verdict: Judged,
+    /// The same over the doses of the working range alone; none with fewer than three.
+    pub within_verdict: Option<Judged>,
 }
 
 /// A sweep.
@@ -52,8 +58,14 @@ pub struct Swept {
     pub alpha_unit: String,
     /// Which tokens are pushed while generating.
     pub positions: String,
-    /// Random directions at each site.
+    /// Random directions at each site, drawn like the activations.
     pub random_directions: usize,
+    /// How many of them were followed through damage and generations.
+    pub damage_directions: usize,
+    /// Label flips, the same at every site.
+    pub null_draws: usize,
+    /// What the nulls asked of the model.
+    pub budget: Budget,
     /// A row a site, in the order asked for.
     pub sites: Vec<SweptSite>,
     /// Where reading and steering part.

@@ -1,8 +1,10 @@
 //! A range of sites: how well the direction found there reads, beside how far it steers.
 //!
 //! At every site a direction is estimated and its held-out separation measured. Then `α·d` is added
-//! there in both signs and several doses, α in mean residual norms of the site over neutral prompts,
-//! and beside it random directions of the same norm at the same doses. No outcome needs a judge:
+//! there in both signs and several doses, α in mean residual norms of the site over neutral prompts.
+//! Two nulls stand beside it, at the same doses on the same texts: the whole procedure on flipped labels (the
+//! direction fitted anew, and the flipped labels those that it is measured by), and random directions of the same
+//! norm with the covariance of the activations. No outcome needs a judge:
 //!
 //! - `log_odds`: log-probability of the chosen response less that of the rejected one, after the same
 //!   prompt; `log_odds_per_token` is the same with each response's mean over its tokens, which a longer
@@ -14,8 +16,10 @@
 //! Beside them stands the damage: perplexity of neutral text, divergence of the next token from the
 //! unsteered model, and repetition.
 
+mod answers;
 mod compare;
 mod damage;
+mod flips;
 mod found;
 pub mod page;
 mod params;
@@ -25,6 +29,7 @@ mod rows;
 mod run;
 mod table;
 mod trend;
+mod verdict;
 mod words;
 
 #[cfg(test)]
@@ -36,10 +41,12 @@ use truenorth_stats::estimate::{CheckedEstimator, HeldOutParams};
 
 pub use compare::{Halves, Parting, compare};
 pub use damage::{Bounds, DamagePoint, WorkingRange};
+pub use flips::Budget;
 pub use found::{Swept, SweptSite};
 pub use params::Params;
 pub use reading::ReadingPoint;
 pub use trend::{Point, Responses, Steering};
+pub use verdict::{Judged, Verdict, judge, over_sites};
 pub use words::{Lexicon, REFUSAL, distinct_2};
 
 use super::extract::ProjectOut;

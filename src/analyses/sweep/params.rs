@@ -6,7 +6,6 @@ use truenorth_protocol::graph::Sampling;
 use truenorth_protocol::{Site, WriteAt};
 
 use super::damage::Bounds;
-use crate::analyses::analysis::few;
 use crate::analyses::{AnalysisError, Asked, Parameters, SiteRange, as_text};
 
 /// Sites, doses, what is generated, nulls and bounds.
@@ -42,12 +41,18 @@ pub struct Params {
     )]
     #[schemars(with = "String")]
     pub push: WriteAt,
-    /// Shuffles of the doses behind each trend.
-    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().shuffles))]
-    pub shuffles: usize,
-    /// Random directions of the same norm, at the same doses.
+    /// Label flips behind each slope's p: each fits the direction anew and steers with it, at all doses on all
+    /// steered pairs. 0 leaves them out, and no p is printed.
+    #[serde(alias = "flips")]
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().null_draws))]
+    pub null_draws: usize,
+    /// Random directions with the covariance of the activations and the same norm, at the same doses; p against
+    /// them is printed from 19 on.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().random_directions))]
     pub random_directions: usize,
+    /// How many of the random directions are also followed through damage and generations.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().damage_directions))]
+    pub damage_directions: usize,
     /// How many pairs are steered, taken evenly through the file; default all. Every pair is read.
     #[serde(alias = "pairs")]
     #[schemars(extend("x-alias" = "pairs"))]
@@ -85,16 +90,17 @@ pub struct Params {
 }
 
 impl Default for Params {
-    /// No sites; doses of ±0.05, ±0.1 and ±0.2, three random directions, all pairs and prompts, 32 greedy
-    /// tokens.
+    /// No sites; doses of ±0.05, ±0.1 and ±0.2, 39 label flips, 19 random directions of which three are followed
+    /// through damage and generations, all pairs and prompts, 32 greedy tokens.
     fn default() -> Self {
         let bounds = Bounds::default();
         Self {
             sites: vec![],
             alphas: vec![-0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2],
             push: WriteAt::All,
-            shuffles: 2000,
-            random_directions: 3,
+            null_draws: 39,
+            random_directions: 19,
+            damage_directions: 3,
             steered_pairs: None,
             steered_prompts: None,
             max_new_tokens: 32,
@@ -155,7 +161,6 @@ impl Params {
 }
 
 impl Parameters for Params {
-    fn rehearse(&mut self) {
-        few(&mut self.shuffles);
-    }
+    /// Every draw of a sweep asks the model, so none is left out.
+    fn rehearse(&mut self) {}
 }

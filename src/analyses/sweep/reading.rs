@@ -31,6 +31,7 @@ impl ReadingPoint {
 }
 
 /// Activations of pairs at a site, `[pairs, hidden]` a side.
+#[derive(Clone, Copy)]
 pub(super) struct PairRows<'a> {
     pub chosen: ArrayView2<'a, f64>,
     pub rejected: ArrayView2<'a, f64>,
@@ -66,6 +67,8 @@ pub(super) struct Read {
     pub direction: Array1<f64>,
     /// A direction a fold, fitted on the others.
     pub without: Vec<Array1<f64>>,
+    /// Random directions drawn like the activations, `[draws, hidden]`.
+    pub controls: Array2<f64>,
 }
 
 /// What stays together: the cluster of each pair, or its axis with those that share a cluster with it.
@@ -88,6 +91,7 @@ pub(super) fn read(
     pipeline: &Pipeline,
     folds: &Folds,
     params: &HeldOutParams,
+    controls: usize,
     seeds: &Seeds,
 ) -> Result<Read, AnalysisError> {
     let seeds = seeds.child(&site.to_string());
@@ -102,8 +106,9 @@ pub(super) fn read(
             Ok(pipeline.extract(&train, params.by, &seeds)?.fit.direction)
         })
         .collect::<Result<_, AnalysisError>>()?;
+    let controls = pipeline.matched_directions(&samples, controls, &seeds)?;
     let separation = separation(&held_out, &samples, params.by, &seeds).map_err(|e| of("separation", &e))?;
-    Ok(Read { reading: ReadingPoint { held_out, separation }, direction, without })
+    Ok(Read { reading: ReadingPoint { held_out, separation }, direction, without, controls })
 }
 
 /// Units numbered in order of first appearance.

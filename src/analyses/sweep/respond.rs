@@ -1,19 +1,30 @@
 //! What a model answers at one site, under the direction and under its controls.
 
+use ndarray::Array1;
 use truenorth_protocol::{Prompt, Site, WriteAt};
 
 use super::super::{AnalysisError, Named, Reader};
-use super::damage::{DamagePoint, Harm, point};
-use super::reading::Read;
+use super::answers::{Answers, ByArm};
+use super::damage::Harm;
 use super::rows::{self, Output, Place, Push, Row};
-use super::run::{Plan, narrow, random_directions, sides};
-use super::trend::Responses;
-use super::words::{Lexicon, distinct_2};
+use super::run::{Plan, sides};
+use super::words::distinct_2;
 use truenorth_protocol::run::Watch;
-use truenorth_stats::math::Seeds;
 
-/// `[arms][doses other than 0][units]`.
-type ByArm = Vec<Vec<Vec<f64>>>;
+/// Bytes of directions that the rows asked at once may hold.
+const HELD: usize = 256 << 20;
+
+/// The directions of a site, each `[hidden]`.
+pub(super) struct Arms {
+    /// That of all pairs.
+    pub whole: Vec<f32>,
+    /// Fitted without each fold.
+    pub without: Vec<Vec<f32>>,
+    /// Drawn like the activations.
+    pub controls: Vec<Vec<f32>>,
+    /// Those of flipped labels, `[draws][folds]`.
+    pub flips: Vec<Vec<Vec<f32>>>,
+}
 
 /// The questions of a sweep, with what the unsteered model answers: that is the same at every site.
 pub(super) struct Asker<'a> {
@@ -34,22 +45,6 @@ pub(super) struct Asker<'a> {
     plain_odds: [Vec<f64>; 2],
     plain_losses: Vec<f64>,
     plain_outputs: Vec<Output>,
-}
-
-/// The answers of one site: `[arms][doses other than 0]`, the first arm the direction.
-pub(super) struct Answers {
-    /// Log-odds and log-odds per token of each pair.
-    odds: [ByArm; 2],
-    plain_odds: [Vec<f64>; 2],
-    harm: Vec<Vec<Harm>>,
-    plain_harm: Harm,
-    texts: Vec<Vec<Vec<String>>>,
-    plain_texts: Vec<String>,
-    /// Projections of the generations on the direction, in mean residual norms.
-    projections: ByArm,
-    plain_projections: Vec<f64>,
-    /// Predicted tokens of each neutral text.
-    predicted: Vec<usize>,
 }
 
 /// Prompts as token ids, which the log-odds are counted in.
@@ -123,7 +118,11 @@ impl<'a> Asker<'a> {
         let nowhere = Place { site: Site::Embed, positions: WriteAt::All, norm: 1.0 };
         watch.say("asking the unsteered model");
         let log_probs = rows::log_probs(reader, nowhere, &unpushed(&asker.texts), watch)?;
-        asker.plain_odds = asker.odds(&log_probs);
+        let (chosen, rejected) = log_probs.split_at(asker.shared.len());
+        for (pair, (c, r)) in chosen.iter().zip(rejected).enumerate() {
+            let odds = asker.odds(pair, c, r);
+            asker.plain_odds.iter_mut().zip(odds).for_each(|(all, one)| all.push(one));
+        }
         let log_probs = rows::log_probs(reader, nowhere, &unpushed(&asker.neutral), watch)?;
         asker.plain_losses = losses(&log_probs);
         asker.plain_outputs =
@@ -146,65 +145,107 @@ impl<'a> Asker<'a> {
         outputs.into_iter().enumerate().map(one).collect()
     }
 
-    /// Log-odds of chosen over rejected of each pair: sums, and means over each side's own tokens.
-    fn odds(&self, log_probs: &[Vec<f64>]) -> [Vec<f64>; 2] {
-        let (chosen, rejected) = log_probs.split_at(self.shared.len());
-        let own = |l: &Vec<f64>, shared: usize| {
-            let own = &l[shared..];
+    /// Log-odds of chosen over rejected of a pair: the sum, and the mean over each side's own tokens.
+    fn odds(&self, pair: usize, chosen: &[f64], rejected: &[f64]) -> [f64; 2] {
+        let own = |l: &[f64]| {
+            let own = &l[self.shared[pair]..];
             let sum: f64 = own.iter().sum();
-            (sum, sum / own.len().max(1) as f64)
+            [sum, sum / own.len().max(1) as f64]
         };
-        let sides = chosen.iter().zip(rejected).zip(&self.shared).map(|((c, r), s)| (own(c, *s), own(r, *s)));
-        sides.map(|(c, r)| (c.0 - r.0, c.1 - r.1)).unzip::<f64, f64, Vec<_>, Vec<_>>().into()
+        let (c, r) = (own(chosen), own(rejected));
+        [c[0] - r[0], c[1] - r[1]]
     }
 
-    /// Asks everything at one site.
+    /// Log-odds of every pair under several arms at every dose. Each pair is pushed by the direction that
+    /// `direction` gives of arm and pair; one of zeros pushes nowhere.
+    fn pushed<'d>(
+        &self,
+        place: Place,
+        arms: usize,
+        direction: impl Fn(usize, usize) -> &'d [f32],
+        watch: &dyn Watch,
+    ) -> Result<[ByArm; 2], AnalysisError> {
+        let (n, doses) = (self.shared.len(), self.doses.len());
+        let mut out = [0, 1].map(|_| vec![vec![vec![0.0; n]; doses]; arms]);
+        let of_pair = arms * doses * 2 * self.reader.runner().info().hidden as usize * size_of::<f32>();
+        let at_once = (HELD / of_pair.max(1)).max(1);
+        let pairs: Vec<usize> = (0..n).collect();
+        for pairs in pairs.chunks(at_once) {
+            let mut rows = Vec::with_capacity(pairs.len() * arms * doses * 2);
+            for pair in pairs {
+                for arm in 0..arms {
+                    let direction = direction(arm, *pair);
+                    let moves = direction.iter().any(|v| *v != 0.0);
+                    for alpha in &self.doses {
+                        let push = moves.then_some(Push { direction, alpha: *alpha });
+                        rows.extend([pair, &(n + pair)].map(|t| Row { prompt: &self.texts[*t], push }));
+                    }
+                }
+            }
+            let log_probs = rows::log_probs(self.reader, place, &rows, watch)?;
+            let mut found = log_probs.chunks(2);
+            for pair in pairs {
+                for arm in 0..arms {
+                    for dose in 0..doses {
+                        let sides = found.next().expect("every row has its log-probabilities");
+                        for (out, odds) in out.iter_mut().zip(self.odds(*pair, &sides[0], &sides[1])) {
+                            out[arm][dose][*pair] = odds;
+                        }
+                    }
+                }
+            }
+        }
+        Ok(out)
+    }
+
+    /// Asks everything at one site. `flipped` says which of all pairs have their labels flipped in which draw.
     pub fn ask(
         &self,
-        site: Site,
-        norm: f64,
-        read: &Read,
+        (site, norm): (Site, f64),
+        arms: &Arms,
+        flipped: &[Vec<bool>],
         fold_of: &[usize],
-        seeds: &Seeds,
         watch: &dyn Watch,
     ) -> Result<Answers, AnalysisError> {
         let place = Place { site, positions: self.plan.params.push, norm };
         let given = Place { positions: WriteAt::All, ..place };
-        let whole = narrow(&read.direction);
         let width = self.reader.runner().info().hidden as usize;
-        if whole.len() != width {
+        if arms.whole.len() != width {
             return Err(AnalysisError::Input(format!(
                 "the direction at {site} has {} numbers, the model is {width} wide",
-                whole.len()
+                arms.whole.len()
             )));
         }
-        let without: Vec<Vec<f32>> = read.without.iter().map(narrow).collect();
-        let controls = random_directions(width, self.plan.params.random_directions, seeds)?;
-        let arms: Vec<&[f32]> =
-            std::iter::once(&whole[..]).chain(controls.iter().map(Vec::as_slice)).collect();
-        let (n, doses) = (self.shared.len(), self.doses.len());
-
-        // Pairs: the first arm is each pair's own direction, fitted without its fold.
-        let mut all = Vec::with_capacity(arms.len() * doses * 2 * n);
-        for (a, arm) in arms.iter().enumerate() {
-            for alpha in &self.doses {
-                for (i, prompt) in self.texts.iter().enumerate() {
-                    let fold = self.steered.get(i % n.max(1)).and_then(|p| fold_of.get(*p));
-                    let own = fold.and_then(|f| without.get(*f));
-                    let direction = if a == 0 { own.map_or(*arm, Vec::as_slice) } else { arm };
-                    all.push(Row { prompt, push: Some(Push { direction, alpha: *alpha }) });
-                }
+        // Every pair is pushed by a direction that was fitted without its fold.
+        let fold = |pair: usize| fold_of[self.steered[pair]];
+        let all = 1 + arms.controls.len();
+        let own = |arm: usize, pair: usize| match arm {
+            0 => &arms.without[fold(pair)][..],
+            _ => &arms.controls[arm - 1][..],
+        };
+        let odds = self.pushed(given, all, own, watch)?;
+        if !flipped.is_empty() {
+            watch.say(&format!(
+                "steering along {} label flips at {site}: {} doses of {} texts each",
+                flipped.len(),
+                self.doses.len(),
+                self.texts.len()
+            ));
+        }
+        let mut flips =
+            self.pushed(given, flipped.len(), |draw, pair| &arms.flips[draw][fold(pair)], watch)?;
+        for (arm, flipped) in flips.iter_mut().flat_map(|measure| measure.iter_mut().zip(flipped)) {
+            for (pair, _) in self.steered.iter().enumerate().filter(|(_, p)| flipped[**p]) {
+                arm.iter_mut().for_each(|dose| dose[pair] = -dose[pair]);
             }
         }
-        let log_probs = rows::log_probs(self.reader, given, &all, watch)?;
-        let mut odds: [ByArm; 2] = [vec![], vec![]];
-        for arm in log_probs.chunks(doses * 2 * n) {
-            let (sums, means) = arm.chunks(2 * n).map(|l| self.odds(l).into()).unzip();
-            odds[0].push(sums);
-            odds[1].push(means);
-        }
 
-        let pushes: Vec<Push<'_>> = arms
+        let followed: Vec<&[f32]> = std::iter::once(&arms.whole)
+            .chain(arms.controls.iter().take(self.plan.params.damage_directions))
+            .map(Vec::as_slice)
+            .collect();
+        let doses = self.doses.len();
+        let pushes: Vec<Push<'_>> = followed
             .iter()
             .flat_map(|direction| self.doses.iter().map(move |alpha| Push { direction, alpha: *alpha }))
             .collect();
@@ -223,12 +264,12 @@ impl<'a> Asker<'a> {
         let sampling = self.plan.sampling.from_row(self.prompts.len());
         let outputs = rows::generate(self.reader, place, &rows, &sampling, watch)?;
         let (plain_projections, projections) =
-            self.projections(site, norm, read, &outputs, (arms.len(), doses), watch)?;
+            self.projections((site, norm), &arms.whole, &outputs, (followed.len(), doses), watch)?;
 
         let (texts, prompts) = (self.neutral.len(), self.prompts.len());
-        let mut harm = Vec::with_capacity(arms.len());
-        let mut written = Vec::with_capacity(arms.len());
-        for a in 0..arms.len() {
+        let mut harm = Vec::with_capacity(followed.len());
+        let mut written = Vec::with_capacity(followed.len());
+        for a in 0..followed.len() {
             let (mut h, mut w) = (Vec::with_capacity(doses), Vec::with_capacity(doses));
             for k in a * doses..(a + 1) * doses {
                 let outputs = &outputs[k * prompts..(k + 1) * prompts];
@@ -240,6 +281,7 @@ impl<'a> Asker<'a> {
         }
         Ok(Answers {
             odds,
+            flips,
             plain_odds: self.plain_odds.clone(),
             harm,
             plain_harm: harm_of(&self.plain_losses, &vec![0.0; texts], &self.plain_outputs),
@@ -254,9 +296,8 @@ impl<'a> Asker<'a> {
     /// The generations behind their prompts, read by the unsteered model and projected on the direction.
     fn projections(
         &self,
-        site: Site,
-        norm: f64,
-        read: &Read,
+        (site, norm): (Site, f64),
+        direction: &[f32],
         outputs: &[Output],
         (arms, doses): (usize, usize),
         watch: &dyn Watch,
@@ -271,84 +312,13 @@ impl<'a> Asker<'a> {
             .first()
             .filter(|r| r.values.nrows() == named.len())
             .ok_or_else(|| AnalysisError::Answer { name: site.to_string(), prompts: named.len() })?;
+        let direction: Array1<f64> = direction.iter().map(|v| f64::from(*v)).collect();
         let projected: Vec<f64> =
-            values.values.outer_iter().map(|x| x.mapv(f64::from).dot(&read.direction) / norm).collect();
+            values.values.outer_iter().map(|x| x.mapv(f64::from).dot(&direction) / norm).collect();
         let (plain, pushed) = projected.split_at(n);
         let by_dose: Vec<Vec<f64>> = pushed.chunks(n).map(<[f64]>::to_vec).collect();
         Ok((plain.to_vec(), by_dose.chunks(doses.max(1)).map(<[Vec<f64>]>::to_vec).collect()))
     }
-}
-
-impl Answers {
-    /// Every measure at every dose.
-    pub fn responses(
-        &self,
-        alphas: &[f64],
-        (clusters, cluster_name): (&[usize], &'static str),
-        keywords: &[(Lexicon, i8)],
-    ) -> Vec<Responses> {
-        let make = |measure: &str, expected, plain: &[f64], values: &[Vec<Vec<f64>>]| {
-            let full = |arm: &Vec<Vec<f64>>| with_zero(alphas, plain, arm);
-            Responses {
-                measure: measure.to_owned(),
-                expected,
-                alphas: alphas.to_vec(),
-                direction: full(values.first().expect("the first arm is the direction")),
-                controls: values.iter().skip(1).map(full).collect(),
-                clusters: clusters.to_vec(),
-                units: ["pairs", cluster_name],
-            }
-        };
-        let mut out = vec![
-            make("log_odds", 1, &self.plain_odds[0], &self.odds[0]),
-            make("log_odds_per_token", 1, &self.plain_odds[1], &self.odds[1]),
-        ];
-        let prompts = self.plain_texts.len();
-        if prompts == 0 {
-            return out;
-        }
-        let mut generated = |measure: &str, expected, plain: &[f64], values: &[Vec<Vec<f64>>]| {
-            out.push(Responses {
-                clusters: (0..prompts).collect(),
-                units: ["prompts", "prompts"],
-                ..make(measure, expected, plain, values)
-            });
-        };
-        generated("projection", 1, &self.plain_projections, &self.projections);
-        let refusal = (Lexicon::refusal(), 0);
-        for (lexicon, expected) in std::iter::once(&refusal).chain(keywords) {
-            let count = |texts: &[String]| -> Vec<f64> {
-                texts.iter().map(|t| f64::from(u8::from(lexicon.found_in(t)))).collect()
-            };
-            let counted: ByArm =
-                self.texts.iter().map(|arm| arm.iter().map(|t| count(t)).collect()).collect();
-            generated(&lexicon.name, *expected, &count(&self.plain_texts), &counted);
-        }
-        out
-    }
-
-    /// The damage of every dose.
-    pub fn damage(&self, alphas: &[f64], seeds: &Seeds) -> Result<Vec<DamagePoint>, AnalysisError> {
-        let mut doses = 0..;
-        alphas
-            .iter()
-            .map(|alpha| {
-                if *alpha == 0.0 {
-                    return point(0.0, &self.plain_harm, &self.plain_harm, &[], &self.predicted, seeds);
-                }
-                let k = doses.next().expect("numbers do not run out");
-                let controls: Vec<&Harm> = self.harm.iter().skip(1).map(|arm| &arm[k]).collect();
-                point(*alpha, &self.harm[0][k], &self.plain_harm, &controls, &self.predicted, seeds)
-            })
-            .collect()
-    }
-}
-
-/// The values of every dose, those of dose 0 put in their place.
-fn with_zero(alphas: &[f64], plain: &[f64], pushed: &[Vec<f64>]) -> Vec<Vec<f64>> {
-    let mut pushed = pushed.iter();
-    let mut next = || pushed.next().expect("every dose but 0 was pushed");
-    alphas.iter().map(|a| if *a == 0.0 { plain.to_vec() } else { next().clone() }).collect()
 }
 
 fn unpushed(prompts: &[Vec<u32>]) -> Vec<Row<'_>> {

@@ -4,12 +4,13 @@ use truenorth_protocol::graph::Sampling;
 use truenorth_protocol::run::Watch;
 use truenorth_protocol::{ReadAt, Site};
 use truenorth_stats::estimate::{Pipeline, SplitBy};
-use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
 
 use super::reading::{self, PairRows};
-use super::respond::{self, Asker};
-use super::{Halves, Params, SweepData, Swept, SweptSite, compare, damage};
+use super::respond::{self, Arms, Asker};
+use super::{
+    Budget, Halves, Params, SweepData, Swept, SweptSite, Verdict, compare, damage, flips, judge, over_sites,
+};
 use crate::analyses::extract::{self, ProjectOut, Question};
 use crate::analyses::{AnalysisError, Asked, Memory, Named, Reader, stat, steer};
 
@@ -60,6 +61,16 @@ impl Plan<'_> {
             SplitBy::Axis => "axes",
         };
         let folds = reading::folds(&units, data.held_out.folds, seeds)?;
+        let flipped = flips::draw(&units, params.null_draws, &seeds.child("label flips"));
+        let flipped_steered: Vec<Vec<bool>> =
+            flipped.iter().map(|draw| steered.iter().map(|p| draw[*p]).collect()).collect();
+        let budget = Budget::new(
+            (params.null_draws, params.random_directions),
+            alphas.iter().filter(|a| **a != 0.0).count(),
+            2 * steered.len(),
+            sites.len(),
+        );
+        watch.budget(&budget.sentence());
         watch.say("reading pairs at all sites");
         let readings = reader.read(&question.prompts, sites, data.at, watch)?;
         self.ahead(reader, watch)?;
@@ -81,26 +92,33 @@ impl Plan<'_> {
             let nuisances =
                 extract::nuisances(reader, data.project_out, data.sentiment, *site, data.at, watch)?;
             let pipeline = Pipeline { estimator: data.estimator.clone(), nuisances };
-            let read = reading::read(*site, &pair_rows, &pipeline, &folds, data.held_out, seeds)?;
+            let (how, controls) = (data.held_out, params.random_directions);
+            let read = reading::read(*site, &pair_rows, &pipeline, &folds, how, controls, seeds)?;
             let norm = steer::mean_norm(reader, *site, data.neutral, watch)?;
             let site_seeds = seeds.child(&format!("steering {site}"));
-            let answer = asked.ask(*site, norm, &read, folds.of_rows(), &site_seeds, watch)?;
+            let of_flips = flips::directions(&pair_rows, &flipped, &pipeline, &folds, how.by, &site_seeds)?;
+            let arms = Arms {
+                whole: narrow(read.direction.view()),
+                without: read.without.iter().map(|d| narrow(d.view())).collect(),
+                controls: read.controls.outer_iter().map(narrow).collect(),
+                flips: of_flips.iter().map(|f| f.iter().map(|d| narrow(d.view())).collect()).collect(),
+            };
+            let answer = asked.ask((*site, norm), &arms, &flipped, folds.of_rows(), watch)?;
             let damage = answer.damage(alphas, &site_seeds)?;
             let working_range = damage::working_range(&damage, params.bounds());
-            let responses = answer.responses(alphas, (&clusters, cluster_name), data.keywords);
-            let steering = responses
-                .iter()
-                .map(|r| r.steering(params.shuffles, &site_seeds))
-                .collect::<Result<Vec<_>, _>>()?;
+            let responses =
+                answer.responses(alphas, (&clusters, cluster_name), &flipped_steered, data.keywords);
+            let steering =
+                responses.iter().map(|r| r.steering(&site_seeds)).collect::<Result<Vec<_>, _>>()?;
             let (Some(primary), Some(first)) = (steering.first(), responses.first()) else {
                 return Err(AnalysisError::Answer { name: "log_odds".into(), prompts: rows.len() });
             };
             let within = first.within(working_range.low, working_range.high);
             let steering_within = match within.alphas.len() {
                 0..3 => None,
-                _ => Some(within.steering(params.shuffles, &site_seeds.child("within"))?),
+                _ => Some(within.steering(&site_seeds.child("within"))?),
             };
-            let (reads, steers) = (read.reading.reads(), primary.steers());
+            let reads = read.reading.reads();
             halves.push(Halves {
                 site: site.to_string(),
                 auroc: read.reading.held_out.auroc.value,
@@ -108,7 +126,7 @@ impl Plan<'_> {
                 reads,
                 slope: primary.slope.value,
                 slopes: primary.unit_slopes.clone(),
-                steers,
+                steers: Verdict::Untested,
             });
             swept.push(SweptSite {
                 site: *site,
@@ -116,14 +134,18 @@ impl Plan<'_> {
                 residual_norm: norm,
                 fold_cosine: reading::stability(&read).map_err(|e| stat::of("folds' directions", &e))?,
                 reading: read.reading,
+                steering_verdict: judge(primary, None),
                 steering,
+                p_over_sites: None,
                 steering_within,
+                within_verdict: None,
                 damage,
                 working_range,
                 reads,
-                steers,
+                steers: false,
             });
         }
+        judged(&mut swept, &mut halves);
         let parting = compare(&halves, &clusters, seeds)?;
         Ok(Swept {
             pairs: rows.len(),
@@ -135,6 +157,9 @@ impl Plan<'_> {
             alpha_unit: "mean residual norm of the site over the neutral texts".into(),
             positions: params.push.to_string(),
             random_directions: params.random_directions,
+            damage_directions: params.damage_directions.min(params.random_directions),
+            null_draws: params.null_draws,
+            budget,
             sites: swept,
             parting,
             not_shown: self.not_shown(),
@@ -164,13 +189,17 @@ impl Plan<'_> {
                 .to_owned(),
             "Word lists count wording; a reply in other words is missed.".to_owned(),
             format!(
-                "With {} random directions a site, no p against them can be below {:.2}.",
-                self.params.random_directions,
-                stat::permutation_p(0, self.params.random_directions)
+                "No p of steering can be below {:.3} with {} label flips, nor below {:.3} with {} random directions.",
+                stat::permutation_p(0, self.params.null_draws),
+                self.params.null_draws,
+                stat::permutation_p(0, self.params.random_directions),
+                self.params.random_directions
             ),
             "The bounds of damage are a convention; the working range moves with them.".to_owned(),
             "Given text is pushed at all of its tokens, whatever the positions of generation.".to_owned(),
-            "Sites are tested one by one: `reads` and `steers` are not corrected for their number."
+            "`reads` is the interval of the AUROC at each site by itself; its p after Holm stands beside it.".to_owned(),
+            "Measures other than the log-odds of whole responses are described, each at each site by itself, and \
+             not corrected for their number."
                 .to_owned(),
         ];
         if self.data.prompts.is_empty() {
@@ -185,6 +214,27 @@ impl Plan<'_> {
             );
         }
         out
+    }
+}
+
+/// Fills in what the rule says of every site, once the slopes of all of them are known.
+fn judged(sites: &mut [SweptSite], halves: &mut [Halves]) {
+    let slopes: Vec<(f64, &[f64])> = sites
+        .iter()
+        .map(|s| s.steering.first().map_or((0.0, &[][..]), |p| (p.slope.value, &p.flip_slopes)))
+        .collect();
+    let p = over_sites(&slopes);
+    for ((site, half), p) in sites.iter_mut().zip(halves).zip(p) {
+        let Some(primary) = site.steering.first() else { continue };
+        site.p_over_sites = p;
+        site.steering_verdict = judge(primary, p);
+        site.steers = site.steering_verdict.verdict.steers();
+        half.steers = site.steering_verdict.verdict;
+        // The range is of this site's own doses, so what all sites together say holds there too.
+        site.within_verdict = site.steering_within.as_ref().map(|within| {
+            let own = within.slope.null.as_ref().map(|n| n.p);
+            judge(within, own.zip(p).map(|(own, p)| own.max(p)))
+        });
     }
 }
 
@@ -236,22 +286,7 @@ fn check(plan: &Plan<'_>) -> Result<(), AnalysisError> {
     Ok(())
 }
 
-/// The unit directions of the controls.
-pub(super) fn random_directions(
-    width: usize,
-    count: usize,
-    seeds: &Seeds,
-) -> Result<Vec<Vec<f32>>, AnalysisError> {
-    let mut rng = seeds.stream("random directions");
-    (0..count)
-        .map(|_| {
-            let d = math::random_unit(width, &mut rng).map_err(|e| stat::of("random direction", &e))?;
-            Ok(narrow(&d))
-        })
-        .collect()
-}
-
 #[allow(clippy::cast_possible_truncation)]
-pub(super) fn narrow(d: &ndarray::Array1<f64>) -> Vec<f32> {
+pub(super) fn narrow(d: ndarray::ArrayView1<'_, f64>) -> Vec<f32> {
     d.iter().map(|v| *v as f32).collect()
 }

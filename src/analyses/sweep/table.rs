@@ -1,7 +1,8 @@
 //! What a terminal shows of a sweep.
 
-use super::Swept;
+use super::{Swept, Verdict};
 use crate::analyses::Listing;
+use crate::analyses::stat::p_cell;
 
 /// A row a site, and where reading and steering part.
 pub(super) fn table(swept: &Swept) -> Listing {
@@ -11,7 +12,9 @@ pub(super) fn table(swept: &Swept) -> Listing {
         "95 %",
         "slope",
         "95 %",
-        "random",
+        "flips",
+        "p flips",
+        "p matched",
         "wrong way",
         "range of α",
         "reads",
@@ -21,6 +24,7 @@ pub(super) fn table(swept: &Swept) -> Listing {
         let Some(primary) = s.steering.first() else { continue };
         let auroc = &s.reading.held_out.auroc;
         let yes = |b: bool| if b { "yes" } else { "no" }.to_owned();
+        let p = |p: Option<f64>, n: usize| p.map_or_else(|| "-".into(), |p| p_cell(p, Some(n)));
         let null = primary.slope.null.as_ref().and_then(|n| n.range);
         out.rows.push(vec![
             s.site.to_string(),
@@ -29,10 +33,16 @@ pub(super) fn table(swept: &Swept) -> Listing {
             format!("{:.2}", primary.slope.value),
             primary.slope.interval.map_or_else(|| "-".into(), |i| format!("{:.2} to {:.2}", i.low, i.high)),
             null.map_or_else(|| "-".into(), |[l, h]| format!("{l:.2} to {h:.2}")),
+            p(s.p_over_sites, primary.flip_slopes.len()),
+            p(primary.against_controls.as_ref().map(|n| n.p), primary.control_slopes.len()),
             primary.wrong_way.as_ref().map_or_else(|| "-".into(), |w| format!("{:.0} %", 100.0 * w.value)),
             format!("{} to {}", s.working_range.low, s.working_range.high),
             yes(s.reads),
-            yes(s.steers),
+            match s.steering_verdict.verdict {
+                Verdict::Steers => "yes".into(),
+                Verdict::NotShown => "no".into(),
+                Verdict::Untested => "untested".into(),
+            },
         ]);
     }
     out.says.push(swept.parting.statement.clone());

@@ -20,7 +20,7 @@ use truenorth_stats::math::Seeds;
 
 const ALPHAS: [f64; 5] = [-0.2, -0.1, 0.0, 0.1, 0.2];
 
-/// Units that follow the dose with their own slopes and noise, and controls that do not.
+/// Units that follow the dose with their own slopes and noise; random directions and label flips move nothing.
 fn planted(slope: f64, spread: f64, noise: f64, units: usize, seed: u64) -> Responses {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     let mut normal = || -> f64 { StandardNormal.sample(&mut rng) };
@@ -33,13 +33,15 @@ fn planted(slope: f64, spread: f64, noise: f64, units: usize, seed: u64) -> Resp
             .collect()
     };
     let direction = at(&slopes);
-    let controls = (0..5).map(|_| at(&vec![0.0; units])).collect();
+    let controls = (0..19).map(|_| at(&vec![0.0; units])).collect();
+    let flips = (0..39).map(|_| at(&vec![0.0; units])).collect();
     Responses {
         measure: "planted".into(),
         expected: 1,
         alphas: ALPHAS.to_vec(),
         direction,
         controls,
+        flips,
         clusters: (0..units).collect(),
         units: ["pairs", "pairs"],
     }
@@ -47,41 +49,63 @@ fn planted(slope: f64, spread: f64, noise: f64, units: usize, seed: u64) -> Resp
 
 #[test]
 fn a_planted_slope_is_found_with_its_size_and_its_strays() {
-    let s = planted(5.0, 4.0, 0.1, 60, 1).steering(500, &Seeds::new(0)).unwrap();
+    let s = planted(5.0, 4.0, 0.1, 60, 1).steering(&Seeds::new(0)).unwrap();
     assert!((s.slope.value - 5.0).abs() < 1.5, "{}", s.slope.value);
-    assert!(s.slope.interval.unwrap().contains(5.0) && s.steers());
-    assert!(s.trend.unwrap().null.unwrap().p < 0.01);
+    assert!(s.slope.interval.unwrap().contains(5.0));
+    let flips = s.slope.null.as_ref().unwrap();
+    assert!(flips.p == 1.0 / 40.0 && flips.draws == Some(39) && flips.what.contains("one-sided"));
+    assert!(s.trend.as_ref().unwrap().null.is_none(), "the order over the doses is described, not tested");
+    let judged = judge(&s, Some(flips.p));
+    assert!(judged.verdict == Verdict::Steers, "{judged:?}");
     // P(N(5, 4) < 0) is 0.106.
     let wrong = s.wrong_way.unwrap();
     assert!(wrong.n == 60 && wrong.interval.unwrap().contains(0.106), "{wrong:?}");
-    assert!((s.slope.null.unwrap().p - 1.0 / 6.0).abs() < 1e-12);
+    assert!((s.against_controls.unwrap().p - 1.0 / 20.0).abs() < 1e-12);
     let end = &s.points[4];
-    assert!((end.change.value - 1.0).abs() < 0.4 && end.controls.len() == 5);
+    assert!((end.change.value - 1.0).abs() < 0.4 && end.controls.len() == 19);
     assert!(s.points[2].controls.is_empty() && s.points[2].change.value.abs() < 1e-12);
 }
 
 #[test]
-fn where_nothing_is_planted_the_trend_test_keeps_its_level() {
-    let mut hits = 0;
-    for seed in 0..300 {
-        let trend = planted(0.0, 0.0, 1.0, 12, seed).trend(99, &Seeds::new(seed)).unwrap();
-        hits += usize::from(trend.unwrap().null.unwrap().p <= 0.05);
-    }
-    // 15 expected of 300; a binomial leaves this range once in a thousand.
-    assert!((4..=29).contains(&hits), "{hits} of 300");
+fn no_null_is_no_p_and_a_null_that_reaches_as_far_is_no_steering() {
+    let whole = planted(5.0, 1.0, 0.1, 20, 1);
+    let verdict = |r: &Responses| {
+        let s = r.steering(&Seeds::new(0)).unwrap();
+        let judged = judge(&s, s.slope.null.as_ref().map(|n| n.p));
+        (judged.verdict, judged.because, s)
+    };
+    assert_eq!(verdict(&whole).0, Verdict::Steers);
+    let (none, why, s) = verdict(&Responses { flips: vec![], ..whole.clone() });
+    assert!(none == Verdict::Untested && why.contains("--null-draws") && s.slope.null.is_none(), "{why}");
+    let few = Responses { controls: whole.controls[..18].to_vec(), ..whole.clone() };
+    let (few, why, s) = verdict(&few);
+    assert!(few == Verdict::Untested && why.contains("18 random") && s.against_controls.is_none(), "{why}");
+    assert_eq!(s.control_slopes.len(), 18);
+    // As steep as the direction itself in three of 39 flips, in one of 19 random directions.
+    let steep = |drawn: &[Vec<Vec<f64>>], how_many: usize| {
+        let mut drawn = drawn.to_vec();
+        drawn[..how_many].fill(whole.direction.clone());
+        drawn
+    };
+    let (not, why, _) = verdict(&Responses { flips: steep(&whole.flips, 3), ..whole.clone() });
+    assert!(not == Verdict::NotShown && why.contains("p = 0.100 of 39 flips"), "{why}");
+    let (not, why, _) = verdict(&Responses { controls: steep(&whole.controls, 1), ..whole.clone() });
+    assert!(not == Verdict::NotShown && why.contains("p = 0.100 of 19 directions"), "{why}");
+    let (not, why, _) = verdict(&planted(0.0, 4.0, 0.1, 20, 3));
+    assert!(not == Verdict::NotShown && why.contains("interval"), "{why}");
 }
 
 #[test]
 fn flat_and_impossible_responses_are_said_to_be_so() {
     let mut flat = planted(0.0, 0.0, 0.0, 4, 1);
-    let s = flat.steering(99, &Seeds::new(0)).unwrap();
-    assert!(s.trend.is_none() && s.unmoved == 4 && !s.steers());
+    let s = flat.steering(&Seeds::new(0)).unwrap();
+    assert!(s.trend.is_none() && s.unmoved == 4 && judge(&s, Some(0.025)).verdict == Verdict::NotShown);
     flat.direction[0][0] = f64::NAN;
-    let e = flat.steering(99, &Seeds::new(0)).unwrap_err().to_string();
+    let e = flat.steering(&Seeds::new(0)).unwrap_err().to_string();
     assert!(e.contains("planted") && e.contains("NaN"), "{e}");
-    let one = planted(1.0, 0.0, 0.0, 1, 1).steering(9, &Seeds::new(0)).unwrap_err();
+    let one = planted(1.0, 0.0, 0.0, 1, 1).steering(&Seeds::new(0)).unwrap_err();
     assert!(one.to_string().contains("at least two"), "{one}");
-    let few = planted(1.0, 0.0, 0.1, 5, 1).within(-0.1, 0.0).steering(9, &Seeds::new(0));
+    let few = planted(1.0, 0.0, 0.1, 5, 1).within(-0.1, 0.0).steering(&Seeds::new(0));
     assert!(few.unwrap_err().to_string().contains("three"));
 }
 
@@ -128,7 +152,7 @@ fn curves_that_part_are_said_to_part() {
             reads: gap > 0.5,
             slope: math::mean(&slopes).unwrap(),
             slopes,
-            steers: slope > 0.5,
+            steers: if slope > 0.5 { Verdict::Steers } else { Verdict::NotShown },
         }
     };
     let apart: Vec<Halves> = (0..6).map(|k| site(k, 0.6 * k as f64, 3.0 - 0.6 * k as f64)).collect();
@@ -151,7 +175,7 @@ fn pushed_rows_answer_as_graphs_written_by_hand() {
     let reader = Reader::new(&tiny, None);
     let width = tiny.info().hidden as usize;
     let mut rng = ChaCha8Rng::seed_from_u64(2);
-    let mut direction = || narrow(&math::random_unit(width, &mut rng).unwrap());
+    let mut direction = || narrow(math::random_unit(width, &mut rng).unwrap().view());
     let (d, e) = (direction(), direction());
     let place = Place { site: Site::ResidPost(0), positions: WriteAt::All, norm: 2.5 };
     let prompts: Vec<Vec<u32>> = vec![vec![5, 9, 70, 31], vec![11, 12, 60]];
@@ -238,9 +262,10 @@ fn params(sites: &[&str]) -> Params {
     Params {
         sites: sites.iter().map(|s| s.parse().unwrap()).collect(),
         alphas: vec![-0.5, 0.5, 1.0],
-        random_directions: 2,
+        random_directions: 3,
+        damage_directions: 2,
+        null_draws: 5,
         max_new_tokens: 4,
-        shuffles: 99,
         ..Params::default()
     }
 }
@@ -305,7 +330,9 @@ fn a_sweep_of_a_model_is_whole_and_asks_nothing_twice() {
         assert_eq!(names, ["log_odds", "log_odds_per_token", "projection", "refusal", "hats"]);
         assert!(site.residual_norm > 0.0 && site.fold_cosine > 0.3);
         assert_eq!(site.steering[0].unit_slopes.len(), 12);
-        assert_eq!(site.steering[0].control_slopes.len(), 2);
+        assert_eq!((site.steering[0].control_slopes.len(), site.steering[0].flip_slopes.len()), (3, 5));
+        assert_eq!((site.steering[2].control_slopes.len(), site.steering[2].flip_slopes.len()), (2, 0));
+        assert!(site.p_over_sites.is_some() && !site.steers, "{:?}", site.steering_verdict);
         let zero = &site.damage[1];
         assert!(zero.alpha == 0.0 && zero.perplexity_ratio.value == 1.0 && zero.kl.value == 0.0);
         assert!(site.damage[3].kl.value > zero.kl.value && site.damage[3].control_kls.len() == 2);
@@ -314,6 +341,8 @@ fn a_sweep_of_a_model_is_whole_and_asks_nothing_twice() {
     let zero = |s: usize| found.sites[s].steering[0].points[1].mean.value;
     assert_eq!(zero(0), zero(1));
     assert!(found.parting.statement.contains("of 2 sites"));
+    // 12 pairs at three doses beside 0 and two sites.
+    assert_eq!((found.budget.texts, found.budget.controls, found.budget.total), (24, 432, 1152));
     let asked = tiny.asked();
     let again = run();
     assert_eq!(tiny.asked(), asked, "a second sweep asked the model again");
@@ -353,6 +382,30 @@ fn a_sweep_without_a_store_reads_no_text_twice() {
     let store = Store::in_memory().unwrap();
     let kept = sweep(&Reader::new(&Tiny::open(), Some(&store)), &data, &params).unwrap();
     assert_eq!(serde_json::to_string(&alone).unwrap(), serde_json::to_string(&kept).unwrap());
+}
+
+/// The label flips of a sweep are the slopes of sweeps of pairs whose responses are exchanged likewise.
+#[test]
+fn a_label_flip_is_a_sweep_of_flipped_pairs() {
+    let tiny = Tiny::open();
+    let reader = Reader::new(&tiny, None);
+    let (pairs, template) = (pairs(12), Template::default());
+    let neutral = named(&["the old tin is red", "a cup of tea", "nine hats"]);
+    let how = how();
+    let one = Params { null_draws: 1, ..params(&["resid_post.0"]) };
+    let found = sweep(&reader, &how.data((&pairs, &template), &neutral, &[]), &one).unwrap();
+    let units = reading::units(&pairs.cluster, &vec![String::new(); 12], how.held_out.by);
+    let flipped = flips::draw(&units, 1, &Seeds::new(3).child("sweep").child("label flips"));
+    assert!(flipped[0].contains(&true) && flipped[0].contains(&false));
+    let mut other = pairs;
+    for (pair, _) in other.rows.iter_mut().zip(&flipped[0]).filter(|(_, f)| **f) {
+        std::mem::swap(&mut pair.chosen, &mut pair.rejected);
+    }
+    let none = Params { null_draws: 0, ..one };
+    let again = sweep(&reader, &how.data((&other, &template), &neutral, &[]), &none).unwrap();
+    let (drawn, seen) = (found.sites[0].steering[0].flip_slopes[0], again.sites[0].steering[0].slope.value);
+    assert!((drawn - seen).abs() < 1e-3 * (1.0 + seen.abs()), "{drawn} {seen}");
+    assert!((found.sites[0].steering[0].slope.value - seen).abs() > 1e-2, "the flip changed nothing");
 }
 
 #[test]
@@ -402,7 +455,7 @@ fn a_table_says_what_flags_say() {
     assert_eq!(read, flags);
     let written = serde_json::to_value(&read).unwrap();
     assert_eq!(written["site"], serde_json::json!(["resid_post.0..1"]));
-    assert!(written["push"] == "last" && written["steered_pairs"] == 8 && written["shuffles"] == 2000);
+    assert!(written["push"] == "last" && written["steered_pairs"] == 8 && written["null_draws"] == 39);
     assert_eq!(serde_json::from_value::<Params>(written).unwrap(), read);
     let unknown = serde_json::from_str::<Params>(r#"{"dose": 1}"#).unwrap_err().to_string();
     assert!(unknown.contains("`dose`"), "{unknown}");

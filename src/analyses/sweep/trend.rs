@@ -1,15 +1,11 @@
 //! Dose and response: what grows with α, beside what any push of that size does.
 
-use std::collections::BTreeMap;
-
 use rand::Rng;
-use rand::seq::SliceRandom;
 use serde::Serialize;
 
 use super::super::AnalysisError;
-use super::super::stat::{
-    self, Null, Number, Test, bootstrap_over, drawn_null, of, resampled, weighted_mean,
-};
+use super::super::stat::{self, Null, Number, Test, bootstrap_over, of, resampled, weighted_mean};
+use super::verdict::ENOUGH;
 use truenorth_stats::math;
 use truenorth_stats::math::{MathError, Seeds};
 
@@ -26,6 +22,8 @@ pub struct Responses {
     pub direction: Vec<Vec<f64>>,
     /// `[controls][doses][units]` under random directions.
     pub controls: Vec<Vec<Vec<f64>>>,
+    /// `[draws][doses][units]` under directions of flipped labels, those labels being what is measured by too.
+    pub flips: Vec<Vec<Vec<f64>>>,
     /// The cluster of each unit, from 0 without gaps.
     pub clusters: Vec<usize>,
     /// What a unit and a cluster are, such as `pairs` and `axes`.
@@ -55,12 +53,18 @@ pub struct Steering {
     /// A row a dose.
     pub points: Vec<Point>,
     /// Mean over the units of the least-squares slope on α, a change for each residual norm. Its null
-    /// is the mean slope under random directions of the same norm.
+    /// is that of flipped labels, one-sided: the direction fitted anew and steered with, at the same doses on the
+    /// same texts. None where no labels were flipped.
     pub slope: Number,
-    /// Slopes under each random direction.
+    /// Mean slopes of the label flips.
+    pub flip_slopes: Vec<f64>,
+    /// Mean slopes under each random direction.
     pub control_slopes: Vec<f64>,
-    /// Mean over the units of Spearman's correlation with α, which is Page's statistic (1963) up to a
-    /// scale. Its null shuffles the doses within each unit. None where no unit ever changes.
+    /// The slope's size against those under random directions; none with fewer than 19 of them.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub against_controls: Option<Null>,
+    /// Mean over the units of Spearman's correlation with α: how orderly the response is, and no test. None where
+    /// no unit ever changes.
     pub trend: Option<Number>,
     /// Share of the units whose slope points the other way than expected; none where nothing is.
     pub wrong_way: Option<Number>,
@@ -70,23 +74,12 @@ pub struct Steering {
     pub unit_slopes: Vec<f64>,
 }
 
-impl Steering {
-    /// Whether the measure follows the direction as expected, and further than under any random
-    /// direction: the slope's whole interval is on that side of 0.
-    #[must_use]
-    pub fn steers(&self) -> bool {
-        let sign = if self.expected < 0 { -1.0 } else { 1.0 };
-        let clear = self.slope.interval.is_some_and(|i| (i.low * sign).min(i.high * sign) > 0.0);
-        clear && self.control_slopes.iter().all(|c| c.abs() < self.slope.value.abs())
-    }
-}
-
 impl Responses {
     /// The dose-response of the measure.
     ///
     /// # Errors
     /// With fewer than three doses or two clusters, shapes that differ, or a value that is not finite.
-    pub fn steering(&self, permutations: usize, seeds: &Seeds) -> Result<Steering, AnalysisError> {
+    pub fn steering(&self, seeds: &Seeds) -> Result<Steering, AnalysisError> {
         self.check()?;
         let named = |e: MathError| of(&self.measure, &e);
         let seeds = seeds.child(&self.measure);
@@ -112,26 +105,19 @@ impl Responses {
             });
         }
         let unit_slopes = self.slopes(&self.direction);
-        let control_slopes: Vec<f64> = self
-            .controls
-            .iter()
-            .map(|c| math::mean(&self.slopes(c)))
-            .collect::<Result<_, _>>()
-            .map_err(named)?;
+        let mean_slopes = |arms: &[Vec<Vec<f64>>]| -> Result<Vec<f64>, AnalysisError> {
+            arms.iter().map(|arm| math::mean(&self.slopes(arm))).collect::<Result<_, _>>().map_err(named)
+        };
+        let (control_slopes, flip_slopes) = (mean_slopes(&self.controls)?, mean_slopes(&self.flips)?);
         let mut slope = self.mean(&unit_slopes, &mut rng).map_err(named)?;
-        if !control_slopes.is_empty() {
-            let reached = control_slopes.iter().filter(|c| c.abs() >= slope.value.abs()).count();
-            let (low, high) = ends(&control_slopes);
-            slope = slope.against(Null {
-                test: Test::SteeringControls,
-                what: "the mean slope under random directions of the same norm; the range is all of theirs"
-                    .into(),
-                expected: math::mean(&control_slopes).map_err(named)?,
-                range: Some([low, high]),
-                p: stat::permutation_p(reached, control_slopes.len()),
-                draws: Some(control_slopes.len()),
-            });
+        if !flip_slopes.is_empty() {
+            slope = slope.clone().against(self.flipped(slope.value, &flip_slopes).map_err(named)?);
         }
+        let against_controls = if control_slopes.len() < ENOUGH {
+            None
+        } else {
+            Some(beside(slope.value, &control_slopes).map_err(named)?)
+        };
         let against = |s: &&f64| **s * f64::from(self.expected) < 0.0;
         let wrong = unit_slopes.iter().filter(against).count();
         Ok(Steering {
@@ -139,8 +125,10 @@ impl Responses {
             expected: self.expected,
             points,
             slope,
+            flip_slopes,
             control_slopes,
-            trend: self.trend(permutations, &seeds).map_err(named)?,
+            against_controls,
+            trend: self.trend(&seeds).map_err(named)?,
             wrong_way: if self.expected == 0 {
                 None
             } else {
@@ -161,6 +149,7 @@ impl Responses {
             alphas: keep.iter().map(|k| self.alphas[*k]).collect(),
             direction: pick(&self.direction),
             controls: self.controls.iter().map(|c| pick(c)).collect(),
+            flips: self.flips.iter().map(|c| pick(c)).collect(),
             ..self.clone()
         }
     }
@@ -179,10 +168,11 @@ impl Responses {
             ));
         }
         let fits = |v: &Vec<Vec<f64>>| v.len() == doses && v.iter().all(|u| u.len() == units);
-        if !fits(&self.direction) || !self.controls.iter().all(fits) {
+        if !fits(&self.direction) || !self.controls.iter().chain(&self.flips).all(fits) {
             return wrong(format!("the responses are not {units} {} at {doses} doses", self.units[0]));
         }
-        let all = self.direction.iter().chain(self.controls.iter().flatten()).flatten();
+        let drawn = self.controls.iter().chain(&self.flips);
+        let all = self.direction.iter().chain(drawn.flatten()).flatten();
         match all.into_iter().find(|v| !v.is_finite()) {
             Some(v) => wrong(format!("a response is {v}")),
             None => Ok(()),
@@ -225,7 +215,26 @@ impl Responses {
             .collect()
     }
 
-    pub(super) fn trend(&self, permutations: usize, seeds: &Seeds) -> Result<Option<Number>, MathError> {
+    /// The slope against those of the label flips: how many reach as far the way that is expected, or either way
+    /// where none is.
+    fn flipped(&self, seen: f64, flips: &[f64]) -> Result<Null, MathError> {
+        let far = |v: f64| if self.expected == 0 { v.abs() } else { v * f64::from(self.expected) };
+        let reached = flips.iter().filter(|v| math::reaches(far(**v), far(seen))).count();
+        let sided = if self.expected == 0 { "two-sided" } else { "one-sided" };
+        Ok(Null {
+            test: Test::SteeringFlips,
+            what: format!(
+                "labels flipped by {}, the direction fitted anew and steered with; {sided}",
+                self.units[1]
+            ),
+            expected: math::mean(flips)?,
+            range: Some([math::quantile(flips, 0.025)?, math::quantile(flips, 0.975)?]),
+            p: stat::permutation_p(reached, flips.len()),
+            draws: Some(flips.len()),
+        })
+    }
+
+    fn trend(&self, seeds: &Seeds) -> Result<Option<Number>, MathError> {
         let centred = |values: &[f64]| -> Result<Vec<f64>, MathError> {
             let middle = (values.len() as f64 + 1.0) / 2.0;
             let ranks: Vec<f64> = math::ranks(values)?.into_iter().map(|r| r - middle).collect();
@@ -243,37 +252,27 @@ impl Responses {
         }
         let rho = |u: &[f64]| u.iter().zip(&doses).map(|(a, b)| a * b).sum::<f64>();
         let each: Vec<f64> = units.iter().map(|u| rho(u)).collect();
-        let trend = self.mean(&each, &mut seeds.stream("trend bootstrap"))?;
-        let mut rng = seeds.stream("trend permutations");
-        let mut draws = Vec::with_capacity(permutations);
-        let mut together: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
-        for (unit, cluster) in self.clusters.iter().enumerate() {
-            together.entry(*cluster).or_default().push(unit);
-        }
-        for _ in 0..permutations {
-            // What belongs together keeps its doses together.
-            for of_cluster in together.values() {
-                let mut order: Vec<usize> = (0..doses.len()).collect();
-                order.shuffle(&mut rng);
-                for unit in of_cluster {
-                    units[*unit] = order.iter().map(|dose| units[*unit][*dose]).collect();
-                }
-            }
-            draws.push(units.iter().map(|u| rho(u)).sum::<f64>() / units.len() as f64);
-        }
-        if draws.is_empty() {
-            return Ok(Some(trend));
-        }
-        let null = drawn_null(
-            (Test::SteeringTrend, "doses shuffled within each unit, alike in units of one cluster"),
-            trend.value,
-            0.0,
-            &draws,
-        )?;
-        Ok(Some(trend.against(null)))
+        Ok(Some(self.mean(&each, &mut seeds.stream("trend bootstrap"))?))
     }
 }
 
-fn ends(values: &[f64]) -> (f64, f64) {
+/// The size of a slope beside those under random directions, whose signs are arbitrary.
+fn beside(seen: f64, controls: &[f64]) -> Result<Null, MathError> {
+    let reached = controls.iter().filter(|c| math::reaches(c.abs(), seen.abs())).count();
+    let (low, high) = ends(controls);
+    Ok(Null {
+        test: Test::SteeringControls,
+        what: "random directions with the covariance of the activations and the same norm, two-sided; the range is \
+               all of theirs"
+            .into(),
+        expected: math::mean(controls)?,
+        range: Some([low, high]),
+        p: stat::permutation_p(reached, controls.len()),
+        draws: Some(controls.len()),
+    })
+}
+
+/// The least and the largest.
+pub(super) fn ends(values: &[f64]) -> (f64, f64) {
     values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)))
 }

@@ -131,8 +131,17 @@ fn verdict(asked: bool, primary: Option<&Finding>, holm: Option<f64>) -> Verdict
     let small = holm.is_some_and(|p| p <= LEVEL);
     match primary.map(|f| f.status) {
         Some(Status::Supported) if small => Verdict::Yes,
-        Some(Status::NotSupported) if small => Verdict::No,
+        Some(Status::NotSupported) if small && primary.is_some_and(contrary) => Verdict::No,
         _ => Verdict::NotShown,
+    }
+}
+
+/// Whether the whole interval lies on the other side of the null than the claim.
+fn contrary(finding: &Finding) -> bool {
+    let ends = [&finding.null.low, &finding.null.high].map(Num::get);
+    match (finding.interval.high.get(), ends) {
+        (Some(high), [Some(low), Some(top)]) => high < f64::midpoint(low, top),
+        _ => false,
     }
 }
 

@@ -98,7 +98,7 @@ const VERBS: &[&str] = &[
      --folds 4 --estimator mean-diff --permutations 39 --controls random-label,bag-of-words \
      --out probe.json",
     "sweep --model M --site resid_post.0..1 --pairs pairs.jsonl --neutral seq.txt --prompts prompts.txt \
-     --alpha=-0.2,0.2 --max-new-tokens 4 --random-directions 2 --permutations 19 --shuffles 99 --folds 4 \
+     --alpha=-0.2,0.2 --max-new-tokens 4 --random-directions 2 --permutations 19 --null-draws 5 --folds 4 \
      --out sweep.json",
     "geometry --checkpoint M --classes train.jsonl --positive up --site resid_mid.1 --permutations 99 \
      --out geometry.json",

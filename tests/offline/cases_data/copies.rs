@@ -75,7 +75,7 @@ fn a_pair_under_another_axis_is_no_second_one() {
     // Nothing is left of the other axis that could be held out.
     assert!(!text.contains("axis  "), "{text}");
     let sweep = |file, out| {
-        let asked = ["--pairs", file, "--neutral", "n.txt", "--permutations", "9", "--shuffles", "9"];
+        let asked = ["--pairs", file, "--neutral", "n.txt", "--permutations", "9", "--null-draws", "3"];
         let few = ["--random-directions", "2", "--estimator", "mean-diff", "--out", out];
         says(dir.path(), &at_site(&["sweep"], &[&asked[..], &few].concat()), &[]);
         json(dir.path(), out)
@@ -384,8 +384,8 @@ fn sentiment_is_not_projected_out_with_the_texts_that_a_direction_is_fitted_on()
                 "n.txt",
                 "--permutations",
                 "9",
-                "--shuffles",
-                "9",
+                "--null-draws",
+                "3",
                 "--random-directions",
                 "2",
                 "--estimator",

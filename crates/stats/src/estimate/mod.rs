@@ -11,6 +11,7 @@ mod held_out;
 mod logistic;
 mod names;
 mod nuisance;
+mod null_directions;
 mod pipeline;
 pub mod probing;
 mod samples;

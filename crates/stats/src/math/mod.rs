@@ -39,7 +39,7 @@ pub use interval::{Interval, clopper_pearson, wilson};
 pub use linear::{Orthonormal, cosine, dot, norm, unit};
 pub use multiple::{benjamini_hochberg, holm, holm_adjusted};
 pub(crate) use passes::{each_row, stretch, stretch_mut, there_and_back, weighted_squares};
-pub use permutation::{permutation_p, reaches};
+pub use permutation::{p_cell, p_said, permutation_p, reaches};
 pub(crate) use product::{cross_gram, gram_matrix, inverse_positive_definite, product};
 pub use random_direction::{random_unit, share_with_cosine};
 pub use rank::{SortedScores, auroc, ranks, spearman};

@@ -13,3 +13,36 @@ pub fn permutation_p(reached: usize, draws: usize) -> f64 {
 pub fn reaches(drawn: f64, seen: f64) -> bool {
     drawn >= seen - 1e-12 * (1.0 + seen.abs())
 }
+
+/// A p value as it is written: `= 0.031`; `≤ 0.025` where none of so many draws reaches as far, as no less can be
+/// told apart with them; `< 0.001` below that. Never 0.
+#[must_use]
+pub fn p_said(p: f64, draws: Option<usize>) -> String {
+    let cell = p_cell(p, draws);
+    if cell.starts_with(['<', '≤']) { cell } else { format!("= {cell}") }
+}
+
+/// As [`p_said`], without the sign of equality, for a column.
+#[must_use]
+pub fn p_cell(p: f64, draws: Option<usize>) -> String {
+    let at_floor = draws.is_some_and(|n| p <= permutation_p(0, n) * (1.0 + 1e-9));
+    match (p < 0.001, at_floor) {
+        (true, _) => "< 0.001".into(),
+        (false, true) => format!("≤ {p:.3}"),
+        (false, false) => format!("{p:.3}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_p_is_written_as_nothing() {
+        assert_eq!(p_said(0.0312, Some(39)), "= 0.031");
+        assert_eq!(p_said(1.0 / 40.0, Some(39)), "≤ 0.025");
+        assert_eq!(p_said(1.0 / 2001.0, Some(2000)), "< 0.001");
+        assert_eq!(p_said(0.0, None), "< 0.001");
+        assert_eq!((p_cell(0.5, None), p_cell(0.0004, None)), ("0.500".into(), "< 0.001".into()));
+    }
+}

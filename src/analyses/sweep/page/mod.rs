@@ -2,25 +2,16 @@
 
 mod plots;
 
-use crate::analyses::stat::Number;
-use crate::analyses::sweep::{Steering, Swept, SweptSite};
+use crate::analyses::stat::{Number, p_said};
+use crate::analyses::sweep::{Judged, Swept, SweptSite, Verdict};
 use truenorth_report::{
-    Adjustment, Block, Cell, Column, Finding, Interval, Measure, NoteKind, Null, Sample, Section, Status,
-    Table, Test,
+    Adjustment, Block, Cell, Column, Finding, Interval, Measure, NoteKind, Null, Num, Sample, Section,
+    Status, Table, Test,
 };
 use truenorth_stats::math;
 
-/// Random directions with which none reaching as far has p = 0.05.
-const ENOUGH: usize = 19;
-
 const NOT_SHOWN: &str = "That the model uses the direction by itself. A push along it is not what the model \
     would do unpushed, and a site that reads well need not be one where a push works.";
-
-/// The p values of the trend of every site's primary measure, corrected by Holm over the sites; none
-/// where a site's measure never changes or no shuffles were asked for.
-fn adjusted(result: &Swept) -> Vec<Option<f64>> {
-    corrected(result, |s| s.steering.first()?.trend.as_ref()?.null.as_ref().map(|n| n.p))
-}
 
 /// The p values of every site's held-out AUROC, corrected likewise.
 fn adjusted_reading(result: &Swept) -> Vec<Option<f64>> {
@@ -58,48 +49,48 @@ pub fn reading(result: &Swept) -> Vec<Finding> {
 }
 
 fn steers(result: &Swept) -> Option<Finding> {
-    let (i, best) = site(result, &result.parting.best_steering)?;
+    let (_, best) = site(result, &result.parting.best_steering)?;
     let primary = best.steering.first()?;
-    let p = adjusted(result).get(i).copied().flatten();
-    let (status, asks) = verdict(primary, best.steers, p);
-    let corrected = p.map_or_else(String::new, |p| {
-        format!(" (trend over the doses: p = {p:.3} after Holm over {} sites)", result.sites.len())
-    });
+    let sites = result.sites.len();
+    let because = &best.steering_verdict.because;
+    let over = if sites > 1 && because.contains("flips") {
+        format!("; p of flips over all {sites} sites")
+    } else {
+        String::new()
+    };
     Some(Finding {
-        status,
+        status: status(best.steering_verdict.verdict),
         statement: format!(
-            "Pushing along the direction moves the model towards the chosen responses; most at \
-             {}{corrected}.{asks}",
-            best.site
+            "Pushing along the direction moves the model towards the chosen responses; most at {}. {}{over}.",
+            best.site,
+            capital(because)
         ),
         measure: Measure::of("log-odds for each residual norm", &primary.slope, 2),
         n: Sample::of(&primary.slope, "pairs, each pushed by a direction fitted without it"),
         interval: Interval::of(&primary.slope),
-        null: Null::of(&primary.slope),
+        null: match primary.slope.null {
+            // The site is the best of several, so its p is that over all of them.
+            Some(_) => Null {
+                p: best.p_over_sites.map_or_else(|| Num::missing("no labels were flipped"), Num::new),
+                ..Null::of(&primary.slope)
+            },
+            None => Null::none("no labels were flipped"),
+        },
         see: Some("sweep".into()),
     })
 }
 
-/// Whether a direction is shown to steer, given the adjusted p of its trend, and what is still wanted.
-fn verdict(primary: &Steering, steers: bool, p: Option<f64>) -> (Status, String) {
-    // The trend tells that something moves; only random directions tell that another push would not.
-    let by_any = primary.slope.null.as_ref().map_or(1.0, |n| n.p);
-    let beyond = primary.slope.beyond_null() == Some(true);
-    let status = match (steers, p) {
-        (true, Some(p)) if p < 0.05 && by_any <= 0.05 && beyond => Status::Supported,
-        (true, _) => Status::Caution,
-        (false, _) if primary.slope.value > 0.0 => Status::Unclear,
-        _ => Status::NotSupported,
-    };
-    let asks = match primary.control_slopes.len() {
-        0 if steers => " No random direction was tried: any push of that size may do as much.".into(),
-        few if steers && few < ENOUGH => format!(
-            " That no random direction does as much says little with {few} of them (p = {by_any:.3}); it \
-             takes {ENOUGH}."
-        ),
-        _ => String::new(),
-    };
-    (status, asks)
+fn status(verdict: Verdict) -> Status {
+    match verdict {
+        Verdict::Steers => Status::Supported,
+        Verdict::NotShown => Status::NotSupported,
+        Verdict::Untested => Status::Unclear,
+    }
+}
+
+fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
 }
 
 fn reads(result: &Swept) -> Option<Finding> {
@@ -119,7 +110,7 @@ fn reads(result: &Swept) -> Option<Finding> {
         statement: format!(
             "Over the sites swept, chosen and rejected answers are told apart best at {}{}.",
             best.site,
-            p.map_or_else(String::new, |p| format!(" (p = {p:.3} after Holm over the sites)"))
+            p.map_or_else(String::new, |p| format!(" (p {} after Holm over the sites)", p_said(p, None)))
         ),
         measure: Measure::of("AUROC", &auroc, 3),
         n: Sample::of(&auroc, "held-out units"),
@@ -155,20 +146,28 @@ fn range(result: &Swept) -> Option<Finding> {
     let r = &best.working_range;
     let dose = if r.high > 0.0 { r.high } else { r.low };
     let harm = best.damage.iter().find(|d| (d.alpha - dose).abs() < 1e-12)?;
-    let tried = best.steering_within.as_ref().is_some_and(Steering::steers);
     let mut of_ratio: Number = harm.perplexity_ratio.clone();
     of_ratio.null = None;
-    Some(Finding {
-        status: if tried { Status::Supported } else { Status::Caution },
-        statement: if dose == 0.0 {
-            format!("At {} no dose that was tried stays within the bounds of damage.", best.site)
-        } else {
-            let within = if tried { "the direction still steers" } else { "steering is not shown" };
+    let (status, statement) = if dose == 0.0 {
+        let none = format!("At {} no dose that was tried stays within the bounds of damage.", best.site);
+        (Status::Supported, none)
+    } else {
+        let within = best.within_verdict.as_ref();
+        let why = |j: &Judged| format!(" {}.", capital(&j.because));
+        (
+            within.map_or(Status::Unclear, |j| status(j.verdict)),
             format!(
-                "At {} doses from {} to {} stay within the bounds of damage; within them alone {within}.",
-                best.site, r.low, r.high
-            )
-        },
+                "At {} the direction steers by doses that stay within the bounds of damage, from {} to {}.{}",
+                best.site,
+                r.low,
+                r.high,
+                within.map_or_else(|| " Fewer than three doses do.".into(), why)
+            ),
+        )
+    };
+    Some(Finding {
+        status,
+        statement,
         measure: Measure::of(format!("perplexity ratio at α {dose}"), &of_ratio, 2),
         n: Sample::of(&of_ratio, "neutral texts"),
         interval: Interval::of(&of_ratio),
@@ -186,7 +185,7 @@ pub fn section(result: &Swept) -> Section {
         .with(table(result));
     for s in &chosen {
         section = section.with(Block::Row { figures: plots::dose(s, result) });
-        let rest: Vec<Block> = plots::other_measures(s, result).into_iter().map(Block::Figure).collect();
+        let rest: Vec<Block> = plots::other_measures(s).into_iter().map(Block::Figure).collect();
         if !rest.is_empty() {
             section = section.with(Block::Details {
                 summary: format!("{}: other measures of what the model writes", s.site),
@@ -202,10 +201,17 @@ pub fn section(result: &Swept) -> Section {
         .with(Block::note(
             NoteKind::Method,
             format!(
-                "α is in units of the {}. Every pair is pushed along a direction fitted without its fold; the \
-                 {} random directions a site have the same norm and the same doses. Generations are pushed at \
-                 positions `{}`, given text at all tokens.",
-                result.alpha_unit, result.random_directions, result.positions
+                "α is in units of the {}. Every pair is pushed along a direction fitted without its fold. {} label \
+                 flips, the same at every site, each fit the direction anew and steer with it; the {} random \
+                 directions a site have the covariance of the activations, the same norm and the same doses, and {} \
+                 of them are followed through damage and generations. Generations are pushed at positions `{}`, given \
+                 text at all tokens. {}.",
+                result.alpha_unit,
+                result.null_draws,
+                result.random_directions,
+                result.damage_directions,
+                result.positions,
+                capital(&result.budget.sentence())
             ),
         ))
         .with(Block::limits(&result.not_shown))
@@ -228,16 +234,18 @@ fn chosen(result: &Swept) -> Vec<&SweptSite> {
 }
 
 fn table(result: &Swept) -> Table {
-    let (trend, reading) = (adjusted(result), adjusted_reading(result));
+    let reading = adjusted_reading(result);
     let mut table = Table::new(
         "sweep-table",
         format!(
             "All sites. Reading: AUROC of held-out pairs ({} pairs). Steering: slope of the log-odds of chosen \
-             over rejected on α, beside the range of the slopes of {} random directions. p: AUROC against \
-             labels flipped within pairs, and the trend over the doses against doses shuffled within each \
-             pair, both after Holm over the {} sites. Wrong way: share of pairs that move against the \
-             direction.",
+             over rejected on α, beside the central 95 % of the slopes of {} label flips, each fitted and steered \
+             with anew, and the range of those of {} random directions drawn like the activations. p: AUROC against \
+             labels flipped within pairs, after Holm over the {} sites; the slope against the largest of all sites in \
+             every flip, one-sided; its size against the random directions. Wrong way: share of pairs that move \
+             against the direction.",
             result.pairs,
+            result.null_draws,
             result.random_directions,
             result.sites.len()
         ),
@@ -247,8 +255,10 @@ fn table(result: &Swept) -> Table {
             "AUROC",
             "p, reading",
             "slope",
-            "random directions",
-            "p, trend",
+            "label flips",
+            "p, label flips",
+            "matched directions",
+            "p, matched directions",
             "wrong way",
             "working range of α",
             "reads",
@@ -266,9 +276,13 @@ fn table(result: &Swept) -> Table {
             || Cell::empty("no label flips were asked for"),
             |p| Cell::adjusted(Test::HeldOut, Adjustment::Holm, p, None),
         );
-        let p_trend = trend.get(i).copied().flatten().map_or_else(
-            || Cell::empty("no pair ever changes, or no shuffles"),
-            |p| Cell::adjusted(Test::SteeringTrend, Adjustment::Holm, p, None),
+        let p_flips = s.p_over_sites.map_or_else(
+            || Cell::empty("no labels were flipped"),
+            |p| Cell::p(Test::SteeringFlips, p, Some(result.null_draws as u64)),
+        );
+        let p_controls = primary.against_controls.as_ref().map_or_else(
+            || Cell::empty("fewer than 19 random directions"),
+            |n| Cell::p(n.test, n.p, n.draws.map(|d| d as u64)),
         );
         table.push(vec![
             Cell::code(s.site.to_string()),
@@ -276,11 +290,13 @@ fn table(result: &Swept) -> Table {
             p_reading,
             Cell::of(&primary.slope, 2),
             Cell::null_of(&primary.slope, 2),
-            p_trend,
+            p_flips,
+            several(&primary.control_slopes, 2),
+            p_controls,
             Cell::maybe(primary.wrong_way.as_ref(), 2, "no way is expected"),
             Cell::interval(s.working_range.low, s.working_range.high, 2),
             verdict(s.reads).into(),
-            verdict(s.steers).into(),
+            status(s.steering_verdict.verdict).into(),
         ]);
     }
     table
@@ -334,47 +350,5 @@ fn several(values: &[f64], digits: usize) -> Cell {
             let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
             Cell::estimate(mean, low, high, digits)
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::analyses::sweep::Responses;
-    use truenorth_stats::math::Seeds;
-
-    /// Twelve pairs that all follow the direction, and random directions that move nothing.
-    fn steering(controls: usize) -> Steering {
-        let alphas = [-0.1, 0.0, 0.1];
-        let at = |slope: f64| alphas.map(|a| (0..12).map(|i| a * (slope + f64::from(i) / 12.0)).collect());
-        Responses {
-            measure: "planted".into(),
-            expected: 1,
-            alphas: alphas.to_vec(),
-            direction: at(5.0).to_vec(),
-            controls: (0..controls).map(|_| at(-0.5).to_vec()).collect(),
-            clusters: (0..12).collect(),
-            units: ["pairs", "pairs"],
-        }
-        .steering(99, &Seeds::new(0))
-        .unwrap()
-    }
-
-    #[test]
-    fn few_random_directions_leave_a_verdict_open_and_say_so() {
-        for (controls, expected, said) in [
-            (0, Status::Caution, "No random direction"),
-            (1, Status::Caution, "with 1 of them (p = 0.500)"),
-            (18, Status::Caution, "with 18 of them (p = 0.053)"),
-            (19, Status::Supported, ""),
-        ] {
-            let s = steering(controls);
-            let (status, asks) = verdict(&s, s.steers(), Some(0.01));
-            assert!(s.steers() && status == expected, "{controls}: {status:?}");
-            assert!(asks.contains(said) && asks.is_empty() == said.is_empty(), "{asks}");
-        }
-        let s = steering(19);
-        assert_eq!(verdict(&s, true, Some(0.2)).0, Status::Caution);
-        assert_eq!(verdict(&s, false, Some(0.01)), (Status::Unclear, String::new()));
     }
 }

@@ -1,8 +1,13 @@
 //! The curves of a sweep.
 
-use super::NOT_SHOWN;
+use super::{NOT_SHOWN, capital};
+use crate::analyses::sweep::trend::ends;
 use crate::analyses::sweep::{Steering, Swept, SweptSite, WorkingRange};
 use truenorth_report::{Axis, Curve, CurvePoint, Figure, Mark, Num, Series, Tick};
+use truenorth_stats::math;
+
+/// Random directions drawn one by one beside a response.
+const SHOWN: usize = 5;
 
 /// Where each site stands on the axis of sites, and that axis: blocks where all sites are of one kind,
 /// else the places in the order of the sweep.
@@ -80,12 +85,23 @@ pub(super) fn steering(result: &Swept) -> Figure {
     let primary = |s: &SweptSite| s.steering.first().map(|p| p.slope.clone());
     let points = placed.iter().filter_map(|(x, s)| Some(CurvePoint::of(*x, &primary(s)?)));
     let mut series = vec![Series::new("direction", points.collect())];
-    let random: Vec<CurvePoint> = placed
+    let flips: Vec<CurvePoint> = placed
         .iter()
         .filter_map(|(x, s)| {
             let null = primary(s)?.null?;
             let [low, high] = null.range?;
             Some(CurvePoint::new(*x, null.expected).band(low, high))
+        })
+        .collect();
+    if !flips.is_empty() {
+        series.push(Series::control(format!("{} label flips", result.null_draws), flips));
+    }
+    let random: Vec<CurvePoint> = placed
+        .iter()
+        .filter_map(|(x, s)| {
+            let slopes = &s.steering.first()?.control_slopes;
+            let (low, high) = ends(slopes);
+            Some(CurvePoint::new(*x, math::mean(slopes).ok()?).band(low, high))
         })
         .collect();
     if !random.is_empty() {
@@ -103,18 +119,13 @@ pub(super) fn steering(result: &Swept) -> Figure {
         "Steering: slope of the log-odds by site",
         curve,
         format!(
-            "Mean slope over {} pairs of log P(chosen) − log P(rejected) on α. {}; grey: mean and full range of \
-             the random directions of the same norm.",
-            result.pairs,
+            "Mean slope over {} pairs of log P(chosen) − log P(rejected) on α. {}; grey: mean and central 95 % of \
+             the label flips, mean and full range of the random directions drawn like the activations.",
+            result.steered_pairs,
             capital(&truenorth_report::bands())
         ),
         NOT_SHOWN,
     )
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
 }
 
 fn range_mark(r: &WorkingRange) -> Vec<Mark> {
@@ -128,11 +139,11 @@ fn alpha() -> Axis {
     Axis::new("α").unit("mean residual norms")
 }
 
-fn response(site: &SweptSite, steering: &Steering, result: &Swept, y: Axis, what: &str) -> Figure {
+fn response(site: &SweptSite, steering: &Steering, y: Axis, what: &str) -> Figure {
     let points = steering.points.iter().map(|p| CurvePoint::of(p.alpha, &p.mean)).collect();
     let mut series = vec![Series::new("direction", points)];
     let zero = steering.points.iter().find(|p| p.alpha == 0.0).map(|p| p.mean.value);
-    for c in 0..result.random_directions {
+    for c in 0..steering.control_slopes.len().min(SHOWN) {
         let points = steering.points.iter().map(|p| {
             let y = p.controls.get(c).copied().or(zero.filter(|_| p.alpha == 0.0));
             CurvePoint::new(p.alpha, y)
@@ -141,10 +152,7 @@ fn response(site: &SweptSite, steering: &Steering, result: &Swept, y: Axis, what
     }
     let trend = steering.trend.as_ref().map_or_else(
         || "no unit ever changes".to_owned(),
-        |t| {
-            let p = t.null.as_ref().map_or_else(String::new, |n| format!(", p = {:.3}", n.p));
-            format!("trend over the doses: mean rank correlation {:.2}{p}", t.value)
-        },
+        |t| format!("mean rank correlation with the dose {:.2}", t.value),
     );
     let wrong = steering
         .wrong_way
@@ -170,7 +178,7 @@ pub(super) fn dose(site: &SweptSite, result: &Swept) -> Vec<Figure> {
     let mut out = Vec::new();
     if let Some(primary) = site.steering.first() {
         let y = Axis::new("log-odds of the chosen response").unit("nats");
-        out.push(response(site, primary, result, y, "dose and response"));
+        out.push(response(site, primary, y, "dose and response"));
     }
     out.push(harm(site, result));
     out
@@ -191,7 +199,7 @@ fn harm(site: &SweptSite, result: &Swept) -> Figure {
         })
         .collect();
     let mut series = vec![Series::new("KL, next token", kl), Series::new("log perplexity ratio", log_ratio)];
-    for c in 0..result.random_directions {
+    for c in 0..result.damage_directions.min(SHOWN) {
         let points = site.damage.iter().map(|d| {
             let zero = Some(0.0).filter(|_| d.alpha == 0.0);
             CurvePoint::new(d.alpha, d.control_kls.get(c).copied().or(zero))
@@ -231,7 +239,7 @@ fn harm(site: &SweptSite, result: &Swept) -> Figure {
 }
 
 /// The other measures: per token, projection of the generations, refusals, word lists.
-pub(super) fn other_measures(site: &SweptSite, result: &Swept) -> Vec<Figure> {
+pub(super) fn other_measures(site: &SweptSite) -> Vec<Figure> {
     site.steering
         .iter()
         .skip(1)
@@ -250,7 +258,7 @@ pub(super) fn other_measures(site: &SweptSite, result: &Swept) -> Vec<Figure> {
                     (y, format!("generations with words of `{other}`"))
                 }
             };
-            response(site, s, result, y, &what)
+            response(site, s, y, &what)
         })
         .collect()
 }

@@ -5,15 +5,15 @@ use super::Table;
 pub const SWEEP: Table = &[
     (
         "text",
-        "sweep --model llama.gguf --site resid_post.1 --pairs pairs.jsonl --neutral neutral.txt --alpha -0.2,0.2 --folds 4 --permutations 9 --shuffles 49 --random-directions 1 --estimator mean-diff",
+        "sweep --model llama.gguf --site resid_post.1 --pairs pairs.jsonl --neutral neutral.txt --alpha -0.2,0.2 --folds 4 --permutations 9 --null-draws 4 --random-directions 3 --damage-directions 1 --estimator mean-diff",
     ),
     (
         "whole",
-        "sweep --model llama.gguf --site resid_post.0..1 --pairs pairs.jsonl --neutral neutral.txt --prompts prompts.txt --alpha -0.2,-0.1,0.1,0.2 --folds 4 --permutations 9 --shuffles 49 --random-directions 2 --max-new-tokens 4 --keywords things=words.txt:+ --estimator lda --project-out length --steered-pairs 8 --by pair --out s.json --report page --quiet",
+        "sweep --model llama.gguf --site resid_post.0..1 --pairs pairs.jsonl --neutral neutral.txt --prompts prompts.txt --alpha -0.2,-0.1,0.1,0.2 --folds 4 --permutations 9 --null-draws 39 --random-directions 19 --damage-directions 2 --max-new-tokens 4 --keywords things=words.txt:+ --estimator lda --project-out length --steered-pairs 8 --by pair --out s.json --report page --quiet",
     ),
     (
         "dry-run",
-        "sweep --model llama.gguf --site resid_post.0..1 --pairs pairs.jsonl --neutral neutral.txt --estimator mean-diff --permutations 9 --shuffles 49 --dry-run",
+        "sweep --model llama.gguf --site resid_post.0..1 --pairs pairs.jsonl --neutral neutral.txt --estimator mean-diff --permutations 9 --dry-run",
     ),
 ];
 

@@ -3,16 +3,15 @@
 use std::time::{Duration, Instant};
 
 use ndarray::{Array1, Array2, ArrayView2, Axis};
-use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 use super::AuditError;
 use super::result::DistanceNull;
-use crate::estimate::estimator::ledoit_wolf;
+use crate::estimate::null_directions::matched;
 use crate::estimate::pipeline::{Reduced, fit_projected};
 use crate::estimate::probing::{Relabel, dual_discriminants, label_contrasts};
 use crate::estimate::{EstimateError, Estimator, Pipeline, Samples, SplitBy};
-use crate::math::{MathError, Seeds, gram_matrix, inverse_positive_definite, norm, product, quantile};
+use crate::math::{MathError, Seeds, gram_matrix, norm, product, quantile};
 use crate::math::{permutation_p, reaches};
 
 /// Relabellings fitted between looks at the clock.
@@ -36,35 +35,10 @@ pub(super) struct Ground<'a> {
 }
 
 impl Ground<'_> {
-    /// Directions `Zᵀg` for standard normal `g` and the training rows `Z` about the means of their
-    /// classes, so that their covariance is that of the rows within classes; the contrast itself
-    /// would make the null about what is tested. What is projected out of the real direction is
-    /// projected out of them too.
-    ///
-    /// A discriminant does not look like the activations but like their inverse: it turns to where they
-    /// vary least. Its null is the discriminant of a contrast that looks like the activations.
+    /// Directions drawn like the activations.
     pub fn random(&self, draws: usize, seeds: &Seeds) -> Result<Draws, AuditError> {
-        let samples = &self.reduced.samples;
-        let found = self.reduced.nuisances.find(samples).map_err(AuditError::of("train"))?;
-        let (positive, negative) = samples.class_means().map_err(AuditError::of("train"))?;
-        let mut z = samples.x.clone();
-        for (mut row, &p) in z.outer_iter_mut().zip(&samples.positive) {
-            row -= if p { &positive } else { &negative };
-        }
-        let z = found.set.project_out_rows(z.view())?;
-        let mut rng = seeds.stream("random directions");
-        let weights: Array2<f64> =
-            Array2::from_shape_simple_fn((draws, z.nrows()), || StandardNormal.sample(&mut rng));
-        let contrasts = product(weights.view(), z.view())?;
-        match self.pipeline.estimator.params() {
-            Estimator::Lda { shrinkage } => {
-                let beside: Array2<f64> =
-                    Array2::from_shape_simple_fn(contrasts.raw_dim(), || StandardNormal.sample(&mut rng));
-                let beside = found.set.project_out_rows(beside.view())?;
-                self.draws(&discriminants(&z, samples.width, contrasts, beside, *shrinkage)?)
-            }
-            _ => self.draws(&contrasts),
-        }
+        let drawn = matched(self.pipeline, self.reduced, draws, seeds).map_err(AuditError::of("train"))?;
+        self.draws(&drawn)
     }
 
     /// The pipeline on permuted training labels, until `budget` is spent.
@@ -145,35 +119,6 @@ impl Ground<'_> {
         }
         Ok(Draws { scores, cosines })
     }
-}
-
-/// Discriminants of random contrasts: `A⁻¹ δ` with `A` the within-class covariance as the estimator
-/// shrinks it, and `δ` of the covariance as Ledoit and Wolf (2004) shrink it. The sample's own would leave out
-/// of `δ` just the directions in which the rows happen to vary little, and which `A⁻¹` stretches most.
-///
-/// `z` are the rows about the means of their classes, `contrasts` combinations of them with standard normal
-/// weights, `beside` standard normal.
-fn discriminants(
-    z: &Array2<f64>,
-    width: usize,
-    contrasts: Array2<f64>,
-    beside: Array2<f64>,
-    shrinkage: Option<f64>,
-) -> Result<Array2<f64>, MathError> {
-    let (n, width) = (z.nrows() as f64, width as f64);
-    let squares: Vec<f64> = z.outer_iter().map(|r| r.dot(&r)).collect();
-    let trace = squares.iter().sum::<f64>() / n;
-    let variance = trace / width;
-    let mut covariance = product(z.t(), z.view())? / n;
-    let own = ledoit_wolf(&squares, covariance.iter().map(|v| v * v).sum(), trace, n, width);
-    let shrinkage = shrinkage.unwrap_or(own);
-    covariance *= 1.0 - shrinkage;
-    // What is projected out has no variance; neither have the contrasts there.
-    let floor = shrinkage * variance + 1e-12 * variance;
-    covariance.diag_mut().mapv_inplace(|v| v + floor);
-    let inverse = inverse_positive_definite(covariance.view())?;
-    let contrasts = contrasts * ((1.0 - own) / n).sqrt() + beside * (own * variance).sqrt();
-    product(contrasts.view(), inverse.view())
 }
 
 /// A distance against those of the null, the larger the more against it.
