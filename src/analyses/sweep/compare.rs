@@ -105,7 +105,15 @@ pub fn compare(sites: &[Halves], clusters: &[usize], seeds: &Seeds) -> Result<Pa
         list(&reads_not_steers),
         list(&steers_not_reads)
     );
-    Ok(Parting { correlation, reads_not_steers, steers_not_reads, untested, best_reading, best_steering, statement })
+    Ok(Parting {
+        correlation,
+        reads_not_steers,
+        steers_not_reads,
+        untested,
+        best_reading,
+        best_steering,
+        statement,
+    })
 }
 
 fn correlation(sites: &[Halves], clusters: &[usize], seeds: &Seeds) -> Result<Option<Number>, AnalysisError> {

@@ -232,7 +232,8 @@ impl<'a> Asker<'a> {
                 self.texts.len()
             ));
         }
-        let mut flips = self.pushed(given, flipped.len(), |draw, pair| &arms.flips[draw][fold(pair)], watch)?;
+        let mut flips =
+            self.pushed(given, flipped.len(), |draw, pair| &arms.flips[draw][fold(pair)], watch)?;
         for (arm, flipped) in flips.iter_mut().flat_map(|measure| measure.iter_mut().zip(flipped)) {
             for (pair, _) in self.steered.iter().enumerate().filter(|(_, p)| flipped[**p]) {
                 arm.iter_mut().for_each(|dose| dose[pair] = -dose[pair]);

@@ -96,8 +96,7 @@ impl Plan<'_> {
             let read = reading::read(*site, &pair_rows, &pipeline, &folds, how, controls, seeds)?;
             let norm = steer::mean_norm(reader, *site, data.neutral, watch)?;
             let site_seeds = seeds.child(&format!("steering {site}"));
-            let of_flips =
-                flips::directions(&pair_rows, &flipped, &pipeline, &folds, how.by, &site_seeds)?;
+            let of_flips = flips::directions(&pair_rows, &flipped, &pipeline, &folds, how.by, &site_seeds)?;
             let arms = Arms {
                 whole: narrow(read.direction.view()),
                 without: read.without.iter().map(|d| narrow(d.view())).collect(),
@@ -107,7 +106,8 @@ impl Plan<'_> {
             let answer = asked.ask((*site, norm), &arms, &flipped, folds.of_rows(), watch)?;
             let damage = answer.damage(alphas, &site_seeds)?;
             let working_range = damage::working_range(&damage, params.bounds());
-            let responses = answer.responses(alphas, (&clusters, cluster_name), &flipped_steered, data.keywords);
+            let responses =
+                answer.responses(alphas, (&clusters, cluster_name), &flipped_steered, data.keywords);
             let steering =
                 responses.iter().map(|r| r.steering(&site_seeds)).collect::<Result<Vec<_>, _>>()?;
             let (Some(primary), Some(first)) = (steering.first(), responses.first()) else {

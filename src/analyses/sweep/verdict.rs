@@ -48,7 +48,10 @@ pub fn judge(steering: &Steering, flips: Option<f64>) -> Judged {
     let sign = if steering.expected < 0 { -1.0 } else { 1.0 };
     let clear = steering.slope.interval.is_some_and(|i| (i.low * sign).min(i.high * sign) > 0.0);
     if !clear {
-        return say(Verdict::NotShown, "the interval of the slope does not lie on the expected side of 0".into());
+        return say(
+            Verdict::NotShown,
+            "the interval of the slope does not lie on the expected side of 0".into(),
+        );
     }
     let controls = steering.against_controls.as_ref().map(|n| n.p);
     let (draws, directions) = (steering.flip_slopes.len(), steering.control_slopes.len());

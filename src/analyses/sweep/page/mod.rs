@@ -266,12 +266,14 @@ fn table(result: &Swept) -> Table {
             .copied()
             .flatten()
             .map_or_else(|| Cell::empty("no label flips were asked for"), |p| Cell::p(p, None));
-        let p_flips =
-            s.p_over_sites.map_or_else(|| Cell::empty("no labels were flipped"), |p| Cell::p(p, Some(result.null_draws as u64)));
-        let p_controls = primary
-            .against_controls
-            .as_ref()
-            .map_or_else(|| Cell::empty("fewer than 19 random directions"), |n| Cell::p(n.p, n.draws.map(|d| d as u64)));
+        let p_flips = s.p_over_sites.map_or_else(
+            || Cell::empty("no labels were flipped"),
+            |p| Cell::p(p, Some(result.null_draws as u64)),
+        );
+        let p_controls = primary.against_controls.as_ref().map_or_else(
+            || Cell::empty("fewer than 19 random directions"),
+            |n| Cell::p(n.p, n.draws.map(|d| d as u64)),
+        );
         table.push(vec![
             Cell::code(s.site.to_string()),
             Cell::estimate(h.auroc.value, ci.low, ci.high, 3),
