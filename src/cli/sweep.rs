@@ -63,7 +63,7 @@ pub struct Sweep {
     /// Folds of the held-out separation, and of the pairs that are steered.
     #[arg(long, value_name = "N", default_value_t = 5)]
     folds: usize,
-    /// Label flips behind each AUROC, each through the whole pipeline; default 200, for logistic 39.
+    /// Label flips behind each AUROC, each through the whole pipeline; default 200, for logistic 199 at one penalty.
     #[arg(long, value_name = "N")]
     permutations: Option<usize>,
     /// Words or phrases, one a line, counted in generations, with the way their share should move as α

@@ -66,7 +66,7 @@ pub struct Extract {
     #[arg(long, value_name = "N", default_value_t = 5)]
     folds: usize,
     /// Label flips of the null, each through the whole pipeline; 0 leaves it out. Default 200, for
-    /// logistic 39, whose penalty is chosen anew in each.
+    /// logistic 199, each at one penalty.
     #[arg(long, value_name = "N")]
     permutations: Option<usize>,
     #[command(flatten)]

@@ -58,7 +58,7 @@ pub struct Direction {
 pub struct HeldOut {
     /// Folds of the pair-wise split; the axis-wise split leaves out one axis at a time.
     pub folds: usize,
-    /// Label flips of the null; by default 200, and 39 for logistic.
+    /// Label flips of the null; by default 200, and 199 for logistic, each at one penalty.
     pub permutations: Option<usize>,
 }
 

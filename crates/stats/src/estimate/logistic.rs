@@ -32,6 +32,13 @@ impl Default for LogisticParams {
 }
 
 impl LogisticParams {
+    /// The middle penalty, the smaller of two.
+    pub(super) fn middle(&self) -> f64 {
+        let mut alphas = self.alphas.clone();
+        alphas.sort_by(f64::total_cmp);
+        alphas[(alphas.len() - 1) / 2]
+    }
+
     pub(super) fn check(&self) -> Result<(), EstimateError> {
         let parameter = |what, value, expected| Err(EstimateError::Parameter { what, value, expected });
         if let Some(&alpha) = self.alphas.iter().find(|a| !(a.is_finite() && **a > 0.0)) {

@@ -18,12 +18,14 @@ mod samples;
 
 pub use error::EstimateError;
 pub use estimator::{CheckedEstimator, Estimator, Fit, FitDetails};
-pub use held_out::{Estimate, HeldOut, HeldOutParams, NullTest};
+pub use held_out::{AtPenalty, Estimate, HeldOut, HeldOutParams, NullTest};
 pub use logistic::LogisticParams;
 pub use names::UnknownEstimator;
 pub use nuisance::{Nuisance, Nuisances};
 pub use pipeline::{Extraction, Pipeline, ProjectedOut};
 pub use samples::{Samples, SplitBy, whole_axes};
 
+#[cfg(test)]
+mod rates;
 #[cfg(test)]
 mod tests;

@@ -41,7 +41,7 @@ impl Pipeline {
         seeds: &Seeds,
     ) -> Result<Array2<f64>, EstimateError> {
         let reduced = self.reduce(samples)?;
-        let relabel = Relabel::of(samples)?;
+        let relabel = Relabel::of(samples, by)?;
         let one = |i: usize| -> Result<Array1<f64>, EstimateError> {
             let seeds = seeds.child(&format!("relabelled {i}"));
             let mut permuted = reduced.samples.clone();

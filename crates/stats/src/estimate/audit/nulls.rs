@@ -49,7 +49,7 @@ impl Ground<'_> {
         seeds: &Seeds,
     ) -> Result<Draws, AuditError> {
         let samples = &self.reduced.samples;
-        let relabel = Relabel::of(samples).map_err(AuditError::of("train"))?;
+        let relabel = Relabel::of(samples, self.by).map_err(AuditError::of("train"))?;
         let begun = Instant::now();
         let mut directions = Array2::zeros((0, samples.x.ncols()));
         while directions.nrows() < permutations

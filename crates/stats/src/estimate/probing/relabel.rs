@@ -15,13 +15,12 @@ use crate::estimate::{EstimateError, Samples, SplitBy};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Exchange {
-    /// Every group is one positive and one negative row, or several such pairs: labels are swapped within
-    /// pairs, of a group within all or none.
+    /// Every group has as many positive rows as negative ones: all labels of a group are swapped, or none.
     PairFlips,
     /// Every group has one label: labels are dealt out to whole groups.
     Groups,
-    /// Groups hold both labels: labels are shuffled within these, and dealt out to whole groups
-    /// among those of one label.
+    /// Groups hold both labels: labels are swapped in whole groups with as many of one as of the other, shuffled
+    /// within those with more of one, and dealt out to whole groups among those of one label.
     WithinGroups,
 }
 
@@ -32,8 +31,8 @@ const TRIES: usize = 1000;
 #[derive(Debug)]
 pub(in super::super) struct Relabel {
     pub exchange: Exchange,
-    /// Pairs that are swapped together, the positive row first.
-    flips: Vec<Vec<(usize, usize)>>,
+    /// Rows whose labels are all swapped, or none.
+    turned: Vec<Vec<usize>>,
     /// Rows of groups with both labels.
     mixed: Vec<Vec<usize>>,
     /// Rows of groups with one label.
@@ -49,36 +48,42 @@ impl Relabel {
         }
         let (pure, mixed): (Vec<_>, Vec<_>) =
             rows.into_values().partition(|r| r.iter().all(|i| labels[*i] == labels[r[0]]));
-        let exchange = if mixed.is_empty() {
+        // Rows of one label in a group may be copies of each other: shuffled one by one they would no longer agree.
+        let even = |r: &Vec<usize>| r.len() > 2 && 2 * r.iter().filter(|i| labels[**i]).count() == r.len();
+        let (turned, mixed): (Vec<_>, Vec<_>) = mixed.into_iter().partition(even);
+        let exchange = if mixed.is_empty() && turned.is_empty() {
             Exchange::Groups
         } else if pure.is_empty() && mixed.iter().all(|r| r.len() == 2) {
             Exchange::PairFlips
         } else {
             Exchange::WithinGroups
         };
-        Self { exchange, flips: vec![], mixed, pure, labels: labels.to_vec() }
+        Self { exchange, turned, mixed, pure, labels: labels.to_vec() }
     }
 
-    /// The ways to permute the labels of samples: pairs of one cluster are copies of each other and are
-    /// swapped together.
+    /// The ways to permute the labels of samples by the units that are held out together: pairs of one cluster are
+    /// copies of each other, pairs and texts of one axis share what the axis is about, and all of them are swapped
+    /// together.
     ///
     /// # Errors
     /// When samples of pairs hold something else.
-    pub fn of(samples: &Samples) -> Result<Self, EstimateError> {
-        let units = samples.units(SplitBy::Pair);
-        if !samples.is_paired() {
+    pub fn of(samples: &Samples, by: SplitBy) -> Result<Self, EstimateError> {
+        let units = samples.units(by);
+        if !samples.is_paired() && by == SplitBy::Pair {
             return Ok(Self::new(samples.positive(), units));
         }
-        let mut by_unit: BTreeMap<usize, Vec<(usize, usize)>> = BTreeMap::new();
-        for (p, n) in samples.pairs()? {
-            by_unit.entry(units[p]).or_default().push((p, n));
+        let mut by_unit: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+        for (row, unit) in units.iter().enumerate() {
+            by_unit.entry(*unit).or_default().push(row);
         }
-        let (single, flips): (Vec<_>, Vec<_>) = by_unit.into_values().partition(|pairs| pairs.len() == 1);
-        let mixed =
-            single.iter().map(|pairs| vec![pairs[0].0.min(pairs[0].1), pairs[0].0.max(pairs[0].1)]).collect();
+        if samples.is_paired() {
+            samples.pairs()?;
+        }
+        let (mixed, turned): (Vec<_>, Vec<_>) =
+            by_unit.into_values().partition(|rows| samples.is_paired() && rows.len() == 2);
         Ok(Self {
             exchange: Exchange::PairFlips,
-            flips,
+            turned,
             mixed,
             pure: vec![],
             labels: samples.positive().to_vec(),
@@ -94,7 +99,7 @@ impl Relabel {
         };
         let within: f64 = self.mixed.iter().map(|r| choose(r.len(), positive(r))).sum();
         let pure_positive = self.pure.iter().filter(|r| self.labels[r[0]]).count() as u64;
-        let together = self.flips.len() as f64 * std::f64::consts::LN_2;
+        let together = self.turned.len() as f64 * std::f64::consts::LN_2;
         (together + within + choose(self.pure.len(), pure_positive)).exp().round()
     }
 
@@ -123,9 +128,9 @@ impl Relabel {
                 labels[*row] = label;
             }
         }
-        for pairs in &self.flips {
+        for rows in &self.turned {
             if rng.random::<bool>() {
-                pairs.iter().for_each(|(p, n)| labels.swap(*p, *n));
+                rows.iter().for_each(|i| labels[*i] = !labels[*i]);
             }
         }
         let mut dealt: Vec<bool> = self.pure.iter().map(|r| self.labels[r[0]]).collect();
