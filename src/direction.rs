@@ -5,8 +5,8 @@ use truenorth_data::artifact::{Direction, DirectionError, HeldOutRecord, Metadat
 use truenorth_protocol::{ModelInfo, ReadAt, Site};
 use truenorth_stats::estimate::{CheckedEstimator, Estimator, Extraction, HeldOut};
 
-use crate::analyses::LeftOut;
 use crate::analyses::extract::Question;
+use crate::analyses::{LeftOut, SpeechRecord};
 use crate::error::Error;
 use crate::host::Fallen;
 
@@ -35,7 +35,9 @@ pub struct Made<'a> {
     /// What means over tokens left out at the site.
     pub left_out: Vec<LeftOut>,
     /// How prompt and response became one text.
-    pub template: Option<&'a str>,
+    pub template: Option<String>,
+    /// How texts were put before the model, where not as they are.
+    pub speech: Option<SpeechRecord>,
     /// The texts that sentiment was projected out with, where it was asked for.
     pub sentiment: Option<&'a [SentimentRow]>,
     /// The mean residual norm at the site, and what it was measured on.
@@ -72,7 +74,9 @@ pub fn artifact(
     }
     let fallen = made.fallen.as_ref().and_then(|fallen| serde_json::to_string(fallen).ok());
     metadata.extra.extend(fallen.map(|text| ("fallback".into(), text)));
-    metadata.template = made.template.map(str::to_owned);
+    metadata.template.clone_from(&made.template);
+    let speech = made.speech.as_ref().and_then(|speech| serde_json::to_string(speech).ok());
+    metadata.extra.extend(speech.map(|text| ("speech".into(), text)));
     metadata.positions = Some(made.positions.to_string());
     if let Some(left_out) = made.left_out.iter().find(|l| l.site == made.site) {
         metadata.extra.insert("left_out".into(), left_out.to_string());

@@ -7,7 +7,7 @@ use truenorth_data::store::Store;
 use truenorth_protocol::ModelInfo;
 use truenorth_protocol::run::Runner;
 
-use crate::analyses::{LeftOut, Memory, Reader, Tally};
+use crate::analyses::{AnalysisError, LeftOut, Memory, Reader, Speech, SpeechRecord, Spoken, Tally};
 
 /// A model and the store.
 pub struct Session {
@@ -15,20 +15,34 @@ pub struct Session {
     store: Option<Arc<Store>>,
     memory: Memory,
     tally: Tally,
+    spoken: Option<Spoken>,
 }
 
 impl Session {
     /// A model with a store, or without one.
     #[must_use]
     pub fn new(runner: Box<dyn Runner>, store: Option<Arc<Store>>) -> Self {
-        Self { runner, store, memory: Memory::default(), tally: Tally::default() }
+        Self { runner, store, memory: Memory::default(), tally: Tally::default(), spoken: None }
+    }
+
+    /// The same, which puts texts before the model in this way; with what its user should know.
+    ///
+    /// # Errors
+    /// When the model has no such chat template, or it can't be read.
+    pub fn speaking(self, speech: &Speech) -> Result<(Self, Option<String>), AnalysisError> {
+        let (spoken, note) = speech.open(self.runner.as_ref())?;
+        Ok((Self { spoken: Some(spoken), ..self }, note))
     }
 
     /// The reader over model and store; without a store it remembers what it reads.
     #[must_use]
     pub fn reader(&self) -> Reader<'_> {
         let reader = Reader::new(self.runner.as_ref(), self.store.as_deref()).with_tally(&self.tally);
-        reader.remembering(&self.memory)
+        let reader = reader.remembering(&self.memory);
+        match &self.spoken {
+            Some(spoken) => reader.speaking(spoken),
+            None => reader,
+        }
     }
 
     /// The model as a runner.
@@ -40,7 +54,8 @@ impl Session {
     /// The model as a result remembers it, with what its means have left out so far.
     #[must_use]
     pub fn record(&self) -> ModelRecord {
-        ModelRecord { left_out: self.tally.counts(), ..self.runner.info().into() }
+        let speech = self.spoken.as_ref().and_then(Spoken::record);
+        ModelRecord { left_out: self.tally.counts(), speech, ..self.runner.info().into() }
     }
 
     /// The store, where there is one.
@@ -62,6 +77,9 @@ pub struct ModelRecord {
     /// What means over tokens left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
+    /// How texts were put before it, where not as they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub speech: Option<SpeechRecord>,
 }
 
 impl From<&ModelInfo> for ModelRecord {
@@ -71,6 +89,7 @@ impl From<&ModelInfo> for ModelRecord {
             revision: info.revision.clone(),
             path: info.path.clone(),
             left_out: vec![],
+            speech: None,
         }
     }
 }

@@ -3,6 +3,7 @@
 //! A [`Graph`] says what is asked of a model, [`ModelInfo`] what the model is, [`Graph::check`]
 //! whether the two fit, and [`Answer`] carries what comes back.
 
+pub mod chat;
 pub mod clock;
 mod counted;
 pub mod draws;
@@ -24,6 +25,7 @@ pub mod tensor;
 pub mod torch_file;
 pub mod value;
 
+pub use chat::ChatTemplates;
 pub use dtype::DType;
 pub use graph::{Builder, Checked, Graph, Prompt, ReadAt, WriteAt};
 pub use model::ModelInfo;

@@ -3,7 +3,8 @@
 
 use std::fmt;
 
-use crate::graph::position;
+use crate::ReadAt;
+use crate::graph::{Part, Take, Turn, position};
 use crate::limits;
 use crate::model::ModelInfo;
 
@@ -49,6 +50,16 @@ pub enum PromptProblem {
         /// How many tokens the model has.
         vocab: u32,
     },
+    /// No tokens that a name of positions means for certain.
+    #[error("has no tokens that `{at}` means{}", if *.chat { " for certain" } else { "" })]
+    Part {
+        /// The name.
+        at: String,
+        /// Whether the prompt is a conversation.
+        chat: bool,
+        /// Its tokens.
+        tokens: usize,
+    },
     /// Too short for a position that is asked for.
     #[error("has {tokens} tokens, and position {index} is asked for")]
     Position {
@@ -83,6 +94,17 @@ impl PromptProblem {
             }
             Self::Token { vocab, .. } => {
                 format!("give ids below {vocab}, those of this model's own tokenizer, or the text")
+            }
+            Self::Part { chat: true, .. } => {
+                "it has no such turn, or the chat template alters the turn's text, so that its place is not certain; ask for \
+                 positions that every prompt has, such as `last`"
+                    .into()
+            }
+            Self::Part { at, tokens, .. } if at.contains("..") => {
+                format!("its tokens are 0 to {}; a range has both ends in it", tokens.saturating_sub(1))
+            }
+            Self::Part { .. } => {
+                "turns have names in conversations alone: ask with --chat, or for positions such as `last`".into()
             }
             Self::Position { tokens, .. } => format!(
                 "its tokens are 0 to {}, or -1 to -{tokens} from the end: choose a position that every \
@@ -187,6 +209,21 @@ impl Room {
 /// When it does not have it.
 pub fn has_position(index: i32, tokens: usize) -> Result<(), PromptProblem> {
     position(index, tokens).map(|_| ()).ok_or(PromptProblem::Position { index, tokens })
+}
+
+/// Refuses a part that a prompt of so many tokens with these turns does not have.
+///
+/// # Errors
+/// When it does not have it, or its place is not certain.
+pub fn has_part(part: Part, take: Take, turns: &[Turn], tokens: usize) -> Result<(), PromptProblem> {
+    match part.tokens(take, turns, tokens) {
+        Some(_) => Ok(()),
+        None => Err(PromptProblem::Part {
+            at: ReadAt::In(part, take).to_string(),
+            chat: !turns.is_empty(),
+            tokens,
+        }),
+    }
 }
 
 /// How many tokens may come behind a prompt, where that matters.

@@ -3,6 +3,7 @@
 use std::error::Error;
 use std::ops::ControlFlow;
 
+use crate::chat::{ChatTemplates, Pieces};
 use crate::graph::{CheckError, CheckLimits};
 use crate::plan::ResolveError;
 use crate::prompt::PromptFault;
@@ -26,6 +27,28 @@ pub trait Runner: Send + Sync {
     /// As [`Runner::encode`].
     fn encode_many(&self, texts: &[&str], special: bool) -> Result<Option<Vec<Vec<u32>>>, RunError> {
         texts.iter().map(|text| self.encode(text, special)).collect()
+    }
+
+    /// The tokens of texts with the bytes that each stands for, without special tokens around them; none where
+    /// the tokenizer is not on this machine.
+    ///
+    /// # Errors
+    /// As [`Runner::encode`].
+    fn pieces(&self, _texts: &[&str]) -> Result<Option<Vec<Pieces>>, RunError> {
+        Ok(None)
+    }
+
+    /// The model's own chat templates; none where it has none, or they are not known here.
+    fn chat(&self) -> Option<&ChatTemplates> {
+        None
+    }
+
+    /// The text of token ids, special tokens included; none where the tokenizer is not on this machine.
+    ///
+    /// # Errors
+    /// When whoever has the tokenizer can't be asked.
+    fn spell(&self, _tokens: &[&[u32]]) -> Result<Option<Vec<String>>, RunError> {
+        Ok(None)
     }
 
     /// Tokens after which the model means to stop; empty where they are not known here.
@@ -81,6 +104,18 @@ impl<R: Runner + ?Sized> Runner for std::sync::Arc<R> {
 
     fn encode_many(&self, texts: &[&str], special: bool) -> Result<Option<Vec<Vec<u32>>>, RunError> {
         (**self).encode_many(texts, special)
+    }
+
+    fn pieces(&self, texts: &[&str]) -> Result<Option<Vec<Pieces>>, RunError> {
+        (**self).pieces(texts)
+    }
+
+    fn chat(&self) -> Option<&ChatTemplates> {
+        (**self).chat()
+    }
+
+    fn spell(&self, tokens: &[&[u32]]) -> Result<Option<Vec<String>>, RunError> {
+        (**self).spell(tokens)
     }
 
     fn stop_tokens(&self) -> Vec<u32> {
@@ -139,6 +174,27 @@ pub trait Vocabulary: Send + Sync {
     /// # Errors
     /// When there is no tokenizer.
     fn decode(&self, tokens: &[u32]) -> Result<String, RunError>;
+
+    /// The tokens of a text with the bytes that each stands for, without special tokens around them.
+    ///
+    /// # Errors
+    /// As [`Vocabulary::encode`].
+    fn pieces(&self, _text: &str) -> Result<Option<Pieces>, RunError> {
+        Ok(None)
+    }
+
+    /// The text of token ids, special tokens included.
+    ///
+    /// # Errors
+    /// As [`Vocabulary::decode`].
+    fn spell(&self, tokens: &[u32]) -> Result<String, RunError> {
+        self.decode(tokens)
+    }
+
+    /// The model's own chat templates.
+    fn chat(&self) -> Option<&ChatTemplates> {
+        None
+    }
 }
 
 /// Sees how a run goes on, and may stop it.

@@ -5,14 +5,17 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use ndarray::Array2;
+use truenorth_data::conversation::Message;
 use truenorth_protocol::graph::{CheckLimits, CodecError, Problem, answer_from_bytes, answer_to_bytes};
-use truenorth_protocol::prompt::{PromptProblem, Room, has_position};
+use truenorth_protocol::graph::{Take, Turns};
+use truenorth_protocol::prompt::{Room, has_part, has_position};
 use truenorth_protocol::{Answer, Graph, ModelInfo, Prompt, ReadAt, Site};
 
 use super::AnalysisError;
 use super::chunk::{Chunk, assemble, parts, split};
 use super::counted::{self, Counted, size};
 use super::memory::Memory;
+use super::speech::{Encoded, Spelled, Spoken};
 use super::tally::{LeftOut, Tally};
 use super::wanted::{Wanted, context, plain_reading};
 use truenorth_data::store;
@@ -20,18 +23,51 @@ use truenorth_data::store::{Activation, ActivationKey, Context, ResultKey, Store
 use truenorth_protocol::run::{RunError, Runner, Watch};
 
 /// A prompt and the name it goes by in messages and results.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Named {
     /// The name.
     pub id: String,
-    /// The prompt.
+    /// The prompt; of a conversation its contents, which texts are told apart by.
     pub prompt: Prompt,
+    /// What is said in it, where it is more than a text.
+    pub said: Said,
+}
+
+/// What is said in a prompt.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Said {
+    /// A text, in a chat the user's turn; or token ids.
+    #[default]
+    Plain,
+    /// A text that is these turns in a chat, such as a prompt with its response.
+    Turns(Vec<Message>),
+    /// A conversation, which only a chat template makes a text of.
+    Conversation(Vec<Message>),
+    /// Token ids whose turns lie here.
+    Placed(Turns),
 }
 
 impl Named {
     /// A text under a name.
     pub fn text(id: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { id: id.into(), prompt: Prompt::Text(text.into()) }
+        Self { id: id.into(), prompt: Prompt::Text(text.into()), said: Said::Plain }
+    }
+
+    /// Token ids under a name.
+    pub fn tokens(id: impl Into<String>, tokens: Vec<u32>) -> Self {
+        Self { id: id.into(), prompt: Prompt::Tokens(tokens), said: Said::Plain }
+    }
+
+    /// The same, which is these turns in a chat.
+    #[must_use]
+    pub fn in_turns(self, messages: Vec<Message>) -> Self {
+        Self { said: Said::Turns(messages), ..self }
+    }
+
+    /// A conversation under a name.
+    pub fn conversation(id: impl Into<String>, messages: Vec<Message>) -> Self {
+        let text = messages.iter().map(|m| m.content.as_str()).collect::<Vec<_>>().join("\n");
+        Self { id: id.into(), prompt: Prompt::Text(text), said: Said::Conversation(messages) }
     }
 }
 
@@ -55,19 +91,35 @@ pub struct Reader<'a> {
     store: Option<&'a Store>,
     memory: Option<&'a Memory>,
     tally: Option<&'a Tally>,
+    spoken: Option<&'a Spoken>,
 }
 
 impl<'a> Reader<'a> {
     /// A reader that keeps what it computes in `store`, or keeps nothing.
     #[must_use]
     pub fn new(runner: &'a dyn Runner, store: Option<&'a Store>) -> Self {
-        Self { runner, store, memory: None, tally: None }
+        Self { runner, store, memory: None, tally: None, spoken: None }
     }
 
     /// The same reader, which counts in `tally` what its means leave out.
     #[must_use]
     pub fn with_tally(self, tally: &'a Tally) -> Self {
         Self { tally: Some(tally), ..self }
+    }
+
+    /// The same reader, which puts texts before the model in this way.
+    #[must_use]
+    pub fn speaking<'b>(self, spoken: &'b Spoken) -> Reader<'b>
+    where
+        'a: 'b,
+    {
+        Reader { spoken: Some(spoken), ..self }
+    }
+
+    /// How texts are put before the model; none for as they are.
+    #[must_use]
+    pub fn spoken(&self) -> Option<&'a Spoken> {
+        self.spoken
     }
 
     /// The same reader, which holds in `memory` what it reads, unless it has a store or a memory.
@@ -105,31 +157,25 @@ impl<'a> Reader<'a> {
     /// # Errors
     /// When a text is refused or a prompt is longer than the model's context; the prompt is named.
     pub fn encode(&self, prompts: &[Named]) -> Result<Vec<Prompt>, AnalysisError> {
-        let texts: Vec<&str> = prompts
-            .iter()
-            .filter_map(|named| match &named.prompt {
-                Prompt::Text(text) => Some(text.as_str()),
-                Prompt::Tokens(_) => None,
-            })
-            .collect();
-        let mut encoded = self.runner.encode_many(&texts, true)?.map(Vec::into_iter);
-        let room = Room::of(self.runner.info());
-        prompts
-            .iter()
-            .map(|named| {
-                let tokens = match &named.prompt {
-                    Prompt::Text(_) => encoded.as_mut().and_then(Iterator::next),
-                    Prompt::Tokens(tokens) => Some(tokens.clone()),
-                };
-                let fits = match (&named.prompt, &tokens) {
-                    (Prompt::Text(_), Some(tokens)) => room.tokens(tokens, 0).map_err(PromptProblem::of_text),
-                    (Prompt::Tokens(tokens), _) => room.tokens(tokens, 0),
-                    (Prompt::Text(text), None) => room.text(text),
-                };
-                fits.map_err(|problem| AnalysisError::Unfit { id: named.id.clone(), problem })?;
-                Ok(tokens.map_or_else(|| named.prompt.clone(), Prompt::Tokens))
-            })
-            .collect()
+        Ok(self.encode_turns(prompts, false)?.into_iter().map(|e| e.prompt).collect())
+    }
+
+    /// The text of a prompt as it goes in, before it is tokens; none of one that is given as token ids.
+    ///
+    /// # Errors
+    /// When a chat template refuses it.
+    pub fn spell(&self, named: &Named) -> Result<Option<Spelled>, AnalysisError> {
+        let raw = Spoken::raw();
+        self.spoken.unwrap_or(&raw).spell(named, false)
+    }
+
+    /// The prompts as they go in, with the turns of conversations; with `goes_on` to be gone on with.
+    ///
+    /// # Errors
+    /// As [`Reader::encode`].
+    pub fn encode_turns(&self, prompts: &[Named], goes_on: bool) -> Result<Vec<Encoded>, AnalysisError> {
+        let raw = Spoken::raw();
+        self.spoken.unwrap_or(&raw).encode(self.runner, prompts, goes_on)
     }
 
     /// Refuses encoded prompts that have no token at a position, or no room in the model's context for `new`
@@ -140,16 +186,19 @@ impl<'a> Reader<'a> {
     pub fn fits(
         &self,
         prompts: &[Named],
-        encoded: &[Prompt],
-        index: Option<i32>,
+        encoded: &[Encoded],
+        at: ReadAt,
         new: u32,
     ) -> Result<(), AnalysisError> {
         let room = Room::of(self.runner.info());
-        for (named, prompt) in prompts.iter().zip(encoded) {
+        for (named, Encoded { prompt, turns }) in prompts.iter().zip(encoded) {
             let Prompt::Tokens(t) = prompt else { continue };
-            index
-                .map_or(Ok(()), |index| has_position(index, t.len()))
-                .and_then(|()| room.length(t.len(), new))
+            let has = match at {
+                ReadAt::Index(index) => has_position(index, t.len()),
+                ReadAt::In(part, take) => has_part(part, take, &turns.0, t.len()),
+                _ => Ok(()),
+            };
+            has.and_then(|()| room.length(t.len(), new))
                 .map_err(|problem| AnalysisError::Unfit { id: named.id.clone(), problem })?;
         }
         Ok(())
@@ -206,17 +255,19 @@ impl<'a> Reader<'a> {
         asked: &[(Site, ReadAt)],
         watch: &dyn Watch,
     ) -> Result<(Vec<Prompt>, Vec<Reading>), AnalysisError> {
-        let encoded = self.encode(prompts)?;
+        let mut encoded = self.encode_turns(prompts, false)?;
         for (_, at) in asked {
-            self.fits(prompts, &encoded, if let ReadAt::Index(i) = at { Some(*i) } else { None }, 0)?;
+            self.fits(prompts, &encoded, *at, 0)?;
+        }
+        let rows: Vec<Option<Vec<Vec<usize>>>> = asked.iter().map(|(_, at)| rows_of(*at, &encoded)).collect();
+        if asked.iter().all(|(_, at)| at.part().is_none()) {
+            // Where no turn is asked for, prompts of the same tokens are the same.
+            encoded.iter_mut().for_each(|e| e.turns = Turns::default());
         }
         let (distinct, which) = distinct(&encoded);
         let wanted = Wanted::all(asked);
-        let contexts: Vec<Arc<Context>> = wanted.iter().map(|w| context(self.runner.info(), *w)).collect();
-        let keys: Vec<Vec<ActivationKey>> = contexts
-            .iter()
-            .map(|c| distinct.iter().map(|p| ActivationKey::new(c.clone(), stored(p))).collect())
-            .collect();
+        let info = self.runner.info();
+        let keys: Vec<Vec<ActivationKey>> = wanted.iter().map(|w| keys(info, *w, &distinct)).collect();
         let mut found: Vec<Vec<Option<Activation>>> = keys
             .iter()
             .map(|k| match (self.store, self.memory) {
@@ -225,9 +276,9 @@ impl<'a> Reader<'a> {
                 (None, None) => Ok(vec![None; k.len()]),
             })
             .collect::<Result<_, _>>()?;
-        let total: usize = distinct.iter().map(|p| size(p)).sum();
+        let total: usize = distinct.iter().map(|e| size(&e.prompt)).sum();
         let missing = self.chunks(&distinct, &found, &wanted);
-        let left: usize = missing.iter().flat_map(|c| &c.prompts).map(|p| size(distinct[*p])).sum();
+        let left: usize = missing.iter().flat_map(|c| &c.prompts).map(|p| size(&distinct[*p].prompt)).sum();
         // What is there already counts as done; the rest is counted as it runs.
         watch.expect((total - left) as u64);
         watch.tokens((total - left) as u64);
@@ -255,10 +306,14 @@ impl<'a> Reader<'a> {
         let mut found = wanted.iter().zip(found).peekable();
         let mut readings = Vec::with_capacity(asked.len());
         while let Some((of, parts)) = found.next() {
-            let sinks = found.next_if(|(w, _)| w.at == ReadAt::Sinks).map(|(_, counts)| counts);
-            readings.push(assemble(of.site, &which, &parts, sinks.as_deref())?);
+            let sinks = found.next_if(|(w, _)| w.at.counts()).map(|(_, counts)| counts);
+            let reading = assemble(of.site, &which, &parts, sinks.as_deref())?;
+            readings.push(match rows.get(readings.len()) {
+                Some(Some(rows)) => reading.only(rows),
+                _ => reading,
+            });
         }
-        Ok((encoded, readings))
+        Ok((encoded.into_iter().map(|e| e.prompt).collect(), readings))
     }
 
     /// Answers graphs out of the store if they were answered before, and else runs them and keeps the
@@ -336,17 +391,17 @@ impl<'a> Reader<'a> {
     /// for the same chunks, and so finds the jobs that were sent for them.
     fn chunks(
         &self,
-        distinct: &[&Prompt],
+        distinct: &[&Encoded],
         found: &[Vec<Option<Activation>>],
         wanted: &[Wanted],
     ) -> Vec<Chunk> {
         let batch = self.runner.batch();
         let row_bytes = self.runner.info().hidden as usize * size_of::<f32>();
-        let every = wanted.iter().filter(|w| w.at == ReadAt::All).count();
+        let every = wanted.iter().filter(|w| w.at.by_token()).count();
         let mut packs: Vec<Vec<usize>> = Vec::new();
         let (mut tokens, mut bytes) = (usize::MAX, 0);
         for (p, prompt) in distinct.iter().enumerate() {
-            let more = size(prompt);
+            let more = size(&prompt.prompt);
             let more_bytes = row_bytes * (every * more + (wanted.len() - every));
             if tokens.saturating_add(more) > batch.tokens || bytes + more_bytes > batch.answer_bytes {
                 packs.push(Vec::new());
@@ -371,13 +426,16 @@ pub fn keep(store: &Store, info: &ModelInfo, graph: &Graph, answer: &Answer) -> 
     let Some(wanted) = plain_reading(graph) else {
         return Ok(store.put_result(&result_key(info, graph)?, &answer_to_bytes(answer)?)?);
     };
-    let prompts = &graph.groups[0].prompts;
+    let of = |(i, prompt): (usize, &Prompt)| Encoded {
+        prompt: prompt.clone(),
+        turns: graph.turns(0).get(i).cloned().unwrap_or_default(),
+    };
+    let prompts: Vec<Encoded> = graph.groups[0].prompts.iter().enumerate().map(of).collect();
+    let prompts: Vec<&Encoded> = prompts.iter().collect();
     let mut entries = Vec::new();
     for w in wanted {
-        let context = context(info, w);
         let parts = parts(answer, &w.name(), prompts.len(), &[])?;
-        let keys = prompts.iter().map(|p| ActivationKey::new(context.clone(), stored(p)));
-        entries.extend(keys.zip(parts));
+        entries.extend(keys(info, w, &prompts).into_iter().zip(parts));
     }
     Ok(store.put_many(&entries)?)
 }
@@ -393,6 +451,42 @@ fn result_key(info: &ModelInfo, graph: &Graph) -> Result<ResultKey, AnalysisErro
     })
 }
 
+/// The keys of a value of prompts: of a part of a prompt, by the tokens that it means there, so that no name is
+/// part of what is kept.
+fn keys(info: &ModelInfo, wanted: Wanted, prompts: &[&Encoded]) -> Vec<ActivationKey> {
+    let mut contexts: HashMap<String, Arc<Context>> = HashMap::new();
+    let key = |e: &&Encoded| {
+        let at = wanted.spelled(e);
+        let context = contexts.entry(at).or_insert_with_key(|at| context(info, wanted, at.clone()));
+        ActivationKey::new(context.clone(), stored(&e.prompt))
+    };
+    prompts.iter().map(key).collect()
+}
+
+/// The rows of every token that are asked for, where a part's are.
+fn rows_of(at: ReadAt, encoded: &[Encoded]) -> Option<Vec<Vec<usize>>> {
+    let ReadAt::In(part, Take::All) = at else { return None };
+    let of = |e: &Encoded| match &e.prompt {
+        Prompt::Tokens(t) => part.tokens(Take::All, &e.turns.0, t.len()).unwrap_or_default(),
+        Prompt::Text(_) => vec![],
+    };
+    Some(encoded.iter().map(of).collect())
+}
+
+impl Reading {
+    /// These rows of each prompt, of a row a token.
+    fn only(self, rows: &[Vec<usize>]) -> Self {
+        let mut start = 0;
+        let mut kept = Vec::new();
+        for (all, own) in self.rows.iter().zip(rows) {
+            kept.extend(own.iter().map(|row| start + row));
+            start += all;
+        }
+        let values = self.values.select(ndarray::Axis(0), &kept);
+        Self { values, rows: rows.iter().map(Vec::len).collect(), ..self }
+    }
+}
+
 fn stored(prompt: &Prompt) -> store::Prompt {
     match prompt {
         Prompt::Tokens(t) => store::Prompt::Tokens(t.clone()),
@@ -401,18 +495,18 @@ fn stored(prompt: &Prompt) -> store::Prompt {
 }
 
 /// An error of a run; a prompt at fault gets the name that it was asked about under.
-fn named_error(error: AnalysisError, encoded: &[Prompt], prompts: &[Named]) -> AnalysisError {
+fn named_error(error: AnalysisError, encoded: &[Encoded], prompts: &[Named]) -> AnalysisError {
     let AnalysisError::Run(RunError::Prompt { prompt, shown, problem, refused, hint }) = error else {
         return error;
     };
-    match encoded.iter().zip(prompts).find(|(e, _)| **e == *prompt) {
+    match encoded.iter().zip(prompts).find(|(e, _)| e.prompt == *prompt) {
         Some((_, named)) => AnalysisError::Prompt { id: named.id.clone(), problem, refused, hint },
         None => RunError::Prompt { prompt, shown, problem, refused, hint }.into(),
     }
 }
 
 /// The different prompts, and for each prompt given which of them it is.
-fn distinct(prompts: &[Prompt]) -> (Vec<&Prompt>, Vec<usize>) {
+fn distinct(prompts: &[Encoded]) -> (Vec<&Encoded>, Vec<usize>) {
     let mut all = Vec::new();
     let mut place = HashMap::new();
     let which = prompts

@@ -2,8 +2,9 @@
 
 use ndarray::Array2;
 use truenorth_protocol::graph::Builder;
-use truenorth_protocol::{Answer, Graph, Prompt, Site, Value};
+use truenorth_protocol::{Answer, Graph, Site, Value};
 
+use super::speech::Encoded;
 use super::wanted::Wanted;
 use super::{AnalysisError, Reading};
 use truenorth_data::store::Activation;
@@ -15,9 +16,12 @@ pub(super) struct Chunk {
 }
 
 impl Chunk {
-    pub fn graph(&self, distinct: &[&Prompt], wanted: &[Wanted]) -> Graph {
+    pub fn graph(&self, distinct: &[&Encoded], wanted: &[Wanted]) -> Graph {
         let mut b = Builder::new();
-        let group = b.group(self.prompts.iter().map(|p| distinct[*p].clone()).collect());
+        let group = b.group(self.prompts.iter().map(|p| distinct[*p].prompt.clone()).collect());
+        if self.wanted.iter().any(|w| wanted[*w].at.part().is_some()) {
+            b.turns(group, self.prompts.iter().map(|p| distinct[*p].turns.clone()).collect());
+        }
         for w in self.wanted.iter().map(|w| wanted[*w]) {
             let read = b.read(group, w.site, w.at);
             b.save(w.name(), read);

@@ -184,7 +184,7 @@ impl From<AuditError> for AnalysisError {
 
 #[cfg(test)]
 mod tests {
-    use truenorth_protocol::{Answer, Checked, ModelInfo, Prompt, ReadAt, Site};
+    use truenorth_protocol::{Answer, Checked, ModelInfo, ReadAt, Site};
 
     use super::super::fixture::Tiny;
     use super::super::{Named, Reader};
@@ -228,7 +228,7 @@ mod tests {
         let (what, id, hint) = said(asked(Some(vec![70_000]), &text("hat"), Site::Embed));
         assert!(what.contains("`p7` is text of which the tokenizer makes token 70000"), "{what}");
         assert!(id == p7 && hint.contains("the tokenizer of these very weights"), "{hint}");
-        let ids = vec![Named { id: "p7".into(), prompt: Prompt::Tokens(vec![3, 70_000]) }];
+        let ids = vec![Named::tokens("p7", vec![3, 70_000])];
         let (what, id, hint) = said(asked(None, &ids, Site::Embed));
         assert!(
             what.contains("`p7` has token 70000") && id == p7 && hint.contains("give ids below"),

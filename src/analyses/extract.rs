@@ -61,7 +61,10 @@ impl Question {
         let rows = &pairs.rows;
         let side = |name: &'static str, of: fn(&Pair) -> &str| {
             rows.iter()
-                .map(move |p| Named::text(format!("{}/{name}", p.id), template.apply(&p.prompt, of(p))))
+                .map(move |p| {
+                    let text = Named::text(format!("{}/{name}", p.id), template.apply(&p.prompt, of(p)));
+                    text.in_turns(p.conversation(of(p)))
+                })
                 .collect::<Vec<_>>()
         };
         let mut prompts = side("chosen", |p| &p.chosen);
@@ -358,11 +361,11 @@ fn matrix(
     at: ReadAt,
     watch: &dyn Watch,
 ) -> Result<Array2<f64>, AnalysisError> {
-    if at == ReadAt::All {
-        return Err(AnalysisError::Input(
-            "positions `all` give a row a token, a direction needs a row a text; use last, mean, mean+sink or an index"
-                .into(),
-        ));
+    if at.by_token() {
+        return Err(AnalysisError::Input(format!(
+            "positions `{at}` give a row a token, a direction needs a row a text; use last, mean, an index, or of a part \
+                     its last-, first- or mean:, as in mean:response"
+        )));
     }
     let readings = reader.read(prompts, &[site], at, watch)?;
     let first = readings.first().map(|r| r.values.mapv(f64::from));

@@ -5,7 +5,8 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use truenorth_protocol::{Answer, Checked, ModelInfo, Prompt};
+use truenorth_protocol::chat::Pieces;
+use truenorth_protocol::{Answer, ChatTemplates, Checked, ModelInfo, Prompt};
 
 use super::Named;
 use super::wanted::plain_reading;
@@ -64,6 +65,14 @@ impl Runner for Tiny {
         Runner::encode(&self.engine, text, special)
     }
 
+    fn pieces(&self, texts: &[&str]) -> Result<Option<Vec<Pieces>>, RunError> {
+        self.engine.pieces(texts)
+    }
+
+    fn chat(&self) -> Option<&ChatTemplates> {
+        self.engine.chat()
+    }
+
     fn stop_tokens(&self) -> Vec<u32> {
         self.engine.stop_tokens()
     }
@@ -100,6 +109,7 @@ pub(super) fn loaded_pairs(count: usize) -> Loaded<Pair> {
             prompt: format!("the {} {i}", words[i % 6]),
             chosen: format!("yes the {} {i}", words[(i / 6 + 1) % 6]),
             rejected: format!("no a {} {}", words[(i + 2) % 6], i % 3),
+            turns: vec![],
             extra: truenorth_data::Extra::new(),
         })
         .collect();

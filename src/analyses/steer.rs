@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use truenorth_protocol::graph::{AlphaUnit, Binary, Builder, Edit, GroupId, Op, Sampling, Steps, Unary};
 use truenorth_protocol::{Prompt, ReadAt, Site, Tensor, Value, WriteAt};
 
-use super::{AnalysisError, Named, Reader};
+use super::{AnalysisError, Encoded, Named, Reader};
 use truenorth_protocol::run::Watch;
 use truenorth_stats::math;
 
@@ -95,13 +95,13 @@ pub fn damage(
     dose: &Dose,
     watch: &dyn Watch,
 ) -> Result<Vec<Damage>, AnalysisError> {
-    let encoded = reader.encode(prompts)?;
+    let encoded = reader.encode_turns(prompts, true)?;
     // Generated tokens are no part of a prompt; what a push does to them is told by the prompt's.
     let positions = if dose.positions == WriteAt::Generated { WriteAt::All } else { dose.positions };
     let dose = Dose { positions, ..dose.clone() };
     let doses = dose.alphas.len();
     let at_once = (reader.runner().batch().sequences / (1 + doses)).max(1);
-    let chunks: Vec<&[Prompt]> = encoded.chunks(at_once).collect();
+    let chunks: Vec<&[Encoded]> = encoded.chunks(at_once).collect();
     let graphs = chunks.iter().map(|chunk| divergence_graph(chunk, &dose)).collect();
     let answers = reader.ask_each(graphs, watch)?;
     let mut totals = vec![0.0; doses];
@@ -139,11 +139,11 @@ pub fn damage(
 
 /// With logits `l` and `m`, `KL = softmax(l)·(l - m) - (logsumexp(l) - logsumexp(m))`; the dot product is
 /// taken where the model runs, so that no logits travel.
-fn divergence_graph(prompts: &[Prompt], dose: &Dose) -> truenorth_protocol::Graph {
+fn divergence_graph(prompts: &[Encoded], dose: &Dose) -> truenorth_protocol::Graph {
     let mut b = Builder::new();
-    let plain = b.group(prompts.to_vec());
-    let rows = dose.alphas.iter().flat_map(|_| prompts.iter().cloned()).collect();
-    let steered = b.group(rows);
+    let plain = b.group(prompts.iter().map(|e| e.prompt.clone()).collect());
+    let rows: Vec<&Encoded> = dose.alphas.iter().flat_map(|_| prompts).collect();
+    let steered = group(&mut b, &rows, dose);
     let alphas = dose.alphas.iter().flat_map(|a| std::iter::repeat_n(*a, prompts.len())).collect();
     edit(&mut b, steered, dose, alphas);
     let logits = |b: &mut Builder, group, name: &str| {
@@ -179,9 +179,8 @@ pub fn steer(
     sampling: &Sampling,
     watch: &dyn Watch,
 ) -> Result<Vec<Steered>, AnalysisError> {
-    let encoded = reader.encode(prompts)?;
-    let index = if let WriteAt::Index(i) = dose.positions { Some(i) } else { None };
-    reader.fits(prompts, &encoded, index, sampling.max_new_tokens)?;
+    let encoded = reader.encode_turns(prompts, true)?;
+    reader.fits(prompts, &encoded, dose.positions.as_read(), sampling.max_new_tokens)?;
     let rows: Vec<(usize, f64)> =
         (0..prompts.len()).flat_map(|p| dose.alphas.iter().map(move |a| (p, *a))).collect();
     // Rows that run as one batch and are kept together.
@@ -190,10 +189,10 @@ pub fn steer(
     let graphs = chunks
         .iter()
         .map(|chunk| {
-            let group = chunk.iter().map(|(p, _)| encoded[*p].clone()).collect();
+            let group: Vec<&Encoded> = chunk.iter().map(|(p, _)| &encoded[*p]).collect();
             let sampling = sampling.from_row(first);
             first += chunk.len();
-            graph(group, dose, chunk.iter().map(|(_, a)| *a).collect(), sampling)
+            graph(&group, dose, chunk.iter().map(|(_, a)| *a).collect(), sampling)
         })
         .collect();
     let answers = reader.ask_each(graphs, watch)?;
@@ -242,13 +241,13 @@ pub fn steer(
 }
 
 fn graph(
-    prompts: Vec<Prompt>,
+    prompts: &[&Encoded],
     dose: &Dose,
     alphas: Vec<f64>,
     sampling: Sampling,
 ) -> truenorth_protocol::Graph {
     let mut b = Builder::new();
-    let group = b.group(prompts);
+    let group = group(&mut b, prompts, dose);
     edit(&mut b, group, dose, alphas);
     let generate = b.generate(group, sampling);
     b.save("tokens", generate);
@@ -257,6 +256,15 @@ fn graph(
     let text = b.node(Op::Decode { generate });
     b.save("text", text);
     b.finish()
+}
+
+/// A group of prompts, with their turns where these are steered.
+fn group(b: &mut Builder, prompts: &[&Encoded], dose: &Dose) -> GroupId {
+    let group = b.group(prompts.iter().map(|e| e.prompt.clone()).collect());
+    if dose.positions.part().is_some() {
+        b.turns(group, prompts.iter().map(|e| e.turns.clone()).collect());
+    }
+    group
 }
 
 /// Ablates and adds, one dose a row.

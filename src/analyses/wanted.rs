@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use truenorth_protocol::graph::{Op, SINK_MULTIPLE};
-use truenorth_protocol::{Graph, ModelInfo, ReadAt, Site};
+use truenorth_protocol::{Graph, ModelInfo, Prompt, ReadAt, Site};
+
+use super::speech::Encoded;
 
 use truenorth_data::store::Context;
 
@@ -22,17 +24,31 @@ impl Wanted {
         let mut all: Vec<Self> = Vec::with_capacity(asked.len());
         for (site, at) in asked {
             let beside = all.iter().any(|w| w.site == *site);
-            all.push(Self { site: *site, at: *at, beside });
-            if *at == ReadAt::Mean {
-                all.push(Self { site: *site, at: ReadAt::Sinks, beside });
-            }
+            // The rows of a part are taken out of those of all tokens.
+            let of = if at.by_token() { ReadAt::All } else { *at };
+            all.push(Self { site: *site, at: of, beside });
+            all.extend(at.left_out().map(|at| Self { site: *site, at, beside }));
         }
         all
     }
 
+    /// Its positions in a prompt, as the store keys them.
+    pub(super) fn spelled(self, prompt: &Encoded) -> String {
+        match self.at {
+            // What is left out is part of what the numbers are; `mean` alone once meant all tokens.
+            ReadAt::Mean | ReadAt::Sinks => format!("{} beyond {SINK_MULTIPLE}", self.at),
+            ReadAt::In(part, take) => {
+                let count = if let Prompt::Tokens(t) = &prompt.prompt { t.len() } else { 0 };
+                let all = part.tokens(take, &prompt.turns.0, count).unwrap_or_default();
+                format!("{take:?} of {all:?} beyond {SINK_MULTIPLE}")
+            }
+            at => at.to_string(),
+        }
+    }
+
     pub(super) fn name(self) -> String {
         match self.at {
-            ReadAt::Sinks => format!("{} {}", self.site, self.at),
+            at if at.counts() => format!("{} {at}", self.site),
             at if self.beside => format!("{} {at}", self.site),
             _ => self.site.to_string(),
         }
@@ -40,12 +56,7 @@ impl Wanted {
 }
 
 /// Where and how a value is read, as the store keys it.
-pub(super) fn context(info: &ModelInfo, wanted: Wanted) -> Arc<Context> {
-    let at = match wanted.at {
-        // What is left out is part of what the numbers are; `mean` alone once meant all tokens.
-        ReadAt::Mean | ReadAt::Sinks => format!("{} beyond {SINK_MULTIPLE}", wanted.at),
-        at => at.to_string(),
-    };
+pub(super) fn context(info: &ModelInfo, wanted: Wanted, at: String) -> Arc<Context> {
     Context::new(&info.name, &info.revision, "", &info.path, wanted.site.to_string(), at)
 }
 
@@ -55,10 +66,11 @@ pub(super) fn plain_reading(graph: &Graph) -> Option<Vec<Wanted>> {
         return None;
     }
     let mut all = Vec::new();
-    for pair in graph.nodes.chunks(2) {
+    let turns = graph.nodes.iter().take_while(|op| matches!(op, Op::Turns { .. })).count();
+    for pair in graph.nodes[turns..].chunks(2) {
         match pair {
             [Op::Read { site, positions, step: 0, .. }, Op::Save { name, .. }] => {
-                let beside = *positions != ReadAt::Sinks && all.iter().any(|w: &Wanted| w.site == *site);
+                let beside = !positions.counts() && all.iter().any(|w: &Wanted| w.site == *site);
                 let wanted = Wanted { site: *site, at: *positions, beside };
                 if *name != wanted.name() {
                     return None;

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use truenorth::analyses::{ChatChoice, SpecialTokens, Speech};
 use truenorth::engine::{Choices, Transformers};
 
 /// Where a model runs and what is kept.
@@ -21,9 +22,41 @@ pub struct ModelArgs {
     #[arg(long, value_name = "N", default_value_t = 0)]
     pub seed: u64,
     #[command(flatten)]
+    pub speech: SpeechArgs,
+    #[command(flatten)]
     pub common: Common,
     #[command(flatten)]
     pub numerics: Numerics,
+}
+
+/// How texts are put before a model.
+#[derive(Args, Clone, Debug, Default)]
+pub struct SpeechArgs {
+    /// Texts go in as conversations, by the model's own chat template: a text is the user's turn, a pair's response the
+    /// model's. `--chat=NAME` takes a template of that name, or one of the markups chatml, llama3, gemma, tulu, mistral.
+    #[arg(long, value_name = "NAME", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub chat: Option<ChatChoice>,
+    /// A system turn before conversations that have none.
+    #[arg(long, value_name = "TEXT", requires = "chat")]
+    pub system: Option<String>,
+    /// The tokens around a text: auto (those that the tokenizer adds; with a chat template none, as that has its own)
+    /// or none.
+    #[arg(long, value_name = "T", value_enum, default_value_t = SpecialTokens::Auto)]
+    pub special_tokens: SpecialTokens,
+    /// A study says how texts go in, and not the flags.
+    #[arg(skip)]
+    pub of_study: bool,
+}
+
+impl SpeechArgs {
+    /// The same for the library.
+    pub fn speech(&self) -> Speech {
+        Speech {
+            chat: self.chat.clone().unwrap_or_default(),
+            system: self.system.clone(),
+            special_tokens: self.special_tokens,
+        }
+    }
 }
 
 /// Where a model runs, and how a service is spoken to.
@@ -188,8 +221,8 @@ pub enum DryRun {
 /// A file of prompts.
 #[derive(Args, Clone, Debug)]
 pub struct InputArgs {
-    /// Prompts: plain text, a prompt a line; or JSONL, a JSON list or CSV of rows with `text` (or `prompt`) or
-    /// `tokens`, and `id`; `-` is stdin.
+    /// Prompts: plain text, a prompt a line; or JSONL, a JSON list or CSV of rows with `text` (or `prompt`),
+    /// `tokens` or, for --chat, `messages`, and `id`; `-` is stdin.
     #[arg(long, value_name = "F")]
     pub input: PathBuf,
 }

@@ -7,7 +7,7 @@ use clap::Args;
 use serde::Serialize;
 use truenorth::analyses::audit::{self, AuditData, Audited, Confound, Params};
 use truenorth::analyses::extract::{ProjectOut, Question};
-use truenorth::analyses::{Analysis as _, Asked, Named, Recipe};
+use truenorth::analyses::{Analysis as _, Asked, Named, Recipe, Speech};
 use truenorth::artifact::{Direction as Artifact, NuisanceTexts};
 use truenorth::data::{Distinct, SentimentRow, Template};
 use truenorth_protocol::{Prompt, ReadAt, Site};
@@ -94,9 +94,9 @@ impl Files for Audit {
     type Ready = Ready;
     const DOING: &'static str = "auditing";
 
-    fn read(&self, params: &Params) -> anyhow::Result<Ready> {
+    fn read(&self, params: &Params, speech: &Speech) -> anyhow::Result<Ready> {
         let stated = self.direction.as_deref().map(load).transpose()?;
-        let mut ready = self.texts(stated)?;
+        let mut ready = self.texts(stated, speech)?;
         let held_out = &mut ready.recipe.held_out;
         held_out.permutations = held_out.permutations.min(params.permutations);
         Ok(ready)
@@ -201,14 +201,15 @@ fn text_of(named: &Named) -> Option<&str> {
 }
 
 impl Audit {
-    fn texts(&self, stated: Option<Artifact>) -> anyhow::Result<Ready> {
+    fn texts(&self, stated: Option<Artifact>, speech: &Speech) -> anyhow::Result<Ready> {
         let direction = stated.as_ref();
         let metadata = direction.map(Artifact::metadata);
         let template = self.template.clone().or_else(|| metadata.and_then(|m| m.template.clone()));
-        let template = match template {
-            Some(t) => Template::parse(&t).request("can't use the template")?,
-            None => Template::default(),
+        let source = match template {
+            Some(t) if self.template.is_some() || !speech.chat.is_on() => t,
+            _ => Template::default().to_string(),
         };
+        let template = speech.template(&source)?;
         let near = self.copies.near_copies;
         let train = self.train(&template)?;
         if let Some(other) = metadata.filter(|m| m.data_sha256 != train.data_sha256) {

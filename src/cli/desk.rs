@@ -93,6 +93,10 @@ impl Host for Opens<'_> {
     fn fallen(&self) -> Option<Fallen> {
         fallback::taken()
     }
+
+    fn note(&self, note: &str) {
+        session::once(note);
+    }
 }
 
 /// An error of the command line as the library has them.

@@ -34,13 +34,13 @@ struct Rehearsed {
 
 /// What a command would ask one model.
 #[derive(Clone, Debug, Serialize, Deserialize)]
-struct Part {
+pub struct Part {
     model: String,
     /// Whether it would run in this process, where nothing crosses anything.
     local: bool,
     parameters: u64,
     /// Whether tokens are guessed from the length of texts, there being no tokenizer.
-    tokens_guessed: bool,
+    pub tokens_guessed: bool,
     jobs: Vec<Cost>,
 }
 
@@ -117,6 +117,13 @@ pub fn note(budget: &str) {
 
 /// A model that is not asked, in place of the one that the flags name.
 pub fn open(args: &ModelArgs) -> anyhow::Result<Arc<Rehearsal>> {
+    let (part, rehearsal) = rehearsal(args)?;
+    REHEARSED.lock().unwrap_or_else(PoisonError::into_inner).push((part, rehearsal.clone()));
+    Ok(rehearsal)
+}
+
+/// The architecture and the tokenizer of the model that the flags name, without its weights.
+pub fn rehearsal(args: &ModelArgs) -> anyhow::Result<(Part, Arc<Rehearsal>)> {
     let model = args.model.strip_prefix("hf:").unwrap_or(&args.model);
     let local = args.place.on == On::Local;
     let (repo, key) = hosted::key_of(model);
@@ -149,8 +156,7 @@ pub fn open(args: &ModelArgs) -> anyhow::Result<Arc<Rehearsal>> {
     };
     // Hosted models hold their numbers in bf16; a model here is computed in f32.
     let rehearsal = Arc::new(Rehearsal::new(hosted, if local { DType::F32 } else { DType::Bf16 }));
-    REHEARSED.lock().unwrap_or_else(PoisonError::into_inner).push((part, rehearsal.clone()));
-    Ok(rehearsal)
+    Ok((part, rehearsal))
 }
 
 /// The folder of a study's run: in a dry run one that is thrown away, and that is written to, because

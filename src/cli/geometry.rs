@@ -9,7 +9,7 @@ use truenorth::artifact::Direction as Artifact;
 use truenorth::math::Seeds;
 use truenorth_protocol::Site;
 
-use super::args::{Common, ModelArgs, Numerics, Place};
+use super::args::{Common, ModelArgs, Numerics, Place, SpeechArgs};
 use super::desk::Opens;
 use super::direction::load;
 use super::fallback::{self, Fallen};
@@ -59,6 +59,8 @@ pub struct Geometry {
     #[command(flatten)]
     place: Place,
     #[command(flatten)]
+    speech: SpeechArgs,
+    #[command(flatten)]
     common: Common,
     #[command(flatten)]
     numerics: Numerics,
@@ -96,6 +98,7 @@ impl Geometry {
             model: String::new(),
             place: self.place.clone(),
             seed: self.seed,
+            speech: self.speech.clone(),
             common: self.common.clone(),
             numerics: self.numerics.clone(),
         };

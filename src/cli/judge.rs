@@ -7,7 +7,7 @@ use serde::Serialize;
 use truenorth::analyses::judge::{
     self, Duel, JudgeData, JudgeSummary, JudgeTemplate, Params, Question, Reply, Texts, Verdicts,
 };
-use truenorth::analyses::{Analysis as _, Asked};
+use truenorth::analyses::{Analysis as _, Asked, Speech};
 
 use super::args::ModelArgs;
 use super::output::wrong_hint;
@@ -87,7 +87,7 @@ impl Files for Judge {
     type Ready = Ready;
     const DOING: &'static str = "judging";
 
-    fn read(&self, params: &Params) -> anyhow::Result<Ready> {
+    fn read(&self, params: &Params, _: &Speech) -> anyhow::Result<Ready> {
         params.check()?;
         let mut ready = self.texts()?;
         say_left_out(ready.left_out);
@@ -116,7 +116,11 @@ impl Files for Judge {
     }
 
     fn settled(&self, found: &JudgeSummary) -> Vec<(&'static str, serde_json::Value)> {
-        vec![("markup", found.markup.to_string().into()), ("answers", found.answers.to_vec().into())]
+        let mut settled =
+            vec![("markup", found.markup.to_string().into()), ("answers", found.answers.to_vec().into())];
+        let speech = found.speech.as_ref().and_then(|s| serde_json::to_value(s).ok());
+        settled.extend(speech.map(|speech| ("chat", speech)));
+        settled
     }
 
     fn note<T: Serialize>(&self, ready: &Ready, record: Record<T>) -> anyhow::Result<Record<T>> {

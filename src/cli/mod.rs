@@ -36,6 +36,7 @@ mod study;
 mod sweep;
 mod target;
 mod texts;
+mod tokens;
 mod transfer;
 mod verb;
 mod verdicts;
@@ -62,6 +63,7 @@ enum Verb {
     #[command(subcommand)]
     Models(models::Models),
     Read(read::Read),
+    Tokens(Box<tokens::Tokens>),
     Steer(steer::Steer),
     #[command(subcommand)]
     Direction(direction::Direction),
@@ -104,6 +106,7 @@ pub fn main() -> ExitCode {
     let done = match cli.verb {
         Verb::Models(v) => v.run(),
         Verb::Read(v) => v.run(),
+        Verb::Tokens(v) => v.run(),
         Verb::Steer(v) => v.run(),
         Verb::Direction(v) => v.run(),
         Verb::Score(v) => v.run(),

@@ -6,7 +6,7 @@ use std::str::FromStr;
 use clap::Args;
 use serde::Serialize;
 use truenorth::analyses::probing::{Control, Params, ProbeData, Probed, Probing, TestTexts};
-use truenorth::analyses::{Analysis as _, Asked, Labelled, Reader, SiteRange};
+use truenorth::analyses::{Analysis as _, Asked, Labelled, Reader, SiteRange, Speech};
 use truenorth::data::NearCopies;
 use truenorth::engine::Engine;
 use truenorth::run::Runner as _;
@@ -128,7 +128,7 @@ impl Files for Probe {
         params.controls = self.controls.iter().map(Held::control).collect();
     }
 
-    fn read(&self, params: &Params) -> anyhow::Result<Ready> {
+    fn read(&self, params: &Params, _: &Speech) -> anyhow::Result<Ready> {
         let near = self.copies.near_copies;
         let train = labelled(&self.train, self.positive.as_deref(), near)?;
         let positive = Some(train.positive_end.as_str());
@@ -163,7 +163,14 @@ impl Files for Probe {
             train: &ready.train,
             tests: &ready.tests,
             truth: ready.truth.as_ref(),
-            untrained: ready.untrained.as_ref().map(|e| Reader::new(e, asked.reader.store())),
+            untrained: ready.untrained.as_ref().map(|e| {
+                let reader = Reader::new(e, asked.reader.store());
+                match asked.reader.spoken() {
+                    // Its tokenizer and its template are those of the trained one, or it is another model's.
+                    Some(spoken) => reader.speaking(spoken),
+                    None => reader,
+                }
+            }),
         };
         Ok(Probing::run(&data, params, asked)?)
     }

@@ -20,7 +20,7 @@ use super::target;
 /// Reads activations at sites of a model.
 ///
 /// Writes a safetensors file with a tensor a site, [prompts, hidden] f32 in input order; with
-/// `--positions all` a tensor SITE/ID each, [tokens, hidden]. The metadata holds the ids.
+/// `--positions all`, a range or a whole part a tensor SITE/ID each, [tokens, hidden]. The metadata holds the ids.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth read --model smollm2-135m --input prompts.txt \
     --site resid_post.4..28:4 --out activations.safetensors")]
@@ -32,8 +32,9 @@ pub struct Read {
     /// A site such as resid_post.12, or a range with both ends in it, resid_post.4..28:4.
     #[arg(long, value_name = "S", required = true)]
     site: Vec<SiteRange>,
-    /// Which tokens: last, all, mean (attention sinks left out), mean+sink (all tokens), or an index such
-    /// as -3.
+    /// Which tokens: last, all, mean (attention sinks left out), mean+sink (all tokens), an index such as -3, a range
+    /// with both ends in it such as 2..5, or of a conversation prompt, response, user, assistant, system, each also as
+    /// first-user, last-user, mean:user or mean+sink:user.
     #[arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)]
     positions: ReadAt,
     /// The file to write.
@@ -52,8 +53,11 @@ impl Read {
         let readings = reader.read(&prompts, &sites, self.positions, &bar)?;
         drop(bar);
         let mut metadata = metadata(session.runner(), &prompts, self.positions, &loaded.sha256)?;
-        if self.positions == ReadAt::Mean {
+        if self.positions.left_out().is_some() {
             metadata.insert("left_out".into(), left_out(&readings)?);
+        }
+        if let Some(speech) = session.record().speech {
+            metadata.insert("speech".into(), serde_json::to_string(&speech)?);
         }
         write(&self.out, &readings, &prompts, self.positions, metadata)
             .with_context(|| format!("can't write {}", self.out.display()))?;
@@ -118,7 +122,7 @@ fn write(
     for reading in readings {
         let width = reading.values.ncols();
         let values = reading.values.as_slice().context("activations are row-major")?;
-        if positions == ReadAt::All {
+        if positions.by_token() {
             let mut rest = values;
             for (prompt, rows) in prompts.iter().zip(&reading.rows) {
                 let (head, tail) = rest.split_at(rows * width);

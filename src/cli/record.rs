@@ -105,6 +105,10 @@ impl<T: Serialize> Record<T> {
                 .with("model", Cell::code(&model.name))
                 .with("weights", Cell::code(&model.revision))
                 .with("computed by", Cell::code(&model.path));
+            if let Some(speech) = &model.speech {
+                let text = serde_json::to_string(speech).unwrap_or_default();
+                group = group.with("texts as", Cell::code(text));
+            }
             for left_out in &model.left_out {
                 group = group.with("means", left_out.to_string());
             }

@@ -1,7 +1,8 @@
 //! A model opened for a verb, with the store beside it.
 
+use std::collections::BTreeSet;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use truenorth::analyses::Named;
@@ -40,7 +41,7 @@ impl Session {
     pub fn open(args: &ModelArgs) -> anyhow::Result<Self> {
         if dry::on() {
             // Made-up numbers never meet the store.
-            return Ok(Self::of(Box::new(dry::open(args)?), None));
+            return Self::of(Box::new(dry::open(args)?), None, args);
         }
         let store = open_store(&args.common)?.map(Arc::new);
         let runner: Box<dyn Runner> = match (&args.place.on, &args.place.service.fallback) {
@@ -58,11 +59,24 @@ impl Session {
             }
             (elsewhere, _) => Box::new(hosted::open(elsewhere, args, store.clone())?),
         };
-        Ok(Self::of(runner, store))
+        Self::of(runner, store, args)
     }
 
-    fn of(runner: Box<dyn Runner>, store: Option<Arc<Store>>) -> Self {
-        Self(truenorth::session::Session::new(runner, store))
+    /// A model that is opened already, asked as the flags say.
+    pub fn over(runner: Box<dyn Runner>, args: &ModelArgs) -> anyhow::Result<Self> {
+        Self::of(runner, None, args)
+    }
+
+    fn of(runner: Box<dyn Runner>, store: Option<Arc<Store>>, args: &ModelArgs) -> anyhow::Result<Self> {
+        let session = truenorth::session::Session::new(runner, store);
+        if args.speech.of_study {
+            return Ok(Self(session));
+        }
+        let (session, note) = session.speaking(&args.speech.speech())?;
+        if let Some(note) = note {
+            once(&note);
+        }
+        Ok(Self(session))
     }
 
     /// As the library has it.
@@ -101,6 +115,14 @@ pub fn open_model(
         Engine::open(resolved.files.path(), &options).request(format!("can't open the model {spec}"))?;
     warn(engine.notes());
     Ok((resolved, engine))
+}
+
+/// Says a note that was not said before in this command.
+pub fn once(note: &str) {
+    static SAID: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    if SAID.lock().unwrap_or_else(PoisonError::into_inner).insert(note.to_owned()) {
+        eprintln!("note: {note}");
+    }
 }
 
 /// Says what a user should know of how a model's files were read.

@@ -46,7 +46,8 @@ pub struct Steer {
     /// Prompts that the unit `norm` is measured on; default what the direction's file says.
     #[arg(long, value_name = "F")]
     neutral: Option<PathBuf>,
-    /// Which tokens: all, prompt, generated, last (of the prompt), or an index such as -3.
+    /// Which tokens: all, prompt, generated, last (of the prompt), an index such as -3, a range such as 2..5, or of a
+    /// conversation response, user, assistant, system, each also as first-user or last-user.
     #[arg(long, value_name = "P", default_value = "all", allow_hyphen_values = true)]
     positions: WriteAt,
     /// Ablates the direction before anything is added.

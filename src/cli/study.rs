@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use truenorth::files::sha256_hex;
 use truenorth::study::{LEAVES, Place as Where, reference};
 
-use super::args::{Common, ModelArgs, Numerics, Place};
+use super::args::{Common, ModelArgs, Numerics, Place, SpeechArgs};
 use super::desk::{Opens, Terminal};
 use super::output::{self, wrong_hint};
 use super::session::Session;
@@ -139,6 +139,7 @@ impl RunStudy {
             model: String::new(),
             place: self.place,
             seed: 0,
+            speech: SpeechArgs { of_study: true, ..SpeechArgs::default() },
             common: self.common,
             numerics: self.numerics,
         };

@@ -6,13 +6,13 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use truenorth::analyses::extract::{ProjectOut, Question};
 use truenorth::analyses::sweep::{self, Lexicon, Params, SweepData, Swept};
-use truenorth::analyses::{Analysis as _, Asked, default_permutations};
+use truenorth::analyses::{Analysis as _, Asked, Speech, default_permutations};
 use truenorth::data::{Distinct, Pair, SentimentRow, Template};
 use truenorth::estimate::{CheckedEstimator, HeldOutParams};
 use truenorth_protocol::{ReadAt, Site};
 
 use super::direction::estimator;
-use super::output::{Request as _, wrong_hint};
+use super::output::wrong_hint;
 use super::record::Record;
 use super::session;
 use super::texts::{self, CopiesArgs, Prompts};
@@ -101,9 +101,9 @@ impl Files for Sweep {
     type Ready = Ready;
     const DOING: &'static str = "sweeping";
 
-    fn read(&self, params: &Params) -> anyhow::Result<Ready> {
+    fn read(&self, params: &Params, speech: &Speech) -> anyhow::Result<Ready> {
         let near = self.copies.near_copies;
-        let template = Template::parse(&self.template).request("can't use the template")?;
+        let template = speech.template(&self.template)?;
         let pairs = texts::pairs(&self.pairs, &template, near)?;
         let neutral = texts::distinct_prompts(&self.neutral, near)?;
         let prompts = self.prompts.as_ref().map(|p| texts::distinct_prompts(p, near)).transpose()?;
@@ -159,7 +159,7 @@ impl Files for Sweep {
             .file("neutral", ready.neutral.named.len(), &ready.neutral.loaded.sha256)
             .choice("site", sites)
             .choice("estimator", self.estimator.as_str())
-            .choice("template", self.template.as_str())
+            .choice("template", ready.template.to_string())
             .choice("positions", self.positions.to_string())
             .choice("by", serde_json::to_value(self.by)?)
             .choice("folds", self.folds)

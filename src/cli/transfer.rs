@@ -9,7 +9,7 @@ use truenorth::analyses::transfer::{self, Groups, OwnBoard, Params, TransferData
 use truenorth::analyses::{Analysis as _, Asked, Parameters as _};
 use truenorth::math::Seeds;
 
-use super::args::{Common, ModelArgs, Numerics, On, Place, Precision, Service};
+use super::args::{Common, ModelArgs, Numerics, On, Place, Precision, Service, SpeechArgs};
 use super::direction::{load, load_for};
 use super::output::wrong_hint;
 use super::progress::Bar;
@@ -68,6 +68,8 @@ pub struct Transfer {
     /// Seeds whatever is random.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
+    #[command(flatten)]
+    speech: SpeechArgs,
     #[command(flatten)]
     common: Common,
     #[command(flatten)]
@@ -191,6 +193,7 @@ impl Transfer {
                 },
             },
             seed: self.seed,
+            speech: self.speech.clone(),
             common: self.common.clone(),
             numerics: self.numerics.clone(),
         };

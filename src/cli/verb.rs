@@ -1,7 +1,7 @@
 //! The verbs of analyses, which differ in the files they read alone.
 
 use clap::Args;
-use truenorth::analyses::{Analysis, Asked, Parameters as _};
+use truenorth::analyses::{Analysis, Asked, Parameters as _, Speech};
 use truenorth::math::Seeds;
 
 use super::args::ModelArgs;
@@ -23,7 +23,11 @@ pub trait Files: Args + std::fmt::Debug {
     fn settle(&self, _: &mut <Self::Analysis as Analysis>::Params) {}
 
     /// Reads and checks every file; no model is open yet.
-    fn read(&self, params: &<Self::Analysis as Analysis>::Params) -> anyhow::Result<Self::Ready>;
+    fn read(
+        &self,
+        params: &<Self::Analysis as Analysis>::Params,
+        speech: &Speech,
+    ) -> anyhow::Result<Self::Ready>;
 
     /// Refuses a model beside whose numbers those of the files can't stand.
     fn suits(&self, _ready: &Self::Ready, _model: &ModelArgs) -> anyhow::Result<()> {
@@ -92,7 +96,7 @@ where
         if dry::on() {
             self.params.rehearse();
         }
-        let mut ready = self.files.read(&self.params)?;
+        let mut ready = self.files.read(&self.params, &self.model.speech.speech())?;
         let session = Session::open(&self.model)?;
         self.files.suits(&ready, &self.model)?;
         self.files.open(&mut ready, &self.model, &session)?;

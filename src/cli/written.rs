@@ -53,7 +53,7 @@ impl SteeredArgs {
         let (_, loaded) = session::prompts(path)?;
         let text = |input: PromptInput| match input {
             PromptInput::Text(text) => Some(text),
-            PromptInput::Tokens(_) => None,
+            PromptInput::Tokens(_) | PromptInput::Messages(_) => None,
         };
         Ok(loaded.rows.into_iter().filter_map(|r| Some((r.id, text(r.input)?))).collect())
     }

@@ -57,6 +57,11 @@ pub trait Host: Desk {
     /// Watches some work, counted in `unit`.
     fn watch(&self, doing: &str, unit: &str) -> Box<dyn Watch + '_>;
 
+    /// Tells a note, once however often it is told.
+    fn note(&self, note: &str) {
+        self.say(&format!("note: {note}"));
+    }
+
     /// What ran in place of what was asked for, if anything did.
     fn fallen(&self) -> Option<Fallen> {
         None

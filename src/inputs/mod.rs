@@ -12,7 +12,6 @@ use truenorth_data::{
     Template, first_prompts, first_sequences, holds_pairs, read_classes, read_pairs, read_prompts,
     read_sentiment, read_sequences, whole_text,
 };
-use truenorth_protocol::Prompt;
 
 pub use named_file::{NamedFile, file_and_label};
 
@@ -220,12 +219,10 @@ impl Texts<'_> {
         let named = loaded
             .rows
             .iter()
-            .map(|row| Named {
-                id: row.id.clone(),
-                prompt: match &row.input {
-                    PromptInput::Text(t) => Prompt::Text(t.clone()),
-                    PromptInput::Tokens(t) => Prompt::Tokens(t.clone()),
-                },
+            .map(|row| match &row.input {
+                PromptInput::Text(t) => Named::text(&row.id, t),
+                PromptInput::Tokens(t) => Named::tokens(&row.id, t.clone()),
+                PromptInput::Messages(turns) => Named::conversation(&row.id, turns.clone()),
             })
             .collect();
         Ok((named, loaded))

@@ -101,7 +101,7 @@ impl Data {
         let data = &study.data;
         let near = NearCopies::new(study.near_copies).request("can't use near_copies of the study")?;
         let texts = Texts { desk, near };
-        let template = Template::parse(&study.template).request("can't use the template")?;
+        let template = study.speech().template(&study.template)?;
         let contrast = match (&data.pairs, &data.classes) {
             (Some(path), _) => {
                 let pairs = texts.pairs(path, &template)?;

@@ -9,6 +9,7 @@ mod journal;
 pub mod reference;
 mod register;
 mod report;
+mod speaking;
 mod stages;
 
 use std::path::{Path, PathBuf};
@@ -17,13 +18,14 @@ use std::time::Instant;
 use truenorth_files::sha256_hex;
 use truenorth_protocol::ModelInfo;
 
-use crate::analyses::Listing;
+use crate::analyses::{Listing, SpeechRecord};
 use crate::error::{Context as _, Error};
 use crate::host::{Desk, Host};
 use crate::session::Session;
 use data::Data;
 use file::StudyFile;
 use journal::Journal;
+use speaking::Speaking;
 use stages::Run;
 
 pub use journal::{Stage, State};
@@ -143,10 +145,16 @@ impl Study {
         std::fs::create_dir_all(folder).context(format!("can't make {}", folder.display()))?;
         let written = toml::to_string(study).context("can't write the study as it is run")?;
         let inputs = sha256_hex(written.as_bytes());
-        let base = base(place.program, study, data, info)?;
+        let (spoken, note) = study.speech().open(session.runner())?;
+        if let Some(note) = note {
+            host.note(&note);
+        }
+        let host: &dyn Host = &Speaking { host, speech: study.speech() };
+        let base = base(place.program, (study, data), info, spoken.record())?;
         let mut journal = Journal::start(host, folder, &study.name, inputs, base, place.keep)?;
         let registration = if place.rehearsal { None } else { register::seal(study, data, folder)? };
-        let run = Run { path: &self.path, study, data, reader: session.reader(), folder, host };
+        let reader = session.reader().speaking(&spoken);
+        let run = Run { path: &self.path, study, data, reader, folder, host };
         let results = run.all(&mut journal)?;
         let store = session.store().map(|s| s.session());
         let registered = register::says(registration.as_ref(), study, data, journal.found_in_store())?;
@@ -179,8 +187,13 @@ pub fn free(folder: &Path) -> Result<(), Error> {
 }
 
 /// What every stage depends on: this very program, the model, the seed and the data.
-fn base(program: &str, study: &StudyFile, data: &Data, info: &ModelInfo) -> Result<String, Error> {
-    let of = (program, &info.name, &info.revision, &info.path, study.seed, data.files());
+fn base(
+    program: &str,
+    (study, data): (&StudyFile, &Data),
+    info: &ModelInfo,
+    speech: Option<SpeechRecord>,
+) -> Result<String, Error> {
+    let of = (program, &info.name, &info.revision, &info.path, study.seed, data.files(), speech);
     Ok(sha256_hex(&serde_json::to_vec(&of)?))
 }
 

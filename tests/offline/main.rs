@@ -19,6 +19,7 @@ mod any_graph;
 mod cases;
 mod cases_data;
 mod cases_models;
+mod chat;
 mod choices;
 mod cli;
 mod engine;

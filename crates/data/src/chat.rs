@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::conversation::Message;
 use super::error::Problem;
 use super::rows::kind;
 
@@ -60,10 +61,29 @@ pub(super) fn side(field: &'static str, value: &Value) -> Result<Side, Problem> 
     }
 }
 
+fn messages(turns: &[(String, String)]) -> Vec<Message> {
+    turns.iter().map(|(role, content)| Message::new(role.as_str(), content.as_str())).collect()
+}
+
+/// The turns of a prompt that is a list of messages.
+pub(super) fn before(list: &Value) -> Result<Vec<Message>, Problem> {
+    Ok(messages(&turns("prompt", list)?))
+}
+
+/// The contents of turns, by which texts are told apart.
+pub(super) fn joined(turns: &[Message]) -> String {
+    turns.iter().map(|t| t.content.as_str()).collect::<Vec<_>>().join("\n")
+}
+
 /// What the user asks before both responses: the one turn that both sides, or the prompt, begin with.
 ///
-/// None where there is no turn before either response.
-pub(super) fn asked(id: &str, prompt: Option<&Value>, sides: &[Side; 2]) -> Result<Option<String>, Problem> {
+/// None where there is no turn before either response. As `whole` conversations, all turns before them.
+pub(super) fn asked(
+    id: &str,
+    prompt: Option<&Value>,
+    sides: &[Side; 2],
+    whole: bool,
+) -> Result<(Option<String>, Vec<Message>), Problem> {
     let [chosen, rejected] = sides;
     if chosen.shared != rejected.shared {
         return Err(Problem::ChatsDiffer { id: id.to_owned() });
@@ -81,8 +101,12 @@ pub(super) fn asked(id: &str, prompt: Option<&Value>, sides: &[Side; 2]) -> Resu
         None => before.clone(),
     };
     match &turns[..] {
-        [] => Ok(None),
-        [(role, text)] if role == "user" => Ok(Some(text.clone())),
+        [] => Ok((None, vec![])),
+        [(role, text)] if role == "user" => Ok((Some(text.clone()), vec![])),
+        more if whole => {
+            let turns = messages(more);
+            Ok((Some(joined(&turns)), turns))
+        }
         more => Err(Problem::ChatTurns {
             id: id.to_owned(),
             roles: more.iter().map(|(role, _)| role.clone()).collect(),

@@ -11,6 +11,7 @@
 pub mod artifact;
 mod chat;
 mod classes;
+pub mod conversation;
 mod distinct;
 mod error;
 pub mod import;

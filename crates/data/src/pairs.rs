@@ -5,6 +5,7 @@ use std::io::BufRead;
 use serde_json::Value;
 
 use super::chat;
+use super::conversation::Message;
 use super::error::{DataError, Problem};
 use super::rows::{Extra, Fields, Loaded, Rows, Wanted, wrong};
 use super::template::Template;
@@ -23,8 +24,20 @@ pub struct Pair {
     pub chosen: String,
     /// The response at the negative end.
     pub rejected: String,
+    /// The turns before the responses, where there are others than the prompt alone.
+    pub turns: Vec<Message>,
     /// Other fields of the row.
     pub extra: Extra,
+}
+
+impl Pair {
+    /// The conversation that ends with a response.
+    #[must_use]
+    pub fn conversation(&self, response: &str) -> Vec<Message> {
+        let asked = || (!self.prompt.is_empty()).then(|| Message::user(self.prompt.as_str()));
+        let before = if self.turns.is_empty() { asked().into_iter().collect() } else { self.turns.clone() };
+        before.into_iter().chain([Message::assistant(response)]).collect()
+    }
 }
 
 /// Reads pairs: rows with `id`, `axis`, `prompt`, `chosen`, `rejected`. Either all have an `axis` or none; none is
@@ -39,13 +52,21 @@ pub fn read_pairs(reader: impl BufRead, name: &str, template: &Template) -> Resu
     let mut chats = 0;
     let mut loaded = Rows::read(reader, name, Wanted::Records)?.rows(Wanted::Records, |fields| {
         let (axis, have) = (fields.optional_label("axis")?, fields.names());
+        let mut turns = Vec::new();
         let [prompt, chosen, rejected] = match chat_sides(fields)? {
             Some(sides) => {
                 chats += 1;
                 let prompt = fields.optional("prompt");
-                let asked = chat::asked(&fields.id, prompt.as_ref(), &sides)?;
+                let (asked, before) = chat::asked(&fields.id, prompt.as_ref(), &sides, template.is_chat())?;
+                turns = before;
                 let [chosen, rejected] = sides.map(|s| s.response);
                 [asked.unwrap_or_default(), chosen, rejected]
+            }
+            None if template.is_chat() && fields.peek("prompt").is_some_and(chat::is_chat) => {
+                chats += 1;
+                let list = fields.value("prompt")?;
+                turns = chat::before(&list)?;
+                [chat::joined(&turns), fields.text("chosen")?, fields.text("rejected")?]
             }
             None => [prompt(fields)?, fields.text("chosen")?, fields.text("rejected")?],
         };
@@ -58,7 +79,7 @@ pub fn read_pairs(reader: impl BufRead, name: &str, template: &Template) -> Resu
             chat::check_text(field, text)?;
         }
         let (id, axis_name) = (fields.id.clone(), axis.clone().unwrap_or_default());
-        let pair = Pair { id, axis: axis_name, prompt, chosen, rejected, extra: fields.extra() };
+        let pair = Pair { id, axis: axis_name, prompt, chosen, rejected, turns, extra: fields.extra() };
         if folded(&pair.chosen) == folded(&pair.rejected) {
             return Err(Problem::Identical { id: pair.id });
         }
@@ -75,7 +96,7 @@ pub fn read_pairs(reader: impl BufRead, name: &str, template: &Template) -> Resu
             .notes
             .push(format!("no pair of {name} has an `axis`; a pair is a unit, and no axis is held out"));
     }
-    if chats > 0 {
+    if chats > 0 && !template.is_chat() {
         loaded.notes.push(format!(
             "{chats} of {} pairs of {name} are chats: the user's turn is the prompt and the assistant's last one the \
              response, put together by the template and not by the markup of a chat",

@@ -4,16 +4,19 @@ use std::io::BufRead;
 
 use serde_json::Value;
 
+use super::conversation::{self, Message};
 use super::error::{DataError, Problem};
 use super::rows::{Extra, Fields, Loaded, Rows, Wanted, wrong};
 
 /// What is put before the model.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum PromptInput {
     /// Text, still to be tokenized.
     Text(String),
     /// Token ids, used as they are.
     Tokens(Vec<u32>),
+    /// A conversation, which a chat template makes a text of.
+    Messages(Vec<Message>),
 }
 
 /// A prompt.
@@ -27,7 +30,7 @@ pub struct PromptRow {
     pub extra: Extra,
 }
 
-/// Reads prompts: rows with `id` and one of `text` (or `prompt`) and `tokens`, or plain text with a prompt a
+/// Reads prompts: rows with `id` and one of `text` (or `prompt`), `tokens` and `messages`, or plain text with a prompt a
 /// line, blank lines skipped.
 ///
 /// # Errors
@@ -35,6 +38,12 @@ pub struct PromptRow {
 pub fn read_prompts(reader: impl BufRead, name: &str) -> Result<Loaded<PromptRow>, DataError> {
     Rows::read(reader, name, Wanted::Texts)?.rows(Wanted::Texts, |fields| {
         let texts = fields.has("text") || fields.has("prompt");
+        if let (false, false, true) = (texts, fields.has("tokens"), fields.has("messages")) {
+            let list = fields.value("messages")?;
+            let wrong = |found| Problem::Chat { field: "messages", found };
+            let input = PromptInput::Messages(conversation::messages(&list).map_err(wrong)?);
+            return Ok(PromptRow { id: fields.id.clone(), input, extra: fields.extra() });
+        }
         let input = match (texts, fields.has("tokens")) {
             (true, false) => PromptInput::Text(fields.only_text()?),
             (false, true) => PromptInput::Tokens(tokens(fields)?),

@@ -8,6 +8,7 @@ use std::str::FromStr;
 pub struct Template {
     source: String,
     parts: Vec<Part>,
+    chat: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -47,6 +48,7 @@ impl Default for Template {
         Self {
             source: "{prompt} {response}".to_owned(),
             parts: vec![Part::Prompt, Part::Text(" ".to_owned()), Part::Response],
+            chat: false,
         }
     }
 }
@@ -60,6 +62,19 @@ impl FromStr for Template {
 }
 
 impl Template {
+    /// Turns of a conversation, which a model's chat template makes one text of; texts are told apart as with
+    /// `{prompt} {response}`.
+    #[must_use]
+    pub fn chat() -> Self {
+        Self { source: "chat".to_owned(), chat: true, ..Self::default() }
+    }
+
+    /// Whether prompt and response are turns of a conversation.
+    #[must_use]
+    pub fn is_chat(&self) -> bool {
+        self.chat
+    }
+
     /// Reads a template.
     ///
     /// # Errors
@@ -101,7 +116,7 @@ impl Template {
         if !parts.contains(&Part::Response) {
             return Err(TemplateError::NoResponse(source.to_owned()));
         }
-        Ok(Self { source: source.to_owned(), parts })
+        Ok(Self { source: source.to_owned(), parts, chat: false })
     }
 
     /// Whether the prompt is part of the text.

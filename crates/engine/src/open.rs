@@ -4,7 +4,8 @@ use std::path::Path;
 
 use candle_core::{DType, Device};
 use serde::Serialize;
-use truenorth_protocol::{Answer, Checked, ModelInfo, Site};
+use truenorth_protocol::chat::Pieces;
+use truenorth_protocol::{Answer, ChatTemplates, Checked, ModelInfo, Site};
 
 use super::config::{Config, Head, Scaling};
 use super::error::EngineError;
@@ -224,6 +225,18 @@ impl Runner for Engine {
 
     fn encode(&self, text: &str, special: bool) -> Result<Option<Vec<u32>>, RunError> {
         self.words.encode(text, special).map(Some)
+    }
+
+    fn pieces(&self, texts: &[&str]) -> Result<Option<Vec<Pieces>>, RunError> {
+        texts.iter().map(|text| self.words.pieces(text)).collect()
+    }
+
+    fn chat(&self) -> Option<&ChatTemplates> {
+        self.words.chat()
+    }
+
+    fn spell(&self, tokens: &[&[u32]]) -> Result<Option<Vec<String>>, RunError> {
+        tokens.iter().map(|tokens| self.words.spell(tokens).map(Some)).collect()
     }
 
     fn stop_tokens(&self) -> Vec<u32> {

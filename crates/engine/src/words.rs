@@ -1,7 +1,9 @@
 //! A model's tokenizer, for texts that go in and tokens that come out.
 
 use super::config::Config;
-use super::tokenizer::Tokenizer;
+use super::tokenizer::{Tokenizer, TokenizerError};
+use truenorth_protocol::ChatTemplates;
+use truenorth_protocol::chat::Pieces;
 use truenorth_protocol::run::{RunError, Vocabulary};
 
 /// The tokenizer, if the model came with one, and the tokens that end a generation.
@@ -37,17 +39,38 @@ impl Words {
     }
 }
 
-impl Vocabulary for Words {
-    fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, RunError> {
-        let tokenizer = self.tokenizer.as_ref().ok_or_else(|| RunError::Request {
+impl Words {
+    fn tokenizer(&self) -> Result<&Tokenizer, RunError> {
+        self.tokenizer.as_ref().ok_or_else(|| RunError::Request {
             what: format!("{} has no tokenizer, so it can't take text", self.model),
             hint: Some("put tokenizer.json beside the weights, or give token ids".into()),
-        })?;
-        tokenizer.encode(text, special).map_err(|source| RunError::Failed {
-            what: "a text could not be tokenized".into(),
-            hint: source.hint().map(str::to_owned),
-            source: Some(Box::new(source)),
         })
+    }
+}
+
+fn refused(source: TokenizerError) -> RunError {
+    RunError::Failed {
+        what: "a text could not be tokenized".into(),
+        hint: source.hint().map(str::to_owned),
+        source: Some(Box::new(source)),
+    }
+}
+
+impl Vocabulary for Words {
+    fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, RunError> {
+        self.tokenizer()?.encode(text, special).map_err(refused)
+    }
+
+    fn pieces(&self, text: &str) -> Result<Option<Pieces>, RunError> {
+        self.tokenizer()?.pieces(text).map(Some).map_err(refused)
+    }
+
+    fn spell(&self, tokens: &[u32]) -> Result<String, RunError> {
+        self.tokenizer().map(|tokenizer| tokenizer.decode(tokens, false))
+    }
+
+    fn chat(&self) -> Option<&ChatTemplates> {
+        self.tokenizer.as_ref()?.chat()
     }
 
     fn decode(&self, tokens: &[u32]) -> Result<String, RunError> {

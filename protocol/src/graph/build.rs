@@ -1,7 +1,7 @@
 //! The typed builder: a graph written as code reads like the question it asks.
 
 use super::{
-    AlphaUnit, Binary, Edit, Graph, Group, NodeId, Op, Prompt, ReadAt, Reduce, Sampling, Steps, Unary,
+    AlphaUnit, Binary, Edit, Graph, Group, NodeId, Op, Prompt, ReadAt, Reduce, Sampling, Steps, Turns, Unary,
     WriteAt,
 };
 use crate::dtype::DType;
@@ -49,6 +49,11 @@ impl Builder {
     pub fn raw_group(&mut self, prompts: Vec<Prompt>, special_tokens: bool) -> GroupId {
         self.groups.push(Group { prompts, special_tokens });
         GroupId(index(self.groups.len() - 1))
+    }
+
+    /// Says where the turns of a group's conversations lie; of prompts that are none, nowhere.
+    pub fn turns(&mut self, group: GroupId, turns: Vec<Turns>) {
+        self.node(Op::Turns { group: group.0, turns });
     }
 
     /// A group of texts.

@@ -5,10 +5,10 @@ use std::collections::HashSet;
 use super::problem::{CheckError, Problem};
 use super::shape::{Dim, Known, Shape, ValueKind};
 use super::size::{Facts, Size, Sizes, facts};
-use super::{AlphaUnit, Edit, Graph, NodeId, Op, Prompt, ReadAt, Sampling, WriteAt};
+use super::{AlphaUnit, Edit, Graph, NodeId, Op, Part, Prompt, ReadAt, Sampling, Take, Turn, Turns, WriteAt};
 use crate::limits;
 use crate::model::ModelInfo;
-use crate::prompt::{PromptFault, Room, has_position};
+use crate::prompt::{PromptFault, Room, has_part, has_position};
 use crate::site::Site;
 
 /// What a caller is ready to accept.
@@ -138,6 +138,22 @@ impl Graph {
         })
     }
 
+    /// The turns of a group's prompts; empty where none are told.
+    #[must_use]
+    pub fn turns(&self, group: u32) -> &[Turns] {
+        let of = |op| match op {
+            &Op::Turns { group: g, ref turns } if g == group => Some(turns.as_slice()),
+            _ => None,
+        };
+        self.nodes.iter().find_map(of).unwrap_or_default()
+    }
+
+    /// The turns of one prompt.
+    #[must_use]
+    pub fn turns_of(&self, group: u32, prompt: usize) -> &[Turn] {
+        self.turns(group).get(prompt).map_or(&[], |turns| &turns.0)
+    }
+
     /// Refuses what is too much to look at.
     fn check_counts(&self) -> Result<(), Problem> {
         let within = |what, found, limit| match found <= limit {
@@ -174,6 +190,7 @@ impl Graph {
 struct Seen {
     names: HashSet<String>,
     generated: HashSet<u32>,
+    turns: HashSet<u32>,
 }
 
 impl Known<'_> {
@@ -195,6 +212,12 @@ impl Known<'_> {
                 }
                 if let ReadAt::Index(index) = positions {
                     self.check_index(*group, *index)?;
+                }
+                if let ReadAt::In(part, take) = positions {
+                    if *take == Take::All {
+                        return Err(Problem::RowsOfPart { part: *part });
+                    }
+                    self.check_part(*group, *part, *take)?;
                 }
                 Ok((*group, *step, site.order()))
             }
@@ -227,6 +250,12 @@ impl Known<'_> {
                 if let WriteAt::Index(index) = positions {
                     self.check_index(*group, *index)?;
                 }
+                if let WriteAt::In(part, take) = positions {
+                    if !matches!(take, Take::All | Take::First | Take::Last) {
+                        return Err(Problem::MeanOfEdit { positions: *positions });
+                    }
+                    self.check_part(*group, *part, *take)?;
+                }
                 let now = (*group, steps.start, site.order());
                 match edit.inputs().iter().find(|i| moments[i.0 as usize] > now) {
                     Some(input) => Err(Problem::Late { input: input.0 }),
@@ -249,8 +278,37 @@ impl Known<'_> {
                 }
                 Ok(ready(&[*value]))
             }
+            Op::Turns { group, turns } => {
+                let prompts = self.prompts(*group)?;
+                if turns.len() != prompts || !seen.turns.insert(*group) {
+                    return Err(Problem::Turns { found: turns.len(), prompts });
+                }
+                let room = self.info.context;
+                match turns.iter().flat_map(|t| &t.0).find(|t| t.start > t.end || t.end > room) {
+                    Some(Turn { start, end, .. }) => {
+                        Err(Problem::Range { start: *start, end: *end, size: room as usize })
+                    }
+                    None => Ok(AT_ONCE),
+                }
+            }
             other => Ok(ready(&other.inputs())),
         }
+    }
+
+    /// Refuses a part that a prompt of the group does not have; of a text that is known once it is tokenized.
+    fn check_part(&self, group: u32, part: Part, take: Take) -> Result<(), Problem> {
+        self.prompts(group)?;
+        let turns = self.graph.turns(group);
+        for (prompt, given) in self.graph.groups[group as usize].prompts.iter().enumerate() {
+            let here = turns.get(prompt).map_or(&[][..], |t| &t.0);
+            let has = match given {
+                Prompt::Tokens(tokens) => has_part(part, take, here, tokens.len()),
+                Prompt::Text(_) if part.needs_turns() || !here.is_empty() => has_part(part, take, &[], 0),
+                Prompt::Text(_) => Ok(()),
+            };
+            has.map_err(|problem| Problem::Prompt(PromptFault { group: group as usize, prompt, problem }))?;
+        }
+        Ok(())
     }
 
     fn check_site(&self, site: Site) -> Result<(), Problem> {

@@ -13,6 +13,7 @@ mod check;
 mod codec;
 mod live;
 mod op;
+mod part;
 mod passes;
 mod positions;
 mod problem;
@@ -28,6 +29,7 @@ pub use answer::{answer_from_bytes, answer_read, answer_to_bytes, answer_write};
 pub use build::{Builder, GroupId};
 pub use check::{CheckLimits, Checked};
 pub use codec::CodecError;
+pub use part::{Part, Role, Take, Turn, Turns};
 pub use passes::position;
 pub use positions::UnknownPositions;
 pub use problem::{CheckError, Problem};
@@ -226,6 +228,14 @@ pub enum Op {
         /// What is returned.
         value: NodeId,
     },
+    /// Says where the turns of a conversation lie, which [`Part`] goes by. It has no value.
+    Turns {
+        /// Which batch.
+        group: u32,
+        /// Those of each prompt, which must be given as token ids.
+        #[serde(deserialize_with = "counted::seq")]
+        turns: Vec<Turns>,
+    },
 }
 
 /// Element-wise operations on two values.
@@ -291,6 +301,8 @@ pub enum ReadAt {
     Mean,
     /// How many tokens of the prompt [`ReadAt::Mean`] leaves out, `[prompts, 1]`.
     Sinks,
+    /// A part of the prompt, such as the turns of the user.
+    In(Part, Take),
 }
 
 /// How many times the median of a prompt's norms a token's norm is at most, to count in
@@ -313,6 +325,8 @@ pub enum WriteAt {
     Last,
     /// The prompt token at an index; negative counts from the end.
     Index(i32),
+    /// All tokens of a part of the prompt, or its first or last one.
+    In(Part, Take),
 }
 
 /// A range of forward passes; 0 runs the prompt.

@@ -7,7 +7,7 @@ impl Op {
     #[must_use]
     pub fn inputs(&self) -> Vec<NodeId> {
         match self {
-            Self::Read { .. } | Self::Const(_) | Self::Generate { .. } => vec![],
+            Self::Read { .. } | Self::Const(_) | Self::Generate { .. } | Self::Turns { .. } => vec![],
             Self::Binary { a, b, .. } | Self::Dot { a, b } | Self::Cosine { a, b } => vec![*a, *b],
             Self::Unary { a, .. }
             | Self::Norm { a }
@@ -48,6 +48,7 @@ impl Op {
             Self::GeneratedLogProb { .. } => "generated_log_prob".into(),
             Self::Decode { .. } => "decode".into(),
             Self::Save { name, .. } => format!("save {name:?}"),
+            Self::Turns { group, .. } => format!("turns of group {group}"),
         }
     }
 }

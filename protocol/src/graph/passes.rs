@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::{Op, ReadAt, WriteAt};
+use super::{Op, Part, ReadAt, Take, Turn, WriteAt};
 
 impl Op {
     /// The forward passes, of `steps` of them, at which a read or an edit happens; none for never, and
@@ -12,7 +12,10 @@ impl Op {
         let range = match self {
             Self::Read { step, .. } => *step..step.saturating_add(1).min(steps),
             Self::Write { positions, steps: asked, .. } => {
-                let prompt = matches!(positions, WriteAt::Prompt | WriteAt::Last | WriteAt::Index(_));
+                let prompt = matches!(
+                    positions,
+                    WriteAt::Prompt | WriteAt::Last | WriteAt::Index(_) | WriteAt::In(..)
+                );
                 let start = if *positions == WriteAt::Generated { asked.start.max(1) } else { asked.start };
                 start..asked.end.unwrap_or(steps).min(if prompt { steps.min(1) } else { steps })
             }
@@ -29,21 +32,76 @@ impl ReadAt {
         match self {
             Self::Last => Some(-1),
             Self::Index(index) => Some(index),
-            Self::MeanSink | Self::All | Self::Mean | Self::Sinks => None,
+            Self::MeanSink | Self::All | Self::Mean | Self::Sinks | Self::In(..) => None,
         }
+    }
+
+    /// The part of the prompt that is read, and how; of all of it, none.
+    #[must_use]
+    pub fn part(self) -> Option<(Part, Take)> {
+        match self {
+            Self::In(part, take) => Some((part, take)),
+            _ => None,
+        }
+    }
+
+    /// Whether it is a row a token, and not a row a prompt.
+    #[must_use]
+    pub fn by_token(self) -> bool {
+        matches!(self, Self::All | Self::In(_, Take::All))
+    }
+
+    /// What counts the tokens that a mean leaves out, if this is a mean that does.
+    #[must_use]
+    pub fn left_out(self) -> Option<Self> {
+        match self {
+            Self::Mean => Some(Self::Sinks),
+            Self::In(part, Take::Mean) => Some(Self::In(part, Take::Sinks)),
+            _ => None,
+        }
+    }
+
+    /// Whether it counts what a mean leaves out.
+    #[must_use]
+    pub fn counts(self) -> bool {
+        matches!(self, Self::Sinks | Self::In(_, Take::Sinks))
     }
 }
 
 impl WriteAt {
-    /// Whether the token at a place in its sequence is edited, of a prompt of so many tokens.
+    /// The part of the prompt that is edited, and which of its tokens; of all of it, none.
     #[must_use]
-    pub fn touches(self, at: usize, tokens: usize) -> bool {
+    pub fn part(self) -> Option<(Part, Take)> {
+        match self {
+            Self::In(part, take) => Some((part, take)),
+            _ => None,
+        }
+    }
+
+    /// What of a prompt has to be there, as a reading says it.
+    #[must_use]
+    pub fn as_read(self) -> ReadAt {
+        match self {
+            Self::All | Self::Prompt | Self::Generated => ReadAt::All,
+            Self::Last => ReadAt::Last,
+            Self::Index(index) => ReadAt::Index(index),
+            Self::In(part, take) => ReadAt::In(part, take),
+        }
+    }
+
+    /// Whether the token at a place in its sequence is edited, of a prompt of so many tokens with these turns.
+    #[must_use]
+    pub fn touches(self, at: usize, tokens: usize, turns: &[Turn]) -> bool {
         match self {
             Self::All => true,
             Self::Prompt => at < tokens,
             Self::Generated => at >= tokens,
             Self::Last => at + 1 == tokens,
             Self::Index(index) => position(index, tokens) == Some(at),
+            Self::In(part, take) => {
+                at < tokens
+                    && part.tokens(take, turns, tokens).is_some_and(|all| all.binary_search(&at).is_ok())
+            }
         }
     }
 }
@@ -74,7 +132,7 @@ mod tests {
 
     #[test]
     fn an_edit_touches_what_it_says() {
-        let touched = |at: WriteAt| (0..5).filter(|p| at.touches(*p, 3)).collect::<Vec<_>>();
+        let touched = |at: WriteAt| (0..5).filter(|p| at.touches(*p, 3, &[])).collect::<Vec<_>>();
         assert_eq!(touched(WriteAt::All), [0, 1, 2, 3, 4]);
         assert_eq!(touched(WriteAt::Prompt), [0, 1, 2]);
         assert_eq!(touched(WriteAt::Generated), [3, 4]);

@@ -3,7 +3,12 @@
 use std::fmt;
 use std::str::FromStr;
 
-use super::{ReadAt, WriteAt};
+use super::{ReadAt, Take, WriteAt, part};
+
+const READ: &str = "last, all, mean, mean+sink, a range such as 2..5, or of a conversation prompt, response, user, assistant, \
+                    system, each also as first-user, last-user, mean:user or mean+sink:user";
+const WRITE: &str = "all, prompt, generated, last, a range such as 2..5, or of a conversation response, user, assistant, system, \
+                     each also as first-user or last-user";
 
 /// A position name that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +27,7 @@ impl fmt::Display for ReadAt {
             Self::Sinks => f.write_str("sinks"),
             Self::All => f.write_str("all"),
             Self::Index(i) => write!(f, "{i}"),
+            Self::In(what, take) => part::show(*what, *take, f),
         }
     }
 }
@@ -35,7 +41,10 @@ impl FromStr for ReadAt {
             "mean" => Ok(Self::Mean),
             "mean+sink" => Ok(Self::MeanSink),
             "all" => Ok(Self::All),
-            other => index(other, "last, all, mean, mean+sink").map(Self::Index),
+            other => match part::parse(other) {
+                Some((part, take)) => Ok(Self::In(part, take)),
+                None => index(other, READ).map(Self::Index),
+            },
         }
     }
 }
@@ -48,6 +57,7 @@ impl fmt::Display for WriteAt {
             Self::Generated => f.write_str("generated"),
             Self::Last => f.write_str("last"),
             Self::Index(i) => write!(f, "{i}"),
+            Self::In(what, take) => part::show(*what, *take, f),
         }
     }
 }
@@ -61,7 +71,10 @@ impl FromStr for WriteAt {
             "prompt" => Ok(Self::Prompt),
             "generated" => Ok(Self::Generated),
             "last" => Ok(Self::Last),
-            other => index(other, "all, prompt, generated, last").map(Self::Index),
+            other => match part::parse(other) {
+                Some((part, take @ (Take::All | Take::First | Take::Last))) => Ok(Self::In(part, take)),
+                _ => index(other, WRITE).map(Self::Index),
+            },
         }
     }
 }

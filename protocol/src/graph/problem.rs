@@ -1,7 +1,7 @@
 //! What is wrong with a graph, and where.
 
-use super::WriteAt;
 use super::shape::Shape;
+use super::{Part, WriteAt};
 use crate::dtype::DType;
 use crate::limits;
 use crate::prompt::PromptFault;
@@ -96,6 +96,12 @@ pub enum Problem {
         "positions `{positions:?}` and steps from {start} never meet; the prompt runs in step 0, generated tokens after it"
     )]
     Never { positions: WriteAt, start: u32 },
+    #[error("reads every token of `{part}`; read all positions and take its rows, or read a mean of it")]
+    RowsOfPart { part: Part },
+    #[error("positions `{positions}` are a mean; an edit touches tokens")]
+    MeanOfEdit { positions: WriteAt },
+    #[error("turns of {found} prompts, told once or twice, for {prompts}; tell those of each prompt once")]
+    Turns { found: usize, prompts: usize },
     #[error("step range {start}..{end} is empty")]
     EmptySteps { start: u32, end: u32 },
     #[error("group {group} is generated from twice; one generation a group")]

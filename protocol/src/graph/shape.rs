@@ -151,7 +151,7 @@ impl Known<'_> {
                     ReadAt::All => Dim::Tokens(*group),
                     _ => Dim::Fixed(prompts),
                 };
-                let width = if *positions == ReadAt::Sinks { 1 } else { self.width(*site) };
+                let width = if positions.counts() { 1 } else { self.width(*site) };
                 f32s(vec![rows, Dim::Fixed(width)])
             }
             Op::Const(t) => ValueKind::Tensor {
@@ -222,7 +222,7 @@ impl Known<'_> {
                 ValueKind::Effect => return Err(Problem::NoValue { input: value.0 }),
                 _ => ValueKind::Effect,
             },
-            Op::Write { .. } => ValueKind::Effect,
+            Op::Write { .. } | Op::Turns { .. } => ValueKind::Effect,
         })
     }
 

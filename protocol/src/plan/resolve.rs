@@ -2,7 +2,7 @@
 
 use crate::Checked;
 use crate::graph::{Op, Prompt, ReadAt, WriteAt};
-use crate::prompt::{PromptFault, has_position};
+use crate::prompt::{PromptFault, has_part, has_position};
 
 /// Why there are no token ids of a graph's prompts.
 #[derive(Debug, thiserror::Error)]
@@ -72,6 +72,16 @@ pub fn check_prompts(checked: &Checked, tokens: &[Vec<Vec<u32>>]) -> Result<(), 
             let group = *group as usize;
             let (prompt, length) = shortest[group];
             has_position(*index, length).map_err(|problem| PromptFault { group, prompt, problem })?;
+        }
+        let (group, part) = match op {
+            Op::Read { group, positions, .. } => (*group, positions.part()),
+            Op::Write { group, positions, .. } => (*group, positions.part()),
+            _ => continue,
+        };
+        let Some((part, take)) = part else { continue };
+        for (prompt, ids) in tokens[group as usize].iter().enumerate() {
+            has_part(part, take, graph.turns_of(group, prompt), ids.len())
+                .map_err(|problem| PromptFault { group: group as usize, prompt, problem })?;
         }
     }
     Ok(())

@@ -35,6 +35,7 @@ fn ends(count: usize, chosen: &str, rejected: &str) -> Question {
             prompt: format!("{i} {} {} {}", words[i % 8], words[(i / 8 + i) % 8], words[(3 * i + 1) % 8]),
             chosen: chosen.into(),
             rejected: rejected.into(),
+            turns: vec![],
             extra: Extra::new(),
         })
         .collect();

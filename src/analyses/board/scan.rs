@@ -6,6 +6,8 @@ use rand_distr::{Distribution as _, StandardNormal};
 use rayon::prelude::*;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
+use crate::analyses::Said;
+
 use super::scored::{Scored, Sequence, ranked, scored};
 use crate::analyses::{AnalysisError, Named, Reader, stat};
 use truenorth_protocol::run::Watch;
@@ -162,6 +164,12 @@ fn unit(reader: &Reader<'_>, direction: ArrayView1<'_, f64>) -> Result<Array1<f6
 }
 
 fn text(probe: &Named) -> Result<&str, AnalysisError> {
+    if let Said::Conversation(_) = probe.said {
+        return Err(AnalysisError::Input(format!(
+            "probe `{}` has messages; a sequence can only be put before text, which is the user's turn with --chat",
+            probe.id
+        )));
+    }
     match &probe.prompt {
         Prompt::Text(text) => Ok(text),
         Prompt::Tokens(_) => Err(AnalysisError::Input(format!(

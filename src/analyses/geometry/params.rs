@@ -93,7 +93,7 @@ impl Parameters for Params {
 
     fn check(&self) -> Result<(), AnalysisError> {
         let refuse = |what: String| Err(AnalysisError::Input(what));
-        if self.positions == Some(ReadAt::All) {
+        if self.positions.is_some_and(ReadAt::by_token) {
             return refuse(
                 "positions `all` give a row a token, a direction needs a row a text; use last, mean, mean+sink or \
                  an index"

@@ -84,10 +84,13 @@ fn answer_tokens(
     let Some([prompt, _]) = prompts.first() else {
         return Err(AnalysisError::Input("nothing to judge".into()));
     };
+    let named = Named::text("question 1", prompt.as_str());
+    let spelled = reader.spell(&named)?.ok_or_else(|| AnalysisError::Input("nothing to judge".into()))?;
+    let prompt = &spelled.text;
     let texts = [prompt.clone(), format!("{prompt}{}", answers[0]), format!("{prompt}{}", answers[1])];
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let refuse = |what: String| AnalysisError::Input(what);
-    let encoded = reader.runner().encode_many(&texts, true)?.ok_or_else(|| {
+    let encoded = reader.runner().encode_many(&texts, spelled.special)?.ok_or_else(|| {
         refuse(format!(
             "the tokenizer of {} is not at hand, and an answer is read by its token",
             reader.runner().info().name

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::{Agreed, Markup, Verdicts};
+use crate::analyses::SpeechRecord;
 use crate::analyses::stat::Number;
 use truenorth_data::Copies;
 
@@ -125,6 +126,9 @@ pub struct JudgeSummary {
     /// The markup that the judge was asked in.
     #[serde(skip)]
     pub markup: Markup,
+    /// How texts were put before it, where not as they are.
+    #[serde(skip)]
+    pub speech: Option<SpeechRecord>,
     /// The two answers that were read.
     #[serde(skip)]
     pub answers: [String; 2],

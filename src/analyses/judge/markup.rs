@@ -1,90 +1,74 @@
-//! The markup that a chat model was trained to answer in.
+//! The markup that a judge is asked in: the model's own chat template, one that is named, or none.
 
 use std::fmt;
 
-use super::super::AnalysisError;
+use truenorth_data::conversation::{Chat, MARKUPS, now};
+
+use super::super::{AnalysisError, Reader, Spoken, chats};
 use super::JudgeTemplate;
-use truenorth_protocol::run::Runner;
 
 /// A chat markup, or none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Markup {
     /// Plain text that the model goes on with, as a base model does.
     Plain,
-    /// `<|im_start|>` and `<|im_end|>`: Qwen, SmolLM2, OLMo 3.
-    ChatMl,
-    /// `<|start_header_id|>` and `<|eot_id|>`: Llama 3.
-    Llama3,
-    /// `<start_of_turn>` and `<end_of_turn>`: Gemma.
-    Gemma,
-    /// `<|user|>` and `<|assistant|>`: Tülu, OLMo 2.
-    Tulu,
-    /// `[INST]` and `[/INST]`: Mistral.
-    Mistral,
+    /// The model's own chat template.
+    Own,
+    /// A markup that comes with this program, by its name.
+    Named(&'static str),
 }
 
 impl Markup {
-    /// All of them.
-    pub const ALL: [Self; 6] =
-        [Self::Plain, Self::ChatMl, Self::Llama3, Self::Gemma, Self::Tulu, Self::Mistral];
+    /// The markup of that name.
+    pub(super) fn named(name: &str) -> Result<Self, AnalysisError> {
+        let own = || MARKUPS.into_iter().find(|m| *m == name).map(Self::Named);
+        match name {
+            "plain" => Some(Self::Plain),
+            "own" => Some(Self::Own),
+            _ => own(),
+        }
+        .ok_or_else(|| {
+            let known = ["auto", "own", "plain"].into_iter().chain(MARKUPS).collect::<Vec<_>>().join(", ");
+            AnalysisError::Input(format!("no markup `{name}`; expected one of {known}"))
+        })
+    }
 
-    /// What stands before and after a turn of the user, up to where the model answers.
-    #[must_use]
-    pub fn around(self) -> [&'static str; 2] {
+    /// What a judge expects where nothing else is said: the way in which it is asked anyway, if that is a chat; its own
+    /// template if its name says that it was trained to chat; else plain text. Base models often have a template and
+    /// never saw it used.
+    pub(super) fn guess(reader: &Reader<'_>) -> Self {
+        let own = reader.runner().chat().is_some() && chats(&reader.runner().info().name);
+        if own || reader.spoken().is_some_and(Spoken::is_chat) { Self::Own } else { Self::Plain }
+    }
+
+    /// How texts are put before the judge; none for the way in which they are anyway.
+    pub(super) fn spoken(&self, reader: &Reader<'_>) -> Result<Option<Spoken>, AnalysisError> {
+        let open = |templates, name| {
+            let chat = Chat::open(templates, name, now())
+                .map_err(|e| AnalysisError::Asked { what: format!("the judge: {e}"), remedy: e.hint() })?;
+            Ok(Some(Spoken::of(chat)))
+        };
         match self {
-            Self::Plain => ["", ""],
-            Self::ChatMl => ["<|im_start|>user\n", "<|im_end|>\n<|im_start|>assistant\n"],
-            Self::Llama3 => [
-                "<|start_header_id|>user<|end_header_id|>\n\n",
-                "<|eot_id|><|start_header_id|>assistant<|end_header_id|>\n\n",
-            ],
-            Self::Gemma => ["<start_of_turn>user\n", "<end_of_turn>\n<start_of_turn>model\n"],
-            Self::Tulu => ["<|user|>\n", "\n<|assistant|>\n"],
-            Self::Mistral => ["[INST] ", " [/INST]"],
+            Self::Plain => Ok(Some(Spoken::raw())),
+            Self::Own if reader.spoken().is_some_and(Spoken::is_chat) => Ok(None),
+            Self::Own => open(reader.runner().chat(), None),
+            Self::Named(name) => open(None, Some(name)),
         }
     }
 
     /// The template in this markup.
     #[must_use]
-    pub fn wrap(self, template: JudgeTemplate) -> JudgeTemplate {
-        let [before, after] = self.around();
-        if self == Self::Plain { template } else { template.within(before, after) }
+    pub fn wrap(&self, template: JudgeTemplate) -> JudgeTemplate {
+        if *self == Self::Plain { template } else { template.as_turn() }
     }
 
     /// An answer as it follows the template: a word after a space where plain text goes on, the word
     /// itself where a turn begins.
     #[must_use]
-    pub fn answer(self, word: &str) -> String {
-        if matches!(self, Self::Plain | Self::Mistral) { format!(" {word}") } else { word.to_owned() }
-    }
-
-    /// What a model most likely expects: a markup whose first mark is one token to it, if its name says that
-    /// it was trained to chat (`instruct`, `chat`, `it`); else plain text. Base models often have the
-    /// marks in their vocabulary and never saw them used.
-    ///
-    /// # Errors
-    /// When the tokenizer refuses a mark.
-    pub fn guess(runner: &dyn Runner) -> Result<Self, AnalysisError> {
-        let name = runner.info().name.to_lowercase();
-        let chats = name
-            .split(|c: char| !c.is_ascii_alphanumeric())
-            .any(|part| matches!(part, "instruct" | "chat" | "it" | "sft" | "dpo" | "rlvr"));
-        if !chats {
-            return Ok(Self::Plain);
-        }
-        let marks = [
-            (Self::ChatMl, "<|im_start|>"),
-            (Self::Llama3, "<|start_header_id|>"),
-            (Self::Gemma, "<start_of_turn>"),
-            (Self::Tulu, "<|user|>"),
-            (Self::Mistral, "[INST]"),
-        ];
-        for (markup, mark) in marks {
-            if runner.encode(mark, false)?.is_some_and(|t| t.len() == 1) {
-                return Ok(markup);
-            }
-        }
-        Ok(Self::Plain)
+    pub fn answer(&self, word: &str) -> String {
+        // Behind this markup a turn begins with a space.
+        let spaced = *self == Self::Plain || *self == Self::Named("mistral");
+        if spaced { format!(" {word}") } else { word.to_owned() }
     }
 }
 
@@ -92,22 +76,8 @@ impl fmt::Display for Markup {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Plain => "plain",
-            Self::ChatMl => "chatml",
-            Self::Llama3 => "llama3",
-            Self::Gemma => "gemma",
-            Self::Tulu => "tulu",
-            Self::Mistral => "mistral",
-        })
-    }
-}
-
-impl std::str::FromStr for Markup {
-    type Err = AnalysisError;
-
-    fn from_str(s: &str) -> Result<Self, AnalysisError> {
-        Self::ALL.into_iter().find(|m| m.to_string() == s).ok_or_else(|| {
-            let known: Vec<String> = Self::ALL.iter().map(ToString::to_string).collect();
-            AnalysisError::Input(format!("no markup `{s}`; expected one of {}", known.join(", ")))
+            Self::Own => "own",
+            Self::Named(name) => name,
         })
     }
 }
@@ -116,23 +86,27 @@ impl std::str::FromStr for Markup {
 mod tests {
     use super::super::super::fixture::Tiny;
     use super::*;
+    use truenorth_data::conversation::markup;
 
     #[test]
     fn a_chat_turn_ends_where_the_model_begins() {
-        let plain = JudgeTemplate::reply().fill(&[("text", "T"), ("question", "Q?")]);
-        assert!(plain.ends_with("Q? Answer Yes or No.\n\nAnswer:"));
-        let chat = Markup::ChatMl.wrap(JudgeTemplate::reply()).fill(&[("text", "T"), ("question", "Q?")]);
-        assert!(chat.starts_with("<|im_start|>user\nRequest:"));
-        assert!(chat.ends_with("Answer Yes or No.<|im_end|>\n<|im_start|>assistant\n"), "{chat}");
-        assert_eq!((Markup::Plain.answer("A"), Markup::Gemma.answer("A")), (" A".into(), "A".into()));
+        let of = |m: Markup| m.wrap(JudgeTemplate::reply()).fill(&[("text", "T"), ("question", "Q?")]);
+        assert!(of(Markup::Plain).ends_with("Q? Answer Yes or No.\n\nAnswer:"));
+        assert!(of(Markup::Own).ends_with("Answer Yes or No."));
+        assert_eq!(
+            (Markup::Plain.answer("A"), Markup::Named("gemma").answer("A")),
+            (" A".into(), "A".into())
+        );
     }
 
     #[test]
     fn a_model_that_is_not_called_a_chat_model_gets_plain_text() {
-        assert_eq!(Markup::guess(&Tiny::open()).unwrap(), Markup::Plain);
-        for m in Markup::ALL {
-            assert_eq!(m.to_string().parse::<Markup>().unwrap(), m);
+        let tiny = Tiny::open();
+        assert_eq!(Markup::guess(&Reader::new(&tiny, None)), Markup::Plain);
+        for m in MARKUPS {
+            assert_eq!(Markup::named(m).unwrap().to_string(), m);
+            assert!(markup(m).is_some());
         }
-        assert!("x".parse::<Markup>().unwrap_err().to_string().contains("chatml"));
+        assert!(Markup::named("x").unwrap_err().to_string().contains("chatml"));
     }
 }

@@ -7,7 +7,7 @@
 //! where the answers asked for have next to no probability.
 //!
 //! Nothing is generated: the log-probabilities of the two answers' first tokens after the prompt are
-//! read. Where a judge needs its chat markup, the template carries it.
+//! read. A judge that was trained to chat is asked in its own chat template.
 
 mod agree;
 mod ask;

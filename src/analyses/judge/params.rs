@@ -15,8 +15,8 @@ const AUTO: &str = "auto";
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
-    /// The chat markup around it: auto, plain, chatml, llama3, gemma, tulu, mistral. `auto` takes the one
-    /// that the model's vocabulary has if its name says that it chats, else plain.
+    /// The chat markup around it: auto, own (the model's chat template), plain, chatml, llama3, gemma, tulu, mistral.
+    /// `auto` takes the model's own if it is asked with --chat or its name says that it chats, else plain.
     #[cfg_attr(feature = "cli", arg(long, value_name = "M", default_value_t = Self::default().markup))]
     pub markup: String,
     /// The two answers, such as ` A` and ` B`; default by question and markup.
@@ -45,7 +45,7 @@ impl Default for Params {
 impl Params {
     /// The markup, where one is named.
     pub(super) fn markup(&self) -> Result<Option<Markup>, AnalysisError> {
-        if self.markup == AUTO { Ok(None) } else { self.markup.parse().map(Some) }
+        if self.markup == AUTO { Ok(None) } else { Markup::named(&self.markup).map(Some) }
     }
 
     /// The two answers, where they are named.

@@ -9,7 +9,7 @@ use super::{
     ask,
 };
 use crate::analyses::stat;
-use crate::analyses::{AnalysisError, Asked, Reader};
+use crate::analyses::{AnalysisError, Asked, Reader, Spoken};
 use truenorth_data::{NearCopies, first_duels, first_replies};
 use truenorth_protocol::run::Watch;
 use truenorth_stats::math::Seeds;
@@ -25,9 +25,12 @@ pub(super) fn judge(
     let markup = match (params.markup()?, input.template) {
         (Some(markup), _) => markup,
         // A template of the user's own says all that there is to say.
-        (None, Some(_)) => Markup::Plain,
-        (None, None) => Markup::guess(reader.runner())?,
+        (None, Some(_)) if !reader.spoken().is_some_and(Spoken::is_chat) => Markup::Plain,
+        (None, Some(_)) => Markup::Own,
+        (None, None) => Markup::guess(&reader),
     };
+    let own = markup.spoken(&reader)?;
+    let reader = own.as_ref().map_or(reader, |own| reader.speaking(own));
     let body = match (input.template, input.texts) {
         (Some(own), _) => own.clone(),
         (None, Texts::Duels { criterion, .. }) => JudgeTemplate::duel(criterion)?,
@@ -51,7 +54,8 @@ pub(super) fn judge(
         }
     };
     let Held { groups, agreement } = summarise(&judgement, groups, input.others, params.permutations, seeds)?;
-    Ok(JudgeSummary { judgement, groups, agreement, markup, answers })
+    let speech = reader.spoken().and_then(Spoken::record);
+    Ok(JudgeSummary { judgement, groups, agreement, markup, speech, answers })
 }
 
 /// How a judge is asked.

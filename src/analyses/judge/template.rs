@@ -86,19 +86,15 @@ impl JudgeTemplate {
         }
     }
 
-    /// The template as a turn of a chat, with the markup before and after it. What asks a base model to go
-    /// on, `Answer:` at the end, is left out: the turn of the model begins by itself.
+    /// The template as a turn of a chat. What asks a base model to go on, `Answer:` at the end, is left out: the turn
+    /// of the model begins by itself.
     #[must_use]
-    pub fn within(mut self, before: &str, after: &str) -> Self {
+    pub fn as_turn(mut self) -> Self {
         if let Some(Part::Text(last)) = self.parts.last_mut()
             && let Some(bare) = last.strip_suffix("\n\nAnswer:")
         {
             *last = bare.to_owned();
         }
-        if !before.is_empty() {
-            self.parts.insert(0, Part::Text(before.to_owned()));
-        }
-        self.parts.push(Part::Text(after.to_owned()));
         self
     }
 

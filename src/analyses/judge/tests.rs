@@ -227,7 +227,8 @@ fn a_judge_is_asked_as_its_choices_say() {
     let plain = run(&own);
     assert_eq!((plain.markup, &plain.answers), (Markup::Plain, &["Yes".to_owned(), "No".to_owned()]));
     let turns = run(&Params { markup: "chatml".into(), ..own.clone() });
-    assert_eq!(turns.markup, Markup::ChatMl);
+    assert_eq!(turns.markup, Markup::Named("chatml"));
+    assert_eq!(turns.speech.unwrap().template.as_deref(), Some("chatml"));
     assert_ne!(turns.judgement.rows[0].log_odds, plain.judgement.rows[0].log_odds);
     let sure = run(&Params { least_preference: 1e9, least_mass: 0.0, ..own });
     assert!(sure.judgement.first.is_none() && sure.judgement.band.least_preference == 1e9);

@@ -132,7 +132,7 @@ impl Parameters for Params {
         if self.sites.is_empty() {
             return refuse("no site to probe; give some, as in resid_post.4..28:4");
         }
-        if self.positions == Some(ReadAt::All) {
+        if self.positions.is_some_and(ReadAt::by_token) {
             return refuse(
                 "positions `all` give a row a token, a probe needs a row a text; use last, mean, mean+sink or an \
                  index",

@@ -1,9 +1,10 @@
 //! What a model answers at one site, under the direction and under its controls.
 
 use ndarray::Array1;
+use truenorth_protocol::graph::{Role, Turn, Turns};
 use truenorth_protocol::{Prompt, Site, WriteAt};
 
-use super::super::{AnalysisError, Named, Reader};
+use super::super::{AnalysisError, Named, Reader, Said, Spoken};
 use super::answers::{Answers, ByArm};
 use super::damage::Harm;
 use super::rows::{self, Output, Place, Push, Row};
@@ -40,6 +41,8 @@ pub(super) struct Asker<'a> {
     shared: Vec<usize>,
     neutral: Vec<Vec<u32>>,
     prompts: Vec<Vec<u32>>,
+    /// Their turns, of conversations.
+    turns: Vec<Turns>,
     /// What the prompts are called.
     names: Vec<String>,
     plain_odds: [Vec<f64>; 2],
@@ -49,8 +52,11 @@ pub(super) struct Asker<'a> {
 
 /// Prompts as token ids, which the log-odds are counted in.
 pub(super) fn tokens(reader: &Reader<'_>, prompts: &[Named]) -> Result<Vec<Vec<u32>>, AnalysisError> {
-    reader
-        .encode(prompts)?
+    ids(reader, prompts, reader.encode(prompts)?)
+}
+
+fn ids(reader: &Reader<'_>, prompts: &[Named], encoded: Vec<Prompt>) -> Result<Vec<Vec<u32>>, AnalysisError> {
+    encoded
         .into_iter()
         .zip(prompts)
         .map(|(encoded, named)| match encoded {
@@ -97,10 +103,11 @@ impl<'a> Asker<'a> {
                 "no neutral text has two tokens; perplexity needs one that can be predicted".into(),
             ));
         }
-        let prompts = tokens(reader, data.prompts)?;
-        let encoded: Vec<Prompt> = prompts.iter().map(|t| Prompt::Tokens(t.clone())).collect();
-        let index = if let WriteAt::Index(i) = plan.params.push { Some(i) } else { None };
-        reader.fits(data.prompts, &encoded, index, plan.sampling.max_new_tokens)?;
+        let encoded = reader.encode_turns(data.prompts, true)?;
+        reader.fits(data.prompts, &encoded, plan.params.push.as_read(), plan.sampling.max_new_tokens)?;
+        let (prompts, turns) =
+            encoded.into_iter().map(|e| (e.prompt, e.turns)).unzip::<_, _, Vec<_>, Vec<_>>();
+        let prompts = ids(reader, data.prompts, prompts)?;
         let mut asker = Self {
             reader,
             plan,
@@ -110,6 +117,7 @@ impl<'a> Asker<'a> {
             shared,
             neutral,
             prompts,
+            turns,
             names: data.prompts.iter().map(|p| p.id.clone()).collect(),
             plain_odds: [vec![], vec![]],
             plain_losses: vec![],
@@ -140,7 +148,16 @@ impl<'a> Asker<'a> {
             let i = i % self.prompts.len().max(1);
             let mut tokens = [&self.prompts[i][..], &output.tokens].concat();
             tokens.truncate(context);
-            Named { id: format!("{} and what was generated", self.names[i]), prompt: Prompt::Tokens(tokens) }
+            let count = |tokens: usize| u32::try_from(tokens).unwrap_or(u32::MAX);
+            let mut turns = self.turns[i].clone();
+            if self.reader.spoken().is_some_and(Spoken::is_chat) {
+                // An answer that was begun is gone on with.
+                let begun = turns.0.pop_if(|t| t.role == Role::Assistant);
+                let start = begun.map_or(count(self.prompts[i].len()), |t| t.start);
+                turns.0.push(Turn { role: Role::Assistant, start, end: count(tokens.len()) });
+            }
+            let id = format!("{} and what was generated", self.names[i]);
+            Named { said: Said::Placed(turns), ..Named::tokens(id, tokens) }
         };
         outputs.into_iter().enumerate().map(one).collect()
     }
@@ -178,7 +195,11 @@ impl<'a> Asker<'a> {
                     let moves = direction.iter().any(|v| *v != 0.0);
                     for alpha in &self.doses {
                         let push = moves.then_some(Push { direction, alpha: *alpha });
-                        rows.extend([pair, &(n + pair)].map(|t| Row { prompt: &self.texts[*t], push }));
+                        rows.extend([pair, &(n + pair)].map(|t| Row {
+                            prompt: &self.texts[*t],
+                            turns: None,
+                            push,
+                        }));
                     }
                 }
             }
@@ -251,13 +272,14 @@ impl<'a> Asker<'a> {
             .collect();
         let mut rows: Vec<Row<'_>> = Vec::new();
         for push in &pushes {
-            rows.extend(self.neutral.iter().map(|prompt| Row { prompt, push: Some(*push) }));
+            rows.extend(self.neutral.iter().map(|prompt| Row { prompt, turns: None, push: Some(*push) }));
         }
         let lost = losses(&rows::log_probs(self.reader, given, &rows, watch)?);
         let kls = rows::divergence(self.reader, given, &self.neutral, &pushes, watch)?;
         rows.clear();
         for push in &pushes {
-            rows.extend(self.prompts.iter().map(|prompt| Row { prompt, push: Some(*push) }));
+            let own = self.prompts.iter().zip(&self.turns);
+            rows.extend(own.map(|(prompt, turns)| Row { prompt, turns: Some(turns), push: Some(*push) }));
         }
         // The unsteered rows come first; no row of this site draws what another does. Sites draw alike,
         // so that chance does not part them.
@@ -322,7 +344,7 @@ impl<'a> Asker<'a> {
 }
 
 fn unpushed(prompts: &[Vec<u32>]) -> Vec<Row<'_>> {
-    prompts.iter().map(|prompt| Row { prompt, push: None }).collect()
+    prompts.iter().map(|prompt| Row { prompt, turns: None, push: None }).collect()
 }
 
 /// Negative log-likelihoods; a first token has nothing before it that could predict it.

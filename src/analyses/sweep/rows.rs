@@ -1,7 +1,9 @@
 //! Asking a model about rows that are each pushed their own way: log-probabilities, generations, and
 //! how far the next token's distribution moves.
 
-use truenorth_protocol::graph::{AlphaUnit, Binary, Builder, Edit, GroupId, Op, Sampling, Steps, Unary};
+use truenorth_protocol::graph::{
+    AlphaUnit, Binary, Builder, Edit, GroupId, Op, Sampling, Steps, Turns, Unary,
+};
 use truenorth_protocol::{Answer, Graph, Prompt, ReadAt, Site, Tensor, Value, WriteAt};
 
 use super::super::{AnalysisError, Reader};
@@ -25,6 +27,8 @@ pub(super) struct Push<'a> {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Row<'a> {
     pub prompt: &'a [u32],
+    /// Its turns, where they may be pushed.
+    pub turns: Option<&'a Turns>,
     pub push: Option<Push<'a>>,
 }
 
@@ -188,7 +192,7 @@ pub(super) fn divergence(
 fn divergence_graph(place: Place, prompts: &[Vec<u32>], pushes: &[Push<'_>]) -> Result<Graph, AnalysisError> {
     let rows: Vec<Row<'_>> = std::iter::once(None)
         .chain(pushes.iter().map(|p| Some(*p)))
-        .flat_map(|push| prompts.iter().map(move |prompt| Row { prompt, push }))
+        .flat_map(|push| prompts.iter().map(move |prompt| Row { prompt, turns: None, push }))
         .collect();
     let mut b = Builder::new();
     let group = group(&mut b, &rows);
@@ -236,6 +240,9 @@ fn push(b: &mut Builder, group: GroupId, place: Place, rows: &[Row<'_>]) -> Resu
             .map_err(|e| AnalysisError::Input(format!("directions of a batch: {e}")))?
     };
     let direction = b.constant(direction);
+    if place.positions.part().is_some() {
+        b.turns(group, rows.iter().map(|r| r.turns.cloned().unwrap_or_default()).collect());
+    }
     #[allow(clippy::cast_possible_truncation)]
     let norm = b.constant(Tensor::scalar(place.norm as f32));
     let alpha = rows.iter().map(|r| r.push.map_or(0.0, |p| p.alpha)).collect();

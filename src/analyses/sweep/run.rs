@@ -261,7 +261,7 @@ fn check(plan: &Plan<'_>) -> Result<(), AnalysisError> {
             "`{site}` is no site of the residual stream; sweep sites such as resid_post.4"
         ));
     }
-    if data.at == ReadAt::All {
+    if data.at.by_token() {
         return refuse(
             "positions `all` give a row a token; a sweep reads last, mean, mean+sink or an index".into(),
         );

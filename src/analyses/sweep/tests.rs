@@ -181,9 +181,9 @@ fn pushed_rows_answer_as_graphs_written_by_hand() {
     let prompts: Vec<Vec<u32>> = vec![vec![5, 9, 70, 31], vec![11, 12, 60]];
     let push = |direction, alpha| Some(Push { direction, alpha });
     let rows = [
-        Row { prompt: &prompts[0], push: None },
-        Row { prompt: &prompts[1], push: push(&d[..], 0.7) },
-        Row { prompt: &prompts[0], push: push(&e[..], -0.4) },
+        Row { prompt: &prompts[0], turns: None, push: None },
+        Row { prompt: &prompts[1], turns: None, push: push(&d[..], 0.7) },
+        Row { prompt: &prompts[0], turns: None, push: push(&e[..], -0.4) },
     ];
     let got = log_probs(&reader, place, &rows, &Unwatched).unwrap();
     let logits = |prompt: &Vec<u32>, push: Option<(&[f32], f64)>| {
@@ -231,7 +231,7 @@ fn pushed_rows_answer_as_graphs_written_by_hand() {
     }
     assert!(kl[2].iter().all(|v| *v < 1e-5), "{:?}", kl[2]);
     let wide = vec![0.5; width + 1];
-    let bad = [Row { prompt: &prompts[0], push: push(&wide, 1.0) }];
+    let bad = [Row { prompt: &prompts[0], turns: None, push: push(&wide, 1.0) }];
     assert!(log_probs(&reader, place, &bad, &Unwatched).unwrap_err().is_request());
     let out = generate(&reader, place, &rows, &Sampling::greedy(3), &Unwatched).unwrap();
     assert!(out.len() == 3 && out.iter().all(|o| o.tokens.len() == 3));
@@ -247,7 +247,7 @@ fn sampled_rows_of_a_sweep_do_not_depend_on_how_they_are_cut() {
         let (d, prompts) = (vec![0.1; width], [vec![5, 6, 7], vec![3, 4]]);
         let push = |alpha| Some(Push { direction: &d, alpha });
         let rows: Vec<Row<'_>> = (0..20)
-            .map(|i| Row { prompt: &prompts[i % 2], push: push(f64::from(i as u8 / 2) / 1e6) })
+            .map(|i| Row { prompt: &prompts[i % 2], turns: None, push: push(f64::from(i as u8 / 2) / 1e6) })
             .collect();
         generate(&Reader::new(&tiny, None), place, &rows, &sampling, &Unwatched).unwrap()
     };

@@ -79,7 +79,7 @@ pub struct Extract {
 impl Extract {
     pub fn run(self) -> anyhow::Result<()> {
         target::writes(&self.out)?;
-        let template = Template::parse(&self.template).request("can't use the template")?;
+        let template = self.model.speech.speech().template(&self.template)?;
         let question = self.question(&template)?;
         let near = self.copies.near_copies;
         let sentiment = texts::sentiment_for(&question, self.sentiment.as_ref(), &self.project_out, near)?;
@@ -137,7 +137,8 @@ impl Extract {
                 site,
                 positions: at,
                 left_out: session.record().left_out,
-                template: self.pairs.is_some().then_some(&self.template),
+                template: self.pairs.is_some().then(|| template.to_string()),
+                speech: session.record().speech,
                 sentiment: rows,
                 residual_norm,
                 held_out: &held_out.iter().collect::<Vec<_>>(),

@@ -1,7 +1,5 @@
 //! What a study can't ask together, refused before a file or a model is opened.
 
-use truenorth_protocol::ReadAt;
-
 use super::{Reads, Steers, StudyFile};
 use crate::error::Error;
 use crate::study::refused;
@@ -16,12 +14,13 @@ impl StudyFile {
                 "use letters, digits, - and _",
             ));
         }
-        if self.positions == ReadAt::All {
+        if self.positions.by_token() {
             return Err(refused(
-                "positions `all` gives a row a token, a direction needs a row a text",
-                "use last, mean, mean+sink or an index",
+                format!("positions `{}` gives a row a token, a direction needs a row a text", self.positions),
+                "use last, mean, mean+sink, an index, or of a part its last-, first- or mean:, as in mean:response",
             ));
         }
+        self.speech().check()?;
         if self.direction.estimators.is_empty() {
             return Err(refused("no estimators", "name at least one of logistic, mean-diff, lda, pca"));
         }

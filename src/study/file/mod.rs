@@ -9,7 +9,7 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
-use crate::analyses::Parameters;
+use crate::analyses::{ChatChoice, Parameters, SpecialTokens, Speech};
 use crate::analyses::{as_text, audit, board, probing};
 use crate::error::{Context as _, Error};
 use crate::host::Desk;
@@ -43,6 +43,15 @@ pub struct StudyFile {
     #[serde(default = "parts::last", with = "as_text")]
     #[schemars(with = "String")]
     pub positions: ReadAt,
+    /// Puts texts as conversations: `true` for the model's own chat template, or the name of one.
+    #[serde(default, skip_serializing_if = "ChatChoice::is_raw")]
+    pub chat: ChatChoice,
+    /// A system turn before conversations that have none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub system: Option<String>,
+    /// The tokens around a text: `auto` or `none`.
+    #[serde(default)]
+    pub special_tokens: SpecialTokens,
     /// How prompt and response become one text.
     #[serde(default = "parts::template")]
     pub template: String,
@@ -104,6 +113,11 @@ impl StudyFile {
         self.sweep.iter_mut().for_each(|s| s.params.rehearse());
         self.transfer.iter_mut().for_each(|t| t.params.rehearse());
         self.judge.iter_mut().for_each(|j| j.params.rehearse());
+    }
+
+    /// How texts are put before the model.
+    pub fn speech(&self) -> Speech {
+        Speech { chat: self.chat.clone(), system: self.system.clone(), special_tokens: self.special_tokens }
     }
 
     /// Where the results go.

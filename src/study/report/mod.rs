@@ -4,6 +4,7 @@ mod findings;
 mod questions;
 mod sections;
 
+use crate::analyses::{SpecialTokens, Spoken};
 use std::time::Duration;
 
 use crate::analyses::Listing;
@@ -73,9 +74,23 @@ fn provenance(
         .with("computed by", Cell::code(&info.path))
         .with("site", Cell::code(study.site.to_string()))
         .with("positions read", Cell::code(study.positions.to_string()))
-        .with("template", Cell::code(&study.template))
+        .with("template", Cell::code(run.data.template.to_string()))
         .with("seed", Cell::code(study.seed.to_string()))
         .with("truenorth", Cell::code(env!("CARGO_PKG_VERSION")));
+    if let Some(speech) = run.reader.spoken().and_then(Spoken::record) {
+        let mut with = |name: &str, text: Option<String>| {
+            if let Some(text) = text {
+                model = std::mem::take(&mut model).with(name, Cell::code(text));
+            }
+        };
+        with("chat template", speech.template.zip(speech.source).map(|(name, of)| format!("{name} of {of}")));
+        with("chat template, SHA-256", speech.sha256);
+        with("system turn", speech.system);
+        with("date in the template", speech.date);
+        if speech.special_tokens == SpecialTokens::None {
+            with("tokens around a text", Some("none".into()));
+        }
+    }
     for left_out in run.reader.left_out() {
         model = model.with("means", left_out.to_string());
     }

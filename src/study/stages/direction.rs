@@ -2,7 +2,7 @@
 
 use crate::analyses::default_permutations;
 use crate::analyses::extract::{self, Question};
-use crate::analyses::steer;
+use crate::analyses::{Spoken, steer};
 use crate::direction::{Made, artifact, estimator};
 use crate::error::{Context as _, Error};
 use crate::study::file::StudyFile;
@@ -127,7 +127,8 @@ impl Run<'_> {
                 site,
                 positions: at,
                 left_out: self.reader.left_out(),
-                template: self.data.pairs().map(|_| study.template.as_str()),
+                template: self.data.pairs().map(|_| self.data.template.to_string()),
+                speech: self.reader.spoken().and_then(Spoken::record),
                 sentiment,
                 residual_norm: (residual_norm, "neutral prompts"),
                 held_out: &[&by_pair, &by_axis],

@@ -63,6 +63,9 @@ pub fn first_prompts(rows: &[PromptRow], near: NearCopies) -> Firsts {
     let text = |input: &PromptInput| match input {
         PromptInput::Text(text) => text.clone(),
         PromptInput::Tokens(tokens) => format!("{tokens:?}"),
+        PromptInput::Messages(turns) => {
+            turns.iter().map(|t| t.content.as_str()).collect::<Vec<_>>().join("\n")
+        }
     };
     firsts("prompts", rows.iter().map(|r| (r.id.clone(), text(&r.input))), near)
 }

@@ -25,6 +25,7 @@ fn pair(id: &str, [prompt, chosen, rejected]: [&str; 3]) -> Pair {
         prompt: prompt.into(),
         chosen: chosen.into(),
         rejected: rejected.into(),
+        turns: vec![],
         extra: Extra::new(),
     }
 }

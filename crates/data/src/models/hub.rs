@@ -15,7 +15,7 @@ use super::{
 };
 
 /// Everything but weights that a model may need.
-const SMALL: [&str; 12] = [
+const SMALL: [&str; 13] = [
     "adapter_config.json",
     "config.json",
     "generation_config.json",
@@ -27,6 +27,7 @@ const SMALL: [&str; 12] = [
     "vocab.json",
     "merges.txt",
     "chat_template.jinja",
+    "additional_chat_templates/*.jinja",
     INDEX,
 ];
 

@@ -162,6 +162,12 @@ pub fn list(cache_dir: &Path) -> Vec<Listed> {
     named::list(named::TABLE, cache_dir)
 }
 
+/// Whether the named model of that name was tuned to follow instructions; none for another model.
+#[must_use]
+pub fn tuned(name: &str) -> Option<bool> {
+    named::TABLE.iter().find(|model| model.name == name).map(|model| model.instruct)
+}
+
 fn resolve_in(
     table: &'static [Named],
     spec: &str,

@@ -11,6 +11,7 @@ fn prompts(name: &str, bytes: &[u8]) -> Result<Vec<(String, String)>, DataError>
     let text = |input| match input {
         PromptInput::Text(t) => t,
         PromptInput::Tokens(t) => format!("{t:?}"),
+        PromptInput::Messages(t) => format!("{t:?}"),
     };
     Ok(loaded.rows.into_iter().map(|r| (r.id, text(r.input))).collect())
 }

@@ -1,6 +1,6 @@
 //! Means over the tokens of each prompt, with and without attention sinks.
 
-use truenorth_protocol::graph::SINK_MULTIPLE;
+use truenorth_protocol::graph::{SINK_MULTIPLE, Take};
 
 /// The mean row of each run of rows.
 pub(super) fn of_all(values: &[f32], counts: &[u32], width: usize) -> Vec<f32> {
@@ -20,6 +20,29 @@ pub(super) fn without_sinks(values: &[f32], counts: &[u32], width: usize) -> Vec
 pub(super) fn sinks(values: &[f32], counts: &[u32], width: usize) -> Vec<f32> {
     let count = |run| which(run, width).iter().map(|sink| f32::from(u8::from(*sink))).sum();
     runs(values, counts, width).map(count).collect()
+}
+
+/// A row of each run of rows, of the tokens of it that are marked: their mean, with or without the sinks among
+/// them, or how many these are. Sinks are told by the whole run, and count as none where all that is marked are.
+pub(super) fn of_parts(
+    values: &[f32],
+    counts: &[u32],
+    width: usize,
+    marked: &[Vec<usize>],
+    take: Take,
+) -> Vec<f32> {
+    let of_run = |(run, marked): (&[f32], &Vec<usize>)| -> Vec<f32> {
+        let sink = which(run, width);
+        let all = marked.iter().all(|at| sink.get(*at) == Some(&true));
+        let left_out = |at: usize| !all && sink.get(at) == Some(&true);
+        #[allow(clippy::cast_precision_loss, reason = "a count of tokens")]
+        if take == Take::Sinks {
+            return vec![marked.iter().filter(|at| left_out(**at)).count() as f32];
+        }
+        let kept = marked.iter().filter(|at| take == Take::MeanSink || !left_out(**at));
+        mean(kept.filter_map(|at| run.get(at * width..(at + 1) * width)), width)
+    };
+    runs(values, counts, width).zip(marked).flat_map(of_run).collect()
 }
 
 fn runs<'a>(values: &'a [f32], counts: &'a [u32], width: usize) -> impl Iterator<Item = &'a [f32]> {
@@ -68,6 +91,17 @@ mod tests {
         assert_eq!(sinks(&values, &[3, 2, 1], 1), [1.0, 1.0, 0.0]);
         assert_eq!(without_sinks(&values, &[3, 2, 1], 1), [0.0, 1.0, 500.0]);
         assert_eq!(of_all(&values, &[3, 2, 1], 1)[2], 500.0);
+    }
+
+    #[test]
+    fn sinks_of_a_part_are_told_by_the_whole_prompt() {
+        let values = [100.0, 1.0, 2.0, 3.0];
+        let of = |marked: &[usize], take| of_parts(&values, &[4], 1, &[marked.to_vec()], take);
+        assert_eq!(of(&[0, 3], Take::Mean), [3.0]);
+        assert_eq!(of(&[0, 3], Take::Sinks), [1.0]);
+        assert_eq!(of(&[0, 2], Take::MeanSink), [51.0]);
+        // Where nothing else is marked, it is what was asked for.
+        assert_eq!((of(&[0], Take::Mean), of(&[0], Take::Sinks)), (vec![100.0], vec![0.0]));
     }
 
     #[test]

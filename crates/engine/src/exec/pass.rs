@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use truenorth_protocol::graph::{Op, position};
+use truenorth_protocol::graph::{Op, Take, Turn, position};
 use truenorth_protocol::plan::{Action, GroupPlan};
 use truenorth_protocol::{ReadAt, Site, WriteAt};
 
@@ -64,6 +64,11 @@ impl<'g> Pass<'_, 'g> {
         self.state.prompts[self.group][self.chunk.start + seq].len()
     }
 
+    fn turns(&self, seq: usize) -> &'g [Turn] {
+        #[allow(clippy::cast_possible_truncation, reason = "the check bounds the groups")]
+        self.plan.graph().turns_of(self.group as u32, self.chunk.start + seq)
+    }
+
     fn read(&mut self, node: usize, at: ReadAt, site: Site, x: &Activation<'_>) -> Result<(), EngineError> {
         let branches = self.branches.filter(|_| x.rows().branched());
         let row = |seq: usize, position: usize| {
@@ -76,16 +81,20 @@ impl<'g> Pass<'_, 'g> {
             match at {
                 ReadAt::Last => rows.extend(x.rows().last_of(branches.map_or(*seq, |b| b.end(*seq)))),
                 ReadAt::Index(i) => rows.extend(position(i, self.tokens(*seq)).and_then(|p| row(*seq, p))),
+                ReadAt::In(part, take @ (Take::First | Take::Last)) => {
+                    let tokens = part.tokens(take, self.turns(*seq), self.tokens(*seq)).unwrap_or_default();
+                    rows.extend(tokens.into_iter().filter_map(|p| row(*seq, p)));
+                }
                 _ if branches.is_some() => {
                     rows.extend((0..self.tokens(*seq)).filter_map(|p| row(*seq, p)));
                 }
-                ReadAt::All | ReadAt::Mean | ReadAt::MeanSink | ReadAt::Sinks => {
+                ReadAt::All | ReadAt::Mean | ReadAt::MeanSink | ReadAt::Sinks | ReadAt::In(..) => {
                     rows.extend(x.rows().of_seq(*seq))
                 }
             }
             let count = rows.len() - before;
             let expected = match at {
-                ReadAt::Last | ReadAt::Index(_) => 1,
+                ReadAt::Last | ReadAt::Index(_) | ReadAt::In(_, Take::First | Take::Last) => 1,
                 _ if self.step == 0 => self.tokens(*seq),
                 _ => count.max(1),
             };
@@ -102,7 +111,14 @@ impl<'g> Pass<'_, 'g> {
             ReadAt::Mean => (mean::without_sinks(&read, &counts, x.width()), x.width()),
             ReadAt::MeanSink => (mean::of_all(&read, &counts, x.width()), x.width()),
             ReadAt::Sinks => (mean::sinks(&read, &counts, x.width()), 1),
-            ReadAt::Last | ReadAt::Index(_) | ReadAt::All => (read, x.width()),
+            ReadAt::In(part, take @ (Take::Mean | Take::MeanSink | Take::Sinks)) => {
+                let of =
+                    |seq: &usize| part.tokens(take, self.turns(*seq), self.tokens(*seq)).unwrap_or_default();
+                let marked: Vec<Vec<usize>> = self.active.iter().map(of).collect();
+                let width = if take == Take::Sinks { 1 } else { x.width() };
+                (mean::of_parts(&read, &counts, x.width(), &marked, take), width)
+            }
+            ReadAt::Last | ReadAt::Index(_) | ReadAt::All | ReadAt::In(..) => (read, x.width()),
         };
         let gathered = self.gathered.0.entry(node).or_default();
         gathered.0.extend(values);
@@ -137,7 +153,7 @@ impl<'g> Pass<'_, 'g> {
     fn write(&self, at: WriteAt, ready: &Ready, x: &mut Activation<'_>) -> Result<(), EngineError> {
         x.edit(|row: Row, values| {
             let tokens = self.tokens(row.seq);
-            let touched = at.touches(row.position, tokens);
+            let touched = at.touches(row.position, tokens, self.turns(row.seq));
             if touched {
                 ready.apply(self.chunk.start + row.seq, values);
             }

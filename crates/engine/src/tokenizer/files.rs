@@ -14,7 +14,7 @@ use truenorth_files::{available, is_lfs_pointer};
 /// be refused any: memory for all is asked for first.
 const BUILT: usize = 32;
 /// Attributes that name a token, in the order in which transformers adds them.
-const NAMED: [&str; 7] =
+pub(super) const NAMED: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 
 /// What lies in a folder.

@@ -4,7 +4,7 @@ use tokenizers::AddedToken;
 use tokenizers::models::bpe::Vocab;
 
 use super::growth::Growth;
-use super::{Ends, Tokenizer, TokenizerError, byte_level, sentencepiece, unique};
+use super::{Ends, Tokenizer, TokenizerError, byte_level, chat, sentencepiece, unique};
 use crate::gguf::Metadata;
 
 pub(super) const MODEL: &str = "tokenizer.ggml.model";
@@ -94,8 +94,8 @@ pub(super) fn build(metadata: &Metadata) -> Result<Tokenizer, TokenizerError> {
             begin: metadata.bool("tokenizer.ggml.add_bos_token").unwrap_or(built.begin),
             end: metadata.bool("tokenizer.ggml.add_eos_token").unwrap_or(false),
         },
-        chat_template: metadata.text("tokenizer.chat_template").map(str::to_owned),
         fill: None,
+        chat: chat::of_gguf(metadata),
         size: tokens.len(),
         growth: Growth::OURS,
         notes: built.notes,

@@ -5,8 +5,9 @@ use std::path::Path;
 use serde_json::Value;
 use tokenizers::AddedToken;
 
+use super::chat;
 use super::class::Class;
-use super::files::{Files, malformed, object, read_bytes};
+use super::files::{Files, malformed, object};
 use super::growth::Growth;
 use super::{Ends, Tokenizer, TokenizerError, rebuild, unique};
 use crate::Transformers;
@@ -110,13 +111,7 @@ fn make(files: &Files, rules: Transformers) -> Result<Tokenizer, TokenizerError>
             }
         }
     }
-    let template_file = beside("chat_template.jinja");
-    let chat_template = if template_file.is_file() {
-        let text = String::from_utf8(read_bytes(&template_file)?);
-        Some(text.map_err(|e| malformed(&template_file, e))?)
-    } else {
-        chat_template(&Value::Object(files.config.clone()))
-    };
+    let chat = chat::of_folder(files, chat::tokens(&files.named(class, rules)))?;
     let note = foreign.map(|name| {
         format!("the tokenizer class `{name}` is not known here; `tokenizer.json` is taken as it stands")
     });
@@ -124,8 +119,8 @@ fn make(files: &Files, rules: Transformers) -> Result<Tokenizer, TokenizerError>
         bos,
         eos,
         ends: plan.ends,
-        chat_template,
         fill: files.fill(class),
+        chat,
         size: inner.get_vocab_size(true),
         growth,
         inner,
@@ -155,19 +150,4 @@ fn differences(files: &Files, made: &Tokenizer, rules: Transformers) -> Option<S
             )
         })
     })
-}
-
-/// The template, or of several the one named `default`.
-fn chat_template(config: &Value) -> Option<String> {
-    let template = config.get("chat_template")?;
-    if let Some(text) = template.as_str() {
-        return Some(text.to_owned());
-    }
-    template
-        .as_array()?
-        .iter()
-        .find(|one| one.get("name").and_then(Value::as_str) == Some("default"))?
-        .get("template")?
-        .as_str()
-        .map(str::to_owned)
 }

@@ -6,6 +6,7 @@
 //! of that vocabulary has are built again from what the file says.
 
 mod byte_level;
+mod chat;
 mod class;
 mod error;
 mod files;
@@ -26,6 +27,8 @@ pub use error::TokenizerError;
 use super::Transformers;
 use super::gguf::Metadata;
 use growth::Growth;
+use truenorth_protocol::ChatTemplates;
+use truenorth_protocol::chat::Pieces;
 
 /// Bytes of a token that is longer than most.
 const LONG_TOKEN: usize = 256;
@@ -36,9 +39,9 @@ pub struct Tokenizer {
     bos: Option<u32>,
     eos: Vec<u32>,
     ends: Ends,
-    chat_template: Option<String>,
     /// A token whose texts are made anew before they are split, which is not done here.
     fill: Option<String>,
+    chat: Option<ChatTemplates>,
     size: usize,
     growth: Growth,
     notes: Vec<String>,
@@ -92,14 +95,7 @@ impl Tokenizer {
     /// [`TokenizerError::Encode`] for what the vocabulary cannot express, [`TokenizerError::Infilling`] for a prompt
     /// that Code Llama's class makes anew.
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, TokenizerError> {
-        if let Some(token) = self.fill.as_ref().filter(|token| text.contains(token.as_str())) {
-            return Err(TokenizerError::Infilling { token: token.clone() });
-        }
-        if !self.growth.encodes(text.len()) {
-            let (bytes, times) = (text.len(), self.growth.of_a_byte());
-            let problem = format!("the tokenizer can make its {bytes} bytes {times:.1e} times as many");
-            return Err(TokenizerError::Encode { problem });
-        }
+        self.bounded(text)?;
         let inside = special && self.ends == Ends::PostProcessor;
         let encoding = self
             .inner
@@ -114,6 +110,19 @@ impl Tokenizer {
             last = self.eos().filter(|_| end);
         }
         Ok(first.into_iter().chain(ids.iter().copied()).chain(last).collect())
+    }
+
+    /// Refuses a text of which the tokenizer can make more than memory holds, or that is not tokenized as it stands.
+    fn bounded(&self, text: &str) -> Result<(), TokenizerError> {
+        if let Some(token) = self.fill.as_ref().filter(|token| text.contains(token.as_str())) {
+            return Err(TokenizerError::Infilling { token: token.clone() });
+        }
+        if self.growth.encodes(text.len()) {
+            return Ok(());
+        }
+        let (bytes, times) = (text.len(), self.growth.of_a_byte());
+        let problem = format!("the tokenizer can make its {bytes} bytes {times:.1e} times as many");
+        Err(TokenizerError::Encode { problem })
     }
 
     /// The text of ids; with `skip_special`, without control tokens. Ids outside of the vocabulary
@@ -152,10 +161,30 @@ impl Tokenizer {
         self.size
     }
 
-    /// The Jinja template that turns a conversation into text.
+    /// The tokens of a text, without those that the model wants around one, each with the bytes of the text
+    /// that it stands for.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::encode`].
+    pub fn pieces(&self, text: &str) -> Result<Pieces, TokenizerError> {
+        self.bounded(text)?;
+        let encoding = self
+            .inner
+            .encode(text, false)
+            .map_err(|error| TokenizerError::Encode { problem: error.to_string() })?;
+        let bytes = encoding.get_offsets().iter();
+        // A text fits the context, which is far below what fits here.
+        let short = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Ok(Pieces {
+            ids: encoding.get_ids().to_vec(),
+            bytes: bytes.map(|(start, end)| [short(*start), short(*end)]).collect(),
+        })
+    }
+
+    /// The Jinja templates that turn a conversation into text.
     #[must_use]
-    pub fn chat_template(&self) -> Option<&str> {
-        self.chat_template.as_deref()
+    pub fn chat(&self) -> Option<&ChatTemplates> {
+        self.chat.as_ref()
     }
 
     /// A token as the vocabulary spells it (`Ġthe`, `▁the`).

@@ -150,7 +150,7 @@ fn the_files_beside_are_heard() {
     assert_eq!(tokenizer.bos(), Some(1));
     assert_eq!(tokenizer.eos(), Some(2));
     assert_eq!(tokenizer.end_tokens(), [2, 0]);
-    assert_eq!(tokenizer.chat_template(), Some("T"));
+    assert_eq!(tokenizer.chat().unwrap().templates["default"], "T");
     let plain = tokenizer.encode("a", false).unwrap();
     // The generic class reads flags and does not act on them.
     assert_eq!(tokenizer.encode("a", true).unwrap(), plain);
@@ -158,7 +158,7 @@ fn the_files_beside_are_heard() {
     let dir = folder(&[("chat_template.jinja", "J")]);
     let tokenizer =
         Tokenizer::from_json(&dir.path().join("tokenizer.json"), Transformers::default()).unwrap();
-    assert_eq!(tokenizer.chat_template(), Some("J"));
+    assert_eq!(tokenizer.chat().unwrap().templates["default"], "J");
     assert_eq!(tokenizer.encode("a", true).unwrap(), plain);
 }
 

@@ -13,6 +13,8 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use sha2::{Digest as _, Sha256};
+use truenorth_protocol::ChatTemplates;
+use truenorth_protocol::chat::Pieces;
 use truenorth_protocol::graph::{Dim, Op, ValueKind};
 use truenorth_protocol::nnsight::Cost;
 use truenorth_protocol::{Answer, Checked, DType, ModelInfo, Tensor, Value};
@@ -120,6 +122,18 @@ impl Runner for Rehearsal {
 
     fn encode(&self, text: &str, special: bool) -> Result<Option<Vec<u32>>, RunError> {
         self.wire.hosted.vocabulary.encode(text, special).map(Some)
+    }
+
+    fn pieces(&self, texts: &[&str]) -> Result<Option<Vec<Pieces>>, RunError> {
+        texts.iter().map(|text| self.wire.hosted.vocabulary.pieces(text)).collect()
+    }
+
+    fn spell(&self, tokens: &[&[u32]]) -> Result<Option<Vec<String>>, RunError> {
+        tokens.iter().map(|tokens| self.wire.hosted.vocabulary.spell(tokens).map(Some)).collect()
+    }
+
+    fn chat(&self) -> Option<&ChatTemplates> {
+        self.wire.hosted.vocabulary.chat()
     }
 
     fn stop_tokens(&self) -> Vec<u32> {

@@ -5,8 +5,9 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Deserialize;
+use truenorth_protocol::chat::Pieces;
 use truenorth_protocol::job::Update;
-use truenorth_protocol::{Answer, Checked, ModelInfo};
+use truenorth_protocol::{Answer, ChatTemplates, Checked, ModelInfo};
 
 use super::address::host;
 use super::book::Book;
@@ -46,6 +47,8 @@ struct Model {
     info: ModelInfo,
     #[serde(default)]
     stop_tokens: Vec<u32>,
+    #[serde(default)]
+    chat: Option<ChatTemplates>,
     protocol: u32,
 }
 
@@ -78,7 +81,12 @@ impl Client {
             return Err(ClientError::Version { detail });
         }
         let wire = GraphWire { info: model.info, stop: model.stop_tokens };
-        Ok(Self::new(service, options, Box::new(wire), Words::There(Default::default())))
+        Ok(Self::new(
+            service,
+            options,
+            Box::new(wire),
+            Words::There { memory: Default::default(), chat: model.chat },
+        ))
     }
 
     fn new(service: Service, options: ServiceOptions, wire: Box<dyn Wire>, words: Words) -> Self {
@@ -176,6 +184,24 @@ impl Runner for Client {
 
     fn encode_many(&self, texts: &[&str], special: bool) -> Result<Option<Vec<Vec<u32>>>, RunError> {
         Ok(Some(self.words(texts, special)?))
+    }
+
+    fn pieces(&self, texts: &[&str]) -> Result<Option<Vec<Pieces>>, RunError> {
+        Ok(self.all_pieces(texts)?)
+    }
+
+    fn chat(&self) -> Option<&ChatTemplates> {
+        match &self.words {
+            Words::Here(vocabulary) => vocabulary.chat(),
+            Words::There { chat, .. } => chat.as_ref(),
+        }
+    }
+
+    fn spell(&self, tokens: &[&[u32]]) -> Result<Option<Vec<String>>, RunError> {
+        match &self.words {
+            Words::Here(vocabulary) => tokens.iter().map(|t| vocabulary.spell(t).map(Some)).collect(),
+            Words::There { .. } => Ok(None),
+        }
     }
 
     fn stop_tokens(&self) -> Vec<u32> {

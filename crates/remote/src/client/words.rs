@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::see::See;
 use super::{Client, ClientError};
+use truenorth_protocol::ChatTemplates;
+use truenorth_protocol::chat::Pieces;
 use truenorth_protocol::run::{Unwatched, Vocabulary};
 
 /// Texts of one question.
@@ -21,13 +23,19 @@ const MEMORY: usize = 64 << 20;
 pub(super) enum Words {
     /// A tokenizer in this process.
     Here(Arc<dyn Vocabulary>),
-    /// The service, and what it said before.
-    There(Mutex<Memory>),
+    /// The service, what it said before, and the chat templates that it told.
+    There {
+        /// Tokens of texts.
+        memory: Mutex<Memory>,
+        /// The model's chat templates.
+        chat: Option<ChatTemplates>,
+    },
 }
 
 #[derive(Default)]
 pub(super) struct Memory {
     tokens: HashMap<(String, bool), Vec<u32>>,
+    pieces: HashMap<String, Pieces>,
     bytes: usize,
 }
 
@@ -35,11 +43,15 @@ pub(super) struct Memory {
 struct Question<'a> {
     texts: &'a [&'a str],
     special: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    bytes: bool,
 }
 
 #[derive(Deserialize)]
 struct Reply {
     tokens: Vec<Vec<u32>>,
+    #[serde(default)]
+    bytes: Option<Vec<Vec<[u32; 2]>>>,
 }
 
 impl Client {
@@ -48,7 +60,7 @@ impl Client {
             Words::Here(vocabulary) => {
                 return texts.iter().map(|text| Ok(vocabulary.encode(text, special)?)).collect();
             }
-            Words::There(memory) => memory,
+            Words::There { memory, .. } => memory,
         };
         let lock = || memory.lock().unwrap_or_else(PoisonError::into_inner);
         let mut found: HashMap<&str, Vec<u32>> = HashMap::new();
@@ -66,13 +78,7 @@ impl Client {
         wanted.dedup();
         let mut rest = wanted.as_slice();
         while !rest.is_empty() {
-            let mut bytes = 0;
-            let fit = |text: &&&str| {
-                bytes += text.len();
-                bytes <= BYTES
-            };
-            let count = rest.iter().take(TEXTS).take_while(fit).count().max(1);
-            let (now, later) = rest.split_at(count);
+            let (now, later) = rest.split_at(portion(rest));
             rest = later;
             let tokens = self.encode_there(now, special)?;
             let mut known = lock();
@@ -85,21 +91,87 @@ impl Client {
         texts.iter().map(|text| found.get(text).cloned().ok_or_else(gone)).collect()
     }
 
+    /// The tokens of texts with the bytes of each; none where who has the tokenizer can't tell them.
+    pub(super) fn all_pieces(&self, texts: &[&str]) -> Result<Option<Vec<Pieces>>, ClientError> {
+        let memory = match &self.words {
+            Words::Here(vocabulary) => {
+                return Ok(texts.iter().map(|text| vocabulary.pieces(text)).collect::<Result<_, _>>()?);
+            }
+            Words::There { memory, .. } => memory,
+        };
+        let lock = || memory.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut wanted: Vec<&str> = {
+            let known = lock();
+            texts.iter().copied().filter(|text| !known.pieces.contains_key(*text)).collect()
+        };
+        wanted.sort_unstable();
+        wanted.dedup();
+        let mut found: HashMap<String, Pieces> = HashMap::new();
+        let mut rest = wanted.as_slice();
+        while !rest.is_empty() {
+            let (now, later) = rest.split_at(portion(rest));
+            rest = later;
+            let reply = self.ask_there(now, false, true)?;
+            let gone = || ClientError::Message { doing: "encoding texts", source: None };
+            let bytes = reply.bytes.filter(|b| b.len() == now.len()).ok_or_else(gone)?;
+            for ((text, ids), bytes) in now.iter().zip(reply.tokens).zip(bytes) {
+                let length = u32::try_from(text.len()).unwrap_or(u32::MAX);
+                if bytes.len() != ids.len() || bytes.iter().any(|[start, end]| start > end || *end > length) {
+                    return Err(gone());
+                }
+                found.insert((*text).to_owned(), Pieces { ids, bytes });
+            }
+        }
+        let mut known = lock();
+        let all = texts.iter().map(|text| found.get(*text).or_else(|| known.pieces.get(*text)).cloned());
+        let gone = || ClientError::Message { doing: "encoding texts", source: None };
+        let all = all.collect::<Option<Vec<Pieces>>>().ok_or_else(gone)?;
+        for (text, pieces) in found {
+            known.learn_pieces(text, pieces);
+        }
+        Ok(Some(all))
+    }
+
     fn encode_there(&self, texts: &[&str], special: bool) -> Result<Vec<Vec<u32>>, ClientError> {
+        Ok(self.ask_there(texts, special, false)?.tokens)
+    }
+
+    fn ask_there(&self, texts: &[&str], special: bool, bytes: bool) -> Result<Reply, ClientError> {
         let doing = "encoding texts";
         let stop = AtomicBool::new(false);
         let see = See { watch: &Unwatched, stop: &stop, tick: self.options.patience.tick };
-        let question = Question { texts, special };
+        let question = Question { texts, special, bytes };
         let reply: Reply = self.service.block(self.service.http.ask("/encode", &question, doing, &see))?;
         let vocab = self.wire.info().vocab;
         if reply.tokens.len() != texts.len() || reply.tokens.iter().flatten().any(|t| *t >= vocab) {
             return Err(ClientError::Message { doing, source: None });
         }
-        Ok(reply.tokens)
+        Ok(reply)
     }
 }
 
+/// How many of the texts are asked about at once.
+fn portion(texts: &[&str]) -> usize {
+    let mut bytes = 0;
+    let fit = |text: &&&str| {
+        bytes += text.len();
+        bytes <= BYTES
+    };
+    texts.iter().take(TEXTS).take_while(fit).count().max(1)
+}
+
 impl Memory {
+    fn learn_pieces(&mut self, text: String, pieces: Pieces) {
+        let bytes = text.len() + 12 * pieces.ids.len();
+        if self.bytes + bytes > MEMORY {
+            *self = Self::default();
+        }
+        if bytes <= MEMORY {
+            self.bytes += bytes;
+            self.pieces.insert(text, pieces);
+        }
+    }
+
     fn learn(&mut self, text: &str, special: bool, tokens: &[u32]) {
         let bytes = text.len() + 4 * tokens.len();
         if self.bytes + bytes > MEMORY {

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use axum::{Extension, Json};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value as Json_, json};
+use truenorth_protocol::chat::Pieces;
 use truenorth_protocol::prompt::Room;
 
 use super::auth::{ClientId, carries_key};
@@ -29,7 +30,12 @@ const PROTOCOL: u32 = 1;
 /// `GET /model`
 pub(super) async fn model(State(shared): State<Arc<Shared>>) -> Json<Json_> {
     let runner = &shared.runner;
-    Json(json!({ "info": runner.info(), "stop_tokens": runner.stop_tokens(), "protocol": PROTOCOL }))
+    Json(json!({
+        "info": runner.info(),
+        "stop_tokens": runner.stop_tokens(),
+        "chat": runner.chat(),
+        "protocol": PROTOCOL,
+    }))
 }
 
 /// Body of `POST /encode`.
@@ -38,12 +44,17 @@ pub(super) async fn model(State(shared): State<Arc<Shared>>) -> Json<Json_> {
 struct Texts {
     texts: Vec<String>,
     special: bool,
+    /// The bytes of each token too, for which nothing may stand around a text.
+    #[serde(default)]
+    bytes: bool,
 }
 
 /// The answer to it.
 #[derive(Serialize)]
 struct Encoded {
     tokens: Vec<Vec<u32>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    bytes: Option<Vec<Vec<[u32; 2]>>>,
 }
 
 /// `POST /encode`
@@ -79,10 +90,18 @@ fn encoded(shared: &Shared, bytes: &Bytes, mut seat: Seat) -> Result<(Vec<u8>, S
     let tokens = |(i, text): (usize, &String)| {
         room.bytes(text.len())
             .map_err(|problem| Refused::too_large(format!("text {i} {problem}; {}", problem.hint())))?;
-        // At most a token a byte, each of four bytes and of seven in JSON.
-        seat.memory.grow(16 * text.len() as u64 + 64)?;
-        match shared.runner.encode(text, asked.special) {
-            Ok(Some(tokens)) => Ok(tokens),
+        // At most a token a byte, each of four bytes and of seven in JSON, and its place twice that.
+        let each = if asked.bytes { 64 } else { 16 };
+        seat.memory.grow(each * text.len() as u64 + 64)?;
+        let found = match asked.bytes {
+            true => shared.runner.pieces(&[text]).map(|all| all.and_then(|mut all| all.pop())),
+            false => {
+                let bare = |ids| Pieces { ids, bytes: vec![] };
+                shared.runner.encode(text, asked.special).map(|ids| ids.map(bare))
+            }
+        };
+        match found {
+            Ok(Some(pieces)) => Ok(pieces),
             Ok(None) => Err(Refused::unprocessable(format!(
                 "the model {} has no tokenizer here; send token ids",
                 info.name
@@ -90,8 +109,15 @@ fn encoded(shared: &Shared, bytes: &Bytes, mut seat: Seat) -> Result<(Vec<u8>, S
             Err(e) => Err(Refused::unprocessable(told(&e, e.hint()))),
         }
     };
-    let tokens = asked.texts.iter().enumerate().map(tokens).collect::<Result<_, _>>()?;
-    let json = serde_json::to_vec(&Encoded { tokens }).map_err(|e| Refused::internal(e.to_string()))?;
+    if asked.bytes && asked.special {
+        return Err(Refused::bad_request(
+            "the bytes of tokens are those of a text with nothing around it: special is false",
+        ));
+    }
+    let pieces: Vec<Pieces> = asked.texts.iter().enumerate().map(tokens).collect::<Result<_, _>>()?;
+    let (tokens, bytes): (Vec<_>, Vec<_>) = pieces.into_iter().map(|p| (p.ids, p.bytes)).unzip();
+    let json = serde_json::to_vec(&Encoded { tokens, bytes: asked.bytes.then_some(bytes) })
+        .map_err(|e| Refused::internal(e.to_string()))?;
     // The place is free again; who reads slowly keeps its own bytes.
     let Seat { mut memory, .. } = seat;
     memory.shrink_to(json.len() as u64);

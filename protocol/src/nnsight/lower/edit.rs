@@ -14,6 +14,8 @@ pub(super) enum Touch {
     Rows(String),
     /// All rows of the prompts that this marks.
     Prompts(String),
+    /// The rows that this marks, `[prompts, tokens]`.
+    Marked(String),
 }
 
 /// Makes `e{id}` out of the inputs of edit `id`: what is added, set, or the unit direction.
@@ -78,7 +80,7 @@ pub(super) fn apply(
     let x = match touch {
         Touch::Full => "x".to_owned(),
         Touch::Rows(rows) => rows.clone(),
-        Touch::Prompts(marked) => format!("x[{marked}]"),
+        Touch::Prompts(marked) | Touch::Marked(marked) => format!("x[{marked}]"),
     };
     out.line(format!("f={x}.float()"));
     if !matches!(edit, Edit::Scale { .. }) {
@@ -87,6 +89,7 @@ pub(super) fn apply(
             Touch::Full => format!("{part}[:,None]"),
             Touch::Rows(_) => part.to_owned(),
             Touch::Prompts(marked) => format!("{part}[{marked}][:,None]"),
+            Touch::Marked(marked) => format!("{part}[{marked}.nonzero()[:,0]]"),
         };
         out.line(format!("e=e{id}{rows}.to(x.device)"));
     }

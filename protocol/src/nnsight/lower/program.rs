@@ -163,6 +163,7 @@ impl Maker<'_> {
 
         // One batch.
         let mut body = Text::default();
+        self.marks(g, prompts, (&batches, &layout), &mut body);
         let mut named = std::mem::take(&mut self.named);
         {
             let inputs = |id: usize, edit: &Edit, out: &mut Text| {
@@ -264,6 +265,39 @@ impl Maker<'_> {
         }
         kept.iter().for_each(|(id, _)| ready[*id] = true);
         self.ready = ready;
+    }
+
+    /// Masks of the parts of prompts that are read or edited, `[prompts, tokens]`, padding as in the prompts: `z` and the
+    /// node, made of the runs of tokens of each prompt.
+    fn marks(
+        &mut self,
+        group: u32,
+        prompts: &[Vec<u32>],
+        (batches, layout): (&Batches, &Layout),
+        out: &mut Text,
+    ) {
+        let graph = self.request.checked.graph();
+        for (id, op) in live(self.request.checked) {
+            let (of, part) = match op {
+                Op::Read { group, positions, .. } => (*group, positions.part()),
+                Op::Write { group, positions, .. } => (*group, positions.part()),
+                _ => continue,
+            };
+            let (true, Some((part, take))) = (of == group, part) else { continue };
+            let int = |i: usize| Value::Int(i64::try_from(i).unwrap_or(i64::MAX));
+            let of_prompt = |(p, ids): (usize, &Vec<u32>)| {
+                let tokens = part.tokens(take, graph.turns_of(group, p), ids.len()).unwrap_or_default();
+                Value::List(tokens.into_iter().map(int).collect())
+            };
+            self.locals
+                .push((format!("w{id}"), Value::List(prompts.iter().enumerate().map(of_prompt).collect())));
+            let which = if layout.cut { "q" } else { "range(len(t))" };
+            let pad = if layout.left && !batches.even { "len(t[0])-int(n[i])+" } else { "" };
+            out.line(format!("z{id}=torch.zeros(len(t),len(t[0]),dtype=torch.bool)"));
+            out.open(format!("for i,j in enumerate({which}):"));
+            out.line(format!("for a in w{id}[j]: z{id}[i,{pad}a]=True"));
+            out.close();
+        }
     }
 
     /// The nodes of a group that something outside its batches takes.

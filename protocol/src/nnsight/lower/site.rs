@@ -7,7 +7,7 @@ use super::edit::{self, Touch};
 use super::moment::{Moment, Stop, stops};
 use super::rows::condition;
 use super::text::{Text, float};
-use crate::graph::{Edit, Op, SINK_MULTIPLE, WriteAt};
+use crate::graph::{Edit, Op, SINK_MULTIPLE, Take, WriteAt};
 use crate::nnsight::Modules;
 use crate::plan::{Action, GroupPlan};
 use crate::{Checked, ReadAt, Site};
@@ -67,7 +67,14 @@ impl Layout {
         )
     }
 
-    fn read(self, at: ReadAt, logits: bool) -> String {
+    /// The mean, or what else is made, of the tokens that a mask marks: `z` those, `l` the sinks among them where that
+    /// leaves any.
+    fn part(self, mask: &str, of: &str) -> String {
+        let inner = format!("(lambda z,l:{of})(z,l&z&(z&~l).any(1,keepdim=True))");
+        format!("(lambda z:{})({mask}.to(x.device))", self.apart(&inner))
+    }
+
+    fn read(self, at: ReadAt, logits: bool, node: usize) -> String {
         let host = "\"cpu\",torch.float32";
         let (rows, fresh) = match at {
             ReadAt::Last if logits && self.last_logits => ("x[:,-1]".into(), false),
@@ -79,6 +86,19 @@ impl Layout {
                 (self.apart("y.masked_fill((l|~k)[...,None],0).sum(1)/(k&~l).sum(1,keepdim=True)"), false)
             }
             ReadAt::Sinks => (self.apart("l.sum(1,keepdim=True)"), false),
+            ReadAt::In(_, Take::Mean) => {
+                let of = "y.masked_fill((l|~z)[...,None],0).sum(1)/(z&~l).sum(1,keepdim=True)";
+                (self.part(&format!("z{node}"), of), false)
+            }
+            ReadAt::In(_, Take::Sinks) => (self.part(&format!("z{node}"), "l.sum(1,keepdim=True)"), false),
+            ReadAt::In(_, Take::MeanSink) => (
+                format!(
+                    "(lambda z:x.double().masked_fill(~z[...,None],0).sum(1)/z.sum(1,keepdim=True))(z{node}.to(x.device))"
+                ),
+                false,
+            ),
+            // One token a prompt is marked.
+            ReadAt::In(..) => (format!("x[z{node}]"), false),
             ReadAt::MeanSink if self.even => ("x.double().mean(1)".into(), false),
             ReadAt::MeanSink => (
                 "(x.double().masked_fill(~k[...,None].to(x.device),0).sum(1)/n[:,None].to(x.device))".into(),
@@ -86,7 +106,7 @@ impl Layout {
             ),
         };
         match (logits, fresh) {
-            (true, _) if matches!(at, ReadAt::Mean | ReadAt::MeanSink | ReadAt::Sinks) => {
+            (true, _) if is_mean(at) => {
                 format!("{rows}.float()")
             }
             (true, _) => rows,
@@ -252,7 +272,7 @@ impl Sites<'_, '_> {
                 Op::Read { positions, .. } => {
                     let logits = *site == Site::Logits;
                     let host = if logits && self.plan.whole { ".cpu()" } else { "" };
-                    out.line(format!("v{node}={}{host}", self.layout.read(*positions, logits)));
+                    out.line(format!("v{node}={}{host}", self.layout.read(*positions, logits, *node)));
                 }
                 Op::Write { positions, edit, .. } => {
                     (self.inputs)(*node, edit, out);
@@ -261,7 +281,7 @@ impl Sites<'_, '_> {
                     let go = |touch: &Touch, out: &mut Text| {
                         edit::apply(self.checked, *node, edit, (touch, fresh), part, out);
                     };
-                    match self.touch(*positions, *site) {
+                    match self.touch(*positions, *site, *node) {
                         Reach::Touch(touch) => go(&touch, out),
                         Reach::Never => out.line("pass"),
                         Reach::If(condition) => out.under(Some(&condition), |out| go(&Touch::Full, out)),
@@ -272,9 +292,15 @@ impl Sites<'_, '_> {
         }
     }
 
-    fn touch(&self, positions: WriteAt, site: Site) -> Reach {
+    fn touch(&self, positions: WriteAt, site: Site, node: usize) -> Reach {
         let layout = self.layout;
         let index = match positions {
+            WriteAt::In(..) if site == Site::Logits && layout.last_logits => {
+                // Only each prompt's last row is there.
+                let last = if layout.even || layout.left { ":,-1" } else { "r,n-1" };
+                return Reach::Touch(Touch::Prompts(format!("z{node}[{last}]")));
+            }
+            WriteAt::In(..) => return Reach::Touch(Touch::Marked(format!("z{node}"))),
             WriteAt::All | WriteAt::Prompt | WriteAt::Generated => return Reach::Touch(Touch::Full),
             WriteAt::Last => -1,
             WriteAt::Index(i) => i,
@@ -290,6 +316,13 @@ impl Sites<'_, '_> {
         }
         Reach::Touch(Touch::Rows(layout.row(index)))
     }
+}
+
+/// Whether it is computed in f64, as means are.
+fn is_mean(at: ReadAt) -> bool {
+    let part = |take| matches!(take, Take::Mean | Take::MeanSink | Take::Sinks);
+    matches!(at, ReadAt::Mean | ReadAt::MeanSink | ReadAt::Sinks)
+        || at.part().is_some_and(|(_, take)| part(take))
 }
 
 /// What an edit comes to at a site.

@@ -36,6 +36,8 @@ pub(super) fn saves(checked: &Checked) -> Option<BTreeMap<String, Along>> {
             }
             // Draws depend on a prompt's place in its graph.
             Op::Generate { params, .. } if params.temperature != 0.0 => return None,
+            // Turns belong to the prompts of one graph.
+            Op::Turns { .. } => return None,
             op => known.infer(op),
         };
         known.along.push(along);
@@ -100,7 +102,7 @@ impl Rows<'_> {
             Op::Stack(all) => all.iter().all(|a| self.of(*a) == Some(Along::Free)).then_some(Along::Free),
             Op::PromptLogProb { logits } => self.of(*logits),
             Op::GeneratedLogProb { generate } | Op::Decode { generate } => self.of(*generate),
-            Op::Write { .. } | Op::Save { .. } => None,
+            Op::Write { .. } | Op::Save { .. } | Op::Turns { .. } => None,
         }
     }
 

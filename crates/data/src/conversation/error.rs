@@ -1,0 +1,78 @@
+//! What can go wrong with a conversation.
+
+use super::MARKUPS;
+
+/// A conversation that can't be put before a model.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum ChatError {
+    /// There is no such template.
+    #[error("{}", none(.wanted.as_deref(), .have))]
+    None {
+        /// The name that was asked for.
+        wanted: Option<String>,
+        /// Those that are there.
+        have: Vec<String>,
+    },
+    /// A template that can't be read.
+    #[error("the chat template of {source_name} can't be read: {problem}")]
+    Template {
+        /// Where it stands.
+        source_name: String,
+        /// What is wrong with it, and where.
+        problem: String,
+    },
+    /// The template itself refuses the conversation.
+    #[error("the model's chat template refuses the conversation: {0}")]
+    Refused(String),
+    /// The template fails on the conversation.
+    #[error("the model's chat template fails on the conversation: {0}")]
+    Failed(String),
+    /// A conversation of no messages.
+    #[error("the conversation has no messages")]
+    Empty,
+    /// A last message that does not end where the text ends.
+    #[error(
+        "the last message, of the role `{role}`, can't be gone on with: the template does not show it as it is"
+    )]
+    Unfinished {
+        /// Its role.
+        role: String,
+    },
+}
+
+impl ChatError {
+    /// What to do about it.
+    #[must_use]
+    pub fn hint(&self) -> String {
+        match self {
+            Self::None { wanted: None, have } if have.is_empty() => format!(
+                "ask without --chat, as a base model is asked, or name a markup, as in --chat={} ({})",
+                MARKUPS[0],
+                MARKUPS.join(", ")
+            ),
+            Self::None { .. } => "name one that is there, or leave the name out".into(),
+            Self::Template { .. } => {
+                format!("mend the template, or name a markup instead ({})", MARKUPS.join(", "))
+            }
+            Self::Refused(_) | Self::Failed(_) => {
+                "give the turns as this model takes them (some have no system turn, most want user and assistant in \
+                 turn), or name a markup with --chat=NAME"
+                    .into()
+            }
+            Self::Empty => "give at least one message".into(),
+            Self::Unfinished { .. } => "let the conversation end with the user's turn".into(),
+        }
+    }
+}
+
+fn none(wanted: Option<&str>, have: &[String]) -> String {
+    let there = if have.is_empty() { "none".into() } else { have.join(", ") };
+    match wanted {
+        None => format!("the model has no chat template to use by default; it has {there}"),
+        Some(name) => format!(
+            "the model has no chat template `{name}`; it has {there}, and the markups that come with this program are {}",
+            MARKUPS.join(", ")
+        ),
+    }
+}

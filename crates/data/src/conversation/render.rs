@@ -1,0 +1,169 @@
+//! A template's environment, as transformers makes it.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use chrono::NaiveDateTime;
+use minijinja::syntax::SyntaxConfig;
+use minijinja::{Error, ErrorKind, Value};
+
+use super::{ChatError, Message, json, python};
+
+/// Steps after which a template is taken to loop on: a conversation of a thousand turns takes some ten thousand.
+const FUEL: u64 = 20_000_000;
+const NAME: &str = "chat template";
+/// Names under which a message may carry its reasoning; the first is the one that templates read.
+const REASONING: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
+
+/// What a template raised by `raise_exception`.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Raised(String);
+
+/// A template and what it may use.
+pub(super) struct Environment {
+    inner: minijinja::Environment<'static>,
+    tokens: BTreeMap<String, String>,
+    now: NaiveDateTime,
+    asked_date: Arc<AtomicBool>,
+}
+
+impl Environment {
+    /// The environment of a template; else what is wrong with it.
+    pub fn new(
+        template: String,
+        tokens: BTreeMap<String, String>,
+        now: NaiveDateTime,
+    ) -> Result<Self, String> {
+        let mut inner = minijinja::Environment::new();
+        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        inner.set_syntax(syntax.map_err(|e| e.to_string())?);
+        inner.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
+        inner.set_unknown_method_callback(python::method);
+        inner.set_fuel(Some(FUEL));
+        inner.add_filter("tojson", json::tojson);
+        inner.add_filter("trim", python::trim);
+        inner.add_function("raise_exception", |message: String| -> Result<Value, Error> {
+            Err(Error::new(ErrorKind::InvalidOperation, message.clone()).with_source(Raised(message)))
+        });
+        let asked_date = Arc::new(AtomicBool::new(false));
+        let asked = asked_date.clone();
+        inner.add_function("strftime_now", move |format: String| {
+            asked.store(true, Ordering::Relaxed);
+            let mut text = String::new();
+            match write!(text, "{}", now.format(&format)) {
+                Ok(()) => Ok(text),
+                Err(_) => {
+                    let what = format!("strftime_now can't say the date as {format:?}");
+                    Err(Error::new(ErrorKind::InvalidOperation, what))
+                }
+            }
+        });
+        inner.add_template_owned(NAME, without_generation(&template)).map_err(|e| said(&e))?;
+        Ok(Self { inner, tokens, now, asked_date })
+    }
+
+    /// The text of messages.
+    pub fn render(&self, messages: &[Message], answer: bool) -> Result<String, ChatError> {
+        let failed = |e: Error| match raised(&e) {
+            Some(message) => ChatError::Refused(message),
+            None => ChatError::Failed(said(&e)),
+        };
+        let mut context: Vec<(String, Value)> =
+            self.tokens.iter().map(|(name, token)| (name.clone(), token.as_str().into())).collect();
+        context.extend([
+            ("messages".to_owned(), messages.iter().map(value).collect()),
+            ("tools".to_owned(), Value::from(())),
+            ("documents".to_owned(), Value::from(())),
+            ("add_generation_prompt".to_owned(), answer.into()),
+        ]);
+        let template = self.inner.get_template(NAME).map_err(failed)?;
+        template.render(Value::from_pairs(context)).map_err(failed)
+    }
+
+    /// The date, where the template asked for it.
+    pub fn date(&self) -> Option<String> {
+        self.asked_date.load(Ordering::Relaxed).then(|| self.now.format("%Y-%m-%d").to_string())
+    }
+}
+
+/// A message as a template sees it.
+fn value(message: &Message) -> Value {
+    let extra = || message.extra.iter().map(|(name, value)| (name.clone(), of_json(value)));
+    let mut fields: Vec<(String, Value)> = Vec::new();
+    let reasoning = REASONING.iter().find_map(|name| message.extra.get(*name));
+    if let Some(reasoning) = reasoning.filter(|_| !message.extra.contains_key("thinking")) {
+        fields.push(("thinking".into(), of_json(reasoning)));
+    }
+    fields.push(("role".into(), message.role.as_str().into()));
+    fields.push(("content".into(), message.content.as_str().into()));
+    fields.extend(extra().filter(|(name, _)| name != REASONING[0]));
+    fields.extend(reasoning.map(|r| (REASONING[0].to_owned(), of_json(r))));
+    Value::from_pairs(fields)
+}
+
+/// A JSON value as a template sees it.
+fn of_json(value: &serde_json::Value) -> Value {
+    use serde_json::Value as Json;
+    match value {
+        Json::Null => Value::from(()),
+        Json::Bool(b) => (*b).into(),
+        Json::Number(n) => match (n.as_i64(), n.as_f64()) {
+            (Some(n), _) => n.into(),
+            (None, n) => n.unwrap_or(f64::NAN).into(),
+        },
+        Json::String(text) => text.as_str().into(),
+        Json::Array(items) => items.iter().map(of_json).collect(),
+        Json::Object(fields) => {
+            Value::from_pairs(fields.iter().map(|(name, value)| (name.clone(), of_json(value))))
+        }
+    }
+}
+
+fn raised(error: &Error) -> Option<String> {
+    let mut source = std::error::Error::source(error);
+    while let Some(error) = source {
+        if let Some(Raised(message)) = error.downcast_ref() {
+            return Some(message.clone());
+        }
+        source = error.source();
+    }
+    None
+}
+
+/// An error in one line, with the line of the template.
+fn said(error: &Error) -> String {
+    let what = error.detail().map_or_else(|| error.kind().to_string(), |d| format!("{}: {d}", error.kind()));
+    match error.line() {
+        Some(line) => format!("{what} (line {line} of the template)"),
+        None => what,
+    }
+}
+
+/// The template with its generation blocks as blocks that have a scope of their own, which is all that they do to the
+/// text.
+fn without_generation(template: &str) -> String {
+    let mut out = String::with_capacity(template.len());
+    let mut rest = template;
+    while let Some(at) = rest.find("{%") {
+        let (before, tag) = rest.split_at(at);
+        out.push_str(before);
+        let Some(end) = tag.find("%}") else {
+            rest = tag;
+            break;
+        };
+        let (tag, after) = tag.split_at(end + 2);
+        let inside = &tag[2..tag.len() - 2];
+        let name = inside.trim_matches(|c: char| c.is_whitespace() || c == '-' || c == '+');
+        match name {
+            "generation" => out.push_str(&tag.replacen("generation", "with", 1)),
+            "endgeneration" => out.push_str(&tag.replacen("endgeneration", "endwith", 1)),
+            _ => out.push_str(tag),
+        }
+        rest = after;
+    }
+    out.push_str(rest);
+    out
+}

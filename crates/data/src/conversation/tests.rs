@@ -1,0 +1,152 @@
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use super::*;
+
+fn fixtures() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/chat")
+}
+
+fn chat_of(template: &str, tokens: &[(&str, &str)]) -> Chat {
+    let model = ChatTemplates {
+        templates: BTreeMap::from([("default".to_owned(), template.to_owned())]),
+        source: "test".into(),
+        special_tokens: tokens.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+    };
+    let now = "2026-11-03T09:05:07".parse().unwrap();
+    Chat::open(Some(&model), None, now).unwrap()
+}
+
+fn tail(name: &str) -> Tail {
+    match name {
+        "answer" => Tail::Answer,
+        "continue" => Tail::Continue,
+        _ => Tail::Complete,
+    }
+}
+
+#[test]
+fn texts_are_those_of_transformers() {
+    let text = std::fs::read_to_string(fixtures().join("goldens.json")).unwrap();
+    let golden: Value = serde_json::from_str(&text).unwrap();
+    let tokens: BTreeMap<String, String> = serde_json::from_value(golden["special_tokens"].clone()).unwrap();
+    let tokens: Vec<(&str, &str)> = tokens.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+    let mut wrong = Vec::new();
+    let (mut cases, mut refused) = (0, 0);
+    for (name, conversations) in golden["templates"].as_object().unwrap() {
+        let template = std::fs::read_to_string(fixtures().join(format!("{name}.jinja"))).unwrap();
+        let chat = chat_of(&template, &tokens);
+        for (title, one) in conversations.as_object().unwrap() {
+            let messages = messages(&one["messages"]).unwrap();
+            for case in one["cases"].as_array().unwrap() {
+                cases += 1;
+                let tail = tail(case["tail"].as_str().unwrap());
+                let found = chat.render(&messages, tail);
+                let same = match case["refused"].as_str() {
+                    Some(said) => {
+                        refused += 1;
+                        found == Err(ChatError::Refused(said.to_owned()))
+                    }
+                    None => found.as_deref() == Ok(case["text"].as_str().unwrap()),
+                };
+                if !same {
+                    wrong.push(format!("{name}, {title}, {tail:?}:\n{found:#?}\n{:#}", case["text"]));
+                }
+            }
+        }
+    }
+    assert!(cases > 100 && refused > 0, "{cases}, {refused}");
+    assert!(wrong.is_empty(), "{} of {cases}\n{}", wrong.len(), wrong.join("\n\n"));
+}
+
+#[test]
+fn what_a_template_alters_has_no_place() {
+    let chat = chat_of(
+        "{% for m in messages %}[{{ m.content | upper if m.role == 'user' else m.content | trim }}]{% endfor %}",
+        &[],
+    );
+    let messages = [Message::user("shout"), Message::assistant("  \n as it is ")];
+    let found = chat.place(&messages, Tail::Complete).unwrap();
+    assert_eq!(found.text, "[SHOUT][as it is]");
+    assert_eq!(found.turns[0].bytes, None);
+    assert_eq!(found.turns[1].bytes, Some(8..16));
+    // What is shown twice has no one place, and the same words elsewhere are no place.
+    let chat = chat_of("{% for m in messages %}{{ m.content }}|{{ m.content }}{% endfor %}", &[]);
+    assert_eq!(chat.place(&[Message::user("x")], Tail::Complete).unwrap().turns[0].bytes, None);
+    let chat = chat_of("user user {{ messages[0].content }}", &[]);
+    assert_eq!(chat.place(&[Message::user("user")], Tail::Complete).unwrap().turns[0].bytes, Some(10..14));
+    // A content that is left out by a condition on it, and one that marks would change.
+    let chat = chat_of("{{ messages[0].content if messages[0].content == 'x' else 'y' }}", &[]);
+    assert_eq!(chat.place(&[Message::user("x")], Tail::Complete).unwrap().turns[0].bytes, None);
+    let private = [Message::user("a\u{f0000}b")];
+    assert_eq!(chat.place(&private, Tail::Complete).unwrap().turns[0].bytes, None);
+}
+
+#[test]
+fn the_date_is_told_where_it_is_said() {
+    let chat = chat_of("{{ messages[0].content }} {{ strftime_now('%d %b %Y, %H:%M') }}", &[]);
+    assert_eq!(chat.date(), None);
+    assert_eq!(chat.render(&[Message::user("On")], Tail::Answer).unwrap(), "On 03 Nov 2026, 09:05");
+    assert_eq!(chat.date().as_deref(), Some("2026-11-03"));
+    let bad = chat_of("{{ strftime_now('%!') }}", &[]).render(&[Message::user("On")], Tail::Answer);
+    assert!(matches!(bad, Err(ChatError::Failed(what)) if what.contains("%!")));
+}
+
+#[test]
+fn a_template_that_can_t_be_used_says_where() {
+    let model = |text: &str| ChatTemplates {
+        templates: BTreeMap::from([("tool_use".to_owned(), text.to_owned())]),
+        source: "tokenizer_config.json".into(),
+        ..ChatTemplates::default()
+    };
+    let open = |m: Option<&ChatTemplates>, name| Chat::open(m, name, now()).map(drop).unwrap_err();
+    let e = open(Some(&model("x")), None);
+    assert!(e.to_string().contains("it has tool_use"), "{e}");
+    let e = open(None, None);
+    assert!(e.to_string().contains("no chat template") && e.hint().contains("--chat=chatml"), "{e}");
+    let e = open(Some(&model("{% for %}")), Some("tool_use"));
+    assert!(e.to_string().contains("line 1"), "{e}");
+    assert_eq!(Chat::open(None, Some("gemma"), now()).unwrap().sha256.len(), 64);
+    // A loop without an end ends.
+    let chat =
+        chat_of("{% for a in range(9999) %}{% for b in range(9999) %}{{ a }}{% endfor %}{% endfor %}", &[]);
+    assert!(matches!(chat.render(&[Message::user("x")], Tail::Answer), Err(ChatError::Failed(_))));
+    assert_eq!(chat.render(&[], Tail::Answer), Err(ChatError::Empty));
+}
+
+#[test]
+fn markups_are_turns() {
+    let chat = Chat::open(None, Some("chatml"), now()).unwrap();
+    let talk = [Message::new("system", "S"), Message::user("U"), Message::assistant("A")];
+    assert_eq!(
+        chat.render(&talk, Tail::Complete).unwrap(),
+        "<|im_start|>system\nS<|im_end|>\n<|im_start|>user\nU<|im_end|>\n<|im_start|>assistant\nA<|im_end|>\n"
+    );
+    for name in MARKUPS {
+        let chat = Chat::open(None, Some(name), now()).unwrap();
+        let found = chat.place(&talk, Tail::Complete).unwrap();
+        for (turn, message) in found.turns.iter().zip(&talk) {
+            assert_eq!(&found.text[turn.bytes.clone().unwrap()], message.content, "{name}");
+        }
+        assert!(chat.render(&talk[..2], Tail::Answer).unwrap().contains('U'), "{name}");
+        assert!(chat.render(&talk, Tail::Continue).unwrap().ends_with('A'), "{name}");
+    }
+}
+
+#[test]
+fn messages_are_checked_and_null_is_left_out() {
+    let read = |text: &str| messages(&serde_json::from_str(text).unwrap());
+    let one = read(r#"[{"role":"user","content":"x","tool_calls":null,"name":"n"}]"#).unwrap();
+    assert_eq!(one[0].extra.keys().collect::<Vec<_>>(), ["name"]);
+    for (bad, says) in [
+        ("{}", "no list"),
+        ("[]", "no messages"),
+        ("[1]", "message 1 is no object"),
+        (r#"[{"content":"x"}]"#, "message 1 has no `role`"),
+        (r#"[{"role":"user","content":[{"type":"text","text":"x"}]}]"#, "a list as `content`"),
+    ] {
+        assert!(read(bad).unwrap_err().contains(says), "{bad}");
+    }
+}

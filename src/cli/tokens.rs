@@ -1,0 +1,259 @@
+//! `tokens`: what a tokenizer and a chat template make of texts, before anything is asked.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use clap::Args;
+use serde::Serialize;
+use truenorth::analyses::{Encoded, Named, Spelled, Spoken};
+use truenorth::data::NearCopies;
+use truenorth::run::Runner;
+use truenorth_protocol::chat::Pieces;
+use truenorth_protocol::graph::{Role, Take, position};
+use truenorth_protocol::{Prompt, ReadAt};
+
+use super::args::{InputArgs, ModelArgs, On};
+use super::output::wrong_hint;
+use super::session::{self, Session};
+use super::{dry, hosted, target, texts};
+
+/// Shows what a tokenizer, and a chat template, make of texts: ids, pieces, roles, and which tokens a position means.
+///
+/// Writes a JSON line a prompt: id, text (as it goes in), ids, pieces (the text of each token), offsets (of its
+/// characters, [start, end); null for tokens that stand around the text), roles (of conversations; null for markup),
+/// positions (token indices by name; null where the name means none for certain), `round_trip` (whether the text of the
+/// ids makes the ids again), warnings. No weights are read.
+#[derive(Args, Debug)]
+#[command(after_help = "Example:\n  truenorth tokens --model smollm2-135m --chat --input prompts.txt \
+    --positions last,user,mean:user")]
+pub struct Tokens {
+    #[command(flatten)]
+    model: ModelArgs,
+    #[command(flatten)]
+    input: InputArgs,
+    /// Positions, as `read` and `steer` take them, whose tokens are named.
+    #[arg(long, value_name = "P,..", value_delimiter = ',', allow_hyphen_values = true)]
+    positions: Vec<ReadAt>,
+    /// Sequences put before each prompt, as `score` does with probes.
+    #[arg(long, value_name = "F")]
+    sequences: Option<PathBuf>,
+    /// What stands between sequence and prompt.
+    #[arg(long, value_name = "STR", default_value = " ", requires = "sequences")]
+    join: String,
+    /// JSON lines, which this verb writes anyway.
+    #[arg(long)]
+    json: bool,
+    /// The file to write; default stdout.
+    #[arg(long, value_name = "F.jsonl")]
+    out: Option<PathBuf>,
+}
+
+#[derive(Serialize)]
+struct Row {
+    id: String,
+    text: Option<String>,
+    ids: Vec<u32>,
+    pieces: Vec<Option<String>>,
+    offsets: Vec<Option<[usize; 2]>>,
+    roles: Vec<Option<Role>>,
+    positions: BTreeMap<String, Option<Vec<usize>>>,
+    round_trip: Option<bool>,
+    warnings: Vec<String>,
+}
+
+/// A prompt, and where in its text a sequence ends that stands before it.
+struct Asked {
+    named: Named,
+    joint: Option<String>,
+}
+
+impl Tokens {
+    pub fn run(self) -> anyhow::Result<()> {
+        dry::refuse("tokens, which asks nothing,")?;
+        if let Some(out) = &self.out {
+            target::writes(out)?;
+        }
+        let (prompts, _) = session::prompts(&self.input.input)?;
+        let asked = self.joined(prompts)?;
+        let runner: Box<dyn Runner> = match &self.model.place.on {
+            On::Url(_) => Box::new(hosted::open(&self.model.place.on, &self.model, None)?),
+            On::Local | On::Ndif => {
+                let (part, rehearsal) = dry::rehearsal(&self.model)?;
+                if part.tokens_guessed {
+                    return Err(wrong_hint(
+                        format!("{} has no tokenizer at hand", self.model.model),
+                        "put tokenizer.json beside its config.json",
+                    ));
+                }
+                Box::new(rehearsal)
+            }
+        };
+        let session = Session::over(runner, &self.model)?;
+        let reader = session.reader();
+        let named: Vec<Named> = asked.iter().map(|a| a.named.clone()).collect();
+        let encoded = reader.encode_turns(&named, false)?;
+        let mut rows = Vec::with_capacity(asked.len());
+        for (asked, encoded) in asked.iter().zip(&encoded) {
+            rows.push(self.row(reader.runner(), asked, reader.spell(&asked.named)?, encoded)?);
+        }
+        for (row, warning) in rows.iter().flat_map(|r| r.warnings.iter().map(move |w| (r, w))) {
+            eprintln!("warning: `{}` {warning}", row.id);
+        }
+        if !session.reader().spoken().is_some_and(Spoken::is_chat)
+            && self.positions.iter().any(|p| needs_chat(*p))
+        {
+            session::once("turns have names in conversations alone; --chat makes conversations of texts");
+        }
+        session::write_jsonl(self.out.as_deref(), &rows)
+    }
+
+    /// The prompts, or each behind every sequence.
+    fn joined(&self, prompts: Vec<Named>) -> anyhow::Result<Vec<Asked>> {
+        let Some(path) = &self.sequences else {
+            return Ok(prompts.into_iter().map(|named| Asked { named, joint: None }).collect());
+        };
+        let sequences = texts::sequences(path, NearCopies::default())?;
+        let mut all = Vec::new();
+        for sequence in &sequences.loaded.rows {
+            for probe in &prompts {
+                let Prompt::Text(text) = &probe.prompt else {
+                    return Err(wrong_hint(
+                        format!(
+                            "probe `{}` is given as tokens; a sequence can only be put before text",
+                            probe.id
+                        ),
+                        "give its text",
+                    ));
+                };
+                let id = format!("{} + {}", sequence.id, probe.id);
+                let named = Named::text(id, format!("{}{}{text}", sequence.text, self.join));
+                all.push(Asked { named, joint: Some(sequence.text.clone()) });
+            }
+        }
+        Ok(all)
+    }
+
+    fn row(
+        &self,
+        runner: &dyn Runner,
+        asked: &Asked,
+        spelled: Option<Spelled>,
+        encoded: &Encoded,
+    ) -> anyhow::Result<Row> {
+        let Prompt::Tokens(ids) = &encoded.prompt else {
+            return Err(wrong_hint(
+                format!("`{}` has no token ids: the tokenizer is not at hand", asked.named.id),
+                "put tokenizer.json beside the model's config.json",
+            ));
+        };
+        let text = spelled.as_ref().map(|s| s.text.as_str());
+        let own = match text {
+            Some(text) => runner.pieces(&[text])?.and_then(|mut all| all.pop()),
+            None => None,
+        };
+        let before = own.as_ref().map_or(ids.len(), |own| ids.len().saturating_sub(own.ids.len()));
+        let own = own.filter(|own| ids.get(before..) == Some(&own.ids));
+        let place = |i: usize| own.as_ref().and_then(|own| own.bytes.get(i.checked_sub(before)?)).copied();
+        let mut pieces = Vec::with_capacity(ids.len());
+        let mut offsets = Vec::with_capacity(ids.len());
+        for (i, id) in ids.iter().enumerate() {
+            let bytes = place(i).map(|[start, end]| start as usize..end as usize);
+            let slice = text.zip(bytes.clone()).and_then(|(text, bytes)| text.get(bytes));
+            pieces.push(match slice {
+                Some(slice) => Some(slice.to_owned()),
+                None => runner.spell(&[&[*id]])?.and_then(|mut all| all.pop()),
+            });
+            let chars = |end: usize| text.and_then(|t| t.get(..end)).map(|t| t.chars().count());
+            offsets.push(bytes.and_then(|b| Some([chars(b.start)?, chars(b.end)?])));
+        }
+        let role = |i: usize| {
+            let turn = encoded.turns.0.iter().find(|t| (t.start as usize..t.end as usize).contains(&i));
+            turn.map(|t| t.role)
+        };
+        let mut warnings = warnings(asked, own.as_ref(), text);
+        let mut positions = BTreeMap::new();
+        for at in &self.positions {
+            let found = tokens_of(*at, encoded, ids.len());
+            if found.is_none() {
+                warnings.push(format!("has no tokens that `{at}` means for certain"));
+            }
+            positions.insert(at.to_string(), found);
+        }
+        let round_trip = round_trip(runner, ids)?;
+        if round_trip == Some(false) {
+            warnings.push("does not come back: the text of its ids makes other ids".into());
+        }
+        Ok(Row {
+            id: asked.named.id.clone(),
+            text: text.map(str::to_owned),
+            ids: ids.clone(),
+            pieces,
+            offsets,
+            roles: (0..ids.len()).map(role).collect(),
+            positions,
+            round_trip,
+            warnings,
+        })
+    }
+}
+
+fn needs_chat(at: ReadAt) -> bool {
+    at.part().is_some_and(|(part, _)| part.needs_turns())
+}
+
+/// The tokens that a name means.
+fn tokens_of(at: ReadAt, encoded: &Encoded, tokens: usize) -> Option<Vec<usize>> {
+    match at {
+        ReadAt::Last => Some(vec![tokens.checked_sub(1)?]),
+        ReadAt::Index(index) => position(index, tokens).map(|at| vec![at]),
+        ReadAt::All | ReadAt::Mean | ReadAt::MeanSink | ReadAt::Sinks => Some((0..tokens).collect()),
+        ReadAt::In(part, take) => {
+            let take = if take == Take::Sinks { Take::Mean } else { take };
+            part.tokens(take, &encoded.turns.0, tokens)
+        }
+    }
+}
+
+/// Whether the text of the ids makes the ids again; none where the tokenizer is elsewhere.
+fn round_trip(runner: &dyn Runner, ids: &[u32]) -> anyhow::Result<Option<bool>> {
+    let Some(text) = runner.spell(&[ids])?.and_then(|mut all| all.pop()) else { return Ok(None) };
+    let again = runner.encode(&text, false)?;
+    Ok(again.map(|again| again == ids))
+}
+
+/// What its writer may not have meant.
+fn warnings(asked: &Asked, pieces: Option<&Pieces>, text: Option<&str>) -> Vec<String> {
+    let mut out = Vec::new();
+    let Prompt::Text(own) = &asked.named.prompt else { return out };
+    for written in ["\\n", "\\t"] {
+        if own.contains(written) {
+            out.push(format!(
+                "has a literal {written}, a backslash and a letter, and no such character there"
+            ));
+        }
+    }
+    let (Some(pieces), Some(text)) = (pieces, text) else { return out };
+    // Where a text is a turn of a conversation, what is around it is the template's.
+    let start = text.find(own.trim()).unwrap_or(0);
+    let inside = start..start + own.trim().len();
+    for [from, to] in &pieces.bytes {
+        let bytes = *from as usize..*to as usize;
+        let marked = text.get(bytes.clone()).filter(|t| t.len() > 3);
+        let marked = marked
+            .filter(|t| (t.starts_with('<') && t.ends_with('>')) || (t.starts_with('[') && t.ends_with(']')));
+        if let Some(mark) = marked.filter(|_| inside.start <= bytes.start && bytes.end <= inside.end) {
+            out.push(format!("has {mark} in its text, which is one token of its own to the model"));
+        }
+    }
+    if let Some(sequence) = &asked.joint {
+        let at = text.find(own.as_str()).map(|start| start + sequence.len());
+        let merged = at.and_then(|at| {
+            let across = |[from, to]: &&[u32; 2]| (*from as usize) < at && (*to as usize) > at;
+            pieces.bytes.iter().find(across).and_then(|[from, to]| text.get(*from as usize..*to as usize))
+        });
+        if let Some(piece) = merged {
+            out.push(format!("merges at the joint: {piece:?} is one token of sequence and what follows it"));
+        }
+    }
+    out
+}
