@@ -9,7 +9,7 @@ use truenorth::engine::{Engine, EngineOptions};
 use truenorth::estimate::{Estimator, HeldOutParams, Nuisances, Pipeline, Samples, SplitBy};
 use truenorth::math::Seeds;
 use truenorth::run::Unwatched;
-use truenorth_protocol::{Prompt, ReadAt, Site};
+use truenorth_protocol::{ReadAt, Site};
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let engine = Engine::open(Path::new("fixtures/families/llama"), &EngineOptions::default())?;

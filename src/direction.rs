@@ -1,12 +1,11 @@
 //! How a direction becomes an artifact.
 
-use truenorth_data::SentimentRow;
 use truenorth_data::artifact::{Direction, DirectionError, HeldOutRecord, Metadata, NuisanceTexts};
 use truenorth_protocol::{ModelInfo, ReadAt, Site};
 use truenorth_stats::estimate::{CheckedEstimator, Estimator, Extraction, HeldOut};
 
 use crate::analyses::extract::Question;
-use crate::analyses::{LeftOut, SpeechRecord};
+use crate::analyses::{LeftOut, SentimentTexts, SpeechRecord};
 use crate::error::Error;
 use crate::host::Fallen;
 
@@ -39,7 +38,7 @@ pub struct Made<'a> {
     /// How texts were put before the model, where not as they are.
     pub speech: Option<SpeechRecord>,
     /// The texts that sentiment was projected out with, where it was asked for.
-    pub sentiment: Option<&'a [SentimentRow]>,
+    pub sentiment: Option<&'a SentimentTexts>,
     /// The mean residual norm at the site, and what it was measured on.
     pub residual_norm: (f64, &'static str),
     /// Held-out separation.
@@ -82,10 +81,14 @@ pub fn artifact(
         metadata.extra.insert("left_out".into(), left_out.to_string());
     }
     metadata.projected_out.clone_from(&extraction.projected_out);
-    if let Some(rows) = made.sentiment
+    if let Some(texts) = made.sentiment
         && metadata.projected_out.iter().any(|p| p.name == SENTIMENT)
     {
-        let texts = NuisanceTexts::of(rows.iter().map(|r| r.text.as_str()));
+        if let Some(shared) = texts.shared() {
+            let shared = serde_json::to_string(shared).expect("counts and names are JSON");
+            metadata.extra.insert("sentiment_apart".into(), shared);
+        }
+        let texts = NuisanceTexts::of(texts.rows.iter().map(|r| r.text.as_str()));
         metadata.projected_with.insert(SENTIMENT.into(), texts);
     }
     metadata.n = Some(question.examples());

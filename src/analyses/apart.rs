@@ -84,6 +84,31 @@ fn push(ids: &mut Vec<[String; 2]>, id: &str, of: &str) {
     }
 }
 
+/// Texts labelled for sentiment, apart from what a direction is fitted on.
+#[derive(Clone, Debug)]
+pub struct SentimentTexts {
+    /// Those that stay.
+    pub kept: Distinct<SentimentRow>,
+    /// What was left out of the file, and what stays though it is alike; none where nobody looked.
+    pub apart: Option<LeftOutTexts>,
+}
+
+impl std::ops::Deref for SentimentTexts {
+    type Target = Distinct<SentimentRow>;
+
+    fn deref(&self) -> &Self::Target {
+        &self.kept
+    }
+}
+
+impl SentimentTexts {
+    /// What the direction's texts had in common with them, where there was anything.
+    #[must_use]
+    pub fn shared(&self) -> Option<&LeftOutTexts> {
+        self.apart.as_ref().filter(|found| found.copies + found.near + found.kept_near > 0)
+    }
+}
+
 /// The texts labelled for sentiment that a direction was not fitted on, neither whole nor as a response alone.
 /// What they are projected out of would else be the question itself. Near copies stay: their label means
 /// another thing.
@@ -94,7 +119,7 @@ pub fn sentiment_apart(
     mut rows: Distinct<SentimentRow>,
     fitted: &Question,
     near: NearCopies,
-) -> Result<(Distinct<SentimentRow>, LeftOutTexts), AnalysisError> {
+) -> Result<SentimentTexts, AnalysisError> {
     let question = Question::sentiment(&rows)?;
     let (mut found, mut keep) = question.shared_with(fitted, "sentiment", near);
     for shared in copies_between(&texts(&fitted.responses), &texts(&question.prompts), near) {
@@ -113,7 +138,7 @@ pub fn sentiment_apart(
             rows.rows.len() - positive
         )));
     }
-    Ok((rows, found))
+    Ok(SentimentTexts { kept: rows, apart: Some(found) })
 }
 
 impl Labelled {

@@ -1,12 +1,14 @@
 //! From texts to samples and nuisances: what a direction is estimated from.
 
 use ndarray::Array2;
+use rand::Rng as _;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
 use super::{AnalysisError, LeftOutTexts, Named, Reader};
 use truenorth_data::{ClassRow, Copies, Distinct, NearCopies, Pair, SentimentRow, Template, copies_between};
 use truenorth_protocol::run::Watch;
-use truenorth_stats::estimate::{Nuisances, Samples};
+use truenorth_stats::estimate::{Estimator, HeldOutParams, Nuisances, Pipeline, Samples};
+use truenorth_stats::math::Seeds;
 
 /// Labelled texts, in the order of the samples' rows.
 #[derive(Clone, Debug)]
@@ -263,7 +265,34 @@ impl Question {
     ) -> Result<Samples, AnalysisError> {
         let lengths: Vec<f64> = reader.encode(&self.prompts)?.iter().map(length).collect();
         let x = matrix(reader, &self.prompts, site, at, watch)?;
-        let samples = match &self.labels {
+        Ok(self.labelled(&x)?.with_lengths(&lengths)?)
+    }
+
+    /// Samples of these labels and groups whose rows are noise, `[texts, 8]`: whether there are groups enough for
+    /// what is asked is known from them before a model reads anything.
+    ///
+    /// # Errors
+    /// When the labels make no samples.
+    pub fn stand_in(&self) -> Result<Samples, AnalysisError> {
+        let mut rng = Seeds::new(0).stream("stand-in");
+        let x = Array2::from_shape_simple_fn((self.prompts.len(), 8), || rng.random_range(-1.0..1.0));
+        self.labelled(&x)
+    }
+
+    /// Refuses what the groups of the texts are too few for, which no reading changes; `seeds` are those of the
+    /// work itself, which folds are drawn by.
+    ///
+    /// # Errors
+    /// As [`Pipeline::held_out`].
+    pub fn check_held_out(&self, params: &HeldOutParams, seeds: &Seeds) -> Result<(), AnalysisError> {
+        let estimator = Estimator::MeanDiff.check()?;
+        let pipeline = Pipeline { estimator, nuisances: Nuisances::none() };
+        pipeline.held_out(&self.stand_in()?, params, seeds)?;
+        Ok(())
+    }
+
+    fn labelled(&self, x: &Array2<f64>) -> Result<Samples, AnalysisError> {
+        Ok(match &self.labels {
             Labels::Pairs { ids, axes, clusters } => {
                 let (chosen, rejected) = x.view().split_at(ndarray::Axis(0), ids.len());
                 Samples::from_pairs(chosen, rejected, ids, axes)?.with_clusters(clusters)?
@@ -272,8 +301,7 @@ impl Question {
                 let groups: Vec<String> = groups.iter().map(ToString::to_string).collect();
                 Samples::from_classes(x.view(), positive, &groups, axes)?
             }
-        };
-        Ok(samples.with_lengths(&lengths)?)
+        })
     }
 }
 

@@ -31,7 +31,7 @@ mod wanted;
 
 pub use activations::{Named, Reader, Reading, Said, keep};
 pub use analysis::{Analysis, Asked, Listing, Page, Parameters};
-pub use apart::{LeftOutTexts, sentiment_apart};
+pub use apart::{LeftOutTexts, SentimentTexts, sentiment_apart};
 pub use error::AnalysisError;
 pub use labelled::Labelled;
 pub use memory::Memory;

@@ -7,9 +7,9 @@ use clap::Args;
 use serde::Serialize;
 use truenorth::analyses::audit::{self, AuditData, Audited, Confound, Params};
 use truenorth::analyses::extract::{ProjectOut, Question};
-use truenorth::analyses::{Analysis as _, Asked, Named, Recipe, Speech};
+use truenorth::analyses::{Analysis as _, Asked, Named, Recipe, SentimentTexts, Speech};
 use truenorth::artifact::{Direction as Artifact, NuisanceTexts};
-use truenorth::data::{Distinct, SentimentRow, Template};
+use truenorth::data::{SentimentRow, Template};
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
 use super::direction::{estimator, load, load_for};
@@ -84,7 +84,7 @@ pub struct Ready {
     template: Template,
     confounds: Vec<Confound>,
     flips: Vec<Confound>,
-    sentiment: Option<Distinct<SentimentRow>>,
+    sentiment: Option<SentimentTexts>,
     recipe: Recipe,
     stated: Option<Artifact>,
 }
@@ -137,6 +137,9 @@ impl Files for Audit {
         }
         if let Some(s) = &ready.sentiment {
             record = record.file("sentiment projected out", s.rows.len(), &s.sha256);
+            if let Some(shared) = s.shared() {
+                record = record.choice("sentiment-apart", serde_json::to_value(shared)?);
+            }
         }
         if let Some(with) = made_with(ready.stated.as_ref()) {
             let texts = with.map_or("not told by the direction's file", |w| &w.sha256);

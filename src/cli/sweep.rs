@@ -6,8 +6,8 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use truenorth::analyses::extract::{ProjectOut, Question};
 use truenorth::analyses::sweep::{self, Lexicon, Params, SweepData, Swept};
-use truenorth::analyses::{Analysis as _, Asked, Speech, default_permutations};
-use truenorth::data::{Distinct, Pair, SentimentRow, Template};
+use truenorth::analyses::{Analysis as _, Asked, SentimentTexts, Speech, default_permutations};
+use truenorth::data::{Distinct, Pair, Template};
 use truenorth::estimate::{CheckedEstimator, HeldOutParams};
 use truenorth_protocol::{ReadAt, Site};
 
@@ -89,7 +89,7 @@ pub struct Ready {
     template: Template,
     neutral: Prompts,
     prompts: Option<Prompts>,
-    sentiment: Option<Distinct<SentimentRow>>,
+    sentiment: Option<SentimentTexts>,
     keywords: Vec<(Lexicon, i8)>,
     sites: Vec<Site>,
     estimator: CheckedEstimator,
@@ -172,6 +172,9 @@ impl Files for Sweep {
         }
         if let Some(sentiment) = &ready.sentiment {
             record = record.file("sentiment", sentiment.rows.len(), &sentiment.sha256);
+            if let Some(shared) = sentiment.shared() {
+                record = record.choice("sentiment-apart", serde_json::to_value(shared)?);
+            }
         }
         Ok(record)
     }

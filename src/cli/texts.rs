@@ -3,10 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
-use truenorth::analyses::LeftOutTexts;
 use truenorth::analyses::extract::{ProjectOut, Question};
+use truenorth::analyses::{LeftOutTexts, SentimentTexts};
 use truenorth::artifact::Direction as Artifact;
-use truenorth::data::{ClassRow, Copies, Distinct, NearCopies, Pair, SentimentRow, Template};
+use truenorth::data::{ClassRow, Copies, Distinct, NearCopies, Pair, Template};
 use truenorth::inputs::Texts;
 
 pub use truenorth::inputs::{NamedFile, Prompts, Sequences, file_and_label};
@@ -83,7 +83,7 @@ pub fn sentiment_for(
     path: Option<&PathBuf>,
     project_out: &[ProjectOut],
     near: NearCopies,
-) -> anyhow::Result<Option<Distinct<SentimentRow>>> {
+) -> anyhow::Result<Option<SentimentTexts>> {
     Ok(at(near).sentiment_for(fitted, path, project_out)?)
 }
 

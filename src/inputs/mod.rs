@@ -17,7 +17,7 @@ pub use named_file::{NamedFile, file_and_label};
 
 use crate::analyses::board::Sequence;
 use crate::analyses::extract::{ProjectOut, Question};
-use crate::analyses::{Named, sentiment_apart};
+use crate::analyses::{Named, SentimentTexts, sentiment_apart};
 use crate::error::{Context as _, Error};
 use crate::host::Desk;
 
@@ -98,16 +98,12 @@ impl Texts<'_> {
     ///
     /// # Errors
     /// As [`Texts::sentiment`], and when one sentiment is missing without them.
-    pub fn sentiment_apart_from(
-        &self,
-        fitted: &Question,
-        path: &Path,
-    ) -> Result<Distinct<SentimentRow>, Error> {
+    pub fn sentiment_apart_from(&self, fitted: &Question, path: &Path) -> Result<SentimentTexts, Error> {
         let rows = self.sentiment(path)?;
-        let (rows, found) = sentiment_apart(rows, fitted, self.near)
+        let texts = sentiment_apart(rows, fitted, self.near)
             .request(format!("can't project sentiment out with {}", path.display()))?;
-        self.say_apart(Some(&found));
-        Ok(rows)
+        self.say_apart(texts.apart.as_ref());
+        Ok(texts)
     }
 
     /// Texts labelled for sentiment, which projecting it out can't do without; said where nobody does.
@@ -119,7 +115,7 @@ impl Texts<'_> {
         fitted: &Question,
         path: Option<&PathBuf>,
         project_out: &[ProjectOut],
-    ) -> Result<Option<Distinct<SentimentRow>>, Error> {
+    ) -> Result<Option<SentimentTexts>, Error> {
         match path {
             Some(path) if !project_out.contains(&ProjectOut::Sentiment) => {
                 self.sentiment(path)?;

@@ -11,8 +11,8 @@ use std::path::{Path, PathBuf};
 
 use crate::analyses::extract::{ProjectOut, Question};
 use crate::analyses::sweep::Lexicon;
-use crate::analyses::{Labelled, Named};
-use truenorth_data::{ClassRow, Distinct, NearCopies, Pair, SentimentRow, Template};
+use crate::analyses::{Labelled, Named, SentimentTexts};
+use truenorth_data::{ClassRow, Distinct, NearCopies, Pair, Template};
 
 use crate::error::{Context as _, Error};
 use crate::study::file::{Keyword, StudyFile};
@@ -26,7 +26,7 @@ pub const VALUE_FLIP: &str = "value-flip";
 pub struct Data {
     pub contrast: Contrast,
     pub template: Template,
-    pub sentiment: Option<Distinct<SentimentRow>>,
+    pub sentiment: Option<SentimentTexts>,
     pub neutral: Prompts,
     pub prompts: Option<Prompts>,
     pub probes: Option<Prompts>,
@@ -124,7 +124,17 @@ impl Data {
             Some(path) if project_out.contains(&ProjectOut::Sentiment) => {
                 Some(texts.sentiment_apart_from(&contrast.question(&template)?, path)?)
             }
-            Some(path) => Some(texts.sentiment(path)?),
+            Some(path) => {
+                let kept = texts.sentiment(path)?;
+                if study.audit.is_none() {
+                    desk.say(&format!(
+                        "warning: data.sentiment {} is not used: direction.project_out does not name sentiment, and there \
+                         is no [audit]",
+                        path.display()
+                    ));
+                }
+                Some(SentimentTexts { kept, apart: None })
+            }
             None => None,
         };
         Ok(Self {

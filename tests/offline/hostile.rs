@@ -322,3 +322,20 @@ fn a_page_replaces_nothing_that_truenorth_did_not_write() {
         }
     }
 }
+
+/// What the groups are too few for is known from the file alone.
+#[test]
+fn too_few_pairs_are_refused_before_the_model() {
+    let dir = place();
+    let extract = |count: usize, folds: &str| {
+        write_pairs(&dir.path().join("few.jsonl"), count);
+        let args = ["direction", "extract", "--model", "no-such-model", "--pairs", "few.jsonl", "--out", OUT];
+        let how = ["--estimator", "mean-diff", "--site", "resid_post.1", "--folds", folds];
+        refused(dir.path(), &[&args[..], &how].concat(), &[])
+    };
+    for (count, folds) in [(1, "5"), (3, "5")] {
+        let said = extract(count, folds);
+        assert!(said.contains("few.jsonl") && !said.contains("no-such-model"), "{said}");
+    }
+    assert!(extract(24, "5").contains("no-such-model"));
+}

@@ -5,6 +5,7 @@
 //! ruled out and what was not.
 
 mod agreement;
+mod ahead;
 mod circular;
 mod found;
 pub mod page;

@@ -12,7 +12,7 @@ use truenorth_stats::math::Seeds;
 
 use super::{
     AuditData, Audited, Confound, ConfoundRow, Family, FlipRow, HeldOutSummary, Params, Without, agreement,
-    circular, words,
+    ahead, circular, words,
 };
 use crate::analyses::extract;
 use crate::analyses::{AnalysisError, Asked};
@@ -30,6 +30,7 @@ pub(super) fn audit(
     let Asked { reader, seeds, watch } = *asked;
     let recipe = data.recipe;
     check(data)?;
+    ahead::check(data, params, seeds)?;
     let (site, at) = (recipe.site, recipe.at);
     watch.say("reading the training texts");
     let train = data.train.samples(&reader, site, at, watch)?;

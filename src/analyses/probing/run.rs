@@ -1,8 +1,11 @@
 //! The run: texts read at every site, then every contrast probed beside its controls.
 
+use ndarray::Array2;
+use rand::Rng as _;
 use truenorth_protocol::run::{RunError, Watch};
 use truenorth_protocol::{ReadAt, Site};
 use truenorth_stats::estimate::probing::{Layers, Probe, ProbeError, Probing};
+use truenorth_stats::math::Seeds;
 use truenorth_stats::words::folded;
 
 use super::contrast::{Contrast, Material};
@@ -27,6 +30,7 @@ pub(super) fn probe(
     check(data, params)?;
     let plan = params.plan();
     let Plan { sites, at, probe } = &plan;
+    enough(data, probe, seeds).map_err(|e| named(e, ALL, sites))?;
     watch.say("reading the training and test texts");
     let trained = Sets::read(reader, data, sites, *at, watch)?;
     let untrained = match data.untrained.filter(|_| params.asks(Control::RandomInit)) {
@@ -118,6 +122,21 @@ pub(super) fn probe(
         contrasts.push(out);
     }
     Probed::new(data, &plan, contrasts, refused)
+}
+
+/// Refuses what there are too few groups for before a model reads anything: noise with the labels and groups of all
+/// texts goes through the procedure, split by the seeds that split the texts.
+fn enough(data: &ProbeData<'_>, probe: &Probe, seeds: &Seeds) -> Result<(), ProbeError> {
+    let Some(contrast) = Contrast::new(ALL, data) else { return Ok(()) };
+    let mut rng = Seeds::new(0).stream("stand-in");
+    let mut noise = |texts: &Labelled| {
+        vec![Array2::from_shape_simple_fn((texts.prompts.len(), 8), || rng.random_range(-1.0_f32..1.0))]
+    };
+    let train = noise(data.train);
+    let tests: Vec<Vec<Array2<f32>>> = data.tests.iter().map(|t| noise(&t.texts)).collect();
+    let on = Material { train: &train, tests: tests.iter().map(|t| t as &dyn Layers).collect() };
+    let quick = Probe { permutations: probe.permutations.min(CONTROL_PERMUTATIONS), ..probe.clone() };
+    contrast.run(&on, &quick, &seeds.child(ALL)).map(drop)
 }
 
 /// Everything read of one model.

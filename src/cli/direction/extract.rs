@@ -85,6 +85,17 @@ impl Extract {
         let sentiment = texts::sentiment_for(&question, self.sentiment.as_ref(), &self.project_out, near)?;
         let neutral = self.neutral.as_ref().map(|p| texts::distinct_prompts(p, near)).transpose()?;
         let estimator = estimator(&self.estimator)?;
+        let permutations = self.permutations.unwrap_or_else(|| default_permutations(estimator.params()));
+        let by_pair = HeldOutParams { folds: Some(self.folds), permutations, ..HeldOutParams::by_pair() };
+        let from = self
+            .pairs
+            .as_ref()
+            .or(self.classes.as_ref())
+            .map_or_else(String::new, |p| p.display().to_string());
+        let cant = || format!("can't estimate a direction from {from} ({})", question.extent());
+        // Too few groups are known before anything is read.
+        let seeds = Seeds::new(self.model.seed);
+        question.check_held_out(&by_pair, &seeds).with_context(cant)?;
 
         let session = Session::open(&self.model)?;
         let reader = session.reader();
@@ -94,12 +105,6 @@ impl Extract {
             // The unit of doses is measured on the same texts, at their last token.
             reader.ahead(&question.prompts, &[(site, at), (site, ReadAt::Last)], &bar)?;
         }
-        let from = self
-            .pairs
-            .as_ref()
-            .or(self.classes.as_ref())
-            .map_or_else(String::new, |p| p.display().to_string());
-        let cant = || format!("can't estimate a direction from {from} ({})", question.extent());
         let samples = question.samples(&reader, site, at, &bar)?;
         let rows = sentiment.as_ref().map(|s| &s.rows[..]);
         let nuisances = nuisances(&reader, &self.project_out, rows, site, at, &bar)?;
@@ -109,12 +114,8 @@ impl Extract {
         };
         drop(bar);
 
-        let seeds = Seeds::new(self.model.seed);
         let pipeline = Pipeline { estimator, nuisances };
         let extraction = pipeline.extract(&samples, SplitBy::Pair, &seeds).with_context(cant)?;
-        let permutations =
-            self.permutations.unwrap_or_else(|| default_permutations(pipeline.estimator.params()));
-        let by_pair = HeldOutParams { folds: Some(self.folds), permutations, ..HeldOutParams::by_pair() };
         let mut held_out = vec![pipeline.held_out(&samples, &by_pair, &seeds).with_context(cant)?];
         let axes = samples.unit_count(SplitBy::Axis);
         if axes < question.axes() {
@@ -139,7 +140,7 @@ impl Extract {
                 left_out: session.record().left_out,
                 template: self.pairs.is_some().then(|| template.to_string()),
                 speech: session.record().speech,
-                sentiment: rows,
+                sentiment: sentiment.as_ref(),
                 residual_norm,
                 held_out: &held_out.iter().collect::<Vec<_>>(),
                 fallen: fallback::taken(),

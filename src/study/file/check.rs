@@ -100,6 +100,12 @@ impl StudyFile {
                 "leave data.positive out, or name the classes in data.classes",
             ));
         }
+        if data.sentiment.is_some() && data.confounds.contains_key("sentiment") && self.audit.is_some() {
+            return Err(refused(
+                "data.sentiment is the audit's set `sentiment`, and data.confounds.sentiment is another of that name",
+                "give the one under [data.confounds] another name, or leave it out",
+            ));
+        }
         let wants_sentiment = self.direction.project_out.iter().any(|p| p == "sentiment");
         if wants_sentiment && data.sentiment.is_none() {
             return Err(refused(

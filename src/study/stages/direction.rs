@@ -10,7 +10,7 @@ use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::run::RunError;
 use truenorth_stats::estimate::{
-    Extraction, FitDetails, HeldOut, HeldOutParams, Pipeline, ProjectedOut, Samples,
+    Extraction, FitDetails, HeldOut, HeldOutParams, Nuisances, Pipeline, ProjectedOut, Samples,
 };
 use truenorth_stats::math;
 
@@ -84,6 +84,14 @@ impl Run<'_> {
     pub(super) fn directions(&self) -> Result<Directions, Error> {
         let question = self.data.question()?;
         let (site, at) = (self.study.site, self.study.positions);
+        // Too few groups are known before the model reads anything.
+        for name in &self.study.direction.estimators {
+            let pipeline = Pipeline { estimator: estimator(name)?, nuisances: Nuisances::none() };
+            let [by_pair, by_axis] = self.study.held_out_params(&pipeline);
+            let seeds = self.seeds().child(name);
+            question.check_held_out(&by_pair, &seeds)?;
+            question.check_held_out(&by_axis, &seeds)?;
+        }
         let bar = self.bar("reading the contrast", "tokens");
         let samples = question.samples(&self.reader, site, at, &*bar)?;
         let residual_norm = steer::mean_norm(&self.reader, site, &self.data.neutral.named, &*bar)?;
@@ -129,7 +137,7 @@ impl Run<'_> {
                 left_out: self.reader.left_out(),
                 template: self.data.pairs().map(|_| self.data.template.to_string()),
                 speech: self.reader.spoken().and_then(Spoken::record),
-                sentiment,
+                sentiment: self.data.sentiment.as_ref(),
                 residual_norm: (residual_norm, "neutral prompts"),
                 held_out: &[&by_pair, &by_axis],
                 fallen: self.host.fallen(),

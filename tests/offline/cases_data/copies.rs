@@ -424,7 +424,17 @@ fn sentiment_is_not_projected_out_with_the_texts_that_a_direction_is_fitted_on()
             &with("alone.jsonl"),
             &["alone.jsonl", "6 of 6", "`s0` of `a0/chosen`", "both are needed"],
         );
-        says(dir, &with("mixed.jsonl"), &["set sentiment: 6 of 14 rows are copies", "`t0` of `a0/chosen`"]);
+        let args =
+            [&with("mixed.jsonl")[..], if verb.len() == 1 { &["--out", "r.json"] } else { &[] }].concat();
+        says(dir, &args, &["set sentiment: 6 of 14 rows are copies", "`t0` of `a0/chosen`"]);
+        // What was left out is in the result, not on the terminal alone.
+        let (out, key) = if verb.len() == 1 {
+            ("r.json", "sentiment-apart")
+        } else {
+            ("o.safetensors", "sentiment_apart")
+        };
+        let result = String::from_utf8_lossy(&std::fs::read(dir.join(out)).unwrap()).replace(['\\', ' '], "");
+        assert!(result.contains(key) && result.contains("\"copies\":6"), "{result}");
         // A file that nothing is done with is no file that was used.
         let unused = at_site(verb, &[rest, &["--sentiment", "own.jsonl"]].concat());
         says(dir, &unused, &["own.jsonl is not used"]);

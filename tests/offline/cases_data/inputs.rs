@@ -134,7 +134,7 @@ fn labels_that_are_wanting_are_named() {
     std::fs::write(dir.path().join("c.csv"), "text,label\na b,good\nc d,bad\n").unwrap();
     let few = ["--classes", "c.csv", "--positive", "good", "--out", "o.safetensors"];
     let words =
-        ["c.csv", "1 texts labelled \"good\"", "1 with the other label", "more texts of both classes"];
+        ["c.csv", "1 texts labelled \"good\"", "1 with the other label", "add rows that are no copies"];
     refused(dir.path(), &extract("logistic", "0", &few), &words);
     let first = std::fs::read_to_string(dir.path().join("p.jsonl")).unwrap();
     std::fs::write(dir.path().join("one.jsonl"), first.lines().next().unwrap()).unwrap();

@@ -2,6 +2,7 @@
 
 use truenorth_report::{Block, Section};
 
+use crate::analyses::{LeftOutTexts, SentimentTexts};
 use crate::study::stages::{Results, Run};
 
 pub fn methods(run: &Run<'_>, results: &Results) -> Section {
@@ -24,7 +25,8 @@ pub fn methods(run: &Run<'_>, results: &Results) -> Section {
                 .filter_map(|e| e.details.shrinkage.map(|s| format!("{} used shrinkage {s:.3}", e.name))),
         )
         .collect();
-    Section::new("methods", "Methods", "")
+    let apart = run.data.sentiment.as_ref().and_then(SentimentTexts::shared);
+    let section = Section::new("methods", "Methods", "")
         .with(Block::text(format!(
             "{} The residual stream at {} was read at position `{}`. {out} Estimators: {}. {}",
             if run.data.pairs().is_some() {
@@ -46,5 +48,8 @@ pub fn methods(run: &Run<'_>, results: &Results) -> Section {
             "Scores: with r the residual divided by its norm, a sequence s shifts probe p by r(s + p) − r(p). The \
              score is the mean shift's projection on the direction, z the score over ‖Δ‖/√(P·H), coherence \
              √P‖mean shift‖/‖Δ‖, and p_random the exact share of random directions with at least this |z|.",
-        ))
+        ));
+    apart.into_iter().flat_map(LeftOutTexts::sentences).fold(section, |section, sentence| {
+        section.with(Block::text(format!("Of the sentiment texts: {sentence}.")))
+    })
 }
