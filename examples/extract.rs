@@ -28,7 +28,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let seeds = Seeds::new(0);
     let extraction = pipeline.extract(&samples, SplitBy::Pair, &seeds)?;
     let held_out = pipeline.held_out(&samples, &HeldOutParams::by_pair(), &seeds)?;
-    let ci = held_out.auroc.bootstrap.interval;
+    let ci = held_out.auroc.interval;
     println!(
         "a direction {} wide; held-out AUROC {:.3} ({:.3} to {:.3}) on {} pairs",
         extraction.fit.direction.len(),

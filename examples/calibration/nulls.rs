@@ -54,7 +54,7 @@ fn asked<'a>(place: &'a Place, seeds: &'a Seeds) -> Asked<'a> {
 
 fn recipe(place: &Place, estimator: Estimator) -> Outcome<Recipe> {
     let mut recipe = Recipe::new(place.site, ReadAt::Last, estimator.check()?);
-    recipe.held_out = HeldOutParams { resamples: 50, permutations: DRAWS, ..HeldOutParams::by_pair() };
+    recipe.held_out = HeldOutParams { repeats: 1, permutations: DRAWS, ..HeldOutParams::by_pair() };
     Ok(recipe)
 }
 
@@ -88,7 +88,7 @@ fn by_axis(place: &Place, seed: u64) -> Outcome<Run> {
     let train = question(&turned(&place.pairs, Unit::Axis, &mut seeds.stream("labels of chance")));
     let samples = train.samples(&place.session.reader(), place.site, ReadAt::Last, &Unwatched)?;
     let pipeline = Pipeline { estimator: Estimator::MeanDiff.check()?, nuisances: Nuisances::none() };
-    let params = HeldOutParams { resamples: 50, permutations: DRAWS, ..HeldOutParams::by_axis() };
+    let params = HeldOutParams { repeats: 1, permutations: DRAWS, ..HeldOutParams::by_axis() };
     let found = pipeline.held_out(&samples, &params, &seeds)?;
     Ok(found.null.iter().map(|null| (Test::HeldOut, null.p)).collect())
 }
@@ -112,7 +112,6 @@ fn probed(place: &Place, whole: bool, seed: u64) -> Outcome<Run> {
         positions: Some(ReadAt::Last),
         estimator: Some("mean-diff".parse()?),
         permutations: DRAWS,
-        resamples: 50,
         ..probing::Params::default()
     };
     Ok(of_page(Probing::page(&Probing::run(&data, &params, &asked(place, &seeds))?)))

@@ -118,7 +118,6 @@ fn audits(runs: u64) -> Outcome<()> {
                     .map(|samples| ConfoundSet { name: "set", samples, projected_out: false })
                     .collect();
                 let params = AuditParams {
-                    resamples: 200,
                     random_directions: 999,
                     permutations: 0,
                     ..AuditParams::default()
@@ -167,7 +166,7 @@ fn probing(runs: u64) -> Outcome<()> {
                     .collect::<Outcome<_>>()?;
                 let labels: Vec<bool> = (0..2 * pairs).map(|i| i < pairs).collect();
                 let groups: Vec<String> = (0..2 * pairs).map(|i| (i % pairs).to_string()).collect();
-                let probe = Probe { permutations: 199, resamples: 20, ..Probe::new(estimator.clone()) };
+                let probe = Probe { permutations: 199, ..Probe::new(estimator.clone()) };
                 let train = TrainSet { layers: &rows, labels: &labels, groups: &groups };
                 let found = probe.run(&train, &[], &Seeds::new(seed))?;
                 let p = |null: Option<truenorth::estimate::NullTest>| null.map_or(f64::NAN, |n| n.p);

@@ -20,10 +20,10 @@ ROOT = Path(__file__).resolve().parent.parent
 CONFOUNDS = ROOT / "human-values" / "confounds"
 HARM = ROOT / "harmfulness"
 CATEGORIES = ("fraud", "privacy", "hate", "violence", "self-harm", "illegal-goods", "misinformation")
-PAIRS = {"value-flip": 30, "action": 48, "politeness": 48, "assertiveness": 48, "length": 40}
+PAIRS = {"value-flip": 86, "value-flip-turned": 30, "action": 48, "politeness": 86, "assertiveness": 86, "length": 86}
 SPLITS = {"train": ("train", 44), "test": ("test", 22), "rewritten": ("test-rewritten", 22), "ood": ("test-ood", 12)}
 PAIR_FIELDS = ("id", "axis", "prompt", "chosen", "rejected")
-EXTRA = {"value-flip": "note", "action": "aligned"}
+EXTRA = {"value-flip": "note", "value-flip-turned": "note", "action": "aligned"}
 LENGTH_AUROC = (0.40, 0.60)
 SHARED_WORDS = 0.35
 # Above these, word choice alone would go a long way towards the label.

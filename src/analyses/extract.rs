@@ -7,7 +7,7 @@ use truenorth_protocol::{Prompt, ReadAt, Site};
 use super::{AnalysisError, LeftOutTexts, Named, Reader};
 use truenorth_data::{ClassRow, Copies, Distinct, NearCopies, Pair, SentimentRow, Template, copies_between};
 use truenorth_protocol::run::Watch;
-use truenorth_stats::estimate::{Estimator, HeldOutParams, Nuisances, Pipeline, Samples};
+use truenorth_stats::estimate::{Estimator, HeldOutParams, Nuisances, Pipeline, ProjectMethod, Samples, Words};
 use truenorth_stats::math::Seeds;
 
 /// Labelled texts, in the order of the samples' rows.
@@ -265,7 +265,7 @@ impl Question {
     ) -> Result<Samples, AnalysisError> {
         let lengths: Vec<f64> = reader.encode(&self.prompts)?.iter().map(length).collect();
         let x = matrix(reader, &self.prompts, site, at, watch)?;
-        Ok(self.labelled(&x)?.with_lengths(&lengths)?)
+        Ok(self.labelled(&x)?.with_lengths(&lengths)?.with_words(Words::of(&texts(&self.prompts)))?)
     }
 
     /// Samples of these labels and groups whose rows are noise, `[texts, 8]`: whether there are groups enough for
@@ -287,7 +287,9 @@ impl Question {
     pub fn check_held_out(&self, params: &HeldOutParams, seeds: &Seeds) -> Result<(), AnalysisError> {
         let estimator = Estimator::MeanDiff.check()?;
         let pipeline = Pipeline { estimator, nuisances: Nuisances::none() };
-        pipeline.held_out(&self.stand_in()?, params, seeds)?;
+        // One way to split tells; others that leave a fold without a class are left out.
+        let params = HeldOutParams { repeats: 1, ..params.clone() };
+        pipeline.held_out(&self.stand_in()?, &params, seeds)?;
         Ok(())
     }
 
@@ -351,33 +353,37 @@ impl std::str::FromStr for ProjectOut {
     }
 }
 
-/// The nuisances to project out at a site.
+/// The nuisances to project out at a site; sentiment that is not is held beside, where there are texts for it.
 ///
 /// # Errors
 /// When sentiment is asked for without texts, or the reading fails.
 pub fn nuisances(
     reader: &Reader<'_>,
-    project_out: &[ProjectOut],
+    (project_out, method): (&[ProjectOut], ProjectMethod),
     sentiment: Option<&[SentimentRow]>,
     site: Site,
     at: ReadAt,
     watch: &dyn Watch,
 ) -> Result<Nuisances, AnalysisError> {
-    let mut nuisances = Nuisances::none();
+    let mut nuisances = Nuisances::none().by(method);
     if project_out.contains(&ProjectOut::Length) {
         nuisances = nuisances.with_length();
     }
-    if project_out.contains(&ProjectOut::Sentiment) {
-        let rows = sentiment.ok_or_else(|| {
-            AnalysisError::Input(
-                "projecting sentiment out needs texts labelled for it; name the file with --sentiment F"
-                    .into(),
-            )
-        })?;
+    let erased = project_out.contains(&ProjectOut::Sentiment);
+    if erased && sentiment.is_none() {
+        return Err(AnalysisError::Input(
+            "projecting sentiment out needs texts labelled for it; name the file with --sentiment F".into(),
+        ));
+    }
+    if let Some(rows) = sentiment {
         let prompts: Vec<Named> = rows.iter().map(|r| Named::text(&r.id, &r.text)).collect();
         let positive: Vec<bool> = rows.iter().map(|r| r.positive).collect();
         let x = matrix(reader, &prompts, site, at, watch)?;
-        nuisances = nuisances.with_sentiment(x.view(), &positive)?;
+        nuisances = if erased {
+            nuisances.with_sentiment(x.view(), &positive)?
+        } else {
+            nuisances.with_sentiment_beside(x.view(), &positive)?
+        };
     }
     Ok(nuisances)
 }

@@ -5,6 +5,7 @@ mod analysis;
 mod apart;
 pub(crate) mod as_text;
 pub mod audit;
+pub mod beside;
 pub mod board;
 mod by_name;
 mod chunk;

@@ -1,7 +1,7 @@
 //! How a direction is found.
 
 use truenorth_protocol::{ReadAt, Site};
-use truenorth_stats::estimate::{CheckedEstimator, Estimator, HeldOutParams};
+use truenorth_stats::estimate::{CheckedEstimator, Estimator, HeldOutParams, ProjectMethod};
 
 use super::extract::ProjectOut;
 
@@ -16,6 +16,8 @@ pub struct Recipe {
     pub estimator: CheckedEstimator,
     /// What is projected out of the texts first.
     pub project_out: Vec<ProjectOut>,
+    /// How.
+    pub project_method: ProjectMethod,
     /// How its separation is held out.
     pub held_out: HeldOutParams,
 }
@@ -27,7 +29,7 @@ impl Recipe {
     pub fn new(site: Site, at: ReadAt, estimator: CheckedEstimator) -> Self {
         let permutations = default_permutations(estimator.params());
         let held_out = HeldOutParams { permutations, ..HeldOutParams::by_pair() };
-        Self { site, at, estimator, project_out: vec![], held_out }
+        Self { site, at, estimator, project_out: vec![], project_method: ProjectMethod::default(), held_out }
     }
 }
 

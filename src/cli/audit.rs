@@ -10,6 +10,7 @@ use truenorth::analyses::extract::{ProjectOut, Question};
 use truenorth::analyses::{Analysis as _, Asked, Named, Recipe, SentimentTexts, Speech};
 use truenorth::artifact::{Direction as Artifact, NuisanceTexts};
 use truenorth::data::{SentimentRow, Template};
+use truenorth::estimate::ProjectMethod;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
 use super::direction::{estimator, load, load_for};
@@ -17,9 +18,6 @@ use super::output::{Request as _, wrong_hint};
 use super::record::Record;
 use super::texts::{self, CopiesArgs, NamedFile};
 use super::verb::Files;
-
-/// The set that is ranked instead of ruled out.
-const FLIPS: &str = "value-flip";
 
 /// The name that sentiment is projected out under, and of the set that is about it.
 const SENTIMENT: &str = "sentiment";
@@ -53,7 +51,7 @@ pub struct Audit {
     positive: Option<String>,
     /// A confound: pairs or classes that differ in it, with the positive label where labels do not say it.
     /// `sentiment` is also read as texts with a sentiment label; in `action` sides are swapped where the
-    /// field `aligned` is inaction; `value-flip` is ranked. Repeatable.
+    /// field `aligned` is inaction; `value-flip`, or `value-flip-` and more, is ranked. Repeatable.
     #[arg(long, value_name = "NAME=F[:LABEL]", required = true)]
     confound: Vec<NamedFile>,
     /// logistic, mean-diff, lda or pca; default the direction's own, else logistic.
@@ -62,7 +60,10 @@ pub struct Audit {
     /// What the pipeline projects out: length, sentiment, or none; default as the direction says.
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
     project_out: Option<Vec<String>>,
-    /// Texts with a sentiment label that sentiment is projected out with.
+    /// How: pooled, within-class or leace; default as the direction says, else pooled.
+    #[arg(long, value_name = "M")]
+    project_method: Option<String>,
+    /// Texts with a sentiment label that sentiment is projected out with, or held beside.
     #[arg(long, value_name = "F.jsonl")]
     sentiment: Option<PathBuf>,
     /// Which tokens are read; default as the direction says, else last.
@@ -127,6 +128,7 @@ impl Files for Audit {
             .choice("template", ready.template.to_string())
             .choice("estimator", recipe.estimator.params().name())
             .choice("project-out", serde_json::to_value(names(&recipe.project_out))?)
+            .choice("project-method", recipe.project_method.name())
             .choice("folds", self.folds)
             .choice("near-copies", self.copies.near_copies.threshold())
             .choice("copies", serde_json::to_value(&ready.train.copies)?);
@@ -136,7 +138,7 @@ impl Files for Audit {
                 record.file(format!("confound {}", set.name), question.examples(), &question.data_sha256);
         }
         if let Some(s) = &ready.sentiment {
-            record = record.file("sentiment projected out", s.rows.len(), &s.sha256);
+            record = record.file("sentiment", s.rows.len(), &s.sha256);
             if let Some(shared) = s.shared() {
                 record = record.choice("sentiment-apart", serde_json::to_value(shared)?);
             }
@@ -233,7 +235,7 @@ impl Audit {
         let (mut confounds, mut flips) = (vec![], vec![]);
         for file in &self.confound {
             let mut question = texts::question(file, &template, near)?;
-            if file.name == FLIPS {
+            if audit::ranked(&file.name) {
                 question = question.apart_from(&train, &file.name, near).request(format!(
                     "can't use {} as `{}`",
                     file.path.display(),
@@ -245,11 +247,11 @@ impl Audit {
             }
             let circular = circular(file, &question, direction);
             let set = Confound { name: file.name.clone(), question, circular };
-            if file.name == FLIPS { flips.push(set) } else { confounds.push(set) }
+            if audit::ranked(&file.name) { flips.push(set) } else { confounds.push(set) }
         }
         if confounds.is_empty() {
             return Err(wrong_hint(
-                format!("only `{FLIPS}` was given, which is ranked and rules nothing out"),
+                "only value flips were given, which are ranked and rule nothing out",
                 "name at least one other set with --confound NAME=F",
             ));
         }
@@ -309,6 +311,16 @@ impl Audit {
         };
         let mut recipe = Recipe::new(site, at, chosen);
         recipe.project_out = project_out;
+        recipe.project_method = match (&self.project_method, metadata) {
+            (Some(name), _) => texts::project_method(name)?,
+            // Files of before the choice were made within classes.
+            (None, Some(m)) if !m.projected_out.is_empty() => m
+                .projected_out
+                .iter()
+                .find_map(|p| p.method)
+                .unwrap_or(ProjectMethod::WithinClass),
+            (None, _) => ProjectMethod::default(),
+        };
         recipe.held_out.folds = Some(self.folds);
         Ok(recipe)
     }

@@ -8,7 +8,7 @@ use truenorth::analyses::extract::{ProjectOut, Question};
 use truenorth::analyses::sweep::{self, Lexicon, Params, SweepData, Swept};
 use truenorth::analyses::{Analysis as _, Asked, SentimentTexts, Speech, default_permutations};
 use truenorth::data::{Distinct, Pair, Template};
-use truenorth::estimate::{CheckedEstimator, HeldOutParams};
+use truenorth::estimate::{CheckedEstimator, HeldOutParams, ProjectMethod};
 use truenorth_protocol::{ReadAt, Site};
 
 use super::direction::estimator;
@@ -47,7 +47,12 @@ pub struct Sweep {
     /// Nuisance directions to take out: length, sentiment.
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
     project_out: Vec<ProjectOut>,
-    /// Value-neutral texts with a sentiment label: JSONL, a JSON list or CSV with `id`, `text`, `label`.
+    /// How: pooled (over all rows), within-class (the contrast keeps its own difference in length) or leace
+    /// (least-squares concept erasure).
+    #[arg(long, value_name = "M", default_value_t = ProjectMethod::default().name().to_owned())]
+    project_method: String,
+    /// Value-neutral texts with a sentiment label, projected out or held beside: JSONL, a JSON list or CSV with `id`,
+    /// `text`, `label`.
     #[arg(long, value_name = "F.jsonl")]
     sentiment: Option<PathBuf>,
     /// How prompt and response become one text.
@@ -93,6 +98,7 @@ pub struct Ready {
     keywords: Vec<(Lexicon, i8)>,
     sites: Vec<Site>,
     estimator: CheckedEstimator,
+    project_method: ProjectMethod,
     held_out: HeldOutParams,
 }
 
@@ -130,6 +136,7 @@ impl Files for Sweep {
             keywords: self.keywords.iter().map(|k| keywords(k)).collect::<anyhow::Result<_>>()?,
             sites: params.flat_sites(),
             estimator,
+            project_method: texts::project_method(&self.project_method)?,
             held_out: HeldOutParams { folds: Some(self.folds), permutations, ..held_out },
         })
     }
@@ -145,6 +152,7 @@ impl Files for Sweep {
             at: self.positions,
             estimator: &ready.estimator,
             project_out: &self.project_out,
+            project_method: ready.project_method,
             held_out: &ready.held_out,
         };
         Ok(sweep::Sweep::run(&data, params, asked)?)
@@ -166,7 +174,8 @@ impl Files for Sweep {
             .choice("permutations", ready.held_out.permutations)
             .choice("near-copies", self.copies.near_copies.threshold())
             .choice("keywords", self.keywords.clone())
-            .choice("project-out", project_out);
+            .choice("project-out", project_out)
+            .choice("project-method", ready.project_method.name());
         if let Some(prompts) = &ready.prompts {
             record = record.file("prompts", prompts.named.len(), &prompts.loaded.sha256);
         }

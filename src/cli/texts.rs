@@ -7,6 +7,7 @@ use truenorth::analyses::extract::{ProjectOut, Question};
 use truenorth::analyses::{LeftOutTexts, SentimentTexts};
 use truenorth::artifact::Direction as Artifact;
 use truenorth::data::{ClassRow, Copies, Distinct, NearCopies, Pair, Template};
+use truenorth::estimate::ProjectMethod;
 use truenorth::inputs::Texts;
 
 pub use truenorth::inputs::{NamedFile, Prompts, Sequences, file_and_label};
@@ -75,6 +76,11 @@ pub fn say_prompts_of_pairs(pairs: &[Pair], prompts: &Prompts, near: NearCopies)
 /// Refuses pairs of fewer than two axes where axes are held out.
 pub fn needs_axes(path: &Path, pairs: &[Pair], why: &str) -> anyhow::Result<()> {
     Ok(truenorth::inputs::needs_axes(path, pairs, why)?)
+}
+
+/// A way to project out, by name.
+pub fn project_method(name: &str) -> anyhow::Result<ProjectMethod> {
+    name.parse().map_err(|e: String| super::output::wrong(e))
 }
 
 /// Texts labelled for sentiment, which projecting it out can't do without; said where nobody does.

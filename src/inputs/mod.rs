@@ -118,13 +118,12 @@ impl Texts<'_> {
     ) -> Result<Option<SentimentTexts>, Error> {
         match path {
             Some(path) if !project_out.contains(&ProjectOut::Sentiment) => {
-                self.sentiment(path)?;
+                let rows = self.sentiment_apart_from(fitted, path)?;
                 self.desk.say(&format!(
-                    "warning: --sentiment {} is not used, since sentiment is not projected out; --project-out sentiment \
-                     does that",
+                    "note: sentiment is not projected out; what the texts of {} reach alone is said beside the direction",
                     path.display()
                 ));
-                Ok(None)
+                Ok(Some(rows))
             }
             Some(path) => self.sentiment_apart_from(fitted, path).map(Some),
             None if project_out.contains(&ProjectOut::Sentiment) => {

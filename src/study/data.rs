@@ -13,14 +13,11 @@ use crate::analyses::extract::{ProjectOut, Question};
 use crate::analyses::sweep::Lexicon;
 use crate::analyses::{Labelled, Named, SentimentTexts};
 use truenorth_data::{ClassRow, Distinct, NearCopies, Pair, Template};
+use truenorth_stats::estimate::ProjectMethod;
 
 use crate::error::{Context as _, Error};
 use crate::study::file::{Keyword, StudyFile};
 use crate::study::refused;
-
-/// The name of the set whose pairs differ in the value while what comes along is turned round; it is
-/// ranked, not ruled out.
-pub const VALUE_FLIP: &str = "value-flip";
 
 /// All of it.
 pub struct Data {
@@ -35,6 +32,8 @@ pub struct Data {
     pub truth: Option<Distinct<ClassRow>>,
     pub confounds: BTreeMap<String, Question>,
     pub project_out: Vec<ProjectOut>,
+    /// How.
+    pub project_method: ProjectMethod,
     pub keywords: Vec<WordList>,
 }
 
@@ -121,20 +120,7 @@ impl Data {
         let project_out: Vec<ProjectOut> =
             study.direction.project_out.iter().map(|p| p.parse()).collect::<Result<_, _>>()?;
         let sentiment = match &data.sentiment {
-            Some(path) if project_out.contains(&ProjectOut::Sentiment) => {
-                Some(texts.sentiment_apart_from(&contrast.question(&template)?, path)?)
-            }
-            Some(path) => {
-                let kept = texts.sentiment(path)?;
-                if study.audit.is_none() {
-                    desk.say(&format!(
-                        "warning: data.sentiment {} is not used: direction.project_out does not name sentiment, and there \
-                         is no [audit]",
-                        path.display()
-                    ));
-                }
-                Some(SentimentTexts { kept, apart: None })
-            }
+            Some(path) => Some(texts.sentiment_apart_from(&contrast.question(&template)?, path)?),
             None => None,
         };
         Ok(Self {
@@ -155,6 +141,7 @@ impl Data {
                 .map(|k| keyword(&texts, k))
                 .collect::<Result<_, _>>()?,
             project_out,
+            project_method: study.direction.project_method,
         })
     }
 

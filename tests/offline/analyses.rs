@@ -111,7 +111,7 @@ mod audit {
                 assert!(row[field].is_number(), "{field}: {row}");
             }
             assert!(row["recovery"]["auroc"].is_number() && row["null_interval"][1].is_number(), "{row}");
-            assert!(row["separation"]["bootstrap"]["interval"]["low"].is_number(), "{row}");
+            assert!(row["separation"]["interval"]["low"].is_number(), "{row}");
             assert!(row["shuffled"]["draws"] == 19 && row["verdict"].is_string(), "{row}");
             let says = row["says"].as_str().unwrap();
             assert!(says.contains(row["name"].as_str().unwrap()) && says.ends_with('.'), "{row}");

@@ -20,9 +20,14 @@ impl Measure {
 }
 
 impl Sample {
-    /// What the number rests on.
+    /// What the number rests on, and how many of it a difference from the null like the one seen would take.
     #[must_use]
     pub fn of(number: &Number, what: impl Into<String>) -> Self {
+        let what = what.into();
+        let what = match number.needed() {
+            Some(n) => format!("{what}; 80 % power takes about {n}"),
+            None => what,
+        };
         Self::new(number.n as u64, what)
     }
 }

@@ -3,10 +3,10 @@
 use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{Discrete, Hypergeometric};
+use statrs::distribution::{ContinuousCDF, Discrete, Hypergeometric, Normal};
 
 use crate::math::{
-    Alternative, Interval, MathError, Seeds, binomial_test, cluster_bootstrap, permutation_p, reaches, wilson,
+    Alternative, Interval, MathError, POWER, Seeds, binomial_test, cluster_bootstrap, permutation_p, reaches, wilson,
 };
 use crate::test::Test;
 
@@ -88,6 +88,18 @@ impl Number {
     pub fn beyond_null(&self) -> Option<bool> {
         let (interval, range) = (self.interval?, self.null.as_ref()?.range?);
         Some(interval.low > range[1] || interval.high < range[0])
+    }
+
+    /// About how many observations tell a value this far from what the null expects with power 0.8, two-sided at 5 %;
+    /// by the normal law from the width of the interval. None where there is no null, no interval or no difference.
+    #[must_use]
+    pub fn needed(&self) -> Option<usize> {
+        let (interval, null) = (self.interval?, self.null.as_ref()?);
+        let z = |p: f64| Normal::standard().inverse_cdf(p);
+        let error = (interval.high - interval.low) / (2.0 * z(0.5 + interval.level / 2.0));
+        let times = (z(0.975) + z(POWER)) * error / (self.value - null.expected).abs();
+        let needed = self.n as f64 * times * times;
+        (needed.is_finite() && needed > 0.0 && needed < 1e7).then(|| needed.ceil().max(2.0) as usize)
     }
 
     /// Whether the whole interval lies above a value.

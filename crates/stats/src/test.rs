@@ -105,6 +105,9 @@ tests! {
     /// Held-out separation.
     HeldOut = "held-out", "Does the direction separate texts that it was not fitted on?",
         "labels exchanged and everything fitted again", "units that share labels or texts", One, Nominal;
+    /// Held-out separation, length held.
+    LengthGiven = "length-given", "Does the direction separate beyond what the length of a text gives?",
+        "labels exchanged as often as length has it, everything fitted again", "units that share labels or texts", One, Nominal;
     /// Nested cross-validation of a probe.
     ProbeNested = "probe-nested", "Does the probe separate held-out texts, its site chosen inside?",
         "labels exchanged, the choice of site repeated", "groups of texts", One, Nominal;
@@ -117,6 +120,9 @@ tests! {
     /// Cosine against uniform directions.
     UniformCosine = "uniform-cosine", "Are two directions more alike than uniform random ones?",
         "one direction drawn uniformly; exact", "directions", Two, Descriptive;
+    /// A confound set on the direction.
+    AuditSeparates = "audit-separates", "Does the direction separate the confound set?",
+        "an AUROC of 1/2, which directions at random rarely have; score test with the variance of clusters", "groups", Two, Descriptive;
     /// A confound set on the direction against matched directions.
     AuditMatched = "audit-matched", "Does the direction separate the confound set more than directions like it do?",
         "random directions with the covariance of the training texts", "directions", Two, Nominal;
@@ -129,6 +135,9 @@ tests! {
     /// Value flips.
     ValueFlip = "value-flip", "Are value flips ranked by their value?",
         "each pair as likely either way; exact binomial", "pairs", Two, Conservative;
+    /// Value flips against the training pairs.
+    FlipTraining = "flip-training", "Are value flips ranked right as often as held-out training pairs?",
+        "one rate for both; Fisher's exact test", "pairs", Two, Conservative;
     /// Sequences of a board against uniform directions.
     BoardUniform = "board-uniform", "Does the sequence move the probes along the direction more than along uniform random ones?",
         "directions drawn uniformly; closed form", "directions", Two, Descriptive;

@@ -7,7 +7,7 @@ use crate::analyses::stat::{Null, Number};
 use crate::analyses::{AnalysisError, Recipe};
 use truenorth_protocol::run::{RunError, Watch};
 use truenorth_stats::estimate::{
-    Estimate, EstimateError, Estimator, HeldOut, HeldOutParams, NullTest, Pipeline, Samples, SplitBy,
+    Alone, Erased, Estimate, EstimateError, Estimator, HeldOut, HeldOutParams, NullTest, Pipeline, Samples, SplitBy,
 };
 use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
@@ -30,6 +30,18 @@ pub struct HeldOutSummary {
     /// Share of held-out pairs in the right order; pairs only.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub paired_accuracy: Option<Estimate>,
+    /// Labels exchanged as often as length has it; none where that was left out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub given_length: Option<NullTest>,
+    /// What length, sentiment and the words reach alone, on the same splits.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alone: Vec<Alone>,
+    /// What could not be held beside, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub not_beside: Vec<(String, String)>,
+    /// Whether what was projected out is gone.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub erased: Vec<Erased>,
     /// Labels permuted, the whole pipeline rerun; none where that was left out.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub null: Option<NullTest>,
@@ -45,6 +57,10 @@ impl HeldOutSummary {
             units: h.units,
             auroc: h.auroc,
             paired_accuracy: h.paired_accuracy,
+            given_length: h.given_length,
+            alone: h.alone.clone(),
+            not_beside: h.not_beside.clone(),
+            erased: h.erased.clone(),
             null: h.null,
         }
     }

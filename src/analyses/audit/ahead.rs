@@ -18,7 +18,7 @@ pub(super) fn check(data: &AuditData<'_>, params: &Params, seeds: &Seeds) -> Res
     let sets: Vec<ConfoundSet<'_>> = names.zip(&samples).map(set).collect();
     let few = AuditParams { random_directions: 19, permutations: 0, resamples: 200, ..params.numbers() };
     numbers::audit(&pipeline, &train, None, &sets, &few, seeds)?;
-    let held_out = HeldOutParams { resamples: 200, ..data.recipe.held_out.clone() };
+    let held_out = HeldOutParams { repeats: 1, ..data.recipe.held_out.clone() };
     let of = |source| AuditError::Set { set: "train".into(), source };
     pipeline.held_out(&train, &held_out, seeds).map_err(of)?;
     Ok(())

@@ -7,6 +7,7 @@
 mod agreement;
 mod ahead;
 mod circular;
+mod flip_page;
 mod found;
 pub mod page;
 mod params;
@@ -50,10 +51,17 @@ pub struct AuditData<'a> {
     pub confounds: &'a [Confound],
     /// Pairs that differ in the value while what comes along is turned round; ranked, not ruled out.
     pub flips: &'a [Confound],
-    /// Texts labelled for sentiment, where it is projected out.
+    /// Texts labelled for sentiment, to be projected out or held beside.
     pub sentiment: Option<&'a [SentimentRow]>,
     /// How the direction is found, and every confound's own.
     pub recipe: &'a Recipe,
+}
+
+/// Whether a set of this name is of value flips, which are ranked and rule nothing out: `value-flip`, or `value-flip-`
+/// and more.
+#[must_use]
+pub fn ranked(name: &str) -> bool {
+    name.strip_prefix("value-flip").is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
 /// The audit of one direction.

@@ -1,11 +1,11 @@
 //! The audit of a direction: a row a confound, the estimators beside each other, value flips.
 
 use crate::analyses::LeftOutTexts;
-use crate::analyses::audit::{Agreement, Audited, ConfoundRow, FlipRow};
+use crate::analyses::beside::{self, Beside};
+use crate::analyses::audit::{Agreement, Audited, ConfoundRow, flip_page};
 use truenorth_report::{
     Adjustment, Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, HeatMap, HeatRow, Interval,
-    Labelled, Mark, Measure, NoteKind, Null, Num, Plot, Rich, Sample, Section, Span, Status, Strip,
-    StripGroup, Table, Test,
+    Mark, Measure, NoteKind, Null, Num, Plot, Rich, Sample, Section, Span, Status, Table, Test,
 };
 use truenorth_stats::estimate::audit::{DistanceNull, Verdict};
 
@@ -22,9 +22,10 @@ pub fn word(verdict: Verdict) -> &'static str {
 }
 
 /// How far the evidence carries "the direction is not this confound".
-fn status(verdict: Verdict) -> Status {
+fn status(verdict: Verdict, separates: bool) -> Status {
     match verdict {
         Verdict::Circular => Status::Caution,
+        Verdict::NotRuledOut if separates => Status::Caution,
         Verdict::TooLittleData | Verdict::NotRuledOut => Status::Unclear,
         Verdict::Confounded => Status::NotSupported,
         Verdict::RuledOut => Status::Supported,
@@ -49,7 +50,7 @@ pub fn findings(result: &Audited) -> Vec<Finding> {
         Verdict::Circular => 4,
     });
     out.extend(rows.into_iter().map(|r| confound(result, r)));
-    out.extend(result.flips.iter().map(flips));
+    out.extend(result.flips.iter().map(flip_page::finding));
     out
 }
 
@@ -86,20 +87,29 @@ fn confound(result: &Audited, r: &ConfoundRow) -> Finding {
         Verdict::RuledOut => {
             format!("The direction does not separate {name} by more than {:.2}.", result.margin)
         }
+        Verdict::NotRuledOut if r.row.separates => {
+            format!("The direction separates {name}, though not more than matched directions do.")
+        }
         Verdict::NotRuledOut => {
             format!("Whether the direction follows {name} can't be told from these texts.")
         }
         Verdict::TooLittleData => format!("Whether the direction follows {name} was not tested."),
         Verdict::Circular => format!("The test on {name} is circular and says nothing."),
     };
-    let ci = r.row.separation.bootstrap.interval;
+    let ci = r.row.separation.interval;
     let p = r.row.p_adjusted.unwrap_or(r.p);
     Finding {
-        status: status(r.row.verdict),
+        status: status(r.row.verdict, r.row.separates),
         statement,
         measure: Measure::new(format!("AUROC of the {name} set"), r.row.separation.auroc),
-        n: Sample::new(r.row.groups as u64, "groups"),
-        interval: Interval::p95(ci.low, ci.high, "bootstrap over groups, the direction as it is"),
+        n: Sample::new(
+            r.row.groups as u64,
+            r.row.detectable.separates.map_or_else(
+                || "groups, which find no AUROC with 80 % power".to_owned(),
+                |t| format!("groups, which tell an AUROC of {t:.2} from 1/2 with 80 % power"),
+            ),
+        ),
+        interval: Interval::p95(ci.low, ci.high, "score interval over groups (Newcombe 2006), the direction as it is"),
         null: Null::new(
             "random directions with the covariance of the training texts",
             r.null_interval[0],
@@ -107,34 +117,6 @@ fn confound(result: &Audited, r: &ConfoundRow) -> Finding {
         )
         .with_p(Test::AuditMatched, p, Some(r.row.random.draws as u64)),
         see: Some("audit-forest".into()),
-    }
-}
-
-fn flips(r: &FlipRow) -> Finding {
-    let found = &r.ranking;
-    let ci = found.right.exact;
-    Finding {
-        status: match (ci.low > 0.5, ci.high < 0.5) {
-            (true, _) => Status::Supported,
-            (_, true) => Status::NotSupported,
-            _ => Status::Unclear,
-        },
-        statement: format!(
-            "Pairs of {} are ranked by the value rather than by what was turned round.",
-            r.name
-        ),
-        measure: Measure::new(
-            format!("{} of {} ranked right, as a share", found.right.successes, found.right.trials),
-            found.right.value,
-        ),
-        n: Sample::new(found.right.trials, "pairs that do not tie"),
-        interval: Interval::p95(ci.low, ci.high, "exact, Clopper and Pearson"),
-        null: Null::new("each pair as likely either way, exact binomial", 0.5, 0.5).with_p(
-            Test::ValueFlip,
-            found.binomial.p,
-            None,
-        ),
-        see: Some("audit-flips".into()),
     }
 }
 
@@ -167,7 +149,7 @@ pub fn section(result: &Audited) -> Section {
         section = section.with(Block::note(NoteKind::Warning, sentence));
     }
     if !result.flips.is_empty() {
-        section = section.with(strip(&result.flips));
+        section = section.with(flip_page::strip(&result.flips)).with(flip_page::table(&result.flips));
         for r in &result.flips {
             section = section.with(Block::text(format!("{}: {}", r.name, r.says)));
         }
@@ -183,13 +165,14 @@ pub fn section(result: &Audited) -> Section {
 fn method(result: &Audited) -> String {
     let out: Vec<&str> = result.projected_out.iter().map(|p| p.name.as_str()).collect();
     format!(
-        "Read at {}, position {}; estimator {}; projected out of the training texts: {}. Random directions: {} draws \
+        "Read at {}, position {}; estimator {}; directions taken out of the training texts: {}. {} Random directions: {} draws \
          from the covariance of the training texts within their classes. Shuffled pipeline: {} of {} permutations \
          of the training labels. Family of the adjusted p values: {} ({} tests, family-wise error {}).",
         result.site,
         result.positions,
         result.estimator,
-        if out.is_empty() { "nothing".to_owned() } else { out.join(", ") },
+        if out.is_empty() { "none".to_owned() } else { out.join(", ") },
+        Beside::from(&result.held_out).erased().join(" "),
         result.random_directions,
         result.permutations,
         result.permutations_asked,
@@ -204,7 +187,7 @@ fn forest(result: &Audited) -> Figure {
         .rows
         .iter()
         .map(|r| {
-            let ci = r.row.separation.bootstrap.interval;
+            let ci = r.row.separation.interval;
             ForestRow {
                 label: format!("{} ({})", r.row.name, word(r.row.verdict)),
                 group: None,
@@ -212,7 +195,7 @@ fn forest(result: &Audited) -> Figure {
                 interval: [ci.low.into(), ci.high.into()],
                 null: Some(r.null_interval.map(Num::new)),
                 n: r.row.groups as u64,
-                status: Some(status(r.row.verdict)),
+                status: Some(status(r.row.verdict, r.row.separates)),
             }
         })
         .collect();
@@ -252,6 +235,9 @@ fn table(result: &Audited) -> Block {
             "cosine",
             "p (cosine, shuffled labels)",
             "AUROC",
+            "separates it",
+            "p (AUROC 1/2)",
+            "more than matched directions",
             "p (random)",
             "p (shuffled labels)",
             "p (Holm)",
@@ -259,6 +245,12 @@ fn table(result: &Audited) -> Block {
             "recovery",
             "own",
             "without",
+            "least AUROC told from 1/2",
+            "least beyond matched",
+            "power to rule out",
+            "groups needed: from 1/2",
+            "groups needed: beyond matched",
+            "groups needed: to rule out",
             "verdict",
         ]
         .map(Column::new)
@@ -267,7 +259,7 @@ fn table(result: &Audited) -> Block {
     for r in &result.rows {
         let (row, draws) = (&r.row, Some(r.row.random.draws as u64));
         let interval = |s: &truenorth_stats::estimate::audit::Separation| {
-            Cell::estimate(s.auroc, s.bootstrap.interval.low, s.bootstrap.interval.high, 2)
+            Cell::estimate(s.auroc, s.interval.low, s.interval.high, 2)
         };
         let adjusted = |how, p: Option<f64>| {
             p.map_or_else(
@@ -283,6 +275,10 @@ fn table(result: &Audited) -> Block {
             Cell::number(row.cosine, 3),
             against(Test::AuditCosine, row.cosine_shuffled.as_ref()),
             interval(&row.separation),
+            yes(row.separates).into(),
+            Cell::p(Test::AuditSeparates, row.p_separates, None),
+            row.p_adjusted
+                .map_or_else(|| Cell::empty("not in the family"), |p| yes(p <= result.family.alpha).into()),
             Cell::p(Test::AuditMatched, r.p, draws),
             against(Test::AuditShuffled, row.shuffled.as_ref()),
             adjusted(Adjustment::Holm, row.p_adjusted),
@@ -290,38 +286,32 @@ fn table(result: &Audited) -> Block {
             interval(&row.recovery),
             Cell::number(row.own, 2),
             Cell::estimate(without.value, without.interval.low, without.interval.high, 2),
+            least(row.detectable.separates),
+            least(row.detectable.matched),
+            Cell::number(row.detectable.power_to_rule_out, 2),
+            needed(row.needed.separates),
+            needed(row.needed.matched),
+            needed(row.needed.rule_out),
             word(row.verdict).into(),
         ]);
     }
-    Block::Details { summary: "All numbers of the audit".into(), blocks: vec![table.into()] }
+    let beside = beside::table(
+        "audit-beside",
+        &[([result.estimator.clone(), "pairs or groups".into()], Beside::from(&result.held_out))],
+    );
+    Block::Details { summary: "All numbers of the audit".into(), blocks: vec![table.into(), beside.into()] }
 }
 
-fn strip(flips: &[FlipRow]) -> Figure {
-    let groups = flips
-        .iter()
-        .map(|r| StripGroup {
-            label: r.name.clone(),
-            points: r
-                .pairs
-                .iter()
-                .map(|(id, shift)| Labelled { label: id.clone(), value: (*shift).into() })
-                .collect(),
-        })
-        .collect();
-    let plot = Strip {
-        x: Axis::new("difference of projections").unit("mean of held-out training pairs"),
-        reference: Some(Mark::at(0.0, "ranked wrong below, right above")),
-        groups,
-    };
-    Figure::new(
-        "audit-flips",
-        "Value flips, a mark a pair",
-        Plot::Strip(plot),
-        "How far the text for the value projects above the one against it. 1 is as far as held-out training pairs on \
-         average.",
-        "That pairs ranked right are ranked by the value: they share more than it. The pairs were written by the \
-         same hands as the training pairs.",
-    )
+fn yes(whether: bool) -> &'static str {
+    if whether { "yes" } else { "no" }
+}
+
+fn least(auroc: Option<f64>) -> Cell {
+    auroc.map_or_else(|| Cell::empty("none: not even 1 with 80 % power"), |t| Cell::number(t, 2))
+}
+
+pub(super) fn needed(groups: Option<usize>) -> Cell {
+    groups.map_or_else(|| Cell::empty("no number would do"), Into::into)
 }
 
 fn agreed(section: Section, agreement: &Agreement) -> Section {

@@ -34,7 +34,14 @@ pub(super) fn audit(
     let (site, at) = (recipe.site, recipe.at);
     watch.say("reading the training texts");
     let train = data.train.samples(&reader, site, at, watch)?;
-    let nuisances = extract::nuisances(&reader, &recipe.project_out, data.sentiment, site, at, watch)?;
+    let nuisances = extract::nuisances(
+        &reader,
+        (&recipe.project_out, recipe.project_method),
+        data.sentiment,
+        site,
+        at,
+        watch,
+    )?;
     let read = |sets: &[Confound]| -> Result<Vec<Samples>, AnalysisError> {
         sets.iter()
             .map(|c| {

@@ -49,7 +49,7 @@ fn confound(name: &str, question: Question) -> Confound {
 fn recipe(estimator: Estimator) -> Recipe {
     let mut recipe = Recipe::new(Site::ResidPost(1), AT, estimator.check().unwrap());
     recipe.held_out.permutations = 19;
-    recipe.held_out.resamples = 200;
+    recipe.held_out.repeats = 2;
     recipe
 }
 

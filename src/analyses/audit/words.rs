@@ -14,7 +14,7 @@ pub(super) fn verdict(
     base: &Estimate,
 ) -> String {
     let name = &row.name;
-    let ci = row.separation.bootstrap.interval;
+    let ci = row.separation.interval;
     let level = ci.level * 100.0;
     let seen = format!(
         "AUROC {:.2}, {level:.0} % interval {:.2} to {:.2}, {} groups",
@@ -24,6 +24,7 @@ pub(super) fn verdict(
         "95 % of {} random directions with the covariance of the training texts lie within {:.2} of 1/2",
         row.random.draws, row.random.high
     );
+    let found = found(row, params);
     let p = row.p_adjusted.unwrap_or(row.random.p);
     let adjusted = format!("p {p:.3} after Holm over {} tests", audit.family);
     match row.verdict {
@@ -55,21 +56,48 @@ pub(super) fn verdict(
             "Not ruled out, found: the direction tells the {name} set apart ({seen}) more than random directions \
              do ({beside}; {adjusted}). It follows {name}, or something that goes with it in this set. With that \
              probe's direction projected out, held-out separation of the training contrast is {:.2} (before: \
-             {:.2}), so what is left is not this linear form of {name}; other forms were not ruled out.",
+             {:.2}), so what is left is not this linear form of {name}; other forms were not ruled out. \
+             {found}",
             without.auroc.value, base.value
         ),
         Verdict::RuledOut => format!(
             "Ruled out: that the direction separates the {name} set by more than {:.2} from an AUROC of 1/2 \
-             ({seen}). Not ruled out: a smaller effect, and {name} in texts of another kind than these.",
+             ({seen}). Not ruled out: a smaller effect, and {name} in texts of another kind than these. {found}",
             params.margin
+        ),
+        Verdict::NotRuledOut if row.separates => format!(
+            "Separates it, though not more than matched directions do: the direction tells the {name} set apart ({seen}), \
+             and so do random directions of its kind ({beside}; {adjusted}). That it follows {name} more than any \
+             direction here would was not shown, nor that it does not. {found}"
         ),
         Verdict::NotRuledOut => format!(
             "Not found, and not ruled out: the direction does not separate the {name} set more than random \
              directions do ({seen}; {beside}; {adjusted}), but the interval leaves room for an effect of more \
-             than {:.2}. More groups would narrow it.",
+             than {:.2}. {found}",
             params.margin
         ),
     }
+}
+
+/// What a set of this size can find, and how many groups it would take.
+fn found(row: &AuditRow, params: &AuditParams) -> String {
+    let auroc = |t: Option<f64>| t.map_or_else(|| "none".to_owned(), |t| format!("{t:.2}"));
+    let groups = |n: Option<usize>| n.map_or_else(|| "no number of groups".to_owned(), |n| format!("{n} groups"));
+    let (d, n) = (&row.detectable, &row.needed);
+    format!(
+        "With 80 % power {} groups tell an AUROC of {} or more from 1/2, and one of {} or more from matched directions; \
+         they rule out more than {:.2} with {:.0} % power. It would take {} to tell the AUROC seen from 1/2, {} to find \
+         it beyond matched directions, and {} to rule out more than {:.2}.",
+        row.groups,
+        auroc(d.separates),
+        auroc(d.matched),
+        params.margin,
+        100.0 * d.power_to_rule_out,
+        groups(n.separates),
+        groups(n.matched),
+        groups(n.rule_out),
+        params.margin
+    )
 }
 
 /// What a ranking of value flips says.
@@ -84,13 +112,31 @@ pub(super) fn flips(found: &FlipRanking, pairs: usize) -> String {
         "which chance would give as well: these pairs neither show nor rule out that the direction follows what \
          was turned round in them"
     };
+    let trained = &found.training_right;
+    let beside = if found.against_training <= 0.05 {
+        if right.value < trained.value { "fewer than" } else { "more than" }
+    } else {
+        "not told apart from"
+    };
+    let needed = found.needed.map_or_else(String::new, |n| {
+        format!(" A share like this one is told from one half with 80 % power by {n} pairs.")
+    });
     let strength = found.relative_interval.interval;
     let ties = if found.ties > 0 { format!(" ({} of {pairs} tie)", found.ties) } else { String::new() };
     format!(
         "{} of {} pairs are ranked right{ties} (exact interval of the share {low:.2} to {high:.2}, p {:.3}), {said}. \
-         Their mean difference is {:.2} times that of held-out training pairs (interval {:.2} to {:.2}). That it \
+         That is {beside} the held-out training pairs, {} of {} (Fisher's exact p {:.4}).{needed} Their mean difference is {:.2} times that of held-out training pairs (interval {:.2} to {:.2}, both \
+         resampled). That it \
          is the value, and nothing else these pairs share, was not shown.",
-        right.successes, right.trials, found.binomial.p, found.relative_strength, strength.low, strength.high
+        right.successes,
+        right.trials,
+        found.binomial.p,
+        trained.successes,
+        trained.trials,
+        found.against_training,
+        found.relative_strength,
+        strength.low,
+        strength.high
     )
 }
 

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use super::Scored;
 use crate::analyses::AnalysisError;
 use truenorth_stats::math;
-use truenorth_stats::math::{Bootstrap, MathError, Seeds, SortedScores, cluster_bootstrap};
+use truenorth_stats::math::{Interval, MathError, Placement, Seeds};
+use truenorth_stats::number::LEVEL;
 
 /// Whether one kind of sequence scores above another.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -19,8 +20,8 @@ pub struct Contrast {
     pub n: usize,
     /// Chance that a sequence of the first kind scores above one of the second.
     pub auroc: f64,
-    /// Its interval from resampling sequences.
-    pub bootstrap: Bootstrap,
+    /// Its interval, sequences as independent.
+    pub interval: Interval,
     /// Two-sided p against kinds shuffled: `(1 + #{|null - 1/2| >= |auroc - 1/2|}) / (1 + n)`.
     pub p: f64,
     /// Shuffles behind it.
@@ -49,12 +50,9 @@ pub fn contrast(
         .collect();
     let (scores, mut positive): (Vec<f64>, Vec<bool>) = rows.into_iter().unzip();
     let input = |e: MathError| AnalysisError::Input(format!("kinds `{high}` and `{low}`: {e}"));
-    let sorted = SortedScores::new(&scores, &positive).map_err(input)?;
-    let auroc = sorted.auroc(None).map_err(input)?;
-    let mut rng = seeds.stream("contrast bootstrap");
-    let bootstrap =
-        cluster_bootstrap(scores.len(), 2000, 0.95, &mut rng, |counts| sorted.auroc(Some(counts)).ok())
-            .map_err(input)?;
+    let each: Vec<usize> = (0..scores.len()).collect();
+    let found = Placement::auroc(&scores, &positive, &each).and_then(|p| p.estimate(LEVEL, 1.0)).map_err(input)?;
+    let auroc = found.value;
     let mut rng = seeds.stream("contrast permutations");
     let mut null = Vec::with_capacity(permutations);
     for _ in 0..permutations {
@@ -70,7 +68,7 @@ pub fn contrast(
         low: low.into(),
         n: scores.len(),
         auroc,
-        bootstrap,
+        interval: found.interval,
         p,
         permutations,
         null: [quantile(0.025)?, quantile(0.975)?],

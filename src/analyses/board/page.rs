@@ -102,7 +102,7 @@ fn ends(result: &BoardSummary) -> Finding {
 
 fn kinds(result: &BoardSummary) -> Option<Finding> {
     let c = result.contrast.as_ref()?;
-    let ci = c.bootstrap.interval;
+    let ci = c.interval;
     Some(Finding {
         status: match (c.p < 0.05, c.auroc > 0.5) {
             (true, true) => Status::Supported,
@@ -115,7 +115,7 @@ fn kinds(result: &BoardSummary) -> Option<Finding> {
         interval: Interval::p95(
             ci.low,
             ci.high,
-            format!("bootstrap over sequences, {} draws", c.bootstrap.resamples),
+            "score interval over sequences (Newcombe 2006)",
         ),
         null: Null::new("kinds shuffled, two-sided", c.null[0], c.null[1]).with_p(
             Test::BoardKinds,

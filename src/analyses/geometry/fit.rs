@@ -71,6 +71,18 @@ pub(super) struct Kept {
 }
 
 impl Contrast {
+    /// The groups by number, a row each.
+    pub fn clusters(&self) -> Vec<usize> {
+        let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+        self.groups
+            .iter()
+            .map(|group| {
+                let next = seen.len();
+                *seen.entry(group).or_insert(next)
+            })
+            .collect()
+    }
+
     pub fn new(
         name: &str,
         texts: &Texts,
@@ -109,6 +121,26 @@ impl Contrast {
             }
         }
         Ok(found)
+    }
+
+    /// Held-out scores of something that has a value a row, from the rows of the other folds: turned so that it separates
+    /// those, in their standard deviations.
+    pub fn held_out(&self, of: impl Fn(&[usize]) -> Vec<f64>) -> Result<Vec<f64>, MathError> {
+        let mut out = vec![0.0; self.rows.len()];
+        for fold in 0..self.folds {
+            let train = self.train(fold);
+            let values = of(&train);
+            let seen: Vec<f64> = train.iter().map(|i| values[*i]).collect();
+            let labels: Vec<bool> = train.iter().map(|i| self.positive[*i]).collect();
+            let turn = if math::auroc(&seen, &labels)? < 0.5 { -1.0 } else { 1.0 };
+            let mean = math::mean(&seen)?;
+            let spread = (seen.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / seen.len() as f64).sqrt();
+            let spread = if spread > 0.0 { spread } else { 1.0 };
+            for row in (0..self.rows.len()).filter(|i| self.fold[*i] == fold) {
+                out[row] = turn * (values[row] - mean) / spread;
+            }
+        }
+        Ok(out)
     }
 
     /// Places among this contrast's rows that are not in a fold.

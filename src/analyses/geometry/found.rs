@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{ChangePoint, Course, DirectionGeometry, Jump, ProbeCell, ProbingMatrix};
+use super::{CategoryAlone, ChangePoint, Course, DirectionGeometry, Jump, ProbeCell, ProbingMatrix};
 use crate::analyses::stat::Number;
 
 /// What was found: of texts, or of directions without theirs.
@@ -58,6 +58,10 @@ pub struct TextGeometry {
     /// At each checkpoint the probes of every category on the texts of every other, a row a category
     /// fitted on, a column a category tested on; each text on a direction that has not seen its group.
     pub across_probing: Vec<Vec<Vec<ProbeCell>>>,
+    /// At the last checkpoint what length and words alone tell of each category; empty where the texts are not at
+    /// hand.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub alone: Vec<CategoryAlone>,
     /// How the intervals of the probes are made.
     pub probing_method: String,
     /// Probes of every checkpoint on every checkpoint, in the order of `categories`.

@@ -9,6 +9,7 @@
 //! The same texts are read at every checkpoint, in the same folds. A probe trained on one checkpoint is
 //! tested on another's texts of the fold it was not fitted on, off the diagonal too.
 
+mod alone;
 mod change;
 mod checkpoints;
 mod cosines;
@@ -24,6 +25,7 @@ mod table;
 #[cfg(test)]
 mod tests;
 
+pub use alone::CategoryAlone;
 pub use change::{ChangePoint, Jump, change_point, jump};
 pub use checkpoints::{Checkpoints, OneModel, activations};
 pub use cosines::{Course, Step, courses};
@@ -47,6 +49,9 @@ pub struct Texts {
     pub categories: Vec<Vec<String>>,
     /// What no fold cuts through.
     pub groups: Vec<String>,
+    /// The texts themselves, to say beside each direction what length and words alone tell; empty where they are not at
+    /// hand.
+    pub texts: Vec<String>,
 }
 
 impl From<&Labelled> for Texts {
@@ -55,6 +60,7 @@ impl From<&Labelled> for Texts {
             positive: all.positive.clone(),
             categories: all.categories.clone(),
             groups: all.groups.clone(),
+            texts: super::extract::texts(&all.prompts).into_iter().map(str::to_owned).collect(),
         }
     }
 }

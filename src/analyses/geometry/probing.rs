@@ -1,11 +1,9 @@
 //! Train on one checkpoint, test on another.
 
 use serde::Serialize;
-use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::super::stat::LEVEL;
-use truenorth_stats::math;
-use truenorth_stats::math::MathError;
+use truenorth_stats::math::{MathError, Placement};
 
 /// The AUROC of a direction of one checkpoint on texts of another.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -33,28 +31,10 @@ pub struct ProbingMatrix {
     pub method: String,
 }
 
-pub(super) const METHOD: &str = "Newcombe's method 5 (2006), texts as independent; the directions of the \
-     folds held fixed";
+pub(super) const METHOD: &str = "score interval over groups (Newcombe 2006); the directions of the folds held fixed";
 
-/// The AUROC with Newcombe's score-like interval (2006, part 2, method 5), which is sound at 0 and 1.
-pub(super) fn cell(scores: &[f64], positive: &[bool]) -> Result<ProbeCell, MathError> {
-    let auroc = math::auroc(scores, positive)?;
-    let up = positive.iter().filter(|p| **p).count() as f64;
-    let down = positive.len() as f64 - up;
-    let z = Normal::standard().inverse_cdf(0.5 + LEVEL / 2.0);
-    let half = (up + down) / 2.0 - 1.0;
-    let spread = |t: f64| {
-        let shape = 1.0 + half * (1.0 - t) / (2.0 - t) + half * t / (1.0 + t);
-        z * (t * (1.0 - t) * shape / (up * down)).sqrt()
-    };
-    // |t - auroc| falls below the spread between the two ends; each is found by halving.
-    let end = |mut outside: f64| {
-        let mut inside = auroc;
-        for _ in 0..60 {
-            let middle = f64::midpoint(inside, outside);
-            if (middle - auroc).abs() <= spread(middle) { inside = middle } else { outside = middle }
-        }
-        inside
-    };
-    Ok(ProbeCell { auroc, low: end(0.0), high: end(1.0) })
+/// The AUROC with the interval that every analysis has.
+pub(super) fn cell(scores: &[f64], positive: &[bool], groups: &[usize]) -> Result<ProbeCell, MathError> {
+    let found = Placement::auroc(scores, positive, groups)?.estimate(LEVEL, 1.0)?;
+    Ok(ProbeCell { auroc: found.value, low: found.interval.low, high: found.interval.high })
 }

@@ -30,6 +30,7 @@ pub(super) fn over(
         Ok(x)
     };
     let shown = contrasts.iter().filter(|c| !c.name.starts_with(OTHERS)).count();
+    let mut alone = Vec::new();
     let mut across_probing = Vec::with_capacity(checkpoints.len());
     // By contrast, then by checkpoint.
     let mut kept: Vec<Vec<Kept>> = vec![Vec::with_capacity(checkpoints.len()); contrasts.len()];
@@ -37,6 +38,14 @@ pub(super) fn over(
         let x = checked(i)?;
         for (contrast, kept) in contrasts.iter().zip(&mut kept) {
             kept.push(contrast.fit(&x, &plan.estimator, &seeds.child(&contrast.name))?);
+        }
+        if i + 1 == checkpoints.len() {
+            for (contrast, kept) in contrasts.iter().take(shown).zip(&kept) {
+                let last = kept.last().expect("a checkpoint was just fitted");
+                alone.extend(
+                    super::alone::alone(texts, contrast, last, &x).map_err(|e| stat::of(&contrast.name, &e))?,
+                );
+            }
         }
         across_probing.push(cells(&x, &contrasts[..shown], &kept)?);
     }
@@ -47,7 +56,7 @@ pub(super) fn over(
             for (c, contrast) in contrasts.iter().take(shown).enumerate() {
                 for (trained, kept) in kept[c].iter().enumerate() {
                     let scores = contrast.project(&x, &kept.without);
-                    let cell = probing::cell(&scores, &contrast.positive)
+                    let cell = probing::cell(&scores, &contrast.positive, &contrast.clusters())
                         .map_err(|e| stat::of(&contrast.name, &e))?;
                     probing[c][trained].push(cell);
                 }
@@ -77,6 +86,7 @@ pub(super) fn over(
         categories,
         across,
         across_probing,
+        alone,
         probing_method: probing::METHOD.into(),
         probing,
         not_shown: not_shown(&contrasts, texts, checkpoints.len()),
@@ -149,7 +159,7 @@ fn cells(
         let Some(last) = fitted.last() else { return Ok(vec![]) };
         let cell = |c: &Contrast| {
             let scores = c.project(x, &last.without);
-            probing::cell(&scores, &c.positive).map_err(|e| stat::of(&c.name, &e))
+            probing::cell(&scores, &c.positive, &c.clusters()).map_err(|e| stat::of(&c.name, &e))
         };
         contrasts.iter().map(cell).collect()
     };

@@ -14,7 +14,7 @@ use truenorth_stats::estimate::probing::{
     Layers, Probe, ProbeError, Probing, TestSet, TrainSet, auroc_difference,
 };
 use truenorth_stats::math;
-use truenorth_stats::math::{MathError, Seeds};
+use truenorth_stats::math::{Clustered, MathError, Seeds};
 
 /// How much more a probe knows than a control, on the same texts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -53,40 +53,37 @@ impl Baseline {
         probed: &Probing,
         found: Probing,
         probe: &Probe,
-        seeds: &Seeds,
     ) -> Result<Self, AnalysisError> {
-        let Probe { resamples, level, .. } = *probe;
-        let against = |set: &str,
-                       place: usize,
-                       (a, b): (&[f64], &[f64]),
-                       marks: &Marks|
-         -> Result<Difference, MathError> {
-            // By its place: a set is called after its file, where nothing else is said.
-            let mut rng = seeds.stream(&format!("{name} {place}"));
-            let (value, boot) =
-                auroc_difference(a, b, &marks.labels, &marks.groups, resamples, level, &mut rng)?;
-            Ok(Difference {
-                set: set.to_owned(),
-                probe: math::auroc(a, &marks.labels)?,
-                control: math::auroc(b, &marks.labels)?,
-                difference: Number {
-                    value,
-                    n: marks.labels.len(),
-                    interval: Some(boot.interval),
-                    method: format!("percentile bootstrap over {} groups, paired by text", boot.clusters),
-                    null: None,
-                },
-            })
+        let level = probe.level;
+        let pair = |set: &str, probe: f64, control: f64, rows: usize, found: Clustered| Difference {
+            set: set.to_owned(),
+            probe,
+            control,
+            difference: Number {
+                value: found.value,
+                n: rows,
+                interval: Some(found.interval),
+                method: format!(
+                    "two score intervals put together (Zou and Donner 2008), paired over {} groups",
+                    found.clusters
+                ),
+                null: None,
+            },
         };
         let data = contrast.data;
-        let marks = Marks::of(data.train, &contrast.rows);
-        let mut differences =
-            vec![against(HELD_OUT, 0, (&probed.nested.scores, &found.nested.scores), &marks)];
+        let mut differences = Vec::with_capacity(1 + contrast.tests.len());
+        if let (Some(a), Some(b)) = (&probed.nested.placed, &found.nested.placed) {
+            // Directions of different folds share rows, as for the AUROC itself.
+            let folds = probe.folds as f64;
+            let less = a.less(b, level, 1.0 + folds / (folds - 1.0)).map_err(|e| of(name, &e))?;
+            differences.push(pair(HELD_OUT, a.value(), b.value(), probed.rows, less));
+        }
         for ((i, rows, _), (a, b)) in contrast.tests.iter().zip(probed.tests.iter().zip(&found.tests)) {
             let marks = Marks::of(&data.tests[*i].texts, rows);
-            differences.push(against(&data.tests[*i].name, 1 + i, (&a.scores, &b.scores), &marks));
+            let less = auroc_difference(&a.scores, &b.scores, &marks.labels, &marks.groups, level)
+                .map_err(|e| of(name, &e))?;
+            differences.push(pair(&data.tests[*i].name, a.auroc, b.auroc, marks.labels.len(), less));
         }
-        let differences = differences.into_iter().collect::<Result<_, _>>().map_err(|e| of(name, &e))?;
         Ok(Self {
             name: name.to_owned(),
             what: what.to_owned(),

@@ -6,6 +6,7 @@ use truenorth_protocol::Site;
 use truenorth_stats::estimate::NullTest;
 use truenorth_stats::estimate::probing::{Probing, TestProbe};
 use truenorth_stats::math;
+use truenorth_stats::math::Clustered;
 
 use super::contrast::Contrast;
 use super::params::Plan;
@@ -24,8 +25,8 @@ fn null(test: &NullTest, of: Test, what: &str) -> Null {
     }
 }
 
-const STRETCHED: &str = "bootstrap over groups, stretched for the training texts that folds share";
-const PLAIN: &str = "bootstrap over groups, the fit as it is";
+const STRETCHED: &str = "score interval over groups (Newcombe 2006), stretched for the training texts that folds share";
+const PLAIN: &str = "score interval over groups (Newcombe 2006), the fit as it is";
 
 /// The nested AUROC.
 pub(super) fn nested(found: &Probing) -> Number {
@@ -46,7 +47,7 @@ pub(super) fn tested(test: &TestProbe) -> Number {
     Number {
         value: test.auroc,
         n: test.rows,
-        interval: test.layers.get(test.chosen).map(|l| l.1.interval),
+        interval: test.layers.get(test.chosen).map(|l| l.interval),
         method: PLAIN.into(),
         null: test.null.as_ref().map(|t| {
             null(t, Test::ProbeTested, "training labels permuted, the choice of site repeated; one-sided p")
@@ -104,9 +105,9 @@ impl ContrastProbe {
                     shared_negatives: *shared,
                     auroc: tested(t),
                     accuracy: Number {
-                        value: t.accuracy.0,
+                        value: t.accuracy.value,
                         n: t.rows,
-                        interval: Some(t.accuracy.1.interval),
+                        interval: Some(t.accuracy.interval),
                         method: PLAIN.into(),
                         null: None,
                     },
@@ -155,14 +156,14 @@ impl ContrastProbe {
                 constant_columns: layer.constant_columns,
             });
             for (k, test) in self.probing.tests.iter().enumerate() {
-                let (value, boot) = test.layers[i];
+                let Clustered { value, interval, .. } = test.layers[i];
                 self.rows.push(SiteRow {
                     site: name(i),
                     set: test.name.clone(),
                     auroc: Number {
                         value,
                         n: test.rows,
-                        interval: Some(boot.interval),
+                        interval: Some(interval),
                         method: PLAIN.into(),
                         null: None,
                     },
@@ -183,7 +184,7 @@ impl ContrastProbe {
             let layer = layer.min(p.layers.len().saturating_sub(1));
             match test {
                 None => p.layers.get(layer).map(|l| l.auroc.value),
-                Some(k) => p.tests.get(k).and_then(|t| t.layers.get(layer)).map(|l| l.0),
+                Some(k) => p.tests.get(k).and_then(|t| t.layers.get(layer)).map(|l| l.value),
             }
         };
         let mut out: BTreeMap<String, f64> =
@@ -195,7 +196,7 @@ impl ContrastProbe {
         }
         // The statements' first test set is the task's training texts.
         let truth = self.truth.as_ref().and_then(|t| t.probing.tests.get(test.map_or(0, |k| k + 1)));
-        if let Some((value, _)) = truth.and_then(|t| t.layers.get(layer)) {
+        if let Some(Clustered { value, .. }) = truth.and_then(|t| t.layers.get(layer)) {
             out.insert("truth".into(), *value);
         }
         out
@@ -263,6 +264,8 @@ fn not_shown(contrasts: &[ContrastProbe]) -> Vec<String> {
          every set that shares it.",
         "That an untrained model's or a bag of words' AUROC is a lower bound: they are other readers of the \
          same texts, and may fail where a better one would not.",
+        "What sentiment alone would reach: no texts labelled for it go into probing. The words and the length alone \
+         are controls.",
         "Differences between sites: the curves share their texts, and their bands are of each site alone.",
     ]
     .map(str::to_owned)

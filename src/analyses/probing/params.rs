@@ -59,9 +59,6 @@ pub struct Params {
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value = "5"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folds: Option<usize>,
-    /// Bootstrap resamples of the groups behind each interval.
-    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().resamples))]
-    pub resamples: usize,
     /// Label permutations, each through the whole procedure; 0 leaves the nulls out.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().permutations))]
     pub permutations: usize,
@@ -85,7 +82,6 @@ impl Default for Params {
             controls: vec![Control::RandomLabel, Control::BagOfWords, Control::Length],
             estimator: None,
             folds: None,
-            resamples: 2000,
             permutations: 1000,
             budget_seconds: 120,
             no_categories: false,
@@ -109,7 +105,6 @@ impl Params {
             at: self.positions.unwrap_or(ReadAt::Last),
             probe: Probe {
                 folds: self.folds.unwrap_or(usual.folds),
-                resamples: self.resamples,
                 permutations: self.permutations,
                 budget: Some(Duration::from_secs(self.budget_seconds)),
                 ..usual

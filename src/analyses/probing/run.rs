@@ -84,7 +84,7 @@ pub(super) fn probe(
         let mut out = ContrastProbe::new(&contrast, probing);
         let mut control = |name: &str, what: &str, found: Result<Probing, ProbeError>| match found {
             Ok(found) => {
-                let baseline = Baseline::new(name, what, &contrast, &out.probing, found, probe, &seeds);
+                let baseline = Baseline::new(name, what, &contrast, &out.probing, found, probe);
                 baseline.map(|b| out.baselines.push(b))
             }
             Err(e) => {

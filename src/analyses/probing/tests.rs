@@ -44,7 +44,6 @@ fn params(sites: &[Site]) -> Params {
         sites: sites.iter().map(|s| (*s).into()).collect(),
         estimator: Some(ProbeEstimator::MeanDiff),
         folds: Some(4),
-        resamples: 100,
         permutations: 39,
         ..Params::default()
     }

@@ -20,6 +20,9 @@ pub struct Halves {
     pub site: String,
     /// Held-out AUROC over all pairs.
     pub auroc: f64,
+    /// How many standard deviations of its null that is above the null's mean, so that sites tied at 1 still differ; the
+    /// lower end of its interval where no null was run.
+    pub margin: f64,
     /// Held-out scores of the steered pairs' chosen texts, then of their rejected ones.
     pub scores: Vec<f64>,
     /// Whether the site reads.
@@ -72,7 +75,7 @@ pub fn compare(sites: &[Halves], clusters: &[usize], seeds: &Seeds) -> Result<Pa
         let found = sites.iter().max_by(|a, b| f(a).total_cmp(&f(b))).map(|s| s.site.clone());
         found.ok_or_else(|| AnalysisError::Input("no sites; a sweep needs at least one".into()))
     };
-    let (best_reading, best_steering) = (best(|s| s.auroc)?, best(|s| s.slope)?);
+    let (best_reading, best_steering) = (best(|s| s.margin)?, best(|s| s.slope)?);
     let names = |f: fn(&Halves) -> bool| -> Vec<String> {
         sites.iter().filter(|s| f(s)).map(|s| s.site.clone()).collect()
     };

@@ -37,7 +37,7 @@ mod tests;
 
 use truenorth_data::{Distinct, Pair, SentimentRow, Template};
 use truenorth_protocol::ReadAt;
-use truenorth_stats::estimate::{CheckedEstimator, HeldOutParams};
+use truenorth_stats::estimate::{CheckedEstimator, HeldOutParams, ProjectMethod};
 
 pub use compare::{Halves, Parting, compare};
 pub use damage::{Bounds, DamagePoint, WorkingRange};
@@ -63,7 +63,7 @@ pub struct SweepData<'a> {
     pub neutral: &'a [Named],
     /// Prompts to generate from; none leaves the measures of generations out.
     pub prompts: &'a [Named],
-    /// Texts labelled for sentiment, where it is projected out.
+    /// Texts labelled for sentiment, to be projected out or held beside.
     pub sentiment: Option<&'a [SentimentRow]>,
     /// Word lists counted in generations beside refusals, each with the way it should move: 1, -1 or 0.
     pub keywords: &'a [(Lexicon, i8)],
@@ -73,6 +73,8 @@ pub struct SweepData<'a> {
     pub estimator: &'a CheckedEstimator,
     /// What is projected out of it.
     pub project_out: &'a [ProjectOut],
+    /// How.
+    pub project_method: ProjectMethod,
     /// Held-out separation; its folds are also those whose pairs are steered.
     pub held_out: &'a HeldOutParams,
 }

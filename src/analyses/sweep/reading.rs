@@ -7,7 +7,7 @@ use truenorth_protocol::Site;
 use super::super::AnalysisError;
 use super::super::stat::{Number, bootstrap_over, of, resampled};
 use truenorth_stats::estimate::{
-    EstimateError, HeldOut, HeldOutParams, Pipeline, Samples, SplitBy, whole_axes,
+    EstimateError, HeldOut, HeldOutParams, Pipeline, Samples, SplitBy, Words, whole_axes,
 };
 use truenorth_stats::math::{MathError, Seeds, SortedScores};
 use truenorth_stats::split::{Folds, group_folds};
@@ -30,6 +30,19 @@ impl ReadingPoint {
     }
 }
 
+impl ReadingPoint {
+    /// How far the AUROC is above its null, in standard deviations of the null (its central 95 % as four of a normal
+    /// law's); where no null was run the lower end of its interval. What a best site is chosen by.
+    #[must_use]
+    pub fn margin(&self) -> f64 {
+        let h = &self.held_out;
+        match &h.null {
+            Some(null) if null.high > null.low => (h.auroc.value - null.mean) / ((null.high - null.low) / 3.92),
+            _ => h.auroc.interval.low,
+        }
+    }
+}
+
 /// Activations of pairs at a site, `[pairs, hidden]` a side.
 #[derive(Clone, Copy)]
 pub(super) struct PairRows<'a> {
@@ -40,6 +53,8 @@ pub(super) struct PairRows<'a> {
     pub clusters: &'a [usize],
     /// Lengths of the chosen texts, then of the rejected ones.
     pub lengths: &'a [f64],
+    /// The words of the same texts.
+    pub words: Option<&'a Words>,
 }
 
 impl PairRows<'_> {
@@ -96,7 +111,7 @@ pub(super) fn read(
 ) -> Result<Read, AnalysisError> {
     let seeds = seeds.child(&site.to_string());
     let all: Vec<usize> = (0..rows.ids.len()).collect();
-    let samples = rows.samples(&all)?;
+    let samples = rows.samples(&all)?.with_words(rows.words.cloned())?;
     let held_out = pipeline.held_out(&samples, params, &seeds)?;
     let direction = pipeline.extract(&samples, params.by, &seeds)?.fit.direction;
     let without = (0..folds.count())

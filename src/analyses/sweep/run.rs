@@ -3,7 +3,7 @@
 use truenorth_protocol::graph::Sampling;
 use truenorth_protocol::run::Watch;
 use truenorth_protocol::{ReadAt, Site};
-use truenorth_stats::estimate::{Pipeline, SplitBy};
+use truenorth_stats::estimate::{Pipeline, SplitBy, Words};
 use truenorth_stats::math::Seeds;
 
 use super::reading::{self, PairRows};
@@ -11,7 +11,7 @@ use super::respond::{self, Arms, Asker};
 use super::{
     Budget, Halves, Params, SweepData, Swept, SweptSite, Verdict, compare, damage, flips, judge, over_sites,
 };
-use crate::analyses::extract::{self, ProjectOut, Question};
+use crate::analyses::extract::{self, Question};
 use crate::analyses::{AnalysisError, Asked, Memory, Named, Reader, stat, steer};
 
 /// What is asked, once it is known to make sense.
@@ -49,6 +49,7 @@ impl Plan<'_> {
         let question = Question::pairs(data.pairs, data.template);
         let texts = respond::tokens(reader, &question.prompts)?;
         let lengths: Vec<f64> = texts.iter().map(|t| t.len() as f64).collect();
+        let words = Words::of(&extract::texts(&question.prompts));
         let rows = &data.pairs.rows;
         let ids: Vec<String> = rows.iter().map(|p| p.id.clone()).collect();
         let axes: Vec<String> = rows.iter().map(|p| p.axis.clone()).collect();
@@ -88,9 +89,11 @@ impl Plan<'_> {
                 axes: &axes,
                 clusters: &data.pairs.cluster,
                 lengths: &lengths,
+                words: words.as_ref(),
             };
+            let project = (data.project_out, data.project_method);
             let nuisances =
-                extract::nuisances(reader, data.project_out, data.sentiment, *site, data.at, watch)?;
+                extract::nuisances(reader, project, data.sentiment, *site, data.at, watch)?;
             let pipeline = Pipeline { estimator: data.estimator.clone(), nuisances };
             let (how, controls) = (data.held_out, params.random_directions);
             let read = reading::read(*site, &pair_rows, &pipeline, &folds, how, controls, seeds)?;
@@ -122,6 +125,7 @@ impl Plan<'_> {
             halves.push(Halves {
                 site: site.to_string(),
                 auroc: read.reading.held_out.auroc.value,
+                margin: read.reading.margin(),
                 scores: sides(&steered, rows.len()).map(|i| read.reading.held_out.scores[i]).collect(),
                 reads,
                 slope: primary.slope.value,
@@ -171,9 +175,7 @@ impl Plan<'_> {
         let data = &self.data;
         let at = |at: ReadAt| self.sites.iter().map(|site| (*site, at)).collect::<Vec<_>>();
         reader.ahead(data.neutral, &at(ReadAt::Last), watch)?;
-        if data.project_out.contains(&ProjectOut::Sentiment)
-            && let Some(rows) = data.sentiment
-        {
+        if let Some(rows) = data.sentiment {
             let prompts: Vec<Named> = rows.iter().map(|r| Named::text(&r.id, &r.text)).collect();
             reader.ahead(&prompts, &at(data.at), watch)?;
         }

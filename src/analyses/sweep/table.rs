@@ -2,6 +2,7 @@
 
 use super::{Swept, Verdict};
 use crate::analyses::Listing;
+use crate::analyses::beside::Beside;
 use crate::analyses::stat::p_cell;
 
 /// A row a site, and where reading and steering part.
@@ -44,6 +45,11 @@ pub(super) fn table(swept: &Swept) -> Listing {
                 Verdict::Untested => "untested".into(),
             },
         ]);
+    }
+    for s in &swept.sites {
+        let beside = Beside::from(&s.reading.held_out);
+        out.says.push(format!("{}: {}.", s.site, beside.says()));
+        out.says.extend(beside.erased().into_iter().map(|said| format!("{}: {said}", s.site)));
     }
     out.says.push(swept.parting.statement.clone());
     out

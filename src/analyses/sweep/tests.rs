@@ -14,7 +14,7 @@ use super::*;
 use crate::analyses::Reader;
 use truenorth_data::store::Store;
 use truenorth_protocol::run::{Batch, Runner as _, Unwatched};
-use truenorth_stats::estimate::Estimator;
+use truenorth_stats::estimate::{Estimator, ProjectMethod};
 use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
 
@@ -145,9 +145,11 @@ fn curves_that_part_are_said_to_part() {
         let scores: Vec<f64> = (0..2 * n).map(|i| score(if i < n { gap } else { 0.0 })).collect();
         let slopes: Vec<f64> = (0..n).map(|_| score(slope)).collect();
         let positive: Vec<bool> = (0..2 * n).map(|i| i < n).collect();
+        let auroc = math::auroc(&scores, &positive).unwrap();
         Halves {
             site: format!("resid_post.{k}"),
-            auroc: math::auroc(&scores, &positive).unwrap(),
+            auroc,
+            margin: auroc,
             scores,
             reads: gap > 0.5,
             slope: math::mean(&slopes).unwrap(),
@@ -281,7 +283,7 @@ fn how() -> How {
     How {
         keywords: vec![(Lexicon::parse("hats", "hat").unwrap(), 1)],
         estimator: Estimator::MeanDiff.check().unwrap(),
-        held_out: HeldOutParams { permutations: 19, resamples: 200, ..HeldOutParams::by_pair() },
+        held_out: HeldOutParams { permutations: 19, repeats: 2, ..HeldOutParams::by_pair() },
     }
 }
 
@@ -302,6 +304,7 @@ impl How {
             at: ReadAt::Last,
             estimator: &self.estimator,
             project_out: &[],
+            project_method: ProjectMethod::default(),
             held_out: &self.held_out,
         }
     }
@@ -369,6 +372,7 @@ fn a_sweep_without_a_store_reads_no_text_twice() {
     let data = SweepData {
         sentiment: Some(&sentiment),
         project_out: &[ProjectOut::Sentiment],
+        project_method: ProjectMethod::default(),
         ..how.data((&pairs, &template), &neutral, &prompts)
     };
     let params = params(&["resid_post.0", "resid_mid.1", "resid_post.1"]);

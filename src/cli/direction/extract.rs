@@ -4,10 +4,11 @@ use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
+use truenorth::analyses::beside::Beside;
 use truenorth::analyses::extract::{ProjectOut, Question, nuisances};
 use truenorth::analyses::steer::mean_norm;
 use truenorth::data::Template;
-use truenorth::estimate::{HeldOut, HeldOutParams, Pipeline, SplitBy};
+use truenorth::estimate::{HeldOut, HeldOutParams, Pipeline, ProjectMethod, SplitBy};
 use truenorth::math::Seeds;
 use truenorth_protocol::{ReadAt, Site};
 
@@ -49,7 +50,12 @@ pub struct Extract {
     /// Nuisance directions to take out: length, sentiment.
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
     project_out: Vec<ProjectOut>,
-    /// Value-neutral texts with a sentiment label: JSONL, a JSON list or CSV with `id`, `text`, `label`.
+    /// How: pooled (over all rows), within-class (the contrast keeps its own difference in length) or leace
+    /// (least-squares concept erasure).
+    #[arg(long, value_name = "M", default_value_t = ProjectMethod::default().name().to_owned())]
+    project_method: String,
+    /// Value-neutral texts with a sentiment label, projected out or held beside: JSONL, a JSON list or CSV with `id`,
+    /// `text`, `label`.
     #[arg(long, value_name = "F.jsonl")]
     sentiment: Option<PathBuf>,
     /// Neutral prompts to measure the mean residual norm on; default the texts themselves.
@@ -96,6 +102,7 @@ impl Extract {
         // Too few groups are known before anything is read.
         let seeds = Seeds::new(self.model.seed);
         question.check_held_out(&by_pair, &seeds).with_context(cant)?;
+        let method = texts::project_method(&self.project_method)?;
 
         let session = Session::open(&self.model)?;
         let reader = session.reader();
@@ -107,7 +114,7 @@ impl Extract {
         }
         let samples = question.samples(&reader, site, at, &bar)?;
         let rows = sentiment.as_ref().map(|s| &s.rows[..]);
-        let nuisances = nuisances(&reader, &self.project_out, rows, site, at, &bar)?;
+        let nuisances = nuisances(&reader, (&self.project_out, method), rows, site, at, &bar)?;
         let residual_norm = match &neutral {
             Some(prompts) => (mean_norm(&reader, site, &prompts.named, &bar)?, "neutral prompts"),
             None => (mean_norm(&reader, site, &question.prompts, &bar)?, "the texts it was estimated from"),
@@ -189,4 +196,14 @@ fn table(held_out: &[HeldOut]) {
         ]);
     }
     output::table(&rows);
+    for h in held_out {
+        let beside = Beside::from(h);
+        eprintln!("held out by {}: {}", format!("{:?}", h.by).to_lowercase(), beside.says());
+        if let Some(r) = h.auroc.repeats {
+            eprintln!("  AUROC over {}", r.said());
+        }
+        for said in beside.erased() {
+            eprintln!("  {said}");
+        }
+    }
 }

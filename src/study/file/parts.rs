@@ -8,6 +8,7 @@ use schemars::JsonSchema;
 use serde::de::MapAccess;
 use serde::{Deserialize, Deserializer, Serialize};
 use truenorth_protocol::{ReadAt, Site, WriteAt};
+use truenorth_stats::estimate::ProjectMethod;
 
 use super::beside::{self, Beside};
 
@@ -36,7 +37,8 @@ pub struct Data {
     pub tests: BTreeMap<String, PathBuf>,
     /// True and false statements, for the truth direction.
     pub truth: Option<PathBuf>,
-    /// Pairs that vary in one confound, by name; `value-flip` holds those that differ in the value alone.
+    /// Pairs that vary in one confound, by name; `value-flip`, or `value-flip-` and more, holds those that
+    /// differ in the value alone.
     #[serde(default)]
     pub confounds: BTreeMap<String, PathBuf>,
 }
@@ -50,6 +52,10 @@ pub struct Direction {
     /// Nuisance directions taken out: `length`, `sentiment`.
     #[serde(default)]
     pub project_out: Vec<String>,
+    /// How: `pooled`, `within-class` or `leace`.
+    #[serde(default)]
+    #[schemars(with = "String")]
+    pub project_method: ProjectMethod,
 }
 
 /// How held-out separation is measured.

@@ -249,7 +249,7 @@ fn of_classes(tables: &str) -> String {
 fn parameters_that_can_not_be_asked_are_refused_before_a_model_is_opened() {
     let probing = |more: &str| of_classes(&format!("[probing]\nsites = [\"resid_post.1\"]\n{more}"));
     assert_eq!(probing(""), "");
-    assert_eq!(probing("folds = 4\npositions = \"mean\"\nresamples = 500\nno_categories = true"), "");
+    assert_eq!(probing("folds = 4\npositions = \"mean\"\npermutations = 50\nno_categories = true"), "");
     for (more, says) in [
         ("permutations = 0", "random-label"),
         ("positions = \"all\"", "positions `all`"),

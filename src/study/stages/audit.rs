@@ -11,7 +11,6 @@ use serde_json::Value;
 use truenorth_stats::estimate::HeldOutParams;
 
 use super::{Directions, Run, SoFar, Stage, keyed, needs};
-use crate::study::data::VALUE_FLIP;
 
 /// Confounds of the primary direction.
 pub struct AuditStage;
@@ -51,7 +50,7 @@ impl Run<'_> {
             sets.push(("sentiment", Question::sentiment(rows)?));
         }
         let sets = sets.into_iter().map(|(name, question)| {
-            let question = if name == VALUE_FLIP {
+            let question = if audit::ranked(name) {
                 let question = question.apart_from(&train, name, near)?;
                 said.say_apart(question.apart.as_ref());
                 question
@@ -62,13 +61,14 @@ impl Run<'_> {
             Ok(Confound { name: name.to_owned(), question, circular: None })
         });
         let (flips, confounds): (Vec<Confound>, Vec<Confound>) =
-            sets.collect::<Result<Vec<_>, Error>>()?.into_iter().partition(|c| c.name == VALUE_FLIP);
+            sets.collect::<Result<Vec<_>, Error>>()?.into_iter().partition(|c| audit::ranked(&c.name));
         let primary = directions.primary()?;
         // Held-out separation with its null and the other estimators have sections of their own.
         let params = Params { no_agreement: true, ..table.clone() };
         let folds = Some(self.study.held_out.folds);
         let recipe = Recipe {
             project_out: self.data.project_out.clone(),
+            project_method: self.data.project_method,
             held_out: HeldOutParams { folds, permutations: 0, ..HeldOutParams::by_pair() },
             ..Recipe::new(self.study.site, self.study.positions, estimator(&primary.name)?)
         };

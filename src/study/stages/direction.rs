@@ -111,7 +111,8 @@ impl Run<'_> {
         let bar = self.bar("reading what is projected out", "tokens");
         let sentiment = self.data.sentiment.as_ref().map(|s| &s.rows[..]);
         let (site, at) = (study.site, study.positions);
-        let nuisances = extract::nuisances(&self.reader, &self.data.project_out, sentiment, site, at, &*bar)?;
+        let project = (&self.data.project_out[..], self.data.project_method);
+        let nuisances = extract::nuisances(&self.reader, project, sentiment, site, at, &*bar)?;
         drop(bar);
         let folder = self.folder.join("directions");
         std::fs::create_dir_all(&folder).context(format!("can't make {}", folder.display()))?;

@@ -64,6 +64,7 @@ impl Run<'_> {
             at: self.study.positions,
             estimator: &estimator,
             project_out: &self.data.project_out,
+            project_method: self.data.project_method,
             held_out: &held_out,
         };
         let bar = self.bar("sweeping sites", "tokens");

@@ -10,12 +10,13 @@ use truenorth::data::{Template, read_pairs};
 use super::{AXES, Outcome, Row, assert_length_is_no_clue, field, folder, plain_words, rows, rows_in, words};
 
 /// Name, least number of pairs, and the field beside those of every pair.
-const SETS: [(&str, usize, &str); 5] = [
-    ("value-flip", 30, "note"),
+const SETS: [(&str, usize, &str); 6] = [
+    ("value-flip", 86, "note"),
+    ("value-flip-turned", 30, "note"),
     ("action", 48, "aligned"),
-    ("politeness", 48, "topic"),
-    ("assertiveness", 48, "topic"),
-    ("length", 40, "topic"),
+    ("politeness", 86, "topic"),
+    ("assertiveness", 86, "topic"),
+    ("length", 86, "topic"),
 ];
 
 fn place() -> PathBuf {
@@ -37,7 +38,7 @@ fn there_are_enough_pairs_and_they_are_read_as_pairs() -> Outcome {
         for row in &rows {
             let axis = field(row, "axis");
             let known =
-                if matches!(name, "value-flip" | "action") { AXES.contains(&axis) } else { axis == name };
+                if matches!(name, "value-flip" | "value-flip-turned" | "action") { AXES.contains(&axis) } else { axis == name };
             assert!(known, "{}: axis {axis}", field(row, "id"));
         }
     }

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use truenorth_stats::estimate::{Estimator, LogisticParams, ProjectedOut, SplitBy};
-use truenorth_stats::math::{Bootstrap, Interval, unit};
+use truenorth_stats::math::{Interval, unit};
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/directions")
@@ -26,7 +26,9 @@ fn full() -> Direction {
     let auroc = truenorth_stats::estimate::Estimate {
         value: 0.8,
         interval,
-        bootstrap: Bootstrap { interval, clusters: 30, resamples: 100, undefined: 0 },
+        clusters: 30,
+        design: 0.8,
+        repeats: None,
     };
     let mut metadata = Metadata::new("pairs", Site::ResidPost(12), "towards the chosen answer", "abc");
     metadata.estimator = Some(Estimator::Logistic(LogisticParams::default()));
@@ -37,7 +39,7 @@ fn full() -> Direction {
     metadata.template = Some("{prompt} {response}".into());
     metadata.positions = Some("last".into());
     metadata.projected_out =
-        vec![ProjectedOut { name: "length".into(), cosine_before: 0.3, cosine_after: 1e-17 }];
+        vec![ProjectedOut { name: "length".into(), method: None, cosine_before: 0.3, cosine_after: 1e-17 }];
     metadata.n = Some(135);
     metadata.held_out = vec![HeldOutRecord {
         by: SplitBy::Axis,

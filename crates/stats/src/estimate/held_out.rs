@@ -7,13 +7,14 @@ use rand::seq::SliceRandom;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+use super::alone::{Alone, Erased, Splits};
 use super::estimator::Estimator;
 use super::logistic::LogisticParams;
 use super::pipeline::{Pipeline, Reduced, fit_projected};
 use super::probing::Relabel;
 use super::samples::SplitBy;
 use super::{EstimateError, Samples};
-use crate::math::{Bootstrap, Interval, MathError, Seeds, SortedScores, cluster_bootstrap, dense};
+use crate::math::{Clustered, Interval, MathError, Placement, Seeds, SortedScores, standard_deviation};
 use crate::math::{permutation_p, reaches};
 use crate::number::{Null, Number};
 use crate::split::{Folds, group_folds};
@@ -26,8 +27,8 @@ pub struct HeldOutParams {
     pub by: SplitBy,
     /// Folds; `None` holds out one unit at a time.
     pub folds: Option<usize>,
-    /// Bootstrap resamples of the units.
-    pub resamples: usize,
+    /// Ways to deal the units to folds; the numbers are means over them. One where every unit is a fold.
+    pub repeats: usize,
     /// Permutations of the null; 0 skips it.
     pub permutations: usize,
     /// Coverage of the intervals.
@@ -35,10 +36,10 @@ pub struct HeldOutParams {
 }
 
 impl HeldOutParams {
-    /// Five folds of pairs, 2000 resamples, 200 permutations, 95 % intervals.
+    /// Five folds of pairs, dealt 20 times, 200 permutations, 95 % intervals.
     #[must_use]
     pub fn by_pair() -> Self {
-        Self { by: SplitBy::Pair, folds: Some(5), resamples: 2000, permutations: 200, level: 0.95 }
+        Self { by: SplitBy::Pair, folds: Some(5), repeats: 20, permutations: 200, level: 0.95 }
     }
 
     /// One axis held out at a time, else as [`HeldOutParams::by_pair`].
@@ -48,38 +49,61 @@ impl HeldOutParams {
     }
 }
 
-/// A statistic with its interval.
+/// A statistic of held-out rows with its interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Estimate {
-    /// The statistic on all held-out rows.
+    /// The statistic on all held-out rows, the mean over the splits.
     pub value: f64,
-    /// The bootstrap interval stretched about the value by `√(1 + J/(J − 1))` for `J` folds,
-    /// within [0, 1]: directions of different folds share most of their rows, so the plain
-    /// interval is too narrow (Nadeau and Bengio 2003, "Inference for the generalization error").
+    /// The interval of [`Placement`], its variance `1 + J/(J − 1)` times for `J` folds: directions of different
+    /// folds share most of their rows, so the plain interval is too narrow (Nadeau and Bengio 2003,
+    /// "Inference for the generalization error").
     pub interval: Interval,
-    /// The plain percentile bootstrap over units, with the directions held fixed.
-    pub bootstrap: Bootstrap,
+    /// Units, the clusters of the interval.
+    #[serde(default)]
+    pub clusters: usize,
+    /// Variance of the clusters over that of independent texts.
+    #[serde(default)]
+    pub design: f64,
+    /// How much the way to split matters; none with one split.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub repeats: Option<Repeats>,
+}
+
+/// The same statistic under several ways to deal units to folds.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Repeats {
+    /// How many.
+    pub splits: usize,
+    /// On the first of them, which the null is of.
+    pub first: f64,
+    /// Standard deviation over them.
+    pub sd: f64,
+    /// The least.
+    pub least: f64,
+    /// The largest.
+    pub most: f64,
 }
 
 impl Estimate {
-    /// As it is reported: what was resampled (`of`, in the plural), and the null of labels exchanged in the way
+    /// As it is reported: what was held out (`of`, in the plural), and the null of labels exchanged in the way
     /// that `relabelled` says.
     #[must_use]
     pub fn number(&self, of: &str, null: Option<(&NullTest, &str)>) -> Number {
+        let first = self.repeats.map_or_else(String::new, |r| format!(" on the first split ({:.3})", r.first));
         Number {
             value: self.value,
-            n: self.bootstrap.clusters,
+            n: self.clusters,
             interval: Some(self.interval),
             method: format!(
-                "cluster bootstrap over {of}, {} draws, stretched for shared rows",
-                self.bootstrap.resamples
+                "score interval over {of} (Newcombe 2006), stretched for shared rows{}",
+                self.repeats.map_or_else(String::new, |r| format!("; mean of {}", r.said()))
             ),
             null: null.map(|(null, relabelled)| Null {
                 test: Test::HeldOut,
                 what: match null.fixed {
-                    None => format!("{relabelled}, whole pipeline rerun"),
+                    None => format!("{relabelled}, whole pipeline rerun{first}"),
                     Some(at) => format!(
-                        "{relabelled}, whole pipeline rerun at penalty {}, where the AUROC is {:.3}",
+                        "{relabelled}, whole pipeline rerun at penalty {}, where the AUROC is {:.3} on the first split",
                         at.alpha, at.auroc
                     ),
                 },
@@ -91,20 +115,45 @@ impl Estimate {
         }
     }
 
-    pub(super) fn new(value: f64, bootstrap: Bootstrap, folds: usize) -> Self {
-        let folds = folds as f64;
-        let stretch = (1.0 + folds / (folds - 1.0)).sqrt();
-        let end = |plain: f64| (value + (plain - value) * stretch).clamp(0.0, 1.0);
-        let Interval { low, high, level } = bootstrap.interval;
-        Self {
-            value,
-            interval: Interval { low: end(low.min(value)), high: end(high.max(value)), level },
-            bootstrap,
-        }
+    pub(super) fn new(splits: &[Placement], folds: usize, level: f64) -> Result<Self, MathError> {
+        let all = Placement::mean(splits).expect("splits share their clusters");
+        let shared = folds as f64;
+        let Clustered { value, interval, clusters, design } =
+            all.estimate(level, 1.0 + shared / (shared - 1.0))?;
+        Ok(Self { value, interval, clusters, design, repeats: Repeats::of(splits)? })
     }
 }
 
-/// The null of no association between label and activation.
+impl From<Clustered> for Estimate {
+    fn from(found: Clustered) -> Self {
+        let Clustered { value, interval, clusters, design } = found;
+        Self { value, interval, clusters, design, repeats: None }
+    }
+}
+
+impl Repeats {
+    fn of(splits: &[Placement]) -> Result<Option<Self>, MathError> {
+        if splits.len() < 2 {
+            return Ok(None);
+        }
+        let values: Vec<f64> = splits.iter().map(Placement::value).collect();
+        Ok(Some(Self {
+            splits: values.len(),
+            first: values[0],
+            sd: standard_deviation(&values)?,
+            least: values.iter().copied().fold(f64::INFINITY, f64::min),
+            most: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+        }))
+    }
+
+    /// In words.
+    #[must_use]
+    pub fn said(&self) -> String {
+        format!("{} splits, {:.3} to {:.3}, sd {:.3}", self.splits, self.least, self.most, self.sd)
+    }
+}
+
+/// The null of no association between label and activation, of one split.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NullTest {
     /// Permutations run, each through the whole pipeline.
@@ -140,7 +189,7 @@ pub struct HeldOut {
     pub folds: usize,
     /// Rows.
     pub rows: usize,
-    /// Units, the clusters of the bootstrap.
+    /// Units, the clusters of the intervals.
     pub units: usize,
     /// Chance that a held-out positive row projects above a held-out negative one.
     pub auroc: Estimate,
@@ -151,11 +200,24 @@ pub struct HeldOut {
     /// dealt to rows, or to whole groups where rows have them, or turned round in whole axes.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub null: Option<NullTest>,
-    /// The penalty chosen in each fold, for logistic regression.
+    /// Labels exchanged as often as length has it (Berrett and others 2020), on the first split: what is separated
+    /// beyond length. None where lengths are not known.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub given_length: Option<NullTest>,
+    /// What length, sentiment and the words reach alone, on the same splits.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub alone: Vec<Alone>,
+    /// What could not be held beside, and why.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub not_beside: Vec<(String, String)>,
+    /// Whether what was projected out is gone.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
+    pub erased: Vec<Erased>,
+    /// The penalty chosen in each fold of the first split, for logistic regression.
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub alphas: Vec<f64>,
-    /// Held-out projection of each row in the order of the rows, in standard deviations of the
-    /// projections the direction was fitted on.
+    /// Held-out projection of each row on the first split, in the order of the rows, in standard deviations of
+    /// the projections the direction was fitted on.
     pub scores: Vec<f64>,
 }
 
@@ -174,41 +236,59 @@ impl Pipeline {
         let reduced = self.reduce(samples)?;
         let units = samples.unit_count(params.by);
         let seeds = seeds.child("held out");
-        let folds = group_folds(
-            samples.units(params.by),
-            params.folds.unwrap_or(units.max(2)),
-            &mut seeds.stream("folds"),
-        )?;
-        let (scores, alphas) = self.scores(&reduced, &reduced.samples, &folds, params.by, &seeds)?;
-        let observed = SortedScores::new(&scores, &samples.positive)?;
-        let value = observed.auroc(None)?;
-        let rows_of_units = dense(samples.units(params.by));
-        let mut weights = vec![0; samples.rows()];
-        let bootstrap = cluster_bootstrap(
-            units,
-            params.resamples,
-            params.level,
-            &mut seeds.stream("bootstrap"),
-            |counts| {
-                for (w, u) in weights.iter_mut().zip(&rows_of_units) {
-                    *w = counts[*u];
+        let count = params.folds.unwrap_or(units.max(2));
+        let deal = |seeds: &Seeds| group_folds(samples.units(params.by), count, &mut seeds.stream("folds"));
+        let folds = deal(&seeds)?;
+        // With a unit a fold there is one way to split.
+        let repeats = if count == units { 1 } else { params.repeats.max(1) };
+        let mut splits = (0..repeats)
+            .into_par_iter()
+            .map(|i| {
+                let (folds, seeds) = if i == 0 {
+                    (folds.clone(), seeds.clone())
+                } else {
+                    let seeds = seeds.child(&format!("repeat {i}"));
+                    (deal(&seeds)?, seeds)
+                };
+                match self.scores(&reduced, &reduced.samples, &folds, params.by, &seeds) {
+                    Ok((scores, alphas)) => Ok(Some((folds, scores, alphas))),
+                    // A further way to split that leaves a fold without a class is none.
+                    Err(EstimateError::OneClass { .. }) if i > 0 => Ok(None),
+                    Err(e) => Err(e),
                 }
-                observed.auroc(Some(&weights)).ok()
-            },
-        )?;
+            })
+            .filter_map(Result::transpose)
+            .collect::<Result<Vec<_>, EstimateError>>()?;
+        let beside = Splits { pipeline: self, reduced: &reduced, params, each: &splits, seeds: &seeds };
+        let (alone, not_beside) = beside.alone()?;
+        let erased = beside.erased()?;
+        let estimate = |place: &dyn Fn(&[f64]) -> Result<Placement, EstimateError>| {
+            let placed = splits.iter().map(|(_, s, _)| place(s)).collect::<Result<Vec<_>, _>>()?;
+            Ok::<_, EstimateError>(Estimate::new(&placed, count, params.level)?)
+        };
+        let clusters = samples.units(params.by);
+        let auroc = estimate(&|s| Ok(Placement::auroc(s, &samples.positive, clusters)?))?;
         let paired_accuracy = if samples.paired {
-            Some(paired_accuracy(samples, &scores, &rows_of_units, (units, folds.count()), params, &seeds)?)
+            let pairs = samples.pairs()?;
+            let of: Vec<usize> = pairs.iter().map(|(p, _)| clusters[*p]).collect();
+            Some(estimate(&|s| Ok(Placement::share(&wins(&pairs, s), &of)?))?)
         } else {
             None
         };
+        let (_, scores, alphas) = splits.swap_remove(0);
+        let first = auroc.repeats.map_or(auroc.value, |r| r.first);
         Ok(HeldOut {
             by: params.by,
             folds: folds.count(),
             rows: samples.rows(),
             units,
-            auroc: Estimate::new(value, bootstrap, folds.count()),
+            auroc,
             paired_accuracy,
-            null: self.null(&reduced, &folds, params, value, &seeds)?,
+            null: self.null(&reduced, &folds, params, first, &seeds)?,
+            given_length: self.given_length(&reduced, &folds, params, &seeds)?,
+            alone,
+            not_beside,
+            erased,
             alphas,
             scores,
         })
@@ -272,7 +352,7 @@ impl Pipeline {
     /// The pipeline that labels are permuted through, and the penalty that it is held at. A penalty chosen anew in
     /// every fold of every permutation would leave time for a few dozen of them; one that the labels have no say in
     /// keeps the test exact.
-    fn at_fixed_penalty(&self) -> Result<(Self, Option<f64>), EstimateError> {
+    pub(super) fn at_fixed_penalty(&self) -> Result<(Self, Option<f64>), EstimateError> {
         match self.estimator.params() {
             Estimator::Logistic(params) if params.alphas.len() > 1 => {
                 let alpha = params.middle();
@@ -284,7 +364,7 @@ impl Pipeline {
         }
     }
 
-    fn auroc_of(
+    pub(super) fn auroc_of(
         &self,
         reduced: &Reduced,
         samples: &Samples,
@@ -295,6 +375,14 @@ impl Pipeline {
         let (scores, _) = self.scores(reduced, samples, folds, by, seeds)?;
         Ok(SortedScores::new(&scores, &samples.positive)?.auroc(None)?)
     }
+}
+
+/// Whether every fold leaves both classes to fit on.
+pub(super) fn in_every_fold(folds: &Folds, labels: &[bool]) -> bool {
+    (0..folds.count()).all(|fold| {
+        let train = folds.train(fold);
+        train.iter().any(|i| labels[*i]) && train.iter().any(|i| !labels[*i])
+    })
 }
 
 impl NullTest {
@@ -314,7 +402,7 @@ impl NullTest {
 }
 
 /// How many draws that leave a fold without a class are thrown away before giving up.
-const TRIES: usize = 1000;
+pub(super) const TRIES: usize = 1000;
 
 /// Exchanges labels by the units that are held out together: within the pairs of a cluster or of an axis, all or
 /// none with chance one half; where there are no pairs over rows, over whole groups where rows have them, or all of
@@ -333,11 +421,7 @@ fn permute(
         let relabel = Relabel::of(samples, by)?;
         for _ in 0..TRIES {
             let labels = relabel.any(rng);
-            let both = (0..folds.count()).all(|fold| {
-                let train = folds.train(fold);
-                train.iter().any(|i| labels[*i]) && train.iter().any(|i| !labels[*i])
-            });
-            if both {
+            if in_every_fold(folds, &labels) {
                 samples.positive = labels;
                 return Ok(());
             }
@@ -353,34 +437,12 @@ fn permute(
     Ok(())
 }
 
-fn paired_accuracy(
-    samples: &Samples,
-    scores: &[f64],
-    units: &[usize],
-    (unit_count, folds): (usize, usize),
-    params: &HeldOutParams,
-    seeds: &Seeds,
-) -> Result<Estimate, EstimateError> {
-    let wins: Vec<(usize, f64)> = samples
-        .pairs()?
-        .into_iter()
-        .map(|(p, n)| {
-            let win = match scores[p].total_cmp(&scores[n]) {
-                std::cmp::Ordering::Greater => 1.0,
-                std::cmp::Ordering::Equal => 0.5,
-                std::cmp::Ordering::Less => 0.0,
-            };
-            (units[p], win)
-        })
-        .collect();
-    let share = |count: &dyn Fn(usize) -> f64| {
-        let (total, won) = wins.iter().fold((0.0, 0.0), |(t, s), (u, w)| (t + count(*u), s + count(*u) * w));
-        if total > 0.0 { Some(won / total) } else { None }
+/// 1 for each pair whose positive row scores higher, 1/2 for a tie.
+fn wins(pairs: &[(usize, usize)], scores: &[f64]) -> Vec<f64> {
+    let win = |(p, n): &(usize, usize)| match scores[*p].total_cmp(&scores[*n]) {
+        std::cmp::Ordering::Greater => 1.0,
+        std::cmp::Ordering::Equal => 0.5,
+        std::cmp::Ordering::Less => 0.0,
     };
-    let value = share(&|_| 1.0).unwrap_or(f64::NAN);
-    let mut rng = seeds.stream("paired bootstrap");
-    let bootstrap = cluster_bootstrap(unit_count, params.resamples, params.level, &mut rng, |counts| {
-        share(&|u| f64::from(counts[u]))
-    })?;
-    Ok(Estimate::new(value, bootstrap, folds))
+    pairs.iter().map(win).collect()
 }

@@ -4,23 +4,32 @@
 //! a [`Pipeline`] projects [`Nuisances`] out first and holds out groups. [`probing`] looks at many layers at once, [`audit`] at what a direction
 //! may have been taken for.
 
+mod alone;
 pub mod audit;
+mod bag;
+mod conditional;
+mod eraser;
 mod error;
 mod estimator;
 mod held_out;
 mod logistic;
+mod method;
 mod names;
 mod nuisance;
 mod null_directions;
 mod pipeline;
 pub mod probing;
 mod samples;
+mod sentiment;
 
+pub use alone::{Alone, Erased};
+pub use bag::Words;
 pub use error::EstimateError;
 pub use estimator::{CheckedEstimator, Estimator, Fit, FitDetails};
-pub use held_out::{AtPenalty, Estimate, HeldOut, HeldOutParams, NullTest};
+pub use held_out::{AtPenalty, Estimate, HeldOut, HeldOutParams, NullTest, Repeats};
 pub use logistic::LogisticParams;
 pub use names::UnknownEstimator;
+pub use method::ProjectMethod;
 pub use nuisance::{Nuisance, Nuisances};
 pub use pipeline::{Extraction, Pipeline, ProjectedOut};
 pub use samples::{Samples, SplitBy, whole_axes};
@@ -29,3 +38,5 @@ pub use samples::{Samples, SplitBy, whole_axes};
 mod rates;
 #[cfg(test)]
 mod tests;
+#[cfg(test)]
+mod erasure_tests;

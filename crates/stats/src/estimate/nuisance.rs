@@ -2,16 +2,20 @@
 
 use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis};
 
+use super::eraser::{Eraser, Erasers};
 use super::estimator::differences;
+use super::method::ProjectMethod;
 use super::samples::check_finite;
+use super::sentiment::Sentiment;
 use super::{EstimateError, Samples};
 use crate::math::{MathError, Orthonormal, norm, unit};
 
 /// What to project out of the activations before a direction is fitted.
 #[derive(Clone, Debug, Default)]
 pub struct Nuisances {
+    method: ProjectMethod,
     length: bool,
-    sentiment: Option<Array1<f64>>,
+    sentiment: Option<Sentiment>,
     others: Vec<(String, Array1<f64>)>,
 }
 
@@ -28,7 +32,8 @@ pub struct Nuisance {
 #[derive(Clone, Debug)]
 pub(super) struct Found {
     pub directions: Vec<Nuisance>,
-    pub set: Orthonormal,
+    pub erasers: Erasers,
+    set: Orthonormal,
     /// Name and reason of those that are not there.
     pub absent: Vec<(String, String)>,
 }
@@ -40,10 +45,20 @@ impl Nuisances {
         Self::default()
     }
 
-    /// Also length: the slope of the activations on log length, by least squares with the class
-    /// as a covariate, and for pairs the slope of differences on differences of log length with an
-    /// intercept. Class and intercept keep a contrast that happens to differ in length from being
-    /// taken for length.
+    /// In another way than the default. To be said before sentiment is added.
+    #[must_use]
+    pub fn by(mut self, method: ProjectMethod) -> Self {
+        self.method = method;
+        self
+    }
+
+    /// How.
+    #[must_use]
+    pub fn method(&self) -> ProjectMethod {
+        self.method
+    }
+
+    /// Also length.
     #[must_use]
     pub fn with_length(mut self) -> Self {
         self.length = true;
@@ -55,9 +70,30 @@ impl Nuisances {
     /// # Errors
     /// When counts differ, a value is not finite, a class is missing, or the means are equal.
     pub fn with_sentiment(
+        self,
+        x: ArrayView2<'_, f64>,
+        positive: &[bool],
+    ) -> Result<Self, EstimateError> {
+        self.sentiment(x, positive, true)
+    }
+
+    /// Sentiment is not projected out, but what it reaches alone is said beside every separation.
+    ///
+    /// # Errors
+    /// As [`Nuisances::with_sentiment`].
+    pub fn with_sentiment_beside(
+        self,
+        x: ArrayView2<'_, f64>,
+        positive: &[bool],
+    ) -> Result<Self, EstimateError> {
+        self.sentiment(x, positive, false)
+    }
+
+    fn sentiment(
         mut self,
         x: ArrayView2<'_, f64>,
         positive: &[bool],
+        erased: bool,
     ) -> Result<Self, EstimateError> {
         if x.nrows() != positive.len() {
             return Err(EstimateError::Count {
@@ -67,15 +103,29 @@ impl Nuisances {
             });
         }
         check_finite("sentiment activations", x)?;
-        let pick = |wanted: bool| {
-            let rows: Vec<usize> = (0..x.nrows()).filter(|r| positive[*r] == wanted).collect();
-            (rows.len(), x.select(Axis(0), &rows).mean_axis(Axis(0)))
-        };
-        match (pick(true), pick(false)) {
-            ((_, Some(p)), (_, Some(n))) => self.sentiment = Some(unit((p - n).view())?),
-            ((positive, _), (negative, _)) => return Err(EstimateError::OneClass { positive, negative }),
-        }
+        self.sentiment = Some(Sentiment::new(x, positive, (erased, x.ncols(), self.method))?);
         Ok(self)
+    }
+
+    /// The texts of known sentiment, where there are some.
+    pub(super) fn sentiments(&self) -> Option<&Sentiment> {
+        self.sentiment.as_ref()
+    }
+
+    /// Whether length is projected out, and sentiment.
+    pub(super) fn erases(&self) -> [bool; 2] {
+        [self.length, self.sentiment.as_ref().is_some_and(|s| s.erased)]
+    }
+
+    /// The same, sentiment known from some of its texts alone.
+    pub(super) fn with_some_sentiment(&self, rows: &[usize]) -> Result<Self, EstimateError> {
+        let mut out = self.clone();
+        if let Some(s) = &self.sentiment {
+            let positive: Vec<bool> = rows.iter().map(|r| s.positive[*r]).collect();
+            let x = s.x.select(Axis(0), rows);
+            out.sentiment = Some(Sentiment::new(x.view(), &positive, (s.erased, s.width, self.method))?);
+        }
+        Ok(out)
     }
 
     /// Also a direction of the caller's own.
@@ -94,17 +144,18 @@ impl Nuisances {
     /// Whether nothing is to be projected out.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        !self.length && self.fixed().next().is_none()
+        self.erases() == [false; 2] && self.others.is_empty()
     }
 
     /// Whether a direction is estimated with the labels, and so anew on other labels.
     pub(super) fn needs_labels(&self) -> bool {
-        self.length
+        // Pooled slopes stay the same when labels are exchanged, those of differences too.
+        self.length && self.method == ProjectMethod::WithinClass
     }
 
     /// Directions that do not depend on the rows.
     pub(super) fn fixed(&self) -> impl Iterator<Item = (&str, &Array1<f64>)> {
-        let sentiment = self.sentiment.iter().map(|d| ("sentiment", d));
+        let sentiment = self.sentiment.iter().map(|s| ("sentiment", &s.direction));
         sentiment.chain(self.others.iter().map(|(n, d)| (n.as_str(), d)))
     }
 
@@ -114,8 +165,9 @@ impl Nuisances {
         f: impl Fn(&Array1<f64>) -> Result<Array1<f64>, MathError>,
     ) -> Result<Self, MathError> {
         Ok(Self {
+            method: self.method,
             length: self.length,
-            sentiment: self.sentiment.as_ref().map(&f).transpose()?,
+            sentiment: self.sentiment.as_ref().map(|s| s.map(&f)).transpose()?,
             others: self
                 .others
                 .iter()
@@ -127,16 +179,11 @@ impl Nuisances {
     /// The directions as far as these rows show them.
     pub(super) fn find(&self, samples: &Samples) -> Result<Found, EstimateError> {
         let columns = samples.x.ncols();
-        let mut found =
-            Found { directions: Vec::new(), set: Orthonormal::empty(columns), absent: Vec::new() };
-        if self.length {
-            let lengths = samples.log_length.as_ref().ok_or(EstimateError::NeedsLengths)?;
-            found.add("length", slope_within_classes(samples, lengths)?.as_ref())?;
-            if samples.paired {
-                found.add("length-within-pairs", slope_of_differences(samples, lengths)?.as_ref())?;
-            }
-        }
-        for (name, direction) in self.fixed() {
+        let fixed = || {
+            let sentiment = self.sentiment.iter().filter(|s| s.erased).map(|s| ("sentiment", &s.direction));
+            sentiment.chain(self.others.iter().map(|(n, d)| (n.as_str(), d)))
+        };
+        for (_, direction) in fixed() {
             if direction.len() != columns {
                 return Err(EstimateError::Width {
                     what: "nuisance directions",
@@ -144,13 +191,88 @@ impl Nuisances {
                     found: direction.len(),
                 });
             }
+        }
+        let lengths = match (self.length, &samples.log_length) {
+            (true, None) => return Err(EstimateError::NeedsLengths),
+            (wanted, lengths) => lengths.as_ref().filter(|_| wanted),
+        };
+        if self.method == ProjectMethod::Leace {
+            return self.erased(samples, lengths);
+        }
+        let mut found = Found::new(columns);
+        if let Some(lengths) = lengths {
+            let (rows, pairs) = match self.method {
+                ProjectMethod::WithinClass => (slope_within_classes(samples, lengths)?, true),
+                _ => (slope_over_all(samples.x.view(), lengths), false),
+            };
+            found.add("length", rows.as_ref())?;
+            if samples.paired {
+                let slope = slope_of_differences(samples, lengths, pairs)?;
+                found.add("length-within-pairs", slope.as_ref())?;
+            }
+        }
+        for (name, direction) in fixed() {
             found.add(name, Some(direction))?;
+        }
+        for row in found.set.rows().outer_iter() {
+            found.erasers.push(Eraser::orthogonal(row.to_owned()));
+        }
+        Ok(found)
+    }
+
+    /// By LEACE: sentiment, then directions of the caller's own, then length, each on rows that the ones before
+    /// are out of.
+    fn erased(&self, samples: &Samples, lengths: Option<&Array1<f64>>) -> Result<Found, EstimateError> {
+        let mut found = Found::new(samples.x.ncols());
+        if let Some(s) = self.sentiment.as_ref().filter(|s| s.erased) {
+            found.erase("sentiment", Some((s.direction.clone(), s.leace.clone())))?;
+        }
+        for (name, direction) in &self.others {
+            let left = found.erasers.vector(direction.view());
+            let eraser = unit(left.view()).ok().map(Eraser::orthogonal);
+            found.erase(name, Some((direction.clone(), eraser)))?;
+        }
+        let Some(lengths) = lengths else { return Ok(found) };
+        let rows = found.erasers.rows(samples.x.view());
+        let slope = slope_over_all(samples.x.view(), lengths);
+        let eraser = Eraser::leace(rows.view(), lengths, samples.width)?;
+        found.erase("length", slope.map(|s| (s, eraser)))?;
+        if samples.paired {
+            let slope = slope_of_differences(samples, lengths, false)?;
+            let left = slope.as_ref().map(|s| found.erasers.vector(s.view()));
+            let eraser = left.and_then(|l| unit(l.view()).ok()).map(Eraser::orthogonal);
+            found.erase("length-within-pairs", slope.map(|s| (s, eraser)))?;
         }
         Ok(found)
     }
 }
 
 impl Found {
+    fn new(columns: usize) -> Self {
+        Self {
+            directions: Vec::new(),
+            erasers: Erasers::default(),
+            set: Orthonormal::empty(columns),
+            absent: Vec::new(),
+        }
+    }
+
+    /// A direction, and what takes it out; none where nothing varies with it.
+    fn erase(
+        &mut self,
+        name: &str,
+        eraser: Option<(Array1<f64>, Option<Eraser>)>,
+    ) -> Result<(), EstimateError> {
+        match eraser {
+            Some((direction, Some(eraser))) if norm(direction.view()) > 0.0 => {
+                self.erasers.push(eraser);
+                self.directions.push(Nuisance { name: name.to_owned(), direction: unit(direction.view())? });
+            }
+            _ => self.absent.push((name.to_owned(), "nothing varies with it".to_owned())),
+        }
+        Ok(())
+    }
+
     fn add(&mut self, name: &str, direction: Option<&Array1<f64>>) -> Result<(), EstimateError> {
         let Some(direction) = direction.filter(|d| norm(d.view()) > 0.0) else {
             self.absent.push((name.to_owned(), "nothing varies with it".to_owned()));
@@ -194,12 +316,22 @@ fn slope_within_classes(
     Ok(slope(&x, &l))
 }
 
+fn slope_over_all(x: ArrayView2<'_, f64>, lengths: &Array1<f64>) -> Option<Array1<f64>> {
+    let mean = x.mean_axis(Axis(0))?;
+    slope(&(&x - &mean), &(lengths - lengths.mean().unwrap_or(0.0)))
+}
+
+/// With an intercept, or through the origin.
 fn slope_of_differences(
     samples: &Samples,
     lengths: &Array1<f64>,
+    intercept: bool,
 ) -> Result<Option<Array1<f64>>, EstimateError> {
     let x = differences(samples)?;
     let l: Array1<f64> = samples.pairs()?.into_iter().map(|(p, n)| lengths[p] - lengths[n]).collect();
+    if !intercept {
+        return Ok(slope(&x, &l));
+    }
     let Some(mean) = x.mean_axis(Axis(0)) else { return Ok(None) };
     let centre = l.mean().expect("every difference of rows has one of lengths");
     Ok(slope(&(&x - &mean), &(&l - centre)))

@@ -93,7 +93,7 @@ pub(super) fn matched(
     for (mut row, &p) in z.outer_iter_mut().zip(&samples.positive) {
         row -= if p { &positive } else { &negative };
     }
-    let z = found.set.project_out_rows(z.view())?;
+    let z = found.erasers.rows(z.view());
     let mut rng = seeds.stream("random directions");
     let weights: Array2<f64> =
         Array2::from_shape_simple_fn((draws, z.nrows()), || StandardNormal.sample(&mut rng));
@@ -102,10 +102,11 @@ pub(super) fn matched(
         Estimator::Lda { shrinkage } => {
             let beside: Array2<f64> =
                 Array2::from_shape_simple_fn(contrasts.raw_dim(), || StandardNormal.sample(&mut rng));
-            let beside = found.set.project_out_rows(beside.view())?;
-            Ok(discriminants(&z, samples.width, contrasts, beside, *shrinkage)?)
+            let beside = found.erasers.rows(beside.view());
+            let drawn = discriminants(&z, samples.width, contrasts, beside, *shrinkage)?;
+            Ok(found.erasers.directions(drawn.view()))
         }
-        _ => Ok(contrasts),
+        _ => Ok(found.erasers.directions(contrasts.view())),
     }
 }
 

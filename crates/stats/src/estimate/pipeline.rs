@@ -4,6 +4,7 @@ use ndarray::{Array1, Array2, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
 use super::estimator::{CheckedEstimator, Fit, FitDetails};
+use super::method::ProjectMethod;
 use super::nuisance::{Found, Nuisances};
 use super::samples::SplitBy;
 use super::{EstimateError, Samples};
@@ -38,6 +39,9 @@ pub struct Extraction {
 pub struct ProjectedOut {
     /// Its name.
     pub name: String,
+    /// How; none in files of before the choice, which is within classes.
+    #[serde(skip_serializing_if = "Option::is_none", default)]
+    pub method: Option<ProjectMethod>,
     /// Cosine with the direction fitted without projection.
     pub cosine_before: f64,
     /// Cosine with the final direction; near 0 by construction.
@@ -64,7 +68,7 @@ impl Pipeline {
     ) -> Result<Extraction, EstimateError> {
         let reduced = self.reduce(samples)?;
         let (found, fit) = fit_projected(&self.estimator, &reduced.nuisances, &reduced.samples, by, seeds)?;
-        let plain = if found.set.is_empty() {
+        let plain = if found.erasers.is_empty() {
             fit.clone()
         } else {
             self.estimator.fit(&reduced.samples, by, seeds)?
@@ -75,6 +79,7 @@ impl Pipeline {
             .map(|n| {
                 Ok(ProjectedOut {
                     name: n.name.clone(),
+                    method: Some(self.nuisances.method()),
                     cosine_before: cosine(plain.direction.view(), n.direction.view())?,
                     cosine_after: cosine(fit.direction.view(), n.direction.view())?,
                 })
@@ -105,7 +110,15 @@ impl Pipeline {
         let size = x.iter().fold(0.0_f64, |m, v| m.max(v.abs())).max(f64::MIN_POSITIVE);
         let fixed: Vec<Array2<f64>> =
             self.nuisances.fixed().map(|(_, d)| (d * size).insert_axis(Axis(0))).collect();
-        let rows: Vec<_> = std::iter::once(x.view()).chain(fixed.iter().map(Array2::view)).collect();
+        // With the texts of known sentiment, so that it can be held out of its own texts too.
+        let moods = self.nuisances.sentiments().map(|s| {
+            let mean = s.x.mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(s.x.ncols()));
+            &s.x - &mean
+        });
+        let rows: Vec<_> = std::iter::once(x.view())
+            .chain(fixed.iter().map(Array2::view))
+            .chain(moods.iter().map(Array2::view))
+            .collect();
         let stacked = concatenate(Axis(0), &rows).map_err(|e| MathError::decomposition("stacking", e))?;
         let space = match RowSpace::of(stacked.view()) {
             Err(MathError::ZeroVector { .. }) => {
@@ -138,13 +151,13 @@ pub(super) fn fit_projected(
     seeds: &Seeds,
 ) -> Result<(Found, Fit), EstimateError> {
     let found = nuisances.find(samples)?;
-    if found.set.is_empty() {
+    if found.erasers.is_empty() {
         return Ok((found, estimator.fit(samples, by, seeds)?));
     }
-    let projected = samples.with_x(found.set.project_out_rows(samples.x.view())?);
+    let projected = samples.with_x(found.erasers.rows(samples.x.view()));
     let fit = estimator.fit(&projected, by, seeds)?;
-    // The rows' span is free of the nuisances up to rounding; this takes the rounding away.
-    let direction = unit(found.set.project_out(fit.direction.view())?.view())?;
+    // So that rows need no projecting to be scored.
+    let direction = unit(found.erasers.direction(fit.direction.view()).view())?;
     let details: FitDetails = fit.details;
     Ok((found, Fit { direction, details }))
 }

@@ -114,7 +114,7 @@ fn hits(make: fn(&mut ChaCha8Rng) -> Samples, by: SplitBy, estimator: &CheckedEs
     let params = HeldOutParams {
         by,
         folds: Some(4),
-        resamples: 10,
+        repeats: 1,
         permutations: PERMUTATIONS,
         ..HeldOutParams::by_pair()
     };

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 
-use super::EstimateError;
+use super::{EstimateError, Words};
 use crate::math::MathError;
 
 /// What stays together when rows are split.
@@ -30,6 +30,8 @@ pub struct Samples {
     pub(super) unit: Vec<usize>,
     pub(super) axis: Vec<usize>,
     pub(super) log_length: Option<Array1<f64>>,
+    /// The words of all rows, none in a selection of rows.
+    pub(super) words: Option<Words>,
     pub(super) paired: bool,
 }
 
@@ -111,6 +113,7 @@ impl Samples {
             group,
             axis: twice(numbered(axes)),
             log_length: None,
+            words: None,
             paired: true,
         };
         samples.pairs()?;
@@ -141,6 +144,7 @@ impl Samples {
             group,
             axis: numbered(axes),
             log_length: None,
+            words: None,
             paired: false,
         };
         samples.join_axes();
@@ -178,6 +182,18 @@ impl Samples {
             return Err(EstimateError::Length { row, value });
         }
         self.log_length = Some(lengths.iter().map(|l| l.ln()).collect());
+        Ok(self)
+    }
+
+    /// Adds the words of each text, in the order of the rows, to say beside the separation what they give away.
+    ///
+    /// # Errors
+    /// When there is not one text a row.
+    pub fn with_words(mut self, words: Option<Words>) -> Result<Self, EstimateError> {
+        if let Some(words) = &words {
+            count("texts", self.x.nrows(), words.rows())?;
+        }
+        self.words = words;
         Ok(self)
     }
 
@@ -274,6 +290,7 @@ impl Samples {
             unit: pick(&self.unit),
             axis: pick(&self.axis),
             log_length: self.log_length.as_ref().map(|l| l.select(Axis(0), rows)),
+            words: None,
             paired: self.paired,
         }
     }
@@ -287,6 +304,7 @@ impl Samples {
             unit: self.unit.clone(),
             axis: self.axis.clone(),
             log_length: self.log_length.clone(),
+            words: self.words.clone(),
             ..*self
         }
     }

@@ -196,7 +196,11 @@ fn planted_length_and_sentiment_are_projected_out() {
     let samples =
         pairs(&stack(&chosen), &stack(&rejected)).with_lengths(&[lengths.0, lengths.1].concat()).unwrap();
     let positive: Vec<bool> = (0..120).map(|i| i % 2 == 0).collect();
-    let nuisances = Nuisances::none().with_length().with_sentiment(stack(&moods).view(), &positive).unwrap();
+    let nuisances = Nuisances::none()
+        .by(ProjectMethod::WithinClass)
+        .with_length()
+        .with_sentiment(stack(&moods).view(), &positive)
+        .unwrap();
     let pipeline = Pipeline { estimator: Estimator::MeanDiff.check().unwrap(), nuisances };
     let found = pipeline.extract(&samples, SplitBy::Pair, &Seeds::new(0)).unwrap();
     let cos = |d: &Array1<f64>, e: &Array1<f64>| cosine(d.view(), e.view()).unwrap();
@@ -227,7 +231,7 @@ fn held_out_pairs_and_axes_are_separated_where_there_is_something() {
         let name = estimator.params().name();
         let pipeline = Pipeline { estimator, nuisances: Nuisances::none() };
         for params in [HeldOutParams::by_pair(), HeldOutParams::by_axis()] {
-            let params = HeldOutParams { permutations: 19, resamples: 300, ..params };
+            let params = HeldOutParams { permutations: 19, repeats: 2, ..params };
             let found = pipeline.held_out(&samples, &params, &Seeds::new(0)).unwrap();
             assert!(found.auroc.value > 0.7, "{name}: {}", found.auroc.value);
             assert!(found.auroc.interval.contains(found.auroc.value), "{name}");
@@ -258,7 +262,7 @@ fn intervals_cover_and_the_null_is_null() {
                     nuisances: Nuisances::none(),
                 };
                 let permutations = if strength == 0.0 { 39 } else { 0 };
-                let params = HeldOutParams { permutations, resamples: 300, ..HeldOutParams::by_pair() };
+                let params = HeldOutParams { permutations, repeats: 2, ..HeldOutParams::by_pair() };
                 pipeline.held_out(&samples, &params, &Seeds::new(run)).unwrap()
             })
             .collect();

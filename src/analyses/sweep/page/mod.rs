@@ -2,6 +2,7 @@
 
 mod plots;
 
+use crate::analyses::beside::{self, Beside};
 use crate::analyses::stat::{Number, p_said};
 use crate::analyses::sweep::{Judged, Swept, SweptSite, Verdict};
 use truenorth_report::{
@@ -182,7 +183,8 @@ pub fn section(result: &Swept) -> Section {
     let chosen = chosen(result);
     let mut section = Section::new("sweep", "Reading and steering over the sites", &result.parting.statement)
         .with(Block::Row { figures: vec![plots::reading(result), plots::steering(result)] })
-        .with(table(result));
+        .with(table(result))
+        .with(Block::Details { summary: "What comes along alone".into(), blocks: beside(result) });
     for s in &chosen {
         section = section.with(Block::Row { figures: plots::dose(s, result) });
         let rest: Vec<Block> = plots::other_measures(s).into_iter().map(Block::Figure).collect();
@@ -231,6 +233,19 @@ fn chosen(result: &Swept) -> Vec<&SweptSite> {
         }
     }
     out
+}
+
+fn beside(result: &Swept) -> Vec<Block> {
+    let rows: Vec<_> = result
+        .sites
+        .iter()
+        .map(|s| ([s.site.to_string(), "units".into()], Beside::from(&s.reading.held_out)))
+        .collect();
+    let erased = rows.iter().flat_map(|([site, _], beside)| {
+        beside.erased().into_iter().map(move |said| format!("{site}: {said}").as_str().into())
+    });
+    let erased = Block::List { ordered: false, items: erased.collect() };
+    vec![beside::table("sweep-beside", &rows).into(), erased]
 }
 
 fn table(result: &Swept) -> Table {

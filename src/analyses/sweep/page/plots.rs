@@ -67,9 +67,8 @@ pub(super) fn reading(result: &Swept) -> Figure {
         "Reading: held-out separation by site",
         curve,
         format!(
-            "AUROC of {} held-out pairs, the direction fitted on the others. {}; null: {}.",
+            "AUROC of {} held-out pairs, the direction fitted on the others. Bands: 95 % score intervals; null: {}.",
             result.pairs,
-            capital(&truenorth_report::bands()),
             flips.map_or_else(
                 || "no label flips were asked for".to_owned(),
                 |n| format!("{n} label flips through the whole pipeline, mean and central 95 %")

@@ -1,6 +1,7 @@
 //! Every choice that a number of the report rests on.
 
 use truenorth_report::{Block, Section};
+use truenorth_stats::estimate::HeldOutParams;
 
 use crate::analyses::{LeftOutTexts, SentimentTexts};
 use crate::study::stages::{Results, Run};
@@ -10,7 +11,12 @@ pub fn methods(run: &Run<'_>, results: &Results) -> Section {
     let out = if study.direction.project_out.is_empty() {
         "Nothing was projected out.".to_owned()
     } else {
-        format!("Projected out of every row first: {}.", study.direction.project_out.join(", "))
+        // Whether it is gone afterwards is said beside the separation.
+        format!(
+            "Taken out of every row first ({}): {}.",
+            study.direction.project_method.name(),
+            study.direction.project_out.join(", ")
+        )
     };
     let alphas: Vec<String> = results
         .directions
@@ -40,9 +46,14 @@ pub fn methods(run: &Run<'_>, results: &Results) -> Section {
             if alphas.is_empty() { String::new() } else { format!("On all texts {}.", alphas.join(", ")) }
         )))
         .with(Block::text(format!(
-            "Held-out separation: {} folds of {}, and {} one at a time; label permutations as the table says; \
-             2000 bootstrap resamples of what was held out, with the directions kept. Seed {}.",
-            study.held_out.folds, words.units, words.axes, study.seed
+            "Held-out separation: {} folds of {}, and {} one at a time; folds of {} dealt {} times; label \
+             permutations as the table says. Seed {}.",
+            study.held_out.folds,
+            words.units,
+            words.axes,
+            words.units,
+            HeldOutParams::by_pair().repeats,
+            study.seed
         )))
         .with(Block::text(
             "Scores: with r the residual divided by its norm, a sequence s shifts probe p by r(s + p) − r(p). The \

@@ -1,6 +1,7 @@
 //! Held-out separation by estimator.
 
-use truenorth_report::{Axis, Cell, Column, Figure, Forest, ForestRow, Mark, Plot, Section, Table, Test};
+use crate::analyses::beside::{self, Beside};
+use truenorth_report::{Axis, Block, Cell, Column, Figure, Forest, ForestRow, Mark, Plot, Section, Table, Test};
 use truenorth_stats::estimate::{HeldOut, SplitBy};
 
 use crate::study::stages::{Results, Run};
@@ -24,8 +25,8 @@ pub fn separation(run: &Run<'_>, results: &Results) -> Section {
         "separation-table",
         format!(
             "Held-out separation of {} from {}. Everything (what is projected out, centring, penalties, the \
-             direction) is fitted on the other folds only. Intervals: 95 %, bootstrap over the units held out, \
-             stretched for the rows that folds share (Nadeau and Bengio 2003). Null: {}, the whole pipeline rerun.",
+             direction) is fitted on the other folds only. Intervals: 95 %, a score interval over the units held \
+             out (Newcombe 2006), stretched for the rows that folds share (Nadeau and Bengio 2003). Null: {}, the whole pipeline rerun.",
             words.high, words.low, words.null
         ),
         SEPARATION_NOT_SHOWN,
@@ -33,7 +34,13 @@ pub fn separation(run: &Run<'_>, results: &Results) -> Section {
             .map(Column::new)
             .to_vec(),
     );
+    let mut sides = Vec::new();
+    let mut erased = Vec::new();
     for e in &results.directions.estimated {
+        for h in [&e.by_pair, &e.by_axis] {
+            sides.push(([e.name.clone(), by(run, h)], Beside::from(h)));
+        }
+        erased.extend(Beside::from(&e.by_pair).erased().into_iter().map(|said| format!("{}: {said}", e.name)));
         for h in [&e.by_pair, &e.by_axis] {
             let ci = h.auroc.interval;
             rows.push(ForestRow {
@@ -90,4 +97,6 @@ pub fn separation(run: &Run<'_>, results: &Results) -> Section {
     )
     .with(figure)
     .with(table)
+    .with(beside::table("separation-beside", &sides))
+    .with(Block::List { ordered: false, items: erased.into_iter().map(Into::into).collect() })
 }

@@ -3,16 +3,19 @@
 use std::collections::BTreeMap;
 
 use ndarray::ArrayView1;
+use rand::Rng;
 use serde::{Deserialize, Serialize};
+use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::AuditError;
 use crate::estimate::estimator::differences;
 use crate::estimate::pipeline::fit_projected;
 use crate::estimate::{EstimateError, Pipeline, Samples, SplitBy};
 use crate::math::{
-    Alternative, Bootstrap, Proportion, Seeds, Tested, binomial_test, cluster_bootstrap, proportion, unit,
+    Alternative, Bootstrap, POWER, Proportion, Seeds, Tested, binomial_test, cluster_bootstrap, proportion, unit,
     wilcoxon_signed_rank,
 };
+use crate::number::overlap_p;
 use crate::split::group_folds;
 
 /// How many pairs a direction ranks right.
@@ -25,6 +28,15 @@ pub struct FlipRanking {
     pub ties: usize,
     /// The exact binomial test against one half, two-sided.
     pub binomial: Tested,
+    /// Pairs of the training contrast ranked right, each on the direction of the others.
+    pub training_right: Proportion,
+    /// Fisher's exact test that both are ranked right as often, two-sided.
+    pub against_training: f64,
+    /// How many flips, beside the training pairs there are, would tell the two shares apart with power 0.8; none
+    /// where they are equal, or where no number would.
+    pub needed_against_training: Option<usize>,
+    /// How many flips would tell the share from one half with power 0.8; none where it is one half.
+    pub needed: Option<usize>,
     /// Wilcoxon's signed-rank test of the differences, two-sided.
     pub signed_rank: Tested,
     /// Mean difference of projections within pairs.
@@ -33,7 +45,7 @@ pub struct FlipRanking {
     pub training_difference: f64,
     /// Their ratio: 1 is as strong as the contrast the direction was made for.
     pub relative_strength: f64,
-    /// Interval of the ratio over resampled pairs, the training contrast as it is.
+    /// Interval of the ratio, pairs of both resampled.
     pub relative_interval: Bootstrap,
 }
 
@@ -74,15 +86,33 @@ pub fn flip_ranking(
     }
     let trials = (shifts.len() - ties) as u64;
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let training_difference = held_out_difference(pipeline, train, &seeds)?;
+    let (training_difference, trained) = held_out_differences(pipeline, train, &seeds)?;
     let mut rng = seeds.stream("strength");
+    let mut below = seeds.stream("strength of training pairs");
     let relative_interval = cluster_bootstrap(shifts.len(), resamples, level, &mut rng, |counts| {
         let sum: f64 = shifts.iter().zip(counts).map(|(s, c)| s * f64::from(*c)).sum();
-        Some(sum / shifts.len() as f64 / training_difference)
+        let drawn: f64 = (0..trained.len()).map(|_| trained[below.random_range(0..trained.len())]).sum();
+        (drawn != 0.0).then(|| sum / shifts.len() as f64 / (drawn / trained.len() as f64))
     })?;
+    let training_ties = trained.iter().filter(|s| **s == 0.0).count();
+    let training_right = trained.iter().filter(|s| **s > 0.0).count() as u64;
+    let training_trials = (trained.len() - training_ties) as u64;
+    let against_training = overlap_p(
+        right as usize,
+        (right + training_right) as usize,
+        trials as usize,
+        (trials + training_trials) as usize,
+    )
+    .unwrap_or(1.0);
+    let [of_flips, of_training] =
+        [(right, trials), (training_right, training_trials)].map(|(k, n)| k as f64 / n as f64);
     Ok(FlipRanking {
         right: proportion(right, trials, level)?,
         ties,
+        training_right: proportion(training_right, training_trials, level)?,
+        against_training,
+        needed_against_training: needed_beside(of_flips, of_training, training_trials as f64),
+        needed: needed_from_half(of_flips),
         binomial: binomial_test(right, trials, 0.5, Alternative::TwoSided)?,
         signed_rank: wilcoxon_signed_rank(&shifts, Alternative::TwoSided)?,
         mean_difference: mean(&shifts),
@@ -101,14 +131,35 @@ fn of_units(flips: &Samples, shifts: &[f64]) -> Result<Vec<f64>, EstimateError> 
     Ok(units.into_values().map(|s| s.iter().sum::<f64>() / s.len() as f64).collect())
 }
 
-/// Mean difference of projections within held-out pairs.
-fn held_out_difference(pipeline: &Pipeline, train: &Samples, seeds: &Seeds) -> Result<f64, AuditError> {
+/// How many trials tell a share from one half with power 0.8, two-sided at 5 %.
+fn needed_from_half(share: f64) -> Option<usize> {
+    let [level, power] = [0.975, POWER].map(|p| Normal::standard().inverse_cdf(p));
+    let spread = level * 0.5 + power * (share * (1.0 - share)).sqrt();
+    let needed = (spread / (share - 0.5)).powi(2);
+    (needed.is_finite() && needed < 1e9).then(|| needed.ceil().max(2.0) as usize)
+}
+
+/// How many trials of one share, beside `trials` of another, tell the two apart with power 0.8, two-sided at 5 %.
+fn needed_beside(share: f64, other: f64, trials: f64) -> Option<usize> {
+    let [level, power] = [0.975, POWER].map(|p| Normal::standard().inverse_cdf(p));
+    let room = ((share - other) / (level + power)).powi(2) - other * (1.0 - other) / trials;
+    let needed = share * (1.0 - share) / room;
+    (room > 0.0 && needed.is_finite()).then(|| needed.ceil().max(2.0) as usize)
+}
+
+/// Mean difference of projections within held-out pairs, and that of every unit.
+fn held_out_differences(
+    pipeline: &Pipeline,
+    train: &Samples,
+    seeds: &Seeds,
+) -> Result<(f64, Vec<f64>), AuditError> {
     let reduced = pipeline.reduce(train).map_err(AuditError::of("train"))?;
     let samples = &reduced.samples;
     let units = samples.units(SplitBy::Pair);
     let count = samples.unit_count(SplitBy::Pair).min(5);
     let folds = group_folds(units, count, &mut seeds.stream("folds"))?;
     let (mut sum, mut pairs) = (0.0, 0);
+    let mut each = Vec::with_capacity(samples.unit_count(SplitBy::Pair));
     for fold in 0..folds.count() {
         let rest = samples.select(&folds.train(fold));
         let (_, fit) = fit_projected(&pipeline.estimator, &reduced.nuisances, &rest, SplitBy::Pair, seeds)
@@ -116,8 +167,12 @@ fn held_out_difference(pipeline: &Pipeline, train: &Samples, seeds: &Seeds) -> R
         let held_out = samples.select(&folds.test(fold));
         let shifts = differences(&held_out).map_err(AuditError::of("train"))?.dot(&fit.direction);
         sum += shifts.sum();
+        each.extend(of_units(&held_out, &shifts.to_vec()).map_err(AuditError::of("train"))?);
         pairs += shifts.len();
     }
     let mean = sum / pairs.max(1) as f64;
-    if mean == 0.0 { Err(AuditError::EqualScores { set: "train".into() }) } else { Ok(mean) }
+    if mean == 0.0 || each.iter().all(|s| *s == 0.0) {
+        return Err(AuditError::EqualScores { set: "train".into() });
+    }
+    Ok((mean, each))
 }

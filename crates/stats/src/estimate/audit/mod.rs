@@ -13,7 +13,7 @@ mod run;
 
 pub use error::AuditError;
 pub use flip::{FlipRanking, flip_ranking};
-pub use result::{Audit, AuditRow, DistanceNull, Separation, Verdict};
+pub use result::{Audit, AuditRow, Detectable, DistanceNull, Needed, Separation, Verdict};
 pub use run::{AuditParams, ConfoundSet, audit};
 
 #[cfg(test)]

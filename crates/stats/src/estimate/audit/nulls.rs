@@ -79,7 +79,7 @@ impl Ground<'_> {
             && (shrinkage.is_some() || matches!(estimator, Estimator::MeanDiff))
         {
             let found = self.reduced.nuisances.find(samples).map_err(AuditError::of("train"))?;
-            let z = found.set.project_out_rows(samples.activations())?;
+            let z = found.erasers.rows(samples.activations());
             let z = &z - &z.mean_axis(Axis(0)).expect("samples have rows");
             let contrasts = label_contrasts(labels);
             let duals = match shrinkage {
@@ -88,7 +88,7 @@ impl Ground<'_> {
                 }
                 None => contrasts,
             };
-            return Ok(product(duals.view(), z.view())?);
+            return Ok(found.erasers.directions(product(duals.view(), z.view())?.view()));
         }
         let rows: Vec<Array1<f64>> = labels
             .par_iter()
@@ -122,10 +122,11 @@ impl Ground<'_> {
 }
 
 /// A distance against those of the null, the larger the more against it.
-pub(super) fn distance(null: Vec<f64>, seen: f64) -> Result<DistanceNull, MathError> {
+pub(super) fn distance(null: Vec<f64>, seen: f64, alpha: f64) -> Result<DistanceNull, MathError> {
     let reached = null.iter().filter(|v| reaches(**v, seen)).count();
     Ok(DistanceNull {
         draws: null.len(),
+        critical: quantile(&null, 1.0 - alpha)?,
         p: permutation_p(reached, null.len()),
         median: quantile(&null, 0.5)?,
         high: quantile(&null, 0.95)?,

@@ -4,13 +4,16 @@ use ndarray::Array1;
 use serde::{Deserialize, Serialize};
 
 use crate::estimate::pipeline::ProjectedOut;
-use crate::math::Bootstrap;
+use crate::math::{Clustered, Interval};
 
 /// How far from 1/2 an AUROC (or from 0 a cosine) lies, against draws of a null.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DistanceNull {
     /// Draws.
     pub draws: usize,
+    /// The distance that one in `sets / alpha` draws exceeds: what Holm's strictest step asks for.
+    #[serde(default)]
+    pub critical: f64,
     /// `(1 + #{null at least as far}) / (1 + draws)`.
     pub p: f64,
     /// Median distance under the null.
@@ -24,8 +27,41 @@ pub struct DistanceNull {
 pub struct Separation {
     /// Chance that a positive row scores above a negative one.
     pub auroc: f64,
-    /// Its interval over pairs or groups, the direction as it is.
-    pub bootstrap: Bootstrap,
+    /// Its interval over pairs or groups, the direction as it is (see [`Placement`](crate::math::Placement)).
+    pub interval: Interval,
+    /// Pairs or groups.
+    pub clusters: usize,
+    /// Variance of these clusters over that of independent texts.
+    pub design: f64,
+}
+
+impl From<Clustered> for Separation {
+    fn from(found: Clustered) -> Self {
+        let Clustered { value, interval, clusters, design } = found;
+        Self { auroc: value, interval, clusters, design }
+    }
+}
+
+/// What a set of this size can find, at the audit's rate of false alarms, with power 0.8.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Detectable {
+    /// The least AUROC above 1/2 that the interval tells from 1/2; none where not even 1 is.
+    pub separates: Option<f64>,
+    /// The least AUROC above 1/2 that is beyond matched directions, the family allowed for.
+    pub matched: Option<f64>,
+    /// How likely the interval lies within the margin if the AUROC is 1/2.
+    pub power_to_rule_out: f64,
+}
+
+/// How many groups like these it would take, with power 0.8.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Needed {
+    /// To tell an AUROC like the one seen from 1/2; none for 1/2.
+    pub separates: Option<usize>,
+    /// To find it beyond matched directions; none where it is within what those do, however many groups.
+    pub matched: Option<usize>,
+    /// To rule out more than the margin, if the AUROC is 1/2.
+    pub rule_out: Option<usize>,
 }
 
 /// What can be said about a confound, in the order in which the reasons are looked at.
@@ -54,7 +90,7 @@ pub struct AuditRow {
     pub name: String,
     /// Rows of its set.
     pub rows: usize,
-    /// Pairs or groups of its set, the clusters of the bootstrap.
+    /// Pairs or groups of its set, the clusters of the interval.
     pub groups: usize,
     /// Cosine of the direction with the confound's own, fitted by the same estimator.
     pub cosine: f64,
@@ -65,6 +101,14 @@ pub struct AuditRow {
     pub cosine_shuffled: Option<DistanceNull>,
     /// How far the direction separates the confound's set.
     pub separation: Separation,
+    /// Whether its interval leaves 1/2 out: the direction tells the set apart, whatever other directions do.
+    pub separates: bool,
+    /// The score test that the AUROC is 1/2, two-sided; the interval is its inversion.
+    pub p_separates: f64,
+    /// What a set of this size can find.
+    pub detectable: Detectable,
+    /// How many groups it would take.
+    pub needed: Needed,
     /// The separation against the directions of random contrasts with the covariance of the training rows
     /// within their classes.
     pub random: DistanceNull,

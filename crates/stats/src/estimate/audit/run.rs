@@ -8,9 +8,9 @@ use serde::{Deserialize, Serialize};
 
 use super::AuditError;
 use super::nulls::{Draws, Ground, distance};
-use super::result::{Audit, AuditRow, Separation, Verdict};
+use super::result::{Audit, AuditRow, Detectable, Needed, Separation, Verdict};
 use crate::estimate::{EstimateError, HeldOutParams, Nuisances, Pipeline, Samples, SplitBy};
-use crate::math::{MathError, Seeds, SortedScores, cluster_bootstrap, cosine, dense, holm_adjusted, unit};
+use crate::math::{MathError, Placement, Power, Seeds, SortedScores, cosine, holm_adjusted, unit};
 
 /// Fewer groups than this can't be held out in folds.
 const LEAST_GROUPS: usize = 4;
@@ -20,7 +20,7 @@ const LEAST_GROUPS: usize = 4;
 pub struct AuditParams {
     /// What stays together in the training rows where penalties are chosen.
     pub by: SplitBy,
-    /// Bootstrap resamples of a set's groups.
+    /// Bootstrap resamples of pairs, for the strength of value flips.
     pub resamples: usize,
     /// Coverage of the intervals.
     pub level: f64,
@@ -118,6 +118,7 @@ pub fn audit(
     let known: HashSet<Vec<u64>> = train.activations().outer_iter().map(bits).collect();
     let mut out = Vec::with_capacity(sets.len());
     let mut start = 0;
+    let strictest = params.alpha / sets.len().max(1) as f64;
     for (i, (set, own)) in sets.iter().zip(&owns).enumerate() {
         let at = start..start + set.samples.rows();
         start = at.end;
@@ -125,8 +126,9 @@ pub fn audit(
         if scores.iter().all(|s| *s == scores[0]) {
             return Err(AuditError::EqualScores { set: set.name.to_owned() });
         }
-        let separation = separation(&scores, set.samples, SplitBy::Pair, params, &seeds)?;
-        let far = (separation.auroc - 0.5).abs();
+        let placed = Placement::auroc(&scores, set.samples.positive(), set.samples.units(SplitBy::Pair))?;
+        let here: Separation = placed.estimate(params.level, 1.0)?.into();
+        let far = (here.auroc - 0.5).abs();
         let null = |draws: &Draws| -> Result<_, MathError> {
             let areas = draws
                 .scores
@@ -134,11 +136,13 @@ pub fn audit(
                 .outer_iter()
                 .map(|scores| Ok((area(&scores.to_vec(), set.samples)? - 0.5).abs()))
                 .collect::<Result<Vec<f64>, MathError>>()?;
-            distance(areas, far)
+            distance(areas, far, strictest)
         };
+        let random = null(&random)?;
+        let power = Power::of(&placed, params.alpha);
         let cosine_here = cosine(d.view(), own.direction.view())?;
-        let recovery =
-            separation_of(&train.activations().dot(&own.direction).to_vec(), train, params, &seeds)?;
+        let on_train = train.activations().dot(&own.direction).to_vec();
+        let recovery = separation(&on_train, train, params.by, params)?;
         out.push(AuditRow {
             name: set.name.to_owned(),
             rows: set.samples.rows(),
@@ -147,10 +151,22 @@ pub fn audit(
             cosine_unprojected: cosine(fitted.unprojected.direction.view(), own.direction.view())?,
             cosine_shuffled: shuffled
                 .as_ref()
-                .map(|d| distance(d.cosines.column(i).iter().map(|c| c.abs()).collect(), cosine_here.abs()))
+                .map(|d| distance(d.cosines.column(i).iter().map(|c| c.abs()).collect(), cosine_here.abs(), strictest))
                 .transpose()?,
-            separation,
-            random: null(&random)?,
+            separation: here,
+            separates: !here.interval.contains(0.5),
+            p_separates: power.p(),
+            detectable: Detectable {
+                separates: power.least_told(),
+                matched: power.least_beyond(random.critical),
+                power_to_rule_out: power.held_within(params.margin),
+            },
+            needed: Needed {
+                separates: power.needed_to_tell(here.auroc),
+                matched: power.needed_beyond(here.auroc, random.critical),
+                rule_out: power.needed_within(params.margin),
+            },
+            random,
             shuffled: shuffled.as_ref().map(null).transpose()?,
             recovery,
             own: own.auroc,
@@ -224,7 +240,6 @@ fn own(
     let held_out = HeldOutParams {
         folds: Some(groups.clamp(2, 5)),
         permutations: 0,
-        resamples: params.resamples,
         level: params.level,
         ..HeldOutParams::by_pair()
     };
@@ -240,34 +255,14 @@ fn area(scores: &[f64], samples: &Samples) -> Result<f64, MathError> {
     SortedScores::new(scores, samples.positive())?.auroc(None)
 }
 
-fn separation_of(
-    scores: &[f64],
-    samples: &Samples,
-    params: &AuditParams,
-    seeds: &Seeds,
-) -> Result<Separation, AuditError> {
-    separation(scores, samples, params.by, params, seeds)
-}
-
 fn separation(
     scores: &[f64],
     samples: &Samples,
     by: SplitBy,
     params: &AuditParams,
-    seeds: &Seeds,
 ) -> Result<Separation, AuditError> {
-    let sorted = SortedScores::new(scores, samples.positive())?;
-    let clusters = dense(samples.units(by));
-    let mut weights = vec![0; scores.len()];
-    let mut rng = seeds.stream("separation");
-    let bootstrap =
-        cluster_bootstrap(samples.unit_count(by), params.resamples, params.level, &mut rng, |counts| {
-            for (w, c) in weights.iter_mut().zip(&clusters) {
-                *w = counts[*c];
-            }
-            sorted.auroc(Some(&weights)).ok()
-        })?;
-    Ok(Separation { auroc: sorted.auroc(None)?, bootstrap })
+    let placed = Placement::auroc(scores, samples.positive(), samples.units(by))?;
+    Ok(placed.estimate(params.level, 1.0)?.into())
 }
 
 /// Fills in adjusted p values and verdicts; the size of the family.
@@ -286,7 +281,7 @@ fn judge(rows: &mut [AuditRow], sets: &[ConfoundSet<'_>], params: &AuditParams) 
     for (i, p) in family.iter().zip(adjusted) {
         let row = &mut rows[*i];
         row.p_adjusted = Some(p);
-        let interval = row.separation.bootstrap.interval;
+        let interval = row.separation.interval;
         let within = interval.low >= 0.5 - params.margin && interval.high <= 0.5 + params.margin;
         row.verdict = if p <= params.alpha {
             Verdict::Confounded

@@ -58,8 +58,8 @@ pub struct Probe {
     pub estimator: ProbeEstimator,
     /// Folds of whole groups, at least 3.
     pub folds: usize,
-    /// Bootstrap resamples of the groups.
-    pub resamples: usize,
+    /// Ways to deal the groups to folds; held-out numbers are means over them.
+    pub repeats: usize,
     /// Coverage of the intervals.
     pub level: f64,
     /// Permutations of the whole procedure; 0 skips the nulls.
@@ -69,10 +69,10 @@ pub struct Probe {
 }
 
 impl Probe {
-    /// Five folds, 2000 resamples, 95 % intervals, 1000 permutations, no limit of time.
+    /// Five folds, dealt 20 times, 95 % intervals, 1000 permutations, no limit of time.
     #[must_use]
     pub fn new(estimator: ProbeEstimator) -> Self {
-        Self { estimator, folds: 5, resamples: 2000, level: 0.95, permutations: 1000, budget: None }
+        Self { estimator, folds: 5, repeats: 20, level: 0.95, permutations: 1000, budget: None }
     }
 }
 
@@ -158,8 +158,30 @@ impl Probe {
             budget: self.budget.map(|b| b.saturating_sub(begun.elapsed())),
         };
         let done = rounds.run(&seeds)?;
-        let shape = Shape { groups: &groups, design: &design, relabel: &relabel, grams: &grams };
-        let mut probing = assemble(self, &estimator, train, tests, &shape, done, &seeds)?;
+        let others = (1..self.repeats)
+            .map(|i| {
+                let seeds = seeds.child(&format!("repeat {i}"));
+                let design = Design::new(&groups, self.folds, &mut seeds.stream("folds"))?;
+                // A way to split that leaves a fold without a class is none.
+                if design.check(train.labels).is_err() {
+                    return Ok(None);
+                }
+                let precision = Precision { observed: rounds.precision.permuted, ..rounds.precision };
+                let again = Rounds {
+                    design: &design,
+                    precision,
+                    tests: Tests { starts: vec![0], labels: &[] },
+                    permutations: 0,
+                    budget: None,
+                    ..rounds
+                };
+                let observed = again.run(&seeds)?.observed;
+                Ok(Some((design, observed)))
+            })
+            .filter_map(Result::transpose)
+            .collect::<Result<Vec<_>, ProbeError>>()?;
+        let shape = Shape { groups: &groups, design: &design, relabel: &relabel, grams: &grams, others: &others };
+        let mut probing = assemble(self, &estimator, train, tests, &shape, done)?;
         probing.seconds = begun.elapsed().as_secs_f64();
         Ok(probing)
     }

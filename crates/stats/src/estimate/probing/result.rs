@@ -1,6 +1,5 @@
 //! What a probe found, with interval and null beside every number.
 
-use rand::Rng;
 use serde::{Deserialize, Serialize};
 
 use super::ProbeError;
@@ -9,10 +8,10 @@ use super::gram::LayerGram;
 use super::probe::{Probe, ProbeEstimator, TestSet, TrainSet};
 use super::relabel::{Exchange, Relabel};
 use super::rounds::Done;
-use super::select::Selection;
+use super::select::{Observed, Selection};
 use crate::estimate::held_out::{Estimate, NullTest};
 use crate::estimate::samples::numbered;
-use crate::math::{Bootstrap, MathError, Seeds, SortedScores, cluster_bootstrap, dense};
+use crate::math::{Clustered, MathError, Placement};
 use crate::math::{permutation_p, reaches};
 
 /// One layer.
@@ -44,17 +43,20 @@ pub struct NestedProbe {
     pub auroc: Estimate,
     /// Accuracy at the threshold chosen with the layer.
     pub accuracy: Estimate,
-    /// The layer of each outer fold.
+    /// The layer of each outer fold of the first split.
     pub chosen: Vec<usize>,
     /// The null of the whole procedure, choices included.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub null: Option<NullTest>,
-    /// AUROC less its mean under permuted labels: what random labels can't be made to give (the
+    /// AUROC on the first split less its mean under permuted labels: what random labels can't be made to give (the
     /// selectivity of Hewitt and Liang 2019).
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub selectivity: Option<f64>,
-    /// Held-out score of each row, in standard deviations of the rows fitted on.
+    /// Held-out score of each row on the first split, in standard deviations of the rows fitted on.
     pub scores: Vec<f64>,
+    /// The groups' parts of the AUROC, for differences with other probes; not written.
+    #[serde(skip)]
+    pub placed: Option<Placement>,
 }
 
 /// A test set, scored with the fit on all training rows.
@@ -64,16 +66,16 @@ pub struct TestProbe {
     pub name: String,
     /// Rows.
     pub rows: usize,
-    /// Groups, the clusters of the bootstrap.
+    /// Groups, the clusters of the intervals.
     pub groups: usize,
     /// AUROC at each layer, with the interval over groups of test rows for the fit as it is.
-    pub layers: Vec<(f64, Bootstrap)>,
+    pub layers: Vec<Clustered>,
     /// The layer with the largest held-out AUROC on the training rows.
     pub chosen: usize,
     /// AUROC at that layer.
     pub auroc: f64,
     /// Share of its rows on the right side of the threshold chosen on held-out training rows.
-    pub accuracy: (f64, Bootstrap),
+    pub accuracy: Clustered,
     /// The AUROC at the chosen layer when training labels are permuted, the choice repeated.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub null: Option<NullTest>,
@@ -122,56 +124,23 @@ pub(super) struct Shape<'a> {
     pub design: &'a Design,
     pub relabel: &'a Relabel,
     pub grams: &'a [LayerGram],
+    /// Further ways to split, and what the observed labels came to.
+    pub others: &'a [(Design, Observed)],
 }
 
-/// Rows in clusters, to be resampled.
-struct Resample<'a> {
-    probe: &'a Probe,
-    clusters: Vec<usize>,
-    count: usize,
-    seeds: &'a Seeds,
+/// The clusters of some rows.
+struct Clusters<'a> {
+    of_rows: &'a [usize],
 }
 
-impl<'a> Resample<'a> {
-    fn new(probe: &'a Probe, groups: &[usize], seeds: &'a Seeds) -> Self {
-        let clusters = dense(groups);
-        let count = clusters.iter().max().map_or(0, |m| m + 1);
-        Self { probe, clusters, count, seeds }
+impl Clusters<'_> {
+    fn auroc(&self, scores: &[f64], labels: &[bool]) -> Result<Placement, MathError> {
+        Placement::auroc(scores, labels, self.of_rows)
     }
 
-    fn auroc(&self, scores: &[f64], labels: &[bool], label: &str) -> Result<(f64, Bootstrap), MathError> {
-        let sorted = SortedScores::new(scores, labels)?;
-        let value = sorted.auroc(None)?;
-        let mut weights = vec![0; labels.len()];
-        let boot = self.boot(label, |counts| {
-            for (w, c) in weights.iter_mut().zip(&self.clusters) {
-                *w = counts[*c];
-            }
-            sorted.auroc(Some(&weights)).ok()
-        })?;
-        Ok((value, boot))
-    }
-
-    fn share(&self, right: &[bool], label: &str) -> Result<(f64, Bootstrap), MathError> {
-        let value = right.iter().filter(|r| **r).count() as f64 / right.len() as f64;
-        let boot = self.boot(label, |counts| {
-            let (mut hits, mut all) = (0, 0);
-            for (right, cluster) in right.iter().zip(&self.clusters) {
-                all += counts[*cluster];
-                hits += counts[*cluster] * u32::from(*right);
-            }
-            (all > 0).then(|| f64::from(hits) / f64::from(all))
-        })?;
-        Ok((value, boot))
-    }
-
-    fn boot(
-        &self,
-        label: &str,
-        statistic: impl FnMut(&[u32]) -> Option<f64>,
-    ) -> Result<Bootstrap, MathError> {
-        let mut rng = self.seeds.stream(label);
-        cluster_bootstrap(self.count, self.probe.resamples, self.probe.level, &mut rng, statistic)
+    fn share(&self, right: &[bool]) -> Result<Placement, MathError> {
+        let wins: Vec<f64> = right.iter().map(|r| f64::from(u8::from(*r))).collect();
+        Placement::share(&wins, self.of_rows)
     }
 }
 
@@ -199,12 +168,18 @@ pub(super) fn assemble(
     tests: &[TestSet<'_>],
     shape: &Shape<'_>,
     done: Done,
-    seeds: &Seeds,
 ) -> Result<Probing, ProbeError> {
     let Done { observed, permuted, nested } = done;
-    let resample = Resample::new(probe, shape.groups, seeds);
+    let clusters = Clusters { of_rows: shape.groups };
     let folds = shape.design.folds;
-    let estimate = |(value, boot): (f64, Bootstrap)| Estimate::new(value, boot, folds);
+    let splits: Vec<(&Design, &Observed)> =
+        std::iter::once((shape.design, &observed)).chain(shape.others.iter().map(|(d, o)| (d, o))).collect();
+    let labels = train.labels;
+    // A statistic of one split over all of them, and on the first.
+    let mean = |of: &dyn Fn(&Design, &Observed) -> Result<Placement, MathError>| {
+        let placed = splits.iter().map(|(d, o)| of(d, o)).collect::<Result<Vec<_>, _>>()?;
+        Ok::<_, MathError>((Estimate::new(&placed, folds, probe.level)?, placed))
+    };
     let maxima: Vec<f64> = permuted.iter().map(|s| s.best().1).collect();
     let alpha = |at: usize| match estimator {
         ProbeEstimator::Logistic { alphas } => alphas.get(at).copied(),
@@ -212,14 +187,17 @@ pub(super) fn assemble(
     };
     let mut layers = Vec::with_capacity(observed.layers.len());
     for (layer, (seen, gram)) in observed.layers.iter().zip(shape.grams).enumerate() {
-        let auroc = resample.auroc(&seen.scores, train.labels, "bootstrap")?;
-        let right = right(&seen.scores, train.labels, shape.design, &seen.thresholds);
-        let reached = maxima.iter().filter(|m| reaches(**m, auroc.0)).count();
+        let first = clusters.auroc(&seen.scores, labels)?.value();
+        let reached = maxima.iter().filter(|m| reaches(**m, first)).count();
         layers.push(LayerProbe {
             layer,
-            auroc: estimate(auroc),
-            accuracy: estimate(resample.share(&right, "accuracy")?),
-            null: null(&permuted, |s| s.layers[layer], auroc.0)?,
+            auroc: mean(&|_, o| clusters.auroc(&o.layers[layer].scores, labels))?.0,
+            accuracy: mean(&|design, o| {
+                let layer = &o.layers[layer];
+                clusters.share(&right(&layer.scores, labels, design, &layer.thresholds))
+            })?
+            .0,
+            null: null(&permuted, |s| s.layers[layer], first)?,
             p_any_layer: (!maxima.is_empty()).then(|| permutation_p(reached, maxima.len())),
             alphas: seen.penalties.iter().chain([&seen.penalty]).filter_map(|at| alpha(*at)).collect(),
             constant_columns: gram.constant_columns,
@@ -227,21 +205,20 @@ pub(super) fn assemble(
     }
     let selection = &observed.selection;
     let (best, largest) = selection.best();
-    let auroc = resample.auroc(&selection.scores, train.labels, "bootstrap")?;
-    let right = right(&selection.scores, train.labels, shape.design, &selection.thresholds);
-    let nested_null = if nested.is_empty() { None } else { Some(NullTest::greater(nested, auroc.0)?) };
+    let (auroc, placed) = mean(&|_, o| clusters.auroc(&o.selection.scores, labels))?;
+    let first = placed[0].value();
+    let nested_null = if nested.is_empty() { None } else { Some(NullTest::greater(nested, first)?) };
     let mut starts = 0;
     let mut found = Vec::with_capacity(tests.len());
     for (set, test) in tests.iter().enumerate() {
-        let own = Resample::new(probe, &numbered(test.groups), seeds);
+        let groups = numbered(test.groups);
+        let own = Clusters { of_rows: &groups };
         let rows = starts..starts + test.labels.len();
         starts = rows.end;
-        // By its place: a set is called after its file, where nothing else is said.
-        let label = format!("test {set}");
         let per_layer = observed
             .layers
             .iter()
-            .map(|l| own.auroc(&l.tests[rows.clone()], test.labels, &label))
+            .map(|l| own.auroc(&l.tests[rows.clone()], test.labels)?.estimate(probe.level, 1.0))
             .collect::<Result<Vec<_>, _>>()?;
         let chosen = &observed.layers[best];
         let right: Vec<bool> = chosen.tests[rows.clone()]
@@ -249,12 +226,12 @@ pub(super) fn assemble(
             .zip(test.labels)
             .map(|(s, l)| (*s > chosen.threshold) == *l)
             .collect();
-        let auroc = per_layer[best].0;
+        let auroc = per_layer[best].value;
         found.push(TestProbe {
             name: test.name.to_owned(),
             rows: test.labels.len(),
-            groups: own.count,
-            accuracy: own.share(&right, &label)?,
+            groups: per_layer[best].clusters,
+            accuracy: own.share(&right)?.estimate(probe.level, 1.0)?,
             layers: per_layer,
             chosen: best,
             auroc,
@@ -265,13 +242,18 @@ pub(super) fn assemble(
     Ok(Probing {
         estimator: estimator.clone(),
         rows: train.labels.len(),
-        groups: resample.count,
+        groups: auroc.clusters,
         folds,
         layers,
         nested: NestedProbe {
-            selectivity: nested_null.as_ref().map(|n| auroc.0 - n.mean),
-            auroc: estimate(auroc),
-            accuracy: estimate(resample.share(&right, "accuracy")?),
+            selectivity: nested_null.as_ref().map(|n| first - n.mean),
+            auroc,
+            accuracy: mean(&|design, o| {
+                let s = &o.selection;
+                clusters.share(&right(&s.scores, labels, design, &s.thresholds))
+            })?
+            .0,
+            placed: Placement::mean(&placed),
             chosen: selection.chosen.clone(),
             null: nested_null,
             scores: selection.scores.clone(),
@@ -287,8 +269,8 @@ pub(super) fn assemble(
     })
 }
 
-/// The difference of two AUROCs on the same rows, with the interval over resampled groups: whether
-/// a probe knows more than a baseline.
+/// The difference of two AUROCs on the same rows, with its interval over groups: whether a probe knows more than
+/// a baseline.
 ///
 /// # Errors
 /// When lengths differ, a score is not finite, a class is missing, or there are fewer than two groups.
@@ -297,23 +279,9 @@ pub fn auroc_difference(
     second: &[f64],
     labels: &[bool],
     groups: &[String],
-    resamples: usize,
     level: f64,
-    rng: &mut impl Rng,
-) -> Result<(f64, Bootstrap), MathError> {
-    let (a, b) = (SortedScores::new(first, labels)?, SortedScores::new(second, labels)?);
-    if groups.len() != labels.len() {
-        return Err(MathError::Length { what: "groups", expected: labels.len(), found: groups.len() });
-    }
+) -> Result<Clustered, MathError> {
     let clusters = numbered(groups);
-    let count = clusters.iter().max().map_or(0, |m| m + 1);
-    let value = a.auroc(None)? - b.auroc(None)?;
-    let mut weights = vec![0; labels.len()];
-    let boot = cluster_bootstrap(count, resamples, level, rng, |counts| {
-        for (w, c) in weights.iter_mut().zip(&clusters) {
-            *w = counts[*c];
-        }
-        Some(a.auroc(Some(&weights)).ok()? - b.auroc(Some(&weights)).ok()?)
-    })?;
-    Ok((value, boot))
+    let of = |scores| Placement::auroc(scores, labels, &clusters);
+    of(first)?.less(&of(second)?, level, 1.0)
 }

@@ -1,0 +1,186 @@
+//! What comes along with a contrast, and how far each of it gets alone; and whether what was projected out is gone.
+
+use serde::{Deserialize, Serialize};
+
+use super::held_out::Estimate;
+use super::pipeline::{Pipeline, Reduced, fit_projected};
+use super::{EstimateError, HeldOutParams, ProjectMethod, Samples, SplitBy};
+use crate::math::{Clustered, Interval, Placement, Seeds, auroc};
+use crate::split::{Folds, group_folds};
+
+/// One thing alone, on the same splits as the direction.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Alone {
+    /// `length`, `sentiment` or `words`.
+    pub name: String,
+    /// Held-out AUROC of the same contrast. Which end is up is learnt in the training folds, as the direction's.
+    pub auroc: Estimate,
+    /// The direction's AUROC less this one, paired by unit.
+    pub less: Clustered,
+}
+
+/// Whether the direction still tells a thing apart that was projected out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Erased {
+    /// `length` or `sentiment`.
+    pub name: String,
+    /// How it was projected out.
+    pub method: ProjectMethod,
+    /// On rows that neither the projection nor the direction was fitted on: the chance that a row longer than the
+    /// median scores above a shorter one, or a text of positive sentiment above one of negative.
+    pub auroc: f64,
+    /// Its interval.
+    pub interval: Interval,
+    /// Whether that interval holds 1/2. Only then may it be said to be projected out.
+    pub gone: bool,
+}
+
+impl Erased {
+    fn new(name: &str, method: ProjectMethod, found: Clustered) -> Self {
+        let Clustered { value, interval, .. } = found;
+        let gone = interval.contains(0.5);
+        Self { name: name.to_owned(), method, auroc: value, interval, gone }
+    }
+}
+
+/// Names of things, and why they are not known.
+type Reasons = Vec<(String, String)>;
+/// A value for every row, made with some of them.
+type Values<'a> = dyn Fn(&[usize]) -> Vec<f64> + 'a;
+
+/// What it is held beside: the ways to split with the direction's scores on each.
+pub(super) struct Splits<'a> {
+    pub pipeline: &'a Pipeline,
+    pub reduced: &'a Reduced,
+    pub params: &'a HeldOutParams,
+    pub each: &'a [(Folds, Vec<f64>, Vec<f64>)],
+    pub seeds: &'a Seeds,
+}
+
+impl Splits<'_> {
+    fn samples(&self) -> &Samples {
+        &self.reduced.samples
+    }
+
+    fn widen(&self) -> f64 {
+        let folds = self.each.first().map_or(2, |(folds, ..)| folds.count()) as f64;
+        1.0 + folds / (folds - 1.0)
+    }
+
+    fn placed(&self, scores: &[f64], labels: &[bool]) -> Result<Placement, EstimateError> {
+        Ok(Placement::auroc(scores, labels, self.samples().units(self.params.by))?)
+    }
+
+    /// Length, sentiment and words alone, as far as they are at hand; and why the others are not.
+    pub fn alone(&self) -> Result<(Vec<Alone>, Reasons), EstimateError> {
+        let samples = self.samples();
+        let mut direction = Vec::with_capacity(self.each.len());
+        for (_, scores, _) in self.each {
+            direction.push(self.placed(scores, &samples.positive)?);
+        }
+        let direction = Placement::mean(&direction).expect("there is a split");
+        let mut found = Vec::new();
+        let mut missing = Vec::new();
+        let mut add = |name: &str, of: Option<&Values<'_>>, why: &str| {
+            let Some(of) = of else {
+                missing.push((name.to_owned(), why.to_owned()));
+                return Ok(());
+            };
+            let mut placed = Vec::with_capacity(self.each.len());
+            for (folds, ..) in self.each {
+                placed.push(self.placed(&self.scores(folds, of)?, &samples.positive)?);
+            }
+            let auroc = Estimate::new(&placed, self.each[0].0.count(), self.params.level)?;
+            let placed = Placement::mean(&placed).expect("there is a split");
+            let less = direction.less(&placed, self.params.level, self.widen())?;
+            found.push(Alone { name: name.to_owned(), auroc, less });
+            Ok::<_, EstimateError>(())
+        };
+        let lengths = samples.log_length.as_ref().map(|l| l.to_vec());
+        let length = |_: &[usize]| lengths.clone().unwrap_or_default();
+        add("length", lengths.as_ref().map(|_| &length as _), "the lengths of the texts are not known")?;
+        let moods = self.reduced.nuisances.sentiments().map(|s| samples.x.dot(&s.direction).to_vec());
+        let mood = |_: &[usize]| moods.clone().unwrap_or_default();
+        add("sentiment", moods.as_ref().map(|_| &mood as _), "no texts labelled for sentiment are given")?;
+        let words = samples.words.as_ref();
+        let word = |train: &[usize]| words.map_or_else(Vec::new, |w| w.log_odds(train, &samples.positive));
+        add("words", words.map(|_| &word as _), "the texts are not at hand")?;
+        Ok((found, missing))
+    }
+
+    /// Held-out scores of something that has a value a row: turned so that it separates the training rows, in
+    /// their standard deviations.
+    fn scores(&self, folds: &Folds, of: &Values<'_>) -> Result<Vec<f64>, EstimateError> {
+        let positive = &self.samples().positive;
+        let mut out = vec![0.0; positive.len()];
+        for fold in 0..folds.count() {
+            let train = folds.train(fold);
+            let values = of(&train);
+            let seen: Vec<f64> = train.iter().map(|i| values[*i]).collect();
+            let labels: Vec<bool> = train.iter().map(|i| positive[*i]).collect();
+            let turn = if auroc(&seen, &labels)? < 0.5 { -1.0 } else { 1.0 };
+            let mean = seen.iter().sum::<f64>() / seen.len() as f64;
+            let spread = (seen.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / seen.len() as f64).sqrt();
+            let spread = if spread > 0.0 { spread } else { 1.0 };
+            for row in folds.test(fold) {
+                out[row] = turn * (values[row] - mean) / spread;
+            }
+        }
+        Ok(out)
+    }
+
+    /// Whether what was projected out still goes with the held-out scores.
+    pub fn erased(&self) -> Result<Vec<Erased>, EstimateError> {
+        let nuisances = &self.reduced.nuisances;
+        let [length, sentiment] = nuisances.erases();
+        let mut out = Vec::new();
+        if length && let Some(longer) = self.longer() {
+            let mut placed = Vec::with_capacity(self.each.len());
+            for (_, scores, _) in self.each {
+                placed.push(self.placed(scores, &longer)?);
+            }
+            let placed = Placement::mean(&placed).expect("there is a split");
+            let found = placed.estimate(self.params.level, self.widen())?;
+            out.push(Erased::new("length", nuisances.method(), found));
+        }
+        if sentiment && let Some(found) = self.sentiment()? {
+            out.push(Erased::new("sentiment", nuisances.method(), found));
+        }
+        Ok(out)
+    }
+
+    /// The rows above the median length; none where all are alike.
+    fn longer(&self) -> Option<Vec<bool>> {
+        let lengths = self.samples().log_length.as_ref()?.to_vec();
+        let middle = crate::math::quantile(&lengths, 0.5).ok()?;
+        let above = |by: &dyn Fn(f64) -> bool| lengths.iter().map(|l| by(*l)).collect::<Vec<bool>>();
+        [above(&|l| l > middle), above(&|l| l >= middle)]
+            .into_iter()
+            .find(|longer| longer.contains(&true) && longer.contains(&false))
+    }
+
+    /// The direction of all rows on texts of known sentiment that had no part in projecting it out.
+    fn sentiment(&self) -> Result<Option<Clustered>, EstimateError> {
+        let Some(moods) = self.reduced.nuisances.sentiments() else { return Ok(None) };
+        let n = moods.positive.len();
+        let each: Vec<usize> = (0..n).collect();
+        let seeds = self.seeds.child("sentiment held out");
+        let Ok(folds) = group_folds(&each, n.min(5), &mut seeds.stream("folds")) else { return Ok(None) };
+        let mut scores = vec![0.0; n];
+        for fold in 0..folds.count() {
+            let nuisances = match self.reduced.nuisances.with_some_sentiment(&folds.train(fold)) {
+                Ok(nuisances) => nuisances,
+                // So few texts that a fold leaves one sentiment.
+                Err(EstimateError::OneClass { .. }) => return Ok(None),
+                Err(e) => return Err(e),
+            };
+            let (estimator, samples) = (&self.pipeline.estimator, self.samples());
+            let (_, fit) = fit_projected(estimator, &nuisances, samples, SplitBy::Pair, self.seeds)?;
+            let spread = samples.x.dot(&fit.direction).std(0.0);
+            for row in folds.test(fold) {
+                scores[row] = moods.x.row(row).dot(&fit.direction) / if spread > 0.0 { spread } else { 1.0 };
+            }
+        }
+        Ok(Some(Placement::auroc(&scores, &moods.positive, &each)?.estimate(self.params.level, 1.0)?))
+    }
+}

@@ -1,0 +1,169 @@
+//! What a test of so many clusters can find, and how many it would take.
+
+use statrs::distribution::{ContinuousCDF, Normal};
+
+use super::placement::Placement;
+
+/// The power that effects and numbers of clusters are given for.
+pub const POWER: f64 = 0.8;
+
+/// A two-sided test that a chance is 1/2, or further from it than some threshold, by clusters.
+#[derive(Clone, Copy, Debug)]
+pub struct Power<'a> {
+    placed: &'a Placement,
+    /// Share of false alarms.
+    alpha: f64,
+}
+
+fn z(p: f64) -> f64 {
+    Normal::standard().inverse_cdf(p)
+}
+
+fn below(x: f64) -> f64 {
+    Normal::standard().cdf(x)
+}
+
+impl<'a> Power<'a> {
+    /// Of the clusters of a statistic, at a rate of false alarms.
+    #[must_use]
+    pub fn of(placed: &'a Placement, alpha: f64) -> Self {
+        Self { placed, alpha }
+    }
+
+    /// The score test's p that the chance is 1/2, two-sided: that of the interval.
+    #[must_use]
+    pub fn p(&self) -> f64 {
+        let far = (self.placed.value() - 0.5).abs() / self.placed.error_at(0.5);
+        2.0 * below(-far)
+    }
+
+    /// How likely the interval leaves 1/2 out if the chance is `t`; the far side is not counted.
+    #[must_use]
+    pub fn told_from_half(&self, t: f64) -> f64 {
+        self.beyond(t, z(1.0 - self.alpha / 2.0) * self.placed.error_at(0.5))
+    }
+
+    /// How likely the statistic is further from 1/2 than a threshold that does not shrink with the clusters.
+    #[must_use]
+    pub fn beyond(&self, t: f64, threshold: f64) -> f64 {
+        let (far, error) = ((t - 0.5).abs() - threshold, self.placed.error_at(t));
+        if error > 0.0 { below(far / error) } else { f64::from(u8::from(far > 0.0)) }
+    }
+
+    /// The least chance above 1/2 that is told from it with [`POWER`]; none where not even 1 is.
+    #[must_use]
+    pub fn least_told(&self) -> Option<f64> {
+        Self::least(|t| self.told_from_half(t))
+    }
+
+    /// The least chance above 1/2 that is beyond a threshold with [`POWER`].
+    #[must_use]
+    pub fn least_beyond(&self, threshold: f64) -> Option<f64> {
+        Self::least(|t| self.beyond(t, threshold))
+    }
+
+    fn least(power: impl Fn(f64) -> f64) -> Option<f64> {
+        // Where everything is right nothing varies; just below it does.
+        let (mut low, mut high) = (0.5, 1.0 - 1e-9);
+        if power(high) < POWER {
+            return None;
+        }
+        for _ in 0..60 {
+            let middle = f64::midpoint(low, high);
+            if power(middle) < POWER { low = middle } else { high = middle }
+        }
+        Some(high)
+    }
+
+    /// How many clusters like these tell a chance of `t` from 1/2 with [`POWER`]; none for 1/2 itself.
+    #[must_use]
+    pub fn needed_to_tell(&self, t: f64) -> Option<usize> {
+        let spread =
+            z(1.0 - self.alpha / 2.0) * self.placed.error_at(0.5) + z(POWER) * self.placed.error_at(t);
+        self.scaled(spread / (t - 0.5).abs())
+    }
+
+    /// How many clusters put a chance of `t` beyond a threshold with [`POWER`]; none where it is within it.
+    #[must_use]
+    pub fn needed_beyond(&self, t: f64, threshold: f64) -> Option<usize> {
+        let far = (t - 0.5).abs() - threshold;
+        if far <= 0.0 {
+            return None;
+        }
+        self.scaled(z(POWER) * self.placed.error_at(t) / far)
+    }
+
+    /// How likely the interval lies within `margin` of 1/2 if the chance is 1/2.
+    #[must_use]
+    pub fn held_within(&self, margin: f64) -> f64 {
+        let error = self.placed.error_at(0.5);
+        (2.0 * below(margin / error - z(1.0 - self.alpha / 2.0)) - 1.0).max(0.0)
+    }
+
+    /// How many clusters do that with [`POWER`].
+    #[must_use]
+    pub fn needed_within(&self, margin: f64) -> Option<usize> {
+        let spread = z(1.0 - self.alpha / 2.0) + z(0.5 + POWER / 2.0);
+        self.scaled(spread * self.placed.error_at(0.5) / margin)
+    }
+
+    /// Errors shrink with the root of the number of clusters.
+    fn scaled(&self, times: f64) -> Option<usize> {
+        let needed = self.placed.clusters() as f64 * times * times;
+        (needed.is_finite() && needed < 1e9).then(|| needed.ceil().max(2.0) as usize)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use rand_distr::{Distribution, StandardNormal};
+    use serde_json::Value;
+
+    use crate::math::Seeds;
+
+    fn planted(pairs: usize, gap: f64, seed: u64) -> Placement {
+        let mut rng = Seeds::new(seed).stream("power");
+        let scores: Vec<f64> = (0..2 * pairs)
+            .map(|i| {
+                let noise: f64 = StandardNormal.sample(&mut rng);
+                noise + if i < pairs { gap } else { 0.0 }
+            })
+            .collect();
+        let positive: Vec<bool> = (0..2 * pairs).map(|i| i < pairs).collect();
+        let clusters: Vec<usize> = (0..2 * pairs).map(|i| i % pairs).collect();
+        Placement::auroc(&scores, &positive, &clusters).unwrap()
+    }
+
+    #[test]
+    fn power_equals_statsmodels() {
+        let all: Value =
+            serde_json::from_str(include_str!("../../../../fixtures/statistics/auroc.json")).unwrap();
+        for case in all["power"].as_array().unwrap() {
+            let of = |name: &str| case[name].as_f64().unwrap();
+            let wins: Vec<f64> = (0..50).map(|i| f64::from(u8::from(i < 30))).collect();
+            let placed = Placement::share(&wins, &(0..50).collect::<Vec<_>>()).unwrap();
+            let power = Power::of(&placed, of("alpha"));
+            assert!((power.told_from_half(of("t")) - of("power")).abs() < 1e-6, "{case}");
+            assert_eq!(power.needed_to_tell(of("t")), Some(of("needed").ceil() as usize), "{case}");
+        }
+    }
+
+    #[test]
+    fn what_is_called_detectable_is_detected_four_times_in_five() {
+        for pairs in [25, 60] {
+            let least = Power::of(&planted(pairs, 0.3, 1), 0.05).least_told().unwrap();
+            let gap = z(least) * 2.0_f64.sqrt();
+            let found = (0..400)
+                .filter(|seed| !planted(pairs, gap, 100 + seed).interval(0.95, 1.0).unwrap().contains(0.5))
+                .count();
+            // 0.75 to 0.9, the design being estimated from one set of clusters.
+            assert!((290..=370).contains(&found), "{pairs}: {found} of 400 at {least}");
+        }
+        let few = planted(3, 0.0, 2);
+        assert!(Power::of(&few, 0.05).least_told().is_none_or(|t| t > 0.85));
+        let power = Power::of(&few, 0.05);
+        assert!(power.needed_to_tell(0.5).is_none() && power.needed_beyond(0.6, 0.2).is_none());
+        assert!(power.held_within(0.1) < 0.1 && power.needed_within(0.1).unwrap() > 50);
+    }
+}
