@@ -30,7 +30,8 @@ impl Again<'_> {
     /// What ran in this process in place of a hosted model is opened as what it is.
     fn flags(&self, name: &str) -> ModelArgs {
         let mut args = ModelArgs { model: name.to_owned(), ..self.args.clone() };
-        if let Some(fallen) = self.run.fallen().filter(|f| f.wanted == name) {
+        let wanted = name.strip_prefix("hf:").unwrap_or(name);
+        if let Some(fallen) = self.run.fallen().filter(|f| f.wanted == wanted) {
             args.model.clone_from(&fallen.model);
             args.place.on = On::Local;
         }

@@ -24,7 +24,7 @@ use super::{settings, study};
 /// and the page against its numbers. Nothing is written into the run's folder.
 ///
 /// A file of claims has one a line, such as `Spearman is 0.61 in transfer.json`, or
-/// `{"file": "transfer.json", "pointer": "/kinds/0/spearman/value", "value": 0.61}`. A number agrees with a claim
+/// `{"file": "transfer.json", "pointer": "/pairs/0/spearman/value", "value": 0.61}`. A number agrees with a claim
 /// if it rounds to it at the digits written. Without RUN, files are named as from here.
 #[derive(Args, Debug)]
 #[command(

@@ -95,9 +95,9 @@ fn a_number_that_was_changed_is_named_wherever_it_stands() {
     let folder = root.join("runs/tiny");
     for (file, after, pointer) in [
         ("report.json", "\"low\"", "/front/0/interval/low"),
-        ("board.json", "\"score\"", "/rows/0/score/interval/high"),
+        ("board.json", "\"score\"", "/rows/0/score/value"),
         ("board.jsonl", "\"score\"", "/0/score"),
-        ("steered.jsonl", "\"dose\"", "/0/"),
+        ("steered.jsonl", "\"damage\"", "/0/damage"),
         ("report.html", "<table", ""),
         ("directions/lda.safetensors", "residual_norm", "/metadata/"),
         ("stages/direction.json", "\"residual_norm\"", "/result/residual_norm"),

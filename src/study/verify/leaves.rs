@@ -118,8 +118,15 @@ impl<'a> Walk<'a, '_> {
 
     /// The rows of a table or a matrix, with the heads of its columns.
     fn rows(&mut self, rows: &'a [Value], columns: &[String]) {
+        let first: Vec<Option<String>> = rows.iter().map(known_as).collect();
         for (i, row) in rows.iter().enumerate() {
-            self.step(&i.to_string(), element(i, row, rows.len()), |walk| walk.value(row, columns));
+            let mut crumb = element(i, row, rows.len());
+            // Rows that begin alike are told apart by the words that follow.
+            let alike = first.iter().filter(|name| name.is_some() && **name == first[i]).count();
+            if alike > 1 && row.is_array() {
+                crumb.name = worded(row).into_iter().take(3).collect::<Vec<_>>().join(" ");
+            }
+            self.step(&i.to_string(), crumb, |walk| walk.value(row, columns));
         }
     }
 
@@ -174,10 +181,15 @@ fn known_as(item: &Value) -> Option<String> {
             Value::Number(number) if *name == "alpha" => Some(format!("alpha {number}")),
             _ => None,
         }),
-        Value::Array(cells) => cells.iter().find_map(|cell| {
-            let worded = matches!(cell.get("type")?.as_str()?, "text" | "code");
-            cell.get("value")?.as_str().filter(|text| worded && !text.is_empty()).map(str::to_owned)
-        }),
+        Value::Array(_) => worded(item).first().map(|text| (*text).to_owned()),
         _ => None,
     }
+}
+
+/// The words in the cells of a table's row.
+fn worded(row: &Value) -> Vec<&str> {
+    let word = |cell: &'_ Value| matches!(cell.get("type").and_then(Value::as_str), Some("text" | "code"));
+    let cells = row.as_array().map(Vec::as_slice).unwrap_or_default();
+    let texts = cells.iter().filter(|cell| word(cell)).filter_map(|cell| cell.get("value")?.as_str());
+    texts.filter(|text| !text.is_empty()).collect()
 }

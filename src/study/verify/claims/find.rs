@@ -133,11 +133,14 @@ impl<'a> Known<'a> {
     /// A number that says something; how many digits a page prints of another does not.
     fn of(file: &Value, leaf: Leaf<'a>) -> Option<Self> {
         let number = leaf.value.as_f64()?;
-        let last = leaf.crumbs.last()?;
-        if last.name == "digits" {
+        let last = leaf.crumbs.len().checked_sub(1)?;
+        if leaf.crumbs[last].name == "digits" {
             return None;
         }
-        let crumbs = leaf.crumbs.iter().map(|c| words(&c.name).into_iter().collect()).collect();
+        // That something is a row, a cell or a value is the file's form.
+        let said =
+            leaf.crumbs.iter().enumerate().map(|(i, c)| (if c.form && i < last { "" } else { &c.name }));
+        let crumbs = said.map(|name| words(name).into_iter().collect()).collect();
         let beside = beside(file, &leaf.pointer);
         Some(Self { leaf, number, crumbs, beside })
     }
@@ -151,10 +154,9 @@ impl<'a> Known<'a> {
 
     /// The parts on the way to it that are not named, and whether it is meant: itself, or a part that is named.
     fn parts(&self, wanted: &BTreeSet<&str>) -> (usize, bool) {
-        let last = self.crumbs.len().saturating_sub(1);
-        let read = self.crumbs.iter().zip(&self.leaf.crumbs).enumerate();
-        let said = read.filter(|(i, (_, crumb))| *i == last || !crumb.form).map(|(_, (words, _))| words);
-        let parts: Vec<&str> = said
+        let parts: Vec<&str> = self
+            .crumbs
+            .iter()
             .filter(|words| words.len() == 1)
             .filter_map(|words| words.iter().map(String::as_str).find(|w| PARTS.contains(w)))
             .collect();
@@ -172,7 +174,8 @@ impl<'a> Known<'a> {
     fn more(&self, wanted: &BTreeSet<&str>) -> usize {
         let of = |word: &&str| {
             let named = self.crumbs.iter().filter(|c| c.contains(*word));
-            named.map(|c| c.iter().filter(|w| !wanted.contains(w.as_str())).count()).min().unwrap_or(0)
+            // A label beside it says less than a name on the way to it.
+            named.map(|c| c.iter().filter(|w| !wanted.contains(w.as_str())).count()).min().unwrap_or(1)
         };
         wanted.iter().map(of).sum::<usize>() + self.parts(wanted).0
     }

@@ -116,7 +116,7 @@ pub fn parse(text: &str, name: &str) -> Result<Vec<Claim>, Error> {
             let (file, what) = claim.map_err(|why| {
                 Error::request(format!("{name}, line {line}: {why}: {text}")).hint(
                     "write `Spearman is 0.61 in transfer.json`, or \
-                     {\"file\": \"transfer.json\", \"pointer\": \"/kinds/0/spearman/value\", \"value\": 0.61}",
+                     {\"file\": \"transfer.json\", \"pointer\": \"/pairs/0/spearman/value\", \"value\": 0.61}",
                 )
             })?;
             Ok(Claim { line, text: text.to_owned(), file, what })
