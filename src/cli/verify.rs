@@ -73,8 +73,13 @@ impl Verify {
 
     fn numbers(&self, folder: &Path) -> anyhow::Result<()> {
         let run = Finished::read(folder)?;
-        let opening: Opening = serde_json::from_value(run.flags().clone())
-            .with_context(|| format!("can't use the flags in {}", folder.join("run.json").display()))?;
+        let opening: Opening = serde_json::from_value(run.flags().clone()).map_err(|e| {
+            let file = folder.join("run.json");
+            let error = Error::failed(format!("can't use the flags of the run in {}: {e}", file.display()));
+            error.hint(
+                "run `truenorth study run` with the study again: what is in the store is not computed again",
+            )
+        })?;
         let store = self.store(&run)?;
         let common = Common {
             cache: self.cache.clone().or_else(|| store.parent().map(Path::to_owned)),
@@ -193,7 +198,7 @@ fn show(verified: &Verified) -> anyhow::Result<()> {
     for file in &verified.files {
         let counts = [
             file.numbers,
-            file.numbers - file.numbers_differ.min(file.numbers),
+            file.numbers - file.numbers_differ,
             file.numbers_differ,
             file.differ.len() - file.numbers_differ,
         ];

@@ -58,8 +58,14 @@ fn change(file: &Path, after: &str) {
 
 #[test]
 fn a_run_comes_back_and_is_not_touched() {
-    let (pairs, classes) = (study_place(), support::classes_place());
-    for (dir, name) in [(pairs.path(), "runs/tiny"), (classes.path(), "runs/tiny-classes")] {
+    let (pairs, classes, means) = (study_place(), support::classes_place(), study_place());
+    // What means leave out is told by a run that reads, and not by one that keeps its stages.
+    let study = means.path().join("study.toml");
+    let text = std::fs::read_to_string(&study).unwrap();
+    std::fs::write(&study, text.replacen("[data]", "positions = \"mean\"\n[data]", 1)).unwrap();
+    for (dir, name) in
+        [(pairs.path(), "runs/tiny"), (classes.path(), "runs/tiny-classes"), (means.path(), "runs/tiny")]
+    {
         ok(dir, &["study", "run", "study.toml"]);
         // A second run keeps every stage, and what it leaves is verified all the same.
         for _ in 0..2 {

@@ -142,7 +142,9 @@ impl Finished {
             return Err(Error::request(format!("{shown} {what}; the folder of a study's run was expected"))
                 .hint("name a folder that `truenorth study run` made, such as runs/human-values"));
         }
-        let Some(state) = Journal::read(folder)? else {
+        let aside =
+            "move the folder away and run the study again: what is in the store is not computed again";
+        let Some(state) = Journal::read(folder).map_err(|e| e.hint(aside))? else {
             return Err(Error::request(format!(
                 "{shown} holds no run of a study: there is no state.json in it"
             ))
@@ -393,7 +395,7 @@ impl Verified {
     fn add(&mut self, compared: Compared) {
         self.numbers += compared.numbers;
         self.did_not += compared.numbers_differ;
-        self.came_back += compared.numbers - compared.numbers_differ.min(compared.numbers);
+        self.came_back += compared.numbers - compared.numbers_differ;
         self.near += compared.near;
         self.words_differ += compared.differ.len() - compared.numbers_differ;
         for (what, count) in &compared.excluded {
