@@ -171,6 +171,7 @@ impl Record {
         for file in &mut record.files {
             file.path = folder.join(&file.path);
         }
+        record.path = folder.join(&record.path);
         record.started_in = folder.join(&record.started_in);
         Ok(Some(record))
     }

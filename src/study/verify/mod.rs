@@ -21,7 +21,7 @@ use truenorth_report::{HTML_NAME, JSON_NAME, render};
 
 use super::journal::{Journal, State};
 use super::record::{self, Asked, DataFile, Record};
-use super::{Place, Study};
+use super::{Place, Study, register};
 use crate::error::{Context as _, Error, Kind, causes, hints};
 use crate::host::{Fallen, Host};
 use crate::session::Session;
@@ -287,9 +287,10 @@ impl Finished {
                     .into(),
             );
         }
-        let again = open().and_then(|session| {
+        let again = self.begin(scratch).and_then(|()| open()).and_then(|session| {
             let place = Place { folder: scratch, program, keep: false, rehearsal: false, flags: Value::Null };
-            let done = Study::of(self.record.study.clone(), host)?.run(&session, host, &place);
+            let study = Study::of(&self.record.path, self.record.study.clone(), host)?;
+            let done = study.run(&session, host, &place);
             for store in session.store().into_iter().flat_map(Store::take_corrupt) {
                 verified.notes.push(format!(
                     "an entry of the store is damaged, {} at {}: its checksum does not hold",
@@ -306,6 +307,17 @@ impl Finished {
         }
         self.files(scratch, &mut verified)?;
         Ok(verified)
+    }
+
+    /// Gives the recomputation what can't be made anew: a seal with its date, and what the store held before.
+    fn begin(&self, scratch: &Path) -> Result<(), Error> {
+        std::fs::create_dir_all(scratch).context(format!("can't make {}", scratch.display()))?;
+        let sealed = self.folder.join(register::NAME);
+        if sealed.exists() {
+            let copy = scratch.join(register::NAME);
+            std::fs::copy(&sealed, copy).context(format!("can't copy {}", sealed.display()))?;
+        }
+        Journal::begin(scratch, self.state.found_in_store)
     }
 
     fn files(&self, scratch: &Path, verified: &mut Verified) -> Result<(), Error> {

@@ -138,8 +138,7 @@ impl<'a> Known<'a> {
             return None;
         }
         // That something is a row, a cell or a value is the file's form.
-        let said =
-            leaf.crumbs.iter().enumerate().map(|(i, c)| (if c.form && i < last { "" } else { &c.name }));
+        let said = leaf.crumbs.iter().enumerate().map(|(i, c)| if c.form && i < last { "" } else { &c.name });
         let crumbs = said.map(|name| words(name).into_iter().collect()).collect();
         let beside = beside(file, &leaf.pointer);
         Some(Self { leaf, number, crumbs, beside })
