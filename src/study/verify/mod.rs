@@ -33,8 +33,11 @@ pub use record::untrained;
 pub use stored::Words;
 
 /// Files of a run that hold none of its numbers.
-const ASIDE: [(&str, &str); 2] =
-    [("state.json", "how far the run is, with seconds"), (record::NAME, "what the run is recomputed from")];
+const ASIDE: [(&str, &str); 3] = [
+    ("state.json", "how far the run is, with seconds"),
+    (record::NAME, "what the run is recomputed from"),
+    (register::NAME, "what was expected of the study; its own seal was checked"),
+];
 
 /// A finished run, as its folder has it.
 pub struct Finished {
