@@ -130,6 +130,8 @@ impl Host for Again<'_> {
         Box::new(Bar::new(doing, 0, unit, self.args.common.quiet))
     }
 
+    fn note(&self, _: &str) {}
+
     fn fallen(&self) -> Option<Fallen> {
         self.run.fallen().cloned()
     }

@@ -3,7 +3,9 @@
 use serde::{Deserialize, Serialize};
 use truenorth::engine::Transformers;
 
-use super::args::{Common, JOBS_AT_ONCE, ModelArgs, Numerics, On, Place, Precision, Reading, Service};
+use super::args::{
+    Common, JOBS_AT_ONCE, ModelArgs, Numerics, On, Place, Precision, Reading, Service, SpeechArgs,
+};
 use super::output::wrong;
 
 /// These flags. Keys of services, folders and what only shows are none of them.
@@ -64,6 +66,8 @@ impl Opening {
                 },
             },
             seed,
+            // The study itself says how texts go in.
+            speech: SpeechArgs { of_study: true, ..SpeechArgs::default() },
             common,
             numerics: Numerics {
                 dtype: self.dtype,

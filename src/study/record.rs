@@ -269,6 +269,10 @@ impl Host for Noting<'_> {
         self.host.watch(doing, unit)
     }
 
+    fn note(&self, note: &str) {
+        self.host.note(note);
+    }
+
     fn fallen(&self) -> Option<Fallen> {
         self.host.fallen()
     }

@@ -5,6 +5,7 @@ use std::ops::ControlFlow;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use truenorth_protocol::chat::{ChatTemplates, Pieces};
 use truenorth_protocol::graph::Op;
 use truenorth_protocol::run::{Batch, RunError, Runner, Vocabulary, Watch, beginning};
 use truenorth_protocol::{Answer, Checked, Graph, ModelInfo};
@@ -104,6 +105,27 @@ impl Runner for Stored {
         match &self.words {
             Words::Here(_) => texts.iter().map(|text| self.encode(text, special)).collect(),
             Words::There(service) => service.encode_many(texts, special),
+        }
+    }
+
+    fn pieces(&self, texts: &[&str]) -> Result<Option<Vec<Pieces>>, RunError> {
+        match &self.words {
+            Words::Here(words) => texts.iter().map(|text| words.pieces(text)).collect(),
+            Words::There(service) => service.pieces(texts),
+        }
+    }
+
+    fn chat(&self) -> Option<&ChatTemplates> {
+        match &self.words {
+            Words::Here(words) => words.chat(),
+            Words::There(service) => service.chat(),
+        }
+    }
+
+    fn spell(&self, tokens: &[&[u32]]) -> Result<Option<Vec<String>>, RunError> {
+        match &self.words {
+            Words::Here(words) => tokens.iter().map(|tokens| words.spell(tokens).map(Some)).collect(),
+            Words::There(service) => service.spell(tokens),
         }
     }
 
