@@ -75,6 +75,13 @@ impl Error {
         self
     }
 
+    /// With what brought it about.
+    #[must_use]
+    pub fn caused_by(mut self, cause: Self) -> Self {
+        self.cause = Some(Box::new(cause));
+        self
+    }
+
     /// Whose fault it is.
     #[must_use]
     pub fn kind(&self) -> Kind {

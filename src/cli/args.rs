@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::{Args, ValueEnum};
+use serde::{Deserialize, Serialize};
 use truenorth::analyses::{ChatChoice, SpecialTokens, Speech};
 use truenorth::engine::{Choices, Transformers};
 
@@ -92,6 +93,9 @@ impl FromStr for On {
     }
 }
 
+/// Jobs that may wait or run at once, unless told otherwise.
+pub const JOBS_AT_ONCE: usize = 4;
+
 /// How a service is spoken to.
 #[derive(Args, Clone, Debug, Default)]
 pub struct Service {
@@ -110,7 +114,7 @@ pub struct Service {
     #[arg(long, value_enum, default_value_t = Precision::F32)]
     pub reply_dtype: Precision,
     /// How many jobs may wait or run at once.
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = JOBS_AT_ONCE)]
     pub jobs_at_once: usize,
     /// Refuses a model that is not up on NDIF, naming the nearest that are; else its queue is asked to
     /// bring the model up and waited for.
@@ -177,7 +181,8 @@ pub struct Numerics {
 }
 
 /// Precision of weights and products.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Precision {
     /// 32-bit.
     #[default]

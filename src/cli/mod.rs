@@ -1,5 +1,6 @@
 //! FLOOR 5: the command line. What was typed, what was meant, and what is shown.
 
+mod again;
 mod args;
 mod audit;
 mod bench;
@@ -16,6 +17,7 @@ mod judge;
 mod made;
 mod models;
 mod ndif;
+mod opening;
 mod origin;
 mod output;
 mod probe;
@@ -40,6 +42,7 @@ mod tokens;
 mod transfer;
 mod verb;
 mod verdicts;
+mod verify;
 mod written;
 
 use std::process::ExitCode;
@@ -81,6 +84,7 @@ enum Verb {
     Data(data::Data),
     #[command(subcommand)]
     Study(study::Study),
+    Verify(verify::Verify),
     #[command(subcommand)]
     Jobs(jobs::Jobs),
     #[command(subcommand)]
@@ -119,6 +123,7 @@ pub fn main() -> ExitCode {
         Verb::Geometry(v) => v.run(),
         Verb::Data(v) => v.run(),
         Verb::Study(v) => v.run(),
+        Verb::Verify(v) => v.run(),
         Verb::Jobs(v) => v.run(),
         Verb::Ndif(v) => v.run(),
         Verb::Serve(v) => v.run(),

@@ -9,6 +9,7 @@ use truenorth::study::{LEAVES, Place as Where, reference};
 
 use super::args::{Common, ModelArgs, Numerics, Place, SpeechArgs};
 use super::desk::{Opens, Terminal};
+use super::opening::Opening;
 use super::output::{self, wrong_hint};
 use super::session::Session;
 use super::{dry, fallback, target};
@@ -148,7 +149,7 @@ impl RunStudy {
         args.seed = study.seed();
         let folder = dry::folder(study.folder());
         truenorth::study::free(&folder)?;
-        target::writes_in(&folder, &["report.html", "report.json", "state.json", "board.jsonl"])?;
+        target::writes_in(&folder, &["report.html", "report.json", "state.json", "run.json", "board.jsonl"])?;
         let session = Session::open(&args)?;
         // A study is one model's throughout, so it falls back as a whole, and here or not at all.
         if let (Some(fallen), true) = (fallback::taken(), study.asks_others()) {
@@ -161,8 +162,13 @@ impl RunStudy {
             ));
         }
         let program = program()?;
-        let place =
-            Where { folder: &folder, program: &program, keep: !args.common.no_cache, rehearsal: dry::on() };
+        let place = Where {
+            folder: &folder,
+            program: &program,
+            keep: !args.common.no_cache,
+            rehearsal: dry::on(),
+            flags: serde_json::to_value(Opening::from(&args))?,
+        };
         let done = study.run(&session, &Opens(&args), &place)?;
         output::listing(&done.summary);
         eprintln!("{} s", done.seconds as u64);
@@ -171,7 +177,7 @@ impl RunStudy {
 }
 
 /// SHA-256 of this very program.
-fn program() -> anyhow::Result<String> {
+pub fn program() -> anyhow::Result<String> {
     let program = std::env::current_exe().context("can't find this program's own file")?;
     let bytes = std::fs::read(&program).with_context(|| format!("can't read {}", program.display()))?;
     Ok(sha256_hex(&bytes))

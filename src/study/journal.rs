@@ -84,6 +84,13 @@ impl<'a> Journal<'a> {
         Ok(journal)
     }
 
+    /// Makes an empty folder one of a run that is yet to begin, of which is known what the store held before.
+    pub fn begin(folder: &Path, found_in_store: Option<u64>) -> Result<(), Error> {
+        let path = folder.join("state.json");
+        let text = serde_json::to_vec(&State { found_in_store, ..State::default() })?;
+        std::fs::write(&path, text).context(format!("can't write {}", path.display()))
+    }
+
     /// Reads the state of a run, if there is one.
     pub fn read(folder: &Path) -> Result<Option<State>, Error> {
         let path = folder.join("state.json");

@@ -6,11 +6,13 @@
 mod data;
 mod file;
 mod journal;
+mod record;
 pub mod reference;
 mod register;
 mod report;
 mod speaking;
 mod stages;
+pub mod verify;
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -25,6 +27,7 @@ use crate::session::Session;
 use data::Data;
 use file::StudyFile;
 use journal::Journal;
+use record::{Noting, Record};
 use speaking::Speaking;
 use stages::Run;
 
@@ -56,6 +59,8 @@ pub struct Place<'a> {
     pub keep: bool,
     /// Cuts random draws down, for a rehearsal whose numbers are made up.
     pub rehearsal: bool,
+    /// How models are opened, in words of whoever runs it, for [`verify`]; `Null` where there is nothing to say.
+    pub flags: serde_json::Value,
 }
 
 /// What a study came to.
@@ -79,6 +84,11 @@ impl Study {
         let mut file = StudyFile::read(path, desk)?;
         file.model = model.unwrap_or(file.model);
         file.seed = seed.unwrap_or(file.seed);
+        Self::of(path, file, desk)
+    }
+
+    /// A study whose file is read, and every file that it names.
+    fn of(path: &Path, file: StudyFile, desk: &dyn Desk) -> Result<Self, Error> {
         let data = Data::read(&file, desk).map_err(|e| e.in_words(reference::words("data")))?;
         Ok(Self { path: path.to_owned(), file, data })
     }
@@ -149,10 +159,15 @@ impl Study {
         if let Some(note) = note {
             host.note(&note);
         }
-        let host: &dyn Host = &Speaking { host, speech: study.speech() };
         let base = base(place.program, (study, data), info, spoken.record())?;
-        let mut journal = Journal::start(host, folder, &study.name, inputs, base, place.keep)?;
+        let earlier = Record::earlier(folder, host);
+        // Which models kept stages asked is in the record alone.
+        let keep = place.keep && earlier.is_some();
+        let mut journal = Journal::start(host, folder, &study.name, inputs, base, keep)?;
         let registration = if place.rehearsal { None } else { register::seal(study, data, folder)? };
+        let record = Record::new(folder, &self, place, session)?.after(earlier);
+        let noting = Noting::start(host, folder, record, session)?;
+        let host: &dyn Host = &Speaking { host: &noting, speech: study.speech() };
         let reader = session.reader().speaking(&spoken);
         let run = Run { path: &self.path, study, data, reader, folder, host };
         let results = run.all(&mut journal)?;
@@ -175,8 +190,11 @@ pub fn free(folder: &Path) -> Result<(), Error> {
     if let Ok(Some(_)) = Journal::read(folder) {
         return Ok(truenorth_report::free(folder)?);
     }
-    let taken =
-        ["state.json"].into_iter().chain(LEAVES).map(|name| folder.join(name)).find(|path| path.exists());
+    let taken = ["state.json", record::NAME]
+        .into_iter()
+        .chain(LEAVES)
+        .map(|name| folder.join(name))
+        .find(|path| path.exists());
     match taken {
         None => Ok(()),
         Some(path) => Err(refused(

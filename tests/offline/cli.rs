@@ -317,7 +317,7 @@ fn what_a_stage_left_is_not_trusted_once_it_was_changed() {
     for (dir, name) in [(pairs.path(), "tiny"), (classes.path(), "tiny-classes")] {
         ok(dir, &["study", "run", "study.toml"]);
         let folder = dir.join("runs").join(name);
-        let rewritten = ["state.json", "report.json", "report.html"];
+        let rewritten = ["state.json", "run.json", "report.json", "report.html"];
         let left = files(&folder).into_iter().filter(|f| rewritten.iter().all(|r| !f.ends_with(r)));
         let left: Vec<(PathBuf, Vec<u8>)> = left.map(|f| (f.clone(), std::fs::read(f).unwrap())).collect();
         assert!(left.len() > 7, "{left:?}");

@@ -33,3 +33,4 @@ mod no_memory;
 mod nuisance_texts;
 mod outputs;
 mod registered;
+mod verify;

@@ -125,7 +125,8 @@ impl StudyFile {
         Path::new("runs").join(&self.name)
     }
 
-    fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
+    /// The paths of its data files.
+    pub fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let data = &mut self.data;
         let optional = [
             &mut data.pairs,
@@ -144,5 +145,27 @@ impl StudyFile {
             .chain(data.tests.values_mut())
             .chain(data.confounds.values_mut())
             .chain(keywords)
+    }
+
+    /// Its data files, by what each is for, in the words of [`super::data::Data::files`].
+    pub fn roles(&self) -> Vec<(String, &Path)> {
+        let data = &self.data;
+        let single = [
+            ("pairs", data.pairs.as_ref()),
+            ("classes", data.classes.as_ref()),
+            ("neutral prompts", Some(&data.neutral)),
+            ("prompts", data.prompts.as_ref()),
+            ("probes", data.probes.as_ref()),
+            ("sentiment", data.sentiment.as_ref()),
+            ("sequences", data.sequences.as_ref()),
+            ("truth", data.truth.as_ref()),
+        ];
+        let single = single.into_iter().filter_map(|(role, path)| Some((role.to_owned(), path?.as_path())));
+        let confounds =
+            data.confounds.iter().map(|(name, path)| (format!("confound {name}"), path.as_path()));
+        let tests = data.tests.iter().map(|(name, path)| (format!("test {name}"), path.as_path()));
+        let keywords = self.sweep.iter().flat_map(|s| &s.keywords);
+        let keywords = keywords.map(|(name, k)| (format!("word list {name}"), k.file.as_path()));
+        single.chain(confounds).chain(tests).chain(keywords).collect()
     }
 }

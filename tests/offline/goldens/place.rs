@@ -24,6 +24,7 @@ const TEXTS: &[(&str, &str)] = &[
         "{\"id\":1,\"verdict\":\"first\"}\n{\"id\":2,\"verdict\":\"second\"}\n{\"id\":3,\"verdict\":\"abstain\"}\n",
     ),
     ("predictions.json", "[{\"id\":\"wins\",\"claim\":\"steered texts are kinder\",\"share_above\":0.5}]"),
+    ("claims.txt", "sequences is 12 in board.json\nwidth is 3 in board.json\nstrength is 3 in board.json\n"),
     ("study.toml", include_str!("studies/pairs.toml")),
     ("classes.toml", include_str!("studies/classes.toml")),
     (

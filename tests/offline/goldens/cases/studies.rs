@@ -11,7 +11,10 @@ pub const CASES: Table = &[
     ("pairs-status", "study status study.toml"),
     ("pairs-status-json", "study status study.toml --json"),
     ("pairs-report", "study report study.toml"),
+    ("pairs-verify", "verify runs/pairs --quiet"),
+    ("claims", "verify runs/pairs --claims claims.txt"),
     ("classes-register", "study register classes.toml"),
     ("classes", "study run classes.toml"),
     ("classes-status", "study status classes.toml"),
+    ("classes-verify", "verify runs/classes --quiet"),
 ];
