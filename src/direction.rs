@@ -5,8 +5,8 @@ use truenorth_data::artifact::{Direction, DirectionError, HeldOutRecord, Metadat
 use truenorth_protocol::{ModelInfo, ReadAt, Site};
 use truenorth_stats::estimate::{CheckedEstimator, Estimator, Extraction, HeldOut};
 
-use crate::analyses::{LeftOut, SpeechRecord};
 use crate::analyses::extract::Question;
+use crate::analyses::{LeftOut, SpeechRecord};
 use crate::error::Error;
 use crate::host::Fallen;
 

@@ -218,9 +218,11 @@ pub fn has_position(index: i32, tokens: usize) -> Result<(), PromptProblem> {
 pub fn has_part(part: Part, take: Take, turns: &[Turn], tokens: usize) -> Result<(), PromptProblem> {
     match part.tokens(take, turns, tokens) {
         Some(_) => Ok(()),
-        None => {
-            Err(PromptProblem::Part { at: ReadAt::In(part, take).to_string(), chat: !turns.is_empty(), tokens })
-        }
+        None => Err(PromptProblem::Part {
+            at: ReadAt::In(part, take).to_string(),
+            chat: !turns.is_empty(),
+            tokens,
+        }),
     }
 }
 

@@ -362,10 +362,10 @@ fn matrix(
     watch: &dyn Watch,
 ) -> Result<Array2<f64>, AnalysisError> {
     if at.by_token() {
-        return Err(AnalysisError::Input(
-            format!("positions `{at}` give a row a token, a direction needs a row a text; use last, mean, an index, or of a part \
-                     its last-, first- or mean:, as in mean:response"),
-        ));
+        return Err(AnalysisError::Input(format!(
+            "positions `{at}` give a row a token, a direction needs a row a text; use last, mean, an index, or of a part \
+                     its last-, first- or mean:, as in mean:response"
+        )));
     }
     let readings = reader.read(prompts, &[site], at, watch)?;
     let first = readings.first().map(|r| r.values.mapv(f64::from));

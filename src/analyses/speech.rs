@@ -12,8 +12,8 @@ use truenorth_protocol::prompt::{PromptProblem, Room};
 use truenorth_protocol::run::Runner;
 use truenorth_protocol::{ChatTemplates, Prompt};
 
-use super::activations::{Named, Said};
 use super::AnalysisError;
+use super::activations::{Named, Said};
 
 /// Which chat template is used.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -104,12 +104,17 @@ impl Speech {
                 "add --chat, or name a template with --template",
             )),
             (true, false) if source != Template::default().to_string() => Err(asked(
-                format!("the template {source:?} and a chat template can't both put prompt and response together"),
+                format!(
+                    "the template {source:?} and a chat template can't both put prompt and response together"
+                ),
                 "leave --template (`template` in a study) or --chat out",
             )),
             (true, _) => Ok(Template::chat()),
             (false, false) => Template::parse(source).map_err(|e| {
-                asked(format!("can't use the template: {e}"), "use {prompt} and {response}, such as \"{prompt} {response}\"")
+                asked(
+                    format!("can't use the template: {e}"),
+                    "use {prompt} and {response}, such as \"{prompt} {response}\"",
+                )
             }),
         }
     }
@@ -137,7 +142,11 @@ impl Speech {
             )
         });
         let fallback = chat.fallback.then(|| {
-            format!("the chat markup `{}` is this program's, not {}'s own template", chat.name, runner.info().name)
+            format!(
+                "the chat markup `{}` is this program's, not {}'s own template",
+                chat.name,
+                runner.info().name
+            )
         });
         let spoken = Spoken { chat: Some(chat), system: self.system.clone(), special: self.special_tokens };
         Ok((spoken, fallback.or(base)))
@@ -264,7 +273,10 @@ impl Spoken {
         let Some(chat) = &self.chat else {
             if let Said::Conversation(_) = named.said {
                 return Err(AnalysisError::Asked {
-                    what: format!("`{}` has `messages`, which only a chat template makes a text of", named.id),
+                    what: format!(
+                        "`{}` has `messages`, which only a chat template makes a text of",
+                        named.id
+                    ),
                     remedy: "add --chat (`chat = true` in a study), or give the text under `text`".into(),
                 });
             }
@@ -327,7 +339,8 @@ impl Spoken {
             let Some(spelled) = spelled else {
                 let Prompt::Tokens(tokens) = &named.prompt else { continue };
                 room.tokens(tokens, 0).map_err(unfit)?;
-                let turns = if let Said::Placed(turns) = &named.said { turns.clone() } else { Turns::default() };
+                let turns =
+                    if let Said::Placed(turns) = &named.said { turns.clone() } else { Turns::default() };
                 all.push(Encoded { prompt: named.prompt.clone(), turns });
                 continue;
             };
@@ -384,7 +397,8 @@ fn turns(placed: &[PlacedTurn], pieces: Option<&Pieces>, tokens: &[u32]) -> Turn
     let same = pieces.zip(before).is_some_and(|(p, before)| tokens.get(before..) == Some(&p.ids));
     let of = |turn: &PlacedTurn| {
         let found = turn.bytes.as_ref().filter(|_| same).zip(pieces).and_then(|(bytes, pieces)| {
-            let meets = |[start, end]: &[u32; 2]| (*start as usize) < bytes.end && (*end as usize) > bytes.start;
+            let meets =
+                |[start, end]: &[u32; 2]| (*start as usize) < bytes.end && (*end as usize) > bytes.start;
             let first = pieces.bytes.iter().position(meets)?;
             let last = pieces.bytes.iter().rposition(meets)?;
             let at = |i: usize| u32::try_from(i + before.unwrap_or(0)).ok();

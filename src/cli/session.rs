@@ -1,7 +1,7 @@
 //! A model opened for a verb, with the store beside it.
 
-use std::path::Path;
 use std::collections::BTreeSet;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;

@@ -6,13 +6,13 @@ use clap::{Args, ValueEnum};
 use serde::Serialize;
 use truenorth::analyses::extract::{ProjectOut, Question};
 use truenorth::analyses::sweep::{self, Lexicon, Params, SweepData, Swept};
-use truenorth::analyses::{Analysis as _, Asked, default_permutations, Speech};
+use truenorth::analyses::{Analysis as _, Asked, Speech, default_permutations};
 use truenorth::data::{Distinct, Pair, SentimentRow, Template};
 use truenorth::estimate::{CheckedEstimator, HeldOutParams};
 use truenorth_protocol::{ReadAt, Site};
 
 use super::direction::estimator;
-use super::output::{Request as _, wrong_hint};
+use super::output::wrong_hint;
 use super::record::Record;
 use super::session;
 use super::texts::{self, CopiesArgs, Prompts};

@@ -99,7 +99,9 @@ impl Tokens {
         for (row, warning) in rows.iter().flat_map(|r| r.warnings.iter().map(move |w| (r, w))) {
             eprintln!("warning: `{}` {warning}", row.id);
         }
-        if !session.reader().spoken().is_some_and(Spoken::is_chat) && self.positions.iter().any(|p| needs_chat(*p)) {
+        if !session.reader().spoken().is_some_and(Spoken::is_chat)
+            && self.positions.iter().any(|p| needs_chat(*p))
+        {
             session::once("turns have names in conversations alone; --chat makes conversations of texts");
         }
         session::write_jsonl(self.out.as_deref(), &rows)
@@ -116,7 +118,10 @@ impl Tokens {
             for probe in &prompts {
                 let Prompt::Text(text) = &probe.prompt else {
                     return Err(wrong_hint(
-                        format!("probe `{}` is given as tokens; a sequence can only be put before text", probe.id),
+                        format!(
+                            "probe `{}` is given as tokens; a sequence can only be put before text",
+                            probe.id
+                        ),
                         "give its text",
                     ));
                 };
@@ -222,7 +227,9 @@ fn warnings(asked: &Asked, pieces: Option<&Pieces>, text: Option<&str>) -> Vec<S
     let Prompt::Text(own) = &asked.named.prompt else { return out };
     for written in ["\\n", "\\t"] {
         if own.contains(written) {
-            out.push(format!("has a literal {written}, a backslash and a letter, and no such character there"));
+            out.push(format!(
+                "has a literal {written}, a backslash and a letter, and no such character there"
+            ));
         }
     }
     let (Some(pieces), Some(text)) = (pieces, text) else { return out };
@@ -232,7 +239,8 @@ fn warnings(asked: &Asked, pieces: Option<&Pieces>, text: Option<&str>) -> Vec<S
     for [from, to] in &pieces.bytes {
         let bytes = *from as usize..*to as usize;
         let marked = text.get(bytes.clone()).filter(|t| t.len() > 3);
-        let marked = marked.filter(|t| (t.starts_with('<') && t.ends_with('>')) || (t.starts_with('[') && t.ends_with(']')));
+        let marked = marked
+            .filter(|t| (t.starts_with('<') && t.ends_with('>')) || (t.starts_with('[') && t.ends_with(']')));
         if let Some(mark) = marked.filter(|_| inside.start <= bytes.start && bytes.end <= inside.end) {
             out.push(format!("has {mark} in its text, which is one token of its own to the model"));
         }

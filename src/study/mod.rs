@@ -8,8 +8,8 @@ mod file;
 mod journal;
 pub mod reference;
 mod register;
-mod speaking;
 mod report;
+mod speaking;
 mod stages;
 
 use std::path::{Path, PathBuf};

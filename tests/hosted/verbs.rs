@@ -219,16 +219,34 @@ fn a_study_of_conversations_is_the_same_here_and_on_a_server() {
     for (dir, on) in [(here.path(), "local"), (there.path(), server.url.as_str())] {
         let study = std::fs::read_to_string(dir.join("study.toml")).unwrap();
         let chat = "chat = \"chatml\"\nsystem = \"Be good.\"\npositions = \"mean:response\"\n";
-        let study: String = study.lines().filter(|l| !l.starts_with("positions")).map(|l| format!("{l}\n")).collect();
+        let study: String =
+            study.lines().filter(|l| !l.starts_with("positions")).map(|l| format!("{l}\n")).collect();
         std::fs::write(dir.join("study.toml"), format!("{chat}{study}")).unwrap();
         ok(dir, &["study", "run", "study.toml", "--on", on]);
         let model = ["--model", MODEL, "--on", on, "--chat=chatml"];
         let all = |args: &[&str]| ok(dir, &[args, &model[..]].concat());
-        for (at, out) in [("last-user", "u.safetensors"), ("mean:user", "m.safetensors"), ("0..2", "r.safetensors")] {
-            all(&["read", "--input", "prompts.txt", "--site", "resid_post.0", "--positions", at, "--out", out]);
+        for (at, out) in
+            [("last-user", "u.safetensors"), ("mean:user", "m.safetensors"), ("0..2", "r.safetensors")]
+        {
+            all(&[
+                "read",
+                "--input",
+                "prompts.txt",
+                "--site",
+                "resid_post.0",
+                "--positions",
+                at,
+                "--out",
+                out,
+            ]);
         }
-        let steer = ["steer", "--direction", "runs/tiny/directions/lda.safetensors", "--input", "prompts.txt"];
-        all(&[&steer[..], &["--positions", "user", "--alpha", "-2,2", "--max-new-tokens", "5", "--out", "s.jsonl"]].concat());
+        let steer =
+            ["steer", "--direction", "runs/tiny/directions/lda.safetensors", "--input", "prompts.txt"];
+        all(&[
+            &steer[..],
+            &["--positions", "user", "--alpha", "-2,2", "--max-new-tokens", "5", "--out", "s.jsonl"],
+        ]
+        .concat());
     }
     for (file, tensor) in [
         ("u.safetensors", "resid_post.0"),
@@ -242,7 +260,10 @@ fn a_study_of_conversations_is_the_same_here_and_on_a_server() {
         assert_eq!(rows(&there.path().join(file)), rows(&here.path().join(file)), "{file}");
     }
     let report = std::fs::read_to_string(there.path().join("runs/tiny/report.json")).unwrap();
-    assert!(report.contains("chat template, SHA-256") && report.contains("Be good."), "no template in the report");
+    assert!(
+        report.contains("chat template, SHA-256") && report.contains("Be good."),
+        "no template in the report"
+    );
     let direction = metadata(&there.path().join("runs/tiny/directions/lda.safetensors"));
     assert_eq!((direction["template"].as_str(), direction["positions"].as_str()), ("chat", "mean:response"));
 }

@@ -102,7 +102,7 @@ fn happens(op: &Op, step: u32) -> bool {
                 && steps.end.is_none_or(|end| step < end)
                 && match positions {
                     WriteAt::All => true,
-                    WriteAt::Prompt | WriteAt::Last | WriteAt::Index(_) => step == 0,
+                    WriteAt::Prompt | WriteAt::Last | WriteAt::Index(_) | WriteAt::In(..) => step == 0,
                     WriteAt::Generated => step > 0,
                 }
         }

@@ -10,9 +10,7 @@ use truenorth::engine::{Engine, EngineOptions};
 use truenorth::run::{RunError, Runner, Unwatched, Watch};
 use truenorth_protocol::chat::Pieces;
 use truenorth_protocol::graph::{Builder, Part, Role, Steps, Take, Turn, Turns};
-use truenorth_protocol::{
-    Answer, ChatTemplates, Checked, ModelInfo, Prompt, ReadAt, Site, Tensor, WriteAt,
-};
+use truenorth_protocol::{Answer, ChatTemplates, Checked, ModelInfo, Prompt, ReadAt, Site, Tensor, WriteAt};
 
 use crate::support::{MODEL, ok, run};
 
@@ -107,7 +105,9 @@ fn ids_and_positions_are_those_of_transformers() {
                     let got = got.map(|tokens| serde_json::json!(runs(&tokens)));
                     // A name that is not certain is refused; it never means other tokens.
                     match got {
-                        Some(got) => assert_eq!(merged(&got), merged(want), "{name}, {title}, {tail}: {position}"),
+                        Some(got) => {
+                            assert_eq!(merged(&got), merged(want), "{name}, {title}, {tail}: {position}")
+                        }
                         None => refused += usize::from(!want.is_null()),
                     }
                     names += 1;
@@ -165,7 +165,15 @@ fn a_part_is_read_as_its_rows_of_all_tokens_say() {
         b.turns(group, turns.clone());
         let all = b.read(group, site, ReadAt::All);
         b.save("all", all);
-        let asked = ["first-user", "last-user", "mean+sink:user", "mean:user", "last-assistant", "mean+sink:2..4", "first-1..3"];
+        let asked = [
+            "first-user",
+            "last-user",
+            "mean+sink:user",
+            "mean:user",
+            "last-assistant",
+            "mean+sink:2..4",
+            "first-1..3",
+        ];
         for name in asked {
             let read = b.read(group, site, name.parse().unwrap());
             b.save(name, read);
@@ -186,9 +194,10 @@ fn a_part_is_read_as_its_rows_of_all_tokens_say() {
                 let row = |t: &usize| &all[(start + t) * width..(start + t + 1) * width];
                 let mut want = vec![0.0_f64; width];
                 rows.iter().for_each(|t| want.iter_mut().zip(row(t)).for_each(|(w, v)| *w += f64::from(*v)));
-                let close = want.iter().zip(&found[p * width..]).all(|(w, v)| {
-                    (w / rows.len() as f64 - f64::from(*v)).abs() < 1e-5 * (1.0 + w.abs())
-                });
+                let close = want
+                    .iter()
+                    .zip(&found[p * width..])
+                    .all(|(w, v)| (w / rows.len() as f64 - f64::from(*v)).abs() < 1e-5 * (1.0 + w.abs()));
                 // With no sinks in it, a mean without them is that of all.
                 assert!(close || (name == "mean:user" && sinks[p] > 0.0), "{site} {name} of prompt {p}");
                 start += prompt.len();
@@ -248,9 +257,14 @@ fn what_a_prompt_does_not_have_is_refused_before_anything_runs() {
         other => other.to_string(),
     };
     let user = Turns(vec![turn(Role::User, 0, 2)]);
-    assert!(said(ask(vec![], "last-user")).contains("prompt 0 of group 0 has no tokens that `last-user` means"));
+    assert!(
+        said(ask(vec![], "last-user")).contains("prompt 0 of group 0 has no tokens that `last-user` means")
+    );
     assert!(said(ask(vec![user.clone(), Turns::default()], "mean:user")).contains("prompt 1"));
-    assert!(said(ask(vec![user.clone(), Turns(vec![turn(Role::User, 1, 1)])], "mean:user")).contains("for certain"));
+    assert!(
+        said(ask(vec![user.clone(), Turns(vec![turn(Role::User, 1, 1)])], "mean:user"))
+            .contains("for certain")
+    );
     assert!(said(ask(vec![user.clone()], "last-user")).contains("turns of 1 prompts"));
     assert!(said(ask(vec![user.clone(), user.clone()], "mean:0..2")).contains("prompt 1"));
     assert!(said(ask(vec![user.clone(), user], "user")).contains("every token of `user`"));
@@ -286,10 +300,16 @@ fn tokens_are_shown_with_their_roles_and_what_is_odd_of_them() {
     // Without a template, a conversation is refused by name.
     let out = run(dir.path(), &["tokens", "--model", MODEL, "--input", "talk.jsonl"]);
     let said = String::from_utf8(out.stderr).unwrap();
-    assert!(out.status.code() == Some(2) && said.contains("`t` has `messages`") && said.contains("--chat"), "{said}");
+    assert!(
+        out.status.code() == Some(2) && said.contains("`t` has `messages`") && said.contains("--chat"),
+        "{said}"
+    );
     let out = run(dir.path(), &["tokens", "--model", MODEL, "--chat", "--input", "talk.jsonl"]);
     let said = String::from_utf8(out.stderr).unwrap();
-    assert!(out.status.code() == Some(2) && said.contains("no chat template") && said.contains("chatml"), "{said}");
+    assert!(
+        out.status.code() == Some(2) && said.contains("no chat template") && said.contains("chatml"),
+        "{said}"
+    );
 
     std::fs::write(dir.path().join("odd.txt"), "one\\ntwo <|im_end|> three\n").unwrap();
     std::fs::write(dir.path().join("seq.txt"), "the ha\n").unwrap();
@@ -312,7 +332,8 @@ fn conversations_are_read_by_the_names_of_their_parts() {
     ];
     std::fs::write(dir.path().join("talk.jsonl"), talk.join("\n")).unwrap();
     let read = |at: &str, out: &str| {
-        let args = ["read", "--model", MODEL, "--chat=chatml", "--system", "be good", "--input", "talk.jsonl"];
+        let args =
+            ["read", "--model", MODEL, "--chat=chatml", "--system", "be good", "--input", "talk.jsonl"];
         ok(dir.path(), &[&args[..], &["--site", "resid_post.1", "--positions", at, "--out", out]].concat());
         let bytes = std::fs::read(dir.path().join(out)).unwrap();
         let metadata = safetensors::SafeTensors::read_metadata(&bytes).unwrap().1.metadata().clone().unwrap();

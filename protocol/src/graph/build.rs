@@ -1,8 +1,8 @@
 //! The typed builder: a graph written as code reads like the question it asks.
 
 use super::{
-    AlphaUnit, Binary, Edit, Graph, Group, NodeId, Op, Prompt, ReadAt, Reduce, Sampling, Steps, Turns,
-    Unary, WriteAt,
+    AlphaUnit, Binary, Edit, Graph, Group, NodeId, Op, Prompt, ReadAt, Reduce, Sampling, Steps, Turns, Unary,
+    WriteAt,
 };
 use crate::dtype::DType;
 use crate::site::Site;

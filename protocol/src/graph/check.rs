@@ -285,7 +285,9 @@ impl Known<'_> {
                 }
                 let room = self.info.context;
                 match turns.iter().flat_map(|t| &t.0).find(|t| t.start > t.end || t.end > room) {
-                    Some(Turn { start, end, .. }) => Err(Problem::Range { start: *start, end: *end, size: room as usize }),
+                    Some(Turn { start, end, .. }) => {
+                        Err(Problem::Range { start: *start, end: *end, size: room as usize })
+                    }
                     None => Ok(AT_ONCE),
                 }
             }

@@ -105,11 +105,14 @@ impl Part {
         };
         let response = || turns.last().filter(|t| t.role == Role::Assistant);
         match self {
-            Self::Prompt => match response() {
-                None if tokens > 0 => Some(vec![0..tokens]),
-                None => None,
-                Some(turn) => run(turn).map(|run| 0..run.start).filter(|r| !r.is_empty()).map(|run| vec![run]),
-            },
+            Self::Prompt => {
+                let end = match response() {
+                    Some(turn) => run(turn)?.start,
+                    None => tokens,
+                };
+                let whole = 0..end;
+                (!whole.is_empty()).then(|| vec![whole])
+            }
             Self::Response => Some(vec![run(response()?)?]),
             Self::User => of(Role::User),
             Self::Assistant => of(Role::Assistant),
@@ -201,7 +204,12 @@ pub(super) fn show(part: Part, take: Take, f: &mut fmt::Formatter<'_>) -> fmt::R
 
 /// What [`show`] spells, counts of sinks aside.
 pub(super) fn parse(text: &str) -> Option<(Part, Take)> {
-    let ways = [("first-", Take::First), ("last-", Take::Last), ("mean:", Take::Mean), ("mean+sink:", Take::MeanSink)];
+    let ways = [
+        ("first-", Take::First),
+        ("last-", Take::Last),
+        ("mean:", Take::Mean),
+        ("mean+sink:", Take::MeanSink),
+    ];
     for (prefix, take) in ways {
         if let Some(part) = text.strip_prefix(prefix) {
             return Part::named(part).map(|part| (part, take));

@@ -12,7 +12,10 @@ impl Op {
         let range = match self {
             Self::Read { step, .. } => *step..step.saturating_add(1).min(steps),
             Self::Write { positions, steps: asked, .. } => {
-                let prompt = matches!(positions, WriteAt::Prompt | WriteAt::Last | WriteAt::Index(_) | WriteAt::In(..));
+                let prompt = matches!(
+                    positions,
+                    WriteAt::Prompt | WriteAt::Last | WriteAt::Index(_) | WriteAt::In(..)
+                );
                 let start = if *positions == WriteAt::Generated { asked.start.max(1) } else { asked.start };
                 start..asked.end.unwrap_or(steps).min(if prompt { steps.min(1) } else { steps })
             }
@@ -96,7 +99,8 @@ impl WriteAt {
             Self::Last => at + 1 == tokens,
             Self::Index(index) => position(index, tokens) == Some(at),
             Self::In(part, take) => {
-                at < tokens && part.tokens(take, turns, tokens).is_some_and(|all| all.binary_search(&at).is_ok())
+                at < tokens
+                    && part.tokens(take, turns, tokens).is_some_and(|all| all.binary_search(&at).is_ok())
             }
         }
     }

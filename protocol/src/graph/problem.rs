@@ -1,7 +1,7 @@
 //! What is wrong with a graph, and where.
 
-use super::{Part, WriteAt};
 use super::shape::Shape;
+use super::{Part, WriteAt};
 use crate::dtype::DType;
 use crate::limits;
 use crate::prompt::PromptFault;

@@ -93,7 +93,10 @@ mod tests {
         let of = |m: Markup| m.wrap(JudgeTemplate::reply()).fill(&[("text", "T"), ("question", "Q?")]);
         assert!(of(Markup::Plain).ends_with("Q? Answer Yes or No.\n\nAnswer:"));
         assert!(of(Markup::Own).ends_with("Answer Yes or No."));
-        assert_eq!((Markup::Plain.answer("A"), Markup::Named("gemma").answer("A")), (" A".into(), "A".into()));
+        assert_eq!(
+            (Markup::Plain.answer("A"), Markup::Named("gemma").answer("A")),
+            (" A".into(), "A".into())
+        );
     }
 
     #[test]

@@ -110,7 +110,8 @@ impl<'a> Asker<'a> {
         }
         let encoded = reader.encode_turns(data.prompts, true)?;
         reader.fits(data.prompts, &encoded, plan.params.push.as_read(), plan.sampling.max_new_tokens)?;
-        let (prompts, turns) = encoded.into_iter().map(|e| (e.prompt, e.turns)).unzip::<_, _, Vec<_>, Vec<_>>();
+        let (prompts, turns) =
+            encoded.into_iter().map(|e| (e.prompt, e.turns)).unzip::<_, _, Vec<_>, Vec<_>>();
         let prompts = ids(reader, data.prompts, prompts)?;
         let mut asker = Self {
             reader,

@@ -1,7 +1,9 @@
 //! Asking a model about rows that are each pushed their own way: log-probabilities, generations, and
 //! how far the next token's distribution moves.
 
-use truenorth_protocol::graph::{AlphaUnit, Binary, Builder, Edit, GroupId, Op, Sampling, Steps, Turns, Unary};
+use truenorth_protocol::graph::{
+    AlphaUnit, Binary, Builder, Edit, GroupId, Op, Sampling, Steps, Turns, Unary,
+};
 use truenorth_protocol::{Answer, Graph, Prompt, ReadAt, Site, Tensor, Value, WriteAt};
 
 use super::super::{AnalysisError, Reader};

@@ -32,7 +32,9 @@ pub enum ChatError {
     #[error("the conversation has no messages")]
     Empty,
     /// A last message that does not end where the text ends.
-    #[error("the last message, of the role `{role}`, can't be gone on with: the template does not show it as it is")]
+    #[error(
+        "the last message, of the role `{role}`, can't be gone on with: the template does not show it as it is"
+    )]
     Unfinished {
         /// Its role.
         role: String,

@@ -115,7 +115,10 @@ impl Style {
                 '\t' => out.push_str("\\t"),
                 '\u{8}' => out.push_str("\\b"),
                 '\u{c}' => out.push_str("\\f"),
-                c if u32::from(c) < 0x20 || (self.ascii && !c.is_ascii()) || (self.ascii && c == '\u{7f}') => {
+                c if u32::from(c) < 0x20
+                    || (self.ascii && !c.is_ascii())
+                    || (self.ascii && c == '\u{7f}') =>
+                {
                     for unit in c.encode_utf16(&mut [0; 2]) {
                         let _ = write!(out, "\\u{unit:04x}");
                     }

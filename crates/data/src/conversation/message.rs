@@ -43,7 +43,10 @@ pub fn messages(list: &Value) -> Result<Vec<Message>, String> {
     if list.is_empty() {
         return Err("it has no messages".into());
     }
-    list.iter().enumerate().map(|(i, value)| message(value).map_err(|e| format!("message {} {e}", i + 1))).collect()
+    list.iter()
+        .enumerate()
+        .map(|(i, value)| message(value).map_err(|e| format!("message {} {e}", i + 1)))
+        .collect()
 }
 
 fn message(value: &Value) -> Result<Message, String> {

@@ -111,7 +111,8 @@ impl Chat {
         let content = last.content.clone();
         last.content.push_str(MARK);
         let text = self.environment.render(&marked, false)?;
-        let lost = || ChatError::Unfinished { role: messages.last().map(|m| m.role.clone()).unwrap_or_default() };
+        let lost =
+            || ChatError::Unfinished { role: messages.last().map(|m| m.role.clone()).unwrap_or_default() };
         if !text.contains(content.trim_matches(python::space)) {
             return Err(lost());
         }

@@ -65,7 +65,9 @@ impl Chat {
         tail: Tail,
         which: &[usize],
     ) -> Option<Vec<Option<Range<usize>>>> {
-        let mark = |i: usize, end: u32| char::from_u32(FIRST + u32::try_from(i).ok()? * 2 + end).filter(|c| is_mark(*c));
+        let mark = |i: usize, end: u32| {
+            char::from_u32(FIRST + u32::try_from(i).ok()? * 2 + end).filter(|c| is_mark(*c))
+        };
         let mut marked = messages.to_vec();
         for i in which {
             let content = &messages[*i].content;
@@ -101,7 +103,9 @@ impl Chat {
         for i in which {
             let core = messages[*i].content.trim_matches(python::space);
             places[*i] = match found[*i] {
-                [Some(start), Some(end)] if start < end && text.get(start..end) == Some(core) => Some(start..end),
+                [Some(start), Some(end)] if start < end && text.get(start..end) == Some(core) => {
+                    Some(start..end)
+                }
                 // Nothing is said, or the template leaves the turn out: there is no place, which is certain.
                 _ => None,
             };

@@ -116,7 +116,9 @@ fn of_json(value: &serde_json::Value) -> Value {
         },
         Json::String(text) => text.as_str().into(),
         Json::Array(items) => items.iter().map(of_json).collect(),
-        Json::Object(fields) => Value::from_pairs(fields.iter().map(|(name, value)| (name.clone(), of_json(value)))),
+        Json::Object(fields) => {
+            Value::from_pairs(fields.iter().map(|(name, value)| (name.clone(), of_json(value))))
+        }
     }
 }
 

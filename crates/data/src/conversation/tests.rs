@@ -110,7 +110,8 @@ fn a_template_that_can_t_be_used_says_where() {
     assert!(e.to_string().contains("line 1"), "{e}");
     assert_eq!(Chat::open(None, Some("gemma"), now()).unwrap().sha256.len(), 64);
     // A loop without an end ends.
-    let chat = chat_of("{% for a in range(9999) %}{% for b in range(9999) %}{{ a }}{% endfor %}{% endfor %}", &[]);
+    let chat =
+        chat_of("{% for a in range(9999) %}{% for b in range(9999) %}{{ a }}{% endfor %}{% endfor %}", &[]);
     assert!(matches!(chat.render(&[Message::user("x")], Tail::Answer), Err(ChatError::Failed(_))));
     assert_eq!(chat.render(&[], Tail::Answer), Err(ChatError::Empty));
 }

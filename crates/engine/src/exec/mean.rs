@@ -24,7 +24,13 @@ pub(super) fn sinks(values: &[f32], counts: &[u32], width: usize) -> Vec<f32> {
 
 /// A row of each run of rows, of the tokens of it that are marked: their mean, with or without the sinks among
 /// them, or how many these are. Sinks are told by the whole run, and count as none where all that is marked are.
-pub(super) fn of_parts(values: &[f32], counts: &[u32], width: usize, marked: &[Vec<usize>], take: Take) -> Vec<f32> {
+pub(super) fn of_parts(
+    values: &[f32],
+    counts: &[u32],
+    width: usize,
+    marked: &[Vec<usize>],
+    take: Take,
+) -> Vec<f32> {
     let of_run = |(run, marked): (&[f32], &Vec<usize>)| -> Vec<f32> {
         let sink = which(run, width);
         let all = marked.iter().all(|at| sink.get(*at) == Some(&true));

@@ -112,7 +112,8 @@ impl<'g> Pass<'_, 'g> {
             ReadAt::MeanSink => (mean::of_all(&read, &counts, x.width()), x.width()),
             ReadAt::Sinks => (mean::sinks(&read, &counts, x.width()), 1),
             ReadAt::In(part, take @ (Take::Mean | Take::MeanSink | Take::Sinks)) => {
-                let of = |seq: &usize| part.tokens(take, self.turns(*seq), self.tokens(*seq)).unwrap_or_default();
+                let of =
+                    |seq: &usize| part.tokens(take, self.turns(*seq), self.tokens(*seq)).unwrap_or_default();
                 let marked: Vec<Vec<usize>> = self.active.iter().map(of).collect();
                 let width = if take == Take::Sinks { 1 } else { x.width() };
                 (mean::of_parts(&read, &counts, x.width(), &marked, take), width)

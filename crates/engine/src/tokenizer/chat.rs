@@ -51,7 +51,8 @@ pub(super) fn of_folder(
                 for one in list {
                     let part = |key: &str| one.get(key).and_then(Value::as_str).map(str::to_owned);
                     let (Some(name), Some(template)) = (part("name"), part("template")) else {
-                        let what = "`chat_template` lists something that is no object with `name` and `template`";
+                        let what =
+                            "`chat_template` lists something that is no object with `name` and `template`";
                         return Err(malformed(&beside(CONFIG), what));
                     };
                     templates.insert(name, template);

@@ -26,9 +26,9 @@ pub use error::TokenizerError;
 
 use super::Transformers;
 use super::gguf::Metadata;
+use growth::Growth;
 use truenorth_protocol::ChatTemplates;
 use truenorth_protocol::chat::Pieces;
-use growth::Growth;
 
 /// Bytes of a token that is longer than most.
 const LONG_TOKEN: usize = 256;

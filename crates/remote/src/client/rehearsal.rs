@@ -13,9 +13,9 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 use sha2::{Digest as _, Sha256};
-use truenorth_protocol::graph::{Dim, Op, ValueKind};
 use truenorth_protocol::ChatTemplates;
 use truenorth_protocol::chat::Pieces;
+use truenorth_protocol::graph::{Dim, Op, ValueKind};
 use truenorth_protocol::nnsight::Cost;
 use truenorth_protocol::{Answer, Checked, DType, ModelInfo, Tensor, Value};
 

@@ -5,8 +5,8 @@ use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Deserialize;
-use truenorth_protocol::job::Update;
 use truenorth_protocol::chat::Pieces;
+use truenorth_protocol::job::Update;
 use truenorth_protocol::{Answer, ChatTemplates, Checked, ModelInfo};
 
 use super::address::host;
@@ -81,7 +81,12 @@ impl Client {
             return Err(ClientError::Version { detail });
         }
         let wire = GraphWire { info: model.info, stop: model.stop_tokens };
-        Ok(Self::new(service, options, Box::new(wire), Words::There { memory: Default::default(), chat: model.chat }))
+        Ok(Self::new(
+            service,
+            options,
+            Box::new(wire),
+            Words::There { memory: Default::default(), chat: model.chat },
+        ))
     }
 
     fn new(service: Service, options: ServiceOptions, wire: Box<dyn Wire>, words: Words) -> Self {

@@ -110,11 +110,14 @@ fn encoded(shared: &Shared, bytes: &Bytes, mut seat: Seat) -> Result<(Vec<u8>, S
         }
     };
     if asked.bytes && asked.special {
-        return Err(Refused::bad_request("the bytes of tokens are those of a text with nothing around it: special is false"));
+        return Err(Refused::bad_request(
+            "the bytes of tokens are those of a text with nothing around it: special is false",
+        ));
     }
     let pieces: Vec<Pieces> = asked.texts.iter().enumerate().map(tokens).collect::<Result<_, _>>()?;
     let (tokens, bytes): (Vec<_>, Vec<_>) = pieces.into_iter().map(|p| (p.ids, p.bytes)).unzip();
-    let json = serde_json::to_vec(&Encoded { tokens, bytes: asked.bytes.then_some(bytes) }).map_err(|e| Refused::internal(e.to_string()))?;
+    let json = serde_json::to_vec(&Encoded { tokens, bytes: asked.bytes.then_some(bytes) })
+        .map_err(|e| Refused::internal(e.to_string()))?;
     // The place is free again; who reads slowly keeps its own bytes.
     let Seat { mut memory, .. } = seat;
     memory.shrink_to(json.len() as u64);

@@ -269,7 +269,13 @@ impl Maker<'_> {
 
     /// Masks of the parts of prompts that are read or edited, `[prompts, tokens]`, padding as in the prompts: `z` and the
     /// node, made of the runs of tokens of each prompt.
-    fn marks(&mut self, group: u32, prompts: &[Vec<u32>], (batches, layout): (&Batches, &Layout), out: &mut Text) {
+    fn marks(
+        &mut self,
+        group: u32,
+        prompts: &[Vec<u32>],
+        (batches, layout): (&Batches, &Layout),
+        out: &mut Text,
+    ) {
         let graph = self.request.checked.graph();
         for (id, op) in live(self.request.checked) {
             let (of, part) = match op {
@@ -283,7 +289,8 @@ impl Maker<'_> {
                 let tokens = part.tokens(take, graph.turns_of(group, p), ids.len()).unwrap_or_default();
                 Value::List(tokens.into_iter().map(int).collect())
             };
-            self.locals.push((format!("w{id}"), Value::List(prompts.iter().enumerate().map(of_prompt).collect())));
+            self.locals
+                .push((format!("w{id}"), Value::List(prompts.iter().enumerate().map(of_prompt).collect())));
             let which = if layout.cut { "q" } else { "range(len(t))" };
             let pad = if layout.left && !batches.even { "len(t[0])-int(n[i])+" } else { "" };
             out.line(format!("z{id}=torch.zeros(len(t),len(t[0]),dtype=torch.bool)"));

@@ -321,7 +321,8 @@ impl Sites<'_, '_> {
 /// Whether it is computed in f64, as means are.
 fn is_mean(at: ReadAt) -> bool {
     let part = |take| matches!(take, Take::Mean | Take::MeanSink | Take::Sinks);
-    matches!(at, ReadAt::Mean | ReadAt::MeanSink | ReadAt::Sinks) || at.part().is_some_and(|(_, take)| part(take))
+    matches!(at, ReadAt::Mean | ReadAt::MeanSink | ReadAt::Sinks)
+        || at.part().is_some_and(|(_, take)| part(take))
 }
 
 /// What an edit comes to at a site.
