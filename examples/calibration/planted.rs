@@ -117,11 +117,8 @@ fn audits(runs: u64) -> Outcome<()> {
                     .iter()
                     .map(|samples| ConfoundSet { name: "set", samples, projected_out: false })
                     .collect();
-                let params = AuditParams {
-                    random_directions: 999,
-                    permutations: 0,
-                    ..AuditParams::default()
-                };
+                let params =
+                    AuditParams { random_directions: 999, permutations: 0, ..AuditParams::default() };
                 let found = audit(&pipeline(&estimator)?, &train, None, &sets, &params, &Seeds::new(seed))?;
                 let flags: Vec<bool> = found.rows.iter().map(|r| r.verdict == Verdict::Confounded).collect();
                 Ok((flags, found.family))

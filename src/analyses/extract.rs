@@ -7,7 +7,9 @@ use truenorth_protocol::{Prompt, ReadAt, Site};
 use super::{AnalysisError, LeftOutTexts, Named, Reader};
 use truenorth_data::{ClassRow, Copies, Distinct, NearCopies, Pair, SentimentRow, Template, copies_between};
 use truenorth_protocol::run::Watch;
-use truenorth_stats::estimate::{Estimator, HeldOutParams, Nuisances, Pipeline, ProjectMethod, Samples, Words};
+use truenorth_stats::estimate::{
+    Estimator, HeldOutParams, Nuisances, Pipeline, ProjectMethod, Samples, Words,
+};
 use truenorth_stats::math::Seeds;
 
 /// Labelled texts, in the order of the samples' rows.

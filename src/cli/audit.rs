@@ -314,11 +314,9 @@ impl Audit {
         recipe.project_method = match (&self.project_method, metadata) {
             (Some(name), _) => texts::project_method(name)?,
             // Files of before the choice were made within classes.
-            (None, Some(m)) if !m.projected_out.is_empty() => m
-                .projected_out
-                .iter()
-                .find_map(|p| p.method)
-                .unwrap_or(ProjectMethod::WithinClass),
+            (None, Some(m)) if !m.projected_out.is_empty() => {
+                m.projected_out.iter().find_map(|p| p.method).unwrap_or(ProjectMethod::WithinClass)
+            }
             (None, _) => ProjectMethod::default(),
         };
         recipe.held_out.folds = Some(self.folds);

@@ -6,7 +6,8 @@ use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Discrete, Hypergeometric, Normal};
 
 use crate::math::{
-    Alternative, Interval, MathError, POWER, Seeds, binomial_test, cluster_bootstrap, permutation_p, reaches, wilson,
+    Alternative, Interval, MathError, POWER, Seeds, binomial_test, cluster_bootstrap, permutation_p, reaches,
+    wilson,
 };
 use crate::test::Test;
 

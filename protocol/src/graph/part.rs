@@ -105,13 +105,14 @@ impl Part {
         };
         let response = || turns.last().filter(|t| t.role == Role::Assistant);
         match self {
-            Self::Prompt => match response() {
-                None if tokens > 0 => Some(vec![0..tokens]),
-                None => None,
-                Some(turn) => {
-                    run(turn).map(|run| 0..run.start).filter(|r| !r.is_empty()).map(|run| vec![run])
-                }
-            },
+            Self::Prompt => {
+                let end = match response() {
+                    Some(turn) => run(turn)?.start,
+                    None => tokens,
+                };
+                let whole = 0..end;
+                (!whole.is_empty()).then(|| vec![whole])
+            }
             Self::Response => Some(vec![run(response()?)?]),
             Self::User => of(Role::User),
             Self::Assistant => of(Role::Assistant),

@@ -7,7 +7,8 @@ use crate::analyses::stat::{Null, Number};
 use crate::analyses::{AnalysisError, Recipe};
 use truenorth_protocol::run::{RunError, Watch};
 use truenorth_stats::estimate::{
-    Alone, Erased, Estimate, EstimateError, Estimator, HeldOut, HeldOutParams, NullTest, Pipeline, Samples, SplitBy,
+    Alone, Erased, Estimate, EstimateError, Estimator, HeldOut, HeldOutParams, NullTest, Pipeline, Samples,
+    SplitBy,
 };
 use truenorth_stats::math;
 use truenorth_stats::math::Seeds;

@@ -1,8 +1,8 @@
 //! Value flips on the audit's page.
 
 use truenorth_report::{
-    Axis, Cell, Column, Figure, Finding, Interval, Labelled, Mark, Measure, Null, Plot, Sample, Status, Strip, StripGroup,
-    Table, Test,
+    Axis, Cell, Column, Figure, Finding, Interval, Labelled, Mark, Measure, Null, Plot, Sample, Status,
+    Strip, StripGroup, Table, Test,
 };
 use truenorth_stats::math::Proportion;
 
@@ -66,7 +66,8 @@ pub(super) fn table(flips: &[FlipRow]) -> Table {
         .to_vec(),
     );
     for r in flips {
-        let (found, of) = (&r.ranking, |p: &Proportion| Cell::estimate(p.value, p.exact.low, p.exact.high, 2));
+        let (found, of) =
+            (&r.ranking, |p: &Proportion| Cell::estimate(p.value, p.exact.low, p.exact.high, 2));
         let strength = found.relative_interval.interval;
         table.push(vec![
             r.name.as_str().into(),

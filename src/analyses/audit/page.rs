@@ -1,8 +1,8 @@
 //! The audit of a direction: a row a confound, the estimators beside each other, value flips.
 
 use crate::analyses::LeftOutTexts;
-use crate::analyses::beside::{self, Beside};
 use crate::analyses::audit::{Agreement, Audited, ConfoundRow, flip_page};
+use crate::analyses::beside::{self, Beside};
 use truenorth_report::{
     Adjustment, Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, HeatMap, HeatRow, Interval,
     Mark, Measure, NoteKind, Null, Num, Plot, Rich, Sample, Section, Span, Status, Table, Test,
@@ -109,7 +109,11 @@ fn confound(result: &Audited, r: &ConfoundRow) -> Finding {
                 |t| format!("groups, which tell an AUROC of {t:.2} from 1/2 with 80 % power"),
             ),
         ),
-        interval: Interval::p95(ci.low, ci.high, "score interval over groups (Newcombe 2006), the direction as it is"),
+        interval: Interval::p95(
+            ci.low,
+            ci.high,
+            "score interval over groups (Newcombe 2006), the direction as it is",
+        ),
         null: Null::new(
             "random directions with the covariance of the training texts",
             r.null_interval[0],

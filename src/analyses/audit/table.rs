@@ -6,8 +6,18 @@ use crate::analyses::beside::Beside;
 
 /// A row a confound, and what was ruled out of each.
 pub(super) fn table(found: &Audited) -> Listing {
-    let mut out =
-        Listing::new(&["confound", "groups", "AUROC", "95 %", "separates", "null within", "p Holm", "more than matched", "least found", "verdict"]);
+    let mut out = Listing::new(&[
+        "confound",
+        "groups",
+        "AUROC",
+        "95 %",
+        "separates",
+        "null within",
+        "p Holm",
+        "more than matched",
+        "least found",
+        "verdict",
+    ]);
     for r in &found.rows {
         let ci = r.row.separation.interval;
         out.rows.push(vec![

@@ -82,7 +82,8 @@ pub(super) fn verdict(
 /// What a set of this size can find, and how many groups it would take.
 fn found(row: &AuditRow, params: &AuditParams) -> String {
     let auroc = |t: Option<f64>| t.map_or_else(|| "none".to_owned(), |t| format!("{t:.2}"));
-    let groups = |n: Option<usize>| n.map_or_else(|| "no number of groups".to_owned(), |n| format!("{n} groups"));
+    let groups =
+        |n: Option<usize>| n.map_or_else(|| "no number of groups".to_owned(), |n| format!("{n} groups"));
     let (d, n) = (&row.detectable, &row.needed);
     format!(
         "With 80 % power {} groups tell an AUROC of {} or more from 1/2, and one of {} or more from matched directions; \

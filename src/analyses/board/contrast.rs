@@ -51,7 +51,8 @@ pub fn contrast(
     let (scores, mut positive): (Vec<f64>, Vec<bool>) = rows.into_iter().unzip();
     let input = |e: MathError| AnalysisError::Input(format!("kinds `{high}` and `{low}`: {e}"));
     let each: Vec<usize> = (0..scores.len()).collect();
-    let found = Placement::auroc(&scores, &positive, &each).and_then(|p| p.estimate(LEVEL, 1.0)).map_err(input)?;
+    let found =
+        Placement::auroc(&scores, &positive, &each).and_then(|p| p.estimate(LEVEL, 1.0)).map_err(input)?;
     let auroc = found.value;
     let mut rng = seeds.stream("contrast permutations");
     let mut null = Vec::with_capacity(permutations);

@@ -112,11 +112,7 @@ fn kinds(result: &BoardSummary) -> Option<Finding> {
         statement: format!("On the board, {} scores above {}.", c.high, c.low),
         measure: Measure { name: "AUROC".into(), value: c.auroc.into(), digits: 2 },
         n: Sample::new(c.n as u64, "sequences"),
-        interval: Interval::p95(
-            ci.low,
-            ci.high,
-            "score interval over sequences (Newcombe 2006)",
-        ),
+        interval: Interval::p95(ci.low, ci.high, "score interval over sequences (Newcombe 2006)"),
         null: Null::new("kinds shuffled, two-sided", c.null[0], c.null[1]).with_p(
             Test::BoardKinds,
             c.p,

@@ -31,7 +31,8 @@ pub struct ProbingMatrix {
     pub method: String,
 }
 
-pub(super) const METHOD: &str = "score interval over groups (Newcombe 2006); the directions of the folds held fixed";
+pub(super) const METHOD: &str =
+    "score interval over groups (Newcombe 2006); the directions of the folds held fixed";
 
 /// The AUROC with the interval that every analysis has.
 pub(super) fn cell(scores: &[f64], positive: &[bool], groups: &[usize]) -> Result<ProbeCell, MathError> {

@@ -43,7 +43,8 @@ pub(super) fn over(
             for (contrast, kept) in contrasts.iter().take(shown).zip(&kept) {
                 let last = kept.last().expect("a checkpoint was just fitted");
                 alone.extend(
-                    super::alone::alone(texts, contrast, last, &x).map_err(|e| stat::of(&contrast.name, &e))?,
+                    super::alone::alone(texts, contrast, last, &x)
+                        .map_err(|e| stat::of(&contrast.name, &e))?,
                 );
             }
         }

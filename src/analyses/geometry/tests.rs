@@ -25,7 +25,9 @@ fn texts() -> Texts {
         categories: (0..n).map(|i| vec![category(i).to_owned()]).collect(),
         groups: (0..n).map(|i| format!("g{}", i / 2)).collect(),
         // The longer a text of arms the less it is one; words tell nothing.
-        texts: (0..n).map(|i| "a ".repeat(1 + i % 3 + if category(i) == "arms" { 3 * (i % 2) } else { 0 })).collect(),
+        texts: (0..n)
+            .map(|i| "a ".repeat(1 + i % 3 + if category(i) == "arms" { 3 * (i % 2) } else { 0 }))
+            .collect(),
     }
 }
 

@@ -25,7 +25,8 @@ fn null(test: &NullTest, of: Test, what: &str) -> Null {
     }
 }
 
-const STRETCHED: &str = "score interval over groups (Newcombe 2006), stretched for the training texts that folds share";
+const STRETCHED: &str =
+    "score interval over groups (Newcombe 2006), stretched for the training texts that folds share";
 const PLAIN: &str = "score interval over groups (Newcombe 2006), the fit as it is";
 
 /// The nested AUROC.

@@ -37,7 +37,9 @@ impl ReadingPoint {
     pub fn margin(&self) -> f64 {
         let h = &self.held_out;
         match &h.null {
-            Some(null) if null.high > null.low => (h.auroc.value - null.mean) / ((null.high - null.low) / 3.92),
+            Some(null) if null.high > null.low => {
+                (h.auroc.value - null.mean) / ((null.high - null.low) / 3.92)
+            }
             _ => h.auroc.interval.low,
         }
     }

@@ -92,8 +92,7 @@ impl Plan<'_> {
                 words: words.as_ref(),
             };
             let project = (data.project_out, data.project_method);
-            let nuisances =
-                extract::nuisances(reader, project, data.sentiment, *site, data.at, watch)?;
+            let nuisances = extract::nuisances(reader, project, data.sentiment, *site, data.at, watch)?;
             let pipeline = Pipeline { estimator: data.estimator.clone(), nuisances };
             let (how, controls) = (data.held_out, params.random_directions);
             let read = reading::read(*site, &pair_rows, &pipeline, &folds, how, controls, seeds)?;

@@ -37,8 +37,11 @@ fn there_are_enough_pairs_and_they_are_read_as_pairs() -> Outcome {
         assert_eq!(read.rows.len(), rows.len());
         for row in &rows {
             let axis = field(row, "axis");
-            let known =
-                if matches!(name, "value-flip" | "value-flip-turned" | "action") { AXES.contains(&axis) } else { axis == name };
+            let known = if matches!(name, "value-flip" | "value-flip-turned" | "action") {
+                AXES.contains(&axis)
+            } else {
+                axis == name
+            };
             assert!(known, "{}: axis {axis}", field(row, "id"));
         }
     }

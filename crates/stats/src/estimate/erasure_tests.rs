@@ -64,7 +64,9 @@ fn words_and_slopes_equal_scikit_learn() {
         let expected = slopes[name].as_f64().unwrap();
         assert!((found - expected).abs() < 1e-5 * expected.abs(), "{name}: {found} {expected}");
     }
-    assert!(slope_of_gaps(&[0.0; 4]) == 0.0 && slope_of_labels(&[1.0; 4], &[true, false, true, false]) == 0.0);
+    assert!(
+        slope_of_gaps(&[0.0; 4]) == 0.0 && slope_of_labels(&[1.0; 4], &[true, false, true, false]) == 0.0
+    );
 }
 
 /// Pairs, or texts, whose label goes with length and whose activations go with length alone; or, with `truth`, with the
@@ -72,10 +74,18 @@ fn words_and_slopes_equal_scikit_learn() {
 fn long(paired: bool, truth: f64, rng: &mut impl Rng) -> Samples {
     let n = 40;
     let mut draw = || -> f64 { StandardNormal.sample(&mut *rng) };
-    let mut lengths: Vec<f64> = (0..2 * n).map(|i| 3.0 + 0.4 * draw() + if i < n { 0.25 } else { -0.25 }).collect();
+    let mut lengths: Vec<f64> =
+        (0..2 * n).map(|i| 3.0 + 0.4 * draw() + if i < n { 0.25 } else { -0.25 }).collect();
     let x = Array2::from_shape_fn((2 * n, 6), |(i, j)| {
         let own = if i < n { truth } else { -truth };
-        draw() * 0.3 + if j == 0 { 2.0 * lengths[i] } else if j == 1 { own } else { 0.0 }
+        draw() * 0.3
+            + if j == 0 {
+                2.0 * lengths[i]
+            } else if j == 1 {
+                own
+            } else {
+                0.0
+            }
     });
     lengths.iter_mut().for_each(|l| *l = l.exp());
     let ids: Vec<String> = (0..2 * n).map(|i| i.to_string()).collect();
@@ -139,7 +149,14 @@ fn sentiment_is_held_out_of_its_own_texts() {
     let mut draw = || -> f64 { StandardNormal.sample(&mut rng) };
     let mut rows = |n: usize, mood: f64, truth: f64| {
         Array2::from_shape_fn((n, 12), |(_, j)| {
-            0.5 * draw() + if j == 0 { mood } else if j == 1 { truth } else { 0.0 }
+            0.5 * draw()
+                + if j == 0 {
+                    mood
+                } else if j == 1 {
+                    truth
+                } else {
+                    0.0
+                }
         })
     };
     let (up, down) = (rows(40, 1.5, 0.5), rows(40, -1.5, -0.5));

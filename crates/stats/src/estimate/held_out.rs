@@ -89,7 +89,8 @@ impl Estimate {
     /// that `relabelled` says.
     #[must_use]
     pub fn number(&self, of: &str, null: Option<(&NullTest, &str)>) -> Number {
-        let first = self.repeats.map_or_else(String::new, |r| format!(" on the first split ({:.3})", r.first));
+        let first =
+            self.repeats.map_or_else(String::new, |r| format!(" on the first split ({:.3})", r.first));
         Number {
             value: self.value,
             n: self.clusters,

@@ -44,9 +44,8 @@ impl FromStr for ProjectMethod {
     type Err = String;
 
     fn from_str(s: &str) -> Result<Self, String> {
-        [Self::Pooled, Self::WithinClass, Self::Leace]
-            .into_iter()
-            .find(|m| m.name() == s)
-            .ok_or_else(|| format!("no way to project out is called `{s}`; expected pooled, within-class or leace"))
+        [Self::Pooled, Self::WithinClass, Self::Leace].into_iter().find(|m| m.name() == s).ok_or_else(|| {
+            format!("no way to project out is called `{s}`; expected pooled, within-class or leace")
+        })
     }
 }

@@ -28,15 +28,15 @@ pub use error::EstimateError;
 pub use estimator::{CheckedEstimator, Estimator, Fit, FitDetails};
 pub use held_out::{AtPenalty, Estimate, HeldOut, HeldOutParams, NullTest, Repeats};
 pub use logistic::LogisticParams;
-pub use names::UnknownEstimator;
 pub use method::ProjectMethod;
+pub use names::UnknownEstimator;
 pub use nuisance::{Nuisance, Nuisances};
 pub use pipeline::{Extraction, Pipeline, ProjectedOut};
 pub use samples::{Samples, SplitBy, whole_axes};
 
 #[cfg(test)]
+mod erasure_tests;
+#[cfg(test)]
 mod rates;
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod erasure_tests;

@@ -69,11 +69,7 @@ impl Nuisances {
     ///
     /// # Errors
     /// When counts differ, a value is not finite, a class is missing, or the means are equal.
-    pub fn with_sentiment(
-        self,
-        x: ArrayView2<'_, f64>,
-        positive: &[bool],
-    ) -> Result<Self, EstimateError> {
+    pub fn with_sentiment(self, x: ArrayView2<'_, f64>, positive: &[bool]) -> Result<Self, EstimateError> {
         self.sentiment(x, positive, true)
     }
 

@@ -1,7 +1,9 @@
 //! Held-out separation by estimator.
 
 use crate::analyses::beside::{self, Beside};
-use truenorth_report::{Axis, Block, Cell, Column, Figure, Forest, ForestRow, Mark, Plot, Section, Table, Test};
+use truenorth_report::{
+    Axis, Block, Cell, Column, Figure, Forest, ForestRow, Mark, Plot, Section, Table, Test,
+};
 use truenorth_stats::estimate::{HeldOut, SplitBy};
 
 use crate::study::stages::{Results, Run};
@@ -40,7 +42,8 @@ pub fn separation(run: &Run<'_>, results: &Results) -> Section {
         for h in [&e.by_pair, &e.by_axis] {
             sides.push(([e.name.clone(), by(run, h)], Beside::from(h)));
         }
-        erased.extend(Beside::from(&e.by_pair).erased().into_iter().map(|said| format!("{}: {said}", e.name)));
+        erased
+            .extend(Beside::from(&e.by_pair).erased().into_iter().map(|said| format!("{}: {said}", e.name)));
         for h in [&e.by_pair, &e.by_axis] {
             let ci = h.auroc.interval;
             rows.push(ForestRow {

@@ -151,7 +151,13 @@ pub fn audit(
             cosine_unprojected: cosine(fitted.unprojected.direction.view(), own.direction.view())?,
             cosine_shuffled: shuffled
                 .as_ref()
-                .map(|d| distance(d.cosines.column(i).iter().map(|c| c.abs()).collect(), cosine_here.abs(), strictest))
+                .map(|d| {
+                    distance(
+                        d.cosines.column(i).iter().map(|c| c.abs()).collect(),
+                        cosine_here.abs(),
+                        strictest,
+                    )
+                })
                 .transpose()?,
             separation: here,
             separates: !here.interval.contains(0.5),

@@ -180,7 +180,8 @@ impl Probe {
             })
             .filter_map(Result::transpose)
             .collect::<Result<Vec<_>, ProbeError>>()?;
-        let shape = Shape { groups: &groups, design: &design, relabel: &relabel, grams: &grams, others: &others };
+        let shape =
+            Shape { groups: &groups, design: &design, relabel: &relabel, grams: &grams, others: &others };
         let mut probing = assemble(self, &estimator, train, tests, &shape, done)?;
         probing.seconds = begun.elapsed().as_secs_f64();
         Ok(probing)

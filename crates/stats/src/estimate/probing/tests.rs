@@ -140,12 +140,8 @@ fn scores_from_scalar_products_are_those_of_the_rows() {
                     nuisances = nuisances.with_direction("other", nuisance.view()).unwrap();
                 }
                 let pipeline = Pipeline { estimator: plain.clone().check().unwrap(), nuisances };
-                let params = HeldOutParams {
-                    folds: Some(4),
-                    permutations: 0,
-                    repeats: 1,
-                    ..HeldOutParams::by_pair()
-                };
+                let params =
+                    HeldOutParams { folds: Some(4), permutations: 0, repeats: 1, ..HeldOutParams::by_pair() };
                 let expected = pipeline.held_out(&samples, &params, &Seeds::new(5)).unwrap();
                 let projected = Projected(rows, nuisance.clone());
                 let train =

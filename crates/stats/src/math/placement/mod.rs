@@ -74,7 +74,8 @@ impl Placement {
             }
         }
         let placed = placed(scores, positive, [downs as f64, ups as f64]);
-        let value = placed.iter().zip(positive).filter(|(_, p)| **p).map(|(v, _)| v).sum::<f64>() / ups as f64;
+        let value =
+            placed.iter().zip(positive).filter(|(_, p)| **p).map(|(v, _)| v).sum::<f64>() / ups as f64;
         let size = |positive: bool| if positive { ups as f64 } else { downs as f64 };
         let wrong = |v: f64| if value > 0.5 { v < 1.0 } else { v > 0.0 };
         let clusters = dense(clusters);
@@ -244,8 +245,7 @@ impl Placement {
         }
         let product = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(x, y)| x * y).sum::<f64>();
         let squares = product(&self.parts, &self.parts) * product(&other.parts, &other.parts);
-        let shared =
-            if squares > 0.0 { product(&self.parts, &other.parts) / squares.sqrt() } else { 0.0 };
+        let shared = if squares > 0.0 { product(&self.parts, &other.parts) / squares.sqrt() } else { 0.0 };
         let (a, b) = (self.interval(level, widen)?, other.interval(level, widen)?);
         let value = self.value - other.value;
         let arm = |x: f64, y: f64| (x * x + y * y - 2.0 * shared * x * y).max(0.0).sqrt();

@@ -30,9 +30,10 @@ fn intervals_equal_the_reference() {
         let of = |name: &str| Placement::auroc(&floats(&case[name]), &positive, &clusters).unwrap();
         let (first, other) = (of("scores"), of("other"));
         let ends = |i: Interval| [i.low, i.high];
-        same(&[first.value(), first.variance(), first.design()], &Value::Array(
-            ["value", "variance", "design"].map(|k| case[k].clone()).to_vec(),
-        ));
+        same(
+            &[first.value(), first.variance(), first.design()],
+            &Value::Array(["value", "variance", "design"].map(|k| case[k].clone()).to_vec()),
+        );
         same(&ends(first.interval(0.95, 1.0).unwrap()), &case["interval"]);
         same(&ends(first.interval(0.95, 2.25).unwrap()), &case["stretched"]);
         let less = first.less(&other, 0.95, 1.0).unwrap();
