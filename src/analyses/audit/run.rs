@@ -134,7 +134,7 @@ impl Part<'_, '_> {
             Some(agreement::agreement(
                 self.pipeline,
                 self.train,
-                direction.view(),
+                (direction.view(), data.direction.is_some()),
                 recipe,
                 self.seeds,
                 self.watch,

@@ -22,6 +22,7 @@ pub use held_out::{AtPenalty, Estimate, HeldOut, HeldOutParams, NullTest};
 pub use logistic::LogisticParams;
 pub use names::UnknownEstimator;
 pub use nuisance::{Nuisance, Nuisances};
+pub use null_directions::relabellings;
 pub use pipeline::{Extraction, Pipeline, ProjectedOut};
 pub use samples::{Samples, SplitBy, whole_axes};
 
