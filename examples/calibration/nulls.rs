@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use ndarray::Array1;
+use ndarray::{Array1, Array2};
 use rand::Rng;
 use rand::seq::SliceRandom;
 use truenorth::analyses::audit::{Audit, AuditData, Confound};
@@ -12,7 +12,7 @@ use truenorth::analyses::probing::{ProbeData, Probing, TestTexts};
 use truenorth::analyses::transfer::{Groups, ModelBoard, compare};
 use truenorth::analyses::{Analysis, Asked, Labelled, Recipe, audit, board, probing, rate, stat, transfer};
 use truenorth::data::{Distinct, NearCopies, Pair};
-use truenorth::estimate::{Estimator, HeldOutParams, Nuisances, Pipeline};
+use truenorth::estimate::{Estimator, HeldOutParams, Nuisances, Pipeline, SplitBy};
 use truenorth::math::Seeds;
 use truenorth::report::Test;
 use truenorth_protocol::ReadAt;
@@ -117,18 +117,19 @@ fn probed(place: &Place, whole: bool, seed: u64) -> Outcome<Run> {
     Ok(of_page(Probing::page(&Probing::run(&data, &params, &asked(place, &seeds))?)))
 }
 
-/// The direction of labels of chance.
-fn direction(place: &Place, seeds: &Seeds) -> Outcome<Array1<f64>> {
+/// The direction of labels of chance, and those of the same texts with other labels of chance.
+fn direction(place: &Place, seeds: &Seeds) -> Outcome<(Array1<f64>, Array2<f64>)> {
     let train = question(&turned(&place.pairs, Unit::Cluster, &mut seeds.stream("labels of chance")));
     let samples = train.samples(&place.session.reader(), place.site, ReadAt::Last, &Unwatched)?;
     let pipeline = Pipeline { estimator: Estimator::MeanDiff.check()?, nuisances: Nuisances::none() };
-    Ok(pipeline.extract(&samples, truenorth::estimate::SplitBy::Pair, seeds)?.fit.direction)
+    let direction = pipeline.extract(&samples, SplitBy::Pair, seeds)?.fit.direction;
+    Ok((direction, pipeline.relabelled_directions(&samples, SplitBy::Pair, DRAWS, seeds)?))
 }
 
 /// A board of the direction of labels of chance, with kinds of chance.
 fn scored(place: &Place, seed: u64) -> Outcome<Run> {
     let seeds = Seeds::new(seed);
-    let direction = direction(place, &seeds)?;
+    let (direction, relabelled) = direction(place, &seeds)?;
     let mut rng = seeds.stream("kinds of chance");
     let mut kinds: Vec<Option<String>> =
         (0..place.sequences.all.len()).map(|i| Some(if i % 2 == 0 { "a" } else { "b" }.to_owned())).collect();
@@ -139,6 +140,7 @@ fn scored(place: &Place, seed: u64) -> Outcome<Run> {
         kinds: &kinds,
         direction: direction.view(),
         site: place.site,
+        relabelled: Some(relabelled.view()),
         beside: None,
     };
     let params = board::Params {
@@ -147,13 +149,23 @@ fn scored(place: &Place, seed: u64) -> Outcome<Run> {
         permutations: DRAWS,
         ..board::Params::default()
     };
-    Ok(of_page(Board::page(&Board::run(&data, &params, &asked(place, &seeds))?)))
+    let found = Board::run(&data, &params, &asked(place, &seeds))?;
+    let mut run = of_page(Board::page(&found));
+    // The page shows the outermost sequence first; a test of one sequence is tried on one that was not chosen by it.
+    let row =
+        found.rows.iter().find(|r| r.id == place.sequences.all[0].id).ok_or("the first sequence is gone")?;
+    run.insert(Test::BoardUniform, row.p_random);
+    run.extend(row.p_matched.map(|p| (Test::BoardMatched, p)));
+    run.extend(row.p_permuted.map(|p| (Test::BoardPermuted, p)));
+    let family = found.rows.iter().filter_map(|r| r.p_family).reduce(f64::min);
+    run.extend(family.map(|p| (Test::BoardFamily, p)));
+    Ok(run)
 }
 
 /// Two boards whose scores have nothing to do with each other.
 fn two_boards(place: &Place, seed: u64) -> Outcome<Run> {
     let seeds = Seeds::new(seed);
-    let direction = direction(place, &seeds)?;
+    let (direction, _) = direction(place, &seeds)?;
     let data = board::ScanData {
         probes: &place.probes.named,
         sequences: &place.sequences.all,

@@ -121,7 +121,8 @@ impl Score {
             other: Other::Board(rows),
         });
         let kinds = &files.kinds[..];
-        let data = BoardData { probes, sequences, kinds, direction: vector.view(), site, beside };
+        let direction = vector.view();
+        let data = BoardData { probes, sequences, kinds, direction, site, relabelled: None, beside };
         let mut found = Board::run(&data, &self.params, &asked)?;
         drop(bar);
         self.write(std::mem::take(&mut found.board))?;

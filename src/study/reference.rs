@@ -190,7 +190,7 @@ mod tests {
         };
         assert_eq!(of("audit", "permutations").default.as_deref(), Some("1000"));
         assert_eq!(of("held_out", "folds").default.as_deref(), Some("5"));
-        assert_eq!(of("sweep", "random_directions").default.as_deref(), Some("3"));
+        assert_eq!(of("sweep", "random_directions").default.as_deref(), Some("19"));
         assert!(of("", "model").required && of("data", "neutral").required && !of("data", "pairs").required);
     }
 }

@@ -123,6 +123,12 @@ tests! {
     /// A confound set on the direction.
     AuditSeparates = "audit-separates", "Does the direction separate the confound set?",
         "an AUROC of 1/2, which directions at random rarely have; score test with the variance of clusters", "groups", Two, Descriptive;
+    /// Cosine against the same fits on exchanged labels.
+    CosinePermuted = "cosine-permuted", "Are two directions more alike than the same fits on shuffled labels?",
+        "labels exchanged, alike for both, and both fitted again", "units that share labels or texts", Two, Nominal;
+    /// Cosine against directions like the activations.
+    CosineMatched = "cosine-matched", "Are two directions more alike than two drawn like the activations?",
+        "random directions with the covariance of the activations", "directions", Two, Nominal;
     /// A confound set on the direction against matched directions.
     AuditMatched = "audit-matched", "Does the direction separate the confound set more than directions like it do?",
         "random directions with the covariance of the training texts", "directions", Two, Nominal;
@@ -141,6 +147,15 @@ tests! {
     /// Sequences of a board against uniform directions.
     BoardUniform = "board-uniform", "Does the sequence move the probes along the direction more than along uniform random ones?",
         "directions drawn uniformly; closed form", "directions", Two, Descriptive;
+    /// Sequences of a board against directions like the activations.
+    BoardMatched = "board-matched", "Does the sequence move the probes more than along directions drawn like the activations?",
+        "random directions with the covariance of the activations", "directions", Two, Nominal;
+    /// Sequences of a board against directions of exchanged labels.
+    BoardPermuted = "board-permuted", "Does the sequence move the probes more than along directions of shuffled labels?",
+        "labels exchanged and the direction fitted again", "units that share labels or texts", Two, Nominal;
+    /// Any sequence of a board.
+    BoardFamily = "board-family", "Does any sequence move the probes more than the outermost does along unrelated directions?",
+        "the largest |z| of each unrelated direction", "directions", Two, Nominal;
     /// Kinds of sequences.
     BoardKinds = "board-kinds", "Does one kind of sequence score above another?",
         "kinds dealt anew", "sequences", Two, Nominal;

@@ -3,8 +3,8 @@
 use ndarray::{Array1, ArrayView1};
 use serde::Serialize;
 
-use crate::analyses::stat::{Null, Number};
-use crate::analyses::{AnalysisError, Recipe};
+use crate::analyses::stat::Number;
+use crate::analyses::{AnalysisError, Cosine, Drawn, Recipe, Unrelated};
 use truenorth_protocol::run::{RunError, Watch};
 use truenorth_stats::estimate::{
     Alone, Erased, Estimate, EstimateError, Estimator, HeldOut, HeldOutParams, NullTest, Pipeline, Samples,
@@ -72,8 +72,9 @@ impl HeldOutSummary {
 pub struct Agreement {
     /// The estimators, then `audited`: the direction that is audited.
     pub names: Vec<String>,
-    /// Cosines in the order of `names`, each against a direction drawn at random.
-    pub cosines: Vec<Vec<Number>>,
+    /// Cosines in the order of `names`, each against the same estimators on exchanged labels and against directions
+    /// drawn like the activations: estimators share the noise of their texts, and agree on any labels.
+    pub cosines: Vec<Vec<Cosine>>,
     /// Held-out separation of each estimator.
     pub held_out: Vec<HeldOutSummary>,
     /// Name and reason of the estimators that found nothing here.
@@ -86,7 +87,7 @@ const PERMUTATIONS: usize = 99;
 pub(super) fn agreement(
     pipeline: &Pipeline,
     train: &Samples,
-    audited: ArrayView1<'_, f64>,
+    (audited, given): (ArrayView1<'_, f64>, bool),
     recipe: &Recipe,
     seeds: &Seeds,
     watch: &dyn Watch,
@@ -94,16 +95,14 @@ pub(super) fn agreement(
     let mut names = Vec::new();
     let mut directions: Vec<Array1<f64>> = Vec::new();
     let (mut held_out, mut absent) = (Vec::new(), Vec::new());
+    let draws = recipe.held_out.permutations.min(PERMUTATIONS);
+    let mut nulls: Vec<Unrelated> = Vec::new();
     for name in comparable(train) {
         watch.say(&format!("comparing with {name}"));
         if watch.interrupted() {
             return Err(RunError::Interrupted.into());
         }
-        let permutations = match *name {
-            // A penalty is chosen anew in every fold of every permutation.
-            "logistic" => 0,
-            _ => recipe.held_out.permutations.min(PERMUTATIONS),
-        };
+        let permutations = draws;
         let estimator: Estimator = name.parse().expect("the list names estimators there are");
         let own = Pipeline { estimator: estimator.check()?, nuisances: pipeline.nuisances.clone() };
         let folds = HeldOutParams { permutations, ..recipe.held_out.clone() };
@@ -114,6 +113,7 @@ pub(super) fn agreement(
             Ok((direction, found)) => {
                 names.push((*name).to_owned());
                 directions.push(direction);
+                nulls.push(unrelated(&own, train, draws, seeds)?);
                 held_out.push(HeldOutSummary::new(name, &found));
             }
             Err(e) => absent.push(((*name).to_owned(), e.to_string())),
@@ -121,15 +121,26 @@ pub(super) fn agreement(
     }
     names.push("audited".into());
     directions.push(audited.to_owned());
+    let mut own = unrelated(pipeline, train, draws, seeds)?;
+    if given {
+        // A direction that came as it is stays what it is under any labels.
+        own.permuted.outer_iter_mut().for_each(|mut row| row.assign(&audited));
+    }
+    nulls.push(own);
     let groups = train.unit_count(SplitBy::Pair);
-    let cosines = directions
-        .iter()
-        .map(|a| {
-            directions
-                .iter()
-                .map(|b| Ok(of_width(math::cosine(a.view(), b.view())?, a.len(), groups)))
-                .collect::<Result<Vec<_>, math::MathError>>()
-        })
+    let one = |a: usize, b: usize| {
+        let value = math::cosine(directions[a].view(), directions[b].view())?;
+        let number = Number::bare(value, groups, "none: one direction from all texts");
+        let drawn = Drawn::of(&nulls[a], &nulls[b]);
+        let drawn = if draws == 0 {
+            Err("no label permutations were asked for (--permutations)")
+        } else {
+            Ok(&drawn)
+        };
+        Cosine::new(number, audited.len(), drawn)
+    };
+    let cosines = (0..directions.len())
+        .map(|a| (0..directions.len()).map(|b| one(a, b)).collect::<Result<Vec<_>, math::MathError>>())
         .collect::<Result<_, _>>()
         .map_err(EstimateError::from)?;
     Ok(Agreement { names, cosines, held_out, absent })
@@ -144,19 +155,16 @@ fn comparable(train: &Samples) -> &'static [&'static str] {
     }
 }
 
-fn of_width(value: f64, width: usize, n: usize) -> Number {
-    // The cosine of a random direction has variance 1 / width.
-    let mut found = Number::bare(value, n, "none: one direction from all texts");
-    if let Ok(p) = math::share_with_cosine(value, width) {
-        let reach = 1.96 / (width as f64).sqrt();
-        found = found.against(Null {
-            test: truenorth_stats::test::Test::UniformCosine,
-            what: "a direction drawn at random".into(),
-            expected: 0.0,
-            range: Some([-reach, reach]),
-            p,
-            draws: None,
-        });
-    }
-    found
+fn unrelated(
+    pipeline: &Pipeline,
+    train: &Samples,
+    draws: usize,
+    seeds: &Seeds,
+) -> Result<Unrelated, EstimateError> {
+    // The same seeds for every estimator, so that all are fitted to the same exchanged labels.
+    let seeds = seeds.child("agreement");
+    Ok(Unrelated {
+        permuted: pipeline.relabelled_directions(train, SplitBy::Pair, draws, &seeds)?,
+        matched: pipeline.matched_directions(train, draws, &seeds)?,
+    })
 }

@@ -3,6 +3,7 @@
 use crate::analyses::LeftOutTexts;
 use crate::analyses::audit::{Agreement, Audited, ConfoundRow, flip_page};
 use crate::analyses::beside::{self, Beside};
+use crate::analyses::cosine::cosine_table;
 use truenorth_report::{
     Adjustment, Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, HeatMap, HeatRow, Interval,
     Mark, Measure, NoteKind, Null, Num, Plot, Rich, Sample, Section, Span, Status, Table, Test,
@@ -325,12 +326,9 @@ fn agreed(section: Section, agreement: &Agreement) -> Section {
         .zip(&agreement.cosines)
         .map(|(n, row)| HeatRow::new(n.clone(), row.iter().map(|c| Num::new(c.value)).collect()))
         .collect();
-    let reach = agreement
-        .cosines
-        .iter()
-        .flatten()
-        .find_map(|c| c.null.as_ref()?.range)
-        .map_or_else(String::new, |r| format!(" Random directions of this width lie within ±{:.2}.", r[1]));
+    let reach = agreement.cosines.iter().flatten().next().map_or_else(String::new, |c| {
+        format!(" Uniformly random directions of this width lie within ±{:.2}.", c.uniform_95)
+    });
     let rows = agreement
         .held_out
         .iter()
@@ -369,6 +367,10 @@ fn agreed(section: Section, agreement: &Agreement) -> Section {
             ),
         ],
     });
+    let pairs = (0..names.len()).flat_map(|i| (i + 1..names.len()).map(move |j| (i, j)));
+    let cosines = pairs.map(|(i, j)| (format!("{} and {}", names[i], names[j]), &agreement.cosines[i][j]));
+    let section =
+        section.with(cosine_table("audit-agreement", "Cosines of every two estimators.", shared, cosines));
     agreement.absent.iter().fold(section, |s, (name, reason)| {
         s.with(Block::note(NoteKind::Warning, format!("{name} found no direction: {reason}")))
     })

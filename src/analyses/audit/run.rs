@@ -135,7 +135,14 @@ impl Part<'_, '_> {
         let agreement = if params.no_agreement {
             None
         } else {
-            Some(agreement::agreement(self.pipeline, self.train, direction, recipe, self.seeds, self.watch)?)
+            Some(agreement::agreement(
+                self.pipeline,
+                self.train,
+                (direction.view(), data.direction.is_some()),
+                recipe,
+                self.seeds,
+                self.watch,
+            )?)
         };
         Ok(Audited {
             site: recipe.site.to_string(),

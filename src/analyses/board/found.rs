@@ -24,14 +24,18 @@ pub struct SummaryRow {
     pub coherence: f64,
     /// Norm of the mean shift.
     pub shift_norm: f64,
-    /// Share of random directions with at least this `|z|`, closed form.
+    /// Share of uniformly random directions with at least this `|z|`, closed form. Activations are far from uniform,
+    /// and a direction of any labels reaches further; nothing is claimed by it.
     pub p_random: f64,
     /// The same from drawn directions, `(1 + reached) / (1 + draws)`; none where none was drawn.
     pub p_drawn: Option<f64>,
-    /// `p_random` after Holm's correction over the board; none for a sequence that is counted with another.
-    pub p_holm: Option<f64>,
-    /// `p_random` after that of Benjamini and Hochberg.
-    pub p_bh: Option<f64>,
+    /// Share of directions drawn like the readings with at least this `|z|`; none where none was drawn.
+    pub p_matched: Option<f64>,
+    /// Share of directions of exchanged labels with at least this `|z|`; none where the labels are not at hand.
+    pub p_permuted: Option<f64>,
+    /// Corrected over the board: the share of directions whose largest `|z|` on it is at least this one, under the
+    /// null that reaches further. None for a sequence that is counted with another, or without a null.
+    pub p_family: Option<f64>,
     /// The earlier sequence of which it is a copy or near copy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counted_with: Option<String>,
@@ -64,10 +68,15 @@ pub struct Family {
     pub tests: usize,
     /// Level.
     pub level: f64,
-    /// Sequences whose p stands after Holm.
-    pub holm: usize,
-    /// Sequences whose p stands after Benjamini and Hochberg.
-    pub benjamini_hochberg: usize,
+    /// Directions drawn like the readings.
+    pub matched: usize,
+    /// Directions of exchanged labels.
+    pub permuted: usize,
+    /// Why there are none of these.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub no_labels: Option<String>,
+    /// Sequences whose p stands.
+    pub stands: usize,
 }
 
 /// A board as a whole.

@@ -9,6 +9,7 @@
 mod contrast;
 mod ends;
 mod found;
+mod nulls;
 pub mod page;
 mod params;
 mod run;
@@ -22,12 +23,13 @@ mod ends_tests;
 #[cfg(test)]
 mod tests;
 
-use ndarray::ArrayView1;
+use ndarray::{ArrayView1, ArrayView2};
 use truenorth_protocol::Site;
 
 pub use contrast::Contrast;
 pub use ends::{Asymmetry, End, RankChange, RankChanges, ScoreAndZ};
 pub use found::{BoardSummary, Family, MonteCarlo, SummaryRow};
+pub use nulls::Held;
 pub use params::Params;
 pub use scan::{ScanData, ScanParams, Scanned, scan};
 pub use scored::{Scored, Sequence, read_board};
@@ -47,6 +49,8 @@ pub struct BoardData<'a> {
     pub direction: ArrayView1<'a, f64>,
     /// Where the residual is read, at the last token.
     pub site: Site,
+    /// Directions of the same pipeline on exchanged labels, `[draws, hidden]`; none where the labels are not at hand.
+    pub relabelled: Option<ArrayView2<'a, f64>>,
     /// Another board over the same sequences, to see how ranks change.
     pub beside: Option<Beside<'a>>,
 }

@@ -3,9 +3,9 @@
 use crate::analyses::board::{BoardSummary, RankChanges, SummaryRow};
 use crate::analyses::stat::Number;
 use truenorth_report::{
-    Adjustment, Axis, Block, Board, BoardRow, Cell, Column, Figure, Finding, Forest, ForestRow, Group,
-    Interval, Labelled, Mark, Measure, NoteKind, Null, Num, Sample, Scatter, ScatterPoint, Section, Slope,
-    SlopeRow, Status, Strip, StripGroup, Table, Test,
+    Axis, Block, Board, BoardRow, Cell, Column, Figure, Finding, Forest, ForestRow, Group, Interval,
+    Labelled, Mark, Measure, NoteKind, Null, Num, Sample, Scatter, ScatterPoint, Section, Slope, SlopeRow,
+    Status, Strip, StripGroup, Table, Test,
 };
 
 /// Rows of the board drawn at each end.
@@ -17,7 +17,7 @@ const MARKS: usize = 600;
 
 const NOT_SHOWN: &str = "That a sequence holds, or lacks, the value. A score says how the sequence moves the \
     residual of neutral probes behind it along the direction, in this model, at this site. |z| is bounded by the \
-    root of the width, and p_random compares with random directions, not with other meanings.";
+    root of the width, and p compares with directions that mean nothing, not with other meanings.";
 
 /// Lines of the front page: specificity, the check of its closed form, the lean of the ends, kinds, another
 /// board.
@@ -48,28 +48,37 @@ fn capital(text: &str) -> String {
 
 fn specific(result: &BoardSummary) -> Finding {
     let f = &result.family;
-    let checked = result.monte_carlo.as_ref().map(|m| m.agrees);
+    let beside = match (f.matched, f.permuted) {
+        (0, 0) => "no null was run",
+        (_, 0) => "directions drawn like the readings (the labels it was fitted to are not at hand)",
+        (0, _) => "directions of exchanged labels",
+        _ => "directions drawn like the readings and directions of exchanged labels",
+    };
     Finding {
-        status: match (f.holm, checked) {
-            (_, Some(false)) => Status::Unclear,
+        status: match (f.stands, f.matched.min(f.permuted)) {
+            _ if f.matched + f.permuted == 0 => Status::Unclear,
             (0, _) => Status::NotSupported,
-            // True as stated, and easily taken for more: random directions mean nothing.
-            _ => Status::Caution,
+            // One of the two nulls is wanting.
+            (_, 0) => Status::Caution,
+            _ => Status::Supported,
         },
         statement: format!(
-            "Some sequences move the probes along the direction further than random directions would see: {} of \
-             {} after Holm, {} after Benjamini and Hochberg.",
-            f.holm, f.tests, f.benjamini_hochberg
+            "Some sequences move the probes along the direction further than {beside} do: {} of {} after correction \
+             over the board.",
+            f.stands, f.tests
         ),
         measure: Measure {
-            name: "share of sequences after Holm".into(),
-            value: (f.holm as f64 / f.tests as f64).into(),
+            name: "share of sequences that stand".into(),
+            value: (f.stands as f64 / f.tests as f64).into(),
             digits: 2,
         },
         n: Sample::new(f.tests as u64, format!("sequences, {} probes each", result.probes)),
         interval: Interval::none("a count over a fixed list of sequences"),
         null: Null::new(
-            format!("random unit directions, exact; {}, level {}", f.name, f.level),
+            format!(
+                "{} directions drawn like the readings, {} of exchanged labels; {}, level {}",
+                f.matched, f.permuted, f.name, f.level
+            ),
             0.0,
             f.level,
         ),
@@ -161,9 +170,12 @@ pub fn section(result: &BoardSummary) -> Section {
 }
 
 /// A corrected p, or with which sequence the row is counted.
-fn corrected(row: &SummaryRow, how: Adjustment, p: Option<f64>) -> Cell {
-    let with = || format!("counted with {}", row.counted_with.as_deref().unwrap_or_default());
-    p.map_or_else(|| Cell::empty(with()), |p| Cell::adjusted(Test::BoardUniform, how, p, None))
+fn corrected(row: &SummaryRow) -> Cell {
+    let without = || match &row.counted_with {
+        Some(with) => format!("counted with {with}"),
+        None => "no null was run".into(),
+    };
+    row.p_family.map_or_else(|| Cell::empty(without()), |p| Cell::p(Test::BoardFamily, p, None))
 }
 
 fn kind(row: &SummaryRow) -> String {
@@ -230,7 +242,11 @@ fn strip(result: &BoardSummary) -> Figure {
         "z by kind of sequence",
         Strip {
             x: Axis::new("z"),
-            reference: Some(Mark::span(-1.96, 1.96, "95 % of random directions, probes that move alike")),
+            reference: Some(Mark::span(
+                -1.96,
+                1.96,
+                "95 % of uniformly random directions, probes that move alike",
+            )),
             groups,
         },
         "Each mark is a sequence; z is the score in units of what a random direction would give. The pale range \
@@ -372,10 +388,14 @@ fn table(result: &BoardSummary) -> Table {
     let mut table = Table::new(
         "board-table",
         format!(
-            "Sequences by score, with 95 % intervals over the probes. p_random: share of random directions with at \
-             least this |z|, closed form; drawn: from {} drawn directions; corrected over {}.",
-            result.monte_carlo.as_ref().map_or(0, |m| m.draws),
-            result.family.name
+            "Sequences by score, with 95 % intervals over the probes. p: share of {} directions drawn like the \
+             readings, and of {} fitted to exchanged labels, with at least this |z|; corrected: the null that reaches \
+             further, over {}. Uniform: share of uniformly random directions, closed form, described only, as \
+             activations are far from uniform; drawn: from {} drawn ones.",
+            result.family.matched,
+            result.family.permuted,
+            result.family.name,
+            result.monte_carlo.as_ref().map_or(0, |m| m.draws)
         ),
         NOT_SHOWN,
         [
@@ -386,15 +406,17 @@ fn table(result: &BoardSummary) -> Table {
             "z",
             "coherence",
             "shift norm",
-            "p_random",
-            "drawn",
-            "Holm",
-            "Benjamini and Hochberg",
+            "p, like the readings",
+            "p, exchanged labels",
+            "p, corrected",
+            "uniform",
+            "uniform, drawn",
         ]
         .map(Column::new)
         .to_vec(),
     );
     let draws = result.monte_carlo.as_ref().map(|m| m.draws as u64);
+    let (matched, permuted) = (result.family.matched as u64, result.family.permuted as u64);
     for row in outermost(&result.rows, ROWS) {
         table.push(vec![
             row.rank.into(),
@@ -404,11 +426,18 @@ fn table(result: &BoardSummary) -> Table {
             Cell::number(row.z, 2),
             Cell::number(row.coherence, 2),
             Cell::number(row.shift_norm, 3),
+            row.p_matched.map_or_else(
+                || Cell::empty("none was drawn"),
+                |p| Cell::p(Test::BoardMatched, p, Some(matched)),
+            ),
+            row.p_permuted.map_or_else(
+                || Cell::empty("the labels are not at hand"),
+                |p| Cell::p(Test::BoardPermuted, p, Some(permuted)),
+            ),
+            corrected(row),
             Cell::p(Test::BoardUniform, row.p_random, None),
             row.p_drawn
                 .map_or_else(|| Cell::empty("none was drawn"), |p| Cell::p(Test::BoardUniform, p, draws)),
-            corrected(row, Adjustment::Holm, row.p_holm),
-            corrected(row, Adjustment::BenjaminiHochberg, row.p_bh),
         ]);
     }
     table

@@ -26,15 +26,27 @@ pub struct Params {
     /// Random directions drawn to check the closed form, 10 000 or more; 0 leaves the check out.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().draws))]
     pub draws: usize,
+    /// Directions drawn with the covariance of the readings, which the board's p values rest on; a study draws
+    /// directions of exchanged labels too. 0 leaves both out, and no p is printed.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().null_draws))]
+    pub null_draws: usize,
     /// Shuffles behind p values that are not exact.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().permutations))]
     pub permutations: usize,
 }
 
 impl Default for Params {
-    /// A space between sequence and probe, no kinds compared, 10 000 draws and as many shuffles.
+    /// A space between sequence and probe, no kinds compared, 10 000 draws and as many shuffles, 1999 directions like
+    /// the readings.
     fn default() -> Self {
-        Self { join: " ".into(), contrast: vec![], ends: None, draws: LEAST_DRAWS, permutations: 10_000 }
+        Self {
+            join: " ".into(),
+            contrast: vec![],
+            ends: None,
+            draws: LEAST_DRAWS,
+            null_draws: 1999,
+            permutations: 10_000,
+        }
     }
 }
 
@@ -74,6 +86,7 @@ impl Params {
 impl Parameters for Params {
     fn rehearse(&mut self) {
         self.draws = 0;
+        few(&mut self.null_draws);
         few(&mut self.permutations);
     }
 }

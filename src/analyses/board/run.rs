@@ -19,8 +19,13 @@ pub(super) fn board(
         _ => None,
     };
     let data = ScanData { probes, sequences, direction };
-    let how = ScanParams { join: params.join.clone(), draws: params.draws, ..ScanParams::new(site) };
-    let (scanned, second) = scan_both(&reader, &data, along, &how, seeds, watch)?;
+    let how = ScanParams {
+        join: params.join.clone(),
+        draws: params.draws,
+        matched: params.null_draws,
+        ..ScanParams::new(site)
+    };
+    let (scanned, second) = scan_both(&reader, &data, (along, input.relabelled), &how, seeds, watch)?;
     let against = input.beside.and_then(|Beside { own, name, other }| {
         let board = match other {
             Other::Board(board) => board,

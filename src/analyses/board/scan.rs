@@ -1,14 +1,14 @@
 //! A board of any length: sequences are read and scored some at a time, and only what the board needs is
 //! kept of each.
 
-use ndarray::{Array1, Array2, ArrayView1, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
 use rand_distr::{Distribution as _, StandardNormal};
 use rayon::prelude::*;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
-use crate::analyses::Said;
-
+use super::nulls::{Held, Matched, held};
 use super::scored::{Scored, Sequence, ranked, scored};
+use crate::analyses::Said;
 use crate::analyses::{AnalysisError, Named, Reader, stat};
 use truenorth_protocol::run::Watch;
 use truenorth_stats::math;
@@ -39,15 +39,17 @@ pub struct ScanParams {
     pub join: String,
     /// Random directions drawn to check `p_random`; 0 draws none.
     pub draws: usize,
+    /// Directions drawn with the covariance of the readings; 0 draws none.
+    pub matched: usize,
     /// Sequences read at once; none takes as many as a quarter of a GiB holds the shifts of.
     pub at_once: Option<usize>,
 }
 
 impl ScanParams {
-    /// A space between sequence and probe, 10 000 draws.
+    /// A space between sequence and probe, 10 000 draws, none like the readings.
     #[must_use]
     pub fn new(site: Site) -> Self {
-        Self { site, join: " ".into(), draws: 10_000, at_once: None }
+        Self { site, join: " ".into(), draws: 10_000, matched: 0, at_once: None }
     }
 }
 
@@ -64,6 +66,10 @@ pub struct Scanned {
     pub draws: usize,
     /// How many of them reach at least the sequence's `|z|`; empty where none was drawn.
     pub reached: Vec<usize>,
+    /// The board against directions drawn like the readings; none where none was drawn.
+    pub matched: Option<Held>,
+    /// The board against directions of exchanged labels; none where the labels are not at hand.
+    pub relabelled: Option<Held>,
 }
 
 /// Scores sequences, some at a time: reads the probes alone and behind each sequence, and takes the shifts of
@@ -79,14 +85,15 @@ pub fn scan(
     seeds: &Seeds,
     watch: &dyn Watch,
 ) -> Result<Scanned, AnalysisError> {
-    Ok(scan_both(reader, data, None, params, seeds, watch)?.0)
+    Ok(scan_both(reader, data, (None, None), params, seeds, watch)?.0)
 }
 
-/// As [`scan`], with the board of another direction from the same shifts.
+/// As [`scan`], with the board of another direction from the same shifts, and the directions of exchanged labels,
+/// `[draws, hidden]`.
 pub(super) fn scan_both(
     reader: &Reader<'_>,
     data: &ScanData<'_>,
-    other: Option<ArrayView1<'_, f64>>,
+    (other, relabelled): (Option<ArrayView1<'_, f64>>, Option<ArrayView2<'_, f64>>),
     params: &ScanParams,
     seeds: &Seeds,
     watch: &dyn Watch,
@@ -109,7 +116,10 @@ pub(super) fn scan_both(
     let mut board = Vec::with_capacity(sequences.len());
     let mut second = other.as_ref().map(|_| Vec::with_capacity(sequences.len()));
     let mut along = Array2::zeros((sequences.len(), probes.len()));
-    let mut means = Array2::<f32>::zeros((if params.draws > 0 { sequences.len() } else { 0 }, width));
+    let drawn = params.draws + params.matched + relabelled.map_or(0, |d| d.nrows());
+    let mut means = Array2::<f32>::zeros((if drawn > 0 { sequences.len() } else { 0 }, width));
+    let mut matched = Matched::new(params.matched, width);
+    let like_readings = seeds.child("directions like the readings");
     for (c, chunk) in sequences.chunks(at_once).enumerate() {
         let prompts: Vec<Named> = chunk
             .iter()
@@ -133,7 +143,8 @@ pub(super) fn scan_both(
             }
             let at = c * at_once + i;
             along.row_mut(at).assign(&delta.dot(&unit));
-            if params.draws > 0
+            matched.add(at, rows, &like_readings);
+            if drawn > 0
                 && let Some(mean) = delta.mean_axis(Axis(0))
             {
                 means.row_mut(at).assign(&mean.mapv(narrow));
@@ -144,11 +155,16 @@ pub(super) fn scan_both(
     if let Some(second) = &mut second {
         ranked(second);
     }
-    if params.draws > 0 {
-        watch.say("drawing random directions");
+    if drawn > 0 {
+        watch.say(&format!(
+            "drawing {} uniform directions and {} like the readings",
+            params.draws, params.matched
+        ));
     }
     let reached = reached(&means, &unit.mapv(narrow), params.draws, seeds, watch)?;
-    Ok((Scanned { board, along, width, draws: params.draws, reached }, second))
+    let matched = held(&board, &means, matched.directions().view());
+    let relabelled = relabelled.and_then(|d| held(&board, &means, d.mapv(narrow).view()));
+    Ok((Scanned { board, along, width, draws: params.draws, reached, matched, relabelled }, second))
 }
 
 fn unit(reader: &Reader<'_>, direction: ArrayView1<'_, f64>) -> Result<Array1<f64>, AnalysisError> {
@@ -200,6 +216,9 @@ fn reached(
     seeds: &Seeds,
     watch: &dyn Watch,
 ) -> Result<Vec<usize>, AnalysisError> {
+    if draws == 0 {
+        return Ok(vec![]);
+    }
     let (n, width) = means.dim();
     let own: Vec<f32> = means.dot(direction).iter().map(|v| v.abs()).collect();
     let seeds = seeds.child("random directions of the board");
@@ -231,6 +250,6 @@ fn reached(
 }
 
 #[allow(clippy::cast_possible_truncation)]
-fn narrow(v: f64) -> f32 {
+pub(super) fn narrow(v: f64) -> f32 {
     v as f32
 }

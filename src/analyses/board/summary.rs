@@ -43,12 +43,10 @@ pub(super) fn summarise(
     let ends = params.ends.unwrap_or_else(|| (distinct.len() / 10).max(3));
     let asymmetry = asymmetry(&distinct, ends, params.permutations, &seeds)?;
     let score_and_z = score_and_z(&distinct, 10, params.permutations, &seeds)?;
-    let p: Vec<f64> = distinct.iter().map(|r| r.p_random).collect();
-    let named = |e| of("p_random", &e);
-    let holm = math::holm_adjusted(&p).map_err(named)?;
-    let bh = math::benjamini_hochberg(&p).map_err(named)?;
     let kind = |i: usize| kinds.get(i).cloned().flatten();
-    let mut adjusted = holm.iter().copied().zip(bh.iter().copied());
+    let nulls = [&scanned.matched, &scanned.relabelled];
+    // The null that reaches further decides.
+    let family = |i: usize| nulls.iter().filter_map(|n| Some(n.as_ref()?.family[i])).reduce(f64::max);
     let mut rng = seeds.stream("probes");
     let mut rows = Vec::with_capacity(n);
     for (i, row) in board.iter().enumerate() {
@@ -61,7 +59,6 @@ pub(super) fn summarise(
         } else {
             score.method = "none: one probe has no spread".into();
         }
-        let adjusted = if stands(i) { adjusted.next() } else { None };
         rows.push(SummaryRow {
             id: row.id.clone(),
             text: row.text.clone(),
@@ -77,13 +74,14 @@ pub(super) fn summarise(
                 .get(i)
                 .filter(|_| scanned.draws > 0)
                 .map(|r| stat::permutation_p(*r, scanned.draws)),
-            p_holm: adjusted.map(|a| a.0),
-            p_bh: adjusted.map(|a| a.1),
+            p_matched: scanned.matched.as_ref().map(|h| h.p[i]),
+            p_permuted: scanned.relabelled.as_ref().map(|h| h.p[i]),
+            p_family: if stands(i) { family(i) } else { None },
             counted_with: row.counted_with.clone(),
         });
     }
     let level = 0.05;
-    let stand = |p: &[f64]| p.iter().filter(|p| **p <= level).count();
+    let stand = rows.iter().filter(|r| r.p_family.is_some_and(|p| p <= level)).count();
     let contrast = match params.kinds()? {
         None => None,
         Some(compared) => {
@@ -112,11 +110,16 @@ pub(super) fn summarise(
         coherence: stat::mean(&coherences, &mut seeds.stream("coherence")).map_err(|e| of("coherence", &e))?,
         rows,
         family: Family {
-            name: format!("p_random of the {} sequences of this board", distinct.len()),
+            name: format!("|z| of the {} sequences of this board, the largest of each draw", distinct.len()),
             tests: distinct.len(),
             level,
-            holm: stand(&holm),
-            benjamini_hochberg: stand(&bh),
+            matched: scanned.matched.as_ref().map_or(0, |h| h.draws),
+            permuted: scanned.relabelled.as_ref().map_or(0, |h| h.draws),
+            no_labels: scanned.relabelled.is_none().then(|| {
+                "the labels that the direction was fitted to are not at hand with a direction alone; a study has them"
+                    .to_owned()
+            }),
+            stands: stand,
         },
         monte_carlo: monte_carlo(&scanned)?,
         asymmetry,
@@ -127,8 +130,8 @@ pub(super) fn summarise(
             "That a sequence holds, or lacks, what the direction is named for: a score says how it moves these \
              probes in this model at this site."
                 .into(),
-            "Other directions with a meaning: p_random is against directions drawn at random, which mean \
-             nothing; a direction of sentiment or length might score as high."
+            "Other directions with a meaning: p is against directions that mean nothing, drawn like the readings or \
+             fitted to exchanged labels; a direction of sentiment or length might score as high."
                 .into(),
             "Sequences that were not tried.".into(),
         ],

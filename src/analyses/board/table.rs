@@ -2,6 +2,7 @@
 
 use super::BoardSummary;
 use crate::analyses::Listing;
+use crate::analyses::stat::p_cell;
 
 /// A row a number of the whole board, and what stands after correction.
 pub(super) fn table(found: &BoardSummary) -> Listing {
@@ -22,14 +23,15 @@ pub(super) fn table(found: &BoardSummary) -> Listing {
             what.to_owned(),
             format!("{:.3}", m.value),
             m.interval.map_or_else(|| "-".into(), |i| format!("{:.3} to {:.3}", i.low, i.high)),
-            m.null.as_ref().map_or_else(|| "-".into(), |n| format!("{:.4}", n.p)),
+            m.null.as_ref().map_or_else(|| "-".into(), |n| p_cell(n.p, n.draws)),
         ]);
     }
     let f = &found.family;
     out.says.push(format!(
-        "{} of {} sequences stand after Holm at {}, {} after Benjamini and Hochberg ({})",
-        f.holm, f.tests, f.level, f.benjamini_hochberg, f.name
+        "{} of {} sequences stand at {} against {} directions drawn like the readings and {} of exchanged labels ({})",
+        f.stands, f.tests, f.level, f.matched, f.permuted, f.name
     ));
+    out.says.extend(f.no_labels.iter().map(|why| format!("no p against exchanged labels: {why}")));
     out.says.extend(found.monte_carlo.iter().map(|check| check.statement.clone()));
     out
 }

@@ -67,9 +67,13 @@ fn a_board_scanned_by_parts_is_the_board_and_the_closed_form_is_what_draws_give(
         assert!((row.score - along.mean().unwrap()).abs() < 1e-12);
     }
     // The chunks decide nothing, and what is in the store is not asked again.
+    let params = ScanParams { matched: 99, ..params };
+    let found = scan(&reader, &scanned, &params, &seeds, &Unwatched).unwrap();
+    assert_eq!(found.matched.as_ref().unwrap().draws, 99);
     let asked = tiny.asked();
     let other = ScanParams { at_once: None, ..params.clone() };
-    assert_eq!(scan(&reader, &scanned, &other, &seeds, &Unwatched).unwrap().reached, found.reached);
+    let whole = scan(&reader, &scanned, &other, &seeds, &Unwatched).unwrap();
+    assert_eq!((whole.reached, whole.matched), (found.reached, found.matched));
     assert_eq!(tiny.asked(), asked);
 
     let params = Params { permutations: 99, ..Params::default() };
@@ -79,6 +83,7 @@ fn a_board_scanned_by_parts_is_the_board_and_the_closed_form_is_what_draws_give(
         kinds: &[],
         direction: d.view(),
         site: site(),
+        relabelled: None,
         beside: None,
     };
     let run = |data: &BoardData<'_>| {
@@ -92,11 +97,16 @@ fn a_board_scanned_by_parts_is_the_board_and_the_closed_form_is_what_draws_give(
     assert_eq!(summary.rows.iter().map(|r| r.rank).collect::<Vec<_>>(), (1..=12).collect::<Vec<_>>());
     for row in &summary.rows {
         assert!((row.p_drawn.unwrap() - row.p_random).abs() < 0.02);
-        // Equal but for the last bits where only one is left to correct for.
-        let (holm, bh) = (row.p_holm.unwrap(), row.p_bh.unwrap());
-        assert!(holm > bh - 1e-12 && bh > row.p_random - 1e-12);
+        assert!(row.p_family.unwrap() >= row.p_matched.unwrap() && row.p_permuted.is_none());
         assert!(row.score.interval.is_some() && row.score.n == 3);
     }
+    // The largest of a board has as many draws above it by itself as over the board, or fewer.
+    assert!(summary.family.matched == 1999 && summary.family.no_labels.is_some());
+    // Directions of exchanged labels that are this direction itself reach as far as it does.
+    let same = Array2::from_shape_fn((19, d.len()), |(_, j)| d[j]);
+    let held = run(&BoardData { relabelled: Some(same.view()), ..data });
+    assert!(held.rows.iter().all(|r| r.p_permuted == Some(1.0) && r.p_family == Some(1.0)));
+    assert!(held.family.stands == 0 && held.family.permuted == 19 && held.family.no_labels.is_none());
     assert!(summary.largest_z <= summary.z_bound && summary.rank_changes.is_none());
 
     // Another direction is scored from the same shifts: its board is the one that it has by itself.
@@ -142,7 +152,8 @@ fn scanned(p: &[f64], reached: &[usize], draws: usize) -> Scanned {
             counted_with: None,
         })
         .collect();
-    Scanned { board, along: Array2::ones((p.len(), 4)), width: 64, draws, reached: reached.to_vec() }
+    let along = Array2::ones((p.len(), 4));
+    Scanned { board, along, width: 64, draws, reached: reached.to_vec(), matched: None, relabelled: None }
 }
 
 fn few() -> Params {
@@ -194,7 +205,8 @@ fn what_makes_no_sense_is_refused_before_anything_is_read() {
     let d = direction(truenorth_protocol::run::Runner::info(&tiny).hidden as usize);
     let refused = |kinds: &[Option<String>], params: &Params, what: &str| {
         let (direction, site) = (d.view(), site());
-        let data = BoardData { probes: &probes, sequences: &sequences, kinds, direction, site, beside: None };
+        let (probes, sequences) = (&probes[..], &sequences[..]);
+        let data = BoardData { probes, sequences, kinds, direction, site, relabelled: None, beside: None };
         let asked = Asked { reader: Reader::new(&tiny, None), seeds: &Seeds::new(0), watch: &Unwatched };
         let e = Board::run(&data, params, &asked).unwrap_err();
         assert!(e.is_request() && e.to_string().contains(what), "{e}");

@@ -4,11 +4,12 @@ use ndarray::{Array1, ArrayView1};
 use serde::Serialize;
 use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::super::AnalysisError;
-use super::super::stat::{LEVEL, Null, Number, of};
+use super::super::stat::{LEVEL, Number, of};
+use super::super::{AnalysisError, Cosine, NO_TEXTS};
 use super::CategoryCourse;
 use super::change::{ChangePoint, Jump, change_point, gram_of, jump};
 use super::fit::{Contrast, Kept};
+use super::nulls::Nulls;
 use super::params::Plan;
 use super::run::{OTHERS, sides};
 use truenorth_stats::math;
@@ -21,8 +22,8 @@ pub struct Step {
     pub from: String,
     /// The later one.
     pub to: String,
-    /// Cosine of their directions; the null is a direction drawn at random.
-    pub cosine: Number,
+    /// Cosine of their directions.
+    pub cosine: Cosine,
     /// The angle in degrees.
     pub degrees: f64,
 }
@@ -79,7 +80,8 @@ pub fn courses(
         .enumerate()
         .map(|(i, d)| {
             let views: Vec<Folded<'_>> = d.iter().map(|d| Folded { all: d.view(), without: &[] }).collect();
-            course(checkpoints, &views, permutations, &seeds.child(&format!("course {i}")))
+            let without = |_, number| Cosine::new(number, width, Err(NO_TEXTS));
+            course(checkpoints, &views, &without, permutations, &seeds.child(&format!("course {i}")))
         })
         .collect()
 }
@@ -99,6 +101,7 @@ impl<'a> Folded<'a> {
 fn course(
     checkpoints: &[String],
     directions: &[Folded<'_>],
+    against: &dyn Fn(usize, Number) -> Result<Cosine, MathError>,
     permutations: usize,
     seeds: &Seeds,
 ) -> Result<Course, AnalysisError> {
@@ -111,8 +114,9 @@ fn course(
     let steps = directions
         .windows(2)
         .zip(checkpoints.windows(2))
-        .map(|(d, names)| {
-            let cosine = cosine(&d[0], &d[1])?;
+        .enumerate()
+        .map(|(at, (d, names))| {
+            let cosine = against(at, cosine(&d[0], &d[1])?)?;
             Ok(Step {
                 from: names[0].clone(),
                 to: names[1].clone(),
@@ -131,7 +135,7 @@ fn course(
     })
 }
 
-/// A cosine with the interval of its folds, against a direction drawn at random.
+/// A cosine with the interval of its folds.
 fn cosine(a: &Folded<'_>, b: &Folded<'_>) -> Result<Number, MathError> {
     let value = math::cosine(a.all, b.all)?;
     let folds: Vec<f64> = a
@@ -140,7 +144,7 @@ fn cosine(a: &Folded<'_>, b: &Folded<'_>) -> Result<Number, MathError> {
         .zip(b.without)
         .map(|(a, b)| math::cosine(a.view(), b.view()))
         .collect::<Result<_, _>>()?;
-    Ok(jackknife(value, &folds, [-1.0, 1.0]).against(Null::random_direction(value, a.all.len())?))
+    Ok(jackknife(value, &folds, [-1.0, 1.0]))
 }
 
 /// The delete-a-fold jackknife (Efron 1982): with `J` folds the variance is `(J - 1)/J · Σ(θⱼ - θ̄)²`,
@@ -165,23 +169,35 @@ fn jackknife(value: f64, folds: &[f64], [least, most]: [f64; 2]) -> Number {
 }
 
 /// The cosines of categories at each checkpoint.
-pub(super) fn across(kept: &[Vec<Kept>], checkpoints: usize) -> Result<Vec<Vec<Vec<Number>>>, AnalysisError> {
+pub(super) fn across(
+    kept: &[Vec<Kept>],
+    checkpoints: usize,
+    nulls: &Nulls,
+) -> Result<Vec<Vec<Vec<Cosine>>>, AnalysisError> {
     (0..checkpoints)
         .map(|t| {
             let at: Vec<Folded<'_>> = kept.iter().filter_map(|c| Some(Folded::of(c.get(t)?))).collect();
-            matrix(&at)
+            matrix(&at, |ij, number| nulls.across(t, ij, number))
         })
         .collect::<Result<_, MathError>>()
         .map_err(|e| of("directions of the categories", &e))
 }
 
-fn matrix(directions: &[Folded<'_>]) -> Result<Vec<Vec<Number>>, MathError> {
-    directions.iter().map(|a| directions.iter().map(|b| cosine(a, b)).collect()).collect()
+fn matrix(
+    directions: &[Folded<'_>],
+    against: impl Fn([usize; 2], Number) -> Result<Cosine, MathError>,
+) -> Result<Vec<Vec<Cosine>>, MathError> {
+    let row = |(i, a): (usize, &Folded<'_>)| {
+        directions.iter().enumerate().map(|(j, b)| against([i, j], cosine(a, b)?)).collect()
+    };
+    directions.iter().enumerate().map(row).collect()
 }
 
 /// The cosines of directions alone.
-pub(super) fn plain(directions: &[&Array1<f64>]) -> Result<Vec<Vec<Number>>, MathError> {
-    matrix(&directions.iter().map(|d| Folded { all: d.view(), without: &[] }).collect::<Vec<_>>())
+pub(super) fn plain(directions: &[&Array1<f64>]) -> Result<Vec<Vec<Cosine>>, MathError> {
+    let width = directions.first().map_or(0, |d| d.len());
+    let folded: Vec<_> = directions.iter().map(|d| Folded { all: d.view(), without: &[] }).collect();
+    matrix(&folded, |_, number| Cosine::new(number, width, Err(NO_TEXTS)))
 }
 
 /// The courses of the contrasts that are shown.
@@ -189,17 +205,24 @@ pub(super) fn categories(
     checkpoints: &[String],
     contrasts: &[Contrast],
     kept: &[Vec<Kept>],
+    nulls: &Nulls,
     plan: &Plan,
     seeds: &Seeds,
 ) -> Result<Vec<CategoryCourse>, AnalysisError> {
     let others = |name: &str| contrasts.iter().position(|c| c.name == format!("{OTHERS}{name}"));
     let mut out = Vec::new();
-    for (contrast, own) in contrasts.iter().zip(kept).filter(|(c, _)| !c.name.starts_with(OTHERS)) {
+    let shown = contrasts.iter().zip(kept).enumerate().filter(|(_, (c, _))| !c.name.starts_with(OTHERS));
+    for (place, (contrast, own)) in shown {
         let named = |e: MathError| of(&contrast.name, &e);
-        let beside = |other: Option<usize>| -> Result<Vec<Number>, AnalysisError> {
+        let beside = |other: Option<usize>| -> Result<Vec<Cosine>, AnalysisError> {
             let Some(other) = other else { return Ok(vec![]) };
-            let pairs = own.iter().zip(&kept[other]);
-            pairs.map(|(a, b)| cosine(&Folded::of(a), &Folded::of(b)).map_err(named)).collect()
+            let against = |at, number| match other {
+                0 => nulls.across(at, [place, 0], number),
+                _ => nulls.others(place, at, number),
+            };
+            let pairs = own.iter().zip(&kept[other]).enumerate();
+            let cosines = pairs.map(|(at, (a, b))| against(at, cosine(&Folded::of(a), &Folded::of(b))?));
+            cosines.collect::<Result<_, MathError>>().map_err(named)
         };
         let views: Vec<Folded<'_>> = own.iter().map(Folded::of).collect();
         let seeds = seeds.child(&contrast.name);
@@ -212,7 +235,13 @@ pub(super) fn categories(
             category: contrast.name.clone(),
             n: sides(&contrast.positive),
             shared_negatives: contrast.shared_negatives,
-            course: course(checkpoints, &views, plan.permutations, &seeds)?,
+            course: course(
+                checkpoints,
+                &views,
+                &|step, number| nulls.step(place, step, number),
+                plan.permutations,
+                &seeds,
+            )?,
             reliability: own.iter().map(|k| k.reliability).collect(),
             magnitude_change: change_point(
                 checkpoints,

@@ -4,7 +4,8 @@ use ndarray::Array1;
 use serde::Serialize;
 
 use super::super::AnalysisError;
-use super::super::stat::{Number, of};
+use super::super::Cosine;
+use super::super::stat::of;
 use super::COURSE_NOT_SHOWN;
 use super::cosines::{Course, courses, plain};
 use truenorth_stats::math::Seeds;
@@ -39,7 +40,7 @@ pub struct DirectionGeometry {
     /// A row a category.
     pub courses: Vec<DirectionCourse>,
     /// At each checkpoint the cosines of the categories, in the order of `courses`.
-    pub across: Vec<Vec<Vec<Number>>>,
+    pub across: Vec<Vec<Vec<Cosine>>>,
     /// What this does not show.
     pub not_shown: Vec<String>,
 }
@@ -91,7 +92,8 @@ pub fn of_directions(
         .collect::<Result<_, _>>()
         .map_err(|e| of("directions", &e))?;
     let mut not_shown = vec![
-        "How sure any cosine is: a direction without its texts has no interval. Give the texts for that."
+        "How sure any cosine is: a direction without its texts has no interval, and no null but that of uniformly \
+         random directions, which activations are far from. Give the texts for that."
             .to_owned(),
     ];
     if checkpoints.len() > 1 {

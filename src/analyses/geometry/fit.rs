@@ -5,9 +5,9 @@ use std::collections::BTreeMap;
 use ndarray::{Array1, Array2, Axis};
 use rand::seq::SliceRandom;
 
-use super::super::AnalysisError;
+use super::super::{AnalysisError, Unrelated};
 use super::Texts;
-use truenorth_stats::estimate::{CheckedEstimator, EstimateError, Samples, SplitBy};
+use truenorth_stats::estimate::{CheckedEstimator, EstimateError, Nuisances, Pipeline, Samples, SplitBy};
 use truenorth_stats::math;
 use truenorth_stats::math::{MathError, Seeds};
 
@@ -196,6 +196,26 @@ impl Contrast {
             magnitudes,
             row_norm: math::mean(&norms).map_err(named)?,
             reliability,
+        })
+    }
+
+    /// Directions of this contrast that know nothing of the labels: fitted to exchanged ones, which are of all texts,
+    /// and drawn like the activations.
+    pub fn unrelated(
+        &self,
+        x: &Array2<f64>,
+        estimator: &CheckedEstimator,
+        labels: &[Vec<bool>],
+        seeds: &Seeds,
+    ) -> Result<Unrelated, AnalysisError> {
+        let all: Vec<usize> = (0..self.rows.len()).collect();
+        let samples = self.samples(x, &all)?;
+        let own: Vec<Vec<bool>> =
+            labels.iter().map(|l| self.rows.iter().map(|row| l[*row]).collect()).collect();
+        let pipeline = Pipeline { estimator: estimator.clone(), nuisances: Nuisances::none() };
+        Ok(Unrelated {
+            permuted: pipeline.directions_of(&samples, &own, SplitBy::Pair, seeds)?,
+            matched: pipeline.matched_directions(&samples, labels.len(), seeds)?,
         })
     }
 

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::{CategoryAlone, ChangePoint, Course, DirectionGeometry, Jump, ProbeCell, ProbingMatrix};
+use crate::analyses::Cosine;
 use crate::analyses::stat::Number;
 
 /// What was found: of texts, or of directions without theirs.
@@ -39,9 +40,9 @@ pub struct CategoryCourse {
     /// The largest drift.
     pub drift_jump: Option<Jump>,
     /// At each checkpoint the cosine with the general direction, whose texts include this category's.
-    pub to_general: Vec<Number>,
+    pub to_general: Vec<Cosine>,
     /// At each checkpoint the cosine with the direction of all other categories.
-    pub to_others: Vec<Number>,
+    pub to_others: Vec<Cosine>,
 }
 
 /// Directions of texts, at one checkpoint or over a course of them.
@@ -54,7 +55,7 @@ pub struct TextGeometry {
     /// The general contrast first, then the categories by name.
     pub categories: Vec<CategoryCourse>,
     /// At each checkpoint the cosines of the categories, in the order of `categories`.
-    pub across: Vec<Vec<Vec<Number>>>,
+    pub across: Vec<Vec<Vec<Cosine>>>,
     /// At each checkpoint the probes of every category on the texts of every other, a row a category
     /// fitted on, a column a category tested on; each text on a direction that has not seen its group.
     pub across_probing: Vec<Vec<Vec<ProbeCell>>>,

@@ -16,6 +16,7 @@ mod cosines;
 mod files;
 mod fit;
 mod found;
+mod nulls;
 pub mod page;
 mod params;
 mod probing;

@@ -35,6 +35,10 @@ pub struct Params {
     /// Shuffles behind each change-point test.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().permutations))]
     pub permutations: usize,
+    /// Label exchanges behind each cosine's p, and as many directions drawn like the activations; 0 leaves both out, and
+    /// no p is printed.
+    #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().null_draws))]
+    pub null_draws: usize,
     /// Whether every checkpoint's probes are tested on every other's texts, for which each is opened twice.
     #[cfg_attr(
         feature = "cli",
@@ -48,9 +52,16 @@ pub struct Params {
 }
 
 impl Default for Params {
-    /// 1999 shuffles, and the probes of every checkpoint on every other.
+    /// 1999 shuffles, 99 label exchanges, and the probes of every checkpoint on every other.
     fn default() -> Self {
-        Self { positions: None, estimator: None, folds: None, permutations: 1999, probing: true }
+        Self {
+            positions: None,
+            estimator: None,
+            folds: None,
+            permutations: 1999,
+            null_draws: 99,
+            probing: true,
+        }
     }
 }
 
@@ -59,6 +70,7 @@ pub(super) struct Plan {
     pub estimator: CheckedEstimator,
     pub folds: usize,
     pub permutations: usize,
+    pub null_draws: usize,
     pub probing: bool,
 }
 
@@ -81,6 +93,7 @@ impl Params {
             estimator: self.estimator().check()?,
             folds: self.folds.unwrap_or(5),
             permutations: self.permutations,
+            null_draws: self.null_draws,
             probing: self.probing,
         })
     }
@@ -89,6 +102,7 @@ impl Params {
 impl Parameters for Params {
     fn rehearse(&mut self) {
         few(&mut self.permutations);
+        few(&mut self.null_draws);
     }
 
     fn check(&self) -> Result<(), AnalysisError> {

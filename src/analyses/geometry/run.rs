@@ -1,11 +1,13 @@
 //! The run over checkpoints: every contrast fitted at each, then its probes on every other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ndarray::Array2;
+use truenorth_stats::estimate::relabellings;
 use truenorth_stats::math::Seeds;
 
 use super::fit::{Contrast, Kept, Split};
+use super::nulls::Nulls;
 use super::params::Plan;
 use super::{
     COURSE_NOT_SHOWN, Checkpoints, GENERAL, Params, ProbeCell, ProbingMatrix, TextGeometry, Texts, cosines,
@@ -34,8 +36,12 @@ pub(super) fn over(
     let mut across_probing = Vec::with_capacity(checkpoints.len());
     // By contrast, then by checkpoint.
     let mut kept: Vec<Vec<Kept>> = vec![Vec::with_capacity(checkpoints.len()); contrasts.len()];
+    let groups = numbered(&texts.groups);
+    let labels = relabellings(&texts.positive, &groups, plan.null_draws, &seeds.child("exchanged labels"));
+    let mut nulls = Nulls::new(labels, &contrasts, shown, seeds);
     for i in 0..checkpoints.len() {
         let x = checked(i)?;
+        nulls.add(&x, &contrasts, &plan)?;
         for (contrast, kept) in contrasts.iter().zip(&mut kept) {
             kept.push(contrast.fit(&x, &plan.estimator, &seeds.child(&contrast.name))?);
         }
@@ -65,8 +71,8 @@ pub(super) fn over(
         }
     }
     let width = kept.first().and_then(|k| k.first()).map_or(0, |k| k.direction.len());
-    let categories = cosines::categories(checkpoints, &contrasts, &kept, &plan, seeds)?;
-    let across = cosines::across(&kept[..shown], checkpoints.len())?;
+    let categories = cosines::categories(checkpoints, &contrasts, &kept, &nulls, &plan, seeds)?;
+    let across = cosines::across(&kept[..shown], checkpoints.len(), &nulls)?;
     let probing = match plan.probing {
         false => vec![],
         true => contrasts
@@ -92,6 +98,18 @@ pub(super) fn over(
         probing,
         not_shown: not_shown(&contrasts, texts, checkpoints.len()),
     })
+}
+
+/// Names to numbers in order of first appearance.
+fn numbered(names: &[String]) -> Vec<usize> {
+    let mut seen = BTreeMap::new();
+    names
+        .iter()
+        .map(|n| {
+            let next = seen.len();
+            *seen.entry(n).or_insert(next)
+        })
+        .collect()
 }
 
 /// Contrasts of all texts but those of one category are named by this and the category.

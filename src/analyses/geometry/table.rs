@@ -1,11 +1,11 @@
 //! What a terminal shows of directions beside each other.
 
 use super::{DirectionGeometry, TextGeometry};
-use crate::analyses::Listing;
 use crate::analyses::stat::Number;
+use crate::analyses::{Cosine, Listing};
 
 /// Cosines of every two categories.
-fn cosines(names: &[&str], across: &[Vec<Number>]) -> Listing {
+fn cosines(names: &[&str], across: &[Vec<Cosine>]) -> Listing {
     let head: Vec<&str> = std::iter::once("cosine").chain(names.iter().copied()).collect();
     let mut out = Listing::new(&head);
     for (name, row) in names.iter().zip(across) {
@@ -31,8 +31,8 @@ pub(super) fn of_texts(found: &TextGeometry) -> Listing {
             format!("{}+{}", c.n[0], c.n[1]),
             c.reliability.get(last).map_or_else(|| "-".into(), |r| format!("{r:.2}")),
             at(c.magnitude.get(last)),
-            at(c.to_general.get(last)),
-            at(c.to_others.get(last)),
+            at(c.to_general.get(last).map(|c| &c.number)),
+            at(c.to_others.get(last).map(|c| &c.number)),
             own.map_or_else(|| "-".into(), |c| format!("{:.3}", c.auroc)),
         ]);
     }

@@ -107,7 +107,8 @@ fn a_planted_turn_is_found_where_it_is_and_in_its_category_only() {
     let turn = &fraud.course.steps[3].cosine;
     assert!(turn.interval.unwrap().contains(turn.value) && turn.interval.unwrap().high < 0.7, "{turn:?}");
     let still = &fraud.course.steps[0].cosine;
-    assert!(still.value > 0.85 && still.null.as_ref().unwrap().p < 1e-6);
+    assert!(still.value > 0.85 && still.above_nulls() == Some(true), "{still:?}");
+    assert!(turn.above_nulls() == Some(false), "what turned is no more alike than noise: {turn:?}");
     let arms = of("arms");
     assert!(arms.course.jump.as_ref().unwrap().size < 40.0);
     assert!(arms.reliability.iter().all(|r| *r > 0.8));
@@ -163,9 +164,11 @@ fn files_become_courses_by_what_they_say() {
     let found = of(&both).unwrap();
     assert_eq!((found.checkpoints, found.courses.len()), (vec!["1".to_owned(), "2".to_owned()], 2));
     assert!((found.courses[0].course.steps[0].degrees - 0.1_f64.to_degrees()).abs() < 1e-6);
-    assert!(
-        (found.across[1][0][1].value - 1.4_f64.cos()).abs() < 1e-9 && found.across[1][0][1].null.is_some()
-    );
+    let across = &found.across[1][0][1];
+    assert!((across.value - 1.4_f64.cos()).abs() < 1e-9);
+    // Nothing can be drawn without the texts, so no p is made up.
+    assert!(across.null.is_none() && across.matched.is_none() && across.uniform_95 > 0.0, "{across:?}");
+    assert!(across.no_p.as_ref().unwrap().contains("without its texts"));
     let gap = of(&both[..3]).unwrap_err();
     assert!(gap.is_request() && gap.to_string().contains("`b`") && gap.to_string().contains("`2`"), "{gap}");
     let alone = of(&[at("a", "1", 0.0), at("b", "1", 1.0)]).unwrap();

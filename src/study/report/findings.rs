@@ -1,8 +1,7 @@
 //! Findings of the study itself: separation and agreement of its estimators.
 
-use truenorth_report::{Finding, Interval, Measure, Null, Sample, Status, Test};
+use truenorth_report::{Finding, Interval, Measure, Null, Sample, Status};
 use truenorth_stats::estimate::HeldOut;
-use truenorth_stats::math;
 
 use crate::study::stages::{Results, Run};
 
@@ -24,7 +23,7 @@ pub fn separations(run: &Run<'_>, results: &Results) -> [Option<Finding>; 2] {
         ),
         &first.by_axis,
         &format!("held-out {}", words.axes),
-        words.null,
+        &format!("labels exchanged by whole {}", words.axes),
     );
     [Some(by_pair), Some(by_axis)]
 }
@@ -47,34 +46,32 @@ fn separation(statement: &str, held_out: &HeldOut, of: &str, shuffled: &str) -> 
     }
 }
 
-/// The least cosine between two estimators, against what two random directions would give.
-pub fn agreement(run: &Run<'_>, results: &Results) -> Option<Finding> {
+/// The least cosine between two estimators, against the same two on exchanged labels.
+pub fn agreement(results: &Results) -> Option<Finding> {
     let n = results.directions.estimated.len();
+    let cosines = &results.directions.cosines;
     let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
-    let (i, j) = pairs.min_by(|a, b| {
-        results.directions.cosines[a.0][a.1].total_cmp(&results.directions.cosines[b.0][b.1])
-    })?;
-    let least = results.directions.cosines[i][j];
-    let width = run.reader.runner().info().hidden;
-    let p = math::share_with_cosine(least, width as usize).ok();
-    // The normal approximation of a random cosine, sd 1/√width, is good to three digits here.
-    let reach = 1.96 / f64::from(width).sqrt();
+    let (i, j) = pairs.min_by(|a, b| cosines[a.0][a.1].value.total_cmp(&cosines[b.0][b.1].value))?;
+    let least = &cosines[i][j];
+    let names = [i, j].map(|k| &results.directions.estimated[k].name);
     Some(Finding {
-        status: if least > 0.5 {
-            Status::Supported
-        } else if least > reach {
-            Status::Caution
-        } else {
-            Status::NotSupported
+        status: match least.above_nulls() {
+            Some(true) => Status::Supported,
+            Some(false) => Status::NotSupported,
+            None => Status::Unclear,
         },
         statement: format!(
-            "The estimators find one direction: the least alike, {} and {}, still agree.",
-            results.directions.estimated[i].name, results.directions.estimated[j].name
+            "The estimators agree more than they do on exchanged labels, or directions like the activations do: {} and \
+             {}, the least alike.",
+            names[0], names[1]
         ),
-        measure: Measure { name: "least cosine".into(), value: least.into(), digits: 2 },
+        measure: Measure { name: "least cosine".into(), value: least.value.into(), digits: 2 },
         n: Sample::new(n as u64, "estimators"),
         interval: Interval::none("one set of pairs; the estimators share their noise"),
-        null: Null::new("two random directions", -reach, reach).with_p(Test::UniformCosine, p, None),
+        null: least.harder().map_or_else(
+            || Null::none(least.no_p.as_deref().unwrap_or("no null was run")),
+            |null| Null::of(&least.number.clone().against(null.clone())),
+        ),
         see: Some("agreement".into()),
     })
 }

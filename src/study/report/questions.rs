@@ -88,7 +88,7 @@ fn asked(run: &Run<'_>, results: &Results) -> Vec<Asked> {
     reads.splice(0..0, beside);
     reads.extend(results.pages.iter().flat_map(|(_, page)| page.reading.clone()));
     let (flips, mut means) = of(&["audit", "score"], "audit");
-    means.splice(0..0, findings::agreement(run, results));
+    means.splice(0..0, findings::agreement(results));
     let by = match study.primary.steers {
         Some(Steers::Judge) => "judge",
         Some(Steers::Sweep) => "sweep",

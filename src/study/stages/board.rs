@@ -2,9 +2,13 @@
 
 use crate::analyses::board::{Beside, Board, BoardData, Other, Params, Sequence};
 use crate::analyses::{Analysis as _, Asked, Named, Page};
+use crate::analyses::{default_permutations, extract};
+use crate::direction::estimator;
 use crate::study::file::StudyFile;
-use ndarray::ArrayView1;
+use ndarray::{Array2, ArrayView1};
 use serde_json::Value;
+use truenorth_protocol::run::Watch;
+use truenorth_stats::estimate::{Pipeline, SplitBy};
 
 use super::{Directions, Run, SoFar, Stage, keyed, needs};
 use crate::error::{Context as _, Error};
@@ -52,13 +56,37 @@ impl Run<'_> {
             other: Other::Direction(ArrayView1::from(&primary.unprojected)),
         });
         let (kinds, site) = (&self.kinds()[..], self.study.site);
-        let data = BoardData { probes, sequences, kinds, direction: primary.direction(), site, beside };
         let bar = self.bar("scoring sequences", "tokens");
+        let relabelled = self.relabelled(params, &*bar)?;
+        let direction = primary.direction();
+        let relabelled = Some(relabelled.view());
+        let data = BoardData { probes, sequences, kinds, direction, site, relabelled, beside };
         let found =
             Board::run(&data, params, &Asked { reader: self.reader, seeds: &self.seeds(), watch: &*bar })?;
         write_jsonl(self.host, &self.folder.join(BOARD), &found.board)?;
         write_json(self.host, &self.folder.join("board.json"), &found)?;
         Ok(Board::page(&found))
+    }
+
+    /// Directions of the primary pipeline on exchanged labels, as many as its held-out null has.
+    fn relabelled(&self, params: &Params, watch: &dyn Watch) -> Result<Array2<f64>, Error> {
+        let study = self.study;
+        let name = study.direction.estimators.first().context("a study has at least one estimator")?;
+        let (site, at) = (study.site, study.positions);
+        let samples = self.data.question()?.samples(&self.reader, site, at, watch)?;
+        let sentiment = self.data.sentiment.as_ref().map(|s| &s.rows[..]);
+        let nuisances = extract::nuisances(
+            &self.reader,
+            (&self.data.project_out, self.data.project_method),
+            sentiment,
+            site,
+            at,
+            watch,
+        )?;
+        let pipeline = Pipeline { estimator: estimator(name)?, nuisances };
+        let draws = default_permutations(pipeline.estimator.params()).min(params.null_draws);
+        watch.say(&format!("fitting {draws} directions to exchanged labels"));
+        Ok(pipeline.relabelled_directions(&samples, SplitBy::Pair, draws, &self.seeds().child("board"))?)
     }
 
     /// The probes, and the sequences before them.

@@ -1,8 +1,8 @@
 //! The directions: read, estimate, hold out, keep as files.
 
-use crate::analyses::default_permutations;
 use crate::analyses::extract::{self, Question};
-use crate::analyses::{Spoken, steer};
+use crate::analyses::stat::Number;
+use crate::analyses::{Cosine, Drawn, Spoken, Unrelated, default_permutations, steer};
 use crate::direction::{Made, artifact, estimator};
 use crate::error::{Context as _, Error};
 use crate::study::file::StudyFile;
@@ -10,7 +10,7 @@ use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::run::RunError;
 use truenorth_stats::estimate::{
-    Extraction, FitDetails, HeldOut, HeldOutParams, Nuisances, Pipeline, ProjectedOut, Samples,
+    Extraction, FitDetails, HeldOut, HeldOutParams, Nuisances, Pipeline, ProjectedOut, Samples, SplitBy,
 };
 use truenorth_stats::math;
 
@@ -25,8 +25,8 @@ pub struct Directions {
     pub residual_norm: f64,
     /// The estimators in the study's order; the first is the primary one.
     pub estimated: Vec<Estimated>,
-    /// Cosines of their directions.
-    pub cosines: Vec<Vec<f64>>,
+    /// Cosines of their directions, each against the same estimators on exchanged labels.
+    pub cosines: Vec<Vec<Cosine>>,
 }
 
 /// One estimator's direction and how it separates what it was not fitted on.
@@ -96,8 +96,8 @@ impl Run<'_> {
         let samples = question.samples(&self.reader, site, at, &*bar)?;
         let residual_norm = steer::mean_norm(&self.reader, site, &self.data.neutral.named, &*bar)?;
         drop(bar);
-        let estimated = self.estimate(&question, &samples, residual_norm)?;
-        let cosines = cosines(&estimated)?;
+        let (estimated, nulls) = self.estimate(&question, &samples, residual_norm)?;
+        let cosines = cosines(&estimated, &nulls, samples.unit_count(SplitBy::Pair))?;
         Ok(Directions { examples: question.examples(), residual_norm, estimated, cosines })
     }
 
@@ -106,7 +106,7 @@ impl Run<'_> {
         question: &Question,
         samples: &Samples,
         residual_norm: f64,
-    ) -> Result<Vec<Estimated>, Error> {
+    ) -> Result<(Vec<Estimated>, Vec<Unrelated>), Error> {
         let study = self.study;
         let bar = self.bar("reading what is projected out", "tokens");
         let sentiment = self.data.sentiment.as_ref().map(|s| &s.rows[..]);
@@ -118,7 +118,9 @@ impl Run<'_> {
         std::fs::create_dir_all(&folder).context(format!("can't make {}", folder.display()))?;
         let watch = self.bar("estimating", "estimators");
         watch.expect(study.direction.estimators.len() as u64);
-        let mut all = Vec::new();
+        let (mut all, mut nulls) = (Vec::new(), Vec::new());
+        let several = study.direction.estimators.len() > 1;
+        let shared = self.seeds().child("agreement");
         for name in &study.direction.estimators {
             if watch.interrupted() {
                 return Err(RunError::Interrupted.into());
@@ -128,6 +130,12 @@ impl Run<'_> {
             let [by_pair, by_axis] = study.held_out_params(&pipeline);
             let seeds = self.seeds().child(name);
             let extraction = pipeline.extract(samples, by_pair.by, &seeds)?;
+            // One estimator has none to agree with. All are fitted to the same exchanged labels.
+            let draws = if several { by_pair.permutations.min(AGREEMENT_DRAWS) } else { 0 };
+            nulls.push(Unrelated {
+                permuted: pipeline.relabelled_directions(samples, by_pair.by, draws, &shared)?,
+                matched: pipeline.matched_directions(samples, draws, &shared)?,
+            });
             let by_pair = pipeline.held_out(samples, &by_pair, &seeds)?;
             let by_axis = pipeline.held_out(samples, &by_axis, &seeds)?;
             let made = Made {
@@ -149,7 +157,7 @@ impl Run<'_> {
             all.push(Estimated::new(name, extraction, by_pair, by_axis));
             watch.tokens(1);
         }
-        Ok(all)
+        Ok((all, nulls))
     }
 }
 
@@ -165,12 +173,18 @@ impl StudyFile {
     }
 }
 
-fn cosines(estimated: &[Estimated]) -> Result<Vec<Vec<f64>>, Error> {
-    estimated
-        .iter()
-        .map(|a| {
-            let row = estimated.iter().map(|b| math::cosine(a.direction(), b.direction()));
-            Ok(row.collect::<Result<_, _>>()?)
-        })
-        .collect()
+/// Label exchanges behind the cosine of two estimators.
+const AGREEMENT_DRAWS: usize = 99;
+
+fn cosines(estimated: &[Estimated], nulls: &[Unrelated], n: usize) -> Result<Vec<Vec<Cosine>>, Error> {
+    let one = |a: usize, b: usize| -> Result<Cosine, Error> {
+        let (first, second) = (estimated[a].direction(), estimated[b].direction());
+        let number = Number::bare(
+            math::cosine(first, second)?,
+            n,
+            "none: one set of texts; the estimators share their noise",
+        );
+        Ok(Cosine::new(number, first.len(), Ok(&Drawn::of(&nulls[a], &nulls[b])))?)
+    };
+    (0..estimated.len()).map(|a| (0..estimated.len()).map(|b| one(a, b)).collect()).collect()
 }

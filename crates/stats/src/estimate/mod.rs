@@ -31,6 +31,7 @@ pub use logistic::LogisticParams;
 pub use method::ProjectMethod;
 pub use names::UnknownEstimator;
 pub use nuisance::{Nuisance, Nuisances};
+pub use null_directions::relabellings;
 pub use pipeline::{Extraction, Pipeline, ProjectedOut};
 pub use samples::{Samples, SplitBy, whole_axes};
 

@@ -40,25 +40,52 @@ impl Pipeline {
         draws: usize,
         seeds: &Seeds,
     ) -> Result<Array2<f64>, EstimateError> {
-        let reduced = self.reduce(samples)?;
         let relabel = Relabel::of(samples, by)?;
-        let one = |i: usize| -> Result<Array1<f64>, EstimateError> {
+        let labels: Vec<Vec<bool>> =
+            (0..draws).map(|i| relabel.any(&mut seeds.stream(&format!("relabelled {i}")))).collect();
+        self.directions_of(samples, &labels, by, seeds)
+    }
+
+    /// Unit directions of the whole pipeline on other labels of the same rows, `[labels, width]`: a row of zeros where
+    /// they leave one class or no difference.
+    ///
+    /// # Errors
+    /// As [`Pipeline::extract`].
+    pub fn directions_of(
+        &self,
+        samples: &Samples,
+        labels: &[Vec<bool>],
+        by: SplitBy,
+        seeds: &Seeds,
+    ) -> Result<Array2<f64>, EstimateError> {
+        let reduced = self.reduce(samples)?;
+        let one = |(i, labels): (usize, &Vec<bool>)| -> Result<Array1<f64>, EstimateError> {
             let seeds = seeds.child(&format!("relabelled {i}"));
             let mut permuted = reduced.samples.clone();
-            permuted.positive = relabel.any(&mut seeds.stream("labels"));
+            permuted.positive.clone_from(labels);
             match fit_projected(&self.estimator, &reduced.nuisances, &permuted, by, &seeds) {
                 Ok((_, fit)) => Ok(fit.direction),
-                Err(EstimateError::NoDifference { .. }) => Ok(Array1::zeros(permuted.x.ncols())),
+                Err(EstimateError::NoDifference { .. } | EstimateError::OneClass { .. }) => {
+                    Ok(Array1::zeros(permuted.x.ncols()))
+                }
                 Err(e) => Err(e),
             }
         };
-        let rows = (0..draws).into_par_iter().map(one).collect::<Result<Vec<_>, _>>()?;
-        let mut fitted = Array2::zeros((draws, reduced.samples.x.ncols()));
+        let rows = labels.par_iter().enumerate().map(one).collect::<Result<Vec<_>, _>>()?;
+        let mut fitted = Array2::zeros((labels.len(), reduced.samples.x.ncols()));
         for (mut to, from) in fitted.outer_iter_mut().zip(&rows) {
             to.assign(from);
         }
         lifted(&reduced, &fitted, samples.width())
     }
+}
+
+/// Labels exchanged as groups allow, `[draws][rows]`: swapped or dealt in whole groups, a group that holds more of
+/// one label than of the other shuffled within.
+#[must_use]
+pub fn relabellings(labels: &[bool], groups: &[usize], draws: usize, seeds: &Seeds) -> Vec<Vec<bool>> {
+    let relabel = Relabel::new(labels, groups);
+    (0..draws).map(|i| relabel.any(&mut seeds.stream(&format!("relabelled {i}")))).collect()
 }
 
 /// Rows in the coordinates of the span as unit vectors of the whole space.

@@ -3,6 +3,7 @@
 mod files;
 mod training;
 
+use crate::analyses::cosine::{Cosine, cosine_table};
 use crate::analyses::geometry::{CategoryCourse, GENERAL, ProbeCell, TextGeometry};
 use crate::analyses::stat::Number;
 use training::over_training;
@@ -23,8 +24,8 @@ fn cell(m: &Number) -> Cell {
 /// The category of `courses` with the most extreme value, by a number of it.
 fn extreme<'a>(
     courses: &'a [CategoryCourse],
-    value: impl Fn(&'a CategoryCourse) -> Option<&'a Number>,
-) -> Option<(&'a CategoryCourse, &'a Number)> {
+    value: impl Fn(&'a CategoryCourse) -> Option<&'a Cosine>,
+) -> Option<(&'a CategoryCourse, &'a Cosine)> {
     courses.iter().filter_map(|c| Some((c, value(c)?))).min_by(|a, b| a.1.value.total_cmp(&b.1.value))
 }
 
@@ -34,18 +35,25 @@ pub fn findings(result: &TextGeometry) -> Vec<Finding> {
     let mut out = vec![];
     let last = result.checkpoints.len().saturating_sub(1);
     if let Some((c, m)) = extreme(&result.categories, |c| c.to_others.get(last)) {
-        let low = m.interval.map(|i| i.low);
-        let outside = m.null.as_ref().and_then(|n| n.range).is_some_and(|r| low.is_some_and(|l| l > r[1]));
         out.push(Finding {
-            status: if outside { Status::Supported } else { Status::Unclear },
+            status: match m.above_nulls() {
+                Some(true) => Status::Supported,
+                Some(false) => Status::NotSupported,
+                None => Status::Unclear,
+            },
             statement: format!(
-                "Every category's direction lies along that of all others; {} the least.",
-                c.category
+                "Every category's direction lies along that of all others more than directions of exchanged labels, or \
+                 drawn like the activations, lie along each other; {} the least.{}",
+                c.category,
+                m.no_p.as_ref().map_or_else(String::new, |why| format!(" No p: {why}."))
             ),
             measure: Measure::new("cosine with the direction of all others", m.value),
             n: Sample::new(c.n.iter().sum::<usize>() as u64, "texts of this category and its negatives"),
             interval: Interval::of(m),
-            null: Null::of(m),
+            null: m.harder().map_or_else(
+                || Null::none("no null was run"),
+                |null| Null::of(&m.number.clone().against(null.clone())),
+            ),
             see: Some("geometry-across".into()),
         });
     }
@@ -96,7 +104,7 @@ pub fn section(result: &TextGeometry) -> Section {
             &names,
             across,
             format!(
-                "Random directions of this width ({}) lie within ±{reach:.2} in 95 % of cases.",
+                "Uniformly random directions of this width ({}) lie within ±{reach:.2} in 95 % of cases.",
                 result.width
             ),
         ));
@@ -116,17 +124,38 @@ pub fn section(result: &TextGeometry) -> Section {
     if let Some(table) = beside(result) {
         section = section.with(table);
     }
+    if let Some(nulls) = nulls(result, last) {
+        section = section.with(nulls);
+    }
     if checkpoints.len() > 1 {
         section = over_training(section, result);
     }
     section.with(Block::note(NoteKind::Limit, result.not_shown.join(" ")))
 }
 
-fn reach(across: &[Vec<Number>]) -> f64 {
-    across.iter().flatten().find_map(|m| m.null.as_ref()?.range).map_or(0.0, |r| r[1])
+fn reach(across: &[Vec<Cosine>]) -> f64 {
+    across.iter().flatten().next().map_or(0.0, |c| c.uniform_95)
 }
 
-fn heat(id: &str, title: String, names: &[String], cells: &[Vec<Number>], caption: String) -> Figure {
+/// The cosines of every two contrasts at a checkpoint, and of each with all but it.
+fn nulls(result: &TextGeometry, at: usize) -> Option<Table> {
+    let across = result.across.get(at).filter(|a| a.len() > 1)?;
+    let name = |i: usize| result.categories[i].category.as_str();
+    let pairs = (0..across.len()).flat_map(|i| (i + 1..across.len()).map(move |j| (i, j)));
+    let pairs = pairs.map(|(i, j)| (format!("{} and {}", name(i), name(j)), &across[i][j]));
+    let others = result
+        .categories
+        .iter()
+        .filter_map(|c| Some((format!("{} and all but it", c.category), c.to_others.get(at)?)));
+    Some(cosine_table(
+        "geometry-cosines",
+        "Cosines of every two contrasts, and of each with all but it.",
+        COSINE_NOT_SHOWN,
+        pairs.chain(others),
+    ))
+}
+
+fn heat(id: &str, title: String, names: &[String], cells: &[Vec<Cosine>], caption: String) -> Figure {
     let rows = names
         .iter()
         .zip(cells)
@@ -223,8 +252,8 @@ fn table(result: &TextGeometry, at: usize) -> Table {
             c.n[1].into(),
             c.reliability.get(at).map_or_else(|| Cell::empty("none"), |r| Cell::number(*r, 2)),
             of(c.magnitude.get(at)),
-            of(c.to_general.get(at)),
-            of(c.to_others.get(at)),
+            of(c.to_general.get(at).map(|c| &c.number)),
+            of(c.to_others.get(at).map(|c| &c.number)),
             own.map_or_else(|| Cell::empty("none"), |p| Cell::estimate(p.auroc, p.low, p.high, 2)),
             if c.shared_negatives { "of all" } else { "its own" }.into(),
         ]);

@@ -20,7 +20,7 @@ pub(super) fn axis(checkpoints: &[String]) -> Axis {
 fn lines<'a>(
     result: &'a TextGeometry,
     from: usize,
-    of: impl Fn(&'a CategoryCourse) -> &'a [Number],
+    of: impl Fn(&'a CategoryCourse) -> Vec<&'a Number>,
 ) -> Vec<Series> {
     result
         .categories
@@ -62,7 +62,7 @@ pub(super) fn over_training(mut section: Section, result: &TextGeometry) -> Sect
             "Each category against the general direction",
             result,
             Axis::new("cosine").range(-1.0, 1.0),
-            lines(result, 0, |c| &c.to_general),
+            lines(result, 0, |c| c.to_general.iter().map(|c| &c.number).collect()),
             "Bands: 95 % intervals, delete-a-fold jackknife.",
         ),
         curve(
@@ -70,7 +70,7 @@ pub(super) fn over_training(mut section: Section, result: &TextGeometry) -> Sect
             "How far apart the classes are",
             result,
             unit(),
-            lines(result, 0, |c| &c.magnitude),
+            lines(result, 0, |c| c.magnitude.iter().collect()),
             "Distance of the class means. Bands: 95 % intervals, delete-a-fold jackknife.",
         ),
         curve(
@@ -78,7 +78,7 @@ pub(super) fn over_training(mut section: Section, result: &TextGeometry) -> Sect
             "How far the positive centroids move",
             result,
             unit(),
-            lines(result, 1, |c| &c.drift),
+            lines(result, 1, |c| c.drift.iter().collect()),
             "From the checkpoint before. Bands: 95 % intervals, delete-a-fold jackknife.",
         ),
     ];

@@ -2,6 +2,7 @@
 
 use truenorth_report::{Block, Cell, Column, Figure, HeatMap, HeatRow, NoteKind, Num, Plot, Section, Table};
 
+use crate::analyses::cosine::cosine_table;
 use crate::study::stages::{Results, Run};
 
 pub fn agreement(run: &Run<'_>, results: &Results) -> Section {
@@ -9,7 +10,7 @@ pub fn agreement(run: &Run<'_>, results: &Results) -> Section {
     let rows = names
         .iter()
         .zip(&results.directions.cosines)
-        .map(|(n, row)| HeatRow::new(n.clone(), row.iter().map(|c| Num::from(*c)).collect()))
+        .map(|(n, row)| HeatRow::new(n.clone(), row.iter().map(|c| Num::from(c.value)).collect()))
         .collect();
     let width = f64::from(run.reader.runner().info().hidden);
     let figure = Figure::new(
@@ -17,8 +18,9 @@ pub fn agreement(run: &Run<'_>, results: &Results) -> Section {
         "Cosine between estimators",
         Plot::HeatMap(HeatMap::cosine(names, rows)),
         format!(
-            "Cosines of the directions fitted on all pairs. Two random directions of this width lie within \
-             ±{:.2} of 0 in 95 % of cases.",
+            "Cosines of the directions fitted on all pairs. Two uniformly random directions of this width lie within \
+             ±{:.2} of 0 in 95 % of cases; activations are far from uniform, and the table has what exchanged labels \
+             give.",
             1.96 / width.sqrt()
         ),
         "Which estimator is right. Estimators that share the pairs share their confounds; agreement rules out \
@@ -57,6 +59,20 @@ pub fn agreement(run: &Run<'_>, results: &Results) -> Section {
         "Whether the direction depends on how it was estimated, and on length and sentiment.",
     )
     .with(figure);
+    let estimated = &results.directions.estimated;
+    let pairs = (0..estimated.len()).flat_map(|i| (i + 1..estimated.len()).map(move |j| (i, j)));
+    let cosines = pairs.map(|(i, j)| {
+        let name = format!("{} and {}", estimated[i].name, estimated[j].name);
+        (name, &results.directions.cosines[i][j])
+    });
+    if estimated.len() > 1 {
+        section = section.with(cosine_table(
+            "agreement-table",
+            "Cosines of every two estimators.",
+            "Which estimator is right. Estimators that share the pairs share their confounds.",
+            cosines,
+        ));
+    }
     for (name, reason) in results.directions.estimated.iter().flat_map(|e| &e.absent) {
         let text = format!("{name} was asked for and not projected out: {reason}");
         section = section.with(Block::note(NoteKind::Warning, text));
