@@ -2,18 +2,20 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use truenorth::client::{ApiKey, Client, Hosted, ServiceOptions};
+use truenorth::client::{ApiKey, Backoff, Client, Hosted, Patience, ServiceOptions};
 use truenorth::engine::{Choices, Outline};
 use truenorth::journal::{Job, Journal};
-use truenorth::run::Runner as _;
+use truenorth::run::{Runner as _, Watch};
 use truenorth::store::Store;
 use truenorth_protocol::DType;
 use truenorth_protocol::nnsight::ModelKey;
 
 use super::args::{Common, ModelArgs, On, Precision, Reading, Service};
 use super::output::{Request as _, wrong_hint};
+use super::progress::interrupted;
 use super::{fallback, session, settings};
 
 /// Opens a hosted model for a verb.
@@ -118,10 +120,45 @@ pub fn of_job(
     store: Option<Arc<Store>>,
 ) -> anyhow::Result<Client> {
     if job.wire != "ndif" {
-        return Ok(Client::truenorth(server_options(&job.service, service, store)?)?);
+        return Ok(Client::truenorth(options)?);
     }
-    let service = Service { host: Some(job.service.clone()), ..service.clone() };
-    ndif(&job.model.name, &service, how, store)
+    of_model(&job.model.name, service, how, options, true)
+}
+
+/// How the service that has a job is spoken to.
+pub fn options_of_job(
+    job: &Job,
+    service: &Service,
+    store: Option<Arc<Store>>,
+) -> anyhow::Result<ServiceOptions> {
+    if job.wire != "ndif" {
+        return server_options(&job.service, service, store);
+    }
+    ndif_options(&Service { host: Some(job.service.clone()), ..service.clone() }, store)
+}
+
+/// Somebody sits and waits: a service that can't be reached within a few seconds is said to be so.
+pub fn patience() -> Patience {
+    let backoff = Backoff {
+        attempts: 3,
+        most: Duration::from_secs(2),
+        total: Duration::from_secs(5),
+        ..Backoff::default()
+    };
+    Patience { connect: Duration::from_secs(5), backoff, ..Patience::default() }
+}
+
+/// Says at once what is asked again.
+pub struct Retries;
+
+impl Watch for Retries {
+    fn say(&self, text: &str) {
+        eprintln!("{text}");
+    }
+
+    fn interrupted(&self) -> bool {
+        interrupted()
+    }
 }
 
 /// How NDIF is spoken to.
@@ -134,6 +171,7 @@ pub fn ndif_options(service: &Service, store: Option<Arc<Store>>) -> anyhow::Res
     options.nnsight_version = nnsight.unwrap_or(options.nnsight_version);
     options.deploy = !service.no_deploy;
     Ok(options)
+    let options = options_of_job(job, service, store)?;
 }
 
 /// How a truenorth server is spoken to.

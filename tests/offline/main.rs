@@ -30,5 +30,6 @@ mod hostile;
 mod moves;
 mod no_memory;
 mod nuisance_texts;
+mod off_network;
 mod outputs;
 mod registered;

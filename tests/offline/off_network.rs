@@ -1,0 +1,91 @@
+//! What lies on this machine is shown and rehearsed without asking anybody: not the hub, not a service.
+
+use std::io::Read as _;
+use std::net::TcpListener;
+use std::path::Path;
+use std::process::{Command, Output};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use serde_json::Value as Json;
+use truenorth::journal::{Job, JobState};
+use truenorth::store::Store;
+
+use crate::support::binary;
+
+/// A hub that counts who asks, and answers nobody.
+struct Hub {
+    url: String,
+    asked: Arc<AtomicUsize>,
+}
+
+impl Hub {
+    fn open() -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let url = format!("http://{}", listener.local_addr().unwrap());
+        let asked = Arc::new(AtomicUsize::new(0));
+        let count = asked.clone();
+        std::thread::spawn(move || {
+            for stream in listener.incoming() {
+                count.fetch_add(1, Ordering::SeqCst);
+                let _ = stream.unwrap().read(&mut [0; 1024]);
+            }
+        });
+        Self { url, asked }
+    }
+
+    fn asked(&self) -> usize {
+        self.asked.load(Ordering::SeqCst)
+    }
+
+    fn run(&self, dir: &Path, args: &[&str]) -> Output {
+        let mut command = Command::new(binary());
+        command.current_dir(dir).args(args).env("HF_ENDPOINT", &self.url).env("HF_HOME", dir.join("hf"));
+        command.env("TRUENORTH_CACHE", dir.join("cache")).output().unwrap()
+    }
+}
+
+fn said(out: &Output) -> String {
+    String::from_utf8_lossy(&out.stderr).into_owned()
+}
+
+#[test]
+fn a_job_of_the_journal_is_shown_without_the_hub_and_says_why_its_service_says_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::open();
+    let model = serde_json::json!({
+        "name": "org/name", "revision": "main", "family": "llama", "layers": 2, "hidden": 4, "vocab": 8,
+        "context": 16, "path": "nnsight/sdpa",
+    });
+    for wire in ["ndif", "truenorth"] {
+        let job = Job {
+            key: format!("{wire}-key"),
+            id: Some("an-id".into()),
+            // Nobody listens at port 9.
+            service: "http://127.0.0.1:9/".into(),
+            wire: wire.into(),
+            model: serde_json::from_value(model.clone()).unwrap(),
+            graph: vec![1],
+            state: JobState::Submitted,
+            note: "QUEUED".into(),
+            created: 1,
+            changed: 2,
+        };
+        Store::open(&dir.path().join("cache/activations")).unwrap().put_job(&job).unwrap();
+    }
+    for wire in ["ndif-key", "truenorth-key"] {
+        for (flag, why) in
+            [("--quiet", "http://127.0.0.1:9"), ("--offline", "not asked, because of --offline")]
+        {
+            let shown = hub.run(dir.path(), &["jobs", "show", wire, flag]);
+            let text = said(&shown);
+            assert!(shown.status.success(), "{wire} {flag}: {text}");
+            assert!(text.contains("at the service") && text.contains("QUEUED"), "{text}");
+            assert!(text.contains("the service says  nothing: ") && text.contains(why), "{text}");
+            let json = hub.run(dir.path(), &["jobs", "show", wire, flag, "--json"]).stdout;
+            let json: Json = serde_json::from_slice(&json).unwrap();
+            assert!(json["now_unknown"].as_str().unwrap().contains(why) && json["now"].is_null(), "{json}");
+        }
+    }
+    assert_eq!(hub.asked(), 0);
+}
