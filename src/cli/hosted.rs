@@ -74,7 +74,7 @@ fn of_model(
 ) -> anyhow::Result<Client> {
     let model = model.strip_prefix("hf:").unwrap_or(model);
     let (repo, key) = key_of(model);
-    let spec = service.config.as_deref().map_or_else(|| format!("hf:{model}"), |c| of_many(c, repo));
+    let spec = outline_of(&On::Ndif, model, service)?;
     let found = session::resolve_outline(&spec, common)?;
     let outline = Outline::open(found.files.path(), repo, &found.identity, &reading.choices())
         .request(format!("can't read the architecture of {model}"))?;
@@ -106,8 +106,25 @@ pub fn key_of(model: &str) -> (&str, ModelKey) {
     (repo, ModelKey { repo_id: repo.to_owned(), revision })
 }
 
+/// Where architecture and tokenizer of a model are read from: what `--config` names; this disk, where a
+/// truenorth server may serve what lies there; else the hub.
+pub fn outline_of(on: &On, model: &str, service: &Service) -> anyhow::Result<String> {
+    let name = model.strip_prefix("hf:").unwrap_or(model);
+    let here = || Path::new(model).exists() || model.starts_with("random-init:");
+    match (on, &service.config) {
+        (On::Local, _) => Ok(model.to_owned()),
+        (_, Some(config)) => Ok(of_many(config, key_of(name).0)),
+        (On::Url(_), None) if here() => Ok(model.to_owned()),
+        (On::Ndif, None) if Path::new(model).is_file() => Err(wrong_hint(
+            format!("NDIF has models by name, and --model {model} is a file here"),
+            "give org/name[@revision] as `ndif status` lists it, with --config for where its architecture is read",
+        )),
+        _ => Ok(format!("hf:{name}")),
+    }
+}
+
 /// The folder of a model in a folder of several, named `org--name`; the path itself where it is one model's.
-pub fn of_many(config: &str, repo: &str) -> String {
+fn of_many(config: &str, repo: &str) -> String {
     let inner = Path::new(config).join(repo.replace('/', "--"));
     if inner.join("config.json").is_file() { inner.display().to_string() } else { config.to_owned() }
 }
@@ -119,6 +136,7 @@ pub fn of_job(
     how: (&Common, &Reading),
     store: Option<Arc<Store>>,
 ) -> anyhow::Result<Client> {
+    let options = options_of_job(job, service, store)?;
     if job.wire != "ndif" {
         return Ok(Client::truenorth(options)?);
     }
@@ -171,7 +189,6 @@ pub fn ndif_options(service: &Service, store: Option<Arc<Store>>) -> anyhow::Res
     options.nnsight_version = nnsight.unwrap_or(options.nnsight_version);
     options.deploy = !service.no_deploy;
     Ok(options)
-    let options = options_of_job(job, service, store)?;
 }
 
 /// How a truenorth server is spoken to.
@@ -180,14 +197,20 @@ pub fn server_options(
     service: &Service,
     store: Option<Arc<Store>>,
 ) -> anyhow::Result<ServiceOptions> {
-    if !(url.starts_with("http://") || url.starts_with("https://")) {
-        return Err(wrong_hint(
-            format!("--on {url} is neither local nor ndif nor a URL"),
-            "give local, ndif, or the URL that `truenorth serve` printed",
-        ));
-    }
+    address(url)?;
     let key = settings::server_key(service.api_key_file.as_deref())?;
     options(url.to_owned(), key, service, store)
+}
+
+/// Refuses what is no address of a server.
+pub fn address(url: &str) -> anyhow::Result<()> {
+    if url.starts_with("http://") || url.starts_with("https://") {
+        return Ok(());
+    }
+    Err(wrong_hint(
+        format!("--on {url} is neither local nor ndif nor a URL"),
+        "give local, ndif, or the URL that `truenorth serve` printed",
+    ))
 }
 
 fn server(url: &str, args: &ModelArgs, store: Option<Arc<Store>>) -> anyhow::Result<Client> {

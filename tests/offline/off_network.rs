@@ -11,7 +11,7 @@ use serde_json::Value as Json;
 use truenorth::journal::{Job, JobState};
 use truenorth::store::Store;
 
-use crate::support::binary;
+use crate::support::{MODEL, binary};
 
 /// A hub that counts who asks, and answers nobody.
 struct Hub {
@@ -88,4 +88,35 @@ fn a_job_of_the_journal_is_shown_without_the_hub_and_says_why_its_service_says_n
         }
     }
     assert_eq!(hub.asked(), 0);
+}
+
+#[test]
+fn a_dry_run_on_a_server_takes_a_file_for_the_model_that_it_is() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("in.txt"), "the hat\nno\n").unwrap();
+    let hub = Hub::open();
+    let read = |model: &str, on: &str| {
+        let what =
+            ["--input", "in.txt", "--site", "resid_post.0", "--out", "a.safetensors", "--dry-run=json"];
+        hub.run(dir.path(), &[&["read", "--model", model, "--on", on], &what[..]].concat())
+    };
+    let random = format!("random-init:{MODEL}#3");
+    for model in [MODEL, &random] {
+        let out = read(model, "http://127.0.0.1:9");
+        assert!(out.status.success(), "{model}: {}", said(&out));
+        let told: Json = serde_json::from_slice(&out.stdout).unwrap();
+        let row = &told["models"][0];
+        assert_eq!((&row["where"], &row["prompts"]), (&"hosted".into(), &2.into()), "{told}");
+        assert_eq!(row["tokens_guessed"], false, "{told}");
+    }
+    // NDIF knows no files, and neither is an address.
+    for (on, words) in [("ndif", "is a file here"), ("there", "neither local nor ndif nor a URL")] {
+        let out = read(MODEL, on);
+        assert_eq!(out.status.code(), Some(2), "{on}: {}", said(&out));
+        assert!(said(&out).contains(words), "{on}: {}", said(&out));
+    }
+    assert_eq!(hub.asked(), 0);
+    // The hub is asked for what is on it.
+    assert!(!read("org/name", "http://127.0.0.1:9").status.success());
+    assert!(hub.asked() > 0);
 }
