@@ -209,6 +209,7 @@ impl Show {
 
 impl Fetch {
     fn run(self) -> anyhow::Result<()> {
+        dry::refuse("`jobs fetch`")?;
         let store = Arc::new(open(&self.common)?);
         let wanted: Vec<Job> = if self.all {
             store.jobs()?.into_iter().filter(|j| j.state == JobState::Submitted).collect()
@@ -243,6 +244,7 @@ impl Fetch {
 
 impl Forget {
     fn run(self) -> anyhow::Result<()> {
+        dry::refuse("`jobs forget`")?;
         let store = open(&self.common)?;
         let jobs: Vec<Job> = self.jobs.iter().map(|name| find(&store, name)).collect::<Result<_, _>>()?;
         for job in &jobs {

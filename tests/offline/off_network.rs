@@ -120,3 +120,41 @@ fn a_dry_run_on_a_server_takes_a_file_for_the_model_that_it_is() {
     assert!(!read("org/name", "http://127.0.0.1:9").status.success());
     assert!(hub.asked() > 0);
 }
+
+#[test]
+fn a_dry_run_of_what_asks_no_model_says_what_it_would_remove_or_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let hub = Hub::open();
+    std::fs::write(dir.path().join("in.txt"), "the hat\nno\n").unwrap();
+    let run = |line: &str| hub.run(dir.path(), &line.split(' ').collect::<Vec<_>>());
+    let filled = run(&format!("read --model {MODEL} --input in.txt --site resid_post.0 --out a.safetensors"));
+    assert!(filled.status.success(), "{}", said(&filled));
+    let entries = || -> u64 {
+        let stats: Json = serde_json::from_slice(&run("cache stats --json").stdout).unwrap();
+        stats["entries"].as_u64().unwrap()
+    };
+    assert_eq!(entries(), 2);
+    let would = run("cache gc --max-size 0B --dry-run");
+    assert!(said(&would).starts_with("2 entries would be removed (256 B), 0 kept (0 B)"), "{}", said(&would));
+    let would: Json = serde_json::from_slice(&run("cache gc --max-size 130B --dry-run=json").stdout).unwrap();
+    assert_eq!(
+        (&would["removed"], &would["kept"], &would["kept_bytes"]),
+        (&1.into(), &1.into(), &128.into())
+    );
+    for line in [
+        "cache verify --delete --dry-run",
+        "jobs forget x --dry-run",
+        "jobs fetch --all --dry-run",
+        "models pull smollm2-135m --dry-run",
+        "ndif doctor --model org/name --dry-run",
+    ] {
+        let out = run(line);
+        assert_eq!(out.status.code(), Some(2), "{line}: {}", said(&out));
+        assert!(said(&out).contains("has no dry run"), "{line}: {}", said(&out));
+    }
+    assert_eq!(entries(), 2);
+    let gone = said(&run("cache gc --max-size 0B"));
+    assert!(gone.starts_with("2 entries removed (256 B), 0 kept (0 B)"), "{gone}");
+    assert!(gone.contains("what the file still takes"), "{gone}");
+    assert_eq!(entries(), 0);
+}
