@@ -5,10 +5,10 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use truenorth::store::{GcOptions, Store};
 
-use super::args::Common;
+use super::args::{Common, DryRun};
 use super::output::{self, wrong_hint};
 use super::progress::Bar;
-use super::session;
+use super::{dry, session};
 
 /// Shows, checks and trims the activation cache.
 #[derive(Subcommand, Debug)]
@@ -20,7 +20,7 @@ pub enum Cache {
     /// Checks every entry's checksum.
     #[command(after_help = "Example:\n  truenorth cache verify --delete")]
     Verify(Verify),
-    /// Removes what was used longest ago.
+    /// Removes what was used longest ago; --dry-run says what that would be.
     #[command(after_help = "Example:\n  truenorth cache gc --older-than 30d")]
     Gc(Gc),
 }
@@ -50,7 +50,7 @@ pub struct Verify {
 pub struct Gc {
     #[command(flatten)]
     common: Common,
-    /// Keeps at most this much, such as 500MB or 2GB.
+    /// Keeps at most this much of entries, such as 500MB or 2GB; 0B keeps none.
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     max_size: Option<u64>,
     /// Keeps nothing last used longer ago than this, such as 12h or 30d.
@@ -106,6 +106,9 @@ impl Stats {
 
 impl Verify {
     fn run(self) -> anyhow::Result<()> {
+        if self.delete {
+            dry::refuse("`cache verify --delete`")?;
+        }
         let bar = Bar::new("verifying", 0, "entries", self.common.quiet);
         let report = open(&self.common)?.verify(self.delete, |c| {
             bar.set_total(c.total);
@@ -135,17 +138,27 @@ impl Gc {
             return Err(wrong_hint("nothing says what to remove", "give --max-size, --older-than or both"));
         }
         let options = GcOptions { max_bytes: self.max_size, older_than: self.older_than };
-        let report = open(&self.common)?.gc(options)?;
-        if self.json {
+        let store = open(&self.common)?;
+        let dry = self.common.dry_run;
+        let report = if dry.is_some() { store.gc_would(options)? } else { store.gc(options)? };
+        if self.json || dry == Some(DryRun::Json) {
             output::json(&report)?;
         }
+        let file = match dry {
+            Some(_) => format!("file {} stays", human(report.file_before)),
+            None => format!("file {} -> {}", human(report.file_before), human(report.file_after)),
+        };
         eprintln!(
-            "{} entries removed ({}); file {} -> {}",
+            "{} entries {} ({}), {} kept ({}); {file}",
             report.removed,
+            if dry.is_some() { "would be removed" } else { "removed" },
             human(report.bytes),
-            human(report.file_before),
-            human(report.file_after)
+            report.kept,
+            human(report.kept_bytes),
         );
+        if dry.is_none() && report.kept == 0 {
+            eprintln!("what the file still takes is its own tables, and the jobs of `jobs list`");
+        }
         Ok(())
     }
 }

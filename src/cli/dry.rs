@@ -125,15 +125,17 @@ pub fn open(args: &ModelArgs) -> anyhow::Result<Arc<Rehearsal>> {
 /// The architecture and the tokenizer of the model that the flags name, without its weights.
 pub fn rehearsal(args: &ModelArgs) -> anyhow::Result<(Part, Arc<Rehearsal>)> {
     let model = args.model.strip_prefix("hf:").unwrap_or(&args.model);
-    let local = args.place.on == On::Local;
-    let (repo, key) = hosted::key_of(model);
-    let spec = match (&args.place.service.config, local) {
-        (Some(config), false) => hosted::of_many(config, repo),
-        (None, false) => format!("hf:{model}"),
-        (_, true) => args.model.clone(),
-    };
+    let on = &args.place.on;
+    let local = *on == On::Local;
+    if let On::Url(url) = on {
+        hosted::address(url)?;
+    }
+    let (_, key) = hosted::key_of(model);
+    let spec = hosted::outline_of(on, &args.model, &args.place.service)?;
     let found = session::resolve_outline(&spec, &args.common)?;
-    let name = if local { &found.name } else { model };
+    // A server calls a model that lies on a disk by the name of its file.
+    let from_disk = args.place.service.config.is_none() && !spec.starts_with("hf:");
+    let name = if local || from_disk { &found.name } else { model };
     let outline = Outline::open(found.files.path(), name, &found.identity, &args.numerics.reading.choices())
         .request(format!("can't read the architecture of {model}"))?;
     let words: Arc<dyn Vocabulary> = Arc::new(outline.words);

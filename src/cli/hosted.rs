@@ -2,18 +2,20 @@
 
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context as _;
-use truenorth::client::{ApiKey, Client, Hosted, ServiceOptions};
+use truenorth::client::{ApiKey, Backoff, Client, Hosted, Patience, ServiceOptions};
 use truenorth::engine::{Choices, Outline};
 use truenorth::journal::{Job, Journal};
-use truenorth::run::Runner as _;
+use truenorth::run::{Runner as _, Watch};
 use truenorth::store::Store;
 use truenorth_protocol::DType;
 use truenorth_protocol::nnsight::ModelKey;
 
 use super::args::{Common, ModelArgs, On, Precision, Reading, Service};
 use super::output::{Request as _, wrong_hint};
+use super::progress::interrupted;
 use super::{fallback, session, settings};
 
 /// Opens a hosted model for a verb.
@@ -72,7 +74,7 @@ fn of_model(
 ) -> anyhow::Result<Client> {
     let model = model.strip_prefix("hf:").unwrap_or(model);
     let (repo, key) = key_of(model);
-    let spec = service.config.as_deref().map_or_else(|| format!("hf:{model}"), |c| of_many(c, repo));
+    let spec = outline_of(&On::Ndif, model, service)?;
     let found = session::resolve_outline(&spec, common)?;
     let outline = Outline::open(found.files.path(), repo, &found.identity, &reading.choices())
         .request(format!("can't read the architecture of {model}"))?;
@@ -104,8 +106,25 @@ pub fn key_of(model: &str) -> (&str, ModelKey) {
     (repo, ModelKey { repo_id: repo.to_owned(), revision })
 }
 
+/// Where architecture and tokenizer of a model are read from: what `--config` names; this disk, where a
+/// truenorth server may serve what lies there; else the hub.
+pub fn outline_of(on: &On, model: &str, service: &Service) -> anyhow::Result<String> {
+    let name = model.strip_prefix("hf:").unwrap_or(model);
+    let here = || Path::new(model).exists() || model.starts_with("random-init:");
+    match (on, &service.config) {
+        (On::Local, _) => Ok(model.to_owned()),
+        (_, Some(config)) => Ok(of_many(config, key_of(name).0)),
+        (On::Url(_), None) if here() => Ok(model.to_owned()),
+        (On::Ndif, None) if Path::new(model).is_file() => Err(wrong_hint(
+            format!("NDIF has models by name, and --model {model} is a file here"),
+            "give org/name[@revision] as `ndif status` lists it, with --config for where its architecture is read",
+        )),
+        _ => Ok(format!("hf:{name}")),
+    }
+}
+
 /// The folder of a model in a folder of several, named `org--name`; the path itself where it is one model's.
-pub fn of_many(config: &str, repo: &str) -> String {
+fn of_many(config: &str, repo: &str) -> String {
     let inner = Path::new(config).join(repo.replace('/', "--"));
     if inner.join("config.json").is_file() { inner.display().to_string() } else { config.to_owned() }
 }
@@ -117,11 +136,47 @@ pub fn of_job(
     how: (&Common, &Reading),
     store: Option<Arc<Store>>,
 ) -> anyhow::Result<Client> {
+    let options = options_of_job(job, service, store)?;
     if job.wire != "ndif" {
-        return Ok(Client::truenorth(server_options(&job.service, service, store)?)?);
+        return Ok(Client::truenorth(options)?);
     }
-    let service = Service { host: Some(job.service.clone()), ..service.clone() };
-    ndif(&job.model.name, &service, how, store)
+    of_model(&job.model.name, service, how, options, true)
+}
+
+/// How the service that has a job is spoken to.
+pub fn options_of_job(
+    job: &Job,
+    service: &Service,
+    store: Option<Arc<Store>>,
+) -> anyhow::Result<ServiceOptions> {
+    if job.wire != "ndif" {
+        return server_options(&job.service, service, store);
+    }
+    ndif_options(&Service { host: Some(job.service.clone()), ..service.clone() }, store)
+}
+
+/// Somebody sits and waits: a service that can't be reached within a few seconds is said to be so.
+pub fn patience() -> Patience {
+    let backoff = Backoff {
+        attempts: 3,
+        most: Duration::from_secs(2),
+        total: Duration::from_secs(5),
+        ..Backoff::default()
+    };
+    Patience { connect: Duration::from_secs(5), backoff, ..Patience::default() }
+}
+
+/// Says at once what is asked again.
+pub struct Retries;
+
+impl Watch for Retries {
+    fn say(&self, text: &str) {
+        eprintln!("{text}");
+    }
+
+    fn interrupted(&self) -> bool {
+        interrupted()
+    }
 }
 
 /// How NDIF is spoken to.
@@ -142,14 +197,20 @@ pub fn server_options(
     service: &Service,
     store: Option<Arc<Store>>,
 ) -> anyhow::Result<ServiceOptions> {
-    if !(url.starts_with("http://") || url.starts_with("https://")) {
-        return Err(wrong_hint(
-            format!("--on {url} is neither local nor ndif nor a URL"),
-            "give local, ndif, or the URL that `truenorth serve` printed",
-        ));
-    }
+    address(url)?;
     let key = settings::server_key(service.api_key_file.as_deref())?;
     options(url.to_owned(), key, service, store)
+}
+
+/// Refuses what is no address of a server.
+pub fn address(url: &str) -> anyhow::Result<()> {
+    if url.starts_with("http://") || url.starts_with("https://") {
+        return Ok(());
+    }
+    Err(wrong_hint(
+        format!("--on {url} is neither local nor ndif nor a URL"),
+        "give local, ndif, or the URL that `truenorth serve` printed",
+    ))
 }
 
 fn server(url: &str, args: &ModelArgs, store: Option<Arc<Store>>) -> anyhow::Result<Client> {

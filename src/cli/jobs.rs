@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde::Serialize;
+use truenorth::client::{ClientError, Service as Remote};
 use truenorth::journal::{Job, JobState};
 use truenorth::run::RunError;
 use truenorth::store::Store;
@@ -14,7 +15,7 @@ use truenorth_protocol::clock::seconds as now;
 use super::args::{Common, Reading, Service};
 use super::output::{self, wrong_hint};
 use super::progress::{self, Bar};
-use super::{hosted, session};
+use super::{dry, hosted, session};
 
 /// Shows and fetches jobs that were sent to a service.
 #[derive(Subcommand, Debug)]
@@ -51,8 +52,6 @@ pub struct Show {
     service: Service,
     #[command(flatten)]
     common: Common,
-    #[command(flatten)]
-    reading: Reading,
     /// Machine output.
     #[arg(long)]
     json: bool,
@@ -99,6 +98,9 @@ struct Shown<'a> {
     /// What the service says, when it was asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     now: Option<String>,
+    /// Why what it says is not known, where it has the job.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    now_unknown: Option<String>,
 }
 
 impl<'a> From<&'a Job> for Shown<'a> {
@@ -115,6 +117,7 @@ impl<'a> From<&'a Job> for Shown<'a> {
             created: job.created,
             changed: job.changed,
             now: None,
+            now_unknown: None,
         }
     }
 }
@@ -156,16 +159,13 @@ impl List {
 
 impl Show {
     fn run(self) -> anyhow::Result<()> {
-        let store = Arc::new(open(&self.common)?);
-        let job = find(&store, &self.job)?;
+        let job = find(&open(&self.common)?, &self.job)?;
         let mut shown = Shown::from(&job);
-        if job.state == JobState::Submitted && !self.common.offline {
-            let client = hosted::of_job(&job, &self.service, (&self.common, &self.reading), None)?;
-            shown.now = Some(match client.state(&job)? {
-                None => "it does not know this job".into(),
-                Some(update) if update.description.is_empty() => update.status.as_str().into(),
-                Some(update) => format!("{}: {}", update.status.as_str(), update.description),
-            });
+        if job.state == JobState::Submitted {
+            match self.ask(&job)? {
+                Ok(said) => shown.now = Some(said),
+                Err(why) => shown.now_unknown = Some(why),
+            }
         }
         if self.json {
             return output::json(&shown);
@@ -180,16 +180,36 @@ impl Show {
         if !note(&job).is_empty() {
             rows.push(vec!["note".into(), note(&job).to_owned()]);
         }
-        if let Some(now) = &shown.now {
-            rows.push(vec!["the service says".into(), now.clone()]);
+        let unknown = shown.now_unknown.as_ref().map(|why| format!("nothing: {why}"));
+        if let Some(now) = shown.now.clone().or(unknown) {
+            rows.push(vec!["the service says".into(), now]);
         }
         output::table(&rows);
         Ok(())
+    }
+
+    /// What the service says of a job, or why that is not known: the record is shown all the same. Nobody
+    /// else is asked, the model's architecture is of no use here.
+    fn ask(&self, job: &Job) -> anyhow::Result<Result<String, String>> {
+        if self.common.offline || dry::on() {
+            let flag = if self.common.offline { "--offline" } else { "--dry-run" };
+            return Ok(Err(format!("it was not asked, because of {flag}")));
+        }
+        let mut options = hosted::options_of_job(job, &self.service, None)?;
+        options.patience = hosted::patience();
+        match Remote::open(&options)?.watched(Box::new(hosted::Retries)).state(job) {
+            Ok(None) => Ok(Ok("it does not know this job".into())),
+            Ok(Some(update)) if update.description.is_empty() => Ok(Ok(update.status.as_str().into())),
+            Ok(Some(update)) => Ok(Ok(format!("{}: {}", update.status.as_str(), update.description))),
+            Err(ClientError::Interrupted) => Err(ClientError::Interrupted.into()),
+            Err(error) => Ok(Err(format!("{:#}", anyhow::Error::from(error)))),
+        }
     }
 }
 
 impl Fetch {
     fn run(self) -> anyhow::Result<()> {
+        dry::refuse("`jobs fetch`")?;
         let store = Arc::new(open(&self.common)?);
         let wanted: Vec<Job> = if self.all {
             store.jobs()?.into_iter().filter(|j| j.state == JobState::Submitted).collect()
@@ -224,6 +244,7 @@ impl Fetch {
 
 impl Forget {
     fn run(self) -> anyhow::Result<()> {
+        dry::refuse("`jobs forget`")?;
         let store = open(&self.common)?;
         let jobs: Vec<Job> = self.jobs.iter().map(|name| find(&store, name)).collect::<Result<_, _>>()?;
         for job in &jobs {

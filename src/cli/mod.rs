@@ -95,12 +95,19 @@ enum Verb {
     Bench(bench::Bench),
 }
 
+impl Verb {
+    /// Whether a verb, having no model to ask, says by itself what it would do.
+    fn says_itself(&self) -> bool {
+        matches!(self, Self::Cache(cache::Cache::Gc(_)))
+    }
+}
+
 /// Runs the command line and says how it went.
 pub fn main() -> ExitCode {
     let typed = Cli::command().get_matches();
     let cli = Cli::from_arg_matches(&typed).unwrap_or_else(|e| e.exit());
     progress::listen_for_interrupts();
-    if dry::asked_for() {
+    if dry::asked_for() && !cli.verb.says_itself() {
         return dry::run().unwrap_or_else(|error| output::report(&error));
     }
     dry::begin();

@@ -8,7 +8,7 @@ use truenorth::models::{self, ModelsError};
 use super::args::{Common, Numerics};
 use super::cache::human;
 use super::output::{Request as _, wrong_hint};
-use super::{output, session, settings};
+use super::{dry, output, session, settings};
 
 /// Lists, pulls and describes models.
 #[derive(Subcommand, Debug)]
@@ -84,6 +84,7 @@ impl List {
 
 impl Pull {
     fn run(self) -> anyhow::Result<()> {
+        dry::refuse("`models pull`")?;
         let resolved = session::resolve(&self.model, &self.common)?;
         eprintln!("{} ({}) is here, {}", resolved.name, resolved.revision, resolved.identity);
         output::line(resolved.files.path().display().to_string())

@@ -31,6 +31,7 @@ mod hostile;
 mod moves;
 mod no_memory;
 mod nuisance_texts;
+mod off_network;
 mod outputs;
 mod registered;
 mod verify;

@@ -12,7 +12,7 @@ use truenorth_protocol::{Builder, ReadAt, Site};
 
 use super::super::args::{Common, Reading, Service};
 use super::super::output::{self, hints};
-use super::super::{hosted, settings};
+use super::super::{dry, hosted, settings};
 use super::Shown;
 
 /// Tries all that a job needs, step by step: key, versions, wire, and a tiny job end to end.
@@ -85,6 +85,7 @@ impl Report {
 
 impl Doctor {
     pub fn run(self) -> anyhow::Result<()> {
+        dry::refuse("`ndif doctor`")?;
         let host = settings::ndif_host(self.service.host.as_deref())?;
         let mut report = Report { host, ok: true, checks: vec![], job: None };
         self.all(&mut report)?;

@@ -4,18 +4,15 @@ mod doctor;
 
 use std::collections::BTreeMap;
 use std::io::{IsTerminal as _, Read as _};
-use std::time::Duration;
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde::Serialize;
 use truenorth::client::ndif::{Env, PROVEN};
-use truenorth::client::{Backoff, ClientError, NNSIGHT, Patience, Service as Remote};
-use truenorth::run::Watch;
+use truenorth::client::{ClientError, NNSIGHT, Service as Remote};
 
 use super::args::Service;
 use super::output::{self, wrong_hint};
-use super::progress::interrupted;
 use super::{hosted, settings};
 
 /// Asks an NDIF service what it runs, and keeps the key for it.
@@ -62,30 +59,6 @@ pub struct Login {
     /// Keeps the key without asking the service whose it is.
     #[arg(long)]
     unchecked: bool,
-}
-
-/// Says at once what is asked again.
-struct Retries;
-
-impl Watch for Retries {
-    fn say(&self, text: &str) {
-        eprintln!("{text}");
-    }
-
-    fn interrupted(&self) -> bool {
-        interrupted()
-    }
-}
-
-/// Somebody sits and waits: a service that can't be reached within a few seconds is said to be so.
-fn patience() -> Patience {
-    let backoff = Backoff {
-        attempts: 3,
-        most: Duration::from_secs(2),
-        total: Duration::from_secs(5),
-        ..Backoff::default()
-    };
-    Patience { connect: Duration::from_secs(5), backoff, ..Patience::default() }
 }
 
 impl Ndif {
@@ -176,8 +149,8 @@ impl<'a> Shown<'a> {
 impl Plain {
     fn open(&self) -> anyhow::Result<Remote> {
         let mut options = hosted::ndif_options(&self.service, None)?;
-        options.patience = patience();
-        Ok(Remote::open(&options)?.watched(Box::new(Retries)))
+        options.patience = hosted::patience();
+        Ok(Remote::open(&options)?.watched(Box::new(hosted::Retries)))
     }
 
     fn env(self) -> anyhow::Result<()> {
@@ -241,8 +214,8 @@ impl Login {
         if !self.unchecked {
             let mut options = hosted::ndif_options(&self.service, None)?;
             options.key = Some(truenorth::client::ApiKey::new(key)?);
-            options.patience = patience();
-            match Remote::open(&options)?.watched(Box::new(Retries)).whoami() {
+            options.patience = hosted::patience();
+            match Remote::open(&options)?.watched(Box::new(hosted::Retries)).whoami() {
                 Ok(who) => match who.email {
                     Some(email) => eprintln!("the key is {email}'s"),
                     None => return Err(not_kept("the service does not know this key, or asks for none")),

@@ -83,6 +83,10 @@ pub struct GcReport {
     pub removed: u64,
     /// Bytes of their payloads.
     pub bytes: u64,
+    /// Entries kept.
+    pub kept: u64,
+    /// Bytes of their payloads.
+    pub kept_bytes: u64,
     /// Size of the file and its log before.
     pub file_before: u64,
     /// Size of the file and its log after; a process that is reading may delay the shrinking.
@@ -166,8 +170,31 @@ impl Store {
                 .map_err(self.explain())?;
         }
         self.shrink()?;
+        (report.kept, report.kept_bytes) = held(&self.lock().connection).map_err(self.explain())?;
         report.file_after = self.file_bytes();
         Ok(report)
+    }
+
+    /// What [`Store::gc`] would remove now. How small the file would be is not known: `file_after` is
+    /// `file_before`.
+    ///
+    /// # Errors
+    /// When the database cannot be read, or the last uses not be written.
+    pub fn gc_would(&self, options: GcOptions) -> Result<GcReport, StoreError> {
+        self.flush()?;
+        let file = self.file_bytes();
+        let inner = self.lock();
+        let (entries, bytes) = held(&inner.connection).map_err(self.explain())?;
+        let doomed = doomed(&inner.connection, options).map_err(self.explain())?;
+        let (removed, gone) = (doomed.len() as u64, doomed.iter().map(|d| d.bytes).sum());
+        Ok(GcReport {
+            removed,
+            bytes: gone,
+            kept: entries.saturating_sub(removed),
+            kept_bytes: bytes.saturating_sub(gone),
+            file_before: file,
+            file_after: file,
+        })
     }
 
     /// Gives unused pages back to the file system, a batch a transaction.
@@ -237,15 +264,19 @@ fn check_batch(connection: &Connection, after: i64) -> rusqlite::Result<Batch> {
 struct Doomed {
     id: i64,
     used: i64,
+    bytes: u64,
+}
+
+/// How many entries there are, and bytes of their payloads.
+fn held(connection: &Connection) -> rusqlite::Result<(u64, u64)> {
+    connection.query_row("SELECT count(*), coalesce(sum(bytes), 0) FROM entries", [], |row| {
+        Ok((unsigned(row.get(0)?), unsigned(row.get(1)?)))
+    })
 }
 
 fn doomed(connection: &Connection, options: GcOptions) -> rusqlite::Result<Vec<Doomed>> {
     let mut excess = match options.max_bytes {
-        Some(max) => {
-            let bytes: i64 =
-                connection.query_row("SELECT coalesce(sum(bytes), 0) FROM entries", [], |row| row.get(0))?;
-            unsigned(bytes).saturating_sub(max)
-        }
+        Some(max) => held(connection)?.1.saturating_sub(max),
         None => 0,
     };
     let cutoff = options.older_than.map_or(i64::MIN, |age| now().saturating_sub(signed(age.as_secs())));
@@ -257,8 +288,9 @@ fn doomed(connection: &Connection, options: GcOptions) -> rusqlite::Result<Vec<D
         if excess == 0 && used >= cutoff {
             break;
         }
-        excess = excess.saturating_sub(unsigned(row.get(2)?));
-        doomed.push(Doomed { id: row.get(0)?, used });
+        let bytes = unsigned(row.get(2)?);
+        excess = excess.saturating_sub(bytes);
+        doomed.push(Doomed { id: row.get(0)?, used, bytes });
     }
     Ok(doomed)
 }

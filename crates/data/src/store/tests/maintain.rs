@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::super::{Checked, GcOptions, Store, StoreError};
+use super::super::{Checked, GcOptions, GcReport, Store, StoreError};
 use super::{batch, damage, key, sql};
 
 #[test]
@@ -63,8 +63,15 @@ fn gc_removes_the_least_recently_used_down_to_the_limit() {
     // Entry 999 is the oldest, entry 0 the newest.
     sql(dir.path(), "UPDATE entries SET used = 2000 - id");
     let before = store.stats().unwrap();
-    let report = store.gc(GcOptions { max_bytes: Some(40_100), older_than: None }).unwrap();
-    assert_eq!((report.removed, report.bytes), (900, 360_000));
+    let options = GcOptions { max_bytes: Some(40_100), older_than: None };
+    let would = store.gc_would(options).unwrap();
+    assert_eq!(store.stats().unwrap().entries, 1000);
+    let report = store.gc(options).unwrap();
+    assert_eq!((report.removed, report.bytes, report.kept, report.kept_bytes), (900, 360_000, 100, 40_000));
+    assert_eq!(
+        GcReport { file_before: 0, file_after: 0, ..would },
+        GcReport { file_before: 0, file_after: 0, ..report }
+    );
     let after = store.stats().unwrap();
     assert_eq!((after.entries, after.bytes, after.collected), (100, 40_000, 900));
     assert!(report.file_after < before.file_bytes / 3, "{report:?}");
