@@ -124,7 +124,7 @@ pub fn outline_of(on: &On, model: &str, service: &Service) -> anyhow::Result<Str
 }
 
 /// The folder of a model in a folder of several, named `org--name`; the path itself where it is one model's.
-fn of_many(config: &str, repo: &str) -> String {
+pub fn of_many(config: &str, repo: &str) -> String {
     let inner = Path::new(config).join(repo.replace('/', "--"));
     if inner.join("config.json").is_file() { inner.display().to_string() } else { config.to_owned() }
 }
