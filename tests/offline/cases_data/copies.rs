@@ -435,9 +435,9 @@ fn sentiment_is_not_projected_out_with_the_texts_that_a_direction_is_fitted_on()
         };
         let result = String::from_utf8_lossy(&std::fs::read(dir.join(out)).unwrap()).replace(['\\', ' '], "");
         assert!(result.contains(key) && result.contains("\"copies\":6"), "{result}");
-        // A file that nothing is done with is no file that was used.
-        let unused = at_site(verb, &[rest, &["--sentiment", "own.jsonl"]].concat());
-        says(dir, &unused, &["own.jsonl is not used"]);
+        // What is not projected out is held beside.
+        let beside = at_site(verb, &[rest, &["--sentiment", "own.jsonl"]].concat());
+        says(dir, &beside, &["the texts of own.jsonl reach alone", "sentiment alone"]);
     }
     // What is left gives the direction of the set without the copies.
     let direction = |file: &str, to: &str| {
