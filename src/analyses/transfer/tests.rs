@@ -98,7 +98,7 @@ fn two_models_that_lean_alike_do_not_agree_by_it() {
         let up = |v: &[f64]| v.iter().filter(|s| **s > 0.0).count() as f64 / 200.0;
         let want = up(&a) * up(&b) + (1.0 - up(&a)) * (1.0 - up(&b));
         assert!(null.expected > 0.7 && (null.expected - want).abs() < 1e-9);
-        assert!(all.p_coin < 0.001, "a coin is the wrong null here");
+        assert!(all.p_coin.unwrap() < 0.001, "a coin is the wrong null here");
         hits += usize::from(null.p <= 0.05);
     }
     // At most the nominal rate: the law is discrete.

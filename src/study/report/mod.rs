@@ -3,6 +3,7 @@
 mod front;
 mod sections;
 
+use crate::analyses::stat::p_cell;
 use std::time::Duration;
 
 use crate::analyses::Listing;
@@ -105,7 +106,7 @@ pub fn summary(run: &Run<'_>, results: &Results) -> Listing {
             format!("{:.3} to {:.3}", h.auroc.interval.low, h.auroc.interval.high)
         };
         let p = |h: &truenorth_stats::estimate::HeldOut| {
-            h.null.map_or_else(|| "-".into(), |n| format!("{:.3}", n.p))
+            h.null.map_or_else(|| "-".into(), |n| p_cell(n.p, Some(n.permutations)))
         };
         rows.push(vec![
             e.name.clone(),
