@@ -191,7 +191,7 @@ fn two_boards(place: &Place, seed: u64) -> Outcome<Run> {
     add(&pair.spearman);
     pair.agreement.iter().take(1).for_each(|a| add(&a.rate));
     pair.movers.iter().take(1).for_each(|m| add(&m.overlap));
-    run.extend(pair.agreement.first().map(|a| (Test::SignsCoin, a.p_coin)));
+    run.extend(pair.agreement.first().and_then(|a| Some((Test::SignsCoin, a.p_coin?))));
     run.extend(pair.kinds.iter().filter_map(|k| Some((Test::SignsKinds, k.p?))));
     let three = [("first", &first), ("second", &second), ("third", &second)]
         .map(|(model, board)| ModelBoard { model: model.into(), board });

@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Discrete, Hypergeometric, Normal};
 
 use crate::math::{
-    Alternative, Interval, MathError, POWER, Seeds, binomial_test, cluster_bootstrap, permutation_p, reaches,
-    wilson,
+    Alternative, Deal, Interval, MathError, POWER, Seeds, binomial_test, cluster_bootstrap, permutation_p,
+    reaches, wilson,
 };
 use crate::test::Test;
 
@@ -193,8 +193,49 @@ pub fn no_likelier(law: &[f64], seen: usize) -> f64 {
     law.iter().filter(|p| **p <= at).sum::<f64>().min(1.0)
 }
 
+/// A share with the bootstrap over clusters, for observations that are not independent within them. `counts` marks
+/// the observations that count.
+///
+/// # Errors
+/// With fewer than two clusters.
+pub fn share_in_clusters(
+    counts: &[bool],
+    clusters: &[usize],
+    of: &str,
+    rng: &mut impl Rng,
+) -> Result<Number, MathError> {
+    let clusters = crate::math::dense(clusters);
+    let values: Vec<f64> = counts.iter().map(|c| f64::from(u8::from(*c))).collect();
+    mean_in_clusters(&values, &clusters, of, rng)
+}
+
+/// A mean with the bootstrap over clusters.
+///
+/// # Errors
+/// With fewer than two clusters, or a value that is not finite.
+pub fn mean_in_clusters(
+    values: &[f64],
+    clusters: &[usize],
+    of: &str,
+    rng: &mut impl Rng,
+) -> Result<Number, MathError> {
+    let value = crate::math::mean(values)?;
+    let count = clusters.iter().max().map_or(0, |c| c + 1);
+    if count < 2 {
+        return Ok(Number::bare(value, values.len(), "none: one cluster has no spread"));
+    }
+    let mut weights = vec![0; values.len()];
+    let interval = resampled(count, rng, |drawn| {
+        for (w, c) in weights.iter_mut().zip(clusters) {
+            *w = drawn[*c];
+        }
+        Some(weighted_mean(values, &weights))
+    })?;
+    Ok(Number { value, n: values.len(), interval: Some(interval), method: bootstrap_over(of), null: None })
+}
+
 /// Spearman's correlation of two lists, its interval from resampled clusters, its null from one list
-/// shuffled. `clusters` gives the cluster of each place, from 0 without gaps.
+/// shuffled in the same clusters; none where no two of them have one size. `clusters` gives the cluster of each place, from 0 without gaps.
 pub fn rank_correlation(
     a: &[f64],
     b: &[f64],
@@ -217,8 +258,13 @@ pub fn rank_correlation(
     let mut shuffled = b.to_vec();
     let mut rng = seeds.stream("spearman null");
     let mut draws = Vec::with_capacity(permutations);
-    for _ in 0..permutations {
-        shuffled.shuffle(&mut rng);
+    let deal = Deal::new(clusters);
+    for _ in 0..if deal.exchanges() { permutations } else { 0 } {
+        if count == a.len() {
+            shuffled.shuffle(&mut rng);
+        } else {
+            shuffled = deal.draw(&mut rng).into_iter().map(|i| b[i]).collect();
+        }
         draws.push(crate::math::spearman(a, &shuffled)?);
     }
     let units = if count == a.len() { "sequences" } else { "clusters of sequences" };
@@ -227,12 +273,12 @@ pub fn rank_correlation(
     if draws.is_empty() {
         return Ok(found);
     }
-    Ok(found.against(drawn_null(
-        (Test::RankCorrelation, "one of the two lists shuffled"),
-        value,
-        0.0,
-        &draws,
-    )?))
+    let what = if count == a.len() {
+        "one of the two lists shuffled"
+    } else {
+        "one of the two lists shuffled in whole clusters, among those of one size"
+    };
+    Ok(found.against(drawn_null((Test::RankCorrelation, what), value, 0.0, &draws)?))
 }
 
 /// A share against the exact binomial law: p sums every count no likelier than the one seen.

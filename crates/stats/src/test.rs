@@ -179,7 +179,7 @@ tests! {
         "sites in any order", "sites", Two, Descriptive;
     /// A break in training.
     ChangePoint = "change-point", "Is there a break over the checkpoints?",
-        "checkpoints in any order", "checkpoints", One, Descriptive;
+        "a self-normalised statistic of independent numbers, simulated", "checkpoints", One, Descriptive;
     /// Whether a judge reads what it judges.
     JudgeConsistent = "judge-consistent", "Does the judge give one verdict in both orders?",
         "answers given without reading; exact binomial", "texts judged", Two, Conservative;

@@ -1,9 +1,7 @@
 //! Where a course breaks: a change-point test, and the largest single step.
 
-use rand::seq::SliceRandom;
 use serde::Serialize;
 
-use super::super::stat;
 use truenorth_stats::math;
 use truenorth_stats::math::{MathError, Seeds};
 
@@ -17,16 +15,15 @@ pub struct ChangePoint {
     pub before: String,
     /// The first one after it.
     pub after: String,
-    /// `k(n - k)/n · ‖mean before - mean after‖²` over the course's total variance, the largest of all
-    /// splits that leave two points on each side; in [0, n].
+    /// The self-normalised statistic of Shao and Zhang (2010), summed over the coordinates.
     pub statistic: f64,
     /// Points of the course.
     pub n: usize,
-    /// Share of shuffled courses whose largest statistic is at least this one.
+    /// Share of simulated series of independent numbers with at least this statistic.
     pub p: f64,
-    /// Shuffles behind p.
-    pub permutations: usize,
-    /// 95 % of shuffled courses stay below this.
+    /// Series simulated.
+    pub draws: usize,
+    /// 95 % of them stay below this.
     pub null_95: f64,
 }
 
@@ -47,23 +44,27 @@ pub struct Jump {
     pub n: usize,
 }
 
-/// Looks for one break in a course given by its inner products, `gram[i][j] = xᵢ·xⱼ`.
-///
-/// This is the largest standardised distance of two means over all splits, with the order of the points
-/// shuffled for its null (for the kernel form see Harchaoui and Cappé 2007). None with fewer than six
-/// points, or where all are equal. A course that drifts evenly is also split in two by this: the null is
-/// that order does not matter at all.
+/// How often the test finds a break at 5 % where there is none, of 12 and of 39 checkpoints, by
+/// `fixtures/make/self_normalised.py`.
+pub const RATES: &str = "Where nothing breaks the test says so at 5 % in 5 to 6 % of courses of one independent number, in \
+    12 to 18 % where neighbours correlate by 0.5, in 22 to 33 % by 0.8 and in 45 to 48 % of random walks; of directions \
+    with many coordinates in less than 1 %, whichever of these they follow. A course that drifts evenly is no break, \
+    and this test may take it for one.";
+
+/// Looks for one break in a course given by its inner products, `gram[i][j] = xᵢ·xⱼ`: the self-normalised test of
+/// [`math::self_normalised`], which needs no independence of neighbouring points. None with fewer than six points, or
+/// where all are equal.
 ///
 /// # Errors
 /// When an inner product is not finite.
 pub fn change_point(
     names: &[String],
     gram: &[Vec<f64>],
-    permutations: usize,
+    draws: usize,
     seeds: &Seeds,
 ) -> Result<Option<ChangePoint>, MathError> {
     let n = names.len();
-    if n < LEAST || gram.len() != n || gram.iter().any(|r| r.len() != n) {
+    if n < LEAST || draws == 0 || gram.len() != n || gram.iter().any(|r| r.len() != n) {
         return Ok(None);
     }
     math::mean(&gram.concat())?;
@@ -71,55 +72,16 @@ pub fn change_point(
     if total <= 1e-12 * (0..n).map(|i| gram[i][i]).sum::<f64>().abs() {
         return Ok(None);
     }
-    let mut order: Vec<usize> = (0..n).collect();
-    let (at, seen) = scan(gram, &order);
-    let mut rng = seeds.stream("change point");
-    let mut draws = Vec::with_capacity(permutations);
-    for _ in 0..permutations {
-        order.shuffle(&mut rng);
-        draws.push(scan(gram, &order).1);
-    }
-    if draws.is_empty() {
-        return Ok(None);
-    }
-    let scale = n as f64 / total;
-    let reached = draws.iter().filter(|d| math::reaches(**d, seen)).count();
+    let found = math::self_normalised(gram, draws, &mut seeds.stream("change point"))?;
     Ok(Some(ChangePoint {
-        before: names[at - 1].clone(),
-        after: names[at].clone(),
-        statistic: seen * scale,
+        before: names[found.at - 1].clone(),
+        after: names[found.at].clone(),
+        statistic: found.statistic,
         n,
-        p: stat::permutation_p(reached, permutations),
-        permutations,
-        null_95: math::quantile(&draws, 0.95)? * scale,
+        p: found.p,
+        draws: found.draws,
+        null_95: found.level_95,
     }))
-}
-
-/// The best split of the points in this order: where the second part starts, and its statistic.
-fn scan(gram: &[Vec<f64>], order: &[usize]) -> (usize, f64) {
-    let n = order.len();
-    let all: f64 = gram.iter().flatten().sum();
-    // Sums of inner products within the part before, and between the two parts.
-    let (mut within, mut between) = (0.0, 0.0);
-    let mut best = (2, f64::NEG_INFINITY);
-    for (k, i) in order.iter().enumerate() {
-        let to_before: f64 = order[..k].iter().map(|j| gram[*i][*j]).sum();
-        let to_all: f64 = gram[*i].iter().sum();
-        within += 2.0 * to_before + gram[*i][*i];
-        between += to_all - 2.0 * to_before - gram[*i][*i];
-        let k = k + 1;
-        if k < 2 || n - k < 2 {
-            continue;
-        }
-        let (a, b) = (k as f64, (n - k) as f64);
-        let after = all - within - 2.0 * between;
-        let distance = within / (a * a) + after / (b * b) - 2.0 * between / (a * b);
-        let value = a * b / n as f64 * distance;
-        if value > best.1 {
-            best = (k, value);
-        }
-    }
-    best
 }
 
 /// The inner products of numbers.

@@ -128,7 +128,6 @@ impl Analysis for Geometry {
 const COURSE_NOT_SHOWN: [&str; 3] = [
     "That a direction is the same feature at two checkpoints: the coordinates themselves may turn while a \
      model trains, and a cosine can't tell the two apart.",
-    "That checkpoints are independent: neighbours share their past, so a change-point p is too small for a \
-     course that drifts evenly.",
+    change::RATES,
     "Anything between two checkpoints.",
 ];

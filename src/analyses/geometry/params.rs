@@ -8,7 +8,7 @@ use truenorth_stats::estimate::{CheckedEstimator, Estimator};
 use crate::analyses::analysis::few;
 use crate::analyses::{AnalysisError, Parameters, by_name};
 
-/// The token read, the estimator, folds and shuffles. Positions, estimator and folds are by default those that a study
+/// The token read, the estimator, folds and draws. Positions, estimator and folds are by default those that a study
 /// says for all its analyses, else last, mean-diff and 5.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[cfg_attr(feature = "cli", derive(clap::Args))]
@@ -32,7 +32,7 @@ pub struct Params {
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value = "5"))]
     #[serde(skip_serializing_if = "Option::is_none")]
     pub folds: Option<usize>,
-    /// Shuffles behind each change-point test.
+    /// Series simulated behind each change-point test.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().permutations))]
     pub permutations: usize,
     /// Label exchanges behind each cosine's p, and as many directions drawn like the activations; 0 leaves both out, and
@@ -52,7 +52,7 @@ pub struct Params {
 }
 
 impl Default for Params {
-    /// 1999 shuffles, 99 label exchanges, and the probes of every checkpoint on every other.
+    /// 1999 simulated series, 99 label exchanges, and the probes of every checkpoint on every other.
     fn default() -> Self {
         Self {
             positions: None,

@@ -158,7 +158,7 @@ fn shares(j: &Judgement) -> Figure {
             digits: 2,
             rows,
         },
-        "Shares with Wilson's 95 % intervals. Verdicts are shares of those given, the others of all asked.",
+        "Shares with 95 % intervals: Wilson's, or the bootstrap over prompts where several things answer one. Verdicts are shares of those given, the others of all asked.",
         NOT_SHOWN,
     )
 }

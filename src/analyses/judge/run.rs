@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::judgement::summary;
+use super::judgement::{CLUSTERS, Things, summary};
 use super::summary::{Held, summarise};
 use super::{
     Band, Duel, JudgeData, JudgeSummary, JudgeTemplate, Judgement, Markup, Params, Question, Reply, Texts,
@@ -97,8 +97,10 @@ pub(super) fn duels(
         duels.iter().map(|d| [prompt(d, &d.first, &d.second), prompt(d, &d.second, &d.first)]).collect();
     let asked = ask::both(reader, &prompts, answers, watch)?;
     let ids: Vec<&str> = duels.iter().map(|d| d.id.as_str()).collect();
-    let mut found = summary(reader, (&ids[..], firsts), &asked, "which of two texts".into(), band, seeds)?;
-    if let Some(first) = found.first.take() {
+    let things = Things { ids: &ids, firsts, prompts: duels.iter().map(|d| d.prompt.as_str()).collect() };
+    let mut found = summary(reader, &things, &asked, "which of two texts".into(), band, seeds)?;
+    // Of clusters the mean preference is what is tested, with signs turned cluster by cluster.
+    if let Some(first) = found.first.take_if(|f| !f.method.contains(CLUSTERS)) {
         let count = (first.value * first.n as f64).round() as usize;
         let what = "either text equally often, exact binomial";
         found.first = Some(stat::share_against(count, first.n, 0.5, (stat::Test::JudgeFirst, what))?);
@@ -131,7 +133,8 @@ pub(super) fn replies(
     let firsts =
         first_replies(replies.iter().map(|r| (r.id.as_str(), [r.prompt.as_str(), r.text.as_str()])), near);
     let ids: Vec<&str> = replies.iter().map(|r| r.id.as_str()).collect();
-    summary(reader, (&ids[..], firsts), &asked, question.name.clone(), band, seeds)
+    let things = Things { ids: &ids, firsts, prompts: replies.iter().map(|r| r.prompt.as_str()).collect() };
+    summary(reader, &things, &asked, question.name.clone(), band, seeds)
 }
 
 fn check<'a>(items: impl Iterator<Item = (&'a str, [&'a str; 2])>) -> Result<(), AnalysisError> {

@@ -3,6 +3,7 @@
 use super::JudgeSummary;
 use crate::analyses::Listing;
 use crate::analyses::stat::Number;
+use crate::analyses::stat::p_cell;
 
 /// A row a share, a group and another judge, and why the judge abstained.
 pub(super) fn table(found: &JudgeSummary) -> Listing {
@@ -16,7 +17,7 @@ pub(super) fn table(found: &JudgeSummary) -> Listing {
                 format!("{:.3}", m.value),
                 m.n.to_string(),
                 m.interval.map_or_else(|| "-".into(), |i| format!("{:.3} to {:.3}", i.low, i.high)),
-                m.null.as_ref().map_or_else(|| "-".into(), |n| format!("{:.4}", n.p)),
+                m.null.as_ref().map_or_else(|| "-".into(), |n| p_cell(n.p, n.draws)),
             ]
         };
         out.rows.push(m.map_or_else(empty, row));

@@ -9,7 +9,7 @@ use truenorth_protocol::{ReadAt, Site};
 use super::super::Reader;
 use super::super::fixture::Tiny;
 use super::ask::Asked;
-use super::judgement::summary;
+use super::judgement::{Things, summary};
 use super::run::{Asking, duels, replies};
 use super::summary::summarise;
 use super::*;
@@ -34,7 +34,8 @@ fn of_answers(asked: &[[Asked; 2]]) -> Judgement {
     let ids: Vec<String> = (0..asked.len()).map(|i| format!("d{i}")).collect();
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let firsts = Firsts { of: (0..ids.len()).collect(), ..Firsts::default() };
-    summary(&reader, (&ids[..], firsts), asked, "test".into(), Band::default(), &Seeds::new(1)).unwrap()
+    let things = Things { ids: &ids, firsts, prompts: vec![""; ids.len()] };
+    summary(&reader, &things, asked, "test".into(), Band::default(), &Seeds::new(1)).unwrap()
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use super::{HELD_OUT, Probed};
 use crate::analyses::Listing;
 use crate::analyses::stat::Number;
+use crate::analyses::stat::p_cell;
 
 /// A row a category and set, and what gave no number.
 pub(super) fn table(found: &Probed) -> Listing {
@@ -34,7 +35,7 @@ pub(super) fn table(found: &Probed) -> Listing {
                 auroc.n.to_string(),
                 format!("{:.3}", auroc.value),
                 range,
-                auroc.null.as_ref().map_or_else(|| "-".into(), |n| format!("{:.4}", n.p)),
+                auroc.null.as_ref().map_or_else(|| "-".into(), |n| p_cell(n.p, n.draws)),
                 format!("{accuracy:.3}"),
                 against("bag-of-words", set),
                 against("random-init", set),

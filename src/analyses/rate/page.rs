@@ -1,6 +1,7 @@
 //! What people say who rated without knowing, against what was predicted.
 
 use crate::analyses::rate::Unblinded;
+use crate::analyses::stat::p_said;
 use truenorth_report::{
     Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, Interval, Labelled, Mark, Measure,
     NoteKind, Null, Sample, Section, Status, Strip, StripGroup, Table, Test,
@@ -122,7 +123,7 @@ fn predictions(result: &Unblinded) -> Table {
              items' mean strengths: {}.",
             result
                 .signed_rank_p
-                .map_or_else(|| "no strengths were given".to_owned(), |p| format!("p = {p:.4}"))
+                .map_or_else(|| "no strengths were given".to_owned(), |p| format!("p {}", p_said(p, None)))
         ),
         NOT_SHOWN,
         ["who or what", "share for steered", "p", "ties", "blank", "signed-rank p", "outcome"]

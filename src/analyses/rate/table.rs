@@ -3,12 +3,13 @@
 use super::Unblinded;
 use crate::analyses::Listing;
 use crate::analyses::stat::Number;
+use crate::analyses::stat::p_cell;
 
 /// A row a rater, after that of the items; what became of the predictions, and altered sheets.
 pub(super) fn table(found: &Unblinded) -> Listing {
     let mut out = Listing::new(&["", "share for steered", "n", "95 %", "p", "ties", "left side"]);
     let ci = |m: &Number| m.interval.map_or_else(|| "-".into(), |i| format!("{:.2} to {:.2}", i.low, i.high));
-    let p = |m: &Number| m.null.as_ref().map_or_else(|| "-".into(), |n| format!("{:.4}", n.p));
+    let p = |m: &Number| m.null.as_ref().map_or_else(|| "-".into(), |n| p_cell(n.p, n.draws));
     let s = &found.steered;
     out.rows.push(vec![
         "items".into(),

@@ -6,9 +6,9 @@ use rand::seq::SliceRandom;
 use serde::Serialize;
 
 use super::super::AnalysisError;
-use super::super::stat::{self, Number, of};
-use super::signs::Signs;
-use truenorth_stats::math::Seeds;
+use super::super::stat::{self, Number};
+use super::signs::{Clustered, Signs};
+use truenorth_stats::math::Deal;
 
 /// One kind.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -41,11 +41,15 @@ pub(super) fn kinds(
     label: &str,
     values: &[Option<String>],
     signs: &Signs,
-    permutations: usize,
-    seeds: &Seeds,
+    of: &Clustered<'_>,
 ) -> Result<Kinds, AnalysisError> {
+    let (permutations, seeds) = (of.permutations, of.seeds);
+    let rows: Vec<usize> =
+        (0..values.len()).filter(|i| values[*i].is_some() && signs.agrees(*i).is_some()).collect();
     let known: Vec<(&str, bool)> =
-        values.iter().enumerate().filter_map(|(i, v)| Some((v.as_deref()?, signs.agrees(i)?))).collect();
+        rows.iter().filter_map(|i| Some((values[*i].as_deref()?, signs.agrees(*i)?))).collect();
+    // Labels are dealt in whole clusters of sequences.
+    let deal = Deal::new(&rows.iter().map(|i| of.clusters[*i]).collect::<Vec<_>>());
     let mut names: Vec<&str> = known.iter().map(|(k, _)| *k).collect();
     names.sort_unstable();
     names.dedup();
@@ -60,16 +64,25 @@ pub(super) fn kinds(
         .iter()
         .zip(&counts)
         .map(|(name, [no, yes])| {
-            let agree = stat::share(*yes, yes + no).map_err(|e| of(name, &e))?;
+            let agree = stat::share(*yes, yes + no).map_err(|e| stat::of(name, &e))?;
+            let agree = if of.alone() {
+                agree
+            } else {
+                Number::bare(agree.value, agree.n, "none: sequences are clustered within kinds")
+            };
             Ok(KindRow { kind: (*name).to_owned(), agree })
         })
         .collect::<Result<_, AnalysisError>>()?;
     let seen = chi_square(&kind, &agree, names.len());
-    let p = seen.filter(|_| permutations > 0).map(|seen| {
+    let p = seen.filter(|_| permutations > 0 && deal.exchanges()).map(|seen| {
         let mut rng = seeds.stream("kinds");
         let reached = (0..permutations)
             .filter(|_| {
-                kind.shuffle(&mut rng);
+                if of.alone() {
+                    kind.shuffle(&mut rng);
+                } else {
+                    kind = deal.draw(&mut rng).into_iter().map(|i| kind[i]).collect();
+                }
                 chi_square(&kind, &agree, names.len()).is_some_and(|x| x >= seen - 1e-12 * (1.0 + seen))
             })
             .count();

@@ -1,6 +1,7 @@
 //! What carries over from one model to another.
 
 use crate::analyses::board::Scored;
+use crate::analyses::stat::p_said;
 use crate::analyses::transfer::{OwnBoard, PairTransfer, Transferred};
 use truenorth_report::{
     Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, Interval, Mark, Measure, NoteKind, Null,
@@ -125,7 +126,7 @@ pub fn section(result: &Transferred) -> Section {
     }
     if let Some(all) = &t.unanimous {
         let p = all.share.null.as_ref().map_or_else(String::new, |n| {
-            format!("; {:.2} is expected of each model's lean alone, p = {:.4}", n.expected, n.p)
+            format!("; {:.2} is expected of each model's lean alone, p {}", n.expected, p_said(n.p, n.draws))
         });
         section = section.with(Block::note(
             NoteKind::Remark,
@@ -174,7 +175,7 @@ fn scatter(result: &Transferred, pair: &PairTransfer, (a, b): (&OwnBoard, &OwnBo
     let ci = pair.spearman.interval.map_or_else(String::new, |i| format!(" [{:.2}, {:.2}]", i.low, i.high));
     let null = pair.spearman.null.as_ref().map_or_else(String::new, |n| {
         let range = n.range.map_or_else(String::new, |[l, h]| format!(", null [{l:.2}, {h:.2}]"));
-        format!("{range}, p = {:.4}", n.p)
+        format!("{range}, p {}", p_said(n.p, n.draws))
     });
     Figure::new(
         id("transfer-scatter", i),
@@ -257,7 +258,10 @@ fn signs_table(pair: &PairTransfer, i: usize) -> Table {
             Cell::of(&g.rate, 2),
             Cell::null_of(&g.rate, 2),
             Cell::p_of(&g.rate),
-            Cell::p(Test::SignsCoin, g.p_coin, None),
+            g.p_coin.map_or_else(
+                || Cell::empty("sequences are clustered"),
+                |p| Cell::p(Test::SignsCoin, p, None),
+            ),
             if *stands { "yes" } else { "no" }.into(),
         ]);
     }
@@ -324,7 +328,11 @@ fn kinds(pair: &PairTransfer, i: usize) -> Option<Table> {
     let kinds = pair.kinds.as_ref()?;
     let test = match (kinds.chi_square, kinds.p) {
         (Some(c), Some(p)) => {
-            format!("χ² of kind against agreement {c:.2}, p = {p:.4} over {} shuffles.", kinds.permutations)
+            format!(
+                "χ² of kind against agreement {c:.2}, p {} over {} shuffles.",
+                p_said(p, Some(kinds.permutations)),
+                kinds.permutations
+            )
         }
         _ => "No test: all agree, none does, or there is one kind.".to_owned(),
     };

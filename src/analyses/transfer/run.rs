@@ -9,7 +9,7 @@ use truenorth_stats::math::{MathError, Seeds};
 use super::{Comparison, Groups, Movers, PairTransfer, Params, Unanimous, kinds, signs};
 use crate::analyses::AnalysisError;
 use crate::analyses::board::Scored;
-use crate::analyses::stat::{self, Null, Test, drawn_null, of};
+use crate::analyses::stat::{self, Null, Number, Test, drawn_null, of};
 
 /// The least sequences that a comparison rests on.
 const LEAST: usize = 8;
@@ -54,11 +54,16 @@ pub fn compare(
             pairs.push(pair((first, second), groups, params, (&clusters, ends), &each)?);
         }
     }
+    let deal = math::Deal::new(&clusters);
     Ok(Comparison {
         sequences: n,
         ends,
         pairs,
-        unanimous: if models.len() > 2 { Some(unanimous(models, params, seeds)?) } else { None },
+        unanimous: if models.len() > 2 {
+            Some(unanimous(models, (&deal, &clusters), params, seeds)?)
+        } else {
+            None
+        },
         not_shown: vec![
             "That two models share a concept: shared training text moves both alike.".into(),
             "Agreement of signs says nothing of sizes; the rank correlation says nothing of signs.".into(),
@@ -176,13 +181,15 @@ fn pair(
     }
     let signs = signs::Signs::new(&a, &b);
     let mut agreement = Vec::new();
+    let clustered = signs::Clustered { clusters, permutations: params.permutations, seeds };
     for (group, rows) in &groups {
-        agreement.extend(signs.agreement(group, rows)?);
+        agreement.extend(signs.agreement(group, rows, &clustered)?);
     }
-    let p: Vec<f64> = agreement.iter().map(|g| g.rate.null.as_ref().map_or(f64::NAN, |n| n.p)).collect();
+    // What was held against nothing stands for nothing.
+    let p: Vec<f64> = agreement.iter().map(|g| g.rate.null.as_ref().map_or(1.0, |n| n.p)).collect();
     let positive = |v: &[f64]| stat::share(v.iter().filter(|s| **s > 0.0).count(), v.len()).map_err(named);
     let kinds = match labels.kind.as_ref().and_then(|k| labels.labels.get_key_value(k)) {
-        Some((name, values)) => Some(kinds::kinds(name, values, &signs, params.permutations, seeds)?),
+        Some((name, values)) => Some(kinds::kinds(name, values, &signs, &clustered)?),
         None => None,
     };
     Ok(PairTransfer {
@@ -196,7 +203,7 @@ fn pair(
         agreement,
         movers: ["top", "bottom"]
             .into_iter()
-            .map(|end| movers(end, first.board, (&place, &places(&b)), ends))
+            .map(|end| movers(end, first.board, (&place, &places(&b)), ends, clustered.alone()))
             .collect::<Result<_, _>>()?,
         kinds,
     })
@@ -218,6 +225,7 @@ fn movers(
     board: &[Scored],
     (first, second): (&[usize], &[usize]),
     ends: usize,
+    alone: bool,
 ) -> Result<Movers, AnalysisError> {
     let n = board.len();
     let top = |place: usize| place < ends;
@@ -231,14 +239,24 @@ fn movers(
     };
     let shared = ids(&|i| here(first[i]) && here(second[i]));
     let p = stat::overlap_p(shared.len(), ends, ends, n)?;
-    let overlap = stat::share(shared.len(), ends).map_err(|e| of(end, &e))?.against(Null {
-        test: Test::EndsShared,
-        what: "ends drawn from all sequences at random, exact hypergeometric".into(),
-        expected: ends as f64 / n as f64,
-        range: None,
-        p,
-        draws: None,
-    });
+    let overlap = stat::share(shared.len(), ends).map_err(|e| of(end, &e))?;
+    let overlap = if !alone {
+        // Neither Wilson's interval nor the exact law holds where sequences of a cluster come together.
+        Number::bare(
+            overlap.value,
+            overlap.n,
+            "none: sequences are clustered, and the ends cut through clusters",
+        )
+    } else {
+        overlap.against(Null {
+            test: Test::EndsShared,
+            what: "ends drawn from all sequences at random, exact hypergeometric".into(),
+            expected: ends as f64 / n as f64,
+            range: None,
+            p,
+            draws: None,
+        })
+    };
     Ok(Movers {
         end,
         overlap,
@@ -249,7 +267,12 @@ fn movers(
     })
 }
 
-fn unanimous(models: &[ModelBoard<'_>], params: &Params, seeds: &Seeds) -> Result<Unanimous, AnalysisError> {
+fn unanimous(
+    models: &[ModelBoard<'_>],
+    (deal, clusters): (&math::Deal, &[usize]),
+    params: &Params,
+    seeds: &Seeds,
+) -> Result<Unanimous, AnalysisError> {
     let sign = |s: f64| if s > 0.0 { 1 } else { -i32::from(s < 0.0) };
     let mut signs: Vec<Vec<i32>> =
         models.iter().map(|m| m.board.iter().map(|r| sign(r.score)).collect()).collect();
@@ -260,16 +283,33 @@ fn unanimous(models: &[ModelBoard<'_>], params: &Params, seeds: &Seeds) -> Resul
     };
     let n = signs[0].len();
     let found = agree(&signs);
+    let agreed: Vec<bool> =
+        (0..n).map(|i| signs[0][i] != 0 && signs.iter().all(|s| s[i] == signs[0][i])).collect();
     let mut rng = seeds.stream("unanimous");
     let mut draws = Vec::with_capacity(params.permutations);
-    for _ in 0..params.permutations {
+    let alone = clusters.iter().max().is_none_or(|c| c + 1 == n);
+    for _ in 0..if deal.exchanges() { params.permutations } else { 0 } {
         for s in signs.iter_mut().skip(1) {
-            s.shuffle(&mut rng);
+            if alone {
+                s.shuffle(&mut rng);
+            } else {
+                *s = deal.draw(&mut rng).into_iter().map(|i| s[i]).collect();
+            }
         }
         draws.push(agree(&signs) as f64 / n as f64);
     }
     let named = |e: MathError| of("agreement of all models", &e);
-    let mut share = stat::share(found, n).map_err(named)?;
+    let mut share = if alone {
+        stat::share(found, n)
+    } else {
+        stat::share_in_clusters(
+            &agreed,
+            clusters,
+            "clusters of sequences",
+            &mut seeds.stream("unanimous clusters"),
+        )
+    }
+    .map_err(named)?;
     if !draws.is_empty() {
         let centre = math::mean(&draws).map_err(named)?;
         let null =

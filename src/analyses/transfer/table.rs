@@ -2,6 +2,7 @@
 
 use super::Transferred;
 use crate::analyses::Listing;
+use crate::analyses::stat::{p_cell, p_said};
 
 /// A row a group of every two models, and their rank correlations.
 pub(super) fn table(found: &Transferred) -> Listing {
@@ -16,7 +17,7 @@ pub(super) fn table(found: &Transferred) -> Listing {
                 format!("{:.2}", g.rate.value),
                 g.rate.interval.map_or_else(|| "-".into(), |i| format!("{:.2} to {:.2}", i.low, i.high)),
                 null.map_or_else(|| "-".into(), |n| format!("{:.2}", n.expected)),
-                null.map_or_else(|| "-".into(), |n| format!("{:.4}", n.p)),
+                null.map_or_else(|| "-".into(), |n| p_cell(n.p, n.draws)),
                 if *stands { "yes" } else { "no" }.into(),
             ]);
         }
@@ -24,7 +25,8 @@ pub(super) fn table(found: &Transferred) -> Listing {
     for pair in &found.transfer.pairs {
         let ci =
             pair.spearman.interval.map_or_else(String::new, |i| format!(" [{:.2}, {:.2}]", i.low, i.high));
-        let p = pair.spearman.null.as_ref().map_or_else(String::new, |n| format!(", p = {:.4}", n.p));
+        let p =
+            pair.spearman.null.as_ref().map_or_else(String::new, |n| format!(", p {}", p_said(n.p, n.draws)));
         out.says.push(format!(
             "{} and {}: Spearman's ρ {:.2}{ci}{p} over {} sequences",
             pair.first, pair.second, pair.spearman.value, pair.spearman.n

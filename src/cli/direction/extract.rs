@@ -6,6 +6,7 @@ use anyhow::Context as _;
 use clap::Args;
 use truenorth::analyses::beside::Beside;
 use truenorth::analyses::extract::{ProjectOut, Question, nuisances};
+use truenorth::analyses::stat::p_cell;
 use truenorth::analyses::steer::mean_norm;
 use truenorth::data::Template;
 use truenorth::estimate::{HeldOut, HeldOutParams, Pipeline, ProjectMethod, SplitBy};
@@ -192,7 +193,7 @@ fn table(held_out: &[HeldOut]) {
             format!("{:.3}", h.auroc.value),
             format!("{:.3} to {:.3}", ci.low, ci.high),
             h.paired_accuracy.map_or_else(|| "-".into(), |p| format!("{:.3}", p.value)),
-            h.null.map_or_else(|| "-".into(), |n| format!("{:.3}", n.p)),
+            h.null.map_or_else(|| "-".into(), |n| p_cell(n.p, Some(n.permutations))),
         ]);
     }
     output::table(&rows);

@@ -4,6 +4,7 @@ mod findings;
 mod questions;
 mod sections;
 
+use crate::analyses::stat::p_cell;
 use crate::analyses::{SpecialTokens, Spoken};
 use std::time::Duration;
 
@@ -135,7 +136,7 @@ pub fn summary(results: &Results, front: &Front, data: &Data) -> Listing {
             format!("{:.3} to {:.3}", h.auroc.interval.low, h.auroc.interval.high)
         };
         let p = |h: &truenorth_stats::estimate::HeldOut| {
-            h.null.map_or_else(|| "-".into(), |n| format!("{:.3}", n.p))
+            h.null.map_or_else(|| "-".into(), |n| p_cell(n.p, Some(n.permutations)))
         };
         rows.push(vec![
             e.name.clone(),

@@ -5,6 +5,7 @@
 //! vector, a NaN) returns a [`MathError`] or an `Option` and never a made-up number.
 
 mod bootstrap;
+mod deal;
 mod dense;
 mod describe;
 mod error;
@@ -26,6 +27,7 @@ mod specificity;
 mod vectors;
 
 pub use bootstrap::{Bootstrap, cluster_bootstrap};
+pub use deal::Deal;
 pub use dense::dense;
 pub use describe::{mean, quantile, standard_deviation};
 pub use error::MathError;
@@ -33,9 +35,9 @@ pub(crate) use exponential::along;
 pub use exponential::{largest, log_sum_exp};
 pub use gram::{RowSpace, solve_positive_definite, symmetric_eigen};
 pub use hypothesis::{
-    Alternative, ChangePoint, Kappa, Method, Proportion, SignAgreement, Tested, binomial_test, change_point,
-    cohen_kappa, fleiss_kappa, jonckheere_terpstra, mann_whitney, page_trend, proportion, sign_agreement,
-    spearman_bootstrap, spearman_test, wilcoxon_signed_rank,
+    Alternative, ChangePoint, Kappa, Method, Proportion, SelfNormalised, SignAgreement, Tested,
+    binomial_test, change_point, cohen_kappa, fleiss_kappa, jonckheere_terpstra, mann_whitney, page_trend,
+    proportion, self_normalised, sign_agreement, spearman_bootstrap, spearman_test, wilcoxon_signed_rank,
 };
 pub use interval::{Interval, clopper_pearson, wilson};
 pub use linear::{Orthonormal, cosine, dot, norm, unit};

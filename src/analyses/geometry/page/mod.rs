@@ -60,19 +60,17 @@ pub fn findings(result: &TextGeometry) -> Vec<Finding> {
     let general = result.categories.iter().find(|c| c.category == GENERAL);
     if let Some(change) = general.and_then(|c| c.course.change.as_ref()) {
         out.push(Finding {
-            status: if change.p <= 0.05 { Status::Supported } else { Status::NotSupported },
+            // No test here tells a break from an even drift for sure.
+            status: if change.p <= 0.05 { Status::Caution } else { Status::NotSupported },
             statement: format!(
-                "The general direction breaks between {} and {}.",
+                "The general direction breaks between {} and {}, or drifts.",
                 change.before, change.after
             ),
             measure: Measure::new("change-point statistic", change.statistic),
             n: Sample::new(change.n as u64, "checkpoints"),
             interval: Interval::none("the place of a break has none here"),
-            null: Null::new("order of the checkpoints shuffled", 0.0, change.null_95).with_p(
-                Test::ChangePoint,
-                change.p,
-                Some(change.permutations as u64),
-            ),
+            null: Null::new("self-normalised, simulated series of independent numbers", 0.0, change.null_95)
+                .with_p(Test::ChangePoint, change.p, Some(change.draws as u64)),
             see: Some("geometry-course".into()),
         });
     }

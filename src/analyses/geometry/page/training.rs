@@ -2,7 +2,7 @@
 
 use super::probes;
 use crate::analyses::geometry::{CategoryCourse, ChangePoint, Course, GENERAL, TextGeometry};
-use crate::analyses::stat::Number;
+use crate::analyses::stat::{Number, p_said};
 use truenorth_report::{
     Axis, Block, Cell, Column, Curve, CurvePoint, Figure, HeatMap, HeatRow, Num, Plot, Section, Series,
     Table, Test, Tick,
@@ -115,7 +115,7 @@ pub(super) fn course_figure(id: &str, checkpoints: &[String], category: &str, co
         .collect();
     let broken = course.change.as_ref().map_or_else(
         || "Too few checkpoints to look for a break (6 are needed), or none that differ.".to_owned(),
-        |c| format!("Best split between {} and {}, p {:.3}.", c.before, c.after, c.p),
+        |c| format!("Best split between {} and {}, p {}.", c.before, c.after, p_said(c.p, Some(c.draws))),
     );
     Figure::new(
         id,
@@ -129,9 +129,9 @@ pub(super) fn course_figure(id: &str, checkpoints: &[String], category: &str, co
 fn changes(result: &TextGeometry) -> Table {
     let mut table = Table::new(
         "geometry-changes",
-        "Breaks in the course of each contrast: the split that parts its directions, or its magnitudes, best, with the \
-         order of the checkpoints shuffled for the null; p is not adjusted for the number of rows. Largest turn: in \
-         degrees, beside the median turn.",
+        "Breaks in the course of each contrast, of its directions and of its magnitudes: the split with the largest \
+         self-normalised statistic (Shao and Zhang 2010) against simulated series of independent numbers; p is not \
+         adjusted for the number of rows. Largest turn: in degrees, beside the median turn.",
         COURSE_NOT_SHOWN,
         ["contrast", "directions break", "p", "magnitudes break", "p", "largest turn", "median turn"]
             .map(Column::new)
@@ -140,7 +140,7 @@ fn changes(result: &TextGeometry) -> Table {
     let of = |c: Option<&ChangePoint>| match c {
         Some(c) => (
             Cell::from(format!("{} to {}", c.before, c.after)),
-            Cell::p(Test::ChangePoint, c.p, Some(c.permutations as u64)),
+            Cell::p(Test::ChangePoint, c.p, Some(c.draws as u64)),
         ),
         None => (Cell::empty("too few checkpoints"), Cell::empty("too few checkpoints")),
     };
