@@ -4,10 +4,9 @@ use std::collections::HashMap;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use ndarray::Array2;
-use truenorth_data::conversation::Message;
-use truenorth_protocol::graph::{CheckLimits, CodecError, Problem, answer_from_bytes, answer_to_bytes};
-use truenorth_protocol::graph::{Take, Turns};
+use truenorth_protocol::graph::{
+    CheckLimits, CodecError, Problem, Turns, answer_from_bytes, answer_to_bytes,
+};
 use truenorth_protocol::prompt::{Room, has_part, has_position};
 use truenorth_protocol::{Answer, Graph, ModelInfo, Prompt, ReadAt, Site};
 
@@ -15,74 +14,14 @@ use super::AnalysisError;
 use super::chunk::{Chunk, assemble, parts, split};
 use super::counted::{self, Counted, size};
 use super::memory::Memory;
+use super::named::Named;
+use super::reading::{Reading, rows_of};
 use super::speech::{Encoded, Spelled, Spoken};
 use super::tally::{LeftOut, Tally};
 use super::wanted::{Wanted, context, plain_reading};
 use truenorth_data::store;
 use truenorth_data::store::{Activation, ActivationKey, Context, ResultKey, Store};
 use truenorth_protocol::run::{RunError, Runner, Watch};
-
-/// A prompt and the name it goes by in messages and results.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Named {
-    /// The name.
-    pub id: String,
-    /// The prompt; of a conversation its contents, which texts are told apart by.
-    pub prompt: Prompt,
-    /// What is said in it, where it is more than a text.
-    pub said: Said,
-}
-
-/// What is said in a prompt.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub enum Said {
-    /// A text, in a chat the user's turn; or token ids.
-    #[default]
-    Plain,
-    /// A text that is these turns in a chat, such as a prompt with its response.
-    Turns(Vec<Message>),
-    /// A conversation, which only a chat template makes a text of.
-    Conversation(Vec<Message>),
-    /// Token ids whose turns lie here.
-    Placed(Turns),
-}
-
-impl Named {
-    /// A text under a name.
-    pub fn text(id: impl Into<String>, text: impl Into<String>) -> Self {
-        Self { id: id.into(), prompt: Prompt::Text(text.into()), said: Said::Plain }
-    }
-
-    /// Token ids under a name.
-    pub fn tokens(id: impl Into<String>, tokens: Vec<u32>) -> Self {
-        Self { id: id.into(), prompt: Prompt::Tokens(tokens), said: Said::Plain }
-    }
-
-    /// The same, which is these turns in a chat.
-    #[must_use]
-    pub fn in_turns(self, messages: Vec<Message>) -> Self {
-        Self { said: Said::Turns(messages), ..self }
-    }
-
-    /// A conversation under a name.
-    pub fn conversation(id: impl Into<String>, messages: Vec<Message>) -> Self {
-        let text = messages.iter().map(|m| m.content.as_str()).collect::<Vec<_>>().join("\n");
-        Self { id: id.into(), prompt: Prompt::Text(text), said: Said::Conversation(messages) }
-    }
-}
-
-/// The activations of prompts at one site.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Reading {
-    /// Where.
-    pub site: Site,
-    /// `[rows, width]`; one row a prompt, or one a token for [`ReadAt::All`].
-    pub values: Array2<f32>,
-    /// How many rows each prompt has.
-    pub rows: Vec<usize>,
-    /// For [`ReadAt::Mean`], how many tokens of each prompt are not in its mean; else empty.
-    pub left_out: Vec<u32>,
-}
 
 /// A runner with the store before it.
 #[derive(Clone, Copy)]
@@ -461,30 +400,6 @@ fn keys(info: &ModelInfo, wanted: Wanted, prompts: &[&Encoded]) -> Vec<Activatio
         ActivationKey::new(context.clone(), stored(&e.prompt))
     };
     prompts.iter().map(key).collect()
-}
-
-/// The rows of every token that are asked for, where a part's are.
-fn rows_of(at: ReadAt, encoded: &[Encoded]) -> Option<Vec<Vec<usize>>> {
-    let ReadAt::In(part, Take::All) = at else { return None };
-    let of = |e: &Encoded| match &e.prompt {
-        Prompt::Tokens(t) => part.tokens(Take::All, &e.turns.0, t.len()).unwrap_or_default(),
-        Prompt::Text(_) => vec![],
-    };
-    Some(encoded.iter().map(of).collect())
-}
-
-impl Reading {
-    /// These rows of each prompt, of a row a token.
-    fn only(self, rows: &[Vec<usize>]) -> Self {
-        let mut start = 0;
-        let mut kept = Vec::new();
-        for (all, own) in self.rows.iter().zip(rows) {
-            kept.extend(own.iter().map(|row| start + row));
-            start += all;
-        }
-        let values = self.values.select(ndarray::Axis(0), &kept);
-        Self { values, rows: rows.iter().map(Vec::len).collect(), ..self }
-    }
 }
 
 fn stored(prompt: &Prompt) -> store::Prompt {

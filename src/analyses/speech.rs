@@ -13,10 +13,10 @@ use truenorth_protocol::run::Runner;
 use truenorth_protocol::{ChatTemplates, Prompt};
 
 use super::AnalysisError;
-use super::activations::{Named, Said};
+use super::named::{Named, Said};
 
 /// Which chat template is used.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(untagged)]
 pub enum ChatChoice {
     /// None: texts go in as they are, as a base model takes them.
@@ -61,6 +61,14 @@ pub enum SpecialTokens {
     Auto,
     /// None.
     None,
+}
+
+impl SpecialTokens {
+    /// Whether the tokenizer decides.
+    #[must_use]
+    pub fn is_auto(&self) -> bool {
+        *self == Self::Auto
+    }
 }
 
 /// How texts and conversations are put before a model.

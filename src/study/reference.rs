@@ -151,8 +151,8 @@ fn kind(property: &Value, defs: &Map<String, Value>) -> String {
         },
         Some(Value::String(t)) => of_type(t).to_owned(),
         Some(Value::Array(several)) => {
-            let first = several.iter().filter_map(Value::as_str).find(|t| *t != "null");
-            of_type(first.unwrap_or("string")).to_owned()
+            let some = several.iter().filter_map(Value::as_str).filter(|t| *t != "null").map(of_type);
+            some.collect::<Vec<_>>().join(" or ")
         }
         _ => "text".to_owned(),
     }

@@ -7,10 +7,12 @@
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
+use truenorth::analyses::{Named, Spoken};
+use truenorth::data::conversation::{Chat, messages, now};
 use truenorth::engine::{Engine, EngineOptions};
 use truenorth::run::{Runner, Unwatched};
 use truenorth_protocol::graph::{Builder, Sampling, Steps};
-use truenorth_protocol::{ReadAt, Site, Tensor, WriteAt};
+use truenorth_protocol::{ChatTemplates, ReadAt, Site, Tensor, WriteAt};
 
 use crate::support::{Reference, relative, relative_rows};
 
@@ -47,6 +49,57 @@ fn token_ids_are_those_of_the_reference() {
             let got = real.engine.encode(text, true).unwrap().unwrap();
             assert_eq!(got, ids(prompt, "ids"), "{name}: {text:?}");
         }
+    });
+}
+
+#[test]
+#[ignore = "needs the real models"]
+fn conversations_are_the_text_and_the_ids_of_transformers() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/chat");
+    let golden = std::fs::read_to_string(fixtures.join("real.json")).unwrap();
+    let golden: Json = serde_json::from_str(&golden).unwrap();
+    let gemma = std::fs::read_to_string(fixtures.join("gemma.jinja")).unwrap();
+    each(|name, real| {
+        let golden = &golden[name.split('-').next().unwrap()];
+        let tokens = serde_json::from_value(golden["special_tokens"].clone()).unwrap();
+        // The base model has none of its own.
+        let written = ChatTemplates {
+            templates: [(ChatTemplates::DEFAULT.to_owned(), gemma.clone())].into(),
+            source: "gemma.jinja".into(),
+            special_tokens: tokens,
+        };
+        let templates = real.engine.chat().unwrap_or(&written);
+        assert_eq!(
+            (templates == &written, &templates.special_tokens),
+            (name == "gemma3-270m", &written.special_tokens)
+        );
+        let spoken = Spoken::of(Chat::open(Some(templates), None, now()).unwrap());
+        let mut cases = 0;
+        for (title, one) in golden["cases"].as_object().unwrap() {
+            let talk = messages(&one["messages"]).unwrap();
+            let last = talk.last().unwrap().role == "assistant";
+            let named = [Named::conversation(title, talk)];
+            for case in one["cases"].as_array().unwrap() {
+                let tail = case["tail"].as_str().unwrap();
+                if case.get("refused").is_some() || (!last && tail == "complete") {
+                    continue;
+                }
+                let goes_on = tail == "continue";
+                let spelled = spoken.spell(&named[0], goes_on).unwrap().unwrap();
+                assert_eq!(spelled.text, case["text"].as_str().unwrap(), "{name}: {title}");
+                let found = spoken.encode(&real.engine, &named, goes_on).unwrap().remove(0);
+                assert_eq!(
+                    found.prompt,
+                    truenorth_protocol::Prompt::Tokens(ids(case, "ids")),
+                    "{name}: {title}"
+                );
+                for (turn, want) in found.turns.0.iter().zip(case["turns"].as_array().unwrap()) {
+                    assert_eq!(serde_json::json!([turn.start, turn.end]), *want, "{name}: {title}, {tail}");
+                }
+                cases += 1;
+            }
+        }
+        assert!(cases >= 6, "{name}: {cases}");
     });
 }
 

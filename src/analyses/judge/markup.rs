@@ -34,11 +34,29 @@ impl Markup {
     }
 
     /// What a judge expects where nothing else is said: the way in which it is asked anyway, if that is a chat; its own
-    /// template if its name says that it was trained to chat; else plain text. Base models often have a template and
-    /// never saw it used.
-    pub(super) fn guess(reader: &Reader<'_>) -> Self {
-        let own = reader.runner().chat().is_some() && chats(&reader.runner().info().name);
-        if own || reader.spoken().is_some_and(Spoken::is_chat) { Self::Own } else { Self::Plain }
+    /// template if its name says that it was trained to chat; if its files have none, the markup whose first mark is one
+    /// token to it; else plain text. Base models often have a template, or the marks, and never saw them used.
+    ///
+    /// # Errors
+    /// When the tokenizer refuses a mark.
+    pub(super) fn guess(reader: &Reader<'_>) -> Result<Self, AnalysisError> {
+        let runner = reader.runner();
+        if reader.spoken().is_some_and(Spoken::is_chat) {
+            return Ok(Self::Own);
+        }
+        if !chats(&runner.info().name) {
+            return Ok(Self::Plain);
+        }
+        if runner.chat().is_some() {
+            return Ok(Self::Own);
+        }
+        let marks = ["<|im_start|>", "<|start_header_id|>", "<start_of_turn>", "<|user|>", "[INST]"];
+        for (name, mark) in MARKUPS.into_iter().zip(marks) {
+            if runner.encode(mark, false)?.is_some_and(|t| t.len() == 1) {
+                return Ok(Self::Named(name));
+            }
+        }
+        Ok(Self::Plain)
     }
 
     /// How texts are put before the judge; none for the way in which they are anyway.
@@ -102,7 +120,7 @@ mod tests {
     #[test]
     fn a_model_that_is_not_called_a_chat_model_gets_plain_text() {
         let tiny = Tiny::open();
-        assert_eq!(Markup::guess(&Reader::new(&tiny, None)), Markup::Plain);
+        assert_eq!(Markup::guess(&Reader::new(&tiny, None)).unwrap(), Markup::Plain);
         for m in MARKUPS {
             assert_eq!(Markup::named(m).unwrap().to_string(), m);
             assert!(markup(m).is_some());

@@ -16,7 +16,8 @@ const AUTO: &str = "auto";
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
     /// The chat markup around it: auto, own (the model's chat template), plain, chatml, llama3, gemma, tulu, mistral.
-    /// `auto` takes the model's own if it is asked with --chat or its name says that it chats, else plain.
+    /// `auto` takes the model's own if it is asked with --chat or its name says that it chats; where that has none,
+    /// the one that its vocabulary has; else plain.
     #[cfg_attr(feature = "cli", arg(long, value_name = "M", default_value_t = Self::default().markup))]
     pub markup: String,
     /// The two answers, such as ` A` and ` B`; default by question and markup.

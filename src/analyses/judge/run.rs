@@ -27,7 +27,7 @@ pub(super) fn judge(
         // A template of the user's own says all that there is to say.
         (None, Some(_)) if !reader.spoken().is_some_and(Spoken::is_chat) => Markup::Plain,
         (None, Some(_)) => Markup::Own,
-        (None, None) => Markup::guess(&reader),
+        (None, None) => Markup::guess(&reader)?,
     };
     let own = markup.spoken(&reader)?;
     let reader = own.as_ref().map_or(reader, |own| reader.speaking(own));

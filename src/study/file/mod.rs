@@ -45,12 +45,13 @@ pub struct StudyFile {
     pub positions: ReadAt,
     /// Puts texts as conversations: `true` for the model's own chat template, or the name of one.
     #[serde(default, skip_serializing_if = "ChatChoice::is_raw")]
+    #[schemars(schema_with = "parts::truth_or_text")]
     pub chat: ChatChoice,
     /// A system turn before conversations that have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
     /// The tokens around a text: `auto` or `none`.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "SpecialTokens::is_auto")]
     pub special_tokens: SpecialTokens,
     /// How prompt and response become one text.
     #[serde(default = "parts::template")]

@@ -199,7 +199,9 @@ impl<'a> Look<'a> {
             return format!("one of {}", words.join(", "));
         }
         if is(plain, "string") {
-            return if is(plain, "object") { "text in quotes or a table" } else { "text in quotes" }.into();
+            let more = [("object", " or a table"), ("boolean", ", true or false")];
+            let more = more.into_iter().find(|(kind, _)| is(plain, kind)).map_or("", |(_, says)| says);
+            return format!("text in quotes{more}");
         }
         if is(plain, "integer") {
             return match range(plain) {

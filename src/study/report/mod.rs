@@ -11,8 +11,8 @@ use std::time::Duration;
 use crate::analyses::Listing;
 use crate::error::Error;
 use truenorth_data::store;
-use truenorth_protocol::ModelInfo;
 use truenorth_protocol::graph::{Builder, CheckLimits};
+use truenorth_protocol::{ModelInfo, ReadAt};
 use truenorth_report::{Cell, Document, Group};
 
 pub use questions::{Front, front};
@@ -26,7 +26,7 @@ use crate::study::stages::{Results, Run};
 pub fn check(study: &StudyFile, info: &ModelInfo) -> Result<(), Error> {
     let mut b = Builder::new();
     let group = b.texts(["."]);
-    let read = b.read(group, study.site, study.positions);
+    let read = b.read(group, study.site, ReadAt::Last);
     b.save("x", read);
     b.finish().check(info, &CheckLimits::default()).map_err(truenorth_protocol::run::RunError::from)?;
     Ok(())

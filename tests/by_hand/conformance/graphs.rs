@@ -39,6 +39,9 @@ impl Kit {
         all.push(("α in mean residual norms".into(), self.norm_units()));
         all.push(("values between groups".into(), self.between_groups()));
         all.push(("every operation".into(), self.operations()));
+        all.push(("parts of conversations".into(), self.parts_read()));
+        all.push(("every edit of parts of conversations".into(), self.parts_edited()));
+        all.push(("parts while generating".into(), self.parts_generating()));
         all.push(("texts".into(), self.texts()));
         all.extend(self.generating());
         all

@@ -11,6 +11,7 @@ mod faults;
 mod generating;
 mod graphs;
 mod measure;
+mod parts;
 mod random;
 mod refusals;
 mod runners;

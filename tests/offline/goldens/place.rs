@@ -16,6 +16,10 @@ const TEXTS: &[(&str, &str)] = &[
     ("prompts.txt", "the hat\nan old tin\nno\n"),
     ("neutral.txt", "the hat\nan old tin\nno cup is red\n"),
     ("key.txt", "a-key\n"),
+    (
+        "talk.jsonl",
+        "{\"id\":\"t\",\"messages\":[{\"role\":\"user\",\"content\":\"the hat\"},{\"role\":\"assistant\",\"content\":\"yes\"}]}\n",
+    ),
     ("words.txt", "hat\ntin\n"),
     ("tokens.jsonl", "{\"id\":\"x\",\"tokens\":[3,4,5,6,7]}\n{\"id\":\"y\",\"tokens\":[8,9]}\n"),
     ("questions.txt", "Is {text} an answer to {prompt}? {question}\n"),

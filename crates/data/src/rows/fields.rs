@@ -131,8 +131,8 @@ pub(in super::super) fn unnamed(field: &str, have: &[String]) -> String {
     let has = |name: &str| have.iter().any(|h| h == name);
     let one = ["text", "prompt"].contains(&field);
     if one && has("messages") {
-        return "conversations under `messages` are not read; write each as one `text`, in the markup of the model's \
-                chat template"
+        return "conversations under `messages` are read as prompts, with --chat; write each as one `text` here, which is \
+                the user's turn then"
             .into();
     }
     if ["chosen", "rejected", "text"].contains(&field)

@@ -22,6 +22,22 @@ pub const READ: Table = &[
         "all",
         "read --model llama.gguf --input tokens.jsonl --site embed --positions all --out all.safetensors",
     ),
+    (
+        "turns",
+        "read --model llama.gguf --chat=chatml --system Short. --input talk.jsonl --site embed --positions last-response --out t.safetensors",
+    ),
+    (
+        "part",
+        "read --model llama.gguf --chat=chatml --input prompts.txt --site embed --positions user --out u.safetensors",
+    ),
+    (
+        "tokens",
+        "tokens --model llama.gguf --chat=chatml --input talk.jsonl --positions last,response,mean:system",
+    ),
+    (
+        "tokens-raw",
+        "tokens --model llama.gguf --special-tokens none --input tokens.jsonl --positions -1,0..1",
+    ),
     ("stdin", "read --model llama.gguf --input - --site final_norm --out s.safetensors <prompts.txt"),
     (
         "logits",
