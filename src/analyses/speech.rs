@@ -376,7 +376,9 @@ impl Spoken {
                 all.push(Encoded { prompt: named.prompt.clone(), turns: Turns::default() });
                 continue;
             };
-            let tokens = match spelled.special {
+            // A text as it stands is what the tokenizer makes of it, as in transformers, also where it spells the first
+            // token itself; a template's text is begun once.
+            let tokens = match chat && spelled.special {
                 true => once_begun(runner, &spelled.text, tokens)?,
                 false => tokens,
             };

@@ -104,7 +104,8 @@ fn copies_of_a_pair_are_one_unit() {
     assert_eq!(rows.len(), 2, "{text}");
     // The numbers of the distinct pairs, whichever file they come in.
     assert_eq!(rows[0], rows[1]);
-    assert!(rows[0].contains("12") && rows[0].contains("0.285") && rows[0].contains("0.925"), "{text}");
+    // One split gave 0.285; the mean of twenty is 0.372, and p is that of the first.
+    assert!(rows[0].contains("12") && rows[0].contains("0.372") && rows[0].contains("0.925"), "{text}");
     // The copies are named before any separation is.
     assert!(text.find("copies") < text.find("AUROC"), "{text}");
 }

@@ -75,7 +75,7 @@ fn a_job_of_the_journal_is_shown_without_the_hub_and_says_why_its_service_says_n
     }
     for wire in ["ndif-key", "truenorth-key"] {
         for (flag, why) in
-            [("--quiet", "http://127.0.0.1:9"), ("--offline", "not asked, because of --offline")]
+            [("--quiet", "can't reach 127.0.0.1:9"), ("--offline", "not asked, because of --offline")]
         {
             let shown = hub.run(dir.path(), &["jobs", "show", wire, flag]);
             let text = said(&shown);

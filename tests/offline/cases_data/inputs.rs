@@ -48,7 +48,7 @@ fn what_a_row_lacks_is_told_by_what_it_is() {
     prompts(
         "p.jsonl",
         "{\"messages\":[{\"role\":\"user\",\"content\":\"x\"}]}\n",
-        &["`messages`", "one `text`"],
+        &["`messages`", "--chat", "`text`"],
     );
     prompts("p.jsonl", "{\"id\":\"a\",\"category\":\"c\"}\n", &["give every row a `text`"]);
     prompts(
