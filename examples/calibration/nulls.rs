@@ -5,13 +5,18 @@ use std::collections::BTreeMap;
 use ndarray::{Array1, Array2};
 use rand::Rng;
 use rand::seq::SliceRandom;
+use rand_distr::{Distribution as _, StandardNormal};
 use truenorth::analyses::audit::{Audit, AuditData, Confound};
 use truenorth::analyses::board::{Board, BoardData};
-use truenorth::analyses::judge::{Verdict, Verdicts, agreement};
+use truenorth::analyses::geometry::change_point;
+use truenorth::analyses::judge::{Duel, Judge, JudgeData, Verdict, Verdicts, agreement};
 use truenorth::analyses::probing::{ProbeData, Probing, TestTexts};
+use truenorth::analyses::sweep::{Sweep, SweepData};
 use truenorth::analyses::transfer::{Groups, ModelBoard, compare};
-use truenorth::analyses::{Analysis, Asked, Labelled, Recipe, audit, board, probing, rate, stat, transfer};
-use truenorth::data::{Distinct, NearCopies, Pair};
+use truenorth::analyses::{
+    Analysis, Asked, Labelled, Recipe, audit, board, judge, probing, rate, stat, sweep, transfer,
+};
+use truenorth::data::{Distinct, NearCopies, Pair, Template};
 use truenorth::estimate::{Estimator, HeldOutParams, Nuisances, Pipeline, SplitBy};
 use truenorth::math::Seeds;
 use truenorth::report::Test;
@@ -28,24 +33,34 @@ const DRAWS: usize = 199;
 /// A world without anything to find: seeds to p values.
 pub struct Scenario {
     pub name: &'static str,
+    /// Whether it is tried on the tiny model alone: it asks a model anew for every seed.
+    pub tiny: bool,
     pub run: fn(&Place, u64) -> Outcome<Run>,
 }
 
 /// All worlds.
 pub const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "pairs turned by cluster", run: |p, s| audited(p, &p.pairs, Unit::Cluster, s) },
+    Scenario {
+        name: "pairs turned by cluster",
+        tiny: false,
+        run: |p, s| audited(p, &p.pairs, Unit::Cluster, s),
+    },
     Scenario {
         name: "pairs with near copies",
+        tiny: false,
         run: |p, s| audited(p, &with_near_copies(&p.pairs)?, Unit::Cluster, s),
     },
-    Scenario { name: "axes turned as a whole", run: by_axis },
-    Scenario { name: "classes, one of each pair", run: |p, s| probed(p, false, s) },
-    Scenario { name: "classes, groups as a whole", run: |p, s| probed(p, true, s) },
-    Scenario { name: "board, a direction of shuffled labels", run: scored },
-    Scenario { name: "two boards of unrelated scores", run: two_boards },
-    Scenario { name: "judges who do not look", run: judged },
-    Scenario { name: "ratings of chance", run: rated },
-    Scenario { name: "counts of fair coins", run: coins },
+    Scenario { name: "axes turned as a whole", tiny: false, run: by_axis },
+    Scenario { name: "classes, one of each pair", tiny: false, run: |p, s| probed(p, false, s) },
+    Scenario { name: "classes, groups as a whole", tiny: false, run: |p, s| probed(p, true, s) },
+    Scenario { name: "board, a direction of shuffled labels", tiny: false, run: scored },
+    Scenario { name: "two boards of unrelated scores", tiny: false, run: two_boards },
+    Scenario { name: "steering along labels of chance", tiny: true, run: steered },
+    Scenario { name: "a judge of texts in any order", tiny: true, run: judge_mean },
+    Scenario { name: "checkpoints without a break", tiny: false, run: course },
+    Scenario { name: "judges who do not look", tiny: false, run: judged },
+    Scenario { name: "ratings of chance", tiny: false, run: rated },
+    Scenario { name: "counts of fair coins", tiny: false, run: coins },
 ];
 
 fn asked<'a>(place: &'a Place, seeds: &'a Seeds) -> Asked<'a> {
@@ -155,6 +170,9 @@ fn scored(place: &Place, seed: u64) -> Outcome<Run> {
     let row =
         found.rows.iter().find(|r| r.id == place.sequences.all[0].id).ok_or("the first sequence is gone")?;
     run.insert(Test::BoardUniform, row.p_random);
+    let alike = truenorth::math::cosine(direction.view(), relabelled.row(0))?;
+    let width = direction.len();
+    run.insert(Test::UniformCosine, stat::Null::random_direction(alike, width)?.p);
     run.extend(row.p_matched.map(|p| (Test::BoardMatched, p)));
     run.extend(row.p_permuted.map(|p| (Test::BoardPermuted, p)));
     let family = found.rows.iter().filter_map(|r| r.p_family).reduce(f64::min);
@@ -203,6 +221,71 @@ fn two_boards(place: &Place, seed: u64) -> Outcome<Run> {
     let all = compare(&three, &Groups::default(), &params, &seeds)?;
     run.extend(all.unanimous.and_then(|u| u.share.null).map(|n| (n.test, n.p)));
     Ok(run)
+}
+
+/// A sweep of one site along the direction of labels of chance.
+fn steered(place: &Place, seed: u64) -> Outcome<Run> {
+    let seeds = Seeds::new(seed);
+    let pairs = turned(&place.pairs, Unit::Cluster, &mut seeds.stream("labels of chance"));
+    let estimator = Estimator::MeanDiff.check()?;
+    let held_out = HeldOutParams { permutations: 0, repeats: 1, ..HeldOutParams::by_pair() };
+    let data = SweepData {
+        pairs: &pairs,
+        template: &Template::default(),
+        neutral: &place.neutral.named[..4],
+        prompts: &[],
+        sentiment: None,
+        keywords: &[],
+        at: ReadAt::Last,
+        estimator: &estimator,
+        project_out: &[],
+        project_method: truenorth::estimate::ProjectMethod::default(),
+        held_out: &held_out,
+    };
+    let params = sweep::Params {
+        sites: vec![place.site.to_string().parse()?],
+        steered_pairs: Some(8),
+        alphas: vec![-0.2, 0.2],
+        null_draws: 39,
+        random_directions: 19,
+        damage_directions: 0,
+        ..sweep::Params::default()
+    };
+    Ok(of_page(Sweep::page(&Sweep::run(&data, &params, &asked(place, &seeds))?)))
+}
+
+/// A judge of pairs of short texts whose order is of chance.
+fn judge_mean(place: &Place, seed: u64) -> Outcome<Run> {
+    let seeds = Seeds::new(seed);
+    let mut rng = seeds.stream("order of chance");
+    let short: Vec<&str> =
+        place.sequences.all.iter().map(|s| s.text.as_str()).filter(|t| t.len() <= 12).take(32).collect();
+    let duels: Vec<Duel> = short
+        .as_chunks::<2>()
+        .0
+        .iter()
+        .enumerate()
+        .map(|(i, [a, b])| {
+            let (first, second) = if rng.random() { (a, b) } else { (b, a) };
+            Duel { id: i.to_string(), prompt: "say".into(), first: (*first).into(), second: (*second).into() }
+        })
+        .collect();
+    let texts = judge::Texts::Duels { duels: &duels, criterion: "kinder" };
+    let data = JudgeData { texts, template: None, others: &[], near: NearCopies::default() };
+    let found = Judge::run(&data, &judge::Params::default(), &asked(place, &seeds))?;
+    let null = found.judgement.preference.null;
+    Ok(null.iter().map(|n| (n.test, n.p)).collect())
+}
+
+/// A course of independent numbers.
+fn course(_: &Place, seed: u64) -> Outcome<Run> {
+    let seeds = Seeds::new(seed);
+    let mut rng = seeds.stream("course");
+    let values: Vec<f64> = (0..39).map(|_| StandardNormal.sample(&mut rng)).collect();
+    let gram: Vec<Vec<f64>> = values.iter().map(|a| values.iter().map(|b| a * b).collect()).collect();
+    let names: Vec<String> = (0..39).map(|i| i.to_string()).collect();
+    let found = change_point(&names, &gram, 999, &seeds)?;
+    Ok(found.into_iter().map(|c| (Test::ChangePoint, c.p)).collect())
 }
 
 /// Two judges with habits who do not look.

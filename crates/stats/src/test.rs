@@ -128,7 +128,7 @@ tests! {
         "labels exchanged, alike for both, and both fitted again", "units that share labels or texts", Two, Nominal;
     /// Cosine against directions like the activations.
     CosineMatched = "cosine-matched", "Are two directions more alike than two drawn like the activations?",
-        "random directions with the covariance of the activations", "directions", Two, Nominal;
+        "random directions with the covariance of the activations", "directions", Two, Descriptive;
     /// A confound set on the direction against matched directions.
     AuditMatched = "audit-matched", "Does the direction separate the confound set more than directions like it do?",
         "random directions with the covariance of the training texts", "directions", Two, Nominal;
