@@ -135,7 +135,9 @@ fn mean_diff() -> CheckedEstimator {
 
 #[test]
 fn labels_are_exchanged_by_what_rows_share() {
-    let units: [(&str, fn(&mut ChaCha8Rng) -> Samples, SplitBy); 6] = [
+    /// A name, samples without anything to find, and how they are split.
+    type Unit = (&'static str, fn(&mut ChaCha8Rng) -> Samples, SplitBy);
+    let units: [Unit; 6] = [
         ("pairs", single_pairs, SplitBy::Pair),
         ("clusters of near copies", by_cluster, SplitBy::Pair),
         ("axes of pairs", by_axis, SplitBy::Axis),
