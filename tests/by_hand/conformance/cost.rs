@@ -3,7 +3,7 @@
 use serde_json::{Value as Json, json};
 use truenorth::client::{Hosted, Rehearsal};
 use truenorth::run::{Runner as _, Unwatched};
-use truenorth_protocol::graph::Op;
+use truenorth_protocol::graph::{Op, ReadAt};
 use truenorth_protocol::{Checked, DType};
 
 use super::service::Service;
@@ -48,10 +48,12 @@ impl Moved {
     }
 
     /// Jobs and frames exactly, bytes each way within a tenth, or a KiB where there are few. Where
-    /// generations may stop early, what is said is the most.
+    /// generations may stop early, or parts of prompts are read, which are counted as whole prompts, what is said is
+    /// the most.
     pub fn is_as_said(&self, said: &Self, checked: &Checked) -> Result<(), String> {
         let stops = |op: &Op| matches!(op, Op::Generate { params, .. } if !params.stop.is_empty());
-        let most = checked.graph().nodes.iter().any(stops);
+        let parts = |op: &Op| matches!(op, Op::Read { positions: ReadAt::In(..), .. });
+        let most = checked.graph().nodes.iter().any(|op| stops(op) || parts(op));
         let near = |said: u64, found: u64| {
             let off = if most { found.saturating_sub(said) } else { said.abs_diff(found) };
             off <= (found / 10).max(1024)
