@@ -196,18 +196,23 @@ fn two_boards(place: &Place, seed: u64) -> Outcome<Run> {
     };
     let params = board::ScanParams { draws: 0, ..board::ScanParams::new(place.site) };
     let first = board::scan(&place.session.reader(), &data, &params, &seeds, &Unwatched)?.board;
-    let mut second = first.clone();
-    let mut scores: Vec<f64> = first.iter().map(|r| r.score).collect();
-    scores.shuffle(&mut seeds.stream("scores dealt"));
-    second.iter_mut().zip(scores).for_each(|(row, score)| row.score = score);
-    let boards = [("first", &first), ("second", &second)]
+    // The same sequences with the scores dealt anew.
+    let dealt = |stream: &str| {
+        let mut board = first.clone();
+        let mut scores: Vec<f64> = first.iter().map(|r| r.score).collect();
+        scores.shuffle(&mut seeds.stream(stream));
+        board.iter_mut().zip(scores).for_each(|(row, score)| row.score = score);
+        board
+    };
+    let (second, third) = (dealt("scores dealt"), dealt("scores dealt again"));
+    let boards = [("first", &first), ("second", &second), ("third", &third)]
         .map(|(model, board)| ModelBoard { model: model.into(), board });
     let mut groups = Groups::default();
     let kinds = place.sequences.loaded.rows.iter().map(|r| r.kind.clone());
     groups.labels.insert("kind".into(), kinds.collect());
     groups.kind = Some("kind".into());
     let params = transfer::Params { permutations: DRAWS, ..transfer::Params::default() };
-    let found = compare(&boards, &groups, &params, &seeds)?;
+    let found = compare(&boards[..2], &groups, &params, &seeds)?;
     let pair = found.pairs.first().ok_or("no pair of boards")?;
     let mut run = Run::new();
     let mut add = |number: &stat::Number| run.extend(number.null.iter().map(|n| (n.test, n.p)));
@@ -216,14 +221,7 @@ fn two_boards(place: &Place, seed: u64) -> Outcome<Run> {
     pair.movers.iter().take(1).for_each(|m| add(&m.overlap));
     run.extend(pair.agreement.first().and_then(|a| Some((Test::SignsCoin, a.p_coin?))));
     run.extend(pair.kinds.iter().filter_map(|k| Some((Test::SignsKinds, k.p?))));
-    let three = [("first", &first), ("second", &second), ("third", &second)]
-        .map(|(model, board)| ModelBoard { model: model.into(), board });
-    let mut third = second.clone();
-    let mut scores: Vec<f64> = first.iter().map(|r| r.score).collect();
-    scores.shuffle(&mut seeds.stream("scores dealt again"));
-    third.iter_mut().zip(scores).for_each(|(row, score)| row.score = score);
-    let three = [three[0].clone(), three[1].clone(), ModelBoard { model: "third".into(), board: &third }];
-    let all = compare(&three, &Groups::default(), &params, &seeds)?;
+    let all = compare(&boards, &Groups::default(), &params, &seeds)?;
     run.extend(all.unanimous.and_then(|u| u.share.null).map(|n| (n.test, n.p)));
     Ok(run)
 }

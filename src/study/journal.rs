@@ -11,7 +11,7 @@ use crate::error::{Context as _, Error};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
-use truenorth_files::sha256_hex;
+use truenorth_files::{read_if_there, sha256_hex};
 
 /// The state of a run, in `state.json`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -94,13 +94,9 @@ impl<'a> Journal<'a> {
     /// Reads the state of a run, if there is one.
     pub fn read(folder: &Path) -> Result<Option<State>, Error> {
         let path = folder.join("state.json");
-        match std::fs::read(&path) {
-            Ok(bytes) => {
-                Ok(Some(serde_json::from_slice(&bytes).context(format!("can't read {}", path.display()))?))
-            }
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => Ok(None),
-            Err(e) => Err(e).context(format!("can't read {}", path.display())),
-        }
+        let cant = || format!("can't read {}", path.display());
+        let Some(bytes) = read_if_there(&path).context(cant())? else { return Ok(None) };
+        Ok(Some(serde_json::from_slice(&bytes).context(cant())?))
     }
 
     /// Runs a stage and keeps its result, or takes the result of an earlier run that was made from the

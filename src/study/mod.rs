@@ -163,8 +163,9 @@ impl Study {
         let earlier = Record::earlier(folder, host);
         // Which models kept stages asked is in the record alone.
         let keep = place.keep && earlier.is_some();
-        let mut journal = Journal::start(host, folder, &study.name, inputs, base, keep)?;
+        // A seal that was changed is refused before the state of an earlier run is touched.
         let registration = if place.rehearsal { None } else { register::seal(study, data, folder)? };
+        let mut journal = Journal::start(host, folder, &study.name, inputs, base, keep)?;
         let record = Record::new(folder, &self, place, session)?.after(earlier);
         let noting = Noting::start(host, folder, record, session)?;
         let host: &dyn Host = &Speaking { host: &noting, speech: study.speech() };

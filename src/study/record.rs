@@ -8,6 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
+use truenorth_files::read_if_there;
 use truenorth_protocol::ModelInfo;
 use truenorth_protocol::run::{Batch, Runner, Watch};
 
@@ -151,11 +152,8 @@ impl Record {
     /// When it can't be read, or is of a form that this program does not know.
     pub fn read(folder: &Path) -> Result<Option<Self>, Error> {
         let path = folder.join(NAME);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(e).context(format!("can't read {}", path.display())),
-        };
+        let there = read_if_there(&path).context(format!("can't read {}", path.display()))?;
+        let Some(bytes) = there else { return Ok(None) };
         let cant = || format!("{} is no record of a run as this version writes them", path.display());
         let remedy =
             "run `truenorth study run` with the study again: what is in the store is not computed again";

@@ -8,7 +8,7 @@ use std::time::SystemTime;
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use truenorth_files::{sha256_hex, write_atomic};
+use truenorth_files::{read_if_there, sha256_hex, write_atomic};
 
 use super::data::Data;
 use super::file::StudyFile;
@@ -72,11 +72,8 @@ impl Registration {
     /// When it can't be read, or was changed after it was sealed.
     pub fn read(folder: &Path) -> Result<Option<Self>, Error> {
         let path = folder.join(NAME);
-        let bytes = match std::fs::read(&path) {
-            Ok(bytes) => bytes,
-            Err(e) if e.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(e) => return Err(e).context(format!("can't read {}", path.display())),
-        };
+        let there = read_if_there(&path).context(format!("can't read {}", path.display()))?;
+        let Some(bytes) = there else { return Ok(None) };
         let found: Self =
             serde_json::from_slice(&bytes).request(format!("{} is no registration", path.display()))?;
         if found.hash()? != found.sha256 {

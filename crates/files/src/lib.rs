@@ -6,7 +6,8 @@ mod room;
 mod tensors;
 
 pub use file::{
-    DRAFT, Draft, Target, sha256_hex, writable, write_atomic, write_nothing, write_private, writes_nothing,
+    DRAFT, Draft, Target, read_if_there, sha256_hex, writable, write_atomic, write_nothing, write_private,
+    writes_nothing,
 };
 pub use look::{LFS_REMEDY, Look, is_lfs_pointer};
 pub use room::{add, available, copied, room};

@@ -135,6 +135,18 @@ pub fn writes_nothing() -> bool {
     HELD.load(Ordering::Relaxed)
 }
 
+/// What a file holds; none where there is no file.
+///
+/// # Errors
+/// Whatever else the file system says.
+pub fn read_if_there(path: &Path) -> io::Result<Option<Vec<u8>>> {
+    match std::fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(e) if e.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(e) => Err(e),
+    }
+}
+
 /// Writes a file so that readers see either the old content or all of the new: to a hidden
 /// file in the same folder, flushed to disk, then renamed over the target. What a process that was killed
 /// left of one is removed by the next that writes the same file. Symbolic links are followed; devices and
