@@ -10,6 +10,7 @@ mod record;
 pub mod reference;
 mod register;
 mod report;
+mod sites;
 mod speaking;
 mod stages;
 pub mod verify;
@@ -146,7 +147,7 @@ impl Study {
     pub fn run(mut self, session: &Session, host: &dyn Host, place: &Place<'_>) -> Result<Done, Error> {
         let start = Instant::now();
         let info = session.runner().info();
-        report::check(&self.file, info)?;
+        sites::check(&self.file, info)?;
         if place.rehearsal {
             self.file.rehearse();
         }

@@ -9,28 +9,14 @@ use crate::analyses::{SpecialTokens, Spoken};
 use std::time::Duration;
 
 use crate::analyses::Listing;
-use crate::error::Error;
 use truenorth_data::store;
-use truenorth_protocol::graph::{Builder, CheckLimits};
-use truenorth_protocol::{ModelInfo, ReadAt};
 use truenorth_report::{Cell, Document, Group};
 
 pub use questions::{Front, front};
 
 use super::data::Data;
 use super::journal::Stage;
-use crate::study::file::StudyFile;
 use crate::study::stages::{Results, Run};
-
-/// Refuses a site that the model does not have, before anything is read.
-pub fn check(study: &StudyFile, info: &ModelInfo) -> Result<(), Error> {
-    let mut b = Builder::new();
-    let group = b.texts(["."]);
-    let read = b.read(group, study.site, ReadAt::Last);
-    b.save("x", read);
-    b.finish().check(info, &CheckLimits::default()).map_err(truenorth_protocol::run::RunError::from)?;
-    Ok(())
-}
 
 /// The report of a study.
 pub fn document(

@@ -15,7 +15,7 @@ use super::board::BOARD;
 use super::{Directions, Page, Run, SoFar, Stage, keyed, needs};
 use crate::analyses::board::Params as Score;
 use crate::study::file::{Other, StudyFile, Transfer};
-use crate::study::report::check;
+use crate::study::sites;
 
 /// The same question of other models.
 pub struct TransferStage;
@@ -97,7 +97,7 @@ impl Run<'_> {
         std::fs::create_dir_all(&folder).context(format!("can't make {}", folder.display()))?;
         let mut study = StudyFile { site: other.site, ..self.study.clone() };
         study.direction.estimators.truncate(1);
-        check(&study, session.runner().info())?;
+        sites::of_other(other.site, session.runner().info())?;
         let there = Run { study: &study, reader: session.reader(), folder: &folder, ..*self };
         let directions = there.directions()?;
         write_json(self.host, &folder.join("directions.json"), &directions)?;
