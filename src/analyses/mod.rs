@@ -14,7 +14,7 @@ mod counted;
 mod error;
 pub mod extract;
 #[cfg(test)]
-mod fixture;
+pub(crate) mod fixture;
 pub mod geometry;
 pub mod judge;
 mod labelled;
