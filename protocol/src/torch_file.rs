@@ -3,8 +3,14 @@
 //! A file is a zip archive: `NAME/data.pkl`, a pickle in which every storage is a persistent
 //! identifier, and `NAME/data/KEY`, the bytes of each storage. Read are tensors and parameters of
 //! the types in [`TorchDType`], dictionaries (plain and ordered), lists, tuples, text and numbers.
+//!
+//! [`read`] also takes what stands in no zip archive: the form of `torch.save` before PyTorch 1.6, and plain pickles. In
+//! any of them arrays of NumPy are tensors, and objects of a short list of classes (steering-vectors' `SteeringVector`,
+//! repeng's `ControlVector`) are dictionaries of their fields.
 
 mod archive;
+mod bare;
+mod numpy;
 mod reader;
 
 use std::io::{Cursor, Read, Seek};
@@ -13,7 +19,7 @@ use half::{bf16, f16};
 
 use crate::pickle::{Limits, PickleError};
 use archive::Archive;
-use reader::Reader;
+use reader::{Reader, Source};
 
 /// What a file may hold at most.
 #[derive(Clone, Copy, Debug)]
@@ -210,25 +216,37 @@ pub enum TorchFileError {
     Value(&'static str),
 }
 
-/// Reads a file of `torch.save` from memory.
+/// Reads a file of `torch.save`, in its new or its old form, or a plain pickle from memory.
 ///
 /// # Errors
 /// A [`TorchFileError`], naming a global that is not on the list.
 pub fn read(bytes: &[u8]) -> Result<TorchValue, TorchFileError> {
-    read_from(Cursor::new(bytes), &FileLimits::default())
+    let limits = FileLimits::default();
+    if bytes.starts_with(&[0x80]) {
+        return bare::read(bytes, &limits);
+    }
+    unpacked(Cursor::new(bytes), &limits, &reader::allowed_in_files)
 }
 
-/// Reads a file of `torch.save`. Memory grows with what has been read, never with what a header
+/// Reads a file of `torch.save` in its new form, as services send them. Memory grows with what has been read, never with what a header
 /// promises, and a tensor that has a storage to itself takes it over as it is, so that a file of
 /// one large tensor needs little more than its own size.
 ///
 /// # Errors
 /// As [`read`].
 pub fn read_from(file: impl Read + Seek, limits: &FileLimits) -> Result<TorchValue, TorchFileError> {
+    unpacked(file, limits, &reader::allowed)
+}
+
+fn unpacked(
+    file: impl Read + Seek,
+    limits: &FileLimits,
+    allowed: &dyn Fn(&str, &str) -> bool,
+) -> Result<TorchValue, TorchFileError> {
     let (mut archive, pickle) = Archive::open(file, limits)?;
-    let value = crate::pickle::read(&pickle, &limits.pickle, &reader::allowed)?;
+    let value = crate::pickle::read(&pickle, &limits.pickle, allowed)?;
     drop(pickle);
-    Reader::new(&mut archive, limits, &value).value(value)
+    Reader::new(Source::Archive(&mut archive), limits, &value).value(value)
 }
 
 #[cfg(test)]

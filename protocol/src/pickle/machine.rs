@@ -18,6 +18,18 @@ pub fn read(
     if bytes.len() > limits.bytes {
         return Err(PickleError::TooLarge { what: "bytes", limit: limits.bytes });
     }
+    Ok(read_first(bytes, limits, allowed)?.0)
+}
+
+/// As [`read`], of bytes that go on behind the pickle, which no limit counts; also says how many are the pickle's.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_first(
+    bytes: &[u8],
+    limits: &Limits,
+    allowed: &dyn Fn(&str, &str) -> bool,
+) -> Result<(Value, usize), PickleError> {
     let mut machine = Machine {
         bytes,
         at: 0,
@@ -29,7 +41,8 @@ pub fn read(
         allowed,
     };
     let root = machine.run()?;
-    Tree::new(&machine.nodes, limits)?.build(root, 0)
+    let end = machine.at;
+    Ok((Tree::new(&machine.nodes, limits)?.build(root, 0)?, end))
 }
 
 /// Characters of a refused global's name that its error shows.

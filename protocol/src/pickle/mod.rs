@@ -12,7 +12,7 @@ mod opcode;
 mod tree;
 mod write;
 
-pub use machine::read;
+pub use machine::{read, read_first};
 pub use write::write;
 
 /// A value out of a pickle.

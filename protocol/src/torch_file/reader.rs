@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{Read, Seek};
 
 use super::archive::Archive;
-use super::{FileLimits, TorchDType, TorchFileError, TorchTensor, TorchValue};
+use super::numpy;
+use super::{FileLimits, TorchDType, TorchFileError, TorchTensor, TorchValue, bare};
 use crate::pickle::{Call, Value};
 
 /// Which globals a file may name.
@@ -19,9 +20,53 @@ pub(super) fn allowed(module: &str, name: &str) -> bool {
     }
 }
 
+/// Which globals a file of a person may name besides: arrays of NumPy, storages inside a plain pickle, and the classes in
+/// which packages of the field keep directions, of which the fields are read.
+pub(super) fn allowed_in_files(module: &str, name: &str) -> bool {
+    allowed(module, name)
+        || numpy::allowed(module, name)
+        || (module, name) == ("torch.storage", "_load_from_bytes")
+        || is_record(module, name)
+}
+
+/// Whether a global is a class of plain fields.
+fn is_record(module: &str, name: &str) -> bool {
+    matches!(
+        (module, name),
+        ("steering_vectors.steering_vector", "SteeringVector") | ("repeng.extract", "ControlVector")
+    )
+}
+
+/// Where the bytes of storages are.
+pub(super) enum Source<'a, R> {
+    /// In the zip archive around the pickle.
+    Archive(&'a mut Archive<R>),
+    /// Behind the pickle, by key.
+    Memory(BTreeMap<String, Vec<u8>>),
+}
+
+impl<R: Read + Seek> Source<'_, R> {
+    fn name(&self, key: &str) -> String {
+        match self {
+            Self::Archive(archive) => format!("{}data/{key}", archive.root),
+            Self::Memory(_) => format!("storage {key}"),
+        }
+    }
+
+    fn bytes(&mut self, key: &str, limit: usize) -> Result<Vec<u8>, TorchFileError> {
+        let name = self.name(key);
+        match self {
+            Self::Archive(archive) => archive.member(&name, limit),
+            Self::Memory(all) => {
+                all.remove(key).ok_or(TorchFileError::Tensor("a storage that the file does not have"))
+            }
+        }
+    }
+}
+
 /// Makes values of what the pickle describes.
 pub(super) struct Reader<'a, R> {
-    archive: &'a mut Archive<R>,
+    source: Source<'a, R>,
     /// Storages that more than one tensor, or a part of one, was made of.
     storages: BTreeMap<String, Vec<u8>>,
     /// By key, how many tensors are still to be made of a storage.
@@ -29,10 +74,12 @@ pub(super) struct Reader<'a, R> {
     limit: usize,
     /// Bytes of tensors that may still be made.
     left: usize,
+    /// Storages that came as a file inside of the pickle.
+    inner: usize,
 }
 
 /// An empty vector with room for so many elements, unless memory runs out.
-fn room<T>(elements: usize) -> Result<Vec<T>, TorchFileError> {
+pub(super) fn room<T>(elements: usize) -> Result<Vec<T>, TorchFileError> {
     let mut all = Vec::new();
     let bytes = elements.saturating_mul(size_of::<T>());
     all.try_reserve_exact(elements).map_err(|_| TorchFileError::Memory(bytes))?;
@@ -40,17 +87,30 @@ fn room<T>(elements: usize) -> Result<Vec<T>, TorchFileError> {
 }
 
 /// A storage as the pickle describes it.
-struct Storage {
-    dtype: TorchDType,
-    key: String,
-    length: usize,
+pub(super) struct Storage {
+    pub dtype: TorchDType,
+    pub key: String,
+    pub length: usize,
 }
 
 impl<'a, R: Read + Seek> Reader<'a, R> {
-    pub fn new(archive: &'a mut Archive<R>, limits: &FileLimits, value: &Value) -> Self {
+    pub fn new(source: Source<'a, R>, limits: &FileLimits, value: &Value) -> Self {
         let mut uses = BTreeMap::new();
-        count(value, &mut uses);
-        Self { archive, storages: BTreeMap::new(), uses, limit: limits.tensors, left: limits.tensors }
+        persistent(value, &mut |id| {
+            if let Value::Tuple(parts) = id
+                && let Some(Value::Str(key)) = parts.get(2)
+            {
+                *uses.entry(key.clone()).or_default() += 1;
+            }
+        });
+        Self {
+            source,
+            storages: BTreeMap::new(),
+            uses,
+            limit: limits.tensors,
+            left: limits.tensors,
+            inner: 0,
+        }
     }
 
     pub fn value(&mut self, value: Value) -> Result<TorchValue, TorchFileError> {
@@ -91,6 +151,20 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
         if !call.appended.is_empty() {
             return Err(TorchFileError::Value("an object with appended elements"));
         }
+        let Call { global, .. } = &call;
+        if is_record(&global.module, &global.name) {
+            return match call.state {
+                Some(Value::Dict(fields)) => self.dict(fields),
+                _ => Err(TorchFileError::Value("an object without fields")),
+            };
+        }
+        if numpy::allowed(&global.module, &global.name) {
+            let made = numpy::value(call)?;
+            if let TorchValue::Tensor(t) = &made {
+                self.left = self.left.checked_sub(t.data.len()).ok_or_else(|| self.large("a NumPy array"))?;
+            }
+            return Ok(made);
+        }
         match call.global.name.as_str() {
             // State of an ordered dictionary holds attributes of modules (`_metadata`), not data.
             "OrderedDict" if call.args.is_empty() => self.dict(call.items),
@@ -112,12 +186,20 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
 
     fn tensor(&mut self, args: Vec<Value>) -> Result<TorchTensor, TorchFileError> {
         let mut args = args.into_iter();
-        let (Some(Value::Persistent(id)), Some(offset), Some(shape), Some(stride)) =
+        let (Some(of), Some(offset), Some(shape), Some(stride)) =
             (args.next(), args.next(), args.next(), args.next())
         else {
             return Err(TorchFileError::Tensor("expected storage, offset, shape and strides"));
         };
-        let storage = storage(*id)?;
+        let storage = match of {
+            Value::Persistent(id) => storage(*id)?,
+            // A plain pickle has a whole small file in place of each storage.
+            Value::Call(call) if call.global.name == "_load_from_bytes" => match call.args.as_slice() {
+                [Value::Bytes(bytes)] => self.inner(bytes)?,
+                _ => return Err(TorchFileError::Tensor("a storage that is no bytes")),
+            },
+            _ => return Err(TorchFileError::Tensor("expected storage, offset, shape and strides")),
+        };
         let offset = index(&offset)?;
         let (shape, stride) = (indices(&shape)?, indices(&stride)?);
         if shape.len() != stride.len() || shape.len() > 16 {
@@ -127,10 +209,7 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
         let elements = shape.iter().try_fold(1_usize, |n, s| n.checked_mul(*s));
         let bytes = elements.and_then(|n| n.checked_mul(size)).filter(|b| *b <= self.left);
         let (Some(elements), Some(bytes)) = (elements, bytes) else {
-            return Err(TorchFileError::TooLarge {
-                name: format!("{}data/{}", self.archive.root, storage.key),
-                limit: self.limit,
-            });
+            return Err(self.large(&self.source.name(&storage.key)));
         };
         self.left -= bytes;
         let data = self.take(&storage)?;
@@ -165,6 +244,19 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
         Ok(TorchTensor { dtype: storage.dtype, shape, data: out })
     }
 
+    fn large(&self, name: &str) -> TorchFileError {
+        TorchFileError::TooLarge { name: name.to_owned(), limit: self.limit }
+    }
+
+    /// Takes in the storage that a file inside of the pickle is.
+    fn inner(&mut self, bytes: &[u8]) -> Result<Storage, TorchFileError> {
+        let (storage, data) = bare::storage(bytes, self.limit)?;
+        let key = format!("inner{}", self.inner);
+        self.inner += 1;
+        self.storages.insert(key.clone(), data);
+        Ok(Storage { key, ..storage })
+    }
+
     /// Whether more tensors are to be made of a storage.
     fn wanted(&self, key: &str) -> bool {
         self.uses.get(key).is_some_and(|n| *n > 0)
@@ -177,10 +269,7 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
         }
         let mut bytes = match self.storages.remove(&storage.key) {
             Some(bytes) => bytes,
-            None => {
-                let name = format!("{}data/{}", self.archive.root, storage.key);
-                self.archive.member(&name, self.limit)?
-            }
+            None => self.source.bytes(&storage.key, self.limit)?,
         };
         match storage.length.checked_mul(storage.dtype.size()) {
             Some(n) if n <= bytes.len() => {
@@ -194,22 +283,16 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
     }
 }
 
-/// Counts the storages that a value refers to.
-fn count(value: &Value, uses: &mut BTreeMap<String, usize>) {
+/// Tells of every persistent identifier in a value.
+pub(super) fn persistent(value: &Value, tell: &mut impl FnMut(&Value)) {
     match value {
-        Value::List(v) | Value::Tuple(v) | Value::Set(v) => v.iter().for_each(|v| count(v, uses)),
-        Value::Dict(entries) => entries.iter().for_each(|(_, v)| count(v, uses)),
+        Value::List(v) | Value::Tuple(v) | Value::Set(v) => v.iter().for_each(|v| persistent(v, tell)),
+        Value::Dict(entries) => entries.iter().for_each(|(_, v)| persistent(v, tell)),
         Value::Call(call) => {
-            call.args.iter().chain(&call.appended).for_each(|v| count(v, uses));
-            call.items.iter().for_each(|(_, v)| count(v, uses));
+            call.args.iter().chain(&call.appended).chain(&call.state).for_each(|v| persistent(v, tell));
+            call.items.iter().for_each(|(_, v)| persistent(v, tell));
         }
-        Value::Persistent(id) => {
-            if let Value::Tuple(parts) = id.as_ref()
-                && let Some(Value::Str(key)) = parts.get(2)
-            {
-                *uses.entry(key.clone()).or_default() += 1;
-            }
-        }
+        Value::Persistent(id) => tell(id),
         _ => {}
     }
 }
@@ -224,11 +307,14 @@ fn row_major(shape: &[usize], stride: &[usize]) -> bool {
     })
 }
 
-/// `('storage', class, key, device, length)`.
-fn storage(id: Value) -> Result<Storage, TorchFileError> {
-    let Value::Tuple(parts) = id else {
+/// `('storage', class, key, device, length)`, in the old form with `None` behind them.
+pub(super) fn storage(id: Value) -> Result<Storage, TorchFileError> {
+    let Value::Tuple(mut parts) = id else {
         return Err(TorchFileError::Tensor("a storage identifier that is no tuple"));
     };
+    if parts.len() == 6 && parts[5] == Value::None {
+        parts.pop();
+    }
     match <[Value; 5]>::try_from(parts) {
         Ok([Value::Str(kind), Value::Global(class), Value::Str(key), _, length]) if kind == "storage" => {
             let dtype = TorchDType::of_storage(&class.name).ok_or(TorchFileError::Storage(class.name))?;
@@ -241,7 +327,7 @@ fn storage(id: Value) -> Result<Storage, TorchFileError> {
     }
 }
 
-fn index(value: &Value) -> Result<usize, TorchFileError> {
+pub(super) fn index(value: &Value) -> Result<usize, TorchFileError> {
     match value {
         Value::Int(i) => {
             usize::try_from(*i).map_err(|_| TorchFileError::Tensor("a negative size, stride or offset"))
@@ -250,7 +336,7 @@ fn index(value: &Value) -> Result<usize, TorchFileError> {
     }
 }
 
-fn indices(value: &Value) -> Result<Vec<usize>, TorchFileError> {
+pub(super) fn indices(value: &Value) -> Result<Vec<usize>, TorchFileError> {
     match value {
         Value::Tuple(v) | Value::List(v) => v.iter().map(index).collect(),
         _ => Err(TorchFileError::Tensor("a shape that is no tuple")),

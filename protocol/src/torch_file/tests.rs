@@ -68,8 +68,20 @@ fn what_is_not_supported_is_named() {
     assert!(
         matches!(read(&file("complex.pt")), Err(TorchFileError::Storage(s)) if s == "ComplexFloatStorage")
     );
-    assert!(matches!(read(&file("legacy.pt")), Err(TorchFileError::NotZip(_))));
     assert!(matches!(read(b""), Err(TorchFileError::NotZip(_))));
+    // A service sends the new form alone.
+    let sent = |name: &str| read_from(Cursor::new(file(name)), &FileLimits::default());
+    assert!(matches!(sent("legacy.pt"), Err(TorchFileError::NotZip(_))));
+    assert!(matches!(sent("numpy.pt"), Err(TorchFileError::Pickle(PickleError::Global { .. }))));
+}
+
+#[test]
+fn the_old_form_and_arrays_of_numpy_are_tensors() {
+    let numbers: Vec<f64> = (0..24).map(|n| f64::from(n) / 8.0).collect();
+    let old = read(&file("legacy.pt")).unwrap();
+    assert!(matches!(&old, TorchValue::Tensor(t) if t.shape == [4, 6] && t.to_f64() == numbers), "{old:?}");
+    let TorchValue::Dict(entries) = read(&file("numpy.pt")).unwrap() else { panic!("a dictionary") };
+    assert!(matches!(&entries[0].1, TorchValue::Tensor(t) if t.shape == [6] && t.to_f64() == numbers[..6]));
 }
 
 /// An archive as torch lays it out, of a pickle and the bytes of storage `0`.

@@ -57,15 +57,19 @@ fn format_of(
     }
 }
 
-/// Reads a direction of another program: npz, npy, pt, safetensors, GGUF control vector.
+/// Reads a direction of another program: npz, npy, pt, pkl, bin, safetensors, GGUF control vector, SAE.
 ///
-/// Files of other programs say neither where their vector lives nor what its sign means, so both
-/// have to be stated. Nothing in a .pt file is ever executed.
+/// Most files of other programs say neither where their vector lives nor what its sign means; what the file
+/// does not say has to be stated. Read are vectors, stacks [layers, hidden] and [positions, layers, hidden], control
+/// vectors with many layers (repeng, llama.cpp), objects of steering-vectors and repeng, and decoder rows of
+/// SAELens, whose cfg.json lies beside them. Nothing in a pickle is ever executed.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth direction import refusal.pt --site resid_post.12 \
-    --sign 'refusal over compliance' --out refusal.safetensors")]
+    --sign 'refusal over compliance' --out refusal.safetensors\n  truenorth direction import control.gguf --layer 14 \
+    --sign 'honest over dishonest' --out honest.safetensors\n  truenorth direction import sae/ --row 4321 \
+    --sign 'feature 4321 is active' --out feature.safetensors")]
 pub struct Import {
-    /// An .npz, .npy, .pt (as torch.save writes since PyTorch 1.6), .gguf or .safetensors file.
+    /// An .npz, .npy, .pt, .bin or .pkl (torch.save or pickle), .gguf or .safetensors file, or a folder of SAELens.
     #[arg(value_name = "FILE")]
     file: PathBuf,
     /// The format of the file; default what its name ends in.
@@ -86,9 +90,15 @@ pub struct Import {
     /// Which array, where the file holds several; nested keys are joined by dots.
     #[arg(long, value_name = "NAME")]
     array: Option<String>,
-    /// Which row of a stack of directions, from 0.
+    /// Which row of a stack of directions, from 0, such as a feature of an SAE.
     #[arg(long, value_name = "N")]
     row: Option<usize>,
+    /// Which layer: of a file with a vector a layer, or of a stack [layers, hidden] or [positions, layers, hidden].
+    #[arg(long, value_name = "N")]
+    layer: Option<usize>,
+    /// Which position of a stack [positions, layers, hidden]; negative ones count from the end.
+    #[arg(long, value_name = "P", allow_hyphen_values = true)]
+    position: Option<i64>,
     /// The file to write.
     #[arg(long, value_name = "F.safetensors")]
     out: PathBuf,
@@ -114,7 +124,7 @@ impl Import {
         target::writes(&self.out)?;
         let what = format!("can't import {}", self.file.display());
         target::reads(&self.file)?;
-        let formats = (Format::of as FormatOf, "safetensors, npz, npy, gguf or pt");
+        let formats = (Format::of as FormatOf, "safetensors, npz, npy, gguf or pt, which pickles are too");
         let format = format_of(self.format, &self.file, &what, formats)?;
         let stated = ImportAs {
             site: self.site,
@@ -123,6 +133,8 @@ impl Import {
             revision: self.revision,
             array: self.array,
             row: self.row,
+            layer: self.layer,
+            position: self.position,
         };
         let direction = Direction::import(&self.file, format, &stated).request(what)?;
         direction.save(&self.out)?;

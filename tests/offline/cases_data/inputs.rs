@@ -154,18 +154,15 @@ fn files_that_hold_no_direction_are_named_as_what_they_are() {
     at("v.safetensors", &file);
     let legacy = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/torch/legacy.pt");
     at("v.pt", &std::fs::read(legacy).unwrap());
-    for name in ["numpy.pt", "evil.pt"] {
-        let path = format!("{}/fixtures/torch/{name}", env!("CARGO_MANIFEST_DIR"));
-        at(name, &std::fs::read(path).unwrap());
-    }
+    let evil = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/torch/evil.pt");
+    at("evil.pt", &std::fs::read(evil).unwrap());
     at("w.pt", b"\x80\x04\x95\x0b\0\0\0\0\0\0\0]\x94(K\x01K\x02e.");
     at("v.json", b"[0.1, 0.2]");
     at("v.csv", b"0.1,0.2\n");
     for (name, words) in [
         ("v.safetensors", ["no floats", "`ids` (integers, i64)"]),
-        ("v.pt", ["the old form of torch.save", "PyTorch of 1.6"]),
-        ("w.pt", ["a Python pickle", "numpy.save"]),
-        ("numpy.pt", ["a NumPy array or number (`numpy._core.multiarray._reconstruct`)", "numpy.save"]),
+        ("v.pt", ["got shape [4, 6]", "--row N"]),
+        ("w.pt", ["the file holds no arrays", "a dict of tensors"]),
         ("evil.pt", ["`__builtin__.print`", "save the vector alone as a tensor"]),
         ("v.json", ["can't tell the format of `v.json`", "json.load"]),
         ("v.csv", ["can't tell the format of `v.csv`", "numpy.loadtxt"]),

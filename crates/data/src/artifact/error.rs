@@ -33,7 +33,7 @@ pub enum DirectionError {
         limit: u64,
     },
     /// A name whose ending says no format that is read.
-    #[error("can't tell the format of `{0}`; expected .safetensors, .npz, .npy, .gguf or .pt")]
+    #[error("can't tell the format of `{0}`; expected .safetensors, .npz, .npy, .gguf, .pt, .bin or .pkl")]
     Format(String),
     /// A name whose ending says no format that is written.
     #[error("can't tell the format to write `{0}` in; expected .safetensors, .npz, .npy or .gguf")]
@@ -58,19 +58,9 @@ pub enum DirectionError {
     /// A file of torch.save that is refused.
     #[error("can't read the file of torch.save")]
     Torch(#[source] TorchFileError),
-    /// A file of torch.save in the form of before PyTorch 1.6.
-    #[error(
-        "the file is in the old form of torch.save, one pickle and no zip archive, which is not read here"
-    )]
-    OldTorch,
-    /// A pickle of Python, by whatever name.
-    #[error("the file is a Python pickle and no file of torch.save; pickles are never run here")]
-    Pickle,
-    /// What `torch.save` made of a value of NumPy: a pickle of its own, whose classes would have to run.
-    #[error(
-        "the file of torch.save holds a NumPy array or number (`{0}`), which is not read here; tensors are"
-    )]
-    NumpyInTorch(String),
+    /// A value of NumPy in a pickle that is no array of numbers.
+    #[error("the file holds {0}, which is not read here; tensors and arrays of numbers are")]
+    NumpyInTorch(&'static str),
     /// Metadata that must be there.
     #[error("the metadata lack `{0}`")]
     Missing(&'static str),
@@ -144,6 +134,33 @@ pub enum DirectionError {
         /// Names, comma-separated.
         names: String,
     },
+    /// A vector a layer, and none chosen.
+    #[error("the file holds a vector for each of the layers {have}; none was chosen")]
+    Layers {
+        /// The layers, comma-separated.
+        have: String,
+    },
+    /// A layer that is not in the file.
+    #[error("the file has no vector for layer {layer}; it has {have}")]
+    NoSuchLayer {
+        /// The layer asked for.
+        layer: String,
+        /// The layers there are.
+        have: String,
+    },
+    /// A place past the end of an axis of a stack.
+    #[error("{flag} {at} of a stack with {count}")]
+    NoSuchPlace {
+        /// `layer` or `position`.
+        flag: &'static str,
+        /// What was asked for.
+        at: i64,
+        /// How many there are.
+        count: usize,
+    },
+    /// A row asked for in two ways.
+    #[error("a row and a layer or position are both asked for")]
+    RowAndLayer,
     /// A name that is not in the file.
     #[error("the file has no array `{name}`; it holds {names}")]
     NoSuchArray {
@@ -208,13 +225,6 @@ impl DirectionError {
                 "compute the vector again in bf16 or f32: f16 holds numbers up to 65504, less than some residuals",
             ),
             Self::DType(_) => Some("save the vector as 16-, 32- or 64-bit floats"),
-            Self::OldTorch => Some(
-                "save it again with a PyTorch of 1.6 or later: torch.save(torch.load('OLD.pt', weights_only=True), \
-                 'NEW.pt')",
-            ),
-            Self::Pickle => Some(
-                "load it in Python, if you trust where it comes from, and save the vector with numpy.save('v.npy', v)",
-            ),
             Self::NumpyInTorch(_) => Some(
                 "load it in Python, if you trust where it comes from, with torch.load('OLD.pt', weights_only=False), and \
                  save the array alone with numpy.save('v.npy', v)",
@@ -234,13 +244,23 @@ impl DirectionError {
             Self::Format(name) => Some(save_as(name)),
             Self::WriteFormat(_) => Some("give the file a name with one of these endings"),
             Self::Missing(_) => Some("a file of another program must be imported with `direction import`"),
-            Self::Unstated { .. } => Some(
-                "say it: the site as in --site resid_post.12, and what a positive projection means as in --sign",
-            ),
-            Self::Ambiguous { .. } => Some("choose one with --array NAME"),
-            Self::Shape { .. } => {
-                Some("choose one row of a stack of directions with --row N, counting from 0")
+            Self::Unstated { what: "site", .. } => Some("say where it lives, as in --site resid_post.12"),
+            Self::Unstated { .. } => {
+                Some("say what a positive projection means, as in --sign 'kind over unkind'")
             }
+            Self::Ambiguous { .. } => Some("choose one with --array NAME"),
+            Self::Shape { found } if found.len() == 3 => {
+                Some("choose one of a stack [positions, layers, hidden] with --position P and --layer N")
+            }
+            Self::Shape { .. } => Some(
+                "choose one row of a stack of directions with --row N, or of a stack [layers, hidden] with --layer N, \
+                 counting from 0",
+            ),
+            Self::Layers { .. } | Self::NoSuchLayer { .. } => Some("choose one of these with --layer N"),
+            Self::NoSuchPlace { .. } => {
+                Some("count from 0; a position may also count from the end, as in --position -1")
+            }
+            Self::RowAndLayer => Some("leave --row out, or --layer and --position"),
             Self::Width { .. } => {
                 Some("use the model that the direction was extracted from, or extract one on this model")
             }
@@ -262,9 +282,6 @@ fn save_as(name: &str) -> &'static str {
         }
         "csv" | "tsv" | "txt" => {
             "make a NumPy array of the numbers: numpy.save('v.npy', numpy.loadtxt('v.csv', delimiter=','))"
-        }
-        "bin" | "ckpt" | "pkl" | "pickle" => {
-            "a file of torch.save may be called .pt; from any other, save the vector with numpy.save('v.npy', v)"
         }
         _ => {
             "give the file a name with the ending of what it is, or save the vector with numpy.save('v.npy', v)"

@@ -8,7 +8,7 @@ use safetensors::tensor::{Dtype, SafeTensors, View};
 
 use super::error::DirectionError;
 use super::metadata::Metadata;
-use super::{Direction, foreign};
+use super::{Direction, foreign, pick};
 use truenorth_files::{Look, safetensors_bytes, write_atomic};
 
 /// The most bytes read of any file with a direction.
@@ -79,7 +79,7 @@ impl Direction {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(DirectionError::Safetensors)?;
         let metadata = Metadata::from_map(header.metadata().clone().unwrap_or_default())?;
         let arrays = foreign::safetensors(bytes)?;
-        let array = foreign::choose(arrays, Some(TENSOR))?;
+        let array = pick::choose(arrays, Some(TENSOR), false)?;
         if array.shape.len() != 1 {
             return Err(DirectionError::Shape { found: array.shape });
         }

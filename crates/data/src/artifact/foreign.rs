@@ -4,21 +4,19 @@ use std::io::{Cursor, Read};
 
 use half::{bf16, f16};
 use safetensors::tensor::{Dtype, SafeTensors};
+use truenorth_protocol::Site;
 use truenorth_protocol::pickle::PickleError;
 use truenorth_protocol::torch_file::{self, TorchFileError, TorchValue};
 
 use super::error::DirectionError;
 use super::file::malformed;
 use super::npy;
+use super::pick::Layers;
+use super::says::Says;
 use truenorth_files::{available, room};
 
 /// The most bytes that an npz archive may unpack to.
 const UNPACKED_BYTES: u64 = 1 << 30;
-
-/// How `torch.save` began a file before PyTorch 1.6, and does still with `_use_new_zipfile_serialization=False`: a
-/// pickle of its magic number.
-const OLD_TORCH: [u8; 14] =
-    [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19];
 
 /// An array with its place in the file.
 #[derive(Clone, Debug, PartialEq)]
@@ -28,45 +26,6 @@ pub(super) struct Array {
     pub shape: Vec<usize>,
     /// Row-major.
     pub values: Vec<f64>,
-}
-
-/// The array of this name, or the only one.
-pub(super) fn choose(mut arrays: Vec<Array>, name: Option<&str>) -> Result<Array, DirectionError> {
-    let names = || {
-        let all: Vec<&str> = arrays.iter().map(|a| a.name.as_str()).collect();
-        if all.is_empty() { "no arrays".to_owned() } else { all.join(", ") }
-    };
-    let at = match name {
-        Some(name) => arrays
-            .iter()
-            .position(|a| a.name == name)
-            .ok_or_else(|| DirectionError::NoSuchArray { name: name.to_owned(), names: names() })?,
-        None if arrays.len() == 1 => 0,
-        // What this program and many scripts call it.
-        None => arrays
-            .iter()
-            .position(|a| a.name == "direction")
-            .ok_or_else(|| DirectionError::Ambiguous { names: names() })?,
-    };
-    Ok(arrays.swap_remove(at))
-}
-
-/// The vector in an array of one axis longer than 1, or one row of a stack.
-pub(super) fn vector(array: Array, row: Option<usize>) -> Result<Vec<f64>, DirectionError> {
-    let Array { shape, values, .. } = array;
-    let longer = shape.iter().filter(|n| **n > 1).count();
-    match (row, shape.as_slice()) {
-        (None, _) if longer <= 1 && !values.is_empty() => Ok(values),
-        (Some(row), &[rows, width]) if width > 0 => match values.chunks_exact(width).nth(row) {
-            Some(chosen) => {
-                let mut row = room(width)?;
-                row.extend_from_slice(chosen);
-                Ok(row)
-            }
-            None => Err(DirectionError::NoSuchRow { row, rows }),
-        },
-        _ => Err(DirectionError::Shape { found: shape }),
-    }
 }
 
 /// Numbers of so many bytes each.
@@ -114,11 +73,27 @@ pub(super) fn safetensors(bytes: &[u8]) -> Result<Vec<Array>, DirectionError> {
     some(arrays, &others)
 }
 
-/// Arrays of an npz archive, and its `metadata.json` if this program put one there.
-pub(super) fn npz(bytes: &[u8]) -> Result<(Vec<Array>, Option<String>), DirectionError> {
+/// What an npz archive holds.
+#[derive(Debug, Default)]
+pub(super) struct Npz {
+    /// Its arrays of floats.
+    pub arrays: Vec<Array>,
+    /// Its `metadata.json`, if this program put one there.
+    pub own: Option<String>,
+    /// What an array of text called `meta` says, or the texts of arrays that are called as entries are.
+    pub says: Says,
+    /// The layers of the rows of a stack, where an array of integers called `band` or `layers` lists them.
+    pub layers: Layers,
+}
+
+/// Names of arrays of text that hold JSON.
+const META: [&str; 3] = ["meta", "metadata", "info"];
+/// Names of arrays of integers that list layers.
+const BAND: [&str; 3] = ["band", "layers", "layer_ids"];
+
+pub(super) fn npz(bytes: &[u8]) -> Result<Npz, DirectionError> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(DirectionError::Zip)?;
-    let (mut arrays, mut others) = (Vec::new(), Vec::new());
-    let mut metadata = None;
+    let (mut found, mut others) = (Npz::default(), Vec::new());
     let mut left = UNPACKED_BYTES;
     for i in 0..archive.len() {
         let file = archive.by_index(i).map_err(DirectionError::Zip)?;
@@ -132,36 +107,89 @@ pub(super) fn npz(bytes: &[u8]) -> Result<(Vec<Array>, Option<String>), Directio
         if let Some(stem) = name.strip_suffix(".npy") {
             // Arrays of text or objects beside the direction are no reason to refuse the file.
             match npy::read(&content) {
-                Ok((shape, values)) => arrays.push(Array { name: stem.to_owned(), shape, values }),
-                Err(DirectionError::DType(dtype)) => others.push(other(stem, &dtype)),
+                Ok((shape, values)) => found.arrays.push(Array { name: stem.to_owned(), shape, values }),
+                Err(DirectionError::DType(dtype)) => {
+                    if META.contains(&stem)
+                        && let Some(text) = npy::text(&content)
+                    {
+                        found.says = Says::of_json(&text).unwrap_or_default();
+                        found.says.note("imported_meta", text);
+                    } else if BAND.contains(&stem) {
+                        found.layers.rows = npy::integers(&content).unwrap_or_default();
+                    }
+                    others.push(other(stem, &dtype));
+                }
                 Err(e) => return Err(e),
             }
         } else if name == "metadata.json" {
-            metadata = String::from_utf8(content).ok();
+            found.own = String::from_utf8(content).ok();
         }
     }
-    Ok((some(arrays, &others)?, metadata))
+    found.arrays = some(found.arrays, &others)?;
+    found.layers.rows = counted(std::mem::take(&mut found.layers.rows), &found.arrays);
+    Ok(found)
 }
 
-pub(super) fn torch(bytes: &[u8]) -> Result<Vec<Array>, DirectionError> {
+/// The layers of the rows of the one stack: as many as are listed, or, of two ends, those from one to the other.
+fn counted(listed: Vec<i64>, arrays: &[Array]) -> Vec<i64> {
+    let rows: Vec<usize> =
+        arrays.iter().filter(|a| a.shape.len() == 2 && a.shape[0] > 1).map(|a| a.shape[0]).collect();
+    match (listed.as_slice(), rows.as_slice()) {
+        (_, [n]) if listed.len() == *n => listed,
+        (&[low, high], [n]) if high.checked_sub(low).is_some_and(|d| d + 1 == *n as i64) => {
+            (low..=high).collect()
+        }
+        // Of other lists it is not said what they have to do with the rows, which then count from 0.
+        _ => vec![],
+    }
+}
+
+/// A file of torch.save or a plain pickle: its arrays, what it says, and how its layers are called.
+pub(super) fn torch(bytes: &[u8]) -> Result<(Vec<Array>, Says, Layers), DirectionError> {
+    let value = torch_file::read(bytes).map_err(refused)?;
+    let (says, layers) = described(&value);
     let (mut arrays, mut others) = (Vec::new(), Vec::new());
-    if bytes.starts_with(&OLD_TORCH) {
-        return Err(DirectionError::OldTorch);
-    }
-    if !bytes.starts_with(b"PK") && bytes.starts_with(&[0x80]) {
-        return Err(DirectionError::Pickle);
-    }
-    collect(torch_file::read(bytes).map_err(refused)?, String::new(), &mut arrays, &mut others)?;
-    some(arrays, &others)
+    collect(value, String::new(), &mut arrays, &mut others)?;
+    Ok((some(arrays, &others)?, says, layers))
+}
+
+/// What the texts beside tensors say. Objects of steering-vectors and repeng have a vector a layer.
+fn described(value: &TorchValue) -> (Says, Layers) {
+    let TorchValue::Dict(entries) = value else { return (Says::default(), Layers::default()) };
+    let text = |key: &TorchValue| if let TorchValue::Str(k) = key { Some(k.clone()) } else { None };
+    let map: serde_json::Map<String, serde_json::Value> = entries
+        .iter()
+        .filter_map(|(k, v)| match v {
+            TorchValue::Str(v) => Some((text(k)?, v.as_str().into())),
+            TorchValue::Int(v) => Some((text(k)?, (*v).into())),
+            _ => None,
+        })
+        .collect();
+    let has = |name: &str| entries.iter().any(|(k, _)| matches!(k, TorchValue::Str(k) if k == name));
+    let kind = |name: &str| map.get(name).and_then(|v| v.as_str());
+    let mut says = Says::of(&map);
+    let named: Option<(&'static str, fn(u32) -> Site)> =
+        match (has("layer_activations"), kind("layer_type"), has("directions"), kind("model_type")) {
+            (true, Some("decoder_block"), ..) => Some(("layer_activations", Site::ResidPost)),
+            (true, Some("self_attn"), ..) => Some(("layer_activations", Site::AttnOut)),
+            (true, Some("mlp"), ..) => Some(("layer_activations", Site::MlpOut)),
+            (_, _, true, Some(hint)) => {
+                says.note("imported_model_hint", hint);
+                Some(("directions", Site::ResidPost))
+            }
+            _ => None,
+        };
+    (says, Layers { named, ..Layers::default() })
 }
 
 /// Why a file of torch.save is not read.
 fn refused(error: TorchFileError) -> DirectionError {
     match error {
-        TorchFileError::Pickle(PickleError::Global { module, name })
+        TorchFileError::Value(what) if what.contains("NumPy") => DirectionError::NumpyInTorch(what),
+        TorchFileError::Pickle(PickleError::Global { module, .. })
             if module == "numpy" || module.starts_with("numpy.") =>
         {
-            DirectionError::NumpyInTorch(format!("{module}.{name}"))
+            DirectionError::NumpyInTorch("an object of another class of NumPy")
         }
         other => DirectionError::Torch(other),
     }

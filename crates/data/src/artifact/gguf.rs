@@ -25,6 +25,8 @@ pub(super) struct ControlVector {
     /// Named `direction.N`.
     pub arrays: Vec<Array>,
     pub metadata: HashMap<String, String>,
+    /// The kind of model it was made for, such as `llama`.
+    pub hint: Option<String>,
 }
 
 fn bad(what: impl Into<String>) -> DirectionError {
@@ -116,7 +118,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<ControlVector, DirectionError> {
         return Err(bad(format!("version {version}; expected 2 or 3")));
     }
     let (tensors, entries) = (c.count("tensors")?, c.count("metadata entries")?);
-    let mut architecture = None;
+    let (mut architecture, mut hint) = (None, None);
     let mut alignment = ALIGNMENT;
     let mut metadata = HashMap::new();
     for _ in 0..entries {
@@ -129,6 +131,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<ControlVector, DirectionError> {
         let value = c.value(kind, 0)?;
         if key == "general.architecture" {
             architecture = value;
+        }
+        if key == "controlvector.model_hint" {
+            hint = value.map(str::to_owned);
         }
         if let (Some(key), Some(value)) = (key.strip_prefix(OWN), value) {
             metadata.insert(key.to_owned(), value.to_owned());
@@ -178,7 +183,7 @@ pub(super) fn read(bytes: &[u8]) -> Result<ControlVector, DirectionError> {
         let shape = shape.iter().rev().map(|n| usize::try_from(*n).unwrap_or(usize::MAX)).collect();
         arrays.push(Array { name, shape, values });
     }
-    Ok(ControlVector { arrays, metadata })
+    Ok(ControlVector { arrays, metadata, hint })
 }
 
 /// A file with one vector for the output of block `layer`, at least 1.

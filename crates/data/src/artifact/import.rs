@@ -11,6 +11,8 @@ use super::error::DirectionError;
 use super::file::{read_file, write_file};
 use super::foreign::{self, Array};
 use super::metadata::Metadata;
+use super::pick::{Layers, layer_of, pick};
+use super::says::Says;
 use super::{Direction, gguf, npy};
 use truenorth_files::{available, sha256_hex};
 use truenorth_stats::math::norm;
@@ -26,9 +28,15 @@ pub enum Format {
     Npy,
     /// A control vector of llama.cpp: `direction.N` is `resid_post.N`.
     Gguf,
-    /// A file of `torch.save`; read only.
+    /// A file of `torch.save`, or a plain pickle of tensors or arrays; read only.
     Pt,
 }
+
+/// The weights of a sparse autoencoder as SAELens saves them, and what lies beside them.
+const SAE: &str = "sae_weights.safetensors";
+const SAE_CONFIG: &str = "cfg.json";
+/// Its array of which the rows are directions.
+const DECODER: &str = "W_dec";
 
 /// What the caller states about a foreign file.
 ///
@@ -47,8 +55,12 @@ pub struct ImportAs {
     /// Which array of the file; not needed where there is one, or one called `direction`. Keys of
     /// nested dictionaries are joined by dots.
     pub array: Option<String>,
-    /// Which row of a stack of directions, from 0.
+    /// Which row of a stack of directions, from 0, such as a feature of a sparse autoencoder.
     pub row: Option<usize>,
+    /// Which layer: of a file with a vector a layer, or of a stack `[layers, hidden]` or `[positions, layers, hidden]`.
+    pub layer: Option<usize>,
+    /// Which position of a stack `[positions, layers, hidden]`, from 0 or, negative, from the end.
+    pub position: Option<i64>,
 }
 
 impl Format {
@@ -63,7 +75,9 @@ impl Format {
             Some("npz") => Ok(Self::Npz),
             Some("npy") => Ok(Self::Npy),
             Some("gguf") => Ok(Self::Gguf),
-            Some("pt" | "pth") => Ok(Self::Pt),
+            Some("pt" | "pth" | "bin" | "ckpt" | "pkl" | "pickle") => Ok(Self::Pt),
+            // A folder of SAELens.
+            _ if path.is_dir() && path.join(SAE).is_file() => Ok(Self::Safetensors),
             _ => Err(DirectionError::Format(path.display().to_string())),
         }
     }
@@ -101,7 +115,15 @@ impl Direction {
     /// When the file is malformed or holds no single vector, or when neither file nor caller say
     /// site and sign.
     pub fn import(path: &Path, format: Format, stated: &ImportAs) -> Result<Self, DirectionError> {
-        Self::import_bytes(&read_file(path)?, format, stated)
+        let path = if path.is_dir() { &path.join(SAE) } else { path };
+        let bytes = read_file(path)?;
+        // What stands beside the weights of a sparse autoencoder says where they belong.
+        let beside = path.with_file_name(SAE_CONFIG);
+        let config = match format {
+            Format::Safetensors if beside.is_file() => String::from_utf8(read_file(&beside)?).ok(),
+            _ => None,
+        };
+        Self::import_beside(&bytes, format, stated, config.as_deref())
     }
 
     /// As [`Direction::import`], from memory.
@@ -109,46 +131,37 @@ impl Direction {
     /// # Errors
     /// As [`Direction::import`].
     pub fn import_bytes(bytes: &[u8], format: Format, stated: &ImportAs) -> Result<Self, DirectionError> {
-        let mut choice = stated.array.clone();
-        let (arrays, own) = match format {
-            Format::Safetensors => {
-                let arrays = foreign::safetensors(bytes)?;
-                let (_, header) =
-                    safetensors::SafeTensors::read_metadata(bytes).map_err(DirectionError::Safetensors)?;
-                (arrays, header.metadata().clone().unwrap_or_default())
-            }
-            Format::Npz => {
-                let (arrays, json) = foreign::npz(bytes)?;
-                (arrays, json.and_then(|j| serde_json::from_str(&j).ok()).unwrap_or_default())
-            }
-            Format::Npy => {
-                let (shape, values) = npy::read(bytes)?;
-                (vec![Array { name: String::new(), shape, values }], HashMap::new())
-            }
-            Format::Gguf => {
-                let file = gguf::read(bytes)?;
-                if let (None, Some(site)) = (&choice, stated.site) {
-                    choice = Some(format!("direction.{}", control_layer(site)?));
-                }
-                (file.arrays, file.metadata)
-            }
-            Format::Pt => (foreign::torch(bytes)?, HashMap::new()),
-        };
+        Self::import_beside(bytes, format, stated, None)
+    }
+
+    fn import_beside(
+        bytes: &[u8],
+        format: Format,
+        stated: &ImportAs,
+        config: Option<&str>,
+    ) -> Result<Self, DirectionError> {
+        let Opened { arrays, own, says, layers } = open(bytes, format, config)?;
         let own = if Metadata::is_own(&own) { Some(Metadata::from_map(own)?) } else { None };
-        let values = foreign::vector(foreign::choose(arrays, choice.as_deref())?, stated.row)?;
+        let picked = pick(arrays, &layers, stated)?;
         // The unit vector in 32 bits.
-        available(values.len() * size_of::<f32>())?;
-        let vector = Array1::from(values);
+        available(picked.values.len() * size_of::<f32>())?;
+        let vector = Array1::from(picked.values);
         let imported_norm = norm(vector.view());
         let mut metadata = match own {
             Some(own) => own,
             None => {
                 let unstated = |what| DirectionError::Unstated { format: format.name(), what };
-                let site = stated.site.ok_or_else(|| unstated("site"))?;
-                let sign = stated.sign.as_deref().ok_or_else(|| unstated("sign"))?;
+                let site = stated.site.or(picked.site).or(says.site).ok_or_else(|| unstated("site"))?;
+                let sign = stated.sign.as_ref().or(says.sign.as_ref()).ok_or_else(|| unstated("sign"))?;
                 let mut metadata = Metadata::new("imported", site, sign, &sha256_hex(bytes));
+                metadata.extra.extend(says.extra);
                 metadata.extra.insert("imported_from".to_owned(), format.name().to_owned());
                 metadata.extra.insert("imported_norm".to_owned(), imported_norm.to_string());
+                if !picked.from.is_empty() {
+                    metadata.extra.insert("imported_array".to_owned(), picked.from);
+                }
+                metadata.model = says.model;
+                metadata.revision = says.revision;
                 metadata
             }
         };
@@ -181,7 +194,7 @@ impl Direction {
             Format::Npy => Ok(npy::write(&vector)),
             Format::Npz => npz(&npy::write(&vector), &self.metadata),
             Format::Gguf => {
-                let layer = control_layer(self.metadata.site)?;
+                let layer = written_layer(self.metadata.site)?;
                 let hint = self.metadata.model.as_deref().unwrap_or("unknown");
                 Ok(gguf::write(layer, &vector, hint, &self.metadata.to_map()))
             }
@@ -190,14 +203,60 @@ impl Direction {
     }
 }
 
-/// The `N` of `direction.N` for a site: what leaves block `N`, which also is what enters the next.
-fn control_layer(site: Site) -> Result<u32, DirectionError> {
-    let layer = match site {
-        Site::ResidPost(l) => Some(l),
-        Site::ResidPre(l) => l.checked_sub(1),
-        _ => None,
-    };
-    layer.filter(|l| *l > 0).ok_or(DirectionError::ControlVectorSite(site))
+/// What a file holds.
+struct Opened {
+    arrays: Vec<Array>,
+    /// Metadata of this program, if it wrote the file.
+    own: HashMap<String, String>,
+    says: Says,
+    layers: Layers,
+}
+
+/// Opens a file; `config` is what lies beside the weights of a sparse autoencoder.
+fn open(bytes: &[u8], format: Format, config: Option<&str>) -> Result<Opened, DirectionError> {
+    let mut opened =
+        Opened { arrays: vec![], own: HashMap::new(), says: Says::default(), layers: Layers::default() };
+    match format {
+        Format::Safetensors => {
+            opened.arrays = foreign::safetensors(bytes)?;
+            let (_, header) =
+                safetensors::SafeTensors::read_metadata(bytes).map_err(DirectionError::Safetensors)?;
+            opened.own = header.metadata().clone().unwrap_or_default();
+            let texts = opened.own.iter().map(|(k, v)| (k.clone(), v.as_str().into()));
+            opened.says = Says::of(&texts.collect());
+            if opened.arrays.iter().any(|a| a.name == DECODER) {
+                opened.layers.usual = Some(DECODER);
+                opened.says = config.and_then(Says::of_json).unwrap_or(opened.says);
+            }
+        }
+        Format::Npz => {
+            let found = foreign::npz(bytes)?;
+            opened.own = found.own.and_then(|j| serde_json::from_str(&j).ok()).unwrap_or_default();
+            (opened.arrays, opened.says, opened.layers) = (found.arrays, found.says, found.layers);
+        }
+        Format::Npy => {
+            let (shape, values) = npy::read(bytes)?;
+            opened.arrays = vec![Array { name: String::new(), shape, values }];
+        }
+        Format::Gguf => {
+            let file = gguf::read(bytes)?;
+            (opened.arrays, opened.own) = (file.arrays, file.metadata);
+            opened.layers.named = Some(("direction", Site::ResidPost));
+            if let Some(hint) = file.hint {
+                opened.says.note("imported_model_hint", hint);
+            }
+        }
+        // Scripts call any file so.
+        Format::Pt if bytes.starts_with(b"\x93NUMPY") => return open(bytes, Format::Npy, config),
+        Format::Pt => (opened.arrays, opened.says, opened.layers) = foreign::torch(bytes)?,
+    }
+    Ok(opened)
+}
+
+/// The layer that a control vector is written for: one from 1 on.
+fn written_layer(site: Site) -> Result<u32, DirectionError> {
+    let layer = layer_of(site, Site::ResidPost)?;
+    if layer > 0 { Ok(layer) } else { Err(DirectionError::ControlVectorSite(site)) }
 }
 
 fn npz(array: &[u8], metadata: &Metadata) -> Result<Vec<u8>, DirectionError> {

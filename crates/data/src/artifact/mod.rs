@@ -8,6 +8,8 @@ mod import;
 mod metadata;
 mod npy;
 mod nuisance;
+mod pick;
+mod says;
 
 use ndarray::{Array1, ArrayView1};
 use truenorth_protocol::Site;
@@ -143,5 +145,7 @@ fn check_finite(values: impl ExactSizeIterator<Item = f64>) -> Result<(), Direct
     }
 }
 
+#[cfg(test)]
+mod packages_tests;
 #[cfg(test)]
 mod tests;

@@ -12,8 +12,8 @@ const MAGIC: &[u8] = b"\x93NUMPY";
 /// Headers of arrays of floats have under 200 bytes.
 const HEADER_BYTES: usize = 1 << 16;
 
-/// Shape and row-major values of an array file.
-pub(super) fn read(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f64>), DirectionError> {
+/// The header of an array file, and its data.
+fn parts(bytes: &[u8]) -> Result<(Header, &[u8]), DirectionError> {
     let bad = |what: &str| malformed("npy", what);
     let rest = bytes.strip_prefix(MAGIC).ok_or_else(|| bad("it does not start with \\x93NUMPY"))?;
     let (version, rest) = rest.split_first_chunk::<2>().ok_or_else(|| bad("the header is cut short"))?;
@@ -33,6 +33,53 @@ pub(super) fn read(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f64>), DirectionErro
     }
     let (header, data) = rest.split_at(length);
     let header = Header::parse(std::str::from_utf8(header).map_err(|_| bad("the header is not UTF-8"))?)?;
+    Ok((header, data))
+}
+
+/// The first text of an array of text; none where it is of another type.
+pub(super) fn text(bytes: &[u8]) -> Option<String> {
+    let (header, data) = parts(bytes).ok()?;
+    let (order, kind) = header.descr.split_at_checked(1)?;
+    let length: usize = kind.get(1..)?.parse().ok()?;
+    match kind.get(..1)? {
+        "U" => {
+            let units = data.get(..length.checked_mul(4)?)?.as_chunks::<4>().0;
+            let unit =
+                |b: &[u8; 4]| if order == ">" { u32::from_be_bytes(*b) } else { u32::from_le_bytes(*b) };
+            let text: Option<String> = units.iter().map(|b| char::from_u32(unit(b))).collect();
+            text.map(|t| t.trim_end_matches('\0').to_owned())
+        }
+        "S" => {
+            let text = std::str::from_utf8(data.get(..length)?).ok()?;
+            Some(text.trim_end_matches('\0').to_owned())
+        }
+        _ => None,
+    }
+}
+
+/// The numbers of an array of integers; none where it is of another type.
+pub(super) fn integers(bytes: &[u8]) -> Option<Vec<i64>> {
+    let (header, data) = parts(bytes).ok()?;
+    let kind = header.descr.strip_prefix(['<', '|', '='])?;
+    fn each<const N: usize>(data: &[u8], f: impl Fn([u8; N]) -> i64) -> Vec<i64> {
+        data.as_chunks::<N>().0.iter().map(|b| f(*b)).collect()
+    }
+    Some(match kind {
+        "i8" | "u8" => each(data, i64::from_le_bytes),
+        "i4" => each(data, |b| i32::from_le_bytes(b).into()),
+        "u4" => each(data, |b| u32::from_le_bytes(b).into()),
+        "i2" => each(data, |b| i16::from_le_bytes(b).into()),
+        "u2" => each(data, |b| u16::from_le_bytes(b).into()),
+        "i1" => each(data, |b: [u8; 1]| i8::from_le_bytes(b).into()),
+        "u1" => each(data, |b: [u8; 1]| b[0].into()),
+        _ => return None,
+    })
+}
+
+/// Shape and row-major values of an array file.
+pub(super) fn read(bytes: &[u8]) -> Result<(Vec<usize>, Vec<f64>), DirectionError> {
+    let bad = |what: &str| malformed("npy", what);
+    let (header, data) = parts(bytes)?;
     let elements = header
         .shape
         .iter()

@@ -114,7 +114,7 @@ fn control_vectors_name_the_block_whose_output_they_change() {
     }
     let stated = ImportAs { site: Some(Site::ResidPost(2)), ..stated() };
     assert!(
-        matches!(import("control.gguf", &stated), Err(DirectionError::NoSuchArray { name, .. }) if name == "direction.2")
+        matches!(import("control.gguf", &stated), Err(DirectionError::NoSuchLayer { layer, have }) if layer == "2" && have == "1, 5")
     );
 }
 
@@ -164,7 +164,7 @@ fn what_a_foreign_file_does_not_say_must_be_stated() {
     ));
     assert!(matches!(refused("integers.npy", &stated()), DirectionError::DType(_)));
     assert!(matches!(refused("missing.npy", &stated()), DirectionError::Io { what: "read", .. }));
-    assert!(matches!(Format::of(Path::new("x.bin")), Err(DirectionError::Format(_))));
+    assert!(matches!(Format::of(Path::new("x.dat")), Err(DirectionError::Format(_))));
 }
 
 /// The artifact with its header changed and the tensor's bytes replaced.

@@ -1,0 +1,114 @@
+//! What a foreign file says of the direction in it.
+
+use std::collections::BTreeMap;
+
+use serde_json::{Map, Value};
+use truenorth_protocol::Site;
+
+/// Where the direction lives, what it means and what it was found on, as far as the file says.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Says {
+    pub site: Option<Site>,
+    pub sign: Option<String>,
+    pub model: Option<String>,
+    pub revision: Option<String>,
+    /// What else it says, for the record.
+    pub extra: BTreeMap<String, String>,
+}
+
+/// Names of each entry, in the order looked for.
+const SITE: [&str; 4] = ["site", "hook_name", "hook_point", "hook"];
+const SIGN: [&str; 4] = ["sign", "positive", "positive_means", "sign_convention"];
+const MODEL: [&str; 5] = ["model", "model_name", "model_id", "base_model", "hf_model"];
+const REVISION: [&str; 2] = ["revision", "model_revision"];
+
+impl Says {
+    /// From a JSON object; nested ones under `metadata` count too, and a site is also one by the name of its hook.
+    pub fn of(map: &Map<String, Value>) -> Self {
+        let inner = map.get("metadata").and_then(Value::as_object);
+        let text = |names: &[&str]| {
+            let all = names.iter().filter_map(|n| map.get(*n).or_else(|| inner?.get(*n)));
+            all.filter_map(Value::as_str).find(|t| !t.trim().is_empty()).map(str::to_owned)
+        };
+        let site = text(&SITE).and_then(|name| name.parse().ok().or_else(|| hook(&name)));
+        Self {
+            site,
+            sign: text(&SIGN),
+            model: text(&MODEL),
+            revision: text(&REVISION),
+            extra: BTreeMap::new(),
+        }
+    }
+
+    /// From a JSON text; none where it is no object.
+    pub fn of_json(text: &str) -> Option<Self> {
+        match serde_json::from_str(text).ok()? {
+            Value::Object(map) => Some(Self::of(&map)),
+            _ => None,
+        }
+    }
+
+    /// Kept for the record.
+    pub fn note(&mut self, key: &str, value: impl Into<String>) {
+        self.extra.insert(key.to_owned(), value.into());
+    }
+}
+
+/// The site that a hook of TransformerLens reads, or the output of a module of transformers.
+fn hook(name: &str) -> Option<Site> {
+    if name == "ln_final.hook_normalized" {
+        return Some(Site::FinalNorm);
+    }
+    let block = |prefix: &str| {
+        let (layer, rest) = name.strip_prefix(prefix)?.split_once('.').unwrap_or((&name[prefix.len()..], ""));
+        Some((layer.parse::<u32>().ok()?, rest))
+    };
+    if let Some((layer, rest)) = block("blocks.") {
+        return Some(match rest {
+            "hook_resid_pre" => Site::ResidPre(layer),
+            "hook_resid_mid" => Site::ResidMid(layer),
+            "hook_resid_post" => Site::ResidPost(layer),
+            "hook_attn_out" => Site::AttnOut(layer),
+            "hook_mlp_out" => Site::MlpOut(layer),
+            _ => return None,
+        });
+    }
+    ["model.layers.", "transformer.h.", "gpt_neox.layers."]
+        .into_iter()
+        .find_map(block)
+        .filter(|(_, rest)| rest.is_empty())
+        .map(|(layer, _)| Site::ResidPost(layer))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hooks_are_sites() {
+        for (name, site) in [
+            ("blocks.8.hook_resid_pre", Some(Site::ResidPre(8))),
+            ("blocks.0.hook_mlp_out", Some(Site::MlpOut(0))),
+            ("model.layers.31", Some(Site::ResidPost(31))),
+            ("blocks.8.attn.hook_z", None),
+            ("model.layers.3.mlp", None),
+            ("blocks.x.hook_resid_pre", None),
+            ("hidden", None),
+        ] {
+            assert_eq!(hook(name), site, "{name}");
+        }
+    }
+
+    #[test]
+    fn entries_are_found_under_the_names_of_the_field() {
+        let says = Says::of_json(
+            r#"{"d_in": 4, "metadata": {"hook_name": "blocks.3.hook_resid_post", "model_name": "gpt2"}, "sign": "kind"}"#,
+        )
+        .unwrap();
+        assert_eq!((says.site, says.model.as_deref()), (Some(Site::ResidPost(3)), Some("gpt2")));
+        assert_eq!(says.sign.as_deref(), Some("kind"));
+        let odd = Says::of_json(r#"{"site": "somewhere", "sign": 1, "model": ""}"#).unwrap();
+        assert_eq!(odd, Says::default());
+        assert_eq!(Says::of_json("[1]"), None);
+    }
+}
