@@ -4,6 +4,8 @@ use std::io::BufRead;
 
 use serde::Serialize;
 
+use super::chat::joined;
+use super::conversation::Message;
 use super::error::{DataError, Problem};
 use super::rows::{Extra, Loaded, Rows, Wanted};
 
@@ -22,28 +24,53 @@ pub struct ClassRow {
     /// What no split may cut through, such as a text and its rewritings; none where a row stands alone.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
+    /// The turns, where the row is a conversation; its text is then their contents.
+    #[serde(skip)]
+    pub turns: Vec<Message>,
     /// Other fields of the row.
     #[serde(flatten)]
     pub extra: Extra,
 }
 
-/// Reads classes: rows with `id`, `text`, `label` and optionally `category` and `group`.
+/// Reads classes: rows with `id`, `text`, `label` and optionally `category` and `group`. A row may have `messages` in place
+/// of `text`; or `input` and `output` as AxBench's concept files have them, whose `category` is then the label.
 ///
 /// # Errors
 /// A [`DataError`] with line and column.
 pub fn read_classes(reader: impl BufRead, name: &str) -> Result<Loaded<ClassRow>, DataError> {
-    Rows::read(reader, name, Wanted::Records)?.rows(Wanted::Records, |fields| {
+    let mut concepts = false;
+    let mut loaded = Rows::read(reader, name, Wanted::Records)?.rows(Wanted::Records, |fields| {
         // What is labelled is then the response, which the prompt alone does not hold.
         if fields.has("response") && !fields.has("text") {
             return Err(Problem::Response);
         }
+        let concept =
+            fields.has("output_concept") && fields.called(&["output", "category"], &["text", "label"]);
+        concepts |= concept;
+        let (text, turns) = match (concept, fields.conversation()?) {
+            (_, Some(turns)) => (joined(&turns), turns),
+            (true, None) => {
+                let text = fields.only_text()?;
+                let asked = fields.text("input")?;
+                let turns = vec![Message::user(asked.as_str()), Message::assistant(text.as_str())];
+                (format!("{asked}\n{text}"), turns)
+            }
+            (false, None) => (fields.only_text()?, vec![]),
+        };
         Ok(ClassRow {
             id: fields.id.clone(),
-            text: fields.only_text()?,
+            text,
             label: fields.label("label")?,
             category: fields.optional_label("category")?,
             group: fields.optional_label("group")?,
+            turns,
             extra: fields.extra(),
         })
-    })
+    })?;
+    if concepts {
+        loaded.notes.push(format!(
+            "in {name} `input` and `output` are read as a conversation, and `category` as the label"
+        ));
+    }
+    Ok(loaded)
 }

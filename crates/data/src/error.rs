@@ -15,6 +15,8 @@ pub struct DataError {
     pub line: Option<usize>,
     /// Item from 1 of a file that is one JSON list.
     pub item: Option<usize>,
+    /// Row from 1 of a file of columns.
+    pub row: Option<usize>,
     /// Byte of the line from 1, where one byte is to blame.
     pub column: Option<usize>,
     /// What is wrong.
@@ -31,6 +33,9 @@ impl fmt::Display for DataError {
         }
         if let Some(item) = self.item {
             write!(f, ", item {item} of the list")?;
+        }
+        if let Some(row) = self.row {
+            write!(f, ", row {row}")?;
         }
         if let Some(column) = self.column {
             write!(f, ", column {column}")?;
@@ -54,6 +59,12 @@ pub enum Problem {
     /// UTF-16 by its byte order mark.
     #[error("the file starts with a UTF-16 byte order mark; expected UTF-8")]
     Utf16,
+    /// A Parquet file that its reader does not take.
+    #[error("not a whole Parquet file: {0}")]
+    Parquet(String),
+    /// More than this machine has memory for.
+    #[error("out of memory while the file is read")]
+    Memory,
     /// More than is read at once.
     #[error("the file, unpacked, is larger than {most} MiB")]
     Large {
@@ -276,7 +287,7 @@ impl Problem {
 
 impl DataError {
     pub(super) fn at(name: &str, line: Option<usize>, column: Option<usize>, problem: Problem) -> Self {
-        Self { name: name.to_owned(), line, item: None, column, problem: Box::new(problem) }
+        Self { name: name.to_owned(), line, item: None, row: None, column, problem: Box::new(problem) }
     }
 
     /// What would mend the file, where that is not plain from the error.
@@ -284,6 +295,8 @@ impl DataError {
     pub fn hint(&self) -> Option<String> {
         Some(match &*self.problem {
             Problem::NotUtf8 { .. } | Problem::Utf16 | Problem::Nul => "save the file as UTF-8".into(),
+            Problem::Parquet(_) => "fetch or write the file again, with snappy, zstd, gzip or lz4, or none".into(),
+            Problem::Memory => "name a smaller file, or end what else takes memory".into(),
             Problem::Large { .. } => "split it into several files".into(),
             Problem::Looks(look) => look.remedy.into(),
             Problem::Json(_) | Problem::NotAnObject { .. } if self.name.ends_with(".json") => {

@@ -2,7 +2,7 @@
 //!
 //! Every reader takes any [`BufRead`](std::io::BufRead) and a name for its errors and returns [`Loaded`]: the
 //! rows in file order with the SHA-256 of the bytes read. All go through one reader of rows, which takes
-//! JSON lines, a JSON list, CSV with a head and, where a row is a text, plain text; a file is what its ending
+//! JSON lines, a JSON list, CSV with a head, Parquet and, where a row is a text, plain text; a file is what its ending
 //! and its first byte that is not blank say, or it is refused with what it looks like, by line and column.
 //! Blank lines are skipped, fields that are not named here are kept in `extra`, and a UTF-8 byte order mark
 //! at the start is ignored. Identifiers may be strings or integers and must be unique within a file; a row
@@ -16,6 +16,7 @@ mod distinct;
 mod error;
 pub mod import;
 pub mod models;
+pub mod out;
 mod pairs;
 mod prompts;
 mod rows;
@@ -23,6 +24,7 @@ mod sentiment;
 mod sequences;
 pub mod store;
 mod strict;
+mod table;
 mod template;
 mod texts;
 
@@ -38,6 +40,7 @@ pub use rows::{Extra, LISTS, Loaded, holds_pairs, whole_text};
 pub use sentiment::{SentimentRow, read_sentiment};
 pub use sequences::{SequenceRow, read_sequences};
 pub use strict::{JsonFault, strict_json};
+pub use table::{TableFile, TableRow, read_table};
 pub use template::{Template, TemplateError};
 pub use texts::{DuelRow, ReplyRow, read_duels, read_replies};
 

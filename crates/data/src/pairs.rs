@@ -40,7 +40,17 @@ impl Pair {
     }
 }
 
-/// Reads pairs: rows with `id`, `axis`, `prompt`, `chosen`, `rejected`. Either all have an `axis` or none; none is
+/// What other programs call the fields of a pair: CAA, with its question, and repeng, whose texts are whole.
+const OTHERS: [(&[&str], &[&str]); 2] = [
+    (
+        &["question", "answer_matching_behavior", "answer_not_matching_behavior"],
+        &["prompt", "chosen", "rejected"],
+    ),
+    (&["positive", "negative"], &["chosen", "rejected"]),
+];
+
+/// Reads pairs: rows with `id`, `axis`, `prompt`, `chosen`, `rejected`; or as CAA has them (`question`,
+/// `answer_matching_behavior`, `answer_not_matching_behavior`), or repeng (`positive`, `negative`), which is said. Either all have an `axis` or none; none is
 /// said in the notes. The prompt may be missing where the template does not show it. Responses that are chats are
 /// read where the turns before both last ones are the same and one, the user's; that too is said.
 ///
@@ -50,7 +60,13 @@ impl Pair {
 pub fn read_pairs(reader: impl BufRead, name: &str, template: &Template) -> Result<Loaded<Pair>, DataError> {
     let mut with_axis = None;
     let mut chats = 0;
+    let mut renamed: Option<(&[&str], &[&str])> = None;
     let mut loaded = Rows::read(reader, name, Wanted::Records)?.rows(Wanted::Records, |fields| {
+        for (from, to) in OTHERS {
+            if fields.called(from, to) {
+                renamed.get_or_insert((from, to));
+            }
+        }
         let (axis, have) = (fields.optional_label("axis")?, fields.names());
         let mut turns = Vec::new();
         let [prompt, chosen, rejected] = match chat_sides(fields)? {
@@ -95,6 +111,10 @@ pub fn read_pairs(reader: impl BufRead, name: &str, template: &Template) -> Resu
         loaded
             .notes
             .push(format!("no pair of {name} has an `axis`; a pair is a unit, and no axis is held out"));
+    }
+    if let Some((from, to)) = renamed {
+        let ticks = |names: &[&str]| names.iter().map(|n| format!("`{n}`")).collect::<Vec<_>>().join(", ");
+        loaded.notes.push(format!("in {name} {} are read as {}", ticks(from), ticks(to)));
     }
     if chats > 0 && !template.is_chat() {
         loaded.notes.push(format!(

@@ -4,7 +4,7 @@ use std::io::BufRead;
 
 use serde_json::Value;
 
-use super::conversation::{self, Message};
+use super::conversation::Message;
 use super::error::{DataError, Problem};
 use super::rows::{Extra, Fields, Loaded, Rows, Wanted, wrong};
 
@@ -37,13 +37,11 @@ pub struct PromptRow {
 /// A [`DataError`] with line and column.
 pub fn read_prompts(reader: impl BufRead, name: &str) -> Result<Loaded<PromptRow>, DataError> {
     Rows::read(reader, name, Wanted::Texts)?.rows(Wanted::Texts, |fields| {
-        let texts = fields.has("text") || fields.has("prompt");
-        if let (false, false, true) = (texts, fields.has("tokens"), fields.has("messages")) {
-            let list = fields.value("messages")?;
-            let wrong = |found| Problem::Chat { field: "messages", found };
-            let input = PromptInput::Messages(conversation::messages(&list).map_err(wrong)?);
+        if let Some(turns) = fields.conversation()? {
+            let input = PromptInput::Messages(turns);
             return Ok(PromptRow { id: fields.id.clone(), input, extra: fields.extra() });
         }
+        let texts = fields.has("text") || fields.has("prompt");
         let input = match (texts, fields.has("tokens")) {
             (true, false) => PromptInput::Text(fields.only_text()?),
             (false, true) => PromptInput::Tokens(tokens(fields)?),

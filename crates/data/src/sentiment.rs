@@ -4,6 +4,8 @@ use std::io::BufRead;
 
 use serde_json::Value;
 
+use super::chat::joined;
+use super::conversation::Message;
 use super::error::DataError;
 use super::rows::{Extra, Loaded, Rows, Wanted, wrong};
 
@@ -16,17 +18,20 @@ pub struct SentimentRow {
     pub text: String,
     /// Whether the sentiment is positive.
     pub positive: bool,
+    /// The turns, where the row is a conversation; its text is then their contents.
+    pub turns: Vec<Message>,
     /// Other fields of the row.
     pub extra: Extra,
 }
 
-/// Reads a sentiment set: rows with `id`, `text` and `label`, one of 0, 1, `negative`, `positive`.
+/// Reads a sentiment set: rows with `id`, `text` (or `messages`) and `label`, one of 0, 1, `negative`, `positive`.
 ///
 /// # Errors
 /// A [`DataError`] with line and column.
 pub fn read_sentiment(reader: impl BufRead, name: &str) -> Result<Loaded<SentimentRow>, DataError> {
     Rows::read(reader, name, Wanted::Records)?.rows(Wanted::Records, |fields| {
-        let text = fields.only_text()?;
+        let turns = fields.conversation()?.unwrap_or_default();
+        let text = if turns.is_empty() { fields.only_text()? } else { joined(&turns) };
         let label = fields.value("label")?;
         let positive = match &label {
             Value::Number(n) if n.as_u64() == Some(1) => true,
@@ -36,6 +41,6 @@ pub fn read_sentiment(reader: impl BufRead, name: &str) -> Result<Loaded<Sentime
             Value::String(s) if s == "negative" || s == "0" => false,
             other => return Err(wrong("label", other, "0, 1, \"negative\" or \"positive\"")),
         };
-        Ok(SentimentRow { id: fields.id.clone(), text, positive, extra: fields.extra() })
+        Ok(SentimentRow { id: fields.id.clone(), text, positive, turns, extra: fields.extra() })
     })
 }

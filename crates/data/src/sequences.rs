@@ -2,6 +2,8 @@
 
 use std::io::BufRead;
 
+use super::chat::joined;
+use super::conversation::Message;
 use super::error::DataError;
 use super::rows::{Extra, Loaded, Rows, Wanted};
 
@@ -14,20 +16,24 @@ pub struct SequenceRow {
     pub text: String,
     /// What kind of text it is, for grouping.
     pub kind: Option<String>,
+    /// The turns, where the row is a conversation; its text is then their contents.
+    pub turns: Vec<Message>,
     /// Other fields of the row.
     pub extra: Extra,
 }
 
-/// Reads sequences: rows with `id`, `text` (or `prompt`) and optionally `kind`, or plain text with a
+/// Reads sequences: rows with `id`, `text` (or `prompt`, or `messages`) and optionally `kind`, or plain text with a
 /// sequence a line, blank lines skipped.
 ///
 /// # Errors
 /// A [`DataError`] with line and column.
 pub fn read_sequences(reader: impl BufRead, name: &str) -> Result<Loaded<SequenceRow>, DataError> {
     Rows::read(reader, name, Wanted::Texts)?.rows(Wanted::Texts, |fields| {
+        let turns = fields.conversation()?.unwrap_or_default();
         Ok(SequenceRow {
             id: fields.id.clone(),
-            text: fields.only_text()?,
+            text: if turns.is_empty() { fields.only_text()? } else { joined(&turns) },
+            turns,
             kind: fields.optional_label("kind")?,
             extra: fields.extra(),
         })

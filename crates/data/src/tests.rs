@@ -5,6 +5,7 @@ use super::*;
 use proptest::prelude::*;
 use truenorth_files::sha256_hex;
 
+mod field;
 mod pairs;
 
 const GOOD: &str = r#"{"id":"a","axis":"honesty","prompt":"p","chosen":"yes","rejected":"no","source":"x"}"#;

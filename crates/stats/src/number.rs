@@ -234,6 +234,38 @@ pub fn mean_in_clusters(
     Ok(Number { value, n: values.len(), interval: Some(interval), method: bootstrap_over(of), null: None })
 }
 
+/// Pearson's correlation of two lists, its interval from resampled clusters. It has no null here: ranks are what is tested.
+///
+/// # Errors
+/// With lists that are all equal, or too few clusters to resample.
+pub fn pearson(a: &[f64], b: &[f64], clusters: &[usize], seeds: &Seeds) -> Result<Number, MathError> {
+    let value = crate::math::pearson(a, b)?;
+    let (interval, units) = correlated(a, b, clusters, &mut seeds.stream("pearson"), crate::math::pearson)?;
+    Ok(Number { value, n: a.len(), interval: Some(interval), method: bootstrap_over(units), null: None })
+}
+
+/// The interval of a correlation from resampled clusters, and what these are.
+fn correlated(
+    a: &[f64],
+    b: &[f64],
+    clusters: &[usize],
+    rng: &mut impl Rng,
+    correlation: fn(&[f64], &[f64]) -> Result<f64, MathError>,
+) -> Result<(Interval, &'static str), MathError> {
+    let count = clusters.iter().max().map_or(0, |c| c + 1);
+    let interval = resampled(count, rng, |drawn| {
+        let (mut x, mut y) = (Vec::with_capacity(a.len()), Vec::with_capacity(a.len()));
+        for (i, cluster) in clusters.iter().enumerate() {
+            for _ in 0..drawn[*cluster] {
+                x.push(a[i]);
+                y.push(b[i]);
+            }
+        }
+        correlation(&x, &y).ok()
+    })?;
+    Ok((interval, if count == a.len() { "sequences" } else { "clusters of sequences" }))
+}
+
 /// Spearman's correlation of two lists, its interval from resampled clusters, its null from one list
 /// shuffled in the same clusters; none where no two of them have one size. `clusters` gives the cluster of each place, from 0 without gaps.
 pub fn rank_correlation(
@@ -245,16 +277,7 @@ pub fn rank_correlation(
 ) -> Result<Number, MathError> {
     let value = crate::math::spearman(a, b)?;
     let count = clusters.iter().max().map_or(0, |c| c + 1);
-    let interval = resampled(count, &mut seeds.stream("spearman"), |drawn| {
-        let (mut x, mut y) = (Vec::with_capacity(a.len()), Vec::with_capacity(a.len()));
-        for (i, cluster) in clusters.iter().enumerate() {
-            for _ in 0..drawn[*cluster] {
-                x.push(a[i]);
-                y.push(b[i]);
-            }
-        }
-        crate::math::spearman(&x, &y).ok()
-    })?;
+    let (interval, units) = correlated(a, b, clusters, &mut seeds.stream("spearman"), crate::math::spearman)?;
     let mut shuffled = b.to_vec();
     let mut rng = seeds.stream("spearman null");
     let mut draws = Vec::with_capacity(permutations);
@@ -267,7 +290,6 @@ pub fn rank_correlation(
         }
         draws.push(crate::math::spearman(a, &shuffled)?);
     }
-    let units = if count == a.len() { "sequences" } else { "clusters of sequences" };
     let found =
         Number { value, n: a.len(), interval: Some(interval), method: bootstrap_over(units), null: None };
     if draws.is_empty() {

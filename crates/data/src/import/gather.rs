@@ -147,7 +147,7 @@ impl Importer {
         {
             extra.insert(field.to_owned(), Value::String(value));
         }
-        self.vote(ClassRow { id, text, label, category, group, extra });
+        self.vote(ClassRow { id, text, label, category, group, turns: vec![], extra });
         Ok(())
     }
 

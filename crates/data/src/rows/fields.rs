@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::super::conversation::{self, Message};
 use super::super::error::Problem;
 use super::{COLUMNS, Extra};
 
@@ -40,6 +41,19 @@ impl Fields {
         self.map.remove(field).filter(|v| !v.is_null())
     }
 
+    /// Calls fields as they are called here: where all of `from` are there and none of `to`.
+    pub fn called(&mut self, from: &[&str], to: &[&str]) -> bool {
+        let meant = from.iter().all(|f| self.has(f)) && !to.iter().any(|t| self.map.contains_key(*t));
+        if meant {
+            for (from, to) in from.iter().zip(to) {
+                if let Some(value) = self.map.remove(*from) {
+                    self.map.insert((*to).to_owned(), value);
+                }
+            }
+        }
+        meant
+    }
+
     /// A value, left where it is.
     pub fn peek(&self, field: &str) -> Option<&Value> {
         self.map.get(field)
@@ -75,6 +89,23 @@ impl Fields {
         self.text(field)
     }
 
+    /// The turns under `messages`, where there is no text; or under `conversations` as ShareGPT has them, with `from` and
+    /// `value`.
+    pub fn conversation(&mut self) -> Result<Option<Vec<Message>>, Problem> {
+        if ["text", "prompt", "tokens"].into_iter().any(|f| self.has(f)) {
+            return Ok(None);
+        }
+        let Some(field) = ["messages", "conversations"].into_iter().find(|f| self.has(f)) else {
+            return Ok(None);
+        };
+        let mut list = self.value(field)?;
+        if field == "conversations" {
+            list.as_array_mut().into_iter().flatten().for_each(as_message);
+        }
+        let wrong = |found| Problem::Chat { field, found };
+        conversation::messages(&list).map(Some).map_err(wrong)
+    }
+
     /// A label: a string, an integer or a truth value, as text.
     pub fn label(&mut self, field: &'static str) -> Result<String, Problem> {
         match self.value(field)? {
@@ -107,6 +138,22 @@ impl Fields {
     }
 }
 
+/// A turn as ShareGPT has it, made a message.
+fn as_message(turn: &mut Value) {
+    let Some(fields) = turn.as_object_mut().filter(|f| !f.contains_key("role")) else { return };
+    if let Some(from) = fields.remove("from") {
+        let role = match from.as_str() {
+            Some("human") => "user".into(),
+            Some("gpt" | "chatgpt" | "bot" | "model") => "assistant".into(),
+            _ => from,
+        };
+        fields.insert("role".into(), role);
+    }
+    if let Some(value) = fields.remove("value") {
+        fields.insert("content".into(), value);
+    }
+}
+
 /// What the two sides of pairs are called elsewhere.
 const SIDES: [[&str; 2]; 8] = [
     ["positive", "negative"],
@@ -129,12 +176,6 @@ pub(in super::super) fn two_sides(have: &[String]) -> Option<String> {
 /// What would give a row the field that it lacks, by the fields that it has.
 pub(in super::super) fn unnamed(field: &str, have: &[String]) -> String {
     let has = |name: &str| have.iter().any(|h| h == name);
-    let one = ["text", "prompt"].contains(&field);
-    if one && has("messages") {
-        return "conversations under `messages` are read as prompts, with --chat; write each as one `text` here, which is \
-                the user's turn then"
-            .into();
-    }
     if ["chosen", "rejected", "text"].contains(&field)
         && let Some(sides) = two_sides(have)
     {

@@ -35,7 +35,25 @@ const ROW: [&str; 6] = ["text", "prompt", "tokens", "chosen", "first", "steered"
 /// Names of columns of which a head has one.
 const HEADS: [&str; 4] = ["text", "prompt", "chosen", "rejected"];
 /// The same for a file that is a table by its ending, where a word is no text.
-const TABLE_HEADS: [&str; 8] = ["text", "prompt", "chosen", "rejected", "first", "second", "steered", "base"];
+const TABLE_HEADS: [&str; 17] = [
+    "text",
+    "prompt",
+    "chosen",
+    "rejected",
+    "first",
+    "second",
+    "steered",
+    "base",
+    "question",
+    "positive",
+    "output",
+    "sequence",
+    "sequence_text",
+    "score",
+    "pair_id",
+    "rating",
+    "verdict",
+];
 /// What may stand between the columns of a head.
 const DELIMITERS: [u8; 4] = *b",;\t|";
 

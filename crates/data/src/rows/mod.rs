@@ -6,6 +6,8 @@
 mod csv;
 mod fields;
 mod form;
+#[cfg(feature = "parquet")]
+mod parquet;
 mod text;
 
 #[cfg(test)]
@@ -18,6 +20,7 @@ use serde_json::{Map, Value};
 
 use super::error::{DataError, Problem};
 use super::strict::strict_json;
+use super::table::{TableFile, TableRow};
 pub(super) use csv::table;
 pub(super) use fields::{Fields, kind, shown, two_sides, unnamed, wrong};
 use form::Form;
@@ -34,7 +37,24 @@ const MOST_BYTES: u64 = 1 << 30;
 pub type Extra = BTreeMap<String, Value>;
 
 /// Under one of these a JSON document may keep its rows.
-pub const LISTS: [&str; 8] = ["prompts", "texts", "sequences", "probes", "pairs", "rows", "data", "examples"];
+pub const LISTS: [&str; 11] = [
+    "prompts",
+    "texts",
+    "sequences",
+    "probes",
+    "pairs",
+    "rows",
+    "data",
+    "examples",
+    "entries",
+    "items",
+    "verdicts",
+];
+
+/// Which of these is meant where an object has several and texts are wanted, as of a season that has both prompts and entries.
+const OF_TEXTS: [&str; 4] = ["prompts", "texts", "sequences", "probes"];
+/// The same where a table is wanted.
+const OF_TABLES: [&str; 3] = ["entries", "verdicts", "items"];
 
 /// Rows in file order, with the hash of what was read.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +82,8 @@ pub(super) enum Wanted {
     Texts,
     /// Rows of several fields.
     Records,
+    /// Rows of any fields: a table is told by no column.
+    Table,
 }
 
 /// The rows of a file.
@@ -71,6 +93,8 @@ pub(super) struct Rows {
     sha256: String,
     form: &'static str,
     notes: Vec<String>,
+    /// What an object has beside its list.
+    about: Map<String, Value>,
 }
 
 struct Row {
@@ -83,11 +107,13 @@ struct Row {
 enum At {
     Line(usize),
     Item(usize),
+    #[cfg_attr(not(feature = "parquet"), allow(dead_code))]
+    Row(usize),
 }
 
 impl At {
     fn number(self) -> usize {
-        let (Self::Line(n) | Self::Item(n)) = self;
+        let (Self::Line(n) | Self::Item(n) | Self::Row(n)) = self;
         n
     }
 
@@ -95,6 +121,7 @@ impl At {
         match self {
             Self::Line(n) => format!("line {n}"),
             Self::Item(n) => format!("item {n} of the list"),
+            Self::Row(n) => format!("row {n}"),
         }
     }
 
@@ -102,6 +129,7 @@ impl At {
         match self {
             Self::Line(n) => DataError::at(name, Some(n), column, problem),
             Self::Item(n) => DataError { item: Some(n), ..DataError::at(name, None, column, problem) },
+            Self::Row(n) => DataError { row: Some(n), ..DataError::at(name, None, column, problem) },
         }
     }
 }
@@ -121,6 +149,19 @@ impl Rows {
         if bytes.len() as u64 > most {
             return Err(DataError::at(name, None, None, Problem::Large { most: most >> 20 }));
         }
+        #[cfg(feature = "parquet")]
+        if bytes.starts_with(b"PAR1") {
+            let rows = parquet::rows(&bytes, most).map_err(|p| DataError::at(name, None, None, p))?;
+            let sha256 = sha256_hex(&bytes);
+            return Ok(Self {
+                name: name.to_owned(),
+                rows,
+                sha256,
+                form: "Parquet",
+                notes: vec![],
+                about: Map::new(),
+            });
+        }
         if let Some(look) = Look::of(&bytes).or_else(|| form::look(name)) {
             return Err(DataError::at(name, None, None, Problem::Looks(look)));
         }
@@ -129,9 +170,9 @@ impl Rows {
             return Err(DataError::at(name, None, None, Problem::NoRows));
         }
         let placed = |(line, column, problem)| DataError::at(name, line, column, problem);
-        let mut notes = vec![];
+        let (mut notes, mut about) = (vec![], Map::new());
         let (form, rows) = match form::form(name, text).map_err(placed)? {
-            Form::Lines if wanted == Wanted::Records => {
+            Form::Lines if wanted != Wanted::Texts => {
                 let first = lines(text).next();
                 let shown = shown(first.as_ref().map_or("", |l| l.text.trim()));
                 let line = first.map(|l| l.number);
@@ -139,7 +180,11 @@ impl Rows {
             }
             Form::Lines => ("plain", lines(text).map(|l| plain(At::Line(l.number), l.text)).collect()),
             Form::JsonLines => ("JSON lines", json_lines(text, name)?),
-            Form::Json(value) => ("JSON", document(value, name)?),
+            Form::Json(value) => {
+                let (rows, beside) = document(value, name, wanted)?;
+                about = beside;
+                ("JSON", rows)
+            }
             Form::Csv { delimiter, usual } => {
                 if delimiter != usual {
                     let between = char::from(delimiter).escape_default();
@@ -147,10 +192,20 @@ impl Rows {
                         "the head of {name} has `{between}` between its columns, and so it is read"
                     ));
                 }
-                ("CSV", records(&bytes, delimiter, name)?)
+                ("CSV", records(&bytes, delimiter, name, wanted)?)
             }
         };
-        Ok(Self { name: name.to_owned(), rows, sha256: sha256_hex(&bytes), form, notes })
+        Ok(Self { name: name.to_owned(), rows, sha256: sha256_hex(&bytes), form, notes, about })
+    }
+
+    /// The rows as they are.
+    pub fn table(self) -> Result<TableFile, DataError> {
+        let row = |Row { at, value }: Row| match value {
+            Value::Object(fields) => Ok(TableRow { place: at.name(), fields }),
+            other => Err(at.error(&self.name, Some(1), Problem::NotAnObject { found: kind(&other) })),
+        };
+        let rows = self.rows.into_iter().map(row).collect::<Result<_, _>>()?;
+        Ok(TableFile { rows, about: self.about, sha256: self.sha256, notes: self.notes })
     }
 
     /// The value of every row with the number of its line or, in a list, of its item.
@@ -200,7 +255,11 @@ impl Rows {
             seen.insert(id, (at, by_number));
             rows.push(row);
         }
-        let by = if self.form == "JSON" { "place in the list" } else { "line number" };
+        let by = match self.form {
+            "JSON" => "place in the list",
+            "Parquet" => "row",
+            _ => "line number",
+        };
         let mut notes = self.notes;
         // A plain file has no ids to miss.
         if numbered > 0 && self.form != "plain" {
@@ -220,7 +279,8 @@ impl Rows {
 /// A [`DataError`] when the file has no rows with fields.
 pub fn holds_pairs(reader: impl BufRead, name: &str) -> Result<bool, DataError> {
     let rows = Rows::read(reader, name, Wanted::Records)?;
-    Ok(rows.rows.first().is_some_and(|r| r.value.get("chosen").is_some()))
+    let sides = ["chosen", "answer_matching_behavior", "positive"];
+    Ok(rows.rows.first().is_some_and(|r| sides.iter().any(|s| r.value.get(*s).is_some())))
 }
 
 fn plain(at: At, text: &str) -> Row {
@@ -251,23 +311,43 @@ pub(super) fn json_line(line: &Line<'_>, name: &str) -> Result<Value, DataError>
     })
 }
 
-/// The rows of a JSON document.
-fn document(value: Value, name: &str) -> Result<Vec<Row>, DataError> {
-    let list = document_rows(value, name)?;
-    Ok(list.into_iter().enumerate().map(|(i, value)| Row { at: At::Item(i + 1), value }).collect())
+/// The rows of a JSON document, and what stands beside them.
+fn document(value: Value, name: &str, wanted: Wanted) -> Result<(Vec<Row>, Map<String, Value>), DataError> {
+    let (list, beside) = parts(value, name, wanted)?;
+    let rows = list.into_iter().enumerate().map(|(i, value)| Row { at: At::Item(i + 1), value }).collect();
+    Ok((rows, beside))
 }
 
 /// The rows of a JSON document: a list, the one list of an object, or one object.
 pub(super) fn document_rows(value: Value, name: &str) -> Result<Vec<Value>, DataError> {
+    Ok(parts(value, name, Wanted::Records)?.0)
+}
+
+fn parts(value: Value, name: &str, wanted: Wanted) -> Result<(Vec<Value>, Map<String, Value>), DataError> {
     let fail = |problem| Err(DataError::at(name, None, None, problem));
+    let mut beside = Map::new();
     let list = match value {
         Value::Array(list) => list,
         Value::Object(mut map) => {
-            let lists: Vec<&str> =
+            let mut lists: Vec<&str> =
                 LISTS.into_iter().filter(|k| map.get(*k).is_some_and(Value::is_array)).collect();
+            if lists.len() > 1 {
+                let meant: &[&str] = match wanted {
+                    Wanted::Texts => &OF_TEXTS,
+                    Wanted::Records => &["pairs"],
+                    Wanted::Table => &OF_TABLES,
+                };
+                let of: Vec<&str> = lists.iter().copied().filter(|l| meant.contains(l)).collect();
+                if of.len() == 1 {
+                    lists = of;
+                }
+            }
             match lists[..] {
                 [one] => match map.remove(one) {
-                    Some(Value::Array(list)) => list,
+                    Some(Value::Array(list)) => {
+                        beside = map;
+                        list
+                    }
                     _ => vec![],
                 },
                 [] if map.values().any(Value::is_string) && !map.values().any(Value::is_array) => {
@@ -284,17 +364,17 @@ pub(super) fn document_rows(value: Value, name: &str) -> Result<Vec<Value>, Data
     if list.is_empty() {
         return fail(Problem::NoRows);
     }
-    Ok(list)
+    Ok((list, beside))
 }
 
 /// The records of a table as objects; an empty cell is a field without a value.
-fn records(bytes: &[u8], delimiter: u8, name: &str) -> Result<Vec<Row>, DataError> {
+fn records(bytes: &[u8], delimiter: u8, name: &str, wanted: Wanted) -> Result<Vec<Row>, DataError> {
     let table = table(bytes, delimiter).map_err(|f| DataError::at(name, f.line, None, f.problem))?;
     let mut head = table.head;
     for column in &mut head {
         // `Text` and ` prompt` are meant as they read.
         let plain = column.trim().to_lowercase();
-        if COLUMNS.contains(&plain.as_str()) {
+        if is_known(&plain) {
             *column = plain;
         }
     }
@@ -302,7 +382,7 @@ fn records(bytes: &[u8], delimiter: u8, name: &str) -> Result<Vec<Row>, DataErro
         let problem = Problem::TwoColumns { column: twice.clone() };
         return Err(DataError::at(name, Some(1), Some(i + 1), problem));
     }
-    if !head.iter().any(|c| COLUMNS.contains(&c.as_str())) {
+    if wanted != Wanted::Table && !head.iter().any(|c| is_known(c)) {
         let columns = head.iter().map(|c| shown(c)).collect();
         return Err(DataError::at(name, Some(1), None, Problem::Head { columns }));
     }
@@ -314,8 +394,24 @@ fn records(bytes: &[u8], delimiter: u8, name: &str) -> Result<Vec<Row>, DataErro
     Ok(table.records.into_iter().map(row).collect())
 }
 
+fn is_known(column: &str) -> bool {
+    COLUMNS.contains(&column) || FOREIGN.contains(&column)
+}
+
 /// Columns that some reader gives a meaning.
 const COLUMNS: [&str; 16] = [
     "id", "text", "prompt", "label", "category", "group", "axis", "chosen", "rejected", "kind", "first",
     "second", "steered", "base", "alpha", "tokens",
+];
+
+/// Columns of other programs that some reader gives a meaning.
+const FOREIGN: [&str; 8] = [
+    "messages",
+    "conversations",
+    "question",
+    "answer_matching_behavior",
+    "answer_not_matching_behavior",
+    "positive",
+    "negative",
+    "output_concept",
 ];

@@ -126,7 +126,6 @@ fn what_is_no_text_is_named_with_a_remedy() {
         ("p.txt", b"\x28\xb5\x2f\xfd\0", "packed with zstd", "unzstd"),
         ("p.jsonl.br", b"\x0b\x02\x80", "brotli", "brotli -d"),
         ("p.csv", b"PK\x03\x04", ".xlsx", "export"),
-        ("p.csv", b"PAR1", "Parquet", "--from parquet"),
         ("p.json", b" <!DOCTYPE html><html>", "a web page", "signed in"),
         ("p.txt", b"GGUF\x03\0\0\0", "a GGUF model", "--model"),
         ("p.yaml", b"- a\n- b\n", "YAML", "JSONL"),

@@ -48,7 +48,7 @@ pub use placement::{Clustered, Placement};
 pub use power::{POWER, Power};
 pub(crate) use product::{cross_gram, gram_matrix, inverse_positive_definite, product};
 pub use random_direction::{random_unit, share_with_cosine};
-pub use rank::{SortedScores, auroc, ranks, spearman};
+pub use rank::{SortedScores, auroc, pearson, ranks, spearman};
 pub use seed::Seeds;
 pub use specificity::{Specificity, shifts, specificity};
 

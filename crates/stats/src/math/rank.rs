@@ -38,17 +38,36 @@ pub fn auroc(scores: &[f64], positive: &[bool]) -> Result<f64, MathError> {
 /// When lengths differ, there are fewer than two values, a value is not finite, or either list
 /// is constant.
 pub fn spearman(a: &[f64], b: &[f64]) -> Result<f64, MathError> {
+    correlation(a, b, |values| {
+        let mean = (values.len() as f64 + 1.0) / 2.0;
+        Ok(ranks(values)?.into_iter().map(|r| r - mean).collect())
+    })
+}
+
+/// Pearson's correlation of two lists.
+///
+/// # Errors
+/// As [`spearman`].
+pub fn pearson(a: &[f64], b: &[f64]) -> Result<f64, MathError> {
+    correlation(a, b, |values| {
+        let mean = super::mean(values)?;
+        let alike = values.iter().all(|v| *v == values[0]);
+        Ok(values.iter().map(|v| if alike { 0.0 } else { v - mean }).collect())
+    })
+}
+
+/// The product of two lists, each about its centre, by their lengths.
+fn correlation(
+    a: &[f64],
+    b: &[f64],
+    centre: impl Fn(&[f64]) -> Result<Vec<f64>, MathError>,
+) -> Result<f64, MathError> {
     if a.len() != b.len() {
         return Err(MathError::Length { what: "second list", expected: a.len(), found: b.len() });
     }
     if a.len() < 2 {
         return Err(MathError::TooFew { what: "values", least: 2, found: a.len() });
     }
-    let centre = |values: &[f64]| -> Result<Vec<f64>, MathError> {
-        let ranks = ranks(values)?;
-        let mean = (values.len() as f64 + 1.0) / 2.0;
-        Ok(ranks.into_iter().map(|r| r - mean).collect())
-    };
     let (ra, rb) = (centre(a)?, centre(b)?);
     let square = |r: &[f64]| r.iter().map(|v| v * v).sum::<f64>();
     let (sa, sb) = (square(&ra), square(&rb));

@@ -56,6 +56,12 @@ fn ranks_and_moments_equal_references() {
             case["positive"].as_array().unwrap().iter().map(|v| v.as_bool().unwrap()).collect();
         assert_eq!(ranks(&a).unwrap(), floats(&case["ranks"]));
         close(auroc(&a, &y).unwrap(), case["auroc"].as_f64().unwrap(), 1e-12);
+        // Ranks of ranks are ranks: Pearson's correlation of ranks is Spearman's.
+        close(
+            pearson(&ranks(&a).unwrap(), &ranks(&b).unwrap()).unwrap(),
+            case["spearman"].as_f64().unwrap(),
+            1e-12,
+        );
         close(spearman(&a, &b).unwrap(), case["spearman"].as_f64().unwrap(), 1e-12);
         close(mean(&a).unwrap(), case["mean"].as_f64().unwrap(), 1e-12);
         close(standard_deviation(&a).unwrap(), case["standard_deviation"].as_f64().unwrap(), 1e-12);
@@ -76,6 +82,9 @@ fn what_does_not_exist_is_refused() {
     assert!(matches!(unit(array![f64::NAN].view()), Err(MathError::NotFinite { index: 0, .. })));
     assert!(matches!(auroc(&[1.0, 2.0], &[true, true]), Err(MathError::TooFew { .. })));
     assert!(matches!(auroc(&[1.0, f64::NAN], &[true, false]), Err(MathError::NotFinite { .. })));
+    assert!(matches!(pearson(&[0.1, 0.1, 0.1], &[1.0, 2.0, 3.0]), Err(MathError::Constant { .. })));
+    // By hand: deviations (-1.5, -0.5, 0.5, 1.5) and (-2, -1, 0, 3), 8 / sqrt(5 * 14).
+    close(pearson(&[1.0, 2.0, 3.0, 4.0], &[1.0, 2.0, 3.0, 6.0]).unwrap(), 8.0 / 70.0_f64.sqrt(), 1e-15);
     assert!(matches!(spearman(&[1.0, 1.0], &[1.0, 2.0]), Err(MathError::Constant { .. })));
     assert!(matches!(quantile(&[], 0.5), Err(MathError::TooFew { .. })));
     assert!(matches!(quantile(&[1.0], 1.5), Err(MathError::OutOfRange { .. })));

@@ -1,0 +1,49 @@
+//! The card of a data-set folder: what `datasets` reads at its head, and words for people.
+
+use std::fmt::Write as _;
+
+use super::{Kind, OutRow, Typed, columns};
+
+/// What a data-set folder says of itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Card {
+    /// Its title.
+    pub title: String,
+    /// How it was made, a paragraph each.
+    pub says: Vec<String>,
+}
+
+/// The text of `README.md`: a head in YAML with the files and the columns, then the words. `splits` are the parts with their
+/// rows, each in `data/NAME-00000-of-00001.parquet`.
+#[must_use]
+pub fn card(card: &Card, splits: &[(&str, &[OutRow])]) -> String {
+    let all: Vec<OutRow> = splits.iter().flat_map(|(_, rows)| rows.iter().cloned()).collect();
+    let mut out = String::from("---\nconfigs:\n- config_name: default\n  data_files:\n");
+    for (split, _) in splits {
+        let _ = writeln!(out, "  - split: {split}\n    path: data/{split}-*.parquet");
+    }
+    out.push_str("dataset_info:\n  features:\n");
+    for column in columns(&all) {
+        let Typed { kind, list } = Typed::of(&all, column);
+        let name = serde_json::Value::from(column);
+        let of = match kind {
+            Kind::Bool => "bool",
+            Kind::Int => "int64",
+            Kind::Float => "float64",
+            Kind::Text | Kind::Json => "string",
+        };
+        let _ = match list {
+            true => writeln!(out, "  - name: {name}\n    list: {of}"),
+            false => writeln!(out, "  - name: {name}\n    dtype: {of}"),
+        };
+    }
+    out.push_str("  splits:\n");
+    for (split, rows) in splits {
+        let _ = writeln!(out, "  - name: {split}\n    num_examples: {}", rows.len());
+    }
+    let _ = write!(out, "---\n\n# {}\n", card.title);
+    for paragraph in &card.says {
+        let _ = write!(out, "\n{paragraph}\n");
+    }
+    out
+}
