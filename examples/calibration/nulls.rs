@@ -195,7 +195,8 @@ fn two_boards(place: &Place, seed: u64) -> Outcome<Run> {
         direction: direction.view(),
     };
     let params = board::ScanParams { draws: 0, ..board::ScanParams::new(place.site) };
-    let first = board::scan(&place.session.reader(), &data, &params, &seeds, &Unwatched)?.board;
+    let scanned = board::scan(&place.session.reader(), &data, &params, &seeds, &Unwatched)?.board;
+    let first: Vec<board::Entry> = scanned.into_iter().map(Into::into).collect();
     // The same sequences with the scores dealt anew.
     let dealt = |stream: &str| {
         let mut board = first.clone();

@@ -118,6 +118,7 @@ pub fn classes(pairs: &Distinct<Pair>, whole: bool, rng: &mut impl Rng) -> Outco
                 label: if positive { "1" } else { "0" }.into(),
                 category: None,
                 group: Some(cluster.to_string()),
+                turns: vec![],
                 extra: truenorth::data::Extra::new(),
             });
         }

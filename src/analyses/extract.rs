@@ -102,7 +102,7 @@ impl Question {
         let label = positive_label(rows, positive)?;
         let rows_of = |f: fn(&ClassRow) -> String| rows.rows.iter().map(f).collect::<Vec<_>>();
         Ok(Self {
-            prompts: rows.rows.iter().map(|r| Named::text(&r.id, &r.text)).collect(),
+            prompts: rows.rows.iter().map(|r| Named::row(&r.id, &r.text, &r.turns)).collect(),
             operation: "classes",
             data_sha256: rows.sha256.clone(),
             positive_end: format!("texts labelled {label:?}"),
@@ -131,7 +131,7 @@ impl Question {
             )));
         }
         Ok(Self {
-            prompts: rows.rows.iter().map(|r| Named::text(&r.id, &r.text)).collect(),
+            prompts: rows.rows.iter().map(|r| Named::row(&r.id, &r.text, &r.turns)).collect(),
             operation: "classes",
             data_sha256: rows.sha256.clone(),
             positive_end: "texts of positive sentiment".into(),
@@ -378,7 +378,7 @@ pub fn nuisances(
         ));
     }
     if let Some(rows) = sentiment {
-        let prompts: Vec<Named> = rows.iter().map(|r| Named::text(&r.id, &r.text)).collect();
+        let prompts: Vec<Named> = rows.iter().map(|r| Named::row(&r.id, &r.text, &r.turns)).collect();
         let positive: Vec<bool> = rows.iter().map(|r| r.positive).collect();
         let x = matrix(reader, &prompts, site, at, watch)?;
         nuisances = if erased {

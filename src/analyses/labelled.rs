@@ -44,7 +44,7 @@ impl Labelled {
         let groups = rows.cluster.iter().filter_map(|c| first[*c].cloned()).collect();
         let joined = names.iter().collect::<HashSet<_>>().len() - rows.copies.clusters;
         Ok(Self {
-            prompts: rows.rows.iter().map(|r| Named::text(&r.id, &r.text)).collect(),
+            prompts: rows.rows.iter().map(|r| Named::row(&r.id, &r.text, &r.turns)).collect(),
             positive: rows.rows.iter().map(|r| r.label == label).collect(),
             categories: rows
                 .rows

@@ -35,6 +35,15 @@ impl Named {
         Self { id: id.into(), prompt: Prompt::Text(text.into()), said: Said::Plain }
     }
 
+    /// A row of a file: a text, or a conversation where it has turns.
+    #[must_use]
+    pub fn row(id: &str, text: &str, turns: &[Message]) -> Self {
+        match turns {
+            [] => Self::text(id, text),
+            turns => Self::conversation(id, turns.to_vec()),
+        }
+    }
+
     /// Token ids under a name.
     pub fn tokens(id: impl Into<String>, tokens: Vec<u32>) -> Self {
         Self { id: id.into(), prompt: Prompt::Tokens(tokens), said: Said::Plain }

@@ -8,6 +8,7 @@ use truenorth::data::ClassRow;
 use truenorth::data::import::{
     ColumnChoice, Disagree, ImportOptions, Importer, OptionsError, Renames, Several, Shares, Source, Tally,
 };
+use truenorth::data::out::TableForm;
 use truenorth::files::Target;
 use truenorth::math::Seeds;
 
@@ -80,13 +81,17 @@ pub struct Convert {
     /// Seeds --take and --split.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
-    /// The file to write.
+    /// The file to write, also .csv or .parquet; a folder, or a name that ends in a slash, becomes a data set that
+    /// `datasets.load_dataset` takes, with a card.
     #[arg(long, value_name = "F.jsonl")]
     out: PathBuf,
     /// The counts as JSON on stdout.
     #[arg(long)]
     json: bool,
 }
+
+/// What is written.
+const WHAT: &str = "Labelled texts";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]
 enum SeveralArg {
@@ -114,10 +119,11 @@ impl Data {
 
 impl Convert {
     fn run(self) -> anyhow::Result<()> {
-        target::writes(&self.out)?;
+        session::writes_rows(&self.out)?;
+        let folder = TableForm::of(&self.out) == TableForm::Folder;
         let options = self.options()?;
         let split = options.split.clone();
-        if split.is_some() && !matches!(Target::of(&self.out), Ok(Target::File(_))) {
+        if split.is_some() && !folder && !matches!(Target::of(&self.out), Ok(Target::File(_))) {
             return Err(wrong_hint(
                 format!("--split writes a file a part, and {} is no file", self.out.display()),
                 "name a file with --out, or leave --split out",
@@ -135,16 +141,25 @@ impl Convert {
             importer.finish(&|label| seeds.stream(label)).request("can't make a set of these files")?;
         // Every part is ready before the first is written.
         let parts: Vec<(PathBuf, Vec<&ClassRow>)> = match &split {
+            Some(shares) if folder => {
+                let splits = shares.names().map(|name| Ok((name, session::ordered(&of(&made.rows, name))?)));
+                let splits = splits.collect::<anyhow::Result<Vec<_>>>()?;
+                session::write_folder(&self.out, &splits, WHAT).context("the conversion is not complete")?;
+                vec![]
+            }
             None => vec![(self.out.clone(), made.rows.iter().collect())],
             Some(shares) => shares.names().map(|name| (self.part(name), of(&made.rows, name))).collect(),
         };
         for (path, _) in &parts {
-            target::writes(path)?;
+            session::writes_rows(path)?;
         }
         for (path, rows) in &parts {
-            session::write_jsonl(Some(path), rows).context("the conversion is not complete")?;
+            session::write_rows(Some(path), rows, WHAT).context("the conversion is not complete")?;
         }
-        let written: Vec<String> = parts.iter().map(|(path, _)| path.display().to_string()).collect();
+        let written: Vec<String> = match parts.as_slice() {
+            [] => vec![self.out.display().to_string()],
+            parts => parts.iter().map(|(path, _)| path.display().to_string()).collect(),
+        };
         show(&made.tally, &written);
         if self.json {
             output::json(&summary(&made.tally, &written))?;

@@ -2,21 +2,105 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use serde::Serialize;
 use truenorth::analyses::judge::{
     self, Duel, JudgeData, JudgeSummary, JudgeTemplate, Params, Question, Reply, Texts, Verdicts,
 };
 use truenorth::analyses::{Analysis as _, Asked, Speech};
+use truenorth::files::sha256_hex;
+use truenorth::math::Seeds;
 
 use super::args::ModelArgs;
-use super::output::wrong_hint;
-use super::record::Record;
+use super::output::{self, Request as _, wrong_hint};
+use super::record::{Out, Record};
 use super::session;
 use super::texts::{CopiesArgs, say_copies};
-use super::verb::Files;
+use super::unless::Unless;
+use super::verb::{self, Files};
 use super::verdicts::{Other, verdicts};
 use super::written::{self, SteeredArgs, say_left_out};
+
+// Told by the docs of its flags.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Verb {
+    #[command(subcommand)]
+    kept: Option<Kept>,
+    #[command(flatten)]
+    verb: Unless<verb::Verb<Judge>>,
+}
+
+impl Verb {
+    pub fn run(self) -> anyhow::Result<()> {
+        match (self.kept, self.verb.0) {
+            (Some(Kept::Agree(agree)), _) => agree.run(),
+            (None, Some(verb)) => verb.run(),
+            (None, None) => Ok(()),
+        }
+    }
+}
+
+#[derive(Subcommand, Debug)]
+enum Kept {
+    Agree(Agree),
+}
+
+/// Says how far judges agree whose verdicts were kept, with no model.
+///
+/// Read are what `judge` writes, and JSON of other programs: a list or lines with `id` (or `pair_id`) and `verdict` (or
+/// `winner`, `choice`, `rating`), or an object of verdicts by name. Verdicts are first, second or abstain; A, B and T
+/// mean the same, and so do yes, no and tie.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  truenorth judge agree judge-a.json judge-b.json people.jsonl --out agreement.json"
+)]
+struct Agree {
+    /// Verdicts, a file a judge; NAME=F gives the judge another name.
+    #[arg(value_name = "[NAME=]F", required = true, num_args = 2..)]
+    files: Vec<String>,
+    /// Shuffles behind the null of κ.
+    #[arg(long, value_name = "N", default_value_t = Params::default().permutations)]
+    permutations: usize,
+    /// Seeds intervals and nulls.
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    seed: u64,
+    #[command(flatten)]
+    out: Out,
+}
+
+impl Agree {
+    fn run(self) -> anyhow::Result<()> {
+        self.out.check()?;
+        let mut judges: Vec<Verdicts> = Vec::new();
+        let mut files = Vec::new();
+        for spec in &self.files {
+            let (name, path) = super::saved::named(spec);
+            super::target::reads(&path)?;
+            let mut found = verdicts(&path)?.verdicts;
+            found.judge = name.unwrap_or(found.judge);
+            if judges.iter().any(|j| j.judge == found.judge) {
+                return Err(wrong_hint(
+                    format!("two judges are called `{}`", found.judge),
+                    "name one of them otherwise: NAME=F",
+                ));
+            }
+            let bytes = std::fs::read(&path).request(format!("can't read {}", path.display()))?;
+            files.push((format!("verdicts of {}", found.judge), found.verdicts.len(), sha256_hex(&bytes)));
+            judges.push(found);
+        }
+        let agreement = judge::agreement(&judges, self.permutations, &Seeds::new(self.seed).child("judges"))?;
+        output::listing(&judge::agreed_table(&agreement));
+        let mut record =
+            Record::new("judge agree", self.seed, agreement).choice("permutations", self.permutations);
+        for (role, rows, sha256) in files {
+            record = record.file(role, rows, &sha256);
+        }
+        self.out.write(&record, "Whether judges agree", |found| {
+            (judge::page::agreed_findings(found), vec![judge::page::agreed_section(found)])
+        })
+    }
+}
 
 /// Has a model judge texts, everything asked twice so that its habits cancel.
 ///

@@ -25,6 +25,7 @@ mod progress;
 mod rate;
 mod read;
 mod record;
+mod saved;
 mod score;
 #[cfg(feature = "serve")]
 mod serve;
@@ -36,10 +37,12 @@ mod settings;
 mod steer;
 mod study;
 mod sweep;
+mod tables;
 mod target;
 mod texts;
 mod tokens;
 mod transfer;
+mod unless;
 mod verb;
 mod verdicts;
 mod verify;
@@ -74,7 +77,7 @@ enum Verb {
     Sweep(Box<verb::Verb<sweep::Sweep>>),
     Transfer(Box<transfer::Transfer>),
     #[command(mut_arg("model", |a| a.long("judge").help("The judge: a model in any form that --model takes elsewhere")))]
-    Judge(Box<verb::Verb<judge::Judge>>),
+    Judge(Box<judge::Verb>),
     #[command(subcommand)]
     Rate(rate::Rate),
     Probe(Box<verb::Verb<probe::Probe>>),
@@ -168,7 +171,8 @@ mod tests {
             if let Some(other) = first_lines.insert(about.clone(), path) {
                 panic!("{path} and {other}: {about}");
             }
-            let verb = !path.contains(' ') && !command.has_subcommands();
+            let flags = command.get_arguments().any(|a| a.get_id() == "model");
+            let verb = !path.contains(' ') && (flags || !command.has_subcommands());
             let long = command.get_long_about().map(ToString::to_string).unwrap_or_default();
             assert!(!verb || long.starts_with(&about) && long.lines().count() > 2, "{path}: {long}");
             if !long.is_empty() {

@@ -7,7 +7,8 @@ use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde::{Deserialize, Serialize};
 use truenorth::analyses::rate::{
-    self, Compared, Filled, Params, Prediction, RateData, Registration, Scale, Seal, prepare, register,
+    self, Compared, Filled, Params, Prediction, RateData, Registration, Scale, Seal, is_foreign, prepare,
+    register,
 };
 use truenorth::files::{sha256_hex, write_atomic, write_private};
 use truenorth::math::Seeds;
@@ -99,14 +100,19 @@ pub struct Register {
 /// Opens the key and tests the ratings.
 ///
 /// Refuses a key that is not the sealed one, a registration that was changed, and one that was made after
-/// the key was opened for another.
+/// the key was opened for another. Sheets of other programs (`pair_id, prompt, text_A, text_B, rating`, of which rating
+/// is A, B or T) are read with their JSON key, given with --key and no --folder; nothing was registered for them.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth rate unblind --folder rating --ratings ann=ann.csv \
-    --ratings ben=ben.csv --out rated.json --report rated/")]
+    --ratings ben=ben.csv --out rated.json --report rated/\n  truenorth rate unblind --ratings ann=theirs.csv --key key.json")]
 pub struct Unblind {
     /// The folder of the sheet.
-    #[arg(long, value_name = "DIR")]
-    folder: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "key")]
+    folder: Option<PathBuf>,
+    /// Of a key of another program, the arm whose wins are counted; default the one that is called steered, treated or
+    /// the like.
+    #[arg(long, value_name = "NAME")]
+    steered: Option<String>,
     /// A rater's name and filled sheet; repeatable.
     #[arg(long, value_name = "NAME=F.csv", required = true)]
     ratings: Vec<String>,
@@ -261,48 +267,52 @@ fn refuse_opened(folder: &Path, registration: Option<&Registration>) -> anyhow::
 impl Unblind {
     fn run(self) -> anyhow::Result<()> {
         self.out.check()?;
-        target::writes_in(&self.folder, &[])?;
+        let sheets = self.ratings.iter().map(|r| filled(r)).collect::<anyhow::Result<Vec<_>>>()?;
+        let Some(folder) = self.folder.clone() else { return self.foreign(&sheets) };
+        if self.steered.is_some() {
+            return Err(wrong_hint(
+                "--steered is for keys of other programs; one of `rate sheet` says which text is steered",
+                "leave --steered out, or --folder",
+            ));
+        }
+        target::writes_in(&folder, &[])?;
         // The sheet that was issued is what its seal is held against.
-        let sheet = self.folder.join(SHEET);
+        let sheet = folder.join(SHEET);
         target::reads(&sheet)?;
         let issued = std::fs::read_to_string(&sheet).ok();
-        let registration_path = self.folder.join(REGISTRATION);
+        let registration_path = folder.join(REGISTRATION);
         if !registration_path.exists() {
             return Err(wrong_hint(
                 format!(
                     "{} has no registration; predictions come before the key is opened",
-                    self.folder.display()
+                    folder.display()
                 ),
                 "register them: truenorth rate register --folder DIR --predictions F",
             ));
         }
         let registration: Registration = read_json(&registration_path, "registration")?;
-        let seal: Seal = read_json(&self.folder.join(SEAL), "seal")?;
+        let seal: Seal = read_json(&folder.join(SEAL), "seal")?;
         if seal != registration.seal {
             return Err(wrong_hint(
-                format!(
-                    "the registration is bound to another seal than {}",
-                    self.folder.join(SEAL).display()
-                ),
+                format!("the registration is bound to another seal than {}", folder.join(SEAL).display()),
                 "put back the seal that was registered",
             ));
         }
-        refuse_opened(&self.folder, Some(&registration))?;
-        let sheets = self.ratings.iter().map(|r| filled(r)).collect::<anyhow::Result<Vec<_>>>()?;
+        refuse_opened(&folder, Some(&registration))?;
         if issued.as_ref().is_none_or(|i| sha256_hex(i.as_bytes()) != seal.sheet_sha256) {
             eprintln!(
                 "warning: {} is not the sheet that was given out, so texts that were edited can't be held against theirs",
                 sheet.display()
             );
         }
-        let key_path = self.key.clone().unwrap_or_else(|| self.folder.join(KEY));
+        let key_path = self.key.clone().unwrap_or_else(|| folder.join(KEY));
         target::reads(&key_path)?;
         let key = std::fs::read(&key_path).request(format!("can't read the key {}", key_path.display()))?;
         let input =
             RateData { sheets: &sheets, issued: issued.as_deref(), key: &key, registration: &registration };
         let found = rate::Rate::run(&input, &self.params, &Seeds::new(self.seed))?;
         // Whatever is shown from here on can't be unseen, so the mark comes first.
-        let opened_path = self.folder.join(OPENED);
+        let opened_path = folder.join(OPENED);
         if !opened_path.exists() {
             let opened = Opened {
                 key_sha256: seal.key_sha256.clone(),
@@ -323,6 +333,42 @@ impl Unblind {
                 seal.items,
                 &sha256_hex(sheet.csv.as_bytes()),
             );
+        }
+        self.out.write(&record, rate::Rate::TITLE, |found| {
+            let page = rate::Rate::page(found);
+            (page.all_findings(), page.sections)
+        })
+    }
+    /// Ratings on sheets of another program.
+    fn foreign(&self, sheets: &[Filled]) -> anyhow::Result<()> {
+        let Some(path) = &self.key else {
+            return Err(wrong_hint(
+                "no key",
+                "name the folder of the sheet with --folder DIR, or the key with --key F",
+            ));
+        };
+        if let Some(own) = sheets.iter().find(|s| !is_foreign(&s.csv)) {
+            return Err(wrong_hint(
+                format!("{} is no sheet of another program, with text_A and text_B", own.file),
+                "name the folder of a sheet that `rate sheet` made with --folder DIR",
+            ));
+        }
+        let name = path.display().to_string();
+        let key = session::text(path, "the key")?;
+        let read = rate::foreign(sheets, (&key, &name), self.steered.as_deref())?;
+        let found = rate::Rate::unsealed(&read, &self.params, &Seeds::new(self.seed))?;
+        output::listing(&rate::Rate::table(&found));
+        eprintln!(
+            "note: counted are wins of `{}`; no predictions were registered for this key",
+            read.steered
+        );
+        let mut record = Record::new(rate::Rate::NAME, self.seed, found)
+            .params(&self.params)?
+            .choice("steered", read.steered.as_str())
+            .file("key", read.registration.seal.items, &sha256_hex(key.as_bytes()));
+        for sheet in sheets {
+            let (role, sha256) = (format!("ratings of {}", sheet.rater), sha256_hex(sheet.csv.as_bytes()));
+            record = record.file(role, read.registration.seal.items, &sha256);
         }
         self.out.write(&record, rate::Rate::TITLE, |found| {
             let page = rate::Rate::page(found);

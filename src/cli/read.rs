@@ -7,6 +7,7 @@ use anyhow::Context;
 use clap::Args;
 use safetensors::tensor::{Dtype, TensorView};
 use truenorth::analyses::{Named, Reading, SiteRange};
+use truenorth::data::out::{NamedArray, npz};
 use truenorth::files::{safetensors_bytes, write_atomic};
 use truenorth::run::Runner;
 use truenorth_protocol::ReadAt;
@@ -19,8 +20,9 @@ use super::target;
 
 /// Reads activations at sites of a model.
 ///
-/// Writes a safetensors file with a tensor a site, [prompts, hidden] f32 in input order; with
-/// `--positions all`, a range or a whole part a tensor SITE/ID each, [tokens, hidden]. The metadata holds the ids.
+/// Writes a safetensors file, or an npz, with a tensor a site, [prompts, hidden] f32 in input order; with
+/// `--positions all`, a range or a whole part a tensor SITE/ID each, [tokens, hidden]. The metadata holds the ids; of an
+/// npz they are JSON in its array `meta`.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth read --model smollm2-135m --input prompts.txt \
     --site resid_post.4..28:4 --out activations.safetensors")]
@@ -37,7 +39,7 @@ pub struct Read {
     /// first-user, last-user, mean:user or mean+sink:user.
     #[arg(long, value_name = "P", default_value = "last", allow_hyphen_values = true)]
     positions: ReadAt,
-    /// The file to write.
+    /// The file to write; as an npz where its name ends so.
     #[arg(long, value_name = "F.safetensors")]
     out: PathBuf,
 }
@@ -132,6 +134,14 @@ fn write(
         } else {
             parts.push((reading.site.to_string(), vec![reading.values.nrows(), width], bytes(values)));
         }
+    }
+    if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz")) {
+        let arrays: Vec<NamedArray<'_>> =
+            parts.iter().map(|(name, shape, data)| NamedArray { name, shape, data }).collect();
+        let metadata: BTreeMap<String, String> = metadata.into_iter().collect();
+        let file = npz(&arrays, &serde_json::to_string(&metadata)?)?;
+        write_atomic(path, |w| w.write_all(&file))?;
+        return Ok(());
     }
     let views = parts
         .iter()

@@ -11,6 +11,7 @@ use truenorth::report::{self, Cell, Document, Finding, Group, Section};
 
 use super::fallback;
 use super::output;
+use super::tables;
 use super::target;
 
 /// Where an analysis puts what it found.
@@ -22,6 +23,9 @@ pub struct Out {
     /// A folder for a page with plots and tables of the same numbers, `report.html`.
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
+    /// A folder for the tables of that page as CSV and Parquet, a file each, numbers as numbers.
+    #[arg(long, value_name = "DIR")]
+    pub tables: Option<PathBuf>,
 }
 
 /// What is written into the folder of a page.
@@ -136,6 +140,9 @@ impl Out {
             target::writes_in(dir, &PAGES)?;
             report::free(dir)?;
         }
+        if let Some(dir) = &self.tables {
+            target::writes_in(dir, &[])?;
+        }
         self.out.as_deref().map_or(Ok(()), target::writes)?;
         target::distinct(self.out.iter().chain(&self.pages()).map(PathBuf::as_path))
     }
@@ -166,8 +173,15 @@ impl Out {
         title: impl Into<String>,
         page: impl FnOnce(&T) -> (Vec<Finding>, Vec<Section>),
     ) -> anyhow::Result<()> {
-        let Some(dir) = &self.report else { return Ok(()) };
+        if self.report.is_none() && self.tables.is_none() {
+            return Ok(());
+        }
         let (front, sections) = page(&record.result);
+        if let Some(folder) = &self.tables {
+            let n = tables::write(folder, &sections)?;
+            eprintln!("{n} tables -> {}", folder.display());
+        }
+        let Some(dir) = &self.report else { return Ok(()) };
         let names: Vec<&str> = record.models.iter().map(|m| m.name.as_str()).collect();
         let document = Document {
             title: title.into(),

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use truenorth::analyses::board::{
-    Beside, Board, BoardData, BoardSummary, Other, Params, ScanData, ScanParams, Scored, read_board, scan,
+    Beside, Board, BoardData, BoardSummary, Other, Params, ScanData, ScanParams, Scored, read_board,
+    saved::SavedBoard, scan,
 };
 use truenorth::analyses::{Analysis as _, Asked, Parameters as _};
 use truenorth::math::Seeds;
@@ -18,7 +19,28 @@ use super::progress::Bar;
 use super::record::{Out, Record, write_json};
 use super::session::{self, Session};
 use super::texts::{self, CopiesArgs, Prompts, Sequences};
-use super::{dry, made, target};
+use super::unless::Unless;
+use super::{dry, made, saved, target};
+
+// Told by the docs of its flags.
+#[derive(Args, Debug)]
+#[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
+pub struct Score {
+    #[command(subcommand)]
+    saved: Option<saved::Saved>,
+    #[command(flatten)]
+    scan: Unless<Scan>,
+}
+
+impl Score {
+    pub fn run(self) -> anyhow::Result<()> {
+        match (self.saved, self.scan.0) {
+            (Some(saved), _) => saved.run(),
+            (None, Some(scan)) => scan.run(),
+            (None, None) => Ok(()),
+        }
+    }
+}
 
 /// Scores sequences by how they move neutral probes along a direction.
 ///
@@ -32,7 +54,7 @@ use super::{dry, made, target};
     --probes probes.txt --sequences sequences.txt --out board.jsonl\n  truenorth score --model smollm2-135m \
     --direction values.safetensors --probes probes.txt --sequences sequences.jsonl --out board.jsonl \
     --against raw.jsonl --summary board.json --report board/")]
-pub struct Score {
+pub struct Scan {
     #[command(flatten)]
     model: ModelArgs,
     /// The direction; its site is where the residual is read.
@@ -46,7 +68,7 @@ pub struct Score {
     /// and near copies of earlier ones are scored, and take no rank from others.
     #[arg(long, value_name = "F")]
     sequences: PathBuf,
-    /// The file to write; default stdout.
+    /// The file to write, also .csv or .parquet, or a folder for a data set with a card; default stdout.
     #[arg(long, value_name = "F.jsonl")]
     out: Option<PathBuf>,
     /// A JSON file for what the board shows as a whole.
@@ -55,9 +77,19 @@ pub struct Score {
     /// A folder for a page with plots and tables of the same numbers, `report.html`.
     #[arg(long, value_name = "DIR")]
     report: Option<PathBuf>,
+    /// A folder for the tables of that page as CSV and Parquet, a file each, numbers as numbers.
+    #[arg(long, value_name = "DIR")]
+    tables: Option<PathBuf>,
     /// Another board over the same sequences, as this verb writes it, to see how ranks change.
     #[arg(long, value_name = "F.jsonl")]
     against: Option<PathBuf>,
+    /// A board that was kept, in any form that `score summary` reads: how far the new one is from it goes to stdout as
+    /// JSON, and the exit code is 1 unless every sequence is there and no score is further than --within.
+    #[arg(long, value_name = "BOARD")]
+    expect: Option<PathBuf>,
+    /// The largest gap to the expected board that counts as none, as a share of the standard deviation of its scores.
+    #[arg(long, value_name = "SHARE", default_value_t = saved::WITHIN, requires = "expect")]
+    within: f64,
     #[command(flatten)]
     params: Params,
     #[command(flatten)]
@@ -70,6 +102,7 @@ struct Files {
     sequences: Sequences,
     kinds: Vec<Option<String>>,
     against: Option<(String, Vec<Scored>, Option<Fallen>)>,
+    expected: Option<SavedBoard>,
 }
 
 impl Files {
@@ -78,19 +111,18 @@ impl Files {
     }
 }
 
-impl Score {
-    pub fn run(mut self) -> anyhow::Result<()> {
-        for file in [&self.out, &self.summary].into_iter().flatten() {
-            target::writes(file)?;
-        }
-        let page = Out { out: None, report: self.report.clone() };
+impl Scan {
+    fn run(mut self) -> anyhow::Result<()> {
+        self.out.as_deref().map_or(Ok(()), session::writes_rows)?;
+        self.summary.as_deref().map_or(Ok(()), target::writes)?;
+        let page = Out { out: None, report: self.report.clone(), tables: self.tables.clone() };
         page.check()?;
         let pages = page.pages();
         target::distinct(self.out.iter().chain(&self.summary).chain(&pages).map(PathBuf::as_path))?;
         if dry::on() {
             self.params.rehearse();
         }
-        let whole = self.summary.is_some() || self.report.is_some();
+        let whole = self.summary.is_some() || self.report.is_some() || self.tables.is_some();
         self.check(whole)?;
         load(&self.direction)?;
         let files = self.read()?;
@@ -113,7 +145,7 @@ impl Score {
             let how = ScanParams { join: self.params.join.clone(), draws: 0, ..ScanParams::new(site) };
             let board = scan(&asked.reader, &data, &how, asked.seeds, asked.watch)?.board;
             drop(bar);
-            return self.write(board);
+            return self.leave(board, &files);
         }
         let beside = files.against.as_ref().map(|(name, rows, _)| Beside {
             own: "this board",
@@ -125,7 +157,8 @@ impl Score {
         let data = BoardData { probes, sequences, kinds, direction, site, relabelled: None, beside };
         let mut found = Board::run(&data, &self.params, &asked)?;
         drop(bar);
-        self.write(std::mem::take(&mut found.board))?;
+        let board = std::mem::take(&mut found.board);
+        self.write(board.clone())?;
         output::listing(&Board::table(&found));
         let record = self.record(found, &files, info, site)?;
         if let Some(file) = &self.summary {
@@ -134,7 +167,21 @@ impl Score {
         page.page(&record, Board::TITLE, |found| {
             let page = Board::page(found);
             (page.all_findings(), page.sections)
-        })
+        })?;
+        self.hold(board, &files)
+    }
+
+    /// Writes the rows and holds them against what was expected.
+    fn leave(&self, board: Vec<Scored>, files: &Files) -> anyhow::Result<()> {
+        self.write(board.clone())?;
+        self.hold(board, files)
+    }
+
+    fn hold(&self, board: Vec<Scored>, files: &Files) -> anyhow::Result<()> {
+        let Some(expected) = &files.expected else { return Ok(()) };
+        let rows = board.into_iter().map(Into::into).collect();
+        let new = SavedBoard { name: "this board".into(), site: None, rows, score: "score".into() };
+        saved::hold(&new, expected, self.within)
     }
 
     fn check(&self, whole: bool) -> anyhow::Result<()> {
@@ -146,7 +193,7 @@ impl Score {
         if let Some((_, flag)) = asks.into_iter().find(|(given, _)| *given && !whole) {
             return Err(wrong_hint(
                 format!("{flag} is part of the summary, and none was asked for"),
-                "add --summary F.json or --report DIR",
+                "add --summary F.json, --report DIR or --tables DIR",
             ));
         }
         if whole { Ok(self.params.check()?) } else { Ok(()) }
@@ -159,13 +206,18 @@ impl Score {
             kinds: sequences.loaded.rows.iter().map(|s| s.kind.clone()).collect(),
             sequences,
             against: self.against.as_deref().map(other_board).transpose()?,
+            expected: self.expect.as_deref().map(saved::one).transpose()?,
         })
     }
 
     /// Writes the rows by rank.
     fn write(&self, mut board: Vec<Scored>) -> anyhow::Result<()> {
+        // Stdout has the comparison where one is asked for.
+        if self.expect.is_some() && self.out.is_none() {
+            return Ok(());
+        }
         board.sort_by_key(|row| (row.rank, row.counted_with.is_some()));
-        session::write_jsonl(self.out.as_deref(), &board)
+        session::write_rows(self.out.as_deref(), &board, "A board of sequences")
     }
 
     fn record(

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use anyhow::Context as _;
 use truenorth::analyses::Named;
+use truenorth::data::out::{self, Card, OutRow, TableForm};
 use truenorth::data::{Loaded, NearCopies, PromptRow};
 use truenorth::engine::{Engine, EngineOptions, Precision};
 use truenorth::host::Desk as _;
@@ -208,16 +209,85 @@ pub fn prompts(path: &Path) -> anyhow::Result<(Vec<Named>, Loaded<PromptRow>)> {
     Ok(texts::at(NearCopies::default()).prompts(path)?)
 }
 
-/// Writes rows as JSON lines, to a file or to stdout.
-pub fn write_jsonl<T: serde::Serialize>(out: Option<&Path>, rows: &[T]) -> anyhow::Result<()> {
-    let mut text = Vec::new();
-    for row in rows {
-        serde_json::to_writer(&mut text, &fallback::marked(row)?)?;
-        text.push(b'\n');
-    }
+/// Writes rows, to a file in the form that its name says or to stdout as JSON lines. `what` they are is said in the card of
+/// a data-set folder.
+pub fn write_rows<T: serde::Serialize>(out: Option<&Path>, rows: &[T], what: &str) -> anyhow::Result<()> {
+    let form = out.map_or(TableForm::JsonLines, TableForm::of);
+    let bytes = match form {
+        TableForm::JsonLines => {
+            let mut text = Vec::new();
+            for row in rows {
+                serde_json::to_writer(&mut text, &fallback::marked(row)?)?;
+                text.push(b'\n');
+            }
+            text
+        }
+        TableForm::Csv => out::csv_bytes(&ordered(rows)?).request("can't write a table")?,
+        TableForm::Parquet => out::parquet_bytes(&ordered(rows)?).request("can't write a table")?,
+        TableForm::Folder => {
+            let folder = out.expect("only a path names a folder");
+            return write_folder(folder, &[("train", ordered(rows)?)], what);
+        }
+    };
     match out {
-        Some(path) => truenorth::files::write_atomic(path, |w| w.write_all(&text))
+        Some(path) => truenorth::files::write_atomic(path, |w| w.write_all(&bytes))
             .with_context(|| format!("can't write {}", path.display())),
-        None => Ok(std::io::Write::write_all(&mut std::io::stdout().lock(), &text)?),
+        None => Ok(std::io::Write::write_all(&mut std::io::stdout().lock(), &bytes)?),
     }
+}
+
+/// Rows with their fields in the order in which they are written.
+pub fn ordered<T: serde::Serialize>(rows: &[T]) -> anyhow::Result<Vec<OutRow>> {
+    rows.iter()
+        .map(|row| Ok(serde_json::from_str(&serde_json::to_string(&fallback::marked(row)?)?)?))
+        .collect()
+}
+
+/// Writes a folder that `datasets.load_dataset` takes: Parquet a split, and a card.
+pub fn write_folder(folder: &Path, splits: &[(&str, Vec<OutRow>)], what: &str) -> anyhow::Result<()> {
+    let data = folder.join("data");
+    let files = splits
+        .iter()
+        .map(|(split, rows)| {
+            let bytes = out::parquet_bytes(rows).request("can't write a data-set folder")?;
+            Ok((data.join(format!("{split}-00000-of-00001.parquet")), bytes))
+        })
+        .collect::<anyhow::Result<Vec<_>>>()?;
+    let name = folder.file_name().map_or_else(|| what.to_owned(), |n| n.to_string_lossy().into_owned());
+    let about = Card {
+        title: name,
+        says: vec![
+            format!("{what}, by truenorth {}.", env!("CARGO_PKG_VERSION")),
+            "Texts keep the licence of the data that they come from.".into(),
+        ],
+    };
+    let parts: Vec<(&str, &[OutRow])> =
+        splits.iter().map(|(split, rows)| (*split, rows.as_slice())).collect();
+    let card = out::card(&about, &parts);
+    std::fs::create_dir_all(&data).with_context(|| format!("can't make {}", data.display()))?;
+    let card = (folder.join(CARD), card.into_bytes());
+    for (path, bytes) in files.iter().chain([&card]) {
+        truenorth::files::write_atomic(path, |w| w.write_all(bytes))
+            .with_context(|| format!("can't write {}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// The card of a data-set folder.
+const CARD: &str = "README.md";
+
+/// Refuses a place where rows can't be written: a file, or a data-set folder. A folder with another card is somebody's.
+pub fn writes_rows(path: &Path) -> anyhow::Result<()> {
+    if TableForm::of(path) != TableForm::Folder {
+        return target::writes(path);
+    }
+    let card = path.join(CARD);
+    let ours = |text: String| text.contains(", by truenorth ");
+    if card.is_file() && !std::fs::read_to_string(&card).is_ok_and(ours) {
+        return Err(wrong_hint(
+            format!("{} is no card of this program, and would be overwritten", card.display()),
+            "name another folder",
+        ));
+    }
+    target::writes_in(path, &[CARD])
 }

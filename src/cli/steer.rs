@@ -15,7 +15,6 @@ use super::direction::{load, load_for};
 use super::output::{self, wrong_hint};
 use super::progress::Bar;
 use super::session::{self, Session};
-use super::target;
 use super::texts;
 
 /// Generates with a direction added or ablated, in several doses.
@@ -125,7 +124,7 @@ impl Steer {
 
     pub fn run(self) -> anyhow::Result<()> {
         if let Some(out) = &self.out {
-            target::writes(out)?;
+            session::writes_rows(out)?;
         }
         self.check()?;
         load(&self.direction)?;
@@ -186,6 +185,7 @@ impl Steer {
             drop(bar);
             table(&dose.alphas, &damage);
         }
-        session::write_jsonl(self.out.as_deref(), &rows).context("can't write the generations")
+        session::write_rows(self.out.as_deref(), &rows, "Steered generations")
+            .context("can't write the generations")
     }
 }

@@ -38,7 +38,7 @@ fn id(path: &Path) -> Option<Id> {
 }
 
 /// Flags whose file is written.
-const WRITTEN: [&str; 3] = ["out", "summary", "report"];
+const WRITTEN: [&str; 4] = ["out", "summary", "report", "tables"];
 
 /// Notes every file that the command line names to be read, whether or not this command gets to it: a key
 /// for a service is kept also where nothing is asked of one.

@@ -15,7 +15,7 @@ use truenorth_protocol::{Prompt, ReadAt};
 use super::args::{InputArgs, ModelArgs, On};
 use super::output::wrong_hint;
 use super::session::{self, Session};
-use super::{dry, hosted, target, texts};
+use super::{dry, hosted, texts};
 
 /// Shows what a tokenizer, and a chat template, make of texts: ids, pieces, roles, and which tokens a position means.
 ///
@@ -71,7 +71,7 @@ impl Tokens {
     pub fn run(self) -> anyhow::Result<()> {
         dry::refuse("tokens, which asks nothing,")?;
         if let Some(out) = &self.out {
-            target::writes(out)?;
+            session::writes_rows(out)?;
         }
         let (prompts, _) = session::prompts(&self.input.input)?;
         let asked = self.joined(prompts)?;
@@ -104,7 +104,7 @@ impl Tokens {
         {
             session::once("turns have names in conversations alone; --chat makes conversations of texts");
         }
-        session::write_jsonl(self.out.as_deref(), &rows)
+        session::write_rows(self.out.as_deref(), &rows, "Token ids of prompts")
     }
 
     /// The prompts, or each behind every sequence.

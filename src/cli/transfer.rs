@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use truenorth::analyses::board::ScanData;
+use truenorth::analyses::board::saved::SavedBoard;
 use truenorth::analyses::transfer::{self, Groups, OwnBoard, Params, TransferData, own_board};
 use truenorth::analyses::{Analysis as _, Asked, Parameters as _};
 use truenorth::math::Seeds;
@@ -16,7 +17,7 @@ use super::progress::Bar;
 use super::record::{Out, Record};
 use super::session::Session;
 use super::texts::{self, CopiesArgs};
-use super::{dry, target, verb};
+use super::{dry, saved, target, verb};
 
 /// Compares what directions say of the same sequences on two or more models.
 ///
@@ -26,14 +27,24 @@ use super::{dry, target, verb};
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth transfer --model smollm2-135m --direction small.safetensors \
     --model gemma3-270m --direction gemma.safetensors --probes probes.txt --sequences sequences.jsonl \
-    --out transfer.json --report transfer/")]
+    --out transfer.json --report transfer/\n  truenorth transfer --board olmo=olmo.json --board llama=llama.jsonl \
+    --out transfer.json")]
 pub struct Transfer {
     /// A model, in any form that --model takes elsewhere; repeatable, each with its --direction.
-    #[arg(long = "model", value_name = "M", required = true)]
+    #[arg(long = "model", value_name = "M", required_unless_present = "board")]
     models: Vec<String>,
     /// The direction of a model, in the order of the models.
-    #[arg(long = "direction", value_name = "F.safetensors", required = true)]
+    #[arg(long = "direction", value_name = "F.safetensors", required_unless_present = "board")]
     directions: Vec<PathBuf>,
+    /// A board that was kept, in place of a model with its direction; repeatable, `NAME=F` names the model. What
+    /// `score` writes, a JSON list or object with `entries`, JSON lines, CSV, Parquet; a file with a score a model is as many
+    /// boards. No model is asked.
+    #[arg(long, value_name = "[NAME=]F", conflicts_with_all = ["models", "directions", "probes", "sequences"])]
+    board: Vec<String>,
+    /// The columns of --board that are scores, each a board of its own; default `score`, `score_…` and those of an object
+    /// `scores`.
+    #[arg(long, value_name = "NAME", requires = "board")]
+    score: Vec<String>,
     /// Where the models run: local, ndif, or the URL of a truenorth server. Once for all models, or once
     /// for each, in their order.
     #[arg(long, value_name = "W")]
@@ -57,11 +68,11 @@ pub struct Transfer {
     #[arg(long)]
     no_deploy: bool,
     /// Neutral probes, a text a line, or JSONL, a JSON list or CSV with `id` and `text`.
-    #[arg(long, value_name = "F")]
-    probes: PathBuf,
+    #[arg(long, value_name = "F", required_unless_present = "board")]
+    probes: Option<PathBuf>,
     /// Sequences, a text a line, or JSONL, a JSON list or CSV with `id`, `text` and labels such as `kind`.
-    #[arg(long, value_name = "F")]
-    sequences: PathBuf,
+    #[arg(long, value_name = "F", required_unless_present = "board")]
+    sequences: Option<PathBuf>,
     /// What stands between sequence and probe.
     #[arg(long, value_name = "STR", default_value = " ")]
     join: String,
@@ -94,13 +105,22 @@ impl Transfer {
         if dry::on() {
             self.params.rehearse();
         }
+        if !self.board.is_empty() {
+            return self.kept();
+        }
         let groups = self.groups()?;
         for group in &groups {
             target::reads_model(&group.args.model)?;
             load(group.file)?;
         }
-        let probes = texts::distinct_prompts(&self.probes, self.copies.near_copies)?;
-        let sequences = texts::sequences(&self.sequences, self.copies.near_copies)?;
+        let (Some(probes), Some(sequences)) = (&self.probes, &self.sequences) else {
+            return Err(wrong_hint(
+                "no probes or no sequences",
+                "name them with --probes F and --sequences F",
+            ));
+        };
+        let probes = texts::distinct_prompts(probes, self.copies.near_copies)?;
+        let sequences = texts::sequences(sequences, self.copies.near_copies)?;
         let labels = Groups::new(&sequences.loaded.rows, &self.params)?.labels;
         let seeds = Seeds::new(self.seed);
         let mut boards: Vec<OwnBoard> = Vec::with_capacity(groups.len());
@@ -148,6 +168,33 @@ impl Transfer {
             .choice("label", labels.keys().cloned().collect::<Vec<_>>())
             .choice("near-copies", self.copies.near_copies.threshold())
             .choice("copies", serde_json::to_value([&probes.copies, &sequences.copies])?);
+        verb::leave::<transfer::Transfer>(&record, &self.out)
+    }
+
+    /// Compares boards that were kept.
+    fn kept(&self) -> anyhow::Result<()> {
+        let (boards, files) = saved::boards(&self.board, &self.score)?;
+        if boards.len() < 2 {
+            return Err(wrong_hint(
+                format!("only the board `{}`; transfer compares two or more", boards[0].name),
+                "name another --board, or a file with a score a model",
+            ));
+        }
+        let aligned = saved::aligned(&boards, &self.copies)?;
+        let of = |b: SavedBoard| OwnBoard { model: b.name, site: b.site, board: b.rows };
+        let labels = Groups::new(&aligned.rows, &self.params)?.labels;
+        let boards: Vec<OwnBoard> = aligned.boards.into_iter().map(of).collect();
+        let found = transfer::Transfer::of(boards, &aligned.rows, &self.params, &Seeds::new(self.seed))?;
+        let mut record = Record::new(transfer::Transfer::NAME, self.seed, found)
+            .params(&self.params)?
+            .choice("score", self.score.clone())
+            .choice("label", labels.keys().cloned().collect::<Vec<_>>())
+            .choice("left out", aligned.left_out)
+            .choice("near-copies", self.copies.near_copies.threshold())
+            .choice("copies", serde_json::to_value(&aligned.copies)?);
+        for (role, rows, sha256) in files {
+            record = record.file(role, rows, &sha256);
+        }
         verb::leave::<transfer::Transfer>(&record, &self.out)
     }
 

@@ -10,6 +10,26 @@ use super::fallback::{self, Fallen};
 use super::output::wrong_hint;
 use super::{made, session};
 
+/// What the name of a thing judged is called, and what was said of it.
+const ID: [&str; 3] = ["id", "pair_id", "item_id"];
+const VERDICT: [&str; 5] = ["verdict", "winner", "choice", "rating", "judgement"];
+
+/// Verdicts by name as rows; what is no text or object is no verdict but something beside them.
+fn by_id(object: serde_json::Map<String, Value>) -> Vec<(String, Value)> {
+    let row = |(id, value): (String, Value)| {
+        let place = format!("the entry of `{id}`");
+        match value {
+            Value::String(verdict) => Some((place, serde_json::json!({ "id": id, "verdict": verdict }))),
+            Value::Object(mut fields) => {
+                fields.insert("id".into(), id.into());
+                Some((place, Value::Object(fields)))
+            }
+            _ => None,
+        }
+    };
+    object.into_iter().filter_map(row).collect()
+}
+
 /// The verdicts of another judge, and how they came about.
 pub struct Other {
     pub verdicts: Verdicts,
@@ -38,7 +58,8 @@ pub fn verdicts(path: &Path) -> anyhow::Result<Other> {
     let refuse = |what: String| {
         wrong_hint(
             format!("can't read verdicts from {}: {what}", path.display()),
-            "give what `judge` wrote, or a JSON list or lines with `id` and `verdict`: first, second or abstain",
+            "give what `judge` wrote, or a JSON list or lines with `id` (or `pair_id`) and `verdict` (or `winner`, `choice`, \
+             `rating`): first, second or abstain, or A, B or T",
         )
     };
     let fallen = made::of(&text, &path.display().to_string())?;
@@ -57,6 +78,20 @@ pub fn verdicts(path: &Path) -> anyhow::Result<Other> {
             (name, items(rows, "result.judgement.rows"))
         }
         Ok(Value::Array(rows)) => (file, items(rows, "the list")),
+        // Of another program: rows under one name, or verdicts by name.
+        Ok(Value::Object(mut object)) if object.get("id").is_none() && object.get("pair_id").is_none() => {
+            let name = object.get("judge").or(object.get("rater")).and_then(Value::as_str);
+            let judge = name.map_or(file, str::to_owned);
+            ["judge", "rater", "model", "question"].into_iter().for_each(|k| drop(object.remove(k)));
+            let lists = ["verdicts", "rows", "items", "judgements", "judgments"];
+            let list = lists.into_iter().find(|k| object.contains_key(*k));
+            match (list, list.and_then(|k| object.remove(k))) {
+                (Some(name), Some(Value::Array(rows))) => (judge, items(rows, &format!("`{name}`"))),
+                (_, Some(Value::Object(by_name))) => (judge, by_id(by_name)),
+                (_, None) => (judge, by_id(object)),
+                (name, _) => return Err(refuse(format!("`{}` is no list", name.unwrap_or_default()))),
+            }
+        }
         _ => {
             let lines = text.lines().enumerate().filter(|(_, l)| !l.trim().is_empty());
             let rows = lines
@@ -70,16 +105,18 @@ pub fn verdicts(path: &Path) -> anyhow::Result<Other> {
     };
     let mut out = Verdicts { judge, verdicts: Default::default() };
     for (place, row) in &rows {
-        let id = match &row["id"] {
-            Value::String(s) => s.clone(),
-            Value::Number(n) => n.to_string(),
+        let id = match ID.iter().map(|k| &row[*k]).find(|v| !v.is_null()) {
+            Some(Value::String(s)) => s.clone(),
+            Some(Value::Number(n)) => n.to_string(),
             _ => return Err(refuse(format!("{place} has no `id`"))),
         };
-        let verdict = match row["verdict"].as_str() {
-            Some("first" | "yes") => Verdict::First,
-            Some("second" | "no") => Verdict::Second,
-            Some("abstain" | "tie") => Verdict::Abstain,
-            _ => return Err(refuse(format!("{place} (id `{id}`) has verdict {}", row["verdict"]))),
+        let said = VERDICT.iter().map(|k| &row[*k]).find(|v| !v.is_null()).unwrap_or(&Value::Null);
+        let word = said.as_str().map(|s| s.trim().to_lowercase());
+        let verdict = match word.as_deref() {
+            Some("first" | "yes" | "a") => Verdict::First,
+            Some("second" | "no" | "b") => Verdict::Second,
+            Some("abstain" | "tie" | "t" | "neither") => Verdict::Abstain,
+            _ => return Err(refuse(format!("{place} (id `{id}`) has verdict {said}"))),
         };
         if out.verdicts.insert(id.clone(), verdict).is_some() {
             return Err(refuse(format!("id `{id}` is there twice, the second time in {place}")));

@@ -24,6 +24,7 @@ mod choices;
 mod cli;
 mod engine;
 mod example_data;
+mod field;
 mod floors;
 mod fuzzed;
 mod goldens;

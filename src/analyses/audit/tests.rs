@@ -119,6 +119,7 @@ fn a_set_that_was_projected_out_with_is_circular_without_being_told() {
                 if i % 2 == 0 { "new" } else { "old" }
             ) + &" a".repeat(i / 6),
             positive: i % 2 == 0,
+            turns: vec![],
             extra: Extra::new(),
         })
         .collect();

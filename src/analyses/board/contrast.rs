@@ -3,7 +3,7 @@
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
-use super::Scored;
+use super::OnBoard;
 use crate::analyses::AnalysisError;
 use truenorth_stats::math;
 use truenorth_stats::math::{Interval, MathError, Placement, Seeds};
@@ -34,8 +34,8 @@ pub struct Contrast {
 ///
 /// # Errors
 /// When either kind is missing, or there are too few sequences to resample.
-pub fn contrast(
-    board: &[Scored],
+pub fn contrast<R: OnBoard>(
+    board: &[R],
     kinds: &[Option<String>],
     [high, low]: [&str; 2],
     permutations: usize,
@@ -46,7 +46,7 @@ pub fn contrast(
         .iter()
         .zip(kinds)
         .filter(|(_, k)| is(k, high) || is(k, low))
-        .map(|(row, k)| (row.score, is(k, high)))
+        .map(|(row, k)| (row.score(), is(k, high)))
         .collect();
     let (scores, mut positive): (Vec<f64>, Vec<bool>) = rows.into_iter().unzip();
     let input = |e: MathError| AnalysisError::Input(format!("kinds `{high}` and `{low}`: {e}"));

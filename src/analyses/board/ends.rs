@@ -4,7 +4,7 @@
 use rand::Rng as _;
 use serde::Serialize;
 
-use super::Scored;
+use super::OnBoard;
 use crate::analyses::AnalysisError;
 use crate::analyses::stat::{self, Null, Number, Test, drawn_null, of, resampled};
 use truenorth_stats::math;
@@ -18,10 +18,12 @@ const LEAST: usize = 8;
 pub struct End {
     /// Mean score.
     pub score: Number,
-    /// Mean z.
-    pub z: Number,
-    /// Mean coherence.
-    pub coherence: Number,
+    /// Mean z; none where the board has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub z: Option<Number>,
+    /// Mean coherence; none where the board has none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub coherence: Option<Number>,
     /// Its sequences, the outermost first.
     pub ids: Vec<String>,
 }
@@ -52,8 +54,8 @@ pub struct Asymmetry {
 ///
 /// # Errors
 /// With fewer than eight sequences, ends that overlap, or scores that are all equal or not finite.
-pub fn asymmetry(
-    board: &[Scored],
+pub fn asymmetry<R: OnBoard>(
+    board: &[R],
     ends: usize,
     permutations: usize,
     seeds: &Seeds,
@@ -73,14 +75,15 @@ pub fn asymmetry(
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
     let end = |rows: &[usize]| -> Result<End, AnalysisError> {
         let mut rng = seeds.stream("ends");
-        let mut mean = |f: fn(&Scored) -> f64| {
-            stat::mean(&rows.iter().map(|i| f(&board[*i])).collect::<Vec<_>>(), &mut rng).map_err(named)
+        let mut mean = |f: fn(&R) -> Option<f64>| {
+            let values: Option<Vec<f64>> = rows.iter().map(|i| f(&board[*i])).collect();
+            values.map(|v| stat::mean(&v, &mut rng).map_err(named)).transpose()
         };
         Ok(End {
-            score: mean(|r| r.score)?,
-            z: mean(|r| r.z)?,
-            coherence: mean(|r| r.coherence)?,
-            ids: rows.iter().map(|i| board[*i].id.clone()).collect(),
+            score: mean(|r| Some(r.score()))?.expect("every row has a score"),
+            z: mean(R::z)?,
+            coherence: mean(R::coherence)?,
+            ids: rows.iter().map(|i| board[*i].id().to_owned()).collect(),
         })
     };
     let bottom: Vec<usize> = order.iter().rev().take(ends).copied().collect();
@@ -167,14 +170,15 @@ pub struct ScoreAndZ {
 ///
 /// # Errors
 /// As [`rank_changes`].
-pub fn score_and_z(
-    board: &[Scored],
+pub fn score_and_z<R: OnBoard>(
+    board: &[R],
     most: usize,
     permutations: usize,
     seeds: &Seeds,
 ) -> Result<ScoreAndZ, AnalysisError> {
     let scores = scores_of(board, "the board")?;
-    let z: Vec<f64> = board.iter().map(|r| r.z).collect();
+    let z: Option<Vec<f64>> = board.iter().map(R::z).collect();
+    let z = z.ok_or_else(|| AnalysisError::Input("the board has sequences without a z".into()))?;
     let clusters: Vec<usize> = (0..board.len()).collect();
     let found = stat::rank_correlation(&scores, &z, &clusters, permutations, &seeds.child("score and z"));
     let mut apart = changes(board, &scores, &z);
@@ -225,14 +229,14 @@ pub struct RankChanges {
 ///
 /// # Errors
 /// With fewer than eight sequences, boards of other sequences, or scores that are all equal or not finite.
-pub fn rank_changes(
-    (first_name, first): (&str, &[Scored]),
-    (second_name, second): (&str, &[Scored]),
+pub fn rank_changes<R: OnBoard>(
+    (first_name, first): (&str, &[R]),
+    (second_name, second): (&str, &[R]),
     permutations: usize,
     seeds: &Seeds,
 ) -> Result<RankChanges, AnalysisError> {
     let (a, b) = (scores_of(first, first_name)?, scores_of(second, second_name)?);
-    if first.len() != second.len() || first.iter().zip(second).any(|(x, y)| x.id != y.id) {
+    if first.len() != second.len() || first.iter().zip(second).any(|(x, y)| x.id() != y.id()) {
         return Err(AnalysisError::Input(format!(
             "the boards `{first_name}` and `{second_name}` are not of the same sequences in the same order"
         )));
@@ -264,7 +268,7 @@ pub fn rank_changes(
     })
 }
 
-fn changes(board: &[Scored], a: &[f64], b: &[f64]) -> Vec<RankChange> {
+fn changes<R: OnBoard>(board: &[R], a: &[f64], b: &[f64]) -> Vec<RankChange> {
     let rank = |all: &[f64], own: f64| 1 + all.iter().filter(|s| **s > own).count();
     board
         .iter()
@@ -272,30 +276,29 @@ fn changes(board: &[Scored], a: &[f64], b: &[f64]) -> Vec<RankChange> {
         .map(|(i, row)| {
             let (first, second) = (rank(a, a[i]), rank(b, b[i]));
             let change = first as i64 - second as i64;
-            RankChange { id: row.id.clone(), text: row.text.clone(), first, second, change }
+            RankChange { id: row.id().to_owned(), text: row.text().to_owned(), first, second, change }
         })
         .collect()
 }
 
 /// Scores that a board can be judged by.
-fn scores_of(board: &[Scored], name: &str) -> Result<Vec<f64>, AnalysisError> {
+fn scores_of<R: OnBoard>(board: &[R], name: &str) -> Result<Vec<f64>, AnalysisError> {
     if board.len() < LEAST {
         return Err(AnalysisError::Input(format!(
             "{name} has {} sequences; at least {LEAST} are needed",
             board.len()
         )));
     }
-    if let Some(bad) = board.iter().find(|r| !r.score.is_finite() || !r.z.is_finite()) {
-        return Err(AnalysisError::Input(format!(
-            "{name} scores `{}` as {} with z {}",
-            bad.id, bad.score, bad.z
-        )));
+    if let Some(bad) = board.iter().find(|r| !r.score().is_finite() || r.z().is_some_and(|z| !z.is_finite()))
+    {
+        let z = bad.z().map_or_else(String::new, |z| format!(" with z {z}"));
+        return Err(AnalysisError::Input(format!("{name} scores `{}` as {}{z}", bad.id(), bad.score())));
     }
-    if board.iter().all(|r| r.score == board[0].score) {
+    if board.iter().all(|r| r.score() == board[0].score()) {
         return Err(AnalysisError::Input(format!(
             "{name} gives every sequence the score {}; there are no ends and no order",
-            board[0].score
+            board[0].score()
         )));
     }
-    Ok(board.iter().map(|r| r.score).collect())
+    Ok(board.iter().map(R::score).collect())
 }

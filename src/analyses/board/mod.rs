@@ -8,11 +8,13 @@
 
 mod contrast;
 mod ends;
+mod entry;
 mod found;
 mod nulls;
 pub mod page;
 mod params;
 mod run;
+pub mod saved;
 mod scan;
 mod scored;
 mod summary;
@@ -28,6 +30,7 @@ use truenorth_protocol::Site;
 
 pub use contrast::Contrast;
 pub use ends::{Asymmetry, End, RankChange, RankChanges, ScoreAndZ};
+pub use entry::{Entry, OnBoard};
 pub use found::{BoardSummary, Family, MonteCarlo, SummaryRow};
 pub use nulls::Held;
 pub use params::Params;

@@ -1,6 +1,6 @@
 //! The board: its ends, its kinds, score against z, how its ranks change, and whether it is lopsided.
 
-use crate::analyses::board::{BoardSummary, RankChanges, SummaryRow};
+use crate::analyses::board::{Asymmetry, BoardSummary, Contrast, RankChanges, SummaryRow};
 use crate::analyses::stat::Number;
 use truenorth_report::{
     Axis, Block, Board, BoardRow, Cell, Column, Figure, Finding, Forest, ForestRow, Group, Interval,
@@ -15,6 +15,9 @@ const ROWS: usize = 2000;
 /// Marks of a plot at most.
 const MARKS: usize = 600;
 
+/// Why a board of another program has no mean of it.
+const NO_Z: &str = "the board has none";
+
 const NOT_SHOWN: &str = "That a sequence holds, or lacks, the value. A score says how the sequence moves the \
     residual of neutral probes behind it along the direction, in this model, at this site. |z| is bounded by the \
     root of the width, and p compares with directions that mean nothing, not with other meanings.";
@@ -23,9 +26,15 @@ const NOT_SHOWN: &str = "That a sequence holds, or lacks, the value. A score say
 /// board.
 #[must_use]
 pub fn findings(result: &BoardSummary) -> Vec<Finding> {
-    let mut out = vec![specific(result), ends(result)];
-    out.extend(kinds(result));
-    out.extend(result.rank_changes.as_ref().map(|c| Finding {
+    let mut out = vec![specific(result), ends(&result.asymmetry)];
+    out.extend(result.contrast.as_ref().map(kinds));
+    out.extend(result.rank_changes.as_ref().map(ranks_alike));
+    out
+}
+
+/// Whether two boards rank alike.
+pub(super) fn ranks_alike(c: &RankChanges) -> Finding {
+    Finding {
         status: match c.correlation.above(0.0) {
             true => Status::Supported,
             false if c.correlation.value > 0.0 => Status::Unclear,
@@ -37,8 +46,7 @@ pub fn findings(result: &BoardSummary) -> Vec<Finding> {
         interval: Interval::of(&c.correlation),
         null: Null::of(&c.correlation),
         see: Some("board-ranks".into()),
-    }));
-    out
+    }
 }
 
 fn capital(text: &str) -> String {
@@ -86,8 +94,7 @@ fn specific(result: &BoardSummary) -> Finding {
     }
 }
 
-fn ends(result: &BoardSummary) -> Finding {
-    let a = &result.asymmetry;
+pub(super) fn ends(a: &Asymmetry) -> Finding {
     let m = &a.about_median;
     let p = m.null.as_ref().map(|n| n.p);
     let longer = if m.value >= 0.0 { "top" } else { "bottom" };
@@ -109,10 +116,9 @@ fn ends(result: &BoardSummary) -> Finding {
     }
 }
 
-fn kinds(result: &BoardSummary) -> Option<Finding> {
-    let c = result.contrast.as_ref()?;
+pub(super) fn kinds(c: &Contrast) -> Finding {
     let ci = c.interval;
-    Some(Finding {
+    Finding {
         status: match (c.p < 0.05, c.auroc > 0.5) {
             (true, true) => Status::Supported,
             (true, false) => Status::Caution,
@@ -128,7 +134,7 @@ fn kinds(result: &BoardSummary) -> Option<Finding> {
             Some(c.permutations as u64),
         ),
         see: Some("board".into()),
-    })
+    }
 }
 
 /// The section.
@@ -156,7 +162,7 @@ pub fn section(result: &BoardSummary) -> Section {
         let kind = if check.agrees { NoteKind::Method } else { NoteKind::Warning };
         section = section.with(Block::note(kind, check.statement.as_str()));
     }
-    section = section.with(asymmetry(result)).with(facts(result));
+    section = section.with(asymmetry(&result.asymmetry)).with(facts(result));
     if let Some(changes) = &result.rank_changes {
         section = section.with(ranks(changes)).with(rank_table(changes));
     }
@@ -285,8 +291,7 @@ fn score_and_z(result: &BoardSummary) -> Figure {
     )
 }
 
-fn asymmetry(result: &BoardSummary) -> Figure {
-    let a = &result.asymmetry;
+pub(super) fn asymmetry(a: &Asymmetry) -> Figure {
     let row = |label: &str, m: &Number, centre: f64| ForestRow {
         label: label.into(),
         group: None,
@@ -324,15 +329,15 @@ fn facts(result: &BoardSummary) -> Group {
     Group::new("The ends, each a mean with its 95 % interval")
         .with("score at the top", Cell::of(&a.top.score, 4))
         .with("score at the bottom", Cell::of(&a.bottom.score, 4))
-        .with("z at the top", Cell::of(&a.top.z, 2))
-        .with("z at the bottom", Cell::of(&a.bottom.z, 2))
-        .with("coherence at the top", Cell::of(&a.top.coherence, 2))
-        .with("coherence at the bottom", Cell::of(&a.bottom.coherence, 2))
+        .with("z at the top", Cell::maybe(a.top.z.as_ref(), 2, NO_Z))
+        .with("z at the bottom", Cell::maybe(a.bottom.z.as_ref(), 2, NO_Z))
+        .with("coherence at the top", Cell::maybe(a.top.coherence.as_ref(), 2, NO_Z))
+        .with("coherence at the bottom", Cell::maybe(a.bottom.coherence.as_ref(), 2, NO_Z))
         .with("bound of |z|", Cell::number(result.z_bound, 1))
         .with("family of the p values", result.family.name.as_str())
 }
 
-fn ranks(c: &RankChanges) -> Figure {
+pub(super) fn ranks(c: &RankChanges) -> Figure {
     let n = c.rows.len();
     let out = |r: usize| (r.max(1) - 1).min(n.saturating_sub(r));
     let rows: Vec<SlopeRow> = c
@@ -364,7 +369,7 @@ fn ranks(c: &RankChanges) -> Figure {
     )
 }
 
-fn rank_table(c: &RankChanges) -> Block {
+pub(super) fn rank_table(c: &RankChanges) -> Block {
     let mut table = Table::new(
         "board-rank-table",
         format!("The largest changes of rank from {} to {}.", c.first, c.second),

@@ -124,12 +124,7 @@ pub(super) fn scan_both(
         let prompts: Vec<Named> = chunk
             .iter()
             .flat_map(|s| {
-                probes.iter().zip(&texts).map(|(probe, text)| {
-                    Named::text(
-                        format!("{} + {}", s.id, probe.id),
-                        format!("{}{}{text}", s.text, params.join),
-                    )
-                })
+                probes.iter().zip(&texts).map(|(probe, text)| s.before(&probe.id, text, &params.join))
             })
             .collect();
         let joined = read(reader, &prompts, params.site, watch)?;

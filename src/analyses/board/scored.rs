@@ -6,7 +6,8 @@ use std::io::BufRead;
 use ndarray::{ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
 
-use crate::analyses::AnalysisError;
+use crate::analyses::{AnalysisError, Named};
+use truenorth_data::conversation::Message;
 use truenorth_data::{Firsts, SequenceRow};
 use truenorth_stats::math;
 use truenorth_stats::math::MathError;
@@ -39,7 +40,7 @@ pub struct Scored {
 }
 
 /// A sequence to score.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Sequence {
     /// Its name.
     pub id: String,
@@ -47,6 +48,8 @@ pub struct Sequence {
     pub text: String,
     /// The earlier sequence of which it is a copy or near copy.
     pub counted_with: Option<String>,
+    /// The turns, where it is a conversation.
+    pub turns: Vec<Message>,
 }
 
 impl Sequence {
@@ -58,8 +61,26 @@ impl Sequence {
             id: row.id.clone(),
             text: row.text.clone(),
             counted_with: with(i, *first),
+            turns: row.turns.clone(),
         };
         rows.iter().zip(&firsts.of).enumerate().map(row).collect()
+    }
+}
+
+impl Sequence {
+    /// The sequence with a probe behind it. Behind a conversation the probe goes on with the user's last turn, or is one where
+    /// the last turn is another's.
+    pub(super) fn before(&self, probe: &str, text: &str, join: &str) -> Named {
+        let id = format!("{} + {probe}", self.id);
+        if self.turns.is_empty() {
+            return Named::text(id, format!("{}{join}{text}", self.text));
+        }
+        let mut turns = self.turns.clone();
+        match turns.last_mut().filter(|t| t.role == "user") {
+            Some(last) => last.content = format!("{}{join}{text}", last.content),
+            None => turns.push(Message::user(text)),
+        }
+        Named::conversation(id, turns)
     }
 }
 

@@ -19,6 +19,7 @@ fn sequences(n: usize) -> Vec<Sequence> {
             id: format!("s{i}"),
             text: format!("{} {}", words[i % 8], words[(i / 8 + i) % 7]),
             counted_with: None,
+            turns: vec![],
         })
         .collect()
 }

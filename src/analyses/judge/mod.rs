@@ -29,6 +29,7 @@ pub use agree::{Agreed, Verdicts, agreement, kappa};
 pub use found::{Band, GroupVerdicts, JudgeSummary, Judged, Judgement, Verdict};
 pub use markup::Markup;
 pub use params::Params;
+pub use table::agreed as agreed_table;
 pub use template::JudgeTemplate;
 pub use texts::{Duel, Question, Reply};
 

@@ -1,6 +1,6 @@
 //! What a model that judges says, how far it can be trusted, and whether others say the same.
 
-use crate::analyses::judge::{JudgeSummary, Judgement, Verdict};
+use crate::analyses::judge::{Agreed, JudgeSummary, Judgement, Verdict};
 use crate::analyses::stat::Number;
 use truenorth_report::{
     Axis, Block, Cell, Column, Curve, CurvePoint, Figure, Finding, Forest, ForestRow, Histogram, Interval,
@@ -60,24 +60,7 @@ pub fn findings(result: &JudgeSummary) -> Vec<Finding> {
             see: Some("judge-trust".into()),
         });
     }
-    for a in &result.agreement {
-        if let Some(k) = &a.kappa {
-            let p = k.null.as_ref().map_or(1.0, |n| n.p);
-            out.push(Finding {
-                status: match (k.above(0.0) && p < 0.05, k.value >= 0.6) {
-                    (true, true) => Status::Supported,
-                    (true, false) => Status::Caution,
-                    (false, _) => Status::NotSupported,
-                },
-                statement: format!("{} and {} give the same verdicts beyond chance.", a.first, a.second),
-                measure: Measure::of("Cohen's κ", k, 2),
-                n: Sample::of(k, "things judged by both"),
-                interval: Interval::of(k),
-                null: Null::of(k),
-                see: Some("judge-agreement".into()),
-            });
-        }
-    }
+    out.extend(agreed_findings(&result.agreement));
     out
 }
 
@@ -119,7 +102,7 @@ pub fn section(result: &JudgeSummary) -> Section {
         section = section.with(groups(result));
     }
     if !result.agreement.is_empty() {
-        section = section.with(agreement(result));
+        section = section.with(agreement(&result.agreement));
     }
     for sentence in j.copies.sentences() {
         section = section.with(Block::note(NoteKind::Warning, sentence));
@@ -270,7 +253,39 @@ fn groups(result: &JudgeSummary) -> Table {
     table
 }
 
-fn agreement(result: &JudgeSummary) -> Table {
+/// Lines of the front page about judges beside each other.
+#[must_use]
+pub fn agreed_findings(agreement: &[Agreed]) -> Vec<Finding> {
+    let mut out = Vec::new();
+    for a in agreement {
+        if let Some(k) = &a.kappa {
+            let p = k.null.as_ref().map_or(1.0, |n| n.p);
+            out.push(Finding {
+                status: match (k.above(0.0) && p < 0.05, k.value >= 0.6) {
+                    (true, true) => Status::Supported,
+                    (true, false) => Status::Caution,
+                    (false, _) => Status::NotSupported,
+                },
+                statement: format!("{} and {} give the same verdicts beyond chance.", a.first, a.second),
+                measure: Measure::of("Cohen's κ", k, 2),
+                n: Sample::of(k, "things judged by both"),
+                interval: Interval::of(k),
+                null: Null::of(k),
+                see: Some("judge-agreement".into()),
+            });
+        }
+    }
+    out
+}
+
+/// A section about judges beside each other alone.
+#[must_use]
+pub fn agreed_section(agreed: &[Agreed]) -> Section {
+    let lead = "Verdicts that were kept, of things that two judges judged both. No model was asked.";
+    Section::new("judge", "Whether judges agree", lead).with(agreement(agreed))
+}
+
+fn agreement(agreed: &[Agreed]) -> Table {
     let mut table = Table::new(
         "judge-agreement",
         "Agreement of every two judges: Cohen's κ over first, second and abstain, with a bootstrap interval over the \
@@ -279,7 +294,7 @@ fn agreement(result: &JudgeSummary) -> Table {
         ["judges", "n", "same", "κ", "p", "κ, decided"].map(Column::new).to_vec(),
     );
     let why = "both always say the same one thing";
-    for a in &result.agreement {
+    for a in agreed {
         table.push(vec![
             format!("{} and {}", a.first, a.second).into(),
             a.n.into(),

@@ -1,6 +1,6 @@
 //! What a terminal shows of a judge.
 
-use super::JudgeSummary;
+use super::{Agreed, JudgeSummary};
 use crate::analyses::Listing;
 use crate::analyses::stat::Number;
 use crate::analyses::stat::p_cell;
@@ -38,6 +38,26 @@ pub(super) fn table(found: &JudgeSummary) -> Listing {
         j.reasons.iter().filter(|(_, n)| *n > 0).map(|(why, n)| format!("{n} {why}")).collect();
     if !why.is_empty() {
         out.says.push(format!("abstained: {}", why.join(", ")));
+    }
+    out
+}
+
+/// A row every two judges.
+#[must_use]
+pub fn agreed(agreement: &[Agreed]) -> Listing {
+    let mut out = Listing::new(&["judges", "n", "same", "κ", "95 %", "p"]);
+    for a in agreement {
+        let kappa = a.kappa.as_ref();
+        let ci = kappa.and_then(|k| k.interval).map(|i| format!("{:.2} to {:.2}", i.low, i.high));
+        let p = kappa.and_then(|k| k.null.as_ref()).map(|n| p_cell(n.p, n.draws));
+        out.rows.push(vec![
+            format!("{}, {}", a.first, a.second),
+            a.n.to_string(),
+            format!("{:.2}", a.same.value),
+            kappa.map_or_else(|| "-".into(), |k| format!("{:.2}", k.value)),
+            ci.unwrap_or_else(|| "-".into()),
+            p.unwrap_or_else(|| "-".into()),
+        ]);
     }
     out
 }

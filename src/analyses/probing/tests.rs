@@ -25,6 +25,7 @@ fn texts(groups: usize, from: usize, categories: &[&str]) -> Loaded<ClassRow> {
             label: if bad { "bad" } else { "good" }.into(),
             category: Some(categories[i % categories.len()].into()),
             group: Some(format!("g{i}")),
+            turns: vec![],
             extra: Extra::new(),
         }
     };

@@ -59,10 +59,12 @@ pub struct Unblinded {
     /// Copies and near copies that were left out of the sheet; none where there were none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub copies: Option<Copies>,
-    /// The registration that came before.
-    pub registration_sha256: String,
+    /// The registration that came before; none for sheets of other programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration_sha256: Option<String>,
     /// When it was made, as it says itself.
-    pub registered_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registered_at: Option<String>,
     /// Share of decided items won by the steered text, an item counting once however many rated it; the
     /// null is one half, exact (sign test).
     pub steered: Number,

@@ -11,6 +11,7 @@
 mod altered;
 mod csv;
 mod filled;
+mod foreign;
 mod found;
 pub mod page;
 mod params;
@@ -21,9 +22,12 @@ mod table;
 mod unblind;
 
 #[cfg(test)]
+mod foreign_tests;
+#[cfg(test)]
 mod tests;
 
 pub use filled::Filled;
+pub use foreign::{Foreign, foreign, is_foreign};
 pub use found::{PredictionResult, RatedItem, RaterResult, Unblinded};
 pub use params::Params;
 pub use rank::signed_rank_p;
@@ -65,6 +69,14 @@ impl Rate {
     /// name, or no item is decided. Nothing of the key is told by these errors.
     pub fn run(input: &RateData<'_>, params: &Params, seeds: &Seeds) -> Result<Unblinded, AnalysisError> {
         unblind::unblind(input, params, seeds)
+    }
+
+    /// Tests ratings on sheets of another program, for which nothing was registered.
+    ///
+    /// # Errors
+    /// As [`Rate::run`], but that no key was sealed.
+    pub fn unsealed(found: &Foreign, params: &Params, seeds: &Seeds) -> Result<Unblinded, AnalysisError> {
+        unblind::tested(&found.sheets, None, &found.key, &found.registration, params, seeds)
     }
 
     /// What a report shows of it.

@@ -76,11 +76,15 @@ pub fn section(result: &Unblinded) -> Section {
     section
         .with(Block::note(
             NoteKind::Method,
-            format!(
-                "Texts were dealt to both sides and shuffled; the key was sealed by its SHA-256. Predictions were \
-                 registered at {} as {}, before it was opened.",
-                result.registered_at, result.registration_sha256
-            ),
+            match (&result.registered_at, &result.registration_sha256) {
+                (Some(at), Some(sha256)) => format!(
+                    "Texts were dealt to both sides and shuffled; the key was sealed by its SHA-256. Predictions were \
+                     registered at {at} as {sha256}, before it was opened."
+                ),
+                _ => "The sheets and their key were made by another program. No predictions were registered here, so \
+                      that nothing but the key's word says what was known before."
+                    .to_owned(),
+            },
         ))
         .with(Block::limits(&result.not_shown))
 }

@@ -82,6 +82,13 @@ pub fn register(
 }
 
 impl Registration {
+    /// None made: of ratings whose key was never sealed here.
+    pub(super) fn none(seal: Seal) -> Result<Self, AnalysisError> {
+        let mut out = Self { seal, predictions: vec![], registered_at: String::new(), sha256: String::new() };
+        out.sha256 = out.hash()?;
+        Ok(out)
+    }
+
     /// The hash of everything but the hash.
     pub(super) fn hash(&self) -> Result<String, AnalysisError> {
         let bytes = serde_json::to_vec(&(&self.seal, &self.predictions, &self.registered_at))

@@ -5,7 +5,10 @@ use std::collections::HashMap;
 use super::altered::{Issued, Shows};
 use super::filled::rows;
 use super::sheet::{KEY_FORMAT, Key, Side};
-use super::{Filled, Params, PredictionResult, RateData, RatedItem, RaterResult, Unblinded, signed_rank_p};
+use super::{
+    Filled, Params, PredictionResult, RateData, RatedItem, RaterResult, Registration, Unblinded,
+    signed_rank_p,
+};
 use crate::analyses::AnalysisError;
 use crate::analyses::judge::{self, Verdict, Verdicts};
 use crate::analyses::stat::{self, Number, of};
@@ -38,6 +41,19 @@ pub(super) fn unblind(
             registration.seal.key_sha256
         ));
     }
+    tested(sheets, issued, key, registration, params, seeds)
+}
+
+/// What the ratings say under a key that is known to be theirs.
+pub(super) fn tested(
+    sheets: &[Filled],
+    issued: Option<&str>,
+    key: &[u8],
+    registration: &Registration,
+    params: &Params,
+    seeds: &Seeds,
+) -> Result<Unblinded, AnalysisError> {
+    let refuse = |what: String| Err(AnalysisError::Input(what));
     let key: Key = serde_json::from_slice(key)
         .map_err(|e| AnalysisError::Input(format!("the key can't be read: {e}")))?;
     if key.format != KEY_FORMAT {
@@ -121,12 +137,13 @@ pub(super) fn unblind(
             }
         })
         .collect();
+    let registered = !registration.predictions.is_empty();
     let ranked = signed_rank_p(&rated).map_err(|e| of("ratings", &e))?;
     Ok(Unblinded {
         question: key.question,
         copies: registration.seal.copies.clone(),
-        registration_sha256: registration.sha256.clone(),
-        registered_at: registration.registered_at.clone(),
+        registration_sha256: registered.then(|| registration.sha256.clone()),
+        registered_at: registered.then(|| registration.registered_at.clone()),
         ties: rated.iter().filter(|s| **s == 0.0).count(),
         signed_rank_p: ranked.filter(|_| graded || sheets.len() > 1),
         steered,

@@ -175,7 +175,7 @@ impl Plan<'_> {
         let at = |at: ReadAt| self.sites.iter().map(|site| (*site, at)).collect::<Vec<_>>();
         reader.ahead(data.neutral, &at(ReadAt::Last), watch)?;
         if let Some(rows) = data.sentiment {
-            let prompts: Vec<Named> = rows.iter().map(|r| Named::text(&r.id, &r.text)).collect();
+            let prompts: Vec<Named> = rows.iter().map(|r| Named::row(&r.id, &r.text, &r.turns)).collect();
             reader.ahead(&prompts, &at(data.at), watch)?;
         }
         Ok(())

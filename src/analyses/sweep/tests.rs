@@ -365,6 +365,7 @@ fn a_sweep_without_a_store_reads_no_text_twice() {
             id: format!("s{i}"),
             text: format!("a {i} cup"),
             positive: i % 2 == 0,
+            turns: vec![],
             extra: truenorth_data::Extra::new(),
         })
         .collect();

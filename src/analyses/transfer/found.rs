@@ -4,7 +4,7 @@ use serde::Serialize;
 use truenorth_protocol::Site;
 
 use super::{Agreement, Kinds};
-use crate::analyses::board::Scored;
+use crate::analyses::board::Entry;
 use crate::analyses::stat::Number;
 
 /// What is left of a model once its board is scored.
@@ -12,10 +12,11 @@ use crate::analyses::stat::Number;
 pub struct OwnBoard {
     /// The model, as it is told apart from the others.
     pub model: String,
-    /// Where its direction lives.
-    pub site: Site,
+    /// Where its direction lives; none where a board that was kept does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub site: Option<Site>,
     /// In the order of the sequences.
-    pub board: Vec<Scored>,
+    pub board: Vec<Entry>,
 }
 
 /// How far the ends of two boards are the same sequences.
@@ -44,6 +45,8 @@ pub struct PairTransfer {
     pub second: String,
     /// Spearman's correlation of the scores.
     pub spearman: Number,
+    /// Pearson's correlation of the scores, which large scores decide; described, not tested.
+    pub pearson: Number,
     /// Share of positive scores on the first model: its lean.
     pub first_positive: Number,
     /// Share of positive scores on the second model.
@@ -92,6 +95,9 @@ pub struct Transferred {
     pub transfer: Comparison,
     /// The kind of each sequence, in their order, where one was named.
     pub kinds: Vec<Option<String>>,
+    /// Sequences that are copies or near copies of each other and count once, the first of each is the one that stands.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clusters: Vec<Vec<String>>,
     /// The boards, in the order of the models.
     pub boards: Vec<OwnBoard>,
 }

@@ -5,7 +5,7 @@ use truenorth_protocol::run::Watch;
 use truenorth_stats::math::Seeds;
 
 use super::{Groups, ModelBoard, OwnBoard, Params, Transferred, compare};
-use crate::analyses::board::{ScanData, ScanParams, scan};
+use crate::analyses::board::{Entry, ScanData, ScanParams, scan};
 use crate::analyses::{AnalysisError, Reader};
 
 /// Scores one model's board with its own direction. `name` tells the model apart from the others.
@@ -23,7 +23,8 @@ pub fn own_board(
     let params = ScanParams { join: join.to_owned(), draws: 0, ..ScanParams::new(site) };
     // Nothing is drawn, so the seed decides nothing.
     let board = scan(reader, data, &params, &Seeds::new(0), watch)?.board;
-    Ok(OwnBoard { model: name.to_owned(), site, board })
+    let board = board.into_iter().map(Into::into).collect();
+    Ok(OwnBoard { model: name.to_owned(), site: Some(site), board })
 }
 
 /// Compares boards.
@@ -48,5 +49,19 @@ pub(super) fn transferred(
         boards.iter().map(|b| ModelBoard { model: b.model.clone(), board: &b.board }).collect();
     let found = compare(&models, groups, params, seeds)?;
     let kinds = groups.kind.as_ref().and_then(|k| groups.labels.get(k)).cloned().unwrap_or_default();
-    Ok(Transferred { transfer: found, kinds, boards })
+    let clusters = boards.first().map(|b| clusters(&b.board)).unwrap_or_default();
+    Ok(Transferred { transfer: found, kinds, clusters, boards })
+}
+
+/// The names of sequences that count once, together.
+fn clusters(board: &[Entry]) -> Vec<Vec<String>> {
+    let mut of: Vec<Vec<String>> = Vec::new();
+    for row in board.iter().filter(|r| r.counted_with.is_some()) {
+        let first = row.counted_with.as_ref().unwrap_or(&row.id);
+        match of.iter_mut().find(|c| &c[0] == first) {
+            Some(cluster) => cluster.push(row.id.clone()),
+            None => of.push(vec![first.clone(), row.id.clone()]),
+        }
+    }
+    of
 }

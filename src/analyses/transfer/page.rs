@@ -1,6 +1,6 @@
 //! What carries over from one model to another.
 
-use crate::analyses::board::Scored;
+use crate::analyses::board::Entry;
 use crate::analyses::stat::p_said;
 use crate::analyses::transfer::{OwnBoard, PairTransfer, Transferred};
 use truenorth_report::{
@@ -146,7 +146,7 @@ fn kind(result: &Transferred, row: usize) -> String {
 }
 
 /// How far out a sequence lies on a board, from 0 at either end.
-fn from_end(row: &Scored, n: usize) -> usize {
+fn from_end(row: &Entry, n: usize) -> usize {
     (row.rank.max(1) - 1).min(n.saturating_sub(row.rank))
 }
 
@@ -180,15 +180,18 @@ fn scatter(result: &Transferred, pair: &PairTransfer, (a, b): (&OwnBoard, &OwnBo
     Figure::new(
         id("transfer-scatter", i),
         format!("Scores on {} and on {}", a.model, b.model),
-        Scatter {
-            x: Axis::new(format!("score, {} {}", a.model, a.site)),
-            y: Axis::new(format!("score, {} {}", b.model, b.site)),
-            diagonal: false,
-            points,
-        },
-        format!("{drawn} Spearman's ρ {:.2}{ci}{null}.", pair.spearman.value),
+        Scatter { x: Axis::new(score(a)), y: Axis::new(score(b)), diagonal: false, points },
+        format!(
+            "{drawn} Spearman's ρ {:.2}{ci}{null}; Pearson's r {:.2}.",
+            pair.spearman.value, pair.pearson.value
+        ),
         NOT_SHOWN,
     )
+}
+
+/// What an axis of scores is called.
+fn score(of: &OwnBoard) -> String {
+    of.site.map_or_else(|| format!("score, {}", of.model), |site| format!("score, {} {site}", of.model))
 }
 
 fn forest(pair: &PairTransfer, i: usize) -> Figure {

@@ -8,7 +8,7 @@ use truenorth_stats::math::{MathError, Seeds};
 
 use super::{Comparison, Groups, Movers, PairTransfer, Params, Unanimous, kinds, signs};
 use crate::analyses::AnalysisError;
-use crate::analyses::board::Scored;
+use crate::analyses::board::Entry;
 use crate::analyses::stat::{self, Null, Number, Test, drawn_null, of};
 
 /// The least sequences that a comparison rests on.
@@ -20,7 +20,7 @@ pub struct ModelBoard<'a> {
     /// The model.
     pub model: String,
     /// Its scores, in the order of the sequences (not of the ranks).
-    pub board: &'a [Scored],
+    pub board: &'a [Entry],
 }
 
 /// Compares the boards of two or more models.
@@ -87,7 +87,7 @@ fn distinct(
     fn keep<T: Clone>(all: &[T], first: &[bool]) -> Vec<T> {
         all.iter().zip(first).filter(|(_, f)| **f).map(|(v, _)| v.clone()).collect()
     }
-    let boards: Vec<Vec<Scored>> = models.iter().map(|m| keep(m.board, first)).collect();
+    let boards: Vec<Vec<Entry>> = models.iter().map(|m| keep(m.board, first)).collect();
     let models: Vec<ModelBoard<'_>> =
         models.iter().zip(&boards).map(|(m, board)| ModelBoard { model: m.model.clone(), board }).collect();
     let groups = Groups {
@@ -195,6 +195,7 @@ fn pair(
     Ok(PairTransfer {
         first: first.model.clone(),
         second: second.model.clone(),
+        pearson: stat::pearson(&a, &b, clusters, seeds).map_err(named)?,
         spearman: stat::rank_correlation(&a, &b, clusters, params.permutations, seeds).map_err(named)?,
         first_positive: positive(&a)?,
         second_positive: positive(&b)?,
@@ -222,7 +223,7 @@ fn places(scores: &[f64]) -> Vec<usize> {
 
 fn movers(
     end: &'static str,
-    board: &[Scored],
+    board: &[Entry],
     (first, second): (&[usize], &[usize]),
     ends: usize,
     alone: bool,

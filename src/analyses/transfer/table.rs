@@ -28,9 +28,12 @@ pub(super) fn table(found: &Transferred) -> Listing {
         let p =
             pair.spearman.null.as_ref().map_or_else(String::new, |n| format!(", p {}", p_said(n.p, n.draws)));
         out.says.push(format!(
-            "{} and {}: Spearman's ρ {:.2}{ci}{p} over {} sequences",
-            pair.first, pair.second, pair.spearman.value, pair.spearman.n
+            "{} and {}: Spearman's ρ {:.2}{ci}{p}, Pearson's r {:.2}, over {} sequences",
+            pair.first, pair.second, pair.spearman.value, pair.pearson.value, pair.spearman.n
         ));
+    }
+    for cluster in &found.clusters {
+        out.says.push(format!("counted once: {}", cluster.join(", ")));
     }
     out
 }

@@ -5,12 +5,12 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
-use super::super::board::Scored;
+use super::super::board::{Entry, Scored};
 use super::*;
 use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
 
-fn board(scores: &[f64]) -> Vec<Scored> {
+fn board(scores: &[f64]) -> Vec<Entry> {
     let row = |(i, score): (usize, &f64)| Scored {
         id: format!("s{i}"),
         text: format!("text {i}"),
@@ -23,7 +23,7 @@ fn board(scores: &[f64]) -> Vec<Scored> {
         rank: 1 + scores.iter().filter(|s| **s > *score).count(),
         counted_with: None,
     };
-    scores.iter().enumerate().map(row).collect()
+    scores.iter().enumerate().map(row).map(Entry::from).collect()
 }
 
 fn two(a: &[f64], b: &[f64], params: &Params) -> Result<PairTransfer, AnalysisError> {
@@ -184,7 +184,7 @@ fn a_model_leaves_its_board_and_two_of_one_name_are_refused() {
     let probes = named(&["the hat", "an old tin"]);
     let sequences: Vec<Sequence> = ["hat", "tin", "cup", "old", "new", "red", "yes", "no"]
         .into_iter()
-        .map(|w| Sequence { id: w.into(), text: format!("the {w}"), counted_with: None })
+        .map(|w| Sequence { id: w.into(), text: format!("the {w}"), counted_with: None, turns: vec![] })
         .collect();
     let d = math::unit(ndarray::ArrayView1::from(&normal(tiny.info().hidden as usize, 4))).unwrap();
     let data = ScanData { probes: &probes, sequences: &sequences, direction: d.view() };

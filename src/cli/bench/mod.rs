@@ -103,7 +103,7 @@ impl Bench {
         if self.prompts == 0 || self.tokens < 4 || self.steps == 0 {
             return Err(output::wrong("--prompts and --steps must be at least 1, --tokens at least 4"));
         }
-        Out { out: None, report: self.report.clone() }.check()?;
+        Out { out: None, report: self.report.clone(), tables: None }.check()?;
         let (resolved, engine) = session::open_model(&self.model, &self.common, &self.numerics)?;
         let info = engine.info().clone();
         let layer = info.layers * 2 / 3;
@@ -129,7 +129,7 @@ impl Bench {
         if self.growth {
             figures.growth = growth(&engine, layer)?;
         }
-        let out = Out { out: None, report: self.report.clone() };
+        let out = Out { out: None, report: self.report.clone(), tables: None };
         let record = Record::new("bench", 0, &figures.growth).model(&info);
         out.page(&record, "How cost grows with work", |g| (vec![], vec![growth::section(g)]))?;
         if self.json {

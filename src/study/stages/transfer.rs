@@ -76,7 +76,8 @@ impl Run<'_> {
         let file = File::open(&path).context(format!("can't read {}", path.display()))?;
         let board = read_board(BufReader::new(file), &path.display().to_string())?;
         let model = self.reader.runner().info().name.clone();
-        let boards = [vec![OwnBoard { model, site: self.study.site, board }], others].concat();
+        let board = board.into_iter().map(Into::into).collect();
+        let boards = [vec![OwnBoard { model, site: Some(self.study.site), board }], others].concat();
         let found = transfer::Transfer::of(boards, rows, &params, &self.seeds())?;
         write_json(self.host, &self.folder.join("transfer.json"), &found)?;
         Ok(transfer::Transfer::page(&found))

@@ -1,0 +1,108 @@
+//! Boards of the same sequences, brought into one order.
+
+use std::collections::HashMap;
+
+use truenorth_data::{Copies, NearCopies, SequenceRow, first_sequences};
+use truenorth_stats::words::folded;
+
+use super::super::Entry;
+use super::super::entry::placed;
+use super::SavedBoard;
+use crate::analyses::AnalysisError;
+
+/// Boards over the sequences that all of them have.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Aligned {
+    /// The boards, each in the order of the first.
+    pub boards: Vec<SavedBoard>,
+    /// The sequences, with the labels that the boards give them.
+    pub rows: Vec<SequenceRow>,
+    /// Copies and near copies among them, which count once.
+    pub copies: Copies,
+    /// Sequences that are not on every board, left out.
+    pub left_out: Vec<String>,
+}
+
+/// Brings boards into the order of the first. A sequence is known by its text, letter case and spaces aside; where a board
+/// has a text twice, by its name.
+///
+/// # Errors
+/// Without boards, when they have no sequence in common, or when copies are of different kinds.
+pub fn align(boards: &[SavedBoard], near: NearCopies) -> Result<Aligned, AnalysisError> {
+    let input = |what: String| AnalysisError::Input(what);
+    let Some(first) = boards.first() else { return Err(input("no boards".into())) };
+    let texts = |b: &SavedBoard| b.rows.iter().map(|r| folded(&r.text)).collect::<Vec<String>>();
+    let by_text = boards.iter().all(|b| {
+        let mut all = texts(b);
+        all.sort();
+        all.windows(2).all(|w| w[0] != w[1])
+    });
+    let keys = |b: &SavedBoard| match by_text {
+        true => texts(b),
+        false => b.rows.iter().map(|r| r.id.clone()).collect(),
+    };
+    let places: Vec<HashMap<String, usize>> =
+        boards.iter().map(|b| keys(b).into_iter().enumerate().map(|(i, k)| (k, i)).collect()).collect();
+    let own = keys(first);
+    let everywhere = |key: &String| places.iter().all(|p| p.contains_key(key));
+    let kept: Vec<&String> = own.iter().filter(|k| everywhere(k)).collect();
+    let mut left_out: Vec<String> = Vec::new();
+    for board in boards {
+        for (key, row) in keys(board).iter().zip(&board.rows) {
+            if !everywhere(key) && !left_out.contains(&row.id) {
+                left_out.push(row.id.clone());
+            }
+        }
+    }
+    if kept.is_empty() {
+        let names: Vec<&str> = boards.iter().map(|b| b.name.as_str()).collect();
+        return Err(input(format!("the boards {} have no sequence in common", names.join(", "))));
+    }
+    let mut aligned: Vec<SavedBoard> = boards
+        .iter()
+        .zip(&places)
+        .map(|(board, place)| SavedBoard {
+            rows: kept.iter().map(|key| board.rows[place[*key]].clone()).collect(),
+            ..board.clone()
+        })
+        .collect();
+    // Texts that go by a name must be the same under it.
+    for (i, row) in aligned[0].rows.iter().enumerate() {
+        if let Some(other) = aligned.iter().find(|b| folded(&b.rows[i].text) != folded(&row.text)) {
+            return Err(input(format!(
+                "the boards `{}` and `{}` are not of the same sequences: the texts of `{}` differ",
+                first.name, other.name, row.id
+            )));
+        }
+    }
+    let rows = rows(&aligned);
+    let firsts = first_sequences(&rows, near).map_err(|e| AnalysisError::Asked {
+        what: format!("can't tell the sequences of the boards apart: {e}"),
+        remedy: e.hint().unwrap_or_default(),
+    })?;
+    for board in &mut aligned {
+        for (i, entry) in board.rows.iter_mut().enumerate() {
+            entry.id.clone_from(&rows[i].id);
+            let with = firsts.of[i];
+            entry.counted_with = (with != i).then(|| rows[with].id.clone());
+        }
+        placed(&mut board.rows);
+    }
+    Ok(Aligned { boards: aligned, rows, copies: firsts.copies, left_out })
+}
+
+/// The sequences of boards in one order, with what any of them says of each.
+fn rows(boards: &[SavedBoard]) -> Vec<SequenceRow> {
+    let said = |i: usize| -> Vec<&Entry> { boards.iter().map(|b| &b.rows[i]).collect() };
+    (0..boards[0].rows.len())
+        .map(|i| {
+            let mut extra = std::collections::BTreeMap::new();
+            for entry in said(i).into_iter().rev() {
+                extra.extend(entry.extra.clone());
+            }
+            let kind = extra.remove("kind").and_then(|k| k.as_str().map(str::to_owned));
+            let row = &boards[0].rows[i];
+            SequenceRow { id: row.id.clone(), text: row.text.clone(), kind, turns: vec![], extra }
+        })
+        .collect()
+}

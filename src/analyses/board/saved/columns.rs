@@ -1,0 +1,58 @@
+//! Which columns of a board are what.
+
+use serde_json::{Map, Value};
+
+/// What the text of a sequence is called.
+pub(super) const TEXT: [&str; 4] = ["text", "sequence", "sequence_text", "prompt"];
+/// What its name is called.
+pub(super) const ID: [&str; 3] = ["id", "sequence_id", "handle"];
+/// What its specificity is called.
+pub(super) const Z: [&str; 2] = ["z", "specificity"];
+/// What its score is called, and how other scores begin.
+pub(super) const SCORE: &str = "score";
+const SCORES: &str = "scores";
+const OTHER_SCORE: &str = "score_";
+
+/// A number, also as a cell of a table has it.
+pub(super) fn number(value: &Value) -> Option<f64> {
+    match value {
+        Value::Number(n) => n.as_f64(),
+        Value::String(s) => s.trim().parse().ok().filter(|x: &f64| x.is_finite()),
+        _ => None,
+    }
+}
+
+/// The first of these fields that is there.
+pub(super) fn first<'a>(fields: &'a Map<String, Value>, names: &[&str]) -> Option<&'a Value> {
+    names.iter().filter_map(|n| fields.get(*n)).find(|v| !v.is_null())
+}
+
+/// The value of a column, `outer.inner` of a nested object.
+pub(super) fn column<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&'a Value> {
+    let nested = || {
+        let (outer, inner) = name.split_once('.')?;
+        fields.get(outer)?.get(inner)
+    };
+    fields.get(name).or_else(nested).filter(|v| !v.is_null())
+}
+
+/// The columns of scores that a row has: `score`, those that begin with `score_`, and those of an object `scores`.
+pub(super) fn scores(fields: &Map<String, Value>) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    if fields.get(SCORE).and_then(number).is_some() {
+        found.push(SCORE.to_owned());
+    }
+    let other = |(name, value): &(&String, &Value)| name.starts_with(OTHER_SCORE) && number(value).is_some();
+    found.extend(fields.iter().filter(other).map(|(name, _)| name.clone()));
+    if let Some(Value::Object(inner)) = fields.get(SCORES) {
+        let inside = inner.iter().filter(|(_, v)| number(v).is_some());
+        found.extend(inside.map(|(name, _)| format!("{SCORES}.{name}")));
+    }
+    found
+}
+
+/// What a column of scores is called, without what only says that it is one.
+pub(super) fn label(column: &str) -> &str {
+    let inner = column.strip_prefix(SCORES).and_then(|c| c.strip_prefix('.'));
+    inner.or_else(|| column.strip_prefix(OTHER_SCORE)).unwrap_or(column)
+}
