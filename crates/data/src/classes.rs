@@ -2,7 +2,8 @@
 
 use std::io::BufRead;
 
-use serde::Serialize;
+use serde::ser::SerializeMap as _;
+use serde::{Serialize, Serializer};
 
 use super::chat::joined;
 use super::conversation::Message;
@@ -10,7 +11,7 @@ use super::error::{DataError, Problem};
 use super::rows::{Extra, Loaded, Rows, Wanted};
 
 /// A text with a label.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct ClassRow {
     /// Unique within its file.
     pub id: String,
@@ -19,17 +20,35 @@ pub struct ClassRow {
     /// The class; integers and truth values are kept as text (`1`, `true`).
     pub label: String,
     /// A finer grouping.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub category: Option<String>,
     /// What no split may cut through, such as a text and its rewritings; none where a row stands alone.
-    #[serde(skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
     /// The turns, where the row is a conversation; its text is then their contents.
-    #[serde(skip)]
     pub turns: Vec<Message>,
     /// Other fields of the row.
-    #[serde(flatten)]
     pub extra: Extra,
+}
+
+impl Serialize for ClassRow {
+    /// As [`read_classes`] reads it: a conversation as its `messages`, and no text beside them.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("id", &self.id)?;
+        match self.turns.is_empty() {
+            true => map.serialize_entry("text", &self.text)?,
+            false => map.serialize_entry("messages", &self.turns)?,
+        }
+        map.serialize_entry("label", &self.label)?;
+        for (name, value) in [("category", &self.category), ("group", &self.group)] {
+            if let Some(value) = value {
+                map.serialize_entry(name, value)?;
+            }
+        }
+        for (name, value) in &self.extra {
+            map.serialize_entry(name, value)?;
+        }
+        map.end()
+    }
 }
 
 /// Reads classes: rows with `id`, `text`, `label` and optionally `category` and `group`. A row may have `messages` in place

@@ -6,25 +6,10 @@ use super::opcode as op;
 use super::tree::{Id, Made, Node, Tree, add, copied, extend};
 use super::{Global, Limits, PickleError, Value};
 
-/// Reads one pickle. `allowed` says of a module and a name whether they may appear.
+/// As [`read`](super::read), of bytes that go on behind the pickle, which no limit counts; also says how many are the pickle's.
 ///
 /// # Errors
-/// A [`PickleError`]; nothing is ever executed, whatever the input.
-pub fn read(
-    bytes: &[u8],
-    limits: &Limits,
-    allowed: &dyn Fn(&str, &str) -> bool,
-) -> Result<Value, PickleError> {
-    if bytes.len() > limits.bytes {
-        return Err(PickleError::TooLarge { what: "bytes", limit: limits.bytes });
-    }
-    Ok(read_first(bytes, limits, allowed)?.0)
-}
-
-/// As [`read`], of bytes that go on behind the pickle, which no limit counts; also says how many are the pickle's.
-///
-/// # Errors
-/// As [`read`].
+/// As [`read`](super::read).
 pub fn read_first(
     bytes: &[u8],
     limits: &Limits,

@@ -12,7 +12,7 @@ mod opcode;
 mod tree;
 mod write;
 
-pub use machine::{read, read_first};
+pub use machine::read_first;
 pub use write::write;
 
 /// A value out of a pickle.
@@ -139,6 +139,21 @@ pub enum PickleError {
     /// A value that contains itself.
     #[error("the pickle holds a value that contains itself")]
     Cycle,
+}
+
+/// Reads one pickle. `allowed` says of a module and a name whether they may appear.
+///
+/// # Errors
+/// A [`PickleError`]; nothing is ever executed, whatever the input.
+pub fn read(
+    bytes: &[u8],
+    limits: &Limits,
+    allowed: &dyn Fn(&str, &str) -> bool,
+) -> Result<Value, PickleError> {
+    if bytes.len() > limits.bytes {
+        return Err(PickleError::TooLarge { what: "bytes", limit: limits.bytes });
+    }
+    Ok(read_first(bytes, limits, allowed)?.0)
 }
 
 impl From<std::collections::TryReserveError> for PickleError {

@@ -5,13 +5,14 @@ use std::path::Path;
 
 use serde_json::Value;
 
+use super::super::chat::joined;
 use super::super::classes::ClassRow;
 use super::beavertails;
 use super::container;
 use super::error::{Fault, ImportError, ImportProblem};
 use super::options::{Disagree, ImportOptions, OptionsError};
 use super::recipe::{Origin, Recipe};
-use super::record::{Place, Record};
+use super::record::{Cell, Place, Record};
 use super::sample::{self, Streams};
 use super::tally::{Dropped, FileTally, Imported, Tally};
 use truenorth_files::sha256_hex;
@@ -111,7 +112,16 @@ impl Importer {
 
     fn row(&mut self, record: &Record, stem: &str, name: &str) -> Result<(), Fault> {
         let id = self.id(record, stem, name)?;
-        let Some(text) = self.text(record)? else {
+        // A conversation is a row of turns; of several columns it would be a part of a text, which it is not.
+        let turns = match self.recipe.text.as_slice() {
+            [only] => match record.cell(&only.column) {
+                Cell::Chat(turns) => turns.clone(),
+                _ => vec![],
+            },
+            _ => vec![],
+        };
+        let text = if turns.is_empty() { self.text(record)? } else { Some(joined(&turns)) };
+        let Some(text) = text else {
             self.tally.drop(Dropped::Empty, 1);
             return Ok(());
         };
@@ -147,7 +157,7 @@ impl Importer {
         {
             extra.insert(field.to_owned(), Value::String(value));
         }
-        self.vote(ClassRow { id, text, label, category, group, turns: vec![], extra });
+        self.vote(ClassRow { id, text, label, category, group, turns, extra });
         Ok(())
     }
 

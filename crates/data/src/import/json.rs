@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
+use super::super::chat;
 use super::super::error::Problem;
 use super::super::rows::{self, kind};
 use super::container::Each;
@@ -31,7 +32,7 @@ pub(super) fn read(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result
     if any { Ok(()) } else { Err(Fault::of(ImportProblem::NoRows)) }
 }
 
-fn record(place: Place, value: Value, wanted: &Wanted) -> Result<Record, Fault> {
+pub(super) fn record(place: Place, value: Value, wanted: &Wanted) -> Result<Record, Fault> {
     let map = match value {
         Value::Object(map) => map,
         // In all readers a string is a row that is a text.
@@ -80,6 +81,9 @@ fn cell(value: Value) -> Cell {
             (None, Some(x)) => Cell::Float(x),
             (None, None) => Cell::Other("a number out of range"),
         },
+        list if chat::is_chat(&list) => {
+            rows::as_conversation(list).map_or(Cell::Other("a list that is no conversation"), Cell::Chat)
+        }
         other @ (Value::Array(_) | Value::Object(_)) => Cell::Other(kind(&other)),
     }
 }

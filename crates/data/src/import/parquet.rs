@@ -12,9 +12,11 @@ use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 
 use super::super::error::Problem;
+use super::super::rows::{self, Rows};
 use super::arrow;
 use super::container::Each;
 use super::error::{Fault, ImportProblem};
+use super::json;
 use super::record::{Cell, Place, Record, Wanted};
 use truenorth_files::{add, available, copied, room};
 
@@ -29,9 +31,15 @@ pub(super) fn read(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result
     let bytes = Bytes::from(copy);
     // What the library makes of the file's own description can't be refused.
     available(bytes.len())?;
-    let file = guarded(|| SerializedFileReader::new(bytes).map_err(damaged))?;
+    let file = guarded(|| SerializedFileReader::new(bytes.clone()).map_err(damaged))?;
     let metadata = file.metadata();
-    let columns = choose(metadata.file_metadata().schema_descr(), wanted)?;
+    let columns = match choose(metadata.file_metadata().schema_descr(), wanted) {
+        // Lists may be conversations, which are read row by row.
+        Err(fault) if matches!(*fault.problem, ImportProblem::Nested) => {
+            return conversations(&bytes, wanted, each, fault);
+        }
+        columns => columns?,
+    };
     let stated = metadata.file_metadata().key_value_metadata().into_iter().flatten();
     let arrow = stated.filter(|entry| entry.key == arrow::KEY).find_map(|entry| entry.value.as_deref());
     let durations = arrow.map(arrow::durations).unwrap_or_default();
@@ -66,6 +74,18 @@ pub(super) fn read(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>) -> Result
         row += rows;
     }
     if row == 0 { Err(Fault::of(ImportProblem::NoRows)) } else { Ok(()) }
+}
+
+/// Rows of which a wanted column is a conversation; `else_wrong` where it is another list.
+fn conversations(bytes: &[u8], wanted: &Wanted, each: &mut Each<'_>, else_wrong: Fault) -> Result<(), Fault> {
+    for (number, value) in Rows::read(bytes, "", rows::Wanted::Table)?.values() {
+        let record = json::record(Place::Row(number), value, wanted)?;
+        if record.cells.values().any(|c| matches!(c, Cell::Other(_))) {
+            return Err(else_wrong);
+        }
+        each(record)?;
+    }
+    Ok(())
 }
 
 /// Index and name of the wanted columns.

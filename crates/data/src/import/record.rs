@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
+use super::super::conversation::Message;
 use super::error::{Fault, ImportProblem};
 
 /// Where a row is.
@@ -31,6 +32,8 @@ pub(super) enum Cell {
     Bool(bool),
     Int(i128),
     Float(f64),
+    /// A conversation.
+    Chat(Vec<Message>),
     /// Something that can be neither a text nor a label, by its kind.
     Other(&'static str),
 }
@@ -43,6 +46,7 @@ impl Cell {
             Self::Bool(_) => "a truth value",
             Self::Int(_) => "an integer",
             Self::Float(_) => "a fraction",
+            Self::Chat(_) => "a conversation",
             Self::Other(kind) => kind,
         }
     }
@@ -68,7 +72,7 @@ impl Cell {
             Self::Int(n) => n.to_string(),
             // 0.0 and not 0, which would be the integer that is asked for.
             Self::Float(x) => format!("{x:?}"),
-            Self::Other(kind) => (*kind).into(),
+            Self::Chat(_) | Self::Other(_) => self.kind().into(),
         }
     }
 }

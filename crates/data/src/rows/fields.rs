@@ -98,12 +98,8 @@ impl Fields {
         let Some(field) = ["messages", "conversations"].into_iter().find(|f| self.has(f)) else {
             return Ok(None);
         };
-        let mut list = self.value(field)?;
-        if field == "conversations" {
-            list.as_array_mut().into_iter().flatten().for_each(as_message);
-        }
-        let wrong = |found| Problem::Chat { field, found };
-        conversation::messages(&list).map(Some).map_err(wrong)
+        let list = self.value(field)?;
+        as_conversation(list).map(Some).map_err(|found| Problem::Chat { field, found })
     }
 
     /// A label: a string, an integer or a truth value, as text.
@@ -136,6 +132,12 @@ impl Fields {
     pub fn extra(&mut self) -> Extra {
         std::mem::take(&mut self.map).into_iter().filter(|(_, v)| !v.is_null()).collect()
     }
+}
+
+/// The turns of a list of messages, or of turns as ShareGPT has them; else what is wrong with it.
+pub(in super::super) fn as_conversation(mut list: Value) -> Result<Vec<Message>, String> {
+    list.as_array_mut().into_iter().flatten().for_each(as_message);
+    conversation::messages(&list)
 }
 
 /// A turn as ShareGPT has it, made a message.

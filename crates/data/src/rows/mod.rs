@@ -22,7 +22,7 @@ use super::error::{DataError, Problem};
 use super::strict::strict_json;
 use super::table::{TableFile, TableRow};
 pub(super) use csv::table;
-pub(super) use fields::{Fields, kind, shown, two_sides, unnamed, wrong};
+pub(super) use fields::{Fields, as_conversation, kind, shown, two_sides, unnamed, wrong};
 use form::Form;
 pub(super) use form::{delimiter, ending, is_json, json_document};
 pub use text::whole_text;
@@ -405,10 +405,9 @@ const COLUMNS: [&str; 16] = [
 ];
 
 /// Columns of other programs that some reader gives a meaning.
-const FOREIGN: [&str; 8] = [
+const FOREIGN: [&str; 7] = [
     "messages",
     "conversations",
-    "question",
     "answer_matching_behavior",
     "answer_not_matching_behavior",
     "positive",

@@ -93,7 +93,7 @@ fn what_is_no_text_is_named_with_a_remedy() {
         ("p.json", b"['a', 'b']", "Python", "json.dump"),
         ("p.txt", b"[\"a\", ", "line 1", "JSONL"),
         ("p.txt", b"{\"text\": \"a\"", "not JSON", "JSONL"),
-        ("p.json", b"{\"items\": [1], \"n\": 2}", "`items` (an array), `n` (a number)", "prompts, texts"),
+        ("p.json", b"{\"things\": [1], \"n\": 2}", "`n` (a number), `things` (an array)", "prompts, texts"),
         ("p.json", b"{\"text\": [\"a\", \"b\"]}", "`text` (an array)", "prompts, texts"),
         ("p.json", b"[]", "no rows", ""),
         ("p.json", b"[\"a\", 3]", "item 2 of the list, column 1: expected a JSON object, got a number", ""),

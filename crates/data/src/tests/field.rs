@@ -83,6 +83,28 @@ fn conversations_of_sharegpt_and_a_season_are_prompts() {
 
 #[cfg(feature = "parquet")]
 #[test]
+fn data_sets_of_conversations_are_converted_to_classes_that_come_back() {
+    use super::super::import::{ImportOptions, Importer, Source};
+    use truenorth_stats::math::Seeds;
+    for (name, source, columns) in [
+        ("chats.jsonl", Source::Jsonl, "text=messages"),
+        ("chats.parquet", Source::Parquet, "text=messages"),
+        ("sharegpt.jsonl", Source::Jsonl, "text=conversations,label=toxic"),
+    ] {
+        let mut options = ImportOptions::new(source);
+        options.columns = columns.parse().unwrap();
+        let mut importer = Importer::new(options).unwrap();
+        importer.read(&bytes(name), name).unwrap_or_else(|e| panic!("{name}: {e:?}"));
+        let seeds = Seeds::new(0);
+        let made = importer.finish(&|label| seeds.stream(label)).unwrap();
+        assert!(made.rows.len() > 5 && made.rows[0].turns.len() == 2, "{name}");
+        let lines: String = made.rows.iter().map(|r| serde_json::to_string(r).unwrap() + "\n").collect();
+        assert_eq!(read_classes(lines.as_bytes(), "made.jsonl").unwrap().rows, made.rows, "{name}");
+    }
+}
+
+#[cfg(feature = "parquet")]
+#[test]
 fn a_damaged_parquet_file_never_panics() {
     let whole = bytes("chats.parquet");
     for at in 0..whole.len() {

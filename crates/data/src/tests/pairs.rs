@@ -102,7 +102,7 @@ fn chats_of_a_question_and_an_answer_are_pairs() {
 
 #[test]
 fn sides_by_other_names_are_told_what_to_be_called() {
-    for (up, down) in [("positive", "negative"), ("preferred", "dispreferred"), ("good", "bad")] {
+    for (up, down) in [("preferred", "dispreferred"), ("good", "bad")] {
         let (problem, hint) = wrong(&format!(r#"{{"prompt":"p","{up}":"yes","{down}":"no"}}"#), "{response}");
         assert!(problem.contains("missing field `chosen`"), "{problem}");
         assert_eq!(hint, format!("if these are pairs, call `{up}` `chosen` and `{down}` `rejected`"));
