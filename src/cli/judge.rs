@@ -25,10 +25,11 @@ use super::written::{self, SteeredArgs, say_left_out};
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Verb {
-    #[command(subcommand)]
-    kept: Option<Kept>,
+    // Before the subcommand, which is taken out of what was typed.
     #[command(flatten)]
     verb: Unless<verb::Verb<Judge>>,
+    #[command(subcommand)]
+    kept: Option<Kept>,
 }
 
 impl Verb {

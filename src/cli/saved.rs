@@ -130,7 +130,16 @@ pub fn all(path: &Path, columns: &[String]) -> anyhow::Result<(Vec<SavedBoard>, 
     let file = read_table(reader, &name).request(format!("can't read a board from {name}"))?;
     session::say(&file.notes);
     let stem = path.file_stem().map_or_else(|| name.clone(), |s| s.to_string_lossy().into_owned());
-    Ok((saved::read(&file, &stem, columns)?, file.sha256))
+    let boards = saved::read(&file, &stem, columns)?;
+    let fallen = boards.iter().flat_map(|b| &b.rows).find_map(|r| r.extra.get("fallback"));
+    if let Some(fallen) = fallen {
+        eprintln!(
+            "warning: {name} was made by {} in place of {} (--fallback)",
+            fallen["model"].as_str().unwrap_or("another model"),
+            fallen["wanted"].as_str().unwrap_or("the one asked for")
+        );
+    }
+    Ok((boards, file.sha256))
 }
 
 /// The first column of scores of a file; that there are others is said.

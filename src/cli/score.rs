@@ -26,10 +26,11 @@ use super::{dry, made, saved, target};
 #[derive(Args, Debug)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
 pub struct Score {
-    #[command(subcommand)]
-    saved: Option<saved::Saved>,
+    // Before the subcommand, which is taken out of what was typed.
     #[command(flatten)]
     scan: Unless<Scan>,
+    #[command(subcommand)]
+    saved: Option<saved::Saved>,
 }
 
 impl Score {

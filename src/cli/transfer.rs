@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use truenorth::analyses::board::ScanData;
-use truenorth::analyses::board::saved::SavedBoard;
+use truenorth::analyses::board::saved::{BESIDE, SavedBoard};
 use truenorth::analyses::transfer::{self, Groups, OwnBoard, Params, TransferData, own_board};
 use truenorth::analyses::{Analysis as _, Asked, Parameters as _};
 use truenorth::math::Seeds;
@@ -180,7 +180,15 @@ impl Transfer {
                 "name another --board, or a file with a score a model",
             ));
         }
-        let aligned = saved::aligned(&boards, &self.copies)?;
+        let mut aligned = saved::aligned(&boards, &self.copies)?;
+        // Who sent a sequence and when groups by default no more than a number does.
+        let asked = |field: &String| {
+            let p = &self.params;
+            p.label.contains(field) || p.kind.as_ref() == Some(field) || p.cluster.as_ref() == Some(field)
+        };
+        for row in &mut aligned.rows {
+            row.extra.retain(|field, _| !BESIDE.contains(&field.as_str()) || asked(field));
+        }
         let of = |b: SavedBoard| OwnBoard { model: b.name, site: b.site, board: b.rows };
         let labels = Groups::new(&aligned.rows, &self.params)?.labels;
         let boards: Vec<OwnBoard> = aligned.boards.into_iter().map(of).collect();

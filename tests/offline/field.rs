@@ -64,6 +64,10 @@ fn boards_that_were_kept_are_compared_and_summed_up_without_a_model() {
     let names: Vec<&str> =
         found["boards"].as_array().unwrap().iter().map(|b| b["model"].as_str().unwrap()).collect();
     assert_eq!(names, ["olmo", "llama", "gemma"]);
+    // By kind, which one of the three says; who sent a sequence is no kind of it.
+    let groups = found["pairs"][0]["agreement"].as_array().unwrap();
+    let groups: Vec<&str> = groups.iter().map(|a| a["group"].as_str().unwrap()).collect();
+    assert_eq!(groups, ["all", "top", "middle", "bottom", "kind=filler", "kind=value"]);
     assert!(dir.path().join("page/report.html").is_file());
     let signs = std::fs::read(dir.path().join("tables/transfer-signs-table-1.parquet")).unwrap();
     let signs = truenorth::data::read_table(signs.as_slice(), "signs.parquet").unwrap();

@@ -24,26 +24,39 @@ pub fn card(card: &Card, splits: &[(&str, &[OutRow])]) -> String {
     }
     out.push_str("dataset_info:\n  features:\n");
     for column in columns(&all) {
-        let Typed { kind, list } = Typed::of(&all, column);
         let name = serde_json::Value::from(column);
-        let of = match kind {
-            Kind::Bool => "bool",
-            Kind::Int => "int64",
-            Kind::Float => "float64",
-            Kind::Text | Kind::Json => "string",
+        let _ = match Typed::of(&all, column) {
+            Typed::Plain(kind) => writeln!(out, "  - name: {name}\n    dtype: {}", dtype(kind)),
+            Typed::List(kind) => writeln!(out, "  - name: {name}\n    list: {}", dtype(kind)),
+            Typed::Records(fields) => {
+                let _ = writeln!(out, "  - name: {name}\n    list:");
+                fields.iter().try_for_each(|field| {
+                    writeln!(
+                        out,
+                        "    - name: {}\n      dtype: string",
+                        serde_json::Value::from(field.as_str())
+                    )
+                })
+            }
         };
-        let _ = match list {
-            true => writeln!(out, "  - name: {name}\n    list: {of}"),
-            false => writeln!(out, "  - name: {name}\n    dtype: {of}"),
-        };
-    }
-    out.push_str("  splits:\n");
-    for (split, rows) in splits {
-        let _ = writeln!(out, "  - name: {split}\n    num_examples: {}", rows.len());
     }
     let _ = write!(out, "---\n\n# {}\n", card.title);
     for paragraph in &card.says {
         let _ = write!(out, "\n{paragraph}\n");
     }
+    let _ = writeln!(out);
+    for (split, rows) in splits {
+        let _ = writeln!(out, "- `{split}`: {} rows", rows.len());
+    }
     out
+}
+
+/// What `datasets` calls a type.
+fn dtype(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Bool => "bool",
+        Kind::Int => "int64",
+        Kind::Float => "float64",
+        Kind::Text | Kind::Json => "string",
+    }
 }

@@ -171,28 +171,41 @@ impl Kind {
     }
 }
 
-/// A column's type: of its values, or of the elements of its lists.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Typed {
-    kind: Kind,
-    list: bool,
+/// A column's type.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Typed {
+    /// One value a row.
+    Plain(Kind),
+    /// A list of values.
+    List(Kind),
+    /// A list of objects of these fields, whose values are texts, such as the messages of a conversation.
+    Records(Vec<String>),
 }
 
 impl Typed {
     fn of(rows: &[OutRow], column: &str) -> Self {
         let values = || rows.iter().filter_map(|r| r.get(column)).filter(|v| !v.is_null());
-        let all_lists = values().next().is_some() && values().all(Value::is_array);
-        if all_lists {
-            let inside = Kind::of_all(values().filter_map(Value::as_array).flatten());
-            // Lists that are all empty are lists of texts.
-            let kind = inside.unwrap_or(Kind::Text);
-            if kind != Kind::Json {
-                return Self { kind, list: true };
-            }
-            return Self { kind: Kind::Json, list: false };
-        }
+        let elements = || values().filter_map(Value::as_array).flatten();
         // A column without a value is one of texts.
-        Self { kind: Kind::of_all(values()).unwrap_or(Kind::Text), list: false }
+        let plain = Self::Plain(Kind::of_all(values()).unwrap_or(Kind::Text));
+        if values().next().is_none() || !values().all(Value::is_array) {
+            return plain;
+        }
+        let texts = |v: &Value| {
+            v.as_object().is_some_and(|o| !o.is_empty() && o.values().all(|v| v.is_string() || v.is_null()))
+        };
+        if elements().next().is_some() && elements().all(texts) {
+            let mut fields: Vec<String> =
+                elements().filter_map(Value::as_object).flat_map(|o| o.keys().cloned()).collect();
+            fields.sort();
+            fields.dedup();
+            return Self::Records(fields);
+        }
+        // Lists that are all empty are lists of texts.
+        match Kind::of_all(elements()).unwrap_or(Kind::Text) {
+            Kind::Json => plain,
+            kind => Self::List(kind),
+        }
     }
 }
 

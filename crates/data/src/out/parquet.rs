@@ -24,7 +24,7 @@ impl From<ParquetError> for OutError {
 
 pub(super) fn bytes(rows: &[OutRow]) -> Result<Vec<u8>, OutError> {
     let columns: Vec<(&str, Typed)> = columns(rows).into_iter().map(|c| (c, Typed::of(rows, c))).collect();
-    let fields = columns.iter().map(|(name, typed)| field(name, *typed)).collect::<Result<Vec<_>, _>>()?;
+    let fields = columns.iter().map(|(name, typed)| field(name, typed)).collect::<Result<Vec<_>, _>>()?;
     let schema = Arc::new(Type::group_type_builder("schema").with_fields(fields).build()?);
     let properties = Arc::new(WriterProperties::builder().set_compression(Compression::SNAPPY).build());
     let mut out = Vec::new();
@@ -32,12 +32,21 @@ pub(super) fn bytes(rows: &[OutRow]) -> Result<Vec<u8>, OutError> {
     for part in rows.chunks(GROUP) {
         let mut group = file.next_row_group()?;
         for (name, typed) in &columns {
-            let Some(mut column) = group.next_column()? else {
-                return Err(OutError::Parquet("fewer columns than fields".into()));
-            };
             let values: Vec<&Value> = part.iter().map(|r| r.get(name).unwrap_or(&Value::Null)).collect();
-            write(column.untyped(), &values, *typed)?;
-            column.close()?;
+            let leaves: Vec<(Levels<'_>, Kind)> = match typed {
+                Typed::Plain(kind) => vec![(Levels::plain(&values), *kind)],
+                Typed::List(kind) => vec![(Levels::lists(&values), *kind)],
+                Typed::Records(fields) => {
+                    fields.iter().map(|f| (Levels::records(&values, f), Kind::Text)).collect()
+                }
+            };
+            for (levels, kind) in leaves {
+                let Some(mut column) = group.next_column()? else {
+                    return Err(OutError::Parquet("fewer columns than fields".into()));
+                };
+                write(column.untyped(), &levels, kind)?;
+                column.close()?;
+            }
         }
         group.close()?;
     }
@@ -45,27 +54,19 @@ pub(super) fn bytes(rows: &[OutRow]) -> Result<Vec<u8>, OutError> {
     Ok(out)
 }
 
-fn field(name: &str, typed: Typed) -> Result<Arc<Type>, ParquetError> {
-    let plain = |name: &str| {
-        let physical = match typed.kind {
-            Kind::Bool => Physical::BOOLEAN,
-            Kind::Int => Physical::INT64,
-            Kind::Float => Physical::DOUBLE,
-            Kind::Text | Kind::Json => Physical::BYTE_ARRAY,
-        };
-        let text = (physical == Physical::BYTE_ARRAY).then_some(LogicalType::String);
-        Type::primitive_type_builder(name, physical)
-            .with_repetition(Repetition::OPTIONAL)
-            .with_logical_type(text)
-            .build()
-            .map(Arc::new)
+fn field(name: &str, typed: &Typed) -> Result<Arc<Type>, ParquetError> {
+    let element = match typed {
+        Typed::Plain(kind) => return plain(name, *kind),
+        Typed::List(kind) => plain("element", *kind)?,
+        Typed::Records(fields) => {
+            let fields = fields.iter().map(|f| plain(f, Kind::Text)).collect::<Result<_, _>>()?;
+            let group = Type::group_type_builder("element").with_repetition(Repetition::OPTIONAL);
+            Arc::new(group.with_fields(fields).build()?)
+        }
     };
-    if !typed.list {
-        return plain(name);
-    }
     let inner = Type::group_type_builder("list")
         .with_repetition(Repetition::REPEATED)
-        .with_fields(vec![plain("element")?])
+        .with_fields(vec![element])
         .build()?;
     Type::group_type_builder(name)
         .with_repetition(Repetition::OPTIONAL)
@@ -75,46 +76,79 @@ fn field(name: &str, typed: Typed) -> Result<Arc<Type>, ParquetError> {
         .map(Arc::new)
 }
 
+fn plain(name: &str, kind: Kind) -> Result<Arc<Type>, ParquetError> {
+    let physical = match kind {
+        Kind::Bool => Physical::BOOLEAN,
+        Kind::Int => Physical::INT64,
+        Kind::Float => Physical::DOUBLE,
+        Kind::Text | Kind::Json => Physical::BYTE_ARRAY,
+    };
+    let text = (physical == Physical::BYTE_ARRAY).then_some(LogicalType::String);
+    Type::primitive_type_builder(name, physical)
+        .with_repetition(Repetition::OPTIONAL)
+        .with_logical_type(text)
+        .build()
+        .map(Arc::new)
+}
+
 /// The values of a column that are there, with their levels.
 #[derive(Default)]
 struct Levels<'a> {
     values: Vec<&'a Value>,
     definition: Vec<i16>,
+    /// Empty where a row has one value.
     repetition: Vec<i16>,
 }
 
 impl<'a> Levels<'a> {
-    fn of(values: &[&'a Value], typed: Typed) -> Self {
+    fn plain(values: &[&'a Value]) -> Self {
         let mut out = Self::default();
         for value in values {
-            match (typed.list, value) {
-                (_, Value::Null) => out.push(None, 0, 0),
-                (false, value) => out.push(Some(value), 1, 0),
-                (true, Value::Array(list)) if list.is_empty() => out.push(None, 1, 0),
-                (true, Value::Array(list)) => {
-                    for (i, element) in list.iter().enumerate() {
-                        let there = Some(element).filter(|e| !e.is_null());
-                        out.push(there, if there.is_some() { 3 } else { 2 }, i16::from(i > 0));
-                    }
+            out.values.extend((!value.is_null()).then_some(*value));
+            out.definition.push(i16::from(!value.is_null()));
+        }
+        out
+    }
+
+    fn lists(values: &[&'a Value]) -> Self {
+        Self::nested(values, |element| match element {
+            Value::Null => (None, 2),
+            element => (Some(element), 3),
+        })
+    }
+
+    fn records(values: &[&'a Value], field: &str) -> Self {
+        Self::nested(values, |element| match element.get(field).filter(|v| !v.is_null()) {
+            Some(value) => (Some(value), 4),
+            None => (None, 3),
+        })
+    }
+
+    /// `of` gives an element's value with its level.
+    fn nested(values: &[&'a Value], of: impl Fn(&'a Value) -> (Option<&'a Value>, i16)) -> Self {
+        let mut out = Self::default();
+        for value in values {
+            match value.as_array() {
+                None => out.push((None, 0), 0),
+                Some(list) if list.is_empty() => out.push((None, 1), 0),
+                Some(list) => {
+                    list.iter().enumerate().for_each(|(i, element)| out.push(of(element), i16::from(i > 0)));
                 }
-                // A column of lists has nothing else.
-                (true, _) => out.push(None, 0, 0),
             }
         }
         out
     }
 
-    fn push(&mut self, value: Option<&'a Value>, definition: i16, repetition: i16) {
+    fn push(&mut self, (value, definition): (Option<&'a Value>, i16), repetition: i16) {
         self.values.extend(value);
         self.definition.push(definition);
         self.repetition.push(repetition);
     }
 }
 
-fn write(column: &mut ColumnWriter<'_>, values: &[&Value], typed: Typed) -> Result<(), OutError> {
-    let levels = Levels::of(values, typed);
+fn write(column: &mut ColumnWriter<'_>, levels: &Levels<'_>, kind: Kind) -> Result<(), OutError> {
     let definition = Some(&levels.definition[..]);
-    let repetition = typed.list.then_some(&levels.repetition[..]);
+    let repetition = (!levels.repetition.is_empty()).then_some(&levels.repetition[..]);
     let all = levels.values.iter();
     match column {
         ColumnWriter::BoolColumnWriter(w) => {
@@ -130,7 +164,7 @@ fn write(column: &mut ColumnWriter<'_>, values: &[&Value], typed: Typed) -> Resu
             w.write_batch(&values, definition, repetition)?;
         }
         ColumnWriter::ByteArrayColumnWriter(w) => {
-            let text = |v: &&Value| match (typed.kind, v) {
+            let text = |v: &&Value| match (kind, v) {
                 (Kind::Text, Value::String(text)) => ByteArray::from(text.as_str()),
                 (_, other) => ByteArray::from(as_json(other).as_str()),
             };

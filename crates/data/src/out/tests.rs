@@ -5,7 +5,7 @@ use crate::read_table;
 
 fn rows() -> Vec<OutRow> {
     let all = r#"[
-        {"id": "a", "score": 1.5, "n": 3, "ok": true, "tokens": [1, 2], "odd": 1, "turns": [{"role": "user"}]},
+        {"id": "a", "score": 1.5, "n": 3, "ok": true, "tokens": [1, 2], "odd": 1, "turns": [{"role": "user", "content": "é"}, {"role": "b"}]},
         {"id": "b \"x\",\ny", "score": 2, "n": null, "tokens": [], "odd": "one", "parts": ["x", null]},
         {"id": "", "score": -0.25, "ok": false, "tokens": null}
     ]"#;
@@ -22,7 +22,7 @@ fn parquet_comes_back_with_its_lists() {
         Value::from(got),
         json!([
             {"id": "a", "score": 1.5, "n": 3, "ok": true, "tokens": [1, 2], "odd": "1",
-             "turns": "[{\"role\":\"user\"}]", "parts": null},
+             "turns": [{"role": "user", "content": "é"}, {"role": "b", "content": null}], "parts": null},
             {"id": "b \"x\",\ny", "score": 2.0, "n": null, "ok": null, "tokens": [], "odd": "\"one\"", "turns": null,
              "parts": ["x", null]},
             {"id": "", "score": -0.25, "n": null, "ok": false, "tokens": null, "odd": null, "turns": null, "parts": null}
@@ -53,8 +53,8 @@ fn a_card_names_files_columns_and_splits() {
         "  - name: \"score\"\n    dtype: float64\n",
         "  - name: \"tokens\"\n    list: int64\n",
         "  - name: \"ok\"\n    dtype: bool\n",
-        "  - name: train\n    num_examples: 2\n",
-        "---\n\n# A set\n\nMade here.\n",
+        "  - name: \"turns\"\n    list:\n    - name: \"content\"\n      dtype: string\n    - name: \"role\"\n",
+        "---\n\n# A set\n\nMade here.\n\n- `train`: 2 rows\n- `test`: 1 rows\n",
     ] {
         assert!(text.contains(line), "{line}\n{text}");
     }

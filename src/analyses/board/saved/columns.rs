@@ -13,6 +13,10 @@ pub(super) const SCORE: &str = "score";
 const SCORES: &str = "scores";
 const OTHER_SCORE: &str = "score_";
 
+/// What a row says of how it came about, which is no label of its text.
+pub const BESIDE: [&str; 7] =
+    ["handle", "at", "created_at", "token_count", "shift_raw", "sequence_id", "fallback"];
+
 /// A number, also as a cell of a table has it.
 pub(super) fn number(value: &Value) -> Option<f64> {
     match value {

@@ -11,6 +11,7 @@ mod summary;
 mod tests;
 
 pub use align::{Aligned, align};
+pub use columns::BESIDE;
 pub use expect::{Expected, Gap, expect};
 pub use read::{SavedBoard, read};
 pub use summary::{SavedSummary, summarise, table};

@@ -41,8 +41,12 @@ fn compared(boards: &[SavedBoard]) -> Transferred {
 fn what_is_planted_under_three_models_comes_out() {
     let want = expected();
     for name in ["transfer.json", "transfer.csv"] {
-        let wanted: &[&str] = if name == "transfer.csv" { &["olmo", "llama", "gemma"] } else { &[] };
-        let found = compared(&boards(name, wanted).unwrap());
+        let wanted = match name {
+            "transfer.csv" => ["olmo", "llama", "gemma"],
+            // Else in the order of their names.
+            _ => ["scores.olmo", "scores.llama", "scores.gemma"],
+        };
+        let found = compared(&boards(name, &wanted).unwrap());
         assert_eq!(found.transfer.sequences, 73);
         let clusters: Vec<Vec<String>> = serde_json::from_value(want["clusters"].clone()).unwrap();
         assert_eq!(found.clusters, clusters, "{name}");
@@ -105,6 +109,8 @@ fn what_a_row_has_is_kept_and_a_second_score_is_a_board_of_its_own() {
     assert_eq!(only("board-list.json").rows[0].text, own.text);
     let export = only("board-llama.jsonl");
     assert_eq!((export.rows[3].id.as_str(), export.rows[3].extra["token_count"].as_u64()), ("103", Some(20)));
+    let names = boards("transfer.json", &[]).unwrap();
+    assert_eq!(names.iter().map(|b| b.name.as_str()).collect::<Vec<_>>(), ["gemma", "llama", "olmo"]);
     let by_column = boards("transfer.csv", &["llama"]).unwrap();
     assert_eq!((by_column[0].name.as_str(), by_column[0].rows.len()), ("transfer.csv", 80));
 }
@@ -112,7 +118,7 @@ fn what_a_row_has_is_kept_and_a_second_score_is_a_board_of_its_own() {
 #[test]
 fn a_table_that_is_no_board_is_refused_by_what_it_lacks() {
     let said = |rows: &str| table(rows).unwrap_err().to_string();
-    assert!(said(r#"{"text": "a", "olmo": 1.0}"#).contains("no column of scores; it has text, olmo"));
+    assert!(said(r#"{"text": "a", "olmo": 1.0}"#).contains("no column of scores; it has olmo, text"));
     let no_text = format!("{}\n{}", r#"{"id": "a", "text": "a", "score": 1}"#, r#"{"id": "b", "score": 2}"#);
     assert!(said(&no_text).contains("line 2: no text"), "{}", said(&no_text));
     let no_score = format!("{}\n{}", r#"{"text": "a", "score": 1}"#, r#"{"text": "b", "score": "high"}"#);
