@@ -1,6 +1,6 @@
 //! Boards of the same sequences, brought into one order.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use truenorth_data::{Copies, NearCopies, SequenceRow, first_sequences};
 use truenorth_stats::words::folded;
@@ -23,33 +23,23 @@ pub struct Aligned {
     pub left_out: Vec<String>,
 }
 
-/// Brings boards into the order of the first. A sequence is known by its text, letter case and spaces aside; where a board
-/// has a text twice, by its name.
+/// Brings boards into the order of the first. A sequence is known by its text, letter case and spaces aside, and one that
+/// comes again by how often it came before: what rows are called differs from program to program.
 ///
 /// # Errors
 /// Without boards, when they have no sequence in common, or when copies are of different kinds.
 pub fn align(boards: &[SavedBoard], near: NearCopies) -> Result<Aligned, AnalysisError> {
     let input = |what: String| AnalysisError::Input(what);
     let Some(first) = boards.first() else { return Err(input("no boards".into())) };
-    let texts = |b: &SavedBoard| b.rows.iter().map(|r| folded(&r.text)).collect::<Vec<String>>();
-    let by_text = boards.iter().all(|b| {
-        let mut all = texts(b);
-        all.sort();
-        all.windows(2).all(|w| w[0] != w[1])
-    });
-    let keys = |b: &SavedBoard| match by_text {
-        true => texts(b),
-        false => b.rows.iter().map(|r| r.id.clone()).collect(),
-    };
-    let places: Vec<HashMap<String, usize>> =
+    let places: Vec<HashMap<(String, usize), usize>> =
         boards.iter().map(|b| keys(b).into_iter().enumerate().map(|(i, k)| (k, i)).collect()).collect();
     let own = keys(first);
-    let everywhere = |key: &String| places.iter().all(|p| p.contains_key(key));
-    let kept: Vec<&String> = own.iter().filter(|k| everywhere(k)).collect();
-    let mut left_out: Vec<String> = Vec::new();
+    let everywhere = |key: &(String, usize)| places.iter().all(|p| p.contains_key(key));
+    let kept: Vec<&(String, usize)> = own.iter().filter(|k| everywhere(k)).collect();
+    let (mut left_out, mut seen) = (Vec::new(), HashSet::new());
     for board in boards {
-        for (key, row) in keys(board).iter().zip(&board.rows) {
-            if !everywhere(key) && !left_out.contains(&row.id) {
+        for (key, row) in keys(board).into_iter().zip(&board.rows) {
+            if !everywhere(&key) && seen.insert(key) {
                 left_out.push(row.id.clone());
             }
         }
@@ -66,15 +56,6 @@ pub fn align(boards: &[SavedBoard], near: NearCopies) -> Result<Aligned, Analysi
             ..board.clone()
         })
         .collect();
-    // Texts that go by a name must be the same under it.
-    for (i, row) in aligned[0].rows.iter().enumerate() {
-        if let Some(other) = aligned.iter().find(|b| folded(&b.rows[i].text) != folded(&row.text)) {
-            return Err(input(format!(
-                "the boards `{}` and `{}` are not of the same sequences: the texts of `{}` differ",
-                first.name, other.name, row.id
-            )));
-        }
-    }
     let rows = rows(&aligned);
     let firsts = first_sequences(&rows, near).map_err(|e| AnalysisError::Asked {
         what: format!("can't tell the sequences of the boards apart: {e}"),
@@ -89,6 +70,18 @@ pub fn align(boards: &[SavedBoard], near: NearCopies) -> Result<Aligned, Analysi
         placed(&mut board.rows);
     }
     Ok(Aligned { boards: aligned, rows, copies: firsts.copies, left_out })
+}
+
+/// What each row is known by.
+fn keys(board: &SavedBoard) -> Vec<(String, usize)> {
+    let mut seen: HashMap<String, usize> = HashMap::new();
+    let key = |row: &Entry| {
+        let text = folded(&row.text);
+        let before = seen.entry(text.clone()).or_default();
+        *before += 1;
+        (text, *before)
+    };
+    board.rows.iter().map(key).collect()
 }
 
 /// The sequences of boards in one order, with what any of them says of each.
