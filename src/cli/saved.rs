@@ -227,11 +227,11 @@ pub fn named(spec: &str) -> (Option<String>, PathBuf) {
     }
 }
 
+/// A file as a record notes it: its role, its rows, its SHA-256.
+pub type Noted = (String, usize, String);
+
 /// Boards that flags name.
-pub fn boards(
-    specs: &[String],
-    columns: &[String],
-) -> anyhow::Result<(Vec<SavedBoard>, Vec<(String, usize, String)>)> {
+pub fn boards(specs: &[String], columns: &[String]) -> anyhow::Result<(Vec<SavedBoard>, Vec<Noted>)> {
     let (mut found, mut files) = (Vec::new(), Vec::new());
     for spec in specs {
         let (name, path) = named(spec);

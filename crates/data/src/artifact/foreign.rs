@@ -11,7 +11,7 @@ use truenorth_protocol::torch_file::{self, TorchFileError, TorchValue};
 use super::error::DirectionError;
 use super::file::malformed;
 use super::npy;
-use super::pick::Layers;
+use super::pick::{ALayer, Layers};
 use super::says::Says;
 use truenorth_files::{available, room};
 
@@ -168,7 +168,7 @@ fn described(value: &TorchValue) -> (Says, Layers) {
     let has = |name: &str| entries.iter().any(|(k, _)| matches!(k, TorchValue::Str(k) if k == name));
     let kind = |name: &str| map.get(name).and_then(|v| v.as_str());
     let mut says = Says::of(&map);
-    let named: Option<(&'static str, fn(u32) -> Site)> =
+    let named: Option<ALayer> =
         match (has("layer_activations"), kind("layer_type"), has("directions"), kind("model_type")) {
             (true, Some("decoder_block"), ..) => Some(("layer_activations", Site::ResidPost)),
             (true, Some("self_attn"), ..) => Some(("layer_activations", Site::AttnOut)),

@@ -7,11 +7,14 @@ use super::foreign::Array;
 use super::import::ImportAs;
 use truenorth_files::room;
 
+/// The prefix of arrays that are a vector a layer, and what site a layer of them is.
+pub(super) type ALayer = (&'static str, fn(u32) -> Site);
+
 /// What a file's arrays are called by, apart from their names.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Layers {
     /// Arrays that are one vector a layer, `PREFIX.N`: the prefix, and what site they name.
-    pub named: Option<(&'static str, fn(u32) -> Site)>,
+    pub named: Option<ALayer>,
     /// The layers of the rows of a stack, where the file lists them.
     pub rows: Vec<i64>,
     /// The array that is meant where none is named, such as `W_dec`.
