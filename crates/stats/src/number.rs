@@ -220,7 +220,7 @@ pub fn mean_in_clusters(
     rng: &mut impl Rng,
 ) -> Result<Number, MathError> {
     let value = crate::math::mean(values)?;
-    let count = clusters.iter().max().map_or(0, |c| c + 1);
+    let count = crate::math::dense_count(clusters);
     if count < 2 {
         return Ok(Number::bare(value, values.len(), "none: one cluster has no spread"));
     }
@@ -244,7 +244,7 @@ pub fn rank_correlation(
     seeds: &Seeds,
 ) -> Result<Number, MathError> {
     let value = crate::math::spearman(a, b)?;
-    let count = clusters.iter().max().map_or(0, |c| c + 1);
+    let count = crate::math::dense_count(clusters);
     let interval = resampled(count, &mut seeds.stream("spearman"), |drawn| {
         let (mut x, mut y) = (Vec::with_capacity(a.len()), Vec::with_capacity(a.len()));
         for (i, cluster) in clusters.iter().enumerate() {

@@ -3,6 +3,7 @@
 mod plots;
 
 use crate::analyses::beside::{self, Beside};
+use crate::analyses::sentence::capital;
 use crate::analyses::stat::{Number, p_said};
 use crate::analyses::sweep::{Judged, Swept, SweptSite, Verdict};
 use truenorth_report::{
@@ -87,11 +88,6 @@ fn status(verdict: Verdict) -> Status {
         Verdict::NotShown => Status::NotSupported,
         Verdict::Untested => Status::Unclear,
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
 }
 
 fn reads(result: &Swept) -> Option<Finding> {
