@@ -157,7 +157,7 @@ impl Question {
         if found.copies > 0 && !self.labels.both() {
             return Err(AnalysisError::Input(format!(
                 "{}; what is left has not both sides: give the set texts of its own",
-                found.sentences().first().cloned().unwrap_or_default()
+                found.sentences().first().expect("copies that were found are said")
             )));
         }
         self.apart = Some(found);

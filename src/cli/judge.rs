@@ -16,7 +16,7 @@ use super::session;
 use super::texts::{CopiesArgs, say_copies};
 use super::verb::Files;
 use super::verdicts::{Other, verdicts};
-use super::written::{self, SteeredArgs, say_left_out};
+use super::written::{self, Shown, SteeredArgs, prompt_of, say_left_out};
 
 /// Has a model judge texts, everything asked twice so that its habits cancel.
 ///
@@ -89,10 +89,11 @@ impl Files for Judge {
 
     fn read(&self, params: &Params, _: &Speech) -> anyhow::Result<Ready> {
         params.check()?;
-        let mut ready = self.texts()?;
+        let template = self.template()?;
+        let mut ready = self.texts(template.as_ref())?;
         say_left_out(ready.left_out);
         ready.others = self.compare.iter().map(|p| verdicts(p)).collect::<anyhow::Result<_>>()?;
-        ready.template = self.template()?;
+        ready.template = template;
         Ok(ready)
     }
 
@@ -137,7 +138,9 @@ impl Files for Judge {
 }
 
 impl Judge {
-    fn texts(&self) -> anyhow::Result<Ready> {
+    fn texts(&self, template: Option<&JudgeTemplate>) -> anyhow::Result<Ready> {
+        let always = template.is_none_or(|t| t.shows("prompt"));
+        let shown = if always { Shown::Always } else { Shown::WhereKnown };
         let duels = |found: written::Found<truenorth::data::DuelRow>| {
             let rows = found.rows.into_iter().map(|d| Duel {
                 id: d.id,
@@ -149,7 +152,7 @@ impl Judge {
         };
         match (&self.duels, self.replies.as_ref().or(self.texts.steered.as_ref()), &self.question) {
             (Some(path), _, _) => Ok(duels(written::duels(path)?)),
-            (None, Some(path), None) => Ok(duels(self.texts.pairs(path)?)),
+            (None, Some(path), None) => Ok(duels(self.texts.pairs(path, shown)?)),
             (None, Some(path), Some(question)) => {
                 let question = question_of(question)?;
                 let found = self.texts.replies(path)?;
@@ -161,8 +164,14 @@ impl Judge {
                 let replies: Vec<Reply> = found
                     .rows
                     .into_iter()
-                    .map(|r| Reply { id: r.id, prompt: r.prompt.unwrap_or_default(), text: r.text })
-                    .collect();
+                    .map(|r| {
+                        let prompt = match shown {
+                            Shown::Always => prompt_of(&r, path)?,
+                            Shown::WhereKnown => r.prompt.unwrap_or_default(),
+                        };
+                        Ok(Reply { id: r.id, prompt, text: r.text })
+                    })
+                    .collect::<anyhow::Result<_>>()?;
                 Ok(ready(Judged::Replies(replies, question, groups), &found.sha256, found.left_out))
             }
             (None, None, _) => Err(wrong_hint(

@@ -145,7 +145,7 @@ impl Sheet {
         target::writes_in(&self.folder, &[])?;
         let found = match (&self.items, &self.texts.steered) {
             (Some(items), _) => written::duels(items)?,
-            (None, Some(steered)) => self.texts.pairs(steered)?,
+            (None, Some(steered)) => self.texts.pairs(steered, Shown::WhereKnown)?,
             (None, None) => return Err(wrong_hint("there is nothing to rate", "name texts with --items F")),
         };
         say_left_out(found.left_out);

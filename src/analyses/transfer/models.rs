@@ -47,6 +47,7 @@ pub(super) fn transferred(
     let models: Vec<ModelBoard<'_>> =
         boards.iter().map(|b| ModelBoard { model: b.model.clone(), board: &b.board }).collect();
     let found = compare(&models, groups, params, seeds)?;
-    let kinds = groups.kind.as_ref().and_then(|k| groups.labels.get(k)).cloned().unwrap_or_default();
+    let kind = |k: &String| groups.labels.get(k).cloned().expect("a kind that is no label is refused before");
+    let kinds = groups.kind.as_ref().map_or_else(Vec::new, kind);
     Ok(Transferred { transfer: found, kinds, boards })
 }

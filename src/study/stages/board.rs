@@ -98,7 +98,7 @@ impl Run<'_> {
 
     /// The kind of each sequence.
     pub(super) fn kinds(&self) -> Vec<Option<String>> {
-        let rows = self.data.sequences.as_ref().map(|s| &s.loaded.rows[..]).unwrap_or_default();
-        rows.iter().map(|s| s.kind.clone()).collect()
+        let sequences = self.data.sequences.as_ref().expect("a study with a board has sequences");
+        sequences.loaded.rows.iter().map(|s| s.kind.clone()).collect()
     }
 }
