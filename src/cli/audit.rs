@@ -228,22 +228,22 @@ impl Audit {
                 "name them with --sentiment F.jsonl, or say --project-out none",
             ));
         }
-        let sentiment = texts::sentiment_for(&train, self.sentiment.as_ref(), &project_out, near)?;
+        let sentiment = texts::at(near).sentiment_for(&train, self.sentiment.as_ref(), &project_out)?;
         if let Some(sentiment) = &sentiment {
             say_other_sentiment(direction, &sentiment.rows);
         }
         let (mut confounds, mut flips) = (vec![], vec![]);
         for file in &self.confound {
-            let mut question = texts::question(file, &template, near)?;
+            let mut question = texts::at(near).question(file, &template)?;
             if audit::ranked(&file.name) {
                 question = question.apart_from(&train, &file.name, near).request(format!(
                     "can't use {} as `{}`",
                     file.path.display(),
                     file.name
                 ))?;
-                texts::say_apart(question.apart.as_ref());
+                texts::at(near).say_apart(question.apart.as_ref());
             } else {
-                texts::say_shared(&question, &train, &file.name, near);
+                texts::at(near).say_shared(&question, &train, &file.name);
             }
             let circular = circular(file, &question, direction);
             let set = Confound { name: file.name.clone(), question, circular };
@@ -262,10 +262,10 @@ impl Audit {
     fn train(&self, template: &Template) -> anyhow::Result<Question> {
         let near = self.copies.near_copies;
         if let Some(path) = &self.pairs {
-            return Ok(Question::pairs(&texts::pairs(path, template, near)?, template));
+            return Ok(Question::pairs(&texts::at(near).pairs(path, template)?, template));
         }
         let path = self.classes.as_ref().context("pairs or classes are required")?;
-        Question::classes(&texts::classes(path, near)?, self.positive.as_deref())
+        Question::classes(&texts::at(near).classes(path)?, self.positive.as_deref())
             .request(format!("can't use {}", path.display()))
     }
 

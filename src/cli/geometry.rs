@@ -91,7 +91,7 @@ impl Geometry {
             return Err(wrong_hint("the texts need a place to be read", "name it with --site"));
         };
         self.params.check()?;
-        let rows = texts::classes(path, self.copies.near_copies)?;
+        let rows = texts::at(self.copies.near_copies).classes(path)?;
         let all = Labelled::new(&rows, self.positive.as_deref())
             .request(format!("can't use {}", path.display()))?;
         let args = ModelArgs {

@@ -101,7 +101,7 @@ impl Score {
         let info = session.runner().info();
         let (direction, site) = load_for(&self.direction, info)?;
         for (role, sha256) in files.hashes() {
-            texts::say_fitted_on(&direction, role, sha256);
+            texts::at(self.copies.near_copies).say_fitted_on(&direction, role, sha256);
         }
         let vector = direction.vector().mapv(f64::from);
         let (probes, sequences) = (&files.probes.named[..], &files.sequences.all[..]);
@@ -153,9 +153,9 @@ impl Score {
     }
 
     fn read(&self) -> anyhow::Result<Files> {
-        let sequences = texts::sequences(&self.sequences, self.copies.near_copies)?;
+        let sequences = texts::at(self.copies.near_copies).sequences(&self.sequences)?;
         Ok(Files {
-            probes: texts::distinct_prompts(&self.probes, self.copies.near_copies)?,
+            probes: texts::at(self.copies.near_copies).distinct_prompts(&self.probes)?,
             kinds: sequences.loaded.rows.iter().map(|s| s.kind.clone()).collect(),
             sequences,
             against: self.against.as_deref().map(other_board).transpose()?,

@@ -110,16 +110,17 @@ impl Files for Sweep {
     fn read(&self, params: &Params, speech: &Speech) -> anyhow::Result<Ready> {
         let near = self.copies.near_copies;
         let template = speech.template(&self.template)?;
-        let pairs = texts::pairs(&self.pairs, &template, near)?;
-        let neutral = texts::distinct_prompts(&self.neutral, near)?;
-        let prompts = self.prompts.as_ref().map(|p| texts::distinct_prompts(p, near)).transpose()?;
+        let pairs = texts::at(near).pairs(&self.pairs, &template)?;
+        let neutral = texts::at(near).distinct_prompts(&self.neutral)?;
+        let prompts = self.prompts.as_ref().map(|p| texts::at(near).distinct_prompts(p)).transpose()?;
         let question = Question::pairs(&pairs, &template);
-        let sentiment = texts::sentiment_for(&question, self.sentiment.as_ref(), &self.project_out, near)?;
+        let sentiment =
+            texts::at(near).sentiment_for(&question, self.sentiment.as_ref(), &self.project_out)?;
         if let Some(prompts) = &prompts {
-            texts::say_prompts_of_pairs(&pairs.rows, prompts, near);
+            texts::at(near).say_prompts_of_pairs(&pairs.rows, prompts);
         }
         if self.by == By::Axis {
-            texts::needs_axes(&self.pairs, &pairs.rows, "--by axis holds axes out")?;
+            truenorth::inputs::needs_axes(&self.pairs, &pairs.rows, "--by axis holds axes out")?;
         }
         let estimator = estimator(&self.estimator)?;
         let permutations = self.permutations.unwrap_or_else(|| default_permutations(estimator.params()));

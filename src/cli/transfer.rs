@@ -99,8 +99,8 @@ impl Transfer {
             target::reads_model(&group.args.model)?;
             load(group.file)?;
         }
-        let probes = texts::distinct_prompts(&self.probes, self.copies.near_copies)?;
-        let sequences = texts::sequences(&self.sequences, self.copies.near_copies)?;
+        let probes = texts::at(self.copies.near_copies).distinct_prompts(&self.probes)?;
+        let sequences = texts::at(self.copies.near_copies).sequences(&self.sequences)?;
         let labels = Groups::new(&sequences.loaded.rows, &self.params)?.labels;
         let seeds = Seeds::new(self.seed);
         let mut boards: Vec<OwnBoard> = Vec::with_capacity(groups.len());
@@ -110,8 +110,12 @@ impl Transfer {
             let session = Session::open(args)?;
             let info = session.runner().info().clone();
             let (direction, site) = load_for(file, &info)?;
-            texts::say_fitted_on(&direction, "probes", &probes.loaded.sha256);
-            texts::say_fitted_on(&direction, "sequences", &sequences.loaded.sha256);
+            texts::at(self.copies.near_copies).say_fitted_on(&direction, "probes", &probes.loaded.sha256);
+            texts::at(self.copies.near_copies).say_fitted_on(
+                &direction,
+                "sequences",
+                &sequences.loaded.sha256,
+            );
             let vector = direction.vector().mapv(f64::from);
             let taken = boards.iter().any(|b| b.model == info.name);
             let name = if taken { format!("{} ({})", info.name, file.display()) } else { info.name.clone() };

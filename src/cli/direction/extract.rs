@@ -89,8 +89,9 @@ impl Extract {
         let template = self.model.speech.speech().template(&self.template)?;
         let question = self.question(&template)?;
         let near = self.copies.near_copies;
-        let sentiment = texts::sentiment_for(&question, self.sentiment.as_ref(), &self.project_out, near)?;
-        let neutral = self.neutral.as_ref().map(|p| texts::distinct_prompts(p, near)).transpose()?;
+        let sentiment =
+            texts::at(near).sentiment_for(&question, self.sentiment.as_ref(), &self.project_out)?;
+        let neutral = self.neutral.as_ref().map(|p| texts::at(near).distinct_prompts(p)).transpose()?;
         let estimator = estimator(&self.estimator)?;
         let permutations = self.permutations.unwrap_or_else(|| default_permutations(estimator.params()));
         let by_pair = HeldOutParams { folds: Some(self.folds), permutations, ..HeldOutParams::by_pair() };
@@ -174,10 +175,10 @@ impl Extract {
     fn question(&self, template: &Template) -> anyhow::Result<Question> {
         let near = self.copies.near_copies;
         if let Some(path) = &self.pairs {
-            return Ok(Question::pairs(&texts::pairs(path, template, near)?, template));
+            return Ok(Question::pairs(&texts::at(near).pairs(path, template)?, template));
         }
         let path = self.classes.as_ref().context("pairs or classes are required")?;
-        Question::classes(&texts::classes(path, near)?, self.positive.as_deref())
+        Question::classes(&texts::at(near).classes(path)?, self.positive.as_deref())
             .request(format!("can't use {}", path.display()))
     }
 }
