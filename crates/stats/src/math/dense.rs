@@ -36,7 +36,7 @@ mod tests {
     #[test]
     fn names_are_numbered_as_they_come() {
         assert_eq!(numbered(["b", "a", "b", "c"]), [0, 1, 0, 2]);
-        assert_eq!(numbered(&[7_usize, 3, 7]), [0, 1, 0]);
+        assert_eq!(numbered([7_usize, 3, 7]), [0, 1, 0]);
         assert_eq!([dense_count(&[]), dense_count(&[0, 2, 1, 2])], [0, 3]);
     }
 
