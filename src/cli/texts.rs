@@ -20,7 +20,7 @@ pub struct CopiesArgs {
 
 /// Files of texts, read at this terminal.
 pub fn at(near: NearCopies) -> Texts<'static> {
-    Texts { desk: &Terminal, near }
+    Texts { desk: &Terminal::TELLING, near }
 }
 
 /// A way to project out, by name.

@@ -168,7 +168,7 @@ impl<'a> Journal<'a> {
     /// is made anew, and said by name.
     fn earlier<T: DeserializeOwned>(&self, path: &Path, made_from: &str, leaves: &[String]) -> Option<T> {
         let again = |path: &Path, what: &str| {
-            self.host.say(&format!("{} {what}; its stage runs again", path.display()));
+            self.host.desk().say(&format!("{} {what}; its stage runs again", path.display()));
         };
         let bytes = std::fs::read(path).ok()?;
         let Ok(kept) = serde_json::from_slice::<Kept>(&bytes) else {

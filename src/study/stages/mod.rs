@@ -95,7 +95,7 @@ impl Run<'_> {
     /// Who is told of copies.
     fn texts(&self) -> Result<Texts<'_>, Error> {
         let near = NearCopies::new(self.study.near_copies).request("can't use near_copies of the study")?;
-        Ok(Texts { desk: self.host, near })
+        Ok(Texts { desk: self.host.desk(), near })
     }
 
     fn seeds(&self) -> Seeds {

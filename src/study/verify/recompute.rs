@@ -59,7 +59,7 @@ impl Finished {
         }
         let again = self.begin(scratch).and_then(|()| open()).and_then(|session| {
             let place = Place { folder: scratch, program, keep: false, rehearsal: false, flags: Value::Null };
-            let study = Study::of(&self.record.path, self.record.study.clone(), host)?;
+            let study = Study::of(&self.record.path, self.record.study.clone(), host.desk())?;
             let done = study.run(&session, host, &place);
             for store in session.store().into_iter().flat_map(Store::take_corrupt) {
                 verified.notes.push(format!(
