@@ -199,7 +199,7 @@ fn table(held_out: &[HeldOut]) {
     }
     output::table(&rows);
     for h in held_out {
-        let beside = Beside::from(h);
+        let beside = Beside(h);
         eprintln!("held out by {}: {}", format!("{:?}", h.by).to_lowercase(), beside.says());
         if let Some(r) = h.auroc.repeats {
             eprintln!("  AUROC over {}", r.said());

@@ -235,7 +235,7 @@ fn beside(result: &Swept) -> Vec<Block> {
     let rows: Vec<_> = result
         .sites
         .iter()
-        .map(|s| ([s.site.to_string(), "units".into()], Beside::from(&s.reading.held_out)))
+        .map(|s| ([s.site.to_string(), "units".into()], Beside(&s.reading.held_out)))
         .collect();
     let erased = rows.iter().flat_map(|([site, _], beside)| {
         beside.erased().into_iter().map(move |said| format!("{site}: {said}").as_str().into())
