@@ -343,6 +343,17 @@ pub enum ProjectOut {
     Sentiment,
 }
 
+impl ProjectOut {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Length => "length",
+            Self::Sentiment => "sentiment",
+        }
+    }
+}
+
 impl std::str::FromStr for ProjectOut {
     type Err = AnalysisError;
 

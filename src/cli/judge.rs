@@ -13,7 +13,7 @@ use super::args::ModelArgs;
 use super::output::wrong_hint;
 use super::record::Record;
 use super::session;
-use super::texts::{self, CopiesArgs};
+use super::texts::CopiesArgs;
 use super::verb::Files;
 use super::verdicts::{Other, verdicts};
 use super::written::{self, Shown, SteeredArgs, prompt_of, say_left_out};
@@ -112,7 +112,7 @@ impl Files for Judge {
         let near = self.copies.near_copies;
         let data = JudgeData { texts, template: ready.template.as_ref(), others: &others, near };
         let found = judge::Judge::run(&data, params, asked)?;
-        texts::at(self.copies.near_copies).say_copies(ready.role(), &found.judgement.copies);
+        self.copies.texts().say_copies(ready.role(), &found.judgement.copies);
         Ok(found)
     }
 

@@ -16,7 +16,7 @@ use super::output::{self, Request as _, wrong_hint};
 use super::record::{Out, Record, write_json};
 use super::session;
 use super::target;
-use super::texts::{self, CopiesArgs};
+use super::texts::CopiesArgs;
 use super::written::{self, Shown, SteeredArgs, say_left_out};
 
 const SHEET: &str = "sheet.csv";
@@ -168,7 +168,7 @@ impl Sheet {
         let sheet = prepare(&items, &self.question, self.scale, &secret, self.copies.near_copies)
             .with_context(|| format!("can't make a sheet of {}", from.display()))?;
         if let Some(copies) = &sheet.seal.copies {
-            texts::at(self.copies.near_copies).say_copies("the sheet", copies);
+            self.copies.texts().say_copies("the sheet", copies);
         }
         std::fs::create_dir_all(&self.folder)
             .request(format!("can't make the folder {}", self.folder.display()))?;

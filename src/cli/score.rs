@@ -17,7 +17,7 @@ use super::output::{self, wrong_hint};
 use super::progress::Bar;
 use super::record::{Out, Record, write_json};
 use super::session::{self, Session};
-use super::texts::{self, CopiesArgs, Prompts, Sequences};
+use super::texts::{CopiesArgs, Prompts, Sequences};
 use super::{dry, made, target};
 
 /// Scores sequences by how they move neutral probes along a direction.
@@ -101,7 +101,7 @@ impl Score {
         let info = session.runner().info();
         let (direction, site) = load_for(&self.direction, info)?;
         for (role, sha256) in files.hashes() {
-            texts::at(self.copies.near_copies).say_fitted_on(&direction, role, sha256);
+            self.copies.texts().say_fitted_on(&direction, role, sha256);
         }
         let vector = direction.vector().mapv(f64::from);
         let (probes, sequences) = (&files.probes.named[..], &files.sequences.all[..]);
@@ -153,9 +153,9 @@ impl Score {
     }
 
     fn read(&self) -> anyhow::Result<Files> {
-        let sequences = texts::at(self.copies.near_copies).sequences(&self.sequences)?;
+        let sequences = self.copies.texts().sequences(&self.sequences)?;
         Ok(Files {
-            probes: texts::at(self.copies.near_copies).distinct_prompts(&self.probes)?,
+            probes: self.copies.texts().distinct_prompts(&self.probes)?,
             kinds: sequences.loaded.rows.iter().map(|s| s.kind.clone()).collect(),
             sequences,
             against: self.against.as_deref().map(other_board).transpose()?,

@@ -161,8 +161,6 @@ impl Files for Sweep {
 
     fn note<T: Serialize>(&self, ready: &Ready, record: Record<T>) -> anyhow::Result<Record<T>> {
         let sites: Vec<String> = ready.sites.iter().map(ToString::to_string).collect();
-        let project_out: Vec<String> =
-            self.project_out.iter().map(|p| format!("{p:?}").to_lowercase()).collect();
         let mut record = record
             .file("pairs", ready.pairs.rows.len(), &ready.pairs.sha256)
             .file("neutral", ready.neutral.named.len(), &ready.neutral.loaded.sha256)
@@ -175,18 +173,12 @@ impl Files for Sweep {
             .choice("permutations", ready.held_out.permutations)
             .choice("near-copies", self.copies.near_copies.threshold())
             .choice("keywords", self.keywords.clone())
-            .choice("project-out", project_out)
+            .choice("project-out", texts::names(&self.project_out))
             .choice("project-method", ready.project_method.name());
         if let Some(prompts) = &ready.prompts {
             record = record.file("prompts", prompts.named.len(), &prompts.loaded.sha256);
         }
-        if let Some(sentiment) = &ready.sentiment {
-            record = record.file("sentiment", sentiment.rows.len(), &sentiment.sha256);
-            if let Some(shared) = sentiment.shared() {
-                record = record.choice("sentiment-apart", serde_json::to_value(shared)?);
-            }
-        }
-        Ok(record)
+        record.sentiment(ready.sentiment.as_ref())
     }
 }
 

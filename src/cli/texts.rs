@@ -1,13 +1,18 @@
 //! Files of texts as verbs read them: at this terminal.
 
+use std::path::PathBuf;
+
+use anyhow::Context as _;
 use clap::Args;
-use truenorth::data::NearCopies;
+use truenorth::analyses::extract::{ProjectOut, Question};
+use truenorth::data::{NearCopies, Template};
 use truenorth::estimate::ProjectMethod;
 use truenorth::inputs::Texts;
 
 pub use truenorth::inputs::{NamedFile, Prompts, Sequences, file_and_label};
 
 use super::desk::Terminal;
+use super::output::{Request as _, wrong};
 
 /// What is one observation.
 #[derive(Args, Clone, Copy, Debug)]
@@ -18,12 +23,39 @@ pub struct CopiesArgs {
     pub near_copies: NearCopies,
 }
 
+impl CopiesArgs {
+    /// Files of texts, read with these near copies in mind.
+    pub fn texts(self) -> Texts<'static> {
+        at(self.near_copies)
+    }
+
+    /// What a direction tells apart: pairs, or else two classes with the label of the positive end.
+    pub fn contrast(
+        self,
+        (pairs, classes): (Option<&PathBuf>, Option<&PathBuf>),
+        positive: Option<&str>,
+        template: &Template,
+    ) -> anyhow::Result<Question> {
+        if let Some(path) = pairs {
+            return Ok(Question::pairs(&self.texts().pairs(path, template)?, template));
+        }
+        let path = classes.context("pairs or classes are required")?;
+        Question::classes(&self.texts().classes(path)?, positive)
+            .request(format!("can't use {}", path.display()))
+    }
+}
+
 /// Files of texts, read at this terminal.
 pub fn at(near: NearCopies) -> Texts<'static> {
     Texts { desk: &Terminal::TELLING, near }
 }
 
+/// What is projected out, by name.
+pub fn names(project_out: &[ProjectOut]) -> Vec<&'static str> {
+    project_out.iter().map(|p| p.name()).collect()
+}
+
 /// A way to project out, by name.
 pub fn project_method(name: &str) -> anyhow::Result<ProjectMethod> {
-    name.parse().map_err(|e: String| super::output::wrong(e))
+    name.parse().map_err(|e: String| wrong(e))
 }

@@ -15,7 +15,7 @@ use super::output::wrong_hint;
 use super::progress::Bar;
 use super::record::{Out, Record};
 use super::session::Session;
-use super::texts::{self, CopiesArgs};
+use super::texts::CopiesArgs;
 use super::{dry, target, verb};
 
 /// Compares what directions say of the same sequences on two or more models.
@@ -99,8 +99,8 @@ impl Transfer {
             target::reads_model(&group.args.model)?;
             load(group.file)?;
         }
-        let probes = texts::at(self.copies.near_copies).distinct_prompts(&self.probes)?;
-        let sequences = texts::at(self.copies.near_copies).sequences(&self.sequences)?;
+        let probes = self.copies.texts().distinct_prompts(&self.probes)?;
+        let sequences = self.copies.texts().sequences(&self.sequences)?;
         let labels = Groups::new(&sequences.loaded.rows, &self.params)?.labels;
         let seeds = Seeds::new(self.seed);
         let mut boards: Vec<OwnBoard> = Vec::with_capacity(groups.len());
@@ -110,12 +110,8 @@ impl Transfer {
             let session = Session::open(args)?;
             let info = session.runner().info().clone();
             let (direction, site) = load_for(file, &info)?;
-            texts::at(self.copies.near_copies).say_fitted_on(&direction, "probes", &probes.loaded.sha256);
-            texts::at(self.copies.near_copies).say_fitted_on(
-                &direction,
-                "sequences",
-                &sequences.loaded.sha256,
-            );
+            self.copies.texts().say_fitted_on(&direction, "probes", &probes.loaded.sha256);
+            self.copies.texts().say_fitted_on(&direction, "sequences", &sequences.loaded.sha256);
             let vector = direction.vector().mapv(f64::from);
             let taken = boards.iter().any(|b| b.model == info.name);
             let name = if taken { format!("{} ({})", info.name, file.display()) } else { info.name.clone() };

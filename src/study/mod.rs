@@ -192,7 +192,7 @@ pub fn free(folder: &Path) -> Result<(), Error> {
     if let Ok(Some(_)) = Journal::read(folder) {
         return Ok(truenorth_report::free(folder)?);
     }
-    let taken = ["state.json", record::NAME]
+    let taken = [journal::NAME, record::NAME]
         .into_iter()
         .chain(LEAVES)
         .map(|name| folder.join(name))

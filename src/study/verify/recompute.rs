@@ -14,13 +14,13 @@ use super::{files, page};
 use crate::error::{Context as _, Error, Kind};
 use crate::host::Host;
 use crate::session::Session;
-use crate::study::journal::Journal;
+use crate::study::journal::{self, Journal};
 use crate::study::record::{self, DataFile};
 use crate::study::{Place, Study, register};
 
 /// Files of a run that hold none of its numbers.
 const ASIDE: [(&str, &str); 3] = [
-    ("state.json", "how far the run is, with seconds"),
+    (journal::NAME, "how far the run is, with seconds"),
     (record::NAME, "what the run is recomputed from"),
     (register::NAME, "what was expected of the study; its own seal was checked"),
 ];
