@@ -106,6 +106,8 @@ impl Serve {
             return started(Err(ServerError::Exposed { listen: self.listen }));
         }
         let (resolved, engine) = session::open_model(&self.model, &self.common, &self.numerics)?;
+        // Whoever sends a job does not wait for weights, nor for news that they are damaged.
+        engine.load_all().request("can't read the model's weights")?;
         let spool = match &self.spool {
             Some(folder) => folder.clone(),
             None => settings::cache_dir(self.common.cache.as_ref())?
