@@ -134,7 +134,7 @@ pub fn sentiment_apart(
         return Err(AnalysisError::Input(format!(
             "{}; {positive} positive and {} negative texts are left, and both are needed: give texts of sentiment \
              that the direction is not fitted on",
-            found.sentences().first().cloned().unwrap_or_default(),
+            found.sentences().first().expect("copies that were found are said"),
             rows.rows.len() - positive
         )));
     }

@@ -2,43 +2,11 @@
 //! out is gone.
 
 use truenorth_report::{Cell, Column, Table, Test};
-use truenorth_stats::estimate::{Alone, Erased, Estimate, HeldOut, NullTest, ProjectMethod};
-
-use super::audit::HeldOutSummary;
+use truenorth_stats::estimate::{Alone, Erased, HeldOut, ProjectMethod};
 
 /// A separation with what it is held beside.
 #[derive(Clone, Copy, Debug)]
-pub struct Beside<'a> {
-    auroc: &'a Estimate,
-    given_length: Option<&'a NullTest>,
-    alone: &'a [Alone],
-    missing: &'a [(String, String)],
-    erased: &'a [Erased],
-}
-
-impl<'a> From<&'a HeldOut> for Beside<'a> {
-    fn from(h: &'a HeldOut) -> Self {
-        Self {
-            auroc: &h.auroc,
-            given_length: h.given_length.as_ref(),
-            alone: &h.alone,
-            missing: &h.not_beside,
-            erased: &h.erased,
-        }
-    }
-}
-
-impl<'a> From<&'a HeldOutSummary> for Beside<'a> {
-    fn from(h: &'a HeldOutSummary) -> Self {
-        Self {
-            auroc: &h.auroc,
-            given_length: h.given_length.as_ref(),
-            alone: &h.alone,
-            missing: &h.not_beside,
-            erased: &h.erased,
-        }
-    }
-}
+pub struct Beside<'a>(pub &'a HeldOut);
 
 /// What can come along with a contrast, in the order of the columns.
 const NAMES: [&str; 3] = ["length", "sentiment", "words"];
@@ -48,7 +16,7 @@ const NOT_SHOWN: &str = "That what beats length, sentiment and a bag of words is
 
 impl Beside<'_> {
     fn alone(&self, name: &str) -> Option<&Alone> {
-        self.alone.iter().find(|a| a.name == name)
+        self.0.alone.iter().find(|a| a.name == name)
     }
 
     /// Cells of one thing alone and of the difference.
@@ -62,7 +30,7 @@ impl Beside<'_> {
                 ]
             }
             None => {
-                let why = self.missing.iter().find(|(n, _)| n == name);
+                let why = self.0.not_beside.iter().find(|(n, _)| n == name);
                 let why = why.map_or("not looked at", |(_, why)| why.as_str());
                 [Cell::empty(why), Cell::empty(why)]
             }
@@ -71,7 +39,7 @@ impl Beside<'_> {
 
     /// Whether what was projected out is gone, a sentence each.
     pub fn erased(&self) -> Vec<String> {
-        self.erased.iter().map(erased).collect()
+        self.0.erased.iter().map(erased).collect()
     }
 
     /// What each thing reaches alone and by how much the direction is ahead, in one sentence; what is not at hand
@@ -86,12 +54,12 @@ impl Beside<'_> {
                 )
             }
             None => {
-                let why = self.missing.iter().find(|(n, _)| n == name);
+                let why = self.0.not_beside.iter().find(|(n, _)| n == name);
                 format!("{name} alone not known: {}", why.map_or("not looked at", |(_, why)| why.as_str()))
             }
         });
         let mut said = alone.collect::<Vec<_>>().join("; ");
-        if let Some(null) = self.given_length {
+        if let Some(null) = self.0.given_length {
             said.push_str(&format!(
                 "; p {:.3} with labels exchanged as length has it ({} draws)",
                 null.p, null.permutations
@@ -154,18 +122,19 @@ pub fn table(id: &str, rows: &[([String; 2], Beside<'_>)]) -> Table {
         .to_vec(),
     );
     for ([direction, held_out], beside) in rows {
-        let ci = beside.auroc.interval;
+        let Beside(found) = beside;
+        let ci = found.auroc.interval;
         let mut cells = vec![
             direction.as_str().into(),
             held_out.as_str().into(),
-            Cell::estimate(beside.auroc.value, ci.low, ci.high, 3),
-            beside.auroc.repeats.map_or_else(
+            Cell::estimate(found.auroc.value, ci.low, ci.high, 3),
+            found.auroc.repeats.map_or_else(
                 || Cell::empty("one way to split"),
                 |r| format!("{:.3} to {:.3} ({})", r.least, r.most, r.splits).into(),
             ),
         ];
         cells.extend(NAMES.iter().flat_map(|name| beside.cells(name)));
-        cells.push(beside.given_length.map_or_else(
+        cells.push(found.given_length.map_or_else(
             || Cell::empty("not run"),
             |n| Cell::p(Test::LengthGiven, n.p, Some(n.permutations as u64)),
         ));

@@ -157,7 +157,7 @@ impl Question {
         if found.copies > 0 && !self.labels.both() {
             return Err(AnalysisError::Input(format!(
                 "{}; what is left has not both sides: give the set texts of its own",
-                found.sentences().first().cloned().unwrap_or_default()
+                found.sentences().first().expect("copies that were found are said")
             )));
         }
         self.apart = Some(found);
@@ -341,6 +341,17 @@ pub enum ProjectOut {
     Length,
     /// Sentiment, from texts labelled for it.
     Sentiment,
+}
+
+impl ProjectOut {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Length => "length",
+            Self::Sentiment => "sentiment",
+        }
+    }
 }
 
 impl std::str::FromStr for ProjectOut {

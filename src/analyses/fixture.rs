@@ -15,7 +15,7 @@ use truenorth_engine::{Engine, EngineOptions};
 use truenorth_protocol::run::{Batch, RunError, Runner, Watch};
 
 /// A random Llama of two blocks with a tokenizer, how many graphs it ran, and the prompts it only read.
-pub(super) struct Tiny {
+pub(crate) struct Tiny {
     engine: Engine,
     asked: AtomicUsize,
     read: Mutex<Vec<Prompt>>,

@@ -24,6 +24,7 @@ pub mod probing;
 pub mod rate;
 mod reading;
 mod recipe;
+mod sentence;
 mod site_range;
 mod speech;
 pub mod stat;

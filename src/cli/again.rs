@@ -1,7 +1,5 @@
 //! The models of a study's run once more: out of the store alone, or opened as they were then.
 
-use std::io::BufRead;
-use std::path::Path;
 use std::sync::Arc;
 
 use truenorth::engine::Outline;
@@ -95,24 +93,12 @@ impl Again<'_> {
     }
 }
 
-impl Desk for Again<'_> {
-    fn open(&self, path: &Path) -> Result<(Box<dyn BufRead>, String), Error> {
-        Terminal.open(path)
-    }
-
-    fn rows(&self, file: &str, ids: &[&str]) {
-        Terminal.rows(file, ids);
-    }
-
-    fn opening(&self, sentence: &str) {
-        Terminal.opening(sentence);
-    }
-
-    /// What the run said of its files it says again, and that is no news.
-    fn say(&self, _: &str) {}
-}
-
 impl Host for Again<'_> {
+    /// What the run said of its files it says again, and that is no news.
+    fn desk(&self) -> &dyn Desk {
+        &Terminal::SILENT
+    }
+
     fn model(&self, name: &str) -> Result<Session, Error> {
         self.open_again(name).map_err(ours)
     }

@@ -127,7 +127,7 @@ impl Files for Audit {
             .choice("positions", recipe.at.to_string())
             .choice("template", ready.template.to_string())
             .choice("estimator", recipe.estimator.params().name())
-            .choice("project-out", serde_json::to_value(names(&recipe.project_out))?)
+            .choice("project-out", texts::names(&recipe.project_out))
             .choice("project-method", recipe.project_method.name())
             .choice("folds", self.folds)
             .choice("near-copies", self.copies.near_copies.threshold())
@@ -137,12 +137,7 @@ impl Files for Audit {
             record =
                 record.file(format!("confound {}", set.name), question.examples(), &question.data_sha256);
         }
-        if let Some(s) = &ready.sentiment {
-            record = record.file("sentiment", s.rows.len(), &s.sha256);
-            if let Some(shared) = s.shared() {
-                record = record.choice("sentiment-apart", serde_json::to_value(shared)?);
-            }
-        }
+        record = record.sentiment(ready.sentiment.as_ref())?;
         if let Some(with) = made_with(ready.stated.as_ref()) {
             let texts = with.map_or("not told by the direction's file", |w| &w.sha256);
             record = record.choice("sentiment-of-direction", texts);
@@ -152,10 +147,6 @@ impl Files for Audit {
         }
         Ok(record)
     }
-}
-
-fn names(project_out: &[ProjectOut]) -> Vec<String> {
-    project_out.iter().map(|p| format!("{p:?}").to_lowercase()).collect()
 }
 
 /// The texts that sentiment was projected out of a direction with, as its file says; none where it was not.
@@ -216,7 +207,11 @@ impl Audit {
         };
         let template = speech.template(&source)?;
         let near = self.copies.near_copies;
-        let train = self.train(&template)?;
+        let train = self.copies.contrast(
+            (self.pairs.as_ref(), self.classes.as_ref()),
+            self.positive.as_deref(),
+            &template,
+        )?;
         if let Some(other) = metadata.filter(|m| m.data_sha256 != train.data_sha256) {
             let of = if other.operation == "imported" { "an imported file" } else { "other data" };
             eprintln!("warning: the direction comes from {of}, not from the {} given here", train.operation);
@@ -228,22 +223,22 @@ impl Audit {
                 "name them with --sentiment F.jsonl, or say --project-out none",
             ));
         }
-        let sentiment = texts::sentiment_for(&train, self.sentiment.as_ref(), &project_out, near)?;
+        let sentiment = texts::at(near).sentiment_for(&train, self.sentiment.as_ref(), &project_out)?;
         if let Some(sentiment) = &sentiment {
             say_other_sentiment(direction, &sentiment.rows);
         }
         let (mut confounds, mut flips) = (vec![], vec![]);
         for file in &self.confound {
-            let mut question = texts::question(file, &template, near)?;
+            let mut question = texts::at(near).question(file, &template)?;
             if audit::ranked(&file.name) {
                 question = question.apart_from(&train, &file.name, near).request(format!(
                     "can't use {} as `{}`",
                     file.path.display(),
                     file.name
                 ))?;
-                texts::say_apart(question.apart.as_ref());
+                texts::at(near).say_apart(question.apart.as_ref());
             } else {
-                texts::say_shared(&question, &train, &file.name, near);
+                texts::at(near).say_shared(&question, &train, &file.name);
             }
             let circular = circular(file, &question, direction);
             let set = Confound { name: file.name.clone(), question, circular };
@@ -259,16 +254,6 @@ impl Audit {
         Ok(Ready { train, template, confounds, flips, sentiment, recipe, stated })
     }
 
-    fn train(&self, template: &Template) -> anyhow::Result<Question> {
-        let near = self.copies.near_copies;
-        if let Some(path) = &self.pairs {
-            return Ok(Question::pairs(&texts::pairs(path, template, near)?, template));
-        }
-        let path = self.classes.as_ref().context("pairs or classes are required")?;
-        Question::classes(&texts::classes(path, near)?, self.positive.as_deref())
-            .request(format!("can't use {}", path.display()))
-    }
-
     /// What is projected out: as asked, else as the direction says.
     fn project_out(&self, direction: Option<&Artifact>) -> anyhow::Result<Vec<ProjectOut>> {
         if let Some(asked) = &self.project_out {
@@ -277,8 +262,8 @@ impl Audit {
         }
         let of =
             |name: &str| direction.is_some_and(|d| d.metadata().projected_out.iter().any(|p| p.name == name));
-        let all = [("length", ProjectOut::Length), ("sentiment", ProjectOut::Sentiment)];
-        Ok(all.into_iter().filter(|(name, _)| of(name)).map(|(_, p)| p).collect())
+        let all = [ProjectOut::Length, ProjectOut::Sentiment];
+        Ok(all.into_iter().filter(|p| of(p.name())).collect())
     }
 
     fn recipe(&self, direction: Option<&Artifact>, project_out: Vec<ProjectOut>) -> anyhow::Result<Recipe> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 use clap::{Args, Subcommand};
 use truenorth::store::{GcOptions, Store};
 
-use super::args::{Common, DryRun};
+use super::args::{Common, DryRun, duration};
 use super::output::{self, wrong_hint};
 use super::progress::Bar;
 use super::{dry, session};
@@ -54,7 +54,7 @@ pub struct Gc {
     #[arg(long, value_name = "SIZE", value_parser = parse_size)]
     max_size: Option<u64>,
     /// Keeps nothing last used longer ago than this, such as 12h or 30d.
-    #[arg(long, value_name = "AGE", value_parser = parse_age)]
+    #[arg(long, value_name = "AGE", value_parser = duration)]
     older_than: Option<Duration>,
     /// Machine output.
     #[arg(long)]
@@ -181,31 +181,16 @@ fn parse_size(text: &str) -> Result<u64, String> {
     digits.trim().parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).ok_or_else(wrong)
 }
 
-fn parse_age(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("`{text}` is not an age; expected a number with s, m, h or d, such as 30d");
-    let digits = text.trim_end_matches(|c: char| c.is_ascii_alphabetic());
-    let unit = match &text[digits.len()..] {
-        "s" => 1,
-        "m" => 60,
-        "h" => 3_600,
-        "d" => 86_400,
-        _ => return Err(wrong()),
-    };
-    digits.parse::<u64>().ok().and_then(|n| n.checked_mul(unit)).map(Duration::from_secs).ok_or_else(wrong)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn sizes_and_ages_read_as_written_and_nothing_else_does() {
+    fn sizes_read_as_written_and_nothing_else_does() {
         assert_eq!(parse_size("2GB"), Ok(2_000_000_000));
         assert_eq!(parse_size("12"), Ok(12));
-        assert_eq!(parse_age("30d"), Ok(Duration::from_secs(30 * 86_400)));
         for bad in ["", "GB", "-1", "1.5GB", "2 parsecs", "99999999999999999999GB"] {
             assert!(parse_size(bad).is_err(), "{bad}");
-            assert!(parse_age(bad).is_err(), "{bad}");
         }
     }
 }

@@ -14,7 +14,17 @@ use super::{fallback, origin, session, target};
 
 /// Where files are read and notes are shown.
 #[derive(Clone, Copy, Debug)]
-pub struct Terminal;
+pub struct Terminal {
+    tells: bool,
+}
+
+impl Terminal {
+    /// Notes are shown.
+    pub const TELLING: Self = Self { tells: true };
+
+    /// They are not: what is told was told before.
+    pub const SILENT: Self = Self { tells: false };
+}
 
 impl Desk for Terminal {
     /// Opens a file to read, or stdin for `-`.
@@ -40,32 +50,20 @@ impl Desk for Terminal {
     }
 
     fn say(&self, sentence: &str) {
-        eprintln!("{sentence}");
+        if self.tells {
+            eprintln!("{sentence}");
+        }
     }
 }
 
 /// This terminal with the flags by which models are opened.
 pub struct Opens<'a>(pub &'a ModelArgs);
 
-impl Desk for Opens<'_> {
-    fn open(&self, path: &Path) -> Result<(Box<dyn BufRead>, String), Error> {
-        Terminal.open(path)
-    }
-
-    fn rows(&self, file: &str, ids: &[&str]) {
-        Terminal.rows(file, ids);
-    }
-
-    fn opening(&self, sentence: &str) {
-        Terminal.opening(sentence);
-    }
-
-    fn say(&self, sentence: &str) {
-        Terminal.say(sentence);
-    }
-}
-
 impl Host for Opens<'_> {
+    fn desk(&self) -> &dyn Desk {
+        &Terminal::TELLING
+    }
+
     fn model(&self, name: &str) -> Result<Session, Error> {
         let args = ModelArgs { model: name.to_owned(), ..self.0.clone() };
         Ok(session::Session::open(&args).map_err(ours)?.into_inner())

@@ -15,7 +15,7 @@ use super::direction::load;
 use super::fallback::{self, Fallen};
 use super::output::{Request as _, wrong_hint};
 use super::record::{Out, Record};
-use super::texts::{self, CopiesArgs};
+use super::texts::CopiesArgs;
 use super::{dry, made, verb};
 use truenorth::inputs::checkpoints::Opened;
 
@@ -91,7 +91,7 @@ impl Geometry {
             return Err(wrong_hint("the texts need a place to be read", "name it with --site"));
         };
         self.params.check()?;
-        let rows = texts::classes(path, self.copies.near_copies)?;
+        let rows = self.copies.texts().classes(path)?;
         let all = Labelled::new(&rows, self.positive.as_deref())
             .request(format!("can't use {}", path.display()))?;
         let args = ModelArgs {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use truenorth::client::{ApiKey, Backoff, Client, Hosted, Patience, ServiceOptions};
+use truenorth::client::{ApiKey, Backoff, Client, Hosted, Patience, Service as Remote, ServiceOptions};
 use truenorth::engine::{Choices, Outline};
 use truenorth::journal::{Job, Journal};
 use truenorth::run::{Runner as _, Watch};
@@ -155,8 +155,14 @@ pub fn options_of_job(
     ndif_options(&Service { host: Some(job.service.clone()), ..service.clone() }, store)
 }
 
-/// Somebody sits and waits: a service that can't be reached within a few seconds is said to be so.
-pub fn patience() -> Patience {
+/// A service that is asked while somebody sits and waits: one that can't be reached within a few seconds is said to be
+/// so.
+pub fn at_once(mut options: ServiceOptions) -> anyhow::Result<Remote> {
+    options.patience = patience();
+    Ok(Remote::open(&options)?.watched(Box::new(Retries)))
+}
+
+fn patience() -> Patience {
     let backoff = Backoff {
         attempts: 3,
         most: Duration::from_secs(2),
@@ -167,7 +173,7 @@ pub fn patience() -> Patience {
 }
 
 /// Says at once what is asked again.
-pub struct Retries;
+struct Retries;
 
 impl Watch for Retries {
     fn say(&self, text: &str) {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use clap::{Args, Subcommand};
 use serde::Serialize;
-use truenorth::client::{ClientError, Service as Remote};
+use truenorth::client::ClientError;
 use truenorth::journal::{Job, JobState};
 use truenorth::run::RunError;
 use truenorth::store::Store;
@@ -195,9 +195,8 @@ impl Show {
             let flag = if self.common.offline { "--offline" } else { "--dry-run" };
             return Ok(Err(format!("it was not asked, because of {flag}")));
         }
-        let mut options = hosted::options_of_job(job, &self.service, None)?;
-        options.patience = hosted::patience();
-        match Remote::open(&options)?.watched(Box::new(hosted::Retries)).state(job) {
+        let options = hosted::options_of_job(job, &self.service, None)?;
+        match hosted::at_once(options)?.state(job) {
             Ok(None) => Ok(Ok("it does not know this job".into())),
             Ok(Some(update)) if update.description.is_empty() => Ok(Ok(update.status.as_str().into())),
             Ok(Some(update)) => Ok(Ok(format!("{}: {}", update.status.as_str(), update.description))),

@@ -15,11 +15,11 @@ use super::args::ModelArgs;
 use super::output::{self, Request as _, wrong_hint};
 use super::record::{Out, Record};
 use super::session;
-use super::texts::{CopiesArgs, say_copies};
+use super::texts::CopiesArgs;
 use super::unless::Unless;
 use super::verb::{self, Files};
 use super::verdicts::{Other, verdicts};
-use super::written::{self, SteeredArgs, say_left_out};
+use super::written::{self, Shown, SteeredArgs, prompt_of, say_left_out};
 
 // Told by the docs of its flags.
 #[derive(Args, Debug)]
@@ -174,10 +174,11 @@ impl Files for Judge {
 
     fn read(&self, params: &Params, _: &Speech) -> anyhow::Result<Ready> {
         params.check()?;
-        let mut ready = self.texts()?;
+        let template = self.template()?;
+        let mut ready = self.texts(template.as_ref())?;
         say_left_out(ready.left_out);
         ready.others = self.compare.iter().map(|p| verdicts(p)).collect::<anyhow::Result<_>>()?;
-        ready.template = self.template()?;
+        ready.template = template;
         Ok(ready)
     }
 
@@ -196,7 +197,7 @@ impl Files for Judge {
         let near = self.copies.near_copies;
         let data = JudgeData { texts, template: ready.template.as_ref(), others: &others, near };
         let found = judge::Judge::run(&data, params, asked)?;
-        say_copies(ready.role(), &found.judgement.copies);
+        self.copies.texts().say_copies(ready.role(), &found.judgement.copies);
         Ok(found)
     }
 
@@ -222,7 +223,9 @@ impl Files for Judge {
 }
 
 impl Judge {
-    fn texts(&self) -> anyhow::Result<Ready> {
+    fn texts(&self, template: Option<&JudgeTemplate>) -> anyhow::Result<Ready> {
+        let always = template.is_none_or(|t| t.shows("prompt"));
+        let shown = if always { Shown::Always } else { Shown::WhereKnown };
         let duels = |found: written::Found<truenorth::data::DuelRow>| {
             let rows = found.rows.into_iter().map(|d| Duel {
                 id: d.id,
@@ -234,7 +237,7 @@ impl Judge {
         };
         match (&self.duels, self.replies.as_ref().or(self.texts.steered.as_ref()), &self.question) {
             (Some(path), _, _) => Ok(duels(written::duels(path)?)),
-            (None, Some(path), None) => Ok(duels(self.texts.pairs(path)?)),
+            (None, Some(path), None) => Ok(duels(self.texts.pairs(path, shown)?)),
             (None, Some(path), Some(question)) => {
                 let question = question_of(question)?;
                 let found = self.texts.replies(path)?;
@@ -246,8 +249,14 @@ impl Judge {
                 let replies: Vec<Reply> = found
                     .rows
                     .into_iter()
-                    .map(|r| Reply { id: r.id, prompt: r.prompt.unwrap_or_default(), text: r.text })
-                    .collect();
+                    .map(|r| {
+                        let prompt = match shown {
+                            Shown::Always => prompt_of(&r, path)?,
+                            Shown::WhereKnown => r.prompt.unwrap_or_default(),
+                        };
+                        Ok(Reply { id: r.id, prompt, text: r.text })
+                    })
+                    .collect::<anyhow::Result<_>>()?;
                 Ok(ready(Judged::Replies(replies, question, groups), &found.sha256, found.left_out))
             }
             (None, None, _) => Err(wrong_hint(

@@ -1,4 +1,4 @@
-//! FLOOR 5: the command line. What was typed, what was meant, and what is shown.
+//! The command line. What was typed, what was meant, and what is shown.
 
 mod again;
 mod args;

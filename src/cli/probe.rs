@@ -138,7 +138,7 @@ impl Files for Probe {
             let texts = labelled(&file.path, label, near)?;
             let test = TestTexts::apart(&file.name, texts, &train, near)
                 .request(format!("can't test on {}", file.path.display()))?;
-            texts::say_apart(test.apart.as_ref());
+            texts::at(near).say_apart(test.apart.as_ref());
             tests.push(test);
         }
         let truth = self.controls.iter().find_map(|c| match c {
@@ -229,6 +229,6 @@ pub fn untrained(
 }
 
 fn labelled(path: &Path, positive: Option<&str>, near: NearCopies) -> anyhow::Result<Labelled> {
-    let rows = texts::classes(path, near)?;
+    let rows = texts::at(near).classes(path)?;
     Labelled::new(&rows, positive).request(format!("can't use {}", path.display()))
 }

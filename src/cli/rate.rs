@@ -17,8 +17,8 @@ use super::output::{self, Request as _, wrong_hint};
 use super::record::{Out, Record, write_json};
 use super::session;
 use super::target;
-use super::texts::{CopiesArgs, say_copies};
-use super::written::{self, SteeredArgs, say_left_out};
+use super::texts::CopiesArgs;
+use super::written::{self, Shown, SteeredArgs, say_left_out};
 
 const SHEET: &str = "sheet.csv";
 const SEAL: &str = "seal.json";
@@ -151,7 +151,7 @@ impl Sheet {
         target::writes_in(&self.folder, &[])?;
         let found = match (&self.items, &self.texts.steered) {
             (Some(items), _) => written::duels(items)?,
-            (None, Some(steered)) => self.texts.pairs(steered)?,
+            (None, Some(steered)) => self.texts.pairs(steered, Shown::WhereKnown)?,
             (None, None) => return Err(wrong_hint("there is nothing to rate", "name texts with --items F")),
         };
         say_left_out(found.left_out);
@@ -174,7 +174,7 @@ impl Sheet {
         let sheet = prepare(&items, &self.question, self.scale, &secret, self.copies.near_copies)
             .with_context(|| format!("can't make a sheet of {}", from.display()))?;
         if let Some(copies) = &sheet.seal.copies {
-            say_copies("the sheet", copies);
+            self.copies.texts().say_copies("the sheet", copies);
         }
         std::fs::create_dir_all(&self.folder)
             .request(format!("can't make the folder {}", self.folder.display()))?;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
+use truenorth::analyses::SentimentTexts;
 use truenorth::files::write_atomic;
 use truenorth::report::{self, Cell, Document, Finding, Group, Section};
 
@@ -85,6 +86,16 @@ impl<T: Serialize> Record<T> {
     pub fn file(mut self, role: impl Into<String>, rows: usize, sha256: &str) -> Self {
         self.data.insert(role.into(), FileRecord { rows, sha256: sha256.to_owned() });
         self
+    }
+
+    /// With the texts labelled for sentiment, and what they share with those that were fitted on.
+    pub fn sentiment(self, texts: Option<&SentimentTexts>) -> anyhow::Result<Self> {
+        let Some(texts) = texts else { return Ok(self) };
+        let record = self.file("sentiment", texts.rows.len(), &texts.sha256);
+        Ok(match texts.shared() {
+            Some(shared) => record.choice("sentiment-apart", serde_json::to_value(shared)?),
+            None => record,
+        })
     }
 
     /// With a choice.

@@ -13,7 +13,7 @@ use super::output::{self, Request as _, wrong, wrong_hint};
 use super::record::{Out, Record};
 use super::session;
 use super::target;
-use super::texts::{CopiesArgs, say_copies};
+use super::texts::CopiesArgs;
 
 /// The share of the standard deviation of expected scores that counts as no gap.
 pub const WITHIN: f64 = 0.01;
@@ -184,7 +184,7 @@ pub fn aligned(boards: &[SavedBoard], copies: &CopiesArgs) -> anyhow::Result<Ali
             if found.left_out.len() > 4 { " and others" } else { "" }
         );
     }
-    say_copies("the boards", &found.copies);
+    copies.texts().say_copies("the boards", &found.copies);
     Ok(found)
 }
 

@@ -18,7 +18,7 @@ use super::output::{self, wrong_hint};
 use super::progress::Bar;
 use super::record::{Out, Record, write_json};
 use super::session::{self, Session};
-use super::texts::{self, CopiesArgs, Prompts, Sequences};
+use super::texts::{CopiesArgs, Prompts, Sequences};
 use super::unless::Unless;
 use super::{dry, made, saved, target};
 
@@ -134,7 +134,7 @@ impl Scan {
         let info = session.runner().info();
         let (direction, site) = load_for(&self.direction, info)?;
         for (role, sha256) in files.hashes() {
-            texts::say_fitted_on(&direction, role, sha256);
+            self.copies.texts().say_fitted_on(&direction, role, sha256);
         }
         let vector = direction.vector().mapv(f64::from);
         let (probes, sequences) = (&files.probes.named[..], &files.sequences.all[..]);
@@ -201,9 +201,9 @@ impl Scan {
     }
 
     fn read(&self) -> anyhow::Result<Files> {
-        let sequences = texts::sequences(&self.sequences, self.copies.near_copies)?;
+        let sequences = self.copies.texts().sequences(&self.sequences)?;
         Ok(Files {
-            probes: texts::distinct_prompts(&self.probes, self.copies.near_copies)?,
+            probes: self.copies.texts().distinct_prompts(&self.probes)?,
             kinds: sequences.loaded.rows.iter().map(|s| s.kind.clone()).collect(),
             sequences,
             against: self.against.as_deref().map(other_board).transpose()?,

@@ -10,7 +10,7 @@ use clap::Args;
 use truenorth::run::Runner;
 use truenorth::server::{Keys, Limits, Server, ServerError, ServerOptions};
 
-use super::args::{Common, Numerics};
+use super::args::{Common, Numerics, duration};
 use super::output::{self, Request as _, wrong_hint};
 use super::{progress, session, settings};
 
@@ -106,6 +106,8 @@ impl Serve {
             return started(Err(ServerError::Exposed { listen: self.listen }));
         }
         let (resolved, engine) = session::open_model(&self.model, &self.common, &self.numerics)?;
+        // Whoever sends a job does not wait for weights, nor for news that they are damaged.
+        engine.load_all().request("can't read the model's weights")?;
         let spool = match &self.spool {
             Some(folder) => folder.clone(),
             None => settings::cache_dir(self.common.cache.as_ref())?
@@ -211,21 +213,6 @@ fn folder_name(name: &str, identity: &str) -> String {
     format!("{}-{}", name.trim_start_matches('.'), hash.get(..12).unwrap_or(&hash))
 }
 
-/// A time such as `90s`, `30m`, `24h` or `7d`.
-fn duration(text: &str) -> Result<Duration, String> {
-    let wrong = || format!("{text:?} is no time; expected a number with s, m, h or d, such as 24h");
-    let unit = text.chars().last().ok_or_else(wrong)?;
-    let seconds = match unit {
-        's' => 1,
-        'm' => 60,
-        'h' => 3600,
-        'd' => 86400,
-        _ => return Err(wrong()),
-    };
-    let count: u64 = text.strip_suffix(unit).and_then(|n| n.parse().ok()).ok_or_else(wrong)?;
-    count.checked_mul(seconds).map(Duration::from_secs).ok_or_else(wrong)
-}
-
 fn mib(count: usize) -> u64 {
     (count as u64).saturating_mul(1 << 20)
 }
@@ -240,15 +227,6 @@ fn at_least_one(text: &str) -> Result<usize, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn times_have_a_unit() {
-        let seconds = |t: &str| duration(t).map(|d| d.as_secs());
-        assert_eq!([seconds("90s"), seconds("2m"), seconds("24h")], [Ok(90), Ok(120), Ok(86400)]);
-        for wrong in ["", "5", "h", "-1s", "1w", "1.5h", "99999999999999999999d", "é"] {
-            assert!(duration(wrong).is_err(), "{wrong}");
-        }
-    }
 
     #[test]
     fn a_folder_name_is_plain_and_tells_models_apart() {

@@ -184,12 +184,12 @@ pub fn open_store(common: &Common) -> anyhow::Result<Option<Store>> {
 
 /// Opens a file to read, or stdin for `-`; gives the name to use in messages.
 pub fn open_input(path: &Path) -> anyhow::Result<(Box<dyn std::io::BufRead>, String)> {
-    Ok(Terminal.open(path)?)
+    Ok(Terminal::TELLING.open(path)?)
 }
 
 /// The whole text of a file that is no rows, such as a template; a file of another kind is named as such.
 pub fn text(path: &Path, what: &str) -> anyhow::Result<String> {
-    Ok(truenorth::inputs::text(&Terminal, path, what)?)
+    Ok(truenorth::inputs::text(&Terminal::TELLING, path, what)?)
 }
 
 /// Words or phrases, one a line, or the texts of any other form that sequences come in.

@@ -129,7 +129,7 @@ impl Steer {
         self.check()?;
         load(&self.direction)?;
         let (prompts, loaded) = session::prompts(&self.input.input)?;
-        let neutral = self.neutral.as_ref().map(|f| texts::distinct_prompts(f, NearCopies::default()));
+        let neutral = self.neutral.as_ref().map(|f| texts::at(NearCopies::default()).distinct_prompts(f));
         let neutral = neutral.transpose()?;
         let session = Session::open(&self.model)?;
         let (direction, site) = load_for(&self.direction, session.runner().info())?;
@@ -175,7 +175,8 @@ impl Steer {
             bar.say("measuring damage");
             // Every prompt is steered; what a dose breaks is measured on those that differ.
             let firsts = first_prompts(&loaded.rows, NearCopies::default());
-            texts::say_copies(&self.input.input.display().to_string(), &firsts.copies);
+            texts::at(NearCopies::default())
+                .say_copies(&self.input.input.display().to_string(), &firsts.copies);
             let stands = prompts.iter().zip(firsts.stands()).filter(|(_, s)| *s);
             let distinct: Vec<Named> = stands.map(|(n, _)| n.clone()).collect();
             let damage = steer::damage(&reader, &distinct, &dose, &bar)?;

@@ -101,7 +101,7 @@ pub struct RegisterStudy {
 
 impl RegisterStudy {
     fn run(self) -> anyhow::Result<()> {
-        let study = truenorth::study::Study::open(&self.study, (None, None), &Terminal)?;
+        let study = truenorth::study::Study::open(&self.study, (None, None), &Terminal::TELLING)?;
         let sealed = study.register(&study.folder())?;
         if self.json {
             return output::json(&sealed);
@@ -144,7 +144,7 @@ impl RunStudy {
             common: self.common,
             numerics: self.numerics,
         };
-        let study = truenorth::study::Study::open(&self.study, (self.model, self.seed), &Opens(&args))?;
+        let study = truenorth::study::Study::open(&self.study, (self.model, self.seed), &Terminal::TELLING)?;
         args.model = study.model().to_owned();
         args.seed = study.seed();
         let folder = dry::folder(study.folder());
@@ -185,7 +185,7 @@ pub fn program() -> anyhow::Result<String> {
 
 impl Status {
     fn run(self) -> anyhow::Result<()> {
-        let (name, folder, state) = truenorth::study::state(&self.study, &Terminal, dry::folder)?;
+        let (name, folder, state) = truenorth::study::state(&self.study, &Terminal::TELLING, dry::folder)?;
         if self.json {
             return output::json(&state);
         }

@@ -110,16 +110,17 @@ impl Files for Sweep {
     fn read(&self, params: &Params, speech: &Speech) -> anyhow::Result<Ready> {
         let near = self.copies.near_copies;
         let template = speech.template(&self.template)?;
-        let pairs = texts::pairs(&self.pairs, &template, near)?;
-        let neutral = texts::distinct_prompts(&self.neutral, near)?;
-        let prompts = self.prompts.as_ref().map(|p| texts::distinct_prompts(p, near)).transpose()?;
+        let pairs = texts::at(near).pairs(&self.pairs, &template)?;
+        let neutral = texts::at(near).distinct_prompts(&self.neutral)?;
+        let prompts = self.prompts.as_ref().map(|p| texts::at(near).distinct_prompts(p)).transpose()?;
         let question = Question::pairs(&pairs, &template);
-        let sentiment = texts::sentiment_for(&question, self.sentiment.as_ref(), &self.project_out, near)?;
+        let sentiment =
+            texts::at(near).sentiment_for(&question, self.sentiment.as_ref(), &self.project_out)?;
         if let Some(prompts) = &prompts {
-            texts::say_prompts_of_pairs(&pairs.rows, prompts, near);
+            texts::at(near).say_prompts_of_pairs(&pairs.rows, prompts);
         }
         if self.by == By::Axis {
-            texts::needs_axes(&self.pairs, &pairs.rows, "--by axis holds axes out")?;
+            truenorth::inputs::needs_axes(&self.pairs, &pairs.rows, "--by axis holds axes out")?;
         }
         let estimator = estimator(&self.estimator)?;
         let permutations = self.permutations.unwrap_or_else(|| default_permutations(estimator.params()));
@@ -160,8 +161,6 @@ impl Files for Sweep {
 
     fn note<T: Serialize>(&self, ready: &Ready, record: Record<T>) -> anyhow::Result<Record<T>> {
         let sites: Vec<String> = ready.sites.iter().map(ToString::to_string).collect();
-        let project_out: Vec<String> =
-            self.project_out.iter().map(|p| format!("{p:?}").to_lowercase()).collect();
         let mut record = record
             .file("pairs", ready.pairs.rows.len(), &ready.pairs.sha256)
             .file("neutral", ready.neutral.named.len(), &ready.neutral.loaded.sha256)
@@ -174,18 +173,12 @@ impl Files for Sweep {
             .choice("permutations", ready.held_out.permutations)
             .choice("near-copies", self.copies.near_copies.threshold())
             .choice("keywords", self.keywords.clone())
-            .choice("project-out", project_out)
+            .choice("project-out", texts::names(&self.project_out))
             .choice("project-method", ready.project_method.name());
         if let Some(prompts) = &ready.prompts {
             record = record.file("prompts", prompts.named.len(), &prompts.loaded.sha256);
         }
-        if let Some(sentiment) = &ready.sentiment {
-            record = record.file("sentiment", sentiment.rows.len(), &sentiment.sha256);
-            if let Some(shared) = sentiment.shared() {
-                record = record.choice("sentiment-apart", serde_json::to_value(shared)?);
-            }
-        }
-        Ok(record)
+        record.sentiment(ready.sentiment.as_ref())
     }
 }
 

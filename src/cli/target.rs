@@ -109,12 +109,17 @@ pub fn reads_model(spec: &str) -> anyhow::Result<()> {
         let (stem, number) = start.rsplit_once('-')?;
         number.bytes().all(|b| b.is_ascii_digit()).then(|| (stem.to_owned(), end.to_owned()))
     };
-    let folder = path.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     if let (Some(own), Ok(entries)) = (split(path), std::fs::read_dir(folder)) {
         let parts = entries.flatten().map(|e| e.path()).filter(|p| split(p).as_ref() == Some(&own));
         parts.into_iter().try_for_each(|part| reads(&part))?;
     }
     reads(path)
+}
+
+/// The folder that a file lies in.
+fn folder_of(file: &Path) -> &Path {
+    file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 /// Refuses an output that can't be written or that is an input, before any work is done for it.
@@ -123,7 +128,7 @@ pub fn writes(path: &Path) -> anyhow::Result<()> {
     let target =
         Target::of(path).map_err(|e| wrong_hint(cant(&e), "name a file, - for stdout, or a pipe"))?;
     if let Target::File(file) = &target {
-        let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder_of(file);
         if !folder.is_dir() {
             return Err(wrong_hint(
                 format!("can't write {}: there is no folder {}", path.display(), folder.display()),
@@ -144,7 +149,7 @@ pub fn distinct<'a>(outs: impl IntoIterator<Item = &'a Path>) -> anyhow::Result<
     let mut seen: Vec<(PathBuf, &Path)> = Vec::new();
     for out in outs {
         let Ok(Target::File(file)) = Target::of(out) else { continue };
-        let folder = file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder_of(&file);
         let Some(name) = file.file_name() else { continue };
         let place = folder.canonicalize().unwrap_or_else(|_| folder.to_owned()).join(name);
         if let Some((_, other)) = seen.iter().find(|(p, _)| *p == place || same(p, &place)) {

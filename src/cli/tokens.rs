@@ -112,7 +112,7 @@ impl Tokens {
         let Some(path) = &self.sequences else {
             return Ok(prompts.into_iter().map(|named| Asked { named, joint: None }).collect());
         };
-        let sequences = texts::sequences(path, NearCopies::default())?;
+        let sequences = texts::at(NearCopies::default()).sequences(path)?;
         let mut all = Vec::new();
         for sequence in &sequences.loaded.rows {
             for probe in &prompts {

@@ -16,7 +16,7 @@ use super::output::wrong_hint;
 use super::progress::Bar;
 use super::record::{Out, Record};
 use super::session::Session;
-use super::texts::{self, CopiesArgs};
+use super::texts::CopiesArgs;
 use super::{dry, saved, target, verb};
 
 /// Compares what directions say of the same sequences on two or more models.
@@ -119,8 +119,8 @@ impl Transfer {
                 "name them with --probes F and --sequences F",
             ));
         };
-        let probes = texts::distinct_prompts(probes, self.copies.near_copies)?;
-        let sequences = texts::sequences(sequences, self.copies.near_copies)?;
+        let probes = self.copies.texts().distinct_prompts(probes)?;
+        let sequences = self.copies.texts().sequences(sequences)?;
         let labels = Groups::new(&sequences.loaded.rows, &self.params)?.labels;
         let seeds = Seeds::new(self.seed);
         let mut boards: Vec<OwnBoard> = Vec::with_capacity(groups.len());
@@ -130,8 +130,8 @@ impl Transfer {
             let session = Session::open(args)?;
             let info = session.runner().info().clone();
             let (direction, site) = load_for(file, &info)?;
-            texts::say_fitted_on(&direction, "probes", &probes.loaded.sha256);
-            texts::say_fitted_on(&direction, "sequences", &sequences.loaded.sha256);
+            self.copies.texts().say_fitted_on(&direction, "probes", &probes.loaded.sha256);
+            self.copies.texts().say_fitted_on(&direction, "sequences", &sequences.loaded.sha256);
             let vector = direction.vector().mapv(f64::from);
             let taken = boards.iter().any(|b| b.model == info.name);
             let name = if taken { format!("{} ({})", info.name, file.display()) } else { info.name.clone() };

@@ -30,6 +30,25 @@ pub struct SteeredArgs {
     pub leave_out_empty: bool,
 }
 
+/// Whether whoever decides on a text has to see what was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Shown {
+    /// A text without its prompt is refused.
+    Always,
+    /// A text may be without.
+    WhereKnown,
+}
+
+/// What a text answers, where it has to be shown.
+pub fn prompt_of(row: &ReplyRow, path: &Path) -> anyhow::Result<String> {
+    row.prompt.clone().ok_or_else(|| {
+        wrong_hint(
+            format!("{}: `{}` has no prompt as text, which the judge is shown", path.display(), row.id),
+            "give --prompts the file of texts that was steered, or each row a `prompt`, or a --template without {prompt}",
+        )
+    })
+}
+
 /// Texts, and how many were left out.
 pub struct Found<T> {
     pub rows: Vec<T>,
@@ -48,14 +67,14 @@ pub fn duels(path: &Path) -> anyhow::Result<Found<DuelRow>> {
 
 impl SteeredArgs {
     /// The prompts by name.
-    fn prompts(&self) -> anyhow::Result<HashMap<String, String>> {
+    fn prompts(&self) -> anyhow::Result<HashMap<String, Option<String>>> {
         let Some(path) = &self.prompts else { return Ok(HashMap::new()) };
         let (_, loaded) = session::prompts(path)?;
         let text = |input: PromptInput| match input {
             PromptInput::Text(text) => Some(text),
             PromptInput::Tokens(_) | PromptInput::Messages(_) => None,
         };
-        Ok(loaded.rows.into_iter().filter_map(|r| Some((r.id, text(r.input)?))).collect())
+        Ok(loaded.rows.into_iter().map(|r| (r.id, text(r.input))).collect())
     }
 
     /// Replies of a file, each with its prompt where that is known.
@@ -73,7 +92,7 @@ impl SteeredArgs {
                         "give --prompts the file that was steered",
                     ));
                 };
-                row.prompt = Some(prompt.clone());
+                row.prompt.clone_from(prompt);
             }
         }
         let before = loaded.rows.len();
@@ -84,8 +103,9 @@ impl SteeredArgs {
         Ok(Found { rows: loaded.rows, sha256: loaded.sha256, left_out })
     }
 
-    /// The texts of one dose beside those of another, the first the steered one.
-    pub fn pairs(&self, path: &Path) -> anyhow::Result<Found<DuelRow>> {
+    /// The texts of one dose beside those of another, the first the steered one. Without `shown` a prompt that
+    /// is not known is empty.
+    pub fn pairs(&self, path: &Path, shown: Shown) -> anyhow::Result<Found<DuelRow>> {
         let Some(alpha) = self.alpha else {
             return Err(wrong_hint(
                 format!("which dose of {} is to be compared?", path.display()),
@@ -123,7 +143,10 @@ impl SteeredArgs {
             }
             rows.push(DuelRow {
                 id: row.source.clone(),
-                prompt: row.prompt.clone().unwrap_or_default(),
+                prompt: match shown {
+                    Shown::Always => prompt_of(row, path)?,
+                    Shown::WhereKnown => row.prompt.clone().unwrap_or_default(),
+                },
                 first: row.text.clone(),
                 second: other.text.clone(),
             });

@@ -49,6 +49,10 @@ impl<F: Fn(&str) + Sync> Desk for Local<F> {
 }
 
 impl<F: Fn(&str) + Sync> Host for Local<F> {
+    fn desk(&self) -> &dyn Desk {
+        self
+    }
+
     fn model(&self, name: &str) -> Result<Session, Error> {
         let found = resolve(name, &self.models)?;
         let options = EngineOptions {

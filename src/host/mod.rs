@@ -34,8 +34,11 @@ pub trait Desk: Sync {
     fn say(&self, sentence: &str);
 }
 
-/// A desk at which models are opened and results are left.
-pub trait Host: Desk {
+/// Whoever opens models.
+pub trait Host: Sync {
+    /// Where the files of the work are read, and who is told.
+    fn desk(&self) -> &dyn Desk;
+
     /// Opens a model, as `--model` names it.
     ///
     /// # Errors
@@ -59,7 +62,7 @@ pub trait Host: Desk {
 
     /// Tells a note, once however often it is told.
     fn note(&self, note: &str) {
-        self.say(&format!("note: {note}"));
+        self.desk().say(&format!("note: {note}"));
     }
 
     /// What ran in place of what was asked for, if anything did.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use crate::analyses::extract::{ProjectOut, Question};
 use crate::analyses::sweep::Lexicon;
 use crate::analyses::{Labelled, Named, SentimentTexts};
-use truenorth_data::{ClassRow, Distinct, NearCopies, Pair, Template};
+use truenorth_data::{ClassRow, Distinct, Pair, SentimentRow, Template};
 use truenorth_stats::estimate::ProjectMethod;
 
 use crate::error::{Context as _, Error};
@@ -98,8 +98,7 @@ impl Data {
     /// Reads every file of the study.
     pub fn read(study: &StudyFile, desk: &dyn Desk) -> Result<Self, Error> {
         let data = &study.data;
-        let near = NearCopies::new(study.near_copies).request("can't use near_copies of the study")?;
-        let texts = Texts { desk, near };
+        let texts = Texts { desk, near: study.near()? };
         let template = study.speech().template(&study.template)?;
         let contrast = match (&data.pairs, &data.classes) {
             (Some(path), _) => {
@@ -148,6 +147,11 @@ impl Data {
     /// The question that the direction answers.
     pub fn question(&self) -> Result<Question, Error> {
         self.contrast.question(&self.template)
+    }
+
+    /// The texts that are labelled for sentiment, where there are any.
+    pub fn sentiment_rows(&self) -> Option<&[SentimentRow]> {
+        self.sentiment.as_ref().map(|s| &s.rows[..])
     }
 
     /// How much there is, for a title.

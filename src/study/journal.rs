@@ -13,7 +13,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use truenorth_files::{read_if_there, sha256_hex};
 
-/// The state of a run, in `state.json`.
+/// Its file, in the run's folder.
+pub const NAME: &str = "state.json";
+
+/// The state of a run, in [`NAME`].
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct State {
     /// The study's name.
@@ -86,14 +89,14 @@ impl<'a> Journal<'a> {
 
     /// Makes an empty folder one of a run that is yet to begin, of which is known what the store held before.
     pub fn begin(folder: &Path, found_in_store: Option<u64>) -> Result<(), Error> {
-        let path = folder.join("state.json");
+        let path = folder.join(NAME);
         let text = serde_json::to_vec(&State { found_in_store, ..State::default() })?;
         std::fs::write(&path, text).context(format!("can't write {}", path.display()))
     }
 
     /// Reads the state of a run, if there is one.
     pub fn read(folder: &Path) -> Result<Option<State>, Error> {
-        let path = folder.join("state.json");
+        let path = folder.join(NAME);
         let cant = || format!("can't read {}", path.display());
         let Some(bytes) = read_if_there(&path).context(cant())? else { return Ok(None) };
         Ok(Some(serde_json::from_slice(&bytes).context(cant())?))
@@ -161,14 +164,14 @@ impl<'a> Journal<'a> {
     }
 
     fn write(&self) -> Result<(), Error> {
-        write_json(self.host, &self.folder.join("state.json"), &self.state)
+        write_json(self.host, &self.folder.join(NAME), &self.state)
     }
 
     /// A result that is there and was made from the same. What can't be read or is not what was written
     /// is made anew, and said by name.
     fn earlier<T: DeserializeOwned>(&self, path: &Path, made_from: &str, leaves: &[String]) -> Option<T> {
         let again = |path: &Path, what: &str| {
-            self.host.say(&format!("{} {what}; its stage runs again", path.display()));
+            self.host.desk().say(&format!("{} {what}; its stage runs again", path.display()));
         };
         let bytes = std::fs::read(path).ok()?;
         let Ok(kept) = serde_json::from_slice::<Kept>(&bytes) else {

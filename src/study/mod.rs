@@ -161,7 +161,7 @@ impl Study {
             host.note(&note);
         }
         let base = base(place.program, (study, data), info, spoken.record())?;
-        let earlier = Record::earlier(folder, host);
+        let earlier = Record::earlier(folder, host.desk());
         // Which models kept stages asked is in the record alone.
         let keep = place.keep && earlier.is_some();
         // A seal that was changed is refused before the state of an earlier run is touched.
@@ -192,7 +192,7 @@ pub fn free(folder: &Path) -> Result<(), Error> {
     if let Ok(Some(_)) = Journal::read(folder) {
         return Ok(truenorth_report::free(folder)?);
     }
-    let taken = ["state.json", record::NAME]
+    let taken = [journal::NAME, record::NAME]
         .into_iter()
         .chain(LEAVES)
         .map(|name| folder.join(name))

@@ -2,7 +2,6 @@
 //! its files, where its activations lie, and the models as graphs and keys know them.
 
 use std::collections::BTreeMap;
-use std::io::BufRead;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -224,25 +223,11 @@ impl<'a> Noting<'a> {
     }
 }
 
-impl Desk for Noting<'_> {
-    fn open(&self, path: &Path) -> Result<(Box<dyn BufRead>, String), Error> {
-        self.host.open(path)
-    }
-
-    fn rows(&self, file: &str, ids: &[&str]) {
-        self.host.rows(file, ids);
-    }
-
-    fn opening(&self, sentence: &str) {
-        self.host.opening(sentence);
-    }
-
-    fn say(&self, sentence: &str) {
-        self.host.say(sentence);
-    }
-}
-
 impl Host for Noting<'_> {
+    fn desk(&self) -> &dyn Desk {
+        self.host.desk()
+    }
+
     fn model(&self, name: &str) -> Result<Session, Error> {
         let session = self.host.model(name)?;
         self.change(|record| record.note(name, session.runner()))?;

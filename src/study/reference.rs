@@ -137,12 +137,7 @@ fn kind(property: &Value, defs: &Map<String, Value>) -> String {
         _ => "text",
     };
     if let Some(found) = table(property, defs) {
-        let words = found.get("oneOf").or_else(|| found.get("enum")).and_then(Value::as_array);
-        let word = |w: &Value| Some(w.get("const").unwrap_or(w).as_str()?.to_owned());
-        return words.map_or_else(
-            || "table".to_owned(),
-            |w| w.iter().filter_map(word).collect::<Vec<_>>().join(", "),
-        );
+        return choices(&Value::Object(found)).map_or_else(|| "table".to_owned(), |words| words.join(", "));
     }
     match property.get("type") {
         Some(Value::String(t)) if t == "array" => match property.get("items") {
@@ -156,6 +151,12 @@ fn kind(property: &Value, defs: &Map<String, Value>) -> String {
         }
         _ => "text".to_owned(),
     }
+}
+
+/// The words that a value is one of, where it is.
+pub(super) fn choices(schema: &Value) -> Option<Vec<&str>> {
+    let all = schema.get("oneOf").or_else(|| schema.get("enum")).and_then(Value::as_array)?;
+    all.iter().map(|w| w.get("const").unwrap_or(w).as_str()).collect()
 }
 
 /// What a key or a table means.

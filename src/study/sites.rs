@@ -64,7 +64,7 @@ mod tests {
         check(&study, info).unwrap();
         let said = |study: &StudyFile| {
             let e = check(study, info).unwrap_err();
-            assert!(e.hints()[0].contains("blocks from 0 to 2 in the study file"), "{:?}", e.hints());
+            assert!(e.hints()[0].contains("blocks from 0 to 1 in the study file"), "{:?}", e.hints());
             e.to_string()
         };
         let what = said(&StudyFile { site: Site::ResidPost(9), ..study.clone() });
@@ -72,7 +72,7 @@ mod tests {
         let mut swept = study.clone();
         swept.sweep.as_mut().unwrap().params.sites = vec!["resid_post.1..4".parse().unwrap()];
         let what = said(&swept);
-        assert!(what.starts_with("[sweep] sites is `resid_post.1..4`") && what.contains("block 3"), "{what}");
+        assert!(what.starts_with("[sweep] sites is `resid_post.1..4`") && what.contains("block 2"), "{what}");
         let e = of_other(Site::MlpOut(7), info).unwrap_err().to_string();
         assert!(e.contains("[transfer]") && e.contains("mlp_out.7") && !e.contains("node"), "{e}");
     }

@@ -1,8 +1,5 @@
 //! A host whose models are all asked as the study says.
 
-use std::io::BufRead;
-use std::path::Path;
-
 use truenorth_protocol::run::Watch;
 
 use crate::analyses::Speech;
@@ -26,25 +23,11 @@ impl Speaking<'_> {
     }
 }
 
-impl Desk for Speaking<'_> {
-    fn open(&self, path: &Path) -> Result<(Box<dyn BufRead>, String), Error> {
-        self.host.open(path)
-    }
-
-    fn rows(&self, file: &str, ids: &[&str]) {
-        self.host.rows(file, ids);
-    }
-
-    fn opening(&self, sentence: &str) {
-        self.host.opening(sentence);
-    }
-
-    fn say(&self, sentence: &str) {
-        self.host.say(sentence);
-    }
-}
-
 impl Host for Speaking<'_> {
+    fn desk(&self) -> &dyn Desk {
+        self.host.desk()
+    }
+
     fn model(&self, name: &str) -> Result<Session, Error> {
         self.speaking(self.host.model(name)?)
     }

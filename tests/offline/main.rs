@@ -35,4 +35,5 @@ mod nuisance_texts;
 mod off_network;
 mod outputs;
 mod registered;
+mod unprompted;
 mod verify;

@@ -5,7 +5,6 @@ use super::config::Config;
 use super::error::{EngineError, backend};
 use super::family::{NormKind, QkNorm, Qkv};
 use super::load::Weight;
-use super::split::split_rows;
 use super::weights::{Vector, Weights};
 
 /// Attention and MLP with the norms around them.
@@ -119,7 +118,7 @@ fn joined<B: Backend>(
     let rows: Vec<Vec<usize>> = (0..3).map(|which| (0..width).map(|i| row(which, i)).collect()).collect();
     let shape = [3 * width, config.hidden];
     let weight = weights.matrix(&format!("{name}.weight"), shape, config.family.transposed)?;
-    let split = |w: &Weight| split_rows(w, &rows).map_err(backend(format!("the parts of `{name}`")));
+    let split = |w: &Weight| B::split(w, &rows).map_err(backend(format!("the parts of `{name}`")));
     let mut matrices = split(&weight)?.into_iter();
     let mut biases = match config.qkv_bias {
         true => split(&Weight::Plain(weights.vector(&format!("{name}.bias"), 3 * width, Vector::Bias)?))?,

@@ -1,5 +1,7 @@
 //! A model: its configuration, its weights, and the pass through them.
 
+use std::sync::Arc;
+
 use candle_core::{DType, Device, Error, Tensor};
 use truenorth_protocol::Site;
 use truenorth_protocol::prompt::Room;
@@ -7,19 +9,20 @@ use truenorth_protocol::prompt::Room;
 use super::backend::Net;
 use super::backend::candle::{Candle, CandleStream};
 use super::backend::host::{self, Host, HostStream};
+use super::backend::shapes;
 use super::cache::{Cache, Place};
 use super::config::Config;
 use super::error::{EngineError, backend};
 use super::hooks::Hooks;
 use super::kernel::{By, with_slice};
-use super::layout::{Batch, Need, Rows};
+use super::layout::{Batch, Need, Rows, last_block};
 use super::load::{Kernels, LoadOptions, Source};
 use super::pass::{Fork, Pass};
 use super::reference::Choices;
 use super::rope::Frequencies;
 use super::weights::{Files, Untrained, Weights};
 
-/// A model ready to run.
+/// A model ready to run. Its blocks are read when a pass first needs them.
 #[derive(Debug)]
 pub struct Model {
     pub(super) config: Config,
@@ -27,6 +30,8 @@ pub struct Model {
     dtype: DType,
     body: Body,
     frequencies: Vec<Frequencies>,
+    weights: Box<dyn Weights>,
+    kernels: String,
 }
 
 /// The weights, and what multiplies by them.
@@ -62,21 +67,24 @@ impl Model {
     ///
     /// # Errors
     /// A config that is refused, and as [`Model::load_as`].
-    pub fn load(source: &Source, options: &LoadOptions, device: &Device) -> Result<Self, EngineError> {
+    pub fn load(source: &Arc<Source>, options: &LoadOptions, device: &Device) -> Result<Self, EngineError> {
         Self::load_as(Config::parse(source.config(), &Choices::default())?, source, options, device)
     }
 
-    /// Loads a model of this architecture, tensor by tensor.
+    /// Opens a model of this architecture. Names, shapes and types of all tensors are looked at; numbers are read
+    /// of what every pass needs.
     ///
     /// # Errors
-    /// A tensor that is missing, misshapen or not finite, or one that the configuration has no use for.
+    /// A tensor that is missing or misshapen, or one that the configuration has no use for; one of those read
+    /// that is not finite.
     pub fn load_as(
         config: Config,
-        source: &Source,
+        source: &Arc<Source>,
         options: &LoadOptions,
         device: &Device,
     ) -> Result<Self, EngineError> {
-        Self::build(config, &Files::new(source, options, device), options, device)
+        let files = Files { source: source.clone(), options: *options, device: device.clone() };
+        Self::build(config, Box::new(files), options, device)
     }
 
     /// The same architecture untrained.
@@ -94,25 +102,46 @@ impl Model {
         options: &LoadOptions,
         device: &Device,
     ) -> Result<Self, EngineError> {
-        let weights = Untrained::new(seed, config.init_std, options.dtype(), device);
-        Self::build(config, &weights, options, device)
+        let weights =
+            Untrained { seed, std: config.init_std, dtype: options.dtype(), device: device.clone() };
+        Self::build(config, Box::new(weights), options, device)
     }
 
     fn build(
         config: Config,
-        weights: &dyn Weights,
+        weights: Box<dyn Weights>,
         options: &LoadOptions,
         device: &Device,
     ) -> Result<Self, EngineError> {
+        let matrices = shapes::check(&config, &*weights)?;
         let body = match options.kernels {
-            Kernels::Best if device.is_cpu() && host::usable() => Body::Host(Net::load(&config, weights)?),
+            Kernels::Best if device.is_cpu() && host::usable() => Body::Host(Net::open(&config, &*weights)?),
             Kernels::Best | Kernels::Slices if device.is_cpu() => {
-                Body::Candle(Net::load(&config, weights)?, By::Slices)
+                Body::Candle(Net::open(&config, &*weights)?, By::Slices)
             }
-            _ => Body::Candle(Net::load(&config, weights)?, By::Candle),
+            _ => Body::Candle(Net::open(&config, &*weights)?, By::Candle),
+        };
+        let kernels = match &body {
+            Body::Host(_) => host::path(&matrices),
+            Body::Candle(_, By::Candle) => "candle".into(),
+            Body::Candle(_, By::Slices) => "candle+slices".into(),
         };
         let frequencies = config.ropes.iter().map(|r| Frequencies::new(r, config.head_dim)).collect();
-        Ok(Self { device: device.clone(), dtype: options.dtype(), body, frequencies, config })
+        let (device, dtype) = (device.clone(), options.dtype());
+        Ok(Self { device, dtype, body, frequencies, weights, kernels, config })
+    }
+
+    /// Reads what a pass up to this site needs and is not there yet.
+    ///
+    /// # Errors
+    /// Weights that are not finite, a file that can't be read any more, or no memory.
+    pub fn ready(&self, last: Site) -> Result<(), EngineError> {
+        let blocks = last_block(last, self.config.layers()).map_or(0, |b| b + 1);
+        let (config, weights, head) = (&self.config, &*self.weights, last == Site::Logits);
+        match &self.body {
+            Body::Host(net) => net.load(config, weights, blocks, head),
+            Body::Candle(net, _) => net.load(config, weights, blocks, head),
+        }
     }
 
     /// What is computed.
@@ -135,12 +164,8 @@ impl Model {
 
     /// The names of the kernels that compute it, for a record of how a result was made.
     #[must_use]
-    pub fn kernels(&self) -> String {
-        match &self.body {
-            Body::Host(net) => net.path(),
-            Body::Candle(_, By::Candle) => "candle".into(),
-            Body::Candle(_, By::Slices) => "candle+slices".into(),
-        }
+    pub fn kernels(&self) -> &str {
+        &self.kernels
     }
 
     /// A cache for this many sequences, each with room for `reserve` tokens beyond its first pass.
@@ -161,7 +186,7 @@ impl Model {
     /// before them: by `need`, or because a hook stops it.
     ///
     /// # Errors
-    /// Tokens that don't fit the model, rows or sites it does not have, a cache of another model or
+    /// As [`Model::ready`]; tokens that don't fit the model, rows or sites it does not have, a cache of another model or
     /// with a gap, what a hook reports, or a failure of the backend.
     pub fn forward(
         &self,
@@ -191,6 +216,7 @@ impl Model {
             return Ok(None);
         }
         let kept = need.kept(batch)?;
+        self.ready(need.last)?;
         // A pass that goes on from a cache shares nothing, nor one that ends before its prompts part.
         let shared = batch.shared().filter(|s| {
             starts.iter().all(|start| *start == 0) && last_block.is_some_and(|last| s.blocks <= last)
@@ -240,5 +266,23 @@ impl Model {
     #[must_use]
     pub fn has(&self, site: Site) -> bool {
         site.layer().is_none_or(|l| (l as usize) < self.config.layers())
+    }
+
+    /// How many blocks have been read, and whether the output matrix has.
+    #[cfg(test)]
+    pub(super) fn loaded(&self) -> (usize, bool) {
+        match &self.body {
+            Body::Host(net) => (net.loaded().count(), net.head().is_ok()),
+            Body::Candle(net, _) => (net.loaded().count(), net.head().is_ok()),
+        }
+    }
+
+    /// The kernels of what has been read.
+    #[cfg(test)]
+    pub(super) fn kernels_of_loaded(&self) -> String {
+        match &self.body {
+            Body::Host(net) => host::path_of(net),
+            Body::Candle(..) => self.kernels.clone(),
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! The engine: a model, its tokenizer, and what it says of itself.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use candle_core::{DType, Device};
 use serde::Serialize;
@@ -155,6 +156,7 @@ impl Engine {
             keep_quantized: options.keep_quantized,
             kernels: options.kernels,
         };
+        let source = Arc::new(source);
         let model = match options.random_init {
             Some(seed) => Model::random_init(config, seed, &load, &device)?,
             None => Model::load_as(config, &source, &load, &device)?,
@@ -172,6 +174,18 @@ impl Engine {
         let words = Words::new(&options.name, source.tokenizer(choices.transformers)?, c);
         notes.extend_from_slice(words.notes());
         Ok(Self { stored: source.identity_note(), precision: options.precision, model, info, words, notes })
+    }
+
+    /// Reads all weights now. Without it a block is read when a graph first needs it.
+    ///
+    /// # Errors
+    /// Weights that are not finite, a file that can't be read any more, or no memory.
+    pub fn load_all(&self) -> Result<(), EngineError> {
+        self.model.ready(if self.model.config().head == Head::Missing {
+            Site::FinalNorm
+        } else {
+            Site::Logits
+        })
     }
 
     /// What a user should know of how the files were read: guesses, and choices between versions of

@@ -1,7 +1,7 @@
 //! Where a model's weights come from: files, or a seed.
 
-use std::cell::RefCell;
-use std::collections::BTreeSet;
+use std::fmt::Debug;
+use std::sync::Arc;
 
 use candle_core::{DType, Device, Error, Tensor};
 use rand::SeedableRng;
@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 
 use super::error::{EngineError, backend};
 use super::head;
-use super::load::{LoadOptions, Source, Weight};
+use super::load::{Held, LoadOptions, Source, Weight};
 
 /// What a vector of weights is, and so what it is before training.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,54 +24,65 @@ pub(super) enum Vector {
     Bias,
 }
 
-/// A supply of weights by name.
-pub(super) trait Weights {
+/// A supply of weights by name, kept as long as the model: a block is read when it is first run.
+pub(super) trait Weights: Debug + Send + Sync {
+    /// What a weight will be held as, known without reading it; the shape as in [`Weights::matrix`] or a vector's.
+    fn held(&self, name: &str, shape: &[usize], transposed: bool) -> Result<Held, EngineError>;
+
     /// A matrix used as `[out, in]`; `transposed` where the hub's files keep `[in, out]`.
     fn matrix(&self, name: &str, shape: [usize; 2], transposed: bool) -> Result<Weight, EngineError>;
 
     /// A vector in f32, as it is used.
     fn vector(&self, name: &str, len: usize, kind: Vector) -> Result<Tensor, EngineError>;
 
-    /// Refuses what is there and was not asked for.
-    fn finish(&self, family: &str, tied_head: Option<&str>) -> Result<(), EngineError>;
+    /// Refuses what is there and has no use.
+    fn finish(
+        &self,
+        used: &dyn Fn(&str) -> bool,
+        family: &str,
+        tied_head: Option<&str>,
+    ) -> Result<(), EngineError>;
 }
 
 /// Weights of files.
-pub(super) struct Files<'a> {
-    source: &'a Source,
-    options: &'a LoadOptions,
-    device: &'a Device,
-    used: RefCell<BTreeSet<String>>,
+#[derive(Debug)]
+pub(super) struct Files {
+    pub(super) source: Arc<Source>,
+    pub(super) options: LoadOptions,
+    pub(super) device: Device,
 }
 
-impl<'a> Files<'a> {
-    pub(super) fn new(source: &'a Source, options: &'a LoadOptions, device: &'a Device) -> Self {
-        Self { source, options, device, used: RefCell::default() }
+impl Weights for Files {
+    fn held(&self, name: &str, shape: &[usize], transposed: bool) -> Result<Held, EngineError> {
+        let stored: Vec<usize> =
+            if transposed { shape.iter().rev().copied().collect() } else { shape.to_vec() };
+        Ok(self.source.held(name, &stored, &self.options, transposed)?)
     }
-}
 
-impl Weights for Files<'_> {
     fn matrix(&self, name: &str, shape: [usize; 2], transposed: bool) -> Result<Weight, EngineError> {
-        self.used.borrow_mut().insert(name.to_owned());
         let [out, width] = shape;
         Ok(if transposed {
-            self.source.weight_transposed(name, &[width, out], self.options, self.device)?
+            self.source.weight_transposed(name, &[width, out], &self.options, &self.device)?
         } else {
-            self.source.weight(name, &shape, self.options, self.device)?
+            self.source.weight(name, &shape, &self.options, &self.device)?
         })
     }
 
     fn vector(&self, name: &str, len: usize, kind: Vector) -> Result<Tensor, EngineError> {
-        self.used.borrow_mut().insert(name.to_owned());
         // Norms and biases are small; f32 keeps what they add exact.
-        let t = self.source.tensor(name, &[len], DType::F32, self.device)?;
+        let t = self.source.tensor(name, &[len], DType::F32, &self.device)?;
         match kind {
             Vector::FactorLessOne => (t + 1.0).map_err(backend(format!("the norm `{name}`"))),
             Vector::Factor | Vector::Bias => Ok(t),
         }
     }
 
-    fn finish(&self, family: &str, tied_head: Option<&str>) -> Result<(), EngineError> {
+    fn finish(
+        &self,
+        used: &dyn Fn(&str) -> bool,
+        family: &str,
+        tied_head: Option<&str>,
+    ) -> Result<(), EngineError> {
         /// What models that also see keep beside their text half.
         const SEEING: [&str; 4] = [
             "vision_tower.",
@@ -79,9 +90,8 @@ impl Weights for Files<'_> {
             "model.vision_tower.",
             "model.multi_modal_projector.",
         ];
-        let used = self.used.borrow();
         let extra = self.source.names().find(|name| {
-            !used.contains(*name)
+            !used(name)
                 && tied_head != Some(*name)
                 && !head::is_other(name)
                 && !SEEING.iter().any(|start| name.starts_with(start))
@@ -97,20 +107,19 @@ impl Weights for Files<'_> {
 ///
 /// Each tensor is drawn from a ChaCha stream keyed by the seed and its name, in f32 and row-major
 /// as it is used, so that neither the order of loading nor the compute type changes the draw.
-pub(super) struct Untrained<'a> {
-    seed: u64,
-    std: f64,
-    dtype: DType,
-    device: &'a Device,
+#[derive(Debug)]
+pub(super) struct Untrained {
+    pub(super) seed: u64,
+    pub(super) std: f64,
+    pub(super) dtype: DType,
+    pub(super) device: Device,
 }
 
-impl<'a> Untrained<'a> {
-    pub(super) fn new(seed: u64, std: f64, dtype: DType, device: &'a Device) -> Self {
-        Self { seed, std, dtype, device }
+impl Weights for Untrained {
+    fn held(&self, _: &str, _: &[usize], _: bool) -> Result<Held, EngineError> {
+        Ok(Held::Plain(self.dtype))
     }
-}
 
-impl Weights for Untrained<'_> {
     fn matrix(&self, name: &str, shape: [usize; 2], _: bool) -> Result<Weight, EngineError> {
         let mut key = Sha256::new();
         key.update(self.seed.to_le_bytes());
@@ -133,20 +142,20 @@ impl Weights for Untrained<'_> {
         };
         values.extend((0..count).map(|_| normal.sample(&mut rng)));
         Tensor::from_vec(values, (shape[0], shape[1]), &Device::Cpu)
-            .and_then(|t| t.to_dtype(self.dtype)?.to_device(self.device))
+            .and_then(|t| t.to_dtype(self.dtype)?.to_device(&self.device))
             .map(Weight::Plain)
             .map_err(failed())
     }
 
     fn vector(&self, name: &str, len: usize, kind: Vector) -> Result<Tensor, EngineError> {
         match kind {
-            Vector::Factor | Vector::FactorLessOne => Tensor::ones(len, DType::F32, self.device),
-            Vector::Bias => Tensor::zeros(len, DType::F32, self.device),
+            Vector::Factor | Vector::FactorLessOne => Tensor::ones(len, DType::F32, &self.device),
+            Vector::Bias => Tensor::zeros(len, DType::F32, &self.device),
         }
         .map_err(backend(format!("untrained weights `{name}`")))
     }
 
-    fn finish(&self, _: &str, _: Option<&str>) -> Result<(), EngineError> {
+    fn finish(&self, _: &dyn Fn(&str) -> bool, _: &str, _: Option<&str>) -> Result<(), EngineError> {
         Ok(())
     }
 }

@@ -220,7 +220,7 @@ pub fn mean_in_clusters(
     rng: &mut impl Rng,
 ) -> Result<Number, MathError> {
     let value = crate::math::mean(values)?;
-    let count = clusters.iter().max().map_or(0, |c| c + 1);
+    let count = crate::math::dense_count(clusters);
     if count < 2 {
         return Ok(Number::bare(value, values.len(), "none: one cluster has no spread"));
     }
@@ -252,7 +252,7 @@ fn correlated(
     rng: &mut impl Rng,
     correlation: fn(&[f64], &[f64]) -> Result<f64, MathError>,
 ) -> Result<(Interval, &'static str), MathError> {
-    let count = clusters.iter().max().map_or(0, |c| c + 1);
+    let count = crate::math::dense_count(clusters);
     let interval = resampled(count, rng, |drawn| {
         let (mut x, mut y) = (Vec::with_capacity(a.len()), Vec::with_capacity(a.len()));
         for (i, cluster) in clusters.iter().enumerate() {
@@ -276,7 +276,7 @@ pub fn rank_correlation(
     seeds: &Seeds,
 ) -> Result<Number, MathError> {
     let value = crate::math::spearman(a, b)?;
-    let count = clusters.iter().max().map_or(0, |c| c + 1);
+    let count = crate::math::dense_count(clusters);
     let (interval, units) = correlated(a, b, clusters, &mut seeds.stream("spearman"), crate::math::spearman)?;
     let mut shuffled = b.to_vec();
     let mut rng = seeds.stream("spearman null");

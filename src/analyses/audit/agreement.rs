@@ -7,63 +7,24 @@ use crate::analyses::stat::Number;
 use crate::analyses::{AnalysisError, Cosine, Drawn, Recipe, Unrelated};
 use truenorth_protocol::run::{RunError, Watch};
 use truenorth_stats::estimate::{
-    Alone, Erased, Estimate, EstimateError, Estimator, HeldOut, HeldOutParams, NullTest, Pipeline, Samples,
-    SplitBy,
+    EstimateError, Estimator, HeldOut, HeldOutParams, Pipeline, Samples, SplitBy,
 };
 use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
 
-/// Held-out separation without the scores of the rows.
+/// Held-out separation of an estimator.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct HeldOutSummary {
+pub struct EstimatorHeldOut {
     /// The estimator.
     pub estimator: String,
-    /// What was kept together.
-    pub by: SplitBy,
-    /// Folds.
-    pub folds: usize,
-    /// Rows.
-    pub rows: usize,
-    /// Units kept together, the clusters of the intervals.
-    pub units: usize,
-    /// Chance that a held-out positive row projects above a held-out negative one.
-    pub auroc: Estimate,
-    /// Share of held-out pairs in the right order; pairs only.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub paired_accuracy: Option<Estimate>,
-    /// Labels exchanged as often as length has it; none where that was left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub given_length: Option<NullTest>,
-    /// What length, sentiment and the words reach alone, on the same splits.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub alone: Vec<Alone>,
-    /// What could not be held beside, and why.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub not_beside: Vec<(String, String)>,
-    /// Whether what was projected out is gone.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub erased: Vec<Erased>,
-    /// Labels permuted, the whole pipeline rerun; none where that was left out.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub null: Option<NullTest>,
+    /// Without the scores of the rows.
+    #[serde(flatten)]
+    pub found: HeldOut,
 }
 
-impl HeldOutSummary {
-    pub(super) fn new(estimator: &str, h: &HeldOut) -> Self {
-        Self {
-            estimator: estimator.to_owned(),
-            by: h.by,
-            folds: h.folds,
-            rows: h.rows,
-            units: h.units,
-            auroc: h.auroc,
-            paired_accuracy: h.paired_accuracy,
-            given_length: h.given_length,
-            alone: h.alone.clone(),
-            not_beside: h.not_beside.clone(),
-            erased: h.erased.clone(),
-            null: h.null,
-        }
+impl EstimatorHeldOut {
+    pub(super) fn new(estimator: &str, found: HeldOut) -> Self {
+        Self { estimator: estimator.to_owned(), found: found.without_rows() }
     }
 }
 
@@ -76,7 +37,7 @@ pub struct Agreement {
     /// drawn like the activations: estimators share the noise of their texts, and agree on any labels.
     pub cosines: Vec<Vec<Cosine>>,
     /// Held-out separation of each estimator.
-    pub held_out: Vec<HeldOutSummary>,
+    pub held_out: Vec<EstimatorHeldOut>,
     /// Name and reason of the estimators that found nothing here.
     pub absent: Vec<(String, String)>,
 }
@@ -114,7 +75,7 @@ pub(super) fn agreement(
                 names.push((*name).to_owned());
                 directions.push(direction);
                 nulls.push(unrelated(&own, train, draws, seeds)?);
-                held_out.push(HeldOutSummary::new(name, &found));
+                held_out.push(EstimatorHeldOut::new(name, found));
             }
             Err(e) => absent.push(((*name).to_owned(), e.to_string())),
         }

@@ -4,7 +4,7 @@ use serde::Serialize;
 use truenorth_stats::estimate::audit::{AuditRow, FlipRanking};
 use truenorth_stats::estimate::{Estimate, ProjectedOut};
 
-use super::{Agreement, HeldOutSummary};
+use super::{Agreement, EstimatorHeldOut};
 use crate::analyses::LeftOutTexts;
 
 /// What is left of the direction when a confound's own is projected out of every text first.
@@ -86,7 +86,7 @@ pub struct Audited {
     /// Name and reason of what was to be projected out and is not there.
     pub absent: Vec<(String, String)>,
     /// How well the pipeline separates training texts it has not seen.
-    pub held_out: HeldOutSummary,
+    pub held_out: EstimatorHeldOut,
     /// Pairs, or texts of both classes, of the training contrast.
     pub examples: usize,
     /// A row a confound.

@@ -21,7 +21,7 @@ mod tests;
 use ndarray::ArrayView1;
 use truenorth_data::SentimentRow;
 
-pub use agreement::{Agreement, HeldOutSummary};
+pub use agreement::{Agreement, EstimatorHeldOut};
 pub use found::{Audited, ConfoundRow, Family, FlipRow, Without};
 pub use params::Params;
 

@@ -1,7 +1,7 @@
 //! The audit of a direction: a row a confound, the estimators beside each other, value flips.
 
 use crate::analyses::LeftOutTexts;
-use crate::analyses::audit::{Agreement, Audited, ConfoundRow, flip_page};
+use crate::analyses::audit::{Agreement, Audited, ConfoundRow, EstimatorHeldOut, flip_page};
 use crate::analyses::beside::{self, Beside};
 use crate::analyses::cosine::cosine_table;
 use truenorth_report::{
@@ -41,7 +41,7 @@ const NOT_SHOWN: &str = "Confounds that no set was written for, and effects that
 #[must_use]
 pub fn findings(result: &Audited) -> Vec<Finding> {
     // Where its null was left out, the separation is told elsewhere.
-    let mut out: Vec<Finding> = result.held_out.null.iter().map(|_| separated(result)).collect();
+    let mut out: Vec<Finding> = result.held_out.found.null.iter().map(|_| separated(result)).collect();
     let mut rows: Vec<&ConfoundRow> = result.rows.iter().collect();
     rows.sort_by_key(|r| match r.row.verdict {
         Verdict::Confounded => 0,
@@ -64,7 +64,7 @@ pub fn primary(result: &Audited) -> Option<usize> {
 }
 
 fn separated(result: &Audited) -> Finding {
-    let h = &result.held_out;
+    let h = &result.held_out.found;
     let auroc = h.auroc.number("groups", h.null.as_ref().map(|n| (n, "labels permuted")));
     let above = auroc.above(0.5) && auroc.null.as_ref().is_none_or(|n| n.p <= 0.05);
     Finding {
@@ -177,7 +177,7 @@ fn method(result: &Audited) -> String {
         result.positions,
         result.estimator,
         if out.is_empty() { "none".to_owned() } else { out.join(", ") },
-        Beside::from(&result.held_out).erased().join(" "),
+        Beside(&result.held_out.found).erased().join(" "),
         result.random_directions,
         result.permutations,
         result.permutations_asked,
@@ -302,7 +302,7 @@ fn table(result: &Audited) -> Block {
     }
     let beside = beside::table(
         "audit-beside",
-        &[([result.estimator.clone(), "pairs or groups".into()], Beside::from(&result.held_out))],
+        &[([result.estimator.clone(), "pairs or groups".into()], Beside(&result.held_out.found))],
     );
     Block::Details { summary: "All numbers of the audit".into(), blocks: vec![table.into(), beside.into()] }
 }
@@ -332,8 +332,8 @@ fn agreed(section: Section, agreement: &Agreement) -> Section {
     let rows = agreement
         .held_out
         .iter()
-        .map(|h| ForestRow {
-            label: h.estimator.clone(),
+        .map(|EstimatorHeldOut { estimator, found: h }| ForestRow {
+            label: estimator.clone(),
             group: None,
             estimate: h.auroc.value.into(),
             interval: [h.auroc.interval.low.into(), h.auroc.interval.high.into()],

@@ -11,7 +11,7 @@ use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
 
 use super::{
-    AuditData, Audited, Confound, ConfoundRow, Family, FlipRow, HeldOutSummary, Params, Without, agreement,
+    AuditData, Audited, Confound, ConfoundRow, EstimatorHeldOut, Family, FlipRow, Params, Without, agreement,
     ahead, circular, words,
 };
 use crate::analyses::extract;
@@ -152,7 +152,7 @@ impl Part<'_, '_> {
             cosine_to_pipeline: found.cosine_to_pipeline,
             projected_out: found.projected_out,
             absent: found.absent,
-            held_out: HeldOutSummary::new(recipe.estimator.params().name(), &held_out),
+            held_out: EstimatorHeldOut::new(recipe.estimator.params().name(), held_out),
             examples: data.train.examples(),
             rows,
             family: Family {

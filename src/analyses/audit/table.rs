@@ -33,8 +33,8 @@ pub(super) fn table(found: &Audited) -> Listing {
             page::word(r.row.verdict).to_owned(),
         ]);
     }
-    let beside = Beside::from(&found.held_out);
-    out.says.push(format!("Held-out separation {:.3}; {}.", found.held_out.auroc.value, beside.says()));
+    let beside = Beside(&found.held_out.found);
+    out.says.push(format!("Held-out separation {:.3}; {}.", found.held_out.found.auroc.value, beside.says()));
     out.says.extend(beside.erased());
     out.says.extend(found.rows.iter().map(|r| format!("{}: {}", r.row.name, r.says)));
     out.says.extend(found.flips.iter().map(|f| format!("{}: {}", f.name, f.says)));

@@ -104,8 +104,8 @@ fn a_planted_confound_is_found_and_named() {
     let agreement = found.agreement.unwrap();
     assert_eq!(agreement.names, ["mean-diff", "logistic", "lda", "pca", "audited"]);
     assert!((agreement.cosines[0][4].value - 1.0).abs() < 1e-9);
-    assert!(agreement.held_out.iter().all(|h| h.auroc.value > 0.9) && agreement.absent.is_empty());
-    assert!(found.held_out.null.is_some() && !found.not_shown.is_empty());
+    assert!(agreement.held_out.iter().all(|h| h.found.auroc.value > 0.9) && agreement.absent.is_empty());
+    assert!(found.held_out.found.null.is_some() && !found.not_shown.is_empty());
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The board: its ends, its kinds, score against z, how its ranks change, and whether it is lopsided.
 
 use crate::analyses::board::{Asymmetry, BoardSummary, Contrast, RankChanges, SummaryRow};
+use crate::analyses::sentence::capital;
 use crate::analyses::stat::Number;
 use truenorth_report::{
     Axis, Block, Board, BoardRow, Cell, Column, Figure, Finding, Forest, ForestRow, Group, Interval,
@@ -47,11 +48,6 @@ pub(super) fn ranks_alike(c: &RankChanges) -> Finding {
         null: Null::of(&c.correlation),
         see: Some("board-ranks".into()),
     }
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
 }
 
 fn specific(result: &BoardSummary) -> Finding {

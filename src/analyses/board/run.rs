@@ -26,12 +26,12 @@ pub(super) fn board(
         ..ScanParams::new(site)
     };
     let (scanned, second) = scan_both(&reader, &data, (along, input.relabelled), &how, seeds, watch)?;
-    let against = input.beside.and_then(|Beside { own, name, other }| {
+    let against = input.beside.map(|Beside { own, name, other }| {
         let board = match other {
             Other::Board(board) => board,
-            Other::Direction(_) => second.as_deref()?,
+            Other::Direction(_) => second.as_deref().expect("a second direction has a board of its own"),
         };
-        Some(Against { own, other: name, board })
+        Against { own, other: name, board }
     });
     summarise(scanned, input.kinds, against, params, seeds)
 }

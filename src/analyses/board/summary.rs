@@ -43,7 +43,7 @@ pub(super) fn summarise(
     let ends = params.ends.unwrap_or_else(|| (distinct.len() / 10).max(3));
     let asymmetry = asymmetry(&distinct, ends, params.permutations, &seeds)?;
     let score_and_z = score_and_z(&distinct, 10, params.permutations, &seeds)?;
-    let kind = |i: usize| kinds.get(i).cloned().flatten();
+    let kind = |i: usize| if kinds.is_empty() { None } else { kinds[i].clone() };
     let nulls = [&scanned.matched, &scanned.relabelled];
     // The null that reaches further decides.
     let family = |i: usize| nulls.iter().filter_map(|n| Some(n.as_ref()?.family[i])).reduce(f64::max);

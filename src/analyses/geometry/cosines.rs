@@ -176,7 +176,7 @@ pub(super) fn across(
 ) -> Result<Vec<Vec<Vec<Cosine>>>, AnalysisError> {
     (0..checkpoints)
         .map(|t| {
-            let at: Vec<Folded<'_>> = kept.iter().filter_map(|c| Some(Folded::of(c.get(t)?))).collect();
+            let at: Vec<Folded<'_>> = kept.iter().map(|c| Folded::of(&c[t])).collect();
             matrix(&at, |ij, number| nulls.across(t, ij, number))
         })
         .collect::<Result<_, MathError>>()
@@ -263,7 +263,7 @@ pub(super) fn categories(
 fn magnitude(kept: &Kept) -> Number {
     let share = |m: f64| m / kept.row_norm;
     let folds: Vec<f64> = kept.magnitudes.iter().skip(1).map(|m| share(*m)).collect();
-    let value = kept.magnitudes.first().copied().map_or(f64::NAN, share);
+    let value = share(kept.magnitudes[0]);
     jackknife(value, &folds, [0.0, f64::INFINITY])
 }
 

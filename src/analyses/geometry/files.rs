@@ -88,7 +88,7 @@ pub fn of_directions(
     }
     let found = courses(&checkpoints, &table, permutations, seeds)?;
     let across = (0..checkpoints.len())
-        .map(|t| plain(&table.iter().filter_map(|row| row.get(t)).collect::<Vec<_>>()))
+        .map(|t| plain(&table.iter().map(|row| &row[t]).collect::<Vec<_>>()))
         .collect::<Result<_, _>>()
         .map_err(|e| of("directions", &e))?;
     let mut not_shown = vec![

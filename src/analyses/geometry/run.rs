@@ -1,10 +1,10 @@
 //! The run over checkpoints: every contrast fitted at each, then its probes on every other.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use ndarray::Array2;
 use truenorth_stats::estimate::relabellings;
-use truenorth_stats::math::Seeds;
+use truenorth_stats::math::{Seeds, numbered};
 
 use super::fit::{Contrast, Kept, Split};
 use super::nulls::Nulls;
@@ -98,18 +98,6 @@ pub(super) fn over(
         probing,
         not_shown: not_shown(&contrasts, texts, checkpoints.len()),
     })
-}
-
-/// Names to numbers in order of first appearance.
-fn numbered(names: &[String]) -> Vec<usize> {
-    let mut seen = BTreeMap::new();
-    names
-        .iter()
-        .map(|n| {
-            let next = seen.len();
-            *seen.entry(n).or_insert(next)
-        })
-        .collect()
 }
 
 /// Contrasts of all texts but those of one category are named by this and the category.

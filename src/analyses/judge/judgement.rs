@@ -125,8 +125,7 @@ pub(super) fn summary(
         let draws: Vec<f64> = (0..2000)
             .map(|_| {
                 // What answers one prompt is turned together.
-                let turn: Vec<bool> =
-                    (0..clusters.iter().max().map_or(0, |c| c + 1)).map(|_| rng.random()).collect();
+                let turn: Vec<bool> = (0..math::dense_count(&clusters)).map(|_| rng.random()).collect();
                 let turned = values.iter().zip(&clusters).map(|(v, c)| if turn[*c] { *v } else { -v });
                 turned.sum::<f64>() / values.len() as f64
             })

@@ -98,6 +98,12 @@ impl JudgeTemplate {
         self
     }
 
+    /// Whether it has such a place.
+    #[must_use]
+    pub fn shows(&self, place: &str) -> bool {
+        self.parts.iter().any(|p| matches!(p, Part::Place(own) if *own == place))
+    }
+
     pub(super) fn needs(&self, places: &[&'static str]) -> Result<(), AnalysisError> {
         match places.iter().find(|p| !self.parts.contains(&Part::Place(p))) {
             Some(place) => Err(AnalysisError::Input(format!("judge's template: it has no {{{place}}}"))),

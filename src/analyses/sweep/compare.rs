@@ -134,7 +134,7 @@ fn correlation(sites: &[Halves], clusters: &[usize], seeds: &Seeds) -> Result<Op
     else {
         return Ok(None);
     };
-    let count = clusters.iter().max().map_or(0, |c| c + 1);
+    let count = math::dense_count(clusters);
     let interval = resampled(count, &mut seeds.stream("parting"), |drawn| {
         for (c, cluster) in counts.iter_mut().zip(clusters) {
             *c = drawn[*cluster];

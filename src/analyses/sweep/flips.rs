@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::super::AnalysisError;
 use super::reading::PairRows;
 use truenorth_stats::estimate::{EstimateError, Pipeline, SplitBy};
-use truenorth_stats::math::Seeds;
+use truenorth_stats::math::{Seeds, dense_count};
 use truenorth_stats::split::Folds;
 
 /// What the label flips ask of the model.
@@ -47,7 +47,7 @@ impl Budget {
 /// Which pairs have their labels flipped, `[draws][pairs]`: the same at every site, so that the sites' slopes
 /// can be held against each other draw by draw. Pairs of one unit are flipped together.
 pub(super) fn draw(units: &[usize], draws: usize, seeds: &Seeds) -> Vec<Vec<bool>> {
-    let count = units.iter().max().map_or(0, |u| u + 1);
+    let count = dense_count(units);
     (0..draws)
         .map(|i| {
             let mut rng = seeds.stream(&format!("label flip {i}"));

@@ -9,7 +9,7 @@ use super::super::stat::{Number, bootstrap_over, of, resampled};
 use truenorth_stats::estimate::{
     EstimateError, HeldOut, HeldOutParams, Pipeline, Samples, SplitBy, Words, whole_axes,
 };
-use truenorth_stats::math::{MathError, Seeds, SortedScores};
+use truenorth_stats::math::{MathError, Seeds, SortedScores, dense_count, numbered};
 use truenorth_stats::split::{Folds, group_folds};
 
 /// How a site reads the contrast, on pairs that its direction was not fitted on.
@@ -98,7 +98,7 @@ pub(super) fn units(clusters: &[usize], axes: &[String], by: SplitBy) -> Vec<usi
 
 /// Folds of units that no direction sees from inside; without a number each unit is a fold.
 pub(super) fn folds(units: &[usize], folds: Option<usize>, seeds: &Seeds) -> Result<Folds, AnalysisError> {
-    let folds = folds.unwrap_or_else(|| numbered(units).iter().max().map_or(0, |last| last + 1));
+    let folds = folds.unwrap_or_else(|| dense_count(&numbered(units)));
     Ok(group_folds(units, folds, &mut seeds.stream("steering folds")).map_err(EstimateError::from)?)
 }
 
@@ -126,18 +126,6 @@ pub(super) fn read(
     let controls = pipeline.matched_directions(&samples, controls, &seeds)?;
     let separation = separation(&held_out, &samples, params.by, &seeds).map_err(|e| of("separation", &e))?;
     Ok(Read { reading: ReadingPoint { held_out, separation }, direction, without, controls })
-}
-
-/// Units numbered in order of first appearance.
-pub(super) fn numbered<T: Eq + std::hash::Hash>(names: &[T]) -> Vec<usize> {
-    let mut seen = std::collections::HashMap::new();
-    names
-        .iter()
-        .map(|n| {
-            let next = seen.len();
-            *seen.entry(n).or_insert(next)
-        })
-        .collect()
 }
 
 fn separation(

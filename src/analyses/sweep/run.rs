@@ -4,7 +4,7 @@ use truenorth_protocol::graph::Sampling;
 use truenorth_protocol::run::Watch;
 use truenorth_protocol::{ReadAt, Site};
 use truenorth_stats::estimate::{Pipeline, SplitBy, Words};
-use truenorth_stats::math::Seeds;
+use truenorth_stats::math::{Seeds, numbered};
 
 use super::reading::{self, PairRows};
 use super::respond::{self, Arms, Asker};
@@ -55,7 +55,7 @@ impl Plan<'_> {
         let axes: Vec<String> = rows.iter().map(|p| p.axis.clone()).collect();
         let steered = evenly(rows.len(), params.steered_pairs);
         let units = reading::units(&data.pairs.cluster, &axes, data.held_out.by);
-        let clusters = reading::numbered(&steered.iter().map(|p| units[*p]).collect::<Vec<_>>());
+        let clusters = numbered(steered.iter().map(|p| units[*p]));
         let cluster_name = match data.held_out.by {
             SplitBy::Pair if data.pairs.copies.clusters < ids.len() => "clusters of pairs",
             SplitBy::Pair => "pairs",

@@ -47,7 +47,7 @@ pub(super) fn table(swept: &Swept) -> Listing {
         ]);
     }
     for s in &swept.sites {
-        let beside = Beside::from(&s.reading.held_out);
+        let beside = Beside(&s.reading.held_out);
         out.says.push(format!("{}: {}.", s.site, beside.says()));
         out.says.extend(beside.erased().into_iter().map(|said| format!("{}: {said}", s.site)));
     }

@@ -180,7 +180,7 @@ impl Responses {
     }
 
     fn cluster_count(&self) -> usize {
-        self.clusters.iter().max().map_or(0, |c| c + 1)
+        math::dense_count(&self.clusters)
     }
 
     /// The mean over units with the bootstrap over clusters.

@@ -1,7 +1,5 @@
 //! A label crossed with transfer: whether some kinds of sequence carry over better than others.
 
-use std::collections::BTreeMap;
-
 use rand::seq::SliceRandom;
 use serde::Serialize;
 
@@ -53,8 +51,8 @@ pub(super) fn kinds(
     let mut names: Vec<&str> = known.iter().map(|(k, _)| *k).collect();
     names.sort_unstable();
     names.dedup();
-    let number: BTreeMap<&str, usize> = names.iter().enumerate().map(|(i, k)| (*k, i)).collect();
-    let mut kind: Vec<usize> = known.iter().filter_map(|(k, _)| number.get(k).copied()).collect();
+    let number = |k: &str| names.binary_search(&k).expect("the names are those of all that is known");
+    let mut kind: Vec<usize> = known.iter().map(|(k, _)| number(k)).collect();
     let agree: Vec<bool> = known.iter().map(|(_, a)| *a).collect();
     let mut counts = vec![[0_usize; 2]; names.len()];
     for (k, a) in kind.iter().zip(&agree) {

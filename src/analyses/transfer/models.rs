@@ -48,7 +48,8 @@ pub(super) fn transferred(
     let models: Vec<ModelBoard<'_>> =
         boards.iter().map(|b| ModelBoard { model: b.model.clone(), board: &b.board }).collect();
     let found = compare(&models, groups, params, seeds)?;
-    let kinds = groups.kind.as_ref().and_then(|k| groups.labels.get(k)).cloned().unwrap_or_default();
+    let kind = |k: &String| groups.labels.get(k).cloned().expect("a kind that is no label is refused before");
+    let kinds = groups.kind.as_ref().map_or_else(Vec::new, kind);
     let clusters = boards.first().map(|b| clusters(&b.board)).unwrap_or_default();
     Ok(Transferred { transfer: found, kinds, clusters, boards })
 }
@@ -57,7 +58,7 @@ pub(super) fn transferred(
 fn clusters(board: &[Entry]) -> Vec<Vec<String>> {
     let mut of: Vec<Vec<String>> = Vec::new();
     for row in board.iter().filter(|r| r.counted_with.is_some()) {
-        let first = row.counted_with.as_ref().unwrap_or(&row.id);
+        let first = row.counted_with.as_ref().expect("these rows are counted with others");
         match of.iter_mut().find(|c| &c[0] == first) {
             Some(cluster) => cluster.push(row.id.clone()),
             None => of.push(vec![first.clone(), row.id.clone()]),

@@ -142,7 +142,8 @@ pub fn section(result: &Transferred) -> Section {
 }
 
 fn kind(result: &Transferred, row: usize) -> String {
-    result.kinds.get(row).cloned().flatten().unwrap_or_default()
+    // One a sequence, or none at all.
+    if result.kinds.is_empty() { String::new() } else { result.kinds[row].clone().unwrap_or_default() }
 }
 
 /// How far out a sequence lies on a board, from 0 at either end.

@@ -145,12 +145,7 @@ fn check(models: &[ModelBoard<'_>], groups: &Groups) -> Result<usize, AnalysisEr
 /// The cluster of each sequence, from 0 without gaps.
 fn clusters(groups: &Groups, n: usize) -> Vec<usize> {
     let Some(names) = &groups.clusters else { return (0..n).collect() };
-    let mut numbers = BTreeMap::new();
-    for name in names {
-        let next = numbers.len();
-        numbers.entry(name).or_insert(next);
-    }
-    names.iter().filter_map(|n| numbers.get(n).copied()).collect()
+    math::numbered(names)
 }
 
 fn pair(

@@ -59,7 +59,7 @@ impl Signs {
 
     /// Whether the signs of a sequence agree, where it has both.
     pub fn agrees(&self, row: usize) -> Option<bool> {
-        self.both.get(row).copied().flatten().map(|(a, b)| a == b)
+        self.both[row].map(|(a, b)| a == b)
     }
 
     /// Agreement in a group; none where no sequence of it has both signs.
@@ -69,8 +69,7 @@ impl Signs {
         rows: &[usize],
         of: &Clustered<'_>,
     ) -> Result<Option<Agreement>, AnalysisError> {
-        let inside: Vec<(bool, bool)> =
-            rows.iter().filter_map(|r| self.both.get(*r).copied().flatten()).collect();
+        let inside: Vec<(bool, bool)> = rows.iter().filter_map(|r| self.both[*r]).collect();
         if inside.is_empty() {
             return Ok(None);
         }

@@ -5,17 +5,16 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use truenorth::analyses::beside::Beside;
-use truenorth::analyses::extract::{ProjectOut, Question, nuisances};
+use truenorth::analyses::extract::{ProjectOut, nuisances};
 use truenorth::analyses::stat::p_cell;
 use truenorth::analyses::steer::mean_norm;
-use truenorth::data::Template;
 use truenorth::estimate::{HeldOut, HeldOutParams, Pipeline, ProjectMethod, SplitBy};
 use truenorth::math::Seeds;
 use truenorth_protocol::{ReadAt, Site};
 
 use super::super::args::ModelArgs;
 use super::super::fallback;
-use super::super::output::{self, Request as _};
+use super::super::output;
 use super::super::progress::Bar;
 use super::super::session::Session;
 use super::super::target;
@@ -87,10 +86,15 @@ impl Extract {
     pub fn run(self) -> anyhow::Result<()> {
         target::writes(&self.out)?;
         let template = self.model.speech.speech().template(&self.template)?;
-        let question = self.question(&template)?;
+        let question = self.copies.contrast(
+            (self.pairs.as_ref(), self.classes.as_ref()),
+            self.positive.as_deref(),
+            &template,
+        )?;
         let near = self.copies.near_copies;
-        let sentiment = texts::sentiment_for(&question, self.sentiment.as_ref(), &self.project_out, near)?;
-        let neutral = self.neutral.as_ref().map(|p| texts::distinct_prompts(p, near)).transpose()?;
+        let sentiment =
+            texts::at(near).sentiment_for(&question, self.sentiment.as_ref(), &self.project_out)?;
+        let neutral = self.neutral.as_ref().map(|p| texts::at(near).distinct_prompts(p)).transpose()?;
         let estimator = estimator(&self.estimator)?;
         let permutations = self.permutations.unwrap_or_else(|| default_permutations(estimator.params()));
         let by_pair = HeldOutParams { folds: Some(self.folds), permutations, ..HeldOutParams::by_pair() };
@@ -170,25 +174,16 @@ impl Extract {
         );
         Ok(())
     }
-
-    fn question(&self, template: &Template) -> anyhow::Result<Question> {
-        let near = self.copies.near_copies;
-        if let Some(path) = &self.pairs {
-            return Ok(Question::pairs(&texts::pairs(path, template, near)?, template));
-        }
-        let path = self.classes.as_ref().context("pairs or classes are required")?;
-        Question::classes(&texts::classes(path, near)?, self.positive.as_deref())
-            .request(format!("can't use {}", path.display()))
-    }
 }
 
 fn table(held_out: &[HeldOut]) {
+    let by = |h: &HeldOut| format!("{:?}", h.by).to_lowercase();
     let head = ["held out by", "units", "AUROC", "95 %", "pairs in order", "p"];
     let mut rows = vec![head.map(String::from).to_vec()];
     for h in held_out {
         let ci = h.auroc.interval;
         rows.push(vec![
-            format!("{:?}", h.by).to_lowercase(),
+            by(h),
             h.units.to_string(),
             format!("{:.3}", h.auroc.value),
             format!("{:.3} to {:.3}", ci.low, ci.high),
@@ -198,8 +193,8 @@ fn table(held_out: &[HeldOut]) {
     }
     output::table(&rows);
     for h in held_out {
-        let beside = Beside::from(h);
-        eprintln!("held out by {}: {}", format!("{:?}", h.by).to_lowercase(), beside.says());
+        let beside = Beside(h);
+        eprintln!("held out by {}: {}", by(h), beside.says());
         if let Some(r) = h.auroc.repeats {
             eprintln!("  AUROC over {}", r.said());
         }

@@ -148,9 +148,7 @@ impl<'a> Shown<'a> {
 
 impl Plain {
     fn open(&self) -> anyhow::Result<Remote> {
-        let mut options = hosted::ndif_options(&self.service, None)?;
-        options.patience = hosted::patience();
-        Ok(Remote::open(&options)?.watched(Box::new(hosted::Retries)))
+        hosted::at_once(hosted::ndif_options(&self.service, None)?)
     }
 
     fn env(self) -> anyhow::Result<()> {
@@ -214,8 +212,7 @@ impl Login {
         if !self.unchecked {
             let mut options = hosted::ndif_options(&self.service, None)?;
             options.key = Some(truenorth::client::ApiKey::new(key)?);
-            options.patience = hosted::patience();
-            match Remote::open(&options)?.watched(Box::new(hosted::Retries)).whoami() {
+            match hosted::at_once(options)?.whoami() {
                 Ok(who) => match who.email {
                     Some(email) => eprintln!("the key is {email}'s"),
                     None => return Err(not_kept("the service does not know this key, or asks for none")),

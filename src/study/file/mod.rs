@@ -16,6 +16,7 @@ use crate::host::Desk;
 use crate::inputs::text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use truenorth_data::NearCopies;
 use truenorth_protocol::{ReadAt, Site};
 
 pub use parts::{
@@ -119,6 +120,11 @@ impl StudyFile {
     /// How texts are put before the model.
     pub fn speech(&self) -> Speech {
         Speech { chat: self.chat.clone(), system: self.system.clone(), special_tokens: self.special_tokens }
+    }
+
+    /// What are near copies.
+    pub fn near(&self) -> Result<NearCopies, Error> {
+        NearCopies::new(self.near_copies).request("can't use near_copies of the study")
     }
 
     /// Where the results go.

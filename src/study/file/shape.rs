@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use crate::error::Error;
-use crate::study::reference::{self, ALIAS};
+use crate::study::reference::{self, ALIAS, choices};
 
 /// Reads a study.
 ///
@@ -178,7 +178,7 @@ impl<'a> Look<'a> {
                         && i128::from_str_radix(n.as_str(), n.radix()).is_ok_and(|n| within(n, plain))
             }
             DeValue::String(s) => {
-                words(plain).map_or_else(|| is(plain, "string"), |words| words.contains(&s.as_ref()))
+                choices(plain).map_or_else(|| is(plain, "string"), |words| words.contains(&s.as_ref()))
             }
         };
         if !fits {
@@ -195,7 +195,7 @@ impl<'a> Look<'a> {
     /// What a value may be.
     fn expected(&self, schema: &Value) -> String {
         let plain = self.plain(schema);
-        if let Some(words) = words(plain) {
+        if let Some(words) = choices(plain) {
             return format!("one of {}", words.join(", "));
         }
         if is(plain, "string") {
@@ -254,12 +254,6 @@ fn is(schema: &Value, kind: &str) -> bool {
         Some(Value::Array(several)) => several.iter().any(|t| t == kind),
         _ => false,
     }
-}
-
-/// The words that a value is one of, where it is.
-fn words(schema: &Value) -> Option<Vec<&str>> {
-    let all = schema.get("oneOf").or_else(|| schema.get("enum")).and_then(Value::as_array)?;
-    all.iter().map(|w| w.get("const").unwrap_or(w).as_str()).collect()
 }
 
 fn range(schema: &Value) -> (Option<i128>, Option<i128>) {

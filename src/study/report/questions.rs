@@ -30,7 +30,7 @@ struct Asked {
 pub fn front(run: &Run<'_>, results: &Results, registered: &[String]) -> Front {
     let mut asked = asked(run, results);
     let p: Vec<f64> = asked.iter().filter_map(|a| a.primary.as_ref().and_then(|f| f.null.p.get())).collect();
-    let adjusted = math::holm_adjusted(&p).unwrap_or_default();
+    let adjusted = math::holm_adjusted(&p).expect("a p value of a finding lies between 0 and 1");
     let mut adjusted = adjusted.into_iter();
     let mut all = Vec::new();
     let mut questions = Vec::new();

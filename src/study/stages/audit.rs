@@ -77,7 +77,7 @@ impl Run<'_> {
             direction: Some(primary.direction()),
             confounds: &confounds,
             flips: &flips,
-            sentiment: self.data.sentiment.as_ref().map(|s| &s.rows[..]),
+            sentiment: self.data.sentiment_rows(),
             recipe: &recipe,
         };
         let bar = self.bar("auditing", "tokens");

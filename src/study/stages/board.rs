@@ -1,8 +1,8 @@
 //! The board of sequences.
 
 use crate::analyses::board::{Beside, Board, BoardData, Other, Params, Sequence};
+use crate::analyses::default_permutations;
 use crate::analyses::{Analysis as _, Asked, Named, Page};
-use crate::analyses::{default_permutations, extract};
 use crate::direction::estimator;
 use crate::study::file::StudyFile;
 use ndarray::{Array2, ArrayView1};
@@ -74,16 +74,7 @@ impl Run<'_> {
         let name = study.direction.estimators.first().context("a study has at least one estimator")?;
         let (site, at) = (study.site, study.positions);
         let samples = self.data.question()?.samples(&self.reader, site, at, watch)?;
-        let sentiment = self.data.sentiment.as_ref().map(|s| &s.rows[..]);
-        let nuisances = extract::nuisances(
-            &self.reader,
-            (&self.data.project_out, self.data.project_method),
-            sentiment,
-            site,
-            at,
-            watch,
-        )?;
-        let pipeline = Pipeline { estimator: estimator(name)?, nuisances };
+        let pipeline = Pipeline { estimator: estimator(name)?, nuisances: self.nuisances(watch)? };
         let draws = default_permutations(pipeline.estimator.params()).min(params.null_draws);
         watch.say(&format!("fitting {draws} directions to exchanged labels"));
         Ok(pipeline.relabelled_directions(&samples, SplitBy::Pair, draws, &self.seeds().child("board"))?)
@@ -98,7 +89,7 @@ impl Run<'_> {
 
     /// The kind of each sequence.
     pub(super) fn kinds(&self) -> Vec<Option<String>> {
-        let rows = self.data.sequences.as_ref().map(|s| &s.loaded.rows[..]).unwrap_or_default();
-        rows.iter().map(|s| s.kind.clone()).collect()
+        let sequences = self.data.sequences.as_ref().expect("a study with a board has sequences");
+        sequences.loaded.rows.iter().map(|s| s.kind.clone()).collect()
     }
 }

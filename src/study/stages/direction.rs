@@ -8,9 +8,10 @@ use crate::error::{Context as _, Error};
 use crate::study::file::StudyFile;
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
-use truenorth_protocol::run::RunError;
+use truenorth_protocol::run::{RunError, Watch};
 use truenorth_stats::estimate::{
-    Extraction, FitDetails, HeldOut, HeldOutParams, Nuisances, Pipeline, ProjectedOut, Samples, SplitBy,
+    Estimator, Extraction, FitDetails, HeldOut, HeldOutParams, Nuisances, Pipeline, ProjectedOut, Samples,
+    SplitBy,
 };
 use truenorth_stats::math;
 
@@ -87,7 +88,7 @@ impl Run<'_> {
         // Too few groups are known before the model reads anything.
         for name in &self.study.direction.estimators {
             let pipeline = Pipeline { estimator: estimator(name)?, nuisances: Nuisances::none() };
-            let [by_pair, by_axis] = self.study.held_out_params(&pipeline);
+            let [by_pair, by_axis] = self.study.held_out_params(pipeline.estimator.params());
             let seeds = self.seeds().child(name);
             question.check_held_out(&by_pair, &seeds)?;
             question.check_held_out(&by_axis, &seeds)?;
@@ -101,6 +102,13 @@ impl Run<'_> {
         Ok(Directions { examples: question.examples(), residual_norm, estimated, cosines })
     }
 
+    /// What is projected out of every direction of the study.
+    pub(super) fn nuisances(&self, watch: &dyn Watch) -> Result<Nuisances, Error> {
+        let project = (&self.data.project_out[..], self.data.project_method);
+        let (site, at) = (self.study.site, self.study.positions);
+        Ok(extract::nuisances(&self.reader, project, self.data.sentiment_rows(), site, at, watch)?)
+    }
+
     fn estimate(
         &self,
         question: &Question,
@@ -109,10 +117,7 @@ impl Run<'_> {
     ) -> Result<(Vec<Estimated>, Vec<Unrelated>), Error> {
         let study = self.study;
         let bar = self.bar("reading what is projected out", "tokens");
-        let sentiment = self.data.sentiment.as_ref().map(|s| &s.rows[..]);
-        let (site, at) = (study.site, study.positions);
-        let project = (&self.data.project_out[..], self.data.project_method);
-        let nuisances = extract::nuisances(&self.reader, project, sentiment, site, at, &*bar)?;
+        let nuisances = self.nuisances(&*bar)?;
         drop(bar);
         let folder = self.folder.join("directions");
         std::fs::create_dir_all(&folder).context(format!("can't make {}", folder.display()))?;
@@ -127,7 +132,7 @@ impl Run<'_> {
             }
             watch.say(&format!("estimating {name}"));
             let pipeline = Pipeline { estimator: estimator(name)?, nuisances: nuisances.clone() };
-            let [by_pair, by_axis] = study.held_out_params(&pipeline);
+            let [by_pair, by_axis] = study.held_out_params(pipeline.estimator.params());
             let seeds = self.seeds().child(name);
             let extraction = pipeline.extract(samples, by_pair.by, &seeds)?;
             // One estimator has none to agree with. All are fitted to the same exchanged labels.
@@ -141,8 +146,8 @@ impl Run<'_> {
             let made = Made {
                 question,
                 info: self.reader.runner().info(),
-                site,
-                positions: at,
+                site: study.site,
+                positions: study.positions,
                 left_out: self.reader.left_out(),
                 template: self.data.pairs().map(|_| self.data.template.to_string()),
                 speech: self.reader.spoken().and_then(Spoken::record),
@@ -162,10 +167,9 @@ impl Run<'_> {
 }
 
 impl StudyFile {
-    /// How a pipeline's held-out separation is measured: by pairs, and by axes.
-    pub fn held_out_params(&self, pipeline: &Pipeline) -> [HeldOutParams; 2] {
-        let given = self.held_out.permutations;
-        let permutations = given.unwrap_or_else(|| default_permutations(pipeline.estimator.params()));
+    /// How held-out separation by an estimator is measured: by pairs, and by axes.
+    pub fn held_out_params(&self, estimator: &Estimator) -> [HeldOutParams; 2] {
+        let permutations = self.held_out.permutations.unwrap_or_else(|| default_permutations(estimator));
         [
             HeldOutParams { folds: Some(self.held_out.folds), permutations, ..HeldOutParams::by_pair() },
             HeldOutParams { permutations, ..HeldOutParams::by_axis() },

@@ -70,20 +70,22 @@ impl Run<'_> {
         let reader = other.as_ref().map_or(self.reader, Session::reader);
         let prompts: HashMap<&str, &Prompt> =
             self.data.generated_from().iter().map(|n| (n.id.as_str(), &n.prompt)).collect();
-        let text = |id: &str| match prompts.get(id) {
-            Some(Prompt::Text(text)) => text.clone(),
-            _ => String::new(),
+        let text = |id: &str| match prompts.get(id).expect("texts are generated from these prompts") {
+            Prompt::Text(text) => Ok(text.clone()),
+            Prompt::Tokens(_) => Err(refused(
+                format!("prompt `{id}` is given as tokens, and [judge] shows the judge what was asked"),
+                "give [data] prompts as text, or leave [judge] out",
+            )),
         };
         // A judge can't read nothing; how many were empty is part of the answer.
         let (written, empty): (Vec<_>, Vec<_>) = samples.rows.iter().partition(|r| !r.text.trim().is_empty());
         let replies: Vec<Reply> = written
             .iter()
-            .map(|r| Reply {
-                id: format!("{} at {}", r.id, r.alpha),
-                prompt: text(&r.id),
-                text: r.text.clone(),
+            .map(|r| {
+                let id = format!("{} at {}", r.id, r.alpha);
+                Ok(Reply { id, prompt: text(&r.id)?, text: r.text.clone() })
             })
-            .collect();
+            .collect::<Result<_, Error>>()?;
         let doses: Vec<String> = written.iter().map(|r| r.alpha.to_string()).collect();
         let said = self.texts()?;
         let near = said.near;

@@ -19,11 +19,10 @@ use serde_json::Value;
 use truenorth_protocol::run::Watch;
 
 use crate::analyses::{Page, Reader};
-use crate::error::{Context as _, Error};
+use crate::error::Error;
 use crate::host::Host;
 use crate::inputs::Texts;
 use crate::study::{reference, refused};
-use truenorth_data::NearCopies;
 use truenorth_stats::math::Seeds;
 
 use super::journal::Journal;
@@ -94,8 +93,7 @@ impl Run<'_> {
 
     /// Who is told of copies.
     fn texts(&self) -> Result<Texts<'_>, Error> {
-        let near = NearCopies::new(self.study.near_copies).request("can't use near_copies of the study")?;
-        Ok(Texts { desk: self.host, near })
+        Ok(Texts { desk: self.host.desk(), near: self.study.near()? })
     }
 
     fn seeds(&self) -> Seeds {

@@ -1,14 +1,13 @@
 //! Reading against steering, site by site.
 
 use crate::analyses::sweep::{self, Lexicon, SweepData};
-use crate::analyses::{Analysis as _, Asked, default_permutations};
+use crate::analyses::{Analysis as _, Asked};
 use crate::direction::estimator;
 use crate::error::{Context as _, Error};
 use crate::host::write_json;
 use crate::study::file::StudyFile;
 use crate::study::refused;
 use serde_json::Value;
-use truenorth_stats::estimate::HeldOutParams;
 
 use super::{Page, Run, SoFar, Stage, keyed, needs};
 use crate::study::file::Sweep;
@@ -48,10 +47,7 @@ impl Run<'_> {
         let pairs = self.data.pairs().context("a study with a sweep has pairs")?;
         let name = table.estimator.as_ref().or(self.study.direction.estimators.first());
         let estimator = estimator(name.context("a study has at least one estimator")?)?;
-        let given = self.study.held_out.permutations;
-        let permutations = given.unwrap_or_else(|| default_permutations(estimator.params()));
-        let folds = Some(self.study.held_out.folds);
-        let held_out = HeldOutParams { folds, permutations, ..HeldOutParams::by_pair() };
+        let [held_out, _] = self.study.held_out_params(estimator.params());
         let keywords: Vec<(Lexicon, i8)> =
             self.data.keywords.iter().map(|k| (k.lexicon.clone(), k.way)).collect();
         let data = SweepData {
@@ -59,7 +55,7 @@ impl Run<'_> {
             template: &self.data.template,
             neutral: &self.data.neutral.named,
             prompts: table.params.steered_prompts.map_or(&[], |_| self.data.generated_from()),
-            sentiment: self.data.sentiment.as_ref().map(|s| &s.rows[..]),
+            sentiment: self.data.sentiment_rows(),
             keywords: &keywords,
             at: self.study.positions,
             estimator: &estimator,

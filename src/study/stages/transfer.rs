@@ -64,7 +64,7 @@ impl Run<'_> {
     pub(super) fn transfer(&self, table: &Transfer, score: &Score) -> Result<Page, Error> {
         let others = table.models.iter().map(|other| self.board_of(other, score));
         let others = others.collect::<Result<Vec<_>, Error>>()?;
-        let rows = self.data.sequences.as_ref().map(|s| &s.loaded.rows[..]).unwrap_or_default();
+        let rows = &self.data.sequences.as_ref().expect("a study with a board has sequences").loaded.rows[..];
         let mut params = table.params.clone();
         // A study groups sequences by their kind unless it says otherwise.
         if params.label.is_empty() && params.kind.is_none() && rows.iter().any(|r| r.kind.is_some()) {

@@ -148,7 +148,7 @@ impl Copies {
             near: near.iter().map(Vec::len).sum(),
             near_clusters: near.len(),
             near_ids: near.into_iter().take(NAMED).map(|c| c.into_iter().take(NAMED).collect()).collect(),
-            clusters: cluster.iter().max().map_or(0, |c| c + 1),
+            clusters: truenorth_stats::math::dense_count(cluster),
             threshold: threshold.threshold(),
             common_prompt: None,
             opening: None,

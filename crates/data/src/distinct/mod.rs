@@ -30,6 +30,7 @@ pub use copies::{Copies, CopiesError, NearCopies};
 pub use firsts::{Firsts, first_classes, first_duels, first_prompts, first_replies, first_sequences};
 use near::{Sets, join_near};
 pub use opening::{OPENING_REMEDY, Opening};
+use truenorth_stats::math::numbered;
 use truenorth_stats::words::{folded, words};
 
 /// Rows that differ, each with its cluster.
@@ -180,7 +181,7 @@ impl<T> Distinct<T> {
         self.rows.retain(|_| next());
         let stays = |i: &usize| keep.get(*i).copied().unwrap_or(true);
         let of = 0..self.cluster.len();
-        self.cluster = dense(of.clone().filter(stays).map(|i| self.cluster[i]));
+        self.cluster = numbered(of.clone().filter(stays).map(|i| self.cluster[i]));
         self.also = of.filter(stays).map(|i| std::mem::take(&mut self.also[i])).collect();
     }
 }
@@ -264,7 +265,7 @@ fn find(unit: &'static str, items: &[Item], near: NearCopies) -> Result<Found, C
         }
     }
     let all = sets.numbered();
-    let cluster = dense(kept.iter().map(|i| all[*i]));
+    let cluster = numbered(kept.iter().map(|i| all[*i]));
     let largest = by_words.iter().rev().max_by_key(|c| c.len());
     let opening = largest
         .and_then(|c| Opening::of(c.len(), c.iter().flat_map(|i| &items[*i].texts).map(String::as_str)));
@@ -285,14 +286,4 @@ fn clusters(sets: &mut Sets, kept: &[usize]) -> Vec<Vec<usize>> {
     let mut found: Vec<Vec<usize>> = by_root.into_values().filter(|c| c.len() > 1).collect();
     found.sort_unstable();
     found
-}
-
-fn dense(numbers: impl Iterator<Item = usize>) -> Vec<usize> {
-    let mut seen = HashMap::new();
-    numbers
-        .map(|n| {
-            let next = seen.len();
-            *seen.entry(n).or_insert(next)
-        })
-        .collect()
 }

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use truenorth_stats::math::numbered;
 use truenorth_stats::words::{folded, words};
 
 /// Items joined into clusters.
@@ -31,13 +32,7 @@ impl Sets {
 
     /// The cluster of each item, numbered in order of first appearance.
     pub fn numbered(&mut self) -> Vec<usize> {
-        let mut numbers = HashMap::new();
-        (0..self.parent.len())
-            .map(|item| {
-                let next = numbers.len();
-                *numbers.entry(self.root(item)).or_insert(next)
-            })
-            .collect()
+        numbered((0..self.parent.len()).map(|item| self.root(item)))
     }
 }
 

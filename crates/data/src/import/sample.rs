@@ -78,7 +78,7 @@ pub(super) fn take(rows: &mut Vec<ClassRow>, count: usize, streams: &Streams<'_>
     }
     let before = rows.len();
     let mut keep = keep.into_iter();
-    rows.retain(|_| keep.next().unwrap_or(false));
+    rows.retain(|_| keep.next().expect("every row has its mark"));
     before - rows.len()
 }
 
@@ -116,7 +116,7 @@ pub(super) fn split(
             let lack = |p: &usize| shares.0[*p].1 * all - have[*p];
             // Of equals the part named first.
             let most = (0..shares.0.len()).max_by(|a, b| lack(a).total_cmp(&lack(b)).then(b.cmp(a)));
-            let chosen = most.unwrap_or(0);
+            let chosen = most.expect("shares have one part at least");
             have[chosen] += members.len() as f64;
             members.into_iter().for_each(|i| part[i] = chosen);
         }

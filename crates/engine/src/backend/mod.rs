@@ -5,8 +5,10 @@
 
 pub(super) mod candle;
 pub(super) mod host;
+pub(super) mod shapes;
 
 use std::fmt::Debug;
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use candle_core::{Result, Tensor};
 
@@ -19,6 +21,7 @@ use super::hooks::Value;
 use super::layout::Rows;
 use super::load::Weight;
 use super::pass::Fork;
+use super::split::split_rows;
 use super::weights::Weights;
 
 /// How weights are held.
@@ -42,49 +45,108 @@ pub(super) trait Backend: Debug {
     /// Factor and, where the mean is taken out first, offset, `[width]` in f32; and what is added to
     /// variances.
     fn norm(weight: &Tensor, bias: Option<&Tensor>, eps: f64) -> Result<Self::Norm>;
+
+    /// The rows of a matrix, or the numbers of a vector, in parts: the first has those that the first list names.
+    fn split(weight: &Weight, parts: &[Vec<usize>]) -> Result<Vec<Weight>> {
+        split_rows(weight, parts)
+    }
 }
 
-/// The weights of a model.
+/// The weights of a model. Blocks and output matrix are there once a pass has needed them, so that a model that is
+/// read at an early block never holds the later ones.
 #[derive(Debug)]
 pub(super) struct Net<B: Backend> {
     pub(super) embedding: B::Embedding,
     pub(super) positions: Option<B::Embedding>,
-    pub(super) blocks: Vec<Block<B>>,
+    blocks: Vec<OnceLock<Block<B>>>,
     pub(super) norm: B::Norm,
     /// None where the model is stored without one.
-    pub(super) head: Option<B::Linear>,
+    head: OnceLock<Option<B::Linear>>,
+    /// Held by whoever loads, so that nothing is loaded twice.
+    loading: Mutex<()>,
 }
 
 impl<B: Backend> Net<B> {
-    /// Loads what the configuration asks for, and refuses what is there beside it.
-    pub(super) fn load(config: &Config, weights: &dyn Weights) -> std::result::Result<Self, EngineError> {
+    /// What every pass needs.
+    pub(super) fn open(config: &Config, weights: &dyn Weights) -> std::result::Result<Self, EngineError> {
         let names = &config.family.names;
-        let matrix =
-            |name: &str, rows| weights.matrix(&format!("{name}.weight"), [rows, config.hidden], false);
         let embedding = |name: &str, rows| {
-            B::embedding(matrix(name, rows)?).map_err(backend(format!("the embedding `{name}`")))
+            B::embedding(matrix(config, weights, name, rows)?)
+                .map_err(backend(format!("the embedding `{name}`")))
         };
-        let tokens = embedding(names.embed, config.vocab)?;
         let positions = match config.family.positions {
             Positions::Learned => Some(embedding(names.positions, config.context)?),
             Positions::Rotary { .. } => None,
         };
-        let blocks = (0..config.layers())
-            .map(|layer| Block::load(config, weights, layer))
-            .collect::<std::result::Result<_, _>>()?;
-        let norm = load_norm::<B>(config, weights, names.norm, config.hidden)?;
-        let head = match config.head {
-            Head::Tied => Some(B::tied(&tokens)),
-            Head::Own => {
-                let own = matrix(names.head, config.vocab)?;
-                Some(B::linear(own, None).map_err(backend("the output matrix"))?)
-            }
-            Head::Missing => None,
-        };
-        let tied_head = format!("{}.weight", names.head);
-        weights.finish(config.family.name, (config.head == Head::Tied).then_some(tied_head.as_str()))?;
-        Ok(Self { embedding: tokens, positions, blocks, norm, head })
+        Ok(Self {
+            embedding: embedding(names.embed, config.vocab)?,
+            positions,
+            blocks: (0..config.layers()).map(|_| OnceLock::new()).collect(),
+            norm: load_norm::<B>(config, weights, names.norm, config.hidden)?,
+            head: OnceLock::new(),
+            loading: Mutex::new(()),
+        })
     }
+
+    /// Loads what of the first blocks, and of the output matrix, is not there yet.
+    pub(super) fn load(
+        &self,
+        config: &Config,
+        weights: &dyn Weights,
+        blocks: usize,
+        head: bool,
+    ) -> std::result::Result<(), EngineError> {
+        let blocks = &self.blocks[..blocks.min(self.blocks.len())];
+        let whole = || blocks.iter().all(|b| b.get().is_some()) && !(head && self.head.get().is_none());
+        if whole() {
+            return Ok(());
+        }
+        // A load that panicked left nothing half done: what is set is whole.
+        let _turn = self.loading.lock().unwrap_or_else(PoisonError::into_inner);
+        for (layer, place) in blocks.iter().enumerate().filter(|(_, place)| place.get().is_none()) {
+            let block = Block::load(config, weights, layer)?;
+            place.get_or_init(|| block);
+        }
+        if head && self.head.get().is_none() {
+            let own = match config.head {
+                Head::Tied => Some(B::tied(&self.embedding)),
+                Head::Own => {
+                    let own = matrix(config, weights, config.family.names.head, config.vocab)?;
+                    Some(B::linear(own, None).map_err(backend("the output matrix"))?)
+                }
+                Head::Missing => None,
+            };
+            self.head.get_or_init(|| own);
+        }
+        Ok(())
+    }
+
+    /// A block that a pass has loaded.
+    pub(super) fn block(&self, layer: usize) -> Result<&Block<B>> {
+        let there = self.blocks.get(layer).and_then(OnceLock::get);
+        there.ok_or_else(|| candle_core::Error::Msg(format!("block {layer} is not loaded")))
+    }
+
+    /// The blocks that passes have loaded.
+    #[cfg(test)]
+    pub(super) fn loaded(&self) -> impl Iterator<Item = &Block<B>> {
+        self.blocks.iter().filter_map(OnceLock::get)
+    }
+
+    /// The output matrix, which a pass has loaded.
+    pub(super) fn head(&self) -> Result<&B::Linear> {
+        self.head.get().and_then(Option::as_ref).ok_or_else(no_head)
+    }
+}
+
+/// A matrix `[rows, hidden]` outside of the blocks.
+fn matrix(
+    config: &Config,
+    weights: &dyn Weights,
+    name: &str,
+    rows: usize,
+) -> std::result::Result<Weight, EngineError> {
+    weights.matrix(&format!("{name}.weight"), [rows, config.hidden], false)
 }
 
 /// The error of a model without an output matrix that is asked for logits; graphs that ask are refused

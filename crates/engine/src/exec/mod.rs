@@ -63,6 +63,8 @@ struct Run<'a, 'g> {
 
 impl<'g> Run<'_, 'g> {
     fn group(&self, state: &mut State<'g>) -> Result<(), RunError> {
+        // Before the first token is counted: how long reading takes says nothing of how long the work will.
+        self.engine.model.ready(self.plan.reach(0).last).map_err(failed)?;
         let chunks = self.chunks(&state.prompts[self.group]);
         let mut gathered = Gathered::default();
         let mut drawn = Drawn::default();

@@ -137,8 +137,7 @@ impl Index {
             if let Some(last) = self.entries.get(&name)
                 && !self.same(&name, &first, last)?
             {
-                let path =
-                    |e: &Entry| self.files.get(e.file).map(|f| f.path().to_path_buf()).unwrap_or_default();
+                let path = |e: &Entry| self.files[e.file].path().to_path_buf();
                 return Err(LoadError::DuplicateTensor { first: path(&first), path: path(last), name });
             }
         }

@@ -28,13 +28,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use candle_core::quantized::{QStorage, QTensor};
+use candle_core::quantized::{GgmlDType, QStorage, QTensor};
 use candle_core::{DType, Device, Tensor};
 use half::{bf16, f16};
 use serde_json::Value;
 
 pub use error::LoadError;
-pub use options::{Kernels, LoadOptions, Weight};
+pub use options::{Held, Kernels, LoadOptions, Weight};
 
 use super::Transformers;
 use super::gguf::Metadata;
@@ -79,6 +79,12 @@ pub struct Source {
     /// The tokenizer's part of a GGUF file.
     metadata: Option<Metadata>,
     notes: Vec<String>,
+}
+
+impl std::fmt::Debug for Source {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Source").field("path", &self.path).finish_non_exhaustive()
+    }
 }
 
 impl Source {
@@ -264,6 +270,26 @@ impl Source {
         self.read(name, entry, options.dtype(), device, true).map(Weight::Plain)
     }
 
+    /// What a weight is held as once it is read, of which only the header is looked at.
+    ///
+    /// # Errors
+    /// No such tensor, another shape, or an element type that is not read.
+    pub fn held(
+        &self,
+        name: &str,
+        shape: &[usize],
+        options: &LoadOptions,
+        transposed: bool,
+    ) -> Result<Held, LoadError> {
+        let entry = self.entry(name, shape)?;
+        let kept = options.keep_quantized && transposed == (entry.layout == Layout::Transposed);
+        let stored = self.index.stored(name, entry)?;
+        Ok(match blocks(&stored, entry).filter(|_| kept) {
+            Some((kind, _)) => Held::Blocks(kind),
+            None => Held::Plain(options.dtype()),
+        })
+    }
+
     /// The tokenizer that comes with the model: `tokenizer.json` of the folder, as `rules` read it, or the metadata of
     /// the GGUF file; `None` where there is none. Building one takes a moment, so keep it.
     ///
@@ -347,17 +373,7 @@ impl Source {
         device: &Device,
     ) -> Result<Option<Arc<QTensor>>, LoadError> {
         let stored = self.index.stored(name, entry)?;
-        let Encoding::Blocks(kind) = stored.encoding else {
-            return Ok(None);
-        };
-        let &[first, second] = entry.shape.as_slice() else {
-            return Ok(None);
-        };
-        let shape = match entry.layout {
-            Layout::Transposed => (second, first),
-            Layout::PlusOne => return Ok(None),
-            Layout::AsStored | Layout::Interleaved { .. } | Layout::Stacked { .. } => (first, second),
-        };
+        let Some((kind, shape)) = blocks(&stored, entry) else { return Ok(None) };
         decode::check_finite(&stored)?;
         let bytes = ordered_rows(&stored, entry)?;
         // The blocks hold 2-byte numbers and are copied as such, so they have to lie even; the
@@ -370,6 +386,20 @@ impl Source {
             .and_then(|storage| QTensor::new(storage, shape))
             .map_err(|e| backend(name, e))?;
         Ok(Some(Arc::new(tensor)))
+    }
+}
+
+/// The kind of block of a quantized matrix, and its shape as it is multiplied by; `None` where it is none.
+fn blocks(stored: &Stored<'_>, entry: &Entry) -> Option<(GgmlDType, (usize, usize))> {
+    let (Encoding::Blocks(kind), &[first, second]) = (stored.encoding, entry.shape.as_slice()) else {
+        return None;
+    };
+    match entry.layout {
+        Layout::Transposed => Some((kind, (second, first))),
+        Layout::PlusOne => None,
+        Layout::AsStored | Layout::Interleaved { .. } | Layout::Stacked { .. } => {
+            Some((kind, (first, second)))
+        }
     }
 }
 

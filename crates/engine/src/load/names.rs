@@ -37,8 +37,7 @@ pub(super) fn canonical(index: &mut Index) -> Result<(), LoadError> {
         if let Some(first) = renamed.get(&new)
             && !index.same(&new, first, &entry)?
         {
-            let path =
-                |e: &Entry| index.files.get(e.file).map(|f| f.path().to_path_buf()).unwrap_or_default();
+            let path = |e: &Entry| index.files[e.file].path().to_path_buf();
             return Err(LoadError::DuplicateTensor { first: path(first), path: path(&entry), name: new });
         }
         renamed.insert(new, entry);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use candle_core::quantized::QTensor;
+use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{DType, Tensor};
 
 /// A matrix as the forward pass multiplies by it.
@@ -12,6 +12,15 @@ pub enum Weight {
     Plain(Tensor),
     /// Blocks as the file holds them, dequantized while multiplying.
     Quantized(Arc<QTensor>),
+}
+
+/// What a weight becomes when it is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// Numbers in this type.
+    Plain(DType),
+    /// Blocks as the file holds them.
+    Blocks(GgmlDType),
 }
 
 /// How weights are read.

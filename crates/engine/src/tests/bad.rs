@@ -1,5 +1,7 @@
 //! What is refused when a model runs.
 
+use std::sync::Arc;
+
 use candle_core::{Device, Tensor};
 use truenorth_protocol::Site;
 use truenorth_protocol::prompt::PromptProblem;
@@ -117,7 +119,7 @@ fn weights_without_a_place_are_refused() {
     let without = config.replace("\"attention_bias\": true", "\"attention_bias\": false");
     assert_ne!(config, without);
     std::fs::write(temp.path().join("config.json"), without).unwrap();
-    let source = Source::open_folder(temp.path()).unwrap();
+    let source = Arc::new(Source::open_folder(temp.path()).unwrap());
     let e = Model::load(&source, &LoadOptions::default(), &Device::Cpu).unwrap_err();
     assert!(matches!(&e, EngineError::UnusedTensor { name, .. } if name.ends_with(".bias")), "{e}");
 }

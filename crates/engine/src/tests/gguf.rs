@@ -1,6 +1,7 @@
 //! The same numbers out of GGUF files, and near ones from matrices that stay quantized.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use candle_core::Device;
 use truenorth_protocol::Site;
@@ -12,7 +13,7 @@ use crate::model::Model;
 
 fn load(path: &str, keep_quantized: bool) -> Model {
     let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/gguf").join(path);
-    let source = Source::open_gguf(&path).unwrap();
+    let source = Arc::new(Source::open_gguf(&path).unwrap());
     let options = LoadOptions { keep_quantized, ..LoadOptions::default() };
     Model::load(&source, &options, &Device::Cpu).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
 }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use candle_core::{Device, Tensor};
 use serde_json::{Value, json};
@@ -25,7 +26,7 @@ pub(super) fn load(name: &str) -> Model {
 }
 
 pub(super) fn load_as(name: &str, options: &LoadOptions) -> Model {
-    let source = Source::open_folder(&folder(name)).unwrap();
+    let source = Arc::new(Source::open_folder(&folder(name)).unwrap());
     Model::load(&source, options, &Device::Cpu).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 

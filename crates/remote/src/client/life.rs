@@ -205,7 +205,7 @@ impl Client {
     ) -> Result<Answer, ClientError> {
         // Such a job is told of on its socket alone, and that ends here, well or badly.
         let alone = socket.is_some() && self.wire.socket_alone();
-        let id = job.id.clone().unwrap_or_default();
+        let id = job.id.clone().expect("a job that is waited for was taken");
         let http = &self.service.http;
         let at = job.clone();
         let of = self.of(&at, &id);

@@ -38,6 +38,11 @@ impl Anchors {
         self.targets.get(id)
     }
 
+    /// The anchor of a part of the document.
+    pub fn of(&self, id: &str) -> String {
+        self.get(id).expect("every part of the document claimed an anchor").anchor.clone()
+    }
+
     fn blocks(&mut self, blocks: &[Block]) {
         for block in blocks {
             match block {

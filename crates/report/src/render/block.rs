@@ -85,7 +85,7 @@ pub(super) fn rich(x: &mut Xml, anchors: &Anchors, text: &Rich) {
 fn figure(page: &mut Page, figure: &Figure, at: &str, half: bool) {
     page.figures += 1;
     let number = page.figures;
-    let anchor = page.anchors.get(&figure.id).map(|t| t.anchor.clone()).unwrap_or_default();
+    let anchor = page.anchors.of(&figure.id);
     let x = &mut page.x;
     x.tag("figure").a("id", &anchor).open();
     x.tag("p").a("class", "figure-title").a("dir", "auto").open();

@@ -117,8 +117,8 @@ impl Page {
             item(x, "", "findings", "Findings");
         }
         for (i, section) in document.sections.iter().enumerate() {
-            let anchor = self.anchors.get(&section.id).map_or("", |t| t.anchor.as_str());
-            item(x, &(i + 1).to_string(), anchor, &section.title);
+            let anchor = self.anchors.of(&section.id);
+            item(x, &(i + 1).to_string(), &anchor, &section.title);
         }
         item(x, "", "provenance", "Provenance");
         x.close();
@@ -210,7 +210,7 @@ impl Page {
     }
 
     fn section(&mut self, i: usize, section: &Section) {
-        let anchor = self.anchors.get(&section.id).map(|t| t.anchor.clone()).unwrap_or_default();
+        let anchor = self.anchors.of(&section.id);
         let heading = format!("{anchor}-h");
         let x = &mut self.x;
         x.tag("section").a("id", &anchor).a("aria-labelledby", &heading).open();

@@ -12,7 +12,7 @@ const HEAD: usize = 16;
 pub(super) fn table(page: &mut Page, table: &Table, at: &str) {
     page.tables += 1;
     let number = page.tables;
-    let anchor = page.anchors.get(&table.id).map(|t| t.anchor.clone()).unwrap_or_default();
+    let anchor = page.anchors.of(&table.id);
     let x = &mut page.x;
     let cut = if table.rows.len() > WHOLE { HEAD } else { table.rows.len() };
     let (head, rest) = table.rows.split_at(cut);

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::held_out::Estimate;
+use super::estimated::Estimate;
 use super::pipeline::{Pipeline, Reduced, fit_projected};
 use super::{EstimateError, HeldOutParams, ProjectMethod, Samples, SplitBy};
 use crate::math::{Clustered, Interval, Placement, Seeds, auroc};

@@ -8,17 +8,16 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::alone::{Alone, Erased, Splits};
+use super::estimated::Estimate;
 use super::estimator::Estimator;
 use super::logistic::LogisticParams;
 use super::pipeline::{Pipeline, Reduced, fit_projected};
 use super::probing::Relabel;
 use super::samples::SplitBy;
 use super::{EstimateError, Samples};
-use crate::math::{Clustered, Interval, MathError, Placement, Seeds, SortedScores, standard_deviation};
+use crate::math::{MathError, Placement, Seeds, SortedScores};
 use crate::math::{permutation_p, reaches};
-use crate::number::{Null, Number};
 use crate::split::{Folds, group_folds};
-use crate::test::Test;
 
 /// How to hold out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -46,111 +45,6 @@ impl HeldOutParams {
     #[must_use]
     pub fn by_axis() -> Self {
         Self { by: SplitBy::Axis, folds: None, ..Self::by_pair() }
-    }
-}
-
-/// A statistic of held-out rows with its interval.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Estimate {
-    /// The statistic on all held-out rows, the mean over the splits.
-    pub value: f64,
-    /// The interval of [`Placement`], its variance `1 + J/(J − 1)` times for `J` folds: directions of different
-    /// folds share most of their rows, so the plain interval is too narrow (Nadeau and Bengio 2003,
-    /// "Inference for the generalization error").
-    pub interval: Interval,
-    /// Units, the clusters of the interval.
-    #[serde(default)]
-    pub clusters: usize,
-    /// Variance of the clusters over that of independent texts.
-    #[serde(default)]
-    pub design: f64,
-    /// How much the way to split matters; none with one split.
-    #[serde(skip_serializing_if = "Option::is_none", default)]
-    pub repeats: Option<Repeats>,
-}
-
-/// The same statistic under several ways to deal units to folds.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
-pub struct Repeats {
-    /// How many.
-    pub splits: usize,
-    /// On the first of them, which the null is of.
-    pub first: f64,
-    /// Standard deviation over them.
-    pub sd: f64,
-    /// The least.
-    pub least: f64,
-    /// The largest.
-    pub most: f64,
-}
-
-impl Estimate {
-    /// As it is reported: what was held out (`of`, in the plural), and the null of labels exchanged in the way
-    /// that `relabelled` says.
-    #[must_use]
-    pub fn number(&self, of: &str, null: Option<(&NullTest, &str)>) -> Number {
-        let first =
-            self.repeats.map_or_else(String::new, |r| format!(" on the first split ({:.3})", r.first));
-        Number {
-            value: self.value,
-            n: self.clusters,
-            interval: Some(self.interval),
-            method: format!(
-                "score interval over {of} (Newcombe 2006), stretched for shared rows{}",
-                self.repeats.map_or_else(String::new, |r| format!("; mean of {}", r.said()))
-            ),
-            null: null.map(|(null, relabelled)| Null {
-                test: Test::HeldOut,
-                what: match null.fixed {
-                    None => format!("{relabelled}, whole pipeline rerun{first}"),
-                    Some(at) => format!(
-                        "{relabelled}, whole pipeline rerun at penalty {}, where the AUROC is {:.3} on the first split",
-                        at.alpha, at.auroc
-                    ),
-                },
-                expected: null.mean,
-                range: Some([null.low, null.high]),
-                p: null.p,
-                draws: Some(null.permutations),
-            }),
-        }
-    }
-
-    pub(super) fn new(splits: &[Placement], folds: usize, level: f64) -> Result<Self, MathError> {
-        let all = Placement::mean(splits).expect("splits share their clusters");
-        let shared = folds as f64;
-        let Clustered { value, interval, clusters, design } =
-            all.estimate(level, 1.0 + shared / (shared - 1.0))?;
-        Ok(Self { value, interval, clusters, design, repeats: Repeats::of(splits)? })
-    }
-}
-
-impl From<Clustered> for Estimate {
-    fn from(found: Clustered) -> Self {
-        let Clustered { value, interval, clusters, design } = found;
-        Self { value, interval, clusters, design, repeats: None }
-    }
-}
-
-impl Repeats {
-    fn of(splits: &[Placement]) -> Result<Option<Self>, MathError> {
-        if splits.len() < 2 {
-            return Ok(None);
-        }
-        let values: Vec<f64> = splits.iter().map(Placement::value).collect();
-        Ok(Some(Self {
-            splits: values.len(),
-            first: values[0],
-            sd: standard_deviation(&values)?,
-            least: values.iter().copied().fold(f64::INFINITY, f64::min),
-            most: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-        }))
-    }
-
-    /// In words.
-    #[must_use]
-    pub fn said(&self) -> String {
-        format!("{} splits, {:.3} to {:.3}, sd {:.3}", self.splits, self.least, self.most, self.sd)
     }
 }
 
@@ -218,8 +112,17 @@ pub struct HeldOut {
     #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub alphas: Vec<f64>,
     /// Held-out projection of each row on the first split, in the order of the rows, in standard deviations of
-    /// the projections the direction was fitted on.
+    /// the projections the direction was fitted on; empty without the rows.
+    #[serde(skip_serializing_if = "Vec::is_empty", default)]
     pub scores: Vec<f64>,
+}
+
+impl HeldOut {
+    /// Without what is said of single rows and folds.
+    #[must_use]
+    pub fn without_rows(self) -> Self {
+        Self { alphas: vec![], scores: vec![], ..self }
+    }
 }
 
 impl Pipeline {

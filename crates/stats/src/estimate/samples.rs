@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 
 use super::{EstimateError, Words};
-use crate::math::MathError;
+use crate::math::{MathError, numbered};
 
 /// What stays together when rows are split.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -41,18 +41,6 @@ pub(super) fn check_finite(what: &'static str, x: ArrayView2<'_, f64>) -> Result
         Some(((row, column), &value)) => Err(EstimateError::NotFinite { what, row, column, value }),
         None => Ok(()),
     }
-}
-
-/// Names to numbers in order of first appearance.
-pub(super) fn numbered<S: AsRef<str>>(names: &[S]) -> Vec<usize> {
-    let mut seen: HashMap<&str, usize> = HashMap::new();
-    names
-        .iter()
-        .map(|n| {
-            let next = seen.len();
-            *seen.entry(n.as_ref()).or_insert(next)
-        })
-        .collect()
 }
 
 /// Makes one axis of axes that have a unit in common: to hold one of them out would split the unit. `units`
@@ -104,14 +92,14 @@ impl Samples {
         let x = concatenate(Axis(0), &[chosen.view(), rejected.view()])
             .map_err(|e| MathError::decomposition("stacking", e))?;
         let twice = |v: Vec<usize>| [v.clone(), v].concat();
-        let group = twice(numbered(ids));
+        let group = twice(numbered(ids.iter().map(AsRef::as_ref)));
         let samples = Self {
             width: x.ncols(),
             x,
             positive: (0..2 * n).map(|i| i < n).collect(),
             unit: group.clone(),
             group,
-            axis: twice(numbered(axes)),
+            axis: twice(numbered(axes.iter().map(AsRef::as_ref))),
             log_length: None,
             words: None,
             paired: true,
@@ -135,14 +123,14 @@ impl Samples {
         count("groups", x.nrows(), groups.len())?;
         count("axes", x.nrows(), axes.len())?;
         check_finite("activations", x)?;
-        let group = numbered(groups);
+        let group = numbered(groups.iter().map(AsRef::as_ref));
         let mut samples = Self {
             width: x.ncols(),
             x: x.to_owned(),
             positive: positive.to_vec(),
             unit: group.clone(),
             group,
-            axis: numbered(axes),
+            axis: numbered(axes.iter().map(AsRef::as_ref)),
             log_length: None,
             words: None,
             paired: false,

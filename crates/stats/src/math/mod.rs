@@ -28,7 +28,7 @@ mod vectors;
 
 pub use bootstrap::{Bootstrap, cluster_bootstrap};
 pub use deal::Deal;
-pub use dense::dense;
+pub use dense::{dense, dense_count, numbered};
 pub use describe::{mean, quantile, standard_deviation};
 pub use error::MathError;
 pub(crate) use exponential::along;

@@ -24,10 +24,9 @@ fn axis(result: &Probed) -> Axis {
 fn place(result: &Probed, at: usize) -> f64 {
     let kind = |s: &str| s.rsplit_once('.').map(|(k, l)| (k.to_owned(), l.parse::<f64>().ok()));
     let kinds: Vec<_> = result.sites.iter().map(|s| kind(s)).collect();
-    let first = kinds.first().cloned().flatten().map(|k| k.0);
-    let same =
-        kinds.iter().all(|k| k.as_ref().is_some_and(|k| Some(&k.0) == first.as_ref() && k.1.is_some()));
-    match kinds.get(at).cloned().flatten().and_then(|k| k.1) {
+    let first = kinds[0].as_ref().map(|k| &k.0);
+    let same = kinds.iter().all(|k| k.as_ref().is_some_and(|k| Some(&k.0) == first && k.1.is_some()));
+    match kinds[at].as_ref().and_then(|k| k.1) {
         Some(layer) if same => layer,
         _ => at as f64,
     }
@@ -41,7 +40,10 @@ fn sorted(mut points: Vec<CurvePoint>) -> Vec<CurvePoint> {
 }
 
 pub(super) fn curve(result: &Probed, contrast: &ContrastProbe, at: usize) -> Figure {
-    let x = |site: &str| result.sites.iter().position(|s| s == site).map_or(f64::NAN, |at| place(result, at));
+    let x = |site: &str| {
+        let at = result.sites.iter().position(|s| s == site).expect("a row is of one of the sites");
+        place(result, at)
+    };
     let mut names = vec![HELD_OUT.to_owned()];
     names.extend(contrast.tests.iter().map(|t| t.name.clone()));
     let mut series: Vec<Series> = names

@@ -3,6 +3,7 @@
 mod plots;
 
 use crate::analyses::beside::{self, Beside};
+use crate::analyses::sentence::capital;
 use crate::analyses::stat::{Number, p_said};
 use crate::analyses::sweep::{Judged, Swept, SweptSite, Verdict};
 use truenorth_report::{
@@ -23,8 +24,8 @@ fn corrected(result: &Swept, of: impl Fn(&SweptSite) -> Option<f64>) -> Vec<Opti
     let p: Vec<Option<f64>> = result.sites.iter().map(of).collect();
     // A site without a test still counts as one that was tried.
     let all: Vec<f64> = p.iter().map(|p| p.unwrap_or(1.0)).collect();
-    let adjusted = math::holm_adjusted(&all).unwrap_or_default();
-    p.iter().enumerate().map(|(i, p)| p.and(adjusted.get(i).copied())).collect()
+    let adjusted = math::holm_adjusted(&all).expect("a p value of a null lies between 0 and 1");
+    p.iter().zip(adjusted).map(|(p, adjusted)| p.map(|_| adjusted)).collect()
 }
 
 fn site<'a>(result: &'a Swept, name: &str) -> Option<(usize, &'a SweptSite)> {
@@ -89,14 +90,9 @@ fn status(verdict: Verdict) -> Status {
     }
 }
 
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
-}
-
 fn reads(result: &Swept) -> Option<Finding> {
     let (i, best) = site(result, &result.parting.best_reading)?;
-    let p = adjusted_reading(result).get(i).copied().flatten();
+    let p = adjusted_reading(result)[i];
     let held_out = &best.reading.held_out;
     let null = held_out.null.as_ref().map(|n| (n, "labels flipped within pairs"));
     let auroc = held_out.auroc.number("held-out units", null);
@@ -239,7 +235,7 @@ fn beside(result: &Swept) -> Vec<Block> {
     let rows: Vec<_> = result
         .sites
         .iter()
-        .map(|s| ([s.site.to_string(), "units".into()], Beside::from(&s.reading.held_out)))
+        .map(|s| ([s.site.to_string(), "units".into()], Beside(&s.reading.held_out)))
         .collect();
     let erased = rows.iter().flat_map(|([site, _], beside)| {
         beside.erased().into_iter().map(move |said| format!("{site}: {said}").as_str().into())
@@ -287,7 +283,7 @@ fn table(result: &Swept) -> Table {
         let Some(primary) = s.steering.first() else { continue };
         let h = &s.reading.held_out;
         let ci = h.auroc.interval;
-        let p_reading = reading.get(i).copied().flatten().map_or_else(
+        let p_reading = reading[i].map_or_else(
             || Cell::empty("no label flips were asked for"),
             |p| Cell::adjusted(Test::HeldOut, Adjustment::Holm, p, None),
         );

@@ -1,6 +1,7 @@
 //! The curves of a sweep.
 
-use super::{NOT_SHOWN, capital};
+use super::NOT_SHOWN;
+use crate::analyses::sentence::capital;
 use crate::analyses::sweep::trend::ends;
 use crate::analyses::sweep::{Steering, Swept, SweptSite, WorkingRange};
 use truenorth_report::{Axis, Curve, CurvePoint, Figure, Mark, Num, Series, Tick};

@@ -39,12 +39,10 @@ pub fn separation(run: &Run<'_>, results: &Results) -> Section {
     let mut sides = Vec::new();
     let mut erased = Vec::new();
     for e in &results.directions.estimated {
-        for h in [&e.by_pair, &e.by_axis] {
-            sides.push(([e.name.clone(), by(run, h)], Beside::from(h)));
-        }
-        erased
-            .extend(Beside::from(&e.by_pair).erased().into_iter().map(|said| format!("{}: {said}", e.name)));
-        for h in [&e.by_pair, &e.by_axis] {
+        let [by_pair, by_axis] = [&e.by_pair, &e.by_axis];
+        erased.extend(Beside(by_pair).erased().into_iter().map(|said| format!("{}: {said}", e.name)));
+        for h in [by_pair, by_axis] {
+            sides.push(([e.name.clone(), by(run, h)], Beside(h)));
             let ci = h.auroc.interval;
             rows.push(ForestRow {
                 label: e.name.clone(),

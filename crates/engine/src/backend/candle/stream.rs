@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Result, Tensor};
 
-use super::super::{Net, Slot, Stream, no_head};
+use super::super::{Net, Slot, Stream};
 use super::{Candle, Linear};
 use crate::block::Block;
 use crate::cache::Cache;
@@ -73,7 +73,7 @@ impl<'a> CandleStream<'a> {
     }
 
     fn block(&self, layer: usize) -> Result<&'a Block<Candle>> {
-        self.net.blocks.get(layer).ok_or_else(|| candle_core::Error::Msg(format!("no block {layer}")))
+        self.net.block(layer)
     }
 
     fn angles(&self, layer: usize) -> Option<&Angles> {
@@ -221,7 +221,7 @@ impl Stream for CandleStream<'_> {
     }
 
     fn logits(&mut self) -> Result<()> {
-        let head = self.net.head.as_ref().ok_or_else(no_head)?;
+        let head = self.net.head()?;
         let logits = head.forward(&self.x, self.by)?;
         self.logits = Some(match self.config.logit_softcap {
             Some(c) => kernel::softcap(&logits, c)?,

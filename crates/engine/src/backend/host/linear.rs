@@ -6,8 +6,8 @@ use candle_core::quantized::{GgmlDType, QTensor};
 use candle_core::{CpuStorage, DType, Device, Error, Result, Storage, Tensor};
 
 use crate::config::Act;
-use crate::kernel::panel::{Affine, Block, Job, Panels, Then, gated, layer_norm, products, rms_norm};
-use crate::load::Weight;
+use crate::kernel::panel::{Affine, Block, Format, Job, Panels, Then, gated, layer_norm, products, rms_norm};
+use crate::load::{Held, Weight};
 
 /// `x Wᵀ + b`
 #[derive(Debug)]
@@ -128,7 +128,13 @@ fn plain(t: &Tensor) -> Result<Panels> {
 
 fn blocks(q: &QTensor) -> Result<Option<Panels>> {
     let (outputs, inputs) = q.shape().dims2()?;
-    let block = match q.dtype() {
+    let Some(block) = block(q.dtype()) else { return Ok(None) };
+    Ok(Panels::blocks(block, &q.data()?, outputs, inputs))
+}
+
+/// Blocks that there is a kernel for.
+fn block(kind: GgmlDType) -> Option<Block> {
+    Some(match kind {
         GgmlDType::Q8_0 => Block::Q8_0,
         GgmlDType::Q4_0 => Block::Q4_0,
         GgmlDType::Q4_1 => Block::Q4_1,
@@ -137,7 +143,15 @@ fn blocks(q: &QTensor) -> Result<Option<Panels>> {
         GgmlDType::Q4K => Block::Q4K,
         GgmlDType::Q5K => Block::Q5K,
         GgmlDType::Q6K => Block::Q6K,
-        _ => return Ok(None),
-    };
-    Ok(Panels::blocks(block, &q.data()?, outputs, inputs))
+        _ => return None,
+    })
+}
+
+/// What [`pack`] makes of a matrix this wide.
+pub(super) fn format(held: Held, width: usize) -> Format {
+    match held {
+        Held::Plain(DType::BF16) => Format::Bf16,
+        Held::Blocks(kind) if block(kind).is_some_and(|b| b.fits(width)) => Format::Int8,
+        Held::Plain(_) | Held::Blocks(_) => Format::F32,
+    }
 }

@@ -11,11 +11,12 @@ use candle_core::{DType, Result, Tensor};
 
 pub(crate) use stream::HostStream;
 
-use super::{Backend, Net};
+use super::Backend;
+use super::shapes::Matrix;
 use crate::kernel::panel;
 use crate::kernel::panel::Panels;
 use crate::load::Weight;
-use linear::{Linear, Norm, pack};
+use linear::{Linear, Norm, format, pack};
 
 /// Whether this CPU has what panels are for.
 pub(crate) fn usable() -> bool {
@@ -56,16 +57,21 @@ fn numbers(t: &Tensor) -> Result<Vec<f32>> {
     t.to_dtype(DType::F32)?.to_vec1()
 }
 
-impl Net<Host> {
-    /// The names of the kernels that its products run by, for a record of how a result was made.
-    pub(crate) fn path(&self) -> String {
-        let of_block = |b: &super::Block<Host>| {
-            let own = [&b.q, &b.k, &b.v, &b.out, &b.up, &b.down].into_iter().chain(&b.gate);
-            own.map(|l| l.panels.format()).collect::<Vec<_>>()
-        };
-        let formats =
-            self.blocks.iter().flat_map(of_block).chain(self.head.iter().map(|h| h.panels.format()));
-        let names: BTreeSet<&str> = formats.map(panel::path).collect();
-        names.into_iter().collect::<Vec<_>>().join("+")
-    }
+/// The names of the kernels that products by these matrices run by, for a record of how a result was made.
+pub(crate) fn path(matrices: &[Matrix]) -> String {
+    let names: BTreeSet<&str> =
+        matrices.iter().map(|(held, width)| panel::path(format(*held, *width))).collect();
+    names.into_iter().collect::<Vec<_>>().join("+")
+}
+
+/// The same of the matrices that have been packed.
+#[cfg(test)]
+pub(crate) fn path_of(net: &super::Net<Host>) -> String {
+    let of_block = |b: &super::Block<Host>| {
+        let own = [&b.q, &b.k, &b.v, &b.out, &b.up, &b.down].into_iter().chain(&b.gate);
+        own.map(|l| l.panels.format()).collect::<Vec<_>>()
+    };
+    let formats = net.loaded().flat_map(of_block).chain(net.head().into_iter().map(|h| h.panels.format()));
+    let names: BTreeSet<&str> = formats.map(panel::path).collect();
+    names.into_iter().collect::<Vec<_>>().join("+")
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use candle_core::{Device, Error, Result};
 use rayon::prelude::*;
 
-use super::super::{Net, Slot, Stream, no_head};
+use super::super::{Net, Slot, Stream};
 use super::Host;
 use super::groups::by_groups;
 use super::linear::{Norm, activated, linears};
@@ -113,7 +113,7 @@ impl<'a> HostStream<'a> {
     }
 
     fn block(&self, layer: usize) -> Result<&'a Block<Host>> {
-        self.net.blocks.get(layer).ok_or_else(|| Error::Msg(format!("no block {layer}")))
+        self.net.block(layer)
     }
 
     /// Norms the stream, and computes queries, or keys and values of it, or all three.
@@ -342,7 +342,7 @@ impl Stream for HostStream<'_> {
     }
 
     fn logits(&mut self) -> Result<()> {
-        let head = self.net.head.as_ref().ok_or_else(no_head)?;
+        let head = self.net.head()?;
         self.logits.resize(self.rows * head.outputs(), 0.0);
         head.forward(&self.x, self.rows, &mut self.logits, false)?;
         #[allow(clippy::cast_possible_truncation)]

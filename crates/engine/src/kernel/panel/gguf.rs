@@ -42,6 +42,12 @@ impl Block {
         }
     }
 
+    /// Whether rows this wide are whole blocks.
+    #[must_use]
+    pub fn fits(self, width: usize) -> bool {
+        width.is_multiple_of(self.size().0)
+    }
+
     fn group(self) -> usize {
         if self == Self::Q6K { 16 } else { 32 }
     }
@@ -56,7 +62,7 @@ impl Panels {
     #[must_use]
     pub fn blocks(block: Block, bytes: &[u8], outputs: usize, inputs: usize) -> Option<Self> {
         let (weights, size) = block.size();
-        if !inputs.is_multiple_of(weights) || bytes.len() != outputs * inputs / weights * size {
+        if !block.fits(inputs) || bytes.len() != outputs * inputs / weights * size {
             return None;
         }
         let mut to = Expanded::default();

@@ -44,7 +44,7 @@ pub use cpu::cpu;
 pub use gguf::Block;
 pub use kv::Kv;
 pub use norm::{layer_norm, rms_norm};
-pub use pack::Panels;
+pub use pack::{Format, Panels};
 pub use peaks::{Peaks, peaks};
 pub use product::{Affine, Job, Then, products};
 pub use rope::rope;

@@ -79,7 +79,7 @@ impl Panels {
     }
 
     /// What the weights are.
-    #[must_use]
+    #[cfg(test)]
     pub fn format(&self) -> Format {
         self.format
     }

@@ -1,44 +1,13 @@
 use ndarray::{Array1, Array2, Axis, concatenate, s};
-use rand::Rng;
-use rand_distr::{Distribution, StandardNormal};
 use rayon::prelude::*;
 
 use super::nulls::Ground;
 use super::*;
-use crate::estimate::{Estimator, LogisticParams, Nuisances, Pipeline, Samples, SplitBy};
+use crate::estimate::{EstimateError, Estimator, LogisticParams, Nuisances, Pipeline, Samples, SplitBy};
 use crate::math::{Seeds, cosine, unit};
+use world::World;
 
-/// Activations in which a few dimensions carry most of the variance, as in a residual stream.
-struct World {
-    size: Array1<f64>,
-}
-
-impl World {
-    fn new(width: usize) -> Self {
-        Self { size: (0..width).map(|i| 1.0 / (1.0 + i as f64).powf(0.4)).collect() }
-    }
-
-    fn rows(&self, n: usize, rng: &mut impl Rng) -> Array2<f64> {
-        Array2::from_shape_simple_fn((n, self.size.len()), || {
-            let v: f64 = StandardNormal.sample(rng);
-            v
-        }) * &self.size
-    }
-
-    /// A direction as the activations have them, of unit norm.
-    fn direction(&self, rng: &mut impl Rng) -> Array1<f64> {
-        unit(self.rows(1, rng).row(0)).unwrap()
-    }
-
-    /// Pairs that differ by `shift`, around a prompt of their own.
-    fn pairs(&self, n: usize, shift: &Array1<f64>, name: &str, rng: &mut impl Rng) -> Samples {
-        let prompt = self.rows(n, rng);
-        let chosen = &prompt + &self.rows(n, rng) + &(shift * 0.5);
-        let rejected = &prompt + &self.rows(n, rng) - &(shift * 0.5);
-        let ids: Vec<String> = (0..n).map(|i| format!("{name} {i}")).collect();
-        Samples::from_pairs(chosen.view(), rejected.view(), &ids, &ids).unwrap()
-    }
-}
+mod world;
 
 fn pipeline(estimator: Estimator) -> Pipeline {
     Pipeline { estimator: estimator.check().unwrap(), nuisances: Nuisances::none() }
@@ -57,9 +26,9 @@ fn set<'a>(name: &'a str, samples: &'a Samples) -> ConfoundSet<'a> {
 fn one(estimator: Estimator, seed: u64, leak: f64, permutations: usize) -> (AuditRow, f64) {
     let mut rng = Seeds::new(seed).stream("world");
     let world = World::new(40);
-    let (truth, confound) = (world.direction(&mut rng), world.direction(&mut rng));
-    let train = world.pairs(20, &(&truth * 2.0 + &confound * leak), "train", &mut rng);
-    let other = world.pairs(16, &(&confound * 4.0), "confound", &mut rng);
+    let (truth, confound) = (world.direction(&mut rng).unwrap(), world.direction(&mut rng).unwrap());
+    let train = world.samples(20, &(&truth * 2.0 + &confound * leak), "train", &mut rng).unwrap();
+    let other = world.samples(16, &(&confound * 4.0), "confound", &mut rng).unwrap();
     let params = AuditParams { permutations, ..quick() };
     let found =
         audit(&pipeline(estimator), &train, None, &[set("confound", &other)], &params, &Seeds::new(seed))
@@ -104,12 +73,12 @@ fn a_planted_confound_is_flagged() {
 fn what_is_projected_out_is_ruled_out_by_rows_of_its_own() {
     let mut rng = Seeds::new(1).stream("world");
     let world = World::new(30);
-    let (truth, confound) = (world.direction(&mut rng), world.direction(&mut rng));
-    let train = world.pairs(60, &(&truth * 3.0 + &confound * 3.0), "train", &mut rng);
-    let mut fresh = || world.pairs(400, &(&confound * 4.0), "confound", &mut rng);
+    let (truth, confound) = (world.direction(&mut rng).unwrap(), world.direction(&mut rng).unwrap());
+    let train = world.samples(60, &(&truth * 3.0 + &confound * 3.0), "train", &mut rng).unwrap();
+    let mut fresh = || world.samples(400, &(&confound * 4.0), "confound", &mut rng).unwrap();
     let (first, second) = (fresh(), fresh());
-    let few = world.pairs(6, &(&confound * 4.0), "few", &mut rng);
-    let nothing = world.pairs(60, &(&confound * 0.0), "nothing", &mut rng);
+    let few = world.samples(6, &(&confound * 4.0), "few", &mut rng).unwrap();
+    let nothing = world.samples(60, &(&confound * 0.0), "nothing", &mut rng).unwrap();
     let mut pipeline = pipeline(Estimator::Lda { shrinkage: None });
     let leaky = audit(&pipeline, &train, None, &[set("fresh", &second)], &quick(), &Seeds::new(0)).unwrap();
     assert_eq!(leaky.rows[0].verdict, Verdict::Confounded);
@@ -159,12 +128,12 @@ fn permuted_directions_are_those_of_the_pipeline() {
     let mut rng = Seeds::new(2).stream("world");
     for width in [25, 90] {
         let world = World::new(width);
-        let truth = world.direction(&mut rng);
-        let train = world.pairs(20, &(&truth * 2.0), "train", &mut rng);
+        let truth = world.direction(&mut rng).unwrap();
+        let train = world.samples(20, &(&truth * 2.0), "train", &mut rng).unwrap();
         for estimator in [Estimator::MeanDiff, Estimator::Lda { shrinkage: None }] {
             let mut pipeline = pipeline(estimator);
             pipeline.nuisances =
-                Nuisances::none().with_direction("other", world.direction(&mut rng).view()).unwrap();
+                Nuisances::none().with_direction("other", world.direction(&mut rng).unwrap().view()).unwrap();
             let reduced = pipeline.reduce(&train).unwrap();
             let rows = Array2::eye(reduced.space.rank());
             let ground = Ground {
@@ -196,9 +165,9 @@ fn permuted_directions_are_those_of_the_pipeline() {
 fn any_estimator_can_be_audited() {
     let mut rng = Seeds::new(3).stream("world");
     let world = World::new(50);
-    let (truth, confound) = (world.direction(&mut rng), world.direction(&mut rng));
-    let train = world.pairs(20, &(&truth * 3.0), "train", &mut rng);
-    let other = world.pairs(20, &(&confound * 4.0), "confound", &mut rng);
+    let (truth, confound) = (world.direction(&mut rng).unwrap(), world.direction(&mut rng).unwrap());
+    let train = world.samples(20, &(&truth * 3.0), "train", &mut rng).unwrap();
+    let other = world.samples(20, &(&confound * 4.0), "confound", &mut rng).unwrap();
     let lengths: Vec<f64> = (0..40).map(|i| f64::from(5 + i % 9)).collect();
     let train = train.with_lengths(&lengths).unwrap();
     for estimator in [
@@ -219,10 +188,10 @@ fn any_estimator_can_be_audited() {
 fn flips_are_ranked_with_their_strength() {
     let mut rng = Seeds::new(4).stream("world");
     let world = World::new(60);
-    let truth = world.direction(&mut rng);
-    let train = world.pairs(60, &(&truth * 4.0), "train", &mut rng);
-    let flips = world.pairs(24, &(&truth * 2.0), "flips", &mut rng);
-    let none = world.pairs(200, &(&truth * 0.0), "none", &mut rng);
+    let truth = world.direction(&mut rng).unwrap();
+    let train = world.samples(60, &(&truth * 4.0), "train", &mut rng).unwrap();
+    let flips = world.samples(24, &(&truth * 2.0), "flips", &mut rng).unwrap();
+    let none = world.samples(200, &(&truth * 0.0), "none", &mut rng).unwrap();
     let pipeline = pipeline(Estimator::MeanDiff);
     let d = pipeline.extract(&train, SplitBy::Pair, &Seeds::new(0)).unwrap().fit.direction;
     let rank =
@@ -248,21 +217,21 @@ fn flips_are_ranked_with_their_strength() {
 fn what_can_not_be_audited_is_refused_by_name() {
     let mut rng = Seeds::new(5).stream("world");
     let world = World::new(20);
-    let truth = world.direction(&mut rng) * 3.0;
-    let train = world.pairs(12, &truth, "train", &mut rng);
+    let truth = world.direction(&mut rng).unwrap() * 3.0;
+    let train = world.samples(12, &truth, "train", &mut rng).unwrap();
     let pipeline = pipeline(Estimator::MeanDiff);
     let run = |d: Option<&Array1<f64>>, samples: &Samples, params: &AuditParams| {
         let sets = [set("other", samples)];
         audit(&pipeline, &train, d.map(Array1::view), &sets, params, &Seeds::new(0)).unwrap_err()
     };
-    let good = world.pairs(12, &truth, "good", &mut rng);
-    let e = run(None, &World::new(19).pairs(12, &Array1::ones(19), "narrow", &mut rng), &quick());
+    let good = world.samples(12, &truth, "good", &mut rng).unwrap();
+    let e = run(None, &World::new(19).samples(12, &Array1::ones(19), "narrow", &mut rng).unwrap(), &quick());
     assert!(matches!(&e, AuditError::Width { set, expected: 19, found: 20 } if set == "other"), "{e}");
     let e = run(Some(&Array1::ones(7)), &good, &quick());
     assert!(matches!(&e, AuditError::Width { set, found: 7, .. } if set == "train"), "{e}");
     let e = run(Some(&Array1::from_elem(20, f64::NAN)), &good, &quick());
     assert!(matches!(e, AuditError::Math(_)), "{e}");
-    let e = run(None, &world.pairs(3, &truth, "few", &mut rng), &quick());
+    let e = run(None, &world.samples(3, &truth, "few", &mut rng).unwrap(), &quick());
     assert!(matches!(e, AuditError::TooFew { least: 4, found: 3, .. }), "{e}");
     // Rows that differ only where the direction does not look.
     let x =

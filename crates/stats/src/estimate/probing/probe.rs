@@ -13,8 +13,7 @@ use super::result::{Probing, Shape, assemble};
 use super::rounds::Rounds;
 use super::select::Tests;
 use super::{Layers, ProbeError};
-use crate::estimate::samples::numbered;
-use crate::math::Seeds;
+use crate::math::{Seeds, numbered};
 
 /// Fewer relabellings than this can't give a p value of 0.05.
 const LEAST_RELABELLINGS: usize = 20;

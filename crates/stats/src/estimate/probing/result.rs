@@ -9,9 +9,8 @@ use super::probe::{Probe, ProbeEstimator, TestSet, TrainSet};
 use super::relabel::{Exchange, Relabel};
 use super::rounds::Done;
 use super::select::{Observed, Selection};
-use crate::estimate::held_out::{Estimate, NullTest};
-use crate::estimate::samples::numbered;
-use crate::math::{Clustered, MathError, Placement};
+use crate::estimate::{Estimate, NullTest};
+use crate::math::{Clustered, MathError, Placement, numbered};
 use crate::math::{permutation_p, reaches};
 
 /// One layer.

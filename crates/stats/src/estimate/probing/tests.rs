@@ -164,7 +164,7 @@ fn a_permutation_is_the_whole_procedure_on_its_labels() {
     for estimator in every() {
         let found = quick(estimator.clone(), 40).run(&rows.train(), &[], &Seeds::new(3)).unwrap();
         let null = found.nested.null.unwrap();
-        let groups = crate::estimate::samples::numbered(&rows.groups);
+        let groups = crate::math::numbered(&rows.groups);
         let seeds = Seeds::new(3).child("held out");
         let design = design::Design::new(&groups, 4, &mut seeds.stream("folds")).unwrap();
         let relabel = Relabel::new(&rows.labels, &groups);

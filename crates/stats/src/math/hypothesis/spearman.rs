@@ -5,7 +5,7 @@ use statrs::distribution::{ContinuousCDF, StudentsT};
 
 use super::super::MathError;
 use super::super::bootstrap::{Bootstrap, cluster_bootstrap};
-use super::super::dense::dense;
+use super::super::dense::{dense, dense_count};
 use super::super::rank::spearman;
 use super::{Alternative, Method, Tested, next_permutation};
 use crate::math::reaches;
@@ -86,7 +86,7 @@ pub fn spearman_bootstrap(
         return Err(MathError::Length { what: "clusters", expected: a.len(), found: clusters.len() });
     }
     let dense = dense(clusters);
-    let count = dense.iter().max().map_or(0, |last| last + 1);
+    let count = dense_count(&dense);
     let (mut x, mut y) = (Vec::with_capacity(a.len()), Vec::with_capacity(a.len()));
     cluster_bootstrap(count, resamples, level, rng, |counts| {
         x.clear();

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::MathError;
-use super::dense::dense;
+use super::dense::{dense, dense_count};
 use super::error::finite;
 use super::interval::{Interval, check_level};
 
@@ -79,7 +79,7 @@ impl Placement {
         let size = |positive: bool| if positive { ups as f64 } else { downs as f64 };
         let wrong = |v: f64| if value > 0.5 { v < 1.0 } else { v > 0.0 };
         let clusters = dense(clusters);
-        let count = clusters.iter().max().map_or(0, |c| c + 1);
+        let count = dense_count(&clusters);
         let mut parts = vec![0.0; count];
         let mut mistaken = vec![false; count];
         let mut of_class = [vec![false; count], vec![false; count]];
@@ -109,7 +109,7 @@ impl Placement {
         }
         finite("wins", wins)?;
         let clusters = dense(clusters);
-        let count = clusters.iter().max().map_or(0, |c| c + 1);
+        let count = dense_count(&clusters);
         let n = wins.len() as f64;
         let value = wins.iter().sum::<f64>() / n.max(1.0);
         let mut parts = vec![0.0; count];

@@ -1,0 +1,157 @@
+//! The study of a run, run once more and held against it.
+
+use std::path::Path;
+
+use serde_json::Value;
+use truenorth_data::store::Store;
+use truenorth_files::sha256_hex;
+use truenorth_report::{HTML_NAME, JSON_NAME, render};
+
+use super::compare::{self, Compared, LEFT_OUT, RULES, Rule};
+use super::finished::Finished;
+use super::verified::{Changed, Stopped, Uncompared, Verified};
+use super::{files, page};
+use crate::error::{Context as _, Error, Kind};
+use crate::host::Host;
+use crate::session::Session;
+use crate::study::journal::{self, Journal};
+use crate::study::record::{self, DataFile};
+use crate::study::{Place, Study, register};
+
+/// Files of a run that hold none of its numbers.
+const ASIDE: [(&str, &str); 3] = [
+    (journal::NAME, "how far the run is, with seconds"),
+    (record::NAME, "what the run is recomputed from"),
+    (register::NAME, "what was expected of the study; its own seal was checked"),
+];
+
+impl Finished {
+    /// The files of the study's data that are not what the run read.
+    fn changed(&self) -> Vec<Changed> {
+        let changed = |file: &DataFile| {
+            let is = std::fs::read(&file.path).ok().map(|bytes| sha256_hex(&bytes));
+            let (role, was) = (file.role.clone(), file.sha256.clone());
+            let path = file.path.canonicalize().unwrap_or_else(|_| file.path.clone());
+            (is.as_ref() != Some(&was)).then_some(Changed { role, path, was, is })
+        };
+        self.record.files.iter().filter_map(changed).collect()
+    }
+
+    /// Runs the study again into `scratch`, a folder that is empty or not there, and compares. `open` gives the study's model; the
+    /// others are the host's. Nothing is written into the run's folder.
+    ///
+    /// # Errors
+    /// When a file of the run can't be read. What stops the recomputation is told beside what was compared until then.
+    pub fn verify(
+        &self,
+        open: impl FnOnce() -> Result<Session, Error>,
+        host: &dyn Host,
+        program: &str,
+        scratch: &Path,
+    ) -> Result<Verified, Error> {
+        let mut verified = Verified::of(&self.folder);
+        verified.changed = self.changed();
+        if self.record.program != program {
+            verified.notes.push(
+                "the run was made by another build of this program; what did not come back may be its doing"
+                    .into(),
+            );
+        }
+        let again = self.begin(scratch).and_then(|()| open()).and_then(|session| {
+            let place = Place { folder: scratch, program, keep: false, rehearsal: false, flags: Value::Null };
+            let study = Study::of(&self.record.path, self.record.study.clone(), host.desk())?;
+            let done = study.run(&session, host, &place);
+            for store in session.store().into_iter().flat_map(Store::take_corrupt) {
+                verified.notes.push(format!(
+                    "an entry of the store is damaged, {} at {}: its checksum does not hold",
+                    store.model, store.site
+                ));
+            }
+            done.map(drop)
+        });
+        if let Err(error) = again {
+            if error.kind() == Kind::Interrupted {
+                return Err(error);
+            }
+            verified.stopped = Some(Stopped::of(&error, &verified.changed));
+        }
+        self.files(scratch, &mut verified)?;
+        Ok(verified)
+    }
+
+    /// Gives the recomputation what can't be made anew: a seal with its date, and what the store held before.
+    fn begin(&self, scratch: &Path) -> Result<(), Error> {
+        std::fs::create_dir_all(scratch).context(format!("can't make {}", scratch.display()))?;
+        let sealed = self.folder.join(register::NAME);
+        if sealed.exists() {
+            let copy = scratch.join(register::NAME);
+            std::fs::copy(&sealed, copy).context(format!("can't copy {}", sealed.display()))?;
+        }
+        Journal::begin(scratch, self.state.found_in_store)
+    }
+
+    fn files(&self, scratch: &Path, verified: &mut Verified) -> Result<(), Error> {
+        let cant = |folder: &Path| format!("can't read the folder {}", folder.display());
+        let there = files::below(&self.folder).context(cant(&self.folder))?;
+        let fresh = files::below(scratch).context(cant(scratch))?;
+        let mut rules: Vec<&Rule> = RULES.iter().collect();
+        if self.state.stages.iter().any(|s| s.kept) {
+            rules.push(&LEFT_OUT);
+        }
+        for file in &there {
+            if let Some((_, why)) = ASIDE.iter().find(|(name, _)| name == file) {
+                verified.not_compared.insert(file.clone(), Uncompared::Aside(why));
+                continue;
+            }
+            if file == HTML_NAME {
+                self.page(verified)?;
+                continue;
+            }
+            let why = match (fresh.contains(file), &verified.stopped) {
+                (true, _) => match self.file(file, scratch, &rules)? {
+                    Ok(compared) => {
+                        verified.add(compared);
+                        continue;
+                    }
+                    Err(why) => Uncompared::Unreadable(why),
+                },
+                (false, Some(_)) => Uncompared::NotRecomputed,
+                (false, None) => Uncompared::NotOfTheRun,
+            };
+            verified.not_compared.insert(file.clone(), why);
+        }
+        for file in fresh.iter().filter(|f| !there.contains(f)) {
+            verified.not_compared.insert(file.clone(), Uncompared::Gone);
+        }
+        Ok(())
+    }
+
+    fn file(&self, file: &str, scratch: &Path, rules: &[&Rule]) -> Result<Result<Compared, String>, Error> {
+        let values = |folder: &Path| {
+            let path = folder.join(file);
+            let bytes = std::fs::read(&path).context(format!("can't read {}", path.display()))?;
+            Ok::<_, Error>(files::values(file, &bytes))
+        };
+        Ok(match (values(&self.folder)?, values(scratch)?) {
+            (Ok(written), Ok(recomputed)) => Ok(compare::compare(file, &written, &recomputed, rules)),
+            (Err(why), _) | (_, Err(why)) => Err(why),
+        })
+    }
+
+    /// The page against the drawing of the numbers beside it.
+    fn page(&self, verified: &mut Verified) -> Result<(), Error> {
+        let read = |name: &str| {
+            let path = self.folder.join(name);
+            std::fs::read_to_string(&path).context(format!("can't read {}", path.display()))
+        };
+        let written = read(HTML_NAME)?;
+        match read(JSON_NAME).and_then(|json| Ok(render::from_json(&json)?)) {
+            Ok(document) => verified.add(page::compare(HTML_NAME, &written, &render::html(&document))),
+            Err(error) => {
+                let why = format!("can't be drawn anew: {}", Stopped::of(&error, &[]).because.join(": "));
+                verified.not_compared.insert(HTML_NAME.to_owned(), Uncompared::Unreadable(why));
+            }
+        }
+        Ok(())
+    }
+}
