@@ -10,6 +10,9 @@ use truenorth_stats::math::{Placement, Power};
 /// The rate of false alarms of every test here.
 const ALPHA: f64 = 0.05;
 
+/// A least p below this bounds nothing that anybody draws.
+const NO_BOUND: f64 = 1e-6;
+
 pub(super) fn power(sheet: &Sheet, params: &Params) -> Result<Vec<Planned>, AnalysisError> {
     let n = sheet.copies.clusters;
     let of = if sheet.is_paired() { "pairs" } else { "groups" };
@@ -34,8 +37,10 @@ pub(super) fn power(sheet: &Sheet, params: &Params) -> Result<Vec<Planned>, Anal
     if sheet.is_paired() {
         // Labels are flipped in whole units, and with all of them flipped the direction turns round with them.
         for (of, n) in [(of, n), (sheet.axes_word(), count(&sheet.whole_axes()))] {
-            let least_p = Some(2.0_f64.powf(1.0 - n as f64).min(1.0));
-            out.push(Planned { of: of.into(), n, least_p, ..Planned::nothing() });
+            let least_p = 2.0_f64.powf(1.0 - n as f64).min(1.0);
+            if least_p > NO_BOUND {
+                out.push(Planned { of: of.into(), n, least_p: Some(least_p), ..Planned::nothing() });
+            }
         }
     }
     Ok(out)
