@@ -1,9 +1,13 @@
 //! Sites: the named places of a transformer where a graph may read or write.
 
+mod hook;
+
 use std::fmt;
 use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
+
+pub use hook::{Meant, meant};
 
 /// A place in the forward pass.
 ///
@@ -33,13 +37,25 @@ pub enum Site {
     Logits,
 }
 
-/// A site name that can't be read.
+/// A site name that can't be read. Where it is a hook's name in another library, the message has the site that is
+/// meant: a site has one spelling, by which results are kept and compared, so that name is not taken itself.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error(
-    "unknown site `{0}`; expected embed, final_norm, logits, or one of resid_pre, attn_out, \
-     resid_mid, mlp_out, resid_post followed by a block, as in resid_post.12"
-)]
+#[error("{}", unknown(.0))]
 pub struct UnknownSite(pub String);
+
+fn unknown(name: &str) -> String {
+    let several: Vec<&str> = name.split(',').map(str::trim).collect();
+    if several.len() > 1 && several.iter().all(|one| one.parse::<Site>().is_ok()) {
+        return format!("`{name}` names {} sites, and one is expected here", several.len());
+    }
+    match meant(name) {
+        Some(meant) => format!("`{name}` is not how sites are named here; {meant}"),
+        None => format!(
+            "unknown site `{name}`; expected embed, final_norm, logits, or one of resid_pre, attn_out, resid_mid, \
+             mlp_out, resid_post followed by a block, as in resid_post.12"
+        ),
+    }
+}
 
 impl Site {
     /// The block this site lies in, if it lies in one.

@@ -12,17 +12,20 @@ use truenorth::data::out::TableForm;
 use truenorth::files::Target;
 use truenorth::math::Seeds;
 
+use super::check::Check;
 use super::output::{self, Request as _, wrong, wrong_hint};
 use super::session;
 use super::target;
 
-/// Turns public data sets and tables into classes files.
+/// Turns public data sets and tables into classes files, and looks at labelled texts before any separation.
 #[derive(Subcommand, Debug)]
 #[command(
-    after_help = "Example:\n  truenorth data convert --from advbench harmful_behaviors.csv --out advbench.jsonl"
+    after_help = "Example:\n  truenorth data convert --from advbench harmful_behaviors.csv --out advbench.jsonl\n  \
+    truenorth data check --pairs pairs.jsonl"
 )]
 pub enum Data {
     Convert(Convert),
+    Check(Box<Check>),
 }
 
 /// Makes a classes file (JSONL: id, text, label, category, group) of a public data set or a table.
@@ -113,6 +116,7 @@ impl Data {
     pub fn run(self) -> anyhow::Result<()> {
         match self {
             Self::Convert(v) => v.run(),
+            Self::Check(v) => v.run(),
         }
     }
 }

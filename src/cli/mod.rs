@@ -5,6 +5,7 @@ mod args;
 mod audit;
 mod bench;
 mod cache;
+mod check;
 mod data;
 mod desk;
 mod direction;

@@ -31,7 +31,7 @@ pub struct Read {
     model: ModelArgs,
     #[command(flatten)]
     input: InputArgs,
-    /// A site such as resid_post.12, or a range with both ends in it, resid_post.4..28:4.
+    /// A site such as resid_post.12, or a range with both ends in it, resid_post.4..28:4; several with commas.
     #[arg(long, value_name = "S", required = true)]
     site: Vec<SiteRange>,
     /// Which tokens: last, all, mean (attention sinks left out), mean+sink (all tokens), an index such as -3, a range

@@ -154,6 +154,11 @@ impl Data {
         self.sentiment.as_ref().map(|s| &s.rows[..])
     }
 
+    /// The same question with prompt and response put together in another way.
+    pub fn question_by(&self, template: &Template) -> Result<Question, Error> {
+        self.contrast.question(template)
+    }
+
     /// How much there is, for a title.
     pub fn extent(&self) -> String {
         let different = |names: Vec<&str>| names.into_iter().collect::<BTreeSet<_>>().len();

@@ -221,7 +221,8 @@ fn a_study_of_conversations_is_the_same_here_and_on_a_server() {
         let chat = "chat = \"chatml\"\nsystem = \"Be good.\"\npositions = \"mean:response\"\n";
         let study: String =
             study.lines().filter(|l| !l.starts_with("positions")).map(|l| format!("{l}\n")).collect();
-        std::fs::write(dir.join("study.toml"), format!("{chat}{study}")).unwrap();
+        let beside = "[compare]\nchat = false\npositions = \"mean\"\n";
+        std::fs::write(dir.join("study.toml"), format!("{chat}{study}{beside}")).unwrap();
         ok(dir, &["study", "run", "study.toml", "--on", on]);
         let model = ["--model", MODEL, "--on", on, "--chat=chatml"];
         let all = |args: &[&str]| ok(dir, &[args, &model[..]].concat());
@@ -255,6 +256,11 @@ fn a_study_of_conversations_is_the_same_here_and_on_a_server() {
     ] {
         let [here, there] = [&here, &there].map(|dir| floats(&dir.path().join(file), tensor));
         assert!(here.iter().map(|v| v.to_bits()).eq(there.iter().map(|v| v.to_bits())), "{file} {tensor}");
+    }
+    for file in ["runs/tiny/check.json", "runs/tiny/compare.json"] {
+        let [here, there] =
+            [&here, &there].map(|dir| std::fs::read_to_string(dir.path().join(file)).unwrap());
+        assert_eq!(there, here, "{file}");
     }
     for file in ["s.jsonl", "runs/tiny/board.jsonl", "runs/tiny/steered.jsonl"] {
         assert_eq!(rows(&there.path().join(file)), rows(&here.path().join(file)), "{file}");

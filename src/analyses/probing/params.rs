@@ -9,7 +9,7 @@ use truenorth_stats::estimate::LogisticParams;
 use truenorth_stats::estimate::probing::{Probe, ProbeEstimator};
 
 use crate::analyses::analysis::few;
-use crate::analyses::{AnalysisError, Parameters, SiteRange, by_name};
+use crate::analyses::{AnalysisError, Parameters, SiteRange, by_name, site_range};
 
 /// What a probe is held against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -33,9 +33,9 @@ pub enum Control {
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
-    /// Sites to choose from, such as resid_post.4..28:4. Repeatable.
+    /// Sites to choose from, such as resid_post.4..28:4; several with commas, or repeated.
     #[cfg_attr(feature = "cli", arg(long = "site", value_name = "S", required = true))]
-    #[serde(rename = "site", alias = "sites")]
+    #[serde(rename = "site", alias = "sites", deserialize_with = "site_range::list")]
     #[schemars(with = "Vec<String>", extend("x-alias" = "sites"))]
     pub sites: Vec<SiteRange>,
     /// Which tokens are read: last, mean (attention sinks left out), mean+sink (all tokens), or an index

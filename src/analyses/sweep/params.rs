@@ -6,15 +6,15 @@ use truenorth_protocol::graph::Sampling;
 use truenorth_protocol::{Site, WriteAt};
 
 use super::damage::Bounds;
-use crate::analyses::{AnalysisError, Asked, Parameters, SiteRange, as_text};
+use crate::analyses::{AnalysisError, Asked, Parameters, SiteRange, as_text, site_range};
 
 /// Sites, doses, what is generated, nulls and bounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
 pub struct Params {
-    /// Sites, as `resid_post.12` or `resid_post.4..28:4`; repeatable.
-    #[serde(rename = "site", alias = "sites")]
+    /// Sites, as `resid_post.12` or `resid_post.4..28:4`; several with commas, or repeated.
+    #[serde(rename = "site", alias = "sites", deserialize_with = "site_range::list")]
     #[cfg_attr(feature = "cli", arg(long = "site", value_name = "S", required = true))]
     #[schemars(with = "Vec<String>", extend("x-alias" = "sites"))]
     pub sites: Vec<SiteRange>,

@@ -1,6 +1,7 @@
 //! What a study can't ask together, refused before a file or a model is opened.
 
 use super::{Reads, Steers, StudyFile};
+use crate::analyses::Parameters as _;
 use crate::error::Error;
 use crate::study::refused;
 use crate::study::stages::{STAGES, in_keys};
@@ -27,6 +28,7 @@ impl StudyFile {
         self.check_data()?;
         self.check_steer()?;
         self.check_primary()?;
+        self.check.check().map_err(|e| in_keys(e.into(), "check"))?;
         STAGES.iter().try_for_each(|stage| stage.check(self).map_err(|e| in_keys(e, stage.name())))
     }
 

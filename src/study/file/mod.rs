@@ -10,7 +10,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use crate::analyses::{ChatChoice, Parameters, SpecialTokens, Speech};
-use crate::analyses::{as_text, audit, board, probing};
+use crate::analyses::{as_text, audit, board, check as look, compare, probing};
 use crate::error::{Context as _, Error};
 use crate::host::Desk;
 use crate::inputs::text;
@@ -46,7 +46,7 @@ pub struct StudyFile {
     pub positions: ReadAt,
     /// Puts texts as conversations: `true` for the model's own chat template, or the name of one.
     #[serde(default, skip_serializing_if = "ChatChoice::is_raw")]
-    #[schemars(schema_with = "parts::truth_or_text")]
+    #[schemars(schema_with = "compare::truth_or_text")]
     pub chat: ChatChoice,
     /// A system turn before conversations that have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -67,6 +67,11 @@ pub struct StudyFile {
     /// Held-out separation.
     #[serde(default)]
     pub held_out: HeldOut,
+    /// The look at the texts that comes first.
+    #[serde(default)]
+    pub check: look::Params,
+    /// The same texts raw and as conversations, side by side.
+    pub compare: Option<compare::Params>,
     /// Which test decides each question.
     #[serde(default)]
     pub primary: Primary,
@@ -125,6 +130,12 @@ impl StudyFile {
     /// What are near copies.
     pub fn near(&self) -> Result<NearCopies, Error> {
         NearCopies::new(self.near_copies).request("can't use near_copies of the study")
+    }
+
+    /// How prompt and response become one text where texts go in in another way: the study's own template, unless it is
+    /// that of conversations or conversations are asked for.
+    pub fn template_beside(&self, other: &Speech) -> String {
+        if other.chat.is_on() || self.chat.is_on() { parts::template() } else { self.template.clone() }
     }
 
     /// Where the results go.

@@ -286,11 +286,6 @@ macro_rules! beside {
 
 beside!(Sweep, Transfer, Geometry, Judge);
 
-/// The schema of `true`, `false` or a name.
-pub(super) fn truth_or_text(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-    schemars::json_schema!({ "type": ["boolean", "string"] })
-}
-
 pub(super) fn last() -> ReadAt {
     ReadAt::Last
 }

@@ -4,6 +4,8 @@
 
 mod audit;
 mod board;
+mod check;
+mod compare;
 mod direction;
 mod geometry;
 mod judge;
@@ -18,6 +20,7 @@ use serde::Serialize;
 use serde_json::Value;
 use truenorth_protocol::run::Watch;
 
+use crate::analyses::check::Check;
 use crate::analyses::{Page, Reader};
 use crate::error::Error;
 use crate::host::Host;
@@ -60,6 +63,9 @@ impl Run<'_> {
         // Every stage is cut into the folds of [held_out], so each depends on it.
         let (site, at) = (&study.site, study.positions.to_string());
         let asked = (site, at, &study.template, &study.direction, &study.held_out);
+        let checked = journal
+            .stage(Check::NAME, &(&asked, &study.check), &[check::FILE.to_owned()], || self.check())
+            .map_err(|e| in_keys(e, Check::NAME))?;
         let files: Vec<String> =
             study.direction.estimators.iter().map(|e| format!("directions/{e}.safetensors")).collect();
         let directions = journal
@@ -75,7 +81,7 @@ impl Run<'_> {
             None => None,
         };
         let so_far = SoFar { directions: &directions, steered: steered.as_ref() };
-        let mut pages = Vec::new();
+        let mut pages = vec![(Check::NAME, checked)];
         for stage in STAGES {
             let Some(own) = stage.asked(self)? else { continue };
             let leaves = stage.leaves(study);
@@ -126,7 +132,8 @@ pub struct SoFar<'a> {
 }
 
 /// Every analysis that a study can ask, in the order in which they run.
-pub static STAGES: [&dyn Stage; 7] = [
+pub static STAGES: [&dyn Stage; 8] = [
+    &compare::CompareStage,
     &audit::AuditStage,
     &board::BoardStage,
     &sweep::SweepStage,

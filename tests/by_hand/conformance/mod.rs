@@ -4,6 +4,7 @@
 //! `.ci/conformance` prepares what they need and runs them.
 
 mod attention;
+mod chat;
 mod compare;
 mod cost;
 mod doctor;

@@ -12,17 +12,17 @@ use super::runners::{Ours, engine};
 use super::service::{KEY, NEWEST, Service};
 use crate::support::{MODEL, run, study_place, write_classes};
 
-const NAME: &str = "tn/tiny";
+pub const NAME: &str = "tn/tiny";
 
 /// A folder for one place, what the model is called there, and the flags that choose the place.
-struct Place {
+pub struct Place {
     dir: tempfile::TempDir,
     model: &'static str,
     flags: Vec<String>,
 }
 
 impl Place {
-    fn new(model: &'static str, flags: &[&str]) -> Self {
+    pub fn new(model: &'static str, flags: &[&str]) -> Self {
         let dir = study_place();
         write_classes(&dir.path().join("train.jsonl"), "train", 20);
         write_classes(&dir.path().join("test.jsonl"), "test", 12);
@@ -30,18 +30,18 @@ impl Place {
         Self { dir, model, flags: flags.iter().map(|f| (*f).to_owned()).collect() }
     }
 
-    fn here() -> Self {
+    pub fn here() -> Self {
         Self::new(MODEL, &[])
     }
 
     /// On a service that speaks as NDIF does.
-    fn ndif(service: &Service) -> Self {
+    pub fn ndif(service: &Service) -> Self {
         let on = ["--on", "ndif", "--host", &service.url, "--api-key-file", "key", "--config", MODEL];
         Self::new(NAME, &on)
     }
 
     /// Runs a verb; `M` in its arguments is the model.
-    fn verb(&self, args: &[&str]) {
+    pub fn verb(&self, args: &[&str]) {
         let flags: Vec<&str> = self.flags.iter().map(String::as_str).collect();
         let args = args.iter().map(|a| if *a == "M" { self.model } else { *a });
         let all: Vec<&str> = args.chain(flags).chain(["--quiet"]).collect();
@@ -49,13 +49,22 @@ impl Place {
         assert!(out.status.success(), "{all:?}\n{}", String::from_utf8_lossy(&out.stderr));
     }
 
-    fn bytes(&self, file: &str) -> Vec<u8> {
+    pub fn path(&self) -> &Path {
+        self.dir.path()
+    }
+
+    pub fn bytes(&self, file: &str) -> Vec<u8> {
         std::fs::read(self.dir.path().join(file)).unwrap_or_else(|e| panic!("{file}: {e}"))
     }
 
-    fn lines(&self, file: &str) -> Vec<Json> {
+    pub fn lines(&self, file: &str) -> Vec<Json> {
         let text = String::from_utf8(self.bytes(file)).unwrap();
         text.lines().map(|l| serde_json::from_str(l).unwrap()).collect()
+    }
+
+    /// A file of a study, the model under one name.
+    pub fn json(&self, file: &str) -> Json {
+        serde_json::from_str(&String::from_utf8(self.bytes(file)).unwrap().replace(self.model, "M")).unwrap()
     }
 
     /// What a verb found, without the record of where and how.
@@ -238,7 +247,7 @@ fn released_human_values_study() {
     got.iter().zip(&want).for_each(|(got, want)| same_json(got, want, "board.jsonl"));
 }
 
-fn same_tensors(got: &[u8], want: &[u8], file: &str) -> f32 {
+pub fn same_tensors(got: &[u8], want: &[u8], file: &str) -> f32 {
     let (got, want) = (SafeTensors::deserialize(got).unwrap(), SafeTensors::deserialize(want).unwrap());
     let names = |f: &SafeTensors<'_>| f.names().into_iter().map(str::to_owned).collect::<BTreeSet<_>>();
     assert_eq!(names(&got), names(&want));
@@ -258,7 +267,7 @@ fn same_tensors(got: &[u8], want: &[u8], file: &str) -> f32 {
 }
 
 /// Numbers within a tolerance, all else equal.
-fn same_json(got: &Json, want: &Json, at: &str) {
+pub fn same_json(got: &Json, want: &Json, at: &str) {
     match (got, want) {
         (Json::Object(g), Json::Object(w)) => {
             assert!(g.keys().eq(w.keys()), "{at}: {g:?} {w:?}");

@@ -2,10 +2,11 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::clue::{Values, held_out_values};
 use super::estimated::Estimate;
 use super::pipeline::{Pipeline, Reduced, fit_projected};
 use super::{EstimateError, HeldOutParams, ProjectMethod, Samples, SplitBy};
-use crate::math::{Clustered, Interval, Placement, Seeds, auroc};
+use crate::math::{Clustered, Interval, Placement, Seeds};
 use crate::split::{Folds, group_folds};
 
 /// One thing alone, on the same splits as the direction.
@@ -45,8 +46,6 @@ impl Erased {
 
 /// Names of things, and why they are not known.
 type Reasons = Vec<(String, String)>;
-/// A value for every row, made with some of them.
-type Values<'a> = dyn Fn(&[usize]) -> Vec<f64> + 'a;
 
 /// What it is held beside: the ways to split with the direction's scores on each.
 pub(super) struct Splits<'a> {
@@ -88,7 +87,7 @@ impl Splits<'_> {
             };
             let mut placed = Vec::with_capacity(self.each.len());
             for (folds, ..) in self.each {
-                placed.push(self.placed(&self.scores(folds, of)?, &samples.positive)?);
+                placed.push(self.placed(&held_out_values(folds, &samples.positive, of)?, &samples.positive)?);
             }
             let auroc = Estimate::new(&placed, self.each[0].0.count(), self.params.level)?;
             let placed = Placement::mean(&placed).expect("there is a split");
@@ -106,27 +105,6 @@ impl Splits<'_> {
         let word = |train: &[usize]| words.map_or_else(Vec::new, |w| w.log_odds(train, &samples.positive));
         add("words", words.map(|_| &word as _), "the texts are not at hand")?;
         Ok((found, missing))
-    }
-
-    /// Held-out scores of something that has a value a row: turned so that it separates the training rows, in
-    /// their standard deviations.
-    fn scores(&self, folds: &Folds, of: &Values<'_>) -> Result<Vec<f64>, EstimateError> {
-        let positive = &self.samples().positive;
-        let mut out = vec![0.0; positive.len()];
-        for fold in 0..folds.count() {
-            let train = folds.train(fold);
-            let values = of(&train);
-            let seen: Vec<f64> = train.iter().map(|i| values[*i]).collect();
-            let labels: Vec<bool> = train.iter().map(|i| positive[*i]).collect();
-            let turn = if auroc(&seen, &labels)? < 0.5 { -1.0 } else { 1.0 };
-            let mean = seen.iter().sum::<f64>() / seen.len() as f64;
-            let spread = (seen.iter().map(|v| (v - mean).powi(2)).sum::<f64>() / seen.len() as f64).sqrt();
-            let spread = if spread > 0.0 { spread } else { 1.0 };
-            for row in folds.test(fold) {
-                out[row] = turn * (values[row] - mean) / spread;
-            }
-        }
-        Ok(out)
     }
 
     /// Whether what was projected out still goes with the held-out scores.

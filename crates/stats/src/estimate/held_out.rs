@@ -8,6 +8,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::alone::{Alone, Erased, Splits};
+use super::clue::wins;
 use super::estimated::Estimate;
 use super::estimator::Estimator;
 use super::logistic::LogisticParams;
@@ -140,29 +141,9 @@ impl Pipeline {
         let reduced = self.reduce(samples)?;
         let units = samples.unit_count(params.by);
         let seeds = seeds.child("held out");
-        let count = params.folds.unwrap_or(units.max(2));
-        let deal = |seeds: &Seeds| group_folds(samples.units(params.by), count, &mut seeds.stream("folds"));
-        let folds = deal(&seeds)?;
-        // With a unit a fold there is one way to split.
-        let repeats = if count == units { 1 } else { params.repeats.max(1) };
-        let mut splits = (0..repeats)
-            .into_par_iter()
-            .map(|i| {
-                let (folds, seeds) = if i == 0 {
-                    (folds.clone(), seeds.clone())
-                } else {
-                    let seeds = seeds.child(&format!("repeat {i}"));
-                    (deal(&seeds)?, seeds)
-                };
-                match self.scores(&reduced, &reduced.samples, &folds, params.by, &seeds) {
-                    Ok((scores, alphas)) => Ok(Some((folds, scores, alphas))),
-                    // A further way to split that leaves a fold without a class is none.
-                    Err(EstimateError::OneClass { .. }) if i > 0 => Ok(None),
-                    Err(e) => Err(e),
-                }
-            })
-            .filter_map(Result::transpose)
-            .collect::<Result<Vec<_>, EstimateError>>()?;
+        let mut splits = self.dealt(&reduced, params, &seeds)?;
+        let folds = splits[0].0.clone();
+        let count = folds.count();
         let beside = Splits { pipeline: self, reduced: &reduced, params, each: &splits, seeds: &seeds };
         let (alone, not_beside) = beside.alone()?;
         let erased = beside.erased()?;
@@ -196,6 +177,32 @@ impl Pipeline {
             alphas,
             scores,
         })
+    }
+
+    /// Every way to deal the units to folds, with the held-out projections and the penalties chosen; the first of them
+    /// is there.
+    pub(super) fn dealt(
+        &self,
+        reduced: &Reduced,
+        params: &HeldOutParams,
+        seeds: &Seeds,
+    ) -> Result<Vec<(Folds, Vec<f64>, Vec<f64>)>, EstimateError> {
+        let samples = &reduced.samples;
+        let units = samples.unit_count(params.by);
+        let count = params.folds.unwrap_or(units.max(2));
+        // With a unit a fold there is one way to split.
+        let repeats = if count == units { 1 } else { params.repeats.max(1) };
+        let one = |i: usize| {
+            let seeds = if i == 0 { seeds.clone() } else { seeds.child(&format!("repeat {i}")) };
+            let folds = group_folds(samples.units(params.by), count, &mut seeds.stream("folds"))?;
+            match self.scores(reduced, samples, &folds, params.by, &seeds) {
+                Ok((scores, alphas)) => Ok(Some((folds, scores, alphas))),
+                // A further way to split that leaves a fold without a class is none.
+                Err(EstimateError::OneClass { .. }) if i > 0 => Ok(None),
+                Err(e) => Err(e),
+            }
+        };
+        (0..repeats).into_par_iter().map(one).filter_map(Result::transpose).collect()
     }
 
     /// Held-out projections of each row, and the penalties chosen.
@@ -339,14 +346,4 @@ fn permute(
         }
     }
     Ok(())
-}
-
-/// 1 for each pair whose positive row scores higher, 1/2 for a tie.
-fn wins(pairs: &[(usize, usize)], scores: &[f64]) -> Vec<f64> {
-    let win = |(p, n): &(usize, usize)| match scores[*p].total_cmp(&scores[*n]) {
-        std::cmp::Ordering::Greater => 1.0,
-        std::cmp::Ordering::Equal => 0.5,
-        std::cmp::Ordering::Less => 0.0,
-    };
-    pairs.iter().map(win).collect()
 }

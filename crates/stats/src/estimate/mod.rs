@@ -7,6 +7,7 @@
 mod alone;
 pub mod audit;
 mod bag;
+mod clue;
 mod conditional;
 mod eraser;
 mod error;
@@ -22,9 +23,11 @@ mod pipeline;
 pub mod probing;
 mod samples;
 mod sentiment;
+mod side_by_side;
 
 pub use alone::{Alone, Erased};
 pub use bag::Words;
+pub use clue::{Clue, Reached, Told};
 pub use error::EstimateError;
 pub use estimated::{Estimate, Repeats};
 pub use estimator::{CheckedEstimator, Estimator, Fit, FitDetails};
@@ -36,6 +39,7 @@ pub use nuisance::{Nuisance, Nuisances};
 pub use null_directions::relabellings;
 pub use pipeline::{Extraction, Pipeline, ProjectedOut};
 pub use samples::{Samples, SplitBy, whole_axes};
+pub use side_by_side::{Paired, SideBySide, side_by_side};
 
 #[cfg(test)]
 mod erasure_tests;

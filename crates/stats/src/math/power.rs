@@ -13,6 +13,8 @@ pub struct Power<'a> {
     placed: &'a Placement,
     /// Share of false alarms.
     alpha: f64,
+    /// How many times the variance counts.
+    widen: f64,
 }
 
 fn z(p: f64) -> f64 {
@@ -27,26 +29,36 @@ impl<'a> Power<'a> {
     /// Of the clusters of a statistic, at a rate of false alarms.
     #[must_use]
     pub fn of(placed: &'a Placement, alpha: f64) -> Self {
-        Self { placed, alpha }
+        Self { placed, alpha, widen: 1.0 }
+    }
+
+    /// With the variance counted more than once, as the interval of directions fitted in folds has it.
+    #[must_use]
+    pub fn stretched(self, widen: f64) -> Self {
+        Self { widen, ..self }
+    }
+
+    fn error_at(&self, t: f64) -> f64 {
+        self.widen.sqrt() * self.placed.error_at(t)
     }
 
     /// The score test's p that the chance is 1/2, two-sided: that of the interval.
     #[must_use]
     pub fn p(&self) -> f64 {
-        let far = (self.placed.value() - 0.5).abs() / self.placed.error_at(0.5);
+        let far = (self.placed.value() - 0.5).abs() / self.error_at(0.5);
         2.0 * below(-far)
     }
 
     /// How likely the interval leaves 1/2 out if the chance is `t`; the far side is not counted.
     #[must_use]
     pub fn told_from_half(&self, t: f64) -> f64 {
-        self.beyond(t, z(1.0 - self.alpha / 2.0) * self.placed.error_at(0.5))
+        self.beyond(t, z(1.0 - self.alpha / 2.0) * self.error_at(0.5))
     }
 
     /// How likely the statistic is further from 1/2 than a threshold that does not shrink with the clusters.
     #[must_use]
     pub fn beyond(&self, t: f64, threshold: f64) -> f64 {
-        let (far, error) = ((t - 0.5).abs() - threshold, self.placed.error_at(t));
+        let (far, error) = ((t - 0.5).abs() - threshold, self.error_at(t));
         if error > 0.0 { below(far / error) } else { f64::from(u8::from(far > 0.0)) }
     }
 
@@ -78,8 +90,7 @@ impl<'a> Power<'a> {
     /// How many clusters like these tell a chance of `t` from 1/2 with [`POWER`]; none for 1/2 itself.
     #[must_use]
     pub fn needed_to_tell(&self, t: f64) -> Option<usize> {
-        let spread =
-            z(1.0 - self.alpha / 2.0) * self.placed.error_at(0.5) + z(POWER) * self.placed.error_at(t);
+        let spread = z(1.0 - self.alpha / 2.0) * self.error_at(0.5) + z(POWER) * self.error_at(t);
         self.scaled(spread / (t - 0.5).abs())
     }
 
@@ -90,13 +101,13 @@ impl<'a> Power<'a> {
         if far <= 0.0 {
             return None;
         }
-        self.scaled(z(POWER) * self.placed.error_at(t) / far)
+        self.scaled(z(POWER) * self.error_at(t) / far)
     }
 
     /// How likely the interval lies within `margin` of 1/2 if the chance is 1/2.
     #[must_use]
     pub fn held_within(&self, margin: f64) -> f64 {
-        let error = self.placed.error_at(0.5);
+        let error = self.error_at(0.5);
         (2.0 * below(margin / error - z(1.0 - self.alpha / 2.0)) - 1.0).max(0.0)
     }
 
@@ -104,7 +115,7 @@ impl<'a> Power<'a> {
     #[must_use]
     pub fn needed_within(&self, margin: f64) -> Option<usize> {
         let spread = z(1.0 - self.alpha / 2.0) + z(0.5 + POWER / 2.0);
-        self.scaled(spread * self.placed.error_at(0.5) / margin)
+        self.scaled(spread * self.error_at(0.5) / margin)
     }
 
     /// Errors shrink with the root of the number of clusters.

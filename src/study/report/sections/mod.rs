@@ -6,17 +6,20 @@ mod methods;
 mod separation;
 mod steered;
 
+use crate::analyses::check::Check;
 use truenorth_report::Section;
 
 use crate::study::stages::{Results, Run};
 
 /// All sections.
 pub fn all(run: &Run<'_>, results: &Results) -> Vec<Section> {
-    let mut out = vec![separation::separation(run, results), agreement::agreement(run, results)];
     let pages = |names: &[&str]| {
         let wanted = results.pages.iter().filter(|(name, _)| names.contains(name));
         wanted.flat_map(|(_, page)| page.sections.clone()).collect::<Vec<_>>()
     };
+    let mut out = pages(&[Check::NAME]);
+    out.extend([separation::separation(run, results), agreement::agreement(run, results)]);
+    out.extend(pages(&["compare"]));
     out.extend(pages(&["probing", "audit"]));
     out.extend(pages(&["score", "sweep"]));
     out.extend(results.steered.as_ref().map(|s| steered::steered(run, results, s)));

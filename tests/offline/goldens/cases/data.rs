@@ -35,6 +35,14 @@ pub const CASES: Table = &[
         "jsonl",
         "data convert --from jsonl train.jsonl --columns text=text,label=label,category=category,group=group --out k.jsonl",
     ),
+    (
+        "check-pairs",
+        "data check --pairs pairs.jsonl --model llama.gguf --out check.json --report page --quiet",
+    ),
+    ("check-classes", "data check --classes train.jsonl --positive bad --folds 4 --claim 0.7 --json"),
+    ("check-one-label", "data check --classes train.jsonl"),
+    ("check-claim", "data check --pairs pairs.jsonl --claim 0.4"),
+    ("check-dry-run", "data check --pairs pairs.jsonl --dry-run"),
     ("unknown", "data convert --from nowhere @/imports/table.csv --out x.jsonl"),
     (
         "no-column",

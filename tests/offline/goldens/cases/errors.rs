@@ -10,6 +10,18 @@ pub const CASES: Table = &[
     ("no-hub", "read --model hf:a/b --offline --input prompts.txt --site embed --out a.safetensors"),
     ("no-file", "read --model llama.gguf --input promts.txt --site embed --out a.safetensors"),
     ("no-site", "read --model llama.gguf --input prompts.txt --site resid_pst.1 --out a.safetensors"),
+    (
+        "hook-site",
+        "read --model llama.gguf --input prompts.txt --site blocks.1.hook_resid_post --out a.safetensors",
+    ),
+    (
+        "hidden-states",
+        "read --model llama.gguf --input prompts.txt --site hidden_states[2] --out a.safetensors",
+    ),
+    (
+        "two-sites",
+        "direction extract --model llama.gguf --pairs pairs.jsonl --site embed,resid_post.1 --out d.safetensors",
+    ),
     ("site-too-high", "read --model llama.gguf --input prompts.txt --site resid_post.9 --out a.safetensors"),
     (
         "no-position",

@@ -188,4 +188,8 @@ pub const FAMILIES: Table = &[
         "gguf-folder",
         "read --model @/gguf/llama-folder --input prompts.txt --site resid_post.1 --out o.safetensors",
     ),
+    (
+        "site-list",
+        "read --model llama.gguf --input prompts.txt --site embed,resid_post.0..1 --out sites.safetensors",
+    ),
 ];

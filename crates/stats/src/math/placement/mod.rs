@@ -136,6 +136,29 @@ impl Placement {
         Some(Self { value: mean(|p| p.value), mistaken: mean(|p| p.mistaken), parts, ..first.clone() })
     }
 
+    /// An AUROC that is not measured yet, of clusters with positive and with negative rows; they are taken for
+    /// independent texts.
+    ///
+    /// # Errors
+    /// With fewer than two clusters, or a class without any.
+    pub fn planned_auroc(clusters: usize, classes: [usize; 2]) -> Result<Self, MathError> {
+        for (what, found) in [("positive clusters", classes[0]), ("negative clusters", classes[1])] {
+            if found == 0 {
+                return Err(MathError::TooFew { what, least: 1, found });
+            }
+        }
+        Self { value: 0.5, parts: vec![0.0; clusters], mistaken: 0.0, classes, kind: Kind::Auroc }.checked()
+    }
+
+    /// A share that is not measured yet, of so many clusters.
+    ///
+    /// # Errors
+    /// With fewer than two clusters.
+    pub fn planned_share(clusters: usize) -> Result<Self, MathError> {
+        let parts = vec![0.0; clusters];
+        Self { value: 0.5, parts, mistaken: 0.0, classes: [clusters; 2], kind: Kind::Share }.checked()
+    }
+
     fn checked(self) -> Result<Self, MathError> {
         if self.parts.len() < 2 {
             return Err(MathError::TooFew { what: "clusters", least: 2, found: self.parts.len() });

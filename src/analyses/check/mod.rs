@@ -1,0 +1,100 @@
+//! A look at labelled texts before any separation: what they hold twice, what splits would leak, what words and length
+//! give away, how even they are, and what so many of them can find.
+//!
+//! No model is asked. It has the parts of an [`Analysis`](super::Analysis), and looks at texts in place of
+//! activations; where a tokenizer is at hand, lengths are counted in its tokens too.
+
+mod balance;
+mod found;
+mod lengths;
+mod page;
+mod params;
+mod power;
+mod prompts;
+mod splits;
+mod table;
+mod texts;
+
+#[cfg(test)]
+mod tests;
+
+pub use found::{Axis, Balance, Checked, Length, Planned, Prompts, Split, SplitKind};
+pub use params::Params;
+
+use super::{AnalysisError, Listing, Page};
+use texts::Sheet;
+use truenorth_data::{ClassRow, Distinct, NearCopies, Pair, Template};
+use truenorth_protocol::run::Runner;
+use truenorth_stats::math::Seeds;
+
+/// Labelled texts, as they are read.
+#[derive(Clone, Copy, Debug)]
+pub enum Texts<'a> {
+    /// Contrastive pairs, and how prompt and response become one text.
+    Pairs(&'a Distinct<Pair>, &'a Template),
+    /// Two classes, and the label of the positive one where the labels do not say it.
+    Classes(&'a Distinct<ClassRow>, Option<&'a str>),
+}
+
+/// What is looked at.
+#[derive(Clone, Copy)]
+pub struct CheckData<'a> {
+    /// The texts.
+    pub texts: Texts<'a>,
+    /// What near copies are.
+    pub near: NearCopies,
+    /// Whose tokens lengths are counted in as well, where a model is at hand.
+    pub tokens: Option<&'a dyn Runner>,
+}
+
+/// A look at labelled texts before any separation.
+#[derive(Clone, Copy, Debug)]
+pub struct Check;
+
+impl Check {
+    /// The name of the study's table and stage.
+    pub const NAME: &'static str = "check";
+    /// The title of a page about this alone.
+    pub const TITLE: &'static str = "The texts, before any separation";
+
+    /// Looks.
+    ///
+    /// # Errors
+    /// When a parameter is out of range, there is one class alone, or the tokenizer refuses a text.
+    pub fn run(input: &CheckData<'_>, params: &Params, seeds: &Seeds) -> Result<Checked, AnalysisError> {
+        use super::Parameters as _;
+        params.check()?;
+        let sheet = Sheet::new(input.texts)?;
+        let seeds = seeds.child(Self::NAME);
+        let dealt = splits::Dealt::new(&sheet, params, &seeds);
+        Ok(Checked {
+            unit: sheet.unit.to_owned(),
+            rows: sheet.copies.rows,
+            texts: sheet.texts.len(),
+            units: sheet.units(),
+            clusters: sheet.copies.clusters,
+            largest_cluster: sheet.largest(),
+            copies: sheet.copies.clone(),
+            prompts: prompts::prompts(input.texts, input.near),
+            splits: dealt.splits()?,
+            lengths: lengths::lengths(&sheet, &dealt, params.length_gap, input.tokens)?,
+            balance: balance::balance(&sheet),
+            power: power::power(&sheet, params)?,
+            claim: params.claim,
+            length_gap: params.length_gap,
+            not_shown: found::NOT_SHOWN.map(str::to_owned).to_vec(),
+        })
+    }
+
+    /// What a report shows of it.
+    #[must_use]
+    pub fn page(found: &Checked) -> Page {
+        Page::new(page::findings(found), page::section(found))
+    }
+
+    /// What a terminal shows of it.
+    #[must_use]
+    pub fn table(found: &Checked) -> Listing {
+        table::table(found)
+    }
+}
