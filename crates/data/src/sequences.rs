@@ -14,11 +14,13 @@ pub struct SequenceRow {
     pub text: String,
     /// What kind of text it is, for grouping.
     pub kind: Option<String>,
+    /// What it shares with the sequence that is matched to it, such as a sentence turned into its opposite.
+    pub pair: Option<String>,
     /// Other fields of the row.
     pub extra: Extra,
 }
 
-/// Reads sequences: rows with `id`, `text` (or `prompt`) and optionally `kind`, or plain text with a
+/// Reads sequences: rows with `id`, `text` (or `prompt`) and optionally `kind` and `pair`, or plain text with a
 /// sequence a line, blank lines skipped.
 ///
 /// # Errors
@@ -29,6 +31,7 @@ pub fn read_sequences(reader: impl BufRead, name: &str) -> Result<Loaded<Sequenc
             id: fields.id.clone(),
             text: fields.only_text()?,
             kind: fields.optional_label("kind")?,
+            pair: fields.optional_label("pair")?,
             extra: fields.extra(),
         })
     })

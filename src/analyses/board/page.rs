@@ -2,6 +2,7 @@
 
 use crate::analyses::board::{BoardSummary, RankChanges, SummaryRow};
 use crate::analyses::stat::Number;
+use truenorth_stats::math::feasible;
 use truenorth_report::{
     Axis, Block, Board, BoardRow, Cell, Column, Figure, Finding, Forest, ForestRow, Group, Interval,
     Labelled, Mark, Measure, NoteKind, Null, Num, Sample, Scatter, ScatterPoint, Section, Slope, SlopeRow,
@@ -49,7 +50,6 @@ fn capital(text: &str) -> String {
 fn specific(result: &BoardSummary) -> Finding {
     let f = &result.family;
     let beside = match (f.matched, f.permuted) {
-        (0, 0) => "no null was run",
         (_, 0) => "directions drawn like the readings (the labels it was fitted to are not at hand)",
         (0, _) => "directions of exchanged labels",
         _ => "directions drawn like the readings and directions of exchanged labels",
@@ -62,11 +62,16 @@ fn specific(result: &BoardSummary) -> Finding {
             (_, 0) => Status::Caution,
             _ => Status::Supported,
         },
-        statement: format!(
-            "Some sequences move the probes along the direction further than {beside} do: {} of {} after correction \
-             over the board.",
-            f.stands, f.tests
-        ),
+        statement: match f.matched + f.permuted {
+            0 => "Whether sequences move the probes along the direction further than along unrelated ones was not \
+                  tested."
+                .into(),
+            _ => format!(
+                "Some sequences move the probes along the direction further than {beside} do: {} of {} after \
+                 correction over the board.",
+                f.stands, f.tests
+            ),
+        },
         measure: Measure {
             name: "share of sequences that stand".into(),
             value: (f.stands as f64 / f.tests as f64).into(),
@@ -109,20 +114,41 @@ fn ends(result: &BoardSummary) -> Finding {
     }
 }
 
+/// What was compared, what so many can find, and how many a difference like the one seen takes.
+fn powered(units: &str, detectable: Option<f64>, needed: Option<usize>) -> String {
+    let least = detectable
+        .map_or_else(|| "no AUROC".to_owned(), |t| format!("an AUROC of {t:.2} or more"));
+    format!("{units}; 80 % power finds {least}, and takes {} for one like this", feasible(needed))
+}
+
 fn kinds(result: &BoardSummary) -> Option<Finding> {
     let c = result.contrast.as_ref()?;
     let ci = c.interval;
+    let (units, exchanged) = match c.matched {
+        0 => ("sequences".to_owned(), "kinds shuffled, two-sided".to_owned()),
+        sets => (
+            format!("sequences, {sets} matched sets with both kinds"),
+            "kinds exchanged within matched sequences, others shuffled, two-sided".to_owned(),
+        ),
+    };
     Some(Finding {
         status: match (c.p < 0.05, c.auroc > 0.5) {
             (true, true) => Status::Supported,
-            (true, false) => Status::Caution,
-            (false, _) => Status::NotSupported,
+            (true, false) | (false, _) => Status::NotSupported,
         },
         statement: format!("On the board, {} scores above {}.", c.high, c.low),
         measure: Measure { name: "AUROC".into(), value: c.auroc.into(), digits: 2 },
-        n: Sample::new(c.n as u64, "sequences"),
-        interval: Interval::p95(ci.low, ci.high, "score interval over sequences (Newcombe 2006)"),
-        null: Null::new("kinds shuffled, two-sided", c.null[0], c.null[1]).with_p(
+        n: Sample::new(c.n as u64, powered(&units, c.detectable, c.needed)),
+        interval: Interval::p95(
+            ci.low,
+            ci.high,
+            if c.matched == 0 {
+                "score interval over sequences (Newcombe 2006)"
+            } else {
+                "score interval over matched sequences (Newcombe 2006)"
+            },
+        ),
+        null: Null::new(exchanged, c.null[0], c.null[1]).with_p(
             Test::BoardKinds,
             c.p,
             Some(c.permutations as u64),

@@ -47,6 +47,8 @@ pub struct Sequence {
     pub text: String,
     /// The earlier sequence of which it is a copy or near copy.
     pub counted_with: Option<String>,
+    /// What it shares with the sequences that are matched to it; none where it stands by itself.
+    pub pair: Option<String>,
 }
 
 impl Sequence {
@@ -58,6 +60,7 @@ impl Sequence {
             id: row.id.clone(),
             text: row.text.clone(),
             counted_with: with(i, *first),
+            pair: row.pair.clone(),
         };
         rows.iter().zip(&firsts.of).enumerate().map(row).collect()
     }

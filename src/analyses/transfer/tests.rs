@@ -184,7 +184,7 @@ fn a_model_leaves_its_board_and_two_of_one_name_are_refused() {
     let probes = named(&["the hat", "an old tin"]);
     let sequences: Vec<Sequence> = ["hat", "tin", "cup", "old", "new", "red", "yes", "no"]
         .into_iter()
-        .map(|w| Sequence { id: w.into(), text: format!("the {w}"), counted_with: None })
+        .map(|w| Sequence { id: w.into(), text: format!("the {w}"), counted_with: None, pair: None })
         .collect();
     let d = math::unit(ndarray::ArrayView1::from(&normal(tiny.info().hidden as usize, 4))).unwrap();
     let data = ScanData { probes: &probes, sequences: &sequences, direction: d.view() };

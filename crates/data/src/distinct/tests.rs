@@ -146,6 +146,7 @@ fn sequences_are_stood_for_by_the_first() {
         id: id.into(),
         text: text.into(),
         kind: None,
+        pair: None,
         extra: Extra::new(),
     };
     let rows = [row("a", "x"), row("b", "y"), row("c", "X"), row("d", "!!"), row("e", "??")];
@@ -165,6 +166,7 @@ fn copies_of_two_kinds_are_refused_and_those_of_none_are_not() {
         id: id.into(),
         text: if id == "a" { "One text" } else { "one TEXT" }.into(),
         kind: kind.map(str::to_owned),
+        pair: None,
         extra: Extra::new(),
     };
     let first = |kinds: [Option<&str>; 2]| {
