@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::design::Design;
 use super::gram::LayerGram;
 use super::logistic::Precision;
+use super::reference::Reference;
 use super::relabel::Relabel;
 use super::result::{Probing, Shape, assemble};
 use super::rounds::Rounds;
@@ -156,6 +157,13 @@ impl Probe {
             tests: Tests { starts, labels: &test_labels },
             permutations: self.permutations,
             budget: self.budget.map(|b| b.saturating_sub(begun.elapsed())),
+            reference: Reference::default(),
+        };
+        let reference = rounds.refer(&seeds)?;
+        let rounds = Rounds {
+            reference,
+            budget: self.budget.map(|b| b.saturating_sub(begun.elapsed())),
+            ..rounds
         };
         let done = rounds.run(&seeds)?;
         let others = (1..self.repeats)
@@ -173,6 +181,7 @@ impl Probe {
                     tests: Tests { starts: vec![0], labels: &[] },
                     permutations: 0,
                     budget: None,
+                    reference: rounds.reference.clone(),
                     ..rounds
                 };
                 let observed = again.run(&seeds)?.observed;
