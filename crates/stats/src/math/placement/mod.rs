@@ -34,8 +34,8 @@ pub struct Clustered {
 /// drawn towards 1 the more, the fewer clusters have a mistake to estimate it from.
 ///
 /// Coverage of 95 % intervals, 10 to 104 pairs (correlation of the two texts 0, 0.5 and 0.9) and 4 to 21 axes of 8
-/// pairs at a true AUROC of 0.5 to 0.99: 93 to 99 %, by `fixtures/make/auroc_intervals.py`; the percentile
-/// bootstrap has 38 % to 95 %.
+/// pairs at a true AUROC of 0.5 to 0.99: 93 to 99 %, by `fixtures/make/auroc_intervals.py`; the plain standard
+/// error of the parts has 0 to 95 %.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Placement {
     value: f64,
