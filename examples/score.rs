@@ -15,8 +15,12 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let engine = Engine::open(Path::new("fixtures/gguf/llama/model.gguf"), &EngineOptions::default())?;
     let reader = Reader::new(&engine, None);
     let probes = ["the hat", "a tin"].map(|t| Named::text(t, t));
-    let sequences =
-        ["one", "and so on"].map(|t| Sequence { id: t.into(), text: t.into(), counted_with: None, pair: None });
+    let sequences = ["one", "and so on"].map(|t| Sequence {
+        id: t.into(),
+        text: t.into(),
+        counted_with: None,
+        pair: None,
+    });
     let seeds = Seeds::new(0);
     let direction = random_unit(engine.info().hidden as usize, &mut seeds.stream("example"))?;
     let data = ScanData { probes: &probes, sequences: &sequences, direction: direction.view() };

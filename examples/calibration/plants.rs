@@ -108,7 +108,12 @@ fn worlds(place: &Place, runs: u64) -> Outcome<()> {
         (5, "axes turned as a whole", Test::HeldOut, "13 % (flipped by pair)"),
         (5, "classes, groups as a whole", Test::ProbeNested, "21 % (flipped by row)"),
         (5, "pairs with near copies", Test::HeldOut, "pairs told twice had not been clustered"),
-        (2, "steering along labels of chance", Test::SteeringFlips, "26 % of 46 (doses shuffled within pairs)"),
+        (
+            2,
+            "steering along labels of chance",
+            Test::SteeringFlips,
+            "26 % of 46 (doses shuffled within pairs)",
+        ),
     ] {
         let scenario = SCENARIOS.iter().find(|s| s.name == name).ok_or("no such world")?;
         let runs = if row == 2 { runs.min(SWEEPS) } else { runs };
@@ -155,8 +160,14 @@ fn boards(place: &Place, runs: u64) -> Outcome<()> {
             Ok([found.family.stands > 0, holm_adjusted(&uniform)?.iter().any(|p| *p <= 0.05)])
         })?;
         let count = |at: usize| share(found.iter().filter(|f| f[at]).count(), found.len());
-        let now = json!({ "any sequence stands": count(0)?, "of the uniform closed form with Holm": count(1)? });
-        say(4, &format!("board of {} sequences, {name}, labels of chance", place.sequences.all.len()), before, &now);
+        let now =
+            json!({ "any sequence stands": count(0)?, "of the uniform closed form with Holm": count(1)? });
+        say(
+            4,
+            &format!("board of {} sequences, {name}, labels of chance", place.sequences.all.len()),
+            before,
+            &now,
+        );
     }
     Ok(())
 }
@@ -185,8 +196,7 @@ fn disjoint(place: &Place, runs: u64) -> Outcome<()> {
             let value = cosine(a.view(), b.view())?;
             let uniform = stat::Null::random_direction(value, a.len())?.p;
             let bare = stat::Number::bare(value, 2, "labels of chance");
-            let held =
-                truenorth::analyses::Cosine::new(bare, a.len(), Ok(&Drawn::of(&of_a, &of_b)))?;
+            let held = truenorth::analyses::Cosine::new(bare, a.len(), Ok(&Drawn::of(&of_a, &of_b)))?;
             let p = |null: Option<&stat::Null>| null.map_or(1.0, |n| n.p);
             Ok([uniform, p(held.number.null.as_ref()), p(held.matched.as_ref())])
         })?;
@@ -221,9 +231,8 @@ fn near_copies(place: &Place, runs: u64) -> Outcome<()> {
         let rows = [some.rows.clone(), told("indeed"), told("really"), told("then")].concat();
         let pairs = distinct(rows, &place.pairs)?;
         let params = HeldOutParams { repeats: 1, permutations: DRAWS, ..HeldOutParams::by_pair() };
-        let supported = |found: &HeldOut| {
-            found.auroc.interval.low > 0.5 && found.null.is_some_and(|null| null.p < 0.05)
-        };
+        let supported =
+            |found: &HeldOut| found.auroc.interval.low > 0.5 && found.null.is_some_and(|null| null.p < 0.05);
         let samples = samples(place, &pairs)?;
         let own = pipeline(logistic())?.held_out(&samples, &params, &seeds)?;
         // As before: every pair is a unit of its own.
@@ -283,14 +292,24 @@ fn courses() -> Outcome<()> {
 /// Row 6: value flips against the training pairs, by the counts of the review. Row 8: the interval where all is right.
 fn counts() -> Outcome<()> {
     let p = truenorth::stats::number::overlap_p(16, 16 + 104, 38, 38 + 135).ok_or("counts that can't be")?;
-    say(6, "16 of 38 value flips against 104 of 135 training pairs", "read beside each other, no test", &json!({ "fisher p": p }));
+    say(
+        6,
+        "16 of 38 value flips against 104 of 135 training pairs",
+        "read beside each other, no test",
+        &json!({ "fisher p": p }),
+    );
     for (name, clusters, rows) in [("21 pairs", 21_usize, 1_usize), ("4 axes of 8 pairs", 4, 8)] {
         let n = clusters * rows;
         let scores: Vec<f64> = (0..2 * n).map(|i| if i < n { 1.0 + i as f64 } else { -(i as f64) }).collect();
         let positive: Vec<bool> = (0..2 * n).map(|i| i < n).collect();
         let of: Vec<usize> = (0..2 * n).map(|i| (i % n) / rows).collect();
         let found = Placement::auroc(&scores, &positive, &of)?.interval(0.95, 1.0)?;
-        say(8, &format!("AUROC of 1, {name}"), "[1.000, 1.000]", &json!({ "low": found.low, "high": found.high }));
+        say(
+            8,
+            &format!("AUROC of 1, {name}"),
+            "[1.000, 1.000]",
+            &json!({ "low": found.low, "high": found.high }),
+        );
     }
     Ok(())
 }
@@ -299,12 +318,21 @@ fn counts() -> Outcome<()> {
 fn splits(place: &Place) -> Outcome<()> {
     let samples = samples(place, &place.pairs)?;
     let params = HeldOutParams { permutations: 0, ..HeldOutParams::by_pair() };
-    let found = pipeline(Estimator::Logistic(LogisticParams::default()))?.held_out(&samples, &params, &Seeds::new(0))?;
+    let found = pipeline(Estimator::Logistic(LogisticParams::default()))?.held_out(
+        &samples,
+        &params,
+        &Seeds::new(0),
+    )?;
     let before = "0.692 printed; 20 splits: mean 0.678, 0.658 to 0.697";
-    say(9, "the real contrast, held out by pair, logistic", before, &json!({
-        "auroc": found.auroc.value, "low": found.auroc.interval.low, "high": found.auroc.interval.high,
-        "splits": found.auroc.repeats,
-    }));
+    say(
+        9,
+        "the real contrast, held out by pair, logistic",
+        before,
+        &json!({
+            "auroc": found.auroc.value, "low": found.auroc.interval.low, "high": found.auroc.interval.high,
+            "splits": found.auroc.repeats,
+        }),
+    );
     Ok(())
 }
 

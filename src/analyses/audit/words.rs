@@ -125,7 +125,10 @@ pub(super) fn flips(found: &FlipRanking, pairs: usize) -> String {
     };
     let needed = match found.needed {
         Some(n) => format!(" A share like this one is told from one half with 80 % power by {n} pairs."),
-        None => format!(" A share like this one is told from one half with 80 % power by {} of pairs.", feasible(None)),
+        None => format!(
+            " A share like this one is told from one half with 80 % power by {} of pairs.",
+            feasible(None)
+        ),
     };
     let strength = found.relative_interval.interval;
     let ties = if found.ties > 0 { format!(" ({} of {pairs} tie)", found.ties) } else { String::new() };

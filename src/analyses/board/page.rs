@@ -2,12 +2,12 @@
 
 use crate::analyses::board::{BoardSummary, RankChanges, SummaryRow};
 use crate::analyses::stat::Number;
-use truenorth_stats::math::feasible;
 use truenorth_report::{
     Axis, Block, Board, BoardRow, Cell, Column, Figure, Finding, Forest, ForestRow, Group, Interval,
     Labelled, Mark, Measure, NoteKind, Null, Num, Sample, Scatter, ScatterPoint, Section, Slope, SlopeRow,
     Status, Strip, StripGroup, Table, Test,
 };
+use truenorth_stats::math::feasible;
 
 /// Rows of the board drawn at each end.
 const ENDS: usize = 12;
@@ -116,8 +116,7 @@ fn ends(result: &BoardSummary) -> Finding {
 
 /// What was compared, what so many can find, and how many a difference like the one seen takes.
 fn powered(units: &str, detectable: Option<f64>, needed: Option<usize>) -> String {
-    let least = detectable
-        .map_or_else(|| "no AUROC".to_owned(), |t| format!("an AUROC of {t:.2} or more"));
+    let least = detectable.map_or_else(|| "no AUROC".to_owned(), |t| format!("an AUROC of {t:.2} or more"));
     format!("{units}; 80 % power finds {least}, and takes {} for one like this", feasible(needed))
 }
 

@@ -119,6 +119,13 @@ pub fn section(result: &Transferred) -> Section {
         t.sequences,
         names.join(", ")
     );
+    let lead = match t.clusters {
+        None => lead,
+        Some(count) => format!(
+            "{lead} Sequences that are matched, or share a label that they are resampled by, are dealt and resampled as \
+             one: {count} clusters."
+        ),
+    };
     let mut section = Section::new("transfer", "Transfer between models", lead);
     for (i, pair) in t.pairs.iter().enumerate() {
         if let (Some(a), Some(b)) = (board(result, &pair.first), board(result, &pair.second)) {

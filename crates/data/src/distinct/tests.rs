@@ -175,6 +175,20 @@ fn copies_of_two_kinds_are_refused_and_those_of_none_are_not() {
     for kinds in [[None, Some("x")], [Some("x"), None], [Some("x"), Some("x")]] {
         assert_eq!(first(kinds).unwrap().of, [0, 0], "{kinds:?}");
     }
+    // Nearly the same words of two kinds are one, unless they are matched for that.
+    let near = |pair: Option<&str>| {
+        let row = |id: &str, text: &str, kind: &str| SequenceRow {
+            text: text.into(),
+            pair: pair.map(str::to_owned),
+            ..row(id, Some(kind))
+        };
+        let rows = [
+            row("a", "when I break it then the mending of it falls to me", "x"),
+            row("b", "when I break it then the mending of it falls to you", "y"),
+        ];
+        first_sequences(&rows, NearCopies::default()).unwrap().of
+    };
+    assert_eq!((near(None), near(Some("one"))), (vec![0, 0], vec![0, 1]));
     let said = first([Some("x"), Some("y")]).unwrap_err().to_string();
     assert!(
         said.starts_with("sequences `a` and `b`") && said.ends_with("of the kinds `x` and `y`"),

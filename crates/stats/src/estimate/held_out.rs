@@ -198,7 +198,8 @@ pub struct HeldOut {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub paired_accuracy: Option<Estimate>,
     /// Labels permuted by the units held out together: flipped within the pairs of a cluster or an axis together, or
-    /// dealt to rows, or to whole groups where rows have them, or turned round in whole axes.
+    /// dealt to rows, or to whole groups where rows have them, or turned round in whole axes. Groups with unequal numbers
+    /// of both labels are shuffled row by row, which alarms too often where rows of one label in them are copies.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub null: Option<NullTest>,
     /// Labels exchanged as often as length has it (Berrett and others 2020), on the first split: what is separated

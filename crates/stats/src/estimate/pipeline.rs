@@ -179,8 +179,7 @@ pub(super) struct Ready {
 impl Ready {
     pub fn new(nuisances: &Nuisances, raw: Samples) -> Result<Self, EstimateError> {
         let found = nuisances.find(&raw)?;
-        let projected =
-            (!found.erasers.is_empty()).then(|| raw.with_x(found.erasers.rows(raw.x.view())));
+        let projected = (!found.erasers.is_empty()).then(|| raw.with_x(found.erasers.rows(raw.x.view())));
         Ok(Self { raw, projected, found })
     }
 

@@ -11,7 +11,10 @@ use super::AuditError;
 use crate::estimate::estimator::differences;
 use crate::estimate::pipeline::fit_projected;
 use crate::estimate::{EstimateError, Pipeline, Samples, SplitBy};
-use crate::math::{Alternative, Bootstrap, POWER, Proportion, Seeds, Tested, binomial_test, cluster_bootstrap, proportion, unit, wilcoxon_signed_rank, within_reach};
+use crate::math::{
+    Alternative, Bootstrap, POWER, Proportion, Seeds, Tested, binomial_test, cluster_bootstrap, proportion,
+    unit, wilcoxon_signed_rank, within_reach,
+};
 use crate::number::overlap_p;
 use crate::split::group_folds;
 

@@ -160,11 +160,8 @@ impl Probe {
             reference: Reference::default(),
         };
         let reference = rounds.refer(&seeds)?;
-        let rounds = Rounds {
-            reference,
-            budget: self.budget.map(|b| b.saturating_sub(begun.elapsed())),
-            ..rounds
-        };
+        let rounds =
+            Rounds { reference, budget: self.budget.map(|b| b.saturating_sub(begun.elapsed())), ..rounds };
         let done = rounds.run(&seeds)?;
         let others = (1..self.repeats)
             .map(|i| {

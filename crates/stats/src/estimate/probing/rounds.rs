@@ -201,7 +201,14 @@ impl Rounds<'_> {
                 .enumerate()
                 .map(|(p, selection)| {
                     let keep = labels.observed && p == 0;
-                    let at = At { layer, p, labels: labels.row(p), design: self.design, keep, reference: &self.reference };
+                    let at = At {
+                        layer,
+                        p,
+                        labels: labels.row(p),
+                        design: self.design,
+                        keep,
+                        reference: &self.reference,
+                    };
                     selection.take(&at, &models, &self.tests)
                 })
                 .collect::<Result<_, _>>()?;
