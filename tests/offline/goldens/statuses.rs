@@ -48,7 +48,7 @@ fn every_status_speaks_of_its_sentence() {
             }
         }
     }
-    assert!(seen >= 60, "{seen} findings");
+    assert!(seen >= 50, "{seen} findings");
 }
 
 #[test]

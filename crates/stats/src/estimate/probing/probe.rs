@@ -114,6 +114,17 @@ impl Probe {
         tests: &[TestSet<'_>],
         seeds: &Seeds,
     ) -> Result<Probing, ProbeError> {
+        self.run_by(train, tests, seeds, None).map(|(probing, _)| probing)
+    }
+
+    /// As [`Probe::run`], layers chosen by what is given; and what they were chosen by.
+    pub(super) fn run_by(
+        &self,
+        train: &TrainSet<'_>,
+        tests: &[TestSet<'_>],
+        seeds: &Seeds,
+        given: Option<Reference>,
+    ) -> Result<(Probing, Reference), ProbeError> {
         let begun = Instant::now();
         let estimator = self.checked()?;
         check_set("train", train.labels, train.groups)?;
@@ -159,7 +170,10 @@ impl Probe {
             budget: self.budget.map(|b| b.saturating_sub(begun.elapsed())),
             reference: Reference::default(),
         };
-        let reference = rounds.refer(&seeds)?;
+        let reference = match given {
+            Some(given) => given,
+            None => rounds.refer(&seeds)?,
+        };
         let rounds =
             Rounds { reference, budget: self.budget.map(|b| b.saturating_sub(begun.elapsed())), ..rounds };
         let done = rounds.run(&seeds)?;
@@ -190,7 +204,7 @@ impl Probe {
             Shape { groups: &groups, design: &design, relabel: &relabel, grams: &grams, others: &others };
         let mut probing = assemble(self, &estimator, train, tests, &shape, done)?;
         probing.seconds = begun.elapsed().as_secs_f64();
-        Ok(probing)
+        Ok((probing, rounds.reference))
     }
 
     /// The estimator with its hyperparameters in range, penalties from large to small.
