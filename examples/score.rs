@@ -20,6 +20,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         text: t.into(),
         counted_with: None,
         turns: vec![],
+        pair: None,
     });
     let seeds = Seeds::new(0);
     let direction = random_unit(engine.info().hidden as usize, &mut seeds.stream("example"))?;

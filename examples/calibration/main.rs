@@ -1,9 +1,9 @@
 //! Are the statistics what they say?
 //!
-//! `calibration [--runs N] [--model M] [--data DIR] [--most N] [--only WORDS] [--part nulls|coverage|planted]` prints a
+//! `calibration [--runs N] [--model M] [--data DIR] [--most N] [--only WORDS] [--part nulls|coverage|planted|plants]` prints a
 //! line of JSON each for: every test's rate of p <= 0.05 in worlds without anything to find (real activations of `M`,
 //! labels of chance, with the dependence that real texts have); every interval's coverage; and what is found where
-//! something is planted. It fails where a test or an interval is not what it says, or where a test is never tried:
+//! something is planted. `--part plants` alone measures the review's plants again, on the model given. It fails where a test or an interval is not what it says, or where a test is never tried:
 //! the list of tests is the program's own. Seeds are the runs' numbers.
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
@@ -11,6 +11,7 @@ mod coverage;
 mod nulls;
 mod place;
 mod planted;
+mod plants;
 mod rates;
 
 use std::collections::BTreeSet;
@@ -123,6 +124,11 @@ fn main() -> Outcome<()> {
     }
     if options.asks("planted") {
         planted::all(options.runs.min(100))?;
+    }
+    // Only if it is named: some of them steer.
+    if options.part.as_deref() == Some("plants") {
+        let place = Place::open(&options.model, &options.cache, &options.data, options.most)?;
+        plants::all(&place, options.runs, options.only.as_deref())?;
     }
     if good { Ok(()) } else { Err("a test or an interval is not what it says; see the lines above".into()) }
 }

@@ -4,6 +4,8 @@
 use truenorth_report::{Cell, Column, Table, Test};
 use truenorth_stats::estimate::{Alone, Erased, HeldOut, ProjectMethod};
 
+use super::stat::p_said;
+
 /// A separation with what it is held beside.
 #[derive(Clone, Copy, Debug)]
 pub struct Beside<'a>(pub &'a HeldOut);
@@ -61,8 +63,9 @@ impl Beside<'_> {
         let mut said = alone.collect::<Vec<_>>().join("; ");
         if let Some(null) = self.0.given_length {
             said.push_str(&format!(
-                "; p {:.3} with labels exchanged as length has it ({} draws)",
-                null.p, null.permutations
+                "; p {} with labels exchanged as length has it ({} draws)",
+                p_said(null.p, Some(null.permutations)),
+                null.permutations
             ));
         }
         said

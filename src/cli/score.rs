@@ -65,7 +65,7 @@ pub struct Scan {
     /// earlier ones are left out.
     #[arg(long, value_name = "F")]
     probes: PathBuf,
-    /// Sequences, a text a line, or JSONL, a JSON list or CSV with `id`, `text` and, where there is one, `kind`. Copies
+    /// Sequences, a text a line, or JSONL, a JSON list or CSV with `id`, `text` and, where there are any, `kind` and `pair`. Copies
     /// and near copies of earlier ones are scored, and take no rank from others.
     #[arg(long, value_name = "F")]
     sequences: PathBuf,

@@ -70,7 +70,8 @@ pub struct Transfer {
     /// Neutral probes, a text a line, or JSONL, a JSON list or CSV with `id` and `text`.
     #[arg(long, value_name = "F", required_unless_present = "board")]
     probes: Option<PathBuf>,
-    /// Sequences, a text a line, or JSONL, a JSON list or CSV with `id`, `text` and labels such as `kind`.
+    /// Sequences, a text a line, or JSONL, a JSON list or CSV with `id`, `text` and labels such as `kind`; those of one `pair` are resampled
+    /// together.
     #[arg(long, value_name = "F", required_unless_present = "board")]
     sequences: Option<PathBuf>,
     /// What stands between sequence and probe.

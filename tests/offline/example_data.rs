@@ -89,7 +89,21 @@ fn sentiment() -> Result<Vec<Row>, Box<dyn std::error::Error>> {
 }
 
 fn sequences() -> Result<Vec<Row>, Box<dyn std::error::Error>> {
-    rows("sequences.jsonl", &["id", "text", "kind"])
+    // What is matched says so; the rest has no field of that name.
+    let path = folder().join("sequences.jsonl");
+    let mut all = Vec::new();
+    for line in fs::read_to_string(path)?.lines() {
+        let row: Row = serde_json::from_str(line)?;
+        let matched = field(&row, "kind").starts_with("prose-");
+        let want = if matched { ["id", "text", "kind", "pair"].as_slice() } else { &["id", "text", "kind"] };
+        let have: BTreeSet<&str> = row.keys().map(String::as_str).collect();
+        assert_eq!(have, want.iter().copied().collect(), "{}: fields", field(&row, "id"));
+        assert_eq!(field(&row, "text").trim(), field(&row, "text"), "{}: outer spaces", field(&row, "id"));
+        all.push(row);
+    }
+    let ids: HashSet<&str> = all.iter().map(|row| field(row, "id")).collect();
+    assert_eq!(ids.len(), all.len(), "an id occurs twice");
+    Ok(all)
 }
 
 fn chars(text: &str) -> usize {
@@ -283,6 +297,7 @@ fn every_kind_of_sequence_is_well_filled() -> Outcome {
     let (pro, contra) = (of("prose-for"), of("prose-against"));
     assert_eq!(pro.len(), contra.len());
     for (one, other) in pro.iter().zip(&contra) {
+        assert_eq!(field(one, "pair"), field(other, "pair"), "{}", field(one, "id"));
         assert_matched(field(one, "id"), field(one, "text"), field(other, "text"), 1, 0.08);
     }
     for row in of("word") {

@@ -18,11 +18,13 @@ pub struct SequenceRow {
     pub kind: Option<String>,
     /// The turns, where the row is a conversation; its text is then their contents.
     pub turns: Vec<Message>,
+    /// What it shares with the sequence that is matched to it, such as a sentence turned into its opposite.
+    pub pair: Option<String>,
     /// Other fields of the row.
     pub extra: Extra,
 }
 
-/// Reads sequences: rows with `id`, `text` (or `prompt`, or `messages`) and optionally `kind`, or plain text with a
+/// Reads sequences: rows with `id`, `text` (or `prompt`, or `messages`) and optionally `kind` and `pair`, or plain text with a
 /// sequence a line, blank lines skipped.
 ///
 /// # Errors
@@ -35,6 +37,7 @@ pub fn read_sequences(reader: impl BufRead, name: &str) -> Result<Loaded<Sequenc
             text: if turns.is_empty() { fields.only_text()? } else { joined(&turns) },
             turns,
             kind: fields.optional_label("kind")?,
+            pair: fields.optional_label("pair")?,
             extra: fields.extra(),
         })
     })

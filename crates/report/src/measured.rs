@@ -24,8 +24,8 @@ impl Sample {
     #[must_use]
     pub fn of(number: &Number, what: impl Into<String>) -> Self {
         let what = what.into();
-        let what = match number.needed() {
-            Some(n) => format!("{what}; 80 % power takes about {n}"),
+        let what = match number.power() {
+            Some(power) => format!("{what}; {power}"),
             None => what,
         };
         Self::new(number.n as u64, what)

@@ -1,5 +1,6 @@
 //! Numbers that cannot lose their reason for being absent.
 use serde::{Deserialize, Deserializer, Serialize, Serializer, ser::SerializeStruct};
+use truenorth_stats::math::p_cell;
 
 /// A finite number, or the reason why there is none.
 ///
@@ -155,16 +156,6 @@ pub(super) fn bracket(low: &Num, high: &Num, digits: usize) -> String {
 
 /// A p value the way papers print it; with `draws` random draws no value below 1/(draws+1) can be told apart.
 pub(super) fn p_value(value: &Num, draws: Option<u64>) -> String {
-    let Some(p) = value.get() else { return "–".to_owned() };
-    if let Some(b) = draws {
-        #[allow(clippy::cast_precision_loss)] // counts of draws are far below 2^53
-        let floor = 1.0 / (b as f64 + 1.0);
-        if p <= floor * (1.0 + 1e-9) {
-            // One digit that counts; the margin lets 1/1001 be 0.001.
-            #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)] // between 3 and 19
-            let digits = (-floor.log10() - 0.02).ceil().max(3.0) as usize;
-            return format!("≤ {}", fixed(floor, digits));
-        }
-    }
-    if p < 0.001 { "< 0.001".to_owned() } else { fixed(p, 3) }
+    let draws = draws.map(|n| usize::try_from(n).unwrap_or(usize::MAX));
+    value.get().map_or_else(|| "–".to_owned(), |p| p_cell(p, draws))
 }

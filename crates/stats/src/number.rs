@@ -6,8 +6,8 @@ use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Discrete, Hypergeometric, Normal};
 
 use crate::math::{
-    Alternative, Deal, Interval, MathError, POWER, Seeds, binomial_test, cluster_bootstrap, permutation_p,
-    reaches, wilson,
+    Alternative, Deal, Interval, MathError, POWER, Seeds, binomial_test, cluster_bootstrap, feasible,
+    permutation_p, reaches, wilson, within_reach,
 };
 use crate::test::Test;
 
@@ -92,15 +92,25 @@ impl Number {
     }
 
     /// About how many observations tell a value this far from what the null expects with power 0.8, two-sided at 5 %;
-    /// by the normal law from the width of the interval. None where there is no null, no interval or no difference.
+    /// by the normal law from the width of the interval. None where there is no null or no interval, or where more than
+    /// [`FEASIBLE`](crate::math::FEASIBLE) would.
     #[must_use]
     pub fn needed(&self) -> Option<usize> {
         let (interval, null) = (self.interval?, self.null.as_ref()?);
         let z = |p: f64| Normal::standard().inverse_cdf(p);
         let error = (interval.high - interval.low) / (2.0 * z(0.5 + interval.level / 2.0));
         let times = (z(0.975) + z(POWER)) * error / (self.value - null.expected).abs();
-        let needed = self.n as f64 * times * times;
-        (needed.is_finite() && needed > 0.0 && needed < 1e7).then(|| needed.ceil().max(2.0) as usize)
+        within_reach(self.n as f64 * times * times)
+    }
+
+    /// What [`Number::needed`] says, in words; none where there is nothing to tell the number from, or no interval.
+    #[must_use]
+    pub fn power(&self) -> Option<String> {
+        self.interval.and(self.null.as_ref())?;
+        Some(match self.needed() {
+            Some(n) => format!("80 % power takes about {n}"),
+            None => format!("80 % power takes {}", feasible(None)),
+        })
     }
 
     /// Whether the whole interval lies above a value.

@@ -4,7 +4,7 @@ use truenorth_report::{
     Axis, Cell, Column, Figure, Finding, Interval, Labelled, Mark, Measure, Null, Plot, Sample, Status,
     Strip, StripGroup, Table, Test,
 };
-use truenorth_stats::math::Proportion;
+use truenorth_stats::math::{Proportion, feasible};
 
 use super::FlipRow;
 use super::page::needed;
@@ -28,10 +28,7 @@ pub(super) fn finding(r: &FlipRow) -> Finding {
         ),
         n: Sample::new(
             found.right.trials,
-            found.needed.map_or_else(
-                || "pairs that do not tie".to_owned(),
-                |n| format!("pairs that do not tie; 80 % power takes {n}"),
-            ),
+            format!("pairs that do not tie; 80 % power takes {}", feasible(found.needed)),
         ),
         interval: Interval::p95(ci.low, ci.high, "exact, Clopper and Pearson"),
         null: Null::new("each pair as likely either way, exact binomial", 0.5, 0.5).with_p(

@@ -9,6 +9,7 @@ use truenorth_report::{
     Mark, Measure, NoteKind, Null, Num, Plot, Rich, Sample, Section, Span, Status, Table, Test,
 };
 use truenorth_stats::estimate::audit::{DistanceNull, Verdict};
+use truenorth_stats::math::feasible;
 
 /// A verdict in a word or two.
 #[must_use]
@@ -22,8 +23,17 @@ pub fn word(verdict: Verdict) -> &'static str {
     }
 }
 
-/// How far the evidence carries "the direction is not this confound".
+/// How far the evidence carries the sentence that is said of a verdict.
 fn status(verdict: Verdict, separates: bool) -> Status {
+    match verdict {
+        // "The direction follows it": the finding is bad news, and its sentence stands.
+        Verdict::Confounded => Status::Supported,
+        _ => cleared(verdict, separates),
+    }
+}
+
+/// How far the evidence carries "the direction is not this confound".
+fn cleared(verdict: Verdict, separates: bool) -> Status {
     match verdict {
         Verdict::Circular => Status::Caution,
         Verdict::NotRuledOut if separates => Status::Caution,
@@ -200,7 +210,7 @@ fn forest(result: &Audited) -> Figure {
                 interval: [ci.low.into(), ci.high.into()],
                 null: Some(r.null_interval.map(Num::new)),
                 n: r.row.groups as u64,
-                status: Some(status(r.row.verdict, r.row.separates)),
+                status: Some(cleared(r.row.verdict, r.row.separates)),
             }
         })
         .collect();
@@ -316,7 +326,7 @@ fn least(auroc: Option<f64>) -> Cell {
 }
 
 pub(super) fn needed(groups: Option<usize>) -> Cell {
-    groups.map_or_else(|| Cell::empty("no number would do"), Into::into)
+    groups.map_or_else(|| Cell::empty(feasible(None)), Into::into)
 }
 
 fn agreed(section: Section, agreement: &Agreement) -> Section {

@@ -3,6 +3,7 @@
 use super::{Audited, page};
 use crate::analyses::Listing;
 use crate::analyses::beside::Beside;
+use crate::analyses::stat::p_cell;
 
 /// A row a confound, and what was ruled out of each.
 pub(super) fn table(found: &Audited) -> Listing {
@@ -27,7 +28,7 @@ pub(super) fn table(found: &Audited) -> Listing {
             format!("{:.3} to {:.3}", ci.low, ci.high),
             yes(r.row.separates),
             format!("{:.3} to {:.3}", r.null_interval[0], r.null_interval[1]),
-            r.row.p_adjusted.map_or_else(|| "-".into(), |p| format!("{p:.4}")),
+            r.row.p_adjusted.map_or_else(|| "-".into(), |p| p_cell(p, Some(r.row.random.draws))),
             r.row.p_adjusted.map_or_else(|| "-".into(), |p| yes(p <= found.family.alpha)),
             r.row.detectable.separates.map_or_else(|| "none".into(), |t| format!("{t:.2}")),
             page::word(r.row.verdict).to_owned(),

@@ -1,8 +1,10 @@
 //! What follows from the numbers, in words, and what does not.
 
 use super::Without;
+use crate::analyses::stat::p_said;
 use truenorth_stats::estimate::Estimate;
 use truenorth_stats::estimate::audit::{Audit, AuditParams, AuditRow, FlipRanking, Verdict};
+use truenorth_stats::math::feasible;
 
 /// What was ruled out about a confound, and what was not.
 pub(super) fn verdict(
@@ -26,7 +28,7 @@ pub(super) fn verdict(
     );
     let found = found(row, params);
     let p = row.p_adjusted.unwrap_or(row.random.p);
-    let adjusted = format!("p {p:.3} after Holm over {} tests", audit.family);
+    let adjusted = format!("p {} after Holm over {} tests", p_said(p, None), audit.family);
     match row.verdict {
         Verdict::Circular => {
             let why = circular.map_or_else(
@@ -82,8 +84,10 @@ pub(super) fn verdict(
 /// What a set of this size can find, and how many groups it would take.
 fn found(row: &AuditRow, params: &AuditParams) -> String {
     let auroc = |t: Option<f64>| t.map_or_else(|| "none".to_owned(), |t| format!("{t:.2}"));
-    let groups =
-        |n: Option<usize>| n.map_or_else(|| "no number of groups".to_owned(), |n| format!("{n} groups"));
+    let groups = |n: Option<usize>| match n {
+        Some(n) => format!("{n} groups"),
+        None => format!("{} of groups", feasible(None)),
+    };
     let (d, n) = (&row.detectable, &row.needed);
     format!(
         "With 80 % power {} groups tell an AUROC of {} or more from 1/2, and one of {} or more from matched directions; \
@@ -119,22 +123,26 @@ pub(super) fn flips(found: &FlipRanking, pairs: usize) -> String {
     } else {
         "not told apart from"
     };
-    let needed = found.needed.map_or_else(String::new, |n| {
-        format!(" A share like this one is told from one half with 80 % power by {n} pairs.")
-    });
+    let needed = match found.needed {
+        Some(n) => format!(" A share like this one is told from one half with 80 % power by {n} pairs."),
+        None => format!(
+            " A share like this one is told from one half with 80 % power by {} of pairs.",
+            feasible(None)
+        ),
+    };
     let strength = found.relative_interval.interval;
     let ties = if found.ties > 0 { format!(" ({} of {pairs} tie)", found.ties) } else { String::new() };
     format!(
-        "{} of {} pairs are ranked right{ties} (exact interval of the share {low:.2} to {high:.2}, p {:.3}), {said}. \
-         That is {beside} the held-out training pairs, {} of {} (Fisher's exact p {:.4}).{needed} Their mean difference is {:.2} times that of held-out training pairs (interval {:.2} to {:.2}, both \
+        "{} of {} pairs are ranked right{ties} (exact interval of the share {low:.2} to {high:.2}, p {}), {said}. \
+         That is {beside} the held-out training pairs, {} of {} (Fisher's exact p {}).{needed} Their mean difference is {:.2} times that of held-out training pairs (interval {:.2} to {:.2}, both \
          resampled). That it \
          is the value, and nothing else these pairs share, was not shown.",
         right.successes,
         right.trials,
-        found.binomial.p,
+        p_said(found.binomial.p, None),
         trained.successes,
         trained.trials,
-        found.against_training,
+        p_said(found.against_training, None),
         found.relative_strength,
         strength.low,
         strength.high

@@ -8,6 +8,7 @@ use truenorth_report::{
     Labelled, Mark, Measure, NoteKind, Null, Num, Sample, Scatter, ScatterPoint, Section, Slope, SlopeRow,
     Status, Strip, StripGroup, Table, Test,
 };
+use truenorth_stats::math::feasible;
 
 /// Rows of the board drawn at each end.
 const ENDS: usize = 12;
@@ -53,7 +54,6 @@ pub(super) fn ranks_alike(c: &RankChanges) -> Finding {
 fn specific(result: &BoardSummary) -> Finding {
     let f = &result.family;
     let beside = match (f.matched, f.permuted) {
-        (0, 0) => "no null was run",
         (_, 0) => "directions drawn like the readings (the labels it was fitted to are not at hand)",
         (0, _) => "directions of exchanged labels",
         _ => "directions drawn like the readings and directions of exchanged labels",
@@ -66,11 +66,16 @@ fn specific(result: &BoardSummary) -> Finding {
             (_, 0) => Status::Caution,
             _ => Status::Supported,
         },
-        statement: format!(
-            "Some sequences move the probes along the direction further than {beside} do: {} of {} after correction \
-             over the board.",
-            f.stands, f.tests
-        ),
+        statement: match f.matched + f.permuted {
+            0 => "Whether sequences move the probes along the direction further than along unrelated ones was not \
+                  tested."
+                .into(),
+            _ => format!(
+                "Some sequences move the probes along the direction further than {beside} do: {} of {} after \
+                 correction over the board.",
+                f.stands, f.tests
+            ),
+        },
         measure: Measure {
             name: "share of sequences that stand".into(),
             value: (f.stands as f64 / f.tests as f64).into(),
@@ -112,19 +117,39 @@ pub(super) fn ends(a: &Asymmetry) -> Finding {
     }
 }
 
+/// What was compared, what so many can find, and how many a difference like the one seen takes.
+fn powered(units: &str, detectable: Option<f64>, needed: Option<usize>) -> String {
+    let least = detectable.map_or_else(|| "no AUROC".to_owned(), |t| format!("an AUROC of {t:.2} or more"));
+    format!("{units}; 80 % power finds {least}, and takes {} for one like this", feasible(needed))
+}
+
 pub(super) fn kinds(c: &Contrast) -> Finding {
     let ci = c.interval;
+    let (units, exchanged) = match c.matched {
+        0 => ("sequences".to_owned(), "kinds shuffled, two-sided".to_owned()),
+        sets => (
+            format!("sequences, {sets} matched sets with both kinds"),
+            "kinds exchanged within matched sequences, others shuffled, two-sided".to_owned(),
+        ),
+    };
     Finding {
         status: match (c.p < 0.05, c.auroc > 0.5) {
             (true, true) => Status::Supported,
-            (true, false) => Status::Caution,
-            (false, _) => Status::NotSupported,
+            (true, false) | (false, _) => Status::NotSupported,
         },
         statement: format!("On the board, {} scores above {}.", c.high, c.low),
         measure: Measure { name: "AUROC".into(), value: c.auroc.into(), digits: 2 },
-        n: Sample::new(c.n as u64, "sequences"),
-        interval: Interval::p95(ci.low, ci.high, "score interval over sequences (Newcombe 2006)"),
-        null: Null::new("kinds shuffled, two-sided", c.null[0], c.null[1]).with_p(
+        n: Sample::new(c.n as u64, powered(&units, c.detectable, c.needed)),
+        interval: Interval::p95(
+            ci.low,
+            ci.high,
+            if c.matched == 0 {
+                "score interval over sequences (Newcombe 2006)"
+            } else {
+                "score interval over matched sequences (Newcombe 2006)"
+            },
+        ),
+        null: Null::new(exchanged, c.null[0], c.null[1]).with_p(
             Test::BoardKinds,
             c.p,
             Some(c.permutations as u64),

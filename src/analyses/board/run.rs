@@ -33,7 +33,8 @@ pub(super) fn board(
         };
         Against { own, other: name, board }
     });
-    summarise(scanned, input.kinds, against, params, seeds)
+    let pairs: Vec<Option<String>> = sequences.iter().map(|s| s.pair.clone()).collect();
+    summarise(scanned, input.kinds, &pairs, against, params, seeds)
 }
 
 /// What can be refused before anything is read.

@@ -50,6 +50,8 @@ pub struct Sequence {
     pub counted_with: Option<String>,
     /// The turns, where it is a conversation.
     pub turns: Vec<Message>,
+    /// What it shares with the sequences that are matched to it; none where it stands by itself.
+    pub pair: Option<String>,
 }
 
 impl Sequence {
@@ -62,6 +64,7 @@ impl Sequence {
             text: row.text.clone(),
             counted_with: with(i, *first),
             turns: row.turns.clone(),
+            pair: row.pair.clone(),
         };
         rows.iter().zip(&firsts.of).enumerate().map(row).collect()
     }

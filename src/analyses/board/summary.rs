@@ -23,7 +23,7 @@ pub(super) struct Against<'a> {
     pub board: &'a [Scored],
 }
 
-/// Summarises a scanned board. `kinds` are one a sequence, or none at all.
+/// Summarises a scanned board. `kinds` and `pairs` are one a sequence, or none at all.
 ///
 /// # Errors
 /// With fewer than eight sequences, scores that are all equal, ends that overlap, or another board of other
@@ -31,6 +31,7 @@ pub(super) struct Against<'a> {
 pub(super) fn summarise(
     scanned: Scanned,
     kinds: &[Option<String>],
+    pairs: &[Option<String>],
     against: Option<Against<'_>>,
     params: &Params,
     seeds: &Seeds,
@@ -86,7 +87,9 @@ pub(super) fn summarise(
         None => None,
         Some(compared) => {
             let kinds: Vec<Option<String>> = (0..n).filter(|i| stands(*i)).map(kind).collect();
-            Some(contrast(&distinct, &kinds, compared, params.permutations, &seeds)?)
+            let pair = |i: usize| pairs.get(i).cloned().flatten();
+            let pairs: Vec<Option<String>> = (0..n).filter(|i| stands(*i)).map(pair).collect();
+            Some(contrast(&distinct, &kinds, &pairs, compared, params.permutations, &seeds)?)
         }
     };
     let rank_changes = match against {
@@ -196,8 +199,9 @@ fn monte_carlo(scanned: &Scanned) -> Result<Option<MonteCarlo>, AnalysisError> {
     let verdict = if agrees { "agrees with" } else { "does not agree with" };
     let statement = format!(
         "The closed form {verdict} {draws} drawn directions: they differ by at most {largest_difference:.4} (at \
-         `{at}`), least binomial p after Holm over {} sequences {least_p:.3}.",
-        scanned.board.len()
+         `{at}`), least binomial p after Holm over {} sequences {}.",
+        scanned.board.len(),
+        stat::p_said(least_p, None)
     );
     Ok(Some(MonteCarlo { draws, largest_difference, at, least_p, agrees, statement }))
 }

@@ -20,6 +20,7 @@ fn sequences(n: usize) -> Vec<Sequence> {
             text: format!("{} {}", words[i % 8], words[(i / 8 + i) % 7]),
             counted_with: None,
             turns: vec![],
+            pair: None,
         })
         .collect()
 }
@@ -135,24 +136,27 @@ fn params_of(draws: usize) -> ScanParams {
     ScanParams { draws, ..ScanParams::new(site()) }
 }
 
+/// Sequences with these scores.
+pub(super) fn scored_as(scores: &[f64]) -> Vec<Scored> {
+    let row = |(i, score): (usize, &f64)| Scored {
+        id: format!("s{i}"),
+        text: format!("text {i}"),
+        score: *score,
+        z: *score,
+        coherence: 0.5,
+        shift_norm: 1.0,
+        z_bound: 8.0,
+        p_random: 0.1,
+        rank: 1 + scores.iter().filter(|s| **s > *score).count(),
+        counted_with: None,
+    };
+    scores.iter().enumerate().map(row).collect()
+}
+
 /// A scan of made-up numbers.
 fn scanned(p: &[f64], reached: &[usize], draws: usize) -> Scanned {
-    let board = p
-        .iter()
-        .enumerate()
-        .map(|(i, own)| Scored {
-            id: format!("s{i}"),
-            text: format!("text {i}"),
-            score: i as f64,
-            z: i as f64,
-            coherence: 0.5,
-            shift_norm: 1.0,
-            z_bound: 8.0,
-            p_random: *own,
-            rank: p.len() - i,
-            counted_with: None,
-        })
-        .collect();
+    let mut board = scored_as(&(0..p.len()).map(|i| i as f64).collect::<Vec<_>>());
+    board.iter_mut().zip(p).for_each(|(row, own)| row.p_random = *own);
     let along = Array2::ones((p.len(), 4));
     Scanned { board, along, width: 64, draws, reached: reached.to_vec(), matched: None, relabelled: None }
 }
@@ -166,7 +170,7 @@ fn a_closed_form_that_is_wrong_is_found_out() {
     let p = [0.3; 10];
     let mut reached = [3000; 10];
     let check = |reached: &[usize]| {
-        let found = summarise(scanned(&p, reached, 10_000), &[], None, &few(), &Seeds::new(0));
+        let found = summarise(scanned(&p, reached, 10_000), &[], &[], None, &few(), &Seeds::new(0));
         found.unwrap().monte_carlo.unwrap()
     };
     assert!(check(&reached).agrees);
@@ -180,10 +184,10 @@ fn what_no_summary_can_be_made_of_is_refused_by_name() {
     let says = |e: AnalysisError, what: &str| assert!(e.to_string().contains(what), "{e}");
     let good = || scanned(&[0.5; 10], &[5000; 10], 10_000);
     let against = |board: &[Scored]| {
-        summarise(good(), &[], Some(Against { own: "own", other: "raw", board }), &few(), &Seeds::new(0))
+        summarise(good(), &[], &[], Some(Against { own: "own", other: "raw", board }), &few(), &Seeds::new(0))
     };
     says(
-        summarise(scanned(&[0.5; 4], &[], 0), &[], None, &few(), &Seeds::new(0)).unwrap_err(),
+        summarise(scanned(&[0.5; 4], &[], 0), &[], &[], None, &few(), &Seeds::new(0)).unwrap_err(),
         "4 sequences",
     );
     let mut other = good().board;

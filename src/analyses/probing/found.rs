@@ -49,7 +49,7 @@ pub struct SiteRow {
     pub constant_columns: usize,
 }
 
-/// A test set at the site with the largest held-out AUROC.
+/// A test set at the site whose held-out AUROC is furthest above its null.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Tested {
     /// Its name.
@@ -64,6 +64,11 @@ pub struct Tested {
     pub auroc: Number,
     /// Share on the right side of a threshold chosen on held-out training texts.
     pub accuracy: Number,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // what serde calls
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// A category against negatives, or all together.
@@ -85,9 +90,12 @@ pub struct ContrastProbe {
     pub accuracy: Number,
     /// The site chosen in each fold.
     pub chosen: Vec<String>,
-    /// The site with the largest held-out AUROC, at which test sets are scored.
+    /// Groups with unequal numbers of the two labels, which are shuffled text by text.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub uneven: usize,
+    /// The site whose held-out AUROC is furthest above its null, at which test sets are scored.
     pub best: String,
-    /// The largest held-out AUROC of all sites, against the largest of every permutation.
+    /// The held-out AUROC at that site, against that of every permutation at its own such site.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub largest: Option<Number>,
     /// Held-out AUROC less its mean on permuted labels (Hewitt and Liang 2019).

@@ -70,6 +70,7 @@ impl ContrastProbe {
             groups: probing.groups,
             shared_negatives: contrast.shared,
             untested: contrast.untested.clone(),
+            uneven: probing.uneven,
             held_out: nested(&probing),
             accuracy: Number {
                 value: accuracy.value,
@@ -84,11 +85,11 @@ impl ContrastProbe {
                 value: l.auroc.value,
                 n: probing.rows,
                 interval: None,
-                method: "none: the largest of several is too large".into(),
+                method: "none: the best of several is too large".into(),
                 null: Some(null(
                     m,
                     Test::ProbeMaximum,
-                    "labels permuted, the largest of all sites; one-sided p",
+                    "labels permuted, the best of all sites; one-sided p",
                 )),
             }),
             selectivity: probing.nested.selectivity,

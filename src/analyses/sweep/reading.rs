@@ -31,17 +31,12 @@ impl ReadingPoint {
 }
 
 impl ReadingPoint {
-    /// How far the AUROC is above its null, in standard deviations of the null (its central 95 % as four of a normal
-    /// law's); where no null was run the lower end of its interval. What a best site is chosen by.
+    /// How far the AUROC is above its null ([`NullTest::margin`](truenorth_stats::estimate::NullTest::margin)); where no
+    /// null was run the lower end of its interval. What a best site is chosen by.
     #[must_use]
     pub fn margin(&self) -> f64 {
         let h = &self.held_out;
-        match &h.null {
-            Some(null) if null.high > null.low => {
-                (h.auroc.value - null.mean) / ((null.high - null.low) / 3.92)
-            }
-            _ => h.auroc.interval.low,
-        }
+        h.null.and_then(|null| null.margin(h.auroc.value)).unwrap_or(h.auroc.interval.low)
     }
 }
 

@@ -190,10 +190,10 @@ impl Plan<'_> {
                 .to_owned(),
             "Word lists count wording; a reply in other words is missed.".to_owned(),
             format!(
-                "No p of steering can be below {:.3} with {} label flips, nor below {:.3} with {} random directions.",
-                stat::permutation_p(0, self.params.null_draws),
+                "No p of steering can be below 1/{} with {} label flips, nor below 1/{} with {} random directions.",
+                self.params.null_draws + 1,
                 self.params.null_draws,
-                stat::permutation_p(0, self.params.random_directions),
+                self.params.random_directions + 1,
                 self.params.random_directions
             ),
             "The bounds of damage are a convention; the working range moves with them.".to_owned(),

@@ -77,6 +77,9 @@ pub struct Unanimous {
 pub struct Comparison {
     /// Sequences on every board.
     pub sequences: usize,
+    /// Of how many clusters, where some belong together: matched sequences, or those of one label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clusters: Option<usize>,
     /// Sequences at each end.
     pub ends: usize,
     /// Every two models, in the order given.

@@ -1,5 +1,7 @@
 //! A label crossed with transfer: whether some kinds of sequence carry over better than others.
 
+use std::collections::BTreeMap;
+
 use rand::seq::SliceRandom;
 use serde::Serialize;
 
@@ -47,7 +49,8 @@ pub(super) fn kinds(
     let known: Vec<(&str, bool)> =
         rows.iter().filter_map(|i| Some((values[*i].as_deref()?, signs.agrees(*i)?))).collect();
     // Labels are dealt in whole clusters of sequences.
-    let deal = Deal::new(&rows.iter().map(|i| of.clusters[*i]).collect::<Vec<_>>());
+    let clusters: Vec<usize> = rows.iter().map(|i| of.clusters[*i]).collect();
+    let deal = Deal::new(&clusters);
     let mut names: Vec<&str> = known.iter().map(|(k, _)| *k).collect();
     names.sort_unstable();
     names.dedup();
@@ -71,8 +74,11 @@ pub(super) fn kinds(
             Ok(KindRow { kind: (*name).to_owned(), agree })
         })
         .collect::<Result<_, AnalysisError>>()?;
+    let mut within: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
+    clusters.iter().enumerate().for_each(|(i, cluster)| within.entry(*cluster).or_default().push(i));
+    let within: Vec<Vec<usize>> = within.into_values().filter(|members| members.len() > 1).collect();
     let seen = chi_square(&kind, &agree, names.len());
-    let p = seen.filter(|_| permutations > 0 && deal.exchanges()).map(|seen| {
+    let p = seen.filter(|_| permutations > 0 && (deal.exchanges() || !within.is_empty())).map(|seen| {
         let mut rng = seeds.stream("kinds");
         let reached = (0..permutations)
             .filter(|_| {
@@ -80,6 +86,12 @@ pub(super) fn kinds(
                     kind.shuffle(&mut rng);
                 } else {
                     kind = deal.draw(&mut rng).into_iter().map(|i| kind[i]).collect();
+                    // What is matched differs in kind, which has no say in agreement under the null.
+                    for members in &within {
+                        let mut kinds: Vec<usize> = members.iter().map(|i| kind[*i]).collect();
+                        kinds.shuffle(&mut rng);
+                        members.iter().zip(kinds).for_each(|(i, k)| kind[*i] = k);
+                    }
                 }
                 chi_square(&kind, &agree, names.len()).is_some_and(|x| x >= seen - 1e-12 * (1.0 + seen))
             })

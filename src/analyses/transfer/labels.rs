@@ -34,7 +34,10 @@ impl Groups {
         {
             labels_of.extend(labels(rows, std::slice::from_ref(kind))?);
         }
-        let clusters = params.cluster.as_ref().map(|field| clusters(rows, field)).transpose()?;
+        let clusters = match &params.cluster {
+            Some(field) => Some(clusters(rows, field)?),
+            None => matched(rows),
+        };
         Ok(Self { labels: labels_of, kind: params.kind.clone(), clusters })
     }
 }
@@ -49,12 +52,25 @@ fn clusters(rows: &[SequenceRow], field: &str) -> Result<Vec<String>, AnalysisEr
     label(rows, field).into_iter().zip(rows).map(value).collect()
 }
 
+/// Matched sequences as clusters, each other one by itself; none where none is matched.
+fn matched(rows: &[SequenceRow]) -> Option<Vec<String>> {
+    let of = |row: &SequenceRow| match &row.pair {
+        Some(pair) => format!("pair {pair}"),
+        None => format!("sequence {}", row.id),
+    };
+    rows.iter().any(|r| r.pair.is_some()).then(|| rows.iter().map(of).collect())
+}
+
 /// The labels by name. Without `wanted` these are all fields that group: with at least two values, and on
 /// average two sequences or more to each.
 fn labels(rows: &[SequenceRow], wanted: &[String]) -> Result<BTreeMap<String, Label>, AnalysisError> {
     let mut names: Vec<&str> = rows.iter().flat_map(|r| r.extra.keys().map(String::as_str)).collect();
     if rows.iter().any(|r| r.kind.is_some()) {
         names.push("kind");
+    }
+    // Pairs are matched for their kinds, and no groups of their own.
+    if rows.iter().any(|r| r.pair.is_some()) && wanted.iter().any(|w| w == "pair") {
+        names.push("pair");
     }
     names.sort_unstable();
     names.dedup();
@@ -79,6 +95,7 @@ fn labels(rows: &[SequenceRow], wanted: &[String]) -> Result<BTreeMap<String, La
 /// One field of every sequence.
 fn label(rows: &[SequenceRow], name: &str) -> Label {
     let word = |row: &SequenceRow| match row.extra.get(name) {
+        None if name == "pair" => row.pair.clone(),
         Some(Value::String(s)) => Some(s.clone()),
         Some(Value::Bool(b)) => Some(b.to_string()),
         Some(Value::Number(n)) if n.is_i64() || n.is_u64() => Some(n.to_string()),

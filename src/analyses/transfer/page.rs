@@ -1,7 +1,7 @@
 //! What carries over from one model to another.
 
 use crate::analyses::board::Entry;
-use crate::analyses::stat::p_said;
+use crate::analyses::stat::{Number, p_said};
 use crate::analyses::transfer::{OwnBoard, PairTransfer, Transferred};
 use truenorth_report::{
     Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, Interval, Mark, Measure, NoteKind, Null,
@@ -67,17 +67,23 @@ fn order(pair: &PairTransfer, i: usize) -> Finding {
     }
 }
 
+/// Whether signs agree more often than each model's lean gives; `stands` after correction.
+fn agrees(stands: bool, rate: &Number) -> Status {
+    let Some(null) = &rate.null else { return Status::Unclear };
+    match (stands, rate.value > null.expected) {
+        (true, true) => Status::Supported,
+        (true, false) => Status::NotSupported,
+        // What stands alone and not among the groups.
+        (false, _) if null.p < 0.05 => Status::Unclear,
+        (false, _) => Status::NotSupported,
+    }
+}
+
 fn signs(pair: &PairTransfer, i: usize) -> Option<Finding> {
     let (all, stands) = pair.agreement.iter().zip(&pair.stands).find(|(a, _)| a.group == "all")?;
     let expected = all.rate.null.as_ref().map_or(0.5, |n| n.expected);
-    let status = match (stands, all.rate.value > expected) {
-        (true, true) => Status::Supported,
-        (true, false) => Status::NotSupported,
-        (false, _) if all.rate.null.as_ref().is_some_and(|n| n.p < 0.05) => Status::Unclear,
-        (false, _) => Status::NotSupported,
-    };
     Some(Finding {
-        status,
+        status: agrees(*stands, &all.rate),
         statement: format!(
             "The signs of the scores on {} and {} agree more often than the lean of each model gives \
              ({:.0} %; Holm over the groups).",
@@ -113,6 +119,13 @@ pub fn section(result: &Transferred) -> Section {
         t.sequences,
         names.join(", ")
     );
+    let lead = match t.clusters {
+        None => lead,
+        Some(count) => format!(
+            "{lead} Sequences that are matched, or share a label that they are resampled by, are dealt and resampled as \
+             one: {count} clusters."
+        ),
+    };
     let mut section = Section::new("transfer", "Transfer between models", lead);
     for (i, pair) in t.pairs.iter().enumerate() {
         if let (Some(a), Some(b)) = (board(result, &pair.first), board(result, &pair.second)) {
@@ -202,7 +215,6 @@ fn forest(pair: &PairTransfer, i: usize) -> Figure {
         .zip(&pair.stands)
         .map(|(g, stands)| {
             let null = g.rate.null.as_ref();
-            let above = null.is_some_and(|n| g.rate.value > n.expected);
             ForestRow {
                 label: g.group.clone(),
                 group: None,
@@ -210,11 +222,7 @@ fn forest(pair: &PairTransfer, i: usize) -> Figure {
                 interval: Num::ends(&g.rate),
                 null: null.and_then(|n| n.range).map(|r| r.map(Num::new)),
                 n: g.n as u64,
-                status: Some(match (stands, above) {
-                    (true, true) => Status::Supported,
-                    (true, false) => Status::NotSupported,
-                    (false, _) => Status::Unclear,
-                }),
+                status: Some(agrees(*stands, &g.rate)),
             }
         })
         .collect();

@@ -17,7 +17,7 @@ pub struct Params {
     /// The label that is crossed with transfer, such as the kind of token.
     #[cfg_attr(feature = "cli", arg(long, value_name = "FIELD"))]
     pub kind: Option<String>,
-    /// The label by which sequences are resampled together; default each by itself.
+    /// The label by which sequences are resampled together; default those of one `pair`, each other by itself.
     #[cfg_attr(feature = "cli", arg(long, value_name = "FIELD"))]
     pub cluster: Option<String>,
     /// Sequences at each end of a board; default a tenth, at least three.
@@ -29,7 +29,7 @@ pub struct Params {
 }
 
 impl Default for Params {
-    /// Every label that groups, none crossed, each sequence by itself; 10 000 shuffles.
+    /// Every label that groups, none crossed, matched sequences together; 10 000 shuffles.
     fn default() -> Self {
         Self { label: vec![], kind: None, cluster: None, ends: None, permutations: 10_000 }
     }

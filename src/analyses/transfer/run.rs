@@ -57,6 +57,7 @@ pub fn compare(
     let deal = math::Deal::new(&clusters);
     Ok(Comparison {
         sequences: n,
+        clusters: clusters.iter().max().map(|c| c + 1).filter(|c| *c < n),
         ends,
         pairs,
         unanimous: if models.len() > 2 {

@@ -184,7 +184,13 @@ fn a_model_leaves_its_board_and_two_of_one_name_are_refused() {
     let probes = named(&["the hat", "an old tin"]);
     let sequences: Vec<Sequence> = ["hat", "tin", "cup", "old", "new", "red", "yes", "no"]
         .into_iter()
-        .map(|w| Sequence { id: w.into(), text: format!("the {w}"), counted_with: None, turns: vec![] })
+        .map(|w| Sequence {
+            id: w.into(),
+            text: format!("the {w}"),
+            counted_with: None,
+            turns: vec![],
+            pair: None,
+        })
         .collect();
     let d = math::unit(ndarray::ArrayView1::from(&normal(tiny.info().hidden as usize, 4))).unwrap();
     let data = ScanData { probes: &probes, sequences: &sequences, direction: d.view() };

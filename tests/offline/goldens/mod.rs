@@ -16,6 +16,7 @@ mod normal;
 mod place;
 mod render;
 mod run;
+mod statuses;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};

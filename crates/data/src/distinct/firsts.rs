@@ -40,7 +40,9 @@ pub fn first_sequences(rows: &[SequenceRow], near: NearCopies) -> Result<Firsts,
         let content = folded(&row.text);
         // A sequence without a kind contradicts none.
         let kind = row.kind.as_ref().or_else(|| kinds.get(&content).copied()).cloned().unwrap_or_default();
-        Item { content, texts: vec![row.text.clone()], ..Item::plain(row.id.clone(), kind) }
+        // What is matched is meant to be near: it is a near copy of its own kind alone.
+        let within = if row.pair.is_some() { kind.clone() } else { String::new() };
+        Item { content, within, texts: vec![row.text.clone()], ..Item::plain(row.id.clone(), kind) }
     };
     find("sequences", &rows.iter().map(item).collect::<Vec<_>>(), near).map(Found::firsts)
 }

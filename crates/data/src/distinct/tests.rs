@@ -148,6 +148,7 @@ fn sequences_are_stood_for_by_the_first() {
         text: text.into(),
         kind: None,
         turns: vec![],
+        pair: None,
         extra: Extra::new(),
     };
     let rows = [row("a", "x"), row("b", "y"), row("c", "X"), row("d", "!!"), row("e", "??")];
@@ -168,6 +169,7 @@ fn copies_of_two_kinds_are_refused_and_those_of_none_are_not() {
         text: if id == "a" { "One text" } else { "one TEXT" }.into(),
         kind: kind.map(str::to_owned),
         turns: vec![],
+        pair: None,
         extra: Extra::new(),
     };
     let first = |kinds: [Option<&str>; 2]| {
@@ -176,6 +178,20 @@ fn copies_of_two_kinds_are_refused_and_those_of_none_are_not() {
     for kinds in [[None, Some("x")], [Some("x"), None], [Some("x"), Some("x")]] {
         assert_eq!(first(kinds).unwrap().of, [0, 0], "{kinds:?}");
     }
+    // Nearly the same words of two kinds are one, unless they are matched for that.
+    let near = |pair: Option<&str>| {
+        let row = |id: &str, text: &str, kind: &str| SequenceRow {
+            text: text.into(),
+            pair: pair.map(str::to_owned),
+            ..row(id, Some(kind))
+        };
+        let rows = [
+            row("a", "when I break it then the mending of it falls to me", "x"),
+            row("b", "when I break it then the mending of it falls to you", "y"),
+        ];
+        first_sequences(&rows, NearCopies::default()).unwrap().of
+    };
+    assert_eq!((near(None), near(Some("one"))), (vec![0, 0], vec![0, 1]));
     let said = first([Some("x"), Some("y")]).unwrap_err().to_string();
     assert!(
         said.starts_with("sequences `a` and `b`") && said.ends_with("of the kinds `x` and `y`"),

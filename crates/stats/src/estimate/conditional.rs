@@ -6,9 +6,9 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 use rayon::prelude::*;
 
-use super::held_out::{TRIES, in_every_fold};
+use super::held_out::{Exchanged, TRIES, in_every_fold};
 use super::pipeline::Reduced;
-use super::{AtPenalty, EstimateError, HeldOutParams, NullTest, Pipeline, Samples, SplitBy};
+use super::{EstimateError, HeldOutParams, NullTest, Pipeline, Samples, SplitBy};
 use crate::math::Seeds;
 use crate::split::Folds;
 
@@ -104,7 +104,7 @@ impl Pipeline {
         let own = seeds.child("given length");
         let found = Conditional::of(&reduced.samples, params.by, &mut own.stream("hub"))?;
         let Some(conditional) = found.filter(|_| params.permutations > 0) else { return Ok(None) };
-        let (tested, fixed) = self.at_fixed_penalty()?;
+        let exchanged = Exchanged::new(self, reduced, folds, params)?;
         let one = |i: usize| -> Result<f64, EstimateError> {
             let seeds = own.child(&format!("permutation {i}"));
             let mut rng = seeds.stream("labels");
@@ -112,15 +112,14 @@ impl Pipeline {
             for _ in 0..TRIES {
                 samples.positive = conditional.draw(&reduced.samples, &mut rng);
                 if samples.paired || in_every_fold(folds, &samples.positive) {
-                    return tested.auroc_of(reduced, &samples, folds, params.by, &seeds);
+                    return exchanged.auroc(&samples, &seeds);
                 }
             }
             Err(EstimateError::FewRelabellings { found: 1.0 })
         };
         let null = (0..params.permutations).into_par_iter().map(one).collect::<Result<Vec<f64>, _>>()?;
-        let seen = tested.auroc_of(reduced, &reduced.samples, folds, params.by, seeds)?;
-        let fixed = fixed.map(|alpha| AtPenalty { alpha, auroc: seen });
-        Ok(Some(NullTest { fixed, ..NullTest::greater(null, seen)? }))
+        let seen = exchanged.auroc(&reduced.samples, seeds)?;
+        exchanged.test(null, seen).map(Some)
     }
 }
 

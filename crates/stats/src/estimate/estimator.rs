@@ -8,7 +8,7 @@
 use ndarray::Array1;
 use serde::{Deserialize, Serialize};
 
-use super::logistic::{LogisticParams, fit_logistic_path};
+use super::logistic::{LogisticParams, Precision, fit_logistic_path};
 use super::samples::SplitBy;
 use super::{EstimateError, Samples};
 use crate::math::{RowSpace, Seeds, norm, solve_positive_definite, symmetric_eigen, unit};
@@ -34,7 +34,10 @@ pub enum Estimator {
 
 /// An estimator whose hyperparameters are in range.
 #[derive(Clone, Debug, PartialEq)]
-pub struct CheckedEstimator(Estimator);
+pub struct CheckedEstimator {
+    params: Estimator,
+    precision: Precision,
+}
 
 /// A fitted direction.
 #[derive(Clone, Debug, PartialEq)]
@@ -90,7 +93,7 @@ impl Estimator {
             }
             _ => {}
         }
-        Ok(CheckedEstimator(self))
+        Ok(CheckedEstimator { params: self, precision: Precision::Full })
     }
 }
 
@@ -98,7 +101,12 @@ impl CheckedEstimator {
     /// The estimator as asked for.
     #[must_use]
     pub fn params(&self) -> &Estimator {
-        &self.0
+        &self.params
+    }
+
+    /// The same where only the order of scores along the direction is asked for.
+    pub(super) fn for_ranks(&self) -> Self {
+        Self { precision: Precision::Ranks, ..self.clone() }
     }
 
     /// Fits. `by` says which rows stay together where hyperparameters are chosen on held-out rows.
@@ -119,7 +127,7 @@ impl CheckedEstimator {
         }
         // Mean differences and components of differences cost little at any width; for the others
         // turning into the span pays where it saves at least half of the columns.
-        let turn = !matches!(self.0, Estimator::MeanDiff | Estimator::Pca) && x.ncols() > 2 * x.nrows();
+        let turn = !matches!(self.params, Estimator::MeanDiff | Estimator::Pca) && x.ncols() > 2 * x.nrows();
         let space = if turn { RowSpace::of(x.view())? } else { RowSpace::Whole { width: x.ncols() } };
         let inner = samples.with_x(space.coordinates(x.view())?);
         let (w, details) = self.fit_inner(&inner, spread, by, seeds)?;
@@ -139,9 +147,9 @@ impl CheckedEstimator {
         if difference < 1e-12 {
             return Err(EstimateError::NoDifference { difference });
         }
-        match &self.0 {
+        match &self.params {
             Estimator::MeanDiff => Ok((delta, FitDetails::default())),
-            Estimator::Logistic(params) => fit_logistic_path(samples, params, by, seeds),
+            Estimator::Logistic(params) => fit_logistic_path(samples, params, self.precision, by, seeds),
             Estimator::Lda { shrinkage } => lda(samples, &positive, &negative, *shrinkage),
             Estimator::Pca => pca(samples, &delta),
         }

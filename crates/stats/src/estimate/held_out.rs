@@ -12,7 +12,7 @@ use super::clue::wins;
 use super::estimated::Estimate;
 use super::estimator::Estimator;
 use super::logistic::LogisticParams;
-use super::pipeline::{Pipeline, Reduced, fit_projected};
+use super::pipeline::{Pipeline, Ready, Reduced};
 use super::probing::Relabel;
 use super::samples::SplitBy;
 use super::{EstimateError, Samples};
@@ -93,7 +93,8 @@ pub struct HeldOut {
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub paired_accuracy: Option<Estimate>,
     /// Labels permuted by the units held out together: flipped within the pairs of a cluster or an axis together, or
-    /// dealt to rows, or to whole groups where rows have them, or turned round in whole axes.
+    /// dealt to rows, or to whole groups where rows have them, or turned round in whole axes. Groups with unequal numbers
+    /// of both labels are shuffled row by row, which alarms too often where rows of one label in them are copies.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub null: Option<NullTest>,
     /// Labels exchanged as often as length has it (Berrett and others 2020), on the first split: what is separated
@@ -161,7 +162,6 @@ impl Pipeline {
             None
         };
         let (_, scores, alphas) = splits.swap_remove(0);
-        let first = auroc.repeats.map_or(auroc.value, |r| r.first);
         Ok(HeldOut {
             by: params.by,
             folds: folds.count(),
@@ -169,7 +169,7 @@ impl Pipeline {
             units,
             auroc,
             paired_accuracy,
-            null: self.null(&reduced, &folds, params, first, &seeds)?,
+            null: self.null(&reduced, &folds, params, &seeds)?,
             given_length: self.given_length(&reduced, &folds, params, &seeds)?,
             alone,
             not_beside,
@@ -195,7 +195,9 @@ impl Pipeline {
         let one = |i: usize| {
             let seeds = if i == 0 { seeds.clone() } else { seeds.child(&format!("repeat {i}")) };
             let folds = group_folds(samples.units(params.by), count, &mut seeds.stream("folds"))?;
-            match self.scores(reduced, samples, &folds, params.by, &seeds) {
+            // Further splits are for their mean and spread alone.
+            let of = if i == 0 { self.clone() } else { self.for_ranks() };
+            match of.scores(reduced, samples, &folds, params.by, &seeds) {
                 Ok((scores, alphas)) => Ok(Some((folds, scores, alphas))),
                 // A further way to split that leaves a fold without a class is none.
                 Err(EstimateError::OneClass { .. }) if i > 0 => Ok(None),
@@ -214,15 +216,37 @@ impl Pipeline {
         by: SplitBy,
         seeds: &Seeds,
     ) -> Result<(Vec<f64>, Vec<f64>), EstimateError> {
+        let ready = self.ready(reduced, samples, folds)?;
+        self.scores_on(&ready, samples, folds, by, seeds)
+    }
+
+    /// The rows that each fold leaves to fit on, with what is projected out of them.
+    fn ready(
+        &self,
+        reduced: &Reduced,
+        samples: &Samples,
+        folds: &Folds,
+    ) -> Result<Vec<Ready>, EstimateError> {
+        (0..folds.count()).map(|f| Ready::new(&reduced.nuisances, samples.select(&folds.train(f)))).collect()
+    }
+
+    fn scores_on(
+        &self,
+        ready: &[Ready],
+        samples: &Samples,
+        folds: &Folds,
+        by: SplitBy,
+        seeds: &Seeds,
+    ) -> Result<(Vec<f64>, Vec<f64>), EstimateError> {
         let mut scores = vec![0.0; samples.rows()];
         let mut alphas = Vec::new();
-        for fold in 0..folds.count() {
-            let train = samples.select(&folds.train(fold));
+        for (fold, ready) in ready.iter().enumerate() {
+            let labels: Vec<bool> = folds.train(fold).iter().map(|r| samples.positive[*r]).collect();
             let seeds = seeds.child(&format!("fold {fold}"));
-            let (_, fit) = fit_projected(&self.estimator, &reduced.nuisances, &train, by, &seeds)?;
+            let fit = ready.fit(&labels, &self.estimator, by, &seeds)?;
             alphas.extend(fit.details.alpha);
             // The direction has no part in the nuisances, so rows need not be projected again.
-            let fitted = train.x.dot(&fit.direction);
+            let fitted = ready.raw.x.dot(&fit.direction);
             let centre = fitted.mean().expect("a fold leaves rows to fit on");
             let spread = fitted.std(0.0);
             let spread = if spread > 0.0 { spread } else { 1.0 };
@@ -238,26 +262,26 @@ impl Pipeline {
         reduced: &Reduced,
         folds: &Folds,
         params: &HeldOutParams,
-        observed: f64,
         seeds: &Seeds,
     ) -> Result<Option<NullTest>, EstimateError> {
         if params.permutations == 0 {
             return Ok(None);
         }
-        let (tested, fixed) = self.at_fixed_penalty()?;
+        let exchanged = Exchanged::new(self, reduced, folds, params)?;
         let one = |i: usize| -> Result<f64, EstimateError> {
             let seeds = seeds.child(&format!("permutation {i}"));
             let mut samples = reduced.samples.clone();
             permute(&mut samples, folds, params.by, &mut seeds.stream("labels"))?;
-            tested.auroc_of(reduced, &samples, folds, params.by, &seeds)
+            exchanged.auroc(&samples, &seeds)
         };
         let null = (0..params.permutations).into_par_iter().map(one).collect::<Result<Vec<f64>, _>>()?;
-        let seen = match fixed {
-            Some(_) => tested.auroc_of(reduced, &reduced.samples, folds, params.by, seeds)?,
-            None => observed,
-        };
-        let fixed = fixed.map(|alpha| AtPenalty { alpha, auroc: seen });
-        Ok(Some(NullTest { fixed, ..NullTest::greater(null, seen)? }))
+        let seen = exchanged.auroc(&reduced.samples, seeds)?;
+        exchanged.test(null, seen).map(Some)
+    }
+
+    /// The same pipeline where only the order of the scores is asked for.
+    fn for_ranks(&self) -> Self {
+        Self { estimator: self.estimator.for_ranks(), nuisances: self.nuisances.clone() }
     }
 
     /// The pipeline that labels are permuted through, and the penalty that it is held at. A penalty chosen anew in
@@ -274,17 +298,49 @@ impl Pipeline {
             _ => Ok((self.clone(), None)),
         }
     }
+}
 
-    pub(super) fn auroc_of(
-        &self,
-        reduced: &Reduced,
-        samples: &Samples,
-        folds: &Folds,
-        by: SplitBy,
-        seeds: &Seeds,
-    ) -> Result<f64, EstimateError> {
-        let (scores, _) = self.scores(reduced, samples, folds, by, seeds)?;
+/// The pipeline on one split, again and again with other labels.
+pub(super) struct Exchanged<'a> {
+    tested: Pipeline,
+    /// The penalty that the test is made at, where there are several to choose from.
+    fixed: Option<f64>,
+    /// The rows of each fold, where the labels have no say in what is projected out.
+    ready: Option<Vec<Ready>>,
+    reduced: &'a Reduced,
+    folds: &'a Folds,
+    by: SplitBy,
+}
+
+impl<'a> Exchanged<'a> {
+    pub fn new(
+        pipeline: &Pipeline,
+        reduced: &'a Reduced,
+        folds: &'a Folds,
+        params: &HeldOutParams,
+    ) -> Result<Self, EstimateError> {
+        let (tested, fixed) = pipeline.at_fixed_penalty()?;
+        let tested = tested.for_ranks();
+        let ready = if reduced.nuisances.needs_labels() {
+            None
+        } else {
+            Some(tested.ready(reduced, &reduced.samples, folds)?)
+        };
+        Ok(Self { tested, fixed, ready, reduced, folds, by: params.by })
+    }
+
+    /// The held-out AUROC with the labels of these rows.
+    pub fn auroc(&self, samples: &Samples, seeds: &Seeds) -> Result<f64, EstimateError> {
+        let (scores, _) = match &self.ready {
+            Some(ready) => self.tested.scores_on(ready, samples, self.folds, self.by, seeds)?,
+            None => self.tested.scores(self.reduced, samples, self.folds, self.by, seeds)?,
+        };
         Ok(SortedScores::new(&scores, &samples.positive)?.auroc(None)?)
+    }
+
+    pub fn test(&self, null: Vec<f64>, seen: f64) -> Result<NullTest, EstimateError> {
+        let fixed = self.fixed.map(|alpha| AtPenalty { alpha, auroc: seen });
+        Ok(NullTest { fixed, ..NullTest::greater(null, seen)? })
     }
 }
 
@@ -297,6 +353,14 @@ pub(super) fn in_every_fold(folds: &Folds, labels: &[bool]) -> bool {
 }
 
 impl NullTest {
+    /// How far a statistic is above this null, in standard deviations of the null (its central 95 % as four of a
+    /// normal law's); none where the null has no width. What the best of several sites is chosen by: at an AUROC of 1
+    /// sites tie, and the one whose null is narrower is the surer.
+    #[must_use]
+    pub fn margin(&self, value: f64) -> Option<f64> {
+        (self.high > self.low).then(|| (value - self.mean) / ((self.high - self.low) / 3.92))
+    }
+
     /// The test that a statistic is larger than under the null.
     pub(super) fn greater(mut null: Vec<f64>, observed: f64) -> Result<Self, MathError> {
         null.sort_by(f64::total_cmp);

@@ -62,10 +62,12 @@ struct Weights {
 }
 
 /// How close to the minimum a fit must come, as the largest entry of the gradient a row.
-#[derive(Clone, Copy)]
-enum Precision {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Precision {
     /// Enough to compare penalties.
     Rough,
+    /// Enough for the order of held-out scores.
+    Ranks,
     /// The reported direction.
     Full,
 }
@@ -74,6 +76,7 @@ enum Precision {
 pub(super) fn fit_logistic_path(
     samples: &Samples,
     params: &LogisticParams,
+    precision: Precision,
     by: SplitBy,
     seeds: &Seeds,
 ) -> Result<(Array1<f64>, FitDetails), EstimateError> {
@@ -89,7 +92,7 @@ pub(super) fn fit_logistic_path(
         });
     let alpha = best.map_or_else(|| alphas[0], |(_, alpha)| alpha);
     let (x, _) = scaled(samples.x.view(), None);
-    let weights = fit(&Design::new(x, &samples.positive), alpha, None, Precision::Full)?;
+    let weights = fit(&Design::new(x, &samples.positive), alpha, None, precision)?;
     let alpha_losses = alphas.into_iter().zip(losses).collect();
     Ok((weights.slopes, FitDetails { alpha: Some(alpha), alpha_losses, ..FitDetails::default() }))
 }
@@ -230,8 +233,10 @@ fn fit(
         Precision::Rough => {
             newton(design, alpha, first, 1e-5 * rows * (100.0 * alpha).min(1.0), &conjugate_gradient)
         }
-        Precision::Full => {
-            let tolerance = 1e-11 * rows;
+        Precision::Ranks | Precision::Full => {
+            let digits = if matches!(precision, Precision::Full) { 1e-11 } else { 1e-6 };
+            // With a small penalty the gradient is small far from the minimum.
+            let tolerance = (digits * (100.0 * alpha).min(1.0)).max(1e-11) * rows;
             newton(design, alpha, first.clone(), tolerance, &conjugate_gradient)
                 .or_else(|_| newton(design, alpha, first, tolerance, &exact))
         }

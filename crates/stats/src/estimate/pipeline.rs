@@ -151,13 +151,49 @@ pub(super) fn fit_projected(
     seeds: &Seeds,
 ) -> Result<(Found, Fit), EstimateError> {
     let found = nuisances.find(samples)?;
-    if found.erasers.is_empty() {
-        return Ok((found, estimator.fit(samples, by, seeds)?));
-    }
-    let projected = samples.with_x(found.erasers.rows(samples.x.view()));
-    let fit = estimator.fit(&projected, by, seeds)?;
-    // So that rows need no projecting to be scored.
+    let fit = if found.erasers.is_empty() {
+        estimator.fit(samples, by, seeds)?
+    } else {
+        let projected = samples.with_x(found.erasers.rows(samples.x.view()));
+        scoring(&found, estimator.fit(&projected, by, seeds)?)?
+    };
+    Ok((found, fit))
+}
+
+/// The direction of projected rows as one that scores rows which are not.
+fn scoring(found: &Found, fit: Fit) -> Result<Fit, MathError> {
     let direction = unit(found.erasers.direction(fit.direction.view()).view())?;
     let details: FitDetails = fit.details;
-    Ok((found, Fit { direction, details }))
+    Ok(Fit { direction, details })
+}
+
+/// Rows of a fold, with what is projected out of them found already. Where the labels have no say in that, they are
+/// exchanged on the same rows again and again.
+pub(super) struct Ready {
+    pub raw: Samples,
+    /// None where nothing is projected out.
+    projected: Option<Samples>,
+    found: Found,
+}
+
+impl Ready {
+    pub fn new(nuisances: &Nuisances, raw: Samples) -> Result<Self, EstimateError> {
+        let found = nuisances.find(&raw)?;
+        let projected = (!found.erasers.is_empty()).then(|| raw.with_x(found.erasers.rows(raw.x.view())));
+        Ok(Self { raw, projected, found })
+    }
+
+    /// As [`fit_projected`] on the rows with these labels.
+    pub fn fit(
+        &self,
+        labels: &[bool],
+        estimator: &CheckedEstimator,
+        by: SplitBy,
+        seeds: &Seeds,
+    ) -> Result<Fit, EstimateError> {
+        let mut samples = self.projected.as_ref().unwrap_or(&self.raw).clone();
+        samples.positive.copy_from_slice(labels);
+        let fit = estimator.fit(&samples, by, seeds)?;
+        Ok(if self.projected.is_some() { scoring(&self.found, fit)? } else { fit })
+    }
 }

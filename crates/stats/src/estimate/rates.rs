@@ -99,6 +99,31 @@ fn groups_of_both_labels(rng: &mut ChaCha8Rng) -> Samples {
     Samples::from_classes(rows.view(), &positive, &groups, &groups).unwrap()
 }
 
+/// Groups of three texts of one label and one of the other: all four share a vector, or the three do.
+fn uneven(alike: bool, rng: &mut ChaCha8Rng) -> Samples {
+    let (mut rows, mut positive, mut group) = (vec![], vec![], vec![]);
+    for g in 0..16 {
+        let shared = normal(rng);
+        let up: bool = rng.random();
+        for i in 0..4 {
+            let here = alike || i < 3;
+            rows.push(near(if here { &shared } else { &[0.0; WIDTH] }, rng));
+            positive.push((i < 3) == up);
+            group.push(g);
+        }
+    }
+    let groups = names(group);
+    Samples::from_classes(matrix(&rows).view(), &positive, &groups, &groups).unwrap()
+}
+
+fn uneven_and_alike(rng: &mut ChaCha8Rng) -> Samples {
+    uneven(true, rng)
+}
+
+fn uneven_with_copies(rng: &mut ChaCha8Rng) -> Samples {
+    uneven(false, rng)
+}
+
 /// Texts of both labels in categories, where what the label does has another direction in each.
 fn categories(rng: &mut ChaCha8Rng) -> Samples {
     let (chosen, rejected, unit) = pairs(10, 3, rng);
@@ -137,12 +162,13 @@ fn mean_diff() -> CheckedEstimator {
 fn labels_are_exchanged_by_what_rows_share() {
     /// A name, samples without anything to find, and how they are split.
     type Unit = (&'static str, fn(&mut ChaCha8Rng) -> Samples, SplitBy);
-    let units: [Unit; 6] = [
+    let units: [Unit; 7] = [
         ("pairs", single_pairs, SplitBy::Pair),
         ("clusters of near copies", by_cluster, SplitBy::Pair),
         ("axes of pairs", by_axis, SplitBy::Axis),
         ("groups of one label", groups_of_one_label, SplitBy::Pair),
         ("groups of both labels", groups_of_both_labels, SplitBy::Pair),
+        ("uneven groups, rows alike", uneven_and_alike, SplitBy::Pair),
         ("categories", categories, SplitBy::Axis),
     ];
     for (name, make, by) in units {
@@ -156,6 +182,13 @@ fn labels_are_exchanged_by_what_rows_share() {
 fn labels_exchanged_by_less_than_what_rows_share_find_what_is_not_there() {
     let hits = hits(by_axis, SplitBy::Pair, &mean_diff());
     assert!(hits > 2 * BOUNDS.1, "{hits} of {SEEDS}");
+}
+
+/// Why such groups are told: no exchange within a group is right for both kinds.
+#[test]
+fn uneven_groups_of_copies_find_what_is_not_there() {
+    let hits = hits(uneven_with_copies, SplitBy::Pair, &mean_diff());
+    assert!(hits > BOUNDS.1, "{hits} of {SEEDS}");
 }
 
 #[test]

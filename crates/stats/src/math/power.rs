@@ -7,6 +7,21 @@ use super::placement::Placement;
 /// The power that effects and numbers of clusters are given for.
 pub const POWER: f64 = 0.8;
 
+/// More observations than this nobody collects: an effect that would take more is too small to be found this way.
+pub const FEASIBLE: usize = 10_000;
+
+/// How many observations are needed, in words: a number, or that none within [`FEASIBLE`] would do.
+#[must_use]
+pub fn feasible(needed: Option<usize>) -> String {
+    needed.map_or_else(|| "no feasible number (10 000 or fewer)".to_owned(), |n| n.to_string())
+}
+
+/// A number of observations, where it is within [`FEASIBLE`].
+#[must_use]
+pub fn within_reach(needed: f64) -> Option<usize> {
+    (needed <= FEASIBLE as f64).then(|| needed.ceil().max(2.0) as usize)
+}
+
 /// A two-sided test that a chance is 1/2, or further from it than some threshold, by clusters.
 #[derive(Clone, Copy, Debug)]
 pub struct Power<'a> {
@@ -87,14 +102,15 @@ impl<'a> Power<'a> {
         Some(high)
     }
 
-    /// How many clusters like these tell a chance of `t` from 1/2 with [`POWER`]; none for 1/2 itself.
+    /// How many clusters like these tell a chance of `t` from 1/2 with [`POWER`]; none where more than [`FEASIBLE`] would.
     #[must_use]
     pub fn needed_to_tell(&self, t: f64) -> Option<usize> {
         let spread = z(1.0 - self.alpha / 2.0) * self.error_at(0.5) + z(POWER) * self.error_at(t);
         self.scaled(spread / (t - 0.5).abs())
     }
 
-    /// How many clusters put a chance of `t` beyond a threshold with [`POWER`]; none where it is within it.
+    /// How many clusters put a chance of `t` beyond a threshold with [`POWER`]; none where it is within it, or more than
+    /// [`FEASIBLE`] would.
     #[must_use]
     pub fn needed_beyond(&self, t: f64, threshold: f64) -> Option<usize> {
         let far = (t - 0.5).abs() - threshold;
@@ -120,8 +136,7 @@ impl<'a> Power<'a> {
 
     /// Errors shrink with the root of the number of clusters.
     fn scaled(&self, times: f64) -> Option<usize> {
-        let needed = self.placed.clusters() as f64 * times * times;
-        (needed.is_finite() && needed < 1e9).then(|| needed.ceil().max(2.0) as usize)
+        within_reach(self.placed.clusters() as f64 * times * times)
     }
 }
 
@@ -158,6 +173,19 @@ mod tests {
             assert!((power.told_from_half(of("t")) - of("power")).abs() < 1e-6, "{case}");
             assert_eq!(power.needed_to_tell(of("t")), Some(of("needed").ceil() as usize), "{case}");
         }
+    }
+
+    #[test]
+    fn what_no_feasible_number_finds_has_none() {
+        let placed = planted(60, 0.3, 1);
+        let power = Power::of(&placed, 0.05);
+        let near = power.needed_to_tell(0.5 + 0.02).unwrap();
+        assert!(near > 500 && near <= FEASIBLE, "{near}");
+        // Ten times nearer, a hundred times as many.
+        assert_eq!(power.needed_to_tell(0.5 + 0.002), None);
+        assert!(power.needed_beyond(0.601, 0.1).is_none() && power.needed_within(0.001).is_none());
+        assert_eq!((feasible(Some(12)), within_reach(1e4)), ("12".into(), Some(10_000)));
+        assert!(feasible(None).contains("10 000") && within_reach(f64::NAN).is_none());
     }
 
     #[test]

@@ -93,9 +93,10 @@ fn rows(boards: &[SavedBoard]) -> Vec<SequenceRow> {
             for entry in said(i).into_iter().rev() {
                 extra.extend(entry.extra.clone());
             }
-            let kind = extra.remove("kind").and_then(|k| k.as_str().map(str::to_owned));
+            let mut label = |name: &str| extra.remove(name).and_then(|k| k.as_str().map(str::to_owned));
+            let (kind, pair) = (label("kind"), label("pair"));
             let row = &boards[0].rows[i];
-            SequenceRow { id: row.id.clone(), text: row.text.clone(), kind, turns: vec![], extra }
+            SequenceRow { id: row.id.clone(), text: row.text.clone(), kind, pair, turns: vec![], extra }
         })
         .collect()
 }

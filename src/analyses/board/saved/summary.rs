@@ -53,7 +53,8 @@ pub fn summarise(aligned: &Aligned, params: &Params, seeds: &Seeds) -> Result<Sa
     let specific = distinct.iter().all(|r| r.z.is_some());
     let contrasted = params.kinds()?.map(|compared| {
         let kinds: Vec<Option<String>> = stands.iter().map(|i| aligned.rows[*i].kind.clone()).collect();
-        contrast(&distinct, &kinds, compared, params.permutations, &seeds)
+        let pairs: Vec<Option<String>> = stands.iter().map(|i| aligned.rows[*i].pair.clone()).collect();
+        contrast(&distinct, &kinds, &pairs, compared, params.permutations, &seeds)
     });
     let changes = aligned.boards.get(1).map(|other| {
         let second = of(&other.rows);

@@ -70,7 +70,7 @@ pub(super) fn curve(result: &Probed, contrast: &ContrastProbe, at: usize) -> Fig
         x: axis(result),
         y: Axis::new("AUROC").range(0.3, 1.0),
         series,
-        x_marks: vec![Mark::at(x(&contrast.best), "largest held-out AUROC")],
+        x_marks: vec![Mark::at(x(&contrast.best), "furthest above its null")],
         y_marks: vec![Mark::at(0.5, "chance")],
     };
     let title = if contrast.category == ALL {

@@ -33,12 +33,16 @@ fn above(m: &Number, p: Option<f64>) -> Status {
 #[must_use]
 pub fn findings(result: &Probed) -> Vec<Finding> {
     let Some(all) = result.contrasts.first() else { return vec![] };
-    let groups = |n: usize| Sample::new(n as u64, "groups");
+    // Counted in groups; power goes by texts, as the interval's n does.
+    let groups = |n: usize, of: &Number| {
+        let power = of.power().map_or_else(String::new, |power| format!("; counted in texts, {power}"));
+        Sample::new(n as u64, format!("groups{power}"))
+    };
     let mut out = vec![Finding {
         status: above(&all.held_out, all.held_out.null.as_ref().map(|n| n.p)),
         statement: format!("Texts labelled {} can be told from others on held-out groups.", result.positive),
         measure: Measure::new("held-out AUROC, site chosen inside", all.held_out.value),
-        n: groups(all.groups),
+        n: groups(all.groups, &all.held_out),
         interval: Interval::of(&all.held_out),
         null: Null::of(&all.held_out),
         see: Some(format!("probing-{}", slug(all, 0))),
@@ -48,7 +52,7 @@ pub fn findings(result: &Probed) -> Vec<Finding> {
             status: above(&test.auroc, test.auroc.null.as_ref().map(|n| n.p)),
             statement: format!("The probe carries over to the set {}.", test.name),
             measure: Measure::new(format!("AUROC at {}", test.site), test.auroc.value),
-            n: groups(test.groups),
+            n: groups(test.groups, &test.auroc),
             interval: Interval::of(&test.auroc),
             null: Null::of(&test.auroc),
             see: Some("probing-sets".into()),
@@ -87,7 +91,7 @@ pub fn findings(result: &Probed) -> Vec<Finding> {
                 format!("A direction of truth does not clearly separate {set}.")
             },
             measure: Measure::new("AUROC of truth on the task", on.value),
-            n: Sample::new(on.n as u64, format!("texts; fitted on {} statements", truth.rows)),
+            n: Sample::of(on, format!("texts; fitted on {} statements", truth.rows)),
             interval: Interval::of(on),
             null: Null::of(on),
             see: Some("probing-truth".into()),
@@ -160,6 +164,17 @@ pub fn section(result: &Probed) -> Section {
     );
     if joined > 0 {
         method += &format!(" {joined} groups were joined with others because they hold equal texts.");
+    }
+    for c in result.contrasts.iter().filter(|c| c.uneven > 0) {
+        section = section.with(Block::note(
+            NoteKind::Warning,
+            format!(
+                "{}: {} groups hold more texts of one label than of the other, and their labels are shuffled text by \
+                 text: p is right where texts of one label are no more alike in such a group than others, and too small \
+                 where they are copies of each other. Give each group as many of both, or texts of one label.",
+                c.category, c.uneven
+            ),
+        ));
     }
     if !shared.is_empty() {
         method += &format!(

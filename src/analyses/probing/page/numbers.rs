@@ -8,7 +8,7 @@ use truenorth_report::{Adjustment, Block, Cell, Column, Table, Test};
 pub(super) fn table(result: &Probed) -> Block {
     let mut table = Table::new(
         "probing-table",
-        "Held-out: the site chosen inside the training folds. Test sets: the site with the largest held-out AUROC. \
+        "Held-out: the site chosen inside the training folds. Test sets: the site whose held-out AUROC is furthest above its null. \
          Accuracy at a threshold chosen on other texts. Selectivity: held-out AUROC less its mean on permuted labels.",
         NOT_SHOWN,
         [

@@ -13,7 +13,7 @@ use crate::estimate::pipeline::fit_projected;
 use crate::estimate::{EstimateError, Pipeline, Samples, SplitBy};
 use crate::math::{
     Alternative, Bootstrap, POWER, Proportion, Seeds, Tested, binomial_test, cluster_bootstrap, proportion,
-    unit, wilcoxon_signed_rank,
+    unit, wilcoxon_signed_rank, within_reach,
 };
 use crate::number::overlap_p;
 use crate::split::group_folds;
@@ -136,7 +136,7 @@ fn needed_from_half(share: f64) -> Option<usize> {
     let [level, power] = [0.975, POWER].map(|p| Normal::standard().inverse_cdf(p));
     let spread = level * 0.5 + power * (share * (1.0 - share)).sqrt();
     let needed = (spread / (share - 0.5)).powi(2);
-    (needed.is_finite() && needed < 1e9).then(|| needed.ceil().max(2.0) as usize)
+    within_reach(needed)
 }
 
 /// How many trials of one share, beside `trials` of another, tell the two apart with power 0.8, two-sided at 5 %.
@@ -144,7 +144,7 @@ fn needed_beside(share: f64, other: f64, trials: f64) -> Option<usize> {
     let [level, power] = [0.975, POWER].map(|p| Normal::standard().inverse_cdf(p));
     let room = ((share - other) / (level + power)).powi(2) - other * (1.0 - other) / trials;
     let needed = share * (1.0 - share) / room;
-    (room > 0.0 && needed.is_finite()).then(|| needed.ceil().max(2.0) as usize)
+    if room > 0.0 { within_reach(needed) } else { None }
 }
 
 /// Mean difference of projections within held-out pairs, and that of every unit.

@@ -53,10 +53,11 @@ pub struct Detectable {
     pub power_to_rule_out: f64,
 }
 
-/// How many groups like these it would take, with power 0.8.
+/// How many groups like these it would take, with power 0.8; none where more than
+/// [`FEASIBLE`](crate::math::FEASIBLE) would.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Needed {
-    /// To tell an AUROC like the one seen from 1/2; none for 1/2.
+    /// To tell an AUROC like the one seen from 1/2.
     pub separates: Option<usize>,
     /// To find it beyond matched directions; none where it is within what those do, however many groups.
     pub matched: Option<usize>,

@@ -13,6 +13,7 @@ mod gram;
 mod logistic;
 mod mean_difference;
 mod probe;
+mod reference;
 mod relabel;
 mod result;
 mod rounds;

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::design::Design;
 use super::gram::LayerGram;
 use super::logistic::Precision;
+use super::reference::Reference;
 use super::relabel::Relabel;
 use super::result::{Probing, Shape, assemble};
 use super::rounds::Rounds;
@@ -112,6 +113,17 @@ impl Probe {
         tests: &[TestSet<'_>],
         seeds: &Seeds,
     ) -> Result<Probing, ProbeError> {
+        self.run_by(train, tests, seeds, None).map(|(probing, _)| probing)
+    }
+
+    /// As [`Probe::run`], layers chosen by what is given; and what they were chosen by.
+    pub(super) fn run_by(
+        &self,
+        train: &TrainSet<'_>,
+        tests: &[TestSet<'_>],
+        seeds: &Seeds,
+        given: Option<Reference>,
+    ) -> Result<(Probing, Reference), ProbeError> {
         let begun = Instant::now();
         let estimator = self.checked()?;
         check_set("train", train.labels, train.groups)?;
@@ -155,7 +167,14 @@ impl Probe {
             tests: Tests { starts, labels: &test_labels },
             permutations: self.permutations,
             budget: self.budget.map(|b| b.saturating_sub(begun.elapsed())),
+            reference: Reference::default(),
         };
+        let reference = match given {
+            Some(given) => given,
+            None => rounds.refer(&seeds)?,
+        };
+        let rounds =
+            Rounds { reference, budget: self.budget.map(|b| b.saturating_sub(begun.elapsed())), ..rounds };
         let done = rounds.run(&seeds)?;
         let others = (1..self.repeats)
             .map(|i| {
@@ -172,6 +191,7 @@ impl Probe {
                     tests: Tests { starts: vec![0], labels: &[] },
                     permutations: 0,
                     budget: None,
+                    reference: rounds.reference.clone(),
                     ..rounds
                 };
                 let observed = again.run(&seeds)?.observed;
@@ -183,7 +203,7 @@ impl Probe {
             Shape { groups: &groups, design: &design, relabel: &relabel, grams: &grams, others: &others };
         let mut probing = assemble(self, &estimator, train, tests, &shape, done)?;
         probing.seconds = begun.elapsed().as_secs_f64();
-        Ok(probing)
+        Ok((probing, rounds.reference))
     }
 
     /// The estimator with its hyperparameters in range, penalties from large to small.

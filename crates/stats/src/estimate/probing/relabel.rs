@@ -20,7 +20,7 @@ pub enum Exchange {
     /// Every group has one label: labels are dealt out to whole groups.
     Groups,
     /// Groups hold both labels: labels are swapped in whole groups with as many of one as of the other, shuffled
-    /// within those with more of one, and dealt out to whole groups among those of one label.
+    /// within those with more of one (which takes the rows of a group as alike), and dealt out to whole groups among those of one label.
     WithinGroups,
 }
 
@@ -88,6 +88,12 @@ impl Relabel {
             pure: vec![],
             labels: samples.positive().to_vec(),
         })
+    }
+
+    /// Groups that hold more of one label than of the other. Labels are shuffled among their rows, for to swap all of
+    /// them would change how many there are of each class: the null is that the rows of a group are alike.
+    pub fn uneven(&self) -> usize {
+        self.mixed.iter().filter(|rows| rows.len() > 2).count()
     }
 
     /// About how many different relabellings there are, 1 included.

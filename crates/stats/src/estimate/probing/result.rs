@@ -69,7 +69,7 @@ pub struct TestProbe {
     pub groups: usize,
     /// AUROC at each layer, with the interval over groups of test rows for the fit as it is.
     pub layers: Vec<Clustered>,
-    /// The layer with the largest held-out AUROC on the training rows.
+    /// The layer whose held-out AUROC on the training rows is furthest above its null.
     pub chosen: usize,
     /// AUROC at that layer.
     pub auroc: f64,
@@ -98,15 +98,19 @@ pub struct Probing {
     pub layers: Vec<LayerProbe>,
     /// The layer chosen inside.
     pub nested: NestedProbe,
-    /// The layer with the largest held-out AUROC.
+    /// The layer whose held-out AUROC is furthest above its null; with nothing permuted the one with the largest.
     pub best: usize,
-    /// The largest held-out AUROC against the largest of every permutation.
+    /// The held-out AUROC there against that of every permutation's own such layer.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub maximum: Option<NullTest>,
     /// Test sets in the order given.
     pub tests: Vec<TestProbe>,
     /// What was exchanged by the permutations.
     pub exchange: Exchange,
+    /// Groups with unequal numbers of the two labels: these are shuffled row by row, which is right where rows of one
+    /// label are no more alike within a group than others.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub uneven: usize,
     /// About how many different relabellings the groups allow.
     pub relabellings: f64,
     /// Permutations asked for; each null says how many were done.
@@ -115,6 +119,11 @@ pub struct Probing {
     pub permutations: usize,
     /// Wall time in seconds.
     pub seconds: f64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // what serde calls
+fn is_zero(n: &usize) -> bool {
+    *n == 0
 }
 
 /// What the results are about.
@@ -179,7 +188,7 @@ pub(super) fn assemble(
         let placed = splits.iter().map(|(d, o)| of(d, o)).collect::<Result<Vec<_>, _>>()?;
         Ok::<_, MathError>((Estimate::new(&placed, folds, probe.level)?, placed))
     };
-    let maxima: Vec<f64> = permuted.iter().map(|s| s.best().1).collect();
+    let maxima: Vec<f64> = permuted.iter().map(Selection::largest).collect();
     let alpha = |at: usize| match estimator {
         ProbeEstimator::Logistic { alphas } => alphas.get(at).copied(),
         _ => None,
@@ -261,6 +270,7 @@ pub(super) fn assemble(
         maximum: null(&permuted, |s| s.best().1, largest)?,
         tests: found,
         exchange: shape.relabel.exchange,
+        uneven: shape.relabel.uneven(),
         relabellings: shape.relabel.count(),
         permutations_asked: probe.permutations,
         permutations: permuted.len(),

@@ -9,6 +9,7 @@ use super::design::Design;
 use super::gram::LayerGram;
 use super::logistic::Precision;
 use super::probe::ProbeEstimator;
+use super::reference::Reference;
 use super::relabel::Relabel;
 use super::select::{At, Observed, Selection, Tests, auroc};
 use super::{ProbeError, discriminant, logistic, mean_difference};
@@ -115,6 +116,8 @@ pub(super) struct Rounds<'a> {
     pub tests: Tests<'a>,
     pub permutations: usize,
     pub budget: Option<Duration>,
+    /// What layers are chosen by.
+    pub reference: Reference,
 }
 
 /// What came out: the observed labels in full, and of each permutation what the nulls need.
@@ -126,6 +129,19 @@ pub(super) struct Done {
 }
 
 impl Rounds<'_> {
+    /// What layers are chosen by: the null of each layer's AUROC, from relabellings of its own, so that observed and
+    /// permuted labels meet one rule. Nothing where there is one layer, or nothing is permuted.
+    pub fn refer(&self, seeds: &Seeds) -> Result<Reference, ProbeError> {
+        let draws = self.permutations.min(super::reference::DRAWS);
+        if self.grams.len() < 2 || draws == 0 {
+            return Ok(Reference::default());
+        }
+        let draw = |i| self.relabel.draw(self.design, &mut seeds.stream(&format!("reference {i}")));
+        let rows = (0..draws).map(draw).collect::<Result<Vec<_>, _>>()?;
+        let (_, selections) = self.block(&Labels::new(rows, false))?;
+        Ok(Reference::of(&selections))
+    }
+
     pub fn run(&self, seeds: &Seeds) -> Result<Done, ProbeError> {
         let begun = Instant::now();
         let mut observed = None;
@@ -185,7 +201,14 @@ impl Rounds<'_> {
                 .enumerate()
                 .map(|(p, selection)| {
                     let keep = labels.observed && p == 0;
-                    let at = At { layer, p, labels: labels.row(p), design: self.design, keep };
+                    let at = At {
+                        layer,
+                        p,
+                        labels: labels.row(p),
+                        design: self.design,
+                        keep,
+                        reference: &self.reference,
+                    };
                     selection.take(&at, &models, &self.tests)
                 })
                 .collect::<Result<_, _>>()?;

@@ -2,6 +2,7 @@
 
 use super::ProbeError;
 use super::design::Design;
+use super::reference::Reference;
 use super::rounds::Scored;
 
 /// Where each test set's rows are among the columns of the fit on all rows.
@@ -27,7 +28,11 @@ impl Tests<'_> {
 pub(super) struct Selection {
     /// AUROC of the held-out rows at each layer.
     pub layers: Vec<f64>,
-    /// AUROC within the training folds of the layer chosen so far, for each outer fold.
+    /// AUROC within the training folds at each layer, for each outer fold.
+    pub inner_layers: Vec<Vec<f64>>,
+    /// The layer with the largest margin of its held-out AUROC, and that margin.
+    best: (usize, f64),
+    /// Margin within the training folds of the layer chosen so far, for each outer fold.
     inner: Vec<f64>,
     /// That layer.
     pub chosen: Vec<usize>,
@@ -73,11 +78,15 @@ pub(super) struct At<'a> {
     pub design: &'a Design,
     /// Whether what only the observed labels need is wanted.
     pub keep: bool,
+    /// What margins are of.
+    pub reference: &'a Reference,
 }
 
 impl Selection {
     pub fn new(design: &Design, tests: usize) -> Self {
         Self {
+            inner_layers: Vec::new(),
+            best: (0, f64::NEG_INFINITY),
             inner: vec![f64::NEG_INFINITY; design.folds],
             chosen: vec![0; design.folds],
             scores: vec![0.0; design.of_rows.len()],
@@ -94,11 +103,12 @@ impl Selection {
         models: &[Vec<Scored>],
         tests: &Tests<'_>,
     ) -> Result<Option<ObservedLayer>, ProbeError> {
-        let At { layer, p, labels, design, keep } = *at;
+        let At { layer, p, labels, design, keep, reference } = *at;
         let n = labels.len();
         let mut held_out = vec![0.0; n];
         let (mut penalties, mut thresholds) = (Vec::new(), Vec::new());
         let mut ranked: Vec<(f64, bool)> = Vec::with_capacity(n);
+        let mut inner_aurocs = Vec::with_capacity(design.folds);
         for fold in 0..design.folds {
             let inner = |other: usize| &models[design.without_two(fold, other)];
             let others = || (0..design.folds).filter(move |j| *j != fold);
@@ -121,13 +131,15 @@ impl Selection {
             for (row, score) in rows.iter().zip(scores) {
                 held_out[*row] = *score;
             }
-            let better = inner_auroc > self.inner[fold];
+            inner_aurocs.push(inner_auroc);
+            let margin = reference.inside(layer, fold, inner_auroc);
+            let better = margin > self.inner[fold];
             if keep {
                 penalties.push(penalty);
                 thresholds.push(threshold(&ranked));
             }
             if better {
-                self.inner[fold] = inner_auroc;
+                self.inner[fold] = margin;
                 self.chosen[fold] = layer;
                 for (row, score) in rows.iter().zip(scores) {
                     self.scores[*row] = *score;
@@ -139,7 +151,13 @@ impl Selection {
         }
         ranked.clear();
         ranked.extend(held_out.iter().copied().zip(labels.iter().copied()));
-        self.layers.push(auroc(&mut ranked));
+        let held_out_auroc = auroc(&mut ranked);
+        let margin = reference.held_out(layer, held_out_auroc);
+        if margin > self.best.1 {
+            self.best = (layer, margin);
+        }
+        self.layers.push(held_out_auroc);
+        self.inner_layers.push(inner_aurocs);
         let mut observed = keep.then(|| ObservedLayer {
             thresholds,
             penalties,
@@ -171,10 +189,14 @@ impl Selection {
         Ok(observed)
     }
 
-    /// The layer with the largest held-out AUROC, the first of equals, and that AUROC.
+    /// The layer whose held-out AUROC is furthest above its null, the first of equals, and that AUROC.
     pub fn best(&self) -> (usize, f64) {
-        let better = |best: (usize, f64), (i, v): (usize, &f64)| if *v > best.1 { (i, *v) } else { best };
-        self.layers.iter().enumerate().fold((0, f64::NEG_INFINITY), better)
+        (self.best.0, self.layers[self.best.0])
+    }
+
+    /// The largest held-out AUROC of any layer.
+    pub fn largest(&self) -> f64 {
+        self.layers.iter().copied().fold(f64::NEG_INFINITY, f64::max)
     }
 }
 

@@ -162,7 +162,8 @@ fn scores_from_scalar_products_are_those_of_the_rows() {
 fn a_permutation_is_the_whole_procedure_on_its_labels() {
     let rows = pairs(12, 40, 3, 1, 1.0, 6);
     for estimator in every() {
-        let found = quick(estimator.clone(), 40).run(&rows.train(), &[], &Seeds::new(3)).unwrap();
+        let (found, reference) =
+            quick(estimator.clone(), 40).run_by(&rows.train(), &[], &Seeds::new(3), None).unwrap();
         let null = found.nested.null.unwrap();
         let groups = crate::math::numbered(&rows.groups);
         let seeds = Seeds::new(3).child("held out");
@@ -172,8 +173,10 @@ fn a_permutation_is_the_whole_procedure_on_its_labels() {
         let (mut nested, mut largest) = (0.0, 0.0);
         for i in 0..40 {
             let labels = relabel.draw(&design, &mut seeds.stream(&format!("permutation {i}"))).unwrap();
-            let again = quick(estimator.clone(), 0)
-                .run(&TrainSet { labels: &labels, ..rows.train() }, &[], &Seeds::new(3))
+            let train = TrainSet { labels: &labels, ..rows.train() };
+            // Observed and permuted labels meet one rule.
+            let (again, _) = quick(estimator.clone(), 0)
+                .run_by(&train, &[], &Seeds::new(3), Some(reference.clone()))
                 .unwrap();
             nested += again.nested.auroc.value / 40.0;
             largest += again.layers[again.best].auroc.value / 40.0;
