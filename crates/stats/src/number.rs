@@ -92,14 +92,18 @@ impl Number {
     }
 
     /// About how many observations tell a value this far from what the null expects with power 0.8, two-sided at 5 %;
-    /// by the normal law from the width of the interval. None where there is no null or no interval, or where more than
+    /// by the normal law, its error under the null from the null's range and its error here from the interval's width.
+    /// None where there is no null or no interval, or where more than
     /// [`FEASIBLE`](crate::math::FEASIBLE) would.
     #[must_use]
     pub fn needed(&self) -> Option<usize> {
         let (interval, null) = (self.interval?, self.null.as_ref()?);
         let z = |p: f64| Normal::standard().inverse_cdf(p);
-        let error = (interval.high - interval.low) / (2.0 * z(0.5 + interval.level / 2.0));
-        let times = (z(0.975) + z(POWER)) * error / (self.value - null.expected).abs();
+        let here = (interval.high - interval.low) / (2.0 * z(0.5 + interval.level / 2.0));
+        // A range of no width is a point that is tested exactly, and says nothing of the error.
+        let under = null.range.map(|[low, high]| (high - low) / (2.0 * z(0.975))).filter(|e| *e > 0.0);
+        let reach = z(0.975) * under.unwrap_or(here) + z(POWER) * here;
+        let times = reach / (self.value - null.expected).abs();
         within_reach(self.n as f64 * times * times)
     }
 
@@ -108,8 +112,8 @@ impl Number {
     pub fn power(&self) -> Option<String> {
         self.interval.and(self.null.as_ref())?;
         Some(match self.needed() {
-            Some(n) => format!("80 % power takes about {n}"),
-            None => format!("80 % power takes {}", feasible(None)),
+            Some(n) => format!("about {n} would give 80 % power"),
+            None => format!("{} would give 80 % power", feasible(None)),
         })
     }
 

@@ -28,7 +28,7 @@ pub(super) fn finding(r: &FlipRow) -> Finding {
         ),
         n: Sample::new(
             found.right.trials,
-            format!("pairs that do not tie; 80 % power takes {}", feasible(found.needed)),
+            format!("pairs that do not tie; {} would give 80 % power", feasible(found.needed)),
         ),
         interval: Interval::p95(ci.low, ci.high, "exact, Clopper and Pearson"),
         null: Null::new("each pair as likely either way, exact binomial", 0.5, 0.5).with_p(

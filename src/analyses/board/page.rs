@@ -120,7 +120,7 @@ pub(super) fn ends(a: &Asymmetry) -> Finding {
 /// What was compared, what so many can find, and how many a difference like the one seen takes.
 fn powered(units: &str, detectable: Option<f64>, needed: Option<usize>) -> String {
     let least = detectable.map_or_else(|| "no AUROC".to_owned(), |t| format!("an AUROC of {t:.2} or more"));
-    format!("{units}; 80 % power finds {least}, and takes {} for one like this", feasible(needed))
+    format!("{units}, which find {least} with 80 % power; {} would find one like this", feasible(needed))
 }
 
 pub(super) fn kinds(c: &Contrast) -> Finding {

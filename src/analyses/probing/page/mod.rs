@@ -81,19 +81,20 @@ pub fn findings(result: &Probed) -> Vec<Finding> {
         }
     }
     if let Some((truth, (set, on))) = all.truth.as_ref().and_then(|t| Some((t, t.on_task.last()?))) {
-        let apart = on.interval.is_some_and(|i| !i.contains(0.5));
+        let above = on.interval.is_some_and(|i| i.low > 0.5) && on.null.as_ref().is_none_or(|n| n.p <= 0.05);
+        let below = on.interval.is_some_and(|i| i.high < 0.5);
+        let (status, says) = match (above, below) {
+            (true, _) => (Status::Caution, format!("separates {set} too")),
+            (_, true) => (Status::Caution, format!("ranks {set} the other way round")),
+            _ => (Status::Unclear, format!("may or may not separate {set}")),
+        };
         out.push(Finding {
-            status: Status::Caution,
-            statement: if apart {
-                let way = if on.value < 0.5 { "the other way round, " } else { "" };
-                format!("A direction of truth separates {set} too, {way}without having seen the task.")
-            } else {
-                format!("A direction of truth does not clearly separate {set}.")
-            },
+            status,
+            statement: format!("A direction of truth {says}, without having seen the task."),
             measure: Measure::new("AUROC of truth on the task", on.value),
             n: Sample::of(on, format!("texts; fitted on {} statements", truth.rows)),
             interval: Interval::of(on),
-            null: Null::of(on),
+            null: if below { Null::none("its test is one-sided, for ranks above 1/2") } else { Null::of(on) },
             see: Some("probing-truth".into()),
         });
     }

@@ -63,9 +63,9 @@ fn steers(result: &Swept) -> Option<Finding> {
     Some(Finding {
         status: status(best.steering_verdict.verdict),
         statement: format!(
-            "Pushing along the direction moves the model towards the chosen responses; most at {}. {}{over}.",
-            best.site,
-            capital(because)
+            "Pushing along the direction moves the model towards the chosen responses, more than flipped labels and \
+             random directions do; most at {} ({because}{over}).",
+            best.site
         ),
         measure: Measure::of("log-odds for each residual norm", &primary.slope, 2),
         n: Sample::of(&primary.slope, "pairs, each pushed by a direction fitted without it"),
