@@ -39,6 +39,8 @@ const ROOMS: &[(&str, &str)] = &[
     ("rusqlite", "crates/data/src/store"),
     ("hf_hub", "crates/data/src/models"),
     ("parquet", "crates/data/src/import"),
+    ("parquet", "crates/data/src/rows"),
+    ("parquet", "crates/data/src/out"),
     ("minijinja", "crates/data/src/conversation"),
     ("minijinja_contrib", "crates/data/src/conversation"),
     ("chrono", "crates/data/src/conversation"),

@@ -23,6 +23,12 @@ pub const BOARDS: Table = &[
         "summary",
         "score --model llama.gguf --direction d.safetensors --probes prompts.txt --sequences sequences.jsonl --against other.jsonl --contrast thing,quality --ends 3 --draws 10000 --permutations 99 --out b.jsonl --summary s.json --report page",
     ),
+    ("kept", "score summary b.jsonl --against other.jsonl --ends 3 --permutations 99 --out kept.json"),
+    (
+        "expected",
+        "score --model llama.gguf --direction d.safetensors --probes prompts.txt --sequences sequences.jsonl --expect b.jsonl --quiet",
+    ),
+    ("boards", "transfer --board own=b.jsonl --board other.jsonl --permutations 99 --out boards.json"),
     (
         "dry-run",
         "score --model llama.gguf --direction d.safetensors --probes prompts.txt --sequences sequences.jsonl --dry-run",

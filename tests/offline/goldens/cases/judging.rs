@@ -23,6 +23,7 @@ pub const JUDGE: Table = &[
         "doses",
         "judge --judge llama.gguf --steered steered.jsonl --prompts prompts.txt --alpha 2 --answers A,B --compare ann.jsonl --least-preference 0 --least-mass 0 --permutations 49 --out j.json --report page --quiet",
     ),
+    ("agree", "judge agree ann.jsonl j.json --permutations 49 --out agree.json"),
     (
         "question",
         "judge --judge llama.gguf --steered steered.jsonl --prompts prompts.txt --question refusal --answers Yes,No --least-preference 0 --least-mass 0 --permutations 49 --out q.json --report page2 --quiet",
