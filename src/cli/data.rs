@@ -255,6 +255,9 @@ fn show(tally: &Tally, written: &[String]) {
         }
         eprintln!("{} rows of {} (sha256 {})", file.rows, file.name, file.sha256);
     }
+    if tally.trimmed > 0 {
+        eprintln!("{} texts had spaces or line ends around them, which are left out", tally.trimmed);
+    }
     for (why, n) in &tally.dropped {
         eprintln!("{n} dropped: {why}");
     }
@@ -277,7 +280,7 @@ fn summary(tally: &Tally, written: &[String]) -> serde_json::Value {
     let dropped: serde_json::Map<String, serde_json::Value> =
         tally.dropped.iter().map(|(why, n)| (why.to_string(), (*n).into())).collect();
     serde_json::json!({
-        "read": tally.read(), "kept": tally.kept(), "files": files, "dropped": dropped, "cells": kept,
+        "trimmed": tally.trimmed, "read": tally.read(), "kept": tally.kept(), "files": files, "dropped": dropped, "cells": kept,
         "written": written,
     })
 }

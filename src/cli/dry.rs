@@ -41,6 +41,9 @@ pub struct Part {
     parameters: u64,
     /// Whether tokens are guessed from the length of texts, there being no tokenizer.
     pub tokens_guessed: bool,
+    /// What a user should know of how the model's files were read.
+    #[serde(default)]
+    pub notes: Vec<String>,
     jobs: Vec<Cost>,
 }
 
@@ -89,6 +92,13 @@ pub fn run() -> anyhow::Result<ExitCode> {
         return Ok(ExitCode::from(out.status.code().and_then(|c| u8::try_from(c).ok()).unwrap_or(1)));
     };
     let found: Rehearsed = serde_json::from_slice(&bytes).context("can't read what the dry run found")?;
+    let mut notes: Vec<String> = Vec::new();
+    for note in found.parts.iter().flat_map(|part| &part.notes) {
+        if !notes.contains(note) {
+            notes.push(note.clone());
+        }
+    }
+    session::warn(&notes);
     if json {
         output::json(&Told::of(&found))?
     } else {
@@ -138,10 +148,11 @@ pub fn rehearsal(args: &ModelArgs) -> anyhow::Result<(Part, Arc<Rehearsal>)> {
     let name = if local || from_disk { &found.name } else { model };
     let outline = Outline::open(found.files.path(), name, &found.identity, &args.numerics.reading.choices())
         .request(format!("can't read the architecture of {model}"))?;
+    let notes = outline.notes();
     let words: Arc<dyn Vocabulary> = Arc::new(outline.words);
     let tokens_guessed = words.encode("a", false).is_err();
-    let part =
-        Part { model: name.to_owned(), local, parameters: outline.parameters, tokens_guessed, jobs: vec![] };
+    let (model, parameters) = (name.to_owned(), outline.parameters);
+    let part = Part { model, local, parameters, tokens_guessed, notes, jobs: vec![] };
     let vocabulary = if tokens_guessed {
         Arc::new(Guess { vocab: outline.info.vocab }) as Arc<dyn Vocabulary>
     } else {

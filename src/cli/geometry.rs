@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use anyhow::Context as _;
 use clap::Args;
 use truenorth::analyses::geometry::{self, DirectionAt, Found, GeometryData, Params, Texts};
 use truenorth::analyses::{Analysis as _, Labelled, Parameters as _};
@@ -107,7 +108,9 @@ impl Geometry {
         let open = Opened::new(&self.checkpoint, &host, &all.prompts, (site, self.params.at()));
         let (texts, seeds) = (Texts::from(&all), Seeds::new(self.seed));
         let found = geometry::Geometry::of(&GeometryData::Texts(&texts, &open), &self.params, &seeds);
-        let (found, models) = open.finish(found)?;
+        let (found, models) = open
+            .finish(found)
+            .with_context(|| format!("can't compare the directions of {}", path.display()))?;
         let mut record = Record::new(geometry::Geometry::NAME, self.seed, found)
             .params(&self.params)?
             .file("classes", all.len(), &all.data_sha256)

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
+use anyhow::Context as _;
 use clap::Args;
 use serde::Serialize;
 use truenorth::analyses::probing::{Control, Params, ProbeData, Probed, Probing, TestTexts};
@@ -172,7 +173,8 @@ impl Files for Probe {
                 }
             }),
         };
-        Ok(Probing::run(&data, params, asked)?)
+        let cant = || format!("can't probe with {}", self.train.display());
+        Probing::run(&data, params, asked).with_context(cant)
     }
 
     fn note<T: Serialize>(&self, ready: &Ready, record: Record<T>) -> anyhow::Result<Record<T>> {

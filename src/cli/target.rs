@@ -74,7 +74,8 @@ pub fn reads_stdin() -> anyhow::Result<()> {
 
 fn once(before: &AtomicBool) -> anyhow::Result<()> {
     match before.swap(true, Ordering::Relaxed) {
-        false => Ok(()),
+        // A shell may have put a file there, which is an input like any other.
+        false => reads_as(Path::new(STANDARD_INPUT), Path::new("-")),
         true => Err(wrong_hint(
             "`-` is given for two files, and standard input can be read once",
             "write one of the two to a file and name that",
@@ -82,9 +83,17 @@ fn once(before: &AtomicBool) -> anyhow::Result<()> {
     }
 }
 
+/// What stands for standard input among the files, where the system has it there.
+const STANDARD_INPUT: &str = "/dev/stdin";
+
 /// Notes that a file is read, and refuses it where it is also to be written.
 pub fn reads(path: &Path) -> anyhow::Result<()> {
-    let Some(id) = id(path) else { return Ok(()) };
+    reads_as(path, path)
+}
+
+/// The same of a file that the user knows by another name.
+fn reads_as(file: &Path, path: &Path) -> anyhow::Result<()> {
+    let Some(id) = id(file) else { return Ok(()) };
     let mut files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
     if let Some((_, out)) = files.written.iter().find(|(w, _)| *w == id) {
         return Err(both(path, out));
@@ -125,6 +134,12 @@ fn folder_of(file: &Path) -> &Path {
 /// Refuses an output that can't be written or that is an input, before any work is done for it.
 pub fn writes(path: &Path) -> anyhow::Result<()> {
     let cant = |why: &std::io::Error| format!("can't write {}: {why}", path.display());
+    if path.is_dir() || path.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        return Err(wrong_hint(
+            format!("can't write {}: that is a folder, and a file is written", path.display()),
+            "name the file, with a folder that is there before it if it is not this one",
+        ));
+    }
     let target =
         Target::of(path).map_err(|e| wrong_hint(cant(&e), "name a file, - for stdout, or a pipe"))?;
     if let Target::File(file) = &target {
@@ -193,7 +208,7 @@ pub fn writes_in(folder: &Path, files: &[&str]) -> anyhow::Result<()> {
         return Err(cant(format!("{} is no folder", there.display())));
     }
     writable(&Target::File(there.join(".truenorth"))).map_err(|e| cant(e.to_string()))?;
-    files.iter().map(|f| folder.join(f)).filter(|f| f.exists()).try_for_each(|f| writes(&f))
+    files.iter().map(|f| folder.join(f)).filter(|f| f.exists() && !f.is_dir()).try_for_each(|f| writes(&f))
 }
 
 fn both(input: &Path, out: &Path) -> anyhow::Error {

@@ -48,6 +48,10 @@ pub struct Tokens {
     out: Option<PathBuf>,
 }
 
+/// What gives a model its tokenizer.
+const NO_TOKENIZER: &str = "name a folder with tokenizer.json beside its config.json, or a GGUF file converted with its \
+    tokenizer, which is in the file itself";
+
 #[derive(Serialize)]
 struct Row {
     id: String,
@@ -82,9 +86,10 @@ impl Tokens {
                 if part.tokens_guessed {
                     return Err(wrong_hint(
                         format!("{} has no tokenizer at hand", self.model.model),
-                        "put tokenizer.json beside its config.json",
+                        NO_TOKENIZER,
                     ));
                 }
+                session::warn(&part.notes);
                 Box::new(rehearsal)
             }
         };
@@ -143,7 +148,7 @@ impl Tokens {
         let Prompt::Tokens(ids) = &encoded.prompt else {
             return Err(wrong_hint(
                 format!("`{}` has no token ids: the tokenizer is not at hand", asked.named.id),
-                "put tokenizer.json beside the model's config.json",
+                NO_TOKENIZER,
             ));
         };
         let text = spelled.as_ref().map(|s| s.text.as_str());

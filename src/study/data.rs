@@ -97,6 +97,7 @@ impl Data {
 
     /// Reads every file of the study.
     pub fn read(study: &StudyFile, desk: &dyn Desk) -> Result<Self, Error> {
+        there(study)?;
         let data = &study.data;
         let texts = Texts { desk, near: study.near()? };
         let template = study.speech().template(&study.template)?;
@@ -229,6 +230,23 @@ impl Data {
         }
         out
     }
+}
+
+/// Refuses a study of which a file is not there, by the key that names it.
+fn there(study: &StudyFile) -> Result<(), Error> {
+    let gone = |path: &Path| std::fs::metadata(path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound);
+    let Some((role, path)) = study.roles().into_iter().find(|(_, path)| gone(path)) else { return Ok(()) };
+    let key = match role.split_once(' ') {
+        Some(("confound", name)) => format!("[data] confounds.{name}"),
+        Some(("test", name)) => format!("[data] tests.{name}"),
+        Some(("word", list)) => format!("[sweep] keywords.{}", list.trim_start_matches("list ")),
+        Some(("neutral", _)) => "[data] neutral".to_owned(),
+        _ => format!("[data] {role}"),
+    };
+    Err(refused(
+        format!("{key} of the study names {}, which is not there", path.display()),
+        "write the path as seen from the folder of the study file",
+    ))
 }
 
 /// Classes whose labels say which is the positive one; else the file is named here, before a model is opened.

@@ -13,6 +13,12 @@ use crate::error::Error;
 /// # Errors
 /// When there is one.
 pub fn check(study: &StudyFile, info: &ModelInfo) -> Result<(), Error> {
+    if study.site == Site::Logits {
+        return Err(refused(
+            "site is `logits`, which have the width of the vocabulary; a direction has the model's hidden size",
+            "name a site of the residual stream in the study file, such as site = \"resid_post.12\"",
+        ));
+    }
     one("site", &study.site.to_string(), study.site, info)?;
     let ranges = |key, ranges: &[SiteRange]| {
         ranges
@@ -62,6 +68,8 @@ mod tests {
         let tiny = Tiny::open();
         let info = tiny.info();
         check(&study, info).unwrap();
+        let e = check(&StudyFile { site: Site::Logits, ..study.clone() }, info).unwrap_err();
+        assert!(e.to_string().starts_with("site is `logits`") && e.hints()[0].contains("resid_post"), "{e}");
         let said = |study: &StudyFile| {
             let e = check(study, info).unwrap_err();
             assert!(e.hints()[0].contains("blocks from 0 to 1 in the study file"), "{:?}", e.hints());

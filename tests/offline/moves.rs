@@ -310,7 +310,7 @@ fn a_board_names_what_it_can_not_summarise() {
         &with(&["--summary", "s.json"]),
         &["7 of 8 sequences are copies", "at least 8 are needed"],
     );
-    std::fs::write(dir.path().join("seq.jsonl"), "{\"id\":\"s\",\"text\":\"  \"}\n").unwrap();
+    std::fs::write(dir.path().join("seq.jsonl"), "{\"id\":\"s\",\"text\":\"\"}\n").unwrap();
     refused(dir.path(), &with(&[]), &["`text` is empty"]);
     assert!(!dir.path().join("s.json").exists());
 }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-use crate::support::{ok, run};
+use crate::support::{binary, ok, run};
 
 const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/cases/_models/llama");
 const DIRECTION: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/directions/one.npz");
@@ -51,6 +51,111 @@ fn import(dir: &Path) {
         "d.safetensors",
     ];
     ok(dir, &args);
+}
+
+/// A file that a shell puts into standard input is an input like one that a flag names, in every verb that reads one.
+#[cfg(unix)]
+#[test]
+fn what_stands_in_standard_input_is_not_written_over() {
+    use std::process::{Command, Stdio};
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("in.txt");
+    std::fs::write(&file, "hi\n").unwrap();
+    std::os::unix::fs::symlink("in.txt", dir.path().join("soft")).unwrap();
+    let tokens = |out| vec!["tokens", "--model", MODEL, "--input", "-", "--quiet", "--out", out];
+    for args in [tokens("in.txt"), tokens("soft"), read("-", "in.txt"), read("/dev/stdin", "in.txt")] {
+        let done = Command::new(binary())
+            .args(&args)
+            .current_dir(dir.path())
+            .stdin(Stdio::from(std::fs::File::open(&file).unwrap()))
+            .output()
+            .unwrap();
+        let text = said(&done);
+        assert_eq!(done.status.code(), Some(2), "{args:?}: {text}");
+        assert!(text.contains("would be overwritten") && text.contains("hint"), "{args:?}: {text}");
+        assert_eq!(std::fs::read(&file).unwrap(), b"hi\n");
+    }
+}
+
+/// That a folder is named where a file is written is known before the work.
+#[test]
+fn a_folder_is_no_file_to_write() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("in.txt"), "hi\n").unwrap();
+    std::fs::create_dir(dir.path().join("there")).unwrap();
+    for out in ["nd/", "there", "there/"] {
+        refused(dir.path(), &read("in.txt", out), &[out, "that is a folder", "hint: name the file"]);
+    }
+}
+
+/// A text of spaces or line ends has tokens, and what is to be known of a tokenizer is said where tokens are shown.
+#[test]
+fn tokens_of_white_space_and_notes_of_the_tokenizer_are_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("in.jsonl"), "{\"id\":\"a\",\"text\":\"\\n\"}\n").unwrap();
+    let done = ok(dir.path(), &["tokens", "--model", MODEL, "--input", "in.jsonl", "--quiet"]);
+    assert!(!said(&done).contains("\"ids\":[]"), "{}", said(&done));
+    let model = dir.path().join("model");
+    std::fs::create_dir(&model).unwrap();
+    for entry in std::fs::read_dir(MODEL).unwrap().flatten() {
+        std::fs::copy(entry.path(), model.join(entry.file_name())).unwrap();
+    }
+    std::fs::write(model.join("tokenizer_config.json"), "{\"tokenizer_class\":\"CohereTokenizerFast\"}")
+        .unwrap();
+    for verb in [&["tokens"][..], &["read", "--site", "resid_post.1", "--out", "o.safetensors", "--dry-run"]]
+    {
+        let done = ok(dir.path(), &[verb, &["--model", "model", "--input", "in.jsonl", "--quiet"]].concat());
+        let text = said(&done);
+        assert!(
+            text.contains("`CohereTokenizerFast`") && text.contains("PreTrainedTokenizerFast"),
+            "{verb:?}: {text}"
+        );
+    }
+}
+
+/// A file of a tokenizer that its library panics over is an error that names the file.
+#[test]
+fn no_panic_of_the_tokenizers_library_reaches_a_user() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("in.txt"), "hello there\n").unwrap();
+    let whole: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(Path::new(MODEL).join("tokenizer.json")).unwrap()).unwrap();
+    let template = |single: &str| {
+        serde_json::from_str(&format!(
+            r#"{{"type":"TemplateProcessing","single":[{single}],"pair":[],"special_tokens":{{}}}}"#
+        ))
+        .unwrap()
+    };
+    let charsmap =
+        serde_json::json!({"type": "Precompiled", "precompiled_charsmap": "ALQCAACEAAAAAACAAQAAgMz8"});
+    let cases: [(&str, serde_json::Value, &[&str]); 4] = [
+        ("/model/continuing_subword_prefix", "##".into(), &["continuing_subword_prefix", "\"##\""]),
+        ("/post_processor", template(r#"{"SpecialToken":{"id":"<nope>","type_id":0}}"#), &["`<nope>`"]),
+        ("/post_processor", template(r#"{"Sequence":{"id":"B","type_id":0}}"#), &["sequence B"]),
+        ("/normalizer", charsmap, &[]),
+    ];
+    for (place, value, words) in cases {
+        let model = dir.path().join("model");
+        std::fs::create_dir_all(&model).unwrap();
+        for entry in std::fs::read_dir(MODEL).unwrap().flatten() {
+            std::fs::copy(entry.path(), model.join(entry.file_name())).unwrap();
+        }
+        let mut json = whole.clone();
+        *json.pointer_mut(place).unwrap() = value;
+        std::fs::remove_file(model.join("tokenizer.json")).unwrap();
+        std::fs::write(model.join("tokenizer.json"), json.to_string()).unwrap();
+        for verb in [&["tokens", "--input", "in.txt", "--model"][..], &["models", "show"]] {
+            let done = run(dir.path(), &[verb, &["model"]].concat());
+            let text = said(&done);
+            assert!(!text.contains("panicked") && done.status.code() != Some(101), "{place}: {text}");
+            for word in words {
+                assert!(
+                    text.contains(word) && text.contains("tokenizer.json"),
+                    "{place}: no {word} in {text}"
+                );
+            }
+        }
+    }
 }
 
 /// A file that a flag names is kept, also where the command would not come to read it.

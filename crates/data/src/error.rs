@@ -267,6 +267,10 @@ pub enum Problem {
     NoRows,
 }
 
+/// What mends a record of fewer fields than the head has.
+pub(crate) const SHORT_RECORD: &str =
+    "give the row a field for every column, empty ones too, as in `a,,`; or take it out if it is no row";
+
 fn numbered(id: &str, first: &str, own: bool) -> String {
     if own {
         format!("the row has no id and would go by its number, but id `{id}` was used on {first}")
@@ -316,6 +320,7 @@ impl DataError {
             }
             Problem::NotAsNamed { ending, .. } => format!("give it a name that ends in {ending}"),
             Problem::NoList { .. } => format!("keep the rows under one of {}", LISTS.join(", ")),
+            Problem::Ragged { found, expected } if found < expected => SHORT_RECORD.into(),
             Problem::Ragged { .. } | Problem::OpenQuote | Problem::Csv(_) => {
                 "quote fields that hold a comma, a quote or a line break, and double the quotes inside".into()
             }

@@ -43,7 +43,12 @@ impl Words {
     fn tokenizer(&self) -> Result<&Tokenizer, RunError> {
         self.tokenizer.as_ref().ok_or_else(|| RunError::Request {
             what: format!("{} has no tokenizer, so it can't take text", self.model),
-            hint: Some("put tokenizer.json beside the weights, or give token ids".into()),
+            hint: Some(
+                "name a folder with tokenizer.json beside its config.json (`save_pretrained` of its tokenizer in \
+                 transformers writes it), or a GGUF file converted with its tokenizer, \
+                 which is in the file itself; or give token ids"
+                    .into(),
+            ),
         })
     }
 }
@@ -78,7 +83,12 @@ impl Vocabulary for Words {
             Some(tokenizer) => Ok(tokenizer.decode(tokens, true)),
             None => Err(RunError::Request {
                 what: format!("{} has no tokenizer, so its tokens have no text", self.model),
-                hint: Some("put tokenizer.json beside the weights, or save the token ids alone".into()),
+                hint: Some(
+                    "name a folder with tokenizer.json beside its config.json (`save_pretrained` of its tokenizer in \
+                 transformers writes it), or a GGUF file converted with its \
+                     tokenizer, which is in the file itself; or save the token ids alone"
+                        .into(),
+                ),
             }),
         }
     }

@@ -115,9 +115,7 @@ impl Contrast {
             let train = found.train(fold);
             let up = train.iter().filter(|i| found.positive[**i]).count();
             if up == 0 || up == train.len() {
-                return Err(AnalysisError::Input(format!(
-                    "category `{name}`: with one of the folds left out one class is left; use fewer --folds or smaller groups"
-                )));
+                return Err(AnalysisError::Input(found.too_few_clusters(folds)));
             }
         }
         Ok(found)
@@ -141,6 +139,26 @@ impl Contrast {
             }
         }
         Ok(out)
+    }
+
+    /// What is wrong, and what mends it, where the rows of a fold hold all of a class.
+    fn too_few_clusters(&self, folds: usize) -> String {
+        let of = |class: Option<bool>| {
+            let own = self.groups.iter().zip(&self.positive).filter(|(_, p)| class.is_none_or(|c| c == **p));
+            own.map(|(group, _)| group).collect::<std::collections::BTreeSet<_>>().len()
+        };
+        let (up, down) = (of(Some(true)), of(Some(false)));
+        // Folds are of whole clusters: fewer of them help where each class has clusters for them.
+        let fewer = folds > 2 && up.min(down) > 1;
+        let fewer = if fewer { "ask for fewer --folds, or " } else { "" };
+        format!(
+            "category `{}`: its {} texts make {} clusters of copies, near copies or groups, positive texts in {up} and \
+             negative in {down}; of {folds} folds one holds all of a class; {fewer}add texts that are no copies, near \
+             copies or of one group with others",
+            self.name,
+            self.groups.len(),
+            of(None),
+        )
     }
 
     /// Places among this contrast's rows that are not in a fold.

@@ -14,7 +14,7 @@ use truenorth_protocol::{ReadAt, Site};
 
 use super::super::args::ModelArgs;
 use super::super::fallback;
-use super::super::output;
+use super::super::output::{self, wrong_hint};
 use super::super::progress::Bar;
 use super::super::session::Session;
 use super::super::target;
@@ -85,6 +85,12 @@ pub struct Extract {
 impl Extract {
     pub fn run(self) -> anyhow::Result<()> {
         target::writes(&self.out)?;
+        if self.site == Site::Logits {
+            return Err(wrong_hint(
+                "--site is logits, which have the width of the vocabulary; a direction has the model's hidden size",
+                "name a site of the residual stream, such as --site resid_post.12; `truenorth models show MODEL` lists them",
+            ));
+        }
         let template = self.model.speech.speech().template(&self.template)?;
         let question = self.copies.contrast(
             (self.pairs.as_ref(), self.classes.as_ref()),

@@ -264,7 +264,12 @@ impl DirectionError {
             Self::Width { .. } => {
                 Some("use the model that the direction was extracted from, or extract one on this model")
             }
-            Self::Site { .. } => Some("leave --site out, or name a direction that was found there"),
+            Self::Site { .. } => {
+                Some("name directions that were found at one site; where --site was given, another or none")
+            }
+            Self::Metadata { key: "site", value, .. } if value == "logits" => {
+                Some("a direction lives in the residual stream: name a site such as resid_post.12")
+            }
             Self::Version { .. } => Some("update truenorth"),
             Self::ReadOnly(_) => Some("export to safetensors, npz, npy or gguf"),
             _ => None,

@@ -32,10 +32,14 @@ pub(super) fn read(
         };
         Fault { place: f.line.map(Place::Line), column: f.column, ..Fault::of(problem) }
     })?;
+    let exact: HashSet<String> = table.head.iter().filter(|name| wanted.takes(name)).cloned().collect();
     for name in &mut table.head {
-        // ` label` is meant as it reads.
-        if !wanted.takes(name) && wanted.takes(name.trim()) {
-            *name = name.trim().to_owned();
+        // ` label` and `Label` are meant as they read.
+        if !wanted.takes(name)
+            && let Some(meant) = wanted.meant(name.trim())
+            && !exact.contains(&meant)
+        {
+            *name = meant;
         }
     }
     check_head(&table.head, wanted)?;

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::super::error::Problem;
+use super::super::error::{Problem, SHORT_RECORD};
 use super::record::Place;
 use truenorth_files::Look;
 
@@ -211,6 +211,7 @@ impl ImportError {
                 "keep the rows in one list, or under one name such as `rows` or `data`"
             }
             P::Text(Problem::NotAsNamed { .. }) => "name what the file is with --from",
+            P::Text(Problem::Ragged { found, expected }) if found < expected => SHORT_RECORD,
             P::Text(Problem::Ragged { .. } | Problem::OpenQuote | Problem::Csv(_)) => {
                 "quote fields that hold a comma, a quote or a line break, and double the quotes inside"
             }

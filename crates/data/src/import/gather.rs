@@ -178,11 +178,14 @@ impl Importer {
     }
 
     /// The text without outer spaces, which a model would read too; `None` where it is left out.
-    fn text(&self, record: &Record) -> Result<Option<String>, Fault> {
+    fn text(&mut self, record: &Record) -> Result<Option<String>, Fault> {
         let mut parts = Vec::new();
         let mut lacks = None;
+        let mut trimmed = false;
         for part in &self.recipe.text {
-            let text = record.string(&part.column)?.trim();
+            let whole = record.string(&part.column)?;
+            let text = whole.trim();
+            trimmed |= !text.is_empty() && text.len() != whole.len();
             if !text.is_empty() {
                 parts.push(text);
             } else if part.needed {
@@ -192,7 +195,10 @@ impl Importer {
         let first = self.recipe.text.first().map(|p| &p.column);
         let lacks = lacks.or(if parts.is_empty() { first } else { None });
         match lacks {
-            None => Ok(Some(parts.join("\n\n"))),
+            None => {
+                self.tally.trimmed += usize::from(trimmed);
+                Ok(Some(parts.join("\n\n")))
+            }
             Some(_) if self.options.skip_empty => Ok(None),
             Some(column) => Err(Fault::at(record.place, ImportProblem::Empty).column(column)),
         }

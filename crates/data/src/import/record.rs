@@ -94,6 +94,14 @@ impl Wanted {
             || self.prefix.is_some_and(|p| column.starts_with(p))
     }
 
+    /// The wanted column that a name is in other letters.
+    pub fn meant(&self, name: &str) -> Option<String> {
+        let plain = name.to_lowercase();
+        let mut all = self.required.iter().chain(&self.optional);
+        let same = all.find(|c| c.to_lowercase() == plain).cloned();
+        same.or_else(|| self.takes(name).then(|| name.to_owned()))
+    }
+
     /// Whether a field of the nested object `column` is wanted.
     pub fn takes_inside(&self, column: &str) -> bool {
         let inside = |name: &str| name.strip_prefix(column).is_some_and(|rest| rest.starts_with('.'));

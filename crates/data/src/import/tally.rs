@@ -53,6 +53,8 @@ pub struct FileTally {
 pub struct Tally {
     /// In the order read.
     pub files: Vec<FileTally>,
+    /// Texts without the spaces and line ends that stood around them in the file, kept or not.
+    pub trimmed: usize,
     /// Rows dropped, by the first reason that holds.
     pub dropped: BTreeMap<Dropped, usize>,
     /// Rows kept, by label, category and part.

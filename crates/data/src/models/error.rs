@@ -257,6 +257,9 @@ impl ModelsError {
             }
             ModelsError::LfsPointer { .. } => LFS_REMEDY,
             ModelsError::MissingPart { .. } => "put all parts of one download into one folder",
+            ModelsError::NoWeights { path, other: Some(other) } if other.ends_with(".gguf") => {
+                return Some(format!("name the GGUF file itself: {}", path.join(other).display()));
+            }
             ModelsError::NoWeights { other: Some(other), .. } => {
                 return Some(format!("{other} is not read; convert it to safetensors"));
             }

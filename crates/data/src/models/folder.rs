@@ -92,7 +92,8 @@ pub(super) fn weights(path: &Path) -> Result<Vec<PathBuf>, ModelsError> {
     };
     if names.is_empty() {
         let unread = |name: &str| {
-            name.starts_with("pytorch_model") || name.ends_with(".h5") || name.ends_with(".msgpack")
+            name.starts_with("pytorch_model")
+                || [".h5", ".msgpack", ".gguf"].iter().any(|end| name.ends_with(end))
         };
         let other = named_like(path, unread).into_iter().next();
         return Err(ModelsError::NoWeights { path: path.to_owned(), other });
@@ -113,6 +114,9 @@ pub(super) fn shards(index: &Path) -> Result<Vec<String>, ModelsError> {
     let mut text = String::new();
     let file = File::open(index).map_err(io("open", index))?;
     file.take(INDEX_CAP).read_to_string(&mut text).map_err(io("read", index))?;
+    if is_lfs_pointer(text.as_bytes()) {
+        return Err(ModelsError::LfsPointer { path: index.to_owned() });
+    }
     let parsed: Index = serde_json::from_str(&text).map_err(|error| bad(error.to_string()))?;
     let shards: BTreeSet<String> = parsed.weight_map.into_values().collect();
     if shards.is_empty() {

@@ -75,7 +75,9 @@ impl Fields {
         let Value::String(s) = value else {
             return Err(wrong(field, &value, "a string"));
         };
-        if s.trim().is_empty() {
+        // A prompt of spaces or line ends has tokens like any other.
+        let blank = if ["text", "prompt"].contains(&field) { s.is_empty() } else { s.trim().is_empty() };
+        if blank {
             return Err(Problem::Empty { field });
         }
         Ok(s)

@@ -191,6 +191,11 @@ pub(super) fn quantized(outer: &Value, map: &Map<String, Value>) -> Option<Confi
         };
         Some(ConfigError::Quantized { key, method })
     };
+    // MLX writes its own key, and the usual one beside it without a method.
+    let mlx = map.get("quantization").or_else(|| outer.get("quantization"));
+    if mlx.is_some_and(|found| found.get("bits").is_some() && found.get("group_size").is_some()) {
+        return Some(ConfigError::Quantized { key: "quantization", method: "MLX".to_owned() });
+    }
     ["quantization_config", "compression_config"].into_iter().find_map(of)
 }
 

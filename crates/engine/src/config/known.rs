@@ -13,6 +13,7 @@ pub(super) const HARMLESS: &[&str] = &[
     "_attn_implementation_autoset",
     "_commit_hash",
     "_flash_attn_2_enabled",
+    "_model_name_or_path",
     "_name_or_path",
     "_num_labels",
     "architectures",
@@ -131,6 +132,10 @@ pub(super) fn vain(
     choices: &Choices,
 ) -> Vec<String> {
     let at = |path: &str| {
+        // A key of a GGUF file has dots of its own.
+        if let Some(value) = map.get(path) {
+            return Some(value);
+        }
         let mut parts = path.split('.');
         let first = map.get(parts.next()?)?;
         parts.try_fold(first, |value, key| value.get(key))

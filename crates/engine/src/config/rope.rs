@@ -89,7 +89,14 @@ pub(super) fn read(r: &Reader, family: &Family, context: usize) -> Result<Option
         return Ok(None);
     };
     let default = theta;
-    let theta = r.positive(theta_key)?.unwrap_or(default);
+    let stated_base = r.positive(theta_key)?;
+    let theta = match stated_base {
+        Some(theta) => theta,
+        None if local == LocalRope::Unscaled && r.get("rope_parameters").is_none() => {
+            unstated_base(r, default)
+        }
+        None => default,
+    };
     let default_share = partial;
     let partial = r.positive(partial_key)?.unwrap_or(partial);
     if partial_key == PARTIAL && partial != default_share {
@@ -150,19 +157,75 @@ pub(super) fn read(r: &Reader, family: &Family, context: usize) -> Result<Option
             return Err(r.bad("rope_parameters", &Value::String("flat".into()), expected));
         }
     } else {
-        if local == LocalRope::Unscaled && theta != default {
+        if local == LocalRope::Unscaled && stated_base.is_some_and(|theta| theta != default) {
             // Versions of transformers disagree about the base of sliding layers then.
             let expected = format!("{default}, or `rope_parameters` by kind of layer");
             return Err(r.bad(theta_key, &theta.into(), &expected));
         }
         let full = match r.object("rope_scaling")? {
-            Some(given) => beside(r, entry(&given, plain(theta), context, false)?, plain(theta)),
+            Some(given) => {
+                let mut inside = entry(&given, plain(theta), context, false)?;
+                if local != LocalRope::Shared && inside.scaling != Scaling::None {
+                    inside.scaling = by_name_of_kind(r, &given, inside.scaling)?;
+                }
+                beside(r, inside, plain(theta))
+            }
             None => plain(theta),
         };
         let sliding = if local == LocalRope::Shared { full.clone() } else { plain(own) };
         [full, sliding]
     };
     Ok(Some(two))
+}
+
+/// The base of OLMo 3 where its config has none, about which versions disagree.
+fn unstated_base(r: &Reader, by_5: f64) -> f64 {
+    const BY_4: f64 = 10_000.0;
+    let (rules, other) = (r.rules(), r.rules().other());
+    let (own, theirs) = if rules == Transformers::V5_23 { (by_5, BY_4) } else { (BY_4, by_5) };
+    r.note(format!(
+        "config key `rope_theta` is missing: transformers {rules}, which is followed, takes {own}, {other} {theirs}; \
+         `--transformers {other}` follows the other"
+    ));
+    own
+}
+
+/// The kind of a rotation that has both the key and its older name.
+fn kind_of_two<'k>(r: &Reader, old: &'k str, new: &'k str) -> &'k str {
+    // 4.57 lets the older one win in the config classes of these.
+    if old == new || !["llama", "qwen2", "qwen3", "gpt_neox"].contains(&r.family()) {
+        return new;
+    }
+    let (rules, other) = (r.rules(), r.rules().other());
+    let (own, theirs) = if rules == Transformers::V5_23 { (new, old) } else { (old, new) };
+    r.note(format!(
+        "`rope_scaling` has `rope_type` `{new}` and `type` `{old}`: by transformers {rules}, which is followed, the \
+         rotation is `{own}`, by {other} `{theirs}`; `--transformers {other}` follows the other"
+    ));
+    own
+}
+
+/// The stretch of `rope_scaling` where layers of two kinds turn by two rotations. Transformers 5.23 reads its kind
+/// from `rope_type` alone there, and leaves all layers as they are where only the older `type` names it; 4.57 can't
+/// open such a model.
+fn by_name_of_kind(r: &Reader, given: &Reader, stretch: Scaling) -> Result<Scaling, ConfigError> {
+    let Some(old) = given.get("type").filter(|_| given.get("rope_type").is_none()) else {
+        return Ok(stretch);
+    };
+    match r.rules() {
+        Transformers::V4_57 => {
+            Err(given.bad("type", old, "`rope_type` in its place, without which 4.57 opens no such model"))
+        }
+        Transformers::V5_23 => {
+            r.note(format!(
+                "`rope_scaling` names its kind {old} by the older key `type` alone, which transformers 5.23, which is \
+                 followed, leaves unread for family `{}`: positions are not stretched; 4.57 can't open the model. \
+                 Name the kind `rope_type` in config.json to stretch them",
+                r.family()
+            ));
+            Ok(Scaling::None)
+        }
+    }
 }
 
 /// A base or a share that stands inside of `rope_scaling`: transformers 5.23 takes it before the one beside it,
@@ -216,7 +279,10 @@ fn entry(r: &Reader, plain: Rope, context: Context, nested: bool) -> Result<Rope
     }
     // The older key of the two.
     let old = r.text("type")?;
-    let kind = r.text("rope_type")?.or(old).unwrap_or("default");
+    let kind = match (old, r.text("rope_type")?) {
+        (Some(old), Some(new)) => kind_of_two(r, old, new),
+        (one, other) => other.or(one).unwrap_or("default"),
+    };
     #[allow(clippy::cast_precision_loss)]
     let original = || {
         let own = r.count("original_max_position_embeddings")?;

@@ -4,6 +4,7 @@ use super::*;
 use crate::rope::Frequencies;
 
 mod nested;
+mod ropes;
 
 fn base(family: &str) -> Value {
     match family {

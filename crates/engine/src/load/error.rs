@@ -46,6 +46,16 @@ pub enum LoadError {
         /// The model that it changes, as the adapter names it.
         base: Option<String>,
     },
+    /// A GGUF file of something else than a model.
+    #[error("`{}` holds {kind} (`general.type` is `{stated}`); expected a whole model", .path.display())]
+    NoModel {
+        /// The file.
+        path: PathBuf,
+        /// What it holds.
+        kind: &'static str,
+        /// What the file calls it.
+        stated: String,
+    },
     /// Weights that are stored as codes of a quantizer.
     #[error("`{}` is quantized by {method} (it holds the tensor `{tensor}`); expected weights in f32, f16 or bf16, or a GGUF file", .path.display())]
     Quantized {
@@ -111,14 +121,6 @@ pub enum LoadError {
         found: String,
         /// What is known, separated by commas.
         expected: String,
-    },
-    /// A metadata key that could change the numbers and is not understood.
-    #[error("`{}` has the metadata key `{key}`, which is not understood and could change the numbers", .path.display())]
-    UnknownKey {
-        /// The file.
-        path: PathBuf,
-        /// The key.
-        key: String,
     },
     /// A metadata key that has to be there is missing or of the wrong type.
     #[error("`{}`: metadata key `{key}` {problem}", .path.display())]
@@ -231,8 +233,17 @@ impl LoadError {
             Self::Adapter { .. } => {
                 "merge it into its model first: `merge_and_unload()` of peft, then `save_pretrained(folder)`"
             }
+            Self::NoModel { stated, .. } if stated == "adapter" => {
+                "merge it into its model first (llama-export-lora of llama.cpp), or name the model's own GGUF file"
+            }
+            Self::NoModel { .. } => {
+                "name the GGUF file of the language model, which lies beside it as a rule"
+            }
             Self::Quantized { .. } => "use the model it was made from, or its GGUF file",
             Self::Split { .. } => "put all parts of one download into one folder and name the first",
+            Self::UnsupportedFormat { found, .. } if found.ends_with(".gguf") => {
+                "name the GGUF file itself in place of the folder"
+            }
             Self::UnsupportedFormat { .. } => {
                 "convert it: `model.save_pretrained(folder, safe_serialization=True)` of transformers writes safetensors"
             }
@@ -244,10 +255,14 @@ impl LoadError {
             }
             Self::Truncated { .. } => "the download was cut short; fetch the file again",
             Self::UnknownArchitecture { .. } => "use a model of one of these architectures",
-            Self::UnknownKey { .. } | Self::UnknownTensor { .. } => {
+            Self::UnknownTensor { .. } => {
                 "the model is a variant that would be computed wrongly; use the original model"
             }
             Self::Metadata { .. } => "convert the model again with a current converter",
+            Self::MissingTensor { path, .. } if path.extension().is_some_and(|e| e == "gguf") => {
+                "the file lacks a tensor of its architecture: fetch it again and compare its sha256, or convert the model \
+                 again"
+            }
             Self::MissingTensor { .. } | Self::Shape { .. } => {
                 "config and weights do not belong together; download both from the same revision"
             }

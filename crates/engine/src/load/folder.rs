@@ -63,7 +63,7 @@ pub(super) fn config(folder: &Path) -> Result<Value, LoadError> {
 /// them. As in transformers, a whole file wins over shards, whatever an index beside it says.
 pub(super) fn index(folder: &Path) -> Result<(Index, Option<String>), LoadError> {
     let mut index = Index::default();
-    let mut note = None;
+    let note;
     if folder.join(SINGLE).is_file() {
         add_file(&mut index, &folder.join(SINGLE))?;
         note = folder.join(SHARDS).is_file().then(|| {
@@ -75,12 +75,24 @@ pub(super) fn index(folder: &Path) -> Result<(Index, Option<String>), LoadError>
         });
     } else if folder.join(SHARDS).is_file() {
         let shards = shards(folder)?;
+        let mut elsewhere = Vec::new();
         for (shard, promised) in shards {
             let listed = add_file(&mut index, &folder.join(&shard))?;
-            if let Some(name) = promised.iter().find(|name| !listed.contains(name)) {
-                return Err(LoadError::MissingTensor { path: folder.join(shard), name: name.clone() });
-            }
+            let absent = promised.into_iter().filter(|name| !listed.contains(name));
+            elsewhere.extend(absent.map(|name| (name, shard.clone())));
         }
+        // As in transformers a tensor is found in whichever shard holds it.
+        if let Some((name, shard)) = elsewhere.iter().find(|(name, _)| !index.entries.contains_key(name)) {
+            return Err(LoadError::MissingTensor { path: folder.join(shard), name: name.clone() });
+        }
+        note = elsewhere.first().map(|(name, shard)| {
+            format!(
+                "`{SHARDS}` of `{}` places {} of its tensors in the wrong shard (`{name}` is not in `{shard}`); they are \
+                 read where they are, as transformers does",
+                folder.display(),
+                elsewhere.len()
+            )
+        });
         index.agree()?;
     } else {
         return Err(no_weights(folder));
@@ -94,7 +106,7 @@ pub(super) fn index(folder: &Path) -> Result<(Index, Option<String>), LoadError>
 
 /// The quantizer whose tensor this is, where it is one that only a quantizer writes.
 fn quantizer(name: &str, entry: &Entry) -> Option<(String, &'static str)> {
-    const ENDS: [(&str, &str); 9] = [
+    const ENDS: [(&str, &str); 10] = [
         (".qweight", "GPTQ or AWQ"),
         (".qzeros", "GPTQ or AWQ"),
         (".weight.absmax", "bitsandbytes"),
@@ -104,6 +116,7 @@ fn quantizer(name: &str, entry: &Entry) -> Option<(String, &'static str)> {
         (".weight_scale", "fp8 or compressed-tensors"),
         (".weight_packed", "compressed-tensors"),
         (".input_scale", "fp8"),
+        (".biases", "MLX"),
     ];
     let by_name = ENDS.iter().find(|(end, _)| name.ends_with(end)).map(|(_, method)| *method);
     let by_type = entry.encoding.as_ref().err().is_some_and(|kind| kind.starts_with("F8")).then_some("fp8");

@@ -58,8 +58,7 @@ pub fn read_outline(path: &Path, rules: Transformers) -> Result<(Value, Option<T
 }
 
 fn folder_tokenizer(folder: &Path, rules: Transformers) -> Result<Option<Tokenizer>, LoadError> {
-    let path = folder.join("tokenizer.json");
-    if path.is_file() { Ok(Some(Tokenizer::from_json(&path, rules)?)) } else { Ok(None) }
+    Ok(Tokenizer::of_folder(folder, rules)?)
 }
 
 fn gguf_tokenizer(metadata: &Metadata) -> Result<Option<Tokenizer>, LoadError> {
@@ -329,12 +328,17 @@ impl Source {
         )
     }
 
+    /// A tensor's name in the file.
+    fn own_name(&self, name: &str) -> String {
+        self.metadata.as_ref().map_or_else(|| name.to_owned(), |m| gguf::own_name(&self.path, m, name))
+    }
+
     fn entry(&self, name: &str, shape: &[usize]) -> Result<&Entry, LoadError> {
         let entry = self
             .index
             .entries
             .get(name)
-            .ok_or_else(|| LoadError::MissingTensor { path: self.path.clone(), name: name.to_owned() })?;
+            .ok_or_else(|| LoadError::MissingTensor { path: self.path.clone(), name: self.own_name(name) })?;
         if entry.shape != shape {
             return Err(LoadError::Shape {
                 name: name.to_owned(),

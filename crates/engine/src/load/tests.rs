@@ -115,6 +115,16 @@ fn shards_are_read_and_a_missing_one_is_named() {
     assert_eq!(source.files().count(), 2);
     drop(source);
 
+    // A tensor that the index places in the wrong shard is read where it is, as in transformers, which is said.
+    let swapped =
+        format!(r#"{{"weight_map": {{"{}": "b.safetensors", "lm_head.weight": "a.safetensors"}}}}"#, W.0);
+    fs::write(at(folder_index()), swapped).unwrap();
+    let source = Source::open_folder(dir.path()).unwrap();
+    assert_eq!(values(&source, other.0, other.1, DType::F32), other.2);
+    assert!(source.notes()[0].contains("places 2 of its tensors in the wrong shard"), "{:?}", source.notes());
+    drop(source);
+
+    // One that is in no shard that is listed is missing.
     fs::write(at(folder_index()), index("a.safetensors")).unwrap();
     let error = Source::open_folder(dir.path()).err().unwrap();
     assert!(matches!(error, LoadError::MissingTensor { .. }), "{error}");

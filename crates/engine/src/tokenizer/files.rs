@@ -22,6 +22,8 @@ pub(super) struct Files {
     pub(super) path: PathBuf,
     /// `tokenizer.json`.
     pub(super) json: Value,
+    /// Whether there is none and it was made of vocabulary and merges.
+    pub(super) parts: bool,
     /// `tokenizer_config.json`, with `special_tokens_map.json` where that still counts.
     pub(super) config: Map<String, Value>,
     added: Map<String, Value>,
@@ -38,6 +40,11 @@ impl Files {
         if !json.is_object() {
             return Err(malformed(path, "expected an object at the top"));
         }
+        Self::beside(path, json, false)
+    }
+
+    /// With what lies beside a file of which this is the content; `parts` are of `vocab.json` and `merges.txt`.
+    pub(super) fn beside(path: &Path, json: Value, parts: bool) -> Result<Self, TokenizerError> {
         let beside = |name: &str| object(&path.with_file_name(name));
         let mut config = beside("tokenizer_config.json")?.unwrap_or_default();
         let mut added = Map::new();
@@ -51,6 +58,7 @@ impl Files {
         Ok(Self {
             path: path.to_path_buf(),
             json,
+            parts,
             config,
             added,
             config_class: text("tokenizer_class"),

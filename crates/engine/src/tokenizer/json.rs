@@ -9,7 +9,7 @@ use super::chat;
 use super::class::Class;
 use super::files::{Files, malformed, object};
 use super::growth::Growth;
-use super::{Ends, Tokenizer, TokenizerError, rebuild, unique};
+use super::{Ends, Tokenizer, TokenizerError, parts, rebuild, sound, unique};
 use crate::Transformers;
 
 /// Texts on which versions are compared: what they tell apart are beginnings and ends, spaces before
@@ -21,6 +21,19 @@ pub(super) fn read(path: &Path, rules: Transformers) -> Result<Tokenizer, Tokeni
     let mut made = make(&files, rules)?;
     made.notes.extend(differences(&files, &made, rules));
     Ok(made)
+}
+
+/// A tokenizer out of `vocab.json` and `merges.txt`, where the class of the folder reads these.
+pub(super) fn read_parts(folder: &Path, rules: Transformers) -> Result<Option<Tokenizer>, TokenizerError> {
+    let files = Files::beside(&folder.join(parts::VOCAB), parts::read(folder)?, true)?;
+    if !parts::reads(Class::of(&files, rules).0, rules) {
+        return Ok(None);
+    }
+    let mut made = make(&files, rules)?;
+    if parts::reads(Class::of(&files, rules.other()).0, rules.other()) {
+        made.notes.extend(differences(&files, &made, rules));
+    }
+    Ok(Some(made))
 }
 
 /// What transformers takes a file for, so that equal plans need not be carried out twice.
@@ -69,9 +82,18 @@ impl Plan {
 
     fn build(&self, files: &Files) -> Result<(tokenizers::Tokenizer, Growth), TokenizerError> {
         let broken = |e: &dyn ToString| malformed(&files.path, e.to_string());
+        sound::check(&self.json).map_err(|e| broken(&e))?;
         let bytes = serde_json::to_vec(&self.json).map_err(|e| broken(&e))?;
         let growth = Growth::read(&bytes).map_err(|e| broken(&e))?;
-        let mut inner = tokenizers::Tokenizer::from_bytes(bytes).map_err(|e| broken(&e))?;
+        sound::guarded(|| self.read(bytes, files))
+            .and_then(|made| made.map_err(|e| e.to_string()))
+            .map(|inner| (inner, growth))
+            .map_err(|e| broken(&e))
+    }
+
+    /// Lets the library read the file, add what it lacks, and try some texts.
+    fn read(&self, bytes: Vec<u8>, files: &Files) -> tokenizers::Result<tokenizers::Tokenizer> {
+        let mut inner = tokenizers::Tokenizer::from_bytes(bytes)?;
         let present = inner.get_added_tokens_decoder();
         let missing: Vec<AddedToken> = self
             .add
@@ -80,9 +102,13 @@ impl Plan {
             .filter(|token| !present.values().any(|p| p.content == token.content))
             .cloned()
             .collect();
-        inner.add_tokens(missing).map_err(|e| broken(&e))?;
+        inner.add_tokens(missing)?;
         inner.set_encode_special_tokens(files.flag("split_special_tokens").unwrap_or(false));
-        Ok((inner, growth))
+        // Tables that the library does not look at until it uses them end it here, where the file is known.
+        for text in PROBES {
+            drop(inner.encode_fast(text, true).ok());
+        }
+        Ok(inner)
     }
 }
 
@@ -113,7 +139,12 @@ fn make(files: &Files, rules: Transformers) -> Result<Tokenizer, TokenizerError>
     }
     let chat = chat::of_folder(files, chat::tokens(&files.named(class, rules)))?;
     let note = foreign.map(|name| {
-        format!("the tokenizer class `{name}` is not known here; `tokenizer.json` is taken as it stands")
+        format!(
+            "the tokenizer class `{name}` is not known here and `tokenizer.json` is taken as it stands; a version of \
+             transformers that knows the class may normalize, split or frame texts otherwise and give other ids. With \
+             `\"tokenizer_class\": \"PreTrainedTokenizerFast\"` in tokenizer_config.json it takes the file as it stands \
+             as well"
+        )
     });
     Ok(Tokenizer {
         bos,

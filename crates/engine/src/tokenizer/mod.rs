@@ -15,8 +15,10 @@ mod growth;
 mod json;
 #[cfg(test)]
 mod matrix;
+mod parts;
 mod rebuild;
 mod sentencepiece;
+mod sound;
 #[cfg(test)]
 mod tests;
 
@@ -73,6 +75,20 @@ impl Tokenizer {
         json::read(path, rules)
     }
 
+    /// Reads the tokenizer of a folder: `tokenizer.json`, or `vocab.json` and `merges.txt` where that is not there and
+    /// transformers reads them by the class that the files name; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`Tokenizer::from_json`].
+    pub fn of_folder(folder: &Path, rules: Transformers) -> Result<Option<Self>, TokenizerError> {
+        let path = folder.join("tokenizer.json");
+        if path.is_file() {
+            return Self::from_json(&path, rules).map(Some);
+        }
+        let both = [parts::VOCAB, parts::MERGES].iter().all(|name| folder.join(name).is_file());
+        if both { json::read_parts(folder, rules) } else { Ok(None) }
+    }
+
     /// What a user should know of how the files were read: a guess, or a choice between versions.
     #[must_use]
     pub fn notes(&self) -> &[String] {
@@ -97,10 +113,7 @@ impl Tokenizer {
     pub fn encode(&self, text: &str, special: bool) -> Result<Vec<u32>, TokenizerError> {
         self.bounded(text)?;
         let inside = special && self.ends == Ends::PostProcessor;
-        let encoding = self
-            .inner
-            .encode_fast(text, inside)
-            .map_err(|error| TokenizerError::Encode { problem: error.to_string() })?;
+        let encoding = self.called(|inner| inner.encode_fast(text, inside))?;
         let ids = encoding.get_ids();
         let (mut first, mut last) = (None, None);
         if let Ends::Ours { begin, end } = self.ends
@@ -110,6 +123,16 @@ impl Tokenizer {
             last = self.eos().filter(|_| end);
         }
         Ok(first.into_iter().chain(ids.iter().copied()).chain(last).collect())
+    }
+
+    /// Lets the library make an encoding.
+    fn called(
+        &self,
+        call: impl FnOnce(&tokenizers::Tokenizer) -> tokenizers::Result<tokenizers::Encoding>,
+    ) -> Result<tokenizers::Encoding, TokenizerError> {
+        sound::guarded(|| call(&self.inner))
+            .and_then(|made| made.map_err(|error| error.to_string()))
+            .map_err(|problem| TokenizerError::Encode { problem })
     }
 
     /// Refuses a text of which the tokenizer can make more than memory holds, or that is not tokenized as it stands.
@@ -134,7 +157,8 @@ impl Tokenizer {
         if !self.growth.decodes(ids.len() * LONG_TOKEN) && !self.growth.decodes(raw().len()) {
             return raw();
         }
-        self.inner.decode(ids, skip_special).unwrap_or_else(|_| raw())
+        let decoded = sound::guarded(|| self.inner.decode(ids, skip_special));
+        decoded.ok().and_then(Result::ok).unwrap_or_else(raw)
     }
 
     /// The token that begins a text.
@@ -168,10 +192,7 @@ impl Tokenizer {
     /// As [`Tokenizer::encode`].
     pub fn pieces(&self, text: &str) -> Result<Pieces, TokenizerError> {
         self.bounded(text)?;
-        let encoding = self
-            .inner
-            .encode(text, false)
-            .map_err(|error| TokenizerError::Encode { problem: error.to_string() })?;
+        let encoding = self.called(|inner| inner.encode(text, false))?;
         let bytes = encoding.get_offsets().iter();
         // A text fits the context, which is far below what fits here.
         let short = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);

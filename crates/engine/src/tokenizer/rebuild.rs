@@ -25,6 +25,8 @@ pub(super) fn adapt(files: &Files, class: Class, rules: Transformers) -> Value {
         *dropout = Value::Null;
     }
     match rules {
+        // A slow tokenizer's converter puts the same parts around vocabulary and merges.
+        Transformers::V4_57 if files.parts => rebuild(&mut json, files, class),
         Transformers::V4_57 => {
             let prefix = files.prefix_space().unwrap_or(false);
             if let Some(own) = json.pointer_mut("/pre_tokenizer/add_prefix_space") {
@@ -38,6 +40,16 @@ pub(super) fn adapt(files: &Files, class: Class, rules: Transformers) -> Value {
 
 /// Who marks beginning and end.
 pub(super) fn ends(files: &Files, class: Class, rules: Transformers) -> Ends {
+    if files.parts {
+        // Without a post-processor of the file's own the flags count.
+        let on = |key| files.flag(key).unwrap_or(false);
+        return match (class, rules) {
+            (Class::GptNeoX, _) => Ends::Ours { begin: false, end: false },
+            (_, Transformers::V5_23) => Ends::Ours { begin: on("add_bos_token"), end: on("add_eos_token") },
+            (Class::Gpt2, Transformers::V4_57) => Ends::Ours { begin: on("add_bos_token"), end: false },
+            (_, Transformers::V4_57) => Ends::PostProcessor,
+        };
+    }
     let begins = match (class, rules) {
         (Class::GptNeoX, Transformers::V5_23) => return Ends::Ours { begin: false, end: false },
         (Class::Llama | Class::CodeLlama | Class::Gemma, Transformers::V4_57) => true,

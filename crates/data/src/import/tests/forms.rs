@@ -20,9 +20,17 @@ fn a_table_is_read_by_the_sign_between_its_columns() {
         ("f.tsv", b"t,l\nx,1\ny,0\n"),
         ("f", b"l| t \n1|x\n0|y\n"),
         ("f.csv", b" t , l\nx,1\ny,0\n"),
+        ("f.csv", b"T, L\nx,1\ny,0\n"),
+        // The column of the very name wins over one in other letters.
+        ("f.csv", b"T,t,l\nu,x,1\nv,y,0\n"),
+        ("f.csv", b"t,l\n\" x\",1\ny ,0\n"),
     ] {
         assert_eq!(rows(Source::Csv, name, bytes), expected, "{name}");
     }
+    let made = import(plain(Source::Csv, "text=t,label=l"), &[("f.csv", b"t,l\n\" x\",1\ny,0\n")]).unwrap();
+    assert_eq!(made.tally.trimmed, 1);
+    let short = import(plain(Source::Csv, "text=t,label=l"), &[("f.csv", b"t,l\nx\n")]).unwrap_err();
+    assert!(short.hint().unwrap().contains("a field for every column"), "{short}");
     let between = |name, bytes: &[u8]| {
         import(plain(Source::Csv, "text=t,label=l"), &[(name, bytes)]).unwrap().tally.files[0].between
     };

@@ -86,6 +86,18 @@ fn adapters_and_stand_ins_are_named() {
 }
 
 #[test]
+fn an_index_that_is_a_stand_in_and_a_folder_of_gguf_are_named() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 3\n";
+    let set = setting(&[("config.json", "{}"), (INDEX, pointer)]);
+    let error = resolve(&spec(&set.model), &set.options).unwrap_err();
+    assert!(matches!(&error, ModelsError::LfsPointer { path } if path.ends_with(INDEX)), "{error:?}");
+    let set = setting(&[("config.json", "{}"), ("model.gguf", "GGUF")]);
+    let error = resolve(&spec(&set.model), &set.options).unwrap_err();
+    let hint = error.hint().unwrap();
+    assert_eq!(hint, format!("name the GGUF file itself: {}", set.model.join("model.gguf").display()));
+}
+
+#[test]
 fn parts_of_a_gguf_file_are_all_part_of_it() {
     let set = setting(&[("m-00001-of-00002.gguf", "GGUFone"), ("m-00002-of-00002.gguf", "GGUFtwo")]);
     let first = set.model.join("m-00001-of-00002.gguf");

@@ -42,6 +42,9 @@ pub(super) fn synthesize(
     {
         config[hub] = json!(metadata.u64(key));
     }
+    for (key, value) in keys.unknown() {
+        config[key] = value;
+    }
     if let Some(factors) = rope_freqs {
         config["truenorth_rope_freqs"] = json!(factors);
     }
@@ -69,7 +72,7 @@ fn llama_like(keys: &Keys, dims: &Dims, index: &Index) -> Result<Value, LoadErro
         config["partial_rotary_factor"] = json!(width as f64 / dims.head_dim as f64);
     }
     let attention_bias = has("model.layers.0.self_attn.q_proj.bias");
-    let window = keys.optional_size("attention.sliding_window")?;
+    let window = keys.window()?;
     let (model_type, class) = match keys.arch {
         "qwen2" => {
             config["hidden_act"] = json!("silu");

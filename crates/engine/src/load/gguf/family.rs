@@ -154,6 +154,14 @@ pub(super) const FAMILIES: &[Family] = &[
 ];
 
 pub(super) fn find(path: &Path, metadata: &Metadata) -> Result<&'static Family, LoadError> {
+    if let Some(stated) = metadata.text("general.type").filter(|stated| *stated != "model") {
+        let kind = match stated {
+            "adapter" => "a LoRA adapter",
+            "mmproj" => "the vision or audio half of a model",
+            _ => "no model",
+        };
+        return Err(LoadError::NoModel { path: path.to_path_buf(), kind, stated: stated.to_owned() });
+    }
     let found = metadata.text("general.architecture").ok_or_else(|| LoadError::Metadata {
         path: path.to_path_buf(),
         key: "general.architecture".into(),
@@ -194,6 +202,19 @@ impl Family {
             _ => Layout::AsStored,
         };
         Some((format!("{}.{number}.{hub}.{kind}", self.blocks), layout))
+    }
+
+    /// What the file calls the tensor of one of the hub's names.
+    pub(super) fn own_name(&self, hub: &str) -> Option<String> {
+        let (stem, kind) = hub.rsplit_once('.')?;
+        let back = |table: &[(&'static str, &str)], hub: &str| {
+            table.iter().find(|(_, h)| *h == hub).map(|(name, _)| *name)
+        };
+        if let Some(name) = back(self.globals, stem) {
+            return Some(format!("{name}.{kind}"));
+        }
+        let (number, part) = stem.strip_prefix(self.blocks)?.strip_prefix('.')?.split_once('.')?;
+        Some(format!("blk.{number}.{}.{kind}", back(self.block, part)?))
     }
 
     fn norm(&self) -> Layout {

@@ -1,7 +1,7 @@
 //! The metadata keys of one architecture, typed and checked.
 //!
-//! Keys under the architecture's name that are not known are refused: they could change the
-//! numbers.
+//! Keys under the architecture's name that are not known go into the configuration by their own names, which
+//! refuses them unless the user vouches for them: they could change the numbers.
 
 use std::path::Path;
 
@@ -42,6 +42,18 @@ const KNOWN: &[&str] = &[
     "tensor_data_layout",
     "use_parallel_residual",
     "vocab_size",
+];
+
+/// Keys that are understood only at the values at which they do nothing. Of experts those are known that a dense
+/// model's file may have.
+const OFF: &[(&str, &[f64])] = &[
+    ("attention.scale", &[0.0]),
+    ("embedding_scale", &[0.0, 1.0]),
+    ("expert_weights_scale", &[0.0, 1.0]),
+    ("logit_scale", &[0.0, 1.0]),
+    ("residual_scale", &[0.0, 1.0]),
+    ("rope.scale_linear", &[0.0, 1.0]),
+    ("rope.scaling.attn_factor", &[1.0]),
 ];
 
 /// Layers and bounds on what a file may ask for; far above any model.
@@ -114,7 +126,7 @@ fn shortest(x: f64) -> f64 {
 impl Dims {
     pub(super) fn read(path: &Path, family: &Family, metadata: &Metadata) -> Result<Self, LoadError> {
         let keys = Keys { path, arch: family.arch, metadata };
-        keys.refuse_unknown()?;
+        keys.causal()?;
         let layers = keys.size("block_count")?;
         if layers as u64 > MAX_LAYERS {
             return Err(keys.wrong("block_count", format!("is {layers}, expected at most {MAX_LAYERS}")));
@@ -150,17 +162,29 @@ impl Dims {
 }
 
 impl Keys<'_> {
-    fn refuse_unknown(&self) -> Result<(), LoadError> {
+    /// The keys that are not known, by their own names.
+    pub(super) fn unknown(&self) -> Vec<(String, Value)> {
         let prefix = format!("{}.", self.arch);
-        for key in self.metadata.keys() {
-            if let Some(rest) = key.strip_prefix(&prefix)
-                && !KNOWN.contains(&rest)
-                // A dense model's file may say that it has no experts.
-                && !(rest.starts_with("expert") && self.metadata.u64(key) == Some(0))
-            {
-                return Err(LoadError::UnknownKey { path: self.path.to_path_buf(), key: key.to_owned() });
-            }
-        }
+        let off = |rest: &str, value: &Meta| {
+            let (number, experts) = (value.as_f64(), rest.starts_with("expert"));
+            let at = OFF.iter().find(|(key, _)| *key == rest).map(|(_, at)| *at);
+            at.is_some_and(|at| number.is_some_and(|n| at.contains(&n)))
+                || experts && (value.as_u64() == Some(0) || matches!(value, Meta::Bool(false)))
+        };
+        let own = self.metadata.keys().filter_map(|key| Some((key, key.strip_prefix(&prefix)?)));
+        own.filter(|(_, rest)| !KNOWN.contains(rest))
+            .filter_map(|(key, rest)| Some((key, self.metadata.get(key).filter(|value| !off(rest, value))?)))
+            .map(|(key, value)| (key.to_owned(), json!(value.to_string())))
+            .collect()
+    }
+
+    /// The width of windows; 0 is none.
+    pub(super) fn window(&self) -> Result<Option<usize>, LoadError> {
+        const KEY: &str = "attention.sliding_window";
+        if self.get(KEY).and_then(Meta::as_u64) == Some(0) { Ok(None) } else { self.optional_size(KEY) }
+    }
+
+    fn causal(&self) -> Result<(), LoadError> {
         if let Some(value @ Meta::Bool(false)) = self.get("attention.causal") {
             return Err(self.wrong("attention.causal", format!("is {value}, expected causal attention")));
         }

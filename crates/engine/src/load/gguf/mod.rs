@@ -59,6 +59,12 @@ pub(super) fn open(path: &Path) -> Result<Opened, LoadError> {
     Ok(Opened { config, metadata, index })
 }
 
+/// What the file calls the tensor of one of the hub's names, or that name.
+pub(super) fn own_name(path: &Path, metadata: &Metadata, hub: &str) -> String {
+    let family = family::find(path, metadata).ok();
+    family.and_then(|family| family.own_name(hub)).unwrap_or_else(|| hub.to_owned())
+}
+
 /// Reads the header, of which only itself tells how long it is.
 fn header(file: &DiskFile) -> Result<Header, LoadError> {
     let most = file.len().min(MOST_HEADER);

@@ -12,6 +12,8 @@ use super::*;
 use crate::load::{Kernels, LoadOptions, Source, Weight};
 use writer::{Writer, f32s, open_bytes, tiny};
 
+mod keys;
+
 fn fixture(path: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures").join(path)
 }
@@ -213,9 +215,7 @@ fn what_would_be_computed_wrongly_is_refused_by_name() {
         assert!(error.to_string().contains(part), "{error}");
     };
     refused(tiny().name("general.architecture", "mamba"), "`mamba`");
-    refused(tiny().int("llama.expert_count", 8), "`llama.expert_count`");
-    assert!(tiny().int("llama.expert_count", 0).open().is_ok());
-    refused(tiny().float("llama.attention.scale", 0.5), "`llama.attention.scale`");
+    refused(tiny().name("general.type", "adapter"), "a LoRA adapter (`general.type` is `adapter`)");
     refused(tiny().int("llama.block_count", 0), "`llama.block_count`");
     refused(tiny().int("llama.block_count", u32::MAX), "`llama.block_count`");
     refused(tiny().float("llama.rope.freq_base", f32::NAN), "`llama.rope.freq_base`");
@@ -229,6 +229,16 @@ fn what_would_be_computed_wrongly_is_refused_by_name() {
     let mut writer = tiny();
     writer.tensors.retain(|(name, ..)| name != "token_embd.weight");
     refused(writer, "`token_embd.weight`");
+    // A tensor that is missing goes by the name that it has in such files.
+    let error = tiny().open().unwrap().tensor(
+        "model.layers.0.mlp.up_proj.weight",
+        &[8, 32],
+        DType::F32,
+        &Device::Cpu,
+    );
+    let error = error.err().unwrap();
+    assert!(error.to_string().contains("`blk.0.ffn_up.weight`"), "{error}");
+    assert!(error.hint().unwrap().contains("the file lacks a tensor"), "{error}");
 }
 
 #[test]

@@ -161,10 +161,22 @@ impl ProbeError {
             Self::OneClass { .. } => Some("give the set texts of both labels"),
             Self::OneGroup { .. } => Some("give the set texts that are no near copies of each other"),
             Self::Leaked { .. } => Some("take the shared groups out of one of the two sets"),
-            Self::OneClassFold { .. } => {
-                Some("use fewer --folds, or add groups that hold both classes or more of the rarer one")
-            }
+            Self::OneClassFold { .. } => Some(
+                "add groups that hold both classes or more of the rarer one; where there are more than 3 --folds, the \
+                     least a probe takes, fewer may do",
+            ),
+            // One fold is tested on, one chosen on and one fitted on.
+            Self::Split(SplitError::TooFewGroups { groups: ..3, .. }) => Some(
+                "add rows that are no copies, near copies or of one group with others: a probe takes 3 folds at least",
+            ),
+            Self::Split(SplitError::TooFewGroups { .. }) => Some(
+                "ask for fewer folds with --folds, of which a probe takes 3 at least, or add rows that are no copies, near \
+                 copies or of one group with others",
+            ),
             Self::Split(e) => Some(e.hint()),
+            Self::Parameter { what: "number of folds", .. } => Some(
+                "ask for 3 folds or more with --folds; where the groups do not make 3, add rows of other groups",
+            ),
             Self::FewRelabellings { .. } => Some(
                 "add groups, or ask for no permutations with --permutations 0 and without the control random-label",
             ),

@@ -1,0 +1,93 @@
+//! Rotations of every family by the keys of its config, as transformers has them (`fixtures/make/config_ropes.py`).
+
+use super::*;
+use crate::Transformers;
+
+/// What transformers has and what is read here, or nothing where nothing is to be compared.
+fn differ(tried: &Value, parsed: &Result<Config, ConfigError>) -> Option<String> {
+    let parsed = match parsed {
+        Ok(parsed) => parsed,
+        Err(e) => return Some(format!("refused: {e}")),
+    };
+    // The two are in the order of the config: of full and of sliding layers.
+    [("full", 0), ("sliding", 1)].into_iter().find_map(|(kind, at)| {
+        let want = tried.get(kind)?;
+        let got = Frequencies::new(&parsed.ropes[at], parsed.head_dim);
+        let theirs: Vec<f64> = want["inverse"].as_array()?.iter().filter_map(Value::as_f64).collect();
+        let far = theirs.len() != got.inverse.len()
+            || theirs.iter().zip(&got.inverse).any(|(a, b)| (a - f64::from(*b)).abs() > 1e-6)
+            || (want["attention"].as_f64()? - f64::from(got.attention)).abs() > 1e-6;
+        far.then(|| format!("{kind}: {:?} x {}, not {want}", got.inverse, got.attention))
+    })
+}
+
+#[test]
+fn rotations_are_those_of_both_versions() {
+    let table = golden("ropes.json");
+    let variants = table["variants"].as_array().unwrap();
+    assert_eq!(table["families"].as_object().unwrap().len() + 1, FAMILIES.len(), "all but gpt2 turn");
+    let (mut wrong, mut compared, mut refused) = (Vec::new(), 0, 0);
+    for (family, entry) in table["families"].as_object().unwrap() {
+        for (i, keys) in variants.iter().enumerate() {
+            let mut config = entry["config"].clone();
+            for (key, value) in keys.as_object().unwrap() {
+                config[key] = value.clone();
+            }
+            let read = |transformers| Config::parse(&config, &Choices { transformers, ..Choices::default() });
+            for (version, rules) in [("4.57.6", Transformers::V4_57), ("5.23.0", Transformers::V5_23)] {
+                let tried = &entry[version][i];
+                // Null is a config that this version can't open; 4.57 knows no `rope_parameters`, which is said.
+                if tried.is_null() || rules == Transformers::V4_57 && keys.get("rope_parameters").is_some() {
+                    continue;
+                }
+                let parsed = read(rules);
+                if parsed.is_err() {
+                    refused += 1;
+                    // Refused is what names no kind, or two, or kinds of layers where there are none.
+                    let text = keys.to_string();
+                    let meant = text.contains("full_attention")
+                        || text.contains("default") && text.contains("linear")
+                        || !text.contains("type") && text.contains("factor")
+                        || keys.get("rope_parameters").is_some()
+                            && ["gemma3_text", "olmo3"].contains(&family.as_str())
+                        || ["olmo3", "gpt_neox"].contains(&family.as_str())
+                            && text.contains("rope_theta\":50.0");
+                    if meant {
+                        continue;
+                    }
+                }
+                compared += 1;
+                if let Some(how) = differ(tried, &parsed) {
+                    wrong.push(format!("{family} by {version}: {keys}\n   {how}"));
+                }
+            }
+            // Where the versions differ, both are named.
+            let (by_4, by_5) = (&entry["4.57.6"][i], &entry["5.23.0"][i]);
+            if keys.get("rope_scaling").is_some() && !by_4.is_null() && !by_5.is_null() && by_4 != by_5 {
+                let Ok(parsed) = read(Transformers::V5_23) else { continue };
+                let said = parsed.notes.iter().any(|n| n.contains("4.57") && n.contains("5.23"));
+                if !said {
+                    wrong.push(format!("{family}: {keys}: versions differ unsaid\n  {by_4}\n  {by_5}"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(compared > 450 && refused < 200, "{compared} compared, {refused} refused");
+}
+
+#[test]
+fn an_older_name_of_the_kind_is_unread_where_layers_turn_in_two_ways() {
+    let scaling = json!({"rope_scaling": {"type": "linear", "factor": 2.0}});
+    for family in ["olmo3", "gemma3_text"] {
+        let parsed = parse(family, scaling.clone()).unwrap();
+        assert_eq!(parsed.ropes[0].scaling, Scaling::None);
+        let note = parsed.notes.last().unwrap();
+        for part in ["linear", "5.23", "4.57", "Name the kind `rope_type`", family] {
+            assert!(note.contains(part), "{note}");
+        }
+        let by_4 = Choices { transformers: Transformers::V4_57, ..Choices::default() };
+        let error = Config::parse(&with(family, scaling.clone()), &by_4).unwrap_err().to_string();
+        assert!(error.contains("rope_scaling.type") && error.contains("`rope_type`"), "{error}");
+    }
+}
