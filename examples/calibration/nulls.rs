@@ -331,7 +331,6 @@ fn coins(_: &Place, seed: u64) -> Outcome<Run> {
     };
     let tests = [
         Test::ValueFlip,
-        Test::BoardSigns,
         Test::JudgeConsistent,
         Test::JudgeFirst,
         Test::RatedSign,

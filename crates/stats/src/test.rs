@@ -163,11 +163,11 @@ tests! {
     RankCorrelation = "rank-correlation", "Do two lists of scores rank alike?",
         "one of the lists shuffled", "clusters of sequences", Two, Nominal;
     /// Ends of a board.
-    BoardEnds = "board-ends", "Does one end of the board reach further than the other?",
-        "scores reflected at random", "sequences", Two, Nominal;
+    BoardEnds = "board-ends", "Does one end of the board reach further than the other, more than along directions that know nothing?",
+        "labels exchanged and the direction fitted again; where the labels are not at hand, directions drawn like the readings", "directions", Two, Nominal;
     /// Signs of a board.
-    BoardSigns = "board-signs", "Are scores of one sign more frequent?",
-        "either sign as likely; exact binomial", "sequences", Two, Conservative;
+    BoardSigns = "board-signs", "Are scores of one sign more frequent than along directions that know nothing?",
+        "labels exchanged and the direction fitted again; where the labels are not at hand, directions drawn like the readings", "directions", Two, Nominal;
     /// Dose-response against random directions.
     SteeringControls = "steering-controls", "Does the outcome change with α more than under random directions?",
         "random directions of the same norm", "directions", Two, Nominal;
@@ -209,7 +209,7 @@ tests! {
         "a fair coin; exact binomial", "sequences", Two, Descriptive;
     /// Agreement by kind.
     SignsKinds = "signs-kinds", "Does agreement of signs differ between kinds?",
-        "kinds dealt anew", "sequences", One, Nominal;
+        "kinds dealt anew among sequences of one sign on the first model", "sequences", One, Nominal;
     /// Ends of two boards.
     EndsShared = "ends-shared", "Do two boards share the sequences at their ends?",
         "ends drawn from all sequences; exact hypergeometric", "sequences", Two, Conservative;

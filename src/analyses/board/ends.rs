@@ -1,7 +1,6 @@
 //! Whether the two ends of a board reach equally far, whether scores and specificity rank alike, and how
 //! ranks change between two boards.
 
-use rand::Rng as _;
 use serde::Serialize;
 
 use super::Scored;
@@ -38,24 +37,71 @@ pub struct Asymmetry {
     /// The lowest scores.
     pub bottom: End,
     /// `(top - bottom reach) / (top + bottom reach)` about 0, in [-1, 1] where the ends lie on both sides
-    /// of it; 0 when both reach equally far. The null turns the sign of every score at random.
+    /// of it; 0 when both reach equally far. The null is what the same sequences give along directions that know nothing
+    /// of the labels: what any two sequences share moves their scores together, so no sequence is a draw of its own.
     pub about_zero: Number,
     /// The same about the median: the shape of the board without its lean.
     pub about_median: Number,
-    /// Share of positive scores, against one half.
+    /// Share of positive scores, against one half, under the same null.
     pub positive: Number,
     /// What this does not show.
     pub not_shown: Vec<String>,
+}
+
+/// How many sequences an end holds, of so many: a tenth, at least three, unless it is said.
+pub(super) fn end_of(said: Option<usize>, sequences: usize) -> usize {
+    said.unwrap_or_else(|| (sequences / 10).max(3))
+}
+
+/// How scores lie: what [`Asymmetry`] says, of any direction.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Lean {
+    about_zero: f64,
+    about_median: f64,
+    positive: f64,
+}
+
+impl Lean {
+    /// None where the ends overlap or nothing reaches anywhere.
+    pub fn of(mut scores: Vec<f64>, ends: usize) -> Option<Self> {
+        if ends == 0 || 2 * ends > scores.len() {
+            return None;
+        }
+        scores.sort_by(f64::total_cmp);
+        let median = math::quantile(&scores, 0.5).ok()?;
+        Some(Self {
+            about_zero: reach(&scores, 0.0, ends)?,
+            about_median: reach(&scores, median, ends)?,
+            positive: scores.iter().filter(|s| **s > 0.0).count() as f64 / scores.len() as f64,
+        })
+    }
+}
+
+/// `(top - bottom reach) / (top + bottom reach)` about a centre; `scores` ascend.
+fn reach(scores: &[f64], centre: f64, ends: usize) -> Option<f64> {
+    let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64 - centre;
+    let (top, bottom) = (mean(&scores[scores.len() - ends..]), -mean(&scores[..ends]));
+    let whole = top.abs() + bottom.abs();
+    (whole > 0.0).then(|| (top - bottom) / whole)
+}
+
+/// What directions that know nothing make of the same sequences.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Unrelated<'a> {
+    /// What the directions are.
+    pub what: &'static str,
+    /// The board of each.
+    pub leans: &'a [Lean],
 }
 
 /// Compares the ends of a board; each holds `ends` sequences.
 ///
 /// # Errors
 /// With fewer than eight sequences, ends that overlap, or scores that are all equal or not finite.
-pub fn asymmetry(
+pub(super) fn asymmetry(
     board: &[Scored],
     ends: usize,
-    permutations: usize,
+    against: Option<Unrelated<'_>>,
     seeds: &Seeds,
 ) -> Result<Asymmetry, AnalysisError> {
     let scores = scores_of(board, "the board")?;
@@ -67,8 +113,18 @@ pub fn asymmetry(
     }
     let named = |e: MathError| of("asymmetry", &e);
     let seeds = seeds.child("asymmetry");
-    let median = math::quantile(&scores, 0.5).map_err(named)?;
-    let centred: Vec<f64> = scores.iter().map(|s| s - median).collect();
+    let held = |found: Number, test: Test, centre: f64, of: fn(&Lean) -> f64| match against {
+        Some(Unrelated { what, leans }) if !leans.is_empty() => {
+            let draws: Vec<f64> = leans.iter().map(of).collect();
+            let null = drawn_null((test, what), found.value, centre, &draws).map_err(named)?;
+            Ok::<_, AnalysisError>(found.against(null))
+        }
+        _ => Ok(found),
+    };
+    let positive = stat::share(scores.iter().filter(|s| **s > 0.0).count(), n).map_err(named)?;
+    let about = |which: &str, of: fn(&Lean) -> f64| -> Result<Number, AnalysisError> {
+        held(about(&scores, ends, of, &seeds.child(which)).map_err(named)?, Test::BoardEnds, 0.0, of)
+    };
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
     let end = |rows: &[usize]| -> Result<End, AnalysisError> {
@@ -89,14 +145,9 @@ pub fn asymmetry(
         ends,
         top: end(&order[..ends])?,
         bottom: end(&bottom)?,
-        about_zero: about(&scores, false, ends, permutations, &seeds.child("zero")).map_err(named)?,
-        about_median: about(&centred, true, ends, permutations, &seeds.child("median")).map_err(named)?,
-        positive: stat::share_against(
-            scores.iter().filter(|s| **s > 0.0).count(),
-            n,
-            0.5,
-            (Test::BoardSigns, "scores of either sign equally often, exact binomial"),
-        )?,
+        about_zero: about("zero", |l| l.about_zero)?,
+        about_median: about("median", |l| l.about_median)?,
+        positive: held(positive, Test::BoardSigns, 0.5, |l| l.positive)?,
         not_shown: vec![
             "That the direction is asymmetric: the sequences that were chosen may be.".into(),
             "The ends are chosen by their scores, so their means are further out than those of new \
@@ -106,49 +157,22 @@ pub fn asymmetry(
     })
 }
 
-fn about(
-    scores: &[f64],
-    centre_again: bool,
-    ends: usize,
-    permutations: usize,
-    seeds: &Seeds,
-) -> Result<Number, MathError> {
-    let statistic = |mut values: Vec<f64>| -> Option<f64> {
-        values.sort_by(f64::total_cmp);
-        let centre = if centre_again { math::quantile(&values, 0.5).ok()? } else { 0.0 };
-        let mean = |part: &[f64]| part.iter().sum::<f64>() / part.len() as f64 - centre;
-        let (top, bottom) = (mean(&values[values.len() - ends..]), -mean(&values[..ends]));
-        let whole = top.abs() + bottom.abs();
-        (whole > 0.0).then(|| (top - bottom) / whole)
-    };
-    let value = statistic(scores.to_vec())
+/// How scores lie, with the bootstrap over sequences.
+fn about(scores: &[f64], ends: usize, of: fn(&Lean) -> f64, seeds: &Seeds) -> Result<Number, MathError> {
+    let value = Lean::of(scores.to_vec(), ends)
         .ok_or(MathError::Constant { what: "scores", value: scores.first().copied().unwrap_or(f64::NAN) })?;
     let interval = resampled(scores.len(), &mut seeds.stream("bootstrap"), |counts| {
         let drawn = scores.iter().zip(counts).flat_map(|(s, c)| std::iter::repeat_n(*s, *c as usize));
-        statistic(drawn.collect())
+        Some(of(&Lean::of(drawn.collect(), ends)?))
     })?;
-    let mut rng = seeds.stream("signs");
-    let draws: Vec<f64> = (0..permutations)
-        .filter_map(|_| {
-            statistic(scores.iter().map(|s| if rng.random::<bool>() { *s } else { -s }).collect())
-        })
-        .collect();
-    let found = Number {
-        value,
-        n: scores.len(),
+    let n = scores.len();
+    Ok(Number {
+        value: of(&value),
+        n,
         interval: Some(interval),
         method: stat::bootstrap_over("sequences"),
         null: None,
-    };
-    if draws.is_empty() {
-        return Ok(found);
-    }
-    let what = if centre_again {
-        "every score reflected about the median at random"
-    } else {
-        "the sign of every score turned at random"
-    };
-    Ok(found.against(drawn_null((Test::BoardEnds, what), value, 0.0, &draws)?))
+    })
 }
 
 /// Whether scores and z rank sequences alike.

@@ -6,6 +6,7 @@ use rand_distr::{Distribution as _, StandardNormal};
 use rayon::prelude::*;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
+use super::ends::end_of;
 use super::nulls::{Held, Matched, held};
 use super::scored::{Scored, Sequence, ranked, scored};
 use crate::analyses::Said;
@@ -43,13 +44,15 @@ pub struct ScanParams {
     pub matched: usize,
     /// Sequences read at once; none takes as many as a quarter of a GiB holds the shifts of.
     pub at_once: Option<usize>,
+    /// Sequences at each end of the board; none for a tenth of it, at least three.
+    pub ends: Option<usize>,
 }
 
 impl ScanParams {
     /// A space between sequence and probe, 10 000 draws, none like the readings.
     #[must_use]
     pub fn new(site: Site) -> Self {
-        Self { site, join: " ".into(), draws: 10_000, matched: 0, at_once: None }
+        Self { site, join: " ".into(), draws: 10_000, matched: 0, at_once: None, ends: None }
     }
 }
 
@@ -162,8 +165,9 @@ pub(super) fn scan_both(
         ));
     }
     let reached = reached(&means, &unit.mapv(narrow), params.draws, seeds, watch)?;
-    let matched = held(&board, &means, matched.directions().view());
-    let relabelled = relabelled.and_then(|d| held(&board, &means, d.mapv(narrow).view()));
+    let ends = end_of(params.ends, board.iter().filter(|r| r.counted_with.is_none()).count());
+    let matched = held(&board, &means, matched.directions().view(), ends);
+    let relabelled = relabelled.and_then(|d| held(&board, &means, d.mapv(narrow).view(), ends));
     Ok((Scanned { board, along, width, draws: params.draws, reached, matched, relabelled }, second))
 }
 

@@ -57,6 +57,11 @@ impl Signs {
         self.both.iter().filter(|s| s.is_none()).count()
     }
 
+    /// Whether the first model scores a sequence up, where it has both signs.
+    pub fn first(&self, row: usize) -> Option<bool> {
+        self.both.get(row).copied().flatten().map(|(a, _)| a)
+    }
+
     /// Whether the signs of a sequence agree, where it has both.
     pub fn agrees(&self, row: usize) -> Option<bool> {
         self.both.get(row).copied().flatten().map(|(a, b)| a == b)
