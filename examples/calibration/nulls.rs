@@ -24,11 +24,12 @@ use truenorth_protocol::ReadAt;
 use truenorth_protocol::run::Unwatched;
 
 use crate::Outcome;
-use crate::place::{Place, Unit, classes, question, turned, with_near_copies};
+use crate::place::{Place, Unit, classes, question, turned, with_near_copies, with_shared_prompts};
 use crate::rates::{Run, of_page};
 
-/// Random draws behind p values: enough that 5 % can be met.
-const DRAWS: usize = 199;
+/// Random draws behind p values: with 39 of them 2 of the 40 places are 5 % exactly. The rate under the null does not
+/// depend on their number; power does.
+const DRAWS: usize = 39;
 
 /// A world without anything to find: seeds to p values.
 pub struct Scenario {
@@ -50,14 +51,23 @@ pub const SCENARIOS: &[Scenario] = &[
         tiny: false,
         run: |p, s| audited(p, &with_near_copies(&p.pairs)?, Unit::Cluster, s),
     },
+    Scenario {
+        name: "pairs with shared prompts",
+        tiny: false,
+        run: |p, s| audited(p, &with_shared_prompts(&p.pairs)?, Unit::Cluster, s),
+    },
     Scenario { name: "axes turned as a whole", tiny: false, run: by_axis },
     Scenario { name: "classes, one of each pair", tiny: false, run: |p, s| probed(p, false, s) },
     Scenario { name: "classes, groups as a whole", tiny: false, run: |p, s| probed(p, true, s) },
-    Scenario { name: "board, a direction of shuffled labels", tiny: false, run: scored },
+    Scenario { name: "board, a direction of shuffled labels", tiny: false, run: |p, s| scored(p, true, s) },
+    Scenario { name: "board, the same without its labels", tiny: false, run: |p, s| scored(p, false, s) },
     Scenario { name: "two boards of unrelated scores", tiny: false, run: two_boards },
     Scenario { name: "steering along labels of chance", tiny: true, run: steered },
     Scenario { name: "a judge of texts in any order", tiny: true, run: judge_mean },
-    Scenario { name: "checkpoints without a break", tiny: false, run: course },
+    Scenario { name: "checkpoints, independent", tiny: false, run: |_, s| course(0.0, s) },
+    Scenario { name: "checkpoints, autocorrelation 0.5", tiny: false, run: |_, s| course(0.5, s) },
+    Scenario { name: "checkpoints, autocorrelation 0.8", tiny: false, run: |_, s| course(0.8, s) },
+    Scenario { name: "checkpoints, a random walk", tiny: false, run: |_, s| course(1.0, s) },
     Scenario { name: "judges who do not look", tiny: false, run: judged },
     Scenario { name: "ratings of chance", tiny: false, run: rated },
     Scenario { name: "counts of fair coins", tiny: false, run: coins },
@@ -93,7 +103,7 @@ fn audited(place: &Place, pairs: &Distinct<Pair>, unit: Unit, seed: u64) -> Outc
         sentiment: None,
         recipe: &recipe(place, Estimator::MeanDiff)?,
     };
-    let params = audit::Params { random_directions: 999, permutations: DRAWS, ..audit::Params::default() };
+    let params = audit::Params { random_directions: 199, permutations: DRAWS, ..audit::Params::default() };
     Ok(of_page(Audit::page(&Audit::run(&data, &params, &asked(place, &seeds))?)))
 }
 
@@ -147,7 +157,7 @@ fn direction(place: &Place, seeds: &Seeds) -> Outcome<(Array1<f64>, Array2<f64>)
 }
 
 /// A board of the direction of labels of chance, with kinds of chance.
-fn scored(place: &Place, seed: u64) -> Outcome<Run> {
+fn scored(place: &Place, labels: bool, seed: u64) -> Outcome<Run> {
     let seeds = Seeds::new(seed);
     let (direction, relabelled) = direction(place, &seeds)?;
     let mut rng = seeds.stream("kinds of chance");
@@ -160,12 +170,13 @@ fn scored(place: &Place, seed: u64) -> Outcome<Run> {
         kinds: &kinds,
         direction: direction.view(),
         site: place.site,
-        relabelled: Some(relabelled.view()),
+        relabelled: labels.then(|| relabelled.view()),
         beside: None,
     };
     let params = board::Params {
         contrast: vec!["a".into(), "b".into()],
         draws: 0,
+        null_draws: 199,
         permutations: DRAWS,
         ..board::Params::default()
     };
@@ -178,6 +189,9 @@ fn scored(place: &Place, seed: u64) -> Outcome<Run> {
     let alike = truenorth::math::cosine(direction.view(), relabelled.row(0))?;
     let width = direction.len();
     run.insert(Test::UniformCosine, stat::Null::random_direction(alike, width)?.p);
+    // In the JSON alone.
+    let positive = found.asymmetry.positive.null.iter();
+    run.extend(positive.map(|n| (Test::BoardSigns, n.p)));
     run.extend(row.p_matched.map(|p| (Test::BoardMatched, p)));
     run.extend(row.p_permuted.map(|p| (Test::BoardPermuted, p)));
     let family = found.rows.iter().filter_map(|r| r.p_family).reduce(f64::min);
@@ -282,11 +296,18 @@ fn judge_mean(place: &Place, seed: u64) -> Outcome<Run> {
     Ok(null.iter().map(|n| (n.test, n.p)).collect())
 }
 
-/// A course of independent numbers.
-fn course(_: &Place, seed: u64) -> Outcome<Run> {
+/// A course of numbers without a break, each going so far with the one before.
+fn course(carried: f64, seed: u64) -> Outcome<Run> {
     let seeds = Seeds::new(seed);
     let mut rng = seeds.stream("course");
-    let values: Vec<f64> = (0..39).map(|_| StandardNormal.sample(&mut rng)).collect();
+    let mut at = 0.0;
+    let values: Vec<f64> = (0..39)
+        .map(|_| {
+            let step: f64 = StandardNormal.sample(&mut rng);
+            at = carried * at + step;
+            at
+        })
+        .collect();
     let gram: Vec<Vec<f64>> = values.iter().map(|a| values.iter().map(|b| a * b).collect()).collect();
     let names: Vec<String> = (0..39).map(|i| i.to_string()).collect();
     let found = change_point(&names, &gram, 999, &seeds)?;

@@ -52,8 +52,18 @@ fn a_long_top_is_seen_and_an_even_board_is_even() {
     assert!(long.about_median.null.unwrap().p < 0.05);
     assert_eq!((long.top.ids[0].as_str(), long.bottom.ids[0].as_str()), ("s39", "s0"));
     // Where what the sequences share gives every direction a long end, a long end says nothing.
-    let shared: Vec<Lean> = leans.iter().map(|_| Lean::of(even(40).iter().map(|s| s.exp()).collect(), 4)).collect::<Option<_>>().unwrap();
-    let same = asymmetry(&board(&even(40).iter().map(|s| s.exp()).collect::<Vec<f64>>()), 4, Some(Unrelated { what: "shared", leans: &shared }), &seeds).unwrap();
+    let shared: Vec<Lean> = leans
+        .iter()
+        .map(|_| Lean::of(even(40).iter().map(|s| s.exp()).collect(), 4))
+        .collect::<Option<_>>()
+        .unwrap();
+    let same = asymmetry(
+        &board(&even(40).iter().map(|s| s.exp()).collect::<Vec<f64>>()),
+        4,
+        Some(Unrelated { what: "shared", leans: &shared }),
+        &seeds,
+    )
+    .unwrap();
     assert!(same.about_median.value > 0.9 && same.about_median.null.unwrap().p > 0.99);
     let bare = asymmetry(&board(&even(40)), 4, None, &seeds).unwrap();
     assert!(bare.about_zero.null.is_none() && bare.positive.null.is_none());

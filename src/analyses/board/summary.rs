@@ -45,9 +45,8 @@ pub(super) fn summarise(
         (&scanned.relabelled, "the same sequences along directions of exchanged labels"),
         (&scanned.matched, "the same sequences along directions drawn like the readings"),
     ];
-    let unrelated = unrelated
-        .into_iter()
-        .find_map(|(held, what)| Some(Unrelated { what, leans: &held.as_ref()?.leans }));
+    let unrelated =
+        unrelated.into_iter().find_map(|(held, what)| Some(Unrelated { what, leans: &held.as_ref()?.leans }));
     let asymmetry = asymmetry(&distinct, end_of(params.ends, distinct.len()), unrelated, &seeds)?;
     let score_and_z = score_and_z(&distinct, 10, params.permutations, &seeds)?;
     let kind = |i: usize| kinds.get(i).cloned().flatten();
@@ -58,12 +57,10 @@ pub(super) fn summarise(
     let mut rows = Vec::with_capacity(n);
     for (i, row) in board.iter().enumerate() {
         let along = scanned.along.row(i).to_vec();
-        let mut score =
-            stat::mean(&along, &mut rng).map_err(|e| of(&format!("sequence `{}`", row.id), &e))?;
+        let mut score = stat::mean_over(&along, "probes", &mut rng)
+            .map_err(|e| of(&format!("sequence `{}`", row.id), &e))?;
         score.value = row.score;
-        if score.interval.is_some() {
-            score.method = stat::bootstrap_over("probes");
-        } else {
+        if score.interval.is_none() {
             score.method = "none: one probe has no spread".into();
         }
         rows.push(SummaryRow {

@@ -4,7 +4,7 @@ use rand::Rng;
 use serde::Serialize;
 
 use super::super::AnalysisError;
-use super::super::stat::{self, Null, Number, Test, bootstrap_over, of, resampled, weighted_mean};
+use super::super::stat::{self, Null, Number, Test, of};
 use super::verdict::ENOUGH;
 use truenorth_stats::math;
 use truenorth_stats::math::{MathError, Seeds};
@@ -183,22 +183,9 @@ impl Responses {
         self.clusters.iter().max().map_or(0, |c| c + 1)
     }
 
-    /// The mean over units with the bootstrap over clusters.
+    /// The mean over units with its interval over clusters.
     fn mean(&self, values: &[f64], rng: &mut impl Rng) -> Result<Number, MathError> {
-        let mut weights = vec![0; values.len()];
-        let interval = resampled(self.cluster_count(), rng, |counts| {
-            for (w, c) in weights.iter_mut().zip(&self.clusters) {
-                *w = counts[*c];
-            }
-            Some(weighted_mean(values, &weights))
-        })?;
-        Ok(Number {
-            value: math::mean(values)?,
-            n: values.len(),
-            interval: Some(interval),
-            method: bootstrap_over(self.units[1]),
-            null: None,
-        })
+        stat::mean_in_clusters(values, &self.clusters, self.units[1], rng)
     }
 
     /// The least-squares slope of each unit on α.

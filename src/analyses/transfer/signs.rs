@@ -115,8 +115,7 @@ impl Signs {
         let clusters: Vec<usize> = signed.iter().map(|r| of.clusters[*r]).collect();
         let many = clusters.iter().any(|c| *c != clusters[0]);
         let rate = if many {
-            let mut rng = seeds.stream("clusters");
-            stat::share_in_clusters(&agree, &clusters, "clusters of sequences", &mut rng).map_err(named)?
+            stat::share_in_clusters(&agree, &clusters, "clusters of sequences").map_err(named)?
         } else {
             let yes = agree.iter().filter(|a| **a).count();
             Number::bare(yes as f64 / agree.len() as f64, agree.len(), "none: one cluster has no spread")
