@@ -1,56 +1,15 @@
 //! What is found where something is planted: directions, confounds, layers.
 
-use ndarray::{Array1, Array2};
-use rand::Rng;
-use rand_distr::{Distribution, StandardNormal};
+use ndarray::Array2;
 use rayon::prelude::*;
 use serde_json::json;
 use truenorth::estimate::audit::{AuditParams, ConfoundSet, Verdict, audit};
 use truenorth::estimate::probing::{Probe, ProbeEstimator, TrainSet};
-use truenorth::estimate::{Estimator, LogisticParams, Nuisances, Pipeline, Samples, SplitBy};
-use truenorth::math::{Seeds, clopper_pearson, cosine, quantile, unit};
+use truenorth::estimate::{Estimator, LogisticParams, SplitBy};
+use truenorth::math::{Seeds, clopper_pearson, cosine, quantile};
 
 use crate::Outcome;
-
-/// Activations in which a few dimensions carry most of the variance, as in a residual stream.
-struct World {
-    size: Array1<f64>,
-}
-
-impl World {
-    fn new(width: usize) -> Self {
-        Self { size: (0..width).map(|i| 1.0 / (1.0 + i as f64).powf(0.4)).collect() }
-    }
-
-    fn rows(&self, n: usize, rng: &mut impl Rng) -> Array2<f64> {
-        Array2::from_shape_simple_fn((n, self.size.len()), || {
-            let v: f64 = StandardNormal.sample(rng);
-            v
-        }) * &self.size
-    }
-
-    /// A direction as the activations have them, of unit norm.
-    fn direction(&self, rng: &mut impl Rng) -> Outcome<Array1<f64>> {
-        Ok(unit(self.rows(1, rng).row(0))?)
-    }
-
-    /// Pairs that differ by `shift` and noise, around a prompt of their own: positive rows, negative rows.
-    fn pairs(&self, n: usize, shift: &Array1<f64>, rng: &mut impl Rng) -> (Array2<f64>, Array2<f64>) {
-        let prompt = self.rows(n, rng);
-        let (one, other) = (self.rows(n, rng), self.rows(n, rng));
-        (&prompt + &one + &(shift * 0.5), &prompt + &other - &(shift * 0.5))
-    }
-
-    fn samples(&self, n: usize, shift: &Array1<f64>, name: &str, rng: &mut impl Rng) -> Outcome<Samples> {
-        let (chosen, rejected) = self.pairs(n, shift, rng);
-        let ids: Vec<String> = (0..n).map(|i| format!("{name} {i}")).collect();
-        Ok(Samples::from_pairs(chosen.view(), rejected.view(), &ids, &ids)?)
-    }
-}
-
-fn pipeline(estimator: &Estimator) -> Outcome<Pipeline> {
-    Ok(Pipeline { estimator: estimator.clone().check()?, nuisances: Nuisances::none() })
-}
+use crate::world::{World, pipeline};
 
 fn each<T: Send>(runs: u64, one: impl Fn(u64) -> Outcome<T> + Sync) -> Outcome<Vec<T>> {
     (0..runs).into_par_iter().map(&one).collect()

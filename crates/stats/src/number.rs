@@ -3,7 +3,7 @@
 use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF, Discrete, Hypergeometric, Normal};
+use statrs::distribution::{ContinuousCDF, Discrete, Hypergeometric, Normal, StudentsT};
 
 use crate::math::{
     Alternative, Deal, Interval, MathError, POWER, Placement, RatioOfSums, Seeds, binomial_test,
@@ -168,6 +168,28 @@ pub fn resampled(
 /// What [`resampled`] did, in words.
 pub fn bootstrap_over(units: &str) -> String {
     format!("percentile bootstrap over {units}, {RESAMPLES} resamples")
+}
+
+/// The delete-a-fold jackknife (Efron 1982): with `J` folds the variance is `(J - 1)/J · Σ(θⱼ - θ̄)²`,
+/// the interval Student's with `J - 1` degrees of freedom, cut to the range.
+#[must_use]
+pub fn jackknife(value: f64, folds: &[f64], [least, most]: [f64; 2]) -> Number {
+    let n = folds.len() as f64;
+    let law = StudentsT::new(0.0, 1.0, n - 1.0);
+    let (Ok(law), true) = (law, folds.len() > 1) else {
+        return Number::bare(value, 1, "none: a direction without its texts has no interval");
+    };
+    let mean = folds.iter().sum::<f64>() / n;
+    let error = ((n - 1.0) / n * folds.iter().map(|f| (f - mean).powi(2)).sum::<f64>()).sqrt();
+    let reach = law.inverse_cdf(0.5 + LEVEL / 2.0) * error;
+    let (low, high) = ((value - reach).max(least), (value + reach).min(most));
+    Number {
+        value,
+        n: folds.len(),
+        interval: Some(Interval { low, high, level: LEVEL }),
+        method: "delete-a-fold jackknife; n counts folds".into(),
+        null: None,
+    }
 }
 
 /// The mean of values, each counted so often.

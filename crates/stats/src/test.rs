@@ -149,13 +149,13 @@ tests! {
         "directions drawn uniformly; closed form", "directions", Two, Descriptive;
     /// Sequences of a board against directions like the activations.
     BoardMatched = "board-matched", "Does the sequence move the probes more than along directions drawn like the activations?",
-        "random directions with the covariance of the activations", "directions", Two, Nominal;
+        "random directions with the covariance of the activations", "directions", Two, Conservative;
     /// Sequences of a board against directions of exchanged labels.
     BoardPermuted = "board-permuted", "Does the sequence move the probes more than along directions of shuffled labels?",
         "labels exchanged and the direction fitted again", "units that share labels or texts", Two, Nominal;
     /// Any sequence of a board.
     BoardFamily = "board-family", "Does any sequence move the probes more than the outermost does along unrelated directions?",
-        "the largest |z| of each unrelated direction", "directions", Two, Nominal;
+        "the largest |z| of each unrelated direction, under the null that reaches further", "directions", Two, Conservative;
     /// Kinds of sequences.
     BoardKinds = "board-kinds", "Does one kind of sequence score above another?",
         "kinds dealt anew", "sequences", Two, Nominal;
@@ -163,11 +163,17 @@ tests! {
     RankCorrelation = "rank-correlation", "Do two lists of scores rank alike?",
         "one of the lists shuffled", "clusters of sequences", Two, Nominal;
     /// Ends of a board.
-    BoardEnds = "board-ends", "Does one end of the board reach further than the other, more than along directions that know nothing?",
-        "labels exchanged and the direction fitted again; where the labels are not at hand, directions drawn like the readings", "directions", Two, Nominal;
+    BoardEnds = "board-ends", "Does one end of the board reach further than the other, more than along directions of shuffled labels?",
+        "labels exchanged and the direction fitted again", "units that share labels or texts", Two, Nominal;
+    /// Ends of a board, where the labels are not at hand.
+    BoardEndsMatched = "board-ends-matched", "Does one end of the board reach further than the other, more than along directions drawn like the activations?",
+        "random directions with the covariance of the activations", "directions", Two, Conservative;
     /// Signs of a board.
-    BoardSigns = "board-signs", "Are scores of one sign more frequent than along directions that know nothing?",
-        "labels exchanged and the direction fitted again; where the labels are not at hand, directions drawn like the readings", "directions", Two, Nominal;
+    BoardSigns = "board-signs", "Are scores of one sign more frequent than along directions of shuffled labels?",
+        "labels exchanged and the direction fitted again", "units that share labels or texts", Two, Nominal;
+    /// Signs of a board, where the labels are not at hand.
+    BoardSignsMatched = "board-signs-matched", "Are scores of one sign more frequent than along directions drawn like the activations?",
+        "random directions with the covariance of the activations", "directions", Two, Conservative;
     /// Dose-response against random directions.
     SteeringControls = "steering-controls", "Does the outcome change with α more than under random directions?",
         "random directions of the same norm", "directions", Two, Nominal;

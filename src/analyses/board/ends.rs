@@ -59,14 +59,15 @@ pub(super) fn end_of(said: Option<usize>, sequences: usize) -> usize {
 
 /// How scores lie: what [`Asymmetry`] says, of any direction.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) struct Lean {
+pub struct Lean {
     about_zero: f64,
     about_median: f64,
     positive: f64,
 }
 
 impl Lean {
-    /// None where the ends overlap or nothing reaches anywhere.
+    /// Of scores in any order, an end being so many of them; none where the ends overlap or nothing reaches anywhere.
+    #[must_use]
     pub fn of(mut scores: Vec<f64>, ends: usize) -> Option<Self> {
         if ends == 0 || 2 * ends > scores.len() {
             return None;
@@ -89,23 +90,40 @@ fn reach(scores: &[f64], centre: f64, ends: usize) -> Option<f64> {
     (whole > 0.0).then(|| (top - bottom) / whole)
 }
 
-/// What directions that know nothing make of the same sequences.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Unrelated<'a> {
-    /// What the directions are.
-    pub what: &'static str,
-    /// The board of each.
-    pub leans: &'a [Lean],
+/// Directions that know nothing of the labels.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum KnowsNothing {
+    /// Those of exchanged labels.
+    Relabelled,
+    /// Those drawn like the readings, where the labels are not at hand.
+    Matched,
 }
 
-/// Compares the ends of a board; each holds `ends` sequences.
+impl KnowsNothing {
+    /// The tests of the ends and of the signs, and the null in words.
+    fn tests(self) -> ([Test; 2], &'static str) {
+        match self {
+            Self::Relabelled => (
+                [Test::BoardEnds, Test::BoardSigns],
+                "the same sequences along directions of exchanged labels",
+            ),
+            Self::Matched => (
+                [Test::BoardEndsMatched, Test::BoardSignsMatched],
+                "the same sequences along directions drawn like the readings",
+            ),
+        }
+    }
+}
+
+/// Compares the ends of a board; each holds `ends` sequences. `against` says what directions know nothing, and how the
+/// same sequences lie along each.
 ///
 /// # Errors
 /// With fewer than eight sequences, ends that overlap, or scores that are all equal or not finite.
-pub(super) fn asymmetry(
+pub fn asymmetry(
     board: &[Scored],
     ends: usize,
-    against: Option<Unrelated<'_>>,
+    against: Option<(KnowsNothing, &[Lean])>,
     seeds: &Seeds,
 ) -> Result<Asymmetry, AnalysisError> {
     let scores = scores_of(board, "the board")?;
@@ -117,17 +135,18 @@ pub(super) fn asymmetry(
     }
     let named = |e: MathError| of("asymmetry", &e);
     let seeds = seeds.child("asymmetry");
-    let held = |found: Number, test: Test, centre: f64, of: fn(&Lean) -> f64| match against {
-        Some(Unrelated { what, leans }) if !leans.is_empty() => {
+    let held = |found: Number, which: usize, centre: f64, of: fn(&Lean) -> f64| match against {
+        Some((unrelated, leans)) if !leans.is_empty() => {
+            let (tests, what) = unrelated.tests();
             let draws: Vec<f64> = leans.iter().map(of).collect();
-            let null = drawn_null((test, what), found.value, centre, &draws).map_err(named)?;
+            let null = drawn_null((tests[which], what), found.value, centre, &draws).map_err(named)?;
             Ok::<_, AnalysisError>(found.against(null))
         }
         _ => Ok(found),
     };
     let positive = stat::share(scores.iter().filter(|s| **s > 0.0).count(), n).map_err(named)?;
     let about = |which: &str, of: fn(&Lean) -> f64| -> Result<Number, AnalysisError> {
-        held(about(&scores, ends, of, &seeds.child(which)).map_err(named)?, Test::BoardEnds, 0.0, of)
+        held(about(&scores, ends, of, &seeds.child(which)).map_err(named)?, 0, 0.0, of)
     };
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
@@ -151,7 +170,7 @@ pub(super) fn asymmetry(
         bottom: end(&bottom)?,
         about_zero: about("zero", |l| l.about_zero)?,
         about_median: about("median", |l| l.about_median)?,
-        positive: held(positive, Test::BoardSigns, 0.5, |l| l.positive)?,
+        positive: held(positive, 1, 0.5, |l| l.positive)?,
         not_shown: vec![
             "That the direction is asymmetric: the sequences that were chosen may be.".into(),
             "The ends are chosen by their scores, so their means are further out than those of new \

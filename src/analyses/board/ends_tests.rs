@@ -1,6 +1,6 @@
 use rand_distr::{Distribution as _, StandardNormal};
 
-use super::ends::{Lean, Unrelated, asymmetry, rank_changes, score_and_z};
+use super::ends::{KnowsNothing, Lean, asymmetry, rank_changes, score_and_z};
 use super::*;
 use truenorth_stats::math::Seeds;
 
@@ -37,7 +37,7 @@ fn a_long_top_is_seen_and_an_even_board_is_even() {
     let seeds = Seeds::new(1);
     let leans = unrelated(40, 4);
     let of = |scores: &[f64]| {
-        asymmetry(&board(scores), 4, Some(Unrelated { what: "noise", leans: &leans }), &seeds).unwrap()
+        asymmetry(&board(scores), 4, Some((KnowsNothing::Relabelled, &leans[..])), &seeds).unwrap()
     };
     let level = of(&even(40));
     assert!(level.about_zero.value.abs() < 1e-12 && level.about_median.value.abs() < 1e-12);
@@ -60,7 +60,7 @@ fn a_long_top_is_seen_and_an_even_board_is_even() {
     let same = asymmetry(
         &board(&even(40).iter().map(|s| s.exp()).collect::<Vec<f64>>()),
         4,
-        Some(Unrelated { what: "shared", leans: &shared }),
+        Some((KnowsNothing::Matched, &shared[..])),
         &seeds,
     )
     .unwrap();

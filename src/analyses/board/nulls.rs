@@ -21,7 +21,7 @@ pub struct Held {
     /// single-step): right however much the sequences are alike.
     pub family: Vec<f64>,
     /// How the board lies along each of the directions, its ends of so many sequences.
-    pub(super) leans: Vec<Lean>,
+    pub leans: Vec<Lean>,
 }
 
 /// Directions with the covariance of readings, which come a sequence at a time.

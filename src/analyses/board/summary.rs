@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::contrast::contrast;
-use super::ends::{Unrelated, asymmetry, end_of, rank_changes, score_and_z};
+use super::ends::{KnowsNothing, asymmetry, end_of, rank_changes, score_and_z};
 use super::scan::Scanned;
 use super::{BoardSummary, Family, MonteCarlo, Params, Scored, SummaryRow};
 use crate::analyses::AnalysisError;
@@ -41,12 +41,9 @@ pub(super) fn summarise(
     let stands = |i: usize| board[i].counted_with.is_none();
     let distinct: Vec<Scored> = (0..n).filter(|i| stands(*i)).map(|i| board[i].clone()).collect();
     // Exchanged labels are the question's own null; directions like the readings stand in where there are none.
-    let unrelated = [
-        (&scanned.relabelled, "the same sequences along directions of exchanged labels"),
-        (&scanned.matched, "the same sequences along directions drawn like the readings"),
-    ];
     let unrelated =
-        unrelated.into_iter().find_map(|(held, what)| Some(Unrelated { what, leans: &held.as_ref()?.leans }));
+        [(KnowsNothing::Relabelled, &scanned.relabelled), (KnowsNothing::Matched, &scanned.matched)];
+    let unrelated = unrelated.into_iter().find_map(|(which, held)| Some((which, &held.as_ref()?.leans[..])));
     let asymmetry = asymmetry(&distinct, end_of(params.ends, distinct.len()), unrelated, &seeds)?;
     let score_and_z = score_and_z(&distinct, 10, params.permutations, &seeds)?;
     let kind = |i: usize| kinds.get(i).cloned().flatten();
