@@ -131,7 +131,7 @@ tests! {
         "random directions with the covariance of the activations", "directions", Two, Descriptive;
     /// A confound set on the direction against matched directions.
     AuditMatched = "audit-matched", "Does the direction separate the confound set more than directions like it do?",
-        "random directions with the covariance of the training texts", "directions", Two, Nominal;
+        "random directions with the covariance of the training texts", "directions", Two, Conservative;
     /// A confound set on the direction against shuffled pipelines.
     AuditShuffled = "audit-shuffled", "Does the direction separate the confound set more than one fitted to shuffled labels?",
         "training labels exchanged and everything fitted again", "units that share labels or texts", Two, Nominal;
