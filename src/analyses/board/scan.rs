@@ -123,6 +123,7 @@ pub(super) fn scan_both(
     let mut means = Array2::<f32>::zeros((if drawn > 0 { sequences.len() } else { 0 }, width));
     let mut matched = Matched::new(params.matched, width);
     let like_readings = seeds.child("directions like the readings");
+    let mut distinct = 0;
     for (c, chunk) in sequences.chunks(at_once).enumerate() {
         let prompts: Vec<Named> = chunk
             .iter()
@@ -146,7 +147,11 @@ pub(super) fn scan_both(
             }
             let at = c * at_once + i;
             along.row_mut(at).assign(&delta.dot(&unit));
-            matched.add(at, rows, &like_readings);
+            // Copies are counted once here too.
+            if sequence.counted_with.is_none() {
+                matched.add(distinct, rows, &like_readings);
+                distinct += 1;
+            }
             if drawn > 0
                 && let Some(mean) = delta.mean_axis(Axis(0))
             {
@@ -165,7 +170,7 @@ pub(super) fn scan_both(
         ));
     }
     let reached = reached(&means, &unit.mapv(narrow), params.draws, seeds, watch)?;
-    let ends = end_of(params.ends, board.iter().filter(|r| r.counted_with.is_none()).count());
+    let ends = end_of(params.ends, distinct);
     let matched = held(&board, &means, matched.directions().view(), ends);
     let relabelled = relabelled.and_then(|d| held(&board, &means, d.mapv(narrow).view(), ends));
     Ok((Scanned { board, along, width, draws: params.draws, reached, matched, relabelled }, second))

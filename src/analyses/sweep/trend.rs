@@ -7,7 +7,7 @@ use super::super::AnalysisError;
 use super::super::stat::{self, Null, Number, Test, of};
 use super::verdict::ENOUGH;
 use truenorth_stats::math;
-use truenorth_stats::math::{MathError, Seeds};
+use truenorth_stats::math::{Interval, MathError, Seeds};
 
 /// A measure of every unit (a pair or a prompt) at every dose, for the direction and its controls.
 #[derive(Clone, Debug)]
@@ -239,7 +239,11 @@ impl Responses {
         }
         let rho = |u: &[f64]| u.iter().zip(&doses).map(|(a, b)| a * b).sum::<f64>();
         let each: Vec<f64> = units.iter().map(|u| rho(u)).collect();
-        Ok(Some(self.mean(&each, &mut seeds.stream("trend bootstrap"))?))
+        let mut found = self.mean(&each, &mut seeds.stream("trend bootstrap"))?;
+        // No correlation lies beyond these.
+        found.interval =
+            found.interval.map(|i| Interval { low: i.low.max(-1.0), high: i.high.min(1.0), ..i });
+        Ok(Some(found))
     }
 }
 
