@@ -4,7 +4,8 @@ use truenorth::analyses::audit::{Audit, AuditData, Confound};
 use truenorth::analyses::probing::{ProbeData, Probing, TestTexts};
 use truenorth::analyses::{Analysis, Asked, Labelled, Recipe, audit, probing};
 use truenorth::data::{Distinct, NearCopies, Pair};
-use truenorth::estimate::{Estimator, HeldOutParams, Nuisances, Pipeline};
+use truenorth::estimate::audit::flip_ranking;
+use truenorth::estimate::{Estimator, HeldOutParams, Nuisances, Pipeline, SplitBy};
 use truenorth::math::Seeds;
 use truenorth::report::Test;
 use truenorth_protocol::ReadAt;
@@ -49,6 +50,18 @@ pub const SCENARIOS: &[Scenario] = &[
         tiny: false,
         reads: true,
         run: |p, s| audited(p, &with_shared_prompts(&p.pairs)?, Unit::Cluster, s),
+    },
+    Scenario {
+        name: "value flips beside training pairs",
+        tiny: false,
+        reads: true,
+        run: |p, s| flipped(p, &p.pairs, s),
+    },
+    Scenario {
+        name: "value flips beside training pairs with shared prompts",
+        tiny: false,
+        reads: true,
+        run: |p, s| flipped(p, &with_shared_prompts(&p.pairs)?, s),
     },
     Scenario { name: "axes turned as a whole", tiny: false, reads: true, run: by_axis },
     Scenario { name: "classes, one of each pair", tiny: false, reads: true, run: |p, s| probed(p, false, s) },
@@ -119,6 +132,21 @@ fn audited(place: &Place, pairs: &Distinct<Pair>, unit: Unit, seed: u64) -> Outc
     };
     let params = audit::Params { random_directions: 199, permutations: DRAWS, ..audit::Params::default() };
     Ok(of_page(Audit::page(&Audit::run(&data, &params, &asked(place, &seeds))?)))
+}
+
+/// Flips turned at random beside training pairs turned at random.
+fn flipped(place: &Place, pairs: &Distinct<Pair>, seed: u64) -> Outcome<Run> {
+    let seeds = Seeds::new(seed);
+    let mut rng = seeds.stream("labels of chance");
+    let read = |pairs: Distinct<Pair>| {
+        question(&pairs).samples(&place.session.reader(), place.site, ReadAt::Last, &Unwatched)
+    };
+    let train = read(turned(pairs, Unit::Cluster, &mut rng))?;
+    let flips = read(turned(&place.flips, Unit::Cluster, &mut rng))?;
+    let pipeline = Pipeline { estimator: Estimator::MeanDiff.check()?, nuisances: Nuisances::none() };
+    let direction = pipeline.extract(&train, SplitBy::Pair, &seeds)?.fit.direction;
+    let found = flip_ranking(&pipeline, &train, direction.view(), &flips, 19, 0.95, &seeds)?;
+    Ok(Run::from([(Test::ValueFlip, found.binomial.p), (Test::FlipTraining, found.against_training)]))
 }
 
 /// The separation of held-out axes, where labels go by axis.

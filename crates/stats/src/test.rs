@@ -143,7 +143,7 @@ tests! {
         "each pair as likely either way; exact binomial", "pairs", Two, Conservative;
     /// Value flips against the training pairs.
     FlipTraining = "flip-training", "Are value flips ranked right as often as held-out training pairs?",
-        "one rate for both; Fisher's exact test", "pairs", Two, Conservative;
+        "one rate for both; Fisher's exact test, of the training pairs as many as their directions leave independent", "pairs", Two, Conservative;
     /// Sequences of a board against uniform directions.
     BoardUniform = "board-uniform", "Does the sequence move the probes along the direction more than along uniform random ones?",
         "directions drawn uniformly; closed form", "directions", Two, Descriptive;

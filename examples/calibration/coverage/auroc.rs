@@ -13,32 +13,52 @@ const NEWCOMBE: &str = "Newcombe, of an AUROC (board, audit, test sets)";
 const LESS: &str = "Zou and Donner, of a difference of AUROCs";
 
 pub const WORLDS: &[World] = &[
-    World { interval: NEWCOMBE, scenario: "40 texts of each class, 0.50", held: |s| texts(s, 40, 0.0) },
-    World { interval: NEWCOMBE, scenario: "40 texts of each class, 0.76", held: |s| texts(s, 40, 1.0) },
-    World { interval: NEWCOMBE, scenario: "40 texts of each class, 0.96", held: |s| texts(s, 40, 2.5) },
+    World {
+        interval: NEWCOMBE,
+        scenario: "40 texts of each class, 0.50",
+        wide: false,
+        held: |s| texts(s, 40, 0.0),
+    },
+    World {
+        interval: NEWCOMBE,
+        scenario: "40 texts of each class, 0.76",
+        wide: false,
+        held: |s| texts(s, 40, 1.0),
+    },
+    World {
+        interval: NEWCOMBE,
+        scenario: "40 texts of each class, 0.96",
+        wide: false,
+        held: |s| texts(s, 40, 2.5),
+    },
     World {
         interval: NEWCOMBE,
         scenario: "40 pairs, texts correlated 0.5, 0.76",
+        wide: false,
         held: |s| clusters(s, 40, 1, 1.0),
     },
     World {
         interval: NEWCOMBE,
         scenario: "21 pairs, texts correlated 0.5, 0.96",
+        wide: false,
         held: |s| clusters(s, 21, 1, 2.5),
     },
     World {
         interval: NEWCOMBE,
         scenario: "15 axes of 8 pairs, an axis in common, 0.76",
+        wide: false,
         held: |s| clusters(s, 15, 8, 1.0),
     },
     World {
         interval: LESS,
         scenario: "40 pairs, 0.76 less 0.64, scores correlated 0.5",
+        wide: false,
         held: |s| less(s, 1.0, 0.5),
     },
     World {
         interval: LESS,
         scenario: "40 pairs, 0.96 less 0.76, scores correlated 0.5",
+        wide: false,
         held: |s| less(s, 2.5, 1.0),
     },
 ];

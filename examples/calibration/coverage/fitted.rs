@@ -15,30 +15,58 @@ use super::{World, holds, rng};
 use crate::Outcome;
 use crate::world::{World as Activations, pipeline};
 
+/// Wide where the direction is strong: folds' directions differ by noise alone, which the stretch of the variance is made
+/// for. At an AUROC of 1/2 it holds the truth in 95 to 98 % (without the stretch in 83 to 88 %), at 0.8 and more in 98 to
+/// 100 % (without it in 94 to 96 %).
 const HELD_OUT: &str = "Newcombe, stretched for shared rows, of a held-out AUROC";
 
 pub const WORLDS: &[World] = &[
-    World { interval: HELD_OUT, scenario: "40 pairs in 5 folds, 60 wide", held: |s| by_pair(s, 40, 1.5) },
-    World { interval: HELD_OUT, scenario: "90 pairs in 5 folds, 60 wide", held: |s| by_pair(s, 90, 1.0) },
-    World { interval: HELD_OUT, scenario: "15 axes of 6 pairs, each held out, 60 wide", held: by_axis },
+    World {
+        interval: HELD_OUT,
+        scenario: "40 pairs in 5 folds, 60 wide",
+        wide: true,
+        held: |s| by_pair(s, 40, 1.5),
+    },
+    World {
+        interval: HELD_OUT,
+        scenario: "40 pairs of labels of chance in 5 folds, 60 wide",
+        wide: false,
+        held: by_chance,
+    },
+    World {
+        interval: HELD_OUT,
+        scenario: "90 pairs in 5 folds, 60 wide",
+        wide: true,
+        held: |s| by_pair(s, 90, 1.0),
+    },
+    World {
+        interval: HELD_OUT,
+        scenario: "15 axes of 6 pairs, each held out, 60 wide",
+        wide: true,
+        held: by_axis,
+    },
     World {
         interval: "Newcombe, stretched for shared rows, of held-out pairs ranked right",
         scenario: "40 pairs in 5 folds, 60 wide",
+        wide: true,
         held: ranked,
     },
     World {
         interval: "Zou and Donner, stretched for shared rows, of a direction less length alone",
         scenario: "40 pairs in 5 folds, 60 wide",
+        wide: true,
         held: beside,
     },
     World {
         interval: "bootstrap, of the strength of value flips",
         scenario: "38 flips half as strong as 60 training pairs",
+        wide: false,
         held: flips,
     },
     World {
         interval: "jackknife over folds, of a cosine",
         scenario: "two directions of 60 pairs each, 5 folds, 60 wide",
+        wide: false,
         held: turned,
     },
 ];
@@ -88,6 +116,12 @@ fn by_pair(seed: u64, pairs: usize, strength: f64) -> Outcome<bool> {
     let truth = truth.ok_or("no truth")?;
     let samples = WORLD.samples(pairs, &(planted()? * strength), "train", &mut rng(seed))?;
     Ok(held_out(&samples, SplitBy::Pair, seed)?.auroc.interval.contains(truth))
+}
+
+/// Where there is nothing to find no direction reaches anything.
+fn by_chance(seed: u64) -> Outcome<bool> {
+    let samples = WORLD.samples(40, &(planted()? * 0.0), "train", &mut rng(seed))?;
+    Ok(held_out(&samples, SplitBy::Pair, seed)?.auroc.interval.contains(0.5))
 }
 
 const AXES: usize = 15;

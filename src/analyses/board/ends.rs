@@ -2,12 +2,13 @@
 //! ranks change between two boards.
 
 use serde::Serialize;
+use statrs::distribution::{ContinuousCDF as _, Normal, StudentsT};
 
 use super::Scored;
 use crate::analyses::AnalysisError;
-use crate::analyses::stat::{self, Null, Number, Test, drawn_null, of, resampled};
+use crate::analyses::stat::{self, LEVEL, Null, Number, RESAMPLES, Test, drawn_null, of};
 use truenorth_stats::math;
-use truenorth_stats::math::{MathError, Seeds};
+use truenorth_stats::math::{Interval, MathError, Seeds};
 
 /// The least sequences that the ends of a board are told from.
 const LEAST: usize = 8;
@@ -145,8 +146,8 @@ pub fn asymmetry(
         _ => Ok(found),
     };
     let positive = stat::share(scores.iter().filter(|s| **s > 0.0).count(), n).map_err(named)?;
-    let about = |which: &str, of: fn(&Lean) -> f64| -> Result<Number, AnalysisError> {
-        held(about(&scores, ends, of, &seeds.child(which)).map_err(named)?, 0, 0.0, of)
+    let about = |which: &str, level: f64, of: fn(&Lean) -> f64| -> Result<Number, AnalysisError> {
+        held(about(&scores, ends, level, of, &seeds.child(which)).map_err(named)?, 0, 0.0, of)
     };
     let mut order: Vec<usize> = (0..n).collect();
     order.sort_by(|a, b| scores[*b].total_cmp(&scores[*a]));
@@ -168,8 +169,8 @@ pub fn asymmetry(
         ends,
         top: end(&order[..ends])?,
         bottom: end(&bottom)?,
-        about_zero: about("zero", |l| l.about_zero)?,
-        about_median: about("median", |l| l.about_median)?,
+        about_zero: about("zero", widened(ends), |l| l.about_zero)?,
+        about_median: about("median", LEVEL, |l| l.about_median)?,
         positive: held(positive, 1, 0.5, |l| l.positive)?,
         not_shown: vec![
             "That the direction is asymmetric: the sequences that were chosen may be.".into(),
@@ -180,20 +181,37 @@ pub fn asymmetry(
     })
 }
 
-/// How scores lie, with the bootstrap over sequences.
-fn about(scores: &[f64], ends: usize, of: fn(&Lean) -> f64, seeds: &Seeds) -> Result<Number, MathError> {
+/// The level of percentiles for a statistic that rests on both ends alone: those of Student's law for so few sequences
+/// (Hesterberg 2015, "expanded percentiles"). Plain ones hold the asymmetry about zero of 12 to 102 normal or Laplace
+/// scores in 87 to 93 %, these in 94 to 97 %; about the median plain ones hold it in 96 to 98 %.
+fn widened(ends: usize) -> f64 {
+    let n = 2.0 * ends as f64;
+    let reach = StudentsT::new(0.0, 1.0, n - 1.0).map_or(f64::INFINITY, |t| t.inverse_cdf(0.5 + LEVEL / 2.0));
+    // With one at each end it is 1 up to rounding, which is no level.
+    (2.0 * Normal::standard().cdf((n / (n - 1.0)).sqrt() * reach) - 1.0).min(1.0 - 1e-9)
+}
+
+/// How scores lie, with the bootstrap over sequences and its percentiles of a level.
+fn about(
+    scores: &[f64],
+    ends: usize,
+    level: f64,
+    of: fn(&Lean) -> f64,
+    seeds: &Seeds,
+) -> Result<Number, MathError> {
     let value = Lean::of(scores.to_vec(), ends)
         .ok_or(MathError::Constant { what: "scores", value: scores.first().copied().unwrap_or(f64::NAN) })?;
-    let interval = resampled(scores.len(), &mut seeds.stream("bootstrap"), |counts| {
+    let mut rng = seeds.stream("bootstrap");
+    let found = math::cluster_bootstrap(scores.len(), RESAMPLES, level, &mut rng, |counts| {
         let drawn = scores.iter().zip(counts).flat_map(|(s, c)| std::iter::repeat_n(*s, *c as usize));
         Some(of(&Lean::of(drawn.collect(), ends)?))
     })?;
-    let n = scores.len();
+    let how = if level > LEVEL { ", its percentiles widened for so few at the ends" } else { "" };
     Ok(Number {
         value: of(&value),
-        n,
-        interval: Some(interval),
-        method: stat::bootstrap_over("sequences"),
+        n: scores.len(),
+        interval: Some(Interval { level: LEVEL, ..found.interval }),
+        method: format!("{}{how}", stat::bootstrap_over("sequences")),
         null: None,
     })
 }
