@@ -200,7 +200,12 @@ const PROMISES: &[Promise] = &[
 ];
 
 fn kept(source: &dyn Source, promise: &Promise, seed: u64) -> Outcome<Option<bool>> {
+    // A set whose own probe fails is not tested, and nothing is promised of it.
+    let tested = |row: &AuditRow| row.verdict != Verdict::TooLittleData;
     let printed = row(source, &source.along(0.5)?, promise.pairs, seed, "what is printed")?;
+    if !tested(&printed) {
+        return Ok(None);
+    }
     let Some((auroc, pairs)) = (promise.plant)(&printed, promise.pairs) else { return Ok(None) };
     let direction = source.along(auroc)?;
     // Not every set is separated so far by any direction between the two.
@@ -208,7 +213,7 @@ fn kept(source: &dyn Source, promise: &Promise, seed: u64) -> Outcome<Option<boo
         return Ok(None);
     }
     let planted = row(source, &direction, pairs, seed, "what is planted")?;
-    Ok(Some((promise.found)(&planted)))
+    Ok(tested(&planted).then(|| (promise.found)(&planted)))
 }
 
 const FLIPS: &str = "value flips told from a coin, at the number printed";
