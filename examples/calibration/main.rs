@@ -1,18 +1,25 @@
 //! Are the statistics what they say?
 //!
-//! `calibration [--runs N] [--model M] [--data DIR] [--most N] [--only WORDS] [--part nulls|coverage|planted|plants]` prints a
-//! line of JSON each for: every test's rate of p <= 0.05 in worlds without anything to find (real activations of `M`,
-//! labels of chance, with the dependence that real texts have); every interval's coverage; and what is found where
-//! something is planted. `--part plants` alone measures the review's plants again, on the model given. It fails where a test or an interval is not what it says, or where a test is never tried:
-//! the list of tests is the program's own. Seeds are the runs' numbers.
+//! `calibration [--runs N] [--model M] [--data DIR] [--most N] [--only WORDS] [--part nulls|coverage|power|planted|plants]
+//! [--results DIR]` prints a line of JSON each for: every test's rate of p <= 0.05 in worlds without anything to find (real
+//! activations of `M`, labels of chance, with the dependence that real texts have); every interval's coverage; the
+//! audit's power at what it says that it can find; and what is found where something is planted. It fails where a test,
+//! an interval or a verdict is not what it says, or where a test is never tried: the list of tests is the program's own.
+//! Seeds are the runs' numbers. `--results` keeps the lines, and a table of them, in a folder.
+//! `--part plants` alone measures the plants of a reviewer again, on the model given (`PLANTS.md`).
 #![allow(clippy::print_stdout, clippy::print_stderr)]
 
+mod boards;
 mod coverage;
 mod nulls;
+mod others;
 mod place;
 mod planted;
 mod plants;
+mod power;
 mod rates;
+mod results;
+mod world;
 
 use std::collections::BTreeSet;
 use std::error::Error;
@@ -25,7 +32,7 @@ use truenorth::stats::test::Standing;
 
 use nulls::SCENARIOS;
 use place::Place;
-use rates::{Rate, Run};
+use rates::{Line, Run};
 
 type Outcome<T> = Result<T, Box<dyn Error + Send + Sync>>;
 
@@ -37,6 +44,7 @@ struct Options {
     most: usize,
     only: Option<String>,
     part: Option<String>,
+    results: Option<PathBuf>,
 }
 
 impl Options {
@@ -50,6 +58,7 @@ impl Options {
             most: 60,
             only: None,
             part: None,
+            results: None,
         };
         let mut given = std::env::args().skip(1);
         while let Some(flag) = given.next() {
@@ -62,6 +71,7 @@ impl Options {
                 "--most" => out.most = value.parse()?,
                 "--only" => out.only = Some(value),
                 "--part" => out.part = Some(value),
+                "--results" => out.results = Some(value.into()),
                 _ => return Err(format!("unknown flag {flag}").into()),
             }
         }
@@ -76,17 +86,41 @@ impl Options {
     fn asks(&self, part: &str) -> bool {
         self.part.as_deref().is_none_or(|p| p == part)
     }
+
+    /// Whether a world is among those asked for.
+    fn takes(&self, world: &str) -> bool {
+        self.only.as_ref().is_none_or(|only| world.contains(only.as_str()))
+    }
+
+    fn open(&self, model: &str) -> Outcome<Place> {
+        Place::open(model, &self.cache, &self.data, self.most)
+    }
 }
 
-/// Every scenario, and whether every test was tried and is what it says.
-fn nulls(options: &Options) -> Outcome<bool> {
-    let open = |model: &str| Place::open(model, &options.cache, &options.data, options.most);
-    let (own, tiny) = (open(&options.model)?, open(&Options::tiny())?);
-    let (mut tried, mut good) = (BTreeSet::new(), true);
-    for scenario in SCENARIOS {
-        if options.only.as_ref().is_some_and(|only| !scenario.name.contains(only.as_str())) {
-            continue;
+/// The lines so far, and whether all of them hold.
+struct Told<'a> {
+    options: &'a Options,
+    good: bool,
+}
+
+impl Told<'_> {
+    /// Prints a line and keeps it, so that what was found is there if the rest is broken off.
+    fn tell(&mut self, line: &Line) -> Outcome<()> {
+        self.good &= line.holds;
+        println!("{}", serde_json::to_string(line)?);
+        match &self.options.results {
+            Some(folder) => results::keep(folder, std::slice::from_ref(line)),
+            None => Ok(()),
         }
+    }
+}
+
+/// Every scenario, and whether every test was tried.
+fn nulls(told: &mut Told<'_>) -> Outcome<()> {
+    let options = told.options;
+    let (own, tiny) = (options.open(&options.model)?, options.open(&Options::tiny())?);
+    let mut tried = BTreeSet::new();
+    for scenario in SCENARIOS.iter().filter(|s| options.takes(s.name)) {
         let start = Instant::now();
         let place = if scenario.tiny { &tiny } else { &own };
         // The first run reads; the others find what it read.
@@ -96,10 +130,10 @@ fn nulls(options: &Options) -> Outcome<bool> {
             .map(|seed| (scenario.run)(place, seed))
             .collect::<Outcome<_>>()?;
         let runs: Vec<Run> = std::iter::once(first).chain(rest).collect();
-        for rate in Rate::of(scenario.name, &runs) {
-            tried.insert(rate.test);
-            good &= rate.holds()?;
-            println!("{}", rate.line()?);
+        for (test, line) in Line::alarms(scenario.name, &runs)? {
+            tried.insert(test);
+            let line = if scenario.reads { line.read_on(&place.session.runner().info().name) } else { line };
+            told.tell(&line)?;
         }
         eprintln!("{}: {:.1} s", scenario.name, start.elapsed().as_secs_f64());
     }
@@ -107,20 +141,24 @@ fn nulls(options: &Options) -> Outcome<bool> {
         for test in Test::ALL.iter().filter(|t| !tried.contains(t)) {
             let promises = test.card().standing != Standing::Descriptive;
             eprintln!("{} is never tried{}", test.id(), if promises { "" } else { "; it promises nothing" });
-            good &= !promises;
+            told.good &= !promises;
         }
     }
-    Ok(good)
+    Ok(())
 }
 
 fn main() -> Outcome<()> {
     let options = Options::read()?;
-    let mut good = true;
-    if options.asks("nulls") {
-        good &= nulls(&options)?;
-    }
+    let mut told = Told { options: &options, good: true };
     if options.asks("coverage") {
-        good &= coverage::all(options.runs)?;
+        coverage::all(options.runs, options.only.as_deref(), &mut |line| told.tell(&line))?;
+    }
+    if options.asks("nulls") {
+        nulls(&mut told)?;
+    }
+    if options.asks("power") {
+        let place = options.open(&options.model)?;
+        power::all(&place, options.runs, options.only.as_deref(), &mut |line| told.tell(&line))?;
     }
     if options.asks("planted") {
         planted::all(options.runs.min(100))?;
@@ -130,5 +168,9 @@ fn main() -> Outcome<()> {
         let place = Place::open(&options.model, &options.cache, &options.data, options.most)?;
         plants::all(&place, options.runs, options.only.as_deref())?;
     }
-    if good { Ok(()) } else { Err("a test or an interval is not what it says; see the lines above".into()) }
+    if told.good {
+        Ok(())
+    } else {
+        Err("a test, an interval or a verdict is not what it says; see the lines above".into())
+    }
 }

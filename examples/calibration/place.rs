@@ -89,6 +89,17 @@ pub fn with_near_copies(pairs: &Distinct<Pair>) -> Outcome<Distinct<Pair>> {
     Ok(Distinct::pairs(loaded, &Template::default(), NearCopies::default())?)
 }
 
+/// Every second pair answers the prompt of the one before: pairs of one prompt are one unit.
+pub fn with_shared_prompts(pairs: &Distinct<Pair>) -> Outcome<Distinct<Pair>> {
+    let mut rows = pairs.rows.clone();
+    for two in rows.as_chunks_mut::<2>().0 {
+        two[1].prompt = two[0].prompt.clone();
+        two[1].axis = two[0].axis.clone();
+    }
+    let loaded = truenorth::data::Loaded::new(rows, pairs.sha256.clone());
+    Ok(Distinct::pairs(loaded, &Template::default(), NearCopies::default())?)
+}
+
 fn near_copy(pair: &Pair) -> Pair {
     Pair {
         id: format!("{} again", pair.id),

@@ -5,19 +5,11 @@ use rayon::prelude::*;
 use serde_json::json;
 use truenorth::estimate::audit::{AuditParams, ConfoundSet, Verdict, audit};
 use truenorth::estimate::probing::{Probe, ProbeEstimator, TrainSet};
-use truenorth::estimate::{EstimateError, Estimator, LogisticParams, Nuisances, Pipeline, Samples, SplitBy};
-use truenorth::math::{Seeds, clopper_pearson, cosine, quantile, unit};
+use truenorth::estimate::{EstimateError, Estimator, LogisticParams, SplitBy};
+use truenorth::math::{Seeds, clopper_pearson, cosine, quantile};
 
 use crate::Outcome;
-use world::World;
-
-/// The one that the tests of the audit stand on.
-#[path = "../../crates/stats/src/estimate/audit/tests/world.rs"]
-mod world;
-
-fn pipeline(estimator: &Estimator) -> Outcome<Pipeline> {
-    Ok(Pipeline { estimator: estimator.clone().check()?, nuisances: Nuisances::none() })
-}
+use crate::world::{World, pipeline};
 
 fn each<T: Send>(runs: u64, one: impl Fn(u64) -> Outcome<T> + Sync) -> Outcome<Vec<T>> {
     (0..runs).into_par_iter().map(&one).collect()

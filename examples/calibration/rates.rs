@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
 use statrs::distribution::{Binomial, DiscreteCDF};
 use truenorth::math::clopper_pearson;
 use truenorth::report::{Document, Test};
@@ -27,51 +27,98 @@ pub fn of_page(page: truenorth::analyses::Page) -> Run {
     run
 }
 
-/// How often a test alarmed where there was nothing.
-pub struct Rate {
+/// A line of the results.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Line {
+    /// What was counted.
+    pub what: What,
+    /// The test, the interval or the verdict.
+    pub of: String,
+    /// The world.
     pub scenario: String,
-    pub test: Test,
-    pub alarms: u64,
-    pub runs: u64,
+    /// The model whose activations it has, or none.
+    pub model: Option<String>,
+    pub seeds: u64,
+    pub rate: f64,
+    /// The exact interval of the rate, 99.9 %.
+    pub interval: [f64; 2],
+    /// What it should be.
+    pub promise: String,
+    pub holds: bool,
 }
 
-impl Rate {
-    /// The rates of a scenario, a line a test.
-    pub fn of(scenario: &str, runs: &[Run]) -> Vec<Self> {
+/// What was counted, in the order in which it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    /// p at most 0.05 where there is nothing.
+    Alarms,
+    /// An interval of 95 % that holds the truth.
+    Coverage,
+    /// A verdict where the effect is there.
+    Power,
+}
+
+impl Line {
+    fn new(what: What, of: &str, scenario: &str, [count, seeds]: [u64; 2]) -> Outcome<Self> {
+        let interval = clopper_pearson(count, seeds, 0.999)?;
+        Ok(Self {
+            what,
+            of: of.to_owned(),
+            scenario: scenario.to_owned(),
+            model: None,
+            seeds,
+            rate: count as f64 / seeds as f64,
+            interval: [interval.low, interval.high],
+            promise: String::new(),
+            holds: true,
+        })
+    }
+
+    /// The alarms of a scenario, a line a test. A test as stated has to lie within the central 99.9 % of the binomial
+    /// law of 5 %, a conservative one not above it; a descriptive one promises nothing.
+    pub fn alarms(scenario: &str, runs: &[Run]) -> Outcome<Vec<(Test, Self)>> {
         let mut counts: BTreeMap<Test, [u64; 2]> = BTreeMap::new();
         for (test, p) in runs.iter().flatten() {
             let of = counts.entry(*test).or_default();
             of[0] += u64::from(*p <= LEVEL);
             of[1] += 1;
         }
-        let rate = |(test, [alarms, runs]): (Test, [u64; 2])| Self {
-            scenario: scenario.to_owned(),
-            test,
-            alarms,
-            runs,
-        };
-        counts.into_iter().map(rate).collect()
+        let mut lines = Vec::with_capacity(counts.len());
+        for (test, [alarms, runs]) in counts {
+            let [low, high] = accepted(runs)?;
+            let standing = test.card().standing;
+            let holds = match standing {
+                Standing::Nominal => (low..=high).contains(&alarms),
+                Standing::Conservative => alarms <= high,
+                Standing::Descriptive => true,
+            };
+            let line = Self::new(What::Alarms, test.id(), scenario, [alarms, runs])?;
+            lines.push((test, Self { promise: standing.word().into(), holds, ..line }));
+        }
+        Ok(lines)
     }
 
-    /// Whether the rate is what the test says: within the central 99.9 % of the binomial law of 5 %, not above it
-    /// where the test is conservative. A descriptive test promises nothing.
-    pub fn holds(&self) -> Outcome<bool> {
-        let [low, high] = accepted(self.runs)?;
-        Ok(match self.test.card().standing {
-            Standing::Nominal => (low..=high).contains(&self.alarms),
-            Standing::Conservative => self.alarms <= high,
-            Standing::Descriptive => true,
-        })
+    /// How often an interval of 95 % held the truth: from 93 to 97 %, as far as so many seeds can tell; 93 % and more of
+    /// one that is `wide`.
+    pub fn coverage(interval: &str, scenario: &str, counts: [u64; 2], wide: bool) -> Outcome<Self> {
+        let most = if wide { 1.0 } else { 0.97 };
+        Self::new(What::Coverage, interval, scenario, counts)?.within([0.93, most])
     }
 
-    pub fn line(&self) -> Outcome<Value> {
-        let interval = clopper_pearson(self.alarms, self.runs, 0.999)?;
-        let standing = self.test.card().standing;
-        Ok(json!({
-            "what": "rate of p <= 0.05 under the null", "test": self.test, "scenario": self.scenario,
-            "standing": standing.word(), "rate": self.alarms as f64 / self.runs as f64, "runs": self.runs,
-            "low": interval.low, "high": interval.high, "holds": self.holds()?,
-        }))
+    /// How often a verdict was given where the effect is the one that is printed: from 75 to 90 %.
+    pub fn power(verdict: &str, scenario: &str, counts: [u64; 2]) -> Outcome<Self> {
+        Self::new(What::Power, verdict, scenario, counts)?.within([0.75, 0.9])
+    }
+
+    fn within(self, [low, high]: [f64; 2]) -> Outcome<Self> {
+        let holds = self.interval[1] >= low && self.interval[0] <= high;
+        let promise = format!("{:.0} to {:.0} %", 100.0 * low, 100.0 * high);
+        Ok(Self { promise, holds, ..self })
+    }
+
+    pub fn read_on(self, model: &str) -> Self {
+        Self { model: Some(model.to_owned()), ..self }
     }
 }
 
@@ -81,27 +128,4 @@ fn accepted(runs: u64) -> Outcome<[u64; 2]> {
     let law = Binomial::new(LEVEL, runs)?;
     let at = |q: f64| (0..=runs).find(|k| law.cdf(*k) >= q).unwrap_or(runs);
     Ok([at(0.0005), at(0.9995)])
-}
-
-/// How often an interval held the truth.
-pub struct Coverage {
-    pub interval: &'static str,
-    pub scenario: &'static str,
-    pub held: u64,
-    pub runs: u64,
-}
-
-impl Coverage {
-    /// Whether coverage is from 93 to 97 %, as far as so many runs can tell: not both of its ends lie outside.
-    pub fn holds(&self) -> Outcome<bool> {
-        let i = clopper_pearson(self.held, self.runs, 0.999)?;
-        Ok(i.high >= 0.93 && i.low <= 0.97)
-    }
-
-    pub fn line(&self) -> Outcome<Value> {
-        Ok(json!({
-            "what": "coverage of a 95 % interval", "interval": self.interval, "scenario": self.scenario,
-            "coverage": self.held as f64 / self.runs as f64, "runs": self.runs, "holds": self.holds()?,
-        }))
-    }
 }

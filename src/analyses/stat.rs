@@ -5,8 +5,8 @@ use truenorth_stats::number;
 
 pub use truenorth_stats::math::{p_cell, p_said, permutation_p};
 pub use truenorth_stats::number::{
-    LEVEL, Null, Number, RESAMPLES, bootstrap_over, drawn_null, mean, mean_in_clusters, no_likelier, pearson,
-    rank_correlation, resampled, share, share_in_clusters, weighted_mean,
+    LEVEL, Null, Number, RESAMPLES, bootstrap_over, drawn_null, jackknife, mean, mean_in_clusters, mean_over,
+    no_likelier, pearson, rank_correlation, resampled, share, share_in_clusters, studentised, weighted_mean,
 };
 pub use truenorth_stats::test::Test;
 

@@ -3,11 +3,11 @@
 use rand::Rng;
 use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
-use statrs::distribution::{ContinuousCDF, Discrete, Hypergeometric, Normal};
+use statrs::distribution::{ContinuousCDF, Discrete, Hypergeometric, Normal, StudentsT};
 
 use crate::math::{
-    Alternative, Deal, Interval, MathError, POWER, Seeds, binomial_test, cluster_bootstrap, feasible,
-    permutation_p, reaches, wilson, within_reach,
+    Alternative, Deal, Interval, MathError, POWER, Placement, RatioOfSums, Seeds, binomial_test,
+    cluster_bootstrap, feasible, permutation_p, ratio_of_sums, reaches, wilson, within_reach,
 };
 use crate::test::Test;
 
@@ -139,23 +139,35 @@ pub fn share(count: usize, n: usize) -> Result<Number, MathError> {
     })
 }
 
-/// A mean with the percentile bootstrap over its values; with one value, the value alone.
+/// A mean with its interval over its values (see [`ratio_of_sums`]); with one value, the value alone.
 ///
 /// # Errors
 /// Without values, or when one is not finite.
 pub fn mean(values: &[f64], rng: &mut impl Rng) -> Result<Number, MathError> {
+    mean_over(values, "observations", rng)
+}
+
+/// As [`mean`], of values that have a name.
+///
+/// # Errors
+/// As [`mean`].
+pub fn mean_over(values: &[f64], what: &str, rng: &mut impl Rng) -> Result<Number, MathError> {
     let value = crate::math::mean(values)?;
     if values.len() < 2 {
         return Ok(Number::bare(value, values.len(), "none: one observation has no spread"));
     }
-    let interval = resampled(values.len(), rng, |counts| Some(weighted_mean(values, counts)))?;
-    Ok(Number {
-        value,
-        n: values.len(),
-        interval: Some(interval),
-        method: bootstrap_over("observations"),
-        null: None,
-    })
+    let found = ratio_of_sums(values, &vec![1.0; values.len()], RESAMPLES, LEVEL, rng)?;
+    Ok(Number { value, ..studentised(&found, values.len(), what) })
+}
+
+/// A ratio of sums as a number of `n` observations, resampled by `what`.
+#[must_use]
+pub fn studentised(found: &RatioOfSums, n: usize, what: &str) -> Number {
+    let method = match found.resampled {
+        true => format!("bootstrap-t over {what}, {RESAMPLES} resamples"),
+        false => format!("Student's t over {what}"),
+    };
+    Number { value: found.value, n, interval: Some(found.interval), method, null: None }
 }
 
 /// The percentile interval of a statistic of resampled units.
@@ -170,6 +182,28 @@ pub fn resampled(
 /// What [`resampled`] did, in words.
 pub fn bootstrap_over(units: &str) -> String {
     format!("percentile bootstrap over {units}, {RESAMPLES} resamples")
+}
+
+/// The delete-a-fold jackknife (Efron 1982): with `J` folds the variance is `(J - 1)/J · Σ(θⱼ - θ̄)²`,
+/// the interval Student's with `J - 1` degrees of freedom, cut to the range.
+#[must_use]
+pub fn jackknife(value: f64, folds: &[f64], [least, most]: [f64; 2]) -> Number {
+    let n = folds.len() as f64;
+    let law = StudentsT::new(0.0, 1.0, n - 1.0);
+    let (Ok(law), true) = (law, folds.len() > 1) else {
+        return Number::bare(value, 1, "none: a direction without its texts has no interval");
+    };
+    let mean = folds.iter().sum::<f64>() / n;
+    let error = ((n - 1.0) / n * folds.iter().map(|f| (f - mean).powi(2)).sum::<f64>()).sqrt();
+    let reach = law.inverse_cdf(0.5 + LEVEL / 2.0) * error;
+    let (low, high) = ((value - reach).max(least), (value + reach).min(most));
+    Number {
+        value,
+        n: folds.len(),
+        interval: Some(Interval { low, high, level: LEVEL }),
+        method: "delete-a-fold jackknife; n counts folds".into(),
+        null: None,
+    }
 }
 
 /// The mean of values, each counted so often.
@@ -207,26 +241,22 @@ pub fn no_likelier(law: &[f64], seen: usize) -> f64 {
     law.iter().filter(|p| **p <= at).sum::<f64>().min(1.0)
 }
 
-/// A share with the bootstrap over clusters, for observations that are not independent within them. `counts` marks
-/// the observations that count.
+/// A share with the score interval over clusters (see [`Placement`]), for observations that are not independent within
+/// them. `counts` marks the observations that count.
 ///
 /// # Errors
 /// With fewer than two clusters.
-pub fn share_in_clusters(
-    counts: &[bool],
-    clusters: &[usize],
-    of: &str,
-    rng: &mut impl Rng,
-) -> Result<Number, MathError> {
-    let clusters = crate::math::dense(clusters);
+pub fn share_in_clusters(counts: &[bool], clusters: &[usize], of: &str) -> Result<Number, MathError> {
     let values: Vec<f64> = counts.iter().map(|c| f64::from(u8::from(*c))).collect();
-    mean_in_clusters(&values, &clusters, of, rng)
+    let found = Placement::share(&values, clusters)?.estimate(LEVEL, 1.0)?;
+    let method = format!("score interval over {of} (Wilson's, for what clusters have in common)");
+    Ok(Number { value: found.value, n: counts.len(), interval: Some(found.interval), method, null: None })
 }
 
-/// A mean with the bootstrap over clusters.
+/// A mean with its interval over clusters (see [`ratio_of_sums`]).
 ///
 /// # Errors
-/// With fewer than two clusters, or a value that is not finite.
+/// With a value that is not finite.
 pub fn mean_in_clusters(
     values: &[f64],
     clusters: &[usize],
@@ -238,14 +268,13 @@ pub fn mean_in_clusters(
     if count < 2 {
         return Ok(Number::bare(value, values.len(), "none: one cluster has no spread"));
     }
-    let mut weights = vec![0; values.len()];
-    let interval = resampled(count, rng, |drawn| {
-        for (w, c) in weights.iter_mut().zip(clusters) {
-            *w = drawn[*c];
-        }
-        Some(weighted_mean(values, &weights))
-    })?;
-    Ok(Number { value, n: values.len(), interval: Some(interval), method: bootstrap_over(of), null: None })
+    let (mut sums, mut sizes) = (vec![0.0; count], vec![0.0; count]);
+    for (v, c) in values.iter().zip(clusters) {
+        sums[*c] += v;
+        sizes[*c] += 1.0;
+    }
+    let found = ratio_of_sums(&sums, &sizes, RESAMPLES, LEVEL, rng)?;
+    Ok(Number { value, ..studentised(&found, values.len(), of) })
 }
 
 /// Pearson's correlation of two lists, its interval from resampled clusters. It has no null here: ranks are what is tested.

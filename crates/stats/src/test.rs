@@ -131,7 +131,7 @@ tests! {
         "random directions with the covariance of the activations", "directions", Two, Descriptive;
     /// A confound set on the direction against matched directions.
     AuditMatched = "audit-matched", "Does the direction separate the confound set more than directions like it do?",
-        "random directions with the covariance of the training texts", "directions", Two, Nominal;
+        "random directions with the covariance of the training texts", "directions", Two, Conservative;
     /// A confound set on the direction against shuffled pipelines.
     AuditShuffled = "audit-shuffled", "Does the direction separate the confound set more than one fitted to shuffled labels?",
         "training labels exchanged and everything fitted again", "units that share labels or texts", Two, Nominal;
@@ -143,19 +143,19 @@ tests! {
         "each pair as likely either way; exact binomial", "pairs", Two, Conservative;
     /// Value flips against the training pairs.
     FlipTraining = "flip-training", "Are value flips ranked right as often as held-out training pairs?",
-        "one rate for both; Fisher's exact test", "pairs", Two, Conservative;
+        "one rate for both; Fisher's exact test, of the training pairs as many as their directions leave independent", "pairs", Two, Conservative;
     /// Sequences of a board against uniform directions.
     BoardUniform = "board-uniform", "Does the sequence move the probes along the direction more than along uniform random ones?",
         "directions drawn uniformly; closed form", "directions", Two, Descriptive;
     /// Sequences of a board against directions like the activations.
     BoardMatched = "board-matched", "Does the sequence move the probes more than along directions drawn like the activations?",
-        "random directions with the covariance of the activations", "directions", Two, Nominal;
+        "random directions with the covariance of the activations", "directions", Two, Conservative;
     /// Sequences of a board against directions of exchanged labels.
     BoardPermuted = "board-permuted", "Does the sequence move the probes more than along directions of shuffled labels?",
         "labels exchanged and the direction fitted again", "units that share labels or texts", Two, Nominal;
     /// Any sequence of a board.
     BoardFamily = "board-family", "Does any sequence move the probes more than the outermost does along unrelated directions?",
-        "the largest |z| of each unrelated direction", "directions", Two, Nominal;
+        "the largest |z| of each unrelated direction, under the null that reaches further", "directions", Two, Conservative;
     /// Kinds of sequences.
     BoardKinds = "board-kinds", "Does one kind of sequence score above another?",
         "kinds dealt anew", "sequences", Two, Nominal;
@@ -163,11 +163,17 @@ tests! {
     RankCorrelation = "rank-correlation", "Do two lists of scores rank alike?",
         "one of the lists shuffled", "clusters of sequences", Two, Nominal;
     /// Ends of a board.
-    BoardEnds = "board-ends", "Does one end of the board reach further than the other?",
-        "scores reflected at random", "sequences", Two, Nominal;
+    BoardEnds = "board-ends", "Does one end of the board reach further than the other, more than along directions of shuffled labels?",
+        "labels exchanged and the direction fitted again", "units that share labels or texts", Two, Nominal;
+    /// Ends of a board, where the labels are not at hand.
+    BoardEndsMatched = "board-ends-matched", "Does one end of the board reach further than the other, more than along directions drawn like the activations?",
+        "random directions with the covariance of the activations", "directions", Two, Conservative;
     /// Signs of a board.
-    BoardSigns = "board-signs", "Are scores of one sign more frequent?",
-        "either sign as likely; exact binomial", "sequences", Two, Conservative;
+    BoardSigns = "board-signs", "Are scores of one sign more frequent than along directions of shuffled labels?",
+        "labels exchanged and the direction fitted again", "units that share labels or texts", Two, Nominal;
+    /// Signs of a board, where the labels are not at hand.
+    BoardSignsMatched = "board-signs-matched", "Are scores of one sign more frequent than along directions drawn like the activations?",
+        "random directions with the covariance of the activations", "directions", Two, Conservative;
     /// Dose-response against random directions.
     SteeringControls = "steering-controls", "Does the outcome change with α more than under random directions?",
         "random directions of the same norm", "directions", Two, Nominal;
@@ -209,7 +215,7 @@ tests! {
         "a fair coin; exact binomial", "sequences", Two, Descriptive;
     /// Agreement by kind.
     SignsKinds = "signs-kinds", "Does agreement of signs differ between kinds?",
-        "kinds dealt anew", "sequences", One, Nominal;
+        "kinds dealt anew among sequences of one sign on the first model", "sequences", One, Nominal;
     /// Ends of two boards.
     EndsShared = "ends-shared", "Do two boards share the sequences at their ends?",
         "ends drawn from all sequences; exact hypergeometric", "sequences", Two, Conservative;

@@ -44,8 +44,9 @@ pub(super) fn table(flips: &[FlipRow]) -> Table {
     let mut table = Table::new(
         "audit-flip-table",
         "Pairs ranked right, beside pairs of the training contrast, each on the direction of the others. p (one half): exact \
-         binomial; p (as training): Fisher's exact test that both are ranked right as often. Strength: mean difference of \
-         projections over that of the training pairs, pairs of both resampled. Pairs needed: with power 0.8, for shares like these.",
+         binomial; p (as training): Fisher's exact test that both are ranked right as often, of the training pairs as \
+         many as their directions leave independent. Strength: mean difference of projections over that of the \
+         training pairs, pairs of both resampled. Pairs needed: with power 0.8, for shares like these.",
         "What the pairs are ranked by, where they are ranked right.",
         [
             "set",

@@ -29,7 +29,7 @@ use ndarray::{ArrayView1, ArrayView2};
 use truenorth_protocol::Site;
 
 pub use contrast::Contrast;
-pub use ends::{Asymmetry, End, RankChange, RankChanges, ScoreAndZ};
+pub use ends::{Asymmetry, End, KnowsNothing, Lean, RankChange, RankChanges, ScoreAndZ, asymmetry};
 pub use entry::{Entry, OnBoard};
 pub use found::{BoardSummary, Family, MonteCarlo, SummaryRow};
 pub use nulls::Held;

@@ -3,8 +3,10 @@
 
 use ndarray::{Array1, Array2, ArrayView2};
 use rand_distr::{Distribution as _, StandardNormal};
+use rayon::prelude::*;
 
 use super::Scored;
+use super::ends::Lean;
 use crate::analyses::stat::permutation_p;
 use truenorth_stats::math::{Seeds, reaches};
 
@@ -18,6 +20,8 @@ pub struct Held {
     /// Share of directions whose largest `|z|` of the board is at least this sequence's (Westfall and Young 1993,
     /// single-step): right however much the sequences are alike.
     pub family: Vec<f64>,
+    /// How the board lies along each of the directions, its ends of so many sequences.
+    pub leans: Vec<Lean>,
 }
 
 /// Directions with the covariance of readings, which come a sequence at a time.
@@ -74,8 +78,13 @@ impl Matched {
 }
 
 /// Holds a board against directions, `[draws, width]`; those of zeros, which exchanged labels can leave, are left
-/// out. `means` are the mean shifts, `[sequences, width]`.
-pub(super) fn held(board: &[Scored], means: &Array2<f32>, directions: ArrayView2<'_, f32>) -> Option<Held> {
+/// out. `means` are the mean shifts, `[sequences, width]`; an end of the board holds `ends` sequences.
+pub(super) fn held(
+    board: &[Scored],
+    means: &Array2<f32>,
+    directions: ArrayView2<'_, f32>,
+    ends: usize,
+) -> Option<Held> {
     let norms: Vec<f32> = directions.outer_iter().map(|d| d.dot(&d).sqrt()).collect();
     let kept: Vec<usize> = (0..norms.len()).filter(|i| norms[*i] > 0.0).collect();
     if kept.is_empty() {
@@ -91,6 +100,11 @@ pub(super) fn held(board: &[Scored], means: &Array2<f32>, directions: ArrayView2
     let stands = |s: &usize| board[*s].counted_with.is_none();
     let largest: Vec<f64> =
         kept.iter().map(|b| (0..board.len()).filter(stands).map(|s| z(s, *b)).fold(0.0, f64::max)).collect();
+    let distinct: Vec<usize> = (0..board.len()).filter(stands).collect();
+    let leans = kept
+        .par_iter()
+        .filter_map(|b| Lean::of(distinct.iter().map(|s| f64::from(along[[*s, *b]])).collect(), ends))
+        .collect();
     // The shifts are kept in f32.
     let reaches = |drawn: f64, seen: f64| reaches(drawn, seen.abs() * (1.0 - 1e-6));
     let draws = kept.len();
@@ -101,5 +115,6 @@ pub(super) fn held(board: &[Scored], means: &Array2<f32>, directions: ArrayView2
             .map(|s| share(kept.iter().filter(|b| reaches(z(s, **b), board[s].z)).count()))
             .collect(),
         family: board.iter().map(|r| share(largest.iter().filter(|l| reaches(**l, r.z)).count())).collect(),
+        leans,
     })
 }

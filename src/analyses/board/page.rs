@@ -347,7 +347,7 @@ pub(super) fn asymmetry(a: &Asymmetry) -> Figure {
 
 fn facts(result: &BoardSummary) -> Group {
     let a = &result.asymmetry;
-    Group::new("The ends, each a mean with its 95 % interval")
+    Group::new("The ends, means")
         .with("score at the top", Cell::of(&a.top.score, 4))
         .with("score at the bottom", Cell::of(&a.bottom.score, 4))
         .with("z at the top", Cell::maybe(a.top.z.as_ref(), 2, NO_Z))

@@ -23,6 +23,7 @@ pub(super) fn board(
         join: params.join.clone(),
         draws: params.draws,
         matched: params.null_draws,
+        ends: params.ends,
         ..ScanParams::new(site)
     };
     let (scanned, second) = scan_both(&reader, &data, (along, input.relabelled), &how, seeds, watch)?;

@@ -6,6 +6,7 @@ use rand_distr::{Distribution as _, StandardNormal};
 use rayon::prelude::*;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
+use super::ends::end_of;
 use super::nulls::{Held, Matched, held};
 use super::scored::{Scored, Sequence, ranked, scored};
 use crate::analyses::Said;
@@ -43,13 +44,15 @@ pub struct ScanParams {
     pub matched: usize,
     /// Sequences read at once; none takes as many as a quarter of a GiB holds the shifts of.
     pub at_once: Option<usize>,
+    /// Sequences at each end of the board; none for a tenth of it, at least three.
+    pub ends: Option<usize>,
 }
 
 impl ScanParams {
     /// A space between sequence and probe, 10 000 draws, none like the readings.
     #[must_use]
     pub fn new(site: Site) -> Self {
-        Self { site, join: " ".into(), draws: 10_000, matched: 0, at_once: None }
+        Self { site, join: " ".into(), draws: 10_000, matched: 0, at_once: None, ends: None }
     }
 }
 
@@ -120,6 +123,7 @@ pub(super) fn scan_both(
     let mut means = Array2::<f32>::zeros((if drawn > 0 { sequences.len() } else { 0 }, width));
     let mut matched = Matched::new(params.matched, width);
     let like_readings = seeds.child("directions like the readings");
+    let mut distinct = 0;
     for (c, chunk) in sequences.chunks(at_once).enumerate() {
         let prompts: Vec<Named> = chunk
             .iter()
@@ -138,7 +142,11 @@ pub(super) fn scan_both(
             }
             let at = c * at_once + i;
             along.row_mut(at).assign(&delta.dot(&unit));
-            matched.add(at, rows, &like_readings);
+            // Copies are counted once here too.
+            if sequence.counted_with.is_none() {
+                matched.add(distinct, rows, &like_readings);
+                distinct += 1;
+            }
             if drawn > 0
                 && let Some(mean) = delta.mean_axis(Axis(0))
             {
@@ -157,8 +165,9 @@ pub(super) fn scan_both(
         ));
     }
     let reached = reached(&means, &unit.mapv(narrow), params.draws, seeds, watch)?;
-    let matched = held(&board, &means, matched.directions().view());
-    let relabelled = relabelled.and_then(|d| held(&board, &means, d.mapv(narrow).view()));
+    let ends = end_of(params.ends, distinct);
+    let matched = held(&board, &means, matched.directions().view(), ends);
+    let relabelled = relabelled.and_then(|d| held(&board, &means, d.mapv(narrow).view(), ends));
     Ok((Scanned { board, along, width, draws: params.draws, reached, matched, relabelled }, second))
 }
 

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 
 use super::contrast::contrast;
-use super::ends::{asymmetry, rank_changes, score_and_z};
+use super::ends::{KnowsNothing, asymmetry, end_of, rank_changes, score_and_z};
 use super::scan::Scanned;
 use super::{BoardSummary, Family, MonteCarlo, Params, Scored, SummaryRow};
 use crate::analyses::AnalysisError;
@@ -41,8 +41,11 @@ pub(super) fn summarise(
     let seeds = seeds.child("board");
     let stands = |i: usize| board[i].counted_with.is_none();
     let distinct: Vec<Scored> = (0..n).filter(|i| stands(*i)).map(|i| board[i].clone()).collect();
-    let ends = params.ends.unwrap_or_else(|| (distinct.len() / 10).max(3));
-    let asymmetry = asymmetry(&distinct, ends, params.permutations, &seeds)?;
+    // Exchanged labels are the question's own null; directions like the readings stand in where there are none.
+    let unrelated =
+        [(KnowsNothing::Relabelled, &scanned.relabelled), (KnowsNothing::Matched, &scanned.matched)];
+    let unrelated = unrelated.into_iter().find_map(|(which, held)| Some((which, &held.as_ref()?.leans[..])));
+    let asymmetry = asymmetry(&distinct, end_of(params.ends, distinct.len()), unrelated, &seeds)?;
     let score_and_z = score_and_z(&distinct, 10, params.permutations, &seeds)?;
     let kind = |i: usize| if kinds.is_empty() { None } else { kinds[i].clone() };
     let nulls = [&scanned.matched, &scanned.relabelled];
@@ -52,12 +55,10 @@ pub(super) fn summarise(
     let mut rows = Vec::with_capacity(n);
     for (i, row) in board.iter().enumerate() {
         let along = scanned.along.row(i).to_vec();
-        let mut score =
-            stat::mean(&along, &mut rng).map_err(|e| of(&format!("sequence `{}`", row.id), &e))?;
+        let mut score = stat::mean_over(&along, "probes", &mut rng)
+            .map_err(|e| of(&format!("sequence `{}`", row.id), &e))?;
         score.value = row.score;
-        if score.interval.is_some() {
-            score.method = stat::bootstrap_over("probes");
-        } else {
+        if score.interval.is_none() {
             score.method = "none: one probe has no spread".into();
         }
         rows.push(SummaryRow {

@@ -2,9 +2,8 @@
 
 use ndarray::{Array1, ArrayView1};
 use serde::Serialize;
-use statrs::distribution::{ContinuousCDF, StudentsT};
 
-use super::super::stat::{LEVEL, Number, of};
+use super::super::stat::{Number, jackknife, of};
 use super::super::{AnalysisError, Cosine, NO_TEXTS};
 use super::CategoryCourse;
 use super::change::{ChangePoint, Jump, change_point, gram_of, jump};
@@ -13,7 +12,7 @@ use super::nulls::Nulls;
 use super::params::Plan;
 use super::run::{OTHERS, sides};
 use truenorth_stats::math;
-use truenorth_stats::math::{Interval, MathError, Seeds};
+use truenorth_stats::math::{MathError, Seeds};
 
 /// From one checkpoint to the next.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -145,27 +144,6 @@ fn cosine(a: &Folded<'_>, b: &Folded<'_>) -> Result<Number, MathError> {
         .map(|(a, b)| math::cosine(a.view(), b.view()))
         .collect::<Result<_, _>>()?;
     Ok(jackknife(value, &folds, [-1.0, 1.0]))
-}
-
-/// The delete-a-fold jackknife (Efron 1982): with `J` folds the variance is `(J - 1)/J · Σ(θⱼ - θ̄)²`,
-/// the interval Student's with `J - 1` degrees of freedom, cut to the range.
-fn jackknife(value: f64, folds: &[f64], [least, most]: [f64; 2]) -> Number {
-    let n = folds.len() as f64;
-    let law = StudentsT::new(0.0, 1.0, n - 1.0);
-    let (Ok(law), true) = (law, folds.len() > 1) else {
-        return Number::bare(value, 1, "none: a direction without its texts has no interval");
-    };
-    let mean = folds.iter().sum::<f64>() / n;
-    let error = ((n - 1.0) / n * folds.iter().map(|f| (f - mean).powi(2)).sum::<f64>()).sqrt();
-    let reach = law.inverse_cdf(0.5 + LEVEL / 2.0) * error;
-    let (low, high) = ((value - reach).max(least), (value + reach).min(most));
-    Number {
-        value,
-        n: folds.len(),
-        interval: Some(Interval { low, high, level: LEVEL }),
-        method: "delete-a-fold jackknife; n counts folds".into(),
-        null: None,
-    }
 }
 
 /// The cosines of categories at each checkpoint.

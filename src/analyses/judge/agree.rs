@@ -7,10 +7,10 @@ use rand::seq::SliceRandom;
 use serde::{Deserialize, Serialize};
 
 use super::super::AnalysisError;
-use super::super::stat::{self, Number, Test, drawn_null, of, resampled};
+use super::super::stat::{self, Number, Test, drawn_null, of};
 use super::Verdict;
 use truenorth_stats::math;
-use truenorth_stats::math::Seeds;
+use truenorth_stats::math::{Kappa, Seeds};
 
 /// What a judge, a person or a model, said of each thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -97,15 +97,8 @@ fn measured(
     permutations: usize,
     seeds: &Seeds,
 ) -> Result<Option<Number>, AnalysisError> {
-    let (Some(value), true) = (kappa(pairs), pairs.len() > 1) else { return Ok(None) };
+    let (Some(found), true) = (cohen(pairs), pairs.len() > 1) else { return Ok(None) };
     let named = |e| of("κ", &e);
-    let interval = resampled(pairs.len(), &mut seeds.stream("κ"), |counts| {
-        let drawn: Vec<(Verdict, Verdict)> =
-            pairs.iter().zip(counts).flat_map(|(p, c)| std::iter::repeat_n(*p, *c as usize)).collect();
-        kappa(&drawn)
-    });
-    // With few things most resamples may hold one verdict alone, and then there is no interval.
-    let interval = interval.ok();
     let (first, mut second): (Vec<Verdict>, Vec<Verdict>) = pairs.iter().copied().unzip();
     let mut rng = seeds.stream("κ null");
     let mut draws = Vec::with_capacity(permutations);
@@ -114,11 +107,14 @@ fn measured(
         let dealt: Vec<(Verdict, Verdict)> = first.iter().copied().zip(second.iter().copied()).collect();
         draws.extend(kappa(&dealt));
     }
-    let method = match interval {
-        Some(_) => stat::bootstrap_over("things judged"),
-        None => "none: most resamples hold one verdict alone".into(),
+    let value = found.value;
+    let found = Number {
+        value,
+        n: pairs.len(),
+        interval: Some(found.score),
+        method: "score interval of the share that agrees (Wilson), chance as it is".into(),
+        null: None,
     };
-    let found = Number { value, n: pairs.len(), interval, method, null: None };
     if draws.is_empty() {
         return Ok(Some(found));
     }
@@ -131,9 +127,13 @@ fn measured(
 /// what is left beyond it. None without pairs, or where both always say the same one thing.
 #[must_use]
 pub fn kappa(pairs: &[(Verdict, Verdict)]) -> Option<f64> {
+    Some(cohen(pairs)?.value)
+}
+
+fn cohen(pairs: &[(Verdict, Verdict)]) -> Option<Kappa> {
     let mut table = Array2::zeros((3, 3));
     for (a, b) in pairs {
         table[[*a as usize, *b as usize]] += 1.0;
     }
-    Some(math::cohen_kappa(table.view(), stat::LEVEL).ok()?.value)
+    math::cohen_kappa(table.view(), stat::LEVEL).ok()
 }

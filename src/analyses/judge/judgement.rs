@@ -60,30 +60,26 @@ pub(super) fn summary(
     let clusters = things.clusters(&kept);
     let alone = clusters.iter().max().is_none_or(|c| c + 1 == rows.len());
     // A share of some of the rows.
-    let share =
-        |label: &str, of: &dyn Fn(&Judged) -> Option<bool>| -> Result<Option<Number>, AnalysisError> {
-            let found: Vec<(bool, usize)> =
-                rows.iter().zip(&clusters).filter_map(|(r, c)| Some((of(r)?, *c))).collect();
-            let (counts, clusters): (Vec<bool>, Vec<usize>) = found.into_iter().unzip();
-            let yes = counts.iter().filter(|c| **c).count();
-            if counts.is_empty() {
-                return Ok(None);
-            }
-            let many = clusters.iter().any(|c| *c != clusters[0]);
-            let number = match (alone, many) {
-                (true, _) => stat::share(yes, counts.len()),
-                (false, true) => {
-                    let mut rng = seeds.stream(&format!("{label} clusters"));
-                    stat::share_in_clusters(&counts, &clusters, CLUSTERS, &mut rng)
-                }
-                (false, false) => Ok(Number::bare(
-                    yes as f64 / counts.len() as f64,
-                    counts.len(),
-                    "none: one prompt has no spread",
-                )),
-            };
-            Ok(Some(number.map_err(|e| stat::of(&question, &e))?))
+    let share = |of: &dyn Fn(&Judged) -> Option<bool>| -> Result<Option<Number>, AnalysisError> {
+        let found: Vec<(bool, usize)> =
+            rows.iter().zip(&clusters).filter_map(|(r, c)| Some((of(r)?, *c))).collect();
+        let (counts, clusters): (Vec<bool>, Vec<usize>) = found.into_iter().unzip();
+        let yes = counts.iter().filter(|c| **c).count();
+        if counts.is_empty() {
+            return Ok(None);
+        }
+        let many = clusters.iter().any(|c| *c != clusters[0]);
+        let number = match (alone, many) {
+            (true, _) => stat::share(yes, counts.len()),
+            (false, true) => stat::share_in_clusters(&counts, &clusters, CLUSTERS),
+            (false, false) => Ok(Number::bare(
+                yes as f64 / counts.len() as f64,
+                counts.len(),
+                "none: one prompt has no spread",
+            )),
         };
+        Ok(Some(number.map_err(|e| stat::of(&question, &e))?))
+    };
     let named = |e| of(&question, &e);
     let reasons = ["no answer", "contradicts itself", "too close"];
     let answered: Vec<&Judged> = rows.iter().copied().filter(|r| r.why != Some("no answer")).collect();
@@ -103,9 +99,7 @@ pub(super) fn summary(
                 (Test::JudgeConsistent, what),
             )?)
         } else {
-            let found = share("consistency", &|r| {
-                (r.why != Some("no answer")).then(|| contradicts(r.log_odds).is_none())
-            })?;
+            let found = share(&|r| (r.why != Some("no answer")).then(|| contradicts(r.log_odds).is_none()))?;
             let answers: Vec<([f64; 2], usize)> = rows
                 .iter()
                 .zip(&clusters)
@@ -141,8 +135,8 @@ pub(super) fn summary(
         judge: reader.runner().info().name.clone(),
         revision: reader.runner().info().revision.clone(),
         band,
-        first: share("first", &|r| (r.verdict != Verdict::Abstain).then_some(r.verdict == Verdict::First))?,
-        abstained: share("abstained", &|r| Some(r.verdict == Verdict::Abstain))?
+        first: share(&|r| (r.verdict != Verdict::Abstain).then_some(r.verdict == Verdict::First))?,
+        abstained: share(&|r| Some(r.verdict == Verdict::Abstain))?
             .expect("something was judged, or the check would have refused"),
         reasons: reasons
             .iter()

@@ -141,7 +141,7 @@ fn shares(j: &Judgement) -> Figure {
             digits: 2,
             rows,
         },
-        "Shares with 95 % intervals: Wilson's, or the bootstrap over prompts where several things answer one. Verdicts are shares of those given, the others of all asked.",
+        "Shares with 95 % intervals: Wilson's, over prompts where several things answer one. Verdicts are shares of those given, the others of all asked.",
         NOT_SHOWN,
     )
 }
@@ -288,7 +288,7 @@ pub fn agreed_section(agreed: &[Agreed]) -> Section {
 fn agreement(agreed: &[Agreed]) -> Table {
     let mut table = Table::new(
         "judge-agreement",
-        "Agreement of every two judges: Cohen's κ over first, second and abstain, with a bootstrap interval over the \
+        "Agreement of every two judges: Cohen's κ over first, second and abstain, with a score interval over the \
          things judged; the null deals one judge's verdicts anew. Decided: the same where neither abstains.",
         NOT_SHOWN,
         ["judges", "n", "same", "κ", "p", "κ, decided"].map(Column::new).to_vec(),

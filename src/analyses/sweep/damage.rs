@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::super::AnalysisError;
-use super::super::stat::{self, Number, bootstrap_over, of, resampled};
-use truenorth_stats::math::{MathError, Seeds};
+use super::super::stat::{self, LEVEL, Number, RESAMPLES, of};
+use truenorth_stats::math::{Interval, MathError, Seeds, ratio_of_sums};
 
 /// How much damage a dose may do. The defaults are a convention, not a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -101,32 +101,28 @@ pub(super) fn point(
     seeds: &Seeds,
 ) -> Result<DamagePoint, AnalysisError> {
     let named = |e: MathError| of("damage", &e);
-    let total = |losses: &[f64], weight: &dyn Fn(usize) -> f64| {
-        let (loss, n) = losses
-            .iter()
-            .zip(tokens)
-            .enumerate()
-            .fold((0.0, 0.0), |(l, n), (i, (v, t))| (l + weight(i) * v, n + weight(i) * *t as f64));
-        loss / n
-    };
-    let one = |_: usize| 1.0;
-    let ratio = |h: &Harm| (total(&h.losses, &one) - total(&plain.losses, &one)).exp();
+    let total = |losses: &[f64]| losses.iter().sum::<f64>() / tokens.iter().sum::<usize>() as f64;
+    let ratio = |h: &Harm| (total(&h.losses) - total(&plain.losses)).exp();
     let mut rng = seeds.stream(&format!("damage {alpha}"));
-    let interval = if tokens.len() < 2 {
-        None
+    let perplexity_ratio = if tokens.len() < 2 {
+        Number::bare(ratio(harm), tokens.len(), "none: one text has no spread")
     } else {
-        let found = resampled(tokens.len(), &mut rng, |counts| {
-            let weight = |i: usize| f64::from(counts[i]);
-            Some((total(&harm.losses, &weight) - total(&plain.losses, &weight)).exp())
-        });
-        Some(found.map_err(named)?)
+        // The logarithm is a ratio of sums over texts.
+        let more: Vec<f64> = harm.losses.iter().zip(&plain.losses).map(|(h, p)| h - p).collect();
+        let sizes: Vec<f64> = tokens.iter().map(|t| *t as f64).collect();
+        let found = ratio_of_sums(&more, &sizes, RESAMPLES, LEVEL, &mut rng).map_err(named)?;
+        let Interval { low, high, level } = found.interval;
+        let interval = Interval { low: low.exp(), high: high.exp(), level };
+        Number {
+            value: ratio(harm),
+            interval: Some(interval),
+            ..stat::studentised(&found, tokens.len(), "texts")
+        }
     };
-    let method =
-        if interval.is_some() { bootstrap_over("texts") } else { "none: one text has no spread".into() };
     Ok(DamagePoint {
         alpha,
-        perplexity: total(&harm.losses, &one).exp(),
-        perplexity_ratio: Number { value: ratio(harm), n: tokens.len(), interval, method, null: None },
+        perplexity: total(&harm.losses).exp(),
+        perplexity_ratio,
         kl: stat::mean(&harm.kls, &mut rng).map_err(named)?,
         distinct_2: match harm.distinct_2.is_empty() {
             true => None,

@@ -4,10 +4,10 @@ use rand::Rng;
 use serde::Serialize;
 
 use super::super::AnalysisError;
-use super::super::stat::{self, Null, Number, Test, bootstrap_over, of, resampled, weighted_mean};
+use super::super::stat::{self, Null, Number, Test, of};
 use super::verdict::ENOUGH;
 use truenorth_stats::math;
-use truenorth_stats::math::{MathError, Seeds};
+use truenorth_stats::math::{Interval, MathError, Seeds};
 
 /// A measure of every unit (a pair or a prompt) at every dose, for the direction and its controls.
 #[derive(Clone, Debug)]
@@ -183,22 +183,9 @@ impl Responses {
         math::dense_count(&self.clusters)
     }
 
-    /// The mean over units with the bootstrap over clusters.
+    /// The mean over units with its interval over clusters.
     fn mean(&self, values: &[f64], rng: &mut impl Rng) -> Result<Number, MathError> {
-        let mut weights = vec![0; values.len()];
-        let interval = resampled(self.cluster_count(), rng, |counts| {
-            for (w, c) in weights.iter_mut().zip(&self.clusters) {
-                *w = counts[*c];
-            }
-            Some(weighted_mean(values, &weights))
-        })?;
-        Ok(Number {
-            value: math::mean(values)?,
-            n: values.len(),
-            interval: Some(interval),
-            method: bootstrap_over(self.units[1]),
-            null: None,
-        })
+        stat::mean_in_clusters(values, &self.clusters, self.units[1], rng)
     }
 
     /// The least-squares slope of each unit on α.
@@ -252,7 +239,11 @@ impl Responses {
         }
         let rho = |u: &[f64]| u.iter().zip(&doses).map(|(a, b)| a * b).sum::<f64>();
         let each: Vec<f64> = units.iter().map(|u| rho(u)).collect();
-        Ok(Some(self.mean(&each, &mut seeds.stream("trend bootstrap"))?))
+        let mut found = self.mean(&each, &mut seeds.stream("trend bootstrap"))?;
+        // No correlation lies beyond these.
+        found.interval =
+            found.interval.map(|i| Interval { low: i.low.max(-1.0), high: i.high.min(1.0), ..i });
+        Ok(Some(found))
     }
 }
 

@@ -341,7 +341,7 @@ fn kinds(pair: &PairTransfer, i: usize) -> Option<Table> {
     let test = match (kinds.chi_square, kinds.p) {
         (Some(c), Some(p)) => {
             format!(
-                "χ² of kind against agreement {c:.2}, p {} over {} shuffles.",
+                "χ² of kind against agreement {c:.2}, within the sequences of one sign on the first model, p {} over {} shuffles.",
                 p_said(p, Some(kinds.permutations)),
                 kinds.permutations
             )

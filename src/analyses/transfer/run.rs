@@ -299,12 +299,7 @@ fn unanimous(
     let mut share = if alone {
         stat::share(found, n)
     } else {
-        stat::share_in_clusters(
-            &agreed,
-            clusters,
-            "clusters of sequences",
-            &mut seeds.stream("unanimous clusters"),
-        )
+        stat::share_in_clusters(&agreed, clusters, "clusters of sequences")
     }
     .map_err(named)?;
     if !draws.is_empty() {

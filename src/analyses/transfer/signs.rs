@@ -57,6 +57,11 @@ impl Signs {
         self.both.iter().filter(|s| s.is_none()).count()
     }
 
+    /// Whether the first model scores a sequence up, where it has both signs.
+    pub fn first(&self, row: usize) -> Option<bool> {
+        self.both.get(row).copied().flatten().map(|(a, _)| a)
+    }
+
     /// Whether the signs of a sequence agree, where it has both.
     pub fn agrees(&self, row: usize) -> Option<bool> {
         self.both[row].map(|(a, b)| a == b)
@@ -109,8 +114,7 @@ impl Signs {
         let clusters: Vec<usize> = signed.iter().map(|r| of.clusters[*r]).collect();
         let many = clusters.iter().any(|c| *c != clusters[0]);
         let rate = if many {
-            let mut rng = seeds.stream("clusters");
-            stat::share_in_clusters(&agree, &clusters, "clusters of sequences", &mut rng).map_err(named)?
+            stat::share_in_clusters(&agree, &clusters, "clusters of sequences").map_err(named)?
         } else {
             let yes = agree.iter().filter(|a| **a).count();
             Number::bare(yes as f64 / agree.len() as f64, agree.len(), "none: one cluster has no spread")

@@ -49,7 +49,7 @@ proptest! {
     #[test]
     fn every_site_is_what_candle_makes_of_it(family in prop::sample::select(&FAMILIES[..]), prompts in prompts()) {
         let [best, slices, candle] = all(family, DType::F32);
-        prop_assert_eq!((slices.kernels(), candle.kernels()), ("candle+slices".into(), "candle".into()));
+        prop_assert_eq!((slices.kernels(), candle.kernels()), ("candle+slices", "candle"));
         prop_assert_eq!(best.kernels() != "candle+slices", host::usable());
         let batch = Batch::of(&prompts).unwrap();
         let want = sites(&candle, &batch);

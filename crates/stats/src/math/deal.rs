@@ -17,15 +17,23 @@ impl Deal {
     /// `clusters` is the cluster of each observation.
     #[must_use]
     pub fn new(clusters: &[usize]) -> Self {
+        Self::within(clusters, &vec![(); clusters.len()])
+    }
+
+    /// As [`Deal::new`], but a place takes its value only from one of its own `stratum`: clusters change places with
+    /// those whose members lie in the same strata, in order.
+    #[must_use]
+    pub fn within<T: Clone + Ord>(clusters: &[usize], stratum: &[T]) -> Self {
         let mut members: BTreeMap<usize, Vec<usize>> = BTreeMap::new();
         for (i, cluster) in clusters.iter().enumerate() {
             members.entry(*cluster).or_default().push(i);
         }
-        let mut by_size: BTreeMap<usize, Vec<Vec<usize>>> = BTreeMap::new();
-        for rows in members.into_values() {
-            by_size.entry(rows.len()).or_default().push(rows);
+        let mut alike: BTreeMap<Vec<T>, Vec<Vec<usize>>> = BTreeMap::new();
+        for mut rows in members.into_values() {
+            rows.sort_by_key(|i| stratum[*i].clone());
+            alike.entry(rows.iter().map(|i| stratum[*i].clone()).collect()).or_default().push(rows);
         }
-        Self { n: clusters.len(), blocks: by_size.into_values().collect() }
+        Self { n: clusters.len(), blocks: alike.into_values().collect() }
     }
 
     /// Whether any two clusters can change places.

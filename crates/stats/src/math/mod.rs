@@ -24,6 +24,7 @@ mod random_direction;
 mod rank;
 mod seed;
 mod specificity;
+mod studentised;
 mod vectors;
 
 pub use bootstrap::{Bootstrap, cluster_bootstrap};
@@ -51,6 +52,7 @@ pub use random_direction::{random_unit, share_with_cosine};
 pub use rank::{SortedScores, auroc, pearson, ranks, spearman};
 pub use seed::Seeds;
 pub use specificity::{Specificity, shifts, specificity};
+pub use studentised::{RatioOfSums, ratio_of_sums};
 
 #[cfg(test)]
 mod tests;

@@ -68,7 +68,7 @@ pub fn summarise(aligned: &Aligned, params: &Params, seeds: &Seeds) -> Result<Sa
         distinct: distinct.len(),
         copies: aligned.copies.clone(),
         rows,
-        asymmetry: asymmetry(&distinct, ends, params.permutations, &seeds)?,
+        asymmetry: asymmetry(&distinct, ends, None, &seeds)?,
         score_and_z: match specific {
             true => Some(score_and_z(&distinct, 10, params.permutations, &seeds)?),
             false => None,

@@ -30,7 +30,9 @@ pub struct FlipRanking {
     pub binomial: Tested,
     /// Pairs of the training contrast ranked right, each on the direction of the others.
     pub training_right: Proportion,
-    /// Fisher's exact test that both are ranked right as often, two-sided.
+    /// Fisher's exact test that both are ranked right as often, two-sided. The training pairs count for as many as their
+    /// directions leave independent: `1 + J/(J − 1)` times fewer with `J` folds, as in the interval of a held-out AUROC
+    /// (Nadeau and Bengio 2003). With all of them it alarms in 10 % of labels of chance on 30 units of real activations.
     pub against_training: f64,
     /// How many flips, beside the training pairs there are, would tell the two shares apart with power 0.8; none
     /// where they are equal, or where no number would.
@@ -86,7 +88,7 @@ pub fn flip_ranking(
     }
     let trials = (shifts.len() - ties) as u64;
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let (training_difference, trained) = held_out_differences(pipeline, train, &seeds)?;
+    let (training_difference, trained, shared) = held_out_differences(pipeline, train, &seeds)?;
     let mut rng = seeds.stream("strength");
     let mut below = seeds.stream("strength of training pairs");
     let relative_interval = cluster_bootstrap(shifts.len(), resamples, level, &mut rng, |counts| {
@@ -97,11 +99,13 @@ pub fn flip_ranking(
     let training_ties = trained.iter().filter(|s| **s == 0.0).count();
     let training_right = trained.iter().filter(|s| **s > 0.0).count() as u64;
     let training_trials = (trained.len() - training_ties) as u64;
+    let alone = |of: u64| (of as f64 / shared).round();
+    let (alone_right, alone_trials) = (alone(training_right), alone(training_trials).max(1.0));
     let against_training = overlap_p(
         right as usize,
-        (right + training_right) as usize,
+        right as usize + alone_right as usize,
         trials as usize,
-        (trials + training_trials) as usize,
+        trials as usize + alone_trials as usize,
     )
     .unwrap_or(1.0);
     let [of_flips, of_training] =
@@ -111,7 +115,7 @@ pub fn flip_ranking(
         ties,
         training_right: proportion(training_right, training_trials, level)?,
         against_training,
-        needed_against_training: needed_beside(of_flips, of_training, training_trials as f64),
+        needed_against_training: needed_beside(of_flips, of_training, alone_trials),
         needed: needed_from_half(of_flips),
         binomial: binomial_test(right, trials, 0.5, Alternative::TwoSided)?,
         signed_rank: wilcoxon_signed_rank(&shifts, Alternative::TwoSided)?,
@@ -147,12 +151,13 @@ fn needed_beside(share: f64, other: f64, trials: f64) -> Option<usize> {
     if room > 0.0 { within_reach(needed) } else { None }
 }
 
-/// Mean difference of projections within held-out pairs, and that of every unit.
+/// Mean difference of projections within held-out pairs, that of every unit, and how many times fewer of them are
+/// independent, as directions of different folds share most of their rows.
 fn held_out_differences(
     pipeline: &Pipeline,
     train: &Samples,
     seeds: &Seeds,
-) -> Result<(f64, Vec<f64>), AuditError> {
+) -> Result<(f64, Vec<f64>, f64), AuditError> {
     let reduced = pipeline.reduce(train).map_err(AuditError::of("train"))?;
     let samples = &reduced.samples;
     let units = samples.units(SplitBy::Pair);
@@ -174,5 +179,6 @@ fn held_out_differences(
     if mean == 0.0 || each.iter().all(|s| *s == 0.0) {
         return Err(AuditError::EqualScores { set: "train".into() });
     }
-    Ok((mean, each))
+    let folds = folds.count() as f64;
+    Ok((mean, each, 1.0 + folds / (folds - 1.0)))
 }
