@@ -34,4 +34,5 @@ mod nuisance_texts;
 mod off_network;
 mod outputs;
 mod registered;
+mod remedies;
 mod verify;
