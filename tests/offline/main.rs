@@ -35,5 +35,6 @@ mod nuisance_texts;
 mod off_network;
 mod outputs;
 mod registered;
+mod remedies;
 mod unprompted;
 mod verify;

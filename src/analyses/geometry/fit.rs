@@ -147,17 +147,17 @@ impl Contrast {
             let own = self.groups.iter().zip(&self.positive).filter(|(_, p)| class.is_none_or(|c| c == **p));
             own.map(|(group, _)| group).collect::<std::collections::BTreeSet<_>>().len()
         };
-        let (up, down) = (of(Some(true)), of(Some(false)));
+        let (all, up, down) = (of(None), of(Some(true)), of(Some(false)));
+        let s = if all == 1 { "" } else { "s" };
         // Folds are of whole clusters: fewer of them help where each class has clusters for them.
         let fewer = folds > 2 && up.min(down) > 1;
         let fewer = if fewer { "ask for fewer --folds, or " } else { "" };
         format!(
-            "category `{}`: its {} texts make {} clusters of copies, near copies or groups, positive texts in {up} and \
+            "category `{}`: its {} texts make {all} cluster{s} of copies, near copies or groups, positive texts in {up} and \
              negative in {down}; of {folds} folds one holds all of a class; {fewer}add texts that are no copies, near \
              copies or of one group with others",
             self.name,
             self.groups.len(),
-            of(None),
         )
     }
 
