@@ -24,7 +24,7 @@ use super::target;
     truenorth data check --pairs pairs.jsonl"
 )]
 pub enum Data {
-    Convert(Convert),
+    Convert(Box<Convert>),
     Check(Box<Check>),
 }
 

@@ -4,10 +4,11 @@ use serde::{Deserialize, Serialize};
 
 use super::clue::{Values, held_out_values};
 use super::estimated::Estimate;
+use super::held_out::Dealt;
 use super::pipeline::{Pipeline, Reduced, fit_projected};
 use super::{EstimateError, HeldOutParams, ProjectMethod, Samples, SplitBy};
 use crate::math::{Clustered, Interval, Placement, Seeds};
-use crate::split::{Folds, group_folds};
+use crate::split::group_folds;
 
 /// One thing alone, on the same splits as the direction.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -52,7 +53,7 @@ pub(super) struct Splits<'a> {
     pub pipeline: &'a Pipeline,
     pub reduced: &'a Reduced,
     pub params: &'a HeldOutParams,
-    pub each: &'a [(Folds, Vec<f64>, Vec<f64>)],
+    pub each: &'a [Dealt],
     pub seeds: &'a Seeds,
 }
 

@@ -49,6 +49,9 @@ impl HeldOutParams {
     }
 }
 
+/// One way to deal units to folds, with the held-out projection of each row and the penalty of each fold.
+pub(super) type Dealt = (Folds, Vec<f64>, Vec<f64>);
+
 /// The null of no association between label and activation, of one split.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct NullTest {
@@ -186,7 +189,7 @@ impl Pipeline {
         reduced: &Reduced,
         params: &HeldOutParams,
         seeds: &Seeds,
-    ) -> Result<Vec<(Folds, Vec<f64>, Vec<f64>)>, EstimateError> {
+    ) -> Result<Vec<Dealt>, EstimateError> {
         let samples = &reduced.samples;
         let units = samples.unit_count(params.by);
         let count = params.folds.unwrap_or(units.max(2));
