@@ -283,7 +283,7 @@ fn no_verb_writes_over_what_it_reads() {
     let nowhere =
         ["read", "--model", "no-such-model", "--input", "texts.txt", "--site", "resid_post.1", "--out"];
     refused(dir.path(), &[&nowhere[..], &["none/o.safetensors"]].concat(), &["there is no folder none"]);
-    refused(dir.path(), &[&nowhere[..], &["model"]].concat(), &["it is a folder"]);
+    refused(dir.path(), &[&nowhere[..], &["model"]].concat(), &["that is a folder"]);
     let probe =
         ["probe", "--model", "no-such-model", "--train", "classes.csv", "--site", "resid_post.1", "--report"];
     refused(dir.path(), &[&probe[..], &["texts.txt"]].concat(), &["texts.txt", "no folder"]);

@@ -259,7 +259,7 @@ fn a_study_of_classes_probes_and_keeps_what_it_found() {
         let status: Json = serde_json::from_slice(&status.stdout).unwrap();
         status["stages"].as_array().unwrap().iter().map(|s| s["kept"].as_bool().unwrap()).collect()
     };
-    assert_eq!(kept(dir.path()), [true; 4]);
+    assert_eq!(kept(dir.path()), [true; 5]);
 
     // A file that a stage left and that is gone is made again, and nothing else.
     std::fs::remove_file(folder.join("geometry.json")).unwrap();
@@ -268,7 +268,7 @@ fn a_study_of_classes_probes_and_keeps_what_it_found() {
     assert!(folder.join("geometry.json").exists());
     // Another seed is another study.
     ok(dir.path(), &["study", "run", "study.toml", "--seed", "7"]);
-    assert_eq!(kept(dir.path()), [false; 4]);
+    assert_eq!(kept(dir.path()), [false; 5]);
 }
 
 fn cache_stats(dir: &Path) -> Json {

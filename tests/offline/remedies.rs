@@ -57,8 +57,18 @@ fn geometry_of_one_cluster_says_so_and_names_the_file() {
 #[test]
 fn a_direction_at_the_logits_is_refused_before_the_work() {
     let dir = study_place();
-    let extract =
-        ["extract", "--model", MODEL, "--pairs", "pairs.jsonl", "--site", "logits", "--out", "d.safetensors"];
+    let extract = [
+        "direction",
+        "extract",
+        "--model",
+        MODEL,
+        "--pairs",
+        "pairs.jsonl",
+        "--site",
+        "logits",
+        "--out",
+        "d.safetensors",
+    ];
     has(&fails(dir.path(), &extract), &["--site is logits", "hidden size", "resid_post"]);
     let study = std::fs::read_to_string(dir.path().join("study.toml")).unwrap();
     let site = study.lines().find(|line| line.starts_with("site = ")).unwrap();

@@ -114,7 +114,7 @@ fn copies_on_another_axis_leak_where_axes_are_held_out_as_named() {
 fn a_length_gap_is_found_with_its_share() {
     let mut pairs = clean(20);
     for pair in pairs.iter_mut().take(11) {
-        pair.chosen.push_str(" ba do");
+        pair.chosen.push_str(" bananas dolphins");
     }
     let found = checked(pairs.clone(), &Params::default());
     let of = |measure: &str| found.lengths.iter().find(|l| l.measure == measure).unwrap();

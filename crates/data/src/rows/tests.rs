@@ -110,7 +110,7 @@ fn what_is_no_text_is_named_with_a_remedy() {
         ),
         ("p.csv", b"text,label\n,b\n", "line 2: field `text` has no value", "give it one"),
         ("p.txt", b"{\"text\":\"a\",\"text\":\"b\"}\n", "line 1", "keep one of the two"),
-        ("p.csv", b"sep=;\nid;text\n1;a\n2\n", "line 4", "quote"),
+        ("p.csv", b"sep=;\nid;text\n1;a\n2\n", "line 4", "a field for every column"),
         ("p.txt", b"sep=;\nid;text\n1;a\n", "names what is between its columns", ".csv"),
         ("p.txt", b"id|text\n1|a\n", "looks like CSV with a head", ".csv"),
         ("p.csv", b"text,text\na,b\n", "two columns are called `text`", "another name"),

@@ -85,14 +85,19 @@ impl Plan {
         sound::check(&self.json).map_err(|e| broken(&e))?;
         let bytes = serde_json::to_vec(&self.json).map_err(|e| broken(&e))?;
         let growth = Growth::read(&bytes).map_err(|e| broken(&e))?;
-        sound::guarded(|| self.read(bytes, files))
+        sound::guarded(|| self.read(bytes, files, &growth))
             .and_then(|made| made.map_err(|e| e.to_string()))
             .map(|inner| (inner, growth))
             .map_err(|e| broken(&e))
     }
 
     /// Lets the library read the file, add what it lacks, and try some texts.
-    fn read(&self, bytes: Vec<u8>, files: &Files) -> tokenizers::Result<tokenizers::Tokenizer> {
+    fn read(
+        &self,
+        bytes: Vec<u8>,
+        files: &Files,
+        growth: &Growth,
+    ) -> tokenizers::Result<tokenizers::Tokenizer> {
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes)?;
         let present = inner.get_added_tokens_decoder();
         let missing: Vec<AddedToken> = self
@@ -105,7 +110,7 @@ impl Plan {
         inner.add_tokens(missing)?;
         inner.set_encode_special_tokens(files.flag("split_special_tokens").unwrap_or(false));
         // Tables that the library does not look at until it uses them end it here, where the file is known.
-        for text in PROBES {
+        for text in PROBES.into_iter().filter(|text| growth.encodes(text.len())) {
             drop(inner.encode_fast(text, true).ok());
         }
         Ok(inner)
