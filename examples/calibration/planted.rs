@@ -5,7 +5,7 @@ use rayon::prelude::*;
 use serde_json::json;
 use truenorth::estimate::audit::{AuditParams, ConfoundSet, Verdict, audit};
 use truenorth::estimate::probing::{Probe, ProbeEstimator, TrainSet};
-use truenorth::estimate::{Estimator, LogisticParams, SplitBy};
+use truenorth::estimate::{EstimateError, Estimator, LogisticParams, SplitBy};
 use truenorth::math::{Seeds, clopper_pearson, cosine, quantile};
 
 use crate::Outcome;
@@ -71,7 +71,7 @@ fn audits(runs: u64) -> Outcome<()> {
                 let sets = confounds
                     .iter()
                     .map(|c| world.samples(24, &(c * 4.0), "set", &mut rng))
-                    .collect::<Outcome<Vec<_>>>()?;
+                    .collect::<Result<Vec<_>, EstimateError>>()?;
                 let sets: Vec<ConfoundSet<'_>> = sets
                     .iter()
                     .map(|samples| ConfoundSet { name: "set", samples, projected_out: false })

@@ -66,11 +66,11 @@ impl Made {
 
 impl Source for Made {
     fn set(&self, pairs: usize, which: usize, rng: &mut ChaCha8Rng) -> Outcome<Samples> {
-        self.world.samples(pairs, &self.confounds[which], "set", rng)
+        Ok(self.world.samples(pairs, &self.confounds[which], "set", rng)?)
     }
 
     fn train(&self, rng: &mut ChaCha8Rng) -> Outcome<Samples> {
-        self.world.samples(40, &self.contrast, "train", rng)
+        Ok(self.world.samples(40, &self.contrast, "train", rng)?)
     }
 
     fn truth(&self, direction: &Array1<f64>) -> f64 {

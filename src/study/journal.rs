@@ -16,7 +16,7 @@ use truenorth_files::{read_if_there, sha256_hex};
 /// Its file, in the run's folder.
 pub const NAME: &str = "state.json";
 
-/// The state of a run, in [`NAME`].
+/// The state of a run, in its `state.json`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct State {
     /// The study's name.

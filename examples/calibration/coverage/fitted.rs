@@ -77,7 +77,7 @@ const MANY: u64 = 300;
 static WORLD: LazyLock<Activations> = LazyLock::new(|| Activations::new(60));
 
 fn planted() -> Outcome<Array1<f64>> {
-    WORLD.direction(&mut Seeds::new(7).stream("planted"))
+    Ok(WORLD.direction(&mut Seeds::new(7).stream("planted"))?)
 }
 
 fn params(by: SplitBy) -> HeldOutParams {

@@ -125,6 +125,8 @@ fn a_wrong_key_or_value_of_any_table_is_said_with_its_place_and_what_may_be_ther
         "invalid type",
     ];
     let check = |said: &str, wanted: &[&str]| {
+        // The folder's name is of chance and may hold any word.
+        let said = said.split_once("study.toml").map_or(said, |(_, rest)| rest);
         for word in wanted {
             assert!(said.contains(word), "{word} is not in: {said}");
         }

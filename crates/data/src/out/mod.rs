@@ -210,6 +210,7 @@ impl Typed {
 }
 
 /// A value as text where its column is one of JSON: texts as they are would not come back.
+#[cfg(feature = "parquet")]
 fn as_json(value: &Value) -> String {
     value.to_string()
 }

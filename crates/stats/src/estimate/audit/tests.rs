@@ -7,6 +7,7 @@ use crate::estimate::{EstimateError, Estimator, LogisticParams, Nuisances, Pipel
 use crate::math::{Seeds, cosine, unit};
 use world::World;
 
+#[allow(dead_code, reason = "the calibration suite uses all of it")]
 mod world;
 
 fn pipeline(estimator: Estimator) -> Pipeline {
