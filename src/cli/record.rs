@@ -153,6 +153,7 @@ impl Out {
         }
         if let Some(dir) = &self.tables {
             target::writes_in(dir, &[])?;
+            target::holds_no_input(dir)?;
         }
         self.out.as_deref().map_or(Ok(()), target::writes)?;
         target::distinct(self.out.iter().chain(&self.pages()).map(PathBuf::as_path))

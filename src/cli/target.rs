@@ -155,7 +155,27 @@ pub fn writes(path: &Path) -> anyhow::Result<()> {
         .map_err(|e| wrong_hint(cant(&e), "name another place, or change who may write here"))?;
     match target {
         Target::File(file) => written(&file, path),
-        Target::Stdout | Target::Stream(_) => Ok(()),
+        // An open file goes by the name of its number; devices and pipes have no identity and pass.
+        Target::Stream(open) => written(&open, path),
+        Target::Stdout => Ok(()),
+    }
+}
+
+/// Refuses a folder that files of names not known yet go into, where an input lies there: one of them could be it.
+pub fn holds_no_input(folder: &Path) -> anyhow::Result<()> {
+    let Ok(place) = folder.canonicalize() else { return Ok(()) };
+    let lies = |path: &Path| path.canonicalize().is_ok_and(|path| path.parent() == Some(&place));
+    let files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    match files.read.iter().find(|(_, path)| lies(path)) {
+        None => Ok(()),
+        Some((_, input)) => Err(wrong_hint(
+            format!(
+                "the folder {} holds {}, which is read, and a table could be written over it",
+                folder.display(),
+                input.display()
+            ),
+            "name another folder for the tables",
+        )),
     }
 }
 

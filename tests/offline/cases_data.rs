@@ -276,6 +276,9 @@ fn no_verb_writes_over_what_it_reads() {
     ] {
         refused(dir.path(), &[args, &["--out", out]].concat(), &["would be overwritten"]);
     }
+    // Tables go by names that are known after the work.
+    let tables = [&probe[..], &["--out", "p.json", "--tables", "."]].concat();
+    refused(dir.path(), &tables, &["holds classes.csv", "another folder"]);
     for (path, bytes) in before {
         assert!(std::fs::read(&path).unwrap() == bytes, "{}", path.display());
     }

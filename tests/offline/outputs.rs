@@ -63,7 +63,9 @@ fn what_stands_in_standard_input_is_not_written_over() {
     std::fs::write(&file, "hi\n").unwrap();
     std::os::unix::fs::symlink("in.txt", dir.path().join("soft")).unwrap();
     let tokens = |out| vec!["tokens", "--model", MODEL, "--input", "-", "--quiet", "--out", out];
-    for args in [tokens("in.txt"), tokens("soft"), read("-", "in.txt"), read("/dev/stdin", "in.txt")] {
+    let open = ["/proc/self/fd/0", "/proc/self/cwd/in.txt"].map(|out| read("-", out));
+    let all = [tokens("in.txt"), tokens("soft"), read("-", "in.txt"), read("/dev/stdin", "in.txt")];
+    for args in all.into_iter().chain(open) {
         let done = Command::new(binary())
             .args(&args)
             .current_dir(dir.path())

@@ -44,7 +44,6 @@ pub(super) fn ends(files: &Files, class: Class, rules: Transformers) -> Ends {
         // Without a post-processor of the file's own the flags count.
         let on = |key| files.flag(key).unwrap_or(false);
         return match (class, rules) {
-            (Class::GptNeoX, _) => Ends::Ours { begin: false, end: false },
             (_, Transformers::V5_23) => Ends::Ours { begin: on("add_bos_token"), end: on("add_eos_token") },
             (Class::Gpt2, Transformers::V4_57) => Ends::Ours { begin: on("add_bos_token"), end: false },
             (_, Transformers::V4_57) => Ends::PostProcessor,

@@ -35,7 +35,10 @@ impl Target {
         if ["-", "/dev/stdout", "/dev/fd/1", "/proc/self/fd/1"].into_iter().any(named) {
             return Ok(Self::Stdout);
         }
-        let open_file = path.starts_with("/dev/fd") || path.starts_with("/proc") || named("/dev/stderr");
+        // `/proc/self/cwd/F` and the like are ordinary files by another way.
+        let in_fd = path.parent().is_some_and(|folder| folder.ends_with("fd"));
+        let open_file =
+            in_fd && (path.starts_with("/dev") || path.starts_with("/proc")) || named("/dev/stderr");
         let mut at = path.to_owned();
         for _ in 0..LINKS {
             let kind = match std::fs::symlink_metadata(&at) {
