@@ -1,11 +1,12 @@
 //! `tokens`: what a tokenizer and a chat template make of texts, before anything is asked.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::path::PathBuf;
 
 use clap::Args;
 use serde::Serialize;
-use truenorth::analyses::{Encoded, Named, Spelled, Spoken};
+use truenorth::analyses::{Encoded, Named, Said, Spelled, Spoken};
 use truenorth::data::NearCopies;
 use truenorth::run::Runner;
 use truenorth_protocol::chat::Pieces;
@@ -121,6 +122,12 @@ impl Tokens {
         let mut all = Vec::new();
         for sequence in &sequences.loaded.rows {
             for probe in &prompts {
+                if matches!(probe.said, Said::Conversation(_)) {
+                    return Err(wrong_hint(
+                        format!("probe `{}` has messages; a sequence can only be put before text", probe.id),
+                        "give its text, which is the user's turn with --chat",
+                    ));
+                }
                 let Prompt::Text(text) = &probe.prompt else {
                     return Err(wrong_hint(
                         format!(
@@ -175,7 +182,7 @@ impl Tokens {
             let turn = encoded.turns.0.iter().find(|t| (t.start as usize..t.end as usize).contains(&i));
             turn.map(|t| t.role)
         };
-        let mut warnings = warnings(asked, own.as_ref(), text);
+        let mut warnings = warnings(asked, own.as_ref(), spelled.as_ref());
         let mut positions = BTreeMap::new();
         for at in &self.positions {
             let found = tokens_of(*at, encoded, ids.len());
@@ -227,7 +234,7 @@ fn round_trip(runner: &dyn Runner, ids: &[u32]) -> anyhow::Result<Option<bool>> 
 }
 
 /// What its writer may not have meant.
-fn warnings(asked: &Asked, pieces: Option<&Pieces>, text: Option<&str>) -> Vec<String> {
+fn warnings(asked: &Asked, pieces: Option<&Pieces>, spelled: Option<&Spelled>) -> Vec<String> {
     let mut out = Vec::new();
     let Prompt::Text(own) = &asked.named.prompt else { return out };
     for written in ["\\n", "\\t"] {
@@ -237,16 +244,19 @@ fn warnings(asked: &Asked, pieces: Option<&Pieces>, text: Option<&str>) -> Vec<S
             ));
         }
     }
-    let (Some(pieces), Some(text)) = (pieces, text) else { return out };
-    // Where a text is a turn of a conversation, what is around it is the template's.
-    let start = text.find(own.trim()).unwrap_or(0);
-    let inside = start..start + own.trim().len();
+    let (Some(pieces), Some(Spelled { text, turns, .. })) = (pieces, spelled) else { return out };
+    // What is around the turns of a conversation is the template's.
+    let written: Vec<Range<usize>> = match turns.is_empty() {
+        true => vec![0..text.len()],
+        false => turns.iter().filter_map(|t| t.bytes.clone()).collect(),
+    };
+    let inside = |bytes: &Range<usize>| written.iter().any(|w| w.start <= bytes.start && bytes.end <= w.end);
     for [from, to] in &pieces.bytes {
         let bytes = *from as usize..*to as usize;
         let marked = text.get(bytes.clone()).filter(|t| t.len() > 3);
         let marked = marked
             .filter(|t| (t.starts_with('<') && t.ends_with('>')) || (t.starts_with('[') && t.ends_with(']')));
-        if let Some(mark) = marked.filter(|_| inside.start <= bytes.start && bytes.end <= inside.end) {
+        if let Some(mark) = marked.filter(|_| inside(&bytes)) {
             out.push(format!("has {mark} in its text, which is one token of its own to the model"));
         }
     }

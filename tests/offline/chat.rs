@@ -321,6 +321,12 @@ fn tokens_are_shown_with_their_roles_and_what_is_odd_of_them() {
     let joined = ["tokens", "--model", MODEL, "--input", "probe.txt", "--sequences", "seq.txt", "--join", ""];
     let row = lines(&ok(dir.path(), &joined).stdout).remove(0);
     assert!(row["warnings"].to_string().contains("merges at the joint"), "{row}");
+    // A conversation is no text that a sequence could stand before.
+    let talk =
+        ["tokens", "--model", MODEL, "--chat=chatml", "--input", "talk.jsonl", "--sequences", "seq.txt"];
+    let out = run(dir.path(), &talk);
+    let said = String::from_utf8_lossy(&out.stderr).into_owned();
+    assert!(out.status.code() == Some(2) && said.contains("has messages"), "{said}");
 }
 
 #[test]

@@ -196,6 +196,14 @@ pub enum DirectionError {
         /// The model asked for.
         asked: String,
     },
+    /// A vector that the file has at another site than is stated.
+    #[error("the vector chosen is that of `{file}`, and --site says `{asked}`")]
+    Stated {
+        /// Where the file has it.
+        file: Site,
+        /// The site stated.
+        asked: Site,
+    },
     /// A direction of another site.
     #[error("the direction was found at `{direction}`, not at `{asked}`")]
     Site {
@@ -211,6 +219,9 @@ impl DirectionError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
+            Self::Stated { .. } => {
+                Some("leave --site out, as the file says it, or choose the layer of that site with --layer")
+            }
             Self::Norm { .. } => Some("import the vector with `direction import`, which normalises it"),
             Self::Zero => Some(
                 "look at what was saved: the difference of two equal means, or an array that was never filled; \

@@ -151,6 +151,11 @@ impl Direction {
             Some(own) => own,
             None => {
                 let unstated = |what| DirectionError::Unstated { format: format.name(), what };
+                if let (Some(asked), Some(file)) = (stated.site, picked.site)
+                    && !same_place(asked, file)
+                {
+                    return Err(DirectionError::Stated { file, asked });
+                }
                 let site = stated.site.or(picked.site).or(says.site).ok_or_else(|| unstated("site"))?;
                 let sign = stated.sign.as_ref().or(says.sign.as_ref()).ok_or_else(|| unstated("sign"))?;
                 let mut metadata = Metadata::new("imported", site, sign, &sha256_hex(bytes));
@@ -254,6 +259,15 @@ fn open(bytes: &[u8], format: Format, config: Option<&str>) -> Result<Opened, Di
 }
 
 /// The layer that a control vector is written for: one from 1 on.
+/// Whether two sites hold the same numbers: what leaves a block enters the next.
+fn same_place(one: Site, other: Site) -> bool {
+    let post = |site| match site {
+        Site::ResidPre(l) if l > 0 => Site::ResidPost(l - 1),
+        other => other,
+    };
+    post(one) == post(other)
+}
+
 fn written_layer(site: Site) -> Result<u32, DirectionError> {
     let layer = layer_of(site, Site::ResidPost)?;
     if layer > 0 { Ok(layer) } else { Err(DirectionError::ControlVectorSite(site)) }

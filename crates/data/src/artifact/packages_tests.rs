@@ -118,6 +118,18 @@ fn stacks_are_chosen_from_by_layer_and_position() {
 }
 
 #[test]
+fn a_site_that_is_not_the_chosen_layers_is_refused() {
+    let stated = |site| ImportAs { layer: Some(4), site: Some(site), ..signed() };
+    let e = import("repeng.gguf", &stated(Site::ResidPost(5))).unwrap_err();
+    assert!(
+        matches!(e, DirectionError::Stated { file: Site::ResidPost(4), asked: Site::ResidPost(5) }),
+        "{e}"
+    );
+    // What leaves block 4 enters block 5.
+    import("repeng.gguf", &stated(Site::ResidPre(5))).unwrap();
+}
+
+#[test]
 fn an_npz_says_what_its_meta_says_and_its_band_names_the_layers() {
     let stated = ImportAs { site: Some(Site::ResidPost(12)), layer: Some(12), ..ImportAs::default() };
     let found = holds("season.npz", &stated, &layer(12), Site::ResidPost(12));

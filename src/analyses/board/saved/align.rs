@@ -31,6 +31,7 @@ pub struct Aligned {
 pub fn align(boards: &[SavedBoard], near: NearCopies) -> Result<Aligned, AnalysisError> {
     let input = |what: String| AnalysisError::Input(what);
     let Some(first) = boards.first() else { return Err(input("no boards".into())) };
+    boards.iter().try_for_each(told_once)?;
     let places: Vec<HashMap<(String, usize), usize>> =
         boards.iter().map(|b| keys(b).into_iter().enumerate().map(|(i, k)| (k, i)).collect()).collect();
     let own = keys(first);
@@ -70,6 +71,24 @@ pub fn align(boards: &[SavedBoard], near: NearCopies) -> Result<Aligned, Analysi
         placed(&mut board.rows);
     }
     Ok(Aligned { boards: aligned, rows, copies: firsts.copies, left_out })
+}
+
+/// Refuses a text that has two scores on one board: whichever is taken, the other is lost.
+fn told_once(board: &SavedBoard) -> Result<(), AnalysisError> {
+    let mut scores: HashMap<&str, &Entry> = HashMap::new();
+    for row in &board.rows {
+        let first = *scores.entry(&row.text).or_insert(row);
+        if (first.score - row.score).abs() > 1e-6 * first.score.abs().max(1.0) {
+            return Err(AnalysisError::Asked {
+                what: format!(
+                    "the board {} has one text twice, with the score {} as `{}` and {} as `{}`",
+                    board.name, first.score, first.id, row.score, row.id
+                ),
+                remedy: "keep the row that is meant".into(),
+            });
+        }
+    }
+    Ok(())
 }
 
 /// What each row is known by.

@@ -161,6 +161,18 @@ fn a_board_is_summed_up_without_its_model() {
 }
 
 #[test]
+fn a_text_that_has_two_scores_is_told_with_both() {
+    let mut board = only("board-olmo.json");
+    let mut again = board.rows[3].clone();
+    again.id = "again".into();
+    board.rows.push(again.clone());
+    align(std::slice::from_ref(&board), NearCopies::default()).unwrap();
+    board.rows.last_mut().unwrap().score = again.score + 1.0;
+    let e = align(&[board], NearCopies::default()).unwrap_err();
+    assert!(e.to_string().contains("`again`") && e.hint().unwrap().contains("the row that is meant"), "{e}");
+}
+
+#[test]
 fn a_new_board_is_held_against_the_expected_one() {
     let old = only("board-llama.jsonl");
     let same = expect(&old, &old, 0.01).unwrap();
