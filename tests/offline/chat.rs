@@ -296,6 +296,8 @@ fn tokens_are_shown_with_their_roles_and_what_is_odd_of_them() {
     assert_eq!(row["round_trip"], true);
     let said = String::from_utf8(out.stderr).unwrap();
     assert!(said.contains("`mean:system` means for certain") && said.contains("not model's own"), "{said}");
+    // The template's own marks are in no turn.
+    assert!(!said.contains("in its text"), "{said}");
 
     // Without a template, a conversation is refused by name.
     let out = run(dir.path(), &["tokens", "--model", MODEL, "--input", "talk.jsonl"]);
