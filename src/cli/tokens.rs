@@ -246,11 +246,10 @@ fn warnings(asked: &Asked, pieces: Option<&Pieces>, spelled: Option<&Spelled>) -
     }
     let (Some(pieces), Some(Spelled { text, turns, .. })) = (pieces, spelled) else { return out };
     // What is around the turns of a conversation is the template's.
-    let written: Vec<Range<usize>> = match turns.is_empty() {
-        true => vec![0..text.len()],
-        false => turns.iter().filter_map(|t| t.bytes.clone()).collect(),
+    let inside = |bytes: &Range<usize>| {
+        let mut written = turns.iter().filter_map(|turn| turn.bytes.as_ref());
+        turns.is_empty() || written.any(|turn| turn.start <= bytes.start && bytes.end <= turn.end)
     };
-    let inside = |bytes: &Range<usize>| written.iter().any(|w| w.start <= bytes.start && bytes.end <= w.end);
     for [from, to] in &pieces.bytes {
         let bytes = *from as usize..*to as usize;
         let marked = text.get(bytes.clone()).filter(|t| t.len() > 3);

@@ -22,6 +22,12 @@ impl Meant {
         self.site
     }
 
+    /// The site, where theirs and ours are one and nothing has to be said beside it.
+    #[must_use]
+    pub fn certain(&self) -> Option<Site> {
+        self.but.is_none().then_some(self.site)
+    }
+
     fn new(site: Site, library: &'static str) -> Self {
         Self { site, library, but: None }
     }

@@ -23,7 +23,7 @@ mod table;
 #[cfg(test)]
 mod ends_tests;
 #[cfg(test)]
-mod tests;
+pub(super) mod tests;
 
 use ndarray::{ArrayView1, ArrayView2};
 use truenorth_protocol::Site;

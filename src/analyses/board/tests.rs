@@ -137,7 +137,7 @@ fn params_of(draws: usize) -> ScanParams {
 }
 
 /// Sequences with these scores.
-pub(super) fn scored_as(scores: &[f64]) -> Vec<Scored> {
+pub(in crate::analyses) fn scored_as(scores: &[f64]) -> Vec<Scored> {
     let row = |(i, score): (usize, &f64)| Scored {
         id: format!("s{i}"),
         text: format!("text {i}"),

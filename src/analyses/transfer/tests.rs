@@ -5,25 +5,14 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
-use super::super::board::{Entry, Scored};
+use super::super::board::Entry;
+use super::super::board::tests::scored_as;
 use super::*;
 use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
 
 fn board(scores: &[f64]) -> Vec<Entry> {
-    let row = |(i, score): (usize, &f64)| Scored {
-        id: format!("s{i}"),
-        text: format!("text {i}"),
-        score: *score,
-        z: *score,
-        coherence: 0.5,
-        shift_norm: 1.0,
-        z_bound: 8.0,
-        p_random: 0.1,
-        rank: 1 + scores.iter().filter(|s| **s > *score).count(),
-        counted_with: None,
-    };
-    scores.iter().enumerate().map(row).map(Entry::from).collect()
+    scored_as(scores).into_iter().map(Entry::from).collect()
 }
 
 fn two(a: &[f64], b: &[f64], params: &Params) -> Result<PairTransfer, AnalysisError> {

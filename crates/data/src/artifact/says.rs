@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 use truenorth_protocol::Site;
+use truenorth_protocol::site::meant;
 
 /// Where the direction lives, what it means and what it was found on, as far as the file says.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -54,30 +55,9 @@ impl Says {
     }
 }
 
-/// The site that a hook of TransformerLens reads, or the output of a module of transformers.
+/// The site that another library's name is, where both are one for certain; else the site is asked for.
 fn hook(name: &str) -> Option<Site> {
-    if name == "ln_final.hook_normalized" {
-        return Some(Site::FinalNorm);
-    }
-    let block = |prefix: &str| {
-        let (layer, rest) = name.strip_prefix(prefix)?.split_once('.').unwrap_or((&name[prefix.len()..], ""));
-        Some((layer.parse::<u32>().ok()?, rest))
-    };
-    if let Some((layer, rest)) = block("blocks.") {
-        return Some(match rest {
-            "hook_resid_pre" => Site::ResidPre(layer),
-            "hook_resid_mid" => Site::ResidMid(layer),
-            "hook_resid_post" => Site::ResidPost(layer),
-            "hook_attn_out" => Site::AttnOut(layer),
-            "hook_mlp_out" => Site::MlpOut(layer),
-            _ => return None,
-        });
-    }
-    ["model.layers.", "transformer.h.", "gpt_neox.layers."]
-        .into_iter()
-        .find_map(block)
-        .filter(|(_, rest)| rest.is_empty())
-        .map(|(layer, _)| Site::ResidPost(layer))
+    meant(name)?.certain()
 }
 
 #[cfg(test)]

@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::super::contrast::contrast;
-use super::super::ends::{asymmetry, rank_changes, score_and_z};
+use super::super::ends::{asymmetry, end_of, rank_changes, score_and_z};
 use super::super::{Asymmetry, Contrast, Entry, Params, RankChanges, ScoreAndZ};
 use super::Aligned;
 use crate::analyses::stat::p_cell;
@@ -49,7 +49,7 @@ pub fn summarise(aligned: &Aligned, params: &Params, seeds: &Seeds) -> Result<Sa
         (0..board.rows.len()).filter(|i| board.rows[*i].counted_with.is_none()).collect();
     let of = |rows: &[Entry]| stands.iter().map(|i| rows[*i].clone()).collect::<Vec<Entry>>();
     let distinct = of(&board.rows);
-    let ends = params.ends.unwrap_or_else(|| (distinct.len() / 10).max(3));
+    let ends = end_of(params.ends, distinct.len());
     let specific = distinct.iter().all(|r| r.z.is_some());
     let contrasted = params.kinds()?.map(|compared| {
         let kinds: Vec<Option<String>> = stands.iter().map(|i| aligned.rows[*i].kind.clone()).collect();
