@@ -11,13 +11,12 @@
 //! | 2 | [`engine`], [`data`], `truenorth_remote`: [`client`] and [`server`] |
 //! | 3 | [`report`] |
 //! | 4 | [`analyses`] |
-//! | 5 | the binary's `cli` |
+//! | 5 | this crate: [`study`] and what it stands on, and the binary's `cli` |
 //!
 //! What holds throughout: a graph is checked before it runs; what the store has is not computed again;
 //! files are written whole or not at all; candle's tensors stay inside [`engine`], reqwest's
 //! types inside [`client`]; errors name the offending value, what was expected, and a remedy.
 
-pub mod analyses;
 pub mod direction;
 pub mod error;
 pub mod host;
@@ -25,6 +24,7 @@ pub mod inputs;
 pub mod session;
 pub mod study;
 
+pub use truenorth_analyses as analyses;
 pub use truenorth_data as data;
 pub use truenorth_data::{artifact, models, store};
 pub use truenorth_engine as engine;

@@ -5,9 +5,9 @@ use truenorth_data::{Copies, CopiesError, Distinct, Pair, copies_between};
 use truenorth_protocol::Prompt;
 
 use super::{Prompts, Texts};
-use crate::analyses::LeftOutTexts;
-use crate::analyses::extract::Question;
 use crate::error::{Context as _, Error};
+use truenorth_analyses::LeftOutTexts;
+use truenorth_analyses::extract::Question;
 
 impl Texts<'_> {
     /// Says how a file was read.

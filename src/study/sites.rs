@@ -5,8 +5,8 @@ use truenorth_protocol::{ModelInfo, ReadAt, Site};
 
 use super::file::StudyFile;
 use super::refused;
-use crate::analyses::SiteRange;
 use crate::error::Error;
+use truenorth_analyses::SiteRange;
 
 /// Refuses a site that the study's own model does not have, with the key that names it.
 ///
@@ -56,8 +56,8 @@ mod tests {
     use std::path::Path;
 
     use super::*;
-    use crate::analyses::fixture::Tiny;
     use crate::host::Local;
+    use truenorth_engine::{Engine, EngineOptions};
     use truenorth_protocol::run::Runner as _;
 
     /// Each key that names a site, with a block that the model lacks.
@@ -65,7 +65,8 @@ mod tests {
     fn a_site_that_the_model_lacks_is_told_by_its_key() {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/offline/goldens/studies/pairs.toml");
         let study = StudyFile::read(&path, &Local::new("")).unwrap();
-        let tiny = Tiny::open();
+        let tiny = Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/gguf/llama/model.gguf");
+        let tiny = Engine::open(&tiny, &EngineOptions::default()).unwrap();
         let info = tiny.info();
         check(&study, info).unwrap();
         let e = check(&StudyFile { site: Site::Logits, ..study.clone() }, info).unwrap_err();

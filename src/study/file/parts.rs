@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::analyses::{as_text, geometry, judge, sweep, transfer};
 use schemars::JsonSchema;
 use serde::de::MapAccess;
 use serde::{Deserialize, Deserializer, Serialize};
+use truenorth_analyses::{as_text, geometry, judge, sweep, transfer};
 use truenorth_protocol::{ReadAt, Site, WriteAt};
 use truenorth_stats::estimate::ProjectMethod;
 

@@ -1,9 +1,9 @@
 //! Steered samples.
 
-use crate::analyses::steer::{self, Dose, Steered};
 use crate::error::Error;
 use crate::host::write_jsonl;
 use serde::{Deserialize, Serialize};
+use truenorth_analyses::steer::{self, Dose, Steered};
 use truenorth_protocol::graph::Sampling;
 
 use super::{Directions, Run};

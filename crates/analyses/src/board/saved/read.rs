@@ -1,0 +1,149 @@
+//! Boards out of tables: what `score` writes, entries of a public board, exports, tables with a score a model.
+
+use std::collections::HashSet;
+
+use serde_json::Value;
+use truenorth_data::{TableFile, TableRow};
+use truenorth_protocol::Site;
+
+use super::super::Entry;
+use super::super::entry::placed;
+use super::columns::{ID, SCORE, TEXT, Z, column, first, label, number, scores};
+use crate::AnalysisError;
+
+/// One column of scores of a file.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SavedBoard {
+    /// The model, or what the file or the column is called.
+    pub name: String,
+    /// Where its direction lives, where the file says.
+    pub site: Option<Site>,
+    /// In the order of the file.
+    pub rows: Vec<Entry>,
+    /// The column that its scores are.
+    pub score: String,
+}
+
+/// Fields of a row that have a place of their own.
+const OWN: [&str; 7] = ["coherence", "shift_norm", "z_bound", "p_random", "rank", "counted_with", SCORE];
+
+/// Reads the boards of a file: one for each of `wanted`, or, where none is named, one for each column of scores (`score`,
+/// `score_…` and those of an object `scores`). `name` is the file's, for errors and where nothing else says the model.
+///
+/// # Errors
+/// Without a column of scores, with a row that lacks its text or its score, or with a name that is there twice.
+pub fn read(file: &TableFile, name: &str, wanted: &[String]) -> Result<Vec<SavedBoard>, AnalysisError> {
+    let refuse = |what: String, remedy: &str| {
+        Err(AnalysisError::Asked { what: format!("{name}: {what}"), remedy: remedy.to_owned() })
+    };
+    let Some(head) = file.rows.first() else { return refuse("no rows".into(), "name a file with rows") };
+    let found = if wanted.is_empty() { scores(&head.fields) } else { wanted.to_vec() };
+    if found.is_empty() {
+        let have: Vec<&str> = head.fields.keys().map(String::as_str).collect();
+        return refuse(
+            format!("no column of scores; it has {}", have.join(", ")),
+            "name the columns that are scores with --score NAME",
+        );
+    }
+    let said = |key: &str| file.about.get(key).and_then(Value::as_str).filter(|t| !t.is_empty());
+    let one = found.len() == 1;
+    let mut ids = ids(&file.rows);
+    let mut boards = Vec::new();
+    for score in found {
+        let model = said("model").or_else(|| said("model_name"));
+        let board_name = match (model, one || score == SCORE) {
+            (Some(model), true) => model.to_owned(),
+            (None, true) => name.to_owned(),
+            (_, false) if wanted.is_empty() && !score.starts_with("scores.") => {
+                format!("{} ({score})", model.unwrap_or(name))
+            }
+            (_, false) => label(&score).to_owned(),
+        };
+        let mut rows = Vec::with_capacity(file.rows.len());
+        for (i, row) in file.rows.iter().enumerate() {
+            rows.push(entry(row, std::mem::take(&mut ids[i]), &score).map_err(|(what, remedy)| {
+                AnalysisError::Asked { what: format!("{name}, {}: {what}", row.place), remedy }
+            })?);
+            ids[i].clone_from(&rows[i].id);
+        }
+        let mut seen = HashSet::new();
+        if let Some(i) = rows.iter().position(|r: &Entry| !seen.insert(r.id.clone())) {
+            return refuse(
+                format!("{}: sequence `{}` for the second time", file.rows[i].place, rows[i].id),
+                "give each row an `id` of its own",
+            );
+        }
+        if rows.iter().any(|r| r.rank == 0) {
+            placed(&mut rows);
+        }
+        let site = said("site").and_then(|s| s.parse().ok());
+        boards.push(SavedBoard { name: board_name, site, rows, score });
+    }
+    Ok(boards)
+}
+
+/// The name of each row: its `id`, or its handle where all differ, or its number.
+fn ids(rows: &[TableRow]) -> Vec<String> {
+    let plain = |v: &Value| match v {
+        Value::String(s) if !s.trim().is_empty() => Some(s.clone()),
+        Value::Number(n) if n.is_i64() || n.is_u64() => Some(n.to_string()),
+        _ => None,
+    };
+    for name in ID {
+        let all: Option<Vec<String>> = rows.iter().map(|r| r.fields.get(name).and_then(plain)).collect();
+        let Some(all) = all else { continue };
+        let different = all.iter().collect::<HashSet<_>>().len() == all.len();
+        // Two rows of one `id` are refused; somebody may be on a board twice.
+        if different || name == ID[0] {
+            return all;
+        }
+    }
+    (1..=rows.len()).map(|n| n.to_string()).collect()
+}
+
+fn entry(row: &TableRow, id: String, score: &str) -> Result<Entry, (String, String)> {
+    let fields = &row.fields;
+    let text = match first(fields, &TEXT) {
+        Some(Value::String(text)) if !text.trim().is_empty() => text.clone(),
+        _ => return Err(("no text".into(), format!("give every row one of {}", TEXT.join(", ")))),
+    };
+    let value = column(fields, score);
+    let Some(value) = value.and_then(number) else {
+        let found = value.map_or_else(|| "none".to_owned(), Value::to_string);
+        return Err((
+            format!("sequence `{id}` has {found} as its `{score}`; expected a number"),
+            "correct it, or take the row out".into(),
+        ));
+    };
+    let of = |name: &str| fields.get(name).and_then(number);
+    let counted_with = fields.get("counted_with").and_then(Value::as_str).map(str::to_owned);
+    // Specificity, shift and place belong to the board's own score.
+    let own = score == SCORE;
+    let rank = of("rank").filter(|r| own && *r >= 1.0 && r.fract() == 0.0);
+    let taken = |name: &String| {
+        OWN.contains(&name.as_str())
+            || TEXT.contains(&name.as_str())
+            || Z.contains(&name.as_str())
+            || name == ID[0]
+            || name == score
+            || name == "scores"
+    };
+    Ok(Entry {
+        id,
+        text,
+        score: value,
+        z: first(fields, &Z).and_then(number).filter(|_| own),
+        coherence: of("coherence").filter(|_| own),
+        shift_norm: of("shift_norm").filter(|_| own),
+        z_bound: of("z_bound").filter(|_| own),
+        p_random: of("p_random").filter(|_| own),
+        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+        rank: rank.map_or(0, |r| r as usize),
+        counted_with,
+        extra: fields
+            .iter()
+            .filter(|(name, v)| !taken(name) && !v.is_null())
+            .map(|(name, v)| (name.clone(), v.clone()))
+            .collect(),
+    })
+}

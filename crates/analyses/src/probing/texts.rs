@@ -1,0 +1,45 @@
+//! Controls that have the text alone: its words and its length.
+
+use super::ProbeData;
+use super::contrast::{Contrast, Material};
+use crate::{AnalysisError, Labelled, Reader, extract};
+use truenorth_stats::estimate::probing::{BagOfWords, Layers, Lengths, Probe, ProbeError, Probing};
+use truenorth_stats::math::Seeds;
+
+/// Words as layers; the vocabulary is that of the contrast's training texts.
+pub(super) fn words(contrast: &Contrast<'_>, probe: &Probe, seeds: &Seeds) -> Result<Probing, ProbeError> {
+    let train = contrast.data.train.texts();
+    let known: Vec<&str> = contrast.rows.iter().map(|i| train[*i]).collect();
+    let bag = BagOfWords::new(&known)?;
+    let own = bag.layers(&train);
+    let others: Vec<_> = contrast.data.tests.iter().map(|t| bag.layers(&t.texts.texts())).collect();
+    let tests = others.iter().map(|t| t as &dyn Layers).collect();
+    contrast.run(&Material { train: &own, tests }, probe, seeds)
+}
+
+/// The length of every text.
+pub(super) struct Lengthy {
+    train: Vec<f64>,
+    tests: Vec<Vec<f64>>,
+    pub tokens: bool,
+}
+
+impl Lengthy {
+    pub fn new(reader: &Reader<'_>, data: &ProbeData<'_>) -> Result<Self, AnalysisError> {
+        let of = |texts: &Labelled| -> Result<Vec<f64>, AnalysisError> {
+            Ok(reader.encode(&texts.prompts)?.iter().map(extract::length).collect())
+        };
+        Ok(Self {
+            train: of(data.train)?,
+            tests: data.tests.iter().map(|t| of(&t.texts)).collect::<Result<_, _>>()?,
+            tokens: reader.runner().encode("a", true)?.is_some(),
+        })
+    }
+
+    pub fn run(&self, contrast: &Contrast<'_>, probe: &Probe, seeds: &Seeds) -> Result<Probing, ProbeError> {
+        let train = Lengths::layers(&self.train)?;
+        let tests = self.tests.iter().map(|t| Lengths::layers(t)).collect::<Result<Vec<_>, _>>()?;
+        let tests = tests.iter().map(|t| t as &dyn Layers).collect();
+        contrast.run(&Material { train: &train, tests }, probe, seeds)
+    }
+}

@@ -1,0 +1,293 @@
+//! The run: every site read and steered, then the two held beside each other.
+
+use truenorth_protocol::graph::Sampling;
+use truenorth_protocol::run::Watch;
+use truenorth_protocol::{ReadAt, Site};
+use truenorth_stats::estimate::{Pipeline, SplitBy, Words};
+use truenorth_stats::math::{Seeds, numbered};
+
+use super::reading::{self, PairRows};
+use super::respond::{self, Arms, Asker};
+use super::{
+    Budget, Halves, Params, SweepData, Swept, SweptSite, Verdict, compare, damage, flips, judge, over_sites,
+};
+use crate::extract::{self, Question};
+use crate::{AnalysisError, Asked, Memory, Named, Reader, stat, steer};
+
+/// What is asked, once it is known to make sense.
+pub(super) struct Plan<'a> {
+    /// The texts; of the prompts those that are generated from.
+    pub data: SweepData<'a>,
+    pub params: &'a Params,
+    pub sites: Vec<Site>,
+    /// The doses in ascending order with 0 among them.
+    pub alphas: Vec<f64>,
+    pub sampling: Sampling,
+}
+
+pub(super) fn sweep(
+    data: &SweepData<'_>,
+    params: &Params,
+    asked: &Asked<'_>,
+) -> Result<Swept, AnalysisError> {
+    let first = params.steered_prompts.unwrap_or(data.prompts.len()).min(data.prompts.len());
+    let plan = Plan {
+        data: SweepData { prompts: &data.prompts[..first], ..*data },
+        params,
+        sites: params.flat_sites(),
+        alphas: params.doses()?,
+        sampling: params.sampling(asked),
+    };
+    check(&plan)?;
+    let memory = Memory::default();
+    plan.run(&asked.reader.remembering(&memory), &asked.seeds.child("sweep"), asked.watch)
+}
+
+impl Plan<'_> {
+    fn run(&self, reader: &Reader<'_>, seeds: &Seeds, watch: &dyn Watch) -> Result<Swept, AnalysisError> {
+        let Self { data, params, sites, alphas, .. } = self;
+        let question = Question::pairs(data.pairs, data.template);
+        let texts = respond::tokens(reader, &question.prompts)?;
+        let lengths: Vec<f64> = texts.iter().map(|t| t.len() as f64).collect();
+        let words = Words::of(&extract::texts(&question.prompts));
+        let rows = &data.pairs.rows;
+        let ids: Vec<String> = rows.iter().map(|p| p.id.clone()).collect();
+        let axes: Vec<String> = rows.iter().map(|p| p.axis.clone()).collect();
+        let steered = evenly(rows.len(), params.steered_pairs);
+        let units = reading::units(&data.pairs.cluster, &axes, data.held_out.by);
+        let clusters = numbered(steered.iter().map(|p| units[*p]));
+        let cluster_name = match data.held_out.by {
+            SplitBy::Pair if data.pairs.copies.clusters < ids.len() => "clusters of pairs",
+            SplitBy::Pair => "pairs",
+            SplitBy::Axis => "axes",
+        };
+        let folds = reading::folds(&units, data.held_out.folds, seeds)?;
+        let flipped = flips::draw(&units, params.null_draws, &seeds.child("label flips"));
+        let flipped_steered: Vec<Vec<bool>> =
+            flipped.iter().map(|draw| steered.iter().map(|p| draw[*p]).collect()).collect();
+        let budget = Budget::new(
+            (params.null_draws, params.random_directions),
+            alphas.iter().filter(|a| **a != 0.0).count(),
+            2 * steered.len(),
+            sites.len(),
+        );
+        watch.budget(&budget.sentence());
+        watch.say("reading pairs at all sites");
+        let readings = reader.read(&question.prompts, sites, data.at, watch)?;
+        self.ahead(reader, watch)?;
+        let asked = Asker::new(reader, self, (&steered, &texts), watch)?;
+        let mut swept = Vec::with_capacity(sites.len());
+        let mut halves = Vec::with_capacity(sites.len());
+        for (site, reading) in sites.iter().zip(readings) {
+            watch.say(&format!("sweeping {site}"));
+            let x = reading::stacked(&reading.values);
+            let (chosen, rejected) = x.view().split_at(ndarray::Axis(0), rows.len());
+            let pair_rows = PairRows {
+                chosen,
+                rejected,
+                ids: &ids,
+                axes: &axes,
+                clusters: &data.pairs.cluster,
+                lengths: &lengths,
+                words: words.as_ref(),
+            };
+            let project = (data.project_out, data.project_method);
+            let nuisances = extract::nuisances(reader, project, data.sentiment, *site, data.at, watch)?;
+            let pipeline = Pipeline { estimator: data.estimator.clone(), nuisances };
+            let (how, controls) = (data.held_out, params.random_directions);
+            let read = reading::read(*site, &pair_rows, &pipeline, &folds, how, controls, seeds)?;
+            let norm = steer::mean_norm(reader, *site, data.neutral, watch)?;
+            let site_seeds = seeds.child(&format!("steering {site}"));
+            let of_flips = flips::directions(&pair_rows, &flipped, &pipeline, &folds, how.by, &site_seeds)?;
+            let arms = Arms {
+                whole: narrow(read.direction.view()),
+                without: read.without.iter().map(|d| narrow(d.view())).collect(),
+                controls: read.controls.outer_iter().map(narrow).collect(),
+                flips: of_flips.iter().map(|f| f.iter().map(|d| narrow(d.view())).collect()).collect(),
+            };
+            let answer = asked.ask((*site, norm), &arms, &flipped, folds.of_rows(), watch)?;
+            let damage = answer.damage(alphas, &site_seeds)?;
+            let working_range = damage::working_range(&damage, params.bounds());
+            let responses =
+                answer.responses(alphas, (&clusters, cluster_name), &flipped_steered, data.keywords);
+            let steering =
+                responses.iter().map(|r| r.steering(&site_seeds)).collect::<Result<Vec<_>, _>>()?;
+            let (Some(primary), Some(first)) = (steering.first(), responses.first()) else {
+                return Err(AnalysisError::Answer { name: "log_odds".into(), prompts: rows.len() });
+            };
+            let within = first.within(working_range.low, working_range.high);
+            let steering_within = match within.alphas.len() {
+                0..3 => None,
+                _ => Some(within.steering(&site_seeds.child("within"))?),
+            };
+            let reads = read.reading.reads();
+            halves.push(Halves {
+                site: site.to_string(),
+                auroc: read.reading.held_out.auroc.value,
+                margin: read.reading.margin(),
+                scores: sides(&steered, rows.len()).map(|i| read.reading.held_out.scores[i]).collect(),
+                reads,
+                slope: primary.slope.value,
+                slopes: primary.unit_slopes.clone(),
+                steers: Verdict::Untested,
+            });
+            swept.push(SweptSite {
+                site: *site,
+                layer: site.layer(),
+                residual_norm: norm,
+                fold_cosine: reading::stability(&read).map_err(|e| stat::of("folds' directions", &e))?,
+                reading: read.reading,
+                steering_verdict: judge(primary, None),
+                steering,
+                p_over_sites: None,
+                steering_within,
+                within_verdict: None,
+                damage,
+                working_range,
+                reads,
+                steers: false,
+            });
+        }
+        judged(&mut swept, &mut halves);
+        let parting = compare(&halves, &clusters, seeds)?;
+        Ok(Swept {
+            pairs: rows.len(),
+            copies: data.pairs.copies.clone(),
+            steered_pairs: steered.len(),
+            neutral: data.neutral.len(),
+            prompts: data.prompts.len(),
+            alphas: alphas.clone(),
+            alpha_unit: "mean residual norm of the site over the neutral texts".into(),
+            positions: params.push.to_string(),
+            random_directions: params.random_directions,
+            damage_directions: params.damage_directions.min(params.random_directions),
+            null_draws: params.null_draws,
+            budget,
+            sites: swept,
+            parting,
+            not_shown: self.not_shown(),
+        })
+    }
+
+    /// Reads what each site needs of the same texts in one pass of the model.
+    fn ahead(&self, reader: &Reader<'_>, watch: &dyn Watch) -> Result<(), AnalysisError> {
+        let data = &self.data;
+        let at = |at: ReadAt| self.sites.iter().map(|site| (*site, at)).collect::<Vec<_>>();
+        reader.ahead(data.neutral, &at(ReadAt::Last), watch)?;
+        if let Some(rows) = data.sentiment {
+            let prompts: Vec<Named> = rows.iter().map(|r| Named::row(&r.id, &r.text, &r.turns)).collect();
+            reader.ahead(&prompts, &at(data.at), watch)?;
+        }
+        Ok(())
+    }
+
+    fn not_shown(&self) -> Vec<String> {
+        let mut out = vec![
+            "That the model uses the direction by itself: a push along it is not what the model would do \
+             unpushed."
+                .to_owned(),
+            "A change in log-odds is of the given responses; it does not say what the model writes."
+                .to_owned(),
+            "Word lists count wording; a reply in other words is missed.".to_owned(),
+            format!(
+                "No p of steering can be below 1/{} with {} label flips, nor below 1/{} with {} random directions.",
+                self.params.null_draws + 1,
+                self.params.null_draws,
+                self.params.random_directions + 1,
+                self.params.random_directions
+            ),
+            "The bounds of damage are a convention; the working range moves with them.".to_owned(),
+            "Given text is pushed at all of its tokens, whatever the positions of generation.".to_owned(),
+            "`reads` is the interval of the AUROC at each site by itself; its p after Holm stands beside it.".to_owned(),
+            "Measures other than the log-odds of whole responses are described, each at each site by itself, and \
+             not corrected for their number."
+                .to_owned(),
+        ];
+        if self.data.prompts.is_empty() {
+            out.push(
+                "Nothing was generated, so nothing is said of what the steered model writes.".to_owned(),
+            );
+        } else {
+            out.push(
+                "The projection of generations is on the direction of all pairs; its prompts are not among the \
+                 pairs unless the caller put them there."
+                    .to_owned(),
+            );
+        }
+        out
+    }
+}
+
+/// Fills in what the rule says of every site, once the slopes of all of them are known.
+fn judged(sites: &mut [SweptSite], halves: &mut [Halves]) {
+    let slopes: Vec<(f64, &[f64])> = sites
+        .iter()
+        .map(|s| s.steering.first().map_or((0.0, &[][..]), |p| (p.slope.value, &p.flip_slopes)))
+        .collect();
+    let p = over_sites(&slopes);
+    for ((site, half), p) in sites.iter_mut().zip(halves).zip(p) {
+        let Some(primary) = site.steering.first() else { continue };
+        site.p_over_sites = p;
+        site.steering_verdict = judge(primary, p);
+        site.steers = site.steering_verdict.verdict.steers();
+        half.steers = site.steering_verdict.verdict;
+        // The range is of this site's own doses, so what all sites together say holds there too.
+        site.within_verdict = site.steering_within.as_ref().map(|within| {
+            let own = within.slope.null.as_ref().map(|n| n.p);
+            judge(within, own.zip(p).map(|(own, p)| own.max(p)))
+        });
+    }
+}
+
+/// `count` of `n`, evenly spaced; all where `count` is none or no less.
+fn evenly(n: usize, count: Option<usize>) -> Vec<usize> {
+    let count = count.unwrap_or(n).min(n);
+    (0..count).map(|i| i * n / count).collect()
+}
+
+/// The chosen rows of some pairs of `n`, then their rejected rows.
+pub(super) fn sides(pairs: &[usize], n: usize) -> impl Iterator<Item = usize> {
+    pairs.iter().copied().chain(pairs.iter().map(move |p| n + p))
+}
+
+fn check(plan: &Plan<'_>) -> Result<(), AnalysisError> {
+    let refuse = |what: String| Err(AnalysisError::Input(what));
+    let Plan { data, params, sites, .. } = plan;
+    params.bounds().check()?;
+    if sites.is_empty() {
+        return refuse("no sites; a sweep needs at least one".into());
+    }
+    if let Some(site) = sites.iter().find(|s| **s == Site::Logits) {
+        return refuse(format!(
+            "`{site}` is no site of the residual stream; sweep sites such as resid_post.4"
+        ));
+    }
+    if data.at.by_token() {
+        return refuse(
+            "positions `all` give a row a token; a sweep reads last, mean, mean+sink or an index".into(),
+        );
+    }
+    if data.neutral.is_empty() {
+        return refuse("no neutral texts; the unit of α and the damage are measured on them".into());
+    }
+    if params.steered_pairs.is_some_and(|n| n < 2) {
+        return refuse(format!(
+            "{} steered pairs (--steered-pairs); an interval needs at least two",
+            params.steered_pairs.unwrap_or_default()
+        ));
+    }
+    if data.prompts.len() == 1 {
+        return refuse(
+            "one prompt to generate from (--prompts); an interval needs at least two, or none at all".into(),
+        );
+    }
+    if let Some((lexicon, way)) = data.keywords.iter().find(|(_, way)| !(-1..=1).contains(way)) {
+        return refuse(format!("`{}` is expected to move by {way}; give 1, -1 or 0", lexicon.name));
+    }
+    Ok(())
+}
+
+#[allow(clippy::cast_possible_truncation)]
+pub(super) fn narrow(d: ndarray::ArrayView1<'_, f64>) -> Vec<f32> {
+    d.iter().map(|v| *v as f32).collect()
+}

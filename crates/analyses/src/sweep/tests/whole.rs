@@ -1,0 +1,219 @@
+//! Sweeps of a small model, from parameters to what was found.
+
+use std::str::FromStr as _;
+
+use truenorth_data::store::Store;
+use truenorth_protocol::run::Unwatched;
+use truenorth_protocol::{ReadAt, WriteAt};
+use truenorth_stats::estimate::{Estimator, ProjectMethod};
+use truenorth_stats::math::Seeds;
+
+use super::super::*;
+use crate::Reader;
+use crate::fixture::{Tiny, named, pairs};
+
+fn params(sites: &[&str]) -> Params {
+    Params {
+        sites: sites.iter().map(|s| s.parse().unwrap()).collect(),
+        alphas: vec![-0.5, 0.5, 1.0],
+        random_directions: 3,
+        damage_directions: 2,
+        null_draws: 5,
+        max_new_tokens: 4,
+        ..Params::default()
+    }
+}
+
+/// How directions are found.
+struct How {
+    keywords: Vec<(Lexicon, i8)>,
+    estimator: CheckedEstimator,
+    held_out: HeldOutParams,
+}
+
+fn how() -> How {
+    How {
+        keywords: vec![(Lexicon::parse("hats", "hat").unwrap(), 1)],
+        estimator: Estimator::MeanDiff.check().unwrap(),
+        held_out: HeldOutParams { permutations: 19, repeats: 2, ..HeldOutParams::by_pair() },
+    }
+}
+
+impl How {
+    fn data<'a>(
+        &'a self,
+        (pairs, template): (&'a Distinct<Pair>, &'a Template),
+        neutral: &'a [Named],
+        prompts: &'a [Named],
+    ) -> SweepData<'a> {
+        SweepData {
+            pairs,
+            template,
+            neutral,
+            prompts,
+            sentiment: None,
+            keywords: &self.keywords,
+            at: ReadAt::Last,
+            estimator: &self.estimator,
+            project_out: &[],
+            project_method: ProjectMethod::default(),
+            held_out: &self.held_out,
+        }
+    }
+}
+
+fn sweep(reader: &Reader<'_>, data: &SweepData<'_>, params: &Params) -> Result<Swept, AnalysisError> {
+    Sweep::run(data, params, &Asked { reader: *reader, seeds: &Seeds::new(3), watch: &Unwatched })
+}
+
+#[test]
+fn a_sweep_of_a_model_is_whole_and_asks_nothing_twice() {
+    let tiny = Tiny::open();
+    let store = Store::in_memory().unwrap();
+    let reader = Reader::new(&tiny, Some(&store));
+    let (pairs, template) = (pairs(12), Template::default());
+    let neutral = named(&["the old tin is red", "a cup of tea", "nine hats"]);
+    let prompts = named(&["the hat", "a tin"]);
+    let how = how();
+    let data = how.data((&pairs, &template), &neutral, &prompts);
+    let params = params(&["resid_post.0", "resid_mid.1"]);
+    let run = || sweep(&reader, &data, &params).unwrap();
+    let found = run();
+    assert_eq!(found.alphas, [-0.5, 0.0, 0.5, 1.0]);
+    for site in &found.sites {
+        let names: Vec<&str> = site.steering.iter().map(|s| s.measure.as_str()).collect();
+        assert_eq!(names, ["log_odds", "log_odds_per_token", "projection", "refusal", "hats"]);
+        assert!(site.residual_norm > 0.0 && site.fold_cosine > 0.3);
+        assert_eq!(site.steering[0].unit_slopes.len(), 12);
+        assert_eq!((site.steering[0].control_slopes.len(), site.steering[0].flip_slopes.len()), (3, 5));
+        assert_eq!((site.steering[2].control_slopes.len(), site.steering[2].flip_slopes.len()), (2, 0));
+        assert!(site.p_over_sites.is_some() && !site.steers, "{:?}", site.steering_verdict);
+        let zero = &site.damage[1];
+        assert!(zero.alpha == 0.0 && zero.perplexity_ratio.value == 1.0 && zero.kl.value == 0.0);
+        assert!(site.damage[3].kl.value > zero.kl.value && site.damage[3].control_kls.len() == 2);
+    }
+    // Dose 0 is the unsteered model, the same at every site.
+    let zero = |s: usize| found.sites[s].steering[0].points[1].mean.value;
+    assert_eq!(zero(0), zero(1));
+    assert!(found.parting.statement.contains("of 2 sites"));
+    // 12 pairs at three doses beside 0 and two sites.
+    assert_eq!((found.budget.texts, found.budget.controls, found.budget.total), (24, 432, 1152));
+    let asked = tiny.asked();
+    let again = run();
+    assert_eq!(tiny.asked(), asked, "a second sweep asked the model again");
+    assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&found).unwrap());
+}
+
+/// Also where nothing is kept: each text that several sites need is read at all of them at once.
+#[test]
+fn a_sweep_without_a_store_reads_no_text_twice() {
+    let tiny = Tiny::open();
+    let reader = Reader::new(&tiny, None);
+    let (pairs, template) = (pairs(12), Template::default());
+    let neutral = named(&["the old tin is red", "a cup of tea", "nine hats"]);
+    let prompts = named(&["the hat", "a tin"]);
+    let sentiment: Vec<SentimentRow> = (0..12)
+        .map(|i| SentimentRow {
+            id: format!("s{i}"),
+            text: format!("a {i} cup"),
+            positive: i % 2 == 0,
+            turns: vec![],
+            extra: truenorth_data::Extra::new(),
+        })
+        .collect();
+    let how = how();
+    let data = SweepData {
+        sentiment: Some(&sentiment),
+        project_out: &[ProjectOut::Sentiment],
+        project_method: ProjectMethod::default(),
+        ..how.data((&pairs, &template), &neutral, &prompts)
+    };
+    let params = params(&["resid_post.0", "resid_mid.1", "resid_post.1"]);
+    let alone = sweep(&reader, &data, &params).unwrap();
+    let texts = |rows: Vec<Named>| reader.encode(&rows).unwrap();
+    let sentiment_texts = sentiment.iter().map(|r| Named::text(&r.id, &r.text)).collect();
+    let given = [texts(neutral.clone()), texts(sentiment_texts)].concat();
+    let again = tiny.read_again();
+    assert!(!again.iter().any(|prompt| given.contains(prompt)), "{again:?}");
+    assert!(given.iter().all(|prompt| tiny.read().contains(prompt)));
+    let store = Store::in_memory().unwrap();
+    let kept = sweep(&Reader::new(&Tiny::open(), Some(&store)), &data, &params).unwrap();
+    assert_eq!(serde_json::to_string(&alone).unwrap(), serde_json::to_string(&kept).unwrap());
+}
+
+/// The label flips of a sweep are the slopes of sweeps of pairs whose responses are exchanged likewise.
+#[test]
+fn a_label_flip_is_a_sweep_of_flipped_pairs() {
+    let tiny = Tiny::open();
+    let reader = Reader::new(&tiny, None);
+    let (pairs, template) = (pairs(12), Template::default());
+    let neutral = named(&["the old tin is red", "a cup of tea", "nine hats"]);
+    let how = how();
+    let one = Params { null_draws: 1, ..params(&["resid_post.0"]) };
+    let found = sweep(&reader, &how.data((&pairs, &template), &neutral, &[]), &one).unwrap();
+    let units = reading::units(&pairs.cluster, &vec![String::new(); 12], how.held_out.by);
+    let flipped = flips::draw(&units, 1, &Seeds::new(3).child("sweep").child("label flips"));
+    assert!(flipped[0].contains(&true) && flipped[0].contains(&false));
+    let mut other = pairs;
+    for (pair, _) in other.rows.iter_mut().zip(&flipped[0]).filter(|(_, f)| **f) {
+        std::mem::swap(&mut pair.chosen, &mut pair.rejected);
+    }
+    let none = Params { null_draws: 0, ..one };
+    let again = sweep(&reader, &how.data((&other, &template), &neutral, &[]), &none).unwrap();
+    let (drawn, seen) = (found.sites[0].steering[0].flip_slopes[0], again.sites[0].steering[0].slope.value);
+    assert!((drawn - seen).abs() < 1e-3 * (1.0 + seen.abs()), "{drawn} {seen}");
+    assert!((found.sites[0].steering[0].slope.value - seen).abs() > 1e-2, "the flip changed nothing");
+}
+
+#[test]
+fn a_sweep_that_makes_no_sense_is_refused_by_name() {
+    let tiny = Tiny::open();
+    let reader = Reader::new(&tiny, None);
+    let (good, template) = (pairs(8), Template::from_str("{prompt}: {response}").unwrap());
+    let neutral = named(&["the old tin is red", "a cup"]);
+    let how = how();
+    let data = how.data((&good, &template), &neutral, &[]);
+    let refused = |data: &SweepData<'_>, params: &Params| {
+        let e = sweep(&reader, data, params).unwrap_err();
+        assert!(e.is_request(), "{e}");
+        e.to_string()
+    };
+    let site = || params(&["resid_post.0"]);
+    let one_sided = Params { alphas: vec![0.1, 0.2], ..site() };
+    assert!(refused(&data, &one_sided).contains("one sign"));
+    assert!(refused(&data, &params(&[])).contains("no sites"));
+    assert!(refused(&data, &params(&["logits"])).contains("logits"));
+    assert!(refused(&data, &params(&["resid_post.7"])).contains("block 7 is out of range"));
+    assert!(refused(&SweepData { at: ReadAt::All, ..data }, &site()).contains("all"));
+    assert!(refused(&SweepData { neutral: &[], ..data }, &site()).contains("neutral"));
+    let few = pairs(3);
+    assert!(refused(&SweepData { pairs: &few, ..data }, &site()).contains("5 folds"));
+    assert!(refused(&data, &Params { max_perplexity: 0.5, ..site() }).contains("bounds"));
+    let three = named(&["a hat", "a tin", "a cup"]);
+    let one = Params { steered_prompts: Some(1), ..site() };
+    assert!(refused(&SweepData { prompts: &three, ..data }, &one).contains("one prompt"));
+    assert_eq!(tiny.asked(), 0, "a refused sweep asked the model");
+}
+
+/// What a study writes as `sites`, `alphas`, `pairs` and `prompts`, and what is left out.
+#[test]
+fn a_table_says_what_flags_say() {
+    let table =
+        r#"{"sites": ["resid_post.0..1"], "alphas": [-1, 1], "pairs": 8, "prompts": 2, "push": "last"}"#;
+    let read: Params = serde_json::from_str(table).unwrap();
+    let flags = Params {
+        sites: vec!["resid_post.0..1".parse().unwrap()],
+        alphas: vec![-1.0, 1.0],
+        steered_pairs: Some(8),
+        steered_prompts: Some(2),
+        push: WriteAt::Last,
+        ..Params::default()
+    };
+    assert_eq!(read, flags);
+    let written = serde_json::to_value(&read).unwrap();
+    assert_eq!(written["site"], serde_json::json!(["resid_post.0..1"]));
+    assert!(written["push"] == "last" && written["steered_pairs"] == 8 && written["null_draws"] == 39);
+    assert_eq!(serde_json::from_value::<Params>(written).unwrap(), read);
+    let unknown = serde_json::from_str::<Params>(r#"{"dose": 1}"#).unwrap_err().to_string();
+    assert!(unknown.contains("`dose`"), "{unknown}");
+}
