@@ -63,7 +63,12 @@ pub fn judge_mean(place: &Place, seed: u64) -> Outcome<Run> {
         .enumerate()
         .map(|(i, [a, b])| {
             let (first, second) = if rng.random() { (a, b) } else { (b, a) };
-            Duel { id: i.to_string(), prompt: "say".into(), first: (*first).into(), second: (*second).into() }
+            Duel {
+                id: i.to_string(),
+                prompt: format!("say {i}"),
+                first: (*first).into(),
+                second: (*second).into(),
+            }
         })
         .collect();
     let texts = judge::Texts::Duels { duels: &duels, criterion: "kinder" };

@@ -109,6 +109,17 @@ impl Cosine {
         Some(nulls.iter().all(|n| n.p <= 0.05 && self.number.value > n.expected))
     }
 
+    /// What a small p of a statement that does not hold means: the cosine lies below its null. Empty elsewhere.
+    #[must_use]
+    pub fn below_null(&self) -> &'static str {
+        match self.harder() {
+            Some(null) if null.p <= 0.05 && self.number.value < null.expected => {
+                " The cosine is below what the null gives, not above."
+            }
+            _ => "",
+        }
+    }
+
     /// The null that reaches further, for a page that has place for one.
     #[must_use]
     pub fn harder(&self) -> Option<&Null> {

@@ -8,8 +8,8 @@ use rand_distr::{Distribution as _, StandardNormal};
 use statrs::distribution::{ContinuousCDF as _, Normal};
 use truenorth::estimate::audit::flip_ranking;
 use truenorth::estimate::{Estimator, HeldOut, HeldOutParams, Samples, SplitBy};
-use truenorth::math::{Seeds, cosine};
-use truenorth::stats::number::jackknife;
+use truenorth::math::{Seeds, cosine, norm};
+use truenorth::stats::number::{Number, jackknife};
 
 use super::{World, holds, rng};
 use crate::Outcome;
@@ -62,6 +62,30 @@ pub const WORLDS: &[World] = &[
         scenario: "38 flips half as strong as 60 training pairs",
         wide: false,
         held: flips,
+    },
+    World {
+        interval: "Student's t, stretched for shared rows, of a held-out gap",
+        scenario: "40 pairs in 5 folds, 60 wide",
+        wide: true,
+        held: |s| gap(s, 1.5),
+    },
+    World {
+        interval: "Student's t, stretched for shared rows, of a held-out gap",
+        scenario: "40 pairs of labels of chance in 5 folds, 60 wide",
+        wide: false,
+        held: |s| gap(s, 0.0),
+    },
+    World {
+        interval: "jackknife over folds, of the distance of class means",
+        scenario: "60 pairs, 5 folds, 60 wide",
+        wide: false,
+        held: apart,
+    },
+    World {
+        interval: "jackknife over folds, of how far a class mean went",
+        scenario: "60 pairs at two checkpoints, 5 folds, 60 wide",
+        wide: false,
+        held: drifted,
     },
     World {
         interval: "jackknife over folds, of a cosine",
@@ -210,6 +234,64 @@ fn flips(seed: u64) -> Outcome<bool> {
     let pipeline = pipeline(&Estimator::MeanDiff)?;
     let found = flip_ranking(&pipeline, &train, own.view(), &flips, 2000, 0.95, &Seeds::new(seed))?;
     Ok(found.relative_interval.interval.contains(TRUTH.ok_or("no truth")?))
+}
+
+/// What directions of four fifths of the pairs reach on others, in units of their own rows.
+fn gap(seed: u64, strength: f64) -> Outcome<bool> {
+    static STRONG: LazyLock<Option<f64>> = LazyLock::new(|| {
+        let shift = planted().ok()? * 1.5;
+        mean(|rng, seed| {
+            let train = WORLD.samples(32, &shift, "train", rng)?;
+            let direction = fitted(&train, seed)?;
+            let own = train.activations().dot(&direction);
+            Ok(shift.dot(&direction) / own.std(0.0))
+        })
+        .ok()
+    });
+    let truth = if strength > 0.0 { STRONG.ok_or("no truth")? } else { 0.0 };
+    let samples = WORLD.samples(40, &(planted()? * strength), "train", &mut rng(seed))?;
+    Ok(holds(&held_out(&samples, SplitBy::Pair, seed)?.gap(&samples)?, truth))
+}
+
+fn class_means(samples: &Samples) -> Outcome<Array1<f64>> {
+    let (up, down) = samples.activations().split_at(ndarray::Axis(0), samples.rows() / 2);
+    let mean = |x: ndarray::ArrayView2<'_, f64>| x.mean_axis(ndarray::Axis(0)).ok_or("no rows");
+    Ok(mean(up)? - mean(down)?)
+}
+
+/// The jackknife over five folds of 60 pairs of something of the pairs kept.
+fn folded(of: impl Fn(&[usize]) -> Outcome<f64>) -> Outcome<Number> {
+    let kept = |f: usize| -> Vec<usize> { (0..60).filter(|i| i % 5 != f).collect() };
+    let folds: Vec<f64> = (0..5).map(|f| of(&kept(f))).collect::<Outcome<_>>()?;
+    Ok(jackknife(of(&kept(5))?, &folds, [0.0, f64::INFINITY]))
+}
+
+fn apart(seed: u64) -> Outcome<bool> {
+    static TRUTH: LazyLock<Option<f64>> = LazyLock::new(|| {
+        let shift = planted().ok()? * 2.0;
+        mean(|rng, _| Ok(norm(class_means(&WORLD.samples(60, &shift, "train", rng)?)?.view()))).ok()
+    });
+    let samples = WORLD.samples(60, &(planted()? * 2.0), "train", &mut rng(seed))?;
+    let found = folded(|rows| Ok(norm(class_means(&without(&samples, rows)?)?.view())))?;
+    Ok(holds(&found, TRUTH.ok_or("no truth")?))
+}
+
+fn drifted(seed: u64) -> Outcome<bool> {
+    fn far([a, b]: &[Samples; 2]) -> Outcome<f64> {
+        let means = [a, b].map(|s| {
+            let up = s.activations().slice_move(ndarray::s![..s.rows() / 2, ..]);
+            up.mean_axis(ndarray::Axis(0)).ok_or("no rows")
+        });
+        let [a, b] = means;
+        Ok(norm((b? - a?).view()))
+    }
+    static TRUTH: LazyLock<Option<f64>> = LazyLock::new(|| mean(|rng, _| far(&two(rng)?)).ok());
+    let both = two(&mut rng(seed))?;
+    let found = folded(|rows| {
+        let [a, b] = both.each_ref().map(|s| without(s, rows));
+        far(&[a?, b?])
+    })?;
+    Ok(holds(&found, TRUTH.ok_or("no truth")?))
 }
 
 fn two(rng: &mut ChaCha8Rng) -> Outcome<[Samples; 2]> {

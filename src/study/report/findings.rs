@@ -62,8 +62,10 @@ pub fn agreement(results: &Results) -> Option<Finding> {
         },
         statement: format!(
             "The estimators agree more than they do on exchanged labels, or directions like the activations do: {} and \
-             {}, the least alike.",
-            names[0], names[1]
+             {}, the least alike.{}",
+            names[0],
+            names[1],
+            least.below_null()
         ),
         measure: Measure { name: "least cosine".into(), value: least.value.into(), digits: 2 },
         n: Sample::new(n as u64, "estimators"),

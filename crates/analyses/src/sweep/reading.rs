@@ -5,7 +5,7 @@ use serde::Serialize;
 use truenorth_protocol::Site;
 
 use super::super::AnalysisError;
-use super::super::stat::{Number, bootstrap_over, of, resampled};
+use super::super::stat::{Number, of};
 use truenorth_stats::estimate::{
     EstimateError, HeldOut, HeldOutParams, Pipeline, Samples, SplitBy, Words, whole_axes,
 };
@@ -119,38 +119,8 @@ pub(super) fn read(
         })
         .collect::<Result<_, AnalysisError>>()?;
     let controls = pipeline.matched_directions(&samples, controls, &seeds)?;
-    let separation = separation(&held_out, &samples, params.by, &seeds).map_err(|e| of("separation", &e))?;
+    let separation = held_out.gap(&samples).map_err(|e| of("separation", &e))?;
     Ok(Read { reading: ReadingPoint { held_out, separation }, direction, without, controls })
-}
-
-fn separation(
-    held_out: &HeldOut,
-    samples: &Samples,
-    by: SplitBy,
-    seeds: &Seeds,
-) -> Result<Number, MathError> {
-    let units = samples.units(by);
-    let gap = |weight: &dyn Fn(usize) -> f64| {
-        let (mut sums, mut counts) = ([0.0; 2], [0.0; 2]);
-        for ((score, positive), unit) in held_out.scores.iter().zip(samples.positive()).zip(units) {
-            let side = usize::from(*positive);
-            sums[side] += score * weight(*unit);
-            counts[side] += weight(*unit);
-        }
-        (counts[0] > 0.0 && counts[1] > 0.0).then(|| sums[1] / counts[1] - sums[0] / counts[0])
-    };
-    let interval = resampled(samples.unit_count(by), &mut seeds.stream("separation"), |counts| {
-        gap(&|u| f64::from(counts[u]))
-    })?;
-    let value = gap(&|_| 1.0).ok_or(MathError::TooFew { what: "rows of a class", least: 1, found: 0 })?;
-    let what = if by == SplitBy::Pair { "pairs" } else { "axes" };
-    Ok(Number {
-        value,
-        n: samples.rows(),
-        interval: Some(interval),
-        method: bootstrap_over(what),
-        null: None,
-    })
 }
 
 /// Held-out scores of pairs, ready to be weighed by how often each pair is drawn.

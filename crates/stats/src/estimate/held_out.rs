@@ -16,8 +16,7 @@ use super::pipeline::{Pipeline, Ready, Reduced};
 use super::probing::Relabel;
 use super::samples::SplitBy;
 use super::{EstimateError, Samples};
-use crate::math::{MathError, Placement, Seeds, SortedScores};
-use crate::math::{permutation_p, reaches};
+use crate::math::{MathError, Placement, Seeds, SortedScores, permutation_p, reaches};
 use crate::split::{Folds, group_folds};
 
 /// How to hold out.

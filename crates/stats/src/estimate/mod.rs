@@ -13,6 +13,7 @@ mod eraser;
 mod error;
 mod estimated;
 mod estimator;
+mod gap;
 mod held_out;
 mod logistic;
 mod method;

@@ -22,6 +22,15 @@ pub fn within_reach(needed: f64) -> Option<usize> {
     (needed <= FEASIBLE as f64).then(|| needed.ceil().max(2.0) as usize)
 }
 
+/// A distance from 1/2 that is itself estimated.
+#[derive(Clone, Copy, Debug)]
+pub struct Threshold {
+    /// The distance.
+    pub at: f64,
+    /// Its standard error over other clusters like these.
+    pub error: f64,
+}
+
 /// A two-sided test that a chance is 1/2, or further from it than some threshold, by clusters.
 #[derive(Clone, Copy, Debug)]
 pub struct Power<'a> {
@@ -67,14 +76,21 @@ impl<'a> Power<'a> {
     /// How likely the interval leaves 1/2 out if the chance is `t`; the far side is not counted.
     #[must_use]
     pub fn told_from_half(&self, t: f64) -> f64 {
-        self.beyond(t, z(1.0 - self.alpha / 2.0) * self.error_at(0.5))
+        let at = z(1.0 - self.alpha / 2.0) * self.error_at(0.5);
+        self.beyond(t, Threshold { at, error: 0.0 })
     }
 
     /// How likely the statistic is further from 1/2 than a threshold that does not shrink with the clusters.
     #[must_use]
-    pub fn beyond(&self, t: f64, threshold: f64) -> f64 {
-        let (far, error) = ((t - 0.5).abs() - threshold, self.error_at(t));
+    pub fn beyond(&self, t: f64, threshold: Threshold) -> f64 {
+        let (far, error) = ((t - 0.5).abs() - threshold.at, self.error_beyond(t, threshold));
         if error > 0.0 { below(far / error) } else { f64::from(u8::from(far > 0.0)) }
+    }
+
+    /// The error of the statistic and of a threshold that is estimated twice: where the power is told, and where it is
+    /// used, on other clusters.
+    fn error_beyond(&self, t: f64, threshold: Threshold) -> f64 {
+        (self.error_at(t).powi(2) + 2.0 * threshold.error.powi(2)).sqrt()
     }
 
     /// The least chance above 1/2 that is told from it with [`POWER`]; none where not even 1 is.
@@ -85,7 +101,7 @@ impl<'a> Power<'a> {
 
     /// The least chance above 1/2 that is beyond a threshold with [`POWER`].
     #[must_use]
-    pub fn least_beyond(&self, threshold: f64) -> Option<f64> {
+    pub fn least_beyond(&self, threshold: Threshold) -> Option<f64> {
         Self::least(|t| self.beyond(t, threshold))
     }
 
@@ -112,12 +128,12 @@ impl<'a> Power<'a> {
     /// How many clusters put a chance of `t` beyond a threshold with [`POWER`]; none where it is within it, or more than
     /// [`FEASIBLE`] would.
     #[must_use]
-    pub fn needed_beyond(&self, t: f64, threshold: f64) -> Option<usize> {
-        let far = (t - 0.5).abs() - threshold;
+    pub fn needed_beyond(&self, t: f64, threshold: Threshold) -> Option<usize> {
+        let far = (t - 0.5).abs() - threshold.at;
         if far <= 0.0 {
             return None;
         }
-        self.scaled(z(POWER) * self.error_at(t) / far)
+        self.scaled(z(POWER) * self.error_beyond(t, threshold) / far)
     }
 
     /// How likely the interval lies within `margin` of 1/2 if the chance is 1/2.
@@ -147,6 +163,10 @@ mod tests {
     use serde_json::Value;
 
     use crate::math::Seeds;
+
+    fn exact(at: f64) -> Threshold {
+        Threshold { at, error: 0.0 }
+    }
 
     fn planted(pairs: usize, gap: f64, seed: u64) -> Placement {
         let mut rng = Seeds::new(seed).stream("power");
@@ -183,9 +203,24 @@ mod tests {
         assert!(near > 500 && near <= FEASIBLE, "{near}");
         // Ten times nearer, a hundred times as many.
         assert_eq!(power.needed_to_tell(0.5 + 0.002), None);
-        assert!(power.needed_beyond(0.601, 0.1).is_none() && power.needed_within(0.001).is_none());
+        assert!(power.needed_beyond(0.601, exact(0.1)).is_none() && power.needed_within(0.001).is_none());
         assert_eq!((feasible(Some(12)), within_reach(1e4)), ("12".into(), Some(10_000)));
         assert!(feasible(None).contains("10 000") && within_reach(f64::NAN).is_none());
+    }
+
+    /// Φ((0.7 - 0.5 - 0.1) / √(error² + 2·0.05²)), and the same error in the number needed.
+    #[test]
+    fn a_threshold_of_doubt_asks_for_more() {
+        let placed = planted(60, 0.3, 1);
+        let power = Power::of(&placed, 0.05);
+        let (sure, unsure) = (exact(0.1), Threshold { at: 0.1, error: 0.05 });
+        let error = (0.1 / z(power.beyond(0.7, sure))).powi(2);
+        let right = below(0.1 / (error + 2.0 * 0.0025).sqrt());
+        assert!((power.beyond(0.7, unsure) - right).abs() < 1e-9);
+        assert!(power.least_beyond(unsure).unwrap() > power.least_beyond(sure).unwrap() + 0.01);
+        let more =
+            power.needed_beyond(0.7, unsure).unwrap() as f64 / power.needed_beyond(0.7, sure).unwrap() as f64;
+        assert!((more - (1.0 + 0.005 / error)).abs() < 0.1, "{more}");
     }
 
     #[test]
@@ -202,7 +237,7 @@ mod tests {
         let few = planted(3, 0.0, 2);
         assert!(Power::of(&few, 0.05).least_told().is_none_or(|t| t > 0.85));
         let power = Power::of(&few, 0.05);
-        assert!(power.needed_to_tell(0.5).is_none() && power.needed_beyond(0.6, 0.2).is_none());
+        assert!(power.needed_to_tell(0.5).is_none() && power.needed_beyond(0.6, exact(0.2)).is_none());
         assert!(power.held_within(0.1) < 0.1 && power.needed_within(0.1).unwrap() > 50);
     }
 }

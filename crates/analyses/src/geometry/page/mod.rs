@@ -43,8 +43,9 @@ pub fn findings(result: &TextGeometry) -> Vec<Finding> {
             },
             statement: format!(
                 "Every category's direction lies along that of all others more than directions of exchanged labels, or \
-                 drawn like the activations, lie along each other; {} the least.{}",
+                 drawn like the activations, lie along each other; {} the least.{}{}",
                 c.category,
+                m.below_null(),
                 m.no_p.as_ref().map_or_else(String::new, |why| format!(" No p: {why}."))
             ),
             measure: Measure::new("cosine with the direction of all others", m.value),

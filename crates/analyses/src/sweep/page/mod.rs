@@ -120,7 +120,7 @@ fn reads(result: &Swept) -> Option<Finding> {
 fn parts(result: &Swept) -> Option<Finding> {
     let c = result.parting.correlation.as_ref()?;
     let apart = !result.parting.reads_not_steers.is_empty() || !result.parting.steers_not_reads.is_empty();
-    let above = c.interval.map(|i| i.low > 0.0);
+    let above = result.parting.resampled.map(|[low, _]| low > 0.0);
     let status = match (above, apart) {
         (Some(true), false) => Status::Supported,
         (Some(true), true) => Status::Caution,

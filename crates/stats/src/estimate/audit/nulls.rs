@@ -1,8 +1,9 @@
 //! Directions that know nothing: drawn like the activations, or fitted to permuted labels.
 
+use std::ops::Range;
 use std::time::{Duration, Instant};
 
-use ndarray::{Array1, Array2, ArrayView2, Axis};
+use ndarray::{Array1, Array2, ArrayView2, Axis, s};
 use rayon::prelude::*;
 
 use super::AuditError;
@@ -11,8 +12,9 @@ use crate::estimate::null_directions::matched;
 use crate::estimate::pipeline::{Reduced, fit_projected};
 use crate::estimate::probing::{Relabel, dual_discriminants, label_contrasts};
 use crate::estimate::{EstimateError, Estimator, Pipeline, Samples, SplitBy};
-use crate::math::{MathError, Seeds, gram_matrix, norm, product, quantile};
-use crate::math::{permutation_p, reaches};
+use crate::math::{
+    MathError, Seeds, SortedScores, gram_matrix, norm, permutation_p, product, quantile, reaches,
+};
 
 /// Relabellings fitted between looks at the clock.
 const BLOCK: usize = 256;
@@ -119,6 +121,45 @@ impl Ground<'_> {
         }
         Ok(Draws { scores, cosines })
     }
+}
+
+/// Directions that the spread of the null is taken over when it is asked how sure that spread is.
+const SPREAD_OVER: usize = 400;
+
+/// Blocks of groups that are left out in turn.
+const BLOCKS: usize = 20;
+
+/// The standard error of the spread of the null's distances from 1/2, in units of the spread, over other groups like
+/// these: the delete-a-group jackknife (Shao and Tu 1995, The Jackknife and Bootstrap, 2.3).
+pub(super) fn relative_error(draws: &Draws, at: Range<usize>, samples: &Samples) -> Result<f64, MathError> {
+    let units = samples.units(SplitBy::Pair);
+    let count = samples.unit_count(SplitBy::Pair);
+    let blocks = BLOCKS.min(count);
+    let scores = draws.scores.slice(s![..SPREAD_OVER.min(draws.scores.nrows()), at]);
+    let spreads: Vec<f64> = (0..blocks)
+        .into_par_iter()
+        .map(|block| {
+            let kept: Vec<usize> = (0..units.len()).filter(|row| units[*row] % blocks != block).collect();
+            let positive: Vec<bool> = kept.iter().map(|row| samples.positive()[*row]).collect();
+            // What is left may be of one class where whole groups are.
+            if positive.iter().all(|p| *p) || !positive.contains(&true) {
+                return Ok(None);
+            }
+            let mut sum = 0.0;
+            for draw in scores.outer_iter() {
+                let scores: Vec<f64> = kept.iter().map(|row| draw[*row]).collect();
+                sum += (SortedScores::new(&scores, &positive)?.auroc(None)? - 0.5).powi(2);
+            }
+            Ok(Some((sum / scores.nrows() as f64).sqrt()))
+        })
+        .collect::<Result<Vec<_>, MathError>>()?
+        .into_iter()
+        .flatten()
+        .collect();
+    let n = spreads.len().max(1) as f64;
+    let mean = spreads.iter().sum::<f64>() / n;
+    let variance = (n - 1.0) / n * spreads.iter().map(|s| (s - mean).powi(2)).sum::<f64>();
+    Ok(if mean > 0.0 { variance.sqrt() / mean } else { 0.0 })
 }
 
 /// A distance against those of the null, the larger the more against it.

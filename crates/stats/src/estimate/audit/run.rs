@@ -7,10 +7,10 @@ use ndarray::{Array1, Array2, ArrayView1, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
 
 use super::AuditError;
-use super::nulls::{Draws, Ground, distance};
+use super::nulls::{Draws, Ground, distance, relative_error};
 use super::result::{Audit, AuditRow, Detectable, Needed, Separation, Verdict};
 use crate::estimate::{EstimateError, HeldOutParams, Nuisances, Pipeline, Samples, SplitBy};
-use crate::math::{MathError, Placement, Power, Seeds, SortedScores, cosine, holm_adjusted, unit};
+use crate::math::{MathError, Placement, Power, Seeds, SortedScores, Threshold, cosine, holm_adjusted, unit};
 
 /// Fewer groups than this can't be held out in folds.
 const LEAST_GROUPS: usize = 4;
@@ -138,7 +138,9 @@ pub fn audit(
                 .collect::<Result<Vec<f64>, MathError>>()?;
             distance(areas, far, strictest)
         };
+        let doubt = relative_error(&random, at.clone(), set.samples)?;
         let random = null(&random)?;
+        let threshold = Threshold { at: random.critical, error: random.critical * doubt };
         let power = Power::of(&placed, params.alpha);
         let cosine_here = cosine(d.view(), own.direction.view())?;
         let on_train = train.activations().dot(&own.direction).to_vec();
@@ -164,12 +166,12 @@ pub fn audit(
             p_separates: power.p(),
             detectable: Detectable {
                 separates: power.least_told(),
-                matched: power.least_beyond(random.critical),
+                matched: power.least_beyond(threshold),
                 power_to_rule_out: power.held_within(params.margin),
             },
             needed: Needed {
                 separates: power.needed_to_tell(here.auroc),
-                matched: power.needed_beyond(here.auroc, random.critical),
+                matched: power.needed_beyond(here.auroc, threshold),
                 rule_out: power.needed_within(params.margin),
             },
             random,
