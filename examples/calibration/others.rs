@@ -23,7 +23,7 @@ use crate::rates::{Run, of_page};
 pub fn steered(place: &Place, seed: u64) -> Outcome<Run> {
     let seeds = Seeds::new(seed);
     let pairs = turned(&place.pairs, Unit::Cluster, &mut seeds.stream("labels of chance"));
-    let estimator = Estimator::MeanDiff.check()?;
+    let estimators = [("mean-diff".to_owned(), Estimator::MeanDiff.check()?)];
     let held_out = HeldOutParams { permutations: 0, repeats: 1, ..HeldOutParams::by_pair() };
     let data = SweepData {
         pairs: &pairs,
@@ -33,7 +33,7 @@ pub fn steered(place: &Place, seed: u64) -> Outcome<Run> {
         sentiment: None,
         keywords: &[],
         at: ReadAt::Last,
-        estimator: &estimator,
+        estimators: &estimators,
         project_out: &[],
         project_method: truenorth::estimate::ProjectMethod::default(),
         held_out: &held_out,

@@ -41,9 +41,10 @@ pub struct Sweep {
     /// Prompts to generate from; without them nothing is generated.
     #[arg(long, value_name = "F")]
     prompts: Option<PathBuf>,
-    /// mean-diff, logistic, lda or pca.
-    #[arg(long, value_name = "E", default_value = "mean-diff")]
-    estimator: String,
+    /// mean-diff, logistic, lda or pca; several with commas are swept beside each other on the same readings, the first
+    /// being the one whose verdict is printed.
+    #[arg(long, value_name = "E,..", default_value = "mean-diff", value_delimiter = ',')]
+    estimator: Vec<String>,
     /// Nuisance directions to take out: length, sentiment.
     #[arg(long, value_name = "N,..", value_delimiter = ',')]
     project_out: Vec<ProjectOut>,
@@ -97,7 +98,7 @@ pub struct Ready {
     sentiment: Option<SentimentTexts>,
     keywords: Vec<(Lexicon, i8)>,
     sites: Vec<Site>,
-    estimator: CheckedEstimator,
+    estimators: Vec<(String, CheckedEstimator)>,
     project_method: ProjectMethod,
     held_out: HeldOutParams,
 }
@@ -122,8 +123,10 @@ impl Files for Sweep {
         if self.by == By::Axis {
             truenorth::inputs::needs_axes(&self.pairs, &pairs.rows, "--by axis holds axes out")?;
         }
-        let estimator = estimator(&self.estimator)?;
-        let permutations = self.permutations.unwrap_or_else(|| default_permutations(estimator.params()));
+        let named = |name: &String| Ok((name.clone(), estimator(name)?));
+        let estimators = self.estimator.iter().map(named).collect::<anyhow::Result<Vec<_>>>()?;
+        let slowest = estimators.iter().map(|(_, e)| default_permutations(e.params())).min();
+        let permutations = self.permutations.or(slowest).unwrap_or_default();
         let held_out = match self.by {
             By::Pair => HeldOutParams::by_pair(),
             By::Axis => HeldOutParams::by_axis(),
@@ -136,7 +139,7 @@ impl Files for Sweep {
             sentiment,
             keywords: self.keywords.iter().map(|k| keywords(k)).collect::<anyhow::Result<_>>()?,
             sites: params.flat_sites(),
-            estimator,
+            estimators,
             project_method: texts::project_method(&self.project_method)?,
             held_out: HeldOutParams { folds: Some(self.folds), permutations, ..held_out },
         })
@@ -151,7 +154,7 @@ impl Files for Sweep {
             sentiment: ready.sentiment.as_ref().map(|s| &s.rows[..]),
             keywords: &ready.keywords,
             at: self.positions,
-            estimator: &ready.estimator,
+            estimators: &ready.estimators,
             project_out: &self.project_out,
             project_method: ready.project_method,
             held_out: &ready.held_out,
@@ -165,7 +168,7 @@ impl Files for Sweep {
             .file("pairs", ready.pairs.rows.len(), &ready.pairs.sha256)
             .file("neutral", ready.neutral.named.len(), &ready.neutral.loaded.sha256)
             .choice("site", sites)
-            .choice("estimator", self.estimator.as_str())
+            .choice("estimator", self.estimator.join(","))
             .choice("template", ready.template.to_string())
             .choice("positions", self.positions.to_string())
             .choice("by", serde_json::to_value(self.by)?)

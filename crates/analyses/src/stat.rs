@@ -3,6 +3,7 @@
 use truenorth_stats::math::MathError;
 use truenorth_stats::number;
 
+use truenorth_stats::math::Clustered;
 pub use truenorth_stats::math::{p_cell, p_said, permutation_p};
 pub use truenorth_stats::number::{
     LEVEL, Null, Number, RESAMPLES, bootstrap_over, drawn_null, jackknife, mean, mean_in_clusters, mean_over,
@@ -11,6 +12,19 @@ pub use truenorth_stats::number::{
 pub use truenorth_stats::test::Test;
 
 use super::AnalysisError;
+
+/// One held-out AUROC less another on the same texts and splits, over the units held out.
+pub(super) fn less(found: &Clustered, of: &str) -> Number {
+    Number {
+        value: found.value,
+        n: found.clusters,
+        interval: Some(found.interval),
+        method: format!(
+            "two score intervals over {of} put together (Zou and Donner 2008), stretched for shared rows"
+        ),
+        null: None,
+    }
+}
 
 /// A share against the exact binomial law: p sums every count no likelier than the one seen.
 pub(super) fn share_against(

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use schemars::JsonSchema;
-use serde::de::MapAccess;
+use serde::de::{Error as _, MapAccess};
 use serde::{Deserialize, Deserializer, Serialize};
 use truenorth_analyses::{as_text, geometry, judge, sweep, transfer};
 use truenorth_protocol::{ReadAt, Site, WriteAt};
@@ -146,8 +146,10 @@ pub struct Sweep {
     /// Sites, doses and what is generated.
     #[serde(flatten)]
     pub params: sweep::Params,
-    /// The estimator; the study's first when absent.
-    pub estimator: Option<String>,
+    /// The estimator, or several in a list to be held beside each other; the study's first when absent.
+    #[serde(default)]
+    #[schemars(schema_with = "one_or_many", extend("x-alias" = "estimators"))]
+    pub estimator: Vec<String>,
     /// Word lists counted in generations, by name.
     #[serde(default)]
     pub keywords: BTreeMap<String, Keyword>,
@@ -211,13 +213,34 @@ pub struct Judge {
     pub params: judge::Params,
 }
 
+/// A name, or a list of them.
+#[derive(Deserialize)]
+#[serde(untagged, expecting = "a name or a list of names")]
+enum OneOrMany {
+    One(String),
+    Many(Vec<String>),
+}
+
+/// The schema of these.
+fn one_or_many(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+    schemars::json_schema!({ "type": ["string", "array"], "items": { "type": "string" } })
+}
+
 impl<'de> Beside<'de> for Sweep {
     type Params = sweep::Params;
-    const OWN: &'static [&'static str] = &["estimator", "keywords"];
+    const OWN: &'static [&'static str] = &["estimator", "estimators", "keywords"];
 
     fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
         match key {
-            "estimator" => self.estimator = map.next_value()?,
+            "estimator" | "estimators" if self.estimator.is_empty() => {
+                self.estimator = match map.next_value()? {
+                    OneOrMany::One(name) => vec![name],
+                    OneOrMany::Many(names) => names,
+                };
+            }
+            "estimator" | "estimators" => {
+                return Err(A::Error::custom("`estimator` and `estimators` are one key; give one of them"));
+            }
             _ => self.keywords = map.next_value()?,
         }
         Ok(())

@@ -199,7 +199,8 @@ impl<'a> Look<'a> {
             return format!("one of {}", words.join(", "));
         }
         if is(plain, "string") {
-            let more = [("object", " or a table"), ("boolean", ", true or false")];
+            let more =
+                [("object", " or a table"), ("boolean", ", true or false"), ("array", " or a list of them")];
             let more = more.into_iter().find(|(kind, _)| is(plain, kind)).map_or("", |(_, says)| says);
             return format!("text in quotes{more}");
         }

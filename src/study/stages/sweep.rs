@@ -7,7 +7,7 @@ use crate::study::file::StudyFile;
 use crate::study::refused;
 use serde_json::Value;
 use truenorth_analyses::sweep::{self, Lexicon, SweepData};
-use truenorth_analyses::{Analysis as _, Asked};
+use truenorth_analyses::{Analysis as _, Asked, default_permutations};
 
 use super::{Page, Run, SoFar, Stage, keyed, needs};
 use crate::study::file::Sweep;
@@ -45,9 +45,16 @@ impl Stage for SweepStage {
 impl Run<'_> {
     pub(super) fn sweep(&self, table: &Sweep) -> Result<Page, Error> {
         let pairs = self.data.pairs().context("a study with a sweep has pairs")?;
-        let name = table.estimator.as_ref().or(self.study.direction.estimators.first());
-        let estimator = estimator(name.context("a study has at least one estimator")?)?;
-        let [held_out, _] = self.study.held_out_params(estimator.params());
+        let own = self.study.direction.estimators.first().context("a study has at least one estimator")?;
+        let names = if table.estimator.is_empty() { std::slice::from_ref(own) } else { &table.estimator[..] };
+        let estimators = names
+            .iter()
+            .map(|name| Ok((name.clone(), estimator(name)?)))
+            .collect::<Result<Vec<_>, Error>>()?;
+        // One way to hold out for all of them: that of the slowest.
+        let slowest = estimators.iter().map(|(_, e)| e.params()).min_by_key(|e| default_permutations(e));
+        let [held_out, _] =
+            self.study.held_out_params(slowest.context("a sweep has at least one estimator")?);
         let keywords: Vec<(Lexicon, i8)> =
             self.data.keywords.iter().map(|k| (k.lexicon.clone(), k.way)).collect();
         let data = SweepData {
@@ -58,7 +65,7 @@ impl Run<'_> {
             sentiment: self.data.sentiment_rows(),
             keywords: &keywords,
             at: self.study.positions,
-            estimator: &estimator,
+            estimators: &estimators,
             project_out: &self.data.project_out,
             project_method: self.data.project_method,
             held_out: &held_out,

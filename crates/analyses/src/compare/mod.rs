@@ -16,12 +16,12 @@ use ndarray::ArrayView1;
 use truenorth_data::SentimentRow;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 use truenorth_stats::estimate::{
-    CheckedEstimator, HeldOutParams, Paired, Pipeline, ProjectMethod, Samples, SplitBy, side_by_side,
+    CheckedEstimator, HeldOutParams, Pipeline, ProjectMethod, Samples, SplitBy, side_by_side,
 };
 use truenorth_stats::math::{self, Seeds};
 
 use super::extract::{ProjectOut, Question, length, nuisances};
-use super::stat::Number;
+use super::stat::{Number, less};
 use super::{Analysis, AnalysisError, Asked, Listing, Page, Spoken};
 
 /// One way to put the texts before the model.
@@ -108,9 +108,9 @@ impl Analysis for Compare {
                     estimator: name.clone(),
                     held_out: of.into(),
                     auroc: found.auroc.each.map(|e| e.number(of, None)),
-                    less: less(&found.auroc, of),
+                    less: less(&found.auroc.less, of),
                     in_order: found.in_order.map(|p| p.each.map(|e| e.number(of, None))),
-                    in_order_less: found.in_order.map(|p| less(&p, of)),
+                    in_order_less: found.in_order.map(|p| less(&p.less, of)),
                     cosine: cosine.clone(),
                 });
             }
@@ -125,18 +125,6 @@ impl Analysis for Compare {
 
     fn table(found: &Compared) -> Listing {
         table::table(found)
-    }
-}
-
-fn less(paired: &Paired, of: &str) -> Number {
-    Number {
-        value: paired.less.value,
-        n: paired.less.clusters,
-        interval: Some(paired.less.interval),
-        method: format!(
-            "two score intervals over {of} put together (Zou and Donner 2008), stretched for shared rows"
-        ),
-        null: None,
     }
 }
 

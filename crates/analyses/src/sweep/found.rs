@@ -4,7 +4,7 @@ use serde::Serialize;
 use truenorth_data::Copies;
 use truenorth_protocol::Site;
 
-use super::{Budget, DamagePoint, Judged, Parting, ReadingPoint, Steering, WorkingRange};
+use super::{Budget, DamagePoint, Estimators, Judged, Parting, ReadingPoint, Steering, WorkingRange};
 
 /// One site of a sweep.
 #[derive(Clone, Debug, Serialize)]
@@ -39,6 +39,17 @@ pub struct SweptSite {
     pub within_verdict: Option<Judged>,
 }
 
+/// The sites under one estimator.
+#[derive(Clone, Debug, Serialize)]
+pub struct SweptEstimator {
+    /// Its name.
+    pub estimator: String,
+    /// A row a site, in the order asked for.
+    pub sites: Vec<SweptSite>,
+    /// Where reading and steering part.
+    pub parting: Parting,
+}
+
 /// A sweep.
 #[derive(Clone, Debug, Serialize)]
 pub struct Swept {
@@ -66,10 +77,18 @@ pub struct Swept {
     pub null_draws: usize,
     /// What the nulls asked of the model.
     pub budget: Budget,
+    /// The estimator of the directions below; the first of several.
+    pub estimator: String,
     /// A row a site, in the order asked for.
     pub sites: Vec<SweptSite>,
     /// Where reading and steering part.
     pub parting: Parting,
+    /// The same with each further estimator.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub others: Vec<SweptEstimator>,
+    /// All estimators beside each other; none where there is one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub estimators: Option<Estimators>,
     /// What this does not show.
     pub not_shown: Vec<String>,
 }

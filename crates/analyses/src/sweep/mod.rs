@@ -19,6 +19,7 @@
 mod answers;
 mod compare;
 mod damage;
+mod estimators;
 mod flips;
 mod found;
 pub mod page;
@@ -41,8 +42,9 @@ use truenorth_stats::estimate::{CheckedEstimator, HeldOutParams, ProjectMethod};
 
 pub use compare::{Halves, Parting, compare};
 pub use damage::{Bounds, DamagePoint, WorkingRange};
+pub use estimators::{EstimatorRow, Estimators};
 pub use flips::Budget;
-pub use found::{Swept, SweptSite};
+pub use found::{Swept, SweptEstimator, SweptSite};
 pub use params::Params;
 pub use reading::ReadingPoint;
 pub use trend::{Point, Responses, Steering};
@@ -69,8 +71,8 @@ pub struct SweepData<'a> {
     pub keywords: &'a [(Lexicon, i8)],
     /// At which token texts are read.
     pub at: ReadAt,
-    /// The estimator of every site's direction.
-    pub estimator: &'a CheckedEstimator,
+    /// The estimators of every site's directions, by name; the first is the one whose verdict is the sweep's.
+    pub estimators: &'a [(String, CheckedEstimator)],
     /// What is projected out of it.
     pub project_out: &'a [ProjectOut],
     /// How.

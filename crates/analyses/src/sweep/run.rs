@@ -1,18 +1,21 @@
 //! The run: every site read and steered, then the two held beside each other.
 
+use ndarray::{Array1, ArrayView2, Axis};
 use truenorth_protocol::graph::Sampling;
 use truenorth_protocol::run::Watch;
 use truenorth_protocol::{ReadAt, Site};
-use truenorth_stats::estimate::{Pipeline, SplitBy, Words};
+use truenorth_stats::estimate::{CheckedEstimator, Pipeline, Samples, SplitBy, Words};
 use truenorth_stats::math::{Seeds, numbered};
+use truenorth_stats::split::Folds;
 
 use super::reading::{self, PairRows};
 use super::respond::{self, Arms, Asker};
 use super::{
-    Budget, Halves, Params, SweepData, Swept, SweptSite, Verdict, compare, damage, flips, judge, over_sites,
+    Budget, Halves, Params, SweepData, Swept, SweptEstimator, SweptSite, Verdict, compare, damage,
+    estimators, flips, judge, over_sites,
 };
 use crate::extract::{self, Question};
-use crate::{AnalysisError, Asked, Memory, Named, Reader, stat, steer};
+use crate::{AnalysisError, Asked, Memory, Named, Reader, Reading, stat, steer};
 
 /// What is asked, once it is known to make sense.
 pub(super) struct Plan<'a> {
@@ -43,117 +46,120 @@ pub(super) fn sweep(
     plan.run(&asked.reader.remembering(&memory), &asked.seeds.child("sweep"), asked.watch)
 }
 
+/// What is known of the texts before a direction is fitted, the same for every site and estimator.
+pub(super) struct Texts {
+    ids: Vec<String>,
+    axes: Vec<String>,
+    lengths: Vec<f64>,
+    words: Option<Words>,
+    /// The pairs that are steered, and the cluster of each.
+    steered: Vec<usize>,
+    pub clusters: Vec<usize>,
+    pub cluster_name: &'static str,
+    folds: Folds,
+    flipped: Vec<Vec<bool>>,
+    flipped_steered: Vec<Vec<bool>>,
+    /// Of each site.
+    readings: Vec<Reading>,
+}
+
+impl Texts {
+    /// The rows of a site, `[2 pairs, hidden]`.
+    fn rows<'a>(&'a self, x: ArrayView2<'a, f64>, data: &'a SweepData<'_>) -> PairRows<'a> {
+        let (chosen, rejected) = x.split_at(Axis(0), self.ids.len());
+        PairRows {
+            chosen,
+            rejected,
+            ids: &self.ids,
+            axes: &self.axes,
+            clusters: &data.pairs.cluster,
+            lengths: &self.lengths,
+            words: self.words.as_ref(),
+        }
+    }
+
+    /// All pairs at a site.
+    pub fn samples(&self, at: usize, data: &SweepData<'_>) -> Result<Samples, AnalysisError> {
+        let x = reading::stacked(&self.readings[at].values);
+        let all: Vec<usize> = (0..self.ids.len()).collect();
+        Ok(self.rows(x.view(), data).samples(&all)?)
+    }
+}
+
+/// A site under an estimator.
+pub(super) struct One {
+    pub swept: SweptSite,
+    halves: Halves,
+    pub pipeline: Pipeline,
+    pub direction: Array1<f64>,
+}
+
 impl Plan<'_> {
     fn run(&self, reader: &Reader<'_>, seeds: &Seeds, watch: &dyn Watch) -> Result<Swept, AnalysisError> {
         let Self { data, params, sites, alphas, .. } = self;
         let question = Question::pairs(data.pairs, data.template);
-        let texts = respond::tokens(reader, &question.prompts)?;
-        let lengths: Vec<f64> = texts.iter().map(|t| t.len() as f64).collect();
-        let words = Words::of(&extract::texts(&question.prompts));
+        let tokens = respond::tokens(reader, &question.prompts)?;
         let rows = &data.pairs.rows;
         let ids: Vec<String> = rows.iter().map(|p| p.id.clone()).collect();
         let axes: Vec<String> = rows.iter().map(|p| p.axis.clone()).collect();
         let steered = evenly(rows.len(), params.steered_pairs);
         let units = reading::units(&data.pairs.cluster, &axes, data.held_out.by);
-        let clusters = numbered(steered.iter().map(|p| units[*p]));
-        let cluster_name = match data.held_out.by {
-            SplitBy::Pair if data.pairs.copies.clusters < ids.len() => "clusters of pairs",
-            SplitBy::Pair => "pairs",
-            SplitBy::Axis => "axes",
-        };
         let folds = reading::folds(&units, data.held_out.folds, seeds)?;
         let flipped = flips::draw(&units, params.null_draws, &seeds.child("label flips"));
-        let flipped_steered: Vec<Vec<bool>> =
-            flipped.iter().map(|draw| steered.iter().map(|p| draw[*p]).collect()).collect();
         let budget = Budget::new(
             (params.null_draws, params.random_directions),
             alphas.iter().filter(|a| **a != 0.0).count(),
             2 * steered.len(),
-            sites.len(),
+            sites.len() * data.estimators.len(),
         );
         watch.budget(&budget.sentence());
         watch.say("reading pairs at all sites");
         let readings = reader.read(&question.prompts, sites, data.at, watch)?;
         self.ahead(reader, watch)?;
-        let asked = Asker::new(reader, self, (&steered, &texts), watch)?;
-        let mut swept = Vec::with_capacity(sites.len());
-        let mut halves = Vec::with_capacity(sites.len());
-        for (site, reading) in sites.iter().zip(readings) {
-            watch.say(&format!("sweeping {site}"));
-            let x = reading::stacked(&reading.values);
-            let (chosen, rejected) = x.view().split_at(ndarray::Axis(0), rows.len());
-            let pair_rows = PairRows {
-                chosen,
-                rejected,
-                ids: &ids,
-                axes: &axes,
-                clusters: &data.pairs.cluster,
-                lengths: &lengths,
-                words: words.as_ref(),
-            };
-            let project = (data.project_out, data.project_method);
-            let nuisances = extract::nuisances(reader, project, data.sentiment, *site, data.at, watch)?;
-            let pipeline = Pipeline { estimator: data.estimator.clone(), nuisances };
-            let (how, controls) = (data.held_out, params.random_directions);
-            let read = reading::read(*site, &pair_rows, &pipeline, &folds, how, controls, seeds)?;
-            let norm = steer::mean_norm(reader, *site, data.neutral, watch)?;
-            let site_seeds = seeds.child(&format!("steering {site}"));
-            let of_flips = flips::directions(&pair_rows, &flipped, &pipeline, &folds, how.by, &site_seeds)?;
-            let arms = Arms {
-                whole: narrow(read.direction.view()),
-                without: read.without.iter().map(|d| narrow(d.view())).collect(),
-                controls: read.controls.outer_iter().map(narrow).collect(),
-                flips: of_flips.iter().map(|f| f.iter().map(|d| narrow(d.view())).collect()).collect(),
-            };
-            let answer = asked.ask((*site, norm), &arms, &flipped, folds.of_rows(), watch)?;
-            let damage = answer.damage(alphas, &site_seeds)?;
-            let working_range = damage::working_range(&damage, params.bounds());
-            let responses =
-                answer.responses(alphas, (&clusters, cluster_name), &flipped_steered, data.keywords);
-            let steering =
-                responses.iter().map(|r| r.steering(&site_seeds)).collect::<Result<Vec<_>, _>>()?;
-            let (Some(primary), Some(first)) = (steering.first(), responses.first()) else {
-                return Err(AnalysisError::Answer { name: "log_odds".into(), prompts: rows.len() });
-            };
-            let within = first.within(working_range.low, working_range.high);
-            let steering_within = match within.alphas.len() {
-                0..3 => None,
-                _ => Some(within.steering(&site_seeds.child("within"))?),
-            };
-            let reads = read.reading.reads();
-            halves.push(Halves {
-                site: site.to_string(),
-                auroc: read.reading.held_out.auroc.value,
-                margin: read.reading.margin(),
-                scores: sides(&steered, rows.len()).map(|i| read.reading.held_out.scores[i]).collect(),
-                reads,
-                slope: primary.slope.value,
-                slopes: primary.unit_slopes.clone(),
-                steers: Verdict::Untested,
-            });
-            swept.push(SweptSite {
-                site: *site,
-                layer: site.layer(),
-                residual_norm: norm,
-                fold_cosine: reading::stability(&read).map_err(|e| stat::of("folds' directions", &e))?,
-                reading: read.reading,
-                steering_verdict: judge(primary, None),
-                steering,
-                p_over_sites: None,
-                steering_within,
-                within_verdict: None,
-                damage,
-                working_range,
-                reads,
-                steers: false,
+        let texts = Texts {
+            lengths: tokens.iter().map(|t| t.len() as f64).collect(),
+            words: Words::of(&extract::texts(&question.prompts)),
+            clusters: numbered(steered.iter().map(|p| units[*p])),
+            cluster_name: match data.held_out.by {
+                SplitBy::Pair if data.pairs.copies.clusters < ids.len() => "clusters of pairs",
+                SplitBy::Pair => "pairs",
+                SplitBy::Axis => "axes",
+            },
+            folds,
+            flipped_steered: flipped.iter().map(|d| steered.iter().map(|p| d[*p]).collect()).collect(),
+            flipped,
+            ids,
+            axes,
+            steered,
+            readings,
+        };
+        let asked = Asker::new(reader, self, (&texts.steered, &tokens), watch)?;
+        let mut found = Vec::with_capacity(sites.len() * data.estimators.len());
+        for (i, (name, estimator)) in data.estimators.iter().enumerate() {
+            // The first is drawn for as it is alone.
+            let seeds = if i == 0 { seeds.clone() } else { seeds.child(&format!("estimator {name}")) };
+            for at in 0..sites.len() {
+                let among = if data.estimators.len() > 1 { format!(", {name}") } else { String::new() };
+                watch.say(&format!("sweeping {}{among}", sites[at]));
+                found.push(self.one(reader, (at, estimator), &texts, &asked, &seeds, watch)?);
+            }
+        }
+        judged(&mut found);
+        let beside = estimators::beside(&found, self, &texts, seeds)?;
+        let mut each = Vec::with_capacity(data.estimators.len());
+        for ((name, _), found) in data.estimators.iter().zip(found.chunks(sites.len())) {
+            let halves: Vec<Halves> = found.iter().map(|f| f.halves.clone()).collect();
+            each.push(SweptEstimator {
+                estimator: name.clone(),
+                parting: compare(&halves, &texts.clusters, seeds)?,
+                sites: found.iter().map(|f| f.swept.clone()).collect(),
             });
         }
-        judged(&mut swept, &mut halves);
-        let parting = compare(&halves, &clusters, seeds)?;
+        let first = each.remove(0);
         Ok(Swept {
             pairs: rows.len(),
             copies: data.pairs.copies.clone(),
-            steered_pairs: steered.len(),
+            steered_pairs: texts.steered.len(),
             neutral: data.neutral.len(),
             prompts: data.prompts.len(),
             alphas: alphas.clone(),
@@ -163,10 +169,87 @@ impl Plan<'_> {
             damage_directions: params.damage_directions.min(params.random_directions),
             null_draws: params.null_draws,
             budget,
-            sites: swept,
-            parting,
+            estimator: first.estimator,
+            sites: first.sites,
+            parting: first.parting,
+            others: each,
+            estimators: beside,
             not_shown: self.not_shown(),
         })
+    }
+
+    /// Reads and steers one site with directions of one estimator.
+    fn one(
+        &self,
+        reader: &Reader<'_>,
+        (at, estimator): (usize, &CheckedEstimator),
+        texts: &Texts,
+        asked: &Asker<'_>,
+        seeds: &Seeds,
+        watch: &dyn Watch,
+    ) -> Result<One, AnalysisError> {
+        let Self { data, params, sites, alphas, .. } = self;
+        let (site, n) = (sites[at], texts.ids.len());
+        let x = reading::stacked(&texts.readings[at].values);
+        let pair_rows = texts.rows(x.view(), data);
+        let project = (data.project_out, data.project_method);
+        let nuisances = extract::nuisances(reader, project, data.sentiment, site, data.at, watch)?;
+        let pipeline = Pipeline { estimator: estimator.clone(), nuisances };
+        let (how, controls) = (data.held_out, params.random_directions);
+        let read = reading::read(site, &pair_rows, &pipeline, &texts.folds, how, controls, seeds)?;
+        let norm = steer::mean_norm(reader, site, data.neutral, watch)?;
+        let site_seeds = seeds.child(&format!("steering {site}"));
+        let of_flips =
+            flips::directions(&pair_rows, &texts.flipped, &pipeline, &texts.folds, how.by, &site_seeds)?;
+        let arms = Arms {
+            whole: narrow(read.direction.view()),
+            without: read.without.iter().map(|d| narrow(d.view())).collect(),
+            controls: read.controls.outer_iter().map(narrow).collect(),
+            flips: of_flips.iter().map(|f| f.iter().map(|d| narrow(d.view())).collect()).collect(),
+        };
+        let answer = asked.ask((site, norm), &arms, &texts.flipped, texts.folds.of_rows(), watch)?;
+        let damage = answer.damage(alphas, &site_seeds)?;
+        let working_range = damage::working_range(&damage, params.bounds());
+        let clusters = (&texts.clusters[..], texts.cluster_name);
+        let responses = answer.responses(alphas, clusters, &texts.flipped_steered, data.keywords);
+        let steering = responses.iter().map(|r| r.steering(&site_seeds)).collect::<Result<Vec<_>, _>>()?;
+        let (Some(primary), Some(first)) = (steering.first(), responses.first()) else {
+            return Err(AnalysisError::Answer { name: "log_odds".into(), prompts: n });
+        };
+        let within = first.within(working_range.low, working_range.high);
+        let steering_within = match within.alphas.len() {
+            0..3 => None,
+            _ => Some(within.steering(&site_seeds.child("within"))?),
+        };
+        let reads = read.reading.reads();
+        let halves = Halves {
+            site: site.to_string(),
+            auroc: read.reading.held_out.auroc.value,
+            margin: read.reading.margin(),
+            scores: sides(&texts.steered, n).map(|i| read.reading.held_out.scores[i]).collect(),
+            reads,
+            slope: primary.slope.value,
+            slopes: primary.unit_slopes.clone(),
+            steers: Verdict::Untested,
+        };
+        let fold_cosine = reading::stability(&read).map_err(|e| stat::of("folds' directions", &e))?;
+        let swept = SweptSite {
+            site,
+            layer: site.layer(),
+            residual_norm: norm,
+            fold_cosine,
+            reading: read.reading,
+            steering_verdict: judge(primary, None),
+            steering,
+            p_over_sites: None,
+            steering_within,
+            within_verdict: None,
+            damage,
+            working_range,
+            reads,
+            steers: false,
+        };
+        Ok(One { swept, halves, pipeline, direction: read.direction })
     }
 
     /// Reads what each site needs of the same texts in one pass of the model.
@@ -218,19 +301,19 @@ impl Plan<'_> {
     }
 }
 
-/// Fills in what the rule says of every site, once the slopes of all of them are known.
-fn judged(sites: &mut [SweptSite], halves: &mut [Halves]) {
-    let slopes: Vec<(f64, &[f64])> = sites
+/// Fills in what the rule says of every site, once the slopes of all of them, under all estimators, are known.
+fn judged(found: &mut [One]) {
+    let slopes: Vec<(f64, &[f64])> = found
         .iter()
-        .map(|s| s.steering.first().map_or((0.0, &[][..]), |p| (p.slope.value, &p.flip_slopes)))
+        .map(|f| f.swept.steering.first().map_or((0.0, &[][..]), |p| (p.slope.value, &p.flip_slopes)))
         .collect();
     let p = over_sites(&slopes);
-    for ((site, half), p) in sites.iter_mut().zip(halves).zip(p) {
+    for (One { swept: site, halves, .. }, p) in found.iter_mut().zip(p) {
         let Some(primary) = site.steering.first() else { continue };
         site.p_over_sites = p;
         site.steering_verdict = judge(primary, p);
         site.steers = site.steering_verdict.verdict.steers();
-        half.steers = site.steering_verdict.verdict;
+        halves.steers = site.steering_verdict.verdict;
         // The range is of this site's own doses, so what all sites together say holds there too.
         site.within_verdict = site.steering_within.as_ref().map(|within| {
             let own = within.slope.null.as_ref().map(|n| n.p);
@@ -254,6 +337,13 @@ fn check(plan: &Plan<'_>) -> Result<(), AnalysisError> {
     let refuse = |what: String| Err(AnalysisError::Input(what));
     let Plan { data, params, sites, .. } = plan;
     params.bounds().check()?;
+    if data.estimators.is_empty() {
+        return refuse("no estimators; a sweep needs at least one".into());
+    }
+    let mut seen = std::collections::BTreeSet::new();
+    if let Some((name, _)) = data.estimators.iter().find(|(name, _)| !seen.insert(name)) {
+        return refuse(format!("estimator `{name}` is named twice"));
+    }
     if sites.is_empty() {
         return refuse("no sites; a sweep needs at least one".into());
     }

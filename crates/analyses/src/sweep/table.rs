@@ -1,9 +1,10 @@
 //! What a terminal shows of a sweep.
 
-use super::{Swept, Verdict};
+use super::{EstimatorRow, Swept, Verdict};
 use crate::Listing;
 use crate::beside::Beside;
-use crate::stat::p_cell;
+use crate::sentence::capital;
+use crate::stat::{Number, p_cell};
 
 /// A row a site, and where reading and steering part.
 pub(super) fn table(swept: &Swept) -> Listing {
@@ -52,5 +53,29 @@ pub(super) fn table(swept: &Swept) -> Listing {
         out.says.extend(beside.erased().into_iter().map(|said| format!("{}: {said}", s.site)));
     }
     out.says.push(swept.parting.statement.clone());
+    let beside = swept.estimators.iter();
+    out.says.extend(beside.flat_map(|b| b.rows.iter().map(row).chain([capital(&b.statement)])));
     out
+}
+
+/// An estimator at a site, in words.
+fn row(of: &EstimatorRow) -> String {
+    let told = |n: &Number, digits: usize| {
+        let ends =
+            n.interval.map_or_else(String::new, |i| format!(" [{:.digits$}, {:.digits$}]", i.low, i.high));
+        format!("{:.digits$}{ends}", n.value)
+    };
+    let less = |n: Option<&Number>, digits| {
+        n.map_or_else(String::new, |n| format!(", {} beside the first estimator", told(n, digits)))
+    };
+    format!(
+        "{}, {}: AUROC {}{}; slope {}{}; steers: {}.",
+        of.site,
+        of.estimator,
+        told(&of.auroc, 3),
+        less(of.auroc_less.as_ref(), 3),
+        told(&of.slope, 2),
+        less(of.slope_less.as_ref(), 2),
+        of.steers.because
+    )
 }

@@ -1,5 +1,6 @@
 //! A sweep over sites: reading beside steering, dose and response, damage, and where the two part.
 
+mod estimators;
 mod plots;
 
 use crate::beside::{self, Beside};
@@ -179,8 +180,12 @@ pub fn section(result: &Swept) -> Section {
     let chosen = chosen(result);
     let mut section = Section::new("sweep", "Reading and steering over the sites", &result.parting.statement)
         .with(Block::Row { figures: vec![plots::reading(result), plots::steering(result)] })
-        .with(table(result))
-        .with(Block::Details { summary: "What comes along alone".into(), blocks: beside(result) });
+        .with(table(result));
+    if let Some(beside) = &result.estimators {
+        section = section.with(Block::text(capital(&beside.statement))).with(estimators::table(beside));
+    }
+    section =
+        section.with(Block::Details { summary: "What comes along alone".into(), blocks: beside(result) });
     for s in &chosen {
         section = section.with(Block::Row { figures: plots::dose(s, result) });
         let rest: Vec<Block> = plots::other_measures(s).into_iter().map(Block::Figure).collect();

@@ -27,14 +27,14 @@ fn params(sites: &[&str]) -> Params {
 /// How directions are found.
 struct How {
     keywords: Vec<(Lexicon, i8)>,
-    estimator: CheckedEstimator,
+    estimators: Vec<(String, CheckedEstimator)>,
     held_out: HeldOutParams,
 }
 
 fn how() -> How {
     How {
         keywords: vec![(Lexicon::parse("hats", "hat").unwrap(), 1)],
-        estimator: Estimator::MeanDiff.check().unwrap(),
+        estimators: vec![("mean-diff".into(), Estimator::MeanDiff.check().unwrap())],
         held_out: HeldOutParams { permutations: 19, repeats: 2, ..HeldOutParams::by_pair() },
     }
 }
@@ -54,7 +54,7 @@ impl How {
             sentiment: None,
             keywords: &self.keywords,
             at: ReadAt::Last,
-            estimator: &self.estimator,
+            estimators: &self.estimators,
             project_out: &[],
             project_method: ProjectMethod::default(),
             held_out: &self.held_out,
@@ -102,6 +102,49 @@ fn a_sweep_of_a_model_is_whole_and_asks_nothing_twice() {
     let again = run();
     assert_eq!(tiny.asked(), asked, "a second sweep asked the model again");
     assert_eq!(serde_json::to_string(&again).unwrap(), serde_json::to_string(&found).unwrap());
+}
+
+/// The first is what it is alone; the second shares its texts, and is held against it pair by pair.
+#[test]
+fn several_estimators_are_swept_beside_each_other() {
+    let tiny = Tiny::open();
+    let reader = Reader::new(&tiny, None);
+    let (pairs, template) = (pairs(12), Template::default());
+    let neutral = named(&["the old tin is red", "a cup of tea", "nine hats"]);
+    let how = how();
+    let both: Vec<_> =
+        ["mean-diff", "lda"].map(|n| (n.to_owned(), n.parse::<Estimator>().unwrap().check().unwrap())).into();
+    let one = how.data((&pairs, &template), &neutral, &[]);
+    let two = SweepData { estimators: &both, ..one };
+    let params = params(&["resid_post.0", "resid_mid.1"]);
+    let (alone, found) = (sweep(&reader, &one, &params).unwrap(), sweep(&reader, &two, &params).unwrap());
+    assert!(alone.estimators.is_none() && alone.others.is_empty());
+    assert_eq!(found.budget.total, 2 * alone.budget.total);
+    let other = &found.others[0];
+    assert_eq!((found.estimator.as_str(), other.estimator.as_str()), ("mean-diff", "lda"));
+    for (a, b) in alone.sites.iter().zip(&found.sites) {
+        assert_eq!((&a.reading, &a.steering), (&b.reading, &b.steering));
+        // The largest slope is looked for among twice as many.
+        assert!(b.p_over_sites.unwrap() >= a.p_over_sites.unwrap());
+    }
+    let beside = found.estimators.unwrap();
+    let names: Vec<_> = beside.rows.iter().map(|r| (r.site.to_string(), r.estimator.clone())).collect();
+    let expected =
+        ["resid_post.0", "resid_mid.1"].map(|s| ["mean-diff", "lda"].map(|e| (s.to_owned(), e.to_owned())));
+    assert_eq!(names, expected.concat());
+    for rows in beside.rows.chunks(2) {
+        assert!((rows[0].cosine - 1.0).abs() < 1e-9 && rows[0].auroc_less.is_none());
+        assert!(rows[1].cosine < 0.999, "{}", rows[1].cosine);
+        let (slope, auroc) = (rows[1].slope_less.as_ref().unwrap(), rows[1].auroc_less.as_ref().unwrap());
+        assert!((slope.value - (rows[1].slope.value - rows[0].slope.value)).abs() < 1e-9);
+        assert!(
+            slope.interval.unwrap().contains(slope.value) && auroc.interval.unwrap().contains(auroc.value)
+        );
+    }
+    assert!(beside.statement.contains("reads best") && beside.statement.contains("steepest slope"));
+    let twice = [both[0].clone(), both[0].clone()];
+    let e = sweep(&reader, &SweepData { estimators: &twice, ..two }, &params).unwrap_err();
+    assert!(e.to_string().contains("`mean-diff` is named twice"), "{e}");
 }
 
 /// Also where nothing is kept: each text that several sites need is read at all of them at once.
