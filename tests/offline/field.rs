@@ -223,12 +223,8 @@ fn tables_and_arrays_are_written_as_their_names_say() {
     assert_eq!(npz[npz.len() - 64..], own[own.len() - 64..]);
 }
 
-#[test]
-fn a_board_is_held_against_the_one_that_was_kept() {
-    let dir = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
-    write("probes.txt", "the table\na letter came\n");
-    write("sequences.txt", "one two\nthree four\nfive six\n");
+/// Leaves a direction of the tiny model, `d.safetensors`.
+fn direction(dir: &Path) {
     let vector = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/cases/_models/llama/config.json");
     let hidden = json(Path::new(vector))["hidden_size"].as_u64().unwrap();
     let values: Vec<f32> = (0..hidden).map(|i| (i as f32 * 0.7).sin()).collect();
@@ -236,8 +232,17 @@ fn a_board_is_held_against_the_one_that_was_kept() {
     let shape = [values.len()];
     let array = truenorth::data::out::NamedArray { name: "direction", shape: &shape, data: &bytes };
     let meta = r#"{"site": "resid_post.1", "sign": "up"}"#;
-    std::fs::write(dir.path().join("d.npz"), truenorth::data::out::npz(&[array], meta).unwrap()).unwrap();
-    ok(dir.path(), &["direction", "import", "d.npz", "--out", "d.safetensors"]);
+    std::fs::write(dir.join("d.npz"), truenorth::data::out::npz(&[array], meta).unwrap()).unwrap();
+    ok(dir, &["direction", "import", "d.npz", "--out", "d.safetensors"]);
+}
+
+#[test]
+fn a_board_is_held_against_the_one_that_was_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    write("probes.txt", "the table\na letter came\n");
+    write("sequences.txt", "one two\nthree four\nfive six\n");
+    direction(dir.path());
     let score = |more: &[&str]| {
         let args = [
             "score",
@@ -267,4 +272,75 @@ fn a_board_is_held_against_the_one_that_was_kept() {
     assert_eq!(done.status.code(), Some(1), "{}", said(&done));
     assert!(said(&done).contains("not on both boards"), "{}", said(&done));
     assert!(dir.path().join("again.jsonl").is_file());
+}
+
+#[test]
+fn a_board_keeps_what_its_sequences_were_given_in_every_form() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    write("probes.txt", "the table\na letter came\n");
+    let words =
+        ["north", "south", "river", "stone", "copper", "winter", "garden", "letter", "music", "bread"];
+    let rows = words.iter().enumerate().map(|(i, w)| {
+        let (kind, at) = (["thing", "quality"][i % 2], format!("2026-11-{:02}", i + 1));
+        format!(
+            "{{\"id\": \"s{i}\", \"text\": \"the {w} is {i}{i}\", \"kind\": \"{kind}\", \"pair\": {}, \"group\": \"g{}\", \
+             \"axis\": \"a{}\", \"handle\": \"h{i}\", \"at\": \"{at}\", \"prompt\": \"p{i}\", \"rank\": 99, \"parts\": [{i}]}}\n",
+            i / 2,
+            i % 3,
+            i % 4,
+        )
+    });
+    write("s.jsonl", &rows.collect::<String>());
+    direction(dir.path());
+    let score = |sequences: &str, more: &[&str]| {
+        let args = ["score", "--model", MODEL, "--no-cache", "--quiet", "--direction", "d.safetensors"];
+        let files = ["--probes", "probes.txt", "--sequences", sequences];
+        said(&ok(dir.path(), &[&args[..], &files, more].concat()))
+    };
+    let read = |name: &str| {
+        let bytes = std::fs::read(dir.path().join(name)).unwrap();
+        truenorth::data::read_table(bytes.as_slice(), name).unwrap()
+    };
+    let given = read("s.jsonl");
+    for out in ["b.json", "b.jsonl", "b.csv", "b.parquet"] {
+        assert!(score("s.jsonl", &["--out", out]).contains("a rank of its own"), "{out}");
+        let board = read(out);
+        assert_eq!(board.rows.len(), words.len(), "{out}");
+        for row in &given.rows {
+            let own = board.rows.iter().find(|r| r.fields["id"] == row.fields["id"]).unwrap();
+            for (name, was) in row.fields.iter().filter(|(name, _)| *name != "rank") {
+                let cell = own.fields[name].as_str().map(str::to_owned);
+                let is = cell.unwrap_or_else(|| own.fields[name].to_string());
+                assert_eq!(is, was.as_str().map_or_else(|| was.to_string(), str::to_owned), "{out} {name}");
+            }
+            assert_ne!(
+                own.fields["rank"].as_str().map_or(own.fields["rank"].to_string(), str::to_owned),
+                "99"
+            );
+        }
+        // Read back by all that take a board, kinds and pairs included.
+        let summary = ["score", "summary", out, "--contrast", "thing,quality", "--permutations", "99"];
+        ok(dir.path(), &[&summary[..], &["--out", "sum.json"]].concat());
+        let found = &json(&dir.path().join("sum.json"))["result"];
+        assert_eq!((&found["contrast"]["n"], &found["contrast"]["pairs"]["n"]), (&10.into(), &Json::Null));
+        let labels = ["--label", "kind", "--label", "group", "--label", "axis", "--cluster", "pair"];
+        let two =
+            ["transfer", "--board", out, "--board", "b.json", "--permutations", "99", "--out", "t.json"];
+        ok(dir.path(), &[&two[..], &labels].concat());
+        let groups = &json(&dir.path().join("t.json"))["result"]["pairs"][0]["agreement"];
+        let groups: Vec<&str> =
+            groups.as_array().unwrap().iter().map(|a| a["group"].as_str().unwrap()).collect();
+        for group in ["kind=thing", "group=g2", "axis=a3"] {
+            assert!(groups.contains(&group), "{out}: {groups:?}");
+        }
+        score("s.jsonl", &["--expect", out]);
+        let whole =
+            ["--against", out, "--summary", "whole.json", "--permutations", "99", "--null-draws", "99"];
+        score("s.jsonl", &[&whole[..], &["--out", "again.jsonl"]].concat());
+        // A board is a file of sequences, whose old numbers give way to new ones.
+        let again = score(out, &["--expect", "b.json", "--out", "again.jsonl"]);
+        assert!(again.contains("has a score, z, coherence"), "{again}");
+        assert_eq!(read("again.jsonl").rows[0].fields["group"], read("b.json").rows[0].fields["group"]);
+    }
 }

@@ -26,9 +26,19 @@ pub(super) fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// The first of these fields that is there.
-pub(super) fn first<'a>(fields: &'a Map<String, Value>, names: &[&str]) -> Option<&'a Value> {
-    names.iter().filter_map(|n| fields.get(*n)).find(|v| !v.is_null())
+/// The first of these fields that is there, with its name.
+pub(super) fn first<'a>(fields: &'a Map<String, Value>, names: &[&'a str]) -> Option<(&'a str, &'a Value)> {
+    names.iter().filter_map(|n| Some((*n, fields.get(*n)?))).find(|(_, v)| !v.is_null())
+}
+
+/// A label: a text, an integer or a truth value, as text.
+pub(super) fn word(value: &Value) -> Option<String> {
+    match value {
+        Value::String(s) => Some(s.clone()),
+        Value::Bool(b) => Some(b.to_string()),
+        Value::Number(n) if n.is_i64() || n.is_u64() => Some(n.to_string()),
+        _ => None,
+    }
 }
 
 /// The value of a column, `outer.inner` of a nested object.

@@ -103,8 +103,8 @@ fn ids(rows: &[TableRow]) -> Vec<String> {
 
 fn entry(row: &TableRow, id: String, score: &str) -> Result<Entry, (String, String)> {
     let fields = &row.fields;
-    let text = match first(fields, &TEXT) {
-        Some(Value::String(text)) if !text.trim().is_empty() => text.clone(),
+    let (text_is, text) = match first(fields, &TEXT) {
+        Some((name, Value::String(text))) if !text.trim().is_empty() => (name, text.clone()),
         _ => return Err(("no text".into(), format!("give every row one of {}", TEXT.join(", ")))),
     };
     let value = column(fields, score);
@@ -120,10 +120,11 @@ fn entry(row: &TableRow, id: String, score: &str) -> Result<Entry, (String, Stri
     // Specificity, shift and place belong to the board's own score.
     let own = score == SCORE;
     let rank = of("rank").filter(|r| own && *r >= 1.0 && r.fract() == 0.0);
+    let z = first(fields, &Z);
     let taken = |name: &String| {
         OWN.contains(&name.as_str())
-            || TEXT.contains(&name.as_str())
-            || Z.contains(&name.as_str())
+            || name == text_is
+            || z.is_some_and(|(z, _)| name == z)
             || name == ID[0]
             || name == score
             || name == "scores"
@@ -132,7 +133,7 @@ fn entry(row: &TableRow, id: String, score: &str) -> Result<Entry, (String, Stri
         id,
         text,
         score: value,
-        z: first(fields, &Z).and_then(number).filter(|_| own),
+        z: z.and_then(|(_, z)| number(z)).filter(|_| own),
         coherence: of("coherence").filter(|_| own),
         shift_norm: of("shift_norm").filter(|_| own),
         z_bound: of("z_bound").filter(|_| own),
