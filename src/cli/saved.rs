@@ -12,7 +12,6 @@ use super::made;
 use super::output::{self, Request as _, wrong, wrong_hint};
 use super::record::{Out, Record};
 use super::session;
-use super::target;
 use super::texts::CopiesArgs;
 
 /// The share of the standard deviation of expected scores that counts as no gap.

@@ -344,3 +344,89 @@ fn a_board_keeps_what_its_sequences_were_given_in_every_form() {
         assert_eq!(read("again.jsonl").rows[0].fields["group"], read("b.json").rows[0].fields["group"]);
     }
 }
+
+#[test]
+fn a_data_set_folder_is_taken_wherever_a_file_is() {
+    let dir = tempfile::tempdir().unwrap();
+    let set = field("set");
+    // Pairs in two parts and prompts, as `datasets` and the hub keep them.
+    let extract = |pairs: &str, out: &str| {
+        let args =
+            ["direction", "extract", "--model", MODEL, "--no-cache", "--quiet", "--site", "resid_post.1"];
+        let how = ["--estimator", "mean-diff", "--permutations", "0", "--pairs", pairs, "--out", out];
+        said(&ok(dir.path(), &[&args[..], &how].concat()));
+        let file = std::fs::read(dir.path().join(out)).unwrap();
+        file[file.len() - 64..].to_vec()
+    };
+    let two = code(dir.path(), &["data", "check", "--pairs", &set], 2);
+    assert!(two.contains("has the configurations pairs, prompts") && two.contains("set/pairs"), "{two}");
+    assert_eq!(
+        extract(&format!("{set}/pairs"), "d.safetensors"),
+        extract(&field("set.jsonl"), "e.safetensors")
+    );
+    let tokens = ["tokens", "--model", MODEL, "--input", &format!("{set}/prompts"), "--out", "t/"];
+    ok(dir.path(), &tokens);
+    let gone = code(dir.path(), &["tokens", "--model", MODEL, "--input", &format!("{set}/pairs/test")], 2);
+    assert!(gone.contains("no split `test`") && gone.contains("set/pairs/train"), "{gone}");
+
+    // A board and classes that this program leaves in a folder come back from it.
+    let prompts = format!("{set}/prompts/test");
+    let sequences: String = (0..9).map(|i| format!("a text of number {i}{i}{i}\n")).collect();
+    std::fs::write(dir.path().join("s.txt"), sequences).unwrap();
+    let score = ["score", "--model", MODEL, "--no-cache", "--quiet", "--direction", "d.safetensors"];
+    let files = ["--probes", &prompts, "--sequences", "s.txt"];
+    let score = |more: &[&str]| run(dir.path(), &[&score[..], &files, more].concat());
+    assert!(score(&["--out", "board/"]).status.success());
+    let done = score(&["--expect", "board", "--out", "board.csv"]);
+    assert_eq!(done.status.code(), Some(0), "{}", said(&done));
+    ok(dir.path(), &["score", "summary", "board", "--against", "board.csv", "--out", "s.json"]);
+    let record = json(&dir.path().join("s.json"));
+    let same = record["result"]["rank_changes"]["correlation"]["value"].as_f64().unwrap();
+    assert!((same - 1.0).abs() < 1e-9, "{same}");
+    ok(dir.path(), &["transfer", "--board", "a=board", "--board", "b=board/train", "--permutations", "99"]);
+    // What is read stays as it is.
+    let same = ["score", "summary", "board", "--out", "board/data/train-00000-of-00001.parquet"];
+    assert!(code(dir.path(), &same, 2).contains("is read and would be overwritten"));
+    let again = score(&["--sequences", "board", "--out", "board/"]);
+    assert_eq!(again.status.code(), Some(2), "{}", said(&again));
+
+    let convert = [
+        "data",
+        "convert",
+        "--from",
+        "parquet",
+        "--columns",
+        "text=chosen,label=axis",
+        "--map",
+        "label=a1:yes,a3:yes,*:no",
+        "--split",
+        "train=0.5,test=0.5",
+    ];
+    ok(dir.path(), &[&convert[..], &["--out", "classes/", &format!("{set}/pairs")]].concat());
+    let both = code(dir.path(), &["data", "check", "--classes", "classes", "--positive", "yes"], 2);
+    assert!(both.contains("has the splits train, test") && both.contains("classes/train"), "{both}");
+    ok(dir.path(), &["data", "check", "--classes", "classes/test", "--positive", "yes", "--out", "c.json"]);
+    let steered = ["steer", "--model", MODEL, "--no-cache", "--quiet", "--direction", "d.safetensors"];
+    let doses =
+        ["--input", &prompts, "--alpha", "0,0.1", "--max-new-tokens", "3", "--alpha-unit", "absolute"];
+    for out in ["steered/", "steered.parquet"] {
+        ok(dir.path(), &[&steered[..], &doses, &["--out", out]].concat());
+        let sheet = [
+            "rate",
+            "sheet",
+            "--steered",
+            out,
+            "--alpha",
+            "0.1",
+            "--question",
+            "Which?",
+            "--leave-out-empty",
+        ];
+        let folder = out.replace(['/', '.'], "-");
+        let done = run(dir.path(), &[&sheet[..], &["--folder", &folder]].concat());
+        let words = said(&done);
+        // A tiny model may say the same at both doses, which is no fault of the file.
+        assert!(done.status.success() || words.contains("0 items") || words.contains("no item"), "{words}");
+    }
+    assert!(code(dir.path(), &["data", "check", "--pairs", "."], 2).contains("is a folder of several files"));
+}
