@@ -70,7 +70,9 @@ impl Texts<'_> {
         let (reader, name) = self.desk.open(path)?;
         let loaded = read_classes(reader, &name).request(format!("can't read classes from {name}"))?;
         self.named(&name, loaded.rows.iter().map(|r| r.id.as_str()));
-        self.told(&name, &loaded.notes.clone(), Distinct::classes(loaded, self.near))
+        let found = self.told(&name, &loaded.notes.clone(), Distinct::classes(loaded, self.near))?;
+        self.say_dealt(&name, &found);
+        Ok(found)
     }
 
     /// Reads texts labelled for sentiment.
@@ -187,6 +189,7 @@ impl Texts<'_> {
             let rows = read_classes(&bytes[..], &name).request(&what)?;
             self.named(&name, rows.rows.iter().map(|r| r.id.as_str()));
             let rows = self.told(&name, &rows.notes.clone(), Distinct::classes(rows, self.near))?;
+            self.say_dealt(&name, &rows);
             return Question::classes(&rows, file.positive.as_deref()).request(what);
         }
         if let Some(label) = &file.positive {

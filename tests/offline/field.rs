@@ -161,6 +161,66 @@ fn pairs_of_other_programs_reach_a_direction() {
 }
 
 #[test]
+fn concepts_of_a_file_are_probed_one_by_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let things = ["cats", "trains", "bread", "music", "chess", "rivers", "paint", "boats", "tea", "clocks"];
+    let of = [
+        ("weather", "with storms and clouds", "positive", 0),
+        ("cooking", "boiled in a pot", "positive", 1),
+        ("EEEEE", "as it is", "negative", -1),
+    ];
+    let mut csv =
+        String::from("input,output,output_concept,concept_genre,category,dataset_category,concept_id\n");
+    for (concept, words, label, number) in of {
+        for (i, thing) in things.iter().enumerate() {
+            csv += &format!(
+                "Write of {thing} {i}.,\"So: {thing} {words}, {i}.\",{concept},text,{label},instruction,{number}\n"
+            );
+        }
+    }
+    std::fs::write(dir.path().join("own.csv"), csv).unwrap();
+    let probe = [
+        "probe",
+        "--model",
+        MODEL,
+        "--no-cache",
+        "--quiet",
+        "--chat=chatml",
+        "--site",
+        "resid_post.1",
+        "--train",
+        "own.csv",
+    ];
+    let few = ["--permutations", "19", "--controls", "bag-of-words", "--out", "p.json"];
+    let done = said(&ok(dir.path(), &[&probe[..], &few].concat()));
+    assert!(done.contains("a file of 2 concepts"), "{done}");
+    let found = json(&dir.path().join("p.json"))["result"].to_string();
+    assert!(found.contains("\"weather\"") && found.contains("\"cooking\""), "{found}");
+    let extract = [
+        "direction",
+        "extract",
+        "--model",
+        MODEL,
+        "--no-cache",
+        "--quiet",
+        "--chat=chatml",
+        "--site",
+        "resid_post.1",
+    ];
+    let how = [
+        "--estimator",
+        "mean-diff",
+        "--permutations",
+        "0",
+        "--classes",
+        "own.csv",
+        "--positions",
+        "mean:response",
+    ];
+    ok(dir.path(), &[&extract[..], &how, &["--out", "d.safetensors"]].concat());
+}
+
+#[test]
 fn tables_and_arrays_are_written_as_their_names_say() {
     let dir = tempfile::tempdir().unwrap();
     std::fs::write(dir.path().join("in.txt"), "one text\nanother text here\n").unwrap();

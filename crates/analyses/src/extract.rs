@@ -4,6 +4,7 @@ use ndarray::Array2;
 use rand::Rng as _;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
+use super::categories::dealt;
 use super::{AnalysisError, LeftOutTexts, Named, Reader};
 use truenorth_data::{ClassRow, Copies, Distinct, NearCopies, Pair, SentimentRow, Template, copies_between};
 use truenorth_protocol::run::Watch;
@@ -94,13 +95,13 @@ impl Question {
     }
 
     /// Two classes; `positive` names the label at the positive end, or none where the labels say it
-    /// themselves (`1` or `true`).
+    /// themselves (`1`, `true` or `positive`).
     ///
     /// # Errors
     /// When there are not two labels, or none of them is the positive one.
     pub fn classes(rows: &Distinct<ClassRow>, positive: Option<&str>) -> Result<Self, AnalysisError> {
         let label = positive_label(rows, positive)?;
-        let rows_of = |f: fn(&ClassRow) -> String| rows.rows.iter().map(f).collect::<Vec<_>>();
+        let own = || rows.rows.iter().map(|r| r.category.clone().unwrap_or_default()).collect();
         Ok(Self {
             prompts: rows.rows.iter().map(|r| Named::row(&r.id, &r.text, &r.turns)).collect(),
             operation: "classes",
@@ -112,7 +113,7 @@ impl Question {
             labels: Labels::Classes {
                 positive: rows.rows.iter().map(|r| r.label == label).collect(),
                 groups: rows.cluster.clone(),
-                axes: rows_of(|r| r.category.clone().unwrap_or_default()),
+                axes: dealt(rows).unwrap_or_else(own),
             },
         })
     }
@@ -312,7 +313,7 @@ impl Question {
 /// Before the id of a row that stands alone, so that no group that is named so meets it.
 pub(super) const LONE: &str = "row ";
 
-/// The label of the positive class: the one named, or the one that says so itself (`1` or `true`).
+/// The label of the positive class: the one named, or the one that says so itself (`1`, `true` or `positive`).
 pub(super) fn positive_label<'a>(
     rows: &'a Distinct<ClassRow>,
     positive: Option<&str>,
@@ -322,15 +323,23 @@ pub(super) fn positive_label<'a>(
     labels.dedup();
     let chosen = match positive {
         Some(label) => labels.iter().copied().find(|l| *l == label),
-        None => labels.iter().copied().find(|l| ["1", "true"].contains(l)),
+        None => labels.iter().copied().find(|l| ["1", "true", "positive"].contains(l)),
     };
     match (labels.len(), chosen) {
         (2, Some(label)) => Ok(label),
-        _ => Err(AnalysisError::Input(format!(
-            "the labels are {labels:?} and the positive one is {}; expected two labels, one of them \
-             positive: name it with --positive LABEL, behind a file as F:LABEL, or in a study as data.positive",
-            positive.map_or_else(|| "not named".into(), |p| format!("{p:?}"))
-        ))),
+        (labels_there, _) => Err(AnalysisError::Asked {
+            what: format!(
+                "the labels are {labels:?} and the positive one is {}; expected two labels, one of them positive",
+                positive.map_or_else(|| "not named".into(), |p| format!("{p:?}"))
+            ),
+            remedy: match labels_there {
+                0..=2 => {
+                    "name it with --positive LABEL, behind a file as F:LABEL, or in a study as data.positive"
+                        .into()
+                }
+                _ => "make them two, as by `data convert --map label=OLD:NEW,*:OTHER`".into(),
+            },
+        }),
     }
 }
 

@@ -8,6 +8,7 @@ pub mod audit;
 pub mod beside;
 pub mod board;
 mod by_name;
+pub(crate) mod categories;
 pub mod check;
 mod chunk;
 pub mod compare;

@@ -11,6 +11,7 @@
 pub mod artifact;
 mod chat;
 mod classes;
+mod concepts;
 pub mod conversation;
 mod data_set;
 mod distinct;
