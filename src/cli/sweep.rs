@@ -120,7 +120,7 @@ impl Files for Sweep {
             texts::at(near).say_prompts_of_pairs(&pairs.rows, prompts);
         }
         if self.by == By::Axis {
-            truenorth::inputs::needs_axes(&self.pairs, &pairs.rows, "--by axis holds axes out")?;
+            truenorth::inputs::needs_axes(&self.pairs, &pairs, &template, "--by axis holds axes out")?;
         }
         let estimator = estimator(&self.estimator)?;
         let permutations = self.permutations.unwrap_or_else(|| default_permutations(estimator.params()));

@@ -263,12 +263,16 @@ pub fn text(desk: &dyn Desk, path: &Path, what: &str) -> Result<String, Error> {
     Ok(whole_text(&bytes, &name).request(cant)?.to_owned())
 }
 
-/// Refuses pairs of fewer than two axes where axes are held out.
+/// Refuses pairs of fewer than two axes where axes are held out, and such whose axes rows in common make one.
 ///
 /// # Errors
 /// When there are fewer than two.
-pub fn needs_axes(path: &Path, pairs: &[Pair], why: &str) -> Result<(), Error> {
-    let axes: std::collections::BTreeSet<&str> = pairs.iter().map(|p| p.axis.as_str()).collect();
+pub fn needs_axes(path: &Path, pairs: &Distinct<Pair>, template: &Template, why: &str) -> Result<(), Error> {
+    if let Some(chain) = Question::pairs(pairs, template).chains().into_iter().find(|c| c.all) {
+        let (what, remedy) = chain.said("pairs");
+        return Err(Error::request(format!("{}: {what}; {why}", path.display())).hint(remedy));
+    }
+    let axes: std::collections::BTreeSet<&str> = pairs.rows.iter().map(|p| p.axis.as_str()).collect();
     match axes.len() {
         0 | 1 => Err(Error::request(match axes.first() {
             Some(one) if !one.is_empty() => {

@@ -5,11 +5,9 @@ use truenorth_data::{ClassRow, Copies, CopiesError, Distinct, Pair, copies_betwe
 use truenorth_protocol::Prompt;
 
 use super::{Prompts, Texts};
-use truenorth_analyses::LeftOutTexts;
-use truenorth_analyses::categories::dealt;
-use truenorth_analyses::extract::Question;
 use crate::error::{Context as _, Error};
 use truenorth_analyses::LeftOutTexts;
+use truenorth_analyses::categories::dealt;
 use truenorth_analyses::extract::Question;
 
 impl Texts<'_> {

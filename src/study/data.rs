@@ -104,7 +104,7 @@ impl Data {
         let contrast = match (&data.pairs, &data.classes) {
             (Some(path), _) => {
                 let pairs = texts.pairs(path, &template)?;
-                needs_axes(path, &pairs.rows, "a study holds axes out")?;
+                needs_axes(path, &pairs, &template, "a study holds axes out")?;
                 Contrast::Pairs(pairs)
             }
             (None, Some(path)) => {

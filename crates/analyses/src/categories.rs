@@ -1,7 +1,8 @@
-//! What is held out together with a category of classes.
+//! Which label of classes is the positive one, and what is held out together with a category.
 
 use std::collections::{BTreeSet, HashMap};
 
+use super::AnalysisError;
 use truenorth_data::{ClassRow, Distinct};
 
 /// The categories of rows of two classes, where every row of one class has none because it is for all categories, as the
@@ -37,6 +38,39 @@ pub fn dealt(rows: &Distinct<ClassRow>) -> Option<Vec<String>> {
         None => dealt(*cluster),
     };
     Some(all().zip(&rows.cluster).map(axis).collect())
+}
+
+/// Before the id of a row that stands alone, so that no group that is named so meets it.
+pub(super) const LONE: &str = "row ";
+
+/// The label of the positive class: the one named, or the one that says so itself (`1`, `true` or `positive`).
+pub(super) fn positive_label<'a>(
+    rows: &'a Distinct<ClassRow>,
+    positive: Option<&str>,
+) -> Result<&'a str, AnalysisError> {
+    let mut labels: Vec<&str> = rows.rows.iter().map(|r| r.label.as_str()).collect();
+    labels.sort_unstable();
+    labels.dedup();
+    let chosen = match positive {
+        Some(label) => labels.iter().copied().find(|l| *l == label),
+        None => labels.iter().copied().find(|l| ["1", "true", "positive"].contains(l)),
+    };
+    match (labels.len(), chosen) {
+        (2, Some(label)) => Ok(label),
+        (labels_there, _) => Err(AnalysisError::Asked {
+            what: format!(
+                "the labels are {labels:?} and the positive one is {}; expected two labels, one of them positive",
+                positive.map_or_else(|| "not named".into(), |p| format!("{p:?}"))
+            ),
+            remedy: match labels_there {
+                0..=2 => {
+                    "name it with --positive LABEL, behind a file as F:LABEL, or in a study as data.positive"
+                        .into()
+                }
+                _ => "make them two, as by `data convert --map label=OLD:NEW,*:OTHER`".into(),
+            },
+        }),
+    }
 }
 
 #[cfg(test)]

@@ -4,8 +4,9 @@ use ndarray::Array2;
 use rand::Rng as _;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
-use super::categories::dealt;
-use super::{AnalysisError, LeftOutTexts, Named, Reader};
+use super::categories::{dealt, positive_label};
+use super::chains::chains;
+use super::{AnalysisError, Chain, LeftOutTexts, Named, Reader};
 use truenorth_data::{ClassRow, Copies, Distinct, NearCopies, Pair, SentimentRow, Template, copies_between};
 use truenorth_protocol::run::Watch;
 use truenorth_stats::estimate::{
@@ -254,6 +255,19 @@ impl Question {
         axes.iter().collect::<std::collections::HashSet<_>>().len()
     }
 
+    /// Axes or categories that rows in common make one where one is held out.
+    #[must_use]
+    pub fn chains(&self) -> Vec<Chain> {
+        let (Labels::Pairs { axes, clusters, .. } | Labels::Classes { axes, groups: clusters, .. }) =
+            &self.labels;
+        let ids: Vec<String> = (0..self.examples()).map(|i| self.row_id(i)).collect();
+        let mut names: Vec<String> = axes.clone();
+        let mut seen = std::collections::HashSet::new();
+        names.retain(|a| seen.insert(a.clone()));
+        let axis: Vec<usize> = axes.iter().filter_map(|a| names.iter().position(|n| n == a)).collect();
+        chains(&ids, clusters, &axis, &names)
+    }
+
     /// Reads the texts at a site, with their lengths beside: in tokens where the tokenizer is at
     /// hand, else in characters.
     ///
@@ -307,39 +321,6 @@ impl Question {
                 Samples::from_classes(x.view(), positive, &groups, axes)?
             }
         })
-    }
-}
-
-/// Before the id of a row that stands alone, so that no group that is named so meets it.
-pub(super) const LONE: &str = "row ";
-
-/// The label of the positive class: the one named, or the one that says so itself (`1`, `true` or `positive`).
-pub(super) fn positive_label<'a>(
-    rows: &'a Distinct<ClassRow>,
-    positive: Option<&str>,
-) -> Result<&'a str, AnalysisError> {
-    let mut labels: Vec<&str> = rows.rows.iter().map(|r| r.label.as_str()).collect();
-    labels.sort_unstable();
-    labels.dedup();
-    let chosen = match positive {
-        Some(label) => labels.iter().copied().find(|l| *l == label),
-        None => labels.iter().copied().find(|l| ["1", "true", "positive"].contains(l)),
-    };
-    match (labels.len(), chosen) {
-        (2, Some(label)) => Ok(label),
-        (labels_there, _) => Err(AnalysisError::Asked {
-            what: format!(
-                "the labels are {labels:?} and the positive one is {}; expected two labels, one of them positive",
-                positive.map_or_else(|| "not named".into(), |p| format!("{p:?}"))
-            ),
-            remedy: match labels_there {
-                0..=2 => {
-                    "name it with --positive LABEL, behind a file as F:LABEL, or in a study as data.positive"
-                        .into()
-                }
-                _ => "make them two, as by `data convert --map label=OLD:NEW,*:OTHER`".into(),
-            },
-        }),
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::extract::{LONE, positive_label};
+use super::categories::{LONE, positive_label};
 use super::{AnalysisError, Named};
 use truenorth_data::{ClassRow, Copies, Distinct};
 
