@@ -158,6 +158,25 @@ fn pairs_of_other_programs_reach_a_direction() {
     }
     let done = extract(&field("repeng.jsonl"), &["--template", "{response}"]);
     assert!(done.contains("`positive`, `negative` are read as `chosen`, `rejected`"), "{done}");
+    // Whole texts are no conversations, and what the refusal says works: that template, without --chat.
+    let chat = [
+        "direction",
+        "extract",
+        "--model",
+        MODEL,
+        "--chat=chatml",
+        "--site",
+        "resid_post.1",
+        "--out",
+        "e.safetensors",
+        "--pairs",
+    ];
+    let refused = code(dir.path(), &[&chat[..], &[&field("repeng.jsonl")]].concat(), 2);
+    assert!(refused.contains("the user's turn of its conversation"), "{refused}");
+    assert!(
+        refused.contains("leave --chat (`chat` in a study) out and put in --template \"{response}\""),
+        "{refused}"
+    );
 }
 
 #[test]

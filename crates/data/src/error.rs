@@ -213,7 +213,10 @@ pub enum Problem {
         id: String,
     },
     /// A pair without a prompt where the template shows one.
-    #[error("pair `{id}` has no `prompt`, and the template `{template}` shows it")]
+    #[error("pair `{id}` has no `prompt`, {}", match template.as_str() {
+        "chat" => "which is the user's turn of its conversation".to_owned(),
+        template => format!("and the template `{template}` shows it"),
+    })]
     NoPrompt {
         /// The pair.
         id: String,
@@ -339,6 +342,11 @@ impl DataError {
             Problem::Identical { .. } => {
                 "a pair needs two different responses; leave it out or rewrite one".into()
             }
+            // No other template goes with a chat.
+            Problem::NoPrompt { have, template, .. } if template == "chat" => format!(
+                "{}; or, of whole texts, leave --chat (`chat` in a study) out and put in --template \"{{response}}\"",
+                unnamed("prompt", have)
+            ),
             Problem::NoPrompt { have, .. } => format!(
                 "{}, or leave {{prompt}} out of the template, as in \"{{response}}\"",
                 unnamed("prompt", have)
