@@ -120,7 +120,14 @@ pub fn all(path: &Path, columns: &[String]) -> anyhow::Result<(Vec<SavedBoard>, 
     let file = read_table(reader, &name).request(format!("can't read a board from {name}"))?;
     session::say(&file.notes);
     let stem = path.file_stem().map_or_else(|| name.clone(), |s| s.to_string_lossy().into_owned());
-    let boards = saved::read(&file, &stem, columns)?;
+    let boards = saved::read(&file, (&stem, &name), columns)?;
+    if columns.is_empty() {
+        for (column, place) in saved::partial(&file) {
+            eprintln!(
+                "note: `{column}` of {name} has no number in {place}, and is no board; --score NAME reads it"
+            );
+        }
+    }
     let marks = boards.iter().take(1).flat_map(|b| &b.rows).map(|r| r.extra.get("fallback"));
     if let Some(fallen) = made::of_rows(&name, marks)? {
         eprintln!("warning: {name} was made by {} in place of {} (--fallback)", fallen.model, fallen.wanted);

@@ -94,6 +94,12 @@ pub enum Problem {
     /// A list or dict as Python writes it.
     #[error("a list or dict as Python prints it, in single quotes; JSON needs double ones")]
     Python,
+    /// What Python's json writes in place of a number, and JSON has not.
+    #[error("`{shown}` is no number, and no JSON")]
+    NoNumber {
+        /// The word.
+        shown: &'static str,
+    },
     /// A comment, which JSON does not have.
     #[error("`{shown}` is a comment; JSON lines have none")]
     Comment {
@@ -317,6 +323,7 @@ impl DataError {
             }
             Problem::KeyTwice { .. } => "keep one of the two, or give the other a name of its own".into(),
             Problem::Python => "write the file with json.dump".into(),
+            Problem::NoNumber { .. } => "give it a number, write null, or take the row out".into(),
             Problem::Comment { .. } => "take the line out".into(),
             Problem::PlainText { .. } => {
                 "give JSON lines (.jsonl), a JSON list (.json) or CSV with a head (.csv)".into()
