@@ -323,7 +323,7 @@ impl DataError {
             }
             Problem::KeyTwice { .. } => "keep one of the two, or give the other a name of its own".into(),
             Problem::Python => "write the file with json.dump".into(),
-            Problem::NoNumber { .. } => "give it a number, write null, or take the row out".into(),
+            Problem::NoNumber { .. } => "give it a number, or null where the field may be missing; or take the row out".into(),
             Problem::Comment { .. } => "take the line out".into(),
             Problem::PlainText { .. } => {
                 "give JSON lines (.jsonl), a JSON list (.json) or CSV with a head (.csv)".into()

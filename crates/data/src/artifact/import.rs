@@ -207,7 +207,9 @@ impl Direction {
             Format::Npz => npz(&npy::write(&vector), &self.metadata),
             Format::Gguf => {
                 let layer = written_layer(self.metadata.site)?;
-                let hint = self.metadata.model.as_deref().unwrap_or("unknown");
+                // What kind of model it is, as the file that it came from had it.
+                let hint = self.metadata.extra.get("imported_model_hint").or(self.metadata.model.as_ref());
+                let hint = hint.map_or("unknown", String::as_str);
                 Ok(gguf::write(layer, &vector, hint, &self.metadata.to_map()))
             }
             Format::Pt => Err(DirectionError::ReadOnly("pt")),

@@ -77,8 +77,9 @@ pub(super) fn by_layer(
     let unsure = site.is_none().then(|| match layer {
         ..0 => format!("its layer {layer} counts from the end of a model whose blocks it does not number"),
         _ => format!(
-            "its {layer} may be block {layer}, what leaves it resid_post.{layer}, or the number of hidden_states, which begin \
-             with the embedding"
+            "its layer {layer} may be block {layer}, which resid_post.{layer} leaves, or a place among hidden_states, which begin \
+             with the embedding: there {layer} is {}",
+            layer.checked_sub(1).filter(|l| *l >= 0).map_or_else(|| "embed".into(), |l| format!("resid_post.{l}"))
         ),
     });
     let (site, called) = if layers.named.is_some() { (site, None) } else { (None, site) };

@@ -68,6 +68,8 @@ fn a_vector_a_layer_says_its_site() {
     assert_eq!(back.metadata().extra["imported_model_hint"], "llama");
     let bytes = back.export_bytes(Format::Gguf).unwrap();
     assert_eq!(Direction::import_bytes(&bytes, Format::Gguf, &ImportAs::default()).unwrap(), back);
+    // Its kind of model goes back with it.
+    assert!(bytes.windows(5).any(|w| w == b"llama"));
 }
 
 #[test]
