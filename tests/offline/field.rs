@@ -400,7 +400,8 @@ fn a_board_keeps_what_its_sequences_were_given_in_every_form() {
         }
         // Read back by all that take a board, kinds and pairs included.
         let summary = ["score", "summary", out, "--contrast", "thing,quality", "--permutations", "99"];
-        ok(dir.path(), &[&summary[..], &["--out", "sum.json"]].concat());
+        let shown = said(&ok(dir.path(), &[&summary[..], &["--out", "sum.json"]].concat()));
+        assert!(shown.contains("AUROC of thing above quality"), "{shown}");
         let found = &json(&dir.path().join("sum.json"))["result"];
         assert_eq!((&found["contrast"]["n"], &found["contrast"]["pairs"]["n"]), (&10.into(), &Json::Null));
         let labels = ["--label", "kind", "--label", "group", "--label", "axis", "--cluster", "pair"];

@@ -26,6 +26,7 @@ pub(super) fn table(found: &BoardSummary) -> Listing {
             m.null.as_ref().map_or_else(|| "-".into(), |n| p_cell(n.p, n.draws)),
         ]);
     }
+    out.rows.extend(found.contrast.as_ref().map(|c| c.cells()));
     let f = &found.family;
     out.says.push(format!(
         "{} of {} sequences stand at {} against {} directions drawn like the readings and {} of exchanged labels ({})",

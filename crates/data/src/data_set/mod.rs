@@ -48,6 +48,8 @@ impl Split {
         let is_config = |name: &String| configs.iter().any(|c| c.name == *name);
         match &rest[..] {
             [config] if is_config(config) => one(path, splits(folder, Some(config))?).map(Some),
+            // Without a card only names that files could say are looked for: a slip walks through no folder.
+            [split] if configs.is_empty() && !named::is_split(split) => Ok(None),
             [split] if configs.is_empty() => {
                 let found = splits(folder, None).unwrap_or_default();
                 Ok(found.into_iter().find(|(name, _)| name == split).map(|of| Self::new(path, of)))

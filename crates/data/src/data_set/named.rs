@@ -84,6 +84,11 @@ pub(super) fn splits(folder: &Path, below: &Path) -> Result<Vec<Named>, DataSetE
     }
 }
 
+/// Whether a name is one that the names of files can say.
+pub(super) fn is_split(name: &str) -> bool {
+    WORDS.iter().any(|(split, _)| *split == name)
+}
+
 fn walk(folder: &Path, depth: usize, found: &mut Vec<PathBuf>) {
     let Ok(entries) = std::fs::read_dir(folder) else { return };
     for entry in entries.flatten().map(|e| e.path()) {
