@@ -53,7 +53,7 @@ impl Serialize for ClassRow {
 }
 
 /// Reads classes: rows with `id`, `text`, `label` and optionally `category` and `group`. A row may have `messages` in place
-/// of `text`; or be one of AxBench's concept files ([`concepts`]).
+/// of `text`; or `input`, `output`, `output_concept` and `category` as in AxBench's concept files, where the concept is the category.
 ///
 /// # Errors
 /// A [`DataError`] with line and column.
