@@ -21,6 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         counted_with: None,
         turns: vec![],
         pair: None,
+        labels: Default::default(),
     });
     let seeds = Seeds::new(0);
     let direction = random_unit(engine.info().hidden as usize, &mut seeds.stream("example"))?;

@@ -6,7 +6,7 @@ use truenorth_data::artifact::DirectionError;
 use truenorth_data::import::ImportError;
 use truenorth_data::models::ModelsError;
 use truenorth_data::store::StoreError;
-use truenorth_data::{CopiesError, DataError, TemplateError};
+use truenorth_data::{CopiesError, DataError, DataSetError, TemplateError};
 use truenorth_engine::error::EngineError;
 use truenorth_engine::load::LoadError;
 use truenorth_engine::tokenizer::TokenizerError;
@@ -196,7 +196,7 @@ macro_rules! remedies {
 
 remedies! {
     with: RunError, ModelsError, StoreError, EngineError, LoadError, TokenizerError, DirectionError, EstimateError,
-        DataError, CopiesError, ImportError, AnalysisError, ClientError, ReportError;
+        DataError, DataSetError, CopiesError, ImportError, AnalysisError, ClientError, ReportError;
     without: MathError, TemplateError, UnknownEstimator, serde_json::Error,
 }
 

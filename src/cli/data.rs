@@ -4,11 +4,11 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, Subcommand, ValueEnum};
-use truenorth::data::ClassRow;
 use truenorth::data::import::{
     ColumnChoice, Disagree, ImportOptions, Importer, OptionsError, Renames, Several, Shares, Source, Tally,
 };
 use truenorth::data::out::TableForm;
+use truenorth::data::{ClassRow, Split};
 use truenorth::files::Target;
 use truenorth::math::Seeds;
 
@@ -135,10 +135,13 @@ impl Convert {
         }
         let mut importer = Importer::new(options).map_err(refused)?;
         for path in &self.files {
-            let name = path.display().to_string();
-            target::reads(path)?;
-            let bytes = std::fs::read(path).request(format!("can't open {name}"))?;
-            importer.read(&bytes, &name).request(format!("can't convert {name}"))?;
+            let split = Split::of(path).request(format!("can't read {}", path.display()))?;
+            for path in split.map_or_else(|| vec![path.clone()], |split| split.files) {
+                let name = path.display().to_string();
+                target::reads(&path)?;
+                let bytes = std::fs::read(&path).request(format!("can't open {name}"))?;
+                importer.read(&bytes, &name).request(format!("can't convert {name}"))?;
+            }
         }
         let seeds = Seeds::new(self.seed).child("convert");
         let made =

@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader};
 use std::path::Path;
 
+use truenorth::data::Split;
 use truenorth::error::{Context as _, Error};
 use truenorth::host::{Desk, Fallen, Host};
 use truenorth::run::Watch;
@@ -33,11 +34,13 @@ impl Desk for Terminal {
             target::reads_stdin().map_err(ours)?;
             return Ok((Box::new(BufReader::new(std::io::stdin())), "stdin".into()));
         }
+        if let Some(split) = Split::of(path).request(format!("can't read {}", path.display()))? {
+            split.files.iter().try_for_each(|file| target::reads(file)).map_err(ours)?;
+            let reader = split.open().request(format!("can't read {}", path.display()))?;
+            return Ok((reader, split.name));
+        }
         target::reads(path).map_err(ours)?;
         let file = std::fs::File::open(path).request(format!("can't open {}", path.display()))?;
-        if file.metadata().is_ok_and(|m| m.is_dir()) {
-            return Err(Error::request(format!("{} is a folder", path.display())).hint("name a file in it"));
-        }
         Ok((Box::new(BufReader::new(file)), path.display().to_string()))
     }
 

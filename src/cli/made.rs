@@ -6,49 +6,68 @@ use std::path::Path;
 
 use anyhow::Context as _;
 use serde_json::Value;
-use truenorth::data::strict_json;
+use truenorth::data::{read_table, strict_json};
 
 use super::args::{ModelArgs, On};
 use super::fallback::{self, Fallen};
 use super::output::wrong_hint;
 use super::session;
 
-/// The text of a file, its name, and what its rows or its record say of a fallback.
+/// The bytes of a file, its name, and what its rows or its record say of a fallback.
 ///
 /// # Errors
 /// Where some rows are another model's than others.
-pub fn read(path: &Path) -> anyhow::Result<(String, String, Option<Fallen>)> {
+pub fn read(path: &Path) -> anyhow::Result<(Vec<u8>, String, Option<Fallen>)> {
     let (mut reader, name) = session::open_input(path)?;
-    let mut text = String::new();
-    reader.read_to_string(&mut text).with_context(|| format!("can't read {name}"))?;
-    let fallen = of(&text, &name)?;
-    Ok((text, name, fallen))
+    let mut bytes = Vec::new();
+    reader.read_to_end(&mut bytes).with_context(|| format!("can't read {name}"))?;
+    let fallen = of(&bytes, &name)?;
+    Ok((bytes, name, fallen))
 }
 
-/// What a text says of a fallback: of a record as a whole, else of every row alike.
-pub fn of(text: &str, name: &str) -> anyhow::Result<Option<Fallen>> {
-    let mark = |value: &Value| serde_json::from_value::<Fallen>(value.get("fallback")?.clone()).ok();
-    if let Ok(whole) = strict_json(text)
-        && let Value::Object(_) = &whole
+/// What a file says of a fallback: of a record as a whole, else of every row alike.
+pub fn of(bytes: &[u8], name: &str) -> anyhow::Result<Option<Fallen>> {
+    if let Ok(text) = std::str::from_utf8(bytes)
+        && let Ok(whole @ Value::Object(_)) = strict_json(text)
     {
-        return Ok(mark(&whole));
+        return Ok(whole.get("fallback").and_then(mark));
     }
-    let mut first: Option<(usize, Option<Fallen>)> = None;
-    for (i, line) in text.lines().enumerate() {
-        // What is no row at all is for its reader to say.
-        let Ok(row) = strict_json(line) else { continue };
-        let found = mark(&row);
+    // What is no row at all is for its reader to say.
+    let Ok(table) = read_table(bytes, name) else { return Ok(None) };
+    one_model(
+        name,
+        table.rows.iter().map(|row| (row.place.clone(), row.fields.get("fallback").and_then(mark))),
+    )
+}
+
+/// What rows of any form say of a fallback, all alike; `marks` is what each has under that name.
+pub fn of_rows<'a>(
+    name: &str,
+    marks: impl Iterator<Item = Option<&'a Value>>,
+) -> anyhow::Result<Option<Fallen>> {
+    one_model(name, marks.enumerate().map(|(i, found)| (format!("row {}", i + 1), found.and_then(mark))))
+}
+
+/// What a row is marked with; in a table's cell it is JSON.
+fn mark(value: &Value) -> Option<Fallen> {
+    match value {
+        Value::String(cell) => serde_json::from_str(cell).ok(),
+        other => serde_json::from_value(other.clone()).ok(),
+    }
+}
+
+fn one_model(
+    name: &str,
+    rows: impl Iterator<Item = (String, Option<Fallen>)>,
+) -> anyhow::Result<Option<Fallen>> {
+    let mut first: Option<(String, Option<Fallen>)> = None;
+    for (i, found) in rows {
         match &first {
-            None => first = Some((i + 1, found)),
+            None => first = Some((i, found)),
             Some((_, of)) if ran(of.as_ref()) == ran(found.as_ref()) => {}
             Some((at, of)) => {
                 return Err(wrong_hint(
-                    format!(
-                        "{name}: line {at} is of {}, line {} of {}",
-                        said(of.as_ref()),
-                        i + 1,
-                        said(found.as_ref())
-                    ),
+                    format!("{name}: {at} is of {}, {i} of {}", said(of.as_ref()), said(found.as_ref())),
                     "give a file of one model's rows",
                 ));
             }
@@ -112,14 +131,14 @@ mod tests {
 
     #[test]
     fn rows_of_one_model_are_told_and_rows_of_two_are_refused() {
-        let lines = |models: [Option<&str>; 2]| of(&models.map(row).join("\n"), "f.jsonl");
+        let lines = |models: [Option<&str>; 2]| of(models.map(row).join("\n").as_bytes(), "f.jsonl");
         assert_eq!(lines([None, None]).unwrap(), None);
         assert_eq!(lines([Some("small"), Some("small")]).unwrap().unwrap().model, "small");
         for two in [[None, Some("small")], [Some("small"), None], [Some("small"), Some("other")]] {
             let error = lines(two).unwrap_err().to_string();
             assert!(error.contains("line 1") && error.contains("line 2 of"), "{error}");
         }
-        assert_eq!(of(&row(Some("small")), "f.json").unwrap().unwrap().wanted, "org/big");
-        assert_eq!(of("id,verdict\na,first\n", "f.csv").unwrap(), None);
+        assert_eq!(of(row(Some("small")).as_bytes(), "f.json").unwrap().unwrap().wanted, "org/big");
+        assert_eq!(of(b"id,verdict\na,first\n", "f.csv").unwrap(), None);
     }
 }

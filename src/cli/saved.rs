@@ -6,13 +6,12 @@ use clap::{Args, Subcommand};
 use truenorth::analyses::board::Params;
 use truenorth::analyses::board::saved::{self, Aligned, SavedBoard};
 use truenorth::data::read_table;
-use truenorth::files::sha256_hex;
 use truenorth::math::Seeds;
 
+use super::made;
 use super::output::{self, Request as _, wrong, wrong_hint};
 use super::record::{Out, Record};
 use super::session;
-use super::target;
 use super::texts::CopiesArgs;
 
 /// The share of the standard deviation of expected scores that counts as no gap.
@@ -80,12 +79,16 @@ impl Summary {
     fn run(self) -> anyhow::Result<()> {
         self.out.check()?;
         let columns: Vec<String> = self.score.iter().cloned().collect();
-        let own = first(&self.board, &columns)?;
+        let (own, sha256) = first(&self.board, &columns)?;
         if let Some(expected) = &self.expect {
-            return hold(&own, &first(expected, &columns)?, self.within);
+            return hold(&own, &first(expected, &columns)?.0, self.within);
         }
         let other = self.against.as_deref().map(|path| first(path, &columns)).transpose()?;
-        let mut boards: Vec<SavedBoard> = [own].into_iter().chain(other).collect();
+        let files: Vec<(usize, String)> = [(own.rows.len(), sha256)]
+            .into_iter()
+            .chain(other.as_ref().map(|(board, sha256)| (board.rows.len(), sha256.clone())))
+            .collect();
+        let mut boards: Vec<SavedBoard> = [own].into_iter().chain(other.map(|(board, _)| board)).collect();
         apart(&mut boards);
         let aligned = aligned(&boards, &self.copies)?;
         let params = Params {
@@ -102,26 +105,13 @@ impl Summary {
             .choice("permutations", self.permutations)
             .choice("score", self.score.clone())
             .choice("near-copies", self.copies.near_copies.threshold());
-        let files = [("board", Some(&self.board)), ("against", self.against.as_ref())];
-        for (board, (role, path)) in boards.iter().zip(files) {
-            record = file(record, role, path, board)?;
+        for ((rows, sha256), role) in files.iter().zip(["board", "against"]) {
+            record = record.file(role, *rows, sha256);
         }
         self.out.write(&record, "A board that was kept", |found| {
             (saved::page::findings(found), vec![saved::page::section(found)])
         })
     }
-}
-
-/// Notes a file of a board.
-fn file<T: serde::Serialize>(
-    record: Record<T>,
-    role: &str,
-    path: Option<&PathBuf>,
-    board: &SavedBoard,
-) -> anyhow::Result<Record<T>> {
-    let Some(path) = path.filter(|p| p.is_file()) else { return Ok(record) };
-    let sha256 = sha256_hex(&std::fs::read(path).request(format!("can't read {}", path.display()))?);
-    Ok(record.file(role, board.rows.len(), &sha256))
 }
 
 /// Every board of a file: one a column of scores.
@@ -130,21 +120,24 @@ pub fn all(path: &Path, columns: &[String]) -> anyhow::Result<(Vec<SavedBoard>, 
     let file = read_table(reader, &name).request(format!("can't read a board from {name}"))?;
     session::say(&file.notes);
     let stem = path.file_stem().map_or_else(|| name.clone(), |s| s.to_string_lossy().into_owned());
-    let boards = saved::read(&file, &stem, columns)?;
-    let fallen = boards.iter().flat_map(|b| &b.rows).find_map(|r| r.extra.get("fallback"));
-    if let Some(fallen) = fallen {
-        eprintln!(
-            "warning: {name} was made by {} in place of {} (--fallback)",
-            fallen["model"].as_str().unwrap_or("another model"),
-            fallen["wanted"].as_str().unwrap_or("the one asked for")
-        );
+    let boards = saved::read(&file, (&stem, &name), columns)?;
+    if columns.is_empty() {
+        for (column, place) in saved::partial(&file) {
+            eprintln!(
+                "note: `{column}` of {name} has no number in {place}, and is no board; --score NAME reads it"
+            );
+        }
+    }
+    let marks = boards.iter().take(1).flat_map(|b| &b.rows).map(|r| r.extra.get("fallback"));
+    if let Some(fallen) = made::of_rows(&name, marks)? {
+        eprintln!("warning: {name} was made by {} in place of {} (--fallback)", fallen.model, fallen.wanted);
     }
     Ok((boards, file.sha256))
 }
 
-/// The first column of scores of a file; that there are others is said.
-fn first(path: &Path, columns: &[String]) -> anyhow::Result<SavedBoard> {
-    let (mut boards, _) = all(path, columns)?;
+/// The first column of scores of a file, with the file's SHA-256; that there are others is said.
+fn first(path: &Path, columns: &[String]) -> anyhow::Result<(SavedBoard, String)> {
+    let (mut boards, sha256) = all(path, columns)?;
     if boards.len() > 1 {
         let names: Vec<String> = boards.iter().map(|b| format!("`{}`", b.score)).collect();
         if boards[0].score != "score" {
@@ -155,12 +148,12 @@ fn first(path: &Path, columns: &[String]) -> anyhow::Result<SavedBoard> {
         }
         eprintln!("note: of {} in {}, `score` is read", names.join(", "), path.display());
     }
-    Ok(boards.swap_remove(0))
+    Ok((boards.swap_remove(0), sha256))
 }
 
 /// The one board of a file.
 pub fn one(path: &Path) -> anyhow::Result<SavedBoard> {
-    first(path, &[])
+    Ok(first(path, &[])?.0)
 }
 
 /// Gives boards of one name the number of their place too.
@@ -235,7 +228,6 @@ pub fn boards(specs: &[String], columns: &[String]) -> anyhow::Result<(Vec<Saved
     let (mut found, mut files) = (Vec::new(), Vec::new());
     for spec in specs {
         let (name, path) = named(spec);
-        target::reads(&path)?;
         let (mut of, sha256) = all(&path, columns)?;
         if let Some(name) = name {
             let many = of.len() > 1;

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use truenorth::analyses::board::{
-    Beside, Board, BoardData, BoardSummary, Other, Params, ScanData, ScanParams, Scored, read_board,
+    Beside, Board, BoardData, BoardSummary, Entry, Other, Params, ScanData, ScanParams, Scored, Sequence,
     saved::SavedBoard, scan,
 };
 use truenorth::analyses::{Analysis as _, Asked, Parameters as _};
@@ -81,8 +81,8 @@ pub struct Scan {
     /// A folder for the tables of that page as CSV and Parquet, a file each, numbers as numbers.
     #[arg(long, value_name = "DIR")]
     tables: Option<PathBuf>,
-    /// Another board over the same sequences, as this verb writes it, to see how ranks change.
-    #[arg(long, value_name = "F.jsonl")]
+    /// Another board over the same sequences, in any form that `score summary` reads, to see how ranks change.
+    #[arg(long, value_name = "BOARD")]
     against: Option<PathBuf>,
     /// A board that was kept, in any form that `score summary` reads: how far the new one is from it goes to stdout as
     /// JSON, and the exit code is 1 unless every sequence is there and no score is further than --within.
@@ -102,7 +102,7 @@ struct Files {
     probes: Prompts,
     sequences: Sequences,
     kinds: Vec<Option<String>>,
-    against: Option<(String, Vec<Scored>, Option<Fallen>)>,
+    against: Option<(String, Vec<Entry>, Option<Fallen>)>,
     expected: Option<SavedBoard>,
 }
 
@@ -202,6 +202,14 @@ impl Scan {
 
     fn read(&self) -> anyhow::Result<Files> {
         let sequences = self.copies.texts().sequences(&self.sequences)?;
+        let not_carried = Sequence::not_carried(&sequences.loaded.rows);
+        if !not_carried.is_empty() {
+            eprintln!(
+                "note: the new board has a {} of its own; what {} says under that name is not on it",
+                not_carried.join(", "),
+                self.sequences.display()
+            );
+        }
         Ok(Files {
             probes: self.copies.texts().distinct_prompts(&self.probes)?,
             kinds: sequences.loaded.rows.iter().map(|s| s.kind.clone()).collect(),
@@ -249,7 +257,8 @@ impl Scan {
 }
 
 /// Another board, as its path names it.
-fn other_board(path: &Path) -> anyhow::Result<(String, Vec<Scored>, Option<Fallen>)> {
-    let (text, name, fallen) = made::read(path)?;
-    Ok((path.display().to_string(), read_board(text.as_bytes(), &name)?, fallen))
+fn other_board(path: &Path) -> anyhow::Result<(String, Vec<Entry>, Option<Fallen>)> {
+    let board = saved::one(path)?;
+    let marks = board.rows.iter().map(|row| row.extra.get("fallback"));
+    Ok((path.display().to_string(), board.rows.clone(), made::of_rows(&board.name, marks)?))
 }

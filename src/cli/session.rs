@@ -289,5 +289,8 @@ pub fn writes_rows(path: &Path) -> anyhow::Result<()> {
             "name another folder",
         ));
     }
-    target::writes_in(path, &[CARD])
+    target::writes_in(path, &[CARD])?;
+    // What is there of an earlier set may be what is read now.
+    let Ok(entries) = std::fs::read_dir(path.join("data")) else { return Ok(()) };
+    entries.flatten().map(|e| e.path()).filter(|p| p.is_file()).try_for_each(|p| target::writes(&p))
 }

@@ -121,7 +121,7 @@ impl Files for Sweep {
             texts::at(near).say_prompts_of_pairs(&pairs.rows, prompts);
         }
         if self.by == By::Axis {
-            truenorth::inputs::needs_axes(&self.pairs, &pairs.rows, "--by axis holds axes out")?;
+            truenorth::inputs::needs_axes(&self.pairs, &pairs, &template, "--by axis holds axes out")?;
         }
         let named = |name: &String| Ok((name.clone(), estimator(name)?));
         let estimators = self.estimator.iter().map(named).collect::<anyhow::Result<Vec<_>>>()?;

@@ -11,7 +11,7 @@ use truenorth::data::NearCopies;
 use truenorth::run::Runner;
 use truenorth_protocol::chat::Pieces;
 use truenorth_protocol::graph::{Role, Take, position};
-use truenorth_protocol::{Prompt, ReadAt};
+use truenorth_protocol::{Prompt, ReadAt, WriteAt};
 
 use super::args::{InputArgs, ModelArgs, On};
 use super::output::wrong_hint;
@@ -32,9 +32,10 @@ pub struct Tokens {
     model: ModelArgs,
     #[command(flatten)]
     input: InputArgs,
-    /// Positions, as `read` and `steer` take them, whose tokens are named.
+    /// Positions, as `read` and `steer` take them, whose tokens are named. `generated` means none yet: those are behind a
+    /// text.
     #[arg(long, value_name = "P,..", value_delimiter = ',', allow_hyphen_values = true)]
-    positions: Vec<ReadAt>,
+    positions: Vec<At>,
     /// Sequences put before each prompt, as `score` does with probes.
     #[arg(long, value_name = "F")]
     sequences: Option<PathBuf>,
@@ -47,6 +48,30 @@ pub struct Tokens {
     /// The file to write; default stdout.
     #[arg(long, value_name = "F.jsonl")]
     out: Option<PathBuf>,
+}
+
+/// Positions as they are read, or the one name that only steering has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum At {
+    Read(ReadAt),
+    Generated,
+}
+
+impl std::str::FromStr for At {
+    type Err = <ReadAt as std::str::FromStr>::Err;
+
+    fn from_str(s: &str) -> Result<Self, Self::Err> {
+        if s == WriteAt::Generated.to_string() { Ok(Self::Generated) } else { s.parse().map(Self::Read) }
+    }
+}
+
+impl std::fmt::Display for At {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Read(at) => at.fmt(f),
+            Self::Generated => WriteAt::Generated.fmt(f),
+        }
+    }
 }
 
 /// What gives a model its tokenizer.
@@ -109,6 +134,12 @@ impl Tokens {
             && self.positions.iter().any(|p| needs_chat(*p))
         {
             session::once("turns have names in conversations alone; --chat makes conversations of texts");
+        }
+        if self.positions.contains(&At::Generated) {
+            session::once(
+                "`generated` means no token of these texts: it is what `steer` writes behind them, from the token after the \
+                 last on; what was generated before is read as the last turn of messages (`response`)",
+            );
         }
         session::write_rows(self.out.as_deref(), &rows, "Token ids of prompts")
     }
@@ -185,7 +216,10 @@ impl Tokens {
         let mut warnings = warnings(asked, own.as_ref(), spelled.as_ref());
         let mut positions = BTreeMap::new();
         for at in &self.positions {
-            let found = tokens_of(*at, encoded, ids.len());
+            let found = match at {
+                At::Read(at) => tokens_of(*at, encoded, ids.len()),
+                At::Generated => Some(vec![]),
+            };
             if found.is_none() {
                 warnings.push(format!("has no tokens that `{at}` means for certain"));
             }
@@ -209,7 +243,8 @@ impl Tokens {
     }
 }
 
-fn needs_chat(at: ReadAt) -> bool {
+fn needs_chat(at: At) -> bool {
+    let At::Read(at) = at else { return false };
     at.part().is_some_and(|(part, _)| part.needs_turns())
 }
 

@@ -62,7 +62,7 @@ pub fn verdicts(path: &Path) -> anyhow::Result<Other> {
              `rating`): first, second or abstain, or A, B or T",
         )
     };
-    let fallen = made::of(&text, &path.display().to_string())?;
+    let fallen = made::of(text.as_bytes(), &path.display().to_string())?;
     let mut model = false;
     // A row is told as its file has it: by its line, or by its place in a list.
     let items = |rows: Vec<Value>, of: &str| -> Vec<(String, Value)> {

@@ -79,9 +79,9 @@ impl SteeredArgs {
 
     /// Replies of a file, each with its prompt where that is known.
     pub fn replies(&self, path: &Path) -> anyhow::Result<Found<ReplyRow>> {
-        let (text, name, _) = made::read(path)?;
+        let (bytes, name, _) = made::read(path)?;
         let mut loaded =
-            read_replies(text.as_bytes(), &name).request(format!("can't read replies from {name}"))?;
+            read_replies(&bytes[..], &name).request(format!("can't read replies from {name}"))?;
         session::say(&loaded.notes);
         let prompts = self.prompts()?;
         for row in &mut loaded.rows {

@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader};
 use std::path::Path;
 use std::sync::Arc;
 
+use truenorth_data::Split;
 use truenorth_data::models::{ResolveOptions, resolve};
 use truenorth_data::store::Store;
 use truenorth_engine::{Engine, EngineOptions};
@@ -39,6 +40,9 @@ impl Local {
 
 impl<F: Fn(&str) + Sync> Desk for Local<F> {
     fn open(&self, path: &Path) -> Result<(Box<dyn BufRead>, String), Error> {
+        if let Some(split) = Split::of(path).request(format!("can't read {}", path.display()))? {
+            return Ok((split.open().request(format!("can't read {}", path.display()))?, split.name));
+        }
         let file = std::fs::File::open(path).request(format!("can't open {}", path.display()))?;
         Ok((Box::new(BufReader::new(file)), path.display().to_string()))
     }

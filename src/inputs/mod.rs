@@ -70,7 +70,9 @@ impl Texts<'_> {
         let (reader, name) = self.desk.open(path)?;
         let loaded = read_classes(reader, &name).request(format!("can't read classes from {name}"))?;
         self.named(&name, loaded.rows.iter().map(|r| r.id.as_str()));
-        self.told(&name, &loaded.notes.clone(), Distinct::classes(loaded, self.near))
+        let found = self.told(&name, &loaded.notes.clone(), Distinct::classes(loaded, self.near))?;
+        self.say_dealt(&name, &found);
+        Ok(found)
     }
 
     /// Reads texts labelled for sentiment.
@@ -187,6 +189,7 @@ impl Texts<'_> {
             let rows = read_classes(&bytes[..], &name).request(&what)?;
             self.named(&name, rows.rows.iter().map(|r| r.id.as_str()));
             let rows = self.told(&name, &rows.notes.clone(), Distinct::classes(rows, self.near))?;
+            self.say_dealt(&name, &rows);
             return Question::classes(&rows, file.positive.as_deref()).request(what);
         }
         if let Some(label) = &file.positive {
@@ -260,12 +263,16 @@ pub fn text(desk: &dyn Desk, path: &Path, what: &str) -> Result<String, Error> {
     Ok(whole_text(&bytes, &name).request(cant)?.to_owned())
 }
 
-/// Refuses pairs of fewer than two axes where axes are held out.
+/// Refuses pairs of fewer than two axes where axes are held out, and such whose axes rows in common make one.
 ///
 /// # Errors
 /// When there are fewer than two.
-pub fn needs_axes(path: &Path, pairs: &[Pair], why: &str) -> Result<(), Error> {
-    let axes: std::collections::BTreeSet<&str> = pairs.iter().map(|p| p.axis.as_str()).collect();
+pub fn needs_axes(path: &Path, pairs: &Distinct<Pair>, template: &Template, why: &str) -> Result<(), Error> {
+    if let Some(chain) = Question::pairs(pairs, template).chains().into_iter().find(|c| c.all) {
+        let (what, remedy) = chain.said("pairs");
+        return Err(Error::request(format!("{}: {what}; {why}", path.display())).hint(remedy));
+    }
+    let axes: std::collections::BTreeSet<&str> = pairs.rows.iter().map(|p| p.axis.as_str()).collect();
     match axes.len() {
         0 | 1 => Err(Error::request(match axes.first() {
             Some(one) if !one.is_empty() => {

@@ -1,12 +1,13 @@
 //! What is said of texts before any number: which are copies, and what two sets have in common.
 
 use truenorth_data::artifact::Direction;
-use truenorth_data::{Copies, CopiesError, Distinct, Pair, copies_between};
+use truenorth_data::{ClassRow, Copies, CopiesError, Distinct, Pair, copies_between};
 use truenorth_protocol::Prompt;
 
 use super::{Prompts, Texts};
 use crate::error::{Context as _, Error};
 use truenorth_analyses::LeftOutTexts;
+use truenorth_analyses::categories::dealt;
 use truenorth_analyses::extract::Question;
 
 impl Texts<'_> {
@@ -28,6 +29,18 @@ impl Texts<'_> {
         let found = found.request(format!("can't use {name}"))?;
         self.say_copies(name, &found.copies);
         Ok(found)
+    }
+
+    /// Says where what is common to all categories goes when one of them is held out.
+    pub(super) fn say_dealt(&self, name: &str, rows: &Distinct<ClassRow>) {
+        if dealt(rows).is_some() {
+            let bare = rows.rows.iter().filter(|r| r.category.is_none()).count();
+            self.desk.say(&format!(
+                "note: {bare} of {} rows of {name} have no category, all of one label among them; where a category is held out, \
+                 a share of them is held out with it",
+                rows.rows.len()
+            ));
+        }
     }
 
     /// Says which rows of a file are copies.

@@ -12,7 +12,7 @@ use std::path::{Path, PathBuf};
 use truenorth_analyses::extract::{ProjectOut, Question};
 use truenorth_analyses::sweep::Lexicon;
 use truenorth_analyses::{Labelled, Named, SentimentTexts};
-use truenorth_data::{ClassRow, Distinct, Pair, SentimentRow, Template};
+use truenorth_data::{ClassRow, Distinct, Pair, SentimentRow, Split, Template};
 use truenorth_stats::estimate::ProjectMethod;
 
 use crate::error::{Context as _, Error};
@@ -104,7 +104,7 @@ impl Data {
         let contrast = match (&data.pairs, &data.classes) {
             (Some(path), _) => {
                 let pairs = texts.pairs(path, &template)?;
-                needs_axes(path, &pairs.rows, "a study holds axes out")?;
+                needs_axes(path, &pairs, &template, "a study holds axes out")?;
                 Contrast::Pairs(pairs)
             }
             (None, Some(path)) => {
@@ -234,7 +234,11 @@ impl Data {
 
 /// Refuses a study of which a file is not there, by the key that names it.
 fn there(study: &StudyFile) -> Result<(), Error> {
-    let gone = |path: &Path| std::fs::metadata(path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound);
+    let gone = |path: &Path| {
+        std::fs::metadata(path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
+            // A split of a data-set folder is no file of its own.
+            && !matches!(Split::of(path), Ok(Some(_)) | Err(_))
+    };
     let Some((role, path)) = study.roles().into_iter().find(|(_, path)| gone(path)) else { return Ok(()) };
     let key = match role.split_once(' ') {
         Some(("confound", name)) => format!("[data] confounds.{name}"),

@@ -1,5 +1,5 @@
 //! What needs real models, or packages that are not Rust. The tests are ignored unless asked for:
-//! `.ci/conformance` and `.ci/real-models` prepare what theirs need and run them.
+//! `.ci/conformance`, `.ci/data-sets` and `.ci/real-models` prepare what theirs need and run them.
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -12,5 +12,6 @@
 mod support;
 
 mod conformance;
+mod data_sets;
 mod nnsight_payload;
 mod real_models;

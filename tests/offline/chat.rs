@@ -300,6 +300,14 @@ fn tokens_are_shown_with_their_roles_and_what_is_odd_of_them() {
     assert!(!said.contains("in its text"), "{said}");
 
     // Without a template, a conversation is refused by name.
+    // What steering calls generated is behind a text, and no part of it.
+    let behind = ok(dir.path(), &[&shown[..], &["--positions", "last,generated"]].concat());
+    let row: serde_json::Value =
+        serde_json::from_slice(behind.stdout.split(|b| *b == b'\n').next().unwrap()).unwrap();
+    assert_eq!(row["positions"]["generated"], serde_json::json!([]));
+    assert_eq!(row["positions"]["last"].as_array().map(Vec::len), Some(1));
+    let words = String::from_utf8_lossy(&behind.stderr).into_owned();
+    assert!(words.contains("`generated` means no token of these texts"), "{words}");
     let out = run(dir.path(), &["tokens", "--model", MODEL, "--input", "talk.jsonl"]);
     let said = String::from_utf8(out.stderr).unwrap();
     assert!(

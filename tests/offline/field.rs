@@ -7,23 +7,23 @@ use serde_json::Value as Json;
 
 use crate::support::{ok, run};
 
-const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/cases/_models/llama");
+pub(crate) const MODEL: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/cases/_models/llama");
 
-fn field(name: &str) -> String {
+pub(crate) fn field(name: &str) -> String {
     format!("{}/fixtures/field/{name}", env!("CARGO_MANIFEST_DIR"))
 }
 
-fn said(done: &Output) -> String {
+pub(crate) fn said(done: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
 }
 
-fn code(dir: &Path, args: &[&str], expected: i32) -> String {
+pub(crate) fn code(dir: &Path, args: &[&str], expected: i32) -> String {
     let done = run(dir, args);
     assert_eq!(done.status.code(), Some(expected), "{args:?}: {}", said(&done));
     said(&done)
 }
 
-fn json(path: &Path) -> Json {
+pub(crate) fn json(path: &Path) -> Json {
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
 }
 
@@ -158,6 +158,85 @@ fn pairs_of_other_programs_reach_a_direction() {
     }
     let done = extract(&field("repeng.jsonl"), &["--template", "{response}"]);
     assert!(done.contains("`positive`, `negative` are read as `chosen`, `rejected`"), "{done}");
+    // Whole texts are no conversations, and what the refusal says works: that template, without --chat.
+    let chat = [
+        "direction",
+        "extract",
+        "--model",
+        MODEL,
+        "--chat=chatml",
+        "--site",
+        "resid_post.1",
+        "--out",
+        "e.safetensors",
+        "--pairs",
+    ];
+    let refused = code(dir.path(), &[&chat[..], &[&field("repeng.jsonl")]].concat(), 2);
+    assert!(refused.contains("the user's turn of its conversation"), "{refused}");
+    assert!(
+        refused.contains("leave --chat (`chat` in a study) out and put in --template \"{response}\""),
+        "{refused}"
+    );
+}
+
+#[test]
+fn concepts_of_a_file_are_probed_one_by_one() {
+    let dir = tempfile::tempdir().unwrap();
+    let things = ["cats", "trains", "bread", "music", "chess", "rivers", "paint", "boats", "tea", "clocks"];
+    let of = [
+        ("weather", "with storms and clouds", "positive", 0),
+        ("cooking", "boiled in a pot", "positive", 1),
+        ("EEEEE", "as it is", "negative", -1),
+    ];
+    let mut csv =
+        String::from("input,output,output_concept,concept_genre,category,dataset_category,concept_id\n");
+    for (concept, words, label, number) in of {
+        for (i, thing) in things.iter().enumerate() {
+            csv += &format!(
+                "Write of {thing} {i}.,\"So: {thing} {words}, {i}.\",{concept},text,{label},instruction,{number}\n"
+            );
+        }
+    }
+    std::fs::write(dir.path().join("own.csv"), csv).unwrap();
+    let probe = [
+        "probe",
+        "--model",
+        MODEL,
+        "--no-cache",
+        "--quiet",
+        "--chat=chatml",
+        "--site",
+        "resid_post.1",
+        "--train",
+        "own.csv",
+    ];
+    let few = ["--permutations", "19", "--controls", "bag-of-words", "--out", "p.json"];
+    let done = said(&ok(dir.path(), &[&probe[..], &few].concat()));
+    assert!(done.contains("a file of 2 concepts"), "{done}");
+    let found = json(&dir.path().join("p.json"))["result"].to_string();
+    assert!(found.contains("\"weather\"") && found.contains("\"cooking\""), "{found}");
+    let extract = [
+        "direction",
+        "extract",
+        "--model",
+        MODEL,
+        "--no-cache",
+        "--quiet",
+        "--chat=chatml",
+        "--site",
+        "resid_post.1",
+    ];
+    let how = [
+        "--estimator",
+        "mean-diff",
+        "--permutations",
+        "0",
+        "--classes",
+        "own.csv",
+        "--positions",
+        "mean:response",
+    ];
+    ok(dir.path(), &[&extract[..], &how, &["--out", "d.safetensors"]].concat());
 }
 
 #[test]
@@ -223,12 +302,8 @@ fn tables_and_arrays_are_written_as_their_names_say() {
     assert_eq!(npz[npz.len() - 64..], own[own.len() - 64..]);
 }
 
-#[test]
-fn a_board_is_held_against_the_one_that_was_kept() {
-    let dir = tempfile::tempdir().unwrap();
-    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
-    write("probes.txt", "the table\na letter came\n");
-    write("sequences.txt", "one two\nthree four\nfive six\n");
+/// Leaves a direction of the tiny model, `d.safetensors`.
+pub(crate) fn direction(dir: &Path) {
     let vector = concat!(env!("CARGO_MANIFEST_DIR"), "/fixtures/cases/_models/llama/config.json");
     let hidden = json(Path::new(vector))["hidden_size"].as_u64().unwrap();
     let values: Vec<f32> = (0..hidden).map(|i| (i as f32 * 0.7).sin()).collect();
@@ -236,8 +311,17 @@ fn a_board_is_held_against_the_one_that_was_kept() {
     let shape = [values.len()];
     let array = truenorth::data::out::NamedArray { name: "direction", shape: &shape, data: &bytes };
     let meta = r#"{"site": "resid_post.1", "sign": "up"}"#;
-    std::fs::write(dir.path().join("d.npz"), truenorth::data::out::npz(&[array], meta).unwrap()).unwrap();
-    ok(dir.path(), &["direction", "import", "d.npz", "--out", "d.safetensors"]);
+    std::fs::write(dir.join("d.npz"), truenorth::data::out::npz(&[array], meta).unwrap()).unwrap();
+    ok(dir, &["direction", "import", "d.npz", "--out", "d.safetensors"]);
+}
+
+#[test]
+fn a_board_is_held_against_the_one_that_was_kept() {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    write("probes.txt", "the table\na letter came\n");
+    write("sequences.txt", "one two\nthree four\nfive six\n");
+    direction(dir.path());
     let score = |more: &[&str]| {
         let args = [
             "score",

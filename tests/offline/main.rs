@@ -29,6 +29,7 @@ mod floors;
 mod fuzzed;
 mod goldens;
 mod hostile;
+mod kept;
 mod moves;
 mod no_memory;
 mod nuisance_texts;

@@ -260,7 +260,8 @@ fn a_board_has_a_summary_that_checks_its_closed_form() {
         let board: Json = serde_json::from_str(line).unwrap();
         let keys: Vec<&String> = board.as_object().unwrap().keys().collect();
         let alone = board.get("counted_with").is_none();
-        assert_eq!(keys.len(), if alone { 9 } else { 10 }, "{keys:?}");
+        assert_eq!(keys.len(), if alone { 11 } else { 12 }, "{keys:?}");
+        assert!(["thing", "quality"].contains(&board["kind"].as_str().unwrap()) && board["list"].is_u64());
         assert_eq!((&board["id"], &board["rank"], &board["z"]), (&row["id"], &row["rank"], &row["z"]));
         assert_eq!(board["score"], row["score"]["value"]);
         let (p, drawn) = (row["p_random"].as_f64().unwrap(), row["p_drawn"].as_f64().unwrap());
@@ -301,7 +302,7 @@ fn a_board_names_what_it_can_not_summarise() {
         &["not of the same sequences", "`else`"],
     );
     write(board.lines().take(2).collect::<Vec<_>>().join("\n") + "\nno json\n");
-    refused(dir.path(), &with(&["--summary", "s.json", "--against", "b.jsonl"]), &["b.jsonl, line 3"]);
+    refused(dir.path(), &with(&["--summary", "s.json", "--against", "b.jsonl"]), &["`b.jsonl`, line 3"]);
     // One text eight times counts once.
     let same: Vec<String> = (0..8).map(|i| format!("{{\"id\":\"s{i}\",\"text\":\"the hat\"}}")).collect();
     std::fs::write(dir.path().join("seq.jsonl"), same.join("\n")).unwrap();

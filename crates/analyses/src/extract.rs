@@ -4,7 +4,9 @@ use ndarray::Array2;
 use rand::Rng as _;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
-use super::{AnalysisError, LeftOutTexts, Named, Reader};
+use super::categories::{dealt, positive_label};
+use super::chains::chains;
+use super::{AnalysisError, Chain, LeftOutTexts, Named, Reader};
 use truenorth_data::{ClassRow, Copies, Distinct, NearCopies, Pair, SentimentRow, Template, copies_between};
 use truenorth_protocol::run::Watch;
 use truenorth_stats::estimate::{
@@ -94,13 +96,13 @@ impl Question {
     }
 
     /// Two classes; `positive` names the label at the positive end, or none where the labels say it
-    /// themselves (`1` or `true`).
+    /// themselves (`1`, `true` or `positive`).
     ///
     /// # Errors
     /// When there are not two labels, or none of them is the positive one.
     pub fn classes(rows: &Distinct<ClassRow>, positive: Option<&str>) -> Result<Self, AnalysisError> {
         let label = positive_label(rows, positive)?;
-        let rows_of = |f: fn(&ClassRow) -> String| rows.rows.iter().map(f).collect::<Vec<_>>();
+        let own = || rows.rows.iter().map(|r| r.category.clone().unwrap_or_default()).collect();
         Ok(Self {
             prompts: rows.rows.iter().map(|r| Named::row(&r.id, &r.text, &r.turns)).collect(),
             operation: "classes",
@@ -112,7 +114,7 @@ impl Question {
             labels: Labels::Classes {
                 positive: rows.rows.iter().map(|r| r.label == label).collect(),
                 groups: rows.cluster.clone(),
-                axes: rows_of(|r| r.category.clone().unwrap_or_default()),
+                axes: dealt(rows).unwrap_or_else(own),
             },
         })
     }
@@ -253,6 +255,19 @@ impl Question {
         axes.iter().collect::<std::collections::HashSet<_>>().len()
     }
 
+    /// Axes or categories that rows in common make one where one is held out.
+    #[must_use]
+    pub fn chains(&self) -> Vec<Chain> {
+        let (Labels::Pairs { axes, clusters, .. } | Labels::Classes { axes, groups: clusters, .. }) =
+            &self.labels;
+        let ids: Vec<String> = (0..self.examples()).map(|i| self.row_id(i)).collect();
+        let mut names: Vec<String> = axes.clone();
+        let mut seen = std::collections::HashSet::new();
+        names.retain(|a| seen.insert(a.clone()));
+        let axis: Vec<usize> = axes.iter().filter_map(|a| names.iter().position(|n| n == a)).collect();
+        chains(&ids, clusters, &axis, &names)
+    }
+
     /// Reads the texts at a site, with their lengths beside: in tokens where the tokenizer is at
     /// hand, else in characters.
     ///
@@ -306,31 +321,6 @@ impl Question {
                 Samples::from_classes(x.view(), positive, &groups, axes)?
             }
         })
-    }
-}
-
-/// Before the id of a row that stands alone, so that no group that is named so meets it.
-pub(super) const LONE: &str = "row ";
-
-/// The label of the positive class: the one named, or the one that says so itself (`1` or `true`).
-pub(super) fn positive_label<'a>(
-    rows: &'a Distinct<ClassRow>,
-    positive: Option<&str>,
-) -> Result<&'a str, AnalysisError> {
-    let mut labels: Vec<&str> = rows.rows.iter().map(|r| r.label.as_str()).collect();
-    labels.sort_unstable();
-    labels.dedup();
-    let chosen = match positive {
-        Some(label) => labels.iter().copied().find(|l| *l == label),
-        None => labels.iter().copied().find(|l| ["1", "true"].contains(l)),
-    };
-    match (labels.len(), chosen) {
-        (2, Some(label)) => Ok(label),
-        _ => Err(AnalysisError::Input(format!(
-            "the labels are {labels:?} and the positive one is {}; expected two labels, one of them \
-             positive: name it with --positive LABEL, behind a file as F:LABEL, or in a study as data.positive",
-            positive.map_or_else(|| "not named".into(), |p| format!("{p:?}"))
-        ))),
     }
 }
 

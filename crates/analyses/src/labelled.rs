@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::extract::{LONE, positive_label};
+use super::categories::{LONE, positive_label};
 use super::{AnalysisError, Named};
 use truenorth_data::{ClassRow, Copies, Distinct};
 
@@ -28,7 +28,7 @@ pub struct Labelled {
 }
 
 impl Labelled {
-    /// Rows of a classes file; `positive` names the positive label where the labels (`1`, `true`) do not.
+    /// Rows of a classes file; `positive` names the positive label where the labels (`1`, `true`, `positive`) do not.
     ///
     /// # Errors
     /// When there are not two labels, or none of them is the positive one.

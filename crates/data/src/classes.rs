@@ -6,6 +6,7 @@ use serde::ser::SerializeMap as _;
 use serde::{Serialize, Serializer};
 
 use super::chat::joined;
+use super::concepts;
 use super::conversation::Message;
 use super::error::{DataError, Problem};
 use super::rows::{Extra, Loaded, Rows, Wanted};
@@ -52,33 +53,25 @@ impl Serialize for ClassRow {
 }
 
 /// Reads classes: rows with `id`, `text`, `label` and optionally `category` and `group`. A row may have `messages` in place
-/// of `text`; or `input` and `output` as AxBench's concept files have them, whose `category` is then the label.
+/// of `text`; or `input`, `output`, `output_concept` and `category` as in AxBench's concept files, where the concept is the category.
 ///
 /// # Errors
 /// A [`DataError`] with line and column.
 pub fn read_classes(reader: impl BufRead, name: &str) -> Result<Loaded<ClassRow>, DataError> {
-    let mut concepts = false;
+    let mut of_concepts = false;
     let mut loaded = Rows::read(reader, name, Wanted::Records)?.rows(Wanted::Records, |fields| {
         // What is labelled is then the response, which the prompt alone does not hold.
         if fields.has("response") && !fields.has("text") {
             return Err(Problem::Response);
         }
-        let concept =
-            fields.has("output_concept") && fields.called(&["output", "category"], &["text", "label"]);
-        concepts |= concept;
-        let (text, turns) = match (concept, fields.conversation()?) {
-            (_, Some(turns)) => (joined(&turns), turns),
-            (true, None) => {
-                let text = fields.only_text()?;
-                let asked = fields.text("input")?;
-                let turns = vec![Message::user(asked.as_str()), Message::assistant(text.as_str())];
-                (format!("{asked}\n{text}"), turns)
-            }
-            (false, None) => (fields.only_text()?, vec![]),
-        };
+        if let Some(row) = concepts::row(fields)? {
+            of_concepts = true;
+            return Ok(row);
+        }
+        let turns = fields.conversation()?.unwrap_or_default();
         Ok(ClassRow {
             id: fields.id.clone(),
-            text,
+            text: if turns.is_empty() { fields.only_text()? } else { joined(&turns) },
             label: fields.label("label")?,
             category: fields.optional_label("category")?,
             group: fields.optional_label("group")?,
@@ -86,10 +79,8 @@ pub fn read_classes(reader: impl BufRead, name: &str) -> Result<Loaded<ClassRow>
             extra: fields.extra(),
         })
     })?;
-    if concepts {
-        loaded.notes.push(format!(
-            "in {name} `input` and `output` are read as a conversation, and `category` as the label"
-        ));
+    if of_concepts {
+        loaded.notes.extend(concepts::finish(&mut loaded.rows, name));
     }
     Ok(loaded)
 }

@@ -94,6 +94,12 @@ pub enum Problem {
     /// A list or dict as Python writes it.
     #[error("a list or dict as Python prints it, in single quotes; JSON needs double ones")]
     Python,
+    /// What Python's json writes in place of a number, and JSON has not.
+    #[error("`{shown}` is no number, and no JSON")]
+    NoNumber {
+        /// The word.
+        shown: &'static str,
+    },
     /// A comment, which JSON does not have.
     #[error("`{shown}` is a comment; JSON lines have none")]
     Comment {
@@ -213,7 +219,10 @@ pub enum Problem {
         id: String,
     },
     /// A pair without a prompt where the template shows one.
-    #[error("pair `{id}` has no `prompt`, and the template `{template}` shows it")]
+    #[error("pair `{id}` has no `prompt`, {}", match template.as_str() {
+        "chat" => "which is the user's turn of its conversation".to_owned(),
+        template => format!("and the template `{template}` shows it"),
+    })]
     NoPrompt {
         /// The pair.
         id: String,
@@ -314,6 +323,7 @@ impl DataError {
             }
             Problem::KeyTwice { .. } => "keep one of the two, or give the other a name of its own".into(),
             Problem::Python => "write the file with json.dump".into(),
+            Problem::NoNumber { .. } => "give it a number, or null where the field may be missing; or take the row out".into(),
             Problem::Comment { .. } => "take the line out".into(),
             Problem::PlainText { .. } => {
                 "give JSON lines (.jsonl), a JSON list (.json) or CSV with a head (.csv)".into()
@@ -339,6 +349,11 @@ impl DataError {
             Problem::Identical { .. } => {
                 "a pair needs two different responses; leave it out or rewrite one".into()
             }
+            // No other template goes with a chat.
+            Problem::NoPrompt { have, template, .. } if template == "chat" => format!(
+                "{}; or, of whole texts, leave --chat (`chat` in a study) out and put in --template \"{{response}}\"",
+                unnamed("prompt", have)
+            ),
             Problem::NoPrompt { have, .. } => format!(
                 "{}, or leave {{prompt}} out of the template, as in \"{{response}}\"",
                 unnamed("prompt", have)

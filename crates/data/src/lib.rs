@@ -11,7 +11,9 @@
 pub mod artifact;
 mod chat;
 mod classes;
+mod concepts;
 pub mod conversation;
+mod data_set;
 mod distinct;
 mod error;
 pub mod import;
@@ -29,6 +31,7 @@ mod template;
 mod texts;
 
 pub use classes::{ClassRow, read_classes};
+pub use data_set::{DataSetError, Split, data_sha256};
 pub use distinct::{
     Copies, CopiesError, Distinct, Firsts, NearCopies, OPENING_REMEDY, Opening, Shared, copies_between,
     first_duels, first_prompts, first_replies, first_sequences,

@@ -278,6 +278,7 @@ fn ends(seed: u64, median: bool) -> Outcome<bool> {
         p_random: 1.0,
         rank: 0,
         counted_with: None,
+        labels: Default::default(),
     };
     let board: Vec<Scored> = normals(&mut rng, 102).into_iter().enumerate().map(row).collect();
     let found = asymmetry(&board, 10, None, &Seeds::new(seed))?;

@@ -12,10 +12,22 @@ const WRITE: &str = "all, prompt, generated, last, a range such as 2..5, or of a
 
 /// A position name that can't be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("unknown positions `{found}`; expected {expected}, or an index such as -3")]
+#[error("{}", unknown(found, expected))]
 pub struct UnknownPositions {
     found: String,
     expected: &'static str,
+}
+
+fn unknown(found: &str, expected: &'static str) -> String {
+    // The one name of steering that reading has not: why, and what is read in its place.
+    if expected == READ && found.split(':').any(|part| part == "generated") {
+        return format!(
+            "`{found}` can't be read: a text that is given has no generated tokens; they are steered (`steer --positions \
+             generated`), and what a model wrote is read as the last turn of `messages`, with --chat and response, mean:response \
+             or last"
+        );
+    }
+    format!("unknown positions `{found}`; expected {expected}, or an index such as -3")
 }
 
 impl fmt::Display for ReadAt {
@@ -98,6 +110,10 @@ mod tests {
         // What a mean leaves out is asked for beside it, never alone.
         assert!(ReadAt::Sinks.to_string().parse::<ReadAt>().is_err());
         assert!("first".parse::<ReadAt>().is_err());
+        for generated in ["generated", "mean:generated"] {
+            let says = generated.parse::<ReadAt>().unwrap_err().to_string();
+            assert!(says.contains("has no generated tokens") && says.contains("mean:response"), "{says}");
+        }
         assert!("mean".parse::<WriteAt>().is_err());
     }
 }

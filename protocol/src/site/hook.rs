@@ -79,7 +79,8 @@ fn hidden_states(parts: &[&str]) -> Option<Meant> {
     };
     Some(Meant::new(Site::ResidPost(block), TRANSFORMERS).but(format!(
         "hidden_states begin with the embedding, so their {index} is what leaves block {block} and enters block {index}, \
-         resid_pre.{index}; only the last of them is after the final norm, final_norm"
+         resid_pre.{index}; but of a model of {index} blocks it is the last of them, which is after the final norm: write \
+         final_norm there"
     )))
 }
 

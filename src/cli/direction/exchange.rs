@@ -93,9 +93,10 @@ pub struct Import {
     /// Which row of a stack of directions, from 0, such as a feature of an SAE.
     #[arg(long, value_name = "N")]
     row: Option<usize>,
-    /// Which layer: of a file with a vector a layer, or of a stack [layers, hidden] or [positions, layers, hidden].
-    #[arg(long, value_name = "N")]
-    layer: Option<usize>,
+    /// Which layer: of a file with a vector a layer, as it numbers them; or of a stack [layers, hidden] or [positions, layers,
+    /// hidden], where negative ones count from the end.
+    #[arg(long, value_name = "N", allow_hyphen_values = true)]
+    layer: Option<i64>,
     /// Which position of a stack [positions, layers, hidden]; negative ones count from the end.
     #[arg(long, value_name = "P", allow_hyphen_values = true)]
     position: Option<i64>,

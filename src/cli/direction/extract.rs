@@ -136,12 +136,8 @@ impl Extract {
         let extraction = pipeline.extract(&samples, SplitBy::Pair, &seeds).with_context(cant)?;
         let mut held_out = vec![pipeline.held_out(&samples, &by_pair, &seeds).with_context(cant)?];
         let axes = samples.unit_count(SplitBy::Axis);
-        if axes < question.axes() {
-            eprintln!(
-                "note: {} axes share prompts or near copies and make {axes}{}",
-                question.axes(),
-                if axes < 2 { "; none can be held out" } else { "" }
-            );
+        for chain in question.chains() {
+            eprintln!("note: {}", chain.sentence(if question.is_paired() { "pairs" } else { "texts" }));
         }
         if axes >= 2 {
             let by_axis = HeldOutParams { permutations, ..HeldOutParams::by_axis() };

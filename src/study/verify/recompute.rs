@@ -4,7 +4,6 @@ use std::path::Path;
 
 use serde_json::Value;
 use truenorth_data::store::Store;
-use truenorth_files::sha256_hex;
 use truenorth_report::{HTML_NAME, JSON_NAME, render};
 
 use super::compare::{self, Compared, LEFT_OUT, RULES, Rule};
@@ -29,7 +28,7 @@ impl Finished {
     /// The files of the study's data that are not what the run read.
     fn changed(&self) -> Vec<Changed> {
         let changed = |file: &DataFile| {
-            let is = std::fs::read(&file.path).ok().map(|bytes| sha256_hex(&bytes));
+            let is = truenorth_data::data_sha256(&file.path);
             let (role, was) = (file.role.clone(), file.sha256.clone());
             let path = file.path.canonicalize().unwrap_or_else(|_| file.path.clone());
             (is.as_ref() != Some(&was)).then_some(Changed { role, path, was, is })

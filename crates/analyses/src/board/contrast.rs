@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use super::OnBoard;
 use crate::AnalysisError;
+use crate::stat::p_cell;
 use truenorth_stats::math;
 use truenorth_stats::math::{Deal, Interval, MathError, Placement, Power, Seeds};
 use truenorth_stats::number::LEVEL;
@@ -38,6 +39,18 @@ pub struct Contrast {
     /// How many sequences, or sets of matched ones, would tell the AUROC seen from 1/2 with 80 % power.
     #[serde(default)]
     pub needed: Option<usize>,
+}
+
+impl Contrast {
+    /// A row of a terminal's table: what, value, interval, p.
+    pub(super) fn cells(&self) -> Vec<String> {
+        vec![
+            format!("AUROC of {} above {}", self.high, self.low),
+            format!("{:.3}", self.auroc),
+            format!("{:.3} to {:.3}", self.interval.low, self.interval.high),
+            p_cell(self.p, Some(self.permutations)),
+        ]
+    }
 }
 
 /// Sequences of two kinds and what is exchanged between them.

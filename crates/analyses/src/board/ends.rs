@@ -296,9 +296,9 @@ pub struct RankChanges {
 ///
 /// # Errors
 /// With fewer than eight sequences, boards of other sequences, or scores that are all equal or not finite.
-pub fn rank_changes<R: OnBoard>(
+pub fn rank_changes<R: OnBoard, S: OnBoard>(
     (first_name, first): (&str, &[R]),
-    (second_name, second): (&str, &[R]),
+    (second_name, second): (&str, &[S]),
     permutations: usize,
     seeds: &Seeds,
 ) -> Result<RankChanges, AnalysisError> {

@@ -16,6 +16,7 @@ fn board(scores: &[f64]) -> Vec<Scored> {
         p_random: 0.5,
         rank: 0,
         counted_with: None,
+        labels: Default::default(),
     };
     scores.iter().enumerate().map(row).collect()
 }

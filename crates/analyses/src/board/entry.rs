@@ -54,7 +54,7 @@ impl From<Scored> for Entry {
             p_random: Some(row.p_random),
             rank: row.rank,
             counted_with: row.counted_with,
-            extra: BTreeMap::new(),
+            extra: row.labels,
         }
     }
 }

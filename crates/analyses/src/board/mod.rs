@@ -73,7 +73,7 @@ pub struct Beside<'a> {
 #[derive(Clone, Copy, Debug)]
 pub enum Other<'a> {
     /// Rows that were scored before, in any order.
-    Board(&'a [Scored]),
+    Board(&'a [Entry]),
     /// Another direction, `[hidden]`, along which the same shifts are scored.
     Direction(ArrayView1<'a, f64>),
 }

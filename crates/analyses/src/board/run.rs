@@ -2,7 +2,7 @@
 
 use super::scan::scan_both;
 use super::summary::{Against, summarise};
-use super::{Beside, BoardData, BoardSummary, Other, Params, ScanData, ScanParams};
+use super::{Beside, BoardData, BoardSummary, Entry, Other, Params, ScanData, ScanParams};
 use crate::{AnalysisError, Asked};
 
 /// Scores sequences and says what the board shows as a whole.
@@ -27,6 +27,7 @@ pub(super) fn board(
         ..ScanParams::new(site)
     };
     let (scanned, second) = scan_both(&reader, &data, (along, input.relabelled), &how, seeds, watch)?;
+    let second: Option<Vec<Entry>> = second.map(|rows| rows.into_iter().map(Into::into).collect());
     let against = input.beside.map(|Beside { own, name, other }| {
         let board = match other {
             Other::Board(board) => board,

@@ -1,10 +1,11 @@
 //! The rows of a board: how far each sequence, put before neutral probes, moves them along a direction.
 
-use std::collections::HashSet;
+use std::collections::{BTreeMap, HashSet};
 use std::io::BufRead;
 
 use ndarray::{ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 use crate::{AnalysisError, Named};
 use truenorth_data::conversation::Message;
@@ -37,7 +38,26 @@ pub struct Scored {
     /// The earlier sequence of which it is a copy or near copy, and with which it counts once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub counted_with: Option<String>,
+    /// What else the file of sequences says of it, such as `kind` and `pair`; never one of the names above.
+    #[serde(flatten)]
+    pub labels: BTreeMap<String, Value>,
 }
+
+/// Fields that are a board's own, and no label of a sequence.
+const OWN: [&str; 11] = [
+    "id",
+    "text",
+    "score",
+    "z",
+    "coherence",
+    "shift_norm",
+    "z_bound",
+    "p_random",
+    "rank",
+    "counted_with",
+    // What a board by `--fallback` is marked with.
+    "fallback",
+];
 
 /// A sequence to score.
 #[derive(Clone, Debug, PartialEq)]
@@ -52,6 +72,8 @@ pub struct Sequence {
     pub turns: Vec<Message>,
     /// What it shares with the sequences that are matched to it; none where it stands by itself.
     pub pair: Option<String>,
+    /// What its file says of it, which its row on the board says too.
+    pub labels: BTreeMap<String, Value>,
 }
 
 impl Sequence {
@@ -65,9 +87,25 @@ impl Sequence {
             counted_with: with(i, *first),
             turns: row.turns.clone(),
             pair: row.pair.clone(),
+            labels: labels(row),
         };
         rows.iter().zip(&firsts.of).enumerate().map(row).collect()
     }
+
+    /// Fields of these rows that a board has of its own, so that its rows are without what was given.
+    #[must_use]
+    pub fn not_carried(rows: &[SequenceRow]) -> Vec<&'static str> {
+        OWN.into_iter().filter(|own| rows.iter().any(|r| r.extra.contains_key(*own))).collect()
+    }
+}
+
+/// What a file says of a sequence, as far as a board's row can say it beside its own numbers.
+fn labels(row: &SequenceRow) -> BTreeMap<String, Value> {
+    let mut labels = row.extra.clone();
+    let own = [("kind", &row.kind), ("pair", &row.pair)];
+    labels.extend(own.into_iter().filter_map(|(name, v)| Some((name.to_owned(), v.clone()?.into()))));
+    labels.retain(|name, _| !OWN.contains(&name.as_str()));
+    labels
 }
 
 impl Sequence {
@@ -105,6 +143,7 @@ pub(super) fn scored(
         p_random: s.p_random,
         rank: 0,
         counted_with: sequence.counted_with.clone(),
+        labels: sequence.labels.clone(),
     })
 }
 

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use super::contrast::contrast;
 use super::ends::{KnowsNothing, asymmetry, end_of, rank_changes, score_and_z};
 use super::scan::Scanned;
-use super::{BoardSummary, Family, MonteCarlo, Params, Scored, SummaryRow};
+use super::{BoardSummary, Entry, Family, MonteCarlo, Params, Scored, SummaryRow};
 use crate::AnalysisError;
 use crate::stat::{self, of};
 use truenorth_stats::math;
@@ -20,7 +20,7 @@ pub(super) struct Against<'a> {
     /// What the other one is.
     pub other: &'a str,
     /// Its rows, in any order.
-    pub board: &'a [Scored],
+    pub board: &'a [Entry],
 }
 
 /// Summarises a scanned board. `kinds` and `pairs` are one a sequence, or none at all.
@@ -97,7 +97,7 @@ pub(super) fn summarise(
         None => None,
         Some(Against { own, other: name, board: other }) => {
             let other = in_order(board, name, other)?;
-            let other: Vec<Scored> =
+            let other: Vec<Entry> =
                 other.into_iter().enumerate().filter(|(i, _)| stands(*i)).map(|(_, r)| r).collect();
             Some(rank_changes((own, &distinct), (name, &other), params.permutations, &seeds)?)
         }
@@ -144,8 +144,8 @@ pub(super) fn summarise(
 }
 
 /// The other board's rows in this board's order.
-fn in_order(board: &[Scored], name: &str, other: &[Scored]) -> Result<Vec<Scored>, AnalysisError> {
-    let by_id: HashMap<&str, &Scored> = other.iter().map(|r| (r.id.as_str(), r)).collect();
+fn in_order(board: &[Scored], name: &str, other: &[Entry]) -> Result<Vec<Entry>, AnalysisError> {
+    let by_id: HashMap<&str, &Entry> = other.iter().map(|r| (r.id.as_str(), r)).collect();
     let refuse = |id: &str, there: &str| {
         AnalysisError::Input(format!(
             "the board `{name}` is not of the same sequences: `{id}` is on {there} board alone"

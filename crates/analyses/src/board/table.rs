@@ -1,6 +1,6 @@
 //! What a terminal shows of a board.
 
-use super::BoardSummary;
+use super::{BoardSummary, Contrast};
 use crate::Listing;
 use crate::stat::p_cell;
 
@@ -26,6 +26,7 @@ pub(super) fn table(found: &BoardSummary) -> Listing {
             m.null.as_ref().map_or_else(|| "-".into(), |n| p_cell(n.p, n.draws)),
         ]);
     }
+    out.rows.extend(found.contrast.as_ref().map(Contrast::cells));
     let f = &found.family;
     out.says.push(format!(
         "{} of {} sequences stand at {} against {} directions drawn like the readings and {} of exchanged labels ({})",

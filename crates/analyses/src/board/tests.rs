@@ -21,6 +21,7 @@ fn sequences(n: usize) -> Vec<Sequence> {
             counted_with: None,
             turns: vec![],
             pair: None,
+            labels: Default::default(),
         })
         .collect()
 }
@@ -115,7 +116,7 @@ fn a_board_scanned_by_parts_is_the_board_and_the_closed_form_is_what_draws_give(
     let back = d.mapv(|v| -v);
     let by_itself =
         scan(&reader, &ScanData { direction: back.view(), ..scanned }, &params_of(0), &seeds, &Unwatched);
-    let rows = by_itself.unwrap().board;
+    let rows: Vec<Entry> = by_itself.unwrap().board.into_iter().map(Into::into).collect();
     let asked = tiny.asked();
     let beside = |other| Some(Beside { own: "there", name: "back", other });
     let of_direction = run(&BoardData { beside: beside(Other::Direction(back.view())), ..data });
@@ -149,6 +150,7 @@ pub(crate) fn scored_as(scores: &[f64]) -> Vec<Scored> {
         p_random: 0.1,
         rank: 1 + scores.iter().filter(|s| **s > *score).count(),
         counted_with: None,
+        labels: Default::default(),
     };
     scores.iter().enumerate().map(row).collect()
 }
@@ -184,6 +186,7 @@ fn what_no_summary_can_be_made_of_is_refused_by_name() {
     let says = |e: AnalysisError, what: &str| assert!(e.to_string().contains(what), "{e}");
     let good = || scanned(&[0.5; 10], &[5000; 10], 10_000);
     let against = |board: &[Scored]| {
+        let board: &[Entry] = &board.iter().cloned().map(Into::into).collect::<Vec<_>>();
         summarise(good(), &[], &[], Some(Against { own: "own", other: "raw", board }), &few(), &Seeds::new(0))
     };
     says(

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use super::found::{Axis, Balance};
 use super::texts::{Sheet, count};
+use crate::chains::chains;
 
 pub(super) fn balance(sheet: &Sheet) -> Balance {
     let whole = sheet.whole_axes();
@@ -35,6 +36,7 @@ pub(super) fn balance(sheet: &Sheet) -> Balance {
         effective: 1.0 / axes.iter().map(|a| a.share * a.share).sum::<f64>(),
         ratio: sizes().max().unwrap_or(0) as f64 / sizes().min().unwrap_or(1).max(1) as f64,
         whole: count(&whole),
+        chains: chains(&sheet.ids, &sheet.cluster[..rows], &sheet.axis[..rows], &sheet.axes),
         axes,
     }
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use truenorth_data::Copies;
 
+use crate::Chain;
 use crate::stat::Number;
 
 /// Labelled texts before any separation.
@@ -136,6 +137,9 @@ pub struct Balance {
     pub ratio: f64,
     /// How many are left once those with a cluster in common are one.
     pub whole: usize,
+    /// Which are one, and by which rows.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub chains: Vec<Chain>,
 }
 
 /// An axis or category.
@@ -330,7 +334,7 @@ impl Length {
 
 impl Balance {
     fn sentences(&self, word: &str) -> Vec<String> {
-        let Self { axes, effective, ratio, whole } = self;
+        let Self { axes, effective, ratio, whole, chains } = self;
         let (Some(most), Some(least)) =
             (axes.iter().max_by_key(|a| a.rows), axes.iter().min_by_key(|a| a.rows))
         else {
@@ -351,10 +355,9 @@ impl Balance {
             ));
         }
         if *whole < axes.len() {
-            out.push(format!(
-                "{} {word} share clusters and are {whole} where one is held out at a time",
-                axes.len()
-            ));
+            let unit = if word == "axes" { "pairs" } else { "texts" };
+            out.extend(chains.iter().map(|chain| chain.sentence(unit)));
+            out.push(format!("{} {word} are {whole} where one is held out at a time", axes.len()));
         }
         let single: Vec<&str> = axes
             .iter()
@@ -378,6 +381,11 @@ impl Planned {
         let Self { of, n, .. } = self;
         let Some(measure) = &self.measure else {
             let p = self.least_p.filter(|p| *p > 0.01)?;
+            let of = match (n, of.as_str()) {
+                (1, "axes") => "axis",
+                (1, "categories") => "category",
+                (_, of) => of,
+            };
             return Some(format!("with {n} {of} no exchange of labels can show a p below {p:.3}"));
         };
         let least = self.least.map_or_else(

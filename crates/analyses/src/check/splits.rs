@@ -23,7 +23,7 @@ pub(super) struct Dealt<'a> {
 impl<'a> Dealt<'a> {
     pub fn new(sheet: &'a Sheet, params: &Params, seeds: &Seeds) -> Self {
         let each: Vec<usize> = (0..sheet.texts.len()).collect();
-        let whole = sheet.whole_axes();
+        let whole = sheet.whole_held();
         let dealt = |groups: &[usize], folds: usize, deals: usize| {
             let deal = |i: usize| group_folds(groups, folds, &mut seeds.stream(&format!("deal {i}")));
             // With a group a fold there is one way to deal.
@@ -70,7 +70,17 @@ impl<'a> Dealt<'a> {
             };
             let length = self.reaches(Clue::Value(&self.lengths), *kind)?;
             let number = |e: &Estimate| e.number(self.clusters(*kind).0, None);
+            let chained = || {
+                let axes = matches!(kind, SplitKind::Axes | SplitKind::WholeAxes);
+                (axes && count(&self.whole) < 2 && count(&self.sheet.axis) > 1).then(|| {
+                    format!(
+                        "{} are chained into one unit by rows in common, as said below",
+                        self.sheet.axes_word()
+                    )
+                })
+            };
             let missing = match folds {
+                _ if length.is_none() && chained().is_some() => chained(),
                 Err(e) => Some(format!("{e}; {}", e.hint())),
                 Ok(_) if length.is_none() => {
                     Some("every way to deal leaves a fold with one class to learn".into())

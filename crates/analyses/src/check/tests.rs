@@ -213,6 +213,52 @@ fn class(i: usize, label: &str, category: &str, group: Option<&str>) -> ClassRow
 }
 
 #[test]
+fn axes_that_near_copies_chain_are_named_with_the_rows_that_do_it() {
+    let mut pairs = clean(24);
+    // One word of ten is another, on the next axis: 0 with 1, 1 with 2, and 3 by itself.
+    for (from, to) in [(4, 5), (9, 10)] {
+        pairs[to].chosen = format!("{} {}", pairs[from].chosen, word(2000 + to));
+        pairs[to].rejected = format!("{} {}", pairs[from].rejected, word(2100 + to));
+        pairs[to].prompt = pairs[from].prompt.clone();
+    }
+    let found = checked(pairs.clone(), &Params::default());
+    let said = |found: &Checked, what: &str| {
+        assert!(found.sentences().iter().any(|s| s.contains(what)), "{what}: {:?}", found.sentences());
+    };
+    assert_eq!((found.balance.whole, found.balance.chains.len()), (2, 1));
+    said(
+        &found,
+        "chain the axes `axis 0`, `axis 1`, `axis 2` into one unit (`p4` with `p5`; `p9` with `p10`)",
+    );
+    said(&found, "4 axes are 2 where one is held out at a time");
+    assert!(found.split(SplitKind::WholeAxes).unwrap().missing.is_none());
+    // With the last one chained too there is no axis to hold out, and that is why, not a class that is missing.
+    pairs.retain(|p| p.axis != "axis 3");
+    let found = checked(pairs, &Params::default());
+    said(&found, "so that no axis can be held out (`p4` with `p5`");
+    said(&found, "with 1 axis no exchange");
+    for kind in [SplitKind::Axes, SplitKind::WholeAxes] {
+        let why = found.split(kind).unwrap().missing.clone().unwrap();
+        assert!(why.contains("axes are chained into one unit"), "{why}");
+    }
+}
+
+#[test]
+fn texts_for_all_categories_are_held_out_with_each() {
+    let harms = (0..16).map(|i| class(i, "harmful", ["a", "b", "c", "d"][i % 4], None));
+    let safe = (16..32).map(|i| ClassRow { category: None, ..class(i, "safe", "", None) });
+    let loaded = Loaded::new(harms.chain(safe).collect(), "0".repeat(64));
+    let distinct = Distinct::classes(loaded, NearCopies::default()).unwrap();
+    let texts = Texts::Classes(&distinct, Some("harmful"));
+    let input = CheckData { texts, near: NearCopies::default(), tokens: None };
+    let found = Check::run(&input, &Params::default(), &Seeds::new(7)).unwrap();
+    let named = found.split(SplitKind::Axes).unwrap();
+    assert!(named.words.is_none() && named.missing.as_ref().unwrap().contains("one class to learn"));
+    assert!(found.split(SplitKind::WholeAxes).unwrap().words.is_some());
+    assert_eq!((found.balance.axes.len(), found.balance.axes[4].rows), (5, 16));
+}
+
+#[test]
 fn classes_have_groups_and_categories() {
     let mut rows: Vec<ClassRow> = (0..24)
         .map(|i| {

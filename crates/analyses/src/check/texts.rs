@@ -4,7 +4,8 @@ use std::collections::HashMap;
 
 use super::Texts;
 use crate::AnalysisError;
-use crate::extract::{LONE, Question, positive_label, texts};
+use crate::categories::{LONE, dealt, positive_label};
+use crate::extract::{Question, texts};
 use truenorth_data::{ClassRow, Copies, Distinct, Pair, Template};
 use truenorth_stats::estimate::whole_axes;
 
@@ -23,7 +24,9 @@ pub(super) struct Sheet {
     pub cluster: Vec<usize>,
     /// The axis or category of each row, as the file names it.
     pub axis: Vec<usize>,
-    /// The names of these.
+    /// What is held out with it: the same, but for rows that are for all categories.
+    pub held: Vec<usize>,
+    /// The names of axes.
     pub axes: Vec<String>,
     /// Whether a copy of the row stood under another axis.
     pub elsewhere: Vec<bool>,
@@ -55,6 +58,7 @@ impl Sheet {
             item: (0..n).chain(0..n).collect(),
             cluster: [&pairs.cluster[..], &pairs.cluster].concat(),
             axis: [&axis[..], &axis].concat(),
+            held: [&axis[..], &axis].concat(),
             axes,
             elsewhere: pairs.also.iter().chain(&pairs.also).map(|also| !also.is_empty()).collect(),
             pairs: (0..n).map(|i| (i, i + n)).collect(),
@@ -77,6 +81,7 @@ impl Sheet {
             positive: all.iter().map(|r| r.label == label).collect(),
             item: named(groups.iter().map(String::as_str)).0,
             cluster: rows.cluster.clone(),
+            held: dealt(rows).map_or_else(|| axis.clone(), |held| named(held.iter().map(String::as_str)).0),
             axis,
             axes,
             elsewhere: rows.also.iter().map(|also| !also.is_empty()).collect(),
@@ -103,9 +108,14 @@ impl Sheet {
         of.into_values().max().unwrap_or(0)
     }
 
-    /// Axes with those made one that have a cluster in common, which no split of this program cuts.
+    /// Axes with those made one that have a cluster in common, as the file names them.
     pub fn whole_axes(&self) -> Vec<usize> {
         whole_axes(&self.cluster, &self.axis)
+    }
+
+    /// The same as this program holds them out, which no split of it cuts.
+    pub fn whole_held(&self) -> Vec<usize> {
+        whole_axes(&self.cluster, &self.held)
     }
 
     /// What axes are called.

@@ -179,6 +179,7 @@ fn a_model_leaves_its_board_and_two_of_one_name_are_refused() {
             counted_with: None,
             turns: vec![],
             pair: None,
+            labels: Default::default(),
         })
         .collect();
     let d = math::unit(ndarray::ArrayView1::from(&normal(tiny.info().hidden as usize, 4))).unwrap();

@@ -121,12 +121,14 @@ pub enum DirectionError {
     #[error("the file is {}", .0.what)]
     Looks(Look),
     /// An import that does not say what the file does not say either.
-    #[error("a {format} file does not say its {what}")]
+    #[error("a {format} file does not say its {what}{}", unsure.as_ref().map_or_else(String::new, |why| format!(": {why}")))]
     Unstated {
         /// The format.
         format: &'static str,
         /// What must be stated.
         what: &'static str,
+        /// Why what the file says is not enough.
+        unsure: Option<String>,
     },
     /// Several vectors to choose from.
     #[error("the file holds several arrays ({names}); none was chosen")]
@@ -269,7 +271,7 @@ impl DirectionError {
             ),
             Self::Layers { .. } | Self::NoSuchLayer { .. } => Some("choose one of these with --layer N"),
             Self::NoSuchPlace { .. } => {
-                Some("count from 0; a position may also count from the end, as in --position -1")
+                Some("count from 0, or from the end, as in --position -1 or --layer -1")
             }
             Self::RowAndLayer => Some("leave --row out, or --layer and --position"),
             Self::Width { .. } => {

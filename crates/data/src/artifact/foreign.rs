@@ -1,5 +1,6 @@
 //! Named arrays out of any file that may hold a direction.
 
+use std::collections::HashMap;
 use std::io::{Cursor, Read};
 
 use half::{bf16, f16};
@@ -10,6 +11,7 @@ use truenorth_protocol::torch_file::{self, TorchFileError, TorchValue};
 
 use super::error::DirectionError;
 use super::file::malformed;
+use super::metadata::Metadata;
 use super::npy;
 use super::pick::{ALayer, Layers};
 use super::says::Says;
@@ -79,8 +81,9 @@ pub(super) struct Npz {
     /// Its arrays of floats.
     pub arrays: Vec<Array>,
     /// Its `metadata.json`, if this program put one there.
-    pub own: Option<String>,
-    /// What an array of text called `meta` says, or the texts of arrays that are called as entries are.
+    pub own: HashMap<String, String>,
+    /// What JSON called `meta`, `metadata` or `info` says, in an array of text or a file of its own, and what texts say that
+    /// are called as entries are.
     pub says: Says,
     /// The layers of the rows of a stack, where an array of integers called `band` or `layers` lists them.
     pub layers: Layers,
@@ -93,7 +96,7 @@ const BAND: [&str; 3] = ["band", "layers", "layer_ids"];
 
 pub(super) fn npz(bytes: &[u8]) -> Result<Npz, DirectionError> {
     let mut archive = zip::ZipArchive::new(Cursor::new(bytes)).map_err(DirectionError::Zip)?;
-    let (mut found, mut others) = (Npz::default(), Vec::new());
+    let (mut found, mut others, mut texts) = (Npz::default(), Vec::new(), serde_json::Map::new());
     let mut left = UNPACKED_BYTES;
     for i in 0..archive.len() {
         let file = archive.by_index(i).map_err(DirectionError::Zip)?;
@@ -104,27 +107,43 @@ pub(super) fn npz(bytes: &[u8]) -> Result<Npz, DirectionError> {
         left = left.checked_sub(content.len() as u64).ok_or_else(|| {
             malformed("npz", format!("with `{name}` it unpacks to more than {UNPACKED_BYTES} bytes"))
         })?;
+        let key = |stem: &str| META.contains(&stem.strip_suffix(".json").unwrap_or(stem));
         if let Some(stem) = name.strip_suffix(".npy") {
             // Arrays of text or objects beside the direction are no reason to refuse the file.
             match npy::read(&content) {
                 Ok((shape, values)) => found.arrays.push(Array { name: stem.to_owned(), shape, values }),
                 Err(DirectionError::DType(dtype)) => {
-                    if META.contains(&stem)
-                        && let Some(text) = npy::text(&content)
-                    {
-                        found.says = Says::of_json(&text).unwrap_or_default();
-                        found.says.note("imported_meta", text);
+                    let text = npy::text(&content);
+                    if let (true, Some(text)) = (key(stem), &text) {
+                        found.says = Says::of_json(text).unwrap_or_default();
+                        found.says.note("imported_meta", text.clone());
+                    } else if key(stem) {
+                        found.says.unsure = Some(format!(
+                            "its `{stem}` is an array of Python objects, which are not read; save it as \
+                             numpy.array(json.dumps({stem}))"
+                        ));
                     } else if BAND.contains(&stem) {
                         found.layers.rows = npy::integers(&content).unwrap_or_default();
+                    } else if let Some(text) = text {
+                        texts.insert(stem.to_owned(), text.into());
                     }
                     others.push(other(stem, &dtype));
                 }
                 Err(e) => return Err(e),
             }
-        } else if name == "metadata.json" {
-            found.own = String::from_utf8(content).ok();
+        } else if name.ends_with(".json") && key(&name) {
+            let Ok(text) = String::from_utf8(content) else { continue };
+            // Metadata of this program, or another's.
+            match serde_json::from_str::<HashMap<String, String>>(&text) {
+                Ok(own) if Metadata::is_own(&own) => found.own = own,
+                _ => {
+                    found.says = Says::of_json(&text).unwrap_or_default();
+                    found.says.note("imported_meta", text);
+                }
+            }
         }
     }
+    found.says.fill(Says::of(&texts));
     found.arrays = some(found.arrays, &others)?;
     found.layers.rows = counted(std::mem::take(&mut found.layers.rows), &found.arrays);
     Ok(found)

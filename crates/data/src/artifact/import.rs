@@ -57,8 +57,9 @@ pub struct ImportAs {
     pub array: Option<String>,
     /// Which row of a stack of directions, from 0, such as a feature of a sparse autoencoder.
     pub row: Option<usize>,
-    /// Which layer: of a file with a vector a layer, or of a stack `[layers, hidden]` or `[positions, layers, hidden]`.
-    pub layer: Option<usize>,
+    /// Which layer: of a file with a vector a layer, as it numbers them; or of a stack `[layers, hidden]` or `[positions, layers,
+    /// hidden]`, from 0 or, negative, from the end.
+    pub layer: Option<i64>,
     /// Which position of a stack `[positions, layers, hidden]`, from 0 or, negative, from the end.
     pub position: Option<i64>,
 }
@@ -150,13 +151,19 @@ impl Direction {
         let mut metadata = match own {
             Some(own) => own,
             None => {
-                let unstated = |what| DirectionError::Unstated { format: format.name(), what };
+                let unsure = picked.unsure.clone().or_else(|| says.unsure.clone());
+                let unstated = |what: &'static str| DirectionError::Unstated {
+                    format: format.name(),
+                    what,
+                    unsure: unsure.clone().filter(|_| what == "site"),
+                };
                 if let (Some(asked), Some(file)) = (stated.site, picked.site)
                     && !same_place(asked, file)
                 {
                     return Err(DirectionError::Stated { file, asked });
                 }
-                let site = stated.site.or(picked.site).or(says.site).ok_or_else(|| unstated("site"))?;
+                let said = picked.site.or(says.site).or(picked.called);
+                let site = stated.site.or(said).ok_or_else(|| unstated("site"))?;
                 let sign = stated.sign.as_ref().or(says.sign.as_ref()).ok_or_else(|| unstated("sign"))?;
                 let mut metadata = Metadata::new("imported", site, sign, &sha256_hex(bytes));
                 metadata.extra.extend(says.extra);
@@ -200,7 +207,9 @@ impl Direction {
             Format::Npz => npz(&npy::write(&vector), &self.metadata),
             Format::Gguf => {
                 let layer = written_layer(self.metadata.site)?;
-                let hint = self.metadata.model.as_deref().unwrap_or("unknown");
+                // What kind of model it is, as the file that it came from had it.
+                let hint = self.metadata.extra.get("imported_model_hint").or(self.metadata.model.as_ref());
+                let hint = hint.map_or("unknown", String::as_str);
                 Ok(gguf::write(layer, &vector, hint, &self.metadata.to_map()))
             }
             Format::Pt => Err(DirectionError::ReadOnly("pt")),
@@ -236,8 +245,8 @@ fn open(bytes: &[u8], format: Format, config: Option<&str>) -> Result<Opened, Di
         }
         Format::Npz => {
             let found = foreign::npz(bytes)?;
-            opened.own = found.own.and_then(|j| serde_json::from_str(&j).ok()).unwrap_or_default();
-            (opened.arrays, opened.says, opened.layers) = (found.arrays, found.says, found.layers);
+            (opened.own, opened.arrays) = (found.own, found.arrays);
+            (opened.says, opened.layers) = (found.says, found.layers);
         }
         Format::Npy => {
             let (shape, values) = npy::read(bytes)?;
@@ -258,9 +267,8 @@ fn open(bytes: &[u8], format: Format, config: Option<&str>) -> Result<Opened, Di
     Ok(opened)
 }
 
-/// The layer that a control vector is written for: one from 1 on.
 /// Whether two sites hold the same numbers: what leaves a block enters the next.
-fn same_place(one: Site, other: Site) -> bool {
+pub(super) fn same_place(one: Site, other: Site) -> bool {
     let post = |site| match site {
         Site::ResidPre(l) if l > 0 => Site::ResidPost(l - 1),
         other => other,
@@ -268,6 +276,7 @@ fn same_place(one: Site, other: Site) -> bool {
     post(one) == post(other)
 }
 
+/// The layer that a control vector is written for: one from 1 on.
 fn written_layer(site: Site) -> Result<u32, DirectionError> {
     let layer = layer_of(site, Site::ResidPost)?;
     if layer > 0 { Ok(layer) } else { Err(DirectionError::ControlVectorSite(site)) }

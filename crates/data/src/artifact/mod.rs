@@ -5,6 +5,7 @@ mod file;
 mod foreign;
 mod gguf;
 mod import;
+mod layered;
 mod metadata;
 mod npy;
 mod nuisance;

@@ -49,6 +49,8 @@ pub(super) fn text(bytes: &[u8]) -> Option<String> {
             let text: Option<String> = units.iter().map(|b| char::from_u32(unit(b))).collect();
             text.map(|t| t.trim_end_matches('\0').to_owned())
         }
+        // Bytes of a text, as numpy.frombuffer has them.
+        "u" if length == 1 => Some(std::str::from_utf8(data).ok()?.to_owned()),
         "S" => {
             let text = std::str::from_utf8(data.get(..length)?).ok()?;
             Some(text.trim_end_matches('\0').to_owned())

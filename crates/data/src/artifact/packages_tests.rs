@@ -27,7 +27,7 @@ fn signed() -> ImportAs {
     ImportAs { sign: Some("kind".into()), ..ImportAs::default() }
 }
 
-fn at(layer: usize) -> ImportAs {
+fn at(layer: i64) -> ImportAs {
     ImportAs { layer: Some(layer), ..signed() }
 }
 
@@ -68,6 +68,8 @@ fn a_vector_a_layer_says_its_site() {
     assert_eq!(back.metadata().extra["imported_model_hint"], "llama");
     let bytes = back.export_bytes(Format::Gguf).unwrap();
     assert_eq!(Direction::import_bytes(&bytes, Format::Gguf, &ImportAs::default()).unwrap(), back);
+    // Its kind of model goes back with it.
+    assert!(bytes.windows(5).any(|w| w == b"llama"));
 }
 
 #[test]
@@ -115,6 +117,75 @@ fn stacks_are_chosen_from_by_layer_and_position() {
     assert!(matches!(import("layers.npy", &at(1)), Err(DirectionError::Unstated { what: "site", .. })));
     let both = ImportAs { row: Some(1), ..at(1) };
     assert!(matches!(import("layers.npy", &both), Err(DirectionError::RowAndLayer)));
+}
+
+#[test]
+fn dicts_of_vectors_are_chosen_from_by_layer() {
+    for name in ["by-number.pt", "by-name.pt"] {
+        let found = holds(name, &ImportAs { layer: Some(4), ..here() }, &layer(4), Site::ResidPost(5));
+        assert!(found.metadata().extra["imported_array"].ends_with('4'), "{name}");
+        // A number is a block's or one of hidden_states, which is not told.
+        let e = import(name, &at(4)).unwrap_err();
+        assert!(e.to_string().contains("may be block 4") && e.to_string().contains("hidden_states"), "{e}");
+        for unchosen in [here(), signed()] {
+            assert!(
+                matches!(import(name, &unchosen), Err(DirectionError::Layers { have }) if have == "3, 4")
+            );
+        }
+        assert!(
+            matches!(import(name, &at(5)), Err(DirectionError::NoSuchLayer { have, .. }) if have == "3, 4")
+        );
+    }
+    // The name of a hook is a site, and chooses.
+    holds("by-hook.pt", &at(4), &layer(4), Site::ResidPost(4));
+    let stated = |site| ImportAs { site: Some(site), ..signed() };
+    holds("by-hook.pt", &stated(Site::ResidPost(3)), &layer(3), Site::ResidPost(3));
+    holds("by-hook.pt", &stated(Site::ResidPre(4)), &layer(3), Site::ResidPre(4));
+    let absent = import("by-hook.pt", &stated(Site::MlpOut(3))).unwrap_err();
+    assert!(matches!(absent, DirectionError::NoSuchLayer { .. }), "{absent}");
+    let named = ImportAs { array: Some("blocks.3.hook_resid_post".into()), ..signed() };
+    holds("by-hook.pt", &named, &layer(3), Site::ResidPost(3));
+}
+
+#[test]
+fn a_layer_that_counts_from_the_end_needs_its_block() {
+    let e = import("steering-last.pkl", &signed()).unwrap_err();
+    assert!(matches!(e, DirectionError::Unstated { what: "site", .. }), "{e}");
+    assert!(e.to_string().contains("layer -1 counts from the end"), "{e}");
+    for stated in [here(), ImportAs { layer: Some(-1), ..here() }] {
+        holds("steering-last.pkl", &stated, &layer(3), Site::ResidPost(5));
+    }
+    holds("steering-both.pt", &at(3), &layer(3), Site::ResidPost(3));
+    holds("steering-both.pt", &ImportAs { layer: Some(-1), ..here() }, &layer(4), Site::ResidPost(5));
+    let unchosen = import("steering-both.pt", &here()).unwrap_err();
+    assert!(matches!(&unchosen, DirectionError::Layers { have } if have == "3, -1"), "{unchosen}");
+    // Of a stack the last row is the last layer.
+    holds("layers.npy", &ImportAs { layer: Some(-1), ..here() }, &layer(12), Site::ResidPost(5));
+    assert!(import("layers.npy", &ImportAs { layer: Some(-4), ..here() }).is_err());
+}
+
+#[test]
+fn what_an_npz_says_is_found_under_every_name() {
+    for name in ["metadata.npz", "bytes.npz", "texts.npz", "file.npz"] {
+        let found = holds(name, &ImportAs::default(), &layer(4), Site::ResidPost(4));
+        let says = found.metadata();
+        assert_eq!(
+            (says.model.as_deref(), says.revision.as_deref()),
+            (Some("org/season"), Some("abc")),
+            "{name}"
+        );
+        assert_eq!(says.sign, "human values over their absence", "{name}");
+    }
+    let objects = import("objects.npz", &signed()).unwrap_err().to_string();
+    assert!(
+        objects.contains("`meta` is an array of Python objects") && objects.contains("json.dumps"),
+        "{objects}"
+    );
+    // The last of hidden_states is after the final norm, so that 30 is one of two sites.
+    let hidden = import("hidden.npz", &ImportAs::default()).unwrap_err().to_string();
+    assert!(hidden.contains("resid_post.29") && hidden.contains("write final_norm there"), "{hidden}");
+    let stated = ImportAs { site: Some(Site::FinalNorm), ..ImportAs::default() };
+    holds("hidden.npz", &stated, &layer(4), Site::FinalNorm);
 }
 
 #[test]

@@ -5,6 +5,7 @@ use truenorth_protocol::Site;
 use super::error::DirectionError;
 use super::foreign::Array;
 use super::import::ImportAs;
+use super::layered::{by_layer, site_of_name};
 use truenorth_files::room;
 
 /// The prefix of arrays that are a vector a layer, and what site a layer of them is.
@@ -27,41 +28,33 @@ pub(super) struct Picked {
     pub values: Vec<f64>,
     pub site: Option<Site>,
     pub from: String,
+    /// The site that the array's own name is, which what is stated may correct.
+    pub called: Option<Site>,
+    /// Why the file does not say the site, where it nearly does.
+    pub unsure: Option<String>,
 }
 
 /// Picks the vector that is asked for.
 ///
 /// # Errors
 /// When it is not certain which is meant, naming the flag that says it, or it is not there.
-pub(super) fn pick(arrays: Vec<Array>, layers: &Layers, asked: &ImportAs) -> Result<Picked, DirectionError> {
-    if let (None, Some((prefix, site_of))) = (&asked.array, layers.named) {
-        let number = |a: &Array| a.name.strip_prefix(prefix)?.strip_prefix('.')?.parse::<u32>().ok();
-        let have: Vec<u32> = arrays.iter().filter_map(number).collect();
-        if !have.is_empty() {
-            let wanted = match (asked.layer, asked.site, have.as_slice()) {
-                (Some(layer), _, _) => u32::try_from(layer).ok(),
-                (None, Some(site), _) => Some(layer_of(site, site_of)?),
-                (None, None, [one]) => Some(*one),
-                (None, None, _) => return Err(DirectionError::Layers { have: listed(&have) }),
-            };
-            let layer = wanted.filter(|l| have.contains(l)).ok_or_else(|| DirectionError::NoSuchLayer {
-                layer: wanted.map_or_else(|| "that".into(), |l| l.to_string()),
-                have: listed(&have),
-            })?;
-            let array =
-                arrays.into_iter().find(|a| number(a) == Some(layer)).ok_or(DirectionError::NoArrays)?;
-            let from = array.name.clone();
-            let rest = ImportAs { layer: None, ..asked.clone() };
-            let (values, _) = vector(array, &[], &rest)?;
-            return Ok(Picked { values, site: Some(site_of(layer)), from });
-        }
+pub(super) fn pick(
+    mut arrays: Vec<Array>,
+    layers: &Layers,
+    asked: &ImportAs,
+) -> Result<Picked, DirectionError> {
+    if asked.array.is_none()
+        && let Some(found) = by_layer(&mut arrays, layers, asked)?
+    {
+        return Ok(found);
     }
     let stacked = asked.layer.is_some() || asked.position.is_some() || asked.row.is_some();
     let array = choose(arrays, asked.array.as_deref().or(layers.usual), stacked)?;
     let name = array.name.clone();
+    let called = site_of_name(&name);
     let (values, how) = vector(array, &layers.rows, asked)?;
     let from = [name, how].into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(", ");
-    Ok(Picked { values, site: None, from })
+    Ok(Picked { values, site: None, from, called, unsure: None })
 }
 
 /// The layer that a site names in a file with a vector for each of these sites; what leaves a block enters the next.
@@ -71,10 +64,6 @@ pub(super) fn layer_of(site: Site, site_of: fn(u32) -> Site) -> Result<u32, Dire
         other => other.layer().filter(|l| site_of(*l) == other),
     };
     layer.ok_or(DirectionError::ControlVectorSite(site))
-}
-
-fn listed(layers: &[u32]) -> String {
-    layers.iter().map(u32::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The array of this name, or the only one; where a row is asked for, the only stack.
@@ -128,12 +117,11 @@ pub(super) fn vector(
             count,
         })
     };
-    let of_layer = |layer: usize, count: usize| -> Result<usize, DirectionError> {
-        let wanted = i64::try_from(layer).unwrap_or(i64::MAX);
+    let of_layer = |layer: i64, count: usize| -> Result<usize, DirectionError> {
         if rows.len() != count {
-            return place("layer", wanted, count);
+            return place("layer", layer, count);
         }
-        rows.iter().position(|l| *l == wanted).ok_or_else(|| DirectionError::NoSuchLayer {
+        rows.iter().position(|l| *l == layer).ok_or_else(|| DirectionError::NoSuchLayer {
             layer: layer.to_string(),
             have: rows.iter().map(i64::to_string).collect::<Vec<_>>().join(", "),
         })

@@ -13,6 +13,8 @@ pub(super) struct Says {
     pub sign: Option<String>,
     pub model: Option<String>,
     pub revision: Option<String>,
+    /// A place that it names, of which the site is not certain, and why.
+    pub unsure: Option<String>,
     /// What else it says, for the record.
     pub extra: BTreeMap<String, String>,
 }
@@ -31,13 +33,32 @@ impl Says {
             let all = names.iter().filter_map(|n| map.get(*n).or_else(|| inner?.get(*n)));
             all.filter_map(Value::as_str).find(|t| !t.trim().is_empty()).map(str::to_owned)
         };
-        let site = text(&SITE).and_then(|name| name.parse().ok().or_else(|| hook(&name)));
+        let name = text(&SITE);
+        let site = name.as_ref().and_then(|name| name.parse().ok().or_else(|| hook(name)));
+        let unsure = name.filter(|_| site.is_none()).map(|name| match meant(&name) {
+            Some(meant) => format!("it says `{name}`; {meant}"),
+            None => format!("it says `{name}`, which is no site here"),
+        });
         Self {
             site,
+            unsure,
             sign: text(&SIGN),
             model: text(&MODEL),
             revision: text(&REVISION),
             extra: BTreeMap::new(),
+        }
+    }
+
+    /// Takes from another what this one does not say.
+    pub fn fill(&mut self, other: Self) {
+        self.site = self.site.or(other.site);
+        for (own, other) in [
+            (&mut self.sign, other.sign),
+            (&mut self.model, other.model),
+            (&mut self.revision, other.revision),
+            (&mut self.unsure, other.unsure),
+        ] {
+            *own = own.take().or(other);
         }
     }
 
@@ -88,7 +109,11 @@ mod tests {
         assert_eq!((says.site, says.model.as_deref()), (Some(Site::ResidPost(3)), Some("gpt2")));
         assert_eq!(says.sign.as_deref(), Some("kind"));
         let odd = Says::of_json(r#"{"site": "somewhere", "sign": 1, "model": ""}"#).unwrap();
-        assert_eq!(odd, Says::default());
+        assert_eq!(odd.unsure.as_deref(), Some("it says `somewhere`, which is no site here"));
+        assert_eq!(Says { unsure: None, ..odd }, Says::default());
+        let last = Says::of_json(r#"{"site": "hidden_states[30]"}"#).unwrap();
+        assert_eq!(last.site, None);
+        assert!(last.unsure.unwrap().contains("of a model of 30 blocks"));
         assert_eq!(Says::of_json("[1]"), None);
     }
 }

@@ -177,8 +177,20 @@ fn first_line_is_json(text: &str) -> bool {
 fn broken(text: &str, fault: JsonFault) -> Placed {
     let start: String = text.chars().filter(|c| !c.is_whitespace()).take(2).collect();
     let (line, column, problem) = Problem::json(fault);
-    let problem = if ["['", "{'"].contains(&start.as_str()) { Problem::Python } else { problem };
+    let at = || not_a_number(text.lines().nth(line.checked_sub(1)?)?, column);
+    let problem = match at() {
+        _ if ["['", "{'"].contains(&start.as_str()) => Problem::Python,
+        Some(shown) => Problem::NoNumber { shown },
+        None => problem,
+    };
     (Some(line), Some(column), problem)
+}
+
+/// What Python's json writes in place of a number at a byte of a line, counted from 1.
+pub(super) fn not_a_number(line: &str, column: usize) -> Option<&'static str> {
+    // The fault is told at the word's first letter or before it.
+    let from = line.get(column.saturating_sub(2)..)?.trim_start_matches([' ', ':', ',', '[']);
+    ["NaN", "Infinity", "-Infinity"].into_iter().find(|word| from.starts_with(word))
 }
 
 /// Whether the first line is the head of a table: short names, one of them that of a text.

@@ -304,10 +304,12 @@ pub(super) fn json_line(line: &Line<'_>, name: &str) -> Result<Value, DataError>
     }
     strict_json(line.text).map_err(|e| {
         let (_, column, problem) = Problem::json(e);
-        fail(
-            Some(column),
-            if matches!(trimmed.get(..2), Some("{'" | "['")) { Problem::Python } else { problem },
-        )
+        let problem = match form::not_a_number(line.text, column) {
+            _ if matches!(trimmed.get(..2), Some("{'" | "['")) => Problem::Python,
+            Some(shown) => Problem::NoNumber { shown },
+            None => problem,
+        };
+        fail(Some(column), problem)
     })
 }
 

@@ -208,3 +208,16 @@ fn a_quote_that_is_never_closed_takes_in_no_rows() {
     // A field of several lines, and a quote within one, are what they are.
     assert_eq!(read(b"id,text\n1,\"two\nlines\"\n2,\"a \"\"word\"\"\nmore\"\n3,5\" disk\n").unwrap(), 3);
 }
+
+#[test]
+fn what_python_writes_for_no_number_is_named() {
+    for (file, name) in [
+        ("{\"text\": \"a\", \"score\": 1}\n{\"text\": \"b\", \"score\": NaN}\n", "b.jsonl"),
+        ("[{\"text\": \"a\", \"score\": 1},\n {\"text\": \"b\", \"score\": -Infinity}]", "b.json"),
+    ] {
+        let e = crate::read_table(file.as_bytes(), name).unwrap_err();
+        assert_eq!(e.line, Some(2), "{name}");
+        assert!(e.problem.to_string().contains("is no number, and no JSON"), "{name}: {}", e.problem);
+        assert!(e.hint().unwrap().contains("or null where"), "{:?}", e.hint());
+    }
+}

@@ -61,6 +61,8 @@ fn parquet_of_the_datasets_package_is_read_with_its_conversations() {
     assert_eq!((concepts.rows.len(), concepts.rows[1].label.as_str()), (12, "positive"));
     assert_eq!(concepts.rows[1].turns[1].content, "Matter 1 of rain and clouds.");
     assert_eq!(concepts.rows[1].extra["output_concept"], "terms related to weather");
+    let categories: Vec<Option<&str>> = concepts.rows.iter().map(|r| r.category.as_deref()).collect();
+    assert_eq!(categories[..3], [None, Some("terms related to weather"), None]);
     for cut in [4, 100, 1000] {
         let mut whole = bytes("chats.parquet");
         whole.truncate(cut);
@@ -112,4 +114,43 @@ fn a_damaged_parquet_file_never_panics() {
         bytes[at] ^= 0x55;
         let _ = read_table(bytes.as_slice(), "t.parquet");
     }
+}
+
+#[test]
+fn concept_files_have_their_concepts_as_categories() {
+    let head = "input,output,output_concept,category,dataset_category,concept_id\n";
+    let file = "Ask A,A reply,rain,positive,instruction,0\nAsk B,B reply,rain,negative,instruction,0\n\
+        Ask C,C reply,snow//hail,hard negative,instruction,0\nOnce,upon a time,coins,positive,continuation,1\n\
+        Ask D,D reply,EEEEE,negative,instruction,-1\n";
+    let found = read_classes(format!("{head}{file}").as_bytes(), "c.csv").unwrap();
+    let of = |r: &ClassRow| (r.label.clone(), r.category.clone().unwrap_or_default());
+    let rows: Vec<(String, String)> = found.rows.iter().map(of).collect();
+    let wanted = [
+        ("positive", "rain"),
+        ("negative", "rain"),
+        ("negative", "rain"),
+        ("positive", "coins"),
+        ("negative", ""),
+    ];
+    assert_eq!(rows, wanted.map(|(a, b)| (a.to_owned(), b.to_owned())));
+    assert_eq!((found.rows[2].extra["hard"].as_bool(), found.rows[1].extra.get("hard")), (Some(true), None));
+    // A continuation is one text, an answer a turn of its own.
+    assert_eq!((found.rows[3].text.as_str(), found.rows[3].turns.len()), ("Onceupon a time", 0));
+    assert_eq!((found.rows[0].text.as_str(), found.rows[0].turns.len()), ("Ask A\nA reply", 2));
+    assert!(
+        found.notes[1].contains("a file of 2 concepts")
+            && found.notes[2].contains("1 rows of c.csv are hard"),
+        "{:?}",
+        found.notes
+    );
+    // Without numbers a row's concept is its own.
+    let bare: String =
+        format!("{head}{file}").lines().map(|l| l.rsplit_once(',').unwrap().0.to_owned() + "\n").collect();
+    let found = read_classes(bare.as_bytes(), "c.csv").unwrap();
+    assert_eq!(found.rows[1].category.as_deref(), Some("rain"));
+    assert_eq!((found.rows[2].category.as_deref(), found.rows[4].category.as_deref()), (None, None));
+    // What they are written as comes back as the same classes.
+    let lines: String = found.rows.iter().map(|r| serde_json::to_string(r).unwrap() + "\n").collect();
+    let again = read_classes(lines.as_bytes(), "made.jsonl").unwrap().rows;
+    assert_eq!(again.iter().map(of).collect::<Vec<_>>(), found.rows.iter().map(of).collect::<Vec<_>>());
 }

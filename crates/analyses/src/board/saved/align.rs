@@ -8,6 +8,7 @@ use truenorth_stats::words::folded;
 use super::super::Entry;
 use super::super::entry::placed;
 use super::SavedBoard;
+use super::columns::word;
 use crate::AnalysisError;
 
 /// Boards over the sequences that all of them have.
@@ -112,7 +113,7 @@ fn rows(boards: &[SavedBoard]) -> Vec<SequenceRow> {
             for entry in said(i).into_iter().rev() {
                 extra.extend(entry.extra.clone());
             }
-            let mut label = |name: &str| extra.remove(name).and_then(|k| k.as_str().map(str::to_owned));
+            let mut label = |name: &str| extra.remove(name).and_then(|label| word(&label));
             let (kind, pair) = (label("kind"), label("pair"));
             let row = &boards[0].rows[i];
             SequenceRow { id: row.id.clone(), text: row.text.clone(), kind, pair, turns: vec![], extra }

@@ -26,9 +26,19 @@ pub(super) fn number(value: &Value) -> Option<f64> {
     }
 }
 
-/// The first of these fields that is there.
-pub(super) fn first<'a>(fields: &'a Map<String, Value>, names: &[&str]) -> Option<&'a Value> {
-    names.iter().filter_map(|n| fields.get(*n)).find(|v| !v.is_null())
+/// The first of these fields that is there, with its name.
+pub(super) fn first<'a>(fields: &'a Map<String, Value>, names: &[&'a str]) -> Option<(&'a str, &'a Value)> {
+    names.iter().filter_map(|n| Some((*n, fields.get(*n)?))).find(|(_, v)| !v.is_null())
+}
+
+/// A label: a text, an integer or a truth value, as text.
+pub(super) fn word(value: &Value) -> Option<String> {
+    match value {
+        Value::String(s) => Some(s.clone()),
+        Value::Bool(b) => Some(b.to_string()),
+        Value::Number(n) if n.is_i64() || n.is_u64() => Some(n.to_string()),
+        _ => None,
+    }
 }
 
 /// The value of a column, `outer.inner` of a nested object.
@@ -40,19 +50,25 @@ pub(super) fn column<'a>(fields: &'a Map<String, Value>, name: &str) -> Option<&
     fields.get(name).or_else(nested).filter(|v| !v.is_null())
 }
 
-/// The columns of scores that a row has: `score`, those that begin with `score_`, and those of an object `scores`.
+/// The columns of scores that a row has, with or without a number in them: `score`, those that begin with `score_`, and
+/// those of an object `scores`.
 pub(super) fn scores(fields: &Map<String, Value>) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
-    if fields.get(SCORE).and_then(number).is_some() {
+    if fields.contains_key(SCORE) {
         found.push(SCORE.to_owned());
     }
-    let other = |(name, value): &(&String, &Value)| name.starts_with(OTHER_SCORE) && number(value).is_some();
-    found.extend(fields.iter().filter(other).map(|(name, _)| name.clone()));
+    found.extend(fields.keys().filter(|name| name.starts_with(OTHER_SCORE)).cloned());
     if let Some(Value::Object(inner)) = fields.get(SCORES) {
-        let inside = inner.iter().filter(|(_, v)| number(v).is_some());
-        found.extend(inside.map(|(name, _)| format!("{SCORES}.{name}")));
+        found.extend(inner.keys().map(|name| format!("{SCORES}.{name}")));
     }
     found
+}
+
+/// A text that is a number but for a comma in place of its point, with the point.
+pub(super) fn with_point(value: &Value) -> Option<String> {
+    let text = value.as_str()?.trim();
+    let pointed = text.replacen(',', ".", 1);
+    (pointed != text && pointed.parse::<f64>().is_ok()).then_some(pointed)
 }
 
 /// What a column of scores is called, without what only says that it is one.

@@ -8,7 +8,7 @@ use truenorth_protocol::Site;
 
 use super::super::Entry;
 use super::super::entry::placed;
-use super::columns::{ID, SCORE, TEXT, Z, column, first, label, number, scores};
+use super::columns::{ID, SCORE, TEXT, Z, column, first, label, number, scores, with_point};
 use crate::AnalysisError;
 
 /// One column of scores of a file.
@@ -28,16 +28,21 @@ pub struct SavedBoard {
 const OWN: [&str; 7] = ["coherence", "shift_norm", "z_bound", "p_random", "rank", "counted_with", SCORE];
 
 /// Reads the boards of a file: one for each of `wanted`, or, where none is named, one for each column of scores (`score`,
-/// `score_…` and those of an object `scores`). `name` is the file's, for errors and where nothing else says the model.
+/// `score_…` and those of an object `scores`) that every row has. `name` is what the file is called where nothing else says
+/// the model, and `path` how errors call it.
 ///
 /// # Errors
 /// Without a column of scores, with a row that lacks its text or its score, or with a name that is there twice.
-pub fn read(file: &TableFile, name: &str, wanted: &[String]) -> Result<Vec<SavedBoard>, AnalysisError> {
+pub fn read(
+    file: &TableFile,
+    (name, path): (&str, &str),
+    wanted: &[String],
+) -> Result<Vec<SavedBoard>, AnalysisError> {
     let refuse = |what: String, remedy: &str| {
-        Err(AnalysisError::Asked { what: format!("{name}: {what}"), remedy: remedy.to_owned() })
+        Err(AnalysisError::Asked { what: format!("{path}: {what}"), remedy: remedy.to_owned() })
     };
     let Some(head) = file.rows.first() else { return refuse("no rows".into(), "name a file with rows") };
-    let found = if wanted.is_empty() { scores(&head.fields) } else { wanted.to_vec() };
+    let found = if wanted.is_empty() { whole(file) } else { wanted.to_vec() };
     if found.is_empty() {
         let have: Vec<&str> = head.fields.keys().map(String::as_str).collect();
         return refuse(
@@ -62,7 +67,7 @@ pub fn read(file: &TableFile, name: &str, wanted: &[String]) -> Result<Vec<Saved
         let mut rows = Vec::with_capacity(file.rows.len());
         for (i, row) in file.rows.iter().enumerate() {
             rows.push(entry(row, std::mem::take(&mut ids[i]), &score).map_err(|(what, remedy)| {
-                AnalysisError::Asked { what: format!("{name}, {}: {what}", row.place), remedy }
+                AnalysisError::Asked { what: format!("{path}, {}: {what}", row.place), remedy }
             })?);
             ids[i].clone_from(&rows[i].id);
         }
@@ -80,6 +85,39 @@ pub fn read(file: &TableFile, name: &str, wanted: &[String]) -> Result<Vec<Saved
         boards.push(SavedBoard { name: board_name, site, rows, score });
     }
     Ok(boards)
+}
+
+/// The columns of scores of a file: `score`, and the others that every row has a number in; where there is none, the first
+/// that is called as one, so that what is wrong with it is said.
+fn whole(file: &TableFile) -> Vec<String> {
+    let mut named: Vec<String> = Vec::new();
+    for row in &file.rows {
+        named.extend(scores(&row.fields).into_iter().filter(|s| !named.contains(s)).collect::<Vec<_>>());
+    }
+    let gap = |name: &String| lacking(file, name).is_some();
+    let found: Vec<String> = named.iter().filter(|n| *n == SCORE || !gap(n)).cloned().collect();
+    if found.is_empty() { named.into_iter().take(1).collect() } else { found }
+}
+
+/// The first row without a number in a column.
+fn lacking<'a>(file: &'a TableFile, score: &str) -> Option<&'a TableRow> {
+    file.rows.iter().find(|row| column(&row.fields, score).and_then(number).is_none())
+}
+
+/// Columns called as scores that are no board since rows lack them, each with the place of the first that does.
+#[must_use]
+pub fn partial(file: &TableFile) -> Vec<(String, String)> {
+    let boards = whole(file);
+    let mut out: Vec<(String, String)> = Vec::new();
+    for row in &file.rows {
+        for name in scores(&row.fields) {
+            if !boards.contains(&name) && out.iter().all(|(n, _)| *n != name) {
+                let place = lacking(file, &name).map_or_else(String::new, |row| row.place.clone());
+                out.push((name, place));
+            }
+        }
+    }
+    out
 }
 
 /// The name of each row: its `id`, or its handle where all differ, or its number.
@@ -103,27 +141,29 @@ fn ids(rows: &[TableRow]) -> Vec<String> {
 
 fn entry(row: &TableRow, id: String, score: &str) -> Result<Entry, (String, String)> {
     let fields = &row.fields;
-    let text = match first(fields, &TEXT) {
-        Some(Value::String(text)) if !text.trim().is_empty() => text.clone(),
+    let (text_is, text) = match first(fields, &TEXT) {
+        Some((name, Value::String(text))) if !text.trim().is_empty() => (name, text.clone()),
         _ => return Err(("no text".into(), format!("give every row one of {}", TEXT.join(", ")))),
     };
     let value = column(fields, score);
     let Some(value) = value.and_then(number) else {
         let found = value.map_or_else(|| "none".to_owned(), Value::to_string);
-        return Err((
-            format!("sequence `{id}` has {found} as its `{score}`; expected a number"),
-            "correct it, or take the row out".into(),
-        ));
+        let remedy = match value.and_then(with_point) {
+            Some(pointed) => format!("write decimals with a point, as in {pointed}"),
+            None => "give it one, take the row out, or name another column with --score NAME".into(),
+        };
+        return Err((format!("sequence `{id}` has {found} as its `{score}`; expected a number"), remedy));
     };
     let of = |name: &str| fields.get(name).and_then(number);
     let counted_with = fields.get("counted_with").and_then(Value::as_str).map(str::to_owned);
     // Specificity, shift and place belong to the board's own score.
     let own = score == SCORE;
     let rank = of("rank").filter(|r| own && *r >= 1.0 && r.fract() == 0.0);
+    let z = first(fields, &Z);
     let taken = |name: &String| {
         OWN.contains(&name.as_str())
-            || TEXT.contains(&name.as_str())
-            || Z.contains(&name.as_str())
+            || name == text_is
+            || z.is_some_and(|(z, _)| name == z)
             || name == ID[0]
             || name == score
             || name == "scores"
@@ -132,7 +172,7 @@ fn entry(row: &TableRow, id: String, score: &str) -> Result<Entry, (String, Stri
         id,
         text,
         score: value,
-        z: first(fields, &Z).and_then(number).filter(|_| own),
+        z: z.and_then(|(_, z)| number(z)).filter(|_| own),
         coherence: of("coherence").filter(|_| own),
         shift_norm: of("shift_norm").filter(|_| own),
         z_bound: of("z_bound").filter(|_| own),

@@ -106,6 +106,7 @@ pub fn table(found: &SavedSummary) -> Listing {
             m.null.as_ref().map_or_else(|| "-".into(), |n| p_cell(n.p, n.draws)),
         ]);
     }
+    out.rows.extend(found.contrast.as_ref().map(Contrast::cells));
     out.says.push(format!("{} of {} sequences count", found.distinct, found.sequences));
     out
 }

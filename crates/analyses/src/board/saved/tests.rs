@@ -13,7 +13,7 @@ use crate::transfer::{self, OwnBoard, Transferred};
 fn boards(name: &str, wanted: &[&str]) -> Result<Vec<SavedBoard>, AnalysisError> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/field").join(name);
     let file = read_table(std::fs::read(&path).unwrap().as_slice(), name).unwrap();
-    read(&file, name, &wanted.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>())
+    read(&file, (name, name), &wanted.iter().map(|w| (*w).to_owned()).collect::<Vec<_>>())
 }
 
 fn only(name: &str) -> SavedBoard {
@@ -21,7 +21,7 @@ fn only(name: &str) -> SavedBoard {
 }
 
 fn table(rows: &str) -> Result<Vec<SavedBoard>, AnalysisError> {
-    read(&read_table(rows.as_bytes(), "t.jsonl").unwrap(), "t.jsonl", &[])
+    read(&read_table(rows.as_bytes(), "t.jsonl").unwrap(), ("t.jsonl", "t.jsonl"), &[])
 }
 
 fn expected() -> serde_json::Value {
@@ -126,6 +126,28 @@ fn a_table_that_is_no_board_is_refused_by_what_it_lacks() {
         said(&no_score).contains("line 2: sequence `2` has \"high\" as its `score`"),
         "{}",
         said(&no_score)
+    );
+    // Null, a comma for a point, and the first row of all: the row, the key and what to do are said.
+    for (first, second, what, remedy) in [
+        ("null", "1", "line 1: sequence `1` has none as its `score`", "take the row out"),
+        ("1", "\"2,5\"", "line 2: sequence `2` has \"2,5\" as its `score`", "with a point, as in 2.5"),
+        ("\"0,5\"", "\"2,5\"", "line 1: sequence `1` has \"0,5\"", "with a point, as in 0.5"),
+    ] {
+        let rows =
+            format!("{{\"text\": \"a\", \"score\": {first}}}\n{{\"text\": \"b\", \"score\": {second}}}");
+        let e = table(&rows).unwrap_err();
+        assert!(e.to_string().contains(&format!("t.jsonl, {what}")), "{e}");
+        assert!(e.hint().unwrap().contains(remedy), "{:?}", e.hint());
+    }
+    let some = r#"[{"text": "a", "score": 1, "score_b": null}, {"text": "b", "score": 2, "score_b": 3}]"#;
+    let file = read_table(some.as_bytes(), "t.json").unwrap();
+    assert_eq!(read(&file, ("t", "t.json"), &[]).unwrap().len(), 1);
+    assert_eq!(partial(&file), [("score_b".to_owned(), "item 1 of the list".to_owned())]);
+    assert!(
+        read(&file, ("t", "t.json"), &["score_b".into()])
+            .unwrap_err()
+            .to_string()
+            .contains("as its `score_b`")
     );
     let twice =
         format!("{}\n{}", r#"{"id": 1, "text": "a", "score": 1}"#, r#"{"id": 1, "text": "b", "score": 2}"#);
