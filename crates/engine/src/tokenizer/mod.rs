@@ -5,12 +5,14 @@
 //! library; for GGUF the normalizer, the splitting and the merges that the hub's `tokenizer.json`
 //! of that vocabulary has are built again from what the file says.
 
+mod added;
 mod byte_level;
 mod chat;
 mod class;
 mod error;
 mod files;
 mod gguf;
+mod given;
 mod growth;
 mod json;
 #[cfg(test)]

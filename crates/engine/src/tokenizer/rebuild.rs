@@ -75,7 +75,7 @@ fn rebuild(json: &mut Value, files: &Files, class: Class) {
     let pieces = matches!(class, Class::Gemma | Class::Llama | Class::CodeLlama);
     let unknown = match class {
         Class::Gemma | Class::CodeLlama => {
-            files.config.get("unk_token").cloned().unwrap_or_else(|| json!("<unk>"))
+            files.said("unk_token").map_or_else(|| json!("<unk>"), |(value, _)| value.clone())
         }
         _ => Value::Null,
     };
