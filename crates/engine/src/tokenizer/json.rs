@@ -37,6 +37,21 @@ pub(super) fn read_parts(folder: &Path, rules: Transformers) -> Result<Option<To
     Ok(Some(made))
 }
 
+/// Why vocabulary and merges of a folder are not read.
+pub(super) fn unread(folder: &Path, rules: Transformers) -> Option<String> {
+    let files = Files::beside(&folder.join(parts::VOCAB), Value::Null, true).ok()?;
+    let named = files.class().map_or_else(
+        || format!("that of the model type `{}` in config.json is none of them", files.model_type),
+        |name| format!("`tokenizer_class` is `{name}`"),
+    );
+    Some(format!(
+        "`{}` and `{}` are read by the tokenizer classes {}, and {named}",
+        parts::VOCAB,
+        parts::MERGES,
+        parts::readers(rules)
+    ))
+}
+
 /// What transformers takes a file for, so that equal plans need not be carried out twice.
 #[derive(PartialEq)]
 struct Plan {
@@ -87,6 +102,7 @@ impl Plan {
         // Tables that the library does not look at until it uses them end it here, where the file is known.
         for text in PROBES.into_iter().filter(|text| growth.encodes(text.len())) {
             drop(inner.encode_fast(text, true).ok());
+            drop(inner.encode(text, true).ok());
         }
         Ok(inner)
     }
@@ -136,7 +152,12 @@ fn make(files: &Files, rules: Transformers) -> Result<Tokenizer, TokenizerError>
         size: inner.get_vocab_size(true),
         growth,
         inner,
-        notes: note.into_iter().collect(),
+        notes: note.into_iter().chain(rebuild::dropout(files, class, rules)).collect(),
+        of: format!("`{}`", files.path.display()),
+        unknown_by: rebuild::says_unknown(class, rules).then(|| {
+            let name = files.class().map_or_else(|| format!("{class:?}"), str::to_owned);
+            format!("the class `{name}` of transformers {rules}")
+        }),
     })
 }
 
