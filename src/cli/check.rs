@@ -133,10 +133,10 @@ impl Check {
             },
         };
         let (part, rehearsal) = dry::rehearsal(&args)?;
-        if part.tokens_guessed {
+        if let Some(lack) = part.lack {
             return Err(wrong_hint(
-                format!("{model} has no tokenizer at hand"),
-                "put tokenizer.json beside its config.json, or leave --model out",
+                lack,
+                "put its tokenizer.json beside its config.json or its GGUF file, or leave --model out",
             ));
         }
         Ok(rehearsal)

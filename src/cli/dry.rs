@@ -41,6 +41,8 @@ pub struct Part {
     parameters: u64,
     /// Whether tokens are guessed from the length of texts, there being no tokenizer.
     pub tokens_guessed: bool,
+    /// That there is none, and why.
+    pub lack: Option<String>,
     /// What a user should know of how the model's files were read.
     #[serde(default)]
     pub notes: Vec<String>,
@@ -149,10 +151,11 @@ pub fn rehearsal(args: &ModelArgs) -> anyhow::Result<(Part, Arc<Rehearsal>)> {
     let outline = Outline::open(found.files.path(), name, &found.identity, &args.numerics.reading.choices())
         .request(format!("can't read the architecture of {model}"))?;
     let notes = outline.notes();
+    let lack = outline.words.lack();
     let words: Arc<dyn Vocabulary> = Arc::new(outline.words);
-    let tokens_guessed = words.encode("a", false).is_err();
+    let tokens_guessed = lack.is_some();
     let (model, parameters) = (name.to_owned(), outline.parameters);
-    let part = Part { model, local, parameters, tokens_guessed, notes, jobs: vec![] };
+    let part = Part { model, local, parameters, tokens_guessed, lack, notes, jobs: vec![] };
     let vocabulary = if tokens_guessed {
         Arc::new(Guess { vocab: outline.info.vocab }) as Arc<dyn Vocabulary>
     } else {

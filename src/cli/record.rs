@@ -156,7 +156,9 @@ impl Out {
             target::holds_no_input(dir)?;
         }
         self.out.as_deref().map_or(Ok(()), target::writes)?;
-        target::distinct(self.out.iter().chain(&self.pages()).map(PathBuf::as_path))
+        target::no_table(self.out.iter(), self.tables.as_ref())?;
+        let folders = self.report.iter().chain(&self.tables).map(PathBuf::as_path);
+        target::distinct(self.out.iter().chain(&self.pages()).map(PathBuf::as_path), folders)
     }
 
     /// The files of the page.

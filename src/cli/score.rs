@@ -119,7 +119,9 @@ impl Scan {
         let page = Out { out: None, report: self.report.clone(), tables: self.tables.clone() };
         page.check()?;
         let pages = page.pages();
-        target::distinct(self.out.iter().chain(&self.summary).chain(&pages).map(PathBuf::as_path))?;
+        target::no_table(self.out.iter().chain(&self.summary), self.tables.as_ref())?;
+        let folders = self.report.iter().chain(&self.tables).map(PathBuf::as_path);
+        target::distinct(self.out.iter().chain(&self.summary).chain(&pages).map(PathBuf::as_path), folders)?;
         if dry::on() {
             self.params.rehearse();
         }

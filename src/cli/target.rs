@@ -179,14 +179,22 @@ pub fn holds_no_input(folder: &Path) -> anyhow::Result<()> {
     }
 }
 
-/// Refuses outputs of which two are the same file, so that none is lost.
-pub fn distinct<'a>(outs: impl IntoIterator<Item = &'a Path>) -> anyhow::Result<()> {
+/// Refuses outputs of which two are the same file, so that none is lost, and files where folders are to be.
+pub fn distinct<'a>(
+    outs: impl IntoIterator<Item = &'a Path>,
+    folders: impl IntoIterator<Item = &'a Path>,
+) -> anyhow::Result<()> {
+    let folders: Vec<(PathBuf, &Path)> = folders.into_iter().map(|folder| (place(folder), folder)).collect();
     let mut seen: Vec<(PathBuf, &Path)> = Vec::new();
     for out in outs {
         let Ok(Target::File(file)) = Target::of(out) else { continue };
-        let folder = folder_of(&file);
-        let Some(name) = file.file_name() else { continue };
-        let place = folder.canonicalize().unwrap_or_else(|_| folder.to_owned()).join(name);
+        let place = place(&file);
+        if let Some((_, folder)) = folders.iter().find(|(folder, _)| folder.starts_with(&place)) {
+            return Err(wrong_hint(
+                format!("{} is to be a file, and {} a folder in its place", out.display(), folder.display()),
+                "give the file another name than the folder",
+            ));
+        }
         if let Some((_, other)) = seen.iter().find(|(p, _)| *p == place || same(p, &place)) {
             return Err(wrong_hint(
                 format!("{} and {} are one file, and both would be written", other.display(), out.display()),
@@ -196,6 +204,38 @@ pub fn distinct<'a>(outs: impl IntoIterator<Item = &'a Path>) -> anyhow::Result<
         seen.push((place, out));
     }
     Ok(())
+}
+
+/// Refuses a file among the tables of a folder, whose names are not known yet.
+pub fn no_table<'a>(
+    mut outs: impl Iterator<Item = &'a PathBuf>,
+    tables: Option<&PathBuf>,
+) -> anyhow::Result<()> {
+    let Some(folder) = tables else { return Ok(()) };
+    let ends = |path: &Path| path.extension().is_some_and(|end| end == "csv" || end == "parquet");
+    match outs.find(|out| ends(out) && place(out).parent() == Some(&place(folder))) {
+        None => Ok(()),
+        Some(out) => Err(wrong_hint(
+            format!(
+                "{} lies among the tables of {}, and one could be written over it",
+                out.display(),
+                folder.display()
+            ),
+            "name another folder for the tables",
+        )),
+    }
+}
+
+/// Where a file or a folder lies, which need not be there yet.
+fn place(path: &Path) -> PathBuf {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    for there in whole.ancestors() {
+        if let (Ok(place), Ok(rest)) = (there.canonicalize(), whole.strip_prefix(there)) {
+            // Joined to nothing, a path would end in a slash.
+            return if rest.as_os_str().is_empty() { place } else { place.join(rest) };
+        }
+    }
+    whole
 }
 
 /// Whether two files that exist are one.

@@ -8,6 +8,7 @@ use clap::Args;
 use serde::Serialize;
 use truenorth::analyses::{Encoded, Named, Said, Spelled, Spoken};
 use truenorth::data::NearCopies;
+use truenorth::engine::NO_TOKENIZER;
 use truenorth::run::Runner;
 use truenorth_protocol::chat::Pieces;
 use truenorth_protocol::graph::{Role, Take, position};
@@ -74,10 +75,6 @@ impl std::fmt::Display for At {
     }
 }
 
-/// What gives a model its tokenizer.
-const NO_TOKENIZER: &str = "name a folder with tokenizer.json beside its config.json, or a GGUF file converted with its \
-    tokenizer, which is in the file itself";
-
 #[derive(Serialize)]
 struct Row {
     id: String,
@@ -109,11 +106,8 @@ impl Tokens {
             On::Url(_) => Box::new(hosted::open(&self.model.place.on, &self.model, None)?),
             On::Local | On::Ndif => {
                 let (part, rehearsal) = dry::rehearsal(&self.model)?;
-                if part.tokens_guessed {
-                    return Err(wrong_hint(
-                        format!("{} has no tokenizer at hand", self.model.model),
-                        NO_TOKENIZER,
-                    ));
+                if let Some(lack) = part.lack {
+                    return Err(wrong_hint(lack, NO_TOKENIZER));
                 }
                 session::warn(&part.notes);
                 Box::new(rehearsal)

@@ -182,6 +182,18 @@ fn no_file_of_a_flag_is_written_over() {
         &[&probe[..], &["--out", "page/report.json"]].concat(),
         &["report.json", "are one file"],
     );
+    // A file can't be where a folder is to be, nor among tables whose names are made later.
+    for (out, place, words) in [
+        ("x", ["--report", "x"], "is to be a file"),
+        ("x", ["--tables", "./x"], "is to be a file"),
+        ("x", ["--report", "x/y"], "is to be a file"),
+        ("page/t.csv", ["--tables", "page"], "among the tables"),
+    ] {
+        let check = ["data", "check", "--classes", "c.csv", "--out", out];
+        refused(dir.path(), &[&check[..], &place].concat(), &[out, words]);
+        refused(dir.path(), &[&probe[..7], &["--out", out], &place].concat(), &[out, words]);
+    }
+    assert!(!at("x").exists());
     let score =
         ["score", "--model", MODEL, "--direction", "d", "--probes", "in.txt", "--sequences", "in.txt"];
     refused(dir.path(), &[&score[..], &["--out", "o", "--summary", "./o"]].concat(), &["are one file"]);

@@ -110,3 +110,34 @@ fn weights_of_mlx_are_named_as_quantized_whatever_is_accepted() {
         has(&text, &["quantized by MLX", "use the model it was made from"]);
     }
 }
+
+#[test]
+fn logistic_of_two_axes_names_them_and_another_estimator_does() {
+    let dir = tempfile::tempdir().unwrap();
+    let words = ["red", "old", "new", "wet", "dry", "big", "shy", "sad", "hot", "odd", "raw", "sly"];
+    let mut rows = String::new();
+    for (i, word) in words.iter().enumerate() {
+        let axis = ["care", "truth"][i % 2];
+        rows += &format!(
+            "{{\"id\":\"{i}\",\"axis\":\"{axis}\",\"prompt\":\"say {word}\",\"chosen\":\"yes {word} {i}\",\"rejected\":\"no {i} {word}\"}}\n"
+        );
+    }
+    std::fs::write(dir.path().join("p.jsonl"), rows).unwrap();
+    let extract = [
+        "direction",
+        "extract",
+        "--model",
+        MODEL,
+        "--pairs",
+        "p.jsonl",
+        "--site",
+        "resid_post.1",
+        "--no-cache",
+    ];
+    let rest = ["--permutations", "0", "--quiet", "--out", "d.safetensors", "--estimator"];
+    let of = |name: &'static str| [&extract[..], &rest, &[name]].concat();
+    let text = fails(dir.path(), &of("logistic"));
+    has(&text, &["p.jsonl", "`care`, `truth`", "third axis", "mean-diff or lda"]);
+    let done = run(dir.path(), &of("lda"));
+    assert!(done.status.success(), "{}", String::from_utf8_lossy(&done.stderr));
+}

@@ -10,7 +10,7 @@ use super::{AnalysisError, Chain, LeftOutTexts, Named, Reader};
 use truenorth_data::{ClassRow, Copies, Distinct, NearCopies, Pair, SentimentRow, Template, copies_between};
 use truenorth_protocol::run::Watch;
 use truenorth_stats::estimate::{
-    Estimator, HeldOutParams, Nuisances, Pipeline, ProjectMethod, Samples, Words,
+    CheckedEstimator, Estimator, HeldOutParams, Nuisances, Pipeline, ProjectMethod, Samples, Words,
 };
 use truenorth_stats::math::Seeds;
 
@@ -297,17 +297,26 @@ impl Question {
     }
 
     /// Refuses what the groups of the texts are too few for, which no reading changes; `seeds` are those of the
-    /// work itself, which folds are drawn by.
+    /// work itself, which folds are drawn by, and `estimator` the one that is fitted.
     ///
     /// # Errors
     /// As [`Pipeline::held_out`].
-    pub fn check_held_out(&self, params: &HeldOutParams, seeds: &Seeds) -> Result<(), AnalysisError> {
-        let estimator = Estimator::MeanDiff.check()?;
-        let pipeline = Pipeline { estimator, nuisances: Nuisances::none() };
+    pub fn check_held_out(
+        &self,
+        estimator: &CheckedEstimator,
+        params: &HeldOutParams,
+        seeds: &Seeds,
+    ) -> Result<(), AnalysisError> {
+        let pipeline = Pipeline { estimator: Estimator::MeanDiff.check()?, nuisances: Nuisances::none() };
         // One way to split tells; others that leave a fold without a class are left out.
         let params = HeldOutParams { repeats: 1, ..params.clone() };
-        pipeline.held_out(&self.stand_in()?, &params, seeds)?;
-        Ok(())
+        let samples = self.stand_in()?;
+        pipeline.held_out(&samples, &params, seeds)?;
+        let (Labels::Pairs { axes, .. } | Labels::Classes { axes, .. }) = &self.labels;
+        let mut names: Vec<&str> = axes.iter().map(String::as_str).collect();
+        names.sort_unstable();
+        names.dedup();
+        Ok(estimator.check_choice(&samples, params.by, params.folds, &names)?)
     }
 
     fn labelled(&self, x: &Array2<f64>) -> Result<Samples, AnalysisError> {

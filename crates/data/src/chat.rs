@@ -49,7 +49,7 @@ pub(super) fn side(field: &'static str, value: &Value) -> Result<Side, Problem> 
     let mut shared = turns(field, value)?;
     match shared.pop() {
         Some((role, response)) if role == "assistant" => {
-            if response.trim().is_empty() {
+            if response.is_empty() {
                 return Err(Problem::Empty { field });
             }
             Ok(Side { shared, response })

@@ -86,7 +86,7 @@ pub fn read_pairs(reader: impl BufRead, name: &str, template: &Template) -> Resu
             }
             None => [prompt(fields)?, fields.text("chosen")?, fields.text("rejected")?],
         };
-        if prompt.trim().is_empty() && template.shows_prompt() {
+        if prompt.is_empty() && template.shows_prompt() {
             let template = template.to_string();
             let have = have.into_iter().filter(|h| h != "prompt").collect();
             return Err(Problem::NoPrompt { id: fields.id.clone(), template, have });

@@ -50,10 +50,15 @@ pub fn read_duels(reader: impl BufRead, name: &str) -> Result<Loaded<DuelRow>, D
         Ok(DuelRow {
             id: fields.id.clone(),
             prompt: if fields.has("prompt") { fields.text("prompt")? } else { String::new() },
-            first: fields.text(first)?,
-            second: fields.text(second)?,
+            first: seen(first, fields.text(first)?)?,
+            second: seen(second, fields.text(second)?)?,
         })
     })
+}
+
+/// A text that shows something, as one to be compared must.
+fn seen(field: &'static str, text: String) -> Result<String, Problem> {
+    if text.trim().is_empty() { Err(Problem::Empty { field }) } else { Ok(text) }
 }
 
 /// Reads replies: rows with `id`, `text` and where there is one `prompt`, or what `steer` writes, a row a

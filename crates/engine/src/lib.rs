@@ -40,4 +40,4 @@ pub use kernel::panel::{Peaks, peaks};
 pub use open::{Description, Engine, EngineOptions, Precision};
 pub use outline::Outline;
 pub use reference::{Choices, Transformers};
-pub use words::Words;
+pub use words::{NO_TOKENIZER, Words};

@@ -171,7 +171,9 @@ impl Engine {
             outline::chosen(c, choices)
         );
         let info = outline::info(c, &options.name, &options.revision, path);
-        let words = Words::new(&options.name, source.tokenizer(choices.transformers)?, c);
+        let tokenizer = source.tokenizer(choices.transformers)?;
+        let unread = source.unread(tokenizer.as_ref(), choices.transformers);
+        let words = Words::new(&options.name, tokenizer, unread, c);
         notes.extend_from_slice(words.notes());
         Ok(Self { stored: source.identity_note(), precision: options.precision, model, info, words, notes })
     }

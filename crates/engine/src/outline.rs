@@ -36,14 +36,14 @@ impl Outline {
     /// # Errors
     /// When a file is missing or damaged, or the architecture is not one that is known here.
     pub fn open(path: &Path, name: &str, revision: &str, choices: &Choices) -> Result<Self, EngineError> {
-        let (json, tokenizer) = read_outline(path, choices.transformers)?;
+        let (json, tokenizer, unread) = read_outline(path, choices.transformers)?;
         let config = Config::parse(&json, choices)?;
         let nested = json.get("model_type").and_then(|t| t.as_str()) == Some("gemma3");
         Ok(Self {
             info: info(&config, name, revision, chosen(&config, choices)),
             modules: modules(&config, nested),
             parameters: parameters(&config),
-            words: Words::new(name, tokenizer, &config),
+            words: Words::new(name, tokenizer, unread, &config),
             stated: json,
             config,
         })

@@ -10,26 +10,45 @@ use truenorth_protocol::run::{RunError, Vocabulary};
 pub struct Words {
     model: String,
     tokenizer: Option<Tokenizer>,
+    /// Why there is none, where files lie there that are not read.
+    unread: Option<String>,
     stop: Vec<u32>,
     notes: Vec<String>,
 }
 
+/// What gives a model its tokenizer.
+pub const NO_TOKENIZER: &str = "put the model's own tokenizer.json and tokenizer_config.json beside its config.json, or \
+    beside the GGUF file (`save_pretrained` of its tokenizer in transformers writes them); or give token ids, `tokens` in \
+    place of `text`, where a verb takes them";
+
 impl Words {
-    /// The words of the model of this name.
-    pub(super) fn new(model: &str, tokenizer: Option<Tokenizer>, config: &Config) -> Self {
+    /// The words of the model of this name; `unread` says why it has no tokenizer, where more is known.
+    pub(super) fn new(
+        model: &str,
+        tokenizer: Option<Tokenizer>,
+        unread: Option<String>,
+        config: &Config,
+    ) -> Self {
         let mut stop = tokenizer.as_ref().map_or_else(Vec::new, |t| t.end_tokens().to_vec());
         stop.extend(&config.eos);
         stop.retain(|t| (*t as usize) < config.vocab);
         stop.sort_unstable();
         stop.dedup();
         let notes = tokenizer.as_ref().map_or_else(Vec::new, |t| t.notes().to_vec());
-        Self { model: model.to_owned(), tokenizer, stop, notes }
+        Self { model: model.to_owned(), tokenizer, unread, stop, notes }
     }
 
     /// What a user should know of how the tokenizer was read.
     #[must_use]
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// That the model has no tokenizer, where it has none.
+    #[must_use]
+    pub fn lack(&self) -> Option<String> {
+        let why = self.unread.as_ref().map_or_else(String::new, |why| format!(" that is read: {why}"));
+        self.tokenizer.is_none().then(|| format!("{} has no tokenizer{why}", self.model))
     }
 
     /// Tokens after which the model means to stop.
@@ -41,15 +60,12 @@ impl Words {
 
 impl Words {
     fn tokenizer(&self) -> Result<&Tokenizer, RunError> {
-        self.tokenizer.as_ref().ok_or_else(|| RunError::Request {
-            what: format!("{} has no tokenizer, so it can't take text", self.model),
-            hint: Some(
-                "name a folder with tokenizer.json beside its config.json (`save_pretrained` of its tokenizer in \
-                 transformers writes it), or a GGUF file converted with its tokenizer, \
-                 which is in the file itself; or give token ids"
-                    .into(),
-            ),
-        })
+        self.tokenizer.as_ref().ok_or_else(|| self.none("it can't take text"))
+    }
+
+    fn none(&self, so: &str) -> RunError {
+        let lack = self.lack().unwrap_or_default();
+        RunError::Request { what: format!("{lack}, so {so}"), hint: Some(NO_TOKENIZER.into()) }
     }
 }
 
@@ -81,15 +97,7 @@ impl Vocabulary for Words {
     fn decode(&self, tokens: &[u32]) -> Result<String, RunError> {
         match &self.tokenizer {
             Some(tokenizer) => Ok(tokenizer.decode(tokens, true)),
-            None => Err(RunError::Request {
-                what: format!("{} has no tokenizer, so its tokens have no text", self.model),
-                hint: Some(
-                    "name a folder with tokenizer.json beside its config.json (`save_pretrained` of its tokenizer in \
-                 transformers writes it), or a GGUF file converted with its \
-                     tokenizer, which is in the file itself; or save the token ids alone"
-                        .into(),
-                ),
-            }),
+            None => Err(self.none("its tokens have no text; save the token ids alone")),
         }
     }
 }

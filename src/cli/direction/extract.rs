@@ -112,7 +112,11 @@ impl Extract {
         let cant = || format!("can't estimate a direction from {from} ({})", question.extent());
         // Too few groups are known before anything is read.
         let seeds = Seeds::new(self.model.seed);
-        question.check_held_out(&by_pair, &seeds).with_context(cant)?;
+        question.check_held_out(&estimator, &by_pair, &seeds).with_context(cant)?;
+        let by_axis = HeldOutParams { permutations, ..HeldOutParams::by_axis() };
+        if question.stand_in()?.unit_count(SplitBy::Axis) >= 2 {
+            question.check_held_out(&estimator, &by_axis, &seeds).with_context(cant)?;
+        }
         let method = texts::project_method(&self.project_method)?;
 
         let session = Session::open(&self.model)?;
@@ -140,7 +144,6 @@ impl Extract {
             eprintln!("note: {}", chain.sentence(if question.is_paired() { "pairs" } else { "texts" }));
         }
         if axes >= 2 {
-            let by_axis = HeldOutParams { permutations, ..HeldOutParams::by_axis() };
             held_out.push(pipeline.held_out(&samples, &by_axis, &seeds).with_context(cant)?);
         }
         let direction = artifact(

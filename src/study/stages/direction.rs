@@ -90,8 +90,8 @@ impl Run<'_> {
             let pipeline = Pipeline { estimator: estimator(name)?, nuisances: Nuisances::none() };
             let [by_pair, by_axis] = self.study.held_out_params(pipeline.estimator.params());
             let seeds = self.seeds().child(name);
-            question.check_held_out(&by_pair, &seeds)?;
-            question.check_held_out(&by_axis, &seeds)?;
+            question.check_held_out(&pipeline.estimator, &by_pair, &seeds)?;
+            question.check_held_out(&pipeline.estimator, &by_axis, &seeds)?;
         }
         let bar = self.bar("reading the contrast", "tokens");
         let samples = question.samples(&self.reader, site, at, &*bar)?;

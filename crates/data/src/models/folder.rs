@@ -34,6 +34,10 @@ const TOKENIZERS: [&str; 7] = [
 /// Far above the largest index there is, far below what could exhaust memory.
 const INDEX_CAP: u64 = 64 << 20;
 
+/// The key of a GGUF file's vocabulary, and how far into the file it is looked for.
+const VOCABULARY: &[u8] = b"tokenizer.ggml.tokens";
+const METADATA: u64 = 1 << 20;
+
 #[derive(Deserialize)]
 struct Index {
     /// Tensor to shard.
@@ -195,6 +199,15 @@ fn split_name(stem: &str) -> Option<(&str, u32)> {
     (1..=count).contains(&number).then_some((name, count))
 }
 
+/// Whether the metadata of a GGUF file has a vocabulary. Where it stands so far behind that it is not found, files that
+/// nothing is read from count too, which does no harm.
+fn has_tokenizer(path: &Path) -> Result<bool, ModelsError> {
+    let mut bytes = Vec::new();
+    let file = File::open(path).map_err(io("open", path))?;
+    file.take(METADATA).read_to_end(&mut bytes).map_err(io("read", path))?;
+    Ok(bytes.windows(VOCABULARY.len()).any(|window| window == VOCABULARY))
+}
+
 /// A `.gguf` file.
 pub(super) fn gguf(path: &Path, options: &ResolveOptions) -> Result<Resolved, ModelsError> {
     let path = path.canonicalize().map_err(io("open", path))?;
@@ -212,7 +225,12 @@ pub(super) fn gguf(path: &Path, options: &ResolveOptions) -> Result<Resolved, Mo
     }
     let name = path.file_stem().unwrap_or(path.as_os_str()).to_string_lossy().into_owned();
     let weights = gguf_parts(&path)?;
-    let hash = match &weights[..] {
+    let mut parts = weights.clone();
+    // The tokenizer's files beside it count where it has none of its own.
+    if !has_tokenizer(&path)? {
+        parts.extend(TOKENIZERS.iter().map(|name| path.with_file_name(name)).filter(|file| file.is_file()));
+    }
+    let hash = match &parts[..] {
         [one] => remembered(one, options)?,
         parts => identity(parts, options)?,
     };

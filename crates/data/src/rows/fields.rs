@@ -75,9 +75,8 @@ impl Fields {
         let Value::String(s) = value else {
             return Err(wrong(field, &value, "a string"));
         };
-        // A prompt of spaces or line ends has tokens like any other.
-        let blank = if ["text", "prompt"].contains(&field) { s.is_empty() } else { s.trim().is_empty() };
-        if blank {
+        // A text of spaces or line ends has tokens like any other.
+        if s.is_empty() {
             return Err(Problem::Empty { field });
         }
         Ok(s)

@@ -17,7 +17,7 @@ fn a_prompt_is_needed_where_the_template_shows_it() {
     for row in [
         r#"{"id":"a","chosen":"yes","rejected":"no"}"#,
         r#"{"id":"a","prompt":null,"chosen":"yes","rejected":"no"}"#,
-        r#"{"id":"a","prompt":" ","chosen":"yes","rejected":"no"}"#,
+        r#"{"id":"a","prompt":"","chosen":"yes","rejected":"no"}"#,
     ] {
         let loaded = read(row, "A: {response}").unwrap();
         assert_eq!((loaded.rows[0].prompt.trim(), loaded.rows[0].chosen.as_str()), ("", "yes"));
@@ -25,7 +25,7 @@ fn a_prompt_is_needed_where_the_template_shows_it() {
             "{}\n{row}",
             row.replace("\"a\"", "\"b\",\"prompt\":\"p\"")
                 .replace(r#","prompt":null"#, "")
-                .replace(r#","prompt":" ""#, "")
+                .replace(",\"prompt\":\"\"", "")
         );
         let (problem, hint) = wrong(&text, "{prompt} {response}");
         assert_eq!(
@@ -37,6 +37,19 @@ fn a_prompt_is_needed_where_the_template_shows_it() {
     let (_, hint) = wrong(r#"{"question":"q","chosen":"yes","rejected":"no"}"#, "{prompt} {response}");
     assert!(hint.contains("`question`; call the one that is meant `prompt`"), "{hint}");
     assert!(read(r#"{"prompt":3,"chosen":"yes","rejected":"no"}"#, "{response}").is_err());
+}
+
+#[test]
+fn texts_of_white_space_are_texts_and_empty_ones_are_refused() {
+    let row = r#"{"id":"a","prompt":"\n","chosen":" ","rejected":"no"}"#;
+    let loaded = read(row, "{prompt}{response}").unwrap();
+    let pair = &loaded.rows[0];
+    assert_eq!((pair.prompt.as_str(), pair.chosen.as_str()), ("\n", " "));
+    let (problem, _) = wrong(&row.replace("\" \"", "\"\""), "{prompt}{response}");
+    assert_eq!(problem, "can't read `p.jsonl`, line 1: field `chosen` is empty");
+    // White space is no difference between two texts.
+    let (problem, _) = wrong(&row.replace("no", "\\n"), "{prompt}{response}");
+    assert!(problem.starts_with("can't read `p.jsonl`, line 1") && problem.contains("`a`"), "{problem}");
 }
 
 #[test]

@@ -69,6 +69,29 @@ impl<'a> Reader<'a> {
         self.map.contains_key(key)
     }
 
+    pub(super) fn is_empty(&self) -> bool {
+        self.map.is_empty()
+    }
+
+    /// Its keys and another's, which has the last word.
+    pub(super) fn with(&self, other: &Self) -> Map<String, Value> {
+        let mut both = self.map.clone();
+        both.extend(other.map.clone());
+        both
+    }
+
+    /// A reader of these keys in its place.
+    pub(super) fn over<'b>(&'b self, map: &'b Map<String, Value>) -> Reader<'b> {
+        Reader {
+            map,
+            under: self.under.clone(),
+            family: self.family,
+            seen: RefCell::default(),
+            choices: self.choices,
+            found: self.found.clone(),
+        }
+    }
+
     /// A value as errors show it.
     pub(super) fn shown(&self, key: &str) -> String {
         self.map.get(key).map(short).unwrap_or_default()

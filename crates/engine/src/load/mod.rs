@@ -49,23 +49,39 @@ const ALIGNMENT: usize = 4;
 ///
 /// # Errors
 /// A file that is missing or damaged, or a tokenizer that is there and cannot be used.
-pub fn read_outline(path: &Path, rules: Transformers) -> Result<(Value, Option<Tokenizer>), LoadError> {
+pub fn read_outline(path: &Path, rules: Transformers) -> Result<Outlined, LoadError> {
     if path.is_dir() {
-        return Ok((folder::config(path)?, folder_tokenizer(path, rules)?));
+        let tokenizer = folder_tokenizer(path, rules)?;
+        let unread = unread(path, tokenizer.as_ref(), rules);
+        return Ok((folder::config(path)?, tokenizer, unread));
     }
     let opened = gguf::open(path)?;
-    Ok((opened.config, gguf_tokenizer(&opened.metadata)?))
+    Ok((opened.config, gguf_tokenizer(path, &opened.metadata, rules)?, None))
+}
+
+/// The configuration, the tokenizer, and why files of one are not read.
+type Outlined = (Value, Option<Tokenizer>, Option<String>);
+
+fn unread(folder: &Path, tokenizer: Option<&Tokenizer>, rules: Transformers) -> Option<String> {
+    if tokenizer.is_some() { None } else { Tokenizer::unread(folder, rules) }
 }
 
 fn folder_tokenizer(folder: &Path, rules: Transformers) -> Result<Option<Tokenizer>, LoadError> {
     Ok(Tokenizer::of_folder(folder, rules)?)
 }
 
-fn gguf_tokenizer(metadata: &Metadata) -> Result<Option<Tokenizer>, LoadError> {
-    match metadata.text("tokenizer.ggml.model") {
-        None | Some("none" | "no_vocab") => Ok(None),
-        Some(_) => Ok(Some(Tokenizer::from_gguf(metadata)?)),
+/// The tokenizer of a GGUF file, or that of the files beside it where it has none.
+fn gguf_tokenizer(
+    path: &Path,
+    metadata: &Metadata,
+    rules: Transformers,
+) -> Result<Option<Tokenizer>, LoadError> {
+    if !matches!(metadata.text("tokenizer.ggml.model"), None | Some("none" | "no_vocab")) {
+        return Ok(Some(Tokenizer::from_gguf(metadata)?));
     }
+    let Some(folder) = path.parent() else { return Ok(None) };
+    let note = format!("`{}` has no tokenizer; that of the files beside it is used", path.display());
+    Ok(folder_tokenizer(folder, rules)?.map(|tokenizer| tokenizer.noted(note)))
 }
 
 /// An opened model.
@@ -290,15 +306,21 @@ impl Source {
     }
 
     /// The tokenizer that comes with the model: `tokenizer.json` of the folder, as `rules` read it, or the metadata of
-    /// the GGUF file; `None` where there is none. Building one takes a moment, so keep it.
+    /// the GGUF file, or where that has none the files beside it; `None` where there is none. Building one takes a moment, so keep it.
     ///
     /// # Errors
     /// A tokenizer that is there and cannot be used.
     pub fn tokenizer(&self, rules: Transformers) -> Result<Option<Tokenizer>, LoadError> {
         match &self.metadata {
-            Some(metadata) => gguf_tokenizer(metadata),
+            Some(metadata) => gguf_tokenizer(&self.path, metadata, rules),
             None => folder_tokenizer(&self.path, rules),
         }
+    }
+
+    /// Why files of a tokenizer are not read, where it has none and more is known.
+    #[must_use]
+    pub fn unread(&self, tokenizer: Option<&Tokenizer>, rules: Transformers) -> Option<String> {
+        unread(&self.path, tokenizer, rules)
     }
 
     /// How many tensors are stored in each element type, by its name.

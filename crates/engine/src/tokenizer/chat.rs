@@ -7,7 +7,8 @@ use serde_json::Value;
 use truenorth_protocol::ChatTemplates;
 
 use super::TokenizerError;
-use super::files::{Files, NAMED, malformed, read_bytes};
+use super::added::NAMED;
+use super::files::{Files, malformed, read_bytes};
 use crate::gguf::Metadata;
 
 const FILE: &str = "chat_template.jinja";

@@ -94,7 +94,8 @@ fn plain(name: &str) -> &str {
 
 fn by_name(name: &str) -> Class {
     match plain(name) {
-        "GPT2Tokenizer" => Class::Gpt2,
+        // CodeGen's differs in what it does to decoded text.
+        "GPT2Tokenizer" | "CodeGenTokenizer" => Class::Gpt2,
         "GPTNeoXTokenizer" => Class::GptNeoX,
         "Qwen2Tokenizer" => Class::Qwen2,
         "GemmaTokenizer" => Class::Gemma,

@@ -51,8 +51,10 @@ pub enum TokenizerError {
         problem: String,
     },
     /// A text could not be turned into ids.
-    #[error("cannot tokenize the text: {problem}")]
+    #[error("the tokenizer of {} cannot tokenize the text: {problem}", .of)]
     Encode {
+        /// The tokenizer's file, as it is named to a reader.
+        of: String,
         /// The tokenizer's reason.
         problem: String,
     },
@@ -64,11 +66,17 @@ pub enum TokenizerError {
         /// The token.
         token: String,
     },
-    /// Ids could not be turned into text.
-    #[error("cannot decode the ids: {problem}")]
-    Decode {
-        /// The tokenizer's reason.
-        problem: String,
+    /// A text has characters without a token, and what stands for them is no token either.
+    #[error(
+        "the text has characters without a token, and `{token}`, which {who} puts for them, is no token of {of}"
+    )]
+    NoUnknown {
+        /// The tokenizer's file, as it is named to a reader.
+        of: String,
+        /// What stands for them.
+        token: String,
+        /// Who says so.
+        who: String,
     },
 }
 
@@ -79,7 +87,9 @@ impl TokenizerError {
         Some(match self {
             Self::Io { .. } => "check that the path exists and may be read",
             Self::LfsPointer { .. } => LFS_REMEDY,
-            Self::Malformed { .. } => "download the tokenizer's files again",
+            Self::Malformed { .. } => {
+                "download the tokenizer's files again, or mend in the file what is named"
+            }
             Self::Unknown { .. } => {
                 "use the model's folder with `tokenizer.json`, or pass token ids in place of text"
             }
@@ -87,8 +97,13 @@ impl TokenizerError {
             Self::Infilling { .. } => {
                 "leave it out, or pass the token ids of the whole prompt in place of the text"
             }
-            Self::Encode { .. } | Self::Decode { .. } => {
-                "pass token ids in place of text to see where it fails"
+            Self::NoUnknown { .. } => {
+                "name the tokenizer class that the vocabulary was made for in tokenizer_config.json \
+                 (`\"tokenizer_class\": \"PreTrainedTokenizerFast\"` takes tokenizer.json as it stands, whose \
+                 `model.unk_token` may be null); or pass token ids in place of the text"
+            }
+            Self::Encode { .. } => {
+                "use the tokenizer files that the model came with, or pass token ids in place of the text"
             }
         })
     }

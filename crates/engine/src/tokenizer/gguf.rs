@@ -99,6 +99,8 @@ pub(super) fn build(metadata: &Metadata) -> Result<Tokenizer, TokenizerError> {
         size: tokens.len(),
         growth: Growth::OURS,
         notes: built.notes,
+        of: "the GGUF file".to_owned(),
+        unknown_by: None,
     })
 }
 

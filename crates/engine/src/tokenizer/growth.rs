@@ -48,13 +48,21 @@ impl Growth {
         let steps: Steps = serde_json::from_slice(json).map_err(|e| e.to_string())?;
         let encode = step(&steps.normalizer) * step(&steps.pre_tokenizer);
         let growth = Self { encode, decode: step(&steps.decoder) };
-        // The library normalizes these when it reads the file.
-        match steps.added_tokens.iter().find(|t| !growth.encodes(t.content.len())) {
-            None => Ok(growth),
+        growth.of_tokens(steps.added_tokens.iter().map(|token| token.content.as_str())).map(|()| growth)
+    }
+
+    /// Whether tokens stay within bounds, which the library normalizes when they are added.
+    ///
+    /// # Errors
+    /// The first that does not.
+    pub(super) fn of_tokens<'a>(&self, mut tokens: impl Iterator<Item = &'a str>) -> Result<(), String> {
+        match tokens.find(|token| !self.encodes(token.len())) {
+            None => Ok(()),
             Some(token) => Err(format!(
-                "its normalizer can make the {} bytes of the token `{}` {encode:.1e} times as many",
-                token.content.len(),
-                token.content.chars().take(40).collect::<String>(),
+                "its normalizer can make the {} bytes of the token `{}` {:.1e} times as many",
+                token.len(),
+                token.chars().take(40).collect::<String>(),
+                self.encode,
             )),
         }
     }

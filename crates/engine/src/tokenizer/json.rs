@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 use tokenizers::AddedToken;
 
+use super::added::{self, Added};
 use super::chat;
 use super::class::Class;
 use super::files::{Files, malformed, object};
@@ -36,6 +37,21 @@ pub(super) fn read_parts(folder: &Path, rules: Transformers) -> Result<Option<To
     Ok(Some(made))
 }
 
+/// Why vocabulary and merges of a folder are not read.
+pub(super) fn unread(folder: &Path, rules: Transformers) -> Option<String> {
+    let files = Files::beside(&folder.join(parts::VOCAB), Value::Null, true).ok()?;
+    let named = files.class().map_or_else(
+        || format!("that of the model type `{}` in config.json is none of them", files.model_type),
+        |name| format!("`tokenizer_class` is `{name}`"),
+    );
+    Some(format!(
+        "`{}` and `{}` are read by the tokenizer classes {}, and {named}",
+        parts::VOCAB,
+        parts::MERGES,
+        parts::readers(rules)
+    ))
+}
+
 /// What transformers takes a file for, so that equal plans need not be carried out twice.
 #[derive(PartialEq)]
 struct Plan {
@@ -43,40 +59,21 @@ struct Plan {
     ends: Ends,
     bos: Option<String>,
     eos: Option<String>,
-    add: Vec<(AddedToken, [bool; 5])>,
+    add: Vec<AddedToken>,
+    named: Vec<(String, AddedToken)>,
 }
 
 impl Plan {
     fn new(files: &Files, class: Class, rules: Transformers) -> Self {
-        let named = files.named(class, rules);
-        let token = |key: &str| named.iter().find(|(k, _)| k == key).map(|(_, t)| t.content.clone());
-        let flags = |t: &AddedToken| [t.single_word, t.lstrip, t.rstrip, t.normalized, t.special];
-        let mut json = rebuild::adapt(files, class, rules);
-        // What the configuration says of a token stands above what `tokenizer.json` says of it.
-        let told = files.config.contains_key("added_tokens_decoder");
-        let entries = json.get_mut("added_tokens").and_then(Value::as_array_mut).filter(|_| told);
-        for entry in entries.into_iter().flatten().filter_map(Value::as_object_mut) {
-            let content = entry.get("content").and_then(Value::as_str).map(str::to_owned);
-            let Some(token) = files.listed().into_iter().find(|t| content.as_ref() == Some(&t.content))
-            else {
-                continue;
-            };
-            for (key, flag) in [
-                ("single_word", token.single_word),
-                ("lstrip", token.lstrip),
-                ("rstrip", token.rstrip),
-                ("normalized", token.normalized),
-                ("special", token.special),
-            ] {
-                entry.insert(key.into(), flag.into());
-            }
-        }
+        let added = Added::new(files, class, rules);
+        let token = |key: &str| added.named.iter().find(|(k, _)| k == key).map(|(_, t)| t.content.clone());
         Self {
-            json,
+            json: rebuild::adapt(files, class, rules),
             ends: rebuild::ends(files, class, rules),
             bos: token("bos_token"),
             eos: token("eos_token"),
-            add: files.to_add(class, rules).into_iter().map(|t| (t.clone(), flags(&t))).collect(),
+            add: added.all,
+            named: added.named,
         }
     }
 
@@ -85,13 +82,14 @@ impl Plan {
         sound::check(&self.json).map_err(|e| broken(&e))?;
         let bytes = serde_json::to_vec(&self.json).map_err(|e| broken(&e))?;
         let growth = Growth::read(&bytes).map_err(|e| broken(&e))?;
+        growth.of_tokens(self.add.iter().map(|token| token.content.as_str())).map_err(|e| broken(&e))?;
         sound::guarded(|| self.read(bytes, files, &growth))
             .and_then(|made| made.map_err(|e| e.to_string()))
             .map(|inner| (inner, growth))
             .map_err(|e| broken(&e))
     }
 
-    /// Lets the library read the file, add what it lacks, and try some texts.
+    /// Lets the library read the file, add the tokens that transformers adds, and try some texts.
     fn read(
         &self,
         bytes: Vec<u8>,
@@ -99,19 +97,12 @@ impl Plan {
         growth: &Growth,
     ) -> tokenizers::Result<tokenizers::Tokenizer> {
         let mut inner = tokenizers::Tokenizer::from_bytes(bytes)?;
-        let present = inner.get_added_tokens_decoder();
-        let missing: Vec<AddedToken> = self
-            .add
-            .iter()
-            .map(|(token, _)| token)
-            .filter(|token| !present.values().any(|p| p.content == token.content))
-            .cloned()
-            .collect();
-        inner.add_tokens(missing)?;
+        inner.add_tokens(self.add.iter().cloned())?;
         inner.set_encode_special_tokens(files.flag("split_special_tokens").unwrap_or(false));
         // Tables that the library does not look at until it uses them end it here, where the file is known.
         for text in PROBES.into_iter().filter(|text| growth.encodes(text.len())) {
             drop(inner.encode_fast(text, true).ok());
+            drop(inner.encode(text, true).ok());
         }
         Ok(inner)
     }
@@ -135,14 +126,15 @@ fn make(files: &Files, rules: Transformers) -> Result<Tokenizer, TokenizerError>
     let eos = unique(id(&plan.eos).into_iter().chain(listed));
     if let Ends::Ours { begin, end } = plan.ends {
         for (on, key, token) in [(begin, "bos_token", bos), (end, "eos_token", id(&plan.eos))] {
-            if on && token.is_none() {
+            // Version 5 puts nothing there.
+            if on && token.is_none() && rules == Transformers::V4_57 {
                 let problem =
                     format!("transformers {rules} puts `{key}` around texts, and no token goes by it");
                 return Err(malformed(&beside("tokenizer_config.json"), problem));
             }
         }
     }
-    let chat = chat::of_folder(files, chat::tokens(&files.named(class, rules)))?;
+    let chat = chat::of_folder(files, chat::tokens(&plan.named))?;
     let note = foreign.map(|name| {
         format!(
             "the tokenizer class `{name}` is not known here and `tokenizer.json` is taken as it stands; a version of \
@@ -155,12 +147,17 @@ fn make(files: &Files, rules: Transformers) -> Result<Tokenizer, TokenizerError>
         bos,
         eos,
         ends: plan.ends,
-        fill: files.fill(class),
+        fill: added::fill(files, class),
         chat,
         size: inner.get_vocab_size(true),
         growth,
         inner,
-        notes: note.into_iter().collect(),
+        notes: note.into_iter().chain(rebuild::dropout(files, class, rules)).collect(),
+        of: format!("`{}`", files.path.display()),
+        unknown_by: rebuild::says_unknown(class, rules).then(|| {
+            let name = files.class().map_or_else(|| format!("{class:?}"), str::to_owned);
+            format!("the class `{name}` of transformers {rules}")
+        }),
     })
 }
 
@@ -175,8 +172,8 @@ fn differences(files: &Files, made: &Tokenizer, rules: Transformers) -> Option<S
     let theirs = make(files, other).ok()?;
     let listed = files.json.get("added_tokens").and_then(Value::as_array);
     let listed = listed.into_iter().flatten().filter_map(|t| t.get("content")?.as_str().map(str::to_owned));
-    let added = plan(rules).add.into_iter().chain(plan(other).add).map(|(token, _)| token.content);
-    let with_names: Vec<String> = listed.chain(added).map(|token| format!("a{token} b")).collect();
+    let added = plan(rules).add.into_iter().chain(plan(other).add).map(|token| token.content);
+    let with_names: Vec<String> = listed.chain(added).map(|token| format!("a {token} b{token}c")).collect();
     PROBES.into_iter().chain(with_names.iter().map(String::as_str)).find_map(|text| {
         let (own, their) = (made.encode(text, true).ok()?, theirs.encode(text, true).ok()?);
         (own != their).then(|| {

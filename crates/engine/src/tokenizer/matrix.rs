@@ -32,8 +32,71 @@ fn lay(golden: &Value, case: &Value) -> tempfile::TempDir {
 }
 
 fn golden() -> Value {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tokenizers/classes.json");
+    read("classes.json")
+}
+
+fn read(name: &str) -> Value {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/tokenizers").join(name);
     serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// The folder of a case of added tokens: `tokenizer.json`, or its vocabulary and merges.
+fn lay_added(base: &Value, case: &Value) -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| std::fs::write(dir.path().join(name), text).unwrap();
+    let mut tokenizer = base.clone();
+    for token in tokenizer["added_tokens"].as_array_mut().unwrap() {
+        let changes = case["added"].get(token["content"].as_str().unwrap()).cloned().unwrap_or(json!({}));
+        token.as_object_mut().unwrap().extend(changes.as_object().unwrap().clone());
+    }
+    if let Some(token) = case["files"].get("padding") {
+        tokenizer["padding"] = json!({"strategy": "BatchLongest", "direction": "Right", "pad_to_multiple_of": null,
+            "pad_id": 2, "pad_type_id": 0, "pad_token": token});
+    }
+    if case["parts"] == true {
+        let merges = tokenizer["model"]["merges"].as_array().unwrap().iter().map(|merge| match merge {
+            Value::String(both) => both.clone(),
+            both => format!("{} {}", both[0].as_str().unwrap(), both[1].as_str().unwrap()),
+        });
+        write("vocab.json", &tokenizer["model"]["vocab"].to_string());
+        write("merges.txt", &format!("#version: 0.2\n{}\n", merges.collect::<Vec<_>>().join("\n")));
+    } else {
+        write("tokenizer.json", &tokenizer.to_string());
+    }
+    write("config.json", &json!({"model_type": case["model_type"]}).to_string());
+    write("tokenizer_config.json", &case["config"].to_string());
+    for (name, value) in case["files"].as_object().unwrap().iter().filter(|(name, _)| *name != "padding") {
+        write(name, &value.to_string());
+    }
+    dir
+}
+
+/// What every file can say of an added token, against both versions (`fixtures/make/tokenizer_added.py`).
+#[test]
+fn added_tokens_have_the_flags_that_both_versions_give_them() {
+    let (golden, classes) = (read("added.json"), golden());
+    let texts: Vec<&str> = golden["texts"].as_array().unwrap().iter().map(|t| t.as_str().unwrap()).collect();
+    let (mut wrong, mut compared, mut silent) = (Vec::new(), 0, Vec::new());
+    for case in golden["cases"].as_array().unwrap() {
+        let dir = lay_added(&classes["bases"][case["base"].as_str().unwrap()], case);
+        for (version, rules) in [("4.57.6", Transformers::V4_57), ("5.23.0", Transformers::V5_23)] {
+            let Some(at) = case["ids"][version].as_u64() else { continue };
+            let made = Tokenizer::of_folder(dir.path(), rules).unwrap().unwrap();
+            let found: Vec<Vec<u32>> = texts.iter().map(|t| made.encode(t, true).unwrap()).collect();
+            let expected = &golden["ids"][usize::try_from(at).unwrap()];
+            compared += 1;
+            if json!(found) != *expected {
+                wrong.push(format!("{version} {case}\n   {}\n   {expected}", json!(found)));
+            }
+            let other = case["ids"][if version == "5.23.0" { "4.57.6" } else { "5.23.0" }].as_u64();
+            if other.is_some_and(|other| other != at) && !made.notes().iter().any(|n| n.contains("4.57")) {
+                silent.push(case.to_string());
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{} of {compared} differ:\n{}", wrong.len(), wrong.join("\n"));
+    assert!(compared > 550, "{compared}");
+    assert!(silent.is_empty(), "{} of {compared} differ unsaid:\n{}", silent.len(), silent.join("\n"));
 }
 
 #[test]

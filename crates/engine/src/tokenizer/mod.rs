@@ -5,12 +5,14 @@
 //! library; for GGUF the normalizer, the splitting and the merges that the hub's `tokenizer.json`
 //! of that vocabulary has are built again from what the file says.
 
+mod added;
 mod byte_level;
 mod chat;
 mod class;
 mod error;
 mod files;
 mod gguf;
+mod given;
 mod growth;
 mod json;
 #[cfg(test)]
@@ -47,6 +49,10 @@ pub struct Tokenizer {
     size: usize,
     growth: Growth,
     notes: Vec<String>,
+    /// Its file, as it is named to a reader.
+    of: String,
+    /// The class, where it says what stands for characters without a token.
+    unknown_by: Option<String>,
 }
 
 /// Who puts the tokens around a text that mark its beginning and end.
@@ -87,6 +93,19 @@ impl Tokenizer {
         }
         let both = [parts::VOCAB, parts::MERGES].iter().all(|name| folder.join(name).is_file());
         if both { json::read_parts(folder, rules) } else { Ok(None) }
+    }
+
+    /// Why `vocab.json` and `merges.txt` of a folder are not read, where they are there and nothing else is.
+    #[must_use]
+    pub fn unread(folder: &Path, rules: Transformers) -> Option<String> {
+        let there = [parts::VOCAB, parts::MERGES].iter().all(|name| folder.join(name).is_file());
+        if there { json::unread(folder, rules) } else { None }
+    }
+
+    /// With something more that a user should know.
+    pub(super) fn noted(mut self, note: String) -> Self {
+        self.notes.push(note);
+        self
     }
 
     /// What a user should know of how the files were read: a guess, or a choice between versions.
@@ -130,9 +149,16 @@ impl Tokenizer {
         &self,
         call: impl FnOnce(&tokenizers::Tokenizer) -> tokenizers::Result<tokenizers::Encoding>,
     ) -> Result<tokenizers::Encoding, TokenizerError> {
-        sound::guarded(|| call(&self.inner))
-            .and_then(|made| made.map_err(|error| error.to_string()))
-            .map_err(|problem| TokenizerError::Encode { problem })
+        sound::guarded(|| call(&self.inner)).and_then(|made| made.map_err(|error| error.to_string())).map_err(
+            |problem| match unknown(&problem) {
+                Some(token) => TokenizerError::NoUnknown {
+                    of: self.of.clone(),
+                    token: token.to_owned(),
+                    who: self.unknown_by.clone().unwrap_or_else(|| "its `model.unk_token`".to_owned()),
+                },
+                None => TokenizerError::Encode { of: self.of.clone(), problem },
+            },
+        )
     }
 
     /// Refuses a text of which the tokenizer can make more than memory holds, or that is not tokenized as it stands.
@@ -145,7 +171,7 @@ impl Tokenizer {
         }
         let (bytes, times) = (text.len(), self.growth.of_a_byte());
         let problem = format!("the tokenizer can make its {bytes} bytes {times:.1e} times as many");
-        Err(TokenizerError::Encode { problem })
+        Err(TokenizerError::Encode { of: self.of.clone(), problem })
     }
 
     /// The text of ids; with `skip_special`, without control tokens. Ids outside of the vocabulary
@@ -219,6 +245,11 @@ impl Tokenizer {
     pub fn token_id(&self, text: &str) -> Option<u32> {
         self.inner.token_to_id(text)
     }
+}
+
+/// The token that the library misses, where that is what is wrong.
+fn unknown(problem: &str) -> Option<&str> {
+    problem.strip_prefix("Unk token `")?.split_once('`').map(|(token, _)| token)
 }
 
 /// Drops repeated ids and keeps the order.

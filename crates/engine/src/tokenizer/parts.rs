@@ -24,6 +24,14 @@ pub(super) fn reads(class: Class, rules: Transformers) -> bool {
     }
 }
 
+/// The classes that read such a folder.
+pub(super) fn readers(rules: Transformers) -> &'static str {
+    match rules {
+        Transformers::V4_57 => "GPT2Tokenizer, CodeGenTokenizer and Qwen2Tokenizer",
+        Transformers::V5_23 => "GPT2Tokenizer, CodeGenTokenizer, Qwen2Tokenizer and GPTNeoXTokenizer",
+    }
+}
+
 /// What the two files have, as a `tokenizer.json` without the parts that the class gives it.
 pub(super) fn read(folder: &Path) -> Result<Value, TokenizerError> {
     let (vocab, merges) = (folder.join(VOCAB), folder.join(MERGES));

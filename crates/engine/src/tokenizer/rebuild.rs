@@ -38,6 +38,25 @@ pub(super) fn adapt(files: &Files, class: Class, rules: Transformers) -> Value {
     json
 }
 
+/// Whether it is the class, not the file, that says what stands for characters without a token.
+pub(super) fn says_unknown(class: Class, rules: Transformers) -> bool {
+    rules == Transformers::V5_23 && matches!(class, Class::Gemma | Class::CodeLlama)
+}
+
+/// What is said of dropout, where transformers would draw with it.
+pub(super) fn dropout(files: &Files, class: Class, rules: Transformers) -> Option<String> {
+    let value =
+        files.json.pointer("/model/dropout").filter(|value| value.as_f64().is_some_and(|p| p != 0.0))?;
+    let draws = rules == Transformers::V4_57 || class == Class::Generic;
+    draws.then(|| {
+        format!(
+            "`{}` has a `model.dropout` of {value}, by which transformers {rules} leaves out merges at random, so that a \
+             text has other ids every time; here none is left out, as where the key is null",
+            files.path.display()
+        )
+    })
+}
+
 /// Who marks beginning and end.
 pub(super) fn ends(files: &Files, class: Class, rules: Transformers) -> Ends {
     if files.parts {
@@ -74,8 +93,8 @@ fn rebuild(json: &mut Value, files: &Files, class: Class) {
     let prefix = files.prefix_space();
     let pieces = matches!(class, Class::Gemma | Class::Llama | Class::CodeLlama);
     let unknown = match class {
-        Class::Gemma | Class::CodeLlama => {
-            files.config.get("unk_token").cloned().unwrap_or_else(|| json!("<unk>"))
+        class if says_unknown(class, Transformers::V5_23) => {
+            files.said("unk_token").map_or_else(|| json!("<unk>"), |(value, _)| value.clone())
         }
         _ => Value::Null,
     };

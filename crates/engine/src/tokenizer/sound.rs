@@ -15,6 +15,7 @@ pub(super) fn check(json: &Value) -> Result<(), String> {
     if let Some(model) = json.get("model") {
         prefixes(model)?;
     }
+    prepended(json.get("normalizer").unwrap_or(&Value::Null))?;
     post_processor(json.get("post_processor").unwrap_or(&Value::Null))
 }
 
@@ -34,6 +35,19 @@ fn prefixes(model: &Value) -> Result<(), String> {
                  begin with it: {second:?}"
             ));
         }
+    }
+    Ok(())
+}
+
+/// The library moves a text by what is put before it, and loses count where that is nothing.
+fn prepended(part: &Value) -> Result<(), String> {
+    let parts = part.get("normalizers").and_then(Value::as_array);
+    parts.into_iter().flatten().try_for_each(prepended)?;
+    let text = part.get("prepend").and_then(Value::as_str);
+    if part.get("type").and_then(Value::as_str) == Some("Prepend") && text == Some("") {
+        return Err("the normalizer `Prepend` puts the empty text before a text, which the tokenizers library cannot \
+                    do; without that normalizer the file means the same"
+            .to_owned());
     }
     Ok(())
 }

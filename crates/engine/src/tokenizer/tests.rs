@@ -243,3 +243,100 @@ fn metadata_that_does_not_fit_together_is_refused_by_key() {
     let error = Tokenizer::from_gguf(&metadata(spm)).err().unwrap();
     assert!(error.to_string().contains("scores"), "{error}");
 }
+
+/// A folder with the tiny tokenizer, changed, and what its configuration says.
+fn changed(change: impl FnOnce(&mut Value), config: &str) -> tempfile::TempDir {
+    let dir = folder(&[("tokenizer_config.json", config), ("config.json", r#"{"model_type": "llama"}"#)]);
+    let path = dir.path().join("tokenizer.json");
+    let mut json: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    change(&mut json);
+    std::fs::write(&path, json.to_string()).unwrap();
+    dir
+}
+
+#[test]
+fn dropout_is_said_where_transformers_would_draw_and_never_drawn() {
+    for (value, class, rules, said) in [
+        (0.5, "PreTrainedTokenizerFast", Transformers::V5_23, true),
+        (0.5, "GPT2TokenizerFast", Transformers::V5_23, false),
+        (0.5, "GPT2TokenizerFast", Transformers::V4_57, true),
+        (0.0, "PreTrainedTokenizerFast", Transformers::V5_23, false),
+    ] {
+        let config = serde_json::json!({"tokenizer_class": class}).to_string();
+        let dir = changed(|json| json["model"]["dropout"] = value.into(), &config);
+        let made = Tokenizer::of_folder(dir.path(), rules).unwrap().unwrap();
+        let note = made.notes().iter().any(|note| note.contains("`model.dropout` of 0.5"));
+        assert_eq!(note, said, "{value} {class} {rules}: {:?}", made.notes());
+        let ids: Vec<Vec<u32>> =
+            (0..20).map(|_| made.encode("the honest people tell the truth", true).unwrap()).collect();
+        assert!(ids.iter().all(|one| *one == ids[0]));
+    }
+}
+
+#[test]
+fn what_a_tokenizer_cannot_do_names_its_file_and_a_remedy() {
+    let dir = changed(
+        |json| {
+            json["normalizer"] =
+                serde_json::json!({"type": "Sequence", "normalizers": [{"type": "Prepend", "prepend": ""}]})
+        },
+        "{}",
+    );
+    let error = Tokenizer::of_folder(dir.path(), Transformers::default()).err().unwrap();
+    assert!(
+        error.to_string().contains("tokenizer.json") && error.to_string().contains("`Prepend`"),
+        "{error}"
+    );
+
+    // The class puts `<unk>`, which the vocabulary lacks; without the class nothing is put.
+    let text = "hello \u{65e5}";
+    let of = |class: &str| {
+        let dir = changed(|_| (), &serde_json::json!({"tokenizer_class": class}).to_string());
+        Tokenizer::of_folder(dir.path(), Transformers::default()).unwrap().unwrap().encode(text, true)
+    };
+    let error = of("CodeLlamaTokenizer").unwrap_err();
+    let told = error.to_string();
+    assert!(
+        ["`<unk>`", "CodeLlamaTokenizer", "tokenizer.json"].iter().all(|part| told.contains(part)),
+        "{told}"
+    );
+    assert!(error.hint().unwrap().contains("PreTrainedTokenizerFast"));
+    assert!(of("PreTrainedTokenizerFast").is_ok());
+}
+
+#[test]
+fn two_files_of_a_class_that_reads_none_are_named() {
+    let dir = tempfile::tempdir().unwrap();
+    for (name, text) in [
+        ("vocab.json", r#"{"a": 0}"#),
+        ("merges.txt", "#version: 0.2\n"),
+        ("config.json", r#"{"model_type": "llama"}"#),
+        ("tokenizer_config.json", r#"{"tokenizer_class": "RobertaTokenizer"}"#),
+    ] {
+        std::fs::write(dir.path().join(name), text).unwrap();
+    }
+    let rules = Transformers::default();
+    assert!(Tokenizer::of_folder(dir.path(), rules).unwrap().is_none());
+    let why = Tokenizer::unread(dir.path(), rules).unwrap();
+    assert!(
+        ["`RobertaTokenizer`", "vocab.json", "GPT2Tokenizer"].iter().all(|part| why.contains(part)),
+        "{why}"
+    );
+    std::fs::write(dir.path().join("tokenizer_config.json"), r#"{"tokenizer_class": "CodeGenTokenizer"}"#)
+        .unwrap();
+    assert!(Tokenizer::of_folder(dir.path(), rules).unwrap().is_some());
+}
+
+#[test]
+fn a_file_without_a_tokenizer_takes_the_one_beside_it_and_says_so() {
+    let dir = folder(&[]);
+    let path = dir.path().join("model.gguf");
+    std::fs::copy(fixtures().join("gguf/qwen3.gguf"), &path).unwrap();
+    let beside = Tokenizer::of_folder(dir.path(), Transformers::default()).unwrap().unwrap();
+    let made = of_gguf(&path);
+    assert_eq!(made.encode("the truth", true).unwrap(), beside.encode("the truth", true).unwrap());
+    let note = made.notes().iter().find(|note| note.contains("has no tokenizer")).unwrap();
+    assert!(note.contains("model.gguf"), "{note}");
+    std::fs::remove_file(dir.path().join("tokenizer.json")).unwrap();
+    assert!(Source::open_gguf(&path).unwrap().tokenizer(Transformers::default()).unwrap().is_none());
+}

@@ -118,6 +118,21 @@ pub enum EstimateError {
         /// Shrinkage used.
         shrinkage: f64,
     },
+    /// A penalty that is to be chosen on held-out units, of which too few are left.
+    #[error(
+        "logistic regression chooses its penalty on held-out {by}, and where {one} of the {found}{named} is held out for the \
+         test, no two {by} are left to choose it on"
+    )]
+    FewToChoose {
+        /// What is held out, as it is named to a reader.
+        by: &'static str,
+        /// How much of it for the test.
+        one: &'static str,
+        /// How many there are that share nothing.
+        found: usize,
+        /// Their names in brackets, where they have any.
+        named: String,
+    },
     /// Too few ways to exchange labels.
     #[error("labels can be exchanged in only {found} ways that leave both classes to fit on")]
     FewRelabellings {
@@ -151,6 +166,13 @@ impl EstimateError {
             Self::NoDifference { .. } => {
                 Some("read elsewhere, with another --positions or --site: here both classes look the same")
             }
+            Self::FewToChoose { by: "axes", .. } => Some(
+                "give pairs of a third axis, or use an estimator that chooses no penalty: mean-diff or lda",
+            ),
+            Self::FewToChoose { .. } => Some(
+                "add rows that are no copies, near copies or of one group with others, ask for more folds with --folds, or \
+                 use an estimator that chooses no penalty: mean-diff or lda",
+            ),
             Self::FewRelabellings { .. } => {
                 Some("use more groups, or leave the null out with --permutations 0")
             }

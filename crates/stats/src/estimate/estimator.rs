@@ -134,6 +134,35 @@ impl CheckedEstimator {
         Ok(Fit { direction: unit(space.lift(unit(w.view())?.view())?.view())?, details })
     }
 
+    /// Refuses labels of which too few units are left to choose a penalty on, where one is chosen, when those of a split
+    /// are held out; `names` are those of the axes.
+    ///
+    /// # Errors
+    /// [`EstimateError::FewToChoose`].
+    pub fn check_choice(
+        &self,
+        samples: &Samples,
+        by: SplitBy,
+        folds: Option<usize>,
+        names: &[&str],
+    ) -> Result<(), EstimateError> {
+        let chooses = matches!(&self.params, Estimator::Logistic(params) if params.alphas.len() > 1);
+        let units = samples.unit_count(by);
+        // Folds are as even as they can be.
+        let held_out = units.div_ceil(folds.unwrap_or(units).max(1));
+        if !chooses || units < held_out + 1 || units - held_out >= 2 {
+            return Ok(());
+        }
+        let list: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+        let named = if list.is_empty() { String::new() } else { format!(" ({})", list.join(", ")) };
+        Err(match by {
+            SplitBy::Axis => EstimateError::FewToChoose { by: "axes", one: "one axis", found: units, named },
+            SplitBy::Pair => {
+                EstimateError::FewToChoose { by: "groups", one: "a fold", found: units, named: String::new() }
+            }
+        })
+    }
+
     fn fit_inner(
         &self,
         samples: &Samples,

@@ -214,3 +214,17 @@ fn a_file_is_read_for_its_checksum_once_until_it_changes() {
     fs::write(&file, "GGUF 3").unwrap();
     assert_eq!((look().1, look().1), (1, 1));
 }
+
+#[test]
+fn a_tokenizer_beside_a_file_counts_where_the_file_has_none() {
+    let set = setting(&[("model.gguf", "GGUF")]);
+    let file = set.model.join("model.gguf");
+    let identity = || resolve(&spec(&file), &set.options).unwrap().identity;
+    for (metadata, counts) in [("general.name", true), ("tokenizer.ggml.tokens", false)] {
+        fs::write(&file, format!("GGUF{metadata}")).unwrap();
+        fs::write(set.model.join("tokenizer.json"), "{}").unwrap();
+        let before = identity();
+        fs::write(set.model.join("tokenizer.json"), "{\"version\": 1}").unwrap();
+        assert_eq!(identity() != before, counts, "{metadata}");
+    }
+}
