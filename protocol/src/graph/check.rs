@@ -73,9 +73,19 @@ impl Checked {
     }
 }
 
-/// When a value is there: group, step, and the site's place in the pass.
-type Moment = (u32, u32, u64);
+/// When a value is there: group, step, and the place in the pass.
+type Moment = (u32, u32, u128);
 const AT_ONCE: Moment = (0, 0, 0);
+
+/// The place in a pass at which conditions look at a site: before anything else that happens there.
+fn looked_at(site: Site) -> u128 {
+    2 * u128::from(site.order()) + 1
+}
+
+/// That of reads and edits.
+fn visited(site: Site) -> u128 {
+    looked_at(site) + 1
+}
 
 impl Graph {
     /// Checks the graph against a model.
@@ -216,7 +226,7 @@ impl Known<'_> {
                     return Err(Problem::RowsOfPart { part: *part });
                 }
                 self.check_reading(*group, *positions)?;
-                Ok((*group, *step, site.order()))
+                Ok((*group, *step, visited(*site)))
             }
             Op::Const(t) if t.shape().contains(&0) => Err(Problem::EmptyConst { shape: t.shape().to_vec() }),
             Op::Const(t) => {
@@ -253,7 +263,7 @@ impl Known<'_> {
                     }
                     self.check_part(*group, *part, *take)?;
                 }
-                let now = (*group, steps.start, site.order());
+                let now = (*group, steps.start, visited(*site));
                 match edit.inputs().iter().find(|i| moments[i.0 as usize] > now) {
                     Some(input) => Err(Problem::Late { input: input.0 }),
                     None => Ok(now),
@@ -264,7 +274,7 @@ impl Known<'_> {
                 if !seen.generated.insert(*group) {
                     return Err(Problem::TwoGenerations { group: *group });
                 }
-                Ok((*group, u32::MAX, u64::MAX))
+                Ok((*group, u32::MAX, u128::MAX))
             }
             Op::Save { name, value } => {
                 if name.is_empty() || name.len() > limits::NAME_BYTES || name.chars().any(char::is_control) {
@@ -293,7 +303,7 @@ impl Known<'_> {
                 self.prompts(*group)?;
                 self.check_when((*group, *site), *above, *of, writes)?;
                 self.check_oriented(*direction, self.width(*site))?;
-                let now = (*group, 0, site.order());
+                let now = (*group, 0, looked_at(*site));
                 if moments[direction.0 as usize] > now {
                     return Err(Problem::Late { input: direction.0 });
                 }

@@ -187,6 +187,19 @@ fn a_condition_that_comes_too_late_or_guards_nothing_is_refused() {
     assert_eq!(of(near, later, all, 0.0), Err(Problem::WhenPositions { positions: ReadAt::All }));
     assert!(matches!(of(near, later, last, f64::NAN), Err(Problem::NotFinite { .. })));
 
+    // What is read at the site itself is there too late for a condition, which looks first.
+    for (site, found) in [(Site::Embed, None), (Site::ResidPost(0), Some(Problem::Late { input: 1 }))] {
+        let mut b = Builder::new();
+        let g = b.tokens([vec![1, 2, 3]]);
+        let row = b.read(g, site, ReadAt::Last);
+        let v = b.mean(row, 0);
+        let write = b.write(g, Site::ResidPost(1), WriteAt::All, Steps::ALL, Edit::Scale { factor: 2.0 });
+        b.when(g, Site::ResidPost(0), v, (Decides::Token, 0.0), &[write]);
+        b.save("v", v);
+        let problem = b.finish().check(&info(), &CheckLimits::default()).err().map(|e| e.problem);
+        assert_eq!(problem, found);
+    }
+
     let none = problem(|b| {
         let g = b.texts(["a"]);
         let v = b.constant(d(8));

@@ -8,7 +8,7 @@ use truenorth::artifact::{Metadata, NuisanceTexts};
 use truenorth::math;
 
 use super::super::output::{self, wrong_hint};
-use super::load;
+use super::{load, load_all};
 
 /// Says what a direction file holds.
 #[derive(Args, Debug)]
@@ -52,11 +52,17 @@ struct Named {
 
 impl Show {
     pub fn run(self) -> anyhow::Result<()> {
-        let direction = load(&self.direction)?;
+        let directions = load_all(&self.direction)?;
+        let Some(direction) = directions.members().first() else { return Ok(()) };
         let metadata = direction.metadata();
-        let mut map: std::collections::BTreeMap<_, _> = metadata.to_map().into_iter().collect();
+        let mut map: std::collections::BTreeMap<_, _> = directions.to_map().into_iter().collect();
         if self.json {
             return output::json(&serde_json::json!({ "width": direction.width(), "metadata": map }));
+        }
+        // What is said of each site is for programs; their names are enough here.
+        if map.remove("members").is_some() {
+            let sites: Vec<String> = directions.sites().iter().map(ToString::to_string).collect();
+            map.insert("sites".into(), sites.join(", "));
         }
         // The hash of each text is for programs.
         if let Some(with) = map.get_mut("projected_with") {

@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::host::write_jsonl;
 use serde::{Deserialize, Serialize};
-use truenorth_analyses::steer::{self, Dose, Steered};
+use truenorth_analyses::steer::{self, Dose, Push, Schedule, Steered};
 use truenorth_protocol::graph::Sampling;
 
 use super::{Directions, Run};
@@ -18,12 +18,19 @@ pub struct Samples {
 impl Run<'_> {
     pub(super) fn steer(&self, directions: &Directions, steer: &Steer) -> Result<Samples, Error> {
         let dose = Dose {
-            direction: directions.primary()?.narrow(),
-            site: self.study.site,
+            pushes: vec![Push {
+                direction: directions.primary()?.narrow(),
+                site: self.study.site,
+                coefficient: 1.0,
+                norm: Some(directions.residual_norm),
+                clamp: None,
+            }],
             positions: steer.positions,
             alphas: steer.alphas.clone(),
-            norm: Some(directions.residual_norm),
+            unit: "norm",
             ablate: false,
+            schedule: Schedule::default(),
+            when: None,
         };
         let mut sampling = Sampling::greedy(steer.max_new_tokens);
         sampling.stop = self.reader.runner().stop_tokens();
