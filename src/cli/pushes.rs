@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::str::FromStr;
 
 use clap::ValueEnum;
-use truenorth::analyses::steer::{Clamp, How, Push, When, mean_norm, neutral_ranges};
+use truenorth::analyses::steer::{Clamp, How, Push, Threshold, When, mean_norm, neutral_ranges};
 use truenorth::analyses::{Named, Reader, SiteRange};
 use truenorth::artifact::{Direction, Directions};
 use truenorth_protocol::graph::Decides;
@@ -196,7 +196,7 @@ impl Opened<'_> {
     }
 
     /// The condition that a file's direction makes.
-    pub fn when(&self, file: &Path, how: &How, pushes: &[Push]) -> anyhow::Result<When> {
+    pub fn when(&self, file: &Path, how: &Threshold, pushes: &[Push]) -> anyhow::Result<When> {
         let directions = load_all_for(file, self.info())?;
         let direction =
             directions.one().request(format!("{} can't be the condition of --when", file.display()))?;

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anyhow::Context as _;
 use clap::Args;
 use truenorth::analyses::Named;
-use truenorth::analyses::steer::{self, DAMAGING, Damage, Dose, How, Moved, Size, unlike};
+use truenorth::analyses::steer::{self, DAMAGING, Damage, Dose, How, Moved, Size, Threshold, unlike};
 use truenorth::data::{NearCopies, first_prompts};
 use truenorth_protocol::WriteAt;
 use truenorth_protocol::graph::Sampling;
@@ -72,6 +72,8 @@ pub struct Steer {
     /// A direction that decides: nothing is done where the projection on it, at its own site, is not above --when-above.
     #[arg(long, value_name = "F.safetensors")]
     when: Option<PathBuf>,
+    #[command(flatten)]
+    threshold: Threshold,
     /// How many tokens to generate at most.
     #[arg(long, value_name = "N", default_value_t = 48)]
     max_new_tokens: u32,
@@ -148,6 +150,7 @@ impl Steer {
             ));
         }
         self.how.check()?;
+        self.threshold.check()?;
         let n = self.direction.len();
         if !self.coefficient.is_empty() && self.coefficient.len() != n {
             return Err(wrong_hint(
@@ -161,7 +164,7 @@ impl Steer {
                 "give numbers such as 1,-0.5",
             ));
         }
-        if self.when.is_none() && (self.how.when_above != 0.0 || self.how.when_by != How::default().when_by) {
+        if self.when.is_none() && self.threshold != Threshold::default() {
             return Err(wrong_hint(
                 "--when-above and --when-by are of a condition, and there is none",
                 "name the direction that decides with --when F.safetensors",
@@ -212,7 +215,7 @@ impl Steer {
         let files: Vec<(PathBuf, f64)> = self.direction.iter().cloned().zip(coefficients).collect();
         let added = !self.only_edits() || self.alpha.iter().any(|a| *a != 0.0);
         let pushes = opened.pushes(&files, self.at.as_ref(), &self.how, added)?;
-        let when = self.when.as_ref().map(|file| opened.when(file, &self.how, &pushes)).transpose()?;
+        let when = self.when.as_ref().map(|file| opened.when(file, &self.threshold, &pushes)).transpose()?;
         drop(bar);
         let mut dose = Dose {
             pushes,

@@ -5,9 +5,7 @@ use std::collections::HashSet;
 use super::problem::{CheckError, Problem};
 use super::shape::{Dim, Known, Shape, ValueKind};
 use super::size::{Facts, Size, Sizes, facts};
-use super::{
-    AlphaUnit, Decides, Edit, Graph, NodeId, Op, Part, Prompt, ReadAt, Sampling, Take, Turn, Turns, WriteAt,
-};
+use super::{AlphaUnit, Edit, Graph, NodeId, Op, Part, Prompt, ReadAt, Sampling, Take, Turn, Turns, WriteAt};
 use crate::limits;
 use crate::model::ModelInfo;
 use crate::prompt::{PromptFault, Room, has_part, has_position};
@@ -313,49 +311,8 @@ impl Known<'_> {
         }
     }
 
-    /// Refuses a condition that can't be known in time for its edits.
-    fn check_when(
-        &self,
-        (group, site): (u32, Site),
-        above: f64,
-        of: Decides,
-        writes: &[NodeId],
-    ) -> Result<(), Problem> {
-        let steps = self.facts.get(group as usize).map_or(0, |facts| facts.steps);
-        if site == Site::Logits {
-            return Err(Problem::WhenLogits);
-        }
-        if !above.is_finite() {
-            return Err(Problem::NotFinite { what: "the threshold", value: above });
-        }
-        if let Decides::Prompt(positions) = of {
-            if positions.by_token() || positions.counts() {
-                return Err(Problem::WhenPositions { positions });
-            }
-            self.check_reading(group, positions)?;
-        }
-        if writes.is_empty() {
-            return Err(Problem::WhenNothing);
-        }
-        for NodeId(input) in writes {
-            let op = &self.graph.nodes[*input as usize];
-            let Op::Write { group: edited, site: at, .. } = op else {
-                return Err(Problem::WhenWrites { input: *input, group });
-            };
-            if *edited != group {
-                return Err(Problem::WhenWrites { input: *input, group });
-            }
-            let same_pass =
-                of == Decides::Token || op.passes(steps).is_some_and(|passes| passes.contains(&0));
-            if same_pass && site.order() > at.order() {
-                return Err(Problem::WhenLate { input: *input, site });
-            }
-        }
-        Ok(())
-    }
-
     /// Refuses a position or a part that a prompt does not have.
-    fn check_reading(&self, group: u32, positions: ReadAt) -> Result<(), Problem> {
+    pub(super) fn check_reading(&self, group: u32, positions: ReadAt) -> Result<(), Problem> {
         match positions {
             ReadAt::Index(index) => self.check_index(group, index),
             ReadAt::In(part, take) => self.check_part(group, part, take),

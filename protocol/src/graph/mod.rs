@@ -22,6 +22,7 @@ mod shape;
 mod size;
 #[cfg(test)]
 mod tests;
+mod when;
 
 use serde::{Deserialize, Serialize};
 

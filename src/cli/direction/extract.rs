@@ -264,7 +264,7 @@ impl One<'_> {
                 (mean_norm(&reader, site, &self.question.prompts, bar)?, texts)
             }
         };
-        bar.say(&format!("estimating at {site}"));
+        bar.say(format!("estimating at {site}"));
         let extraction = pipeline.extract(&samples, SplitBy::Pair, self.seeds)?;
         let mut held_out = vec![pipeline.held_out(&samples, self.by_pair, self.seeds)?];
         if samples.unit_count(SplitBy::Axis) >= 2 {

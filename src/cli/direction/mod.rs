@@ -1,5 +1,6 @@
-//! `direction`: extract, show, compare, import, export.
+//! `direction`: extract, show, compare, import, export, bake.
 
+mod bake;
 mod exchange;
 mod extract;
 mod show;
@@ -16,7 +17,7 @@ use truenorth_protocol::{ModelInfo, Site};
 use super::output::{Request as _, wrong_hint};
 use super::target;
 
-/// Extracts, shows, compares, imports and exports directions.
+/// Extracts, shows, compares, imports, exports and bakes directions.
 #[derive(Subcommand, Debug)]
 #[command(after_help = "Example:\n  truenorth direction extract --model smollm2-135m --site resid_post.20 \
     --pairs pairs.jsonl --out values.safetensors")]
@@ -26,6 +27,7 @@ pub enum Direction {
     Compare(show::Compare),
     Import(exchange::Import),
     Export(exchange::Export),
+    Bake(bake::Bake),
 }
 
 impl Direction {
@@ -36,6 +38,7 @@ impl Direction {
             Self::Compare(v) => v.run(),
             Self::Import(v) => v.run(),
             Self::Export(v) => v.run(),
+            Self::Bake(v) => v.run(),
         }
     }
 }

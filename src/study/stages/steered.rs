@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::host::write_jsonl;
 use serde::{Deserialize, Serialize};
-use truenorth_analyses::steer::{self, Dose, Push, Schedule, Steered};
+use truenorth_analyses::steer::{self, Clamp, Dose, Push, Steered, neutral_ranges};
 use truenorth_protocol::graph::Sampling;
 
 use super::{Directions, Run};
@@ -17,19 +17,24 @@ pub struct Samples {
 
 impl Run<'_> {
     pub(super) fn steer(&self, directions: &Directions, steer: &Steer) -> Result<Samples, Error> {
+        let (site, norm) = (self.study.site, directions.residual_norm);
+        let direction = directions.primary()?.narrow();
+        let clamp = match steer.how.clamp {
+            None => None,
+            Some(Clamp::Between(low, high)) => Some([low * norm, high * norm]),
+            Some(Clamp::Neutral) => {
+                let bar = self.bar("reading neutral texts", "tokens");
+                let neutral = &self.data.neutral.named;
+                neutral_ranges(&self.reader, &[(site, &direction)], neutral, &*bar)?.pop()
+            }
+        };
         let dose = Dose {
-            pushes: vec![Push {
-                direction: directions.primary()?.narrow(),
-                site: self.study.site,
-                coefficient: 1.0,
-                norm: Some(directions.residual_norm),
-                clamp: None,
-            }],
+            pushes: vec![Push { direction, site, coefficient: 1.0, norm: Some(norm), clamp }],
             positions: steer.positions,
             alphas: steer.alphas.clone(),
             unit: "norm",
-            ablate: false,
-            schedule: Schedule::default(),
+            ablate: steer.how.ablate,
+            schedule: steer.how.to_schedule(),
             when: None,
         };
         let mut sampling = Sampling::greedy(steer.max_new_tokens);

@@ -14,7 +14,7 @@ use truenorth_protocol::graph::{Binary, Builder, Sampling, Unary};
 use truenorth_protocol::{Prompt, ReadAt, Site, Value, WriteAt};
 
 pub use dose::{Dose, Push, Schedule, When};
-pub use params::{ByWhat, Clamp, How};
+pub use params::{ByWhat, Clamp, How, Threshold};
 pub use range::neutral_ranges;
 pub use size::{COMPARABLE, Moved, Size, unlike};
 

@@ -1,4 +1,4 @@
-//! What an edit does beside adding a dose, as flags and a study's table say it.
+//! What an edit does beside adding a dose, as flags and a study's table say it; and the threshold of a condition.
 
 use std::fmt;
 use std::str::FromStr;
@@ -11,7 +11,7 @@ use truenorth_protocol::graph::Decides;
 use super::dose::Schedule;
 use crate::{AnalysisError, as_text};
 
-/// Ablation, clamp, schedule and the threshold of a condition.
+/// Ablation, clamp and schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[cfg_attr(feature = "cli", derive(clap::Args))]
 #[serde(deny_unknown_fields, default)]
@@ -33,6 +33,20 @@ pub struct How {
         arg(long, value_name = "F,..", value_delimiter = ',', allow_hyphen_values = true)
     )]
     pub schedule: Vec<f64>,
+}
+
+impl Default for How {
+    /// Nothing is ablated or clamped, α stays as it is.
+    fn default() -> Self {
+        Self { ablate: false, clamp: None, decay: 1.0, schedule: vec![] }
+    }
+}
+
+/// The threshold of a condition, and whose projection it is on.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[cfg_attr(feature = "cli", derive(clap::Args))]
+#[serde(deny_unknown_fields, default)]
+pub struct Threshold {
     /// The threshold of the condition, in units of α: nothing is done where the projection on its direction is not above.
     #[cfg_attr(feature = "cli", arg(long, value_name = "T", allow_hyphen_values = true, default_value_t = Self::default().when_above))]
     pub when_above: f64,
@@ -44,17 +58,23 @@ pub struct How {
     pub when_by: ByWhat,
 }
 
-impl Default for How {
-    /// Nothing is ablated or clamped, α stays as it is; a condition on each token's own projection above 0.
+impl Default for Threshold {
+    /// Each token's own projection above 0.
     fn default() -> Self {
-        Self {
-            ablate: false,
-            clamp: None,
-            decay: 1.0,
-            schedule: vec![],
-            when_above: 0.0,
-            when_by: ByWhat(Decides::Token),
+        Self { when_above: 0.0, when_by: ByWhat(Decides::Token) }
+    }
+}
+
+impl Threshold {
+    /// Refuses a threshold that is no number.
+    ///
+    /// # Errors
+    /// When it is not finite.
+    pub fn check(&self) -> Result<(), AnalysisError> {
+        if self.when_above.is_finite() {
+            return Ok(());
         }
+        Err(AnalysisError::Input(format!("--when-above {}; expected a finite number", self.when_above)))
     }
 }
 
@@ -70,9 +90,6 @@ impl How {
         }
         if let Some(bad) = self.schedule.iter().find(|f| !f.is_finite()) {
             return wrong(format!("--schedule has {bad}; expected finite factors, as in 1,0.5,0"));
-        }
-        if !self.when_above.is_finite() {
-            return wrong(format!("--when-above {}; expected a finite number", self.when_above));
         }
         Ok(())
     }

@@ -146,7 +146,8 @@ impl Measured {
             for (row, count) in counts.iter().enumerate() {
                 for place in 0..*count {
                     let of = |m: usize| f64::from(all[m][token]);
-                    let angle = 2.0 * (of(1) / 2.0).min(1.0).asin().to_degrees();
+                    // Rounding can take a chord beyond the diameter.
+                    let angle = 2.0 * (of(1) / 2.0).clamp(0.0, 1.0).asin().to_degrees();
                     let measures = [of(0), angle, of(2), of(3)];
                     if measures.iter().any(|m| m.is_nan()) {
                         return Err(AnalysisError::NotFinite { name: site.to_string(), id: None });
@@ -180,34 +181,24 @@ fn angle(size: &Size) -> Option<f64> {
     size.later.or(size.first).map(|m| m.angle).filter(|a| *a > 0.0)
 }
 
-/// What is wrong with standing edits beside each other whose angles differ more than five-fold: doses of one size and
-/// two signs, and the sites of one dose.
+/// What is wrong with standing edits beside each other whose angles differ more than five-fold: doses of one size and two
+/// signs, at each site.
 #[must_use]
 pub fn unlike(alphas: &[f64], sizes: &[Vec<Size>]) -> Vec<String> {
     let mut said = Vec::new();
-    let mut compare = |what: String, one: (String, Option<f64>), other: (String, Option<f64>)| {
-        let (Some(a), Some(b)) = (one.1, other.1) else { return };
-        let ratio = (a / b).max(b / a);
-        if ratio > COMPARABLE {
-            said.push(format!(
-                "{what}: {} turns the residual by {a:.2}° and {} by {b:.2}°, {ratio:.0} times as much or as little; what \
-                 differs between them may be the size of the edit",
-                one.0, other.0
-            ));
-        }
-    };
-    for (i, sizes) in sizes.iter().enumerate() {
-        let of = |s: Option<&Size>| s.map_or((String::new(), None), |s| (s.site.clone(), angle(s)));
-        let by_angle = |a: &&Size, b: &&Size| angle(a).unwrap_or(0.0).total_cmp(&angle(b).unwrap_or(0.0));
-        let moved = || sizes.iter().filter(|s| angle(s).is_some());
-        compare(format!("at α {}", alphas[i]), of(moved().min_by(by_angle)), of(moved().max_by(by_angle)));
-    }
     for (i, alpha) in alphas.iter().enumerate().filter(|(_, a)| **a > 0.0) {
         let Some(j) = alphas.iter().position(|b| *b == -alpha) else { continue };
         for size in &sizes[i] {
             let other = sizes[j].iter().find(|s| s.site == size.site).and_then(angle);
-            let (up, down) = (format!("α {alpha}"), format!("α {}", -alpha));
-            compare(format!("at {}", size.site), (up, angle(size)), (down, other));
+            let (Some(up), Some(down)) = (angle(size), other) else { continue };
+            let ratio = (up / down).max(down / up);
+            if ratio > COMPARABLE {
+                said.push(format!(
+                    "at {}, α {alpha} turns the residual by {up:.2}° and α {} by {down:.2}°, {ratio:.0} times as much or as \
+                     little: what differs between them may be the size of the edit",
+                    size.site, -alpha
+                ));
+            }
         }
     }
     said

@@ -174,12 +174,7 @@ fn edits_of_unlike_size_are_not_compared_in_silence() {
     let said = unlike(&[-0.1, 0.1], &unalike);
     assert_eq!(said.len(), 1, "{said:?}");
     assert!(
-        said[0].starts_with("at a: α 0.1 turns the residual by 16.00° and α -0.1 by 3.00°, 5 times"),
+        said[0].starts_with("at a, α 0.1 turns the residual by 16.00° and α -0.1 by 3.00°, 5 times"),
         "{said:?}"
-    );
-    let sites = unlike(&[0.1], &[vec![at("a", 1.0), at("b", 20.0)]]);
-    assert!(
-        sites[0].starts_with("at α 0.1: a turns the residual by 1.00° and b by 20.00°, 20 times"),
-        "{sites:?}"
     );
 }

@@ -154,7 +154,9 @@ impl Directions {
 
     /// Whether a map is that of several sites.
     pub(super) fn are_several(map: &HashMap<String, String>) -> bool {
-        Metadata::is_own(map) && map.get("format_version").is_some_and(|v| v == VERSION)
+        Metadata::is_own(map)
+            && map.contains_key(SITES)
+            && map.get("format_version").is_some_and(|v| v == VERSION)
     }
 
     /// Back from a map of strings and the vector of each site.
