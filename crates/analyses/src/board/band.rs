@@ -210,6 +210,7 @@ mod tests {
             counted_with: None,
             turns: vec![],
             pair: None,
+            labels: Default::default(),
         };
         let sequences = [sequence("a", "a cat"), sequence("b", "no"), sequence("c", "the shelf is on")];
         let direction =
