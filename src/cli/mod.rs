@@ -17,12 +17,14 @@ mod jobs;
 mod judge;
 mod made;
 mod models;
+mod monitor;
 mod ndif;
 mod opening;
 mod origin;
 mod output;
 mod probe;
 mod progress;
+mod pushes;
 mod rate;
 mod read;
 mod record;
@@ -71,7 +73,8 @@ enum Verb {
     Models(models::Models),
     Read(read::Read),
     Tokens(Box<tokens::Tokens>),
-    Steer(steer::Steer),
+    Steer(Box<steer::Steer>),
+    Monitor(Box<monitor::Verb>),
     #[command(subcommand)]
     Direction(direction::Direction),
     Score(Box<score::Score>),
@@ -123,6 +126,7 @@ pub fn main() -> ExitCode {
         Verb::Read(v) => v.run(),
         Verb::Tokens(v) => v.run(),
         Verb::Steer(v) => v.run(),
+        Verb::Monitor(v) => v.run(),
         Verb::Direction(v) => v.run(),
         Verb::Score(v) => v.run(),
         Verb::Sweep(v) => v.run(),

@@ -4,15 +4,15 @@ use std::path::{Path, PathBuf};
 
 use clap::Args;
 use truenorth::analyses::board::{
-    Beside, Board, BoardData, BoardSummary, Entry, Other, Params, ScanData, ScanParams, Scored, Sequence,
-    saved::SavedBoard, scan,
+    Beside, Board, BoardData, BoardSummary, Entry, Other, Over, Params, ScanData, ScanParams, Scored,
+    Sequence, saved::SavedBoard, scan, scan_over,
 };
 use truenorth::analyses::{Analysis as _, Asked, Parameters as _};
 use truenorth::math::Seeds;
 use truenorth_protocol::{ModelInfo, Site};
 
 use super::args::ModelArgs;
-use super::direction::{load, load_for};
+use super::direction::{chosen, load_all, load_all_for, load_for};
 use super::fallback::Fallen;
 use super::output::{self, wrong_hint};
 use super::progress::Bar;
@@ -58,9 +58,13 @@ impl Score {
 pub struct Scan {
     #[command(flatten)]
     model: ModelArgs,
-    /// The direction; its site is where the residual is read.
+    /// The direction; its site is where the residual is read. Of a file with several sites all are read in one pass.
     #[arg(long, value_name = "F.safetensors")]
     direction: PathBuf,
+    /// How the scores of several sites become one: mean, or worst (the least for the positive end; `high_score` and
+    /// `low_rank` have the greatest, for the negative end).
+    #[arg(long, value_name = "W", default_value_t = Over::Mean)]
+    over: Over,
     /// Neutral probes, a text a line, or JSONL, a JSON list or CSV with `id` and `text`. Copies and near copies of
     /// earlier ones are left out.
     #[arg(long, value_name = "F")]
@@ -127,13 +131,17 @@ impl Scan {
         }
         let whole = self.summary.is_some() || self.report.is_some() || self.tables.is_some();
         self.check(whole)?;
-        load(&self.direction)?;
+        let several = load_all(&self.direction)?.members().len() > 1;
+        self.check_sites(several, whole)?;
         let files = self.read()?;
         let session = Session::open(&self.model)?;
         if let (Some(path), Some((_, _, theirs))) = (&self.against, &files.against) {
             made::check_beside(path, theirs.as_ref(), &self.model)?;
         }
         let info = session.runner().info();
+        if several {
+            return self.over_sites(&session, &files);
+        }
         let (direction, site) = load_for(&self.direction, info)?;
         for (role, sha256) in files.hashes() {
             self.copies.texts().say_fitted_on(&direction, role, sha256);
@@ -172,6 +180,48 @@ impl Scan {
             (page.all_findings(), page.sections)
         })?;
         self.hold(board, &files)
+    }
+
+    /// Refuses what is asked of one site alone, and of several.
+    fn check_sites(&self, several: bool, whole: bool) -> anyhow::Result<()> {
+        if several && (whole || self.expect.is_some()) {
+            return Err(wrong_hint(
+                format!(
+                    "{} has several sites; a summary, a page and --expect are of one",
+                    self.direction.display()
+                ),
+                "leave them out for the rows, or choose a site, as in --direction F.safetensors@resid_post.12",
+            ));
+        }
+        if !several && self.over != Over::Mean {
+            return Err(wrong_hint(
+                format!(
+                    "--over {} goes over the sites of a direction, and {} has one",
+                    self.over,
+                    self.direction.display()
+                ),
+                "extract a band, as in direction extract --site resid_post.4..28:4, or leave --over out",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The rows of a direction with several sites.
+    fn over_sites(&self, session: &Session, files: &Files) -> anyhow::Result<()> {
+        let directions = load_all_for(&self.direction, session.runner().info())?;
+        if let Some(first) = directions.members().first() {
+            for (role, sha256) in files.hashes() {
+                self.copies.texts().say_fitted_on(first, role, sha256);
+            }
+        }
+        let wide: Vec<_> = directions.members().iter().map(|d| (d.metadata().site, d.to_f64())).collect();
+        let views: Vec<_> = wide.iter().map(|(site, d)| (*site, d.view())).collect();
+        let bar = Bar::new("scoring", 0, "tokens", self.model.common.quiet);
+        let texts = (&files.probes.named[..], &files.sequences.all[..]);
+        let mut board = scan_over(&session.reader(), texts, &views, (self.over, &self.params.join), &bar)?;
+        drop(bar);
+        board.sort_by_key(|line| (line.row.rank, line.row.counted_with.is_some()));
+        session::write_rows(self.out.as_deref(), &board, "A board of sequences over several sites")
     }
 
     /// Writes the rows and holds them against what was expected.
@@ -244,7 +294,7 @@ impl Scan {
             .params(&self.params)?
             .file("probes", files.probes.named.len(), &files.probes.loaded.sha256)
             .file("sequences", files.sequences.all.len(), &files.sequences.loaded.sha256)
-            .file("direction", 1, &hash(&self.direction)?)
+            .file("direction", 1, &hash(&chosen(&self.direction).0)?)
             .choice("site", site.to_string())
             .choice("near-copies", self.copies.near_copies.threshold())
             .choice("copies", serde_json::to_value([&files.probes.copies, &files.sequences.copies])?);

@@ -3,17 +3,18 @@
 use std::path::PathBuf;
 
 use anyhow::Context as _;
-use clap::{Args, ValueEnum};
+use clap::Args;
 use truenorth::analyses::Named;
-use truenorth::analyses::steer::{self, DAMAGING, Damage, Dose};
+use truenorth::analyses::steer::{self, DAMAGING, Damage, Dose, How, Moved, Size, Threshold, unlike};
 use truenorth::data::{NearCopies, first_prompts};
 use truenorth_protocol::WriteAt;
 use truenorth_protocol::graph::Sampling;
 
 use super::args::{InputArgs, ModelArgs};
-use super::direction::{load, load_for};
+use super::direction::load_all;
 use super::output::{self, wrong_hint};
 use super::progress::Bar;
+use super::pushes::{At, Opened, Unit};
 use super::session::{self, Session};
 use super::texts;
 
@@ -21,25 +22,42 @@ use super::texts;
 ///
 /// Writes a line a prompt and dose: id, alpha, `alpha_unit`, site, positions, tokens, text,
 /// `logprob_mean` (of the generated tokens, under the steered model), prompt, `stopped` (`length` or
-/// `end_of_text`), and `damage`: how far the dose moves the next token from the unsteered model's, in nats.
+/// `end_of_text`), and `damage`: how far the dose moves the next token from the unsteered model's, in nats, and `size`:
+/// how far it moves the residual at each site, in shares of its norm, degrees and shares along the direction, first tokens
+/// and later ones apart.
+///
+/// A file with several sites is steered at all of them at once; several directions are added together.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth steer --model smollm2-135m --direction values.safetensors \
-    --input prompts.txt --alpha -0.1,0,0.1 --max-new-tokens 48 --out steered.jsonl")]
+    --input prompts.txt --alpha -0.1,0,0.1 --max-new-tokens 48 --out steered.jsonl\n  truenorth steer --model M \
+    --direction refusal.safetensors --at everywhere --ablate --input prompts.txt\n  truenorth steer --model M \
+    --direction kind.safetensors --direction formal.safetensors --coefficient 1,-0.5 --alpha 0.1 --decay 0.9 \
+    --when harm.safetensors@resid_post.8 --when-above 0.05 --input prompts.txt")]
 pub struct Steer {
     #[command(flatten)]
     model: ModelArgs,
     #[command(flatten)]
     input: InputArgs,
-    /// The direction; its site is where it is added.
-    #[arg(long, value_name = "F.safetensors")]
-    direction: PathBuf,
-    /// Doses α, comma-separated. Default -0.2,-0.1,-0.05,0,0.05,0.1,0.2 in the unit norm; with --ablate 0.
+    /// The direction; its site, or its sites, are where it is added. Repeatable: several are added together. One site of
+    /// a file with several is F.safetensors@SITE.
+    #[arg(long, value_name = "F.safetensors", required = true)]
+    direction: Vec<PathBuf>,
+    /// How much of each dose each direction gets, in their order; default 1.
+    #[arg(long, value_name = "C,..", value_delimiter = ',', allow_hyphen_values = true)]
+    coefficient: Vec<f64>,
+    /// Sites to use the direction at, in place of its own, as `resid_post.4..28:4`, or `everywhere`: all that is added to
+    /// the residual stream (`embed` and every `attn_out` and `mlp_out`), as refusal is ablated.
+    #[arg(long, value_name = "S,..")]
+    at: Option<At>,
+    /// Doses α, comma-separated. Default -0.2,-0.1,-0.05,0,0.05,0.1,0.2 in the unit norm, each shared by the sites where
+    /// there are several; with --ablate or --clamp 0.
     #[arg(long, value_name = "A,..", value_delimiter = ',', allow_hyphen_values = true)]
     alpha: Vec<f64>,
     /// Leaves out the damage of each dose, for which every prompt is read once more a dose.
     #[arg(long)]
     no_damage: bool,
-    /// What α is measured in: mean residual norms of the site, or units of the residual stream.
+    /// What α is measured in: mean residual norms of the site, units of the residual stream, or for imported directions
+    /// the vector as its file had it.
     #[arg(long, value_enum, default_value_t = Unit::Norm)]
     alpha_unit: Unit,
     /// Prompts that the unit `norm` is measured on; default what the direction's file says.
@@ -49,9 +67,13 @@ pub struct Steer {
     /// conversation response, user, assistant, system, each also as first-user or last-user.
     #[arg(long, value_name = "P", default_value = "all", allow_hyphen_values = true)]
     positions: WriteAt,
-    /// Ablates the direction before anything is added.
-    #[arg(long)]
-    ablate: bool,
+    #[command(flatten)]
+    how: How,
+    /// A direction that decides: nothing is done where the projection on it, at its own site, is not above --when-above.
+    #[arg(long, value_name = "F.safetensors")]
+    when: Option<PathBuf>,
+    #[command(flatten)]
+    threshold: Threshold,
     /// How many tokens to generate at most.
     #[arg(long, value_name = "N", default_value_t = 48)]
     max_new_tokens: u32,
@@ -69,28 +91,51 @@ pub struct Steer {
     out: Option<PathBuf>,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-enum Unit {
-    /// Multiples of the mean residual norm at the site.
-    Norm,
-    /// Units of the residual stream.
-    Absolute,
-}
-
 /// Doses that leave most models readable: the sweep's.
 const DOSES: [f64; 7] = [-0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2];
 
-/// Says what each dose breaks.
+/// The site at which an edit turns later tokens most.
+fn largest(sizes: &[Size]) -> Option<&Size> {
+    let angle = |s: &Size| s.later.or(s.first).map_or(0.0, |m| m.angle);
+    sizes.iter().max_by(|a, b| angle(a).total_cmp(&angle(b)))
+}
+
+/// Says what each dose breaks and how large it is.
 fn table(alphas: &[f64], damage: &[Damage]) {
-    let mut rows = vec![["α", "divergence, nats", ""].map(String::from).to_vec()];
+    let head = ["α", "divergence, nats", "size, of the norm", "angle", "along", "first tokens", ""];
+    let mut rows = vec![head.map(String::from).to_vec()];
     for (alpha, d) in alphas.iter().zip(damage) {
         let says = if d.kl > DAMAGING { "damaging: the next token is another model's" } else { "" };
-        rows.push(vec![alpha.to_string(), format!("{:.3}", d.kl), says.to_owned()]);
+        let size = largest(&d.size);
+        let later = |cell: &dyn Fn(&Moved) -> String| {
+            size.and_then(|s| s.later.as_ref()).map_or_else(|| "-".into(), cell)
+        };
+        rows.push(vec![
+            alpha.to_string(),
+            format!("{:.3}", d.kl),
+            later(&|m| format!("{:.3}", m.norm)),
+            later(&|m| format!("{:.1}°", m.angle)),
+            later(&|m| format!("{:.3} to {:.3}", m.along_before, m.along_after)),
+            size.and_then(|s| s.first.as_ref()).map_or_else(|| "-".into(), |m| format!("{:.1}°", m.angle)),
+            says.to_owned(),
+        ]);
     }
     output::table(&rows);
+    let sizes: Vec<Vec<Size>> = damage.iter().map(|d| d.size.clone()).collect();
+    if let Some(several) = sizes.iter().map(Vec::len).max().filter(|n| *n > 1) {
+        eprintln!("sizes are those of the site that turns most, of {several}; `damage.size` has all");
+    }
+    for warning in unlike(alphas, &sizes) {
+        eprintln!("warning: {warning}");
+    }
 }
 
 impl Steer {
+    /// Whether something is done without a dose.
+    fn only_edits(&self) -> bool {
+        self.how.ablate || self.how.clamp.is_some()
+    }
+
     fn check(&self) -> anyhow::Result<()> {
         if self.max_new_tokens == 0 {
             return Err(wrong_hint(
@@ -104,9 +149,33 @@ impl Steer {
                 "give doses such as -0.1,0,0.1",
             ));
         }
-        if self.alpha_unit == Unit::Absolute && self.alpha.is_empty() && !self.ablate {
+        self.how.check()?;
+        self.threshold.check()?;
+        let n = self.direction.len();
+        if !self.coefficient.is_empty() && self.coefficient.len() != n {
             return Err(wrong_hint(
-                "--alpha-unit absolute has no default doses: what is small depends on the site's norm",
+                format!("--coefficient has {} numbers for {n} directions", self.coefficient.len()),
+                "give one a direction, in their order, or leave it out",
+            ));
+        }
+        if let Some(bad) = self.coefficient.iter().find(|c| !c.is_finite()) {
+            return Err(wrong_hint(
+                format!("--coefficient {bad} is no finite number"),
+                "give numbers such as 1,-0.5",
+            ));
+        }
+        if self.when.is_none() && self.threshold != Threshold::default() {
+            return Err(wrong_hint(
+                "--when-above and --when-by are of a condition, and there is none",
+                "name the direction that decides with --when F.safetensors",
+            ));
+        }
+        if self.alpha_unit != Unit::Norm && self.alpha.is_empty() && !self.only_edits() {
+            return Err(wrong_hint(
+                format!(
+                    "--alpha-unit {} has no default doses: what is small depends on the site's norm",
+                    self.alpha_unit.name()
+                ),
                 "name them with --alpha, or leave --alpha-unit out",
             ));
         }
@@ -127,31 +196,49 @@ impl Steer {
             session::writes_rows(out)?;
         }
         self.check()?;
-        load(&self.direction)?;
+        for file in self.direction.iter().chain(&self.when) {
+            load_all(file)?;
+        }
         let (prompts, loaded) = session::prompts(&self.input.input)?;
         let neutral = self.neutral.as_ref().map(|f| texts::at(NearCopies::default()).distinct_prompts(f));
         let neutral = neutral.transpose()?;
         let session = Session::open(&self.model)?;
-        let (direction, site) = load_for(&self.direction, session.runner().info())?;
         let reader = session.reader();
-        let norm = match (self.alpha_unit, &neutral) {
-            (Unit::Absolute, _) => None,
-            (Unit::Norm, Some(neutral)) => {
-                let bar = Bar::new("measuring norms", 0, "tokens", self.model.common.quiet);
-                Some(steer::mean_norm(&reader, site, &neutral.named, &bar)?)
+        let bar = Bar::new("measuring norms", 0, "tokens", self.model.common.quiet);
+        let opened = Opened {
+            reader,
+            neutral: neutral.as_ref().map(|n| &n.named[..]),
+            watch: &bar,
+            unit: self.alpha_unit,
+        };
+        let coefficients = self.coefficient.iter().copied().chain(std::iter::repeat(1.0));
+        let files: Vec<(PathBuf, f64)> = self.direction.iter().cloned().zip(coefficients).collect();
+        let added = !self.only_edits() || self.alpha.iter().any(|a| *a != 0.0);
+        let pushes = opened.pushes(&files, self.at.as_ref(), &self.how, added)?;
+        let when = self.when.as_ref().map(|file| opened.when(file, &self.threshold, &pushes)).transpose()?;
+        drop(bar);
+        let mut dose = Dose {
+            pushes,
+            positions: self.positions,
+            alphas: vec![0.0],
+            unit: self.alpha_unit.name(),
+            ablate: self.how.ablate,
+            schedule: self.how.to_schedule(),
+            when,
+        };
+        let sites = dose.sites().len();
+        if !self.alpha.is_empty() {
+            dose.alphas.clone_from(&self.alpha);
+        } else if !self.only_edits() {
+            #[allow(clippy::cast_precision_loss)]
+            let each = |a: f64| a / sites as f64;
+            dose.alphas = DOSES.map(each).to_vec();
+            if sites > 1 {
+                eprintln!(
+                    "note: the default doses are shared by {sites} sites; --alpha names what each of them gets"
+                );
             }
-            (Unit::Norm, None) => Some(direction.metadata().residual_norm.ok_or_else(|| {
-                wrong_hint(
-                    format!("{} does not say the mean residual norm of its site", self.direction.display()),
-                    "measure it with --neutral F, or give α in --alpha-unit absolute",
-                )
-            })?),
-        };
-        let alphas = match (self.alpha.is_empty(), self.ablate) {
-            (false, _) => self.alpha.clone(),
-            (true, true) => vec![0.0],
-            (true, false) => DOSES.to_vec(),
-        };
+        }
         let stop = if self.ignore_eos { vec![] } else { session.runner().stop_tokens() };
         let sampling = Sampling {
             max_new_tokens: self.max_new_tokens,
@@ -160,14 +247,6 @@ impl Steer {
             seed: self.model.seed,
             stop,
             first_row: 0,
-        };
-        let dose = Dose {
-            direction: direction.vector().to_vec(),
-            site,
-            positions: self.positions,
-            alphas,
-            norm,
-            ablate: self.ablate,
         };
         let bar = Bar::new("steering", 0, "tokens", self.model.common.quiet);
         let mut rows = steer::steer(&reader, &prompts, &dose, &sampling, &bar)?;

@@ -11,7 +11,7 @@ use truenorth::analyses::{Analysis as _, Asked, Parameters as _};
 use truenorth::math::Seeds;
 
 use super::args::{Common, ModelArgs, Numerics, On, Place, Precision, Service, SpeechArgs};
-use super::direction::{load, load_for};
+use super::direction::{chosen, load, load_for};
 use super::output::wrong_hint;
 use super::progress::Bar;
 use super::record::{Out, Record};
@@ -159,7 +159,7 @@ impl Transfer {
         let found = found.context("no models to compare")?;
         let mut record = Record::new(transfer::Transfer::NAME, self.seed, found).params(&self.params)?;
         for (info, Group { file, .. }) in infos.iter().zip(&groups) {
-            let sha256 = truenorth::files::sha256_hex(&std::fs::read(file)?);
+            let sha256 = truenorth::files::sha256_hex(&std::fs::read(chosen(file).0)?);
             record = record.model(info).file(format!("direction {}", file.display()), 1, &sha256);
         }
         let record = record

@@ -7,6 +7,7 @@
 #[path = "../../protocol/tests/support/random_graph.rs"]
 mod random_graph;
 
+mod conditions;
 mod programs;
 mod reads;
 
@@ -18,12 +19,13 @@ use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use truenorth::engine::{Choices, Engine, EngineOptions, Outline};
 use truenorth::run::{Runner as _, Unwatched};
 use truenorth_protocol::graph::{
-    AlphaUnit, Binary, Builder, CheckLimits, Edit, GroupId, Op, Reduce, Sampling, Steps, Unary,
+    AlphaUnit, Binary, Builder, CheckLimits, Decides, Edit, GroupId, Op, Reduce, Sampling, Steps, Unary,
 };
 use truenorth_protocol::nnsight::{ModelKey, Modules, Request};
 use truenorth_protocol::{Answer, DType, Graph, ReadAt, Site, Tensor, Value, WriteAt};
 
 use crate::support::{Reference, relative};
+use conditions::conditions;
 use programs::{generations, groups, operations, random};
 use reads::{edits, reads, references, sinks};
 
@@ -231,6 +233,7 @@ fn every_graph_kind_is_the_same_on_the_package() {
         edits(&mut both);
         operations(&mut both);
         generations(&mut both);
+        conditions(&mut both);
         groups(&mut both);
         random(&mut both);
         println!("{:22} {:3} jobs, worst {:.1e} ({})", both.name, both.jobs, both.worst, both.worst_case);

@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use proptest::prelude::*;
 use truenorth::engine::{Engine, EngineOptions};
 use truenorth::run::{RunError, Runner as _, Unwatched, Watch};
-use truenorth_protocol::graph::{CheckLimits, Dim, Op, ValueKind};
+use truenorth_protocol::graph::{CheckLimits, Decides, Dim, NodeId, Op, ValueKind};
 use truenorth_protocol::nnsight::{LowerError, ModelKey, Modules, Request};
 use truenorth_protocol::plan::GroupPlan;
 use truenorth_protocol::{Checked, DType, Prompt, ReadAt, Site, Value, WriteAt};
@@ -106,23 +106,37 @@ fn happens(op: &Op, step: u32) -> bool {
                     WriteAt::Generated => step > 0,
                 }
         }
+        Op::When { of, .. } => *of == Decides::Token || step == 0,
         _ => false,
+    }
+}
+
+/// The site of a read, an edit or a condition of a group.
+fn placed(op: &Op, of: u32) -> Option<Site> {
+    match op {
+        Op::Read { group, site, .. } | Op::Write { group, site, .. } | Op::When { group, site, .. } => {
+            (*group == of).then_some(*site)
+        }
+        _ => None,
     }
 }
 
 /// Holds a plan to the plain meaning of its graph: walks every pass site by site and node by node.
 fn holds_plan(checked: &Checked, plan: &GroupPlan<'_>) -> Result<(), TestCaseError> {
     let graph = checked.graph();
-    let of_group =
-        |op: &Op| matches!(op, Op::Read { group, .. } | Op::Write { group, .. } if *group == plan.group);
     let is_read = |n: &usize| matches!(graph.nodes[*n], Op::Read { .. });
+    let is_condition = |n: &usize| matches!(graph.nodes[*n], Op::When { .. });
     for step in 0..plan.steps {
         let mut met = vec![];
         for site in Site::all(READER.info().layers) {
-            for (node, op) in (0_u32..).zip(&graph.nodes) {
-                let here = matches!(op, Op::Read { site: s, .. } | Op::Write { site: s, .. } if *s == site);
-                if here && of_group(op) && checked.live(node) && happens(op, step) {
-                    met.push((site, node as usize));
+            // A condition sees what comes to its site, so it is met first.
+            for conditions in [true, false] {
+                for (node, op) in (0_u32..).zip(&graph.nodes) {
+                    let here =
+                        placed(op, plan.group) == Some(site) && conditions == is_condition(&(node as usize));
+                    if here && checked.live(node) && happens(op, step) {
+                        met.push((site, node as usize));
+                    }
                 }
             }
         }
@@ -130,7 +144,14 @@ fn holds_plan(checked: &Checked, plan: &GroupPlan<'_>) -> Result<(), TestCaseErr
             met.iter().rfind(|(_, n)| matches!(graph.nodes[*n], Op::Read { positions, .. } if at(positions)))
         };
         let reach = plan.reach(step);
-        prop_assert_eq!(reach.full, asked(&|at| at != ReadAt::Last).map(|(site, _)| *site));
+        // A condition on all of a prompt needs all of it, as a read does.
+        let full = plan.actions.iter().filter(|a| a.passes.contains(&step)).rfind(|a| match a.op {
+            Op::Read { positions, .. } | Op::When { of: Decides::Prompt(positions), .. } => {
+                *positions != ReadAt::Last
+            }
+            _ => false,
+        });
+        prop_assert_eq!(reach.full, full.map(|a| a.site));
         if plan.generate.is_none() {
             prop_assert_eq!(Some(reach.last), asked(&|_| true).map(|(site, _)| *site));
             // What comes after the last read changes nothing.
@@ -138,9 +159,27 @@ fn holds_plan(checked: &Checked, plan: &GroupPlan<'_>) -> Result<(), TestCaseErr
         } else {
             prop_assert_eq!(reach.last, Site::Logits);
         }
-        let planned: Vec<(Site, usize)> = Site::all(READER.info().layers)
-            .flat_map(|site| plan.due(step, site).map(move |a| (site, a.node)))
-            .collect();
+        let due = |site| plan.due(step, site).map(move |a| (site, a));
+        let planned: Vec<(Site, usize)> =
+            Site::all(READER.info().layers).flat_map(due).map(|(site, a)| (site, a.node)).collect();
+        // Of conditions those are left that an edit of the plan asks for, in the passes that it may happen in.
+        let held = |n: &usize| plan.actions.iter().any(|a| a.node == *n && a.passes.contains(&step));
+        met.retain(|(_, n)| !is_condition(n) || held(n));
+        for edit in plan.actions.iter().filter(|a| a.is_edit() && a.passes.contains(&step)) {
+            let all: Vec<usize> = (0_u32..)
+                .zip(&graph.nodes)
+                .filter(|(node, op)| {
+                    let guards = |w: &NodeId| w.0 as usize == edit.node;
+                    checked.live(*node) && matches!(op, Op::When { writes, .. } if writes.iter().any(guards))
+                })
+                .map(|(node, _)| node as usize)
+                .collect();
+            let mut when = edit.when.clone();
+            when.sort_unstable();
+            prop_assert_eq!(&when, &all);
+            let on_tokens = |n: &&usize| matches!(graph.nodes[**n], Op::When { of: Decides::Token, .. });
+            prop_assert!(all.iter().filter(on_tokens).all(held));
+        }
         prop_assert_eq!(planned, met, "step {}", step);
     }
     Ok(())

@@ -22,6 +22,7 @@ mod cases_models;
 mod chat;
 mod choices;
 mod cli;
+mod edits;
 mod engine;
 mod example_data;
 mod field;

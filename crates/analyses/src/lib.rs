@@ -23,6 +23,7 @@ pub mod geometry;
 pub mod judge;
 mod labelled;
 mod memory;
+pub mod monitor;
 mod named;
 pub mod probing;
 pub mod rate;

@@ -9,6 +9,7 @@
 //! (`kernel::panel`), elsewhere candle.
 
 mod backend;
+pub mod bake;
 mod block;
 pub mod cache;
 pub mod config;

@@ -1,8 +1,8 @@
 //! The typed builder: a graph written as code reads like the question it asks.
 
 use super::{
-    AlphaUnit, Binary, Edit, Graph, Group, NodeId, Op, Prompt, ReadAt, Reduce, Sampling, Steps, Turns, Unary,
-    WriteAt,
+    AlphaUnit, Binary, Decides, Edit, Graph, Group, NodeId, Op, Prompt, ReadAt, Reduce, Sampling, Steps,
+    Turns, Unary, WriteAt,
 };
 use crate::dtype::DType;
 use crate::site::Site;
@@ -152,6 +152,18 @@ impl Builder {
         edit: Edit,
     ) -> NodeId {
         self.node(Op::Write { group: group.0, site, positions, steps, edit })
+    }
+
+    /// Lets edits of a group happen only where the projection on a direction at an earlier site is above a threshold.
+    pub fn when(
+        &mut self,
+        group: GroupId,
+        site: Site,
+        direction: NodeId,
+        (of, above): (Decides, f64),
+        writes: &[NodeId],
+    ) -> NodeId {
+        self.node(Op::When { group: group.0, site, direction, above, of, writes: writes.to_vec() })
     }
 
     /// Adds `α·d`, α in units of the residual stream; one α, or one a prompt.

@@ -71,9 +71,19 @@ impl Checked {
     }
 }
 
-/// When a value is there: group, step, and the site's place in the pass.
-type Moment = (u32, u32, u64);
+/// When a value is there: group, step, and the place in the pass.
+type Moment = (u32, u32, u128);
 const AT_ONCE: Moment = (0, 0, 0);
+
+/// The place in a pass at which conditions look at a site: before anything else that happens there.
+fn looked_at(site: Site) -> u128 {
+    2 * u128::from(site.order()) + 1
+}
+
+/// That of reads and edits.
+fn visited(site: Site) -> u128 {
+    looked_at(site) + 1
+}
 
 impl Graph {
     /// Checks the graph against a model.
@@ -210,16 +220,11 @@ impl Known<'_> {
                 if *step > 0 && self.stops(*group) {
                     return Err(Problem::StepAfterStop { step: *step });
                 }
-                if let ReadAt::Index(index) = positions {
-                    self.check_index(*group, *index)?;
+                if let ReadAt::In(part, Take::All) = positions {
+                    return Err(Problem::RowsOfPart { part: *part });
                 }
-                if let ReadAt::In(part, take) = positions {
-                    if *take == Take::All {
-                        return Err(Problem::RowsOfPart { part: *part });
-                    }
-                    self.check_part(*group, *part, *take)?;
-                }
-                Ok((*group, *step, site.order()))
+                self.check_reading(*group, *positions)?;
+                Ok((*group, *step, visited(*site)))
             }
             Op::Const(t) if t.shape().contains(&0) => Err(Problem::EmptyConst { shape: t.shape().to_vec() }),
             Op::Const(t) => {
@@ -256,7 +261,7 @@ impl Known<'_> {
                     }
                     self.check_part(*group, *part, *take)?;
                 }
-                let now = (*group, steps.start, site.order());
+                let now = (*group, steps.start, visited(*site));
                 match edit.inputs().iter().find(|i| moments[i.0 as usize] > now) {
                     Some(input) => Err(Problem::Late { input: input.0 }),
                     None => Ok(now),
@@ -267,7 +272,7 @@ impl Known<'_> {
                 if !seen.generated.insert(*group) {
                     return Err(Problem::TwoGenerations { group: *group });
                 }
-                Ok((*group, u32::MAX, u64::MAX))
+                Ok((*group, u32::MAX, u128::MAX))
             }
             Op::Save { name, value } => {
                 if name.is_empty() || name.len() > limits::NAME_BYTES || name.chars().any(char::is_control) {
@@ -291,7 +296,27 @@ impl Known<'_> {
                     None => Ok(AT_ONCE),
                 }
             }
+            Op::When { group, site, direction, above, of, writes } => {
+                self.check_site(*site)?;
+                self.prompts(*group)?;
+                self.check_when((*group, *site), *above, *of, writes)?;
+                self.check_oriented(*direction, self.width(*site))?;
+                let now = (*group, 0, looked_at(*site));
+                if moments[direction.0 as usize] > now {
+                    return Err(Problem::Late { input: direction.0 });
+                }
+                Ok(now)
+            }
             other => Ok(ready(&other.inputs())),
+        }
+    }
+
+    /// Refuses a position or a part that a prompt does not have.
+    pub(super) fn check_reading(&self, group: u32, positions: ReadAt) -> Result<(), Problem> {
+        match positions {
+            ReadAt::Index(index) => self.check_index(group, index),
+            ReadAt::In(part, take) => self.check_part(group, part, take),
+            _ => Ok(()),
         }
     }
 

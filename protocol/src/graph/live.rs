@@ -6,11 +6,11 @@ use super::{Graph, Op};
 
 impl Graph {
     /// Marks what is needed for the saved values: their inputs, and every edit of a group whose
-    /// values are needed, with its inputs. Takes each node once; all inputs must be earlier nodes.
+    /// values are needed, with its inputs and its conditions. Takes each node once; all inputs must be earlier nodes.
     pub(super) fn live(&self) -> Vec<bool> {
         let mut writes: HashMap<u32, Vec<usize>> = HashMap::new();
         for (i, op) in self.nodes.iter().enumerate() {
-            if let Op::Write { group, .. } = op {
+            if let Op::Write { group, .. } | Op::When { group, .. } = op {
                 writes.entry(*group).or_default().push(i);
             }
         }

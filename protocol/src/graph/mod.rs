@@ -22,6 +22,7 @@ mod shape;
 mod size;
 #[cfg(test)]
 mod tests;
+mod when;
 
 use serde::{Deserialize, Serialize};
 
@@ -236,6 +237,35 @@ pub enum Op {
         #[serde(deserialize_with = "counted::seq")]
         turns: Vec<Turns>,
     },
+    /// Lets edits happen only where the projection `x·d̂` at an earlier site is above a threshold. It has no
+    /// value. An edit under several of these happens where all of them hold. At the site of an edit itself the
+    /// stream counts as it comes there.
+    When {
+        /// Which batch.
+        group: u32,
+        /// Where the projection is taken: before each of the edits in a pass, or of the prompt and before
+        /// edits of later passes alone. Not the logits.
+        site: Site,
+        /// d, `[width]`; `d̂ = d/‖d‖`.
+        direction: NodeId,
+        /// The threshold, in units of the residual stream.
+        above: f64,
+        /// Whose projection decides.
+        of: Decides,
+        /// The edits, of this batch.
+        #[serde(deserialize_with = "counted::seq")]
+        writes: Vec<NodeId>,
+    },
+}
+
+/// Whose projection decides whether an edit happens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Decides {
+    /// Each token's own, in the pass that runs it.
+    Token,
+    /// One of the prompt, for all its tokens and for all that is generated from it.
+    Prompt(ReadAt),
 }
 
 /// Element-wise operations on two values.

@@ -21,6 +21,9 @@ impl Op {
             Self::GeneratedLogProb { generate } | Self::Decode { generate } => vec![*generate],
             Self::Save { value, .. } => vec![*value],
             Self::Write { edit, .. } => edit.inputs(),
+            Self::When { direction, writes, .. } => {
+                std::iter::once(*direction).chain(writes.iter().copied()).collect()
+            }
         }
     }
 
@@ -49,6 +52,7 @@ impl Op {
             Self::Decode { .. } => "decode".into(),
             Self::Save { name, .. } => format!("save {name:?}"),
             Self::Turns { group, .. } => format!("turns of group {group}"),
+            Self::When { site, .. } => format!("when {site}"),
         }
     }
 }

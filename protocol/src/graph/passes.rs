@@ -2,11 +2,11 @@
 
 use std::ops::Range;
 
-use super::{Op, Part, ReadAt, Take, Turn, WriteAt};
+use super::{Decides, Op, Part, ReadAt, Take, Turn, WriteAt};
 
 impl Op {
-    /// The forward passes, of `steps` of them, at which a read or an edit happens; none for never, and
-    /// for what is neither.
+    /// The forward passes, of `steps` of them, at which a read or an edit happens or a condition is looked at; none
+    /// for never, and for what is neither.
     #[must_use]
     pub fn passes(&self, steps: u32) -> Option<Range<u32>> {
         let range = match self {
@@ -19,6 +19,7 @@ impl Op {
                 let start = if *positions == WriteAt::Generated { asked.start.max(1) } else { asked.start };
                 start..asked.end.unwrap_or(steps).min(if prompt { steps.min(1) } else { steps })
             }
+            Self::When { of, .. } => 0..if *of == Decides::Token { steps } else { steps.min(1) },
             _ => return None,
         };
         (!range.is_empty()).then_some(range)

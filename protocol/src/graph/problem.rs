@@ -1,10 +1,11 @@
 //! What is wrong with a graph, and where.
 
 use super::shape::Shape;
-use super::{Part, WriteAt};
+use super::{Part, ReadAt, WriteAt};
 use crate::dtype::DType;
 use crate::limits;
 use crate::prompt::PromptFault;
+use crate::site::Site;
 
 /// Why a graph can't run, and where.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -78,7 +79,7 @@ pub enum Problem {
     EmptyConst { shape: Vec<usize> },
     #[error("clamp from {min} to {max}: the least is above the greatest")]
     ClampOrder { min: f64, max: f64 },
-    #[error("direction of norm 0; it has no orientation to ablate or clamp along")]
+    #[error("direction of norm 0; it has no orientation to ablate, clamp or measure along")]
     ZeroDirection,
     #[error(
         "needs node {input}, which the model computes later; read it in an earlier group or move the write to a later site"
@@ -100,6 +101,20 @@ pub enum Problem {
     RowsOfPart { part: Part },
     #[error("positions `{positions}` are a mean; an edit touches tokens")]
     MeanOfEdit { positions: WriteAt },
+    #[error("a condition at `logits`; take the projection at a site of the residual stream")]
+    WhenLogits,
+    #[error(
+        "a condition on `{positions}`, which are no row a prompt; use last, mean, an index, or a token or mean of a part"
+    )]
+    WhenPositions { positions: ReadAt },
+    #[error("input {input} is no edit of group {group}; a condition is for edits of its own group")]
+    WhenWrites { input: u32, group: u32 },
+    #[error("a condition without edits; name at least one")]
+    WhenNothing,
+    #[error(
+        "looks at `{site}` after the model has come to the edit of node {input}; take the projection at an earlier site"
+    )]
+    WhenLate { input: u32, site: Site },
     #[error("turns of {found} prompts, told once or twice, for {prompts}; tell those of each prompt once")]
     Turns { found: usize, prompts: usize },
     #[error("step range {start}..{end} is empty")]

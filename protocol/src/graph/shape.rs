@@ -222,7 +222,7 @@ impl Known<'_> {
                 ValueKind::Effect => return Err(Problem::NoValue { input: value.0 }),
                 _ => ValueKind::Effect,
             },
-            Op::Write { .. } | Op::Turns { .. } => ValueKind::Effect,
+            Op::Write { .. } | Op::Turns { .. } | Op::When { .. } => ValueKind::Effect,
         })
     }
 

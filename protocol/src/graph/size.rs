@@ -119,6 +119,10 @@ impl Sizes<'_> {
             // Tokens and their log-probabilities as they are drawn, and the value made of them.
             (Op::Generate { .. }, _) => self.elements(node).saturating_mul(16),
             (Op::Write { edit, .. }, _) => self.rows_of(edit),
+            // The unit direction, and which tokens of a pass are above.
+            (Op::When { group, direction, .. }, _) => {
+                (4 * self.elements(direction.0)).saturating_add(16 * self.tokens(*group))
+            }
             (_, Some(ValueKind::Tensor { dtype, .. })) => self.elements(node).saturating_mul(size(*dtype)),
             (_, Some(ValueKind::Text(_))) => self.answer(node).saturating_add(24 * self.elements(node)),
             _ => 0,

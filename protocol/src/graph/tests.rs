@@ -163,6 +163,59 @@ fn what_can_only_fail_is_refused_and_named() {
 }
 
 #[test]
+fn a_condition_that_comes_too_late_or_guards_nothing_is_refused() {
+    let of = |site, steps, of: Decides, above: f64| {
+        let mut b = Builder::new();
+        let g = b.tokens([vec![1, 2, 3]]);
+        let v = b.constant(d(8));
+        let write = b.write(g, Site::ResidPost(1), WriteAt::All, steps, Edit::Ablate { direction: v });
+        b.when(g, site, v, (of, above), &[write]);
+        let t = b.generate(g, Sampling::greedy(3));
+        b.save("t", t);
+        b.finish().check(&info(), &CheckLimits::default()).map(|_| ()).map_err(|e| e.problem)
+    };
+    let later = Steps { start: 1, end: None };
+    let last = Decides::Prompt(ReadAt::Last);
+    let (near, far) = (Site::ResidPost(1), Site::ResidPre(2));
+    assert_eq!(of(near, Steps::ALL, Decides::Token, 0.0), Ok(()));
+    assert_eq!(of(far, later, last, 0.0), Ok(()));
+    let late = Err(Problem::WhenLate { input: 1, site: far });
+    assert_eq!(of(far, Steps::ALL, last, 0.0), late);
+    assert_eq!(of(far, later, Decides::Token, 0.0), late);
+    assert_eq!(of(Site::Logits, later, last, 0.0), Err(Problem::WhenLogits));
+    let all = Decides::Prompt(ReadAt::All);
+    assert_eq!(of(near, later, all, 0.0), Err(Problem::WhenPositions { positions: ReadAt::All }));
+    assert!(matches!(of(near, later, last, f64::NAN), Err(Problem::NotFinite { .. })));
+
+    // What is read at the site itself is there too late for a condition, which looks first.
+    for (site, found) in [(Site::Embed, None), (Site::ResidPost(0), Some(Problem::Late { input: 1 }))] {
+        let mut b = Builder::new();
+        let g = b.tokens([vec![1, 2, 3]]);
+        let row = b.read(g, site, ReadAt::Last);
+        let v = b.mean(row, 0);
+        let write = b.write(g, Site::ResidPost(1), WriteAt::All, Steps::ALL, Edit::Scale { factor: 2.0 });
+        b.when(g, Site::ResidPost(0), v, (Decides::Token, 0.0), &[write]);
+        b.save("v", v);
+        let problem = b.finish().check(&info(), &CheckLimits::default()).err().map(|e| e.problem);
+        assert_eq!(problem, found);
+    }
+
+    let none = problem(|b| {
+        let g = b.texts(["a"]);
+        let v = b.constant(d(8));
+        b.when(g, Site::Embed, v, (Decides::Token, 0.0), &[]);
+    });
+    assert_eq!(none, Problem::WhenNothing);
+    let other = problem(|b| {
+        let (g, h) = (b.texts(["a"]), b.texts(["b"]));
+        let v = b.constant(d(8));
+        let write = b.write(g, Site::ResidPost(0), WriteAt::All, Steps::ALL, Edit::Scale { factor: 2.0 });
+        b.when(h, Site::Embed, v, (Decides::Token, 0.0), &[write]);
+    });
+    assert_eq!(other, Problem::WhenWrites { input: 1, group: 1 });
+}
+
+#[test]
 fn an_earlier_group_may_feed_a_later_one() {
     let mut b = Builder::new();
     let neutral = b.texts(["a", "b"]);

@@ -28,20 +28,22 @@ use std::ops::Range;
 
 pub use resolve::{ResolveError, check_prompts, resolve};
 
-use crate::graph::{Graph, NodeId, Op, Sampling};
+use crate::graph::{Decides, Graph, NodeId, Op, Sampling};
 use crate::{Checked, ReadAt, Site};
 
-/// A read or an edit of a group that is needed and happens.
+/// A read or an edit of a group that is needed and happens, or a condition of such an edit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Action<'a> {
     /// Where.
     pub site: Site,
     /// Its place in the graph's nodes.
     pub node: usize,
-    /// What it is: [`Op::Read`] or [`Op::Write`].
+    /// What it is: [`Op::Read`], [`Op::Write`] or [`Op::When`].
     pub op: &'a Op,
     /// The forward passes at which it happens; never empty.
     pub passes: Range<u32>,
+    /// Of an edit, the nodes of the conditions that must all hold; they come before it.
+    pub when: Vec<usize>,
 }
 
 impl Action<'_> {
@@ -51,16 +53,23 @@ impl Action<'_> {
         matches!(self.op, Op::Write { .. })
     }
 
+    /// Whether it is the condition of an edit.
+    #[must_use]
+    pub fn is_condition(&self) -> bool {
+        matches!(self.op, Op::When { .. })
+    }
+
     /// Whether it reads logits at more than each prompt's last token.
     #[must_use]
     pub fn is_wide(&self) -> bool {
         self.site == Site::Logits && self.reads().is_some_and(|at| at != ReadAt::Last)
     }
 
-    /// Which tokens it reads, if it reads.
+    /// Which tokens must be there for it, if it reads. A condition on tokens takes those that are.
     fn reads(&self) -> Option<ReadAt> {
         match self.op {
-            Op::Read { positions, .. } => Some(*positions),
+            Op::Read { positions, .. } | Op::When { of: Decides::Prompt(positions), .. } => Some(*positions),
+            Op::When { of: Decides::Token, .. } => Some(ReadAt::Last),
             _ => None,
         }
     }
@@ -119,18 +128,25 @@ impl<'a> GroupPlan<'a> {
         }
         let mut actions: Vec<Action<'a>> = live(checked)
             .filter_map(|(node, op)| match op {
-                Op::Read { group: g, site, .. } | Op::Write { group: g, site, .. } if *g == group => {
-                    Some(Action { site: *site, node, op, passes: op.passes(steps)? })
+                Op::Read { group: g, site, .. }
+                | Op::Write { group: g, site, .. }
+                | Op::When { group: g, site, .. }
+                    if *g == group =>
+                {
+                    Some(Action { site: *site, node, op, passes: op.passes(steps)?, when: vec![] })
                 }
                 _ => None,
             })
             .collect();
-        actions.sort_by_key(|a| (a.site.order(), a.node));
+        // What a condition sees at the site of its edit is what comes there.
+        actions.sort_by_key(|a| (a.site.order(), !a.is_condition(), a.node));
         if generate.is_none() {
             cut_after_reads(&mut actions);
         }
+        conditions(&mut actions);
         let own = depends(checked.graph(), group);
-        let whole = actions.iter().any(|a| a.is_edit() && a.op.inputs().iter().any(|n| own[n.0 as usize]));
+        let changes = |a: &&Action<'_>| a.is_edit() || a.is_condition();
+        let whole = actions.iter().filter(changes).any(|a| a.op.inputs().iter().any(|n| own[n.0 as usize]));
         Some(Self { checked, group, actions, generate, steps, whole })
     }
 
@@ -169,7 +185,7 @@ impl<'a> GroupPlan<'a> {
     pub fn blocks_before_edits(&self, layers: u32) -> Option<u32> {
         self.actions
             .iter()
-            .filter(|a| a.is_edit() && a.passes.contains(&0))
+            .filter(|a| (a.is_edit() || a.is_condition()) && a.passes.contains(&0))
             .map(|a| match a.site {
                 Site::Embed => 0,
                 Site::FinalNorm | Site::Logits => layers,
@@ -206,11 +222,13 @@ impl<'a> GroupPlan<'a> {
             return (None, self);
         }
         let needed = self.needed_by_edits();
-        let prompt =
-            |a: &&Action<'a>| a.passes.contains(&0) && (a.is_edit() || a.is_wide() || needed[a.node]);
+        let prompt = |a: &&Action<'a>| {
+            a.passes.contains(&0) && (a.is_edit() || a.is_condition() || a.is_wide() || needed[a.node])
+        };
         let mut actions: Vec<Action<'a>> = self.actions.iter().filter(prompt).cloned().collect();
         actions.iter_mut().for_each(|a| a.passes = 0..1);
         cut_after_reads(&mut actions);
+        conditions(&mut actions);
         let pass = Self { actions, generate: None, steps: 1, ..self.clone() };
         self.actions.retain(|a| !a.is_wide());
         (Some(pass), self)
@@ -248,5 +266,34 @@ pub fn depends(graph: &Graph, group: u32) -> Vec<bool> {
 
 /// Leaves out what comes after the last read: it changes nothing that is asked for.
 fn cut_after_reads(actions: &mut Vec<Action<'_>>) {
-    actions.truncate(actions.iter().rposition(|a| !a.is_edit()).map_or(0, |i| i + 1));
+    actions.truncate(actions.iter().rposition(|a| matches!(a.op, Op::Read { .. })).map_or(0, |i| i + 1));
+}
+
+/// Tells each edit its conditions, and leaves out conditions of no edit that happens and passes in which none does.
+fn conditions(actions: &mut Vec<Action<'_>>) {
+    let of: Vec<(usize, &Op)> = actions.iter().filter(|a| a.is_condition()).map(|a| (a.node, a.op)).collect();
+    if of.is_empty() {
+        return;
+    }
+    let holds = |op: &Op, node: usize| match op {
+        Op::When { writes, .. } => writes.iter().any(|w| w.0 as usize == node),
+        _ => false,
+    };
+    for edit in actions.iter_mut().filter(|a| a.is_edit()) {
+        edit.when = of.iter().filter(|(_, op)| holds(op, edit.node)).map(|(node, _)| *node).collect();
+    }
+    let edits: Vec<(usize, Range<u32>)> =
+        actions.iter().filter(|a| a.is_edit()).map(|a| (a.node, a.passes.clone())).collect();
+    actions.retain_mut(|a| {
+        let Op::When { of, .. } = a.op else { return true };
+        let passes = || edits.iter().filter(|(node, _)| holds(a.op, *node)).map(|(_, passes)| passes);
+        let (Some(start), Some(end)) = (passes().map(|p| p.start).min(), passes().map(|p| p.end).max())
+        else {
+            return false;
+        };
+        if *of == Decides::Token {
+            a.passes = start..end;
+        }
+        true
+    });
 }

@@ -1,7 +1,7 @@
 //! The prompts of a graph as token ids, refused where they do not fit before anything runs.
 
 use crate::Checked;
-use crate::graph::{Op, Prompt, ReadAt, WriteAt};
+use crate::graph::{Decides, Op, Prompt, ReadAt, WriteAt};
 use crate::prompt::{PromptFault, has_part, has_position};
 
 /// Why there are no token ids of a graph's prompts.
@@ -67,6 +67,7 @@ pub fn check_prompts(checked: &Checked, tokens: &[Vec<Vec<u32>>]) -> Result<(), 
     let shortest: Vec<(usize, usize)> = tokens.iter().map(shortest).collect();
     for op in &graph.nodes {
         if let Op::Read { group, positions: ReadAt::Index(index), .. }
+        | Op::When { group, of: Decides::Prompt(ReadAt::Index(index)), .. }
         | Op::Write { group, positions: WriteAt::Index(index), .. } = op
         {
             let group = *group as usize;
@@ -76,6 +77,7 @@ pub fn check_prompts(checked: &Checked, tokens: &[Vec<Vec<u32>>]) -> Result<(), 
         let (group, part) = match op {
             Op::Read { group, positions, .. } => (*group, positions.part()),
             Op::Write { group, positions, .. } => (*group, positions.part()),
+            Op::When { group, of: Decides::Prompt(positions), .. } => (*group, positions.part()),
             _ => continue,
         };
         let Some((part, take)) = part else { continue };

@@ -7,7 +7,8 @@ use std::ops::Range;
 
 use proptest::prelude::*;
 use truenorth_protocol::graph::{
-    AlphaUnit, Binary, CheckError, CheckLimits, Edit, Group, NodeId, Op, Reduce, Sampling, Steps, Unary,
+    AlphaUnit, Binary, CheckError, CheckLimits, Decides, Edit, Group, NodeId, Op, Reduce, Sampling, Steps,
+    Unary,
 };
 use truenorth_protocol::{DType, Graph, ModelInfo, Prompt, ReadAt, Site, Tensor, WriteAt};
 
@@ -108,6 +109,20 @@ fn write(info: &ModelInfo, at: u32) -> impl Strategy<Value = Op> + use<> {
         .prop_map(|(group, site, positions, steps, edit)| Op::Write { group, site, positions, steps, edit })
 }
 
+fn when(info: &ModelInfo, at: u32) -> impl Strategy<Value = Op> + use<> {
+    let of = prop_oneof![
+        3 => Just(Decides::Token),
+        1 => Just(Decides::Prompt(ReadAt::Last)),
+        1 => Just(Decides::Prompt(ReadAt::Mean)),
+        1 => index().prop_map(|i| Decides::Prompt(ReadAt::Index(i))),
+        1 => Just(Decides::Prompt(ReadAt::All)),
+    ];
+    let above = prop_oneof![30 => -2.0..2.0_f64, 1 => any::<f64>()];
+    (group(), site(info), node(at), above, of, prop::collection::vec(node(at), 0..3)).prop_map(
+        |(group, site, direction, above, of, writes)| Op::When { group, site, direction, above, of, writes },
+    )
+}
+
 fn generate(info: &ModelInfo) -> impl Strategy<Value = Op> + use<> {
     let sampling = (
         number(1..5),
@@ -152,6 +167,7 @@ fn any_op(info: &ModelInfo, at: u32) -> impl Strategy<Value = Op> + use<> {
         2 => constant(info),
         5 => arithmetic(at),
         2 => write(info, at),
+        1 => when(info, at),
         1 => generate(info),
         1 => (node(at), prop::collection::vec(number(0..info.vocab), 0..3))
             .prop_map(|(logits, tokens)| Op::LogProb { logits, tokens }),

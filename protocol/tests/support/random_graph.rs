@@ -3,7 +3,8 @@
 #![allow(clippy::expect_used, reason = "only sizes that fit are made")]
 
 use truenorth_protocol::graph::{
-    AlphaUnit, Binary, CheckLimits, Dim, Edit, Group, NodeId, Op, Reduce, Sampling, Steps, Unary, ValueKind,
+    AlphaUnit, Binary, CheckLimits, Decides, Dim, Edit, Group, NodeId, Op, Reduce, Sampling, Steps, Unary,
+    ValueKind,
 };
 use truenorth_protocol::{DType, Graph, ModelInfo, Prompt, ReadAt, Site, Tensor, WriteAt};
 
@@ -98,7 +99,23 @@ fn candidate(dice: &mut Dice, graph: &Graph, kinds: &[ValueKind], info: &ModelIn
         let shape = if rows == 1 { vec![width] } else { vec![rows, width] };
         Tensor::from_f32(shape, &v).expect("sizes fit")
     };
-    match dice.below(20) {
+    match dice.below(21) {
+        20 => {
+            let writes: Vec<NodeId> = (0_u32..)
+                .zip(&graph.nodes)
+                .filter(|(_, op)| matches!(op, Op::Write { group: g, .. } if *g == group))
+                .map(|(i, _)| NodeId(i))
+                .collect();
+            let direction = fitting(dice, kinds, 0, info.hidden as usize).unwrap_or_else(|| value(dice));
+            let of = dice.of(&[
+                Decides::Token,
+                Decides::Token,
+                Decides::Prompt(ReadAt::Last),
+                Decides::Prompt(ReadAt::Mean),
+                Decides::Prompt(ReadAt::Index(-2)),
+            ]);
+            Op::When { group, site, direction, above: dice.number() / 4.0, of, writes }
+        }
         0..=5 => {
             let positions = dice.of(&[
                 ReadAt::Last,

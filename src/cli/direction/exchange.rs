@@ -4,13 +4,13 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::{Args, ValueEnum};
-use truenorth::artifact::{Direction, DirectionError, Format, ImportAs};
+use truenorth::artifact::{DirectionError, Directions, Format, ImportAs};
 use truenorth_protocol::Site;
 
 use super::super::output::Request as _;
 use super::super::output::wrong_hint;
 use super::super::target;
-use super::load;
+use super::load_all;
 
 /// The format of a file whose name does not say it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -62,11 +62,13 @@ fn format_of(
 /// Most files of other programs say neither where their vector lives nor what its sign means; what the file
 /// does not say has to be stated. Read are vectors, stacks [layers, hidden] and [positions, layers, hidden], control
 /// vectors with many layers (repeng, llama.cpp), objects of steering-vectors and repeng, and decoder rows of
-/// SAELens, whose cfg.json lies beside them. Nothing in a pickle is ever executed.
+/// SAELens, whose cfg.json lies beside them. Of a file with a vector a layer all layers are read, unless --layer or --site
+/// chooses one. Nothing in a pickle is ever executed.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth direction import refusal.pt --site resid_post.12 \
     --sign 'refusal over compliance' --out refusal.safetensors\n  truenorth direction import control.gguf --layer 14 \
-    --sign 'honest over dishonest' --out honest.safetensors\n  truenorth direction import sae/ --row 4321 \
+    --sign 'honest over dishonest' --out honest.safetensors\n  truenorth direction import control.gguf \
+    --sign 'honest over dishonest' --out every-layer.safetensors\n  truenorth direction import sae/ --row 4321 \
     --sign 'feature 4321 is active' --out feature.safetensors")]
 pub struct Import {
     /// An .npz, .npy, .pt, .bin or .pkl (torch.save or pickle), .gguf or .safetensors file, or a folder of SAELens.
@@ -137,15 +139,18 @@ impl Import {
             layer: self.layer,
             position: self.position,
         };
-        let direction = Direction::import(&self.file, format, &stated).request(what)?;
-        direction.save(&self.out)?;
-        eprintln!(
-            "{} wide, at {}, positive: {} -> {}",
-            direction.width(),
-            direction.metadata().site,
-            direction.metadata().sign,
-            self.out.display()
-        );
+        let directions = Directions::import(&self.file, format, &stated).request(what)?;
+        directions.save(&self.out)?;
+        if let Some(first) = directions.members().first() {
+            let sites: Vec<String> = directions.sites().iter().map(Site::to_string).collect();
+            eprintln!(
+                "{} wide, at {}, positive: {} -> {}",
+                first.width(),
+                sites.join(", "),
+                first.metadata().sign,
+                self.out.display()
+            );
+        }
         Ok(())
     }
 }
@@ -156,7 +161,7 @@ impl Export {
         let cant = format!("can't export to {}", self.out.display());
         let formats = (Format::to_write as FormatOf, "safetensors, npz, npy or gguf");
         let format = format_of(self.format, &self.out, &cant, formats)?;
-        let direction = load(&self.direction)?;
+        let direction = load_all(&self.direction)?;
         let bytes = direction.export_bytes(format).request(format!("can't export as {}", format.name()))?;
         truenorth::files::write_atomic(&self.out, |w| w.write_all(&bytes))
             .with_context(|| format!("can't write {}", self.out.display()))?;

@@ -1,15 +1,19 @@
 //! `direction extract`.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use anyhow::Context as _;
 use clap::Args;
+use ndarray::Array1;
 use truenorth::analyses::beside::Beside;
-use truenorth::analyses::extract::{ProjectOut, nuisances};
+use truenorth::analyses::extract::{ProjectOut, Question, nuisances};
 use truenorth::analyses::stat::p_cell;
 use truenorth::analyses::steer::mean_norm;
-use truenorth::estimate::{HeldOut, HeldOutParams, Pipeline, ProjectMethod, SplitBy};
-use truenorth::math::Seeds;
+use truenorth::analyses::{SentimentTexts, SiteRange};
+use truenorth::artifact::{Direction as Artifact, Directions, Shared};
+use truenorth::estimate::{CheckedEstimator, HeldOut, HeldOutParams, Pipeline, ProjectMethod, SplitBy};
+use truenorth::math::{self, Seeds};
 use truenorth_protocol::{ReadAt, Site};
 
 use super::super::args::ModelArgs;
@@ -18,23 +22,32 @@ use super::super::output::{self, wrong_hint};
 use super::super::progress::Bar;
 use super::super::session::Session;
 use super::super::target;
-use super::super::texts::{self, CopiesArgs};
+use super::super::texts::{self, CopiesArgs, Prompts};
 use super::{Made, artifact, default_permutations, estimator};
 
 /// Estimates a direction from contrastive pairs or from two classes of texts.
 ///
 /// Writes a safetensors file: tensor `direction` [hidden], unit norm, and metadata that say model,
-/// site, sign, estimator, data and held-out separation.
+/// site, sign, estimator, data and held-out separation. Of several sites, which are read in one pass, it holds a tensor
+/// a site.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth direction extract --model smollm2-135m --site resid_post.20 \
     --pairs pairs.jsonl --project-out length,sentiment --sentiment sentiment.jsonl \
-    --out values.safetensors")]
+    --out values.safetensors\n  truenorth direction extract --model smollm2-135m --site resid_post.4..28:4 \
+    --pairs pairs.jsonl --out band.safetensors")]
 pub struct Extract {
     #[command(flatten)]
     model: ModelArgs,
-    /// Where the direction is to live.
-    #[arg(long, value_name = "S")]
-    site: Site,
+    /// Where the direction is to live: a site, or for a direction a site several with commas or a range, as in
+    /// `resid_post.4..28:4`; repeatable. The file then holds a tensor a site, under the site's name.
+    #[arg(long, value_name = "S,..", required = true)]
+    site: Vec<SiteRange>,
+    /// Gives all sites one vector: the unit mean of theirs. Its cosine with each of them is told.
+    #[arg(long)]
+    shared: bool,
+    /// The site at which what is projected out is projected out of the shared vector again; default the middle one.
+    #[arg(long, value_name = "S", requires = "shared")]
+    shared_at: Option<Site>,
     /// Contrastive pairs: JSONL, a JSON list or CSV with `id`, `axis`, `prompt`, `chosen`, `rejected`.
     #[arg(long, value_name = "F.jsonl", required_unless_present = "classes", conflicts_with = "classes")]
     pairs: Option<PathBuf>,
@@ -85,12 +98,7 @@ pub struct Extract {
 impl Extract {
     pub fn run(self) -> anyhow::Result<()> {
         target::writes(&self.out)?;
-        if self.site == Site::Logits {
-            return Err(wrong_hint(
-                "--site is logits, which have the width of the vocabulary; a direction has the model's hidden size",
-                "name a site of the residual stream, such as --site resid_post.12; `truenorth models show MODEL` lists them",
-            ));
-        }
+        let sites = self.sites()?;
         let template = self.model.speech.speech().template(&self.template)?;
         let question = self.copies.contrast(
             (self.pairs.as_ref(), self.classes.as_ref()),
@@ -120,64 +128,245 @@ impl Extract {
         let method = texts::project_method(&self.project_method)?;
 
         let session = Session::open(&self.model)?;
-        let reader = session.reader();
-        let (site, at) = (self.site, self.positions);
-        let bar = Bar::new("reading", 0, "tokens", self.model.common.quiet);
-        if neutral.is_none() {
-            // The unit of doses is measured on the same texts, at their last token.
-            reader.ahead(&question.prompts, &[(site, at), (site, ReadAt::Last)], &bar)?;
-        }
-        let samples = question.samples(&reader, site, at, &bar)?;
-        let rows = sentiment.as_ref().map(|s| &s.rows[..]);
-        let nuisances = nuisances(&reader, (&self.project_out, method), rows, site, at, &bar)?;
-        let residual_norm = match &neutral {
-            Some(prompts) => (mean_norm(&reader, site, &prompts.named, &bar)?, "neutral prompts"),
-            None => (mean_norm(&reader, site, &question.prompts, &bar)?, "the texts it was estimated from"),
+        let at = self.positions;
+        let one = One {
+            session: &session,
+            question: &question,
+            template: self.pairs.is_some().then(|| template.to_string()),
+            sentiment: sentiment.as_ref(),
+            neutral: neutral.as_ref(),
+            project: (&self.project_out, method),
+            at,
+            by_pair: &by_pair,
+            by_axis: &by_axis,
+            seeds: &seeds,
         };
-        drop(bar);
-
-        let pipeline = Pipeline { estimator, nuisances };
-        let extraction = pipeline.extract(&samples, SplitBy::Pair, &seeds).with_context(cant)?;
-        let mut held_out = vec![pipeline.held_out(&samples, &by_pair, &seeds).with_context(cant)?];
-        let axes = samples.unit_count(SplitBy::Axis);
+        let bar = Bar::new("reading", 0, "tokens", self.model.common.quiet);
+        one.ahead(&sites, &bar)?;
         for chain in question.chains() {
             eprintln!("note: {}", chain.sentence(if question.is_paired() { "pairs" } else { "texts" }));
         }
-        if axes >= 2 {
-            held_out.push(pipeline.held_out(&samples, &by_axis, &seeds).with_context(cant)?);
+        let found = sites.iter().map(|site| one.direction(*site, &estimator, &bar).with_context(cant));
+        let found: Vec<Extracted> = found.collect::<anyhow::Result<_>>()?;
+        let directions = match self.shared {
+            true => {
+                let at = self.shared_at.unwrap_or(sites[sites.len() / 2]);
+                one.shared(&found, at, &estimator, &bar).with_context(cant)?
+            }
+            false => Directions::new(found.iter().map(|e| e.direction.clone()).collect())?,
+        };
+        drop(bar);
+        directions.save(&self.out).with_context(|| format!("can't write {}", self.out.display()))?;
+        let mut told = BTreeSet::new();
+        for (name, reason) in found.iter().flat_map(|e| &e.absent) {
+            if told.insert(name) {
+                eprintln!("warning: {name} was not projected out: {reason}");
+            }
+        }
+        match found.as_slice() {
+            [one] => table(&one.held_out),
+            several => several_table(several),
+        }
+        if let Some(shared) = directions.shared() {
+            say_shared(shared);
+        }
+        for left_out in session.record().left_out {
+            eprintln!("{left_out}");
+        }
+        let places: Vec<String> = directions.sites().iter().map(Site::to_string).collect();
+        eprintln!(
+            "{} at {} from {} examples -> {}",
+            self.estimator,
+            places.join(", "),
+            question.examples(),
+            self.out.display()
+        );
+        Ok(())
+    }
+
+    /// The sites, in the order of a pass.
+    fn sites(&self) -> anyhow::Result<Vec<Site>> {
+        let mut sites = SiteRange::all(&self.site);
+        sites.sort_by_key(|s| s.order());
+        if sites.contains(&Site::Logits) {
+            return Err(wrong_hint(
+                "--site is logits, which have the width of the vocabulary; a direction has the model's hidden size",
+                "name a site of the residual stream, such as --site resid_post.12; `truenorth models show MODEL` lists them",
+            ));
+        }
+        if self.shared && sites.len() < 2 {
+            return Err(wrong_hint(
+                "--shared is the mean of the directions of several sites, and --site names one",
+                "name a band, as in --site resid_post.4..28:4, or leave --shared out",
+            ));
+        }
+        match self.shared_at.filter(|at| !sites.contains(at)) {
+            Some(at) => Err(wrong_hint(
+                format!("--shared-at {at} is none of the sites of --site"),
+                format!("name one of {}", sites.iter().map(Site::to_string).collect::<Vec<_>>().join(", ")),
+            )),
+            None => Ok(sites),
+        }
+    }
+}
+
+/// What a direction is estimated from, whatever the site.
+struct One<'a> {
+    session: &'a Session,
+    question: &'a Question,
+    template: Option<String>,
+    sentiment: Option<&'a SentimentTexts>,
+    neutral: Option<&'a Prompts>,
+    project: (&'a [ProjectOut], ProjectMethod),
+    at: ReadAt,
+    by_pair: &'a HeldOutParams,
+    by_axis: &'a HeldOutParams,
+    seeds: &'a Seeds,
+}
+
+/// A direction with what is told of it.
+struct Extracted {
+    site: Site,
+    direction: Artifact,
+    held_out: Vec<HeldOut>,
+    absent: Vec<(String, String)>,
+}
+
+impl One<'_> {
+    /// Reads all sites in one pass.
+    fn ahead(&self, sites: &[Site], bar: &Bar) -> anyhow::Result<()> {
+        let reader = self.session.reader();
+        let of = |at: ReadAt| sites.iter().map(move |site| (*site, at));
+        // The unit of doses is measured at the last token, of the same texts where there are no neutral ones.
+        let last = if self.neutral.is_none() { Some(ReadAt::Last) } else { None };
+        let asked: Vec<_> = of(self.at).chain(last.into_iter().flat_map(of)).collect();
+        reader.ahead(&self.question.prompts, &asked, bar)?;
+        if let Some(neutral) = self.neutral.filter(|_| sites.len() > 1) {
+            reader.ahead(&neutral.named, &of(ReadAt::Last).collect::<Vec<_>>(), bar)?;
+        }
+        Ok(())
+    }
+
+    fn pipeline(&self, site: Site, estimator: &CheckedEstimator, bar: &Bar) -> anyhow::Result<Pipeline> {
+        let rows = self.sentiment.map(|s| &s.rows[..]);
+        let nuisances = nuisances(&self.session.reader(), self.project, rows, site, self.at, bar)?;
+        Ok(Pipeline { estimator: estimator.clone(), nuisances })
+    }
+
+    fn direction(&self, site: Site, estimator: &CheckedEstimator, bar: &Bar) -> anyhow::Result<Extracted> {
+        let reader = self.session.reader();
+        let samples = self.question.samples(&reader, site, self.at, bar)?;
+        let pipeline = self.pipeline(site, estimator, bar)?;
+        let residual_norm = match self.neutral {
+            Some(prompts) => (mean_norm(&reader, site, &prompts.named, bar)?, "neutral prompts"),
+            None => {
+                let texts = "the texts it was estimated from";
+                (mean_norm(&reader, site, &self.question.prompts, bar)?, texts)
+            }
+        };
+        bar.say(format!("estimating at {site}"));
+        let extraction = pipeline.extract(&samples, SplitBy::Pair, self.seeds)?;
+        let mut held_out = vec![pipeline.held_out(&samples, self.by_pair, self.seeds)?];
+        if samples.unit_count(SplitBy::Axis) >= 2 {
+            held_out.push(pipeline.held_out(&samples, self.by_axis, self.seeds)?);
         }
         let direction = artifact(
             &extraction,
             &pipeline.estimator,
             &Made {
-                question: &question,
-                info: session.runner().info(),
+                question: self.question,
+                info: self.session.runner().info(),
                 site,
-                positions: at,
-                left_out: session.record().left_out,
-                template: self.pairs.is_some().then(|| template.to_string()),
-                speech: session.record().speech,
-                sentiment: sentiment.as_ref(),
+                positions: self.at,
+                left_out: self.session.record().left_out,
+                template: self.template.clone(),
+                speech: self.session.record().speech,
+                sentiment: self.sentiment,
                 residual_norm,
                 held_out: &held_out.iter().collect::<Vec<_>>(),
                 fallen: fallback::taken(),
             },
         )?;
-        direction.save(&self.out).with_context(|| format!("can't write {}", self.out.display()))?;
-        for (name, reason) in &extraction.absent {
-            eprintln!("warning: {name} was not projected out: {reason}");
+        Ok(Extracted { site, direction, held_out, absent: extraction.absent })
+    }
+
+    /// One vector for all sites; what is projected out is projected out of it again as the texts show it at a site.
+    fn shared(
+        &self,
+        found: &[Extracted],
+        at: Site,
+        estimator: &CheckedEstimator,
+        bar: &Bar,
+    ) -> anyhow::Result<Directions> {
+        let own: Vec<_> = found.iter().map(|e| (e.site, e.direction.to_f64())).collect();
+        let sum = own.iter().fold(Array1::zeros(own[0].1.len()), |sum, (_, d)| sum + d);
+        let mut vector =
+            math::unit(sum.view()).context("the directions of the sites cancel out, so they share none")?;
+        let pipeline = self.pipeline(at, estimator, bar)?;
+        let mut projected_out = vec![];
+        if !pipeline.nuisances.is_empty() {
+            let samples = self.question.samples(&self.session.reader(), at, self.at, bar)?;
+            (vector, projected_out) = pipeline.projected(&samples, vector.view())?;
         }
-        table(&held_out);
-        for left_out in session.record().left_out {
-            eprintln!("{left_out}");
-        }
+        let cosines = own.iter().map(|(site, d)| Ok((*site, math::cosine(vector.view(), d.view())?)));
+        let cosines: Vec<(Site, f64)> = cosines.collect::<anyhow::Result<_>>()?;
+        let least_cosine = cosines.iter().map(|(_, c)| *c).fold(f64::INFINITY, f64::min);
+        let members = found.iter().map(|e| {
+            let mut metadata = e.direction.metadata().clone();
+            metadata.projected_out.clone_from(&projected_out);
+            // What was held out was read along the direction of the site.
+            metadata.held_out.clear();
+            Artifact::new(vector.view(), metadata)
+        });
+        let members = members.collect::<Result<Vec<_>, _>>()?;
+        let projected_at = (!projected_out.is_empty()).then_some(at);
+        Ok(Directions::sharing(members, Shared { projected_at, cosines, least_cosine })?)
+    }
+}
+
+fn say_shared(shared: &Shared) {
+    let again =
+        shared.projected_at.map(|at| format!("; what is projected out was projected out again at {at}"));
+    let (at, least) = shared
+        .cosines
+        .iter()
+        .min_by(|a, b| a.1.total_cmp(&b.1))
+        .map_or_else(|| ("-".into(), 0.0), |(site, c)| (site.to_string(), *c));
+    eprintln!(
+        "one vector for {} sites: cosine at least {least:.3} with theirs, least at {at}{}",
+        shared.cosines.len(),
+        again.unwrap_or_default()
+    );
+    if least < LEAST_SHARED {
         eprintln!(
-            "{} at {site} from {} examples -> {}",
-            self.estimator,
-            question.examples(),
-            self.out.display()
+            "warning: at {at} the shared vector is nearer to a right angle than to the site's own direction; a narrower \
+             band, or a direction a site, says more"
         );
-        Ok(())
+    }
+}
+
+/// A cosine under which an angle is nearer to a right one than to none.
+const LEAST_SHARED: f64 = std::f64::consts::FRAC_1_SQRT_2;
+
+/// A row a site, of what is held out by pair.
+fn several_table(found: &[Extracted]) {
+    let head = ["site", "AUROC", "95 %", "pairs in order", "p", "residual norm"];
+    let mut rows = vec![head.map(String::from).to_vec()];
+    for e in found {
+        let Some(h) = e.held_out.first() else { continue };
+        let ci = h.auroc.interval;
+        rows.push(vec![
+            e.site.to_string(),
+            format!("{:.3}", h.auroc.value),
+            format!("{:.3} to {:.3}", ci.low, ci.high),
+            h.paired_accuracy.map_or_else(|| "-".into(), |p| format!("{:.3}", p.value)),
+            h.null.map_or_else(|| "-".into(), |n| p_cell(n.p, Some(n.permutations))),
+            e.direction.metadata().residual_norm.map_or_else(|| "-".into(), |n| format!("{n:.2}")),
+        ]);
+    }
+    output::table(&rows);
+    if let Some(h) = found.first().and_then(|e| e.held_out.first()) {
+        eprintln!("held out by {}: {}", format!("{:?}", h.by).to_lowercase(), Beside(h).says());
     }
 }
 

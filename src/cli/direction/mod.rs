@@ -1,14 +1,15 @@
-//! `direction`: extract, show, compare, import, export.
+//! `direction`: extract, show, compare, import, export, bake.
 
+mod bake;
 mod exchange;
 mod extract;
 mod show;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use clap::Subcommand;
 pub use truenorth::analyses::default_permutations;
-use truenorth::artifact::{Direction as Artifact, DirectionError, Format};
+use truenorth::artifact::{Direction as Artifact, DirectionError, Directions, Format};
 pub use truenorth::direction::{Made, artifact};
 use truenorth::estimate::CheckedEstimator;
 use truenorth_protocol::{ModelInfo, Site};
@@ -16,7 +17,7 @@ use truenorth_protocol::{ModelInfo, Site};
 use super::output::{Request as _, wrong_hint};
 use super::target;
 
-/// Extracts, shows, compares, imports and exports directions.
+/// Extracts, shows, compares, imports, exports and bakes directions.
 #[derive(Subcommand, Debug)]
 #[command(after_help = "Example:\n  truenorth direction extract --model smollm2-135m --site resid_post.20 \
     --pairs pairs.jsonl --out values.safetensors")]
@@ -26,6 +27,7 @@ pub enum Direction {
     Compare(show::Compare),
     Import(exchange::Import),
     Export(exchange::Export),
+    Bake(bake::Bake),
 }
 
 impl Direction {
@@ -36,31 +38,51 @@ impl Direction {
             Self::Compare(v) => v.run(),
             Self::Import(v) => v.run(),
             Self::Export(v) => v.run(),
+            Self::Bake(v) => v.run(),
         }
     }
 }
 
-/// Reads a direction for use on a model, with its site. Another width is refused; another model
+/// Reads a direction of one site for use on a model, with its site. Another width is refused; another model
 /// of the same width is allowed, as transfer needs it, but said.
 pub fn load_for(path: &Path, info: &ModelInfo) -> anyhow::Result<(Artifact, Site)> {
-    let direction = load(path)?;
+    let directions = load_all_for(path, info)?;
+    let one = directions.one().request(format!("can't use {} as a direction", path.display()))?;
+    Ok((one.clone(), one.metadata().site))
+}
+
+/// Reads directions of one or several sites for use on a model, as [`load_for`].
+pub fn load_all_for(path: &Path, info: &ModelInfo) -> anyhow::Result<Directions> {
+    let directions = load_all(path)?;
+    for direction in directions.members() {
+        fits(path, direction, info)?;
+    }
+    if let Some(Err(DirectionError::Model { direction: found_on, asked })) =
+        directions.members().first().map(|d| d.check_model(&info.name))
+    {
+        eprintln!("warning: {} was found on {found_on}, not on {asked}", path.display());
+    }
+    Ok(directions)
+}
+
+/// Refuses a direction that a model has no place for.
+fn fits(path: &Path, direction: &Artifact, info: &ModelInfo) -> anyhow::Result<()> {
     direction.check_width(info.hidden as usize).request(format!(
         "{} does not fit {}",
         path.display(),
         info.name
     ))?;
-    if let Err(DirectionError::Model { direction: found_on, asked }) = direction.check_model(&info.name) {
-        if direction.metadata().extra.contains_key("fallback") {
-            return Err(wrong_hint(
-                format!(
-                    "{} was found on {found_on} in place of another model (--fallback), not on {asked}: two models' \
-                     numbers would stand side by side",
-                    path.display()
-                ),
-                "extract it on the model that it is used on; to carry a direction over, extract it without --fallback",
-            ));
-        }
-        eprintln!("warning: {} was found on {found_on}, not on {asked}", path.display());
+    if let Err(DirectionError::Model { direction: found_on, asked }) = direction.check_model(&info.name)
+        && direction.metadata().extra.contains_key("fallback")
+    {
+        return Err(wrong_hint(
+            format!(
+                "{} was found on {found_on} in place of another model (--fallback), not on {asked}: two models' \
+                 numbers would stand side by side",
+                path.display()
+            ),
+            "extract it on the model that it is used on; to carry a direction over, extract it without --fallback",
+        ));
     }
     let site = direction.metadata().site;
     if let Some(layer) = site.layer().filter(|l| *l >= info.layers) {
@@ -74,11 +96,19 @@ pub fn load_for(path: &Path, info: &ModelInfo) -> anyhow::Result<(Artifact, Site
             "use the model it was extracted from",
         ));
     }
-    Ok((direction, site))
+    Ok(())
 }
 
-/// Reads a direction.
+/// Reads a direction of one site.
 pub fn load(path: &Path) -> anyhow::Result<Artifact> {
+    let directions = load_all(path)?;
+    Ok(directions.one().request(format!("can't use {} as a direction", path.display()))?.clone())
+}
+
+/// Reads directions of one or several sites; `F@SITE` is one of them.
+pub fn load_all(path: &Path) -> anyhow::Result<Directions> {
+    let (file, site) = chosen(path);
+    let path = &file;
     target::reads(path)?;
     if let Ok(format) = Format::of(path)
         && format != Format::Safetensors
@@ -96,7 +126,21 @@ pub fn load(path: &Path) -> anyhow::Result<Artifact> {
             ),
         ));
     }
-    Artifact::load(path).request(format!("can't use {} as a direction", path.display()))
+    let what = || format!("can't use {} as a direction", path.display());
+    let directions = Directions::load(path).request(what())?;
+    match site {
+        Some(site) => Ok(directions.at(site).request(what())?.clone().into()),
+        None => Ok(directions),
+    }
+}
+
+/// A file, and the site that is named behind its name; a file that is called so is meant as it is.
+pub fn chosen(path: &Path) -> (PathBuf, Option<Site>) {
+    let named = path.to_str().and_then(|text| text.rsplit_once('@'));
+    match named.and_then(|(file, site)| Some((file, site.parse::<Site>().ok()?))) {
+        Some((file, site)) if !path.exists() => (file.into(), Some(site)),
+        _ => (path.to_owned(), None),
+    }
 }
 
 /// An estimator by its name, with its usual hyperparameters.

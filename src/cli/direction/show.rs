@@ -8,7 +8,7 @@ use truenorth::artifact::{Metadata, NuisanceTexts};
 use truenorth::math;
 
 use super::super::output::{self, wrong_hint};
-use super::load;
+use super::load_all;
 
 /// Says what a direction file holds.
 #[derive(Args, Debug)]
@@ -26,8 +26,8 @@ pub struct Show {
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth direction compare a.safetensors b.safetensors --json")]
 pub struct Compare {
-    /// The directions, two or more, of one width.
-    #[arg(value_name = "F.safetensors", num_args = 2.., required = true)]
+    /// The directions, of one width; each site of a file with several is one.
+    #[arg(value_name = "F.safetensors", num_args = 1.., required = true)]
     directions: Vec<PathBuf>,
     /// Machine output.
     #[arg(long)]
@@ -52,11 +52,17 @@ struct Named {
 
 impl Show {
     pub fn run(self) -> anyhow::Result<()> {
-        let direction = load(&self.direction)?;
+        let directions = load_all(&self.direction)?;
+        let Some(direction) = directions.members().first() else { return Ok(()) };
         let metadata = direction.metadata();
-        let mut map: std::collections::BTreeMap<_, _> = metadata.to_map().into_iter().collect();
+        let mut map: std::collections::BTreeMap<_, _> = directions.to_map().into_iter().collect();
         if self.json {
             return output::json(&serde_json::json!({ "width": direction.width(), "metadata": map }));
+        }
+        // What is said of each site is for programs; their names are enough here.
+        if map.remove("members").is_some() {
+            let sites: Vec<String> = directions.sites().iter().map(ToString::to_string).collect();
+            map.insert("sites".into(), sites.join(", "));
         }
         // The hash of each text is for programs.
         if let Some(with) = map.get_mut("projected_with") {
@@ -74,11 +80,25 @@ impl Show {
 
 impl Compare {
     pub fn run(self) -> anyhow::Result<()> {
-        let all = self.directions.iter().map(|p| load(p)).collect::<anyhow::Result<Vec<_>>>()?;
+        // Each site of a file is a direction of its own.
+        let mut paths = Vec::new();
+        let mut all = Vec::new();
+        for path in &self.directions {
+            for direction in load_all(path)?.members() {
+                paths.push(path);
+                all.push(direction.clone());
+            }
+        }
+        if all.len() < 2 {
+            return Err(wrong_hint(
+                "there is one direction, and a cosine is of two",
+                "name another file, or one with several sites",
+            ));
+        }
         let width = all.first().map_or(0, truenorth::artifact::Direction::width);
-        for (path, direction) in self.directions.iter().zip(&all) {
+        for (path, direction) in paths.iter().zip(&all) {
             if direction.width() != width {
-                let first = self.directions.first().map_or_else(String::new, |p| p.display().to_string());
+                let first = paths.first().map_or_else(String::new, |p| p.display().to_string());
                 return Err(wrong_hint(
                     format!(
                         "{} is {} wide and {first} {width}; directions of different widths have no cosine",
@@ -100,13 +120,13 @@ impl Compare {
             .iter()
             .map(|row| row.iter().map(|c| math::share_with_cosine(*c, width)).collect::<Result<_, _>>())
             .collect::<Result<_, _>>()?;
-        let named = |(path, m): (&PathBuf, &Metadata)| Named {
+        let named = |(path, m): (&&PathBuf, &Metadata)| Named {
             file: path.display().to_string(),
             site: m.site.to_string(),
             model: m.model.clone(),
         };
         let metadata = all.iter().map(truenorth::artifact::Direction::metadata);
-        let directions: Vec<Named> = self.directions.iter().zip(metadata).map(named).collect();
+        let directions: Vec<Named> = paths.iter().zip(metadata).map(named).collect();
         if self.json {
             return output::json(&Compared { directions, cosine, p_random });
         }

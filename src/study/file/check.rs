@@ -41,6 +41,7 @@ impl StudyFile {
         if let Some(bad) = steer.alphas.iter().find(|a| !a.is_finite()) {
             return wrong(&format!("has a dose {bad}"), "give doses that are finite numbers");
         }
+        steer.how.check().map_err(|e| in_keys(e.into(), "steer"))?;
         if steer.max_new_tokens == 0 {
             return wrong("generates no tokens: max_new_tokens = 0", "give 1 or more");
         }

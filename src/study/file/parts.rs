@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::de::{Error as _, MapAccess};
 use serde::{Deserialize, Deserializer, Serialize};
-use truenorth_analyses::{as_text, geometry, judge, sweep, transfer};
+use truenorth_analyses::{as_text, geometry, judge, steer, sweep, transfer};
 use truenorth_protocol::{ReadAt, Site, WriteAt};
 use truenorth_stats::estimate::ProjectMethod;
 
@@ -124,9 +124,12 @@ pub struct Register {
 }
 
 /// Steered samples.
-#[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
+#[derive(Clone, Debug, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Steer {
+    /// What is done beside adding a dose.
+    #[serde(flatten)]
+    pub how: steer::How,
     /// Doses in mean residual norms.
     pub alphas: Vec<f64>,
     /// Tokens to generate.
@@ -251,6 +254,38 @@ impl<'de> Beside<'de> for Sweep {
     }
 }
 
+impl Default for Steer {
+    /// No doses, no tokens and no prompts, each of which must be given.
+    fn default() -> Self {
+        Self {
+            how: steer::How::default(),
+            alphas: vec![],
+            max_new_tokens: 0,
+            prompts: 0,
+            positions: WriteAt::All,
+        }
+    }
+}
+
+impl<'de> Beside<'de> for Steer {
+    type Params = steer::How;
+    const OWN: &'static [&'static str] = &["alphas", "max_new_tokens", "prompts", "positions"];
+
+    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "alphas" => self.alphas = map.next_value()?,
+            "max_new_tokens" => self.max_new_tokens = map.next_value()?,
+            "prompts" => self.prompts = map.next_value()?,
+            _ => self.positions = map.next_value::<String>()?.parse().map_err(serde::de::Error::custom)?,
+        }
+        Ok(())
+    }
+
+    fn with(self, how: steer::How) -> Self {
+        Self { how, ..self }
+    }
+}
+
 impl<'de> Beside<'de> for Transfer {
     type Params = transfer::Params;
     const OWN: &'static [&'static str] = &["models"];
@@ -307,7 +342,7 @@ macro_rules! beside {
     )*};
 }
 
-beside!(Sweep, Transfer, Geometry, Judge);
+beside!(Steer, Sweep, Transfer, Geometry, Judge);
 
 pub(super) fn last() -> ReadAt {
     ReadAt::Last

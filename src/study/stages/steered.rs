@@ -3,7 +3,7 @@
 use crate::error::Error;
 use crate::host::write_jsonl;
 use serde::{Deserialize, Serialize};
-use truenorth_analyses::steer::{self, Dose, Steered};
+use truenorth_analyses::steer::{self, Clamp, Dose, Push, Steered, neutral_ranges};
 use truenorth_protocol::graph::Sampling;
 
 use super::{Directions, Run};
@@ -17,13 +17,25 @@ pub struct Samples {
 
 impl Run<'_> {
     pub(super) fn steer(&self, directions: &Directions, steer: &Steer) -> Result<Samples, Error> {
+        let (site, norm) = (self.study.site, directions.residual_norm);
+        let direction = directions.primary()?.narrow();
+        let clamp = match steer.how.clamp {
+            None => None,
+            Some(Clamp::Between(low, high)) => Some([low * norm, high * norm]),
+            Some(Clamp::Neutral) => {
+                let bar = self.bar("reading neutral texts", "tokens");
+                let neutral = &self.data.neutral.named;
+                neutral_ranges(&self.reader, &[(site, &direction)], neutral, &*bar)?.pop()
+            }
+        };
         let dose = Dose {
-            direction: directions.primary()?.narrow(),
-            site: self.study.site,
+            pushes: vec![Push { direction, site, coefficient: 1.0, norm: Some(norm), clamp }],
             positions: steer.positions,
             alphas: steer.alphas.clone(),
-            norm: Some(directions.residual_norm),
-            ablate: false,
+            unit: "norm",
+            ablate: steer.how.ablate,
+            schedule: steer.how.to_schedule(),
+            when: None,
         };
         let mut sampling = Sampling::greedy(steer.max_new_tokens);
         sampling.stop = self.reader.runner().stop_tokens();

@@ -4,7 +4,7 @@ use super::generating::{APART, STEERED};
 use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use truenorth_protocol::graph::{
-    AlphaUnit, Binary, Builder, Edit, GroupId, NodeId, Op, Sampling, Steps, Unary,
+    AlphaUnit, Binary, Builder, Decides, Edit, GroupId, NodeId, Op, Sampling, Steps, Unary,
 };
 use truenorth_protocol::{DType, Graph, ModelInfo, ReadAt, Site, Tensor, WriteAt};
 
@@ -122,6 +122,18 @@ impl Kit {
             for at in [WriteAt::All, WriteAt::Prompt, WriteAt::Last, WriteAt::Index(-2), WriteAt::Index(1)] {
                 let group = self.group(&mut b);
                 b.write(group, site, at, Steps::ALL, edit.clone());
+                Self::show(&mut b, group, &format!("{name} {at}"));
+            }
+        }
+        for (name, of) in [
+            ("when token", Decides::Token),
+            ("when last", Decides::Prompt(ReadAt::Last)),
+            ("when mean", Decides::Prompt(ReadAt::Mean)),
+        ] {
+            for at in [WriteAt::All, WriteAt::Last, WriteAt::Index(1)] {
+                let group = self.group(&mut b);
+                let write = b.write(group, site, at, Steps::ALL, add(&[2.0]));
+                b.when(group, Site::ResidMid(0), d, (of, 0.05), &[write]);
                 Self::show(&mut b, group, &format!("{name} {at}"));
             }
         }

@@ -6,6 +6,7 @@
 //! above another, and how ranks change to another board. The other board is rows of before, or what another
 //! direction makes of the same shifts, so that no text is read twice for it.
 
+mod band;
 mod contrast;
 mod ends;
 mod entry;
@@ -28,6 +29,7 @@ pub(super) mod tests;
 use ndarray::{ArrayView1, ArrayView2};
 use truenorth_protocol::Site;
 
+pub use band::{AtSite, Over, OverSites, scan_over};
 pub use contrast::Contrast;
 pub use ends::{Asymmetry, End, KnowsNothing, Lean, RankChange, RankChanges, ScoreAndZ, asymmetry};
 pub use entry::{Entry, OnBoard};

@@ -16,7 +16,7 @@ use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
 
 /// Shifts held at once, in bytes.
-const HELD: usize = 256 << 20;
+pub(super) const HELD: usize = 256 << 20;
 /// Random directions multiplied at once.
 const BLOCK: usize = 256;
 
@@ -171,7 +171,10 @@ pub(super) fn scan_both(
     Ok((Scanned { board, along, width, draws: params.draws, reached, matched, relabelled }, second))
 }
 
-fn unit(reader: &Reader<'_>, direction: ArrayView1<'_, f64>) -> Result<Array1<f64>, AnalysisError> {
+pub(super) fn unit(
+    reader: &Reader<'_>,
+    direction: ArrayView1<'_, f64>,
+) -> Result<Array1<f64>, AnalysisError> {
     let info = reader.runner().info();
     let (width, hidden) = (direction.len(), info.hidden as usize);
     if width != hidden {
@@ -183,7 +186,7 @@ fn unit(reader: &Reader<'_>, direction: ArrayView1<'_, f64>) -> Result<Array1<f6
     math::unit(direction).map_err(|e| stat::of("direction", &e))
 }
 
-fn text(probe: &Named) -> Result<&str, AnalysisError> {
+pub(super) fn text(probe: &Named) -> Result<&str, AnalysisError> {
     if let Said::Conversation(_) = probe.said {
         return Err(AnalysisError::Input(format!(
             "probe `{}` has messages; a sequence can only be put before text, which is the user's turn with --chat",

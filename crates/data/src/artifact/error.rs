@@ -182,6 +182,23 @@ pub enum DirectionError {
     /// A site that a control vector can't name.
     #[error("a llama.cpp control vector can't name `{0}`; it acts on the output of blocks from 1 on")]
     ControlVectorSite(Site),
+    /// A file of several sites where one is wanted.
+    #[error("the file holds directions of several sites ({have}); one is used here")]
+    Several {
+        /// The sites, comma-separated.
+        have: String,
+    },
+    /// A site that is not in a file of several.
+    #[error("the file has no direction at `{site}`; it has {have}")]
+    NoSuchSite {
+        /// The site asked for.
+        site: Site,
+        /// The sites there are.
+        have: String,
+    },
+    /// Two directions of one site.
+    #[error("there are two directions of `{0}`; a file has one a site")]
+    SameSite(Site),
     /// A width that does not fit the model.
     #[error("the direction is {direction} wide, the model {model}")]
     Width {
@@ -282,6 +299,9 @@ impl DirectionError {
             }
             Self::Metadata { key: "site", value, .. } if value == "logits" => {
                 Some("a direction lives in the residual stream: name a site such as resid_post.12")
+            }
+            Self::Several { .. } | Self::NoSuchSite { .. } => {
+                Some("choose one by its site behind the file's name, as in F.safetensors@resid_post.12")
             }
             Self::Version { .. } => Some("update truenorth"),
             Self::ReadOnly(_) => Some("export to safetensors, npz, npy or gguf"),

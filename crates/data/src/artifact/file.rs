@@ -8,7 +8,7 @@ use safetensors::tensor::{Dtype, SafeTensors, View};
 
 use super::error::DirectionError;
 use super::metadata::Metadata;
-use super::{Direction, foreign, pick};
+use super::{Direction, Directions, foreign, pick};
 use truenorth_files::{Look, safetensors_bytes, write_atomic};
 
 /// The most bytes read of any file with a direction.
@@ -17,7 +17,7 @@ const FILE_BYTES: u64 = 1 << 30;
 const TENSOR: &str = "direction";
 
 /// The tensor as the writer sees it.
-struct Stored<'a>(&'a Direction);
+pub(super) struct Stored<'a>(pub &'a Direction);
 
 impl View for Stored<'_> {
     fn dtype(&self) -> Dtype {
@@ -77,7 +77,13 @@ impl Direction {
     /// When the file is malformed, the tensor is no finite unit vector, or metadata are missing.
     pub fn from_safetensors(bytes: &[u8]) -> Result<Self, DirectionError> {
         let (_, header) = SafeTensors::read_metadata(bytes).map_err(DirectionError::Safetensors)?;
-        let metadata = Metadata::from_map(header.metadata().clone().unwrap_or_default())?;
+        let map = header.metadata().clone().unwrap_or_default();
+        if Directions::are_several(&map) {
+            let sites = map.get("sites").cloned().unwrap_or_default();
+            let have = sites.trim_matches(['[', ']']).replace('"', "").replace(',', ", ");
+            return Err(DirectionError::Several { have });
+        }
+        let metadata = Metadata::from_map(map)?;
         let arrays = foreign::safetensors(bytes)?;
         let array = pick::choose(arrays, Some(TENSOR), false)?;
         if array.shape.len() != 1 {

@@ -186,10 +186,9 @@ pub(super) fn read(bytes: &[u8]) -> Result<ControlVector, DirectionError> {
     Ok(ControlVector { arrays, metadata, hint })
 }
 
-/// A file with one vector for the output of block `layer`, at least 1.
+/// A file with a vector for the output of each of some blocks, at least 1.
 pub(super) fn write(
-    layer: u32,
-    vector: &[f32],
+    vectors: &[(u32, Vec<f32>)],
     model_hint: &str,
     metadata: &HashMap<String, String>,
 ) -> Vec<u8> {
@@ -197,7 +196,7 @@ pub(super) fn write(
     own.sort();
     let mut out = b"GGUF".to_vec();
     out.extend(3_u32.to_le_bytes());
-    out.extend(1_u64.to_le_bytes());
+    out.extend((vectors.len() as u64).to_le_bytes());
     out.extend((3 + own.len() as u64).to_le_bytes());
     let text = |out: &mut Vec<u8>, s: &str| {
         out.extend((s.len() as u64).to_le_bytes());
@@ -212,17 +211,24 @@ pub(super) fn write(
     entry(&mut out, "controlvector.model_hint", model_hint);
     text(&mut out, "controlvector.layer_count");
     out.extend(4_u32.to_le_bytes());
-    out.extend(1_u32.to_le_bytes());
+    out.extend((vectors.len() as u32).to_le_bytes());
     for (key, value) in own {
         entry(&mut out, &format!("{OWN}{key}"), value);
     }
-    text(&mut out, &format!("direction.{layer}"));
-    out.extend(1_u32.to_le_bytes());
-    out.extend((vector.len() as u64).to_le_bytes());
-    out.extend(0_u32.to_le_bytes());
-    out.extend(0_u64.to_le_bytes());
+    let padded = |floats: usize| (4 * floats as u64).next_multiple_of(ALIGNMENT);
+    let mut offset = 0_u64;
+    for (layer, vector) in vectors {
+        text(&mut out, &format!("direction.{layer}"));
+        out.extend(1_u32.to_le_bytes());
+        out.extend((vector.len() as u64).to_le_bytes());
+        out.extend(0_u32.to_le_bytes());
+        out.extend(offset.to_le_bytes());
+        offset += padded(vector.len());
+    }
     out.resize(out.len().next_multiple_of(ALIGNMENT as usize), 0);
-    out.extend(vector.iter().flat_map(|v| v.to_le_bytes()));
-    out.resize(out.len().next_multiple_of(ALIGNMENT as usize), 0);
+    for (_, vector) in vectors {
+        out.extend(vector.iter().flat_map(|v| v.to_le_bytes()));
+        out.resize(out.len().next_multiple_of(ALIGNMENT as usize), 0);
+    }
     out
 }

@@ -204,13 +204,13 @@ impl Direction {
         match format {
             Format::Safetensors => self.to_safetensors(),
             Format::Npy => Ok(npy::write(&vector)),
-            Format::Npz => npz(&npy::write(&vector), &self.metadata),
+            Format::Npz => npz(&[("direction".into(), npy::write(&vector))], self.metadata.to_map()),
             Format::Gguf => {
                 let layer = written_layer(self.metadata.site)?;
                 // What kind of model it is, as the file that it came from had it.
                 let hint = self.metadata.extra.get("imported_model_hint").or(self.metadata.model.as_ref());
                 let hint = hint.map_or("unknown", String::as_str);
-                Ok(gguf::write(layer, &vector, hint, &self.metadata.to_map()))
+                Ok(gguf::write(&[(layer, vector)], hint, &self.metadata.to_map()))
             }
             Format::Pt => Err(DirectionError::ReadOnly("pt")),
         }
@@ -218,16 +218,16 @@ impl Direction {
 }
 
 /// What a file holds.
-struct Opened {
-    arrays: Vec<Array>,
+pub(super) struct Opened {
+    pub arrays: Vec<Array>,
     /// Metadata of this program, if it wrote the file.
-    own: HashMap<String, String>,
+    pub own: HashMap<String, String>,
     says: Says,
-    layers: Layers,
+    pub layers: Layers,
 }
 
 /// Opens a file; `config` is what lies beside the weights of a sparse autoencoder.
-fn open(bytes: &[u8], format: Format, config: Option<&str>) -> Result<Opened, DirectionError> {
+pub(super) fn open(bytes: &[u8], format: Format, config: Option<&str>) -> Result<Opened, DirectionError> {
     let mut opened =
         Opened { arrays: vec![], own: HashMap::new(), says: Says::default(), layers: Layers::default() };
     match format {
@@ -277,13 +277,16 @@ pub(super) fn same_place(one: Site, other: Site) -> bool {
 }
 
 /// The layer that a control vector is written for: one from 1 on.
-fn written_layer(site: Site) -> Result<u32, DirectionError> {
+pub(super) fn written_layer(site: Site) -> Result<u32, DirectionError> {
     let layer = layer_of(site, Site::ResidPost)?;
     if layer > 0 { Ok(layer) } else { Err(DirectionError::ControlVectorSite(site)) }
 }
 
-fn npz(array: &[u8], metadata: &Metadata) -> Result<Vec<u8>, DirectionError> {
-    let sorted: std::collections::BTreeMap<_, _> = metadata.to_map().into_iter().collect();
+pub(super) fn npz(
+    arrays: &[(String, Vec<u8>)],
+    metadata: HashMap<String, String>,
+) -> Result<Vec<u8>, DirectionError> {
+    let sorted: std::collections::BTreeMap<_, _> = metadata.into_iter().collect();
     let json = serde_json::to_vec_pretty(&sorted).expect("a map of text is JSON");
     // Stored, not compressed: floats hardly shrink and every reader takes it. The date is the
     // archive's own zero, so that equal directions give equal files.
@@ -291,7 +294,8 @@ fn npz(array: &[u8], metadata: &Metadata) -> Result<Vec<u8>, DirectionError> {
         .compression_method(zip::CompressionMethod::Stored)
         .last_modified_time(zip::DateTime::default());
     let mut archive = zip::ZipWriter::new(Cursor::new(Vec::new()));
-    for (name, bytes) in [("direction.npy", array), ("metadata.json", &json)] {
+    let named = arrays.iter().map(|(name, array)| (format!("{name}.npy"), array));
+    for (name, bytes) in named.chain([("metadata.json".to_owned(), &json)]) {
         archive.start_file(name, options).map_err(DirectionError::Zip)?;
         archive.write_all(bytes).map_err(|e| DirectionError::Zip(e.into()))?;
     }

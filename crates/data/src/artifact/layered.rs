@@ -86,6 +86,16 @@ pub(super) fn by_layer(
     Ok(Some(Picked { values, site, from, called, unsure }))
 }
 
+/// The layers and sites of a file with a vector for each of several, where each is certain; else none.
+pub(super) fn sites_of(arrays: &[Array], layers: &Layers) -> Vec<(i64, Site)> {
+    let places = match layers.named {
+        Some((prefix, site_of)) => named(arrays, prefix, site_of),
+        None => hooks(arrays).unwrap_or_default(),
+    };
+    let certain: Option<Vec<(i64, Site)>> = places.iter().map(|p| Some((p.layer, p.site?))).collect();
+    certain.unwrap_or_default()
+}
+
 /// Arrays that are `PREFIX.N`.
 fn named(arrays: &[Array], prefix: &str, site_of: fn(u32) -> Site) -> Vec<Place> {
     let number = |a: &Array| a.name.strip_prefix(prefix)?.strip_prefix('.')?.parse::<i64>().ok();

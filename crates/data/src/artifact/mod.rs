@@ -1,6 +1,7 @@
 //! The artifact: a direction with all that is needed to use it rightly.
 
 mod error;
+mod exchange;
 mod file;
 mod foreign;
 mod gguf;
@@ -11,6 +12,7 @@ mod npy;
 mod nuisance;
 mod pick;
 mod says;
+mod several;
 
 use ndarray::{Array1, ArrayView1};
 use truenorth_protocol::Site;
@@ -19,6 +21,7 @@ pub use error::DirectionError;
 pub use import::{Format, ImportAs};
 pub use metadata::{HeldOutRecord, LAYER_CONVENTION, Metadata};
 pub use nuisance::NuisanceTexts;
+pub use several::{Directions, Shared};
 
 use truenorth_stats::math::norm;
 

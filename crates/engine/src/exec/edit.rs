@@ -28,10 +28,7 @@ pub(super) struct BadInput(&'static str, &'static str);
 impl Ready {
     /// Resolves an edit.
     pub fn new<'a>(edit: &Edit, input: &impl Fn(NodeId) -> Option<&'a Val>) -> Result<Self, BadInput> {
-        let finite = |id: NodeId, what| {
-            let v = input(id).ok_or(BadInput(what, "not there, which is a fault of truenorth"))?;
-            if v.floats().iter().all(|x| x.is_finite()) { Ok(v) } else { Err(BadInput(what, "not finite")) }
-        };
+        let finite = |id: NodeId, what| finite(id, what, input);
         Ok(match edit {
             Edit::Add { direction, alpha, unit } => {
                 let d = finite(*direction, "direction")?;
@@ -55,12 +52,10 @@ impl Ready {
                 let v = finite(*value, "value")?;
                 Self::Set(v.floats().chunks_exact(v.width()).map(<[f32]>::to_vec).collect())
             }
-            Edit::Ablate { direction } => Self::Ablate(unit(finite(*direction, "direction")?)?),
+            Edit::Ablate { direction: d } => Self::Ablate(direction(*d, input)?),
             #[allow(clippy::cast_possible_truncation)]
             Edit::Scale { factor } => Self::Scale(*factor as f32),
-            Edit::Clamp { direction, min, max } => {
-                Self::Clamp(unit(finite(*direction, "direction")?)?, *min, *max)
-            }
+            Edit::Clamp { direction: d, min, max } => Self::Clamp(direction(*d, input)?, *min, *max),
         })
     }
 
@@ -93,7 +88,21 @@ fn scaled(d: &[f32], c: f64) -> Vec<f32> {
     d.iter().map(|v| (f64::from(*v) * c) as f32).collect()
 }
 
-fn unit(d: &Val) -> Result<Vec<f32>, BadInput> {
+fn finite<'a>(
+    id: NodeId,
+    what: &'static str,
+    input: &impl Fn(NodeId) -> Option<&'a Val>,
+) -> Result<&'a Val, BadInput> {
+    let v = input(id).ok_or(BadInput(what, "not there, which is a fault of truenorth"))?;
+    if v.floats().iter().all(|x| x.is_finite()) { Ok(v) } else { Err(BadInput(what, "not finite")) }
+}
+
+/// The unit vector of a direction.
+pub(super) fn direction<'a>(
+    id: NodeId,
+    input: &impl Fn(NodeId) -> Option<&'a Val>,
+) -> Result<Vec<f32>, BadInput> {
+    let d = finite(id, "direction", input)?;
     let norm = dot(d.floats(), d.floats()).sqrt();
     if norm > 0.0 { Ok(scaled(d.floats(), 1.0 / norm)) } else { Err(BadInput("direction", "zero")) }
 }

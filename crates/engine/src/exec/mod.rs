@@ -9,6 +9,7 @@ mod ops;
 mod pass;
 mod state;
 mod value;
+mod when;
 
 use std::ops::Range;
 
@@ -28,6 +29,7 @@ use pass::{Gathered, Pass};
 use state::State;
 use truenorth_protocol::run::{RunError, Vocabulary as _, Watch, beginning};
 use value::Val;
+use when::Conditions;
 
 /// Rows of one forward pass: enough to keep the processor busy, little enough for any memory.
 const CHUNK_ROWS: usize = 1024;
@@ -145,6 +147,7 @@ impl<'g> Run<'_, 'g> {
         .map_err(failed)?;
         let mut passed: usize = prompts.iter().map(Vec::len).sum();
         drawn.start(chunk.len());
+        let mut conditions = Conditions::default();
         for step in 0..steps {
             if self.watch.interrupted() {
                 return Err(RunError::Interrupted);
@@ -161,6 +164,7 @@ impl<'g> Run<'_, 'g> {
             let mut pass = Pass {
                 state,
                 gathered,
+                conditions: &mut conditions,
                 plan: self.plan,
                 group: self.group,
                 chunk: chunk.clone(),

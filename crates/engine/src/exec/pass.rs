@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::ops::Range;
 
-use truenorth_protocol::graph::{Op, Take, Turn, position};
+use truenorth_protocol::graph::{Decides, Op, Take, Turn, position};
 use truenorth_protocol::plan::{Action, GroupPlan};
 use truenorth_protocol::{ReadAt, Site, WriteAt};
 
@@ -15,6 +15,7 @@ use super::edit::Ready;
 use super::mean;
 use super::state::State;
 use super::value::Val;
+use super::when::{Conditions, Measure};
 
 /// Rows read so far of the nodes of a group, chunk after chunk.
 #[derive(Default)]
@@ -24,6 +25,8 @@ pub(super) struct Gathered(HashMap<usize, (Vec<f32>, Vec<u32>)>);
 pub(super) struct Pass<'a, 'g> {
     pub state: &'a mut State<'g>,
     pub gathered: &'a mut Gathered,
+    /// Where the conditions of the chunk's edits hold.
+    pub conditions: &'a mut Conditions,
     pub plan: &'a GroupPlan<'g>,
     pub group: usize,
     /// The prompts of the group that run now; sequences are numbered from its start.
@@ -41,16 +44,21 @@ impl Hooks for Pass<'_, '_> {
     }
 
     fn at(&mut self, site: Site, x: &mut Activation<'_>) -> Result<Flow, EngineError> {
-        for Action { node, op, .. } in self.plan.due(self.step, site) {
+        let bad = |source| EngineError::Hook { site, source: Box::new(source) };
+        for Action { node, op, when, .. } in self.plan.due(self.step, site) {
             match op {
-                Op::Read { positions, .. } => self.read(*node, *positions, site, x)?,
+                Op::Read { positions, .. } => self.read(*node, *positions, x)?,
                 Op::Write { positions, edit, .. } => {
                     for input in edit.inputs() {
                         self.state.force(input)?;
                     }
-                    let ready = Ready::new(edit, &|n| self.state.get(n))
-                        .map_err(|source| EngineError::Hook { site, source: Box::new(source) })?;
-                    self.write(*positions, &ready, x)?;
+                    let ready = Ready::new(edit, &|n| self.state.get(n)).map_err(bad)?;
+                    self.write(*positions, &ready, when, x)?;
+                }
+                Op::When { direction, above, of, .. } => {
+                    self.state.force(*direction)?;
+                    let measure = Measure::new(*direction, *above, &|n| self.state.get(n)).map_err(bad)?;
+                    self.look(*node, *of, &measure, x)?;
                 }
                 _ => {}
             }
@@ -69,7 +77,48 @@ impl<'g> Pass<'_, 'g> {
         self.plan.graph().turns_of(self.group as u32, self.chunk.start + seq)
     }
 
-    fn read(&mut self, node: usize, at: ReadAt, site: Site, x: &Activation<'_>) -> Result<(), EngineError> {
+    /// Decides where a condition holds.
+    fn look(
+        &mut self,
+        node: usize,
+        of: Decides,
+        measure: &Measure,
+        x: &Activation<'_>,
+    ) -> Result<(), EngineError> {
+        let (values, width) = match of {
+            Decides::Token => {
+                let rows: Vec<usize> = (0..x.rows().len()).collect();
+                (x.read(&rows).map_err(|error| self.in_group(error))?, x.width())
+            }
+            Decides::Prompt(at) => self.values(at, x).map(|(values, _, width)| (values, width))?,
+        };
+        let above = |i: usize| values.get(i * width..(i + 1) * width).is_some_and(|row| measure.holds(row));
+        match of {
+            Decides::Token => self.conditions.tokens(node, x.rows().all(), above),
+            Decides::Prompt(_) => self.conditions.prompts(node, self.active, above),
+        }
+        Ok(())
+    }
+
+    fn read(&mut self, node: usize, at: ReadAt, x: &Activation<'_>) -> Result<(), EngineError> {
+        let (values, counts, width) = self.values(at, x)?;
+        let gathered = self.gathered.0.entry(node).or_default();
+        gathered.0.extend(values);
+        gathered.1.extend(counts);
+        if self.chunk.end < self.state.prompts[self.group].len() {
+            return Ok(());
+        }
+        // The last chunk: the value is whole, and edits further on in this pass may take it.
+        let missing = || EngineError::Missing { what: format!("node {node} of the graph") };
+        let (values, counts) = self.gathered.0.remove(&node).ok_or_else(missing)?;
+        let rows = (at == ReadAt::All).then_some(counts);
+        self.state.put(node, Val::f32(vec![values.len() / width.max(1), width], values).with_rows(rows));
+        Ok(())
+    }
+
+    /// What is read of the sequences that run: values, rows of each sequence, and the width of a row.
+    fn values(&self, at: ReadAt, x: &Activation<'_>) -> Result<(Vec<f32>, Vec<u32>, usize), EngineError> {
+        let site = x.site;
         let branches = self.branches.filter(|_| x.rows().branched());
         let row = |seq: usize, position: usize| {
             x.rows().find(branches.map_or(seq, |b| b.at(seq, position)), position)
@@ -120,18 +169,13 @@ impl<'g> Pass<'_, 'g> {
             }
             ReadAt::Last | ReadAt::Index(_) | ReadAt::All | ReadAt::In(..) => (read, x.width()),
         };
-        let gathered = self.gathered.0.entry(node).or_default();
-        gathered.0.extend(values);
-        gathered.1.extend(counts);
-        if self.chunk.end < self.state.prompts[self.group].len() {
-            return Ok(());
-        }
-        // The last chunk: the value is whole, and edits further on in this pass may take it.
-        let missing = || EngineError::Missing { what: format!("node {node} of the graph") };
-        let (values, counts) = self.gathered.0.remove(&node).ok_or_else(missing)?;
-        let rows = (at == ReadAt::All).then_some(counts);
-        self.state.put(node, Val::f32(vec![values.len() / width.max(1), width], values).with_rows(rows));
-        Ok(())
+        Ok((values, counts, width))
+    }
+
+    /// The error with the number of the prompt in its group, where sequences are prompts.
+    fn in_group(&self, error: EngineError) -> EngineError {
+        let EngineError::NotFinite { site, seq, position, value } = error else { return error };
+        EngineError::NotFinite { site, seq: self.chunk.start + seq, position, value }
     }
 
     /// The error with the number of the prompt in its group, where it has that of a sequence: prompts that
@@ -150,10 +194,17 @@ impl<'g> Pass<'_, 'g> {
         EngineError::NotFinite { site, seq, position, value }
     }
 
-    fn write(&self, at: WriteAt, ready: &Ready, x: &mut Activation<'_>) -> Result<(), EngineError> {
+    fn write(
+        &self,
+        at: WriteAt,
+        ready: &Ready,
+        when: &[usize],
+        x: &mut Activation<'_>,
+    ) -> Result<(), EngineError> {
         x.edit(|row: Row, values| {
             let tokens = self.tokens(row.seq);
-            let touched = at.touches(row.position, tokens, self.turns(row.seq));
+            let touched =
+                at.touches(row.position, tokens, self.turns(row.seq)) && self.conditions.hold(when, row);
             if touched {
                 ready.apply(self.chunk.start + row.seq, values);
             }

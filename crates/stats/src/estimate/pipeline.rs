@@ -1,6 +1,6 @@
 //! From activations to a direction: project nuisances out, fit, say what changed.
 
-use ndarray::{Array1, Array2, Axis, concatenate};
+use ndarray::{Array1, Array2, ArrayView1, Axis, concatenate};
 use serde::{Deserialize, Serialize};
 
 use super::estimator::{CheckedEstimator, Fit, FitDetails};
@@ -92,6 +92,29 @@ impl Pipeline {
             projected_out,
             absent: found.absent,
         })
+    }
+
+    /// A direction without the nuisances that these rows show, as a unit vector, and what that changed.
+    ///
+    /// # Errors
+    /// When nothing is left of it, or a nuisance can't be estimated.
+    pub fn projected(
+        &self,
+        samples: &Samples,
+        direction: ArrayView1<'_, f64>,
+    ) -> Result<(Array1<f64>, Vec<ProjectedOut>), EstimateError> {
+        let found = self.nuisances.find(samples)?;
+        let left = unit(found.erasers.direction(direction).view())?;
+        let one = |n: &super::nuisance::Nuisance| {
+            Ok(ProjectedOut {
+                name: n.name.clone(),
+                method: Some(self.nuisances.method()),
+                cosine_before: cosine(direction, n.direction.view())?,
+                cosine_after: cosine(left.view(), n.direction.view())?,
+            })
+        };
+        let projected_out = found.directions.iter().map(one).collect::<Result<_, MathError>>()?;
+        Ok((left, projected_out))
     }
 
     pub(super) fn reduce(&self, samples: &Samples) -> Result<Reduced, EstimateError> {

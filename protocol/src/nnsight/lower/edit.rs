@@ -18,9 +18,14 @@ pub(super) enum Touch {
     Marked(String),
 }
 
-/// Makes `e{id}` out of the inputs of edit `id`: what is added, set, or the unit direction.
-pub(super) fn prepare(checked: &Checked, id: usize, edit: &Edit, out: &mut Text) {
+/// Makes `e{id}` out of the inputs of edit or condition `id`: what is added, set, or the unit direction.
+pub(super) fn prepare(checked: &Checked, id: usize, op: &Op, out: &mut Text) {
     let graph = checked.graph();
+    let edit = match op {
+        Op::Write { edit, .. } => edit,
+        Op::When { direction, .. } => &Edit::Ablate { direction: *direction },
+        _ => return,
+    };
     match edit {
         Edit::Add { direction, alpha, unit } => {
             refuse(graph, *direction, "direction", out);
@@ -52,6 +57,13 @@ pub(super) fn prepare(checked: &Checked, id: usize, edit: &Edit, out: &mut Text)
         }
         Edit::Scale { .. } => {}
     }
+}
+
+/// Makes `h{id}`, which prompts, or tokens of the pass `[prompts, tokens]`, a condition holds for. `rows` are what is
+/// measured.
+pub(super) fn look(id: usize, rows: &str, above: f64, out: &mut Text) {
+    out.line(format!("h{id}={rows}.double()"));
+    out.line(format!("h{id}=((h{id}*e{id}.double().to(h{id}.device)).sum(-1)>{}).cpu()", float(above)));
 }
 
 /// Whether an edit has a row a prompt.

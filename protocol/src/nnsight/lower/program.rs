@@ -8,7 +8,7 @@ use super::rows::{Rows, at, local};
 use super::site::{Layout, Named, Sites};
 use super::text::{Text, quoted};
 use super::{Request, edit, generate};
-use crate::graph::{Dim, Edit, NodeId, Op, ValueKind};
+use crate::graph::{Decides, Dim, Edit, NodeId, Op, ValueKind};
 use crate::pickle::Value;
 use crate::plan::{Action, GroupPlan, depends, live};
 use crate::{DType, Site};
@@ -138,18 +138,16 @@ impl Maker<'_> {
         // What edits are made of, as far as that is known before the group runs.
         let own = depends(graph, g);
         let local = local(checked, g, plan.whole, &own);
-        let edits: BTreeMap<usize, &Edit> = plans(first.as_ref(), plan)
-            .filter_map(|a| match a.op {
-                Op::Write { edit, .. } => Some((a.node, edit)),
-                _ => None,
-            })
+        let edits: BTreeMap<usize, &Op> = plans(first.as_ref(), plan)
+            .filter(|a| a.is_edit() || a.is_condition())
+            .map(|a| (a.node, a.op))
             .collect();
-        let inside = |edit: &Edit| edit.inputs().iter().any(|n| at(&own, *n));
+        let inside = |op: &Op| made_of(op).iter().any(|n| at(&own, *n));
         let mut ready = std::mem::take(&mut self.ready);
         let mut prelude = Text::default();
-        for (id, edit) in edits.into_iter().filter(|(_, e)| !inside(e)) {
-            self.force(&edit.inputs(), &mut ready, &outside, &mut prelude);
-            edit::prepare(checked, id, edit, &mut prelude);
+        for (id, op) in edits.into_iter().filter(|(_, op)| !inside(op)) {
+            self.force(&made_of(op), &mut ready, &outside, &mut prelude);
+            edit::prepare(checked, id, op, &mut prelude);
         }
         let kept = self.kept(&local);
         let needed = self.needed(&local, &kept);
@@ -166,16 +164,16 @@ impl Maker<'_> {
         self.marks(g, prompts, (&batches, &layout), &mut body);
         let mut named = std::mem::take(&mut self.named);
         {
-            let inputs = |id: usize, edit: &Edit, out: &mut Text| {
-                if inside(edit) {
+            let inputs = |id: usize, op: &Op, out: &mut Text| {
+                if inside(op) {
                     // Reads of this group are there by now; what is made of them is made here, as
                     // often as the edit happens.
                     let mut here = ready.clone();
                     for (op, ready) in graph.nodes.iter().zip(&mut here) {
                         *ready |= matches!(op, Op::Read { group, .. } if *group == g);
                     }
-                    self.force(&edit.inputs(), &mut here, &outside, out);
-                    edit::prepare(checked, id, edit, out);
+                    self.force(&made_of(op), &mut here, &outside, out);
+                    edit::prepare(checked, id, op, out);
                 }
             };
             let modules = self.request.modules;
@@ -281,6 +279,7 @@ impl Maker<'_> {
             let (of, part) = match op {
                 Op::Read { group, positions, .. } => (*group, positions.part()),
                 Op::Write { group, positions, .. } => (*group, positions.part()),
+                Op::When { group, of: Decides::Prompt(positions), .. } => (*group, positions.part()),
                 _ => continue,
             };
             let (true, Some((part, take))) = (of == group, part) else { continue };
@@ -363,6 +362,14 @@ pub(super) fn batches(request: &Request<'_>, plan: &GroupPlan<'_>) -> Batches {
         whole: plan.whole,
     };
     Batches::new(&lengths, load)
+}
+
+/// The values that an edit or a condition is made of.
+fn made_of(op: &Op) -> Vec<NodeId> {
+    match op {
+        Op::When { direction, .. } => vec![*direction],
+        _ => op.inputs(),
+    }
 }
 
 /// The reads and edits of both parts of a plan.

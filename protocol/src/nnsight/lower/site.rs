@@ -7,7 +7,7 @@ use super::edit::{self, Touch};
 use super::moment::{Moment, Stop, stops};
 use super::rows::condition;
 use super::text::{Text, float};
-use crate::graph::{Edit, Op, SINK_MULTIPLE, Take, WriteAt};
+use crate::graph::{Decides, Op, SINK_MULTIPLE, Take, WriteAt};
 use crate::nnsight::Modules;
 use crate::plan::{Action, GroupPlan};
 use crate::{Checked, ReadAt, Site};
@@ -128,8 +128,8 @@ pub(super) struct Sites<'a, 'p> {
     pub plan: &'a GroupPlan<'a>,
     pub layout: Layout,
     pub named: &'p mut Named,
-    /// Makes the inputs of an edit that depend on reads of the same group.
-    pub inputs: &'p dyn Fn(usize, &Edit, &mut Text),
+    /// Makes the inputs of an edit or a condition that depend on reads of the same group.
+    pub inputs: &'p dyn Fn(usize, &Op, &mut Text),
 }
 
 impl Sites<'_, '_> {
@@ -266,7 +266,7 @@ impl Sites<'_, '_> {
 
     /// Reads and edits at one place. `said` if a condition around them holds for each of them.
     fn actions(&self, here: &[Action<'_>], said: bool, out: &mut Text) {
-        for Action { site, node, op, passes } in here {
+        for Action { site, node, op, passes, when: conditions } in here {
             let when = if said { None } else { condition(std::slice::from_ref(passes), self.plan.steps) };
             out.under(when.as_deref(), |out| match op {
                 Op::Read { positions, .. } => {
@@ -275,21 +275,79 @@ impl Sites<'_, '_> {
                     out.line(format!("v{node}={}{host}", self.layout.read(*positions, logits, *node)));
                 }
                 Op::Write { positions, edit, .. } => {
-                    (self.inputs)(*node, edit, out);
+                    (self.inputs)(*node, op, out);
                     let part = if self.layout.cut { "[q]" } else { "" };
                     let fresh = *site == Site::Logits;
                     let go = |touch: &Touch, out: &mut Text| {
                         edit::apply(self.checked, *node, edit, (touch, fresh), part, out);
                     };
+                    let go_where = |touch, out: &mut Text| {
+                        let touch = self.under(touch, *site, conditions, out);
+                        go(&touch, out);
+                    };
                     match self.touch(*positions, *site, *node) {
-                        Reach::Touch(touch) => go(&touch, out),
+                        Reach::Touch(touch) => go_where(touch, out),
                         Reach::Never => out.line("pass"),
-                        Reach::If(condition) => out.under(Some(&condition), |out| go(&Touch::Full, out)),
+                        Reach::If(condition) => {
+                            out.under(Some(&condition), |out| go_where(Touch::Full, out));
+                        }
                     }
+                }
+                Op::When { above, of, .. } => {
+                    (self.inputs)(*node, op, out);
+                    let rows = match of {
+                        Decides::Token => "x".into(),
+                        Decides::Prompt(positions) => self.layout.read(*positions, false, *node),
+                    };
+                    edit::look(*node, &rows, *above, out);
                 }
                 _ => {}
             });
         }
+    }
+
+    /// What is left of a touch under conditions.
+    fn under(&self, touch: Touch, site: Site, conditions: &[usize], out: &mut Text) -> Touch {
+        let of = |node: usize| {
+            let op = self.checked.graph().nodes.get(node);
+            let by_prompt = matches!(op, Some(Op::When { of: Decides::Prompt(_), .. }));
+            (format!("h{node}"), by_prompt)
+        };
+        let (layout, all): (_, Vec<_>) = (self.layout, conditions.iter().map(|node| of(*node)).collect());
+        if all.is_empty() {
+            return touch;
+        }
+        if site == Site::Logits && layout.last_logits {
+            // Only each prompt's last row is there.
+            let last = if layout.even || layout.left { ":,-1" } else { "r,n-1" };
+            let rows =
+                all.iter().map(|(h, by_prompt)| if *by_prompt { h.clone() } else { format!("{h}[{last}]") });
+            let marked = match touch {
+                Touch::Prompts(marked) => Some(format!("({marked})")),
+                Touch::Full | Touch::Rows(_) | Touch::Marked(_) => None,
+            };
+            let all: Vec<String> = rows.chain(marked).collect();
+            out.line(format!("w={}", all.join("&")));
+            return Touch::Prompts("w".into());
+        }
+        if touch == Touch::Full && all.iter().all(|(_, by_prompt)| *by_prompt) {
+            let all: Vec<String> = all.into_iter().map(|(h, _)| h).collect();
+            out.line(format!("w={}", all.join("&")));
+            return Touch::Prompts("w".into());
+        }
+        match touch {
+            Touch::Rows(rows) => {
+                let which = rows.trim_start_matches('x');
+                out.line("w=torch.zeros(x.shape[:2],dtype=torch.bool)");
+                out.line(format!("w{which}=True"));
+            }
+            Touch::Marked(marked) => out.line(format!("w={marked}")),
+            Touch::Full | Touch::Prompts(_) => out.line("w=torch.ones(x.shape[:2],dtype=torch.bool)"),
+        }
+        for (h, by_prompt) in all {
+            out.line(format!("w=w&{h}{}", if by_prompt { "[:,None]" } else { "" }));
+        }
+        Touch::Marked("w".into())
     }
 
     fn touch(&self, positions: WriteAt, site: Site, node: usize) -> Reach {

@@ -18,10 +18,7 @@ pub const CASES: Table = &[
         "hidden-states",
         "read --model llama.gguf --input prompts.txt --site hidden_states[2] --out a.safetensors",
     ),
-    (
-        "two-sites",
-        "direction extract --model llama.gguf --pairs pairs.jsonl --site embed,resid_post.1 --out d.safetensors",
-    ),
+    ("two-sites", "direction import d.npy --site embed,resid_post.1 --sign kind --out d.safetensors"),
     ("site-too-high", "read --model llama.gguf --input prompts.txt --site resid_post.9 --out a.safetensors"),
     (
         "no-position",

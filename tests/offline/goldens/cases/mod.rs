@@ -4,6 +4,7 @@
 //! `@/` begins a path in `fixtures/`; `@url` is the group's server, `@job` the last job of its journal.
 
 mod analyses;
+mod bands;
 mod boards;
 mod data;
 mod directions;
@@ -54,6 +55,7 @@ pub fn all() -> Vec<Group> {
         Group { served: true, ..group("server", serving::SERVER) },
         group("unreached", serving::UNREACHED),
         group("steer", reading::STEER),
+        group("bands", bands::BANDS),
         group("read", reading::READ),
         group("families", reading::FAMILIES),
         group("formats", directions::FORMATS),

@@ -30,6 +30,11 @@ pub(super) fn saves(checked: &Checked) -> Option<BTreeMap<String, Along>> {
                 known.edit(edit)?;
                 None
             }
+            // What decides for a prompt or a token is its own.
+            Op::When { direction, .. } => {
+                known.vector(*direction)?;
+                None
+            }
             Op::Save { name, value } => {
                 saves.insert(name.clone(), known.of(*value)?);
                 None
@@ -102,17 +107,22 @@ impl Rows<'_> {
             Op::Stack(all) => all.iter().all(|a| self.of(*a) == Some(Along::Free)).then_some(Along::Free),
             Op::PromptLogProb { logits } => self.of(*logits),
             Op::GeneratedLogProb { generate } | Op::Decode { generate } => self.of(*generate),
-            Op::Write { .. } | Op::Save { .. } | Op::Turns { .. } => None,
+            Op::Write { .. } | Op::When { .. } | Op::Save { .. } | Op::Turns { .. } => None,
+        }
+    }
+
+    /// Whether a direction is one for all prompts, or a row a prompt.
+    fn vector(&self, id: NodeId) -> Option<()> {
+        match self.of(id)? {
+            Along::Free => (self.rank(id) == 1).then_some(()),
+            Along::Prompts => (self.rank(id) == 2).then_some(()),
+            Along::Tokens => None,
         }
     }
 
     /// Whether an edit does to a prompt what it would do to it alone.
     fn edit(&self, edit: &Edit) -> Option<()> {
-        let vector = |id: NodeId| match self.of(id)? {
-            Along::Free => (self.rank(id) == 1).then_some(()),
-            Along::Prompts => (self.rank(id) == 2).then_some(()),
-            Along::Tokens => None,
-        };
+        let vector = |id: NodeId| self.vector(id);
         match edit {
             Edit::Add { direction, unit, .. } => {
                 if let AlphaUnit::Norm(n) = unit {

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 
 use proptest::prelude::*;
-use truenorth_protocol::graph::{AlphaUnit, Binary, Builder, CheckLimits, GroupId, Reduce, Sampling, Steps};
+use truenorth_protocol::graph::{
+    AlphaUnit, Binary, Builder, CheckLimits, Decides, GroupId, Reduce, Sampling, Steps,
+};
 use truenorth_protocol::{Checked, DType, ModelInfo, Prompt, ReadAt, Site, Tensor, Value, WriteAt};
 
 use super::*;
@@ -122,6 +124,26 @@ fn each_keeps_its_own_dose() {
             ],
         );
         check_merge(&engine, &[ask(vec![vec![1]], &[2.0], norm), ask(vec![vec![5], vec![6]], &[2.0], norm)]);
+    }
+}
+
+#[test]
+fn each_prompt_meets_its_conditions_as_it_does_alone() {
+    let engine = engine("families/llama");
+    let info = engine.info();
+    let ask = |prompts: Vec<Vec<u32>>, alpha: &[f64], of: Decides| {
+        checked(info, |b| {
+            let g = b.tokens(prompts);
+            let d = b.constant(direction(info));
+            let write = b.add(g, Site::ResidPost(1), WriteAt::All, Steps::ALL, d, alpha);
+            b.when(g, Site::ResidPost(0), d, (of, 0.05), &[write]);
+            let r = b.read(g, Site::Logits, ReadAt::All);
+            b.save("logits", r);
+        })
+    };
+    for of in [Decides::Token, Decides::Prompt(ReadAt::Last), Decides::Prompt(ReadAt::Mean)] {
+        let several = vec![vec![1, 2, 9], vec![3], vec![50, 7]];
+        check_merge(&engine, &[ask(several, &[2.0, -1.0, 4.0], of), ask(vec![vec![8, 6, 4]], &[3.0], of)]);
     }
 }
 

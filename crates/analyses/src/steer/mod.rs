@@ -1,30 +1,28 @@
-//! Steering: the same prompts generated at several doses of a direction.
+//! Steering: the same prompts generated at several doses of one or several directions.
+
+mod dose;
+mod graph;
+mod params;
+mod range;
+mod size;
+#[cfg(test)]
+mod tests;
 
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
-use truenorth_protocol::graph::{AlphaUnit, Binary, Builder, Edit, GroupId, Op, Sampling, Steps, Unary};
-use truenorth_protocol::{Prompt, ReadAt, Site, Tensor, Value, WriteAt};
+use truenorth_protocol::graph::{Binary, Builder, Sampling, Unary};
+use truenorth_protocol::{Prompt, ReadAt, Site, Value, WriteAt};
+
+pub use dose::{Dose, Push, Schedule, When};
+pub use params::{ByWhat, Clamp, How, Threshold};
+pub use range::neutral_ranges;
+pub use size::{COMPARABLE, Moved, Size, unlike};
 
 use super::{AnalysisError, Encoded, Named, Reader};
+use graph::{edit, generating, group};
+use size::{Measured, Meter};
 use truenorth_protocol::run::Watch;
 use truenorth_stats::math;
-
-/// What is done to the model.
-#[derive(Clone, Debug)]
-pub struct Dose {
-    /// The direction, `[width of the site]`.
-    pub direction: Vec<f32>,
-    /// Where it is added or ablated.
-    pub site: Site,
-    /// At which tokens.
-    pub positions: WriteAt,
-    /// The doses.
-    pub alphas: Vec<f64>,
-    /// The mean residual norm that α is a multiple of; none for absolute units.
-    pub norm: Option<f64>,
-    /// Whether the direction is ablated before anything is added.
-    pub ablate: bool,
-}
 
 /// One generation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -33,14 +31,25 @@ pub struct Steered {
     pub id: String,
     /// The dose.
     pub alpha: f64,
-    /// `norm` or `absolute`.
+    /// `norm`, `absolute` or `raw`.
     pub alpha_unit: String,
-    /// The mean residual norm that α was multiplied by, for the unit `norm`.
+    /// What α was multiplied by: the mean residual norm of the site for the unit `norm`, the norm that the vector had in
+    /// its file for `raw`. None for absolute units, and where it is not the same at all sites.
     pub alpha_norm: Option<f64>,
-    /// Whether the direction was ablated.
+    /// Whether the directions were ablated.
     pub ablate: bool,
-    /// Where.
+    /// Where; several with commas, in the order of a pass.
     pub site: String,
+    /// How much of the dose each direction got at each site, and how its projection was clamped; left out of one
+    /// direction at one site that gets all of it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub pushes: Vec<Pushed>,
+    /// How α changed with the generated tokens; left out where it did not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub schedule: Option<Schedule>,
+    /// What had to hold for a token or a prompt to be touched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<Held>,
     /// At which tokens.
     pub positions: String,
     /// The generated tokens.
@@ -58,6 +67,32 @@ pub struct Steered {
     /// What the dose breaks; none where that was not measured.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub damage: Option<Damage>,
+}
+
+/// A direction at a site, as a generation remembers it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Pushed {
+    /// Where.
+    pub site: String,
+    /// How much of each dose it got.
+    pub coefficient: f64,
+    /// What α was a multiple of there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub norm: Option<f64>,
+    /// The least and the greatest projection that were left, in units of the residual stream.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub clamp: Option<[f64; 2]>,
+}
+
+/// A condition, as a generation remembers it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Held {
+    /// Where the projection was taken.
+    pub site: String,
+    /// The threshold, in units of the residual stream.
+    pub above: f64,
+    /// Whose projection decided: `token`, or how the prompt was read.
+    pub by: String,
 }
 
 /// Why a generation ended.
@@ -80,6 +115,10 @@ pub struct Damage {
     pub prompts: usize,
     /// The tokens that were pushed: those of the generation, or all where only generated ones are.
     pub positions: String,
+    /// How large the edit is at each site at which it moves anything, on the same prompts, by α itself whatever its
+    /// schedule.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub size: Vec<Size>,
 }
 
 /// A divergence above which a dose is called damaging, in nats: the default bound of the sweep.
@@ -98,15 +137,17 @@ pub fn damage(
     let encoded = reader.encode_turns(prompts, true)?;
     // Generated tokens are no part of a prompt; what a push does to them is told by the prompt's.
     let positions = if dose.positions == WriteAt::Generated { WriteAt::All } else { dose.positions };
-    let dose = Dose { positions, ..dose.clone() };
+    let dose = Dose { positions, schedule: Schedule::default(), ..dose.clone() };
     let doses = dose.alphas.len();
     let at_once = (reader.runner().batch().sequences / (1 + doses)).max(1);
     let chunks: Vec<&[Encoded]> = encoded.chunks(at_once).collect();
     let graphs = chunks.iter().map(|chunk| divergence_graph(chunk, &dose)).collect();
     let answers = reader.ask_each(graphs, watch)?;
     let mut totals = vec![0.0; doses];
+    let mut measured = Measured::new(&dose);
     for (chunk, answer) in chunks.iter().zip(answers) {
         let n = chunk.len();
+        measured.add(&answer, n)?;
         let whole = |name: &str, len: usize| -> Result<Vec<f32>, AnalysisError> {
             let found = answer.tensor(name).and_then(|t| t.to_f32().ok()).filter(|v| v.len() == len);
             let found = found.ok_or_else(|| AnalysisError::Answer { name: name.into(), prompts: n })?;
@@ -131,10 +172,13 @@ pub fn damage(
     }
     #[allow(clippy::cast_precision_loss)]
     let mean = |total: f64| total / encoded.len().max(1) as f64;
-    Ok(totals
-        .into_iter()
-        .map(|t| Damage { kl: mean(t), prompts: encoded.len(), positions: positions.to_string() })
-        .collect())
+    let damage = |(total, size)| Damage {
+        kl: mean(total),
+        prompts: encoded.len(),
+        positions: positions.to_string(),
+        size,
+    };
+    Ok(totals.into_iter().zip(measured.sizes()).map(damage).collect())
 }
 
 /// With logits `l` and `m`, `KL = softmax(l)·(l - m) - (logsumexp(l) - logsumexp(m))`; the dot product is
@@ -144,8 +188,9 @@ fn divergence_graph(prompts: &[Encoded], dose: &Dose) -> truenorth_protocol::Gra
     let plain = b.group(prompts.iter().map(|e| e.prompt.clone()).collect());
     let rows: Vec<&Encoded> = dose.alphas.iter().flat_map(|_| prompts).collect();
     let steered = group(&mut b, &rows, dose);
-    let alphas = dose.alphas.iter().flat_map(|a| std::iter::repeat_n(*a, prompts.len())).collect();
-    edit(&mut b, steered, dose, alphas);
+    let alphas: Vec<f64> = dose.alphas.iter().flat_map(|a| std::iter::repeat_n(*a, prompts.len())).collect();
+    let mut meter = Meter::new(steered, dose);
+    edit(&mut b, steered, dose, &alphas, 1, &mut |b, site, around| meter.around(b, site, around));
     let logits = |b: &mut Builder, group, name: &str| {
         let logits = b.read(group, Site::Logits, ReadAt::Last);
         let first = b.slice(logits, 1, 0..1);
@@ -192,10 +237,12 @@ pub fn steer(
             let group: Vec<&Encoded> = chunk.iter().map(|(p, _)| &encoded[*p]).collect();
             let sampling = sampling.from_row(first);
             first += chunk.len();
-            graph(&group, dose, chunk.iter().map(|(_, a)| *a).collect(), sampling)
+            let alphas: Vec<f64> = chunk.iter().map(|(_, a)| *a).collect();
+            generating(&group, dose, &alphas, sampling)
         })
         .collect();
     let answers = reader.ask_each(graphs, watch)?;
+    let record = Record::of(dose);
     let mut out = Vec::with_capacity(rows.len());
     for (chunk, answer) in chunks.into_iter().zip(answers) {
         let lost = |name: &str| AnalysisError::Answer { name: name.into(), prompts: chunk.len() };
@@ -217,10 +264,13 @@ pub fn steer(
             out.push(Steered {
                 id: prompts[*p].id.clone(),
                 alpha: *alpha,
-                alpha_unit: if dose.norm.is_some() { "norm" } else { "absolute" }.into(),
-                alpha_norm: dose.norm,
+                alpha_unit: dose.unit.into(),
+                alpha_norm: record.norm,
                 ablate: dose.ablate,
-                site: dose.site.to_string(),
+                site: record.site.clone(),
+                pushes: record.pushes.clone(),
+                schedule: record.schedule.clone(),
+                when: record.when.clone(),
                 positions: dose.positions.to_string(),
                 stopped: match kept.last().and_then(|t| u32::try_from(*t).ok()) {
                     Some(last) if sampling.stop.contains(&last) => Stopped::EndOfText,
@@ -240,47 +290,37 @@ pub fn steer(
     Ok(out)
 }
 
-fn graph(
-    prompts: &[&Encoded],
-    dose: &Dose,
-    alphas: Vec<f64>,
-    sampling: Sampling,
-) -> truenorth_protocol::Graph {
-    let mut b = Builder::new();
-    let group = group(&mut b, prompts, dose);
-    edit(&mut b, group, dose, alphas);
-    let generate = b.generate(group, sampling);
-    b.save("tokens", generate);
-    let logprobs = b.node(Op::GeneratedLogProb { generate });
-    b.save("logprobs", logprobs);
-    let text = b.node(Op::Decode { generate });
-    b.save("text", text);
-    b.finish()
+/// What of a dose is the same in all rows.
+struct Record {
+    norm: Option<f64>,
+    site: String,
+    pushes: Vec<Pushed>,
+    schedule: Option<Schedule>,
+    when: Option<Held>,
 }
 
-/// A group of prompts, with their turns where these are steered.
-fn group(b: &mut Builder, prompts: &[&Encoded], dose: &Dose) -> GroupId {
-    let group = b.group(prompts.iter().map(|e| e.prompt.clone()).collect());
-    if dose.positions.part().is_some() {
-        b.turns(group, prompts.iter().map(|e| e.turns.clone()).collect());
-    }
-    group
-}
-
-/// Ablates and adds, one dose a row.
-fn edit(b: &mut Builder, group: GroupId, dose: &Dose, alphas: Vec<f64>) {
-    let direction = b.constant(Tensor::vector(&dose.direction));
-    if dose.ablate {
-        b.write(group, dose.site, dose.positions, Steps::ALL, Edit::Ablate { direction });
-    }
-    if alphas.iter().any(|a| *a != 0.0) {
-        let unit = match dose.norm {
-            #[allow(clippy::cast_possible_truncation)]
-            Some(norm) => AlphaUnit::Norm(b.constant(Tensor::scalar(norm as f32))),
-            None => AlphaUnit::Absolute,
+impl Record {
+    fn of(dose: &Dose) -> Self {
+        let pushed = |p: &Push| Pushed {
+            site: p.site.to_string(),
+            coefficient: p.coefficient,
+            norm: p.norm,
+            clamp: p.clamp,
         };
-        let edit = Edit::Add { direction, alpha: alphas, unit };
-        b.write(group, dose.site, dose.positions, Steps::ALL, edit);
+        let plain = matches!(&dose.pushes[..], [p] if p.coefficient == 1.0 && p.clamp.is_none());
+        let norms: Vec<Option<f64>> = dose.pushes.iter().map(|p| p.norm).collect();
+        let sites: Vec<String> = dose.sites().iter().map(Site::to_string).collect();
+        Self {
+            norm: norms.first().copied().flatten().filter(|_| norms.windows(2).all(|w| w[0] == w[1])),
+            site: sites.join(","),
+            pushes: if plain { vec![] } else { dose.pushes.iter().map(pushed).collect() },
+            schedule: (!dose.schedule.is_constant()).then(|| dose.schedule.clone()),
+            when: dose.when.as_ref().map(|w| Held {
+                site: w.site.to_string(),
+                above: w.above,
+                by: ByWhat::from(w.of).to_string(),
+            }),
+        }
     }
 }
 
@@ -299,43 +339,4 @@ pub fn mean_norm(
     let norms: Vec<f64> = readings.iter().flat_map(|r| r.values.outer_iter().map(norm)).collect();
     math::mean(&norms)
         .map_err(|e| AnalysisError::Input(format!("the unit `norm` needs neutral prompts: {e}")))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::HashSet;
-
-    use super::super::fixture::{Tiny, named};
-    use super::*;
-    use truenorth_data::store::Store;
-    use truenorth_protocol::run::{Batch, Runner as _, Unwatched};
-
-    #[test]
-    fn what_is_sampled_does_not_depend_on_how_rows_are_cut_and_no_row_repeats_another() {
-        let prompts = named(&["the old hat"; 70]);
-        let sampling = Sampling { temperature: 1.0, seed: 11, ..Sampling::greedy(8) };
-        let ask = |sequences: usize, store: Option<&Store>| {
-            let tiny = Tiny::with_batch(Batch { sequences, ..Batch::LOCAL });
-            let dose = Dose {
-                direction: vec![1.0; tiny.info().hidden as usize],
-                site: Site::ResidPost(0),
-                positions: WriteAt::All,
-                alphas: vec![0.0],
-                norm: None,
-                ablate: false,
-            };
-            steer(&Reader::new(&tiny, store), &prompts, &dose, &sampling, &Unwatched).unwrap()
-        };
-        let whole = ask(512, None);
-        let distinct: HashSet<&[i64]> = whole.iter().map(|r| &r.tokens[..]).collect();
-        assert_eq!(distinct.len(), 70, "rows repeat each other's draws");
-        let store = Store::in_memory().unwrap();
-        for sequences in [32, 7, 1] {
-            assert_eq!(ask(sequences, Some(&store)), whole, "cut at {sequences}");
-        }
-        // What one cut left in the cache serves the others rightly.
-        for sequences in [512, 32, 7] {
-            assert_eq!(ask(sequences, Some(&store)), whole, "cut at {sequences}, with what is kept");
-        }
-    }
 }

@@ -1,0 +1,66 @@
+//! What a monitor finds.
+
+use serde::{Deserialize, Serialize};
+
+/// Projections of texts on directions.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Monitored {
+    /// The directions, in the order of each token's numbers.
+    pub directions: Vec<Direction>,
+    /// The texts.
+    pub texts: Vec<Text>,
+    /// What none of it shows.
+    pub not_shown: Vec<String>,
+}
+
+/// A direction that was watched, with its projections over all texts, first tokens left out.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Direction {
+    /// What it is called.
+    pub name: String,
+    /// Where.
+    pub site: String,
+    /// What projections are in: `mean residual norms` or `absolute`.
+    pub unit: String,
+    /// The mean residual norm of the site, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub norm: Option<f64>,
+    /// Mean projection; none where no text has a second token.
+    pub mean: Option<f64>,
+    /// The least.
+    pub least: Option<f64>,
+    /// The greatest.
+    pub greatest: Option<f64>,
+}
+
+/// A text with its tokens.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Text {
+    /// Its name.
+    pub id: String,
+    /// How many of the tokens were given; what follows was generated.
+    pub given: usize,
+    /// The tokens.
+    pub tokens: Vec<Token>,
+}
+
+/// A token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Token {
+    /// Its id.
+    pub id: u32,
+    /// The text it stands for.
+    pub piece: String,
+    /// Projection of the residual on each direction, in the direction's unit.
+    pub projection: Vec<f64>,
+    /// Cosine of the residual with each direction: the projection whatever the norm of the residual is.
+    pub cosine: Vec<f64>,
+}
+
+/// What a monitor can't show.
+pub(super) const NOT_SHOWN: [&str; 2] = [
+    "That the model uses what is read here: a projection says what can be read of a token at this site, and steering what \
+     changes when it is changed.",
+    "That a first token is like the others: many models use it as a sink of attention, and its norm and its projections \
+     are then of another size.",
+];

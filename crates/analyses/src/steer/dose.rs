@@ -1,0 +1,146 @@
+//! What is done to a model: where, along what, how much, at which tokens, when.
+
+use serde::{Deserialize, Serialize};
+use truenorth_protocol::graph::Decides;
+use truenorth_protocol::{Site, WriteAt};
+
+/// What is done to the model.
+#[derive(Clone, Debug)]
+pub struct Dose {
+    /// The directions, each at a site.
+    pub pushes: Vec<Push>,
+    /// At which tokens.
+    pub positions: WriteAt,
+    /// The doses: each push adds `α·coefficient·norm` times its direction.
+    pub alphas: Vec<f64>,
+    /// What α is measured in: `norm`, `absolute` or `raw`.
+    pub unit: &'static str,
+    /// Whether the directions are ablated before anything is added: at each site all that lies in their span.
+    pub ablate: bool,
+    /// How α changes with the tokens that are generated.
+    pub schedule: Schedule,
+    /// Where nothing is done unless it holds.
+    pub when: Option<When>,
+}
+
+/// A direction at a site.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Push {
+    /// The direction, `[width of the site]`.
+    pub direction: Vec<f32>,
+    /// Where it is added, ablated or clamped.
+    pub site: Site,
+    /// How much of each dose it gets.
+    pub coefficient: f64,
+    /// What α is a multiple of there: the mean residual norm, or the norm that the vector had in its file; none for
+    /// units of the residual stream.
+    pub norm: Option<f64>,
+    /// The least and the greatest projection that are left, after all else, in units of the residual stream.
+    pub clamp: Option<[f64; 2]>,
+}
+
+/// A condition: what is done is done only where the projection on a direction is above a threshold.
+#[derive(Clone, Debug, PartialEq)]
+pub struct When {
+    /// The direction, `[hidden]`.
+    pub direction: Vec<f32>,
+    /// Where the projection is taken, at the earliest edited site or before it.
+    pub site: Site,
+    /// The threshold, in units of the residual stream.
+    pub above: f64,
+    /// Whose projection decides.
+    pub of: Decides,
+}
+
+/// Factors of α by forward pass: 0 runs the prompt, `k` the `k`-th token that was generated.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Schedule {
+    /// The factor of each pass, the last one of all that follow; empty for 1.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub factors: Vec<f64>,
+    /// By what the factor shrinks with each generated token after the first.
+    #[serde(default = "one")]
+    pub decay: f64,
+}
+
+fn one() -> f64 {
+    1.0
+}
+
+/// A factor below which a push is left out.
+const NOTHING: f64 = 1e-3;
+
+impl Default for Schedule {
+    /// α as it is, for every token.
+    fn default() -> Self {
+        Self { factors: vec![], decay: 1.0 }
+    }
+}
+
+impl Schedule {
+    /// Whether α is the same for all tokens.
+    #[must_use]
+    pub fn is_constant(&self) -> bool {
+        self.factors.iter().all(|f| *f == 1.0) && self.decay == 1.0
+    }
+
+    /// The factor of a pass.
+    #[must_use]
+    pub fn factor(&self, step: u32) -> f64 {
+        let own = self.factors.get(step as usize).or(self.factors.last()).copied().unwrap_or(1.0);
+        own * self.decay.powf(f64::from(step.saturating_sub(1)))
+    }
+
+    /// The passes with a factor that is not nothing, as runs of equal ones: first pass, first one left out, factor.
+    #[must_use]
+    pub fn runs(&self, steps: u32) -> Vec<(u32, Option<u32>, f64)> {
+        if self.is_constant() {
+            return vec![(0, None, 1.0)];
+        }
+        let mut runs: Vec<(u32, Option<u32>, f64)> = Vec::new();
+        for step in 0..steps {
+            let factor = self.factor(step);
+            if factor.abs() < NOTHING {
+                continue;
+            }
+            match runs.last_mut().filter(|(_, end, f)| *end == Some(step) && *f == factor) {
+                Some((_, end, _)) => *end = Some(step + 1),
+                None => runs.push((step, Some(step + 1), factor)),
+            }
+        }
+        runs
+    }
+}
+
+impl Dose {
+    /// The sites at which something is done, in the order of a pass.
+    #[must_use]
+    pub fn sites(&self) -> Vec<Site> {
+        let mut sites: Vec<Site> = self.pushes.iter().map(|p| p.site).collect();
+        sites.sort_by_key(|s| s.order());
+        sites.dedup();
+        sites
+    }
+
+    /// The pushes at a site.
+    pub(super) fn at(&self, site: Site) -> impl Iterator<Item = &Push> {
+        self.pushes.iter().filter(move |p| p.site == site)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_schedule_is_a_factor_a_pass_and_decays_from_the_second_token_on() {
+        let all = Schedule { factors: vec![1.0, 2.0], decay: 0.5 };
+        assert_eq!([0, 1, 2, 3].map(|s| all.factor(s)), [1.0, 2.0, 1.0, 0.5]);
+        assert_eq!(Schedule::default().runs(5), [(0, None, 1.0)]);
+        let two = Schedule { factors: vec![1.0, 1.0, 0.0, 3.0], decay: 1.0 };
+        assert_eq!(two.runs(6), [(0, Some(2), 1.0), (3, Some(6), 3.0)]);
+        let short = Schedule { factors: vec![], decay: 0.1 };
+        // What is left of a thousandth is left out.
+        assert_eq!(short.runs(9).last().map(|r| r.1), Some(Some(5)));
+    }
+}

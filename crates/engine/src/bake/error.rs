@@ -1,0 +1,116 @@
+//! Why a change can't be written into weights.
+
+use std::path::PathBuf;
+
+/// Why a change can't be written into weights. Nothing that was there was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum BakeError {
+    /// A file that can't be read or written.
+    #[error("can't {what} {path}", path = .path.display())]
+    Io {
+        /// `read` or `write`.
+        what: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// A file that is no safetensors or JSON.
+    #[error("{path} is damaged: {problem}", path = .path.display())]
+    Damaged {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
+    /// A folder that holds something.
+    #[error("{0} is not empty")]
+    NotEmpty(String),
+    /// A folder without weights that are read here.
+    #[error("{0} holds neither model.safetensors nor model.safetensors.index.json")]
+    NoWeights(String),
+    /// A kind of model that is not known.
+    #[error("the config's model_type is `{found}`, whose weights are not known here")]
+    Family {
+        /// The config's `model_type`.
+        found: String,
+    },
+    /// A config without a number that is needed.
+    #[error("the config does not say `{key}`")]
+    Key {
+        /// The key.
+        key: &'static str,
+    },
+    /// A direction of another width.
+    #[error("the direction is {direction} wide, the model {model}")]
+    Width {
+        /// Its width.
+        direction: usize,
+        /// The model's.
+        model: usize,
+    },
+    /// A block that there is not.
+    #[error("block {layer} is out of range; the model has blocks 0 to {last}", last = .layers.saturating_sub(1))]
+    Layer {
+        /// The block.
+        layer: u32,
+        /// Blocks of the model.
+        layers: usize,
+    },
+    /// A family whose norms come after what writes to the stream.
+    #[error(
+        "{family} norms what attention and MLP write before it is added to the residual stream, so no change of their \
+         weights is the edit"
+    )]
+    Norms {
+        /// The family.
+        family: &'static str,
+    },
+    /// A family without a weight that is added whatever the token is.
+    #[error("the MLP of {family} has no bias, so nothing in its weights can add a vector at every token")]
+    NoBias {
+        /// The family.
+        family: &'static str,
+    },
+    /// An element type that is not changed here.
+    #[error("the tensor {name} is {dtype}; expected F32, F16 or BF16")]
+    DType {
+        /// The tensor.
+        name: String,
+        /// Its type.
+        dtype: String,
+    },
+    /// A tensor of another shape than its name says.
+    #[error("the tensor {name} has shape {shape:?}, which has no axis of {hidden}")]
+    Shape {
+        /// The tensor.
+        name: String,
+        /// Its shape.
+        shape: Vec<usize>,
+        /// The width of the residual stream.
+        hidden: usize,
+    },
+}
+
+impl BakeError {
+    /// What would mend it.
+    #[must_use]
+    pub fn hint(&self) -> Option<&'static str> {
+        match self {
+            Self::NotEmpty(_) => Some("name a folder that is not there yet"),
+            Self::NoWeights(_) | Self::Family { .. } => Some(
+                "name a folder as transformers saves it, with config.json and safetensors, of a family of `models list`",
+            ),
+            Self::Norms { .. } => Some("edit it while it runs: truenorth steer"),
+            Self::NoBias { .. } => Some("ablate instead (--ablate), or add while it runs: truenorth steer"),
+            Self::DType { .. } => {
+                Some("save the weights in one of these types; quantized ones can't be changed")
+            }
+            Self::Width { .. } | Self::Layer { .. } => {
+                Some("use the model that the direction was extracted from")
+            }
+            _ => None,
+        }
+    }
+}

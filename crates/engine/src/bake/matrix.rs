@@ -1,0 +1,73 @@
+//! Weights as numbers: read from their type, changed in 64 bits, rounded to it again.
+
+use half::{bf16, f16};
+use safetensors::tensor::Dtype;
+
+use super::{BakeError, Edit};
+
+/// A tensor with an edit in it, in the type that it had.
+pub(super) fn edited(
+    name: &str,
+    (dtype, shape): (Dtype, &[usize]),
+    bytes: &[u8],
+    edit: &Edit<'_>,
+) -> Result<Vec<u8>, BakeError> {
+    let mut values = read(name, dtype, bytes)?;
+    let hidden = match edit {
+        Edit::Rows(d) | Edit::Columns(d) | Edit::Plus(d) => d.len(),
+    };
+    let wrong = || BakeError::Shape { name: name.to_owned(), shape: shape.to_vec(), hidden };
+    match edit {
+        Edit::Rows(d) => {
+            if shape.last() != Some(&hidden) {
+                return Err(wrong());
+            }
+            for row in values.chunks_mut(hidden) {
+                let along: f64 = row.iter().zip(*d).map(|(x, d)| x * d).sum();
+                row.iter_mut().zip(*d).for_each(|(x, d)| *x -= along * d);
+            }
+        }
+        Edit::Columns(d) => {
+            let &[rows, columns] = shape else { return Err(wrong()) };
+            if rows != hidden {
+                return Err(wrong());
+            }
+            let mut along = vec![0.0; columns];
+            for (row, d) in values.chunks(columns).zip(*d) {
+                along.iter_mut().zip(row).for_each(|(a, x)| *a += d * x);
+            }
+            for (row, d) in values.chunks_mut(columns).zip(*d) {
+                row.iter_mut().zip(&along).for_each(|(x, a)| *x -= d * a);
+            }
+        }
+        Edit::Plus(v) => {
+            if values.len() != hidden {
+                return Err(wrong());
+            }
+            values.iter_mut().zip(*v).for_each(|(x, v)| *x += v);
+        }
+    }
+    Ok(write(dtype, &values))
+}
+
+fn read(name: &str, dtype: Dtype, bytes: &[u8]) -> Result<Vec<f64>, BakeError> {
+    let pairs = || bytes.as_chunks::<2>().0.iter().copied();
+    match dtype {
+        Dtype::F32 => {
+            Ok(bytes.as_chunks::<4>().0.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect())
+        }
+        Dtype::F16 => Ok(pairs().map(|b| f64::from(f16::from_le_bytes(b))).collect()),
+        Dtype::BF16 => Ok(pairs().map(|b| f64::from(bf16::from_le_bytes(b))).collect()),
+        other => Err(BakeError::DType { name: name.to_owned(), dtype: format!("{other:?}") }),
+    }
+}
+
+/// Numbers in a type that [`read`] takes.
+#[allow(clippy::cast_possible_truncation, reason = "rounding to the type is what is asked for")]
+pub(super) fn write(dtype: Dtype, values: &[f64]) -> Vec<u8> {
+    match dtype {
+        Dtype::F16 => values.iter().flat_map(|v| f16::from_f64(*v).to_le_bytes()).collect(),
+        Dtype::BF16 => values.iter().flat_map(|v| bf16::from_f64(*v).to_le_bytes()).collect(),
+        _ => values.iter().flat_map(|v| (*v as f32).to_le_bytes()).collect(),
+    }
+}

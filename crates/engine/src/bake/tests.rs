@@ -1,0 +1,141 @@
+//! A baked folder computes what the original computes under the same edit.
+
+use std::path::PathBuf;
+
+use truenorth_protocol::graph::{Builder, Edit, Op, Sampling, Steps};
+use truenorth_protocol::run::{Runner as _, Unwatched};
+use truenorth_protocol::{Answer, ReadAt, Site, Tensor, WriteAt};
+
+use super::*;
+use crate::{Engine, EngineOptions};
+
+fn family(name: &str) -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../fixtures/families").join(name)
+}
+
+fn direction(width: usize, k: usize) -> Vec<f64> {
+    let raw: Vec<f64> = (0..width).map(|i| ((i * (k + 3)) % 11) as f64 - 4.5).collect();
+    let norm = raw.iter().map(|v| v * v).sum::<f64>().sqrt();
+    raw.iter().map(|v| v / norm).collect()
+}
+
+fn tensor(v: &[f64]) -> Tensor {
+    Tensor::vector(&v.iter().map(|v| *v as f32).collect::<Vec<_>>())
+}
+
+/// Logits and generated tokens, the edits of a change applied while it runs or not.
+fn ask(folder: &Path, change: Option<&Change>) -> Answer {
+    let engine = Engine::open(folder, &EngineOptions::default()).unwrap();
+    let layers = engine.info().layers;
+    let mut b = Builder::new();
+    let group = b.tokens([vec![5, 9, 11, 3, 40], vec![7, 2], vec![1, 50, 8]]);
+    match change {
+        Some(Change::Ablate(d)) => {
+            let d = b.constant(tensor(d));
+            let each = (0..layers).flat_map(|l| [Site::AttnOut(l), Site::MlpOut(l)]);
+            for site in std::iter::once(Site::Embed).chain(each) {
+                b.write(group, site, WriteAt::All, Steps::ALL, Edit::Ablate { direction: d });
+            }
+        }
+        Some(Change::Add(all)) => {
+            for (layer, v) in all {
+                let d = b.constant(tensor(v));
+                b.add(group, Site::ResidPost(*layer), WriteAt::All, Steps::ALL, d, &[1.0]);
+            }
+        }
+        None => {}
+    }
+    let logits = b.read(group, Site::Logits, ReadAt::All);
+    let generate = b.generate(group, Sampling::greedy(32));
+    let p = b.node(Op::GeneratedLogProb { generate });
+    for (name, node) in [("logits", logits), ("tokens", generate), ("p", p)] {
+        b.save(name, node);
+    }
+    engine.ask(b.finish(), &Unwatched).unwrap()
+}
+
+fn far(a: &Answer, b: &Answer, name: &str) -> f32 {
+    let of = |a: &Answer| a.tensor(name).unwrap().to_f32().unwrap();
+    let (a, b) = (of(a), of(b));
+    let size = b.iter().fold(1e-6_f32, |m, v| m.max(v.abs()));
+    a.iter().zip(&b).fold(0.0_f32, |m, (x, y)| m.max((x - y).abs())) / size
+}
+
+fn width(name: &str) -> usize {
+    Engine::open(&family(name), &EngineOptions::default()).unwrap().info().hidden as usize
+}
+
+#[test]
+fn what_is_ablated_from_weights_is_what_is_ablated_everywhere() {
+    for (name, within) in [
+        ("llama", 1e-4),
+        ("llama-sharded", 1e-4),
+        ("llama-bf16", 3e-2),
+        ("llama-f16", 5e-3),
+        ("mistral", 1e-4),
+        ("qwen2", 1e-4),
+        ("qwen3", 1e-4),
+        ("gpt2", 1e-4),
+        ("gpt2-bare", 1e-4),
+        ("gpt_neox", 1e-4),
+    ] {
+        let to = tempfile::tempdir().unwrap();
+        let change = Change::Ablate(direction(width(name), 1));
+        let baked = bake(&family(name), to.path(), &change, "ablated").unwrap();
+        let (want, got, plain) =
+            (ask(&family(name), Some(&change)), ask(to.path(), None), ask(&family(name), None));
+        assert!(far(&got, &want, "logits") < within, "{name}: {}", far(&got, &want, "logits"));
+        assert!(far(&plain, &want, "logits") > 0.05, "{name}: the edit changes nothing");
+        if within <= 1e-4 {
+            let tokens = |a: &Answer| a.tensor("tokens").unwrap().to_i64().unwrap();
+            assert_eq!(tokens(&got), tokens(&want), "{name}");
+        }
+        assert!(baked.changed.len() > 4, "{name}: {baked:?}");
+        let card = std::fs::read_to_string(to.path().join("README.md")).unwrap();
+        assert!(card.contains("ablated") && card.contains(&baked.changed[0]), "{card}");
+        // Sharded in, sharded out.
+        let count = |f: &Path| {
+            let all = std::fs::read_dir(f).unwrap().map(|e| e.unwrap().path());
+            all.filter(|p| p.extension().is_some_and(|e| e == "safetensors"))
+                .filter(|p| !p.ends_with("reference.safetensors"))
+                .count()
+        };
+        assert_eq!(count(to.path()), count(&family(name)), "{name}");
+    }
+}
+
+#[test]
+fn what_is_added_to_weights_is_what_is_added_at_blocks() {
+    for name in ["llama", "llama-sharded", "llama-bias-linear", "gpt2", "gpt2-bare", "gpt_neox"] {
+        let to = tempfile::tempdir().unwrap();
+        let width = width(name);
+        let at = |layer, k: usize| (layer, direction(width, k).iter().map(|v| v * 3.0).collect());
+        let change = Change::Add(vec![at(0, 1), at(1, 4)]);
+        bake(&family(name), to.path(), &change, "added").unwrap();
+        let (want, got) = (ask(&family(name), Some(&change)), ask(to.path(), None));
+        for value in ["logits", "p"] {
+            assert!(far(&got, &want, value) < 1e-4, "{name} {value}: {}", far(&got, &want, value));
+        }
+    }
+}
+
+#[test]
+fn what_weights_can_not_hold_is_refused_and_nothing_is_written() {
+    let to = tempfile::tempdir().unwrap();
+    let to = to.path().join("out");
+    let refused = |name: &str, change: &Change| bake(&family(name), &to, change, "").unwrap_err();
+    let ablate = |name: &str| Change::Ablate(direction(width(name), 1));
+    for name in ["gemma2", "gemma3", "olmo2", "olmo3"] {
+        assert!(matches!(refused(name, &ablate(name)), BakeError::Norms { .. }), "{name}");
+    }
+    let add = Change::Add(vec![(0, direction(width("qwen2"), 1))]);
+    assert!(matches!(refused("qwen2", &add), BakeError::NoBias { family: "qwen2" }));
+    let far = Change::Add(vec![(9, direction(width("llama"), 1))]);
+    assert!(matches!(refused("llama", &far), BakeError::Layer { layer: 9, .. }));
+    let narrow = Change::Ablate(vec![1.0, 0.0]);
+    assert!(matches!(refused("llama", &narrow), BakeError::Width { direction: 2, .. }));
+    assert!(!to.exists());
+    std::fs::create_dir(&to).unwrap();
+    std::fs::write(to.join("mine"), "x").unwrap();
+    assert!(matches!(refused("llama", &ablate("llama")), BakeError::NotEmpty(_)));
+}

@@ -1,0 +1,160 @@
+//! `direction bake`.
+
+use std::path::PathBuf;
+
+use clap::Args;
+use truenorth::artifact::{Direction, Directions};
+use truenorth::engine::bake::{BakeError, Change, bake};
+use truenorth_protocol::Site;
+
+use super::super::output::{self, Request as _, wrong_hint};
+use super::super::pushes::Unit;
+use super::super::target;
+use super::load_all;
+
+/// Writes a model folder with a direction ablated from its weights, or added to them.
+///
+/// --ablate takes it out of everything that writes to the residual stream, as `steer --at everywhere --ablate` does while
+/// the model runs; --alpha adds it to the stream that leaves the blocks of its sites, at every token, as `steer --alpha` does.
+/// Shards stay shards, each tensor keeps its type, and README.md says what was changed. What comes out computes what the
+/// edit computes, within the rounding of that type.
+#[derive(Args, Debug)]
+#[command(
+    after_help = "Example:\n  truenorth direction bake refusal.safetensors --model ./qwen2.5-0.5b --ablate \
+    --out ./qwen2.5-0.5b-ablated\n  truenorth direction bake kind.safetensors --model ./pythia-160m --alpha 0.1 \
+    --out ./pythia-160m-kind"
+)]
+pub struct Bake {
+    /// The direction. To ablate it has one vector: of one site, or shared by several.
+    #[arg(value_name = "F.safetensors")]
+    direction: PathBuf,
+    /// The folder of the model, with config.json and safetensors.
+    #[arg(long, value_name = "DIR")]
+    model: PathBuf,
+    /// Ablates the direction from all that writes to the residual stream.
+    #[arg(long, required_unless_present = "alpha", conflicts_with = "alpha")]
+    ablate: bool,
+    /// Adds so much of the direction.
+    #[arg(long, value_name = "A", allow_hyphen_values = true)]
+    alpha: Option<f64>,
+    /// What α is measured in.
+    #[arg(long, value_enum, default_value_t = Unit::Norm)]
+    alpha_unit: Unit,
+    /// The folder to write; it is empty or not there yet.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Machine output.
+    #[arg(long)]
+    json: bool,
+}
+
+impl Bake {
+    pub fn run(self) -> anyhow::Result<()> {
+        let directions = load_all(&self.direction)?;
+        if !self.model.is_dir() {
+            return Err(wrong_hint(
+                format!("--model {} is no folder", self.model.display()),
+                "name a folder with config.json and safetensors; the files of a GGUF or a name can't be changed",
+            ));
+        }
+        target::reads(&self.model.join("config.json"))?;
+        let (change, about) = match self.alpha {
+            None => self.ablation(&directions)?,
+            Some(alpha) => self.addition(&directions, alpha)?,
+        };
+        let done = bake(&self.model, &self.out, &change, &about);
+        let baked = match done {
+            Ok(baked) => baked,
+            Err(error @ (BakeError::Io { .. } | BakeError::Damaged { .. })) => return Err(error.into()),
+            Err(error) => {
+                let hint = error.hint().unwrap_or("name another model or another direction").to_owned();
+                return Err(wrong_hint(error.to_string(), hint));
+            }
+        };
+        if self.json {
+            return output::json(&baked);
+        }
+        eprintln!(
+            "{} tensors changed and {} added in {} files -> {}",
+            baked.changed.len(),
+            baked.added.len(),
+            baked.files.len(),
+            self.out.display()
+        );
+        Ok(())
+    }
+
+    fn ablation(&self, directions: &Directions) -> anyhow::Result<(Change, String)> {
+        let one = match directions.shared() {
+            Some(_) => directions.members().first(),
+            None => Some(directions.one().request(format!("can't ablate {}", self.direction.display()))?),
+        };
+        let Some(one) = one else { anyhow::bail!("{} is empty", self.direction.display()) };
+        let about = format!(
+            "The direction {} was ablated from the embedding and from everything that attention and MLP write, with \
+             truenorth {}: W ← (I − d dᵀ) W. A positive projection means: {}.",
+            self.named(one),
+            env!("CARGO_PKG_VERSION"),
+            one.metadata().sign
+        );
+        Ok((Change::Ablate(one.to_f64().to_vec()), about))
+    }
+
+    fn addition(&self, directions: &Directions, alpha: f64) -> anyhow::Result<(Change, String)> {
+        if !alpha.is_finite() || alpha == 0.0 {
+            return Err(wrong_hint(
+                format!("--alpha {alpha} adds nothing that a weight can hold"),
+                "give a finite number that is not 0",
+            ));
+        }
+        let mut added = Vec::new();
+        for d in directions.members() {
+            let metadata = d.metadata();
+            let Site::ResidPost(layer) = metadata.site else {
+                return Err(wrong_hint(
+                    format!(
+                        "{} lives at {}; weights can add at resid_post alone",
+                        self.direction.display(),
+                        metadata.site
+                    ),
+                    "add it while the model runs: truenorth steer",
+                ));
+            };
+            let norm = match self.alpha_unit {
+                Unit::Absolute => Some(1.0),
+                Unit::Norm => metadata.residual_norm,
+                Unit::Raw => metadata.extra.get("imported_norm").and_then(|n| n.parse().ok()),
+            };
+            let norm = norm.ok_or_else(|| {
+                wrong_hint(
+                    format!(
+                        "{} does not say what α is a multiple of at {}",
+                        self.direction.display(),
+                        metadata.site
+                    ),
+                    "give α in --alpha-unit absolute",
+                )
+            })?;
+            added.push((layer, d.to_f64().mapv(|v| v * alpha * norm).to_vec()));
+        }
+        let places: Vec<String> = directions.sites().iter().map(Site::to_string).collect();
+        let first = directions.members().first();
+        let about = format!(
+            "α = {alpha} ({}) times the direction {} was added at {} at every token, as a bias of the MLP, with truenorth {}. \
+             A positive projection means: {}.",
+            self.alpha_unit.name(),
+            first.map_or_else(String::new, |d| self.named(d)),
+            places.join(", "),
+            env!("CARGO_PKG_VERSION"),
+            first.map_or("", |d| &d.metadata().sign)
+        );
+        Ok((Change::Add(added), about))
+    }
+
+    fn named(&self, direction: &Direction) -> String {
+        let metadata = direction.metadata();
+        let stem = self.direction.file_name().map_or_else(String::new, |n| n.to_string_lossy().into_owned());
+        let of = metadata.model.as_ref().map_or_else(String::new, |m| format!(" of {m}"));
+        format!("`{stem}` ({}{of}, data {})", metadata.site, metadata.data_sha256)
+    }
+}
