@@ -4,10 +4,10 @@ use truenorth_data::artifact::{Direction, DirectionError, HeldOutRecord, Metadat
 use truenorth_protocol::{ModelInfo, ReadAt, Site};
 use truenorth_stats::estimate::{CheckedEstimator, Estimator, Extraction, HeldOut};
 
+use crate::analyses::extract::Question;
+use crate::analyses::{LeftOut, SentimentTexts, SpeechRecord};
 use crate::error::Error;
 use crate::host::Fallen;
-use truenorth_analyses::extract::Question;
-use truenorth_analyses::{LeftOut, SentimentTexts, SpeechRecord};
 
 /// An estimator by its name, with its usual hyperparameters.
 ///

@@ -18,7 +18,7 @@ use truenorth_report::ReportError;
 use truenorth_stats::estimate::{EstimateError, UnknownEstimator};
 use truenorth_stats::math::MathError;
 
-use truenorth_analyses::AnalysisError;
+use crate::analyses::AnalysisError;
 
 /// Whose fault an error is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

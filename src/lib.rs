@@ -10,8 +10,9 @@
 //! | 1 | [`stats`], [`files`] |
 //! | 2 | [`engine`], [`data`], `truenorth_remote`: [`client`] and [`server`] |
 //! | 3 | [`report`] |
-//! | 4 | [`analyses`] |
-//! | 5 | this crate: [`study`] and what it stands on, and the binary's `cli` |
+//! | 4 | `truenorth_reading`: texts read, directions fitted |
+//! | 5 | `truenorth_analyses` and `truenorth_boards`, here [`analyses`] |
+//! | 6 | this crate: [`study`] and what it stands on, and the binary's `cli` |
 //!
 //! What holds throughout: a graph is checked before it runs; what the store has is not computed again;
 //! files are written whole or not at all; candle's tensors stay inside [`engine`], reqwest's
@@ -24,7 +25,13 @@ pub mod inputs;
 pub mod session;
 pub mod study;
 
-pub use truenorth_analyses as analyses;
+/// Every analysis, and what they share.
+pub mod analyses {
+    pub use truenorth_analyses::*;
+    pub use truenorth_boards::*;
+    pub use truenorth_reading::*;
+}
+
 pub use truenorth_data as data;
 pub use truenorth_data::{artifact, models, store};
 pub use truenorth_engine as engine;

@@ -7,7 +7,7 @@ use truenorth_data::store::Store;
 use truenorth_protocol::ModelInfo;
 use truenorth_protocol::run::Runner;
 
-use truenorth_analyses::{AnalysisError, LeftOut, Memory, Reader, Speech, SpeechRecord, Spoken, Tally};
+use crate::analyses::{AnalysisError, LeftOut, Memory, Reader, Speech, SpeechRecord, Spoken, Tally};
 
 /// A model and the store.
 pub struct Session {

@@ -6,11 +6,11 @@ use ndarray::Array2;
 use truenorth_protocol::run::RunError;
 use truenorth_protocol::{ReadAt, Site};
 
+use crate::analyses::geometry::{Checkpoints, activations};
+use crate::analyses::{AnalysisError, Named};
 use crate::error::{Context as _, Error};
 use crate::host::Host;
 use crate::session::ModelRecord;
-use truenorth_analyses::geometry::{Checkpoints, activations};
-use truenorth_analyses::{AnalysisError, Named};
 
 /// The same texts read at one checkpoint after another.
 pub struct Opened<'a> {

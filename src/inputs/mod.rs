@@ -15,11 +15,11 @@ use truenorth_data::{
 
 pub use named_file::{NamedFile, file_and_label};
 
+use crate::analyses::board::Sequence;
+use crate::analyses::extract::{ProjectOut, Question};
+use crate::analyses::{Named, SentimentTexts, sentiment_apart};
 use crate::error::{Context as _, Error};
 use crate::host::Desk;
-use truenorth_analyses::board::Sequence;
-use truenorth_analyses::extract::{ProjectOut, Question};
-use truenorth_analyses::{Named, SentimentTexts, sentiment_apart};
 
 /// Files of texts, read at a desk.
 #[derive(Clone, Copy)]

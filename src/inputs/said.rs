@@ -5,10 +5,10 @@ use truenorth_data::{ClassRow, Copies, CopiesError, Distinct, Pair, copies_betwe
 use truenorth_protocol::Prompt;
 
 use super::{Prompts, Texts};
+use crate::analyses::LeftOutTexts;
+use crate::analyses::categories::dealt;
+use crate::analyses::extract::Question;
 use crate::error::{Context as _, Error};
-use truenorth_analyses::LeftOutTexts;
-use truenorth_analyses::categories::dealt;
-use truenorth_analyses::extract::Question;
 
 impl Texts<'_> {
     /// Says how a file was read.

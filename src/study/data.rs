@@ -9,9 +9,9 @@ use crate::inputs::needs_axes;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
-use truenorth_analyses::extract::{ProjectOut, Question};
-use truenorth_analyses::sweep::Lexicon;
-use truenorth_analyses::{Labelled, Named, SentimentTexts};
+use crate::analyses::extract::{ProjectOut, Question};
+use crate::analyses::sweep::Lexicon;
+use crate::analyses::{Labelled, Named, SentimentTexts};
 use truenorth_data::{ClassRow, Distinct, Pair, SentimentRow, Split, Template};
 use truenorth_stats::estimate::ProjectMethod;
 

@@ -21,6 +21,7 @@ use std::time::Instant;
 use truenorth_files::sha256_hex;
 use truenorth_protocol::ModelInfo;
 
+use crate::analyses::{Listing, SpeechRecord};
 use crate::error::{Context as _, Error};
 use crate::host::{Desk, Host};
 use crate::session::Session;
@@ -30,7 +31,6 @@ use journal::Journal;
 use record::{Noting, Record};
 use speaking::Speaking;
 use stages::Run;
-use truenorth_analyses::{Listing, SpeechRecord};
 
 pub use journal::{Stage, State};
 pub use register::Registration;

@@ -5,8 +5,8 @@ use truenorth_protocol::{ModelInfo, ReadAt, Site};
 
 use super::file::StudyFile;
 use super::refused;
+use crate::analyses::SiteRange;
 use crate::error::Error;
-use truenorth_analyses::SiteRange;
 
 /// Refuses a site that the study's own model does not have, with the key that names it.
 ///

@@ -2,10 +2,10 @@
 
 use truenorth_protocol::run::Watch;
 
+use crate::analyses::Speech;
 use crate::error::Error;
 use crate::host::{Desk, Fallen, Host};
 use crate::session::Session;
-use truenorth_analyses::Speech;
 
 /// Opens models at another host, and puts texts before them in one way.
 pub(super) struct Speaking<'a> {

@@ -1,55 +1,17 @@
-//! Questions about a model, asked through a [`truenorth_protocol::run::Runner`].
+//! Questions about a direction: what it separates besides, where it reads and steers, how it changes over training.
 
-mod activations;
-mod analysis;
-mod apart;
-pub mod as_text;
 pub mod audit;
-pub mod beside;
-pub mod board;
-mod by_name;
-pub mod categories;
-mod chains;
 pub mod check;
-mod chunk;
 pub mod compare;
-mod cosine;
-mod counted;
-mod error;
-pub mod extract;
-#[cfg(test)]
-mod fixture;
 pub mod geometry;
-pub mod judge;
-mod labelled;
-mod memory;
 pub mod monitor;
-mod named;
 pub mod probing;
-pub mod rate;
-mod reading;
-mod recipe;
-mod sentence;
-mod site_range;
-mod speech;
-pub mod stat;
 pub mod steer;
 pub mod sweep;
-mod tally;
-pub mod transfer;
-mod wanted;
 
-pub use activations::{Reader, keep};
-pub use analysis::{Analysis, Asked, Listing, Page, Parameters};
-pub use apart::{LeftOutTexts, SentimentTexts, sentiment_apart};
-pub use chains::Chain;
-pub use cosine::{Cosine, Drawn, NO_TEXTS, Unrelated, cosine_table};
-pub use error::AnalysisError;
-pub use labelled::Labelled;
-pub use memory::Memory;
-pub use named::{Named, Said};
-pub use reading::Reading;
-pub use recipe::{Recipe, default_permutations};
-pub use site_range::{NoSites, SiteRange};
-pub use speech::{ChatChoice, Encoded, SpecialTokens, Speech, SpeechRecord, Spelled, Spoken, chats};
-pub use tally::{LeftOut, Tally};
+#[cfg(test)]
+#[path = "../../reading/src/fixture.rs"]
+mod fixture;
+// Names of the shared fixture.
+#[cfg(test)]
+use truenorth_reading::{Named, only_reads};

@@ -1,10 +1,10 @@
 //! What a study can't ask together, refused before a file or a model is opened.
 
 use super::{Reads, Steers, StudyFile};
+use crate::analyses::Parameters as _;
 use crate::error::Error;
 use crate::study::refused;
 use crate::study::stages::{STAGES, in_keys};
-use truenorth_analyses::Parameters as _;
 
 impl StudyFile {
     pub(super) fn check(&self) -> Result<(), Error> {

@@ -9,13 +9,13 @@ mod tests;
 
 use std::path::{Path, PathBuf};
 
+use crate::analyses::{ChatChoice, Parameters, SpecialTokens, Speech};
+use crate::analyses::{as_text, audit, board, check as look, compare, probing};
 use crate::error::{Context as _, Error};
 use crate::host::Desk;
 use crate::inputs::text;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use truenorth_analyses::{ChatChoice, Parameters, SpecialTokens, Speech};
-use truenorth_analyses::{as_text, audit, board, check as look, compare, probing};
 use truenorth_data::NearCopies;
 use truenorth_protocol::{ReadAt, Site};
 

@@ -3,10 +3,10 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use crate::analyses::{as_text, geometry, judge, steer, sweep, transfer};
 use schemars::JsonSchema;
 use serde::de::{Error as _, MapAccess};
 use serde::{Deserialize, Deserializer, Serialize};
-use truenorth_analyses::{as_text, geometry, judge, steer, sweep, transfer};
 use truenorth_protocol::{ReadAt, Site, WriteAt};
 use truenorth_stats::estimate::ProjectMethod;
 

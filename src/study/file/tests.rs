@@ -222,7 +222,7 @@ fn the_table_of_geometry_holds_checkpoints_beside_the_parameters() {
     let again = read(&toml::to_string(&table).unwrap()).unwrap();
     assert_eq!((again.checkpoints, again.params), (table.checkpoints, table.params));
     // An empty table asks what the verb asks.
-    assert_eq!(read("").unwrap().params, truenorth_analyses::geometry::Params::default());
+    assert_eq!(read("").unwrap().params, crate::analyses::geometry::Params::default());
     for (bad, says) in [
         ("proving = true", "proving"),
         ("estimator = \"pla\"", "no estimator `pla`"),

@@ -4,11 +4,11 @@ mod findings;
 mod questions;
 mod sections;
 
+use crate::analyses::stat::p_cell;
+use crate::analyses::{SpecialTokens, Spoken};
 use std::time::Duration;
-use truenorth_analyses::stat::p_cell;
-use truenorth_analyses::{SpecialTokens, Spoken};
 
-use truenorth_analyses::Listing;
+use crate::analyses::Listing;
 use truenorth_data::store;
 use truenorth_report::{Cell, Document, Group};
 

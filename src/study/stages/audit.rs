@@ -1,13 +1,13 @@
 //! Confounds of the primary direction.
 
+use crate::analyses::audit::{self, AuditData, Confound, Params};
+use crate::analyses::extract::Question;
+use crate::analyses::{Analysis as _, Asked, Page, Recipe};
 use crate::direction::estimator;
 use crate::error::Error;
 use crate::host::write_json;
 use crate::study::file::StudyFile;
 use serde_json::Value;
-use truenorth_analyses::audit::{self, AuditData, Confound, Params};
-use truenorth_analyses::extract::Question;
-use truenorth_analyses::{Analysis as _, Asked, Page, Recipe};
 use truenorth_stats::estimate::HeldOutParams;
 
 use super::{Directions, Run, SoFar, Stage, keyed, needs};

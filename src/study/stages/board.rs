@@ -1,12 +1,12 @@
 //! The board of sequences.
 
+use crate::analyses::board::{Beside, Board, BoardData, Other, Params, Sequence};
+use crate::analyses::default_permutations;
+use crate::analyses::{Analysis as _, Asked, Named, Page};
 use crate::direction::estimator;
 use crate::study::file::StudyFile;
 use ndarray::{Array2, ArrayView1};
 use serde_json::Value;
-use truenorth_analyses::board::{Beside, Board, BoardData, Other, Params, Sequence};
-use truenorth_analyses::default_permutations;
-use truenorth_analyses::{Analysis as _, Asked, Named, Page};
 use truenorth_protocol::run::Watch;
 use truenorth_stats::estimate::{Pipeline, SplitBy};
 

@@ -1,10 +1,10 @@
 //! The look at the texts, before anything is read.
 
+use crate::analyses::Page;
+use crate::analyses::check::{Check, CheckData, Params, Texts};
 use crate::error::Error;
 use crate::host::write_json;
 use crate::study::data::Contrast;
-use truenorth_analyses::Page;
-use truenorth_analyses::check::{Check, CheckData, Params, Texts};
 
 use super::Run;
 

@@ -4,12 +4,12 @@ use serde_json::Value;
 use truenorth_stats::estimate::CheckedEstimator;
 
 use super::{Run, SoFar, Stage, keyed};
+use crate::analyses::compare::{Compare, CompareData, Params, Side};
+use crate::analyses::{Analysis as _, Asked, Page, Spoken};
 use crate::direction::estimator;
 use crate::error::Error;
 use crate::host::write_json;
 use crate::study::file::StudyFile;
-use truenorth_analyses::compare::{Compare, CompareData, Params, Side};
-use truenorth_analyses::{Analysis as _, Asked, Page, Spoken};
 
 /// Raw against chat.
 pub struct CompareStage;

@@ -1,13 +1,13 @@
 //! The directions: read, estimate, hold out, keep as files.
 
+use crate::analyses::extract::{self, Question};
+use crate::analyses::stat::Number;
+use crate::analyses::{Cosine, Drawn, Spoken, Unrelated, default_permutations, steer};
 use crate::direction::{Made, artifact, estimator};
 use crate::error::{Context as _, Error};
 use crate::study::file::StudyFile;
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
-use truenorth_analyses::extract::{self, Question};
-use truenorth_analyses::stat::Number;
-use truenorth_analyses::{Cosine, Drawn, Spoken, Unrelated, default_permutations, steer};
 use truenorth_protocol::run::{RunError, Watch};
 use truenorth_stats::estimate::{
     Estimator, Extraction, FitDetails, HeldOut, HeldOutParams, Nuisances, Pipeline, ProjectedOut, Samples,

@@ -1,11 +1,11 @@
 //! Directions of categories, at the study's model or over checkpoints.
 
+use crate::analyses::Parameters as _;
+use crate::analyses::geometry::{Geometry, GeometryData, OneModel, Params, Texts};
+use crate::analyses::{Analysis as _, Asked, Labelled};
 use crate::error::Context as _;
 use crate::study::file::StudyFile;
 use serde_json::Value;
-use truenorth_analyses::Parameters as _;
-use truenorth_analyses::geometry::{Geometry, GeometryData, OneModel, Params, Texts};
-use truenorth_analyses::{Analysis as _, Asked, Labelled};
 use truenorth_stats::estimate::{Estimator, UnknownEstimator};
 
 use super::{Page, Run, SoFar, Stage, keyed, needs};

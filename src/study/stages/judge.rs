@@ -7,9 +7,9 @@ use crate::study::refused;
 use serde_json::Value;
 use std::collections::HashMap;
 
+use crate::analyses::judge::{self, JudgeData, Question, Reply, Texts};
+use crate::analyses::{Analysis as _, Asked, Page};
 use crate::error::{Context as _, Error};
-use truenorth_analyses::judge::{self, JudgeData, Question, Reply, Texts};
-use truenorth_analyses::{Analysis as _, Asked, Page};
 use truenorth_protocol::Prompt;
 
 use super::{Run, Samples, SoFar, Stage, keyed, needs};

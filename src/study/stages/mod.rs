@@ -20,12 +20,12 @@ use serde::Serialize;
 use serde_json::Value;
 use truenorth_protocol::run::Watch;
 
+use crate::analyses::check::Check;
+use crate::analyses::{Page, Reader};
 use crate::error::Error;
 use crate::host::Host;
 use crate::inputs::Texts;
 use crate::study::{reference, refused};
-use truenorth_analyses::check::Check;
-use truenorth_analyses::{Page, Reader};
 use truenorth_stats::math::Seeds;
 
 use super::journal::Journal;

@@ -1,5 +1,8 @@
 //! Probes of many sites, with test sets and controls.
 
+use crate::analyses::Parameters as _;
+use crate::analyses::probing::{Control, Params, ProbeData, Probing, TestTexts};
+use crate::analyses::{Analysis as _, Asked, Labelled};
 use crate::error::Context as _;
 use crate::error::Error;
 use crate::host::write_json;
@@ -7,9 +10,6 @@ use crate::session::Session;
 use crate::study::file::StudyFile;
 use crate::study::refused;
 use serde_json::Value;
-use truenorth_analyses::Parameters as _;
-use truenorth_analyses::probing::{Control, Params, ProbeData, Probing, TestTexts};
-use truenorth_analyses::{Analysis as _, Asked, Labelled};
 use truenorth_stats::estimate::probing::ProbeEstimator;
 
 use super::{Page, Run, SoFar, Stage, keyed, needs};

@@ -1,9 +1,9 @@
 //! Steered samples.
 
+use crate::analyses::steer::{self, Clamp, Dose, Push, Steered, neutral_ranges};
 use crate::error::Error;
 use crate::host::write_jsonl;
 use serde::{Deserialize, Serialize};
-use truenorth_analyses::steer::{self, Clamp, Dose, Push, Steered, neutral_ranges};
 use truenorth_protocol::graph::Sampling;
 
 use super::{Directions, Run};

@@ -1,13 +1,13 @@
 //! Reading against steering, site by site.
 
+use crate::analyses::sweep::{self, Lexicon, SweepData};
+use crate::analyses::{Analysis as _, Asked, default_permutations};
 use crate::direction::estimator;
 use crate::error::{Context as _, Error};
 use crate::host::write_json;
 use crate::study::file::StudyFile;
 use crate::study::refused;
 use serde_json::Value;
-use truenorth_analyses::sweep::{self, Lexicon, SweepData};
-use truenorth_analyses::{Analysis as _, Asked, default_permutations};
 
 use super::{Page, Run, SoFar, Stage, keyed, needs};
 use crate::study::file::Sweep;

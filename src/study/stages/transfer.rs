@@ -3,19 +3,19 @@
 use std::fs::File;
 use std::io::BufReader;
 
+use crate::analyses::Analysis as _;
+use crate::analyses::board::{ScanData, read_board};
+use crate::analyses::transfer::{self, OwnBoard};
 use crate::error::{Context as _, Error};
 use crate::host::write_json;
 use crate::study::refused;
 use serde_json::Value;
-use truenorth_analyses::Analysis as _;
-use truenorth_analyses::board::{ScanData, read_board};
-use truenorth_analyses::transfer::{self, OwnBoard};
 
 use super::board::BOARD;
 use super::{Directions, Page, Run, SoFar, Stage, keyed, needs};
+use crate::analyses::board::Params as Score;
 use crate::study::file::{Other, StudyFile, Transfer};
 use crate::study::sites;
-use truenorth_analyses::board::Params as Score;
 
 /// The same question of other models.
 pub struct TransferStage;

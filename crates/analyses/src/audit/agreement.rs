@@ -3,9 +3,9 @@
 use ndarray::{Array1, ArrayView1};
 use serde::Serialize;
 
-use crate::stat::Number;
-use crate::{AnalysisError, Cosine, Drawn, Recipe, Unrelated};
 use truenorth_protocol::run::{RunError, Watch};
+use truenorth_reading::stat::Number;
+use truenorth_reading::{AnalysisError, Cosine, Drawn, Recipe, Unrelated};
 use truenorth_stats::estimate::{
     EstimateError, Estimator, HeldOut, HeldOutParams, Pipeline, Samples, SplitBy,
 };

@@ -5,7 +5,7 @@ use truenorth_stats::estimate::{Estimator, HeldOutParams, Nuisances, Pipeline, S
 use truenorth_stats::math::Seeds;
 
 use super::{AuditData, Params};
-use crate::AnalysisError;
+use truenorth_reading::AnalysisError;
 
 /// Audits noise of the same labels and groups: what is refused then no reading would change.
 pub(super) fn check(data: &AuditData<'_>, params: &Params, seeds: &Seeds) -> Result<(), AnalysisError> {

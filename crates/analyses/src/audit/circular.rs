@@ -4,8 +4,8 @@ use std::collections::HashSet;
 
 use truenorth_protocol::Prompt;
 
-use super::super::extract::{ProjectOut, Question};
 use super::{AuditData, Confound};
+use truenorth_reading::extract::{ProjectOut, Question};
 use truenorth_stats::words::folded;
 
 /// Why each confound's test would be circular, where it would.

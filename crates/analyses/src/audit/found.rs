@@ -5,7 +5,7 @@ use truenorth_stats::estimate::audit::{AuditRow, FlipRanking};
 use truenorth_stats::estimate::{Estimate, ProjectedOut};
 
 use super::{Agreement, EstimatorHeldOut};
-use crate::LeftOutTexts;
+use truenorth_reading::LeftOutTexts;
 
 /// What is left of the direction when a confound's own is projected out of every text first.
 #[derive(Clone, Debug, PartialEq, Serialize)]

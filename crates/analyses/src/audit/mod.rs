@@ -25,8 +25,8 @@ pub use agreement::{Agreement, EstimatorHeldOut};
 pub use found::{Audited, ConfoundRow, Family, FlipRow, Without};
 pub use params::Params;
 
-use super::extract::Question;
-use super::{Analysis, AnalysisError, Asked, Listing, Page, Recipe};
+use truenorth_reading::extract::Question;
+use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Page, Recipe};
 
 /// Texts that differ in one thing.
 #[derive(Clone, Debug)]

@@ -1,9 +1,9 @@
 //! The audit of a direction: a row a confound, the estimators beside each other, value flips.
 
-use crate::LeftOutTexts;
 use crate::audit::{Agreement, Audited, ConfoundRow, EstimatorHeldOut, flip_page};
-use crate::beside::{self, Beside};
-use crate::cosine::cosine_table;
+use truenorth_reading::LeftOutTexts;
+use truenorth_reading::beside::{self, Beside};
+use truenorth_reading::cosine::cosine_table;
 use truenorth_report::{
     Adjustment, Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, HeatMap, HeatRow, Interval,
     Mark, Measure, NoteKind, Null, Num, Plot, Rich, Sample, Section, Span, Status, Table, Test,

@@ -6,8 +6,8 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use truenorth_stats::estimate::audit::AuditParams;
 
-use crate::Parameters;
-use crate::analysis::few;
+use truenorth_reading::Parameters;
+use truenorth_reading::analysis::few;
 
 /// Nulls, levels and margins.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -14,8 +14,8 @@ use super::{
     AuditData, Audited, Confound, ConfoundRow, EstimatorHeldOut, Family, FlipRow, Params, Without, agreement,
     ahead, circular, words,
 };
-use crate::extract;
-use crate::{AnalysisError, Asked};
+use truenorth_reading::extract;
+use truenorth_reading::{AnalysisError, Asked};
 
 /// Reads all texts at a site and audits the direction.
 ///

@@ -1,9 +1,9 @@
 //! What a terminal shows of an audit.
 
 use super::{Audited, page};
-use crate::Listing;
-use crate::beside::Beside;
-use crate::stat::p_cell;
+use truenorth_reading::Listing;
+use truenorth_reading::beside::Beside;
+use truenorth_reading::stat::p_cell;
 
 /// A row a confound, and what was ruled out of each.
 pub(super) fn table(found: &Audited) -> Listing {

@@ -3,11 +3,11 @@ use std::sync::Mutex;
 use truenorth_protocol::{ReadAt, Site};
 
 use super::*;
-use crate::extract::ProjectOut;
 use crate::fixture::{Tiny, loaded_pairs};
-use crate::{Memory, Reader};
 use truenorth_data::{Distinct, Extra, Loaded, NearCopies, Pair, Template};
 use truenorth_protocol::run::{RunError, Runner, Unwatched, Watch};
+use truenorth_reading::extract::ProjectOut;
+use truenorth_reading::{Memory, Reader};
 use truenorth_stats::estimate::Estimator;
 use truenorth_stats::estimate::audit::Verdict;
 use truenorth_stats::math::Seeds;

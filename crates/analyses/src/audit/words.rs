@@ -1,7 +1,7 @@
 //! What follows from the numbers, in words, and what does not.
 
 use super::Without;
-use crate::stat::p_said;
+use truenorth_reading::stat::p_said;
 use truenorth_stats::estimate::Estimate;
 use truenorth_stats::estimate::audit::{Audit, AuditParams, AuditRow, FlipRanking, Verdict};
 use truenorth_stats::math::feasible;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::found::{Axis, Balance};
 use super::texts::{Sheet, count};
-use crate::chains::chains;
+use truenorth_reading::chains;
 
 pub(super) fn balance(sheet: &Sheet) -> Balance {
     let whole = sheet.whole_axes();

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use truenorth_data::Copies;
 
-use crate::Chain;
-use crate::stat::Number;
+use truenorth_reading::Chain;
+use truenorth_reading::stat::Number;
 
 /// Labelled texts before any separation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,7 +1,7 @@
 //! A look at labelled texts before any separation: what they hold twice, what splits would leak, what words and length
 //! give away, how even they are, and what so many of them can find.
 //!
-//! No model is asked. It has the parts of an [`Analysis`](super::Analysis), and looks at texts in place of
+//! No model is asked. It has the parts of an [`Analysis`](truenorth_reading::Analysis), and looks at texts in place of
 //! activations; where a tokenizer is at hand, lengths are counted in its tokens too.
 
 mod balance;
@@ -21,10 +21,10 @@ mod tests;
 pub use found::{Axis, Balance, Checked, Length, Planned, Prompts, Split, SplitKind};
 pub use params::Params;
 
-use super::{AnalysisError, Listing, Page};
 use texts::Sheet;
 use truenorth_data::{ClassRow, Distinct, NearCopies, Pair, Template};
 use truenorth_protocol::run::Runner;
+use truenorth_reading::{AnalysisError, Listing, Page};
 use truenorth_stats::math::Seeds;
 
 /// Labelled texts, as they are read.
@@ -62,7 +62,7 @@ impl Check {
     /// # Errors
     /// When a parameter is out of range, there is one class alone, or the tokenizer refuses a text.
     pub fn run(input: &CheckData<'_>, params: &Params, seeds: &Seeds) -> Result<Checked, AnalysisError> {
-        use super::Parameters as _;
+        use truenorth_reading::Parameters as _;
         params.check()?;
         let sheet = Sheet::new(input.texts)?;
         let seeds = seeds.child(Self::NAME);

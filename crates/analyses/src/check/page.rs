@@ -1,7 +1,7 @@
 //! A look at texts, on a page.
 
 use super::{Checked, SplitKind};
-use crate::stat::Number;
+use truenorth_reading::stat::Number;
 use truenorth_report::{
     Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, Interval, Mark, Measure, NoteKind, Null,
     Num, Sample, Section, Status, Table,

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::{AnalysisError, Parameters};
+use truenorth_reading::{AnalysisError, Parameters};
 
 /// The look at the texts that every study begins with: how they are dealt, from where on a difference of length counts,
 /// and what is claimed.

@@ -3,7 +3,7 @@
 use super::found::Planned;
 use super::params::Params;
 use super::texts::{Sheet, count};
-use crate::AnalysisError;
+use truenorth_reading::AnalysisError;
 use truenorth_stats::estimate::EstimateError;
 use truenorth_stats::math::{Placement, Power};
 

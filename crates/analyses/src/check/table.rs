@@ -1,8 +1,8 @@
 //! What a terminal shows of a look at texts.
 
 use super::Checked;
-use crate::Listing;
-use crate::stat::Number;
+use truenorth_reading::Listing;
+use truenorth_reading::stat::Number;
 
 /// Ways to split with what they leak; lengths, axes and power below.
 pub(super) fn table(found: &Checked) -> Listing {

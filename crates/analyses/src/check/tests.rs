@@ -1,7 +1,7 @@
 use super::*;
-use crate::Parameters as _;
 use crate::fixture::Tiny;
 use truenorth_data::{Extra, Loaded};
+use truenorth_reading::Parameters as _;
 
 /// Words that have nothing to do with each other, a number each.
 fn word(i: usize) -> String {
@@ -41,7 +41,7 @@ fn leaked(found: &Checked, kind: SplitKind) -> f64 {
     found.split(kind).unwrap().leaked.as_ref().unwrap().value
 }
 
-fn words(found: &Checked, kind: SplitKind) -> &crate::stat::Number {
+fn words(found: &Checked, kind: SplitKind) -> &truenorth_reading::stat::Number {
     found.split(kind).unwrap().words.as_ref().unwrap()
 }
 

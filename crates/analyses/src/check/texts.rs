@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::Texts;
-use crate::AnalysisError;
-use crate::categories::{LONE, dealt, positive_label};
-use crate::extract::{Question, texts};
 use truenorth_data::{ClassRow, Copies, Distinct, Pair, Template};
+use truenorth_reading::AnalysisError;
+use truenorth_reading::categories::{LONE, dealt, positive_label};
+use truenorth_reading::extract::{Question, texts};
 use truenorth_stats::estimate::whole_axes;
 
 /// A row a text; of pairs all chosen ones come first.

@@ -3,8 +3,8 @@
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::Site;
 
-use crate::SpeechRecord;
-use crate::stat::Number;
+use truenorth_reading::SpeechRecord;
+use truenorth_reading::stat::Number;
 
 /// The same texts in two ways.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

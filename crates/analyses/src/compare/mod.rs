@@ -20,9 +20,9 @@ use truenorth_stats::estimate::{
 };
 use truenorth_stats::math::{self, Seeds};
 
-use super::extract::{ProjectOut, Question, length, nuisances};
-use super::stat::{Number, less};
-use super::{Analysis, AnalysisError, Asked, Listing, Page, Spoken};
+use truenorth_reading::extract::{ProjectOut, Question, length, nuisances};
+use truenorth_reading::stat::{Number, less};
+use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Page, Spoken};
 
 /// One way to put the texts before the model.
 #[derive(Clone, Copy)]
@@ -135,7 +135,7 @@ fn cosine(sides: [(&Pipeline, &Samples); 2], seeds: &Seeds) -> Result<Number, An
         found.push(pipeline.extract(samples, SplitBy::Pair, seeds)?.fit.direction);
     }
     let view = |i: usize| -> ArrayView1<'_, f64> { found[i].view() };
-    let of = |e: math::MathError| super::stat::of("cosine of the two ways", &e);
+    let of = |e: math::MathError| truenorth_reading::stat::of("cosine of the two ways", &e);
     let value = math::cosine(view(0), view(1)).map_err(of)?;
     let units = sides[0].1.unit_count(SplitBy::Pair);
     Ok(Number::bare(value, units, "none: both directions are fitted to the same texts"))

@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::ReadAt;
 
-use crate::{AnalysisError, ChatChoice, Parameters, SpecialTokens, Speech, by_name};
+use truenorth_reading::{AnalysisError, ChatChoice, Parameters, SpecialTokens, Speech, by_name};
 
 /// The other way to put a study's texts before its model, held beside the study's own.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -1,8 +1,8 @@
 //! What a terminal shows of a comparison.
 
 use super::Compared;
-use crate::Listing;
-use crate::stat::Number;
+use truenorth_reading::Listing;
+use truenorth_reading::stat::Number;
 
 /// A row an estimator and what is held out.
 pub(super) fn table(found: &Compared) -> Listing {

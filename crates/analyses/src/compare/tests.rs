@@ -1,8 +1,8 @@
 use super::*;
 use crate::fixture::{Tiny, loaded_pairs};
-use crate::{ChatChoice, Memory, Reader, SpecialTokens, Speech};
 use truenorth_data::{Distinct, NearCopies, Template};
 use truenorth_protocol::run::Unwatched;
+use truenorth_reading::{ChatChoice, Memory, Reader, SpecialTokens, Speech};
 use truenorth_stats::estimate::Estimator;
 
 fn question(template: &Template) -> Question {

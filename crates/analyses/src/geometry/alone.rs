@@ -7,7 +7,7 @@ use truenorth_stats::math::{MathError, Placement};
 
 use super::fit::{Contrast, Kept};
 use super::{ProbeCell, Texts};
-use crate::stat::LEVEL;
+use truenorth_reading::stat::LEVEL;
 
 /// A category's direction at the last checkpoint, and what comes along with its texts. Sentiment is not at hand.
 #[derive(Clone, Debug, PartialEq, Serialize)]

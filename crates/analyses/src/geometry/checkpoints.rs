@@ -4,7 +4,7 @@ use ndarray::Array2;
 use truenorth_protocol::run::Watch;
 use truenorth_protocol::{ReadAt, Site};
 
-use crate::{AnalysisError, Named, Reader};
+use truenorth_reading::{AnalysisError, Named, Reader};
 
 /// Models that read the same texts, of which none need be in memory beside another.
 pub trait Checkpoints {

@@ -3,14 +3,14 @@
 use ndarray::{Array1, ArrayView1};
 use serde::Serialize;
 
-use super::super::stat::{Number, jackknife, of};
-use super::super::{AnalysisError, Cosine, NO_TEXTS};
 use super::CategoryCourse;
 use super::change::{ChangePoint, Jump, change_point, gram_of, jump};
 use super::fit::{Contrast, Kept};
 use super::nulls::Nulls;
 use super::params::Plan;
 use super::run::{OTHERS, sides};
+use truenorth_reading::stat::{Number, jackknife, of};
+use truenorth_reading::{AnalysisError, Cosine, NO_TEXTS};
 use truenorth_stats::math;
 use truenorth_stats::math::{MathError, Seeds};
 

@@ -3,11 +3,11 @@
 use ndarray::Array1;
 use serde::Serialize;
 
-use super::super::AnalysisError;
-use super::super::Cosine;
-use super::super::stat::of;
 use super::COURSE_NOT_SHOWN;
 use super::cosines::{Course, courses, plain};
+use truenorth_reading::AnalysisError;
+use truenorth_reading::Cosine;
+use truenorth_reading::stat::of;
 use truenorth_stats::math::Seeds;
 
 /// A direction, what it is of, and when.

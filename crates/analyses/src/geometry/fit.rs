@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use ndarray::{Array1, Array2, Axis};
 use rand::seq::SliceRandom;
 
-use super::super::{AnalysisError, Unrelated};
 use super::Texts;
+use truenorth_reading::{AnalysisError, Unrelated};
 use truenorth_stats::estimate::{CheckedEstimator, EstimateError, Nuisances, Pipeline, Samples, SplitBy};
 use truenorth_stats::math;
 use truenorth_stats::math::{MathError, Seeds};
@@ -189,7 +189,7 @@ impl Contrast {
             let rows: Vec<usize> = all.iter().copied().filter(|i| self.half[*i] == h).collect();
             direction(&rows)
         });
-        let named = |e: MathError| super::super::stat::of(&self.name, &e);
+        let named = |e: MathError| truenorth_reading::stat::of(&self.name, &e);
         let reliability = match halves {
             [Ok(a), Ok(b)] => math::cosine(a.view(), b.view()).map_err(named)?,
             [Err(e), _] | [_, Err(e)] => return Err(e),

@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::{CategoryAlone, ChangePoint, Course, DirectionGeometry, Jump, ProbeCell, ProbingMatrix};
-use crate::Cosine;
-use crate::stat::Number;
+use truenorth_reading::Cosine;
+use truenorth_reading::stat::Number;
 
 /// What was found: of texts, or of directions without theirs.
 #[derive(Clone, Debug, PartialEq, Serialize)]

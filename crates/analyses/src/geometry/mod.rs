@@ -35,7 +35,7 @@ pub use found::{CategoryCourse, Found, TextGeometry};
 pub use params::Params;
 pub use probing::{ProbeCell, ProbingMatrix};
 
-use super::{Analysis, AnalysisError, Asked, Labelled, Listing, Page};
+use truenorth_reading::{Analysis, AnalysisError, Asked, Labelled, Listing, Page};
 use truenorth_stats::math::Seeds;
 
 /// The name of the contrast of all texts.
@@ -61,7 +61,7 @@ impl From<&Labelled> for Texts {
             positive: all.positive.clone(),
             categories: all.categories.clone(),
             groups: all.groups.clone(),
-            texts: super::extract::texts(&all.prompts).into_iter().map(str::to_owned).collect(),
+            texts: truenorth_reading::extract::texts(&all.prompts).into_iter().map(str::to_owned).collect(),
         }
     }
 }

@@ -2,11 +2,11 @@
 
 use ndarray::Array2;
 
-use super::super::stat::Number;
-use super::super::{AnalysisError, Cosine, Drawn, Unrelated};
 use super::fit::Contrast;
 use super::params::Plan;
 use super::run::OTHERS;
+use truenorth_reading::stat::Number;
+use truenorth_reading::{AnalysisError, Cosine, Drawn, Unrelated};
 use truenorth_stats::math::{MathError, Seeds};
 
 /// Why a contrast with shared negatives has no exchange of labels.

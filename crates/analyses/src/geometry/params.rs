@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 use truenorth_protocol::ReadAt;
 use truenorth_stats::estimate::{CheckedEstimator, Estimator};
 
-use crate::analysis::few;
-use crate::{AnalysisError, Parameters, by_name};
+use truenorth_reading::analysis::few;
+use truenorth_reading::{AnalysisError, Parameters, by_name};
 
 /// The token read, the estimator, folds and draws. Positions, estimator and folds are by default those that a study
 /// says for all its analyses, else last, mean-diff and 5.

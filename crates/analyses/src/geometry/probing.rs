@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::super::stat::LEVEL;
+use truenorth_reading::stat::LEVEL;
 use truenorth_stats::math::{MathError, Placement};
 
 /// The AUROC of a direction of one checkpoint on texts of another.

@@ -13,7 +13,7 @@ use super::{
     COURSE_NOT_SHOWN, Checkpoints, GENERAL, Params, ProbeCell, ProbingMatrix, TextGeometry, Texts, cosines,
     probing,
 };
-use crate::{AnalysisError, stat};
+use truenorth_reading::{AnalysisError, stat};
 
 pub(super) fn over(
     course: &dyn Checkpoints,

@@ -1,8 +1,8 @@
 //! What a terminal shows of directions beside each other.
 
 use super::{DirectionGeometry, TextGeometry};
-use crate::stat::Number;
-use crate::{Cosine, Listing};
+use truenorth_reading::stat::Number;
+use truenorth_reading::{Cosine, Listing};
 
 /// Cosines of every two categories.
 fn cosines(names: &[&str], across: &[Vec<Cosine>]) -> Listing {

@@ -5,9 +5,9 @@ use rand::{Rng as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use rand_distr::StandardNormal;
 
-use super::super::Parameters as _;
 use super::*;
 use truenorth_protocol::ReadAt;
+use truenorth_reading::Parameters as _;
 use truenorth_stats::estimate::Estimator;
 
 const WIDTH: usize = 24;

@@ -14,7 +14,7 @@ use truenorth_protocol::Site;
 pub use found::{Direction, Monitored, Text, Token};
 pub use params::Params;
 
-use super::{Analysis, AnalysisError, Asked, Listing, Named, Page};
+use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Named, Page};
 
 /// A direction that is watched.
 #[derive(Clone, Debug)]

@@ -3,7 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::Parameters;
+use truenorth_reading::Parameters;
 
 /// How much is generated, and how.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -21,11 +21,11 @@ pub struct Params {
 impl Parameters for Params {
     fn rehearse(&mut self) {}
 
-    fn check(&self) -> Result<(), crate::AnalysisError> {
+    fn check(&self) -> Result<(), truenorth_reading::AnalysisError> {
         if self.temperature.is_finite() && self.temperature >= 0.0 {
             return Ok(());
         }
-        Err(crate::AnalysisError::Input(format!(
+        Err(truenorth_reading::AnalysisError::Input(format!(
             "--temperature {}; expected 0 for greedy, or a number above 0",
             self.temperature
         )))

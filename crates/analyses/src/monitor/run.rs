@@ -8,7 +8,7 @@ use truenorth_stats::math;
 use super::found::{Direction, Monitored, NOT_SHOWN, Text, Token};
 use super::{MonitorData, Params, Watched};
 use crate::steer::{Dose, Schedule, steer};
-use crate::{AnalysisError, Asked, Encoded, Named, Reading, Said, stat};
+use truenorth_reading::{AnalysisError, Asked, Encoded, Named, Reading, Said, stat};
 
 pub(super) fn monitor(
     input: &MonitorData<'_>,

@@ -1,7 +1,7 @@
 //! What a terminal shows of a monitor.
 
 use super::Monitored;
-use crate::Listing;
+use truenorth_reading::Listing;
 
 /// A row a direction.
 pub(super) fn table(found: &Monitored) -> Listing {

@@ -3,8 +3,8 @@ use truenorth_protocol::run::{Runner as _, Unwatched};
 use truenorth_stats::math::Seeds;
 
 use super::*;
-use crate::Reader;
 use crate::fixture::{Tiny, named};
+use truenorth_reading::Reader;
 
 fn watched(tiny: &Tiny, name: &str, site: Site, norm: Option<f64>) -> Watched {
     let hidden = tiny.info().hidden as usize;

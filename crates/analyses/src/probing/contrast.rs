@@ -2,7 +2,7 @@
 
 use super::source::Picked;
 use super::{ALL, ProbeData};
-use crate::Labelled;
+use truenorth_reading::Labelled;
 use truenorth_stats::estimate::probing::{Layers, Probe, ProbeError, Probing, TestSet, TrainSet};
 use truenorth_stats::math::Seeds;
 

@@ -4,12 +4,12 @@ use ndarray::{Array1, Axis};
 use serde::Serialize;
 use truenorth_protocol::Site;
 
-use super::super::stat::{Null, Number, of};
-use super::super::{AnalysisError, Labelled};
 use super::HELD_OUT;
 use super::contrast::{Contrast, Marks, Material};
 use super::run::named;
 use super::source::Picked;
+use truenorth_reading::stat::{Null, Number, of};
+use truenorth_reading::{AnalysisError, Labelled};
 use truenorth_stats::estimate::probing::{
     Layers, Probe, ProbeError, Probing, TestSet, TrainSet, auroc_difference,
 };

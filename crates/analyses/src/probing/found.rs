@@ -6,8 +6,8 @@ use serde::Serialize;
 use truenorth_stats::estimate::probing;
 
 use super::{Baseline, Truth};
-use crate::LeftOutTexts;
-use crate::stat::Number;
+use truenorth_reading::LeftOutTexts;
+use truenorth_reading::stat::Number;
 
 /// A set of texts.
 #[derive(Clone, Debug, PartialEq, Serialize)]

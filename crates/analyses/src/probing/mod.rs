@@ -25,7 +25,7 @@ pub use controls::{Baseline, Difference, Truth};
 pub use found::{ContrastProbe, Family, Probed, Refused, SetSize, SiteRow, Tested};
 pub use params::{Control, Params};
 
-use super::{Analysis, AnalysisError, Asked, Labelled, LeftOutTexts, Listing, Page, Reader};
+use truenorth_reading::{Analysis, AnalysisError, Asked, Labelled, LeftOutTexts, Listing, Page, Reader};
 
 /// The name of the contrast of all texts.
 pub const ALL: &str = "all";

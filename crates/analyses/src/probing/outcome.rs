@@ -11,8 +11,8 @@ use truenorth_stats::math::Clustered;
 use super::contrast::Contrast;
 use super::params::Plan;
 use super::{ContrastProbe, Family, HELD_OUT, ProbeData, Probed, Refused, SetSize, SiteRow, Tested};
-use crate::stat::{Null, Number, Test, of};
-use crate::{AnalysisError, Labelled};
+use truenorth_reading::stat::{Null, Number, Test, of};
+use truenorth_reading::{AnalysisError, Labelled};
 
 fn null(test: &NullTest, of: Test, what: &str) -> Null {
     Null {

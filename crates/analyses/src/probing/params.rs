@@ -8,8 +8,8 @@ use truenorth_protocol::{ReadAt, Site};
 use truenorth_stats::estimate::LogisticParams;
 use truenorth_stats::estimate::probing::{Probe, ProbeEstimator};
 
-use crate::analysis::few;
-use crate::{AnalysisError, Parameters, SiteRange, by_name, site_range};
+use truenorth_reading::analysis::few;
+use truenorth_reading::{AnalysisError, Parameters, SiteRange, by_name, site_range};
 
 /// What a probe is held against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]

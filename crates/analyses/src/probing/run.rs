@@ -15,7 +15,7 @@ use super::texts::{Lengthy, words};
 use super::{
     ALL, Baseline, ContrastProbe, Control, HELD_OUT, Params, ProbeData, Probed, Refused, Truth, controls,
 };
-use crate::{AnalysisError, Asked, Labelled, Parameters as _, Reader};
+use truenorth_reading::{AnalysisError, Asked, Labelled, Parameters as _, Reader};
 
 /// Permutations behind the nulls of the controls.
 const CONTROL_PERMUTATIONS: usize = 99;

@@ -3,8 +3,8 @@
 use ndarray::{Array2, Axis};
 use truenorth_protocol::{ReadAt, Site};
 
-use super::super::{AnalysisError, Named, Reader};
 use truenorth_protocol::run::Watch;
+use truenorth_reading::{AnalysisError, Named, Reader};
 use truenorth_stats::estimate::probing::{Layers, SourceError};
 
 /// Bytes of activations of one set that are held at once.

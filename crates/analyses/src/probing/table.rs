@@ -1,9 +1,9 @@
 //! What a terminal shows of probes.
 
 use super::{HELD_OUT, Probed};
-use crate::Listing;
-use crate::stat::Number;
-use crate::stat::p_cell;
+use truenorth_reading::Listing;
+use truenorth_reading::stat::Number;
+use truenorth_reading::stat::p_cell;
 
 /// A row a category and set, and what gave no number.
 pub(super) fn table(found: &Probed) -> Listing {

@@ -1,10 +1,10 @@
 use truenorth_protocol::{ReadAt, Site};
 
-use super::super::fixture::Tiny;
-use super::super::{Memory, Parameters as _};
 use super::*;
+use crate::fixture::Tiny;
 use truenorth_data::{ClassRow, Distinct, Extra, Loaded, NearCopies};
 use truenorth_protocol::run::Unwatched;
+use truenorth_reading::{Memory, Parameters as _};
 use truenorth_stats::estimate::probing::ProbeEstimator;
 use truenorth_stats::math::Seeds;
 

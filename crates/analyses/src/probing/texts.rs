@@ -2,7 +2,7 @@
 
 use super::ProbeData;
 use super::contrast::{Contrast, Material};
-use crate::{AnalysisError, Labelled, Reader, extract};
+use truenorth_reading::{AnalysisError, Labelled, Reader, extract};
 use truenorth_stats::estimate::probing::{BagOfWords, Layers, Lengths, Probe, ProbeError, Probing};
 use truenorth_stats::math::Seeds;
 

@@ -5,7 +5,7 @@ use truenorth_protocol::graph::{AlphaUnit, Builder, Decides, Edit, GroupId, Node
 use truenorth_protocol::{ReadAt, Site, Tensor};
 
 use super::dose::{Dose, Push};
-use crate::Encoded;
+use truenorth_reading::Encoded;
 
 /// What of a vector lies outside of those before it, as a share of its norm, to count as a direction of its own.
 const OWN: f64 = 1e-4;

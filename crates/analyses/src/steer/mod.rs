@@ -18,10 +18,10 @@ pub use params::{ByWhat, Clamp, How, Threshold};
 pub use range::neutral_ranges;
 pub use size::{COMPARABLE, Moved, Size, unlike};
 
-use super::{AnalysisError, Encoded, Named, Reader};
 use graph::{edit, generating, group};
 use size::{Measured, Meter};
 use truenorth_protocol::run::Watch;
+use truenorth_reading::{AnalysisError, Encoded, Named, Reader};
 use truenorth_stats::math;
 
 /// One generation.

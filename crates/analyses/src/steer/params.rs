@@ -9,7 +9,7 @@ use truenorth_protocol::ReadAt;
 use truenorth_protocol::graph::Decides;
 
 use super::dose::Schedule;
-use crate::{AnalysisError, as_text};
+use truenorth_reading::{AnalysisError, as_text};
 
 /// Ablation, clamp and schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -4,7 +4,7 @@ use truenorth_protocol::run::Watch;
 use truenorth_protocol::{ReadAt, Site};
 use truenorth_stats::math;
 
-use crate::{AnalysisError, Named, Reader};
+use truenorth_reading::{AnalysisError, Named, Reader};
 
 /// The percentiles that a neutral range goes between, as shares.
 const BETWEEN: [f64; 2] = [0.05, 0.95];

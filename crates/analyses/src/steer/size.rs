@@ -6,7 +6,7 @@ use truenorth_protocol::{Answer, Site, Tensor, Value};
 
 use super::dose::Dose;
 use super::graph::{Around, along, rows};
-use crate::AnalysisError;
+use truenorth_reading::AnalysisError;
 
 /// How large an edit is at a site, on the prompts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]

@@ -1,9 +1,9 @@
 //! What a model answered at one site, as measures and as damage.
 
-use super::super::AnalysisError;
 use super::damage::{DamagePoint, Harm, point};
 use super::trend::Responses;
 use super::words::Lexicon;
+use truenorth_reading::AnalysisError;
 use truenorth_stats::math::Seeds;
 
 /// `[arms][doses other than 0][units]`.

@@ -3,10 +3,10 @@
 use rand::seq::SliceRandom;
 use serde::Serialize;
 
-use super::super::AnalysisError;
-use super::super::stat::{Number, Test, drawn_null, of, resampled, weighted_mean};
 use super::Verdict;
 use super::reading::Weighed;
+use truenorth_reading::AnalysisError;
+use truenorth_reading::stat::{Number, Test, drawn_null, of, resampled, weighted_mean};
 use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
 

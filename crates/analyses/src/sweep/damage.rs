@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::super::AnalysisError;
-use super::super::stat::{self, LEVEL, Number, RESAMPLES, of};
+use truenorth_reading::AnalysisError;
+use truenorth_reading::stat::{self, LEVEL, Number, RESAMPLES, of};
 use truenorth_stats::math::{Interval, MathError, Seeds, ratio_of_sums};
 
 /// How much damage a dose may do. The defaults are a convention, not a finding.

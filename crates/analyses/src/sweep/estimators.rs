@@ -7,8 +7,8 @@ use truenorth_stats::math::{Seeds, cosine};
 
 use super::run::{One, Plan, Texts};
 use super::{Judged, Verdict};
-use crate::AnalysisError;
-use crate::stat::{self, Number};
+use truenorth_reading::AnalysisError;
+use truenorth_reading::stat::{self, Number};
 
 /// One estimator at one site.
 #[derive(Clone, Debug, PartialEq, Serialize)]

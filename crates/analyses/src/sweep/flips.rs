@@ -4,8 +4,8 @@ use ndarray::{Array1, Array2};
 use rand::Rng as _;
 use serde::Serialize;
 
-use super::super::AnalysisError;
 use super::reading::PairRows;
+use truenorth_reading::AnalysisError;
 use truenorth_stats::estimate::{EstimateError, Pipeline, SplitBy};
 use truenorth_stats::math::{Seeds, dense_count};
 use truenorth_stats::split::Folds;

@@ -51,8 +51,8 @@ pub use trend::{Point, Responses, Steering};
 pub use verdict::{Judged, Verdict, judge, over_sites};
 pub use words::{Lexicon, REFUSAL, distinct_2};
 
-use super::extract::ProjectOut;
-use super::{Analysis, AnalysisError, Asked, Listing, Named, Page};
+use truenorth_reading::extract::ProjectOut;
+use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Named, Page};
 
 /// What is swept: texts, and how the direction of a site is found.
 #[derive(Clone, Copy)]

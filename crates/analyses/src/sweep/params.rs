@@ -6,7 +6,7 @@ use truenorth_protocol::graph::Sampling;
 use truenorth_protocol::{Site, WriteAt};
 
 use super::damage::Bounds;
-use crate::{AnalysisError, Asked, Parameters, SiteRange, as_text, site_range};
+use truenorth_reading::{AnalysisError, Asked, Parameters, SiteRange, as_text, site_range};
 
 /// Sites, doses, what is generated, nulls and bounds.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]

@@ -4,8 +4,8 @@ use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate};
 use serde::Serialize;
 use truenorth_protocol::Site;
 
-use super::super::AnalysisError;
-use super::super::stat::{Number, of};
+use truenorth_reading::AnalysisError;
+use truenorth_reading::stat::{Number, of};
 use truenorth_stats::estimate::{
     EstimateError, HeldOut, HeldOutParams, Pipeline, Samples, SplitBy, Words, whole_axes,
 };

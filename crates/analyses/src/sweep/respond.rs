@@ -4,13 +4,13 @@ use ndarray::Array1;
 use truenorth_protocol::graph::{Role, Turn, Turns};
 use truenorth_protocol::{Prompt, Site, WriteAt};
 
-use super::super::{AnalysisError, Named, Reader, Said, Spoken};
 use super::answers::{Answers, ByArm};
 use super::damage::Harm;
 use super::rows::{self, Output, Place, Push, Row};
 use super::run::{Plan, sides};
 use super::words::distinct_2;
 use truenorth_protocol::run::Watch;
+use truenorth_reading::{AnalysisError, Named, Reader, Said, Spoken};
 
 /// Bytes of directions that the rows asked at once may hold.
 const HELD: usize = 256 << 20;

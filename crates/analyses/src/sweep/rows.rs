@@ -6,8 +6,8 @@ use truenorth_protocol::graph::{
 };
 use truenorth_protocol::{Answer, Graph, Prompt, ReadAt, Site, Tensor, Value, WriteAt};
 
-use super::super::{AnalysisError, Reader};
 use truenorth_protocol::run::Watch;
+use truenorth_reading::{AnalysisError, Reader};
 
 /// The most bytes of logits that one graph may hold at once.
 const LOGIT_BYTES: usize = 128 << 20;

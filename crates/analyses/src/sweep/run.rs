@@ -14,8 +14,9 @@ use super::{
     Budget, Halves, Params, SweepData, Swept, SweptEstimator, SweptSite, Verdict, compare, damage,
     estimators, flips, judge, over_sites,
 };
-use crate::extract::{self, Question};
-use crate::{AnalysisError, Asked, Memory, Named, Reader, Reading, stat, steer};
+use crate::steer;
+use truenorth_reading::extract::{self, Question};
+use truenorth_reading::{AnalysisError, Asked, Memory, Named, Reader, Reading, stat};
 
 /// What is asked, once it is known to make sense.
 pub(super) struct Plan<'a> {
@@ -138,9 +139,9 @@ impl Plan<'_> {
         for (i, (name, estimator)) in data.estimators.iter().enumerate() {
             // The first is drawn for as it is alone.
             let seeds = if i == 0 { seeds.clone() } else { seeds.child(&format!("estimator {name}")) };
-            for at in 0..sites.len() {
+            for (at, site) in sites.iter().enumerate() {
                 let among = if data.estimators.len() > 1 { format!(", {name}") } else { String::new() };
-                watch.say(&format!("sweeping {}{among}", sites[at]));
+                watch.say(&format!("sweeping {site}{among}"));
                 found.push(self.one(reader, (at, estimator), &texts, &asked, &seeds, watch)?);
             }
         }

@@ -1,10 +1,10 @@
 //! What a terminal shows of a sweep.
 
 use super::{EstimatorRow, Swept, Verdict};
-use crate::Listing;
-use crate::beside::Beside;
-use crate::sentence::capital;
-use crate::stat::{Number, p_cell};
+use truenorth_reading::Listing;
+use truenorth_reading::beside::Beside;
+use truenorth_reading::sentence::capital;
+use truenorth_reading::stat::{Number, p_cell};
 
 /// A row a site, and where reading and steering part.
 pub(super) fn table(swept: &Swept) -> Listing {

@@ -3,9 +3,9 @@
 use rand::Rng;
 use serde::Serialize;
 
-use super::super::AnalysisError;
-use super::super::stat::{self, Null, Number, Test, of};
 use super::verdict::ENOUGH;
+use truenorth_reading::AnalysisError;
+use truenorth_reading::stat::{self, Null, Number, Test, of};
 use truenorth_stats::math;
 use truenorth_stats::math::{Interval, MathError, Seeds};
 

@@ -2,8 +2,8 @@
 
 use serde::Serialize;
 
-use super::super::stat::{p_said, permutation_p};
 use super::Steering;
+use truenorth_reading::stat::{p_said, permutation_p};
 use truenorth_stats::math::reaches;
 
 /// The chance of a false claim that is accepted.

@@ -2,7 +2,7 @@
 
 use std::collections::HashSet;
 
-use super::super::AnalysisError;
+use truenorth_reading::AnalysisError;
 
 /// The project's list of refusing phrases, with how it is used.
 pub const REFUSAL: &str = include_str!("refusal.txt");

@@ -2,8 +2,8 @@
 
 use truenorth_report::{Block, Cell, Column, Figure, HeatMap, HeatRow, NoteKind, Num, Plot, Section, Table};
 
+use crate::analyses::cosine_table;
 use crate::study::stages::{Results, Run};
-use truenorth_analyses::cosine_table;
 
 pub fn agreement(run: &Run<'_>, results: &Results) -> Section {
     let names: Vec<String> = results.directions.estimated.iter().map(|e| e.name.clone()).collect();

@@ -3,8 +3,8 @@
 use truenorth_report::{Block, Section};
 use truenorth_stats::estimate::HeldOutParams;
 
+use crate::analyses::{LeftOutTexts, SentimentTexts};
 use crate::study::stages::{Results, Run};
-use truenorth_analyses::{LeftOutTexts, SentimentTexts};
 
 pub fn methods(run: &Run<'_>, results: &Results) -> Section {
     let (study, words) = (run.study, run.data.words());

@@ -6,7 +6,7 @@ mod methods;
 mod separation;
 mod steered;
 
-use truenorth_analyses::check::Check;
+use crate::analyses::check::Check;
 use truenorth_report::Section;
 
 use crate::study::stages::{Results, Run};

@@ -1,6 +1,6 @@
 //! Held-out separation by estimator.
 
-use truenorth_analyses::beside::{self, Beside};
+use crate::analyses::beside::{self, Beside};
 use truenorth_report::{
     Axis, Block, Cell, Column, Figure, Forest, ForestRow, Mark, Plot, Section, Table, Test,
 };

@@ -3,10 +3,10 @@
 mod files;
 mod training;
 
-use crate::cosine::{Cosine, cosine_table};
 use crate::geometry::{CategoryCourse, GENERAL, ProbeCell, TextGeometry};
-use crate::stat::Number;
 use training::over_training;
+use truenorth_reading::cosine::{Cosine, cosine_table};
+use truenorth_reading::stat::Number;
 use truenorth_report::{
     Block, Cell, Column, Figure, Finding, HeatMap, HeatRow, Interval, Measure, NoteKind, Null, Num, Plot,
     Sample, Section, Status, Table, Test,

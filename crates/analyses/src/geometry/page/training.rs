@@ -2,7 +2,7 @@
 
 use super::probes;
 use crate::geometry::{CategoryCourse, ChangePoint, Course, GENERAL, TextGeometry};
-use crate::stat::{Number, p_said};
+use truenorth_reading::stat::{Number, p_said};
 use truenorth_report::{
     Axis, Block, Cell, Column, Curve, CurvePoint, Figure, HeatMap, HeatRow, Num, Plot, Section, Series,
     Table, Test, Tick,

@@ -2,7 +2,7 @@
 
 use super::{above, bounds};
 use crate::probing::{Baseline, Difference, HELD_OUT, Probed};
-use crate::stat::Number;
+use truenorth_reading::stat::Number;
 use truenorth_report::{Axis, Figure, Forest, ForestRow, Mark, Num, Plot, Status};
 
 pub(super) fn sets(result: &Probed) -> Figure {

@@ -4,12 +4,12 @@ mod curves;
 mod forests;
 mod numbers;
 
-use crate::LeftOutTexts;
 use crate::probing::{ContrastProbe, Probed};
-use crate::stat::Number;
 use curves::{cosines, curve};
 use forests::{controls, sets};
 use numbers::table;
+use truenorth_reading::LeftOutTexts;
+use truenorth_reading::stat::Number;
 use truenorth_report::{Block, Finding, Interval, Measure, NoteKind, Null, Num, Sample, Section, Status};
 
 const NOT_SHOWN: &str = "That the model uses what is read here, or that it is the category that is read: whatever \

@@ -2,7 +2,7 @@
 
 use super::{NOT_SHOWN, bounds};
 use crate::probing::{HELD_OUT, Probed};
-use crate::stat::Number;
+use truenorth_reading::stat::Number;
 use truenorth_report::{Adjustment, Block, Cell, Column, Table, Test};
 
 pub(super) fn table(result: &Probed) -> Block {

@@ -3,10 +3,10 @@
 mod estimators;
 mod plots;
 
-use crate::beside::{self, Beside};
-use crate::sentence::capital;
-use crate::stat::{Number, p_said};
 use crate::sweep::{Judged, Swept, SweptSite, Verdict};
+use truenorth_reading::beside::{self, Beside};
+use truenorth_reading::sentence::capital;
+use truenorth_reading::stat::{Number, p_said};
 use truenorth_report::{
     Adjustment, Block, Cell, Column, Finding, Interval, Measure, NoteKind, Null, Num, Sample, Section,
     Status, Table, Test,

@@ -1,9 +1,9 @@
 //! The curves of a sweep.
 
 use super::NOT_SHOWN;
-use crate::sentence::capital;
 use crate::sweep::trend::ends;
 use crate::sweep::{Steering, Swept, SweptSite, WorkingRange};
+use truenorth_reading::sentence::capital;
 use truenorth_report::{Axis, Curve, CurvePoint, Figure, Mark, Num, Series, Tick};
 use truenorth_stats::math;
 

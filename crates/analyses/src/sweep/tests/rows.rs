@@ -9,8 +9,8 @@ use truenorth_stats::math;
 
 use super::super::rows::{Place, Push, Row, divergence, generate, log_probs};
 use super::super::run::narrow;
-use crate::Reader;
 use crate::fixture::Tiny;
+use truenorth_reading::Reader;
 
 #[test]
 fn pushed_rows_answer_as_graphs_written_by_hand() {

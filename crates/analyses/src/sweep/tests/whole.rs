@@ -9,8 +9,8 @@ use truenorth_stats::estimate::{Estimator, ProjectMethod};
 use truenorth_stats::math::Seeds;
 
 use super::super::*;
-use crate::Reader;
 use crate::fixture::{Tiny, named, pairs};
+use truenorth_reading::Reader;
 
 fn params(sites: &[&str]) -> Params {
     Params {

@@ -1,0 +1,111 @@
+//! A board of sequences: how far each, put before neutral probes, moves them along a direction, what random
+//! directions would do, and what the board says as a whole.
+//!
+//! [`scan`] gives the rows and is the one way to them; [`Board`] adds what they say together: whether the two
+//! ends reach equally far, whether scores and specificity rank alike, whether one kind of sequence scores
+//! above another, and how ranks change to another board. The other board is rows of before, or what another
+//! direction makes of the same shifts, so that no text is read twice for it.
+
+mod band;
+mod contrast;
+mod ends;
+mod entry;
+mod found;
+mod nulls;
+pub mod page;
+mod params;
+mod run;
+pub mod saved;
+mod scan;
+mod scored;
+mod summary;
+mod table;
+
+#[cfg(test)]
+mod ends_tests;
+#[cfg(test)]
+pub(super) mod tests;
+
+use ndarray::{ArrayView1, ArrayView2};
+use truenorth_protocol::Site;
+
+pub use band::{AtSite, Over, OverSites, scan_over};
+pub use contrast::Contrast;
+pub use ends::{Asymmetry, End, KnowsNothing, Lean, RankChange, RankChanges, ScoreAndZ, asymmetry};
+pub use entry::{Entry, OnBoard};
+pub use found::{BoardSummary, Family, MonteCarlo, SummaryRow};
+pub use nulls::Held;
+pub use params::Params;
+pub use scan::{ScanData, ScanParams, Scanned, scan};
+pub use scored::{Scored, Sequence, read_board};
+
+use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Named, Page};
+
+/// What is scored, along which direction, and beside what.
+#[derive(Clone, Copy, Debug)]
+pub struct BoardData<'a> {
+    /// Neutral probes, texts.
+    pub probes: &'a [Named],
+    /// The sequences.
+    pub sequences: &'a [Sequence],
+    /// What kind each sequence is, in their order; empty where they have none.
+    pub kinds: &'a [Option<String>],
+    /// The direction, `[hidden]`; it need not have unit norm.
+    pub direction: ArrayView1<'a, f64>,
+    /// Where the residual is read, at the last token.
+    pub site: Site,
+    /// Directions of the same pipeline on exchanged labels, `[draws, hidden]`; none where the labels are not at hand.
+    pub relabelled: Option<ArrayView2<'a, f64>>,
+    /// Another board over the same sequences, to see how ranks change.
+    pub beside: Option<Beside<'a>>,
+}
+
+/// Another board, and what the two are.
+#[derive(Clone, Copy, Debug)]
+pub struct Beside<'a> {
+    /// What this board is, beside the other.
+    pub own: &'a str,
+    /// What the other is.
+    pub name: &'a str,
+    /// The other.
+    pub other: Other<'a>,
+}
+
+/// Where another board comes from.
+#[derive(Clone, Copy, Debug)]
+pub enum Other<'a> {
+    /// Rows that were scored before, in any order.
+    Board(&'a [Entry]),
+    /// Another direction, `[hidden]`, along which the same shifts are scored.
+    Direction(ArrayView1<'a, f64>),
+}
+
+/// The board of one direction.
+#[derive(Clone, Copy, Debug)]
+pub struct Board;
+
+impl Analysis for Board {
+    const NAME: &'static str = "score";
+    const TITLE: &'static str = "The board of sequences";
+    type Params = Params;
+    type Input<'a> = BoardData<'a>;
+    type Found = BoardSummary;
+
+    /// Scores sequences and says what the board shows as a whole.
+    ///
+    /// # Errors
+    /// As [`scan`]; also with fewer than eight sequences, scores that are all equal, ends that overlap, kinds
+    /// that are not one a sequence or are missing, fewer than 10 000 draws where there are any, or another
+    /// board of other sequences.
+    fn run(input: &BoardData<'_>, params: &Params, asked: &Asked<'_>) -> Result<BoardSummary, AnalysisError> {
+        run::board(input, params, asked)
+    }
+
+    fn page(found: &BoardSummary) -> Page {
+        Page::new(page::findings(found), page::section(found))
+    }
+
+    fn table(found: &BoardSummary) -> Listing {
+        table::table(found)
+    }
+}

@@ -1,0 +1,262 @@
+//! A board of any length: sequences are read and scored some at a time, and only what the board needs is
+//! kept of each.
+
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use rand_distr::{Distribution as _, StandardNormal};
+use rayon::prelude::*;
+use truenorth_protocol::{Prompt, ReadAt, Site};
+
+use super::ends::end_of;
+use super::nulls::{Held, Matched, held};
+use super::scored::{Scored, Sequence, ranked, scored};
+use truenorth_protocol::run::Watch;
+use truenorth_reading::Said;
+use truenorth_reading::{AnalysisError, Named, Reader, stat};
+use truenorth_stats::math;
+use truenorth_stats::math::Seeds;
+
+/// Shifts held at once, in bytes.
+pub(super) const HELD: usize = 256 << 20;
+/// Random directions multiplied at once.
+const BLOCK: usize = 256;
+
+/// What is scored.
+#[derive(Clone, Copy, Debug)]
+pub struct ScanData<'a> {
+    /// Neutral probes, texts.
+    pub probes: &'a [Named],
+    /// The sequences.
+    pub sequences: &'a [Sequence],
+    /// The direction, `[hidden]`; it need not have unit norm.
+    pub direction: ArrayView1<'a, f64>,
+}
+
+/// How it is scored.
+#[derive(Clone, Debug)]
+pub struct ScanParams {
+    /// Where the residual is read, at the last token.
+    pub site: Site,
+    /// What stands between sequence and probe.
+    pub join: String,
+    /// Random directions drawn to check `p_random`; 0 draws none.
+    pub draws: usize,
+    /// Directions drawn with the covariance of the readings; 0 draws none.
+    pub matched: usize,
+    /// Sequences read at once; none takes as many as a quarter of a GiB holds the shifts of.
+    pub at_once: Option<usize>,
+    /// Sequences at each end of the board; none for a tenth of it, at least three.
+    pub ends: Option<usize>,
+}
+
+impl ScanParams {
+    /// A space between sequence and probe, 10 000 draws, none like the readings.
+    #[must_use]
+    pub fn new(site: Site) -> Self {
+        Self { site, join: " ".into(), draws: 10_000, matched: 0, at_once: None, ends: None }
+    }
+}
+
+/// A scored board and what its summary rests on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Scanned {
+    /// In the order of the sequences, ranks given.
+    pub board: Vec<Scored>,
+    /// The shift of every probe along the direction, `[sequences, probes]`; a row's mean is its score.
+    pub along: Array2<f64>,
+    /// Width of the residual stream.
+    pub width: usize,
+    /// Random directions drawn.
+    pub draws: usize,
+    /// How many of them reach at least the sequence's `|z|`; empty where none was drawn.
+    pub reached: Vec<usize>,
+    /// The board against directions drawn like the readings; none where none was drawn.
+    pub matched: Option<Held>,
+    /// The board against directions of exchanged labels; none where the labels are not at hand.
+    pub relabelled: Option<Held>,
+}
+
+/// Scores sequences, some at a time: reads the probes alone and behind each sequence, and takes the shifts of
+/// their normalised residuals at the last token.
+///
+/// # Errors
+/// Without probes or sequences, with probes that are no texts, a direction of another width, a sequence
+/// that moves no probe at all, or when the reading fails. What was read by then is kept in the store.
+pub fn scan(
+    reader: &Reader<'_>,
+    data: &ScanData<'_>,
+    params: &ScanParams,
+    seeds: &Seeds,
+    watch: &dyn Watch,
+) -> Result<Scanned, AnalysisError> {
+    Ok(scan_both(reader, data, (None, None), params, seeds, watch)?.0)
+}
+
+/// As [`scan`], with the board of another direction from the same shifts, and the directions of exchanged labels,
+/// `[draws, hidden]`.
+pub(super) fn scan_both(
+    reader: &Reader<'_>,
+    data: &ScanData<'_>,
+    (other, relabelled): (Option<ArrayView1<'_, f64>>, Option<ArrayView2<'_, f64>>),
+    params: &ScanParams,
+    seeds: &Seeds,
+    watch: &dyn Watch,
+) -> Result<(Scanned, Option<Vec<Scored>>), AnalysisError> {
+    let (probes, sequences) = (data.probes, data.sequences);
+    if probes.is_empty() || sequences.is_empty() {
+        return Err(AnalysisError::Input(format!(
+            "{} probes and {} sequences; scoring needs at least one of each",
+            probes.len(),
+            sequences.len()
+        )));
+    }
+    let texts = probes.iter().map(text).collect::<Result<Vec<_>, _>>()?;
+    let width = data.direction.len();
+    let unit = unit(reader, data.direction)?;
+    let other = other.map(|d| self::unit(reader, d)).transpose()?;
+    let alone = read(reader, probes, params.site, watch)?;
+    let row = probes.len() * width * size_of::<f64>();
+    let at_once = params.at_once.unwrap_or(HELD / row.max(1)).max(1);
+    let mut board = Vec::with_capacity(sequences.len());
+    let mut second = other.as_ref().map(|_| Vec::with_capacity(sequences.len()));
+    let mut along = Array2::zeros((sequences.len(), probes.len()));
+    let drawn = params.draws + params.matched + relabelled.map_or(0, |d| d.nrows());
+    let mut means = Array2::<f32>::zeros((if drawn > 0 { sequences.len() } else { 0 }, width));
+    let mut matched = Matched::new(params.matched, width);
+    let like_readings = seeds.child("directions like the readings");
+    let mut distinct = 0;
+    for (c, chunk) in sequences.chunks(at_once).enumerate() {
+        let prompts: Vec<Named> = chunk
+            .iter()
+            .flat_map(|s| {
+                probes.iter().zip(&texts).map(|(probe, text)| s.before(&probe.id, text, &params.join))
+            })
+            .collect();
+        let joined = read(reader, &prompts, params.site, watch)?;
+        for (i, sequence) in chunk.iter().enumerate() {
+            let of = |e: math::MathError| stat::of(&format!("sequence `{}`", sequence.id), &e);
+            let rows = joined.slice(s![i * probes.len()..(i + 1) * probes.len(), ..]);
+            let delta = math::shifts(rows, alone.view()).map_err(of)?;
+            board.push(scored(sequence, delta.view(), unit.view()).map_err(of)?);
+            if let (Some(second), Some(other)) = (&mut second, &other) {
+                second.push(scored(sequence, delta.view(), other.view()).map_err(of)?);
+            }
+            let at = c * at_once + i;
+            along.row_mut(at).assign(&delta.dot(&unit));
+            // Copies are counted once here too.
+            if sequence.counted_with.is_none() {
+                matched.add(distinct, rows, &like_readings);
+                distinct += 1;
+            }
+            if drawn > 0
+                && let Some(mean) = delta.mean_axis(Axis(0))
+            {
+                means.row_mut(at).assign(&mean.mapv(narrow));
+            }
+        }
+    }
+    ranked(&mut board);
+    if let Some(second) = &mut second {
+        ranked(second);
+    }
+    if drawn > 0 {
+        watch.say(&format!(
+            "drawing {} uniform directions and {} like the readings",
+            params.draws, params.matched
+        ));
+    }
+    let reached = reached(&means, &unit.mapv(narrow), params.draws, seeds, watch)?;
+    let ends = end_of(params.ends, distinct);
+    let matched = held(&board, &means, matched.directions().view(), ends);
+    let relabelled = relabelled.and_then(|d| held(&board, &means, d.mapv(narrow).view(), ends));
+    Ok((Scanned { board, along, width, draws: params.draws, reached, matched, relabelled }, second))
+}
+
+pub(super) fn unit(
+    reader: &Reader<'_>,
+    direction: ArrayView1<'_, f64>,
+) -> Result<Array1<f64>, AnalysisError> {
+    let info = reader.runner().info();
+    let (width, hidden) = (direction.len(), info.hidden as usize);
+    if width != hidden {
+        return Err(AnalysisError::Input(format!(
+            "the direction is {width} wide, the residual stream of {} {hidden}",
+            info.name
+        )));
+    }
+    math::unit(direction).map_err(|e| stat::of("direction", &e))
+}
+
+pub(super) fn text(probe: &Named) -> Result<&str, AnalysisError> {
+    if let Said::Conversation(_) = probe.said {
+        return Err(AnalysisError::Input(format!(
+            "probe `{}` has messages; a sequence can only be put before text, which is the user's turn with --chat",
+            probe.id
+        )));
+    }
+    match &probe.prompt {
+        Prompt::Text(text) => Ok(text),
+        Prompt::Tokens(_) => Err(AnalysisError::Input(format!(
+            "probe `{}` is given as tokens; a sequence can only be put before text",
+            probe.id
+        ))),
+    }
+}
+
+fn read(
+    reader: &Reader<'_>,
+    prompts: &[Named],
+    site: Site,
+    watch: &dyn Watch,
+) -> Result<Array2<f64>, AnalysisError> {
+    let readings = reader.read(prompts, &[site], ReadAt::Last, watch)?;
+    let first = readings.first().map(|r| r.values.mapv(f64::from));
+    first.ok_or_else(|| AnalysisError::Answer { name: site.to_string(), prompts: prompts.len() })
+}
+
+/// How many random directions reach at least as far along each mean shift as the direction does. The
+/// same directions are held against every sequence. Each block of them has a stream of its own, so that
+/// the counts do not depend on the number of threads.
+fn reached(
+    means: &Array2<f32>,
+    direction: &Array1<f32>,
+    draws: usize,
+    seeds: &Seeds,
+    watch: &dyn Watch,
+) -> Result<Vec<usize>, AnalysisError> {
+    if draws == 0 {
+        return Ok(vec![]);
+    }
+    let (n, width) = means.dim();
+    let own: Vec<f32> = means.dot(direction).iter().map(|v| v.abs()).collect();
+    let seeds = seeds.child("random directions of the board");
+    let blocks = draws.div_ceil(BLOCK);
+    let count = |b: usize| -> Result<Vec<usize>, AnalysisError> {
+        if watch.interrupted() {
+            return Err(truenorth_protocol::run::RunError::Interrupted.into());
+        }
+        let size = BLOCK.min(draws - b * BLOCK);
+        let mut rng = seeds.stream(&format!("block {b}"));
+        let mut drawn =
+            Array2::<f32>::from_shape_simple_fn((size, width), || StandardNormal.sample(&mut rng));
+        for mut row in drawn.outer_iter_mut() {
+            let norm = row.dot(&row).sqrt();
+            row.mapv_inplace(|v| v / norm);
+        }
+        let far = means.dot(&drawn.t());
+        Ok(far
+            .outer_iter()
+            .zip(&own)
+            // Rounding may part what is equal; ties count against the claim.
+            .map(|(row, own)| row.iter().filter(|v| v.abs() >= own * (1.0 - 1e-6)).count())
+            .collect())
+    };
+    (0..blocks)
+        .into_par_iter()
+        .map(count)
+        .try_reduce(|| vec![0; n], |a, b| Ok(a.iter().zip(&b).map(|(a, b)| a + b).collect()))
+}
+
+#[allow(clippy::cast_possible_truncation)]
+pub(super) fn narrow(v: f64) -> f32 {
+    v as f32
+}

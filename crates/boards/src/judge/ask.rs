@@ -1,0 +1,117 @@
+//! Reading a judge's answer from the next token.
+
+use truenorth_protocol::graph::Builder;
+use truenorth_protocol::{Graph, Prompt, ReadAt, Site};
+
+use truenorth_protocol::run::Watch;
+use truenorth_reading::{AnalysisError, Named, Reader};
+
+/// What a judge answers to one prompt.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Asked {
+    /// Log-odds of the first answer over the second.
+    pub log_odds: f64,
+    /// Probability of the two together.
+    pub mass: f64,
+}
+
+/// Asks two prompts for each item.
+pub(super) fn both(
+    reader: &Reader<'_>,
+    prompts: &[[String; 2]],
+    answers: [&str; 2],
+    watch: &dyn Watch,
+) -> Result<Vec<[Asked; 2]>, AnalysisError> {
+    let named: Vec<Named> = prompts
+        .iter()
+        .flatten()
+        .enumerate()
+        .map(|(i, p)| Named::text(format!("question {}", i / 2 + 1), p))
+        .collect();
+    let encoded = reader.encode(&named)?;
+    let tokens = answer_tokens(reader, prompts, answers)?;
+    let most = reader.runner().batch().tokens;
+    let mut packs: Vec<&[Prompt]> = Vec::new();
+    let (mut start, mut size) = (0, 0);
+    for (i, prompt) in encoded.iter().enumerate() {
+        let more = match prompt {
+            Prompt::Tokens(t) => t.len(),
+            Prompt::Text(t) => t.len() / 4 + 1,
+        };
+        if i > start && size + more > most {
+            packs.push(&encoded[start..i]);
+            (start, size) = (i, 0);
+        }
+        size += more;
+    }
+    packs.push(&encoded[start..]);
+    let graphs = packs.iter().map(|pack| graph(pack, tokens)).collect();
+    let answers = reader.ask_each(graphs, watch)?;
+    let mut all = Vec::with_capacity(encoded.len());
+    for (pack, answer) in packs.iter().zip(&answers) {
+        let lost = || AnalysisError::Answer { name: "answers".into(), prompts: pack.len() };
+        let values = answer.tensor("answers").and_then(|t| t.to_f32().ok()).ok_or_else(lost)?;
+        if values.len() != 2 * pack.len() {
+            return Err(lost());
+        }
+        if values.iter().any(|v| !v.is_finite()) {
+            return Err(AnalysisError::NotFinite { name: "answers".into(), id: None });
+        }
+        all.extend(values.as_chunks::<2>().0.iter().map(|[a, b]| {
+            let (a, b) = (f64::from(*a), f64::from(*b));
+            Asked { log_odds: a - b, mass: a.exp() + b.exp() }
+        }));
+    }
+    Ok(all.as_chunks::<2>().0.to_vec())
+}
+
+fn graph(prompts: &[Prompt], tokens: [u32; 2]) -> Graph {
+    let mut b = Builder::new();
+    let group = b.group(prompts.to_vec());
+    let logits = b.read(group, Site::Logits, ReadAt::Last);
+    let answers = b.log_prob(logits, &tokens);
+    b.save("answers", answers);
+    b.finish()
+}
+
+/// The token that each answer begins with where it follows a prompt, which can differ from the one it
+/// begins with alone.
+fn answer_tokens(
+    reader: &Reader<'_>,
+    prompts: &[[String; 2]],
+    answers: [&str; 2],
+) -> Result<[u32; 2], AnalysisError> {
+    let Some([prompt, _]) = prompts.first() else {
+        return Err(AnalysisError::Input("nothing to judge".into()));
+    };
+    let named = Named::text("question 1", prompt.as_str());
+    let spelled = reader.spell(&named)?.ok_or_else(|| AnalysisError::Input("nothing to judge".into()))?;
+    let prompt = &spelled.text;
+    let texts = [prompt.clone(), format!("{prompt}{}", answers[0]), format!("{prompt}{}", answers[1])];
+    let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
+    let refuse = |what: String| AnalysisError::Input(what);
+    let encoded = reader.runner().encode_many(&texts, spelled.special)?.ok_or_else(|| {
+        refuse(format!(
+            "the tokenizer of {} is not at hand, and an answer is read by its token",
+            reader.runner().info().name
+        ))
+    })?;
+    let [alone, first, second] = encoded.as_slice() else {
+        return Err(AnalysisError::Answer { name: "tokens".into(), prompts: 3 });
+    };
+    let follows = |with: &[u32], answer: &str| match with.strip_prefix(alone.as_slice()) {
+        Some([token, ..]) => Ok(*token),
+        _ => Err(refuse(format!(
+            "the answer {answer:?} changes the tokens of the template's end; let the template end, or the \
+             answer begin, elsewhere (with the space on the other side, say)"
+        ))),
+    };
+    let tokens = [follows(first, answers[0])?, follows(second, answers[1])?];
+    if tokens[0] == tokens[1] {
+        return Err(refuse(format!(
+            "the answers {:?} and {:?} begin with the same token; choose two that do not with --answers",
+            answers[0], answers[1]
+        )));
+    }
+    Ok(tokens)
+}

@@ -1,0 +1,135 @@
+//! What a judge said.
+
+use serde::{Deserialize, Serialize};
+
+use super::{Agreed, Markup, Verdicts};
+use truenorth_data::Copies;
+use truenorth_reading::SpeechRecord;
+use truenorth_reading::stat::Number;
+
+/// A verdict on two texts, or on one.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Verdict {
+    /// The first text; of one text, yes.
+    First,
+    /// The second text; of one text, no.
+    Second,
+    /// Neither.
+    Abstain,
+}
+
+/// When a judge counts as having no opinion.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Band {
+    /// The least preference in nats of log-odds.
+    pub least_preference: f64,
+    /// The least probability of the two answers together, in each asking.
+    pub least_mass: f64,
+}
+
+impl Default for Band {
+    /// A preference of at least 0.2 nats (55 to 45), a probability of at least 0.05.
+    fn default() -> Self {
+        Self { least_preference: 0.2, least_mass: 0.05 }
+    }
+}
+
+/// One thing judged.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Judged {
+    /// Its name.
+    pub id: String,
+    /// Log-odds of the first answer over the second, in each asking.
+    pub log_odds: [f64; 2],
+    /// Probability of the two answers together, in each asking.
+    pub mass: [f64; 2],
+    /// Half the difference of the log-odds: above 0 for the first text, or for yes.
+    pub preference: f64,
+    /// Half their sum: what the judge answers whatever the texts.
+    pub bias: f64,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why it abstains: `no answer`, `contradicts itself`, `too close`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub why: Option<&'static str>,
+    /// The earlier one of which it is a copy or near copy, and with which it counts once.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub counted_with: Option<String>,
+}
+
+/// All that a judge said.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Judgement {
+    /// The judge.
+    pub judge: String,
+    /// Its revision.
+    pub revision: String,
+    /// What was asked.
+    pub question: String,
+    /// When it counts as having no opinion.
+    pub band: Band,
+    /// The copies among what was judged; all shares and means below count them once.
+    pub copies: Copies,
+    /// Share of verdicts for the first text (or yes) among the verdicts given. Of two texts its null is
+    /// one half; of a question about one text there is none. None where the judge always abstains.
+    pub first: Option<Number>,
+    /// Share that it abstains from.
+    pub abstained: Number,
+    /// How often for each reason.
+    pub reasons: Vec<(String, usize)>,
+    /// Share of pairs of askings that agree with each other, of those that got an answer. The null is a
+    /// judge who picks its answers without reading, as often as this one does. None without an answer.
+    pub consistency: Option<Number>,
+    /// Mean bias in nats, with signs turned at random for its null. Of two texts: towards whatever is
+    /// named first; of one: towards yes.
+    pub bias: Number,
+    /// Mean preference in nats, with signs turned at random for its null.
+    pub preference: Number,
+    /// A row a thing judged.
+    pub rows: Vec<Judged>,
+    /// What this does not show.
+    pub not_shown: Vec<String>,
+}
+
+impl Judgement {
+    /// The verdicts by name, of copies the first.
+    #[must_use]
+    pub fn verdicts(&self) -> Verdicts {
+        let stands = self.rows.iter().filter(|r| r.counted_with.is_none());
+        Verdicts { judge: self.judge.clone(), verdicts: stands.map(|r| (r.id.clone(), r.verdict)).collect() }
+    }
+}
+
+/// The verdicts of a group, such as of a dose.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct GroupVerdicts {
+    /// The group.
+    pub group: String,
+    /// Its number, where the group is one, such as a dose.
+    pub at: Option<f64>,
+    /// Share for the first text, or of yes, among the verdicts given; none where all are abstentions.
+    pub first: Option<Number>,
+    /// Share of abstentions.
+    pub abstained: Number,
+}
+
+/// All that a judge said, by groups and beside others.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct JudgeSummary {
+    /// What the judge said.
+    pub judgement: Judgement,
+    /// By group; empty where nothing is grouped.
+    pub groups: Vec<GroupVerdicts>,
+    /// Agreement of every two judges; empty where there is one.
+    pub agreement: Vec<Agreed>,
+    /// The markup that the judge was asked in.
+    #[serde(skip)]
+    pub markup: Markup,
+    /// How texts were put before it, where not as they are.
+    #[serde(skip)]
+    pub speech: Option<SpeechRecord>,
+    /// The two answers that were read.
+    #[serde(skip)]
+    pub answers: [String; 2],
+}

@@ -1,0 +1,216 @@
+//! The numbers of a judgement.
+
+use std::collections::BTreeMap;
+
+use rand::Rng as _;
+
+use super::ask::Asked;
+use super::{Band, Judged, Judgement, Verdict};
+use truenorth_data::Firsts;
+use truenorth_reading::stat::{self, Number, Test, drawn_null, of};
+use truenorth_reading::{AnalysisError, Reader};
+use truenorth_stats::math::{self, Deal, Seeds};
+
+/// What was judged: names, copies, and which things answer one prompt and so are no observations of their own.
+pub(super) struct Things<'a> {
+    pub ids: &'a [&'a str],
+    pub firsts: Firsts,
+    /// The prompt of each thing; empty where it has none, which is then of its own.
+    pub prompts: Vec<&'a str>,
+}
+
+impl Things<'_> {
+    /// The cluster of each of these rows, from 0 without gaps.
+    fn clusters(&self, rows: &[usize]) -> Vec<usize> {
+        let mut seen = BTreeMap::new();
+        let mut next = 0;
+        rows.iter()
+            .map(|row| {
+                let fresh = next;
+                let of = match self.prompts[*row] {
+                    "" => fresh,
+                    prompt => *seen.entry(prompt).or_insert(fresh),
+                };
+                next += usize::from(of == fresh);
+                of
+            })
+            .collect()
+    }
+}
+
+/// Sums up what was answered; of copies the first counts. Things that answer one prompt, such as the doses of a
+/// steered one, are one cluster of every interval and of every null.
+pub(super) fn summary(
+    reader: &Reader<'_>,
+    things: &Things<'_>,
+    asked: &[[Asked; 2]],
+    question: String,
+    band: Band,
+    seeds: &Seeds,
+) -> Result<Judgement, AnalysisError> {
+    let Things { ids, firsts, .. } = things;
+    let row = |(i, asked): (usize, &[Asked; 2])| Judged {
+        counted_with: (firsts.of[i] != i).then(|| ids[firsts.of[i]].to_owned()),
+        ..judged(ids[i], asked, band)
+    };
+    let seeds = seeds.child("judge").child(&question);
+    let all: Vec<Judged> = asked.iter().enumerate().map(row).collect();
+    let kept: Vec<usize> = (0..all.len()).filter(|i| all[*i].counted_with.is_none()).collect();
+    let rows: Vec<&Judged> = kept.iter().map(|i| &all[*i]).collect();
+    let clusters = things.clusters(&kept);
+    let alone = clusters.iter().max().is_none_or(|c| c + 1 == rows.len());
+    // A share of some of the rows.
+    let share = |of: &dyn Fn(&Judged) -> Option<bool>| -> Result<Option<Number>, AnalysisError> {
+        let found: Vec<(bool, usize)> =
+            rows.iter().zip(&clusters).filter_map(|(r, c)| Some((of(r)?, *c))).collect();
+        let (counts, clusters): (Vec<bool>, Vec<usize>) = found.into_iter().unzip();
+        let yes = counts.iter().filter(|c| **c).count();
+        if counts.is_empty() {
+            return Ok(None);
+        }
+        let many = clusters.iter().any(|c| *c != clusters[0]);
+        let number = match (alone, many) {
+            (true, _) => stat::share(yes, counts.len()),
+            (false, true) => stat::share_in_clusters(&counts, &clusters, CLUSTERS),
+            (false, false) => Ok(Number::bare(
+                yes as f64 / counts.len() as f64,
+                counts.len(),
+                "none: one prompt has no spread",
+            )),
+        };
+        Ok(Some(number.map_err(|e| stat::of(&question, &e))?))
+    };
+    let named = |e| of(&question, &e);
+    let reasons = ["no answer", "contradicts itself", "too close"];
+    let answered: Vec<&Judged> = rows.iter().copied().filter(|r| r.why != Some("no answer")).collect();
+    let consistency = if answered.is_empty() {
+        None
+    } else {
+        let agree = answered.iter().filter(|r| contradicts(r.log_odds).is_none()).count();
+        // The first answer in p of all askings, without reading: both askings agree in 2p(1 - p).
+        let firsts = answered.iter().flat_map(|r| r.log_odds).filter(|l| *l > 0.0).count();
+        let p = firsts as f64 / (2 * answered.len()) as f64;
+        let what = "answers given without reading, as often as this judge gives them";
+        if alone {
+            Some(stat::share_against(
+                agree,
+                answered.len(),
+                2.0 * p * (1.0 - p),
+                (Test::JudgeConsistent, what),
+            )?)
+        } else {
+            let found = share(&|r| (r.why != Some("no answer")).then(|| contradicts(r.log_odds).is_none()))?;
+            let answers: Vec<([f64; 2], usize)> = rows
+                .iter()
+                .zip(&clusters)
+                .filter(|(r, _)| r.why != Some("no answer"))
+                .map(|(r, c)| (r.log_odds, *c))
+                .collect();
+            found.map(|f| dealt(f, &answers, &seeds)).transpose()?
+        }
+    };
+    let mean = |label: &str, values: Vec<f64>| -> Result<Number, AnalysisError> {
+        let found = match alone {
+            true => stat::mean(&values, &mut seeds.stream(label)),
+            false => stat::mean_in_clusters(&values, &clusters, CLUSTERS, &mut seeds.stream(label)),
+        }
+        .map_err(named)?;
+        let mut rng = seeds.stream(&format!("{label} signs"));
+        let draws: Vec<f64> = (0..2000)
+            .map(|_| {
+                // What answers one prompt is turned together.
+                let turn: Vec<bool> = (0..math::dense_count(&clusters)).map(|_| rng.random()).collect();
+                let turned = values.iter().zip(&clusters).map(|(v, c)| if turn[*c] { *v } else { -v });
+                turned.sum::<f64>() / values.len() as f64
+            })
+            .collect();
+        let what = match alone {
+            true => "signs turned at random",
+            false => "signs turned at random, alike in things of one prompt",
+        };
+        let null = drawn_null((Test::JudgeMean, what), found.value, 0.0, &draws).map_err(named)?;
+        Ok(found.against(null))
+    };
+    Ok(Judgement {
+        judge: reader.runner().info().name.clone(),
+        revision: reader.runner().info().revision.clone(),
+        band,
+        first: share(&|r| (r.verdict != Verdict::Abstain).then_some(r.verdict == Verdict::First))?,
+        abstained: share(&|r| Some(r.verdict == Verdict::Abstain))?
+            .expect("something was judged, or the check would have refused"),
+        reasons: reasons
+            .iter()
+            .map(|why| ((*why).to_owned(), rows.iter().filter(|r| r.why == Some(*why)).count()))
+            .collect(),
+        consistency,
+        bias: mean("bias", rows.iter().map(|r| r.bias).collect())?,
+        preference: mean("preference", rows.iter().map(|r| r.preference).collect())?,
+        rows: all,
+        copies: firsts.copies.clone(),
+        not_shown: vec![
+            "That the judge is right: consistency is not truth. Set it beside blind human ratings.".into(),
+            "Independence: a judge that shares training data with the judged model may share its faults."
+                .into(),
+            "Verdicts given are those the judge is sure of; what it abstains from may differ in kind.".into(),
+        ],
+        question,
+    })
+}
+
+/// Consistency of things in clusters: second askings dealt in whole clusters, among those of one size.
+fn dealt(found: Number, answers: &[([f64; 2], usize)], seeds: &Seeds) -> Result<Number, AnalysisError> {
+    let deal = Deal::new(&answers.iter().map(|(_, c)| *c).collect::<Vec<_>>());
+    if !deal.exchanges() {
+        return Ok(found);
+    }
+    let mut rng = seeds.stream("consistency dealt");
+    let draws: Vec<f64> = (0..2000)
+        .map(|_| {
+            let from = deal.draw(&mut rng);
+            let agree = (0..answers.len())
+                .filter(|i| contradicts([answers[*i].0[0], answers[from[*i]].0[1]]).is_none())
+                .count();
+            agree as f64 / answers.len() as f64
+        })
+        .collect();
+    let named = |e| of("consistency", &e);
+    let centre = math::mean(&draws).map_err(named)?;
+    let what = "second askings dealt to other prompts, those with as many things";
+    Ok(found
+        .clone()
+        .against(drawn_null((Test::JudgeConsistent, what), found.value, centre, &draws).map_err(named)?))
+}
+
+/// What is resampled where several things answer one prompt.
+pub(super) const CLUSTERS: &str = "prompts, all things that answer one together";
+
+fn judged(id: &str, asked: &[Asked; 2], band: Band) -> Judged {
+    let log_odds = [asked[0].log_odds, asked[1].log_odds];
+    let mass = [asked[0].mass, asked[1].mass];
+    let preference = (log_odds[0] - log_odds[1]) / 2.0;
+    let why = if mass.iter().any(|m| *m < band.least_mass) {
+        Some("no answer")
+    } else {
+        contradicts(log_odds).or((preference.abs() < band.least_preference).then_some("too close"))
+    };
+    let verdict = match why {
+        Some(_) => Verdict::Abstain,
+        None if preference > 0.0 => Verdict::First,
+        None => Verdict::Second,
+    };
+    Judged {
+        id: id.to_owned(),
+        log_odds,
+        mass,
+        preference,
+        bias: f64::midpoint(log_odds[0], log_odds[1]),
+        verdict,
+        why,
+        counted_with: None,
+    }
+}
+
+/// Whether both askings call for the same answer, which can't be right both times.
+fn contradicts([a, b]: [f64; 2]) -> Option<&'static str> {
+    if a * b >= 0.0 { Some("contradicts itself") } else { None }
+}

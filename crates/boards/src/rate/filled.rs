@@ -1,0 +1,110 @@
+//! Sheets as raters give them back.
+
+use std::collections::HashMap;
+
+use super::csv;
+use super::sheet::{COLUMNS, Key, Scale, TOLD};
+use truenorth_reading::AnalysisError;
+
+/// A rater's sheet.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Filled {
+    /// The rater.
+    pub rater: String,
+    /// The file that the sheet came in, for errors.
+    pub file: String,
+    /// The sheet with `choice` filled.
+    pub csv: String,
+}
+
+/// A row of a filled sheet.
+pub(super) struct Row {
+    /// Its number in the sheet.
+    pub number: usize,
+    pub item: usize,
+    pub prompt: String,
+    pub left: String,
+    pub right: String,
+    /// How much better the right text is; none where it was left blank.
+    pub choice: Option<f64>,
+}
+
+/// Reads a filled sheet.
+pub(super) fn rows(
+    sheet: &Filled,
+    key: &Key,
+    place: &HashMap<&str, usize>,
+) -> Result<Vec<Row>, AnalysisError> {
+    let refuse = |what: String| {
+        AnalysisError::Input(format!("{}, the sheet of `{}`: {what}", sheet.file, sheet.rater))
+    };
+    let scale = key.scale;
+    let mut rows = csv::read(&sheet.csv).map_err(&refuse)?.into_iter();
+    let header: Vec<String> =
+        rows.next().unwrap_or_default().1.iter().map(|c| c.trim().to_lowercase()).collect();
+    let mut columns = [0; COLUMNS.len()];
+    for (at, name) in columns.iter_mut().zip(COLUMNS) {
+        *at = header
+            .iter()
+            .position(|h| h == name)
+            .ok_or_else(|| refuse(format!("no column `{name}`; its columns are {header:?}")))?;
+    }
+    // A sheet that was given out says on every row what it asks; another question has other answers.
+    let told: Vec<(&str, Option<usize>, &str)> = TOLD
+        .into_iter()
+        .zip([key.question.as_str(), scale.values()])
+        .map(|(name, says)| (name, header.iter().position(|h| h == name), says))
+        .collect();
+    let mut seen: Vec<Option<usize>> = vec![None; place.len()];
+    let mut out = Vec::new();
+    for (number, row) in rows {
+        let cell = |column: usize| row.get(columns[column]).cloned().unwrap_or_default();
+        let code = cell(0).trim().to_owned();
+        let item = *place
+            .get(code.as_str())
+            .ok_or_else(|| refuse(format!("row {number} has code `{code}`, which no item has")))?;
+        if let Some(first) = seen[item].replace(number) {
+            return Err(refuse(format!("rows {first} and {number} both have the code `{code}`; keep one")));
+        }
+        for (name, at, says) in &told {
+            let cell = at.map(|at| row.get(at).map_or("", String::as_str));
+            if let Some(cell) = cell.filter(|c| !same_words(c, says)) {
+                return Err(refuse(format!(
+                    "row {number} (code `{code}`) has `{cell}` as its {name}; the sheet that was given out says `{says}`. What \
+                     was answered to another is no rating of this: put the column back if it was changed by mistake, \
+                     or have the sheet filled anew"
+                )));
+            }
+        }
+        let choice = choice(&cell(4), scale).ok_or_else(|| {
+            let values = scale.values();
+            refuse(format!("row {number} (code `{code}`) has choice `{}`; the sheet takes {values}", cell(4)))
+        })?;
+        out.push(Row { number, item, prompt: cell(1), left: cell(2), right: cell(3), choice });
+    }
+    Ok(out)
+}
+
+/// Whether a cell says what it said, white space and what a spreadsheet makes of it aside.
+fn same_words(cell: &str, says: &str) -> bool {
+    let plain = |t: &str| t.split_whitespace().collect::<Vec<_>>().join(" ");
+    let cell = plain(cell);
+    cell == plain(says) || cell.strip_prefix('\'') == Some(&plain(says))
+}
+
+/// How much better the right text is; outer none where the cell says nothing that the sheet takes. On a sheet
+/// of sides a number is none of them: 1 and 2 may mean left and right, or anything else.
+fn choice(cell: &str, scale: Scale) -> Option<Option<f64>> {
+    let cell = cell.trim().to_lowercase();
+    Some(match (cell.as_str(), scale) {
+        ("", _) => None,
+        ("left" | "l", Scale::Side) => Some(-1.0),
+        ("right" | "r", Scale::Side) => Some(1.0),
+        ("tie" | "same", Scale::Side) => Some(0.0),
+        (_, Scale::Side) => return None,
+        // Spreadsheets may write a minus sign of their own.
+        (number, Scale::Strength) => {
+            Some(number.replace('\u{2212}', "-").parse::<i8>().ok().filter(|n| n.abs() <= 3)?.into())
+        }
+    })
+}

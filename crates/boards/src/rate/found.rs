@@ -1,0 +1,85 @@
+//! What ratings say, once the key is open.
+
+use serde::Serialize;
+
+use crate::judge::Agreed;
+use truenorth_data::Copies;
+use truenorth_reading::stat::Number;
+
+/// What one rater said.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RaterResult {
+    /// The rater.
+    pub rater: String,
+    /// Items rated, ties included.
+    pub rated: usize,
+    /// Items left blank.
+    pub blank: usize,
+    /// Ties.
+    pub ties: usize,
+    /// Share of decided items won by the steered text, against one half (sign test); none without one.
+    pub steered: Option<Number>,
+    /// Share of decided items given to the left side, against one half: a habit, whatever the texts.
+    pub left: Option<Number>,
+    /// Wilcoxon's signed-rank p, where strengths were given.
+    pub signed_rank_p: Option<f64>,
+}
+
+/// One item, unblinded.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RatedItem {
+    /// Its name.
+    pub id: String,
+    /// Mean strength for the steered text over the raters who rated it.
+    pub steered: f64,
+    /// Raters behind it.
+    pub raters: usize,
+    /// Raters whose sheet shows other texts than those given out.
+    pub altered: usize,
+}
+
+/// What became of a prediction.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PredictionResult {
+    /// Its name.
+    pub id: String,
+    /// In words.
+    pub claim: String,
+    /// Whether the share is where it was expected.
+    pub held: bool,
+    /// Whether the whole interval is.
+    pub clear: bool,
+}
+
+/// Ratings, unblinded.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Unblinded {
+    /// What raters were asked.
+    pub question: String,
+    /// Copies and near copies that were left out of the sheet; none where there were none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub copies: Option<Copies>,
+    /// The registration that came before; none for sheets of other programs.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registration_sha256: Option<String>,
+    /// When it was made, as it says itself.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub registered_at: Option<String>,
+    /// Share of decided items won by the steered text, an item counting once however many rated it; the
+    /// null is one half, exact (sign test).
+    pub steered: Number,
+    /// Items without a majority either way.
+    pub ties: usize,
+    /// Wilcoxon's signed-rank p over the items' mean strengths.
+    pub signed_rank_p: Option<f64>,
+    /// Each prediction.
+    pub predictions: Vec<PredictionResult>,
+    /// Each rater.
+    pub raters: Vec<RaterResult>,
+    /// Agreement of every two raters who share at least two items.
+    pub agreement: Vec<Agreed>,
+    /// Each item.
+    pub items: Vec<RatedItem>,
+    /// What this does not show.
+    pub not_shown: Vec<String>,
+}

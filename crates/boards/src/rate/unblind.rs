@@ -1,0 +1,209 @@
+//! Opening the key, and the numbers of the ratings.
+
+use std::collections::HashMap;
+
+use super::altered::{Issued, Shows};
+use super::filled::rows;
+use super::sheet::{KEY_FORMAT, Key, Side};
+use super::{
+    Filled, Params, PredictionResult, RateData, RatedItem, RaterResult, Registration, Unblinded,
+    signed_rank_p,
+};
+use crate::judge::{self, Verdict, Verdicts};
+use truenorth_files::sha256_hex;
+use truenorth_reading::AnalysisError;
+use truenorth_reading::stat::{self, Number, of};
+use truenorth_stats::math::Seeds;
+
+/// Opens the key and tests the ratings.
+///
+/// # Errors
+/// When the key is not the sealed one, the registration was changed after it was made or has no
+/// predictions, a sheet has other columns, an unknown code or a choice that is none, two raters have one
+/// name, or no item is decided. Nothing of the key is told by these errors.
+pub(super) fn unblind(
+    input: &RateData<'_>,
+    params: &Params,
+    seeds: &Seeds,
+) -> Result<Unblinded, AnalysisError> {
+    let RateData { sheets, issued, key, registration } = *input;
+    let refuse = |what: String| Err(AnalysisError::Input(what));
+    if registration.predictions.is_empty() {
+        return refuse("the registration has no predictions; they come before the key is opened".into());
+    }
+    if registration.hash()? != registration.sha256 {
+        return refuse("the registration was changed after it was made: its hash does not fit".into());
+    }
+    let found = sha256_hex(key);
+    if found != registration.seal.key_sha256 {
+        return refuse(format!(
+            "the key's SHA-256 is {found}, the sealed one's {}; name the key that was sealed with --key F",
+            registration.seal.key_sha256
+        ));
+    }
+    tested(sheets, issued, key, registration, params, seeds)
+}
+
+/// What the ratings say under a key that is known to be theirs.
+pub(super) fn tested(
+    sheets: &[Filled],
+    issued: Option<&str>,
+    key: &[u8],
+    registration: &Registration,
+    params: &Params,
+    seeds: &Seeds,
+) -> Result<Unblinded, AnalysisError> {
+    let refuse = |what: String| Err(AnalysisError::Input(what));
+    let key: Key = serde_json::from_slice(key)
+        .map_err(|e| AnalysisError::Input(format!("the key can't be read: {e}")))?;
+    if key.format != KEY_FORMAT {
+        return refuse(format!("the key is of format `{}`, expected `{KEY_FORMAT}`", key.format));
+    }
+    if let Some((_, s)) =
+        sheets.iter().enumerate().find(|(i, s)| sheets[..*i].iter().any(|t| t.rater == s.rater))
+    {
+        return refuse(format!(
+            "rater `{}` has two sheets, the second {}; give each rater one, with a name of its own",
+            s.rater, s.file
+        ));
+    }
+    let place: HashMap<&str, usize> =
+        key.items.iter().enumerate().map(|(i, k)| (k.code.as_str(), i)).collect();
+    let issued =
+        Issued::new(&key, issued.filter(|i| sha256_hex(i.as_bytes()) == registration.seal.sheet_sha256));
+    let mut items: Vec<RatedItem> = key
+        .items
+        .iter()
+        .map(|k| RatedItem { id: k.id.clone(), steered: 0.0, raters: 0, altered: 0 })
+        .collect();
+    let (mut raters, mut verdicts, mut graded) = (Vec::new(), Vec::new(), false);
+    for sheet in sheets {
+        let rows = rows(sheet, &key, &place)?;
+        let mut own = Verdicts { judge: sheet.rater.clone(), verdicts: Default::default() };
+        let (mut strengths, mut lefts, mut blank) = (Vec::new(), 0, 0);
+        for row in &rows {
+            let (k, item) = (&key.items[row.item], &mut items[row.item]);
+            let shows = issued.shows(row);
+            if let (Shows::Other(what), true) = (&shows, row.choice.is_some()) {
+                return refuse(format!(
+                    "{}, the sheet of `{}`: row {} (code `{}`) has {what}, so that its choice can't be told to be of what \
+                     the key was made for; put its code, prompt and texts back as the sheet had them, or leave the \
+                     choice blank",
+                    sheet.file, sheet.rater, row.number, k.code
+                ));
+            }
+            let altered = shows != Shows::Same;
+            item.altered += usize::from(altered);
+            let Some(right) = row.choice else {
+                blank += 1;
+                continue;
+            };
+            let strength = if k.steered == Side::Right { right } else { -right };
+            lefts += usize::from(right < 0.0);
+            item.steered += strength;
+            item.raters += 1;
+            strengths.push(strength);
+            own.verdicts.insert(k.id.clone(), verdict(strength));
+        }
+        graded |= strengths.iter().any(|s| s.abs() > 1.0);
+        raters.push(rater(sheet, &strengths, lefts, blank)?);
+        verdicts.push(own);
+    }
+    for item in items.iter_mut().filter(|i| i.raters > 0) {
+        item.steered /= item.raters as f64;
+    }
+    let rated: Vec<f64> = items.iter().filter(|i| i.raters > 0).map(|i| i.steered).collect();
+    let Some(steered) = won(&rated)? else {
+        return refuse("no item is decided: every choice is blank or a tie".into());
+    };
+    let mut agreement = Vec::new();
+    for (i, a) in verdicts.iter().enumerate() {
+        for b in &verdicts[i + 1..] {
+            if a.verdicts.keys().filter(|k| b.verdicts.contains_key(*k)).count() > 1 {
+                agreement.extend(judge::agreement(&[a.clone(), b.clone()], params.permutations, seeds)?);
+            }
+        }
+    }
+    let predictions = registration
+        .predictions
+        .iter()
+        .map(|p| {
+            let inside = |v: f64| p.share_above.is_none_or(|b| v > b) && p.share_below.is_none_or(|b| v < b);
+            PredictionResult {
+                id: p.id.clone(),
+                claim: p.claim.clone(),
+                held: inside(steered.value),
+                clear: steered.interval.is_some_and(|i| inside(i.low) && inside(i.high)),
+            }
+        })
+        .collect();
+    let registered = !registration.predictions.is_empty();
+    let ranked = signed_rank_p(&rated).map_err(|e| of("ratings", &e))?;
+    Ok(Unblinded {
+        question: key.question,
+        copies: registration.seal.copies.clone(),
+        registration_sha256: registered.then(|| registration.sha256.clone()),
+        registered_at: registered.then(|| registration.registered_at.clone()),
+        ties: rated.iter().filter(|s| **s == 0.0).count(),
+        signed_rank_p: ranked.filter(|_| graded || sheets.len() > 1),
+        steered,
+        predictions,
+        raters,
+        agreement,
+        items,
+        not_shown: vec![
+            "That raters were blind to style: a push that leaves marks in the text can be recognised.".into(),
+            "What other people would say; the interval is over items, not over raters.".into(),
+            "When the predictions were made: only a hash published in time shows that.".into(),
+        ],
+    })
+}
+
+fn verdict(strength: f64) -> Verdict {
+    if strength > 0.0 {
+        Verdict::First
+    } else if strength < 0.0 {
+        Verdict::Second
+    } else {
+        Verdict::Abstain
+    }
+}
+
+/// The sign test; none where nothing is decided.
+fn won(strengths: &[f64]) -> Result<Option<Number>, AnalysisError> {
+    let decided = strengths.iter().filter(|s| **s != 0.0).count();
+    let won = strengths.iter().filter(|s| **s > 0.0).count();
+    if decided == 0 {
+        return Ok(None);
+    }
+    let what = "either text wins equally often, exact binomial (sign test)";
+    Ok(Some(stat::share_against(won, decided, 0.5, (stat::Test::RatedSign, what))?))
+}
+
+fn rater(
+    sheet: &Filled,
+    strengths: &[f64],
+    lefts: usize,
+    blank: usize,
+) -> Result<RaterResult, AnalysisError> {
+    let ties = strengths.iter().filter(|s| **s == 0.0).count();
+    let decided = strengths.len() - ties;
+    let graded = strengths.iter().any(|s| s.abs() > 1.0);
+    Ok(RaterResult {
+        rater: sheet.rater.clone(),
+        rated: strengths.len(),
+        blank,
+        ties,
+        steered: won(strengths)?,
+        left: match decided {
+            0 => None,
+            n => Some(stat::share_against(
+                lefts,
+                n,
+                0.5,
+                (stat::Test::RatedSide, "either side equally often, exact binomial"),
+            )?),
+        },
+        signed_rank_p: signed_rank_p(strengths).map_err(|e| of("ratings", &e))?.filter(|_| graded),
+    })
+}

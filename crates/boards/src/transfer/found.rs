@@ -1,0 +1,106 @@
+//! What a comparison of models found.
+
+use serde::Serialize;
+use truenorth_protocol::Site;
+
+use super::{Agreement, Kinds};
+use crate::board::Entry;
+use truenorth_reading::stat::Number;
+
+/// What is left of a model once its board is scored.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OwnBoard {
+    /// The model, as it is told apart from the others.
+    pub model: String,
+    /// Where its direction lives; none where a board that was kept does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub site: Option<Site>,
+    /// In the order of the sequences.
+    pub board: Vec<Entry>,
+}
+
+/// How far the ends of two boards are the same sequences.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Movers {
+    /// Which end: `top` or `bottom`.
+    pub end: &'static str,
+    /// At this end of both; value is their share of an end, the null is exact.
+    pub overlap: Number,
+    /// At this end of both, in the first model's order.
+    pub shared: Vec<String>,
+    /// At this end of the first model only.
+    pub first_only: Vec<String>,
+    /// At this end of the second model only.
+    pub second_only: Vec<String>,
+    /// At this end of the first model and at the other end of the second.
+    pub opposed: Vec<String>,
+}
+
+/// Two models compared.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct PairTransfer {
+    /// The model whose board makes the groups top, middle and bottom.
+    pub first: String,
+    /// The other model.
+    pub second: String,
+    /// Spearman's correlation of the scores.
+    pub spearman: Number,
+    /// Pearson's correlation of the scores, which large scores decide; described, not tested.
+    pub pearson: Number,
+    /// Share of positive scores on the first model: its lean.
+    pub first_positive: Number,
+    /// Share of positive scores on the second model.
+    pub second_positive: Number,
+    /// Sequences with a score of exactly 0 on either model, which have no sign.
+    pub no_sign: usize,
+    /// Agreement of signs by group: all, top, middle, bottom, then every label.
+    pub agreement: Vec<Agreement>,
+    /// The groups' p values that stand after Holm's correction at 5 % over all groups of this pair.
+    pub stands: Vec<bool>,
+    /// The ends of both boards.
+    pub movers: Vec<Movers>,
+    /// The label crossed with agreement; none where no label was named.
+    pub kinds: Option<Kinds>,
+}
+
+/// Sign agreement of all models at once, where there are more than two.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Unanimous {
+    /// Models.
+    pub models: usize,
+    /// Share of sequences on whose sign all models agree; the null deals each model's scores anew.
+    pub share: Number,
+}
+
+/// Boards compared.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Comparison {
+    /// Sequences on every board.
+    pub sequences: usize,
+    /// Of how many clusters, where some belong together: matched sequences, or those of one label.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub clusters: Option<usize>,
+    /// Sequences at each end.
+    pub ends: usize,
+    /// Every two models, in the order given.
+    pub pairs: Vec<PairTransfer>,
+    /// All models at once; none for two.
+    pub unanimous: Option<Unanimous>,
+    /// What this does not show.
+    pub not_shown: Vec<String>,
+}
+
+/// Boards and how they go together.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Transferred {
+    /// The comparison.
+    #[serde(flatten)]
+    pub transfer: Comparison,
+    /// The kind of each sequence, in their order, where one was named.
+    pub kinds: Vec<Option<String>>,
+    /// Sequences that are copies or near copies of each other and count once, the first of each is the one that stands.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub clusters: Vec<Vec<String>>,
+    /// The boards, in the order of the models.
+    pub boards: Vec<OwnBoard>,
+}

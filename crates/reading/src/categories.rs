@@ -1,0 +1,100 @@
+//! Which label of classes is the positive one, and what is held out together with a category.
+
+use std::collections::{BTreeSet, HashMap};
+
+use super::AnalysisError;
+use truenorth_data::{ClassRow, Distinct};
+
+/// The categories of rows of two classes, where every row of one class has none because it is for all categories, as the
+/// safe texts of a set of several harms: its clusters are dealt to the categories in turn, so that what holds a category out
+/// leaves both classes on either side. None where rows are held out by their own categories.
+pub fn dealt(rows: &Distinct<ClassRow>) -> Option<Vec<String>> {
+    let all = || rows.rows.iter();
+    let categories: BTreeSet<&String> = all().filter_map(|r| r.category.as_ref()).collect();
+    let labels: BTreeSet<&String> = all().map(|r| &r.label).collect();
+    let bare = |label: &String| all().filter(|r| r.label == *label).all(|r| r.category.is_none());
+    if categories.len() < 2 || !labels.iter().any(|l| bare(l)) {
+        return None;
+    }
+    let categories: Vec<&String> = categories.into_iter().collect();
+    // A cluster is never cut, so what it holds goes where one of its rows has to be.
+    let mut of: HashMap<usize, &String> = HashMap::new();
+    for (row, cluster) in all().zip(&rows.cluster) {
+        if let Some(category) = &row.category {
+            of.entry(*cluster).or_insert(category);
+        }
+    }
+    let mut turn = 0;
+    let mut dealt = |cluster: usize| {
+        of.entry(cluster)
+            .or_insert_with(|| {
+                turn += 1;
+                categories[(turn - 1) % categories.len()]
+            })
+            .to_string()
+    };
+    let axis = |(row, cluster): (&ClassRow, &usize)| match &row.category {
+        Some(own) => own.clone(),
+        None => dealt(*cluster),
+    };
+    Some(all().zip(&rows.cluster).map(axis).collect())
+}
+
+/// Before the id of a row that stands alone, so that no group that is named so meets it.
+pub const LONE: &str = "row ";
+
+/// The label of the positive class: the one named, or the one that says so itself (`1`, `true` or `positive`).
+pub fn positive_label<'a>(
+    rows: &'a Distinct<ClassRow>,
+    positive: Option<&str>,
+) -> Result<&'a str, AnalysisError> {
+    let mut labels: Vec<&str> = rows.rows.iter().map(|r| r.label.as_str()).collect();
+    labels.sort_unstable();
+    labels.dedup();
+    let chosen = match positive {
+        Some(label) => labels.iter().copied().find(|l| *l == label),
+        None => labels.iter().copied().find(|l| ["1", "true", "positive"].contains(l)),
+    };
+    match (labels.len(), chosen) {
+        (2, Some(label)) => Ok(label),
+        (labels_there, _) => Err(AnalysisError::Asked {
+            what: format!(
+                "the labels are {labels:?} and the positive one is {}; expected two labels, one of them positive",
+                positive.map_or_else(|| "not named".into(), |p| format!("{p:?}"))
+            ),
+            remedy: match labels_there {
+                0..=2 => {
+                    "name it with --positive LABEL, behind a file as F:LABEL, or in a study as data.positive"
+                        .into()
+                }
+                _ => "make them two, as by `data convert --map label=OLD:NEW,*:OTHER`".into(),
+            },
+        }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use truenorth_data::{Loaded, NearCopies, read_classes};
+
+    use super::*;
+
+    fn rows(lines: &str) -> Option<Vec<String>> {
+        let loaded: Loaded<ClassRow> = read_classes(lines.as_bytes(), "c.csv").unwrap();
+        dealt(&Distinct::classes(loaded, NearCopies::default()).unwrap())
+    }
+
+    #[test]
+    fn texts_that_are_for_all_categories_are_dealt_to_them() {
+        let head = "id,text,label,category,group\n";
+        let harms = "1,one word,bad,x,\n2,two trees,bad,y,g\n";
+        // In turn, but for a group that a category holds already.
+        let safe = "3,three birds,good,,\n4,four seas,good,,g\n5,five roads,good,,\n6,six hills,good,,\n";
+        let found = rows(&format!("{head}{harms}{safe}")).unwrap();
+        assert_eq!(found, ["x", "y", "x", "y", "y", "x"]);
+        // One category, or both classes without any, or of each: its own are held out.
+        assert_eq!(rows(&format!("{head}{}{safe}", harms.replace(",y,", ",x,"))), None);
+        assert_eq!(rows(&format!("{head}{harms}{safe}7,seven,good,x,\n")), None);
+        assert_eq!(rows(&format!("{head}{harms}7,seven,bad,,\n8,eight,good,z,\n")), None);
+    }
+}

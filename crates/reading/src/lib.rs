@@ -1,0 +1,45 @@
+//! Texts put before a model, read once, and directions fitted to what was read; the trait of an analysis and what all of
+//! them say alike. Everything is asked through a [`truenorth_protocol::run::Runner`].
+
+mod activations;
+pub mod analysis;
+mod apart;
+pub mod as_text;
+pub mod beside;
+pub mod by_name;
+pub mod categories;
+mod chains;
+mod chunk;
+pub mod cosine;
+mod counted;
+mod error;
+pub mod extract;
+#[cfg(test)]
+mod fixture;
+mod labelled;
+mod memory;
+mod named;
+mod reading;
+mod recipe;
+pub mod sentence;
+pub mod site_range;
+mod speech;
+pub mod stat;
+mod tally;
+mod wanted;
+
+pub use activations::{Reader, keep};
+pub use analysis::{Analysis, Asked, Listing, Page, Parameters};
+pub use apart::{LeftOutTexts, SentimentTexts, sentiment_apart};
+pub use chains::{Chain, chains};
+pub use cosine::{Cosine, Drawn, NO_TEXTS, Unrelated, cosine_table};
+pub use error::AnalysisError;
+pub use labelled::Labelled;
+pub use memory::Memory;
+pub use named::{Named, Said};
+pub use reading::Reading;
+pub use recipe::{Recipe, default_permutations};
+pub use site_range::{NoSites, SiteRange};
+pub use speech::{ChatChoice, Encoded, SpecialTokens, Speech, SpeechRecord, Spelled, Spoken, chats};
+pub use tally::{LeftOut, Tally};
+pub use wanted::only_reads;

@@ -1,0 +1,17 @@
+//! Words that stand elsewhere in a sentence, put at its beginning.
+
+/// A text whose first letter is a capital.
+pub fn capital(text: &str) -> String {
+    let mut chars = text.chars();
+    chars.next().map_or_else(String::new, |c| c.to_uppercase().chain(chars).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::capital;
+
+    #[test]
+    fn only_the_first_letter_changes() {
+        assert_eq!([capital("über P and q"), capital("1 of x"), capital("")], ["Über P and q", "1 of x", ""]);
+    }
+}
