@@ -349,6 +349,8 @@ fn what_runs_here_in_place_of_a_service_says_so_in_every_result() {
     let summary: Json = serde_json::from_slice(&std::fs::read(dir.path().join("sum.json")).unwrap()).unwrap();
     assert_eq!(summary["choices"]["against, by --fallback"], fallback);
     let both = ["own.jsonl", "fallen.jsonl"].map(|f| std::fs::read_to_string(dir.path().join(f)).unwrap());
+    // Under ids of their own: a sequence that is there twice is refused for that.
+    let both = [both[0].clone(), both[1].replace("\"id\":\"", "\"id\":\"fallen-")];
     std::fs::write(dir.path().join("both.jsonl"), both.concat()).unwrap();
     let out = run(dir.path(), &[&score[..], &beside[..], &["both.jsonl", "--model", MODEL]].concat());
     let said = String::from_utf8_lossy(&out.stderr).into_owned();

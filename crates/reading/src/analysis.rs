@@ -76,6 +76,9 @@ pub struct Page {
     /// that test could not be run.
     #[serde(default)]
     pub primary: Option<usize>,
+    /// Something that was found beside, in a sentence that follows the answer and keeps it from being a yes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub keeps_back: Option<String>,
     /// Lines about reading, of an analysis that is about something else.
     #[serde(default)]
     pub reading: Vec<Finding>,
@@ -87,7 +90,7 @@ impl Page {
     /// A page of one section.
     #[must_use]
     pub fn new(findings: Vec<Finding>, section: Section) -> Self {
-        Self { findings, primary: None, reading: vec![], sections: vec![section] }
+        Self { findings, sections: vec![section], ..Self::default() }
     }
 
     /// Names the test that decides the question, where it has a p value.

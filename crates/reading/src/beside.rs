@@ -77,8 +77,8 @@ fn erased(e: &Erased) -> String {
     let of = if name == "length" { "longer texts from shorter ones" } else { "its own held-out texts apart" };
     if e.gone {
         format!(
-            "{name} is projected out ({method}): the held-out direction does not tell {of} (AUROC {:.2}, {:.2} to \
-             {:.2}).",
+            "{name} is projected out ({method}): the held-out direction is not seen to tell {of} (AUROC {:.2}, {:.2} \
+             to {:.2}; a smaller difference was not looked for).",
             e.auroc, ci.low, ci.high
         )
     } else {

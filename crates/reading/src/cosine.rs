@@ -101,29 +101,23 @@ impl Cosine {
         })
     }
 
-    /// Whether the cosine is above what exchanged labels and directions like the activations give; none without
-    /// these.
+    /// Whether the cosine is above what exchanged labels give; none without these. Directions drawn like the activations
+    /// are shown beside it, and no verdict rests on them.
     #[must_use]
-    pub fn above_nulls(&self) -> Option<bool> {
-        let nulls = [self.number.null.as_ref()?, self.matched.as_ref()?];
-        Some(nulls.iter().all(|n| n.p <= 0.05 && self.number.value > n.expected))
+    pub fn above_null(&self) -> Option<bool> {
+        let null = self.number.null.as_ref()?;
+        Some(null.p <= 0.05 && self.number.value > null.expected)
     }
 
     /// What a small p of a statement that does not hold means: the cosine lies below its null. Empty elsewhere.
     #[must_use]
     pub fn below_null(&self) -> &'static str {
-        match self.harder() {
+        match &self.number.null {
             Some(null) if null.p <= 0.05 && self.number.value < null.expected => {
                 " The cosine is below what the null gives, not above."
             }
             _ => "",
         }
-    }
-
-    /// The null that reaches further, for a page that has place for one.
-    #[must_use]
-    pub fn harder(&self) -> Option<&Null> {
-        [self.number.null.as_ref()?, self.matched.as_ref()?].into_iter().max_by(|a, b| a.p.total_cmp(&b.p))
     }
 }
 

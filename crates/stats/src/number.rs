@@ -6,13 +6,15 @@ use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Discrete, Hypergeometric, Normal, StudentsT};
 
 use crate::math::{
-    Alternative, Deal, Interval, MathError, POWER, Placement, RatioOfSums, Seeds, binomial_test,
-    cluster_bootstrap, feasible, permutation_p, ratio_of_sums, reaches, wilson, within_reach,
+    Alternative, Deal, Interval, MathError, POWER, Placement, RatioOfSums, Seeds, binomial_needed,
+    binomial_test, cluster_bootstrap, feasible, permutation_p, ratio_of_sums, reaches, wilson, within_reach,
 };
-use crate::test::Test;
+use crate::test::{Sides, Test};
 
 /// Coverage of the intervals of the analyses.
 pub const LEVEL: f64 = 0.95;
+/// The least number of observations that is ever named as needed.
+pub const LEAST_NEEDED: usize = 10;
 /// Resamples behind a bootstrap interval.
 pub const RESAMPLES: usize = 2000;
 
@@ -91,26 +93,49 @@ impl Number {
         Some(interval.low > range[1] || interval.high < range[0])
     }
 
-    /// About how many observations tell a value this far from what the null expects with power 0.8, two-sided at 5 %;
-    /// by the normal law, its error under the null from the null's range and its error here from the interval's width.
-    /// None where there is no null or no interval, or where more than
+    /// About how many observations tell a value this far from what the null expects with power 0.8 at 5 %: of counts
+    /// held against an exact binomial law by that law, of rank correlations by Fisher's z with the variance of Bonett
+    /// and Wright (2000), else by the normal law, its error under the null being the larger of that of the null's range
+    /// and that of the interval. At least [`LEAST_NEEDED`], as with fewer hardly a test reaches 5 %. None where there
+    /// is no null or no interval, where the value lies on the side that is not claimed, or where more than
     /// [`FEASIBLE`](crate::math::FEASIBLE) would.
     #[must_use]
     pub fn needed(&self) -> Option<usize> {
         let (interval, null) = (self.interval?, self.null.as_ref()?);
+        if self.against_claim() {
+            return None;
+        }
         let z = |p: f64| Normal::standard().inverse_cdf(p);
-        let here = (interval.high - interval.low) / (2.0 * z(0.5 + interval.level / 2.0));
-        // A range of no width is a point that is tested exactly, and says nothing of the error.
-        let under = null.range.map(|[low, high]| (high - low) / (2.0 * z(0.975))).filter(|e| *e > 0.0);
-        let reach = z(0.975) * under.unwrap_or(here) + z(POWER) * here;
-        let times = reach / (self.value - null.expected).abs();
-        within_reach(self.n as f64 * times * times)
+        let needed = if null.test.is_binomial() {
+            binomial_needed(self.value, null.expected)?
+        } else if null.test == Test::RankCorrelation {
+            let far = self.value.clamp(-0.999, 0.999).atanh() - null.expected.clamp(-0.999, 0.999).atanh();
+            let spread = (z(0.975) + z(POWER)) * (1.0 + self.value.powi(2) / 2.0).sqrt();
+            within_reach((spread / far).powi(2) + 3.0)?
+        } else {
+            let here = (interval.high - interval.low) / (2.0 * z(0.5 + interval.level / 2.0));
+            let under = null.range.map_or(0.0, |[low, high]| (high - low) / (2.0 * z(0.975)));
+            let reach = z(0.975) * under.max(here) + z(POWER) * here;
+            let times = reach / (self.value - null.expected).abs();
+            within_reach(self.n as f64 * times * times)?
+        };
+        Some(needed.max(LEAST_NEEDED))
+    }
+
+    /// Whether the value lies on the side of the null that its test does not ask about.
+    #[must_use]
+    pub fn against_claim(&self) -> bool {
+        let claims_more = |n: &Null| n.test.card().sides == Sides::One || n.test.claims_more();
+        self.null.as_ref().is_some_and(|n| claims_more(n) && self.value <= n.expected)
     }
 
     /// What [`Number::needed`] says, in words; none where there is nothing to tell the number from, or no interval.
     #[must_use]
     pub fn power(&self) -> Option<String> {
         self.interval.and(self.null.as_ref())?;
+        if self.against_claim() {
+            return None;
+        }
         Some(match self.needed() {
             Some(n) => format!("about {n} would give 80 % power"),
             None => format!("{} would give 80 % power", feasible(None)),

@@ -66,6 +66,47 @@ pub struct Card {
     pub standing: Standing,
 }
 
+impl Test {
+    /// Whether counts are held against an exact binomial law.
+    #[must_use]
+    pub const fn is_binomial(self) -> bool {
+        matches!(
+            self,
+            Self::ValueFlip
+                | Self::JudgeConsistent
+                | Self::JudgeFirst
+                | Self::RatedSign
+                | Self::RatedSide
+                | Self::SignsCoin
+        )
+    }
+
+    /// Whether what it is asked for is more than the null gives, though p counts both sides.
+    #[must_use]
+    pub const fn claims_more(self) -> bool {
+        matches!(
+            self,
+            Self::JudgeConsistent
+                | Self::JudgeAgreement
+                | Self::RankCorrelation
+                | Self::SignsDealt
+                | Self::SignsCoin
+                | Self::CosinePermuted
+                | Self::CosineMatched
+        )
+    }
+
+    /// As many draws of one tail as have the least p that `draws` of this test have: where p is twice the smaller tail
+    /// that is `2 / (draws + 1)`.
+    #[must_use]
+    pub const fn counted(self, draws: u64) -> u64 {
+        match self {
+            Self::CosinePermuted | Self::CosineMatched => draws.saturating_sub(1) / 2,
+            _ => draws,
+        }
+    }
+}
+
 macro_rules! tests {
     ($($(#[$doc:meta])* $name:ident = $id:literal, $asks:literal, $null:literal, $unit:literal, $sides:ident, $standing:ident;)*) => {
         /// A test, by name.
@@ -179,7 +220,7 @@ tests! {
         "random directions of the same norm", "directions", Two, Nominal;
     /// Dose-response against directions of flipped labels.
     SteeringFlips = "steering-flips", "Does the outcome follow α more than under directions of shuffled labels?",
-        "training labels exchanged, the direction fitted again and steered with", "units that share labels or texts", Two, Nominal;
+        "training labels exchanged, the direction fitted again and steered with", "units that share labels or texts", One, Nominal;
     /// Reading against steering over sites.
     SitesOrder = "sites-order", "Do the sites that read well steer well?",
         "sites in any order", "sites", Two, Descriptive;

@@ -55,14 +55,13 @@ pub fn agreement(results: &Results) -> Option<Finding> {
     let least = &cosines[i][j];
     let names = [i, j].map(|k| &results.directions.estimated[k].name);
     Some(Finding {
-        status: match least.above_nulls() {
+        status: match least.above_null() {
             Some(true) => Status::Supported,
             Some(false) => Status::NotSupported,
             None => Status::Unclear,
         },
         statement: format!(
-            "The estimators agree more than they do on exchanged labels, or directions like the activations do: {} and \
-             {}, the least alike.{}",
+            "The estimators agree more than they do on exchanged labels: {} and {}, the least alike.{}",
             names[0],
             names[1],
             least.below_null()
@@ -70,10 +69,10 @@ pub fn agreement(results: &Results) -> Option<Finding> {
         measure: Measure { name: "least cosine".into(), value: least.value.into(), digits: 2 },
         n: Sample::new(n as u64, "estimators"),
         interval: Interval::none("one set of pairs; the estimators share their noise"),
-        null: least.harder().map_or_else(
-            || Null::none(least.no_p.as_deref().unwrap_or("no null was run")),
-            |null| Null::of(&least.number.clone().against(null.clone())),
-        ),
+        null: match &least.number.null {
+            Some(_) => Null::of(&least.number),
+            None => Null::none(least.no_p.as_deref().unwrap_or("no null was run")),
+        },
         see: Some("agreement".into()),
     })
 }

@@ -24,6 +24,8 @@ struct Asked {
     asked: bool,
     primary: Option<Finding>,
     others: Vec<Finding>,
+    /// What was found that keeps a yes back, in a sentence.
+    beside: Option<String>,
 }
 
 /// All that the front page says.
@@ -42,9 +44,12 @@ pub fn front(run: &Run<'_>, results: &Results, registered: &[String]) -> Front {
                 (Some(all.len() - 1), adjusted.next())
             }
         };
-        let verdict = verdict(a.asked, place.map(|i| &all[i]), holm);
+        let tested = verdict(a.asked, place.map(|i| &all[i]), holm);
+        // What the test claims may stand, and something else with it.
+        let beside = a.beside.take().filter(|_| tested == Verdict::Yes);
+        let verdict = if beside.is_some() { Verdict::NotShown } else { tested };
         let expected = expected(run, a.key, verdict);
-        let says = says(a.asked, place.map(|i| &all[i]), verdict) + &expected;
+        let says = says(a.asked, place.map(|i| &all[i]), tested) + &beside.unwrap_or_default() + &expected;
         let holm = holm.map(Num::from);
         questions.push(Question { asks: a.question.into(), verdict, says, primary: place, holm });
     }
@@ -98,13 +103,14 @@ fn asked(run: &Run<'_>, results: &Results) -> Vec<Asked> {
     let (dose, steers) = of(&["sweep", "judge"], by);
     let (carries, holds) = of(&["transfer", "geometry"], "transfer");
     vec![
-        Asked { key: "reads", question: "Does it read?", asked: true, primary, others: reads },
+        Asked { key: "reads", question: "Does it read?", asked: true, primary, others: reads, beside: None },
         Asked {
             key: "means",
             question: "Is it what it says, and not something else?",
             asked: study.audit.is_some(),
             primary: flips,
             others: means,
+            beside: results.pages.iter().find_map(|(_, page)| page.keeps_back.clone()),
         },
         Asked {
             key: "steers",
@@ -112,6 +118,7 @@ fn asked(run: &Run<'_>, results: &Results) -> Vec<Asked> {
             asked: study.sweep.is_some() || study.judge.is_some(),
             primary: dose,
             others: steers,
+            beside: None,
         },
         Asked {
             key: "holds",
@@ -119,6 +126,7 @@ fn asked(run: &Run<'_>, results: &Results) -> Vec<Asked> {
             asked: study.transfer.is_some(),
             primary: carries,
             others: holds,
+            beside: None,
         },
     ]
 }
@@ -176,8 +184,12 @@ fn expected(run: &Run<'_>, key: &str, verdict: Verdict) -> String {
     match (expected, verdict) {
         (None, _) => String::new(),
         (Some(true), Verdict::Yes) | (Some(false), Verdict::No) => " As expected.".into(),
-        (Some(expected), _) => {
-            format!(" Expected: {}; it did not come out so.", if expected { "yes" } else { "no" })
+        (Some(true), Verdict::No) => " Expected: yes; the opposite was found.".into(),
+        (Some(false), Verdict::Yes) => " Expected: no; it was found.".into(),
+        (Some(true), Verdict::NotShown) => " Expected: yes; not shown.".into(),
+        (Some(false), Verdict::NotShown) => " Expected: no; neither shown nor refuted.".into(),
+        (Some(expected), Verdict::NotAsked) => {
+            format!(" Expected: {}; not tested.", if expected { "yes" } else { "no" })
         }
     }
 }

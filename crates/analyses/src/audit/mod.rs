@@ -85,7 +85,10 @@ impl Analysis for Audit {
     }
 
     fn page(found: &Audited) -> Page {
-        Page::new(page::findings(found), page::section(found)).decided_by(page::primary(found))
+        Page {
+            keeps_back: page::keeps_back(found),
+            ..Page::new(page::findings(found), page::section(found)).decided_by(page::primary(found))
+        }
     }
 
     fn table(found: &Audited) -> Listing {

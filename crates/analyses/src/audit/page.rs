@@ -73,6 +73,16 @@ pub fn primary(result: &Audited) -> Option<usize> {
     (!result.flips.is_empty()).then_some(flips)
 }
 
+/// What the direction follows besides, where an audit found something: with it no direction is what it says and nothing
+/// else.
+#[must_use]
+pub fn keeps_back(result: &Audited) -> Option<String> {
+    let found = result.rows.iter().filter(|r| r.row.verdict == Verdict::Confounded);
+    let names: Vec<&str> = found.map(|r| r.row.name.as_str()).collect();
+    (!names.is_empty())
+        .then(|| format!(" But the audit finds that the direction also follows {}.", names.join(", ")))
+}
+
 fn separated(result: &Audited) -> Finding {
     let h = &result.held_out.found;
     let auroc = h.auroc.number("groups", h.null.as_ref().map(|n| (n, "labels permuted")));
@@ -108,7 +118,20 @@ fn confound(result: &Audited, r: &ConfoundRow) -> Finding {
         Verdict::Circular => format!("The test on {name} is circular and says nothing."),
     };
     let ci = r.row.separation.interval;
-    let p = r.row.p_adjusted.unwrap_or(r.p);
+    // A set that is not in the family was not tested, and has no p.
+    let null = Null::new(
+        match r.row.p_adjusted {
+            Some(_) => {
+                "random directions with the covariance of the training texts; p after Holm over the sets"
+            }
+            None => "random directions with the covariance of the training texts; not tested",
+        },
+        r.null_interval[0],
+        r.null_interval[1],
+    );
+    let draws = Some(r.row.random.draws as u64);
+    let null =
+        r.row.p_adjusted.map_or_else(|| null.clone(), |p| null.clone().with_p(Test::AuditMatched, p, draws));
     Finding {
         status: status(r.row.verdict, r.row.separates),
         statement,
@@ -125,12 +148,7 @@ fn confound(result: &Audited, r: &ConfoundRow) -> Finding {
             ci.high,
             "score interval over groups (Newcombe 2006), the direction as it is",
         ),
-        null: Null::new(
-            "random directions with the covariance of the training texts",
-            r.null_interval[0],
-            r.null_interval[1],
-        )
-        .with_p(Test::AuditMatched, p, Some(r.row.random.draws as u64)),
+        null,
         see: Some("audit-forest".into()),
     }
 }

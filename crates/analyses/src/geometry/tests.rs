@@ -107,8 +107,8 @@ fn a_planted_turn_is_found_where_it_is_and_in_its_category_only() {
     let turn = &fraud.course.steps[3].cosine;
     assert!(turn.interval.unwrap().contains(turn.value) && turn.interval.unwrap().high < 0.7, "{turn:?}");
     let still = &fraud.course.steps[0].cosine;
-    assert!(still.value > 0.85 && still.above_nulls() == Some(true), "{still:?}");
-    assert!(turn.above_nulls() == Some(false), "what turned is no more alike than noise: {turn:?}");
+    assert!(still.value > 0.85 && still.above_null() == Some(true), "{still:?}");
+    assert!(turn.above_null() == Some(false), "what turned is no more alike than noise: {turn:?}");
     let arms = of("arms");
     assert!(arms.course.jump.as_ref().unwrap().size < 40.0);
     assert!(arms.reliability.iter().all(|r| *r > 0.8));

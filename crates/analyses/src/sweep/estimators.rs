@@ -71,7 +71,9 @@ pub(super) fn beside(
                     return Ok(None);
                 }
                 let sides = [(&first.pipeline, &samples), (&one.pipeline, &samples)];
-                let read = side_by_side(sides, plan.data.held_out, &here)?;
+                // The seeds of each one's own separation, and so its very splits.
+                let own = seeds.child(&one.swept.site.to_string());
+                let read = side_by_side(sides, plan.data.held_out, &own)?;
                 let auroc = stat::less(&read.auroc.less, of);
                 let each: Vec<f64> =
                     primary.unit_slopes.iter().zip(&base.unit_slopes).map(|(a, b)| a - b).collect();
@@ -113,8 +115,9 @@ fn statement(rows: &[EstimatorRow]) -> String {
         Verdict::Steers => "",
         Verdict::NotShown | Verdict::Untested => ", though it is not shown to steer",
     };
+    let read = if reads.auroc.above(0.5) { "" } else { ", though it is not shown to read" };
     format!(
-        "{} reads best (AUROC {:.3} at {}{}); {} has the steepest slope ({:.2} at {}{}{shown}).",
+        "{} reads best (AUROC {:.3} at {}{}{read}); {} has the steepest slope ({:.2} at {}{}{shown}).",
         reads.estimator,
         reads.auroc.value,
         reads.site,

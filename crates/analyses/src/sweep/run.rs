@@ -136,13 +136,12 @@ impl Plan<'_> {
         };
         let asked = Asker::new(reader, self, (&texts.steered, &tokens), watch)?;
         let mut found = Vec::with_capacity(sites.len() * data.estimators.len());
-        for (i, (name, estimator)) in data.estimators.iter().enumerate() {
-            // The first is drawn for as it is alone.
-            let seeds = if i == 0 { seeds.clone() } else { seeds.child(&format!("estimator {name}")) };
+        for (name, estimator) in data.estimators {
+            // All with the same seeds: the splits and draws of one are those of the others.
             for (at, site) in sites.iter().enumerate() {
                 let among = if data.estimators.len() > 1 { format!(", {name}") } else { String::new() };
                 watch.say(&format!("sweeping {site}{among}"));
-                found.push(self.one(reader, (at, estimator), &texts, &asked, &seeds, watch)?);
+                found.push(self.one(reader, (at, estimator), &texts, &asked, seeds, watch)?);
             }
         }
         judged(&mut found);

@@ -1,7 +1,6 @@
 //! What people say who rated without knowing, against what was predicted.
 
 use crate::rate::Unblinded;
-use truenorth_reading::stat::p_said;
 use truenorth_report::{
     Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, Interval, Labelled, Mark, Measure,
     NoteKind, Null, Sample, Section, Status, Strip, StripGroup, Table, Test,
@@ -123,11 +122,9 @@ fn predictions(result: &Unblinded) -> Table {
     let mut table = Table::new(
         "rate-predictions",
         format!(
-            "Predictions, and each rater. Exact sign test against one half; signed-rank test (Wilcoxon) over the \
-             items' mean strengths: {}.",
-            result
-                .signed_rank_p
-                .map_or_else(|| "no strengths were given".to_owned(), |p| format!("p {}", p_said(p, None)))
+            "Predictions, all items ({}), and each rater. Exact sign test against one half; signed-rank test (Wilcoxon) \
+             over the items' mean strengths.",
+            result.items.len()
         ),
         NOT_SHOWN,
         ["who or what", "share for steered", "p", "ties", "blank", "signed-rank p", "outcome"]
@@ -135,6 +132,18 @@ fn predictions(result: &Unblinded) -> Table {
             .to_vec(),
     );
     let nothing = || Cell::empty("not of a prediction");
+    let ranks = |p: Option<f64>| {
+        p.map_or_else(|| Cell::empty("no strengths were given"), |p| Cell::p(Test::RatedRank, p, None))
+    };
+    table.push(vec![
+        "all items".into(),
+        Cell::of(&result.steered, 2),
+        Cell::p_of(&result.steered),
+        nothing(),
+        nothing(),
+        ranks(result.signed_rank_p),
+        Cell::empty("the items"),
+    ]);
     for p in &result.predictions {
         table.push(vec![
             format!("{}: {}", p.id, p.claim).into(),
@@ -159,10 +168,7 @@ fn predictions(result: &Unblinded) -> Table {
             r.steered.as_ref().map_or_else(|| Cell::empty(why), Cell::p_of),
             r.ties.into(),
             r.blank.into(),
-            r.signed_rank_p.map_or_else(
-                || Cell::empty("no strengths were given"),
-                |p| Cell::p(Test::RatedRank, p, None),
-            ),
+            ranks(r.signed_rank_p),
             Cell::empty("a rater"),
         ]);
     }

@@ -5,7 +5,7 @@ use truenorth_protocol::Site;
 
 use super::{Agreement, Kinds};
 use crate::board::Entry;
-use truenorth_reading::stat::Number;
+use truenorth_reading::stat::{Null, Number};
 
 /// What is left of a model once its board is scored.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -59,6 +59,10 @@ pub struct PairTransfer {
     pub stands: Vec<bool>,
     /// The ends of both boards.
     pub movers: Vec<Movers>,
+    /// Agreement of all sequences with the second model's signs dealt within each kind (`kind`, or the label asked for);
+    /// none without kinds, or where sequences are clustered.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub within_kinds: Option<Null>,
     /// The label crossed with agreement; none where no label was named.
     pub kinds: Option<Kinds>,
 }

@@ -82,11 +82,23 @@ fn agrees(stands: bool, rate: &Number) -> Status {
 fn signs(pair: &PairTransfer, i: usize) -> Option<Finding> {
     let (all, stands) = pair.agreement.iter().zip(&pair.stands).find(|(a, _)| a.group == "all")?;
     let expected = all.rate.null.as_ref().map_or(0.5, |n| n.expected);
+    let status = agrees(*stands, &all.rate);
+    // Kinds that differ in sign on both models agree by themselves.
+    let within = pair.within_kinds.as_ref().filter(|_| status == Status::Supported).map(|n| {
+        let more = n.p <= 0.05 && all.rate.value > n.expected;
+        let said = if more {
+            "More than the lean within each kind gives too"
+        } else {
+            "The lean within each kind gives it"
+        };
+        (more, format!(" {said} ({:.0} %, p {}).", 100.0 * n.expected, p_said(n.p, n.draws)))
+    });
+    let (more, within) = within.unwrap_or((true, String::new()));
     Some(Finding {
-        status: agrees(*stands, &all.rate),
+        status: if more { status } else { Status::Unclear },
         statement: format!(
             "The signs of the scores on {} and {} agree more often than the lean of each model gives \
-             ({:.0} %; Holm over the groups).",
+             ({:.0} %; Holm over the groups).{within}",
             pair.first,
             pair.second,
             100.0 * expected

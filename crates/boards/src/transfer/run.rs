@@ -188,7 +188,13 @@ fn pair(
         Some((name, values)) => Some(kinds::kinds(name, values, &signs, &clustered)?),
         None => None,
     };
+    let of_kind = labels.kind.as_deref().unwrap_or("kind");
+    let within_kinds = match labels.labels.get(of_kind) {
+        Some(values) if clustered.alone() => signs.within(values),
+        _ => None,
+    };
     Ok(PairTransfer {
+        within_kinds,
         first: first.model.clone(),
         second: second.model.clone(),
         pearson: stat::pearson(&a, &b, clusters, seeds).map_err(named)?,

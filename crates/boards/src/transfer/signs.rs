@@ -1,5 +1,7 @@
 //! Agreement of signs, and its exact law when one model's scores are dealt anew.
 
+use std::collections::BTreeMap;
+
 use serde::Serialize;
 use statrs::function::factorial::ln_binomial;
 
@@ -104,6 +106,41 @@ impl Signs {
             rate,
             p_coin: Some(stat::binomial_p(agree, n, 0.5)?),
         }))
+    }
+
+    /// Agreement of all sequences where the second model's signs are dealt within each kind alone: what kinds that
+    /// differ in sign on both models give by themselves is expected, not found. None with fewer than two kinds.
+    pub fn within(&self, kinds: &[Option<String>]) -> Option<Null> {
+        let mut by: BTreeMap<Option<&str>, Vec<(bool, bool)>> = BTreeMap::new();
+        for (kind, both) in kinds.iter().zip(&self.both) {
+            by.entry(kind.as_deref()).or_default().extend(both);
+        }
+        by.retain(|_, signs| !signs.is_empty());
+        if by.len() < 2 {
+            return None;
+        }
+        let (mut all, mut agree, mut n) = (vec![1.0], 0, 0);
+        for signs in by.values() {
+            let up = signs.iter().filter(|(a, _)| *a).count();
+            let second_up = signs.iter().filter(|(_, b)| *b).count();
+            agree += signs.iter().filter(|(a, b)| a == b).count();
+            n += signs.len();
+            let own = law(up, signs.len() - up, signs.len(), second_up);
+            let mut sum = vec![0.0; all.len() + own.len() - 1];
+            for (i, p) in all.iter().enumerate() {
+                own.iter().enumerate().for_each(|(j, q)| sum[i + j] += p * q);
+            }
+            all = sum;
+        }
+        let expected = all.iter().enumerate().map(|(k, p)| k as f64 * p).sum::<f64>() / n as f64;
+        Some(Null {
+            test: Test::SignsDealt,
+            what: "the second model's signs dealt anew within each kind, exact".into(),
+            expected,
+            range: Some(central(&all)),
+            p: no_likelier(&all, agree),
+            draws: None,
+        })
     }
 
     fn in_clusters(&self, group: &str, rows: &[usize], of: &Clustered<'_>) -> Result<Number, AnalysisError> {

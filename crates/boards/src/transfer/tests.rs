@@ -96,6 +96,27 @@ fn two_models_that_lean_alike_do_not_agree_by_it() {
     assert!(hits <= 20, "{hits} of 200");
 }
 
+/// Kinds that are up on both models, and down on both, agree wholly; within them there is nothing left to agree on.
+#[test]
+fn what_kinds_give_by_themselves_is_expected_within_them() {
+    let (noise, own) = (normal(60, 3), normal(60, 4));
+    let way = |i: usize| if i < 30 { 10.0 } else { -10.0 };
+    let [a, b]: [Vec<f64>; 2] = [&noise, &own].map(|v| (0..60).map(|i| v[i] + way(i)).collect());
+    let kinds: Vec<Option<String>> =
+        (0..60).map(|i| Some(if i < 30 { "k1" } else { "k2" }.to_owned())).collect();
+    let (signs, every, seeds) = (signs::Signs::new(&a, &b), (0..60).collect::<Vec<_>>(), Seeds::new(1));
+    let alone = signs::Clustered { clusters: &every, permutations: 0, seeds: &seeds };
+    let all = signs.agreement("all", &every, &alone).unwrap().unwrap();
+    assert!(all.agree == 60 && all.rate.null.unwrap().p < 1e-6);
+    let within = signs.within(&kinds).unwrap();
+    assert!((within.expected - 1.0).abs() < 1e-9 && (within.p - 1.0).abs() < 1e-9, "{within:?}");
+    // One kind is no kind; and where signs go together within kinds it is seen.
+    assert!(signs.within(&vec![None; 60]).is_none());
+    let mixed: Vec<Option<String>> = (0..60).map(|i| Some(["x", "y"][i % 2].to_owned())).collect();
+    let found = signs.within(&mixed).unwrap();
+    assert!(found.p < 1e-6 && found.expected < 0.7, "{found:?}");
+}
+
 #[test]
 fn labels_make_groups_and_are_crossed_with_transfer() {
     let a = normal(60, 7);

@@ -290,7 +290,7 @@ fn null(x: &mut Xml, finding: &Finding) {
     x.text(" ");
     x.element("small", "", &format!("({}{draws})", null.method));
     if null.p.get().is_some() {
-        let p = p_value(&null.p, null.draws);
+        let p = p_value(&null.p, null.draws.map(|n| null.test.map_or(n, |test| test.counted(n))));
         let sign = if p.starts_with(['<', '≤']) { "" } else { "=\u{a0}" };
         x.text(&format!(", p\u{a0}{sign}{p}"));
     }

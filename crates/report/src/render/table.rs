@@ -127,8 +127,8 @@ pub(super) fn content(x: &mut Xml, cell: &Cell) {
             }
             x.element("span", "bounds", &bracket(low, high, *digits));
         }
-        Cell::P { value, draws, .. } => match value.reason() {
-            None => x.text(&p_value(value, *draws)),
+        Cell::P { test, value, draws, .. } => match value.reason() {
+            None => x.text(&p_value(value, draws.map(|n| test.counted(n)))),
             reason => gap(x, reason),
         },
         Cell::Verdict { status: s } => status(x, *s),

@@ -46,7 +46,7 @@ pub use multiple::{benjamini_hochberg, holm, holm_adjusted};
 pub(crate) use passes::{each_row, stretch, stretch_mut, there_and_back, weighted_squares};
 pub use permutation::{p_cell, p_said, permutation_p, reaches};
 pub use placement::{Clustered, Placement};
-pub use power::{FEASIBLE, POWER, Power, Threshold, feasible, within_reach};
+pub use power::{FEASIBLE, POWER, Power, Threshold, binomial_needed, feasible, within_reach};
 pub(crate) use product::{cross_gram, gram_matrix, inverse_positive_definite, product};
 pub use random_direction::{random_unit, share_with_cosine};
 pub use rank::{SortedScores, auroc, pearson, ranks, spearman};

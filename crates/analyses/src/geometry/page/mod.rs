@@ -36,14 +36,14 @@ pub fn findings(result: &TextGeometry) -> Vec<Finding> {
     let last = result.checkpoints.len().saturating_sub(1);
     if let Some((c, m)) = extreme(&result.categories, |c| c.to_others.get(last)) {
         out.push(Finding {
-            status: match m.above_nulls() {
+            status: match m.above_null() {
                 Some(true) => Status::Supported,
                 Some(false) => Status::NotSupported,
                 None => Status::Unclear,
             },
             statement: format!(
-                "Every category's direction lies along that of all others more than directions of exchanged labels, or \
-                 drawn like the activations, lie along each other; {} the least.{}{}",
+                "Every category's direction lies along that of all others more than directions of exchanged labels lie \
+                 along each other; {} the least.{}{}",
                 c.category,
                 m.below_null(),
                 m.no_p.as_ref().map_or_else(String::new, |why| format!(" No p: {why}."))
@@ -51,10 +51,7 @@ pub fn findings(result: &TextGeometry) -> Vec<Finding> {
             measure: Measure::new("cosine with the direction of all others", m.value),
             n: Sample::new(c.n.iter().sum::<usize>() as u64, "texts of this category and its negatives"),
             interval: Interval::of(m),
-            null: m.harder().map_or_else(
-                || Null::none("no null was run"),
-                |null| Null::of(&m.number.clone().against(null.clone())),
-            ),
+            null: if m.number.null.is_some() { Null::of(&m.number) } else { Null::none("no null was run") },
             see: Some("geometry-across".into()),
         });
     }

@@ -106,7 +106,12 @@ fn reads(result: &Swept) -> Option<Finding> {
     Some(Finding {
         status,
         statement: format!(
-            "Over the sites swept, chosen and rejected answers are told apart best at {}{}.",
+            "{} at {}{}.",
+            if result.sites.len() > 1 {
+                "Over the sites swept, chosen and rejected answers are told apart best"
+            } else {
+                "Chosen and rejected answers are told apart"
+            },
             best.site,
             p.map_or_else(String::new, |p| format!(" (p {} after Holm over the sites)", p_said(p, None)))
         ),
@@ -364,7 +369,11 @@ fn several(values: &[f64], digits: usize) -> Cell {
         Ok(mean) => {
             let low = values.iter().copied().fold(f64::INFINITY, f64::min);
             let high = values.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-            Cell::estimate(mean, low, high, digits)
+            if values.len() == 1 {
+                Cell::number(mean, digits)
+            } else {
+                Cell::estimate(mean, low, high, digits)
+            }
         }
     }
 }

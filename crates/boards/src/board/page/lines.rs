@@ -64,14 +64,11 @@ fn specific(result: &BoardSummary) -> Finding {
         },
         n: Sample::new(f.tests as u64, format!("sequences, {} probes each", result.probes)),
         interval: Interval::none("a count over a fixed list of sequences"),
-        null: Null::new(
-            format!(
-                "{} directions drawn like the readings, {} of exchanged labels; {}, level {}",
-                f.matched, f.permuted, f.name, f.level
-            ),
-            0.0,
-            f.level,
-        ),
+        null: Null::none(&format!(
+            "each sequence has its own, of {} directions drawn like the readings and {} of exchanged labels; {}, level \
+             {} over the board",
+            f.matched, f.permuted, f.name, f.level
+        )),
         see: Some("board".into()),
     }
 }

@@ -12,8 +12,8 @@ use crate::estimate::estimator::differences;
 use crate::estimate::pipeline::fit_projected;
 use crate::estimate::{EstimateError, Pipeline, Samples, SplitBy};
 use crate::math::{
-    Alternative, Bootstrap, POWER, Proportion, Seeds, Tested, binomial_test, cluster_bootstrap, proportion,
-    unit, wilcoxon_signed_rank, within_reach,
+    Alternative, Bootstrap, POWER, Proportion, Seeds, Tested, binomial_needed, binomial_test,
+    cluster_bootstrap, proportion, unit, wilcoxon_signed_rank, within_reach,
 };
 use crate::number::overlap_p;
 use crate::split::group_folds;
@@ -34,6 +34,8 @@ pub struct FlipRanking {
     /// directions leave independent: `1 + J/(J − 1)` times fewer with `J` folds, as in the interval of a held-out AUROC
     /// (Nadeau and Bengio 2003). With all of them it alarms in 10 % of labels of chance on 30 units of real activations.
     pub against_training: f64,
+    /// Those of the training pairs that count as ranked right, and as many as count at all.
+    pub training_alone: [u64; 2],
     /// How many flips, beside the training pairs there are, would tell the two shares apart with power 0.8; none
     /// where they are equal, or where no number would.
     pub needed_against_training: Option<usize>,
@@ -99,8 +101,10 @@ pub fn flip_ranking(
     let training_ties = trained.iter().filter(|s| **s == 0.0).count();
     let training_right = trained.iter().filter(|s| **s > 0.0).count() as u64;
     let training_trials = (trained.len() - training_ties) as u64;
-    let alone = |of: u64| (of as f64 / shared).round();
-    let (alone_right, alone_trials) = (alone(training_right), alone(training_trials).max(1.0));
+    // The share is kept, and what does not come out even goes towards one half, so that rounding tells nothing apart.
+    let alone_trials = (training_trials as f64 / shared).round().max(1.0);
+    let exact = alone_trials * training_right as f64 / training_trials.max(1) as f64;
+    let alone_right = if 2.0 * exact > alone_trials { exact.floor() } else { exact.ceil() };
     let against_training = overlap_p(
         right as usize,
         right as usize + alone_right as usize,
@@ -115,8 +119,9 @@ pub fn flip_ranking(
         ties,
         training_right: proportion(training_right, training_trials, level)?,
         against_training,
+        training_alone: [alone_right as u64, alone_trials as u64],
         needed_against_training: needed_beside(of_flips, of_training, alone_trials),
-        needed: needed_from_half(of_flips),
+        needed: binomial_needed(of_flips, 0.5),
         binomial: binomial_test(right, trials, 0.5, Alternative::TwoSided)?,
         signed_rank: wilcoxon_signed_rank(&shifts, Alternative::TwoSided)?,
         mean_difference: mean(&shifts),
@@ -133,14 +138,6 @@ fn of_units(flips: &Samples, shifts: &[f64]) -> Result<Vec<f64>, EstimateError> 
         units.entry(flips.units(SplitBy::Pair)[positive]).or_default().push(*shift);
     }
     Ok(units.into_values().map(|s| s.iter().sum::<f64>() / s.len() as f64).collect())
-}
-
-/// How many trials tell a share from one half with power 0.8, two-sided at 5 %.
-fn needed_from_half(share: f64) -> Option<usize> {
-    let [level, power] = [0.975, POWER].map(|p| Normal::standard().inverse_cdf(p));
-    let spread = level * 0.5 + power * (share * (1.0 - share)).sqrt();
-    let needed = (spread / (share - 0.5)).powi(2);
-    within_reach(needed)
 }
 
 /// How many trials of one share, beside `trials` of another, tell the two apart with power 0.8, two-sided at 5 %.
