@@ -79,6 +79,12 @@ impl<'a> Reader<'a> {
         self.tally.map_or_else(Vec::new, Tally::counts)
     }
 
+    /// What was warned of so far, where that is kept.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.tally.map_or_else(Vec::new, Tally::warnings)
+    }
+
     /// The runner behind.
     #[must_use]
     pub fn runner(&self) -> &'a dyn Runner {
@@ -154,12 +160,32 @@ impl<'a> Reader<'a> {
         at: ReadAt,
         watch: &dyn Watch,
     ) -> Result<Vec<Reading>, AnalysisError> {
+        let (encoded, readings) = self.read_said(prompts, sites, at, watch)?;
+        readings.iter().for_each(|reading| self.say_sinks(prompts, &encoded, reading, at, watch));
+        Ok(readings)
+    }
+
+    /// [`Reader::read`] by one that has the say about texts of one token, with the prompts as they were read.
+    pub(super) fn read_said(
+        &self,
+        prompts: &[Named],
+        sites: &[Site],
+        at: ReadAt,
+        watch: &dyn Watch,
+    ) -> Result<(Vec<Prompt>, Vec<Reading>), AnalysisError> {
         let asked: Vec<(Site, ReadAt)> = sites.iter().map(|site| (*site, at)).collect();
         let (encoded, readings) = self.read_each(prompts, &asked, watch)?;
         if let Some(tally) = self.tally {
             readings.iter().for_each(|reading| tally.add(reading, &encoded));
         }
-        Ok(readings)
+        Ok((encoded, readings))
+    }
+
+    /// Says what makes numbers other than they look, once where that is counted.
+    pub(super) fn warn(&self, text: &str, watch: &dyn Watch) {
+        if self.tally.is_none_or(|tally| tally.warn(text)) {
+            watch.warn(&format!("warning: {text}"));
+        }
     }
 
     /// Reads in one pass what is asked for later a site, or a kind of position, at a time. Without a store
