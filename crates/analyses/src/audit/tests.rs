@@ -93,7 +93,7 @@ fn a_planted_confound_is_found_and_named() {
     assert!(planted.null_interval[1] < planted.row.separation.auroc && planted.p <= 0.05);
     assert_eq!((planted.p_bh, planted.row.p_adjusted), (Some(planted.p), Some(planted.p)));
     // What the set found is taken out, so little of the contrast is left along that direction.
-    assert!(planted.without.cosine < 0.8, "{:?}", planted.without);
+    assert!(planted.without.as_ref().unwrap().cosine < 0.8, "{:?}", planted.without);
     assert!(found.rows[1].says.contains("told so") && found.rows[1].p_bh.is_none());
     assert!(found.rows[2].says.contains("6 groups"));
     assert!((found.family.size, found.permutations) == (1, 49) && !found.given);
