@@ -108,6 +108,19 @@ fn a_planted_confound_is_found_and_named() {
     assert!(found.held_out.found.null.is_some() && !found.not_shown.is_empty());
 }
 
+/// Projected out, its own direction leaves nothing of the contrast, which ends no audit.
+#[test]
+fn the_training_texts_themselves_are_a_circular_row() {
+    let train = ends(24, "yes", "no");
+    let sets = [confound("self", ends(24, "yes", "no")), confound("other", ends(40, "cup", "tin"))];
+    let recipe = recipe(Estimator::MeanDiff);
+    let found = run(&data(&train, &sets, &recipe), &params()).unwrap();
+    assert_eq!((found.rows[0].row.verdict, &found.rows[0].without), (Verdict::Circular, &None));
+    assert!(found.rows[0].says.contains("Circular") && found.rows[1].without.is_some());
+    Audit::page(&found);
+    Audit::table(&found);
+}
+
 #[test]
 fn a_set_that_was_projected_out_with_is_circular_without_being_told() {
     let rows: Vec<SentimentRow> = (0..24)
