@@ -154,7 +154,7 @@ fn a_sentence_with_a_comma_is_no_head() {
         ["text, please\nthe cat\n", "text, please\n", "prompt, and then some\nno\n", "say it\ntext, please\n"]
     {
         let found = prompts("p.txt", text.as_bytes()).unwrap();
-        assert_eq!(found.rows.len(), text.lines().count(), "{text}");
+        assert_eq!(found.len(), text.lines().count(), "{text}");
     }
 }
 
