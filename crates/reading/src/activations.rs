@@ -29,7 +29,7 @@ pub struct Reader<'a> {
     runner: &'a dyn Runner,
     store: Option<&'a Store>,
     memory: Option<&'a Memory>,
-    tally: Option<&'a Tally>,
+    pub(super) tally: Option<&'a Tally>,
     spoken: Option<&'a Spoken>,
 }
 
@@ -77,12 +77,6 @@ impl<'a> Reader<'a> {
     #[must_use]
     pub fn left_out(&self) -> Vec<LeftOut> {
         self.tally.map_or_else(Vec::new, Tally::counts)
-    }
-
-    /// What was warned of so far, where that is kept.
-    #[must_use]
-    pub fn warnings(&self) -> Vec<String> {
-        self.tally.map_or_else(Vec::new, Tally::warnings)
     }
 
     /// The runner behind.
@@ -179,13 +173,6 @@ impl<'a> Reader<'a> {
             readings.iter().for_each(|reading| tally.add(reading, &encoded));
         }
         Ok((encoded, readings))
-    }
-
-    /// Says what makes numbers other than they look, once where that is counted.
-    pub(super) fn warn(&self, text: &str, watch: &dyn Watch) {
-        if self.tally.is_none_or(|tally| tally.warn(text)) {
-            watch.warn(&format!("warning: {text}"));
-        }
     }
 
     /// Reads in one pass what is asked for later a site, or a kind of position, at a time. Without a store

@@ -4,12 +4,25 @@ use truenorth_protocol::graph::{SINK_MULTIPLE, Take};
 use truenorth_protocol::run::Watch;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
-use super::{AnalysisError, Named, Reader, Reading};
+use super::{AnalysisError, Named, Reader, Reading, Tally};
 
 /// Names that a sentence gives before it counts the rest.
 const NAMED: usize = 5;
 
 impl Reader<'_> {
+    /// What was warned of so far, where that is kept.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.tally.map_or_else(Vec::new, Tally::warnings)
+    }
+
+    /// Says what makes numbers other than they look, once where that is counted.
+    pub(super) fn warn(&self, text: &str, watch: &dyn Watch) {
+        if self.tally.is_none_or(|tally| tally.warn(text)) {
+            watch.warn(&format!("warning: {text}"));
+        }
+    }
+
     /// The mean norm of a site at the last token of prompts. Left out, and said, are prompts whose norm is more than
     /// [`SINK_MULTIPLE`] times the lower median of those of two tokens or more: a prompt of one token is read at the
     /// attention sink. Where all have one token all are kept, and that is said.
@@ -138,7 +151,6 @@ fn ids(prompts: &[Named], which: &[bool]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::Tally;
     use super::*;
     use ndarray::Array2;
 
