@@ -55,7 +55,12 @@ impl Session {
     #[must_use]
     pub fn record(&self) -> ModelRecord {
         let speech = self.spoken.as_ref().and_then(Spoken::record);
-        ModelRecord { left_out: self.tally.counts(), speech, ..self.runner.info().into() }
+        ModelRecord {
+            left_out: self.tally.counts(),
+            warnings: self.tally.warnings(),
+            speech,
+            ..self.runner.info().into()
+        }
     }
 
     /// The store, where there is one.
@@ -77,6 +82,9 @@ pub struct ModelRecord {
     /// What means over tokens left out.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
+    /// What makes its readings other than they look.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub warnings: Vec<String>,
     /// How texts were put before it, where not as they are.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub speech: Option<SpeechRecord>,
@@ -89,6 +97,7 @@ impl From<&ModelInfo> for ModelRecord {
             revision: info.revision.clone(),
             path: info.path.clone(),
             left_out: vec![],
+            warnings: vec![],
             speech: None,
         }
     }

@@ -202,6 +202,11 @@ pub trait Watch: Sync {
     /// Something worth showing happened, such as a new place in a queue.
     fn say(&self, _text: &str) {}
 
+    /// Something makes numbers other than they look; it is to be seen, also by who looks at nothing else.
+    fn warn(&self, text: &str) {
+        self.say(text);
+    }
+
     /// What the work to come asks of the model beyond what was plainly asked for, such as the draws of a null.
     fn budget(&self, text: &str) {
         self.say(text);

@@ -89,6 +89,14 @@ impl Watch for Bar {
         }
     }
 
+    fn warn(&self, text: &str) {
+        if self.0.is_hidden() {
+            eprintln!("{text}");
+        } else {
+            self.0.println(text);
+        }
+    }
+
     fn budget(&self, text: &str) {
         super::dry::note(text);
         if self.0.is_hidden() {

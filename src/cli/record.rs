@@ -127,6 +127,9 @@ impl<T: Serialize> Record<T> {
             for left_out in &model.left_out {
                 group = group.with("means", left_out.to_string());
             }
+            for warning in &model.warnings {
+                group = group.with("warning", warning.as_str());
+            }
             groups.push(group);
         }
         groups.extend(fallback::taken().map(|fallen| fallen.group()));

@@ -125,7 +125,10 @@ impl Scan {
         let pages = page.pages();
         target::no_table(self.out.iter().chain(&self.summary), self.tables.as_ref())?;
         let folders = self.report.iter().chain(&self.tables).map(PathBuf::as_path);
-        target::distinct(self.out.iter().chain(&self.summary).chain(&pages).map(PathBuf::as_path), folders)?;
+        let files = self.out.iter().chain(&self.summary).chain(&pages).map(PathBuf::as_path);
+        // Rows without a file, and how far they are from a board that was expected, go there.
+        let stdout = (self.out.is_none() || self.expect.is_some()).then_some(Path::new("-"));
+        target::distinct(stdout.into_iter().chain(files), folders)?;
         if dry::on() {
             self.params.rehearse();
         }

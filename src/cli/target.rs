@@ -186,8 +186,28 @@ pub fn distinct<'a>(
 ) -> anyhow::Result<()> {
     let folders: Vec<(PathBuf, &Path)> = folders.into_iter().map(|folder| (place(folder), folder)).collect();
     let mut seen: Vec<(PathBuf, &Path)> = Vec::new();
+    let mut streams: Vec<(Target, &Path)> = Vec::new();
     for out in outs {
-        let Ok(Target::File(file)) = Target::of(out) else { continue };
+        let file = match Target::of(out) {
+            Ok(Target::File(file)) => file,
+            // Whatever goes to nowhere may go there twice.
+            Ok(Target::Stream(path)) if path == Path::new("/dev/null") => continue,
+            Ok(stream) => {
+                if let Some((_, other)) = streams.iter().find(|(s, _)| *s == stream) {
+                    return Err(wrong_hint(
+                        format!(
+                            "{} and {} are one stream, and two documents would be mixed on it",
+                            other.display(),
+                            out.display()
+                        ),
+                        "write one of the two to a file",
+                    ));
+                }
+                streams.push((stream, out));
+                continue;
+            }
+            Err(_) => continue,
+        };
         let place = place(&file);
         if let Some((_, folder)) = folders.iter().find(|(folder, _)| folder.starts_with(&place)) {
             return Err(wrong_hint(

@@ -197,6 +197,17 @@ fn no_file_of_a_flag_is_written_over() {
     let score =
         ["score", "--model", MODEL, "--direction", "d", "--probes", "in.txt", "--sequences", "in.txt"];
     refused(dir.path(), &[&score[..], &["--out", "o", "--summary", "./o"]].concat(), &["are one file"]);
+    // Nor are two documents written on one stream, which rows without a file are on as well.
+    let mixed = |rest: &[&str]| {
+        refused(dir.path(), &[&score[..], rest].concat(), &["are one stream", "to a file"]);
+    };
+    for [out, summary] in
+        [["-", "-"], ["/dev/stdout", "-"], ["-", "/dev/fd/1"], ["/dev/stderr", "/dev/stderr"]]
+    {
+        mixed(&["--out", out, "--summary", summary]);
+    }
+    mixed(&["--summary", "-"]);
+    mixed(&["--out", "-", "--expect", "board.jsonl"]);
     // Standard input is read once.
     let both = ["steer", "--model", MODEL, "--direction", "d.safetensors", "--input", "-", "--neutral", "-"];
     import(dir.path());

@@ -328,6 +328,10 @@ impl DataError {
             Problem::PlainText { .. } => {
                 "give JSON lines (.jsonl), a JSON list (.json) or CSV with a head (.csv)".into()
             }
+            Problem::NotAsNamed { ending, .. } if *ending == ".csv" || *ending == ".tsv" => format!(
+                "give it a name that ends in {ending}; if its lines are texts as they are, put another line first, as its first \
+                 line reads like names of columns"
+            ),
             Problem::NotAsNamed { ending, .. } => format!("give it a name that ends in {ending}"),
             Problem::NoList { .. } => format!("keep the rows under one of {}", LISTS.join(", ")),
             Problem::Ragged { found, expected } if found < expected => SHORT_RECORD.into(),

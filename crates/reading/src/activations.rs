@@ -29,7 +29,7 @@ pub struct Reader<'a> {
     runner: &'a dyn Runner,
     store: Option<&'a Store>,
     memory: Option<&'a Memory>,
-    tally: Option<&'a Tally>,
+    pub(super) tally: Option<&'a Tally>,
     spoken: Option<&'a Spoken>,
 }
 
@@ -154,12 +154,25 @@ impl<'a> Reader<'a> {
         at: ReadAt,
         watch: &dyn Watch,
     ) -> Result<Vec<Reading>, AnalysisError> {
+        let (encoded, readings) = self.read_said(prompts, sites, at, watch)?;
+        readings.iter().for_each(|reading| self.say_sinks(prompts, &encoded, reading, at, watch));
+        Ok(readings)
+    }
+
+    /// [`Reader::read`] by one that has the say about texts of one token, with the prompts as they were read.
+    pub(super) fn read_said(
+        &self,
+        prompts: &[Named],
+        sites: &[Site],
+        at: ReadAt,
+        watch: &dyn Watch,
+    ) -> Result<(Vec<Prompt>, Vec<Reading>), AnalysisError> {
         let asked: Vec<(Site, ReadAt)> = sites.iter().map(|site| (*site, at)).collect();
         let (encoded, readings) = self.read_each(prompts, &asked, watch)?;
         if let Some(tally) = self.tally {
             readings.iter().for_each(|reading| tally.add(reading, &encoded));
         }
-        Ok(readings)
+        Ok((encoded, readings))
     }
 
     /// Reads in one pass what is asked for later a site, or a kind of position, at a time. Without a store

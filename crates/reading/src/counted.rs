@@ -46,6 +46,10 @@ impl Watch for Counted<'_> {
         self.inner.say(text);
     }
 
+    fn warn(&self, text: &str) {
+        self.inner.warn(text);
+    }
+
     fn tokens(&self, more: u64) {
         self.tell(more);
     }

@@ -22,6 +22,7 @@ mod named;
 mod reading;
 mod recipe;
 pub mod sentence;
+mod sinks;
 pub mod site_range;
 mod speech;
 pub mod stat;

@@ -9,9 +9,12 @@ use truenorth_protocol::{Prompt, Site};
 
 use super::Reading;
 
-/// Counts the tokens that means leave out, each text once a site.
+/// Counts the tokens that means leave out, each text once a site, and keeps what was warned of.
 #[derive(Debug, Default)]
-pub struct Tally(Mutex<Vec<(Site, HashMap<Prompt, u32>)>>);
+pub struct Tally {
+    left_out: Mutex<Vec<(Site, HashMap<Prompt, u32>)>>,
+    warnings: Mutex<Vec<String>>,
+}
 
 /// How many tokens the means of a site left out: attention sinks, whose norm is beyond a multiple of
 /// their text's median.
@@ -34,7 +37,7 @@ impl Tally {
         if reading.left_out.is_empty() {
             return;
         }
-        let mut all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
         let found = prompts.iter().cloned().zip(reading.left_out.iter().copied());
         match all.iter_mut().find(|(site, _)| *site == reading.site) {
             Some((_, texts)) => texts.extend(found),
@@ -42,10 +45,26 @@ impl Tally {
         }
     }
 
+    /// Keeps a warning; whether it is new.
+    pub(super) fn warn(&self, text: &str) -> bool {
+        let mut all = self.warnings.lock().unwrap_or_else(PoisonError::into_inner);
+        let new = !all.iter().any(|other| other == text);
+        if new {
+            all.push(text.to_owned());
+        }
+        new
+    }
+
+    /// What was warned of so far, each once.
+    #[must_use]
+    pub fn warnings(&self) -> Vec<String> {
+        self.warnings.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
     /// The counts so far, by site; none where no mean was read.
     #[must_use]
     pub fn counts(&self) -> Vec<LeftOut> {
-        let all = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let all = self.left_out.lock().unwrap_or_else(PoisonError::into_inner);
         let mut counts: Vec<LeftOut> = all
             .iter()
             .map(|(site, texts)| LeftOut {

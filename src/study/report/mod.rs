@@ -81,6 +81,9 @@ fn provenance(
     for left_out in run.reader.left_out() {
         model = model.with("means", left_out.to_string());
     }
+    for warning in run.reader.warnings() {
+        model = model.with("warning", warning);
+    }
     let mut data = Group::new("Data (SHA-256 of each file)");
     for (role, rows, sha256) in run.data.files() {
         data = data.with(format!("{role}, {rows} rows"), Cell::code(sha256));

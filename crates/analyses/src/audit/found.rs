@@ -33,8 +33,9 @@ pub struct ConfoundRow {
     /// `p` adjusted by Benjamini and Hochberg over the same family as `p_adjusted`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p_bh: Option<f64>,
-    /// The training contrast with this confound projected out.
-    pub without: Without,
+    /// The training contrast with this confound projected out; none of a circular set whose own direction is all that
+    /// the contrast has.
+    pub without: Option<Without>,
     /// What was ruled out and what was not.
     pub says: String,
 }

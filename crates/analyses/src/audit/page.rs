@@ -300,7 +300,7 @@ fn table(result: &Audited) -> Block {
                 |p| Cell::adjusted(Test::AuditMatched, how, p, draws),
             )
         };
-        let without = r.without.auroc;
+        let without = r.without.as_ref().map(|w| w.auroc.clone());
         table.push(vec![
             row.name.as_str().into(),
             row.groups.into(),
@@ -318,7 +318,8 @@ fn table(result: &Audited) -> Block {
             adjusted(Adjustment::BenjaminiHochberg, r.p_bh),
             interval(&row.recovery),
             Cell::number(row.own, 2),
-            Cell::estimate(without.value, without.interval.low, without.interval.high, 2),
+            without
+                .map_or_else(|| "".into(), |w| Cell::estimate(w.value, w.interval.low, w.interval.high, 2)),
             least(row.detectable.separates),
             least(row.detectable.matched),
             Cell::number(row.detectable.power_to_rule_out, 2),

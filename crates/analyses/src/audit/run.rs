@@ -5,7 +5,9 @@ use std::collections::HashSet;
 use ndarray::ArrayView1;
 use truenorth_protocol::run::{RunError, Watch};
 use truenorth_stats::estimate::audit as numbers;
-use truenorth_stats::estimate::audit::{AuditError, AuditParams, AuditRow, ConfoundSet, flip_ranking};
+use truenorth_stats::estimate::audit::{
+    AuditError, AuditParams, AuditRow, ConfoundSet, Verdict, flip_ranking,
+};
 use truenorth_stats::estimate::{EstimateError, HeldOutParams, Pipeline, Samples};
 use truenorth_stats::math;
 use truenorth_stats::math::Seeds;
@@ -114,14 +116,32 @@ impl Part<'_, '_> {
         let mut rows = Vec::with_capacity(found.rows.len());
         for (row, (confound, why)) in found.rows.iter().zip(data.confounds.iter().zip(circular)) {
             self.say(&format!("projecting {} out", row.name))?;
-            let without = self.without(row, direction)?;
+            let without = match self.without(row, direction) {
+                // A set of the training texts themselves: its direction is the contrast, and nothing is left of that.
+                Err(AnalysisError::Estimate(EstimateError::NoDifference { .. }))
+                    if row.verdict == Verdict::Circular =>
+                {
+                    None
+                }
+                Err(AnalysisError::Estimate(source)) => {
+                    return Err(AuditError::Set { set: row.name.clone(), source }.into());
+                }
+                found => Some(found?),
+            };
             rows.push(ConfoundRow {
                 positive_end: confound.question.positive_end.clone(),
                 data_sha256: confound.question.data_sha256.clone(),
                 p: row.random.p,
                 null_interval: [0.5 - row.random.high, 0.5 + row.random.high],
                 p_bh: row.p_adjusted.and_then(|_| bh.next()),
-                says: words::verdict(row, &found, self.numbers, why.as_deref(), &without, &held_out.auroc),
+                says: words::verdict(
+                    row,
+                    &found,
+                    self.numbers,
+                    why.as_deref(),
+                    without.as_ref(),
+                    &held_out.auroc,
+                ),
                 without,
                 row: row.clone(),
             });

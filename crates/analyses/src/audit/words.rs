@@ -12,7 +12,7 @@ pub(super) fn verdict(
     audit: &Audit,
     params: &AuditParams,
     circular: Option<&str>,
-    without: &Without,
+    without: Option<&Without>,
     base: &Estimate,
 ) -> String {
     let name = &row.name;
@@ -56,11 +56,12 @@ pub(super) fn verdict(
         }
         Verdict::Confounded => format!(
             "Not ruled out, found: the direction tells the {name} set apart ({seen}) more than random directions \
-             do ({beside}; {adjusted}). It follows {name}, or something that goes with it in this set. With that \
-             probe's direction projected out, held-out separation of the training contrast is {:.2} (before: \
-             {:.2}), so what is left is not this linear form of {name}; other forms were not ruled out. \
-             {found}",
-            without.auroc.value, base.value
+             do ({beside}; {adjusted}). It follows {name}, or something that goes with it in this set. {}{found}",
+            without.map_or_else(String::new, |without| format!(
+                "With that probe's direction projected out, held-out separation of the training contrast is {:.2} (before: \
+                 {:.2}), so what is left is not this linear form of {name}; other forms were not ruled out. ",
+                without.auroc.value, base.value
+            ))
         ),
         Verdict::RuledOut => format!(
             "Ruled out: that the direction separates the {name} set by more than {:.2} from an AUROC of 1/2 \

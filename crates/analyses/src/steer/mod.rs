@@ -8,7 +8,6 @@ mod size;
 #[cfg(test)]
 mod tests;
 
-use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::graph::{Binary, Builder, Sampling, Unary};
 use truenorth_protocol::{Prompt, ReadAt, Site, Value, WriteAt};
@@ -22,7 +21,6 @@ use graph::{edit, generating, group};
 use size::{Measured, Meter};
 use truenorth_protocol::run::Watch;
 use truenorth_reading::{AnalysisError, Encoded, Named, Reader};
-use truenorth_stats::math;
 
 /// One generation.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -324,7 +322,8 @@ impl Record {
     }
 }
 
-/// The mean norm of a site at the last token of prompts: the unit `norm` of α.
+/// The mean norm of a site at the last token of prompts: the unit `norm` of α. Prompts read at an attention sink are
+/// left out, as [`Reader::mean_norm`] says.
 ///
 /// # Errors
 /// When the reading fails or there are no prompts.
@@ -334,9 +333,5 @@ pub fn mean_norm(
     prompts: &[Named],
     watch: &dyn Watch,
 ) -> Result<f64, AnalysisError> {
-    let readings = reader.read(prompts, &[site], ReadAt::Last, watch)?;
-    let norm = |row: ArrayView1<'_, f32>| row.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
-    let norms: Vec<f64> = readings.iter().flat_map(|r| r.values.outer_iter().map(norm)).collect();
-    math::mean(&norms)
-        .map_err(|e| AnalysisError::Input(format!("the unit `norm` needs neutral prompts: {e}")))
+    reader.mean_norm(site, prompts, watch)
 }

@@ -104,19 +104,21 @@ pub(super) fn point(
     let total = |losses: &[f64]| losses.iter().sum::<f64>() / tokens.iter().sum::<usize>() as f64;
     let ratio = |h: &Harm| (total(&h.losses) - total(&plain.losses)).exp();
     let mut rng = seeds.stream(&format!("damage {alpha}"));
-    let perplexity_ratio = if tokens.len() < 2 {
-        Number::bare(ratio(harm), tokens.len(), "none: one text has no spread")
+    // A text of one token has nothing that could be predicted.
+    let predicted: Vec<usize> = (0..tokens.len()).filter(|i| tokens[*i] > 0).collect();
+    let perplexity_ratio = if predicted.len() < 2 {
+        Number::bare(ratio(harm), predicted.len(), "none: one text has no spread")
     } else {
         // The logarithm is a ratio of sums over texts.
-        let more: Vec<f64> = harm.losses.iter().zip(&plain.losses).map(|(h, p)| h - p).collect();
-        let sizes: Vec<f64> = tokens.iter().map(|t| *t as f64).collect();
+        let more: Vec<f64> = predicted.iter().map(|i| harm.losses[*i] - plain.losses[*i]).collect();
+        let sizes: Vec<f64> = predicted.iter().map(|i| tokens[*i] as f64).collect();
         let found = ratio_of_sums(&more, &sizes, RESAMPLES, LEVEL, &mut rng).map_err(named)?;
         let Interval { low, high, level } = found.interval;
         let interval = Interval { low: low.exp(), high: high.exp(), level };
         Number {
             value: ratio(harm),
             interval: Some(interval),
-            ..stat::studentised(&found, tokens.len(), "texts")
+            ..stat::studentised(&found, predicted.len(), "texts")
         }
     };
     Ok(DamagePoint {

@@ -103,6 +103,7 @@ impl<'a> Asker<'a> {
                 "no neutral text has two tokens; perplexity needs one that can be predicted".into(),
             ));
         }
+        reader.say_unpredicted(data.neutral, &neutral, watch);
         let encoded = reader.encode_turns(data.prompts, true)?;
         reader.fits(data.prompts, &encoded, plan.params.push.as_read(), plan.sampling.max_new_tokens)?;
         let (prompts, turns) =

@@ -15,21 +15,21 @@ pub(super) struct Asked {
     pub mass: f64,
 }
 
-/// Asks two prompts for each item.
+/// Asks two prompts for each item, which goes by its name.
 pub(super) fn both(
     reader: &Reader<'_>,
+    ids: &[&str],
     prompts: &[[String; 2]],
     answers: [&str; 2],
     watch: &dyn Watch,
 ) -> Result<Vec<[Asked; 2]>, AnalysisError> {
     let named: Vec<Named> = prompts
         .iter()
-        .flatten()
-        .enumerate()
-        .map(|(i, p)| Named::text(format!("question {}", i / 2 + 1), p))
+        .zip(ids)
+        .flat_map(|(both, id)| both.iter().map(move |p| Named::text(*id, p)))
         .collect();
     let encoded = reader.encode(&named)?;
-    let tokens = answer_tokens(reader, prompts, answers)?;
+    let tokens = answer_tokens(reader, ids.first().copied().unwrap_or_default(), prompts, answers)?;
     let most = reader.runner().batch().tokens;
     let mut packs: Vec<&[Prompt]> = Vec::new();
     let (mut start, mut size) = (0, 0);
@@ -78,13 +78,14 @@ fn graph(prompts: &[Prompt], tokens: [u32; 2]) -> Graph {
 /// begins with alone.
 fn answer_tokens(
     reader: &Reader<'_>,
+    id: &str,
     prompts: &[[String; 2]],
     answers: [&str; 2],
 ) -> Result<[u32; 2], AnalysisError> {
     let Some([prompt, _]) = prompts.first() else {
         return Err(AnalysisError::Input("nothing to judge".into()));
     };
-    let named = Named::text("question 1", prompt.as_str());
+    let named = Named::text(id, prompt.as_str());
     let spelled = reader.spell(&named)?.ok_or_else(|| AnalysisError::Input("nothing to judge".into()))?;
     let prompt = &spelled.text;
     let texts = [prompt.clone(), format!("{prompt}{}", answers[0]), format!("{prompt}{}", answers[1])];

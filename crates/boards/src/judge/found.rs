@@ -71,6 +71,10 @@ pub struct Judgement {
     pub band: Band,
     /// The copies among what was judged; all shares and means below count them once.
     pub copies: Copies,
+    /// Duels whose two texts are the same, letter case and spaces aside: they were not put before the judge and count
+    /// nowhere.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub same_texts: Vec<String>,
     /// Share of verdicts for the first text (or yes) among the verdicts given. Of two texts its null is
     /// one half; of a question about one text there is none. None where the judge always abstains.
     pub first: Option<Number>,
@@ -90,6 +94,20 @@ pub struct Judgement {
     pub rows: Vec<Judged>,
     /// What this does not show.
     pub not_shown: Vec<String>,
+}
+
+/// Which duels were left out because their texts are the same; none where none were.
+pub(super) fn same_said(ids: &[String]) -> Option<String> {
+    const NAMED: usize = 5;
+    let first: Vec<String> = ids.iter().take(NAMED).map(|id| format!("`{id}`")).collect();
+    let more = ids.len().checked_sub(NAMED + 1).map_or_else(String::new, |n| format!(" and {} more", n + 1));
+    (!ids.is_empty()).then(|| {
+        format!(
+            "left out: {} duels whose two texts are the same, letter case and spaces aside: {}{more}",
+            ids.len(),
+            first.join(", ")
+        )
+    })
 }
 
 impl Judgement {

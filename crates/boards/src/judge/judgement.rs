@@ -147,6 +147,7 @@ pub(super) fn summary(
         preference: mean("preference", rows.iter().map(|r| r.preference).collect())?,
         rows: all,
         copies: firsts.copies.clone(),
+        same_texts: vec![],
         not_shown: vec![
             "That the judge is right: consistency is not truth. Set it beside blind human ratings.".into(),
             "Independence: a judge that shares training data with the judged model may share its faults."

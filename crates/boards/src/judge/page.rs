@@ -1,5 +1,6 @@
 //! What a model that judges says, how far it can be trusted, and whether others say the same.
 
+use super::found::same_said;
 use crate::judge::{Agreed, JudgeSummary, Judgement, Verdict};
 use truenorth_reading::stat::Number;
 use truenorth_report::{
@@ -104,7 +105,7 @@ pub fn section(result: &JudgeSummary) -> Section {
     if !result.agreement.is_empty() {
         section = section.with(agreement(&result.agreement));
     }
-    for sentence in j.copies.sentences() {
+    for sentence in j.copies.sentences().into_iter().chain(same_said(&j.same_texts)) {
         section = section.with(Block::note(NoteKind::Warning, sentence));
     }
     if !trusted(j) {

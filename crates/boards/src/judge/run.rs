@@ -2,6 +2,7 @@
 
 use std::collections::HashSet;
 
+use super::found::same_said;
 use super::judgement::{CLUSTERS, Things, summary};
 use super::summary::{Held, summarise};
 use super::{
@@ -13,6 +14,7 @@ use truenorth_protocol::run::Watch;
 use truenorth_reading::stat;
 use truenorth_reading::{AnalysisError, Asked, Reader, Spoken};
 use truenorth_stats::math::Seeds;
+use truenorth_stats::words::folded;
 
 /// Asks, groups what was said and holds it against others.
 pub(super) fn judge(
@@ -88,6 +90,19 @@ pub(super) fn duels(
     let Asking { template, answers, band, near } = *asking;
     template.needs(&["first", "second"])?;
     check(duels.iter().map(|d| (d.id.as_str(), [d.first.as_str(), d.second.as_str()])))?;
+    let (duels, same): (Vec<&Duel>, Vec<&Duel>) =
+        duels.iter().partition(|d| folded(&d.first) != folded(&d.second));
+    let same: Vec<String> = same.into_iter().map(|d| d.id.clone()).collect();
+    if duels.is_empty() {
+        return Err(AnalysisError::Input(format!(
+            "the two texts of every duel are the same (first `{}`), letter case and spaces aside; there is nothing to choose \
+             between",
+            same.first().map_or("", String::as_str)
+        )));
+    }
+    if let Some(sentence) = same_said(&same) {
+        watch.warn(&format!("warning: {sentence}"));
+    }
     let texts = duels.iter().map(|d| (d.id.as_str(), [d.prompt.as_str(), &d.first, &d.second]));
     let firsts = first_duels("duels", texts, near)?;
     let prompt = |d: &Duel, first: &str, second: &str| {
@@ -95,10 +110,11 @@ pub(super) fn duels(
     };
     let prompts: Vec<[String; 2]> =
         duels.iter().map(|d| [prompt(d, &d.first, &d.second), prompt(d, &d.second, &d.first)]).collect();
-    let asked = ask::both(reader, &prompts, answers, watch)?;
     let ids: Vec<&str> = duels.iter().map(|d| d.id.as_str()).collect();
+    let asked = ask::both(reader, &ids, &prompts, answers, watch)?;
     let things = Things { ids: &ids, firsts, prompts: duels.iter().map(|d| d.prompt.as_str()).collect() };
     let mut found = summary(reader, &things, &asked, "which of two texts".into(), band, seeds)?;
+    found.same_texts = same;
     // Of clusters the mean preference is what is tested, with signs turned cluster by cluster.
     if let Some(first) = found.first.take_if(|f| !f.method.contains(CLUSTERS)) {
         let count = (first.value * first.n as f64).round() as usize;
@@ -129,10 +145,10 @@ pub(super) fn replies(
     };
     let prompts: Vec<[String; 2]> =
         replies.iter().map(|r| [prompt(r, &question.plain), prompt(r, &question.turned)]).collect();
-    let asked = ask::both(reader, &prompts, answers, watch)?;
+    let ids: Vec<&str> = replies.iter().map(|r| r.id.as_str()).collect();
+    let asked = ask::both(reader, &ids, &prompts, answers, watch)?;
     let firsts =
         first_replies(replies.iter().map(|r| (r.id.as_str(), [r.prompt.as_str(), r.text.as_str()])), near);
-    let ids: Vec<&str> = replies.iter().map(|r| r.id.as_str()).collect();
     let things = Things { ids: &ids, firsts, prompts: replies.iter().map(|r| r.prompt.as_str()).collect() };
     summary(reader, &things, &asked, question.name.clone(), band, seeds)
 }

@@ -149,6 +149,33 @@ fn a_model_judges_in_both_orders_and_is_asked_once() {
 }
 
 #[test]
+fn duels_of_one_text_twice_count_nowhere_and_questions_go_by_the_ids_of_their_rows() {
+    let tiny = Tiny::open();
+    let reader = Reader::new(&tiny, None);
+    let duel = |id: &str, first: &str, second: &str| Duel {
+        id: id.into(),
+        prompt: "the hat".into(),
+        first: first.into(),
+        second: second.into(),
+    };
+    let apart = [duel("a", "red", "a tin"), duel("b", "old cup", "new")];
+    let mut all = apart.to_vec();
+    all.insert(1, duel("same", "The  red hat", "the red hat "));
+    all.push(duel("very same", "red", "red"));
+    let template = JudgeTemplate::parse("{prompt}: A {first} B {second} is:").unwrap();
+    let (band, near) = (Band { least_preference: 0.0, least_mass: 0.0 }, NearCopies::default());
+    let asking = Asking { template: &template, answers: ["A", "B"], band, near };
+    let of = |all: &[Duel]| duels(&reader, all, &asking, &Seeds::new(0), &Unwatched);
+    let (found, without) = (of(&all).unwrap(), of(&apart).unwrap());
+    assert_eq!(found.same_texts, ["same", "very same"]);
+    assert_eq!(Judgement { same_texts: vec![], ..found }, without);
+    let e = of(&all[1..2]).unwrap_err();
+    assert!(e.is_request() && e.to_string().contains("`same`"), "{e}");
+    let e = of(&[duel("a", "red", "tin"), duel("long one", "red", &"hat ".repeat(400))]).unwrap_err();
+    assert_eq!(e.prompt(), Some("long one"), "{e}");
+}
+
+#[test]
 fn what_can_not_be_judged_is_refused_by_name() {
     let tiny = Tiny::open();
     let reader = Reader::new(&tiny, None);

@@ -6,6 +6,11 @@ pub(super) fn write(rows: &[Vec<String>]) -> String {
     rows.iter().map(|row| row.iter().map(cell).collect::<Vec<_>>().join(",") + "\r\n").collect()
 }
 
+/// A text as a cell can hold it: no reader of text takes a byte of value 0, whose sign stands in its place.
+pub(super) fn shown(text: &str) -> String {
+    text.replace('\0', "\u{2400}")
+}
+
 /// A cell that no spreadsheet takes for a formula: what a model wrote may begin with `=`.
 pub(super) fn tame(cell: &str) -> String {
     if cell.starts_with(['=', '+', '-', '@', '\t', '\r']) { format!("'{cell}") } else { cell.to_owned() }

@@ -166,14 +166,16 @@ pub fn prepare(
             Side::Left => (&item.steered, &item.base),
             Side::Right => (&item.base, &item.steered),
         };
-        let cells = [&code, &item.prompt, left, right].map(|c| csv::tame(c));
+        // What is rated is what is shown, and so is what the key knows it by.
+        let [prompt, left, right] = [&item.prompt, left, right].map(|text| csv::shown(text));
+        let cells = [&code, &prompt, &left, &right].map(|c| csv::tame(c));
         rows.push([&cells[..], &[String::new()], &told[..]].concat());
         key.push(KeyItem {
             code,
             id: item.id.clone(),
             steered: *side,
             texts: [sha256_hex(left.as_bytes()), sha256_hex(right.as_bytes())],
-            prompt: Some(sha256_hex(item.prompt.as_bytes())),
+            prompt: Some(sha256_hex(prompt.as_bytes())),
         });
     }
     let csv = csv::write(&rows);

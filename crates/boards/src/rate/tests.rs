@@ -295,3 +295,17 @@ fn the_signed_rank_test_is_exact() {
     assert!(signed_rank_p(&[0.0, 0.0]).unwrap().is_none() && signed_rank_p(&[]).unwrap().is_none());
     assert!(signed_rank_p(&[f64::NAN]).is_err());
 }
+
+/// What a model wrote may hold a byte of value 0, which no reader of text takes.
+#[test]
+fn a_sheet_of_texts_with_nul_bytes_is_read_and_is_what_was_given_out() {
+    let mut items = items(6);
+    items[2].steered = "a steered\0text".into();
+    items[3].prompt = "say\0it".into();
+    let sheet = made(&items, "Which is kinder?", Scale::Side, SECRET).unwrap();
+    assert!(!sheet.csv.contains('\0') && sheet.csv.contains("a steered\u{2400}text"));
+    let sealed = register(&sheet.seal, &[above(0.5)], "2026-01-05").unwrap();
+    let found =
+        unblind(&[by("a", fill(&sheet.csv, likes_steered))], sheet.key.as_bytes(), &sealed, &Seeds::new(0));
+    assert!(found.unwrap().items.iter().all(|i| i.altered == 0 && i.raters == 1));
+}

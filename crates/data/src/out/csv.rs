@@ -1,4 +1,4 @@
-//! CSV with a head.
+//! CSV with a head. A byte of value 0, which no reader of text takes, is written as the sign for it, `␀`.
 
 use serde_json::Value;
 
@@ -17,7 +17,7 @@ pub(super) fn bytes(rows: &[OutRow]) -> Result<Vec<u8>, OutError> {
 fn cell(value: Option<&Value>) -> String {
     match value {
         None | Some(Value::Null) => String::new(),
-        Some(Value::String(text)) => text.clone(),
+        Some(Value::String(text)) => text.replace('\0', "\u{2400}"),
         Some(other) => other.to_string(),
     }
 }

@@ -72,3 +72,16 @@ fn arrays_are_read_as_numpy_writes_them() {
     assert_eq!(found.vector().to_vec(), [0.6, 0.8]);
     assert_eq!((found.metadata().model.as_deref(), found.metadata().sign.as_str()), (Some("m"), "kind é"));
 }
+
+/// A byte of value 0 is in no text that is read, and so in none that is written.
+#[test]
+fn a_table_of_texts_with_nul_bytes_is_read_again() {
+    let row: OutRow = serde_json::from_str(r#"{"id": "a", "text": "x\u0000y"}"#).unwrap();
+    let bytes = csv_bytes(&[row]).unwrap();
+    let read = crate::read_prompts(&bytes[..], "t.csv").unwrap();
+    assert!(
+        matches!(&read.rows[0].input, crate::PromptInput::Text(text) if text == "x\u{2400}y"),
+        "{:?}",
+        read.rows[0]
+    );
+}

@@ -61,7 +61,16 @@ pub(super) fn form(name: &str, text: &str) -> Result<Form, Placed> {
     let ending = ending(name);
     let first = text.trim_start().chars().next();
     let whole = |problem| (None, None, problem);
+    // A table under a name that says JSON is no row that is broken.
+    let table = || match first {
+        Some('{' | '[' | '"') | None => None,
+        Some(_) => head(text),
+    };
     match ending.as_str() {
+        "jsonl" | "ndjson" | "jsonlines" | "json" if table().is_some() => {
+            let (found, ending) = table().unwrap_or_default();
+            Err((Some(1), None, Problem::NotAsNamed { found, ending }))
+        }
         "jsonl" | "ndjson" | "jsonlines" => Ok(match (first, document(text)) {
             (Some('['), Ok(list)) => Form::Json(list),
             (Some('['), Err(e @ JsonFault::Twice { .. })) => return Err(broken(text, e)),
@@ -210,11 +219,16 @@ fn head(text: &str) -> Option<(&'static str, &'static str)> {
         return Some(("a table with tabs", ".tsv"));
     }
     // One word alone is a head where more lines follow.
-    [',', ';', '|']
-        .into_iter()
-        .map(|c| cells(first, c))
-        .find(|c| is_head(c))
-        .filter(|c| c.len() > 1 || lines(text).nth(1).is_some())?;
+    [',', ';', '|'].into_iter().find(|c| is_head(&cells(first, *c))).filter(|c| {
+        match (cells(first, *c).len() - 1, lines(text).nth(1)) {
+            (0, second) => second.is_some(),
+            // A row has what a head has; a sentence with a comma is followed by any other.
+            (between, Some(second)) => {
+                second.text.matches(*c).count() >= between || second.text.contains('"')
+            }
+            (_, None) => !first.contains(", "),
+        }
+    })?;
     Some(("CSV with a head", ".csv"))
 }
 

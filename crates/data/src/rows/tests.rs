@@ -100,6 +100,10 @@ fn what_is_no_text_is_named_with_a_remedy() {
         ("p.json", b"3", "got a number", ""),
         ("p.txt", b"id,text\n1,a\n", "looks like CSV with a head", ".csv"),
         ("p.txt", b"prompt\nhello\n", "looks like CSV with a head", ".csv"),
+        ("p.txt", b"text, label\na, b\n", "looks like CSV with a head", "put another line first"),
+        ("p.jsonl", b"id,text\n1,a\n", "looks like CSV with a head", ".csv"),
+        ("p.json", b"text\na\n", "looks like CSV with a head", ".csv"),
+        ("p.json", b"id\ttext\n1\ta\n", "looks like a table with tabs", ".tsv"),
         ("p.txt", b"id\ttext\n1\ta\n", "looks like a table with tabs", ".tsv"),
         ("p.csv", b"{\"text\":\"a\"}\n{\"text\":\"b\"}\n", "looks like JSON lines", ".jsonl"),
         (
@@ -141,6 +145,16 @@ fn what_is_no_text_is_named_with_a_remedy() {
     ] {
         let e = said(&prompts(name, file).unwrap_err());
         assert!(e.contains(name) && e.contains(what) && e.contains(remedy), "{e}");
+    }
+}
+
+#[test]
+fn a_sentence_with_a_comma_is_no_head() {
+    for text in
+        ["text, please\nthe cat\n", "text, please\n", "prompt, and then some\nno\n", "say it\ntext, please\n"]
+    {
+        let found = prompts("p.txt", text.as_bytes()).unwrap();
+        assert_eq!(found.len(), text.lines().count(), "{text}");
     }
 }
 

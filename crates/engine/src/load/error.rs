@@ -28,6 +28,16 @@ pub enum LoadError {
         /// Who asked for it.
         why: String,
     },
+    /// Weights lie there under names that none are looked for by.
+    #[error("`{}` has no `{expected}`; there is `{found}`", .folder.display())]
+    OtherNames {
+        /// The folder.
+        folder: PathBuf,
+        /// What is looked for.
+        expected: &'static str,
+        /// The first file of weights that lies there.
+        found: String,
+    },
     /// A stand-in of Git LFS lies where a file should.
     #[error("`{}` is a Git LFS pointer, not the file it stands for", .path.display())]
     LfsPointer {
@@ -229,6 +239,12 @@ impl LoadError {
         Some(match self {
             Self::Io { .. } => "check that the path exists and may be read",
             Self::MissingFile { .. } => "download the model again, with all of its files in one folder",
+            Self::OtherNames { expected, .. } if expected.ends_with(".json") => {
+                "it is a shard, and the index says which tensors are in which: download the index as well"
+            }
+            Self::OtherNames { .. } => {
+                "if it holds the whole model, give it that name; if not, download the model again"
+            }
             Self::LfsPointer { .. } => LFS_REMEDY,
             Self::Adapter { .. } => {
                 "merge it into its model first: `merge_and_unload()` of peft, then `save_pretrained(folder)`"

@@ -152,15 +152,21 @@ fn shards(folder: &Path) -> Result<BTreeMap<String, Vec<String>>, LoadError> {
 }
 
 fn no_weights(folder: &Path) -> LoadError {
-    let other = std::fs::read_dir(folder)
+    let mut names: Vec<String> = std::fs::read_dir(folder)
         .into_iter()
         .flatten()
         .flatten()
         .filter_map(|entry| entry.file_name().into_string().ok())
-        .filter(|name| {
-            [".bin", ".pt", ".pth", ".h5", ".msgpack", ".gguf"].iter().any(|end| name.ends_with(end))
-        })
-        .min();
+        .collect();
+    names.sort();
+    let ours = || names.iter().filter(|name| name.ends_with(".safetensors"));
+    let shard = ours().find(|name| name.contains("-of-")).map(|found| (SHARDS, found));
+    if let Some((expected, found)) = shard.or_else(|| ours().next().map(|found| (SINGLE, found))) {
+        return LoadError::OtherNames { folder: folder.to_path_buf(), expected, found: found.clone() };
+    }
+    let other = names.into_iter().find(|name| {
+        [".bin", ".pt", ".pth", ".h5", ".msgpack", ".gguf"].iter().any(|end| name.ends_with(end))
+    });
     match other {
         Some(found) => LoadError::UnsupportedFormat { path: folder.to_path_buf(), found },
         None => LoadError::MissingFile { path: folder.join(SINGLE), why: "the folder has no weights".into() },

@@ -300,3 +300,20 @@ fn weights_that_are_cut_while_they_are_read_are_an_error() {
     assert!(matches!(&error, LoadError::Truncated { found, .. } if *found == 1 << 20), "{error}");
     assert!(message(&error).contains(W.0), "{error}");
 }
+
+#[test]
+fn weights_by_other_names_are_named() {
+    for (lies, expected, remedy) in [
+        ("weights.safetensors", "model.safetensors", "give it that name"),
+        ("model-00001-of-00002.safetensors", "model.safetensors.index.json", "download the index"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("config.json"), "{}").unwrap();
+        write(&dir.path().join(lies), Dtype::F32, &[W]);
+        let error = Source::open_folder(dir.path()).err().unwrap();
+        let hint = error.hint().unwrap();
+        let said = message(&error);
+        assert!(said.contains(&format!("no `{expected}`")) && said.contains(lies), "{said}");
+        assert!(hint.contains(remedy), "{hint}");
+    }
+}

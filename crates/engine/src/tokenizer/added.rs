@@ -255,7 +255,12 @@ impl Reader<'_> {
         // A list by the newer name stands in the way of what else there is.
         let lists = |value: Option<&Value>| value.is_some_and(|value| !value.is_object());
         if !lists(of_config) && !lists(map.get(EXTRA)) {
-            all = list(map.get(ADDITIONAL), true);
+            // Beside an object with names, a list by the older name stands as well; the map's own takes its place.
+            let beside = || config.get(ADDITIONAL).filter(|_| of_config == config.get(EXTRA));
+            all = match map.get(ADDITIONAL) {
+                Some(value) => list(Some(value), true),
+                None => list(beside(), false),
+            };
             all.extend(own);
         }
         all

@@ -28,6 +28,18 @@ impl Draft {
     /// # Errors
     /// Whatever the file system says.
     pub fn of(target: &Path) -> io::Result<Self> {
+        Self::with(target, 0o600)
+    }
+
+    /// Begins a draft that others may read as any new file: what the umask leaves.
+    ///
+    /// # Errors
+    /// Whatever the file system says.
+    pub fn shared(target: &Path) -> io::Result<Self> {
+        Self::with(target, 0o666)
+    }
+
+    fn with(target: &Path, mode: u32) -> io::Result<Self> {
         let name = target.file_name().unwrap_or_default().as_encoded_bytes();
         let stem = format!("{DRAFT}{}", &sha256_hex(name)[..12]);
         let folder = folder(target);
@@ -35,7 +47,7 @@ impl Draft {
         let mut tried = 0;
         while tried < AT_ONCE {
             let path = at(tried);
-            match begin(path.clone()) {
+            match begin(path.clone(), mode) {
                 Ok(Some(draft)) => {
                     // Those of processes that wrote at the same time and were killed with it.
                     let others = (tried + 1..AT_ONCE).map(at).take_while(|p| p.symlink_metadata().is_ok());
@@ -54,7 +66,7 @@ impl Draft {
         }
         // Where files can't be locked, or others fill our names, one that nobody has.
         let path = folder.join(format!("{stem}-{}", uuid::Uuid::new_v4().simple()));
-        Ok(Self { file: new(&path)?, path, put: false })
+        Ok(Self { file: new(&path, mode)?, path, put: false })
     }
 
     /// What is written to.
@@ -81,17 +93,19 @@ impl Drop for Draft {
     }
 }
 
-fn new(path: &Path) -> io::Result<File> {
+fn new(path: &Path, mode: u32) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.write(true).create_new(true);
     #[cfg(unix)]
-    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, mode);
+    #[cfg(not(unix))]
+    let _ = mode;
     options.open(path)
 }
 
 /// A new file under this name, locked; none if it was removed before it was.
-fn begin(path: PathBuf) -> io::Result<Option<Draft>> {
-    let file = new(&path)?;
+fn begin(path: PathBuf, mode: u32) -> io::Result<Option<Draft>> {
+    let file = new(&path, mode)?;
     match file.lock() {
         Ok(()) if !is_at(&file, &path) => Ok(None),
         // Without locks it is as good, and only stays where it is after a kill.

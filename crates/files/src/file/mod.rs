@@ -202,24 +202,21 @@ fn replace(
     private: bool,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
 ) -> io::Result<()> {
-    let mut draft = Draft::of(path)?;
+    // What takes another's place may hold what only its owner is to read, so that it begins private as well.
+    let before = std::fs::metadata(path).ok().filter(|_| !private);
+    let mut draft = if private || before.is_some() { Draft::of(path)? } else { Draft::shared(path)? };
     {
         let mut buffered = io::BufWriter::new(draft.file());
         write(&mut buffered)?;
         buffered.flush()?;
     }
-    // A draft is private to its owner; most results should be like any other new file, and one that
-    // takes another's place like that.
+    // One that takes another's place is like that; a new one is what the umask made of it.
     #[cfg(unix)]
-    if !private {
+    if let Some(before) = before {
         use std::os::unix::fs::{MetadataExt as _, PermissionsExt as _};
-        let before = std::fs::metadata(path).ok();
-        let mode = before.as_ref().map_or(0o644, |m| m.permissions().mode());
-        draft.file().set_permissions(std::fs::Permissions::from_mode(mode))?;
-        if let Some(before) = before {
-            // Only root may give files away; for all others the owner is theirs already.
-            let _ = std::os::unix::fs::fchown(draft.file(), Some(before.uid()), Some(before.gid()));
-        }
+        draft.file().set_permissions(std::fs::Permissions::from_mode(before.permissions().mode()))?;
+        // Only root may give files away; for all others the owner is theirs already.
+        let _ = std::os::unix::fs::fchown(draft.file(), Some(before.uid()), Some(before.gid()));
     }
     draft.file().sync_all()?;
     draft.put(path)?;
@@ -245,5 +242,26 @@ mod tests {
         assert!(failed.is_err());
         assert_eq!(std::fs::read(&path).unwrap(), b"old");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
+    }
+
+    /// A new file is like any that the system makes under the umask at hand, whatever that is.
+    #[cfg(unix)]
+    #[test]
+    fn a_new_file_has_the_mode_of_any_other_and_one_in_anothers_place_keeps_that() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let mode = |name: &str| std::fs::metadata(at(name)).unwrap().permissions().mode() & 0o777;
+        File::create(at("touched")).unwrap();
+        write_atomic(&at("written"), |w| w.write_all(b"a")).unwrap();
+        assert_eq!(mode("written"), mode("touched"));
+        for kept in [0o600, 0o640, 0o664] {
+            std::fs::set_permissions(at("written"), std::fs::Permissions::from_mode(kept)).unwrap();
+            write_atomic(&at("written"), |w| w.write_all(b"b")).unwrap();
+            assert_eq!(mode("written"), kept);
+        }
+        write_private(&at("key"), b"secret").unwrap();
+        write_private(&at("touched"), b"secret").unwrap();
+        assert_eq!([mode("key"), mode("touched")], [0o600; 2]);
     }
 }

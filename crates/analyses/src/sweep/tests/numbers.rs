@@ -120,6 +120,15 @@ fn the_working_range_ends_before_the_first_dose_that_breaks() {
     ];
     assert!((points[3].perplexity_ratio.value - std::f64::consts::E).abs() < 1e-12);
     assert_eq!(points[3].control_perplexity_ratios, [1.0]);
+    // A text of one token has nothing to predict: it changes nothing but the count of texts that differ.
+    let more = |h: &Harm, loss: f64| Harm {
+        losses: [&h.losses[..], &[loss]].concat(),
+        kls: [&h.kls[..], &[h.kls[0]]].concat(),
+        ..h.clone()
+    };
+    let (pushed, still) = (more(&harm(15.0, 0.1, 0.9), 0.0), more(&plain, 0.0));
+    let with_one = point(0.1, &pushed, &still, &[&still], &[5, 5, 0], &seeds).unwrap();
+    assert_eq!(with_one.perplexity_ratio, points[3].perplexity_ratio);
     let range = working_range(&points, Bounds::default());
     // The dose beyond a broken one does not count, however harmless it looks.
     assert_eq!((range.low, range.high), (-0.1, 0.0));
