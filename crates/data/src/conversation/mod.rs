@@ -20,6 +20,7 @@ use truenorth_protocol::ChatTemplates;
 pub use chrono::NaiveDateTime;
 pub use error::ChatError;
 pub use fallback::{MARKUPS, markup};
+pub(super) use message::message;
 pub use message::{Message, messages};
 pub use place::{PlacedTurn, Rendered};
 

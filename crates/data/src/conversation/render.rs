@@ -98,7 +98,10 @@ fn value(message: &Message) -> Value {
         fields.push(("thinking".into(), of_json(reasoning)));
     }
     fields.push(("role".into(), message.role.as_str().into()));
-    fields.push(("content".into(), message.content.as_str().into()));
+    let content = Value::from(message.content.as_str());
+    let parts = || Value::from_pairs([("type", Value::from("text")), ("text", content.clone())]);
+    let content = if message.parts { Value::from(vec![parts()]) } else { content };
+    fields.push(("content".into(), content));
     fields.extend(extra().filter(|(name, _)| name != REASONING[0]));
     fields.extend(reasoning.map(|r| (REASONING[0].to_owned(), of_json(r))));
     Value::from_pairs(fields)
