@@ -6,6 +6,7 @@
 
 mod error;
 mod fallback;
+mod filters;
 mod json;
 mod message;
 mod place;

@@ -9,7 +9,7 @@ use chrono::NaiveDateTime;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Error, ErrorKind, Value};
 
-use super::{ChatError, Message, json, python};
+use super::{ChatError, Message, filters, json, python};
 
 /// Steps after which a template is taken to loop on: a conversation of a thousand turns takes some ten thousand.
 const FUEL: u64 = 20_000_000;
@@ -43,6 +43,7 @@ impl Environment {
         inner.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         inner.set_unknown_method_callback(python::method);
         inner.set_fuel(Some(FUEL));
+        filters::add(&mut inner);
         inner.add_filter("tojson", json::tojson);
         inner.add_filter("trim", python::trim);
         inner.add_function("raise_exception", |message: String| -> Result<Value, Error> {
@@ -53,7 +54,7 @@ impl Environment {
         inner.add_function("strftime_now", move |format: String| {
             asked.store(true, Ordering::Relaxed);
             let mut text = String::new();
-            match write!(text, "{}", now.format(&format)) {
+            match write!(text, "{}", now.format(&as_chrono(&format))) {
                 Ok(()) => Ok(text),
                 Err(_) => {
                     let what = format!("strftime_now can't say the date as {format:?}");
@@ -87,6 +88,23 @@ impl Environment {
     pub fn date(&self) -> Option<String> {
         self.asked_date.load(Ordering::Relaxed).then(|| self.now.format("%Y-%m-%d").to_string())
     }
+}
+
+/// A format of Python's `strftime` as `chrono` has it: a time without a zone says none, and `%f` is microseconds.
+fn as_chrono(format: &str) -> String {
+    let (mut out, mut chars) = (String::new(), format.chars());
+    while let Some(c) = chars.next() {
+        match (c, c == '%') {
+            (_, true) => match chars.next() {
+                Some('Z' | 'z') => {}
+                Some('f') => out.push_str("%6f"),
+                Some(other) => out.extend(['%', other]),
+                None => out.push('%'),
+            },
+            (c, false) => out.push(c),
+        }
+    }
+    out
 }
 
 /// A message as a template sees it.
