@@ -130,7 +130,7 @@ fn predictions(result: &Unblinded) -> Table {
                 .map_or_else(|| "no strengths were given".to_owned(), |p| format!("p {}", p_said(p, None)))
         ),
         NOT_SHOWN,
-        ["who or what", "share for steered", "p", "ties", "blank", "signed-rank p", "outcome"]
+        ["who or what", "share for steered", "p", "ties", "blank", "missing", "signed-rank p", "outcome"]
             .map(Column::new)
             .to_vec(),
     );
@@ -140,6 +140,7 @@ fn predictions(result: &Unblinded) -> Table {
             format!("{}: {}", p.id, p.claim).into(),
             Cell::of(&result.steered, 2),
             Cell::p_of(&result.steered),
+            nothing(),
             nothing(),
             nothing(),
             nothing(),
@@ -159,6 +160,7 @@ fn predictions(result: &Unblinded) -> Table {
             r.steered.as_ref().map_or_else(|| Cell::empty(why), Cell::p_of),
             r.ties.into(),
             r.blank.into(),
+            r.missing.into(),
             r.signed_rank_p.map_or_else(
                 || Cell::empty("no strengths were given"),
                 |p| Cell::p(Test::RatedRank, p, None),
