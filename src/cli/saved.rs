@@ -157,7 +157,11 @@ fn first(path: &Path, columns: &[String]) -> anyhow::Result<(SavedBoard, String)
         }
         eprintln!("note: of {} in {}, `score` is read", names.join(", "), path.display());
     } else if columns.is_empty() && boards[0].score != "score" {
-        eprintln!("note: the scores of {} are its `{}`, as it has no column `score`", path.display(), boards[0].score);
+        eprintln!(
+            "note: the scores of {} are its `{}`, as it has no column `score`",
+            path.display(),
+            boards[0].score
+        );
     }
     Ok((boards.swap_remove(0), sha256))
 }

@@ -60,7 +60,9 @@ pub(super) fn table(found: &Unblinded) -> Listing {
     }
     let unrated = found.items.iter().filter(|i| i.raters == 0).count();
     if unrated > 0 {
-        out.says.push(format!("warning: {unrated} of the key's {of} items are rated by nobody and count for nothing"));
+        out.says.push(format!(
+            "warning: {unrated} of the key's {of} items are rated by nobody and count for nothing"
+        ));
     }
     let altered = found.items.iter().filter(|i| i.altered > 0).count();
     if altered > 0 {

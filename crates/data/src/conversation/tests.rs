@@ -174,7 +174,11 @@ fn messages_are_checked_and_null_is_left_out() {
         ("[]", "no messages"),
         ("[1]", "message 1 is no object"),
         (r#"[{"content":"x"}]"#, "message 1 has no `role`"),
-        (r#"[{"role":"user","content":[{"type":"text","text":"x"}]}]"#, "a list as `content`"),
+        (r#"[{"role":"user","content":[{"type":"image"}]}]"#, "a list as `content`"),
+        (
+            r#"[{"role":"user","content":[{"type":"text","text":"x"},{"type":"text","text":"y"}]}]"#,
+            "not one part of text",
+        ),
     ] {
         assert!(read(bad).unwrap_err().contains(says), "{bad}");
     }

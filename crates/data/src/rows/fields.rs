@@ -129,10 +129,13 @@ impl Fields {
                 continue;
             }
             let Some(Value::String(text)) = self.map.remove(field) else { continue };
+            if text.is_empty() {
+                continue;
+            }
             if found.as_ref().is_some_and(|other| *other != text) {
                 return Err(Problem::Systems);
             }
-            found = Some(text).filter(|t| !t.is_empty()).or(found);
+            found = Some(text);
         }
         Ok(found)
     }
