@@ -1,6 +1,6 @@
 //! Filters, tests and functions of Jinja2 that `minijinja` lacks or answers otherwise.
 
-use minijinja::value::{Kwargs, Rest, ValueKind, from_args};
+use minijinja::value::{Kwargs, Rest, ValueKind};
 use minijinja::{Environment, Error, Output, State, Value, escape_formatter};
 use minijinja_contrib::globals;
 
@@ -149,18 +149,17 @@ fn wordcount(value: &Value) -> Result<usize, Error> {
     Ok(text.split(|c| !word(c)).filter(|w| !w.is_empty()).count())
 }
 
-fn truncate(value: &Value, args: Rest<Value>) -> Result<String, Error> {
-    let (length, killwords, end, leeway, kwargs): (
-        Option<usize>,
-        Option<bool>,
-        Option<String>,
-        Option<usize>,
-        Kwargs,
-    ) = from_args(&args)?;
+fn truncate(
+    value: &Value,
+    length: Option<usize>,
+    killwords: Option<bool>,
+    end: Option<String>,
+    kwargs: Kwargs,
+) -> Result<String, Error> {
     let length = length.or(kwargs.get("length")?).unwrap_or(255);
     let killwords = killwords.or(kwargs.get("killwords")?).unwrap_or(false);
     let end = end.or(kwargs.get("end")?).unwrap_or_else(|| "...".into());
-    let leeway = leeway.or(kwargs.get("leeway")?).unwrap_or(5);
+    let leeway = kwargs.get::<Option<usize>>("leeway")?.unwrap_or(5);
     kwargs.assert_all_used()?;
     let whole = text(value)?;
     let (count, tail) = (whole.chars().count(), end.chars().count());
