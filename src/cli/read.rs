@@ -6,23 +6,25 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use safetensors::tensor::{Dtype, TensorView};
-use truenorth::analyses::{Named, Reading, SiteRange};
-use truenorth::data::out::{NamedArray, npz};
+use truenorth::analyses::{Named, Reader, Reading, SiteRange};
+use truenorth::data::out::{Elements, NamedArray, npz};
 use truenorth::files::{safetensors_bytes, write_atomic};
 use truenorth::run::Runner;
-use truenorth_protocol::ReadAt;
+use truenorth_protocol::{Prompt, ReadAt};
 
 use super::args::{InputArgs, ModelArgs};
 use super::fallback;
 use super::progress::Bar;
 use super::session::{self, Session};
 use super::target;
+use super::tokens::{pieces, tokens_of};
 
 /// Reads activations at sites of a model.
 ///
 /// Writes a safetensors file, or an npz, with a tensor a site, [prompts, hidden] f32 in input order; with
-/// `--positions all`, a range or a whole part a tensor SITE/ID each, [tokens, hidden]. The metadata holds the ids; of an
-/// npz they are JSON in its array `meta`.
+/// `--positions all`, a range or a whole part a tensor SITE/ID each, [tokens, hidden], with the ids of these tokens as
+/// token_ids/ID, [tokens] i64, and their texts as JSON under `pieces` of the metadata, by prompt. The metadata holds the
+/// ids of the prompts; of an npz they are JSON in its array `meta`.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth read --model smollm2-135m --input prompts.txt \
     --site resid_post.4..28:4 --out activations.safetensors")]
@@ -61,7 +63,16 @@ impl Read {
         if let Some(speech) = session.record().speech {
             metadata.insert("speech".into(), serde_json::to_string(&speech)?);
         }
-        write(&self.out, &readings, &prompts, self.positions, metadata)
+        let tokens = match self.positions.by_token() {
+            true => tokens(&reader, &prompts, self.positions)?,
+            false => None,
+        };
+        if let Some(tokens) = &tokens {
+            let pieces: BTreeMap<&str, &[Option<String>]> =
+                tokens.iter().map(|t| (t.id.as_str(), t.pieces.as_slice())).collect();
+            metadata.insert("pieces".into(), serde_json::to_string(&pieces)?);
+        }
+        write(&self.out, &readings, &prompts, (self.positions, tokens), metadata)
             .with_context(|| format!("can't write {}", self.out.display()))?;
         eprintln!(
             "{} prompts, {} sites, positions {} -> {}",
@@ -75,6 +86,29 @@ impl Read {
         }
         Ok(())
     }
+}
+
+/// The tokens of a prompt whose rows a file has.
+struct Tokens {
+    /// The prompt.
+    id: String,
+    /// Their ids.
+    ids: Vec<u32>,
+    /// The text of each; none where it can't be told.
+    pieces: Vec<Option<String>>,
+}
+
+/// The tokens behind the rows of each prompt; none where the tokenizer is elsewhere.
+fn tokens(reader: &Reader<'_>, prompts: &[Named], at: ReadAt) -> anyhow::Result<Option<Vec<Tokens>>> {
+    let mut all = Vec::with_capacity(prompts.len());
+    for (named, encoded) in prompts.iter().zip(reader.encode_turns(prompts, false)?) {
+        let Prompt::Tokens(ids) = &encoded.prompt else { return Ok(None) };
+        let read = tokens_of(at, &encoded, ids.len()).unwrap_or_default();
+        let ids: Vec<u32> = read.into_iter().filter_map(|i| ids.get(i).copied()).collect();
+        let pieces = pieces(reader.runner(), None, &ids, |_| None)?;
+        all.push(Tokens { id: named.id.clone(), ids, pieces });
+    }
+    Ok(Some(all))
 }
 
 /// How many tokens of each prompt its mean leaves out, by site.
@@ -109,14 +143,14 @@ fn metadata(
     Ok(metadata)
 }
 
-/// A tensor to be written: its name, shape and little-endian bytes.
-type Part = (String, Vec<usize>, Vec<u8>);
+/// A tensor to be written: its name, shape, elements and little-endian bytes.
+type Part = (String, Vec<usize>, Elements, Vec<u8>);
 
 fn write(
     path: &Path,
     readings: &[Reading],
     prompts: &[Named],
-    positions: ReadAt,
+    (positions, tokens): (ReadAt, Option<Vec<Tokens>>),
     metadata: HashMap<String, String>,
 ) -> anyhow::Result<()> {
     let bytes = |values: &[f32]| values.iter().flat_map(|v| v.to_le_bytes()).collect::<Vec<u8>>();
@@ -128,16 +162,28 @@ fn write(
             let mut rest = values;
             for (prompt, rows) in prompts.iter().zip(&reading.rows) {
                 let (head, tail) = rest.split_at(rows * width);
-                parts.push((format!("{}/{}", reading.site, prompt.id), vec![*rows, width], bytes(head)));
+                parts.push((
+                    format!("{}/{}", reading.site, prompt.id),
+                    vec![*rows, width],
+                    Elements::Floats,
+                    bytes(head),
+                ));
                 rest = tail;
             }
         } else {
-            parts.push((reading.site.to_string(), vec![reading.values.nrows(), width], bytes(values)));
+            let shape = vec![reading.values.nrows(), width];
+            parts.push((reading.site.to_string(), shape, Elements::Floats, bytes(values)));
         }
     }
+    for prompt in tokens.iter().flatten() {
+        let ids = prompt.ids.iter().flat_map(|id| i64::from(*id).to_le_bytes()).collect();
+        parts.push((format!("token_ids/{}", prompt.id), vec![prompt.ids.len()], Elements::Integers, ids));
+    }
     if path.extension().is_some_and(|e| e.eq_ignore_ascii_case("npz")) {
-        let arrays: Vec<NamedArray<'_>> =
-            parts.iter().map(|(name, shape, data)| NamedArray { name, shape, data }).collect();
+        let arrays: Vec<NamedArray<'_>> = parts
+            .iter()
+            .map(|(name, shape, elements, data)| NamedArray { name, shape, elements: *elements, data })
+            .collect();
         let metadata: BTreeMap<String, String> = metadata.into_iter().collect();
         let file = npz(&arrays, &serde_json::to_string(&metadata)?)?;
         write_atomic(path, |w| w.write_all(&file))?;
@@ -145,7 +191,13 @@ fn write(
     }
     let views = parts
         .iter()
-        .map(|(name, shape, data)| Ok((name.as_str(), TensorView::new(Dtype::F32, shape.clone(), data)?)))
+        .map(|(name, shape, elements, data)| {
+            let dtype = match elements {
+                Elements::Floats => Dtype::F32,
+                Elements::Integers => Dtype::I64,
+            };
+            Ok((name.as_str(), TensorView::new(dtype, shape.clone(), data)?))
+        })
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>()?;
     let file = safetensors_bytes(views, metadata)?;
     write_atomic(path, |w| w.write_all(&file))?;

@@ -128,6 +128,15 @@ pub fn all(path: &Path, columns: &[String]) -> anyhow::Result<(Vec<SavedBoard>, 
             );
         }
     }
+    for board in &boards {
+        if let Some((better, worse)) = saved::against_rank(board) {
+            eprintln!(
+                "note: {name} ranks `{}` at {} and `{}` at {}, against their scores of {} and {}; the scores are taken, and \
+                 ranks are made of them anew",
+                better.id, better.rank, worse.id, worse.rank, better.score, worse.score
+            );
+        }
+    }
     let marks = boards.iter().take(1).flat_map(|b| &b.rows).map(|r| r.extra.get("fallback"));
     if let Some(fallen) = made::of_rows(&name, marks)? {
         eprintln!("warning: {name} was made by {} in place of {} (--fallback)", fallen.model, fallen.wanted);
@@ -147,6 +156,12 @@ fn first(path: &Path, columns: &[String]) -> anyhow::Result<(SavedBoard, String)
             ));
         }
         eprintln!("note: of {} in {}, `score` is read", names.join(", "), path.display());
+    } else if columns.is_empty() && boards[0].score != "score" {
+        eprintln!(
+            "note: the scores of {} are its `{}`, as it has no column `score`",
+            path.display(),
+            boards[0].score
+        );
     }
     Ok((boards.swap_remove(0), sha256))
 }

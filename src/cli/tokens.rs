@@ -190,16 +190,14 @@ impl Tokens {
         };
         let before = own.as_ref().map_or(ids.len(), |own| ids.len().saturating_sub(own.ids.len()));
         let own = own.filter(|own| ids.get(before..) == Some(&own.ids));
-        let place = |i: usize| own.as_ref().and_then(|own| own.bytes.get(i.checked_sub(before)?)).copied();
-        let mut pieces = Vec::with_capacity(ids.len());
+        let place = |i: usize| {
+            let [start, end] = *own.as_ref().and_then(|own| own.bytes.get(i.checked_sub(before)?))?;
+            Some(start as usize..end as usize)
+        };
+        let pieces = pieces(runner, text, ids, place)?;
         let mut offsets = Vec::with_capacity(ids.len());
-        for (i, id) in ids.iter().enumerate() {
-            let bytes = place(i).map(|[start, end]| start as usize..end as usize);
-            let slice = text.zip(bytes.clone()).and_then(|(text, bytes)| text.get(bytes));
-            pieces.push(match slice {
-                Some(slice) => Some(slice.to_owned()),
-                None => runner.spell(&[&[*id]])?.and_then(|mut all| all.pop()),
-            });
+        for i in 0..ids.len() {
+            let bytes = place(i);
             let chars = |end: usize| text.and_then(|t| t.get(..end)).map(|t| t.chars().count());
             offsets.push(bytes.and_then(|b| Some([chars(b.start)?, chars(b.end)?])));
         }
@@ -242,8 +240,25 @@ fn needs_chat(at: At) -> bool {
     at.part().is_some_and(|(part, _)| part.needs_turns())
 }
 
+/// The text of each token: its slice of the text where that is certain, else what its id alone is.
+pub fn pieces(
+    runner: &dyn Runner,
+    text: Option<&str>,
+    ids: &[u32],
+    place: impl Fn(usize) -> Option<Range<usize>>,
+) -> anyhow::Result<Vec<Option<String>>> {
+    let piece = |(i, id): (usize, &u32)| {
+        let slice = text.zip(place(i)).and_then(|(text, bytes)| text.get(bytes));
+        Ok(match slice {
+            Some(slice) => Some(slice.to_owned()),
+            None => runner.spell(&[&[*id]])?.and_then(|mut all| all.pop()),
+        })
+    };
+    ids.iter().enumerate().map(piece).collect()
+}
+
 /// The tokens that a name means.
-fn tokens_of(at: ReadAt, encoded: &Encoded, tokens: usize) -> Option<Vec<usize>> {
+pub fn tokens_of(at: ReadAt, encoded: &Encoded, tokens: usize) -> Option<Vec<usize>> {
     match at {
         ReadAt::Last => Some(vec![tokens.checked_sub(1)?]),
         ReadAt::Index(index) => position(index, tokens).map(|at| vec![at]),

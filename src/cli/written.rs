@@ -71,7 +71,7 @@ impl SteeredArgs {
         let Some(path) = &self.prompts else { return Ok(HashMap::new()) };
         let (_, loaded) = session::prompts(path)?;
         let text = |input: PromptInput| match input {
-            PromptInput::Text(text) => Some(text),
+            PromptInput::Text(text) | PromptInput::Said(text, _) => Some(text),
             PromptInput::Tokens(_) | PromptInput::Messages(_) => None,
         };
         Ok(loaded.rows.into_iter().map(|r| (r.id, text(r.input))).collect())

@@ -221,6 +221,7 @@ impl Texts<'_> {
                 PromptInput::Text(t) => Named::text(&row.id, t),
                 PromptInput::Tokens(t) => Named::tokens(&row.id, t.clone()),
                 PromptInput::Messages(turns) => Named::conversation(&row.id, turns.clone()),
+                PromptInput::Said(text, turns) => Named::text(&row.id, text).in_turns(turns.clone()),
             })
             .collect();
         Ok((named, loaded))

@@ -309,7 +309,12 @@ pub(crate) fn direction(dir: &Path) {
     let values: Vec<f32> = (0..hidden).map(|i| (i as f32 * 0.7).sin()).collect();
     let bytes: Vec<u8> = values.iter().flat_map(|v| v.to_le_bytes()).collect();
     let shape = [values.len()];
-    let array = truenorth::data::out::NamedArray { name: "direction", shape: &shape, data: &bytes };
+    let array = truenorth::data::out::NamedArray {
+        name: "direction",
+        shape: &shape,
+        elements: truenorth::data::out::Elements::Floats,
+        data: &bytes,
+    };
     let meta = r#"{"site": "resid_post.1", "sign": "up"}"#;
     std::fs::write(dir.join("d.npz"), truenorth::data::out::npz(&[array], meta).unwrap()).unwrap();
     ok(dir, &["direction", "import", "d.npz", "--out", "d.safetensors"]);

@@ -2,15 +2,14 @@
 
 use serde_json::Value;
 
-use super::conversation::Message;
+use super::conversation::{Message, message};
 use super::error::Problem;
-use super::rows::kind;
 
 /// What a chat that is one side of a pair holds.
 #[derive(Debug)]
 pub(super) struct Side {
-    /// The turns before the last one, as role and content.
-    shared: Vec<(String, String)>,
+    /// The turns before the last one.
+    shared: Vec<Message>,
     /// The assistant's last turn.
     pub response: String,
 }
@@ -31,15 +30,10 @@ pub(super) fn check_text(field: &'static str, text: &str) -> Result<(), Problem>
 }
 
 /// The turns of a list of messages.
-fn turns(field: &'static str, value: &Value) -> Result<Vec<(String, String)>, Problem> {
-    let wrong = |found: String| Problem::Chat { field, found };
+fn turns(field: &'static str, value: &Value) -> Result<Vec<Message>, Problem> {
     let one = |(i, turn): (usize, &Value)| {
-        let part = |name: &str| match turn.get(name) {
-            Some(Value::String(text)) => Ok(text.clone()),
-            Some(other) => Err(wrong(format!("the `{name}` of message {} is {}", i + 1, kind(other)))),
-            None => Err(wrong(format!("message {} has no `{name}`", i + 1))),
-        };
-        Ok((part("role")?, part("content")?))
+        let wrong = |found: String| Problem::Chat { field, found: format!("message {} {found}", i + 1) };
+        message(turn).map_err(wrong)
     };
     value.as_array().into_iter().flatten().enumerate().map(one).collect()
 }
@@ -48,26 +42,27 @@ fn turns(field: &'static str, value: &Value) -> Result<Vec<(String, String)>, Pr
 pub(super) fn side(field: &'static str, value: &Value) -> Result<Side, Problem> {
     let mut shared = turns(field, value)?;
     match shared.pop() {
-        Some((role, response)) if role == "assistant" => {
-            if response.is_empty() {
+        Some(last) if last.role == "assistant" => {
+            if last.content.is_empty() {
                 return Err(Problem::Empty { field });
             }
-            Ok(Side { shared, response })
+            Ok(Side { shared, response: last.content })
         }
-        Some((role, _)) => {
-            Err(Problem::Chat { field, found: format!("its last message is of the role `{role}`") })
+        Some(last) => {
+            Err(Problem::Chat { field, found: format!("its last message is of the role `{}`", last.role) })
         }
         None => Err(Problem::Empty { field }),
     }
 }
 
-fn messages(turns: &[(String, String)]) -> Vec<Message> {
-    turns.iter().map(|(role, content)| Message::new(role.as_str(), content.as_str())).collect()
-}
-
 /// The turns of a prompt that is a list of messages.
 pub(super) fn before(list: &Value) -> Result<Vec<Message>, Problem> {
-    Ok(messages(&turns("prompt", list)?))
+    turns("prompt", list)
+}
+
+/// The turns without those of the system.
+fn spoken(turns: &[Message]) -> Vec<&Message> {
+    turns.iter().filter(|t| t.role != "system").collect()
 }
 
 /// The contents of turns, by which texts are told apart.
@@ -75,41 +70,69 @@ pub(super) fn joined(turns: &[Message]) -> String {
     turns.iter().map(|t| t.content.as_str()).collect::<Vec<_>>().join("\n")
 }
 
-/// What the user asks before both responses: the one turn that both sides, or the prompt, begin with.
-///
-/// None where there is no turn before either response. As `whole` conversations, all turns before them.
+/// What comes before the responses of a pair.
+#[derive(Debug, Default)]
+pub(super) struct Asked {
+    /// What the user asks; none where there is no turn before either response.
+    pub prompt: Option<String>,
+    /// All turns, where there are others than the user's one.
+    pub turns: Vec<Message>,
+    /// Those before the rejected response, where the system says something else there.
+    pub rejected: Vec<Message>,
+}
+
+/// What is asked before both responses: the turns that both sides, or the prompt, begin with. As `whole` conversations all
+/// turns, and system prompts may differ; else the user's one.
 pub(super) fn asked(
     id: &str,
     prompt: Option<&Value>,
     sides: &[Side; 2],
     whole: bool,
-) -> Result<(Option<String>, Vec<Message>), Problem> {
+) -> Result<Asked, Problem> {
     let [chosen, rejected] = sides;
     if chosen.shared != rejected.shared {
-        return Err(Problem::ChatsDiffer { id: id.to_owned() });
+        let (one, other) = (spoken(&chosen.shared), spoken(&rejected.shared));
+        let by_system = one == other && !one.is_empty();
+        let told = match prompt {
+            Some(Value::String(text)) => one.last().is_some_and(|t| t.content == *text),
+            Some(_) => false,
+            None => true,
+        };
+        if !(whole && by_system && told) {
+            return Err(Problem::ChatsDiffer { id: id.to_owned(), by_system });
+        }
+        let prompt = one.iter().map(|t| t.content.as_str()).collect::<Vec<_>>().join("\n");
+        let (turns, rejected) = (chosen.shared.clone(), rejected.shared.clone());
+        return Ok(Asked { prompt: Some(prompt), turns, rejected });
     }
     let before = &chosen.shared;
     let own = match prompt {
         Some(list) if is_chat(list) => Some(turns("prompt", list)?),
-        Some(Value::String(text)) => Some(vec![("user".to_owned(), text.clone())]),
+        Some(Value::String(text)) => Some(vec![Message::user(text.as_str())]),
         _ => None,
     };
     let turns = match own {
         // Some sets tell the prompt beside the chats that begin with it.
         Some(own) if before.is_empty() || own == *before => own,
+        // Or the last of several turns, or the user's behind a system prompt.
+        Some(own) if whole && prompt.is_some_and(Value::is_string) && before.ends_with(&own) => {
+            before.clone()
+        }
         Some(_) => return Err(Problem::ChatPrompt { id: id.to_owned() }),
         None => before.clone(),
     };
     match &turns[..] {
-        [] => Ok((None, vec![])),
-        [(role, text)] if role == "user" => Ok((Some(text.clone()), vec![])),
-        more if whole => {
-            let turns = messages(more);
-            Ok((Some(joined(&turns)), turns))
+        [] => Ok(Asked::default()),
+        [one] if one.role == "user" && !one.parts && one.extra.is_empty() => {
+            Ok(Asked { prompt: Some(one.content.clone()), ..Asked::default() })
         }
+        [one] if one.role == "user" && !whole => {
+            Ok(Asked { prompt: Some(one.content.clone()), ..Asked::default() })
+        }
+        _ if whole => Ok(Asked { prompt: Some(joined(&turns)), turns, rejected: vec![] }),
         more => Err(Problem::ChatTurns {
             id: id.to_owned(),
-            roles: more.iter().map(|(role, _)| role.clone()).collect(),
+            roles: more.iter().map(|turn| turn.role.clone()).collect(),
         }),
     }
 }

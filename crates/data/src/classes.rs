@@ -8,7 +8,7 @@ use serde::{Serialize, Serializer};
 use super::chat::joined;
 use super::concepts;
 use super::conversation::Message;
-use super::error::{DataError, Problem};
+use super::error::DataError;
 use super::rows::{Extra, Loaded, Rows, Wanted};
 
 /// A text with a label.
@@ -31,13 +31,15 @@ pub struct ClassRow {
 }
 
 impl Serialize for ClassRow {
-    /// As [`read_classes`] reads it: a conversation as its `messages`, and no text beside them.
+    /// As [`read_classes`] reads it: a conversation as its `messages`, and a text beside them only where it is another.
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         let mut map = serializer.serialize_map(None)?;
         map.serialize_entry("id", &self.id)?;
-        match self.turns.is_empty() {
-            true => map.serialize_entry("text", &self.text)?,
-            false => map.serialize_entry("messages", &self.turns)?,
+        if self.turns.is_empty() || self.text != joined(&self.turns) {
+            map.serialize_entry("text", &self.text)?;
+        }
+        if !self.turns.is_empty() {
+            map.serialize_entry("messages", &self.turns)?;
         }
         map.serialize_entry("label", &self.label)?;
         for (name, value) in [("category", &self.category), ("group", &self.group)] {
@@ -61,17 +63,17 @@ pub fn read_classes(reader: impl BufRead, name: &str) -> Result<Loaded<ClassRow>
     let mut of_concepts = false;
     let mut loaded = Rows::read(reader, name, Wanted::Records)?.rows(Wanted::Records, |fields| {
         // What is labelled is then the response, which the prompt alone does not hold.
-        if fields.has("response") && !fields.has("text") {
-            return Err(Problem::Response);
+        if !fields.has("text") && !fields.has("messages") && !fields.has("conversations") {
+            fields.no_response()?;
         }
         if let Some(row) = concepts::row(fields)? {
             of_concepts = true;
             return Ok(row);
         }
-        let turns = fields.conversation()?.unwrap_or_default();
+        let (text, turns) = fields.said()?;
         Ok(ClassRow {
             id: fields.id.clone(),
-            text: if turns.is_empty() { fields.only_text()? } else { joined(&turns) },
+            text,
             label: fields.label("label")?,
             category: fields.optional_label("category")?,
             group: fields.optional_label("group")?,

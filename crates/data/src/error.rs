@@ -80,11 +80,22 @@ pub enum Problem {
     /// A line that is no JSON.
     #[error("not JSON")]
     Json(#[source] serde_json::Error),
-    /// A labelled answer, where one text is labelled.
+    /// A prompt with its answer, where one text is meant.
     #[error(
-        "the row has a `response` beside its `prompt`, and no `text`; which of them is labelled is not told"
+        "the row has a `{field}` beside its `prompt`, and no `text` or `messages`; which of them is meant is not told"
     )]
-    Response,
+    Response {
+        /// The field of the answer.
+        field: &'static str,
+    },
+    /// Two system prompts of one row.
+    #[error(
+        "the row has two system prompts that differ (`system`, `system_prompt` and the first of its messages)"
+    )]
+    Systems,
+    /// Descriptions of tools, which no template is given.
+    #[error("the row has `tools` beside its messages, and a chat template is given none here")]
+    Tools,
     /// A name that a JSON object has twice.
     #[error("two fields of one object are called `{key}`")]
     KeyTwice {
@@ -233,7 +244,8 @@ pub enum Problem {
     },
     /// A chat whose messages can't be told.
     #[error(
-        "field `{field}` is a chat, and {found}; expected messages with `role` and `content`, the last of the role `assistant`"
+        "field `{field}` is a chat, and {found}; expected messages with `role` and `content`{}",
+        if matches!(*field, "chosen" | "rejected") { ", the last of the role `assistant`" } else { "" }
     )]
     Chat {
         /// Name of the field.
@@ -243,11 +255,14 @@ pub enum Problem {
     },
     /// Two chats that do not answer the same.
     #[error(
-        "the chats of pair `{id}` differ before their last messages, so that no prompt is common to them"
+        "the chats of pair `{id}` differ before their last messages, so that no prompt is common to them{}",
+        if *by_system { "; their system prompts differ" } else { "" }
     )]
     ChatsDiffer {
         /// The pair.
         id: String,
+        /// Whether they differ in nothing but what the system says.
+        by_system: bool,
     },
     /// Chats that do not begin with their prompt.
     #[error("the chats of pair `{id}` do not begin with its `prompt`")]
@@ -318,8 +333,13 @@ impl DataError {
             Problem::Json(_) | Problem::NotAnObject { .. } => {
                 "JSONL holds one object a line, such as {\"id\": \"a\", \"text\": \"…\"}".into()
             }
-            Problem::Response => {
-                "write prompt and response as the model sees them into one `text`, or take `response` out".into()
+            Problem::Response { field } => format!(
+                "write both as turns into `messages`, or as the model sees them into one `text`, or take `{field}` out"
+            ),
+            Problem::Systems => "keep one of them".into(),
+            Problem::Tools => {
+                "write what the model is told of them into the system turn and take `tools` out, or give the whole as `text`"
+                    .into()
             }
             Problem::KeyTwice { .. } => "keep one of the two, or give the other a name of its own".into(),
             Problem::Python => "write the file with json.dump".into(),
@@ -362,10 +382,20 @@ impl DataError {
                 "{}, or leave {{prompt}} out of the template, as in \"{{response}}\"",
                 unnamed("prompt", have)
             ),
+            Problem::Chat { field: "messages" | "conversations", .. } => {
+                "give every message a `role` and its text as `content`, as in {\"role\": \"user\", \"content\": \"…\"}, or \
+                 take the row out"
+                    .into()
+            }
+            Problem::ChatsDiffer { by_system: true, .. } => {
+                "add --chat (`chat = true` in a study), by which each side has its own, or write `prompt`, `chosen` and \
+                 `rejected` as texts"
+                    .into()
+            }
             Problem::Chat { .. } | Problem::ChatsDiffer { .. } | Problem::ChatPrompt { .. } => {
                 "write `prompt`, `chosen` and `rejected` as texts, or take the row out".into()
             }
-            Problem::ChatTurns { .. } => "write these messages as one `prompt`, in the markup of the model's chat \
+            Problem::ChatTurns { .. } => "add --chat (`chat = true` in a study), which takes all turns, or write these messages as one `prompt`, in the markup of the model's chat \
                 template, and `chosen` and `rejected` as texts"
                 .into(),
             Problem::TextOrTokens { found: "neither", have } => unnamed("text", have),

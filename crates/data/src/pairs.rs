@@ -7,7 +7,7 @@ use serde_json::Value;
 use super::chat;
 use super::conversation::Message;
 use super::error::{DataError, Problem};
-use super::rows::{Extra, Fields, Loaded, Rows, Wanted, wrong};
+use super::rows::{Extra, Fields, Loaded, Rows, Wanted, begun_by, wrong};
 use super::template::Template;
 use truenorth_stats::words::folded;
 
@@ -26,16 +26,23 @@ pub struct Pair {
     pub rejected: String,
     /// The turns before the responses, where there are others than the prompt alone.
     pub turns: Vec<Message>,
+    /// Those before the rejected response, where its system prompt is another.
+    pub rejected_turns: Vec<Message>,
     /// Other fields of the row.
     pub extra: Extra,
 }
 
 impl Pair {
-    /// The conversation that ends with a response.
+    /// The conversation that ends with one of the two responses.
     #[must_use]
     pub fn conversation(&self, response: &str) -> Vec<Message> {
         let asked = || (!self.prompt.is_empty()).then(|| Message::user(self.prompt.as_str()));
-        let before = if self.turns.is_empty() { asked().into_iter().collect() } else { self.turns.clone() };
+        let other = response == self.rejected && !self.rejected_turns.is_empty();
+        let before = match (other, self.turns.is_empty()) {
+            (true, _) => self.rejected_turns.clone(),
+            (false, true) => asked().into_iter().collect(),
+            (false, false) => self.turns.clone(),
+        };
         before.into_iter().chain([Message::assistant(response)]).collect()
     }
 }
@@ -52,7 +59,8 @@ const OTHERS: [(&[&str], &[&str]); 2] = [
 /// Reads pairs: rows with `id`, `axis`, `prompt`, `chosen`, `rejected`; or as CAA has them (`question`,
 /// `answer_matching_behavior`, `answer_not_matching_behavior`), or repeng (`positive`, `negative`), which is said. Either all have an `axis` or none; none is
 /// said in the notes. The prompt may be missing where the template does not show it. Responses that are chats are
-/// read where the turns before both last ones are the same and one, the user's; that too is said.
+/// read where the turns before both last ones are the same and one, the user's; that too is said. As conversations they may
+/// have any turns, and system prompts that differ; a row's own `system` or `system_prompt` is the first turn of both.
 ///
 /// # Errors
 /// A [`DataError`] with line and column; `chosen` and `rejected` that are the same, letter case and spaces
@@ -68,15 +76,16 @@ pub fn read_pairs(reader: impl BufRead, name: &str, template: &Template) -> Resu
             }
         }
         let (axis, have) = (fields.optional_label("axis")?, fields.names());
-        let mut turns = Vec::new();
+        let system = fields.system()?;
+        let (mut turns, mut rejected_turns) = (Vec::new(), Vec::new());
         let [prompt, chosen, rejected] = match chat_sides(fields)? {
             Some(sides) => {
                 chats += 1;
                 let prompt = fields.optional("prompt");
-                let (asked, before) = chat::asked(&fields.id, prompt.as_ref(), &sides, template.is_chat())?;
-                turns = before;
+                let asked = chat::asked(&fields.id, prompt.as_ref(), &sides, template.is_chat())?;
+                (turns, rejected_turns) = (asked.turns, asked.rejected);
                 let [chosen, rejected] = sides.map(|s| s.response);
-                [asked.unwrap_or_default(), chosen, rejected]
+                [asked.prompt.unwrap_or_default(), chosen, rejected]
             }
             None if template.is_chat() && fields.peek("prompt").is_some_and(chat::is_chat) => {
                 chats += 1;
@@ -94,8 +103,18 @@ pub fn read_pairs(reader: impl BufRead, name: &str, template: &Template) -> Resu
         for (field, text) in [("prompt", &prompt), ("chosen", &chosen), ("rejected", &rejected)] {
             chat::check_text(field, text)?;
         }
+        if let Some(system) = system {
+            if turns.is_empty() && !prompt.is_empty() {
+                turns.push(Message::user(prompt.as_str()));
+            }
+            begun_by(&mut turns, &system)?;
+            if !rejected_turns.is_empty() {
+                begun_by(&mut rejected_turns, &system)?;
+            }
+        }
         let (id, axis_name) = (fields.id.clone(), axis.clone().unwrap_or_default());
-        let pair = Pair { id, axis: axis_name, prompt, chosen, rejected, turns, extra: fields.extra() };
+        let extra = fields.extra();
+        let pair = Pair { id, axis: axis_name, prompt, chosen, rejected, turns, rejected_turns, extra };
         if folded(&pair.chosen) == folded(&pair.rejected) {
             return Err(Problem::Identical { id: pair.id });
         }

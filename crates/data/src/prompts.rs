@@ -4,6 +4,7 @@ use std::io::BufRead;
 
 use serde_json::Value;
 
+use super::chat::joined;
 use super::conversation::Message;
 use super::error::{DataError, Problem};
 use super::rows::{Extra, Fields, Loaded, Rows, Wanted, wrong};
@@ -17,6 +18,8 @@ pub enum PromptInput {
     Tokens(Vec<u32>),
     /// A conversation, which a chat template makes a text of.
     Messages(Vec<Message>),
+    /// A text that is these turns in a chat, such as one with a system prompt of its own.
+    Said(String, Vec<Message>),
 }
 
 /// A prompt.
@@ -37,13 +40,14 @@ pub struct PromptRow {
 /// A [`DataError`] with line and column.
 pub fn read_prompts(reader: impl BufRead, name: &str) -> Result<Loaded<PromptRow>, DataError> {
     Rows::read(reader, name, Wanted::Texts)?.rows(Wanted::Texts, |fields| {
-        if let Some(turns) = fields.conversation()? {
-            let input = PromptInput::Messages(turns);
-            return Ok(PromptRow { id: fields.id.clone(), input, extra: fields.extra() });
-        }
-        let texts = fields.has("text") || fields.has("prompt");
+        let texts =
+            ["text", "prompt", "messages", "conversations"].into_iter().any(|field| fields.has(field));
         let input = match (texts, fields.has("tokens")) {
-            (true, false) => PromptInput::Text(fields.only_text()?),
+            (true, false) => match fields.said()? {
+                (text, turns) if turns.is_empty() => PromptInput::Text(text),
+                (text, turns) if text == joined(&turns) => PromptInput::Messages(turns),
+                (text, turns) => PromptInput::Said(text, turns),
+            },
             (false, true) => PromptInput::Tokens(tokens(fields)?),
             (true, true) => return Err(Problem::TextOrTokens { found: "both", have: vec![] }),
             (false, false) => {

@@ -4,7 +4,6 @@ use std::io::BufRead;
 
 use serde_json::Value;
 
-use super::chat::joined;
 use super::conversation::Message;
 use super::error::DataError;
 use super::rows::{Extra, Loaded, Rows, Wanted, wrong};
@@ -30,8 +29,7 @@ pub struct SentimentRow {
 /// A [`DataError`] with line and column.
 pub fn read_sentiment(reader: impl BufRead, name: &str) -> Result<Loaded<SentimentRow>, DataError> {
     Rows::read(reader, name, Wanted::Records)?.rows(Wanted::Records, |fields| {
-        let turns = fields.conversation()?.unwrap_or_default();
-        let text = if turns.is_empty() { fields.only_text()? } else { joined(&turns) };
+        let (text, turns) = fields.said()?;
         let label = fields.value("label")?;
         let positive = match &label {
             Value::Number(n) if n.as_u64() == Some(1) => true,

@@ -2,7 +2,6 @@
 
 use std::io::BufRead;
 
-use super::chat::joined;
 use super::conversation::Message;
 use super::error::DataError;
 use super::rows::{Extra, Loaded, Rows, Wanted};
@@ -31,10 +30,10 @@ pub struct SequenceRow {
 /// A [`DataError`] with line and column.
 pub fn read_sequences(reader: impl BufRead, name: &str) -> Result<Loaded<SequenceRow>, DataError> {
     Rows::read(reader, name, Wanted::Texts)?.rows(Wanted::Texts, |fields| {
-        let turns = fields.conversation()?.unwrap_or_default();
+        let (text, turns) = fields.said()?;
         Ok(SequenceRow {
             id: fields.id.clone(),
-            text: if turns.is_empty() { fields.only_text()? } else { joined(&turns) },
+            text,
             turns,
             kind: fields.optional_label("kind")?,
             pair: fields.optional_label("pair")?,

@@ -7,6 +7,7 @@ use truenorth_files::sha256_hex;
 
 mod field;
 mod pairs;
+mod said;
 
 const GOOD: &str = r#"{"id":"a","axis":"honesty","prompt":"p","chosen":"yes","rejected":"no","source":"x"}"#;
 

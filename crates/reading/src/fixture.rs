@@ -112,6 +112,7 @@ pub(crate) fn loaded_pairs(count: usize) -> Loaded<Pair> {
             chosen: format!("yes the {} {i}", words[(i / 6 + 1) % 6]),
             rejected: format!("no a {} {}", words[(i + 2) % 6], i % 3),
             turns: vec![],
+            rejected_turns: vec![],
             extra: truenorth_data::Extra::new(),
         })
         .collect();

@@ -35,12 +35,13 @@ impl Named {
         Self { id: id.into(), prompt: Prompt::Text(text.into()), said: Said::Plain }
     }
 
-    /// A row of a file: a text, or a conversation where it has turns.
+    /// A row of a file: a text, or a conversation where it has turns; both where the text is not that of the turns.
     #[must_use]
     pub fn row(id: &str, text: &str, turns: &[Message]) -> Self {
         match turns {
             [] => Self::text(id, text),
-            turns => Self::conversation(id, turns.to_vec()),
+            turns if text == contents(turns) => Self::conversation(id, turns.to_vec()),
+            turns => Self::text(id, text).in_turns(turns.to_vec()),
         }
     }
 
@@ -57,7 +58,12 @@ impl Named {
 
     /// A conversation under a name.
     pub fn conversation(id: impl Into<String>, messages: Vec<Message>) -> Self {
-        let text = messages.iter().map(|m| m.content.as_str()).collect::<Vec<_>>().join("\n");
+        let text = contents(&messages);
         Self { id: id.into(), prompt: Prompt::Text(text), said: Said::Conversation(messages) }
     }
+}
+
+/// The contents of turns, by which texts are told apart.
+fn contents(turns: &[Message]) -> String {
+    turns.iter().map(|m| m.content.as_str()).collect::<Vec<_>>().join("\n")
 }

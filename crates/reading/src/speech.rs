@@ -288,6 +288,20 @@ impl Spoken {
                     remedy: "add --chat (`chat = true` in a study), or give the text under `text`".into(),
                 });
             }
+            if let Said::Turns(turns) = &named.said
+                && let Some(system) = turns.first().filter(|t| t.role == "system")
+                && !text.contains(system.content.trim())
+            {
+                return Err(AnalysisError::Asked {
+                    what: format!(
+                        "`{}` has a system prompt, which a text that goes in raw does not say",
+                        named.id
+                    ),
+                    remedy:
+                        "add --chat (`chat = true` in a study), or take the system prompt out of the file"
+                            .into(),
+                });
+            }
             return Ok(Some(Spelled { text: text.clone(), special, turns: vec![] }));
         };
         let mut messages = match &named.said {

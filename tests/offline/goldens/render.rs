@@ -40,9 +40,16 @@ fn tensors(bytes: &[u8]) -> String {
     for name in names {
         let tensor = file.tensor(name).unwrap();
         writeln!(text, "{name}: {:?} {:?}", tensor.dtype(), tensor.shape()).unwrap();
-        assert_eq!(tensor.dtype(), Dtype::F32, "{name} has numbers that are not shown yet");
-        let values = tensor.data().as_chunks::<4>().0.iter().map(|b| f32::from_le_bytes(*b));
-        let values: Vec<String> = values.map(|v| format!("{v:?}")).collect();
+        let data = tensor.data();
+        let values: Vec<String> = match tensor.dtype() {
+            Dtype::F32 => {
+                data.as_chunks::<4>().0.iter().map(|b| format!("{:?}", f32::from_le_bytes(*b))).collect()
+            }
+            Dtype::I64 => {
+                data.as_chunks::<8>().0.iter().map(|b| i64::from_le_bytes(*b).to_string()).collect()
+            }
+            other => panic!("{name} has numbers that are not shown yet: {other:?}"),
+        };
         for row in values.chunks(tensor.shape().last().copied().unwrap_or(1).max(1)) {
             writeln!(text, "{}", row.join(" ")).unwrap();
         }

@@ -36,6 +36,7 @@ fn ends(count: usize, chosen: &str, rejected: &str) -> Question {
             chosen: chosen.into(),
             rejected: rejected.into(),
             turns: vec![],
+            rejected_turns: vec![],
             extra: Extra::new(),
         })
         .collect();

@@ -23,6 +23,7 @@ fn clean(count: usize) -> Vec<Pair> {
         chosen: sentence(40 * i + 8, 10),
         rejected: sentence(40 * i + 20, 10),
         turns: vec![],
+        rejected_turns: vec![],
         extra: Extra::new(),
     };
     (0..count).map(pair).collect()

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use truenorth_data::conversation::Message;
 use truenorth_data::{Firsts, SequenceRow};
-use truenorth_reading::{AnalysisError, Named};
+use truenorth_reading::{AnalysisError, Named, Said};
 use truenorth_stats::math;
 use truenorth_stats::math::MathError;
 
@@ -121,7 +121,11 @@ impl Sequence {
             Some(last) => last.content = format!("{}{join}{text}", last.content),
             None => turns.push(Message::user(text)),
         }
-        Named::conversation(id, turns)
+        // A row that has a text of its own goes in as that where no template is used.
+        match Named::row("", &self.text, &self.turns).said {
+            Said::Turns(_) => Named::text(id, format!("{}{join}{text}", self.text)).in_turns(turns),
+            _ => Named::conversation(id, turns),
+        }
     }
 }
 

@@ -30,6 +30,10 @@ pub struct Agreed {
     pub second: String,
     /// Things that both judged, abstentions included.
     pub n: usize,
+    /// Things that the first alone judged, left out.
+    pub only_first: usize,
+    /// Things that the second alone judged, left out.
+    pub only_second: usize,
     /// Share on which they say the same.
     pub same: Number,
     /// Cohen's κ (1960) over all three verdicts; its null deals one judge's verdicts anew. None where
@@ -85,6 +89,8 @@ fn two(a: &Verdicts, b: &Verdicts, permutations: usize, seeds: &Seeds) -> Result
         first: a.judge.clone(),
         second: b.judge.clone(),
         n: pairs.len(),
+        only_first: a.verdicts.len() - pairs.len(),
+        only_second: b.verdicts.len() - pairs.len(),
         same: stat::share(same, pairs.len()).map_err(|e| of("agreement", &e))?,
         kappa: measured(&pairs, permutations, &seeds.child("all"))?,
         decided: measured(&decided, permutations, &seeds.child("decided"))?,

@@ -58,6 +58,12 @@ pub fn agreed(agreement: &[Agreed]) -> Listing {
             ci.unwrap_or_else(|| "-".into()),
             p.unwrap_or_else(|| "-".into()),
         ]);
+        if a.only_first + a.only_second > 0 {
+            out.says.push(format!(
+                "{} and {} both judged {}; left out are {} that {} alone judged and {} that {} alone judged",
+                a.first, a.second, a.n, a.only_first, a.first, a.only_second, a.second
+            ));
+        }
     }
     out
 }

@@ -15,6 +15,8 @@ pub struct RaterResult {
     pub rated: usize,
     /// Items left blank.
     pub blank: usize,
+    /// Items of the key that the sheet has no row of.
+    pub missing: usize,
     /// Ties.
     pub ties: usize,
     /// Share of decided items won by the steered text, against one half (sign test); none without one.

@@ -127,7 +127,7 @@ fn predictions(result: &Unblinded) -> Table {
             result.items.len()
         ),
         NOT_SHOWN,
-        ["who or what", "share for steered", "p", "ties", "blank", "signed-rank p", "outcome"]
+        ["who or what", "share for steered", "p", "ties", "blank", "missing", "signed-rank p", "outcome"]
             .map(Column::new)
             .to_vec(),
     );
@@ -141,6 +141,7 @@ fn predictions(result: &Unblinded) -> Table {
         Cell::p_of(&result.steered),
         nothing(),
         nothing(),
+        nothing(),
         ranks(result.signed_rank_p),
         Cell::empty("the items"),
     ]);
@@ -149,6 +150,7 @@ fn predictions(result: &Unblinded) -> Table {
             format!("{}: {}", p.id, p.claim).into(),
             Cell::of(&result.steered, 2),
             Cell::p_of(&result.steered),
+            nothing(),
             nothing(),
             nothing(),
             nothing(),
@@ -168,6 +170,7 @@ fn predictions(result: &Unblinded) -> Table {
             r.steered.as_ref().map_or_else(|| Cell::empty(why), Cell::p_of),
             r.ties.into(),
             r.blank.into(),
+            r.missing.into(),
             ranks(r.signed_rank_p),
             Cell::empty("a rater"),
         ]);

@@ -51,6 +51,19 @@ pub(super) fn table(found: &Unblinded) -> Listing {
         };
         out.says.push(format!("{}: {} ({how})", p.id, p.claim));
     }
+    let of = found.items.len();
+    for r in found.raters.iter().filter(|r| r.missing + r.blank > 0) {
+        out.says.push(format!(
+            "warning: the sheet of {} has no row of {} of the key's {of} items, and {} left blank; {} are rated",
+            r.rater, r.missing, r.blank, r.rated
+        ));
+    }
+    let unrated = found.items.iter().filter(|i| i.raters == 0).count();
+    if unrated > 0 {
+        out.says.push(format!(
+            "warning: {unrated} of the key's {of} items are rated by nobody and count for nothing"
+        ));
+    }
     let altered = found.items.iter().filter(|i| i.altered > 0).count();
     if altered > 0 {
         out.says.push(format!(

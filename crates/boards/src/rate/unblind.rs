@@ -106,7 +106,7 @@ pub(super) fn tested(
             own.verdicts.insert(k.id.clone(), verdict(strength));
         }
         graded |= strengths.iter().any(|s| s.abs() > 1.0);
-        raters.push(rater(sheet, &strengths, lefts, blank)?);
+        raters.push(rater(sheet, &strengths, lefts, (blank, key.items.len() - rows.len()))?);
         verdicts.push(own);
     }
     for item in items.iter_mut().filter(|i| i.raters > 0) {
@@ -184,7 +184,7 @@ fn rater(
     sheet: &Filled,
     strengths: &[f64],
     lefts: usize,
-    blank: usize,
+    (blank, missing): (usize, usize),
 ) -> Result<RaterResult, AnalysisError> {
     let ties = strengths.iter().filter(|s| **s == 0.0).count();
     let decided = strengths.len() - ties;
@@ -193,6 +193,7 @@ fn rater(
         rater: sheet.rater.clone(),
         rated: strengths.len(),
         blank,
+        missing,
         ties,
         steered: won(strengths)?,
         left: match decided {

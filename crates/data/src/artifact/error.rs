@@ -88,6 +88,22 @@ pub enum DirectionError {
         /// Shape found.
         found: Vec<usize>,
     },
+    /// One of a stack is asked for, and there is no stack.
+    #[error("--{flag} chooses one of a stack of vectors, and the array is one vector")]
+    OneVector {
+        /// `row`, `layer` or `position`.
+        flag: &'static str,
+    },
+    /// A vector of a sparse autoencoder's file that is as wide as its dictionary, not as its model.
+    #[error("{from} of the autoencoder is {width} wide, and the model that it reads is {model} wide")]
+    Feature {
+        /// The array and the row.
+        from: String,
+        /// Width of the vector.
+        width: usize,
+        /// Width of the model.
+        model: usize,
+    },
     /// An element type that is not read.
     #[error("element type `{0}` is not read; expected 16-, 32- or 64-bit floats")]
     DType(String),
@@ -216,12 +232,28 @@ pub enum DirectionError {
         asked: String,
     },
     /// A vector that the file has at another site than is stated.
-    #[error("the vector chosen is that of `{file}`, and --site says `{asked}`")]
+    #[error("the file says `{file}` of the vector chosen, and --site says `{asked}`")]
     Stated {
         /// Where the file has it.
         file: Site,
         /// The site stated.
         asked: Site,
+    },
+    /// A vector of a layer that is not the stated site's.
+    #[error("the vector chosen is called layer {layer} in the file, and --site says `{asked}`")]
+    StatedLayer {
+        /// The layer, as the file numbers it.
+        layer: i64,
+        /// The site stated.
+        asked: Site,
+    },
+    /// A vector whose place in the file is not the one that the file's metadata say.
+    #[error("the vector chosen is that of {named}, and the file's metadata say `{told}`")]
+    Told {
+        /// The vector's own site or layer.
+        named: String,
+        /// The site in the metadata.
+        told: Site,
     },
     /// A direction of another site.
     #[error("the direction was found at `{direction}`, not at `{asked}`")]
@@ -238,9 +270,14 @@ impl DirectionError {
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
-            Self::Stated { .. } => {
-                Some("leave --site out, as the file says it, or choose the layer of that site with --layer")
+            Self::Stated { .. } => Some(
+                "leave --site out, as the file says it, or choose the layer of that site with --layer; if the file is wrong, \
+                 save the vector alone with numpy.save('v.npy', v)",
+            ),
+            Self::StatedLayer { .. } => {
+                Some("state a site of that layer, or choose another layer with --layer")
             }
+            Self::Told { .. } => Some("say with --site which of the two the vector is at"),
             Self::Norm { .. } => Some("import the vector with `direction import`, which normalises it"),
             Self::Zero => Some(
                 "look at what was saved: the difference of two equal means, or an array that was never filled; \
@@ -285,6 +322,12 @@ impl DirectionError {
             Self::Shape { .. } => Some(
                 "choose one row of a stack of directions with --row N, or of a stack [layers, hidden] with --layer N, \
                  counting from 0",
+            ),
+            Self::OneVector { .. } => {
+                Some("leave it out; the place of one vector is stated with --site alone")
+            }
+            Self::Feature { .. } => Some(
+                "a feature's direction is a row of the decoder: leave --array out, or say --array W_dec --row N",
             ),
             Self::Layers { .. } | Self::NoSuchLayer { .. } => Some("choose one of these with --layer N"),
             Self::NoSuchPlace { .. } => {

@@ -13,7 +13,7 @@ use super::foreign::{self, Array};
 use super::metadata::Metadata;
 use super::pick::{Layers, layer_of, pick};
 use super::says::Says;
-use super::{Direction, gguf, npy};
+use super::{Direction, gguf, npy, stands};
 use truenorth_files::{available, sha256_hex};
 use truenorth_stats::math::norm;
 
@@ -143,7 +143,13 @@ impl Direction {
     ) -> Result<Self, DirectionError> {
         let Opened { arrays, own, says, layers } = open(bytes, format, config)?;
         let own = if Metadata::is_own(&own) { Some(Metadata::from_map(own)?) } else { None };
+        let model_width = arrays.iter().find(|a| a.name == DECODER).and_then(|a| a.shape.get(1).copied());
         let picked = pick(arrays, &layers, stated)?;
+        if let Some(model) = model_width.filter(|width| *width != picked.values.len()) {
+            return Err(DirectionError::Feature { from: picked.from, width: picked.values.len(), model });
+        }
+        let own_site = own.as_ref().map(|own| own.site);
+        let site = stands::site(&picked, own_site, &says, stated.site)?;
         // The unit vector in 32 bits.
         available(picked.values.len() * size_of::<f32>())?;
         let vector = Array1::from(picked.values);
@@ -157,13 +163,7 @@ impl Direction {
                     what,
                     unsure: unsure.clone().filter(|_| what == "site"),
                 };
-                if let (Some(asked), Some(file)) = (stated.site, picked.site)
-                    && !same_place(asked, file)
-                {
-                    return Err(DirectionError::Stated { file, asked });
-                }
-                let said = picked.site.or(says.site).or(picked.called);
-                let site = stated.site.or(said).ok_or_else(|| unstated("site"))?;
+                let site = site.ok_or_else(|| unstated("site"))?;
                 let sign = stated.sign.as_ref().or(says.sign.as_ref()).ok_or_else(|| unstated("sign"))?;
                 let mut metadata = Metadata::new("imported", site, sign, &sha256_hex(bytes));
                 metadata.extra.extend(says.extra);
@@ -265,15 +265,6 @@ pub(super) fn open(bytes: &[u8], format: Format, config: Option<&str>) -> Result
         Format::Pt => (opened.arrays, opened.says, opened.layers) = foreign::torch(bytes)?,
     }
     Ok(opened)
-}
-
-/// Whether two sites hold the same numbers: what leaves a block enters the next.
-pub(super) fn same_place(one: Site, other: Site) -> bool {
-    let post = |site| match site {
-        Site::ResidPre(l) if l > 0 => Site::ResidPost(l - 1),
-        other => other,
-    };
-    post(one) == post(other)
 }
 
 /// The layer that a control vector is written for: one from 1 on.

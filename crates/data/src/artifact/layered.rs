@@ -5,8 +5,9 @@ use truenorth_protocol::site::meant;
 
 use super::error::DirectionError;
 use super::foreign::Array;
-use super::import::{ImportAs, same_place};
+use super::import::ImportAs;
 use super::pick::{Layers, Picked, vector};
+use super::stands::same_place;
 
 /// One vector of such a file.
 struct Place {
@@ -83,7 +84,8 @@ pub(super) fn by_layer(
         ),
     });
     let (site, called) = if layers.named.is_some() { (site, None) } else { (None, site) };
-    Ok(Some(Picked { values, site, from, called, unsure }))
+    let layer = site.or(called).is_none().then_some(layer);
+    Ok(Some(Picked { values, site, from, called, unsure, layer, listed: true }))
 }
 
 /// The layers and sites of a file with a vector for each of several, where each is certain; else none.

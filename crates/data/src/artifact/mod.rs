@@ -13,6 +13,7 @@ mod nuisance;
 mod pick;
 mod says;
 mod several;
+mod stands;
 
 use ndarray::{Array1, ArrayView1};
 use truenorth_protocol::Site;

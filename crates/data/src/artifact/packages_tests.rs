@@ -122,7 +122,11 @@ fn stacks_are_chosen_from_by_layer_and_position() {
 #[test]
 fn dicts_of_vectors_are_chosen_from_by_layer() {
     for name in ["by-number.pt", "by-name.pt"] {
-        let found = holds(name, &ImportAs { layer: Some(4), ..here() }, &layer(4), Site::ResidPost(5));
+        let of_four = |site| ImportAs { layer: Some(4), site: Some(Site::ResidPost(site)), ..signed() };
+        let found = holds(name, &of_four(4), &layer(4), Site::ResidPost(4));
+        holds(name, &of_four(3), &layer(4), Site::ResidPost(3));
+        let e = import(name, &of_four(5)).unwrap_err();
+        assert!(matches!(e, DirectionError::StatedLayer { layer: 4, asked: Site::ResidPost(5) }), "{e}");
         assert!(found.metadata().extra["imported_array"].ends_with('4'), "{name}");
         // A number is a block's or one of hidden_states, which is not told.
         let e = import(name, &at(4)).unwrap_err();
@@ -212,12 +216,16 @@ fn an_npz_says_what_its_meta_says_and_its_band_names_the_layers() {
     assert!(matches!(import("season.npz", &absent), Err(DirectionError::NoSuchLayer { .. })));
     assert!(matches!(import("season.npz", &at(12)), Err(DirectionError::Unstated { what: "site", .. })));
     // Two integers are the ends of as many layers as there are rows.
-    let ends = ImportAs { layer: Some(11), ..here() };
-    holds("ends.npz", &ends, &layer(4), Site::ResidPost(5));
+    let ends = ImportAs { layer: Some(11), site: Some(Site::ResidPost(11)), ..signed() };
+    holds("ends.npz", &ends, &layer(4), Site::ResidPost(11));
     // A band of floats is a vector itself.
     let band = ImportAs { array: Some("band".into()), ..signed() };
     holds("averaged.npz", &band, &layer(4), Site::ResidPost(4));
-    holds("averaged.npz", &at(2), &layer(12), Site::ResidPost(4));
+    // What is said of the band is not said of one of its layers.
+    let e = import("averaged.npz", &at(2)).unwrap_err();
+    assert!(e.to_string().contains("layer 2") && e.to_string().contains("resid_post.4"), "{e}");
+    let own = ImportAs { site: Some(Site::ResidPost(12)), ..at(2) };
+    holds("averaged.npz", &own, &layer(12), Site::ResidPost(12));
     assert!(matches!(import("averaged.npz", &signed()), Err(DirectionError::Ambiguous { .. })));
     let bytes = found.export_bytes(Format::Npz).unwrap();
     assert_eq!(Direction::import_bytes(&bytes, Format::Npz, &ImportAs::default()).unwrap(), found);
@@ -233,6 +241,10 @@ fn a_feature_of_a_sparse_autoencoder_is_a_row_of_its_decoder() {
     }
     holds("sae5", &feature, &layer(4), Site::MlpOut(7));
     assert!(matches!(import("sae", &signed()), Err(DirectionError::Shape { .. })));
+    let elsewhere = ImportAs { site: Some(Site::ResidPost(8)), ..feature.clone() };
+    assert!(matches!(import("sae", &elsewhere), Err(DirectionError::Stated { .. })));
+    let encoder = import("sae", &ImportAs { array: Some("W_enc".into()), ..feature.clone() });
+    assert!(matches!(encoder, Err(DirectionError::Feature { .. } | DirectionError::NoSuchArray { .. })));
     let past = ImportAs { row: Some(3), ..signed() };
     assert!(matches!(import("sae", &past), Err(DirectionError::NoSuchRow { row: 3, rows: 3 })));
 }

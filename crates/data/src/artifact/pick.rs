@@ -32,6 +32,10 @@ pub(super) struct Picked {
     pub called: Option<Site>,
     /// Why the file does not say the site, where it nearly does.
     pub unsure: Option<String>,
+    /// The layer that the vector is of, where no site is certain.
+    pub layer: Option<i64>,
+    /// Whether the file itself calls it so; else it is counted from 0.
+    pub listed: bool,
 }
 
 /// Picks the vector that is asked for.
@@ -52,9 +56,12 @@ pub(super) fn pick(
     let array = choose(arrays, asked.array.as_deref().or(layers.usual), stacked)?;
     let name = array.name.clone();
     let called = site_of_name(&name);
+    let listed = array.shape.iter().rev().nth(1) == Some(&layers.rows.len());
     let (values, how) = vector(array, &layers.rows, asked)?;
     let from = [name, how].into_iter().filter(|p| !p.is_empty()).collect::<Vec<_>>().join(", ");
-    Ok(Picked { values, site: None, from, called, unsure: None })
+    let of_row = asked.row.and_then(|row| layers.rows.get(row).copied());
+    let layer = asked.layer.or(of_row).filter(|_| called.is_none());
+    Ok(Picked { values, site: None, from, called, unsure: None, layer, listed })
 }
 
 /// The layer that a site names in a file with a vector for each of these sites; what leaves a block enters the next.
@@ -139,6 +146,9 @@ pub(super) fn vector(
             format!("position {p}, layer {layer}"),
         ),
         (&[1, count, _], None, Some(layer), None) => (of_layer(layer, count)?, format!("layer {layer}")),
+        (_, Some(_), _, _) if longer <= 1 => return Err(DirectionError::OneVector { flag: "row" }),
+        (_, _, Some(_), _) if longer <= 1 => return Err(DirectionError::OneVector { flag: "layer" }),
+        (_, _, _, Some(_)) if longer <= 1 => return Err(DirectionError::OneVector { flag: "position" }),
         _ => return Err(DirectionError::Shape { found: shape }),
     };
     let width = shape.last().copied().unwrap_or(0);

@@ -24,6 +24,7 @@ const SITE: [&str; 4] = ["site", "hook_name", "hook_point", "hook"];
 const SIGN: [&str; 4] = ["sign", "positive", "positive_means", "sign_convention"];
 const MODEL: [&str; 5] = ["model", "model_name", "model_id", "base_model", "hf_model"];
 const REVISION: [&str; 2] = ["revision", "model_revision"];
+const LAYER: [&str; 4] = ["layer", "hook_layer", "hook_point_layer", "layer_idx"];
 
 impl Says {
     /// From a JSON object; nested ones under `metadata` count too, and a site is also one by the name of its hook.
@@ -35,10 +36,19 @@ impl Says {
         };
         let name = text(&SITE);
         let site = name.as_ref().and_then(|name| name.parse().ok().or_else(|| hook(name)));
-        let unsure = name.filter(|_| site.is_none()).map(|name| match meant(&name) {
-            Some(meant) => format!("it says `{name}`; {meant}"),
-            None => format!("it says `{name}`, which is no site here"),
+        let layer = LAYER.iter().find_map(|n| map.get(*n).or_else(|| inner?.get(*n))?.as_i64());
+        let apart = layer
+            .zip(site)
+            .filter(|(layer, site)| site.layer().is_some_and(|own| *layer >= 0 && i64::from(own) != *layer));
+        let unsure = name.and_then(|name| match (apart, site, meant(&name)) {
+            (Some((layer, site)), ..) => {
+                Some(format!("it says layer {layer} and `{name}`, which is {site}: two layers"))
+            }
+            (None, Some(_), _) => None,
+            (None, None, Some(meant)) => Some(format!("it says `{name}`; {meant}")),
+            (None, None, None) => Some(format!("it says `{name}`, which is no site here")),
         });
+        let site = site.filter(|_| apart.is_none());
         Self {
             site,
             unsure,
@@ -111,6 +121,11 @@ mod tests {
         let odd = Says::of_json(r#"{"site": "somewhere", "sign": 1, "model": ""}"#).unwrap();
         assert_eq!(odd.unsure.as_deref(), Some("it says `somewhere`, which is no site here"));
         assert_eq!(Says { unsure: None, ..odd }, Says::default());
+        let two = Says::of_json(r#"{"layer": 1, "hook": "blocks.0.hook_resid_post"}"#).unwrap();
+        let why = two.unsure.unwrap();
+        assert!(two.site.is_none() && why.contains("layer 1") && why.contains("resid_post.0"), "{why}");
+        let one = Says::of_json(r#"{"hook_layer": 8, "hook_name": "blocks.8.hook_resid_pre"}"#).unwrap();
+        assert_eq!((one.site, one.unsure), (Some(Site::ResidPre(8)), None));
         let last = Says::of_json(r#"{"site": "hidden_states[30]"}"#).unwrap();
         assert_eq!(last.site, None);
         assert!(last.unsure.unwrap().contains("of a model of 30 blocks"));

@@ -139,8 +139,10 @@ fn foreign_files_hold_what_their_writers_put_there() {
     }
     let array = |name: &str| ImportAs { array: Some(name.into()), ..stated() };
     expect("several.npz", &array("b"), 1);
-    expect("nested.pt", &array("layers.12"), 1);
-    expect("nested.pt", &array("layers.13"), 2);
+    let layer = |n: u32| ImportAs { site: Some(Site::ResidPost(n)), ..array(&format!("layers.{n}")) };
+    expect("nested.pt", &layer(12), 1);
+    expect("nested.pt", &layer(13), 2);
+    assert!(matches!(import("nested.pt", &array("layers.12")), Err(DirectionError::Stated { .. })));
 }
 
 #[test]

@@ -6,6 +6,7 @@
 
 mod error;
 mod fallback;
+mod filters;
 mod json;
 mod message;
 mod place;
@@ -20,6 +21,7 @@ use truenorth_protocol::ChatTemplates;
 pub use chrono::NaiveDateTime;
 pub use error::ChatError;
 pub use fallback::{MARKUPS, markup};
+pub(super) use message::message;
 pub use message::{Message, messages};
 pub use place::{PlacedTurn, Rendered};
 

@@ -9,7 +9,7 @@ use chrono::NaiveDateTime;
 use minijinja::syntax::SyntaxConfig;
 use minijinja::{Error, ErrorKind, Value};
 
-use super::{ChatError, Message, json, python};
+use super::{ChatError, Message, filters, json, python};
 
 /// Steps after which a template is taken to loop on: a conversation of a thousand turns takes some ten thousand.
 const FUEL: u64 = 20_000_000;
@@ -43,6 +43,7 @@ impl Environment {
         inner.set_auto_escape_callback(|_| minijinja::AutoEscape::None);
         inner.set_unknown_method_callback(python::method);
         inner.set_fuel(Some(FUEL));
+        filters::add(&mut inner);
         inner.add_filter("tojson", json::tojson);
         inner.add_filter("trim", python::trim);
         inner.add_function("raise_exception", |message: String| -> Result<Value, Error> {
@@ -53,7 +54,7 @@ impl Environment {
         inner.add_function("strftime_now", move |format: String| {
             asked.store(true, Ordering::Relaxed);
             let mut text = String::new();
-            match write!(text, "{}", now.format(&format)) {
+            match write!(text, "{}", now.format(&as_chrono(&format))) {
                 Ok(()) => Ok(text),
                 Err(_) => {
                     let what = format!("strftime_now can't say the date as {format:?}");
@@ -89,6 +90,23 @@ impl Environment {
     }
 }
 
+/// A format of Python's `strftime` as `chrono` has it: a time without a zone says none, and `%f` is microseconds.
+fn as_chrono(format: &str) -> String {
+    let (mut out, mut chars) = (String::new(), format.chars());
+    while let Some(c) = chars.next() {
+        match (c, c == '%') {
+            (_, true) => match chars.next() {
+                Some('Z' | 'z') => {}
+                Some('f') => out.push_str("%6f"),
+                Some(other) => out.extend(['%', other]),
+                None => out.push('%'),
+            },
+            (c, false) => out.push(c),
+        }
+    }
+    out
+}
+
 /// A message as a template sees it.
 fn value(message: &Message) -> Value {
     let extra = || message.extra.iter().map(|(name, value)| (name.clone(), of_json(value)));
@@ -98,7 +116,10 @@ fn value(message: &Message) -> Value {
         fields.push(("thinking".into(), of_json(reasoning)));
     }
     fields.push(("role".into(), message.role.as_str().into()));
-    fields.push(("content".into(), message.content.as_str().into()));
+    let content = Value::from(message.content.as_str());
+    let parts = || Value::from_pairs([("type", Value::from("text")), ("text", content.clone())]);
+    let content = if message.parts { Value::from(vec![parts()]) } else { content };
+    fields.push(("content".into(), content));
     fields.extend(extra().filter(|(name, _)| name != REASONING[0]));
     fields.extend(reasoning.map(|r| (REASONING[0].to_owned(), of_json(r))));
     Value::from_pairs(fields)

@@ -62,6 +62,35 @@ fn texts_are_those_of_transformers() {
 }
 
 #[test]
+fn expressions_are_what_jinja2_makes_of_them() {
+    let text = std::fs::read_to_string(fixtures().join("expressions.json")).unwrap();
+    let golden: Value = serde_json::from_str(&text).unwrap();
+    let messages = messages(&golden["messages"]).unwrap();
+    let mut wrong = Vec::new();
+    for case in golden["cases"].as_array().unwrap() {
+        let template = case["template"].as_str().unwrap();
+        let found = chat_of(template, &[]).render(&messages, Tail::Complete);
+        let same = match case["text"].as_str() {
+            Some(text) => found.as_deref() == Ok(text),
+            None => found.is_err(),
+        };
+        if !same {
+            wrong.push(format!("{template}\n  found    {found:?}\n  expected {}", case["text"]));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n\n"));
+}
+
+#[test]
+fn what_can_t_be_said_as_python_says_it_is_refused() {
+    for template in ["{{ [1e20] }}", "{{ '%s' % 'a' }}", "{{ {'a': 1}|urlencode }}", "{{ 'a'.expandtabs() }}"]
+    {
+        let found = chat_of(template, &[]).render(&[Message::user("x")], Tail::Complete);
+        assert!(matches!(found, Err(ChatError::Failed(_))), "{template}: {found:?}");
+    }
+}
+
+#[test]
 fn what_a_template_alters_has_no_place() {
     let chat = chat_of(
         "{% for m in messages %}[{{ m.content | upper if m.role == 'user' else m.content | trim }}]{% endfor %}",
@@ -145,7 +174,11 @@ fn messages_are_checked_and_null_is_left_out() {
         ("[]", "no messages"),
         ("[1]", "message 1 is no object"),
         (r#"[{"content":"x"}]"#, "message 1 has no `role`"),
-        (r#"[{"role":"user","content":[{"type":"text","text":"x"}]}]"#, "a list as `content`"),
+        (r#"[{"role":"user","content":[{"type":"image"}]}]"#, "a list as `content`"),
+        (
+            r#"[{"role":"user","content":[{"type":"text","text":"x"},{"type":"text","text":"y"}]}]"#,
+            "not one part of text",
+        ),
     ] {
         assert!(read(bad).unwrap_err().contains(says), "{bad}");
     }

@@ -65,7 +65,7 @@ pub fn first_prompts(rows: &[PromptRow], near: NearCopies) -> Firsts {
     let text = |input: &PromptInput| match input {
         PromptInput::Text(text) => text.clone(),
         PromptInput::Tokens(tokens) => format!("{tokens:?}"),
-        PromptInput::Messages(turns) => {
+        PromptInput::Messages(turns) | PromptInput::Said(_, turns) => {
             turns.iter().map(|t| t.content.as_str()).collect::<Vec<_>>().join("\n")
         }
     };

@@ -27,6 +27,7 @@ fn pair(id: &str, [prompt, chosen, rejected]: [&str; 3]) -> Pair {
         chosen: chosen.into(),
         rejected: rejected.into(),
         turns: vec![],
+        rejected_turns: vec![],
         extra: Extra::new(),
     }
 }

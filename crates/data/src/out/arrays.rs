@@ -4,13 +4,25 @@ use std::io::{Cursor, Write as _};
 
 use super::OutError;
 
-/// A named array of 32-bit floats, row-major.
+/// What the elements of an array are.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Elements {
+    /// 32-bit floats.
+    #[default]
+    Floats,
+    /// 64-bit integers.
+    Integers,
+}
+
+/// A named array, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedArray<'a> {
     /// Its name.
     pub name: &'a str,
     /// Sizes of its axes.
     pub shape: &'a [usize],
+    /// What its elements are.
+    pub elements: Elements,
     /// Little-endian elements.
     pub data: &'a [u8],
 }
@@ -32,7 +44,11 @@ pub fn npz(arrays: &[NamedArray<'_>], meta: &str) -> Result<Vec<u8>, OutError> {
         archive.write_all(head).and_then(|()| archive.write_all(data)).map_err(|e| OutError::Zip(e.into()))
     };
     for array in arrays {
-        put(array.name, &head("<f4", array.shape), array.data)?;
+        let descr = match array.elements {
+            Elements::Floats => "<f4",
+            Elements::Integers => "<i8",
+        };
+        put(array.name, &head(descr, array.shape), array.data)?;
     }
     // NumPy's texts are of one length, four bytes a character; an empty one has length 1.
     let mut text: Vec<u8> = meta.chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();

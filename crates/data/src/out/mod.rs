@@ -18,7 +18,7 @@ use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 use serde_json::Value;
 
-pub use arrays::{NamedArray, npz};
+pub use arrays::{Elements, NamedArray, npz};
 pub use card::{Card, card};
 
 /// A row of a table to write: fields in the order in which they were written.

@@ -65,7 +65,8 @@ fn arrays_are_read_as_numpy_writes_them() {
     use crate::artifact::{Direction, Format, ImportAs};
     let values: Vec<u8> = [3.0_f32, 4.0, 0.0, 1.0].iter().flat_map(|v| v.to_le_bytes()).collect();
     let meta = r#"{"model": "m", "site": "resid_post.2", "sign": "kind \u00e9"}"#;
-    let arrays = [NamedArray { name: "resid_post.2", shape: &[2, 2], data: &values }];
+    let arrays =
+        [NamedArray { name: "resid_post.2", shape: &[2, 2], elements: Elements::Floats, data: &values }];
     let bytes = npz(&arrays, meta).unwrap();
     let stated = ImportAs { row: Some(0), ..ImportAs::default() };
     let found = Direction::import_bytes(&bytes, Format::Npz, &stated).unwrap();

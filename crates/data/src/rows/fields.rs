@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 
+use super::super::chat::{is_chat, joined};
 use super::super::conversation::{self, Message};
 use super::super::error::Problem;
 use super::{COLUMNS, Extra};
@@ -87,20 +88,73 @@ impl Fields {
         // A `text` without a value is one that is missing, not one that `prompt` stands for.
         let there = |field: &str| self.map.contains_key(field);
         let field = if !there("text") && there("prompt") { "prompt" } else { "text" };
+        if field == "prompt" {
+            self.no_response()?;
+        }
         self.text(field)
     }
 
-    /// The turns under `messages`, where there is no text; or under `conversations` as ShareGPT has them, with `from` and
-    /// `value`.
-    pub fn conversation(&mut self) -> Result<Option<Vec<Message>>, Problem> {
-        if ["text", "prompt", "tokens"].into_iter().any(|f| self.has(f)) {
-            return Ok(None);
+    /// Refuses a prompt with its answer in another field: which of them is meant is not told.
+    pub fn no_response(&self) -> Result<(), Problem> {
+        let there = |field: &&'static str| self.has(field);
+        let answer = ["response", "completion"].into_iter().find(there);
+        answer.map_or(Ok(()), |field| Err(Problem::Response { field }))
+    }
+
+    /// What a row says, with what it is in a chat where that is more than the text: `text` (or `prompt`), or the contents of
+    /// its turns; the turns where there are some, or the text behind the row's own system prompt.
+    pub fn said(&mut self) -> Result<(String, Vec<Message>), Problem> {
+        match self.conversation()? {
+            Some(turns) if self.has("text") || self.has("prompt") => {
+                let text = self.only_text()?;
+                // The one turn of the user is that text.
+                let same = matches!(&turns[..], [one] if *one == Message::user(text.as_str()));
+                Ok((text, if same { vec![] } else { turns }))
+            }
+            Some(turns) => Ok((joined(&turns), turns)),
+            None => {
+                let system = self.system()?;
+                let text = self.only_text()?;
+                let turns = system.map(|s| vec![Message::new("system", s), Message::user(text.as_str())]);
+                Ok((text, turns.unwrap_or_default()))
+            }
         }
-        let Some(field) = ["messages", "conversations"].into_iter().find(|f| self.has(f)) else {
-            return Ok(None);
-        };
+    }
+
+    /// The system prompt that a row has beside its text or its turns; an empty one is none.
+    pub fn system(&mut self) -> Result<Option<String>, Problem> {
+        let mut found: Option<String> = None;
+        for field in ["system", "system_prompt"] {
+            if !self.map.get(field).is_some_and(Value::is_string) {
+                continue;
+            }
+            let Some(Value::String(text)) = self.map.remove(field) else { continue };
+            if text.is_empty() {
+                continue;
+            }
+            if found.as_ref().is_some_and(|other| *other != text) {
+                return Err(Problem::Systems);
+            }
+            found = Some(text);
+        }
+        Ok(found)
+    }
+
+    /// The turns under `messages`; or under `conversations` as ShareGPT has them, with `from` and `value`; or under `prompt`,
+    /// where that is a list of messages. The row's own system prompt is the first of them.
+    fn conversation(&mut self) -> Result<Option<Vec<Message>>, Problem> {
+        let listed = self.peek("prompt").is_some_and(is_chat).then_some("prompt");
+        let field = ["messages", "conversations"].into_iter().find(|f| self.has(f)).or(listed);
+        let Some(field) = field else { return Ok(None) };
+        if self.has("tools") {
+            return Err(Problem::Tools);
+        }
         let list = self.value(field)?;
-        as_conversation(list).map(Some).map_err(|found| Problem::Chat { field, found })
+        let mut turns = as_conversation(list).map_err(|found| Problem::Chat { field, found })?;
+        if let Some(system) = self.system()? {
+            begun_by(&mut turns, &system)?;
+        }
+        Ok(Some(turns))
     }
 
     /// A label: a string, an integer or a truth value, as text.
@@ -139,6 +193,18 @@ impl Fields {
 pub(in super::super) fn as_conversation(mut list: Value) -> Result<Vec<Message>, String> {
     list.as_array_mut().into_iter().flatten().for_each(as_message);
     conversation::messages(&list)
+}
+
+/// Puts the row's own system prompt before its turns, unless they begin with that very one.
+pub(in super::super) fn begun_by(turns: &mut Vec<Message>, system: &str) -> Result<(), Problem> {
+    match turns.first().filter(|t| t.role == "system") {
+        Some(first) if first.content == system => Ok(()),
+        Some(_) => Err(Problem::Systems),
+        None => {
+            turns.insert(0, Message::new("system", system));
+            Ok(())
+        }
+    }
 }
 
 /// A turn as ShareGPT has it, made a message.

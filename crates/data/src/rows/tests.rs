@@ -9,7 +9,7 @@ use super::super::{
 fn prompts(name: &str, bytes: &[u8]) -> Result<Vec<(String, String)>, DataError> {
     let loaded = read_prompts(Cursor::new(bytes.to_vec()), name)?;
     let text = |input| match input {
-        PromptInput::Text(t) => t,
+        PromptInput::Text(t) | PromptInput::Said(t, _) => t,
         PromptInput::Tokens(t) => format!("{t:?}"),
         PromptInput::Messages(t) => format!("{t:?}"),
     };

@@ -102,7 +102,7 @@ fn chats_of_a_question_and_an_answer_are_pairs() {
         (pair("", &good.replace("content", "value"), &bad), "message 1 has no `content`", "as texts"),
         (
             pair("", &good.replace("\"so\"", "[1]"), &bad),
-            "the `content` of message 1 is an array",
+            "message 1 has a list as `content` that is not one part of text",
             "as texts",
         ),
     ] {

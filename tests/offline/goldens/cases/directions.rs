@@ -62,7 +62,7 @@ pub const FORMATS: Table = &[
     ),
     (
         "from-nested",
-        "direction import @/directions/nested.pt --array layers.12 --site resid_post.1 --sign up --out nested.safetensors",
+        "direction import @/directions/nested.pt --array layers.12 --site resid_post.12 --sign up --out nested.safetensors",
     ),
     (
         "from-several",

@@ -13,5 +13,5 @@ mod tests;
 pub use align::{Aligned, align};
 pub use columns::BESIDE;
 pub use expect::{Expected, Gap, expect};
-pub use read::{SavedBoard, partial, read};
+pub use read::{SavedBoard, against_rank, partial, read};
 pub use summary::{SavedSummary, summarise, table};

@@ -104,6 +104,15 @@ fn lacking<'a>(file: &'a TableFile, score: &str) -> Option<&'a TableRow> {
     file.rows.iter().find(|row| column(&row.fields, score).and_then(number).is_none())
 }
 
+/// Two rows of a board, as the file has it, of which the first is ranked better and scored lower.
+#[must_use]
+pub fn against_rank(board: &SavedBoard) -> Option<(&Entry, &Entry)> {
+    let mut rows: Vec<&Entry> = board.rows.iter().collect();
+    rows.sort_by_key(|r| r.rank);
+    let apart = |two: &&[&Entry]| two[0].rank < two[1].rank && two[0].score < two[1].score;
+    rows.windows(2).find(apart).map(|two| (two[0], two[1]))
+}
+
 /// Columns called as scores that are no board since rows lack them, each with the place of the first that does.
 #[must_use]
 pub fn partial(file: &TableFile) -> Vec<(String, String)> {
