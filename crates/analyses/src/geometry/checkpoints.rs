@@ -11,6 +11,11 @@ pub trait Checkpoints {
     /// Their names, in training order.
     fn names(&self) -> &[String];
 
+    /// The stage of training that each is of; empty where none is named.
+    fn stages(&self) -> &[Option<String>] {
+        &[]
+    }
+
     /// The activations of one, `[texts, width]`. It is asked for in order, and in order once more for the
     /// probes of every checkpoint on every other.
     ///

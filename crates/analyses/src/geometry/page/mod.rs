@@ -1,5 +1,6 @@
 //! Directions beside each other: heat maps of categories and checkpoints, curves over training.
 
+mod cross;
 mod files;
 mod training;
 
@@ -76,6 +77,12 @@ pub fn findings(result: &TextGeometry) -> Vec<Finding> {
         });
     }
     out
+}
+
+/// The section of directions that were pushed into a model.
+#[must_use]
+pub fn cross_section(result: &TextGeometry) -> Option<Section> {
+    Some(cross::section(result.steering.as_ref()?, &result.stage_starts()))
 }
 
 /// The section of directions fitted on texts.
@@ -222,10 +229,12 @@ fn table(result: &TextGeometry, at: usize) -> Table {
         "geometry-table",
         format!(
             "At {}. Halves: cosine of the directions of two halves of the texts. Magnitude: distance of the class \
-             means in mean residual norms. Cosines with the general direction, whose texts include the category's, \
-             and with that of all other categories. Intervals: delete-a-fold jackknife. Own AUROC: held out, {}.",
+             means in mean residual norms; raw size: in the model's own units, as the direction is before it is made a \
+             unit. Cosines with the general direction, whose texts include the category's, \
+             and with that of all other categories. Intervals: delete-a-fold jackknife. Own AUROC: held out, {}; {}.",
             result.checkpoints.get(at).map_or("", String::as_str),
-            result.probing_method
+            result.probing_method,
+            result.rate_method
         ),
         COSINE_NOT_SHOWN,
         [
@@ -234,9 +243,11 @@ fn table(result: &TextGeometry, at: usize) -> Table {
             "negative",
             "halves",
             "magnitude",
+            "raw size",
             "to general",
             "to others",
             "own AUROC",
+            "true positives at 1 %",
             "negatives",
         ]
         .map(Column::new)
@@ -251,9 +262,12 @@ fn table(result: &TextGeometry, at: usize) -> Table {
             c.n[1].into(),
             c.reliability.get(at).map_or_else(|| Cell::empty("none"), |r| Cell::number(*r, 2)),
             of(c.magnitude.get(at)),
+            of(c.difference.get(at)),
             of(c.to_general.get(at).map(|c| &c.number)),
             of(c.to_others.get(at).map(|c| &c.number)),
             own.map_or_else(|| Cell::empty("none"), |p| Cell::estimate(p.auroc, p.low, p.high, 2)),
+            own.and_then(|p| p.true_positives)
+                .map_or_else(|| Cell::empty("none"), |r| Cell::estimate(r.value, r.low, r.high, 2)),
             if c.shared_negatives { "of all" } else { "its own" }.into(),
         ]);
     }
