@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use truenorth::analyses::geometry::explorer;
 use truenorth::analyses::geometry::{
-    self, Checkpoint, CrossParams, CrossSteer, DirectionAt, Found, GeometryData, Params, Texts,
+    self, Checkpoint, CrossParams, CrossSteer, DirectionAt, Found, GeometryData, Params, Protocol, Texts,
 };
 use truenorth::analyses::{Analysis as _, Labelled, Parameters as _};
 use truenorth::artifact::Direction as Artifact;
@@ -64,6 +64,16 @@ pub struct Geometry {
     site: Option<Site>,
     #[command(flatten)]
     params: Params,
+    /// Reads the last checkpoint's texts in these ways too, and tells the angles between the directions: last, mean, max
+    /// or an index, with raw: or chat: before it, such as raw:last,raw:mean,raw:max,chat:last.
+    #[arg(
+        long,
+        value_name = "P,..",
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        requires = "classes"
+    )]
+    protocols: Vec<Protocol>,
     #[command(flatten)]
     steer: Option<CrossParams>,
     /// What the steered model goes on from.
@@ -153,7 +163,8 @@ impl Geometry {
         };
         fallback::check_alone(args.place.service.fallback.as_ref(), self.checkpoint.len())?;
         let host = Opens(&args);
-        let open = Opened::new(&self.checkpoint, &host, &all.prompts, (site, self.params.at()));
+        let open = Opened::new(&self.checkpoint, &host, &all.prompts, (site, self.params.at()))
+            .reading_too(&self.protocols);
         let (texts, seeds) = (Texts::from(&all), Seeds::new(self.seed));
         let target = self.steer.as_ref().map(|s| Pushed::new(&s.model, &host));
         let steer = target.as_ref().zip(self.steer.as_ref()).zip(prompts.as_ref());
@@ -181,6 +192,9 @@ impl Geometry {
             record = record
                 .file("prompts", prompts.len(), &loaded.sha256)
                 .choice("steer-into", serde_json::to_value(steer)?);
+        }
+        if !self.protocols.is_empty() {
+            record = record.choice("protocols", serde_json::to_value(&self.protocols)?);
         }
         record.models = models;
         Ok(record)

@@ -9,7 +9,7 @@ use ndarray::Array2;
 use truenorth_protocol::run::{RunError, Watch};
 use truenorth_protocol::{ReadAt, Site};
 
-use crate::analyses::geometry::{Checkpoint, Checkpoints, Target, activations};
+use crate::analyses::geometry::{Checkpoint, Checkpoints, Protocol, Target, activations};
 use crate::analyses::{AnalysisError, Named, Reader};
 use crate::error::{Context as _, Error};
 use crate::host::Host;
@@ -23,6 +23,7 @@ pub struct Opened<'a> {
     host: &'a dyn Host,
     prompts: &'a [Named],
     place: (Site, ReadAt),
+    protocols: Vec<Protocol>,
     so_far: RefCell<SoFar>,
 }
 
@@ -34,6 +35,8 @@ struct SoFar {
     broken: Option<Error>,
     /// What was read of each, in order.
     kept: Vec<Kept>,
+    /// What was read of the last one in other ways.
+    others: Vec<(Protocol, Array2<f64>)>,
 }
 
 impl SoFar {
@@ -89,7 +92,22 @@ impl<'a> Opened<'a> {
         let staged = checkpoints.iter().any(|c| c.stage.is_some());
         let stages = checkpoints.iter().filter(|_| staged).map(|c| c.stage.clone()).collect();
         let names = checkpoints.iter().map(|c| c.name.clone()).collect();
-        Self { names, stages, checkpoints, host, prompts, place, so_far: RefCell::default() }
+        Self {
+            names,
+            stages,
+            checkpoints,
+            host,
+            prompts,
+            place,
+            protocols: vec![],
+            so_far: RefCell::default(),
+        }
+    }
+
+    /// The last one is read in these ways too.
+    #[must_use]
+    pub fn reading_too(self, protocols: &[Protocol]) -> Self {
+        Self { protocols: protocols.to_vec(), ..self }
     }
 
     /// What was found with the checkpoints, and the models they were; an error in opening one is given whole.
@@ -114,6 +132,10 @@ impl Checkpoints for Opened<'_> {
         &self.stages
     }
 
+    fn protocols(&self) -> Result<Vec<(Protocol, Array2<f64>)>, AnalysisError> {
+        Ok(std::mem::take(&mut self.so_far.borrow_mut().others))
+    }
+
     fn activations(&self, i: usize) -> Result<Array2<f64>, AnalysisError> {
         let (name, model) = (&self.names[i], &self.checkpoints[i].model);
         let watch = self.host.watch(name, "tokens");
@@ -131,6 +153,12 @@ impl Checkpoints for Opened<'_> {
             format!("checkpoint `{name}`{of} can't be opened")
         })?;
         let x = activations(&session.reader(), self.prompts, self.place, &*watch)?;
+        if i + 1 == self.checkpoints.len() && so_far.others.is_empty() {
+            for protocol in &self.protocols {
+                let read = protocol.read(&session.reader(), self.prompts, self.place.0, &*watch)?;
+                so_far.others.push((*protocol, read));
+            }
+        }
         if so_far.kept.len() == i {
             so_far.models.push(session.record());
             let kept = so_far.or_broken(Kept::new(&x), || {

@@ -18,7 +18,7 @@ fn ladder() -> tempfile::TempDir {
     dir
 }
 
-const ASK: [&str; 22] = [
+const ASK: [&str; 24] = [
     "geometry",
     "--checkpoints",
     "ladder/checkpoints.txt",
@@ -40,6 +40,8 @@ const ASK: [&str; 22] = [
     "ladder/prompts.jsonl",
     "--max-new-tokens",
     "6",
+    "--protocols",
+    "raw:last,raw:max",
     "--quiet",
 ];
 
@@ -69,6 +71,16 @@ fn a_concept_is_found_where_it_enters_by_geometry_probes_and_steering() {
     }
     assert!(cell(ENTERS, 7)["auroc"].as_f64().unwrap() > 0.95);
     assert!(result["rate_method"].as_str().unwrap().contains("368"));
+    // The plain last token is what all else is read at; the maximum over tokens has another direction.
+    let angle = &result["protocols"]["angles"][0];
+    assert!(
+        angle["degrees"].as_f64().unwrap() > 20.0 && angle["low"].as_f64() < angle["high"].as_f64(),
+        "{angle}"
+    );
+    // The page moves through all of them by itself.
+    let page = std::fs::read_to_string(dir.path().join("page/explorer.html")).unwrap();
+    assert!(page.contains("sha256-") && !page.contains("src=") && !page.contains("href="));
+    assert!(page.contains("data-from=\"3\" data-to=\"5\"") && page.contains("</table>"));
     // A direction from before it moves nothing; from then on each makes good requests be refused.
     let steering = &result["steering"];
     for (t, course) in steering["courses"].as_array().unwrap().iter().enumerate() {

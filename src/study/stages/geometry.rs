@@ -14,7 +14,7 @@ use super::{Page, Run, SoFar, Stage, keyed, needs};
 use crate::error::Error;
 use crate::host::write_json;
 use crate::inputs::checkpoints::{Opened, Pushed};
-use crate::study::file;
+use crate::study::{file, refused};
 
 /// Directions of categories, and over checkpoints.
 pub struct GeometryStage;
@@ -27,6 +27,12 @@ impl Stage for GeometryStage {
     fn check(&self, study: &StudyFile) -> Result<(), Error> {
         let Some(geometry) = &study.geometry else { return Ok(()) };
         needs("geometry", "data.classes", study.data.classes.is_some())?;
+        if !geometry.protocols.is_empty() && geometry.checkpoints.is_empty() {
+            return Err(refused(
+                "[geometry] protocols need a checkpoint",
+                format!("give checkpoints = [\"{}\"]", study.model),
+            ));
+        }
         if let Some(steer) = &geometry.steer_into {
             steer.check().context("[geometry] steer_into can't be run")?;
         }
@@ -84,7 +90,8 @@ impl Run<'_> {
             let asked = Asked { reader: self.reader, seeds: &seeds, watch: &*bar };
             Ok(Geometry::run(&data(&own), &params, &asked)?)
         } else {
-            let open = Opened::new(&table.checkpoints, self.host, &all.prompts, place);
+            let open =
+                Opened::new(&table.checkpoints, self.host, &all.prompts, place).reading_too(&table.protocols);
             let found = Geometry::of(&data(&open), &params, &seeds);
             open.finish(found).map(|(found, _)| found)
         };

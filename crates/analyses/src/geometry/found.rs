@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use super::{
     CategoryAlone, CentroidMap, ChangePoint, Course, CrossSteering, DirectionGeometry, Jump, ProbeCell,
-    ProbingMatrix,
+    ProbingMatrix, Protocols,
 };
 use truenorth_reading::Cosine;
 use truenorth_reading::stat::Number;
@@ -80,6 +80,9 @@ pub struct TextGeometry {
     pub rate_method: String,
     /// Probes of every checkpoint on every checkpoint, in the order of `categories`.
     pub probing: Vec<ProbingMatrix>,
+    /// The last checkpoint's texts read in other ways; none where that was not asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub protocols: Option<Protocols>,
     /// The directions pushed into a model; none where that was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steering: Option<CrossSteering>,

@@ -24,6 +24,7 @@ mod nulls;
 pub mod page;
 mod params;
 mod probing;
+mod protocols;
 mod run;
 mod table;
 
@@ -41,6 +42,7 @@ pub use found::{CategoryCourse, Found, TextGeometry};
 pub use named::Checkpoint;
 pub use params::Params;
 pub use probing::{ProbeCell, ProbingMatrix, Rate};
+pub use protocols::{Protocol, ProtocolAngle, Protocols};
 
 use truenorth_reading::{Analysis, AnalysisError, Asked, Labelled, Listing, Page};
 use truenorth_stats::math::Seeds;

@@ -35,17 +35,6 @@ struct Table {
     stage: Option<String>,
 }
 
-/// How a checkpoint is written.
-#[derive(JsonSchema)]
-#[schemars(untagged)]
-#[allow(dead_code, reason = "the shape of the schema alone")]
-enum Written {
-    /// A model.
-    Model(String),
-    /// A model with a name and a stage.
-    Table(Table),
-}
-
 impl Checkpoint {
     /// A model that is called as it is.
     #[must_use]
@@ -155,7 +144,9 @@ impl JsonSchema for Checkpoint {
     }
 
     fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        Written::json_schema(generator)
+        let mut schema = Table::json_schema(generator);
+        schema.insert("type".into(), serde_json::json!(["string", "object"]));
+        schema
     }
 }
 

@@ -13,7 +13,7 @@ use super::nulls::Nulls;
 use super::params::Plan;
 use super::{
     COURSE_NOT_SHOWN, Checkpoints, GENERAL, Params, ProbeCell, ProbingMatrix, TextGeometry, Texts, cosines,
-    probing,
+    probing, protocols,
 };
 use truenorth_reading::{AnalysisError, stat};
 
@@ -117,6 +117,25 @@ pub(super) fn over(
             })
             .collect(),
     };
+    let read = course.protocols()?;
+    for (protocol, x) in &read {
+        check(
+            &format!("{}, read {protocol}", checkpoints[checkpoints.len() - 1]),
+            x,
+            texts.positive.len(),
+            x.ncols(),
+        )?;
+    }
+    let protocols = match read.len() {
+        0 => None,
+        _ => Some(protocols::angles(
+            &checkpoints[checkpoints.len() - 1],
+            &read,
+            &contrasts[..shown],
+            &plan.estimator,
+            seeds,
+        )?),
+    };
     let steering = steer.map(|s| cross::into(&pushes, s, &seeds.child("pushed"))).transpose()?;
     Ok(TextGeometry {
         checkpoints: checkpoints.to_vec(),
@@ -130,6 +149,7 @@ pub(super) fn over(
         probing_method: probing::METHOD.into(),
         rate_method: probing::rate_method(&negatives),
         probing,
+        protocols,
         steering,
         not_shown: not_shown(&contrasts, texts, checkpoints.len()),
     })

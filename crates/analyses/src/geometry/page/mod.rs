@@ -4,7 +4,7 @@ mod cross;
 mod files;
 mod training;
 
-use crate::geometry::{CategoryCourse, GENERAL, ProbeCell, TextGeometry};
+use crate::geometry::{CategoryCourse, GENERAL, ProbeCell, Protocols, TextGeometry};
 use training::over_training;
 use truenorth_reading::cosine::{Cosine, cosine_table};
 use truenorth_reading::stat::Number;
@@ -133,6 +133,9 @@ pub fn section(result: &TextGeometry) -> Section {
     if let Some(nulls) = nulls(result, last) {
         section = section.with(nulls);
     }
+    if let Some(protocols) = &result.protocols {
+        section = section.with(angles(protocols));
+    }
     if checkpoints.len() > 1 {
         section = over_training(section, result);
     }
@@ -159,6 +162,34 @@ fn nulls(result: &TextGeometry, at: usize) -> Option<Table> {
         COSINE_NOT_SHOWN,
         pairs.chain(others),
     ))
+}
+
+/// The angle between the directions of every two ways to read.
+fn angles(found: &Protocols) -> Table {
+    let mut table = Table::new(
+        "geometry-protocols",
+        format!(
+            "The same texts at {} read in several ways: the angle between the directions, in degrees. Intervals: \
+             delete-a-fold jackknife of the cosine.",
+            found.checkpoint
+        ),
+        "Which way is right: a direction read in one way may say nothing of another.",
+        ["category", "read", "and", "degrees", "cosine"].map(Column::new).to_vec(),
+    );
+    for a in &found.angles {
+        let degrees = match (a.low, a.high) {
+            (Some(low), Some(high)) => Cell::estimate(a.degrees, low, high, 1),
+            _ => Cell::number(a.degrees, 1),
+        };
+        table.push(vec![
+            a.category.as_str().into(),
+            a.a.to_string().into(),
+            a.b.to_string().into(),
+            degrees,
+            cell(&a.cosine),
+        ]);
+    }
+    table
 }
 
 fn heat(id: &str, title: String, names: &[String], cells: &[Vec<Cosine>], caption: String) -> Figure {
