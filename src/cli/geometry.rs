@@ -1,24 +1,30 @@
 //! `geometry`: how directions lie to each other, across categories and over training.
 
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
-use truenorth::analyses::geometry::{self, DirectionAt, Found, GeometryData, Params, Texts};
+use truenorth::analyses::geometry::explorer;
+use truenorth::analyses::geometry::{
+    self, Checkpoint, CrossParams, CrossSteer, DirectionAt, Found, GeometryData, Params, Protocol, Texts,
+};
 use truenorth::analyses::{Analysis as _, Labelled, Parameters as _};
 use truenorth::artifact::Direction as Artifact;
+use truenorth::host::Desk as _;
 use truenorth::math::Seeds;
+use truenorth::report;
 use truenorth_protocol::Site;
 
 use super::args::{Common, ModelArgs, Numerics, Place, SpeechArgs};
-use super::desk::Opens;
+use super::desk::{Opens, Terminal};
 use super::direction::load;
 use super::fallback::{self, Fallen};
 use super::output::{Request as _, wrong_hint};
 use super::record::{Out, Record};
 use super::texts::CopiesArgs;
-use super::{dry, made, verb};
-use truenorth::inputs::checkpoints::Opened;
+use super::{dry, made, target, verb};
+use truenorth::inputs::checkpoints::{Opened, Pushed};
 
 /// Cosines of directions across categories and checkpoints, with magnitudes, drift and probes.
 ///
@@ -36,13 +42,17 @@ pub struct Geometry {
         long,
         value_name = "F.safetensors",
         num_args = 1..,
-        required_unless_present = "checkpoint",
-        conflicts_with_all = ["checkpoint", "classes"]
+        required_unless_present_any = ["checkpoint", "checkpoints"],
+        conflicts_with_all = ["checkpoint", "checkpoints", "classes"]
     )]
     direction: Vec<PathBuf>,
-    /// Checkpoints in training order, in any form of a model; one is enough for the categories.
-    #[arg(long, value_name = "M[@REV]", num_args = 1.., alias = "model", requires = "classes")]
-    checkpoint: Vec<String>,
+    /// Checkpoints in training order, in any form of a model; one is enough for the categories. A name for results and
+    /// the stage of training go before it, as `step-4000@mid=org/model@rev`.
+    #[arg(long, value_name = "[NAME[@STAGE]=]M[@REV]", num_args = 1.., alias = "model", requires = "classes")]
+    checkpoint: Vec<Checkpoint>,
+    /// A list of checkpoints, one a line as --checkpoint takes them; lines that begin with # are remarks.
+    #[arg(long, value_name = "F.txt", requires = "classes", conflicts_with = "checkpoint")]
+    checkpoints: Option<PathBuf>,
     /// Texts of two classes: JSONL, a JSON list or CSV with `id`, `text`, `label`, `category`, `group`.
     #[arg(long, value_name = "F.jsonl", requires = "site")]
     classes: Option<PathBuf>,
@@ -54,6 +64,21 @@ pub struct Geometry {
     site: Option<Site>,
     #[command(flatten)]
     params: Params,
+    /// Reads the last checkpoint's texts in these ways too, and tells the angles between the directions: last, mean, max
+    /// or an index, with raw: or chat: before it, such as raw:last,raw:mean,raw:max,chat:last.
+    #[arg(
+        long,
+        value_name = "P,..",
+        value_delimiter = ',',
+        allow_hyphen_values = true,
+        requires = "classes"
+    )]
+    protocols: Vec<Protocol>,
+    #[command(flatten)]
+    steer: Option<CrossParams>,
+    /// What the steered model goes on from.
+    #[arg(long, value_name = "F", requires = "model")]
+    prompts: Option<PathBuf>,
     /// Seeds splits and shuffles.
     #[arg(long, value_name = "N", default_value_t = 0)]
     seed: u64,
@@ -77,6 +102,16 @@ impl Geometry {
         if dry::on() {
             self.params.rehearse();
         }
+        if let Some(path) = &self.checkpoints {
+            let (mut file, name) = Terminal::TELLING.open(path)?;
+            let mut text = String::new();
+            file.read_to_string(&mut text).with_context(|| format!("can't read {name}"))?;
+            self.checkpoint = Checkpoint::list(&text).request(format!("can't use the list {name}"))?;
+        }
+        if let Some(dir) = self.explored() {
+            target::writes_in(dir, &[explorer::NAME])?;
+            report::free_page(&dir.join(explorer::NAME))?;
+        }
         let record = match &self.classes {
             Some(path) => self.texts(path)?,
             None => self.files()?,
@@ -84,7 +119,17 @@ impl Geometry {
         let record = record
             .choice("directions", self.direction.len())
             .choice("checkpoints", serde_json::to_value(&self.checkpoint)?);
-        verb::leave::<geometry::Geometry>(&record, &self.out)
+        verb::leave::<geometry::Geometry>(&record, &self.out)?;
+        if let (Some(dir), Found::Texts(found)) = (self.explored(), &record.result) {
+            let path = report::write_page(dir, explorer::NAME, &explorer::html(found))?;
+            eprintln!("{}", path.display());
+        }
+        Ok(())
+    }
+
+    /// The folder of the explorer, which takes checkpoints to move through.
+    fn explored(&self) -> Option<&Path> {
+        self.out.report.as_deref().filter(|_| self.checkpoint.len() > 1)
     }
 
     fn texts(&self, path: &Path) -> anyhow::Result<Record<Found>> {
@@ -95,6 +140,19 @@ impl Geometry {
         let rows = self.copies.texts().classes(path)?;
         let all = Labelled::new(&rows, self.positive.as_deref())
             .request(format!("can't use {}", path.display()))?;
+        let prompts = match (&self.steer, &self.prompts) {
+            (None, _) => None,
+            (Some(steer), Some(path)) => {
+                steer.check()?;
+                Some(self.copies.texts().prompts(path)?)
+            }
+            (Some(_), None) => {
+                return Err(wrong_hint(
+                    "--steer-into has nothing to go on from",
+                    "name a file of prompts with --prompts",
+                ));
+            }
+        };
         let args = ModelArgs {
             model: String::new(),
             place: self.place.clone(),
@@ -105,12 +163,23 @@ impl Geometry {
         };
         fallback::check_alone(args.place.service.fallback.as_ref(), self.checkpoint.len())?;
         let host = Opens(&args);
-        let open = Opened::new(&self.checkpoint, &host, &all.prompts, (site, self.params.at()));
+        let open = Opened::new(&self.checkpoint, &host, &all.prompts, (site, self.params.at()))
+            .reading_too(&self.protocols);
         let (texts, seeds) = (Texts::from(&all), Seeds::new(self.seed));
-        let found = geometry::Geometry::of(&GeometryData::Texts(&texts, &open), &self.params, &seeds);
-        let (found, models) = open
+        let target = self.steer.as_ref().map(|s| Pushed::new(&s.model, &host));
+        let steer = target.as_ref().zip(self.steer.as_ref()).zip(prompts.as_ref());
+        let data = match steer {
+            Some(((target, params), (prompts, _))) => {
+                GeometryData::Steered(&texts, &open, CrossSteer { target, prompts, site, params })
+            }
+            None => GeometryData::Texts(&texts, &open),
+        };
+        let found = geometry::Geometry::of(&data, &self.params, &seeds);
+        let pushed = target.map_or(Ok(vec![]), Pushed::finish)?;
+        let (found, mut models) = open
             .finish(found)
             .with_context(|| format!("can't compare the directions of {}", path.display()))?;
+        models.extend(pushed);
         let mut record = Record::new(geometry::Geometry::NAME, self.seed, found)
             .params(&self.params)?
             .file("classes", all.len(), &all.data_sha256)
@@ -119,6 +188,14 @@ impl Geometry {
             .choice("estimator", self.params.estimator().name())
             .choice("near-copies", self.copies.near_copies.threshold())
             .choice("copies", serde_json::to_value(&all.copies)?);
+        if let (Some(steer), Some((prompts, loaded))) = (&self.steer, &prompts) {
+            record = record
+                .file("prompts", prompts.len(), &loaded.sha256)
+                .choice("steer-into", serde_json::to_value(steer)?);
+        }
+        if !self.protocols.is_empty() {
+            record = record.choice("protocols", serde_json::to_value(&self.protocols)?);
+        }
         record.models = models;
         Ok(record)
     }

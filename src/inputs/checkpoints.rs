@@ -1,23 +1,29 @@
-//! Checkpoints that are opened as they are asked for, one at a time in memory.
+//! Checkpoints that are opened as they are asked for, one at a time in memory and each once: what was read of one lies
+//! in a file until the end, for the probes that need every checkpoint's texts once more.
 
 use std::cell::RefCell;
+use std::fs::File;
+use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
 
 use ndarray::Array2;
-use truenorth_protocol::run::RunError;
+use truenorth_protocol::run::{RunError, Watch};
 use truenorth_protocol::{ReadAt, Site};
 
-use crate::analyses::geometry::{Checkpoints, activations};
-use crate::analyses::{AnalysisError, Named};
+use crate::analyses::geometry::{Checkpoint, Checkpoints, Protocol, Target, activations};
+use crate::analyses::{AnalysisError, Named, Reader};
 use crate::error::{Context as _, Error};
 use crate::host::Host;
 use crate::session::ModelRecord;
 
 /// The same texts read at one checkpoint after another.
 pub struct Opened<'a> {
-    names: &'a [String],
+    names: Vec<String>,
+    stages: Vec<Option<String>>,
+    checkpoints: &'a [Checkpoint],
     host: &'a dyn Host,
     prompts: &'a [Named],
     place: (Site, ReadAt),
+    protocols: Vec<Protocol>,
     so_far: RefCell<SoFar>,
 }
 
@@ -27,15 +33,81 @@ struct SoFar {
     models: Vec<ModelRecord>,
     /// Why a model could not be opened, in full.
     broken: Option<Error>,
-    /// The checkpoint read last, which need not be opened again.
-    last: Option<(usize, Array2<f64>)>,
+    /// What was read of each, in order.
+    kept: Vec<Kept>,
+    /// What was read of the last one in other ways.
+    others: Vec<(Protocol, Array2<f64>)>,
+}
+
+impl SoFar {
+    /// Keeps why something could not be done, whole.
+    fn or_broken<T, E: std::error::Error + Send + Sync + 'static>(
+        &mut self,
+        done: Result<T, E>,
+        what: impl FnOnce() -> String,
+    ) -> Result<T, AnalysisError> {
+        done.map_err(|error| {
+            let what = what();
+            self.broken = Err::<(), _>(error).context(what.clone()).err();
+            AnalysisError::Input(what)
+        })
+    }
+}
+
+/// Activations in a file that is gone with this.
+struct Kept {
+    file: File,
+    dim: (usize, usize),
+}
+
+impl Kept {
+    /// They were f32 when they were read, and are so again.
+    #[allow(clippy::cast_possible_truncation)]
+    fn new(x: &Array2<f64>) -> std::io::Result<Self> {
+        let mut file = tempfile::tempfile()?;
+        let bytes: Vec<u8> = x.iter().flat_map(|v| (*v as f32).to_le_bytes()).collect();
+        file.write_all(&bytes)?;
+        Ok(Self { file, dim: x.dim() })
+    }
+
+    fn read(&mut self) -> std::io::Result<Array2<f64>> {
+        let mut bytes = vec![];
+        self.file.seek(SeekFrom::Start(0))?;
+        self.file.read_to_end(&mut bytes)?;
+        let (four, _) = bytes.as_chunks::<4>();
+        let values = four.iter().map(|b| f64::from(f32::from_le_bytes(*b))).collect();
+        Array2::from_shape_vec(self.dim, values).map_err(std::io::Error::other)
+    }
 }
 
 impl<'a> Opened<'a> {
     /// Checkpoints by name, none of them opened yet.
     #[must_use]
-    pub fn new(names: &'a [String], host: &'a dyn Host, prompts: &'a [Named], place: (Site, ReadAt)) -> Self {
-        Self { names, host, prompts, place, so_far: RefCell::default() }
+    pub fn new(
+        checkpoints: &'a [Checkpoint],
+        host: &'a dyn Host,
+        prompts: &'a [Named],
+        place: (Site, ReadAt),
+    ) -> Self {
+        let staged = checkpoints.iter().any(|c| c.stage.is_some());
+        let stages = checkpoints.iter().filter(|_| staged).map(|c| c.stage.clone()).collect();
+        let names = checkpoints.iter().map(|c| c.name.clone()).collect();
+        Self {
+            names,
+            stages,
+            checkpoints,
+            host,
+            prompts,
+            place,
+            protocols: vec![],
+            so_far: RefCell::default(),
+        }
+    }
+
+    /// The last one is read in these ways too.
+    #[must_use]
+    pub fn reading_too(self, protocols: &[Protocol]) -> Self {
+        Self { protocols: protocols.to_vec(), ..self }
     }
 
     /// What was found with the checkpoints, and the models they were; an error in opening one is given whole.
@@ -53,33 +125,89 @@ impl<'a> Opened<'a> {
 
 impl Checkpoints for Opened<'_> {
     fn names(&self) -> &[String] {
-        self.names
+        &self.names
+    }
+
+    fn stages(&self) -> &[Option<String>] {
+        &self.stages
+    }
+
+    fn protocols(&self) -> Result<Vec<(Protocol, Array2<f64>)>, AnalysisError> {
+        Ok(std::mem::take(&mut self.so_far.borrow_mut().others))
     }
 
     fn activations(&self, i: usize) -> Result<Array2<f64>, AnalysisError> {
-        let name = &self.names[i];
+        let (name, model) = (&self.names[i], &self.checkpoints[i].model);
         let watch = self.host.watch(name, "tokens");
         if watch.interrupted() {
             return Err(RunError::Interrupted.into());
         }
         let mut so_far = self.so_far.borrow_mut();
-        if let Some((_, x)) = so_far.last.as_ref().filter(|(last, _)| *last == i) {
-            return Ok(x.clone());
+        if let Some(kept) = so_far.kept.get_mut(i) {
+            let read = kept.read();
+            return so_far
+                .or_broken(read, || format!("what was read of checkpoint `{name}` can't be read back"));
         }
-        so_far.last = None;
-        let session = match self.host.model(name) {
-            Ok(session) => session,
-            Err(error) => {
-                let what = format!("checkpoint `{name}` can't be opened");
-                so_far.broken = Err::<(), _>(error).context(what.clone()).err();
-                return Err(AnalysisError::Input(what));
-            }
-        };
+        let session = so_far.or_broken(self.host.model(model), || {
+            let of = if name == model { String::new() } else { format!(" ({model})") };
+            format!("checkpoint `{name}`{of} can't be opened")
+        })?;
         let x = activations(&session.reader(), self.prompts, self.place, &*watch)?;
-        if so_far.models.len() == i {
-            so_far.models.push(session.record());
+        if i + 1 == self.checkpoints.len() && so_far.others.is_empty() {
+            for protocol in &self.protocols {
+                let read = protocol.read(&session.reader(), self.prompts, self.place.0, &*watch)?;
+                so_far.others.push((*protocol, read));
+            }
         }
-        so_far.last = Some((i, x.clone()));
+        if so_far.kept.len() == i {
+            so_far.models.push(session.record());
+            let kept = so_far.or_broken(Kept::new(&x), || {
+                format!(
+                    "what was read of checkpoint `{name}` can't be kept in the folder for temporary files"
+                )
+            })?;
+            so_far.kept.push(kept);
+        }
         Ok(x)
+    }
+}
+
+/// A model that directions are pushed into, opened when they are there.
+pub struct Pushed<'a> {
+    model: &'a str,
+    host: &'a dyn Host,
+    so_far: RefCell<SoFar>,
+}
+
+impl<'a> Pushed<'a> {
+    /// A model by name, not opened yet.
+    #[must_use]
+    pub fn new(model: &'a str, host: &'a dyn Host) -> Self {
+        Self { model, host, so_far: RefCell::default() }
+    }
+
+    /// The model it was, or why it could not be opened.
+    ///
+    /// # Errors
+    /// When it could not be opened.
+    pub fn finish(self) -> Result<Vec<ModelRecord>, Error> {
+        let so_far = self.so_far.into_inner();
+        so_far.broken.map_or(Ok(so_far.models), Err)
+    }
+}
+
+impl Target for Pushed<'_> {
+    fn with(
+        &self,
+        ask: &mut dyn FnMut(&Reader<'_>, &dyn Watch) -> Result<(), AnalysisError>,
+    ) -> Result<(), AnalysisError> {
+        let mut so_far = self.so_far.borrow_mut();
+        let session = so_far.or_broken(self.host.model(self.model), || {
+            format!("`{}` can't be opened to be steered", self.model)
+        })?;
+        let watch = self.host.watch(&format!("steering {}", self.model), "tokens");
+        ask(&session.reader(), &*watch)?;
+        so_far.models.push(session.record());
+        Ok(())
     }
 }

@@ -31,6 +31,7 @@ mod fuzzed;
 mod goldens;
 mod hostile;
 mod kept;
+mod ladder;
 mod moves;
 mod no_memory;
 mod nuisance_texts;

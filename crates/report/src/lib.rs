@@ -59,4 +59,4 @@ pub use plot::{
 pub use table::{Adjustment, Cell, Column, Table};
 pub use tested::Tested;
 pub use truenorth_stats::test::Test;
-pub use write::{HTML_NAME, JSON_NAME, free, write};
+pub use write::{HTML_NAME, JSON_NAME, free, free_page, write, write_page};

@@ -26,6 +26,30 @@ pub fn free(dir: &Path) -> Result<(), ReportError> {
     own(&dir.join(HTML_NAME), html)
 }
 
+/// Refuses a page of its own name that is there and was not written by this program.
+///
+/// # Errors
+/// As [`free`].
+pub fn free_page(path: &Path) -> Result<(), ReportError> {
+    own(path, |text| text.contains("\"generator\"") && text.contains("\"truenorth "))
+}
+
+/// Writes a page of its own beside `report.html`, whole or not at all.
+///
+/// # Errors
+/// [`ReportError::Foreign`] if something else is at its place, [`ReportError::Write`] if it cannot be written.
+pub fn write_page(dir: &Path, name: &str, html: &str) -> Result<PathBuf, ReportError> {
+    let path = dir.join(name);
+    if writes_nothing() {
+        return Ok(path);
+    }
+    free_page(&path)?;
+    std::fs::create_dir_all(dir).map_err(|source| ReportError::Write { path: dir.to_owned(), source })?;
+    write_atomic(&path, |w| w.write_all(html.as_bytes()))
+        .map_err(|source| ReportError::Write { path: path.clone(), source })?;
+    Ok(path)
+}
+
 /// Whether a file, if it is there, begins as this program begins it.
 fn own(path: &Path, begins: impl Fn(&str) -> bool) -> Result<(), ReportError> {
     if !path.is_file() {

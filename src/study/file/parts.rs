@@ -195,9 +195,17 @@ pub struct Other {
 #[derive(Clone, Debug, Default, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Geometry {
-    /// Checkpoints in training order, as `--model`; the study's model alone when empty.
+    /// Checkpoints in training order, each as `--model` or as `{model = …, name = …, stage = …}`; the study's model alone
+    /// when empty.
     #[serde(default)]
-    pub checkpoints: Vec<String>,
+    pub checkpoints: Vec<geometry::Checkpoint>,
+    /// Ways to read the last checkpoint's texts, whose directions are laid beside each other: `last`, `mean`, `max`, with
+    /// `raw:` or `chat:` before it; with `checkpoints`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub protocols: Vec<geometry::Protocol>,
+    /// A model that every checkpoint's directions are pushed into, and how far.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub steer_into: Option<geometry::CrossParams>,
     /// How they are laid beside each other.
     #[serde(flatten)]
     pub params: geometry::Params,
@@ -302,10 +310,14 @@ impl<'de> Beside<'de> for Transfer {
 
 impl<'de> Beside<'de> for Geometry {
     type Params = geometry::Params;
-    const OWN: &'static [&'static str] = &["checkpoints"];
+    const OWN: &'static [&'static str] = &["checkpoints", "protocols", "steer_into"];
 
-    fn take<A: MapAccess<'de>>(&mut self, _: &str, map: &mut A) -> Result<(), A::Error> {
-        self.checkpoints = map.next_value()?;
+    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
+        match key {
+            "checkpoints" => self.checkpoints = map.next_value()?,
+            "protocols" => self.protocols = map.next_value()?,
+            _ => self.steer_into = map.next_value()?,
+        }
         Ok(())
     }
 

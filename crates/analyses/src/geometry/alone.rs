@@ -40,7 +40,7 @@ pub(super) fn alone(
     if let Some(words) = Words::of(&all) {
         things.push(("words", contrast.held_out(|train| words.log_odds(train, positive))?));
     }
-    let cell = |value: f64, low: f64, high: f64| ProbeCell { auroc: value, low, high };
+    let cell = |value: f64, low: f64, high: f64| ProbeCell { auroc: value, low, high, true_positives: None };
     let mut out = Vec::with_capacity(things.len());
     for (name, scores) in things {
         let placed = placed(&scores)?;

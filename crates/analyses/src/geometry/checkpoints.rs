@@ -4,12 +4,27 @@ use ndarray::Array2;
 use truenorth_protocol::run::Watch;
 use truenorth_protocol::{ReadAt, Site};
 
+use super::Protocol;
 use truenorth_reading::{AnalysisError, Named, Reader};
 
 /// Models that read the same texts, of which none need be in memory beside another.
 pub trait Checkpoints {
     /// Their names, in training order.
     fn names(&self) -> &[String];
+
+    /// The stage of training that each is of; empty where none is named.
+    fn stages(&self) -> &[Option<String>] {
+        &[]
+    }
+
+    /// The same texts at the last checkpoint, read in other ways; empty where none is asked for. It is asked for once
+    /// the last one was read.
+    ///
+    /// # Errors
+    /// As [`Checkpoints::activations`].
+    fn protocols(&self) -> Result<Vec<(Protocol, Array2<f64>)>, AnalysisError> {
+        Ok(vec![])
+    }
 
     /// The activations of one, `[texts, width]`. It is asked for in order, and in order once more for the
     /// probes of every checkpoint on every other.

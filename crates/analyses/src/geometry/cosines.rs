@@ -204,6 +204,7 @@ pub(super) fn categories(
         };
         let views: Vec<Folded<'_>> = own.iter().map(Folded::of).collect();
         let seeds = seeds.child(&contrast.name);
+        let difference: Vec<Number> = own.iter().map(difference).collect();
         let magnitude: Vec<Number> = own.iter().map(magnitude).collect();
         let sizes: Vec<f64> = magnitude.iter().map(|m| m.value).collect();
         let drift: Vec<Number> = own.windows(2).map(|w| drift(&w[0], &w[1])).collect();
@@ -228,6 +229,7 @@ pub(super) fn categories(
                 &seeds.child("magnitude"),
             )
             .map_err(named)?,
+            difference,
             magnitude,
             drift_jump: jump(checkpoints, &drifts).map_err(named)?,
             drift,
@@ -236,6 +238,10 @@ pub(super) fn categories(
         });
     }
     Ok(out)
+}
+
+fn difference(kept: &Kept) -> Number {
+    jackknife(kept.magnitudes[0], &kept.magnitudes[1..], [0.0, f64::INFINITY])
 }
 
 fn magnitude(kept: &Kept) -> Number {

@@ -7,7 +7,9 @@ use rand::seq::SliceRandom;
 
 use super::Texts;
 use truenorth_reading::{AnalysisError, Unrelated};
-use truenorth_stats::estimate::{CheckedEstimator, EstimateError, Nuisances, Pipeline, Samples, SplitBy};
+use truenorth_stats::estimate::{
+    CheckedEstimator, EstimateError, Estimator, Nuisances, Pipeline, Samples, SplitBy,
+};
 use truenorth_stats::math;
 use truenorth_stats::math::{MathError, Seeds};
 
@@ -62,6 +64,8 @@ pub(super) struct Kept {
     pub without: Vec<Array1<f64>>,
     /// Means of the positive rows: of all, then without each fold.
     pub centroids: Vec<Array1<f64>>,
+    /// The positive rows' mean less the negative ones'.
+    pub difference: Array1<f64>,
     /// Norms of the mean difference: of all, then without each fold.
     pub magnitudes: Vec<f64>,
     /// Mean norm of the rows.
@@ -81,6 +85,12 @@ impl Contrast {
                 *seen.entry(group).or_insert(next)
             })
             .collect()
+    }
+
+    /// In how many groups negative rows are.
+    pub fn negative_groups(&self) -> usize {
+        let down = self.groups.iter().zip(&self.positive).filter(|(_, p)| !**p);
+        down.map(|(g, _)| g).collect::<std::collections::BTreeSet<_>>().len()
     }
 
     pub fn new(
@@ -161,6 +171,17 @@ impl Contrast {
         )
     }
 
+    /// The texts of the negative and of the positive class: all, then those outside each fold.
+    pub fn classes(&self) -> Vec<[Vec<usize>; 2]> {
+        let all = std::iter::once((0..self.rows.len()).collect());
+        let of = |rows: Vec<usize>, positive: bool| {
+            rows.into_iter().filter(|i| self.positive[*i] == positive).map(|i| self.rows[i]).collect()
+        };
+        all.chain((0..self.folds).map(|f| self.train(f)))
+            .map(|rows: Vec<usize>| [of(rows.clone(), false), of(rows, true)])
+            .collect()
+    }
+
     /// Places among this contrast's rows that are not in a fold.
     fn train(&self, fold: usize) -> Vec<usize> {
         (0..self.rows.len()).filter(|i| self.fold[*i] != fold).collect()
@@ -194,27 +215,35 @@ impl Contrast {
             [Ok(a), Ok(b)] => math::cosine(a.view(), b.view()).map_err(named)?,
             [Err(e), _] | [_, Err(e)] => return Err(e),
         };
+        let mean = |rows: &[usize]| {
+            x.select(Axis(0), rows).mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(x.ncols()))
+        };
         let mut centroids = Vec::with_capacity(1 + trains.len());
-        let mut magnitudes = Vec::with_capacity(1 + trains.len());
-        for of in std::iter::once(&all).chain(&trains) {
-            let mean = |positive: bool| {
-                let rows: Vec<usize> =
-                    of.iter().filter(|i| self.positive[**i] == positive).map(|i| self.rows[*i]).collect();
-                x.select(Axis(0), &rows).mean_axis(Axis(0)).unwrap_or_else(|| Array1::zeros(x.ncols()))
-            };
-            let (up, down) = (mean(true), mean(false));
-            magnitudes.push(math::norm((&up - &down).view()));
+        let mut differences = Vec::with_capacity(1 + trains.len());
+        for [down, up] in self.classes() {
+            let (up, down) = (mean(&up), mean(&down));
+            differences.push(&up - &down);
             centroids.push(up);
         }
+        let magnitudes = differences.iter().map(|d| math::norm(d.view())).collect();
         let norms: Vec<f64> = self.rows.iter().map(|i| math::norm(x.row(*i))).collect();
         Ok(Kept {
             direction: direction(&all)?,
             without: trains.iter().map(|t| direction(t)).collect::<Result<_, _>>()?,
             centroids,
+            difference: differences.swap_remove(0),
             magnitudes,
             row_norm: math::mean(&norms).map_err(named)?,
             reliability,
         })
+    }
+
+    /// Unit directions drawn like the activations within the classes, as many.
+    pub fn drawn(&self, x: &Array2<f64>, draws: usize, seeds: &Seeds) -> Result<Array2<f64>, AnalysisError> {
+        let all: Vec<usize> = (0..self.rows.len()).collect();
+        let estimator = Estimator::MeanDiff.check()?;
+        let pipeline = Pipeline { estimator, nuisances: Nuisances::none() };
+        Ok(pipeline.matched_directions(&self.samples(x, &all)?, draws, seeds)?)
     }
 
     /// Directions of this contrast that know nothing of the labels: fitted to exchanged ones, which are of all texts,

@@ -10,16 +10,21 @@
 //! tested on another's texts of the fold it was not fitted on, off the diagonal too.
 
 mod alone;
+mod centroids;
 mod change;
 mod checkpoints;
 mod cosines;
+mod cross;
+pub mod explorer;
 mod files;
 mod fit;
 mod found;
+mod named;
 mod nulls;
 pub mod page;
 mod params;
 mod probing;
+mod protocols;
 mod run;
 mod table;
 
@@ -27,13 +32,17 @@ mod table;
 mod tests;
 
 pub use alone::CategoryAlone;
+pub use centroids::{CentroidMap, ClassAt, ClassCourse, Placed};
 pub use change::{ChangePoint, Jump, change_point, jump};
 pub use checkpoints::{Checkpoints, OneModel, activations};
 pub use cosines::{Course, Step, courses};
+pub use cross::{CrossCourse, CrossParams, CrossPoint, CrossSample, CrossSteer, CrossSteering, Target};
 pub use files::{DirectionAt, DirectionCourse, DirectionGeometry, of_directions};
 pub use found::{CategoryCourse, Found, TextGeometry};
+pub use named::Checkpoint;
 pub use params::Params;
-pub use probing::{ProbeCell, ProbingMatrix};
+pub use probing::{ProbeCell, ProbingMatrix, Rate};
+pub use protocols::{Protocol, ProtocolAngle, Protocols};
 
 use truenorth_reading::{Analysis, AnalysisError, Asked, Labelled, Listing, Page};
 use truenorth_stats::math::Seeds;
@@ -71,6 +80,8 @@ impl From<&Labelled> for Texts {
 pub enum GeometryData<'a> {
     /// The directions of texts, fitted at every checkpoint.
     Texts(&'a Texts, &'a dyn Checkpoints),
+    /// As these, and pushed into a model.
+    Steered(&'a Texts, &'a dyn Checkpoints, CrossSteer<'a>),
     /// Directions without their texts, in training order.
     Directions(&'a [DirectionAt]),
 }
@@ -89,7 +100,10 @@ impl Geometry {
     pub fn of(input: &GeometryData<'_>, params: &Params, seeds: &Seeds) -> Result<Found, AnalysisError> {
         Ok(match input {
             GeometryData::Texts(texts, checkpoints) => {
-                Found::Texts(Box::new(run::over(*checkpoints, texts, params, seeds)?))
+                Found::Texts(Box::new(run::over(*checkpoints, texts, params, None, seeds)?))
+            }
+            GeometryData::Steered(texts, checkpoints, steer) => {
+                Found::Texts(Box::new(run::over(*checkpoints, texts, params, Some(steer), seeds)?))
             }
             GeometryData::Directions(all) => {
                 Found::Directions(Box::new(of_directions(all, params.permutations, seeds)?))
@@ -111,7 +125,11 @@ impl Analysis for Geometry {
 
     fn page(found: &Found) -> Page {
         match found {
-            Found::Texts(found) => Page::new(page::findings(found), page::section(found)),
+            Found::Texts(found) => {
+                let mut page = Page::new(page::findings(found), page::section(found));
+                page.sections.extend(page::cross_section(found));
+                page
+            }
             Found::Directions(found) => Page::new(vec![], page::of_directions(found)),
         }
     }

@@ -39,13 +39,13 @@ pub struct Params {
     /// no p is printed.
     #[cfg_attr(feature = "cli", arg(long, value_name = "N", default_value_t = Self::default().null_draws))]
     pub null_draws: usize,
-    /// Whether every checkpoint's probes are tested on every other's texts, for which each is opened twice.
+    /// Whether every checkpoint's probes are tested on every other's texts.
     #[cfg_attr(
         feature = "cli",
         arg(
             long = "no-probing",
             action = clap::ArgAction::SetFalse,
-            help = "Leaves out the probes of every checkpoint on every other, for which each is opened twice"
+            help = "Leaves out the probes of every checkpoint on every other"
         )
     )]
     pub probing: bool,

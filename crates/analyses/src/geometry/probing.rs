@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use truenorth_reading::stat::LEVEL;
-use truenorth_stats::math::{MathError, Placement};
+use truenorth_stats::math::{MathError, Placement, negatives_needed, true_positives_at};
 
 /// The AUROC of a direction of one checkpoint on texts of another.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
@@ -14,7 +14,24 @@ pub struct ProbeCell {
     pub low: f64,
     /// Upper end.
     pub high: f64,
+    /// The true-positive rate at [`FALSE_POSITIVES`]; none of an AUROC less another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub true_positives: Option<Rate>,
 }
+
+/// A share of the positive texts, with its interval.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+pub struct Rate {
+    /// The share of positive texts above the lowest score that at most 1 % of the negative ones exceed.
+    pub value: f64,
+    /// Lower end of the 95 % interval.
+    pub low: f64,
+    /// Upper end.
+    pub high: f64,
+}
+
+/// The rate of false positives at which a probe's true positives are told.
+pub const FALSE_POSITIVES: f64 = 0.01;
 
 /// A category's probes, every checkpoint on every checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -34,8 +51,34 @@ pub struct ProbingMatrix {
 pub(super) const METHOD: &str =
     "score interval over groups (Newcombe 2006); the directions of the folds held fixed";
 
+/// How the intervals of true-positive rates are made, and which categories have too few negatives, by the fewest
+/// groups that the negatives of each are in.
+pub(super) fn rate_method(groups: &[(&str, usize)]) -> String {
+    let mut said =
+        "true-positive rate at 1 % false positives: order statistics of the negatives for the threshold, a \
+                    score interval over groups for the share above it, their arms added in squares"
+            .to_owned();
+    let needed = negatives_needed(FALSE_POSITIVES, LEVEL);
+    let few: Vec<String> =
+        groups.iter().filter(|(_, n)| *n < needed).map(|(name, n)| format!("{name} {n}")).collect();
+    if !few.is_empty() {
+        said.push_str(&format!(
+            "; too few negatives to bound it from below ({needed} groups of them are needed, there are: {}), so the \
+             interval begins at 0",
+            few.join(", ")
+        ));
+    }
+    said
+}
+
 /// The AUROC with the interval that every analysis has.
 pub(super) fn cell(scores: &[f64], positive: &[bool], groups: &[usize]) -> Result<ProbeCell, MathError> {
     let found = Placement::auroc(scores, positive, groups)?.estimate(LEVEL, 1.0)?;
-    Ok(ProbeCell { auroc: found.value, low: found.interval.low, high: found.interval.high })
+    let rate = true_positives_at(scores, positive, groups, FALSE_POSITIVES, LEVEL)?;
+    Ok(ProbeCell {
+        auroc: found.value,
+        low: found.interval.low,
+        high: found.interval.high,
+        true_positives: Some(Rate { value: rate.value, low: rate.low, high: rate.high }),
+    })
 }

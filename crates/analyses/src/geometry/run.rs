@@ -6,12 +6,14 @@ use ndarray::Array2;
 use truenorth_stats::estimate::relabellings;
 use truenorth_stats::math::{Seeds, numbered};
 
+use super::centroids::Centroids;
+use super::cross::{self, CrossSteer, Push};
 use super::fit::{Contrast, Kept, Split};
 use super::nulls::Nulls;
 use super::params::Plan;
 use super::{
     COURSE_NOT_SHOWN, Checkpoints, GENERAL, Params, ProbeCell, ProbingMatrix, TextGeometry, Texts, cosines,
-    probing,
+    probing, protocols,
 };
 use truenorth_reading::{AnalysisError, stat};
 
@@ -19,11 +21,23 @@ pub(super) fn over(
     course: &dyn Checkpoints,
     texts: &Texts,
     params: &Params,
+    steer: Option<&CrossSteer<'_>>,
     seeds: &Seeds,
 ) -> Result<TextGeometry, AnalysisError> {
     let plan = params.plan()?;
+    steer.map_or(Ok(()), |s| s.params.check())?;
     let checkpoints = course.names();
+    let stages = course.stages();
+    if !stages.is_empty() && stages.len() != checkpoints.len() {
+        return Err(AnalysisError::Input(format!(
+            "{} stages for {} checkpoints; expected one a checkpoint, or none",
+            stages.len(),
+            checkpoints.len()
+        )));
+    }
     let contrasts = contrasts(checkpoints, texts, &plan, seeds)?;
+    let pushed = steer.map_or(Ok(vec![]), |s| pushed(s, &contrasts))?;
+    let mut pushes = vec![];
     let mut width = None;
     let mut checked = |i: usize| -> Result<Array2<f64>, AnalysisError> {
         let x = course.activations(i)?;
@@ -33,6 +47,7 @@ pub(super) fn over(
     };
     let shown = contrasts.iter().filter(|c| !c.name.starts_with(OTHERS)).count();
     let mut alone = Vec::new();
+    let mut centroids = Centroids::new(shown);
     let mut across_probing = Vec::with_capacity(checkpoints.len());
     // By contrast, then by checkpoint.
     let mut kept: Vec<Vec<Kept>> = vec![Vec::with_capacity(checkpoints.len()); contrasts.len()];
@@ -44,6 +59,19 @@ pub(super) fn over(
         nulls.add(&x, &contrasts, &plan)?;
         for (contrast, kept) in contrasts.iter().zip(&mut kept) {
             kept.push(contrast.fit(&x, &plan.estimator, &seeds.child(&contrast.name))?);
+        }
+        let here: Vec<&Kept> = kept.iter().take(shown).filter_map(|k| k.last()).collect();
+        centroids.add(&x, &contrasts[..shown], &here)?;
+        for (contrast, kept) in contrasts.iter().zip(&here).filter(|(c, _)| pushed.contains(&c.name)) {
+            let draws = steer.map_or(0, |s| s.params.random_directions);
+            let seeds = seeds.child(&format!("pushed {} {i}", contrast.name));
+            let random = contrast.drawn(&x, draws, &seeds)?;
+            pushes.push(Push {
+                checkpoint: checkpoints[i].clone(),
+                category: contrast.name.clone(),
+                difference: kept.difference.clone(),
+                random: random.outer_iter().map(|r| r.to_owned()).collect(),
+            });
         }
         if i + 1 == checkpoints.len() {
             for (contrast, kept) in contrasts.iter().take(shown).zip(&kept) {
@@ -72,6 +100,8 @@ pub(super) fn over(
     }
     let width = kept.first().and_then(|k| k.first()).map_or(0, |k| k.direction.len());
     let categories = cosines::categories(checkpoints, &contrasts, &kept, &nulls, &plan, seeds)?;
+    let negatives: Vec<(&str, usize)> =
+        contrasts.iter().take(shown).map(|c| (c.name.as_str(), c.negative_groups())).collect();
     let across = cosines::across(&kept[..shown], checkpoints.len(), &nulls)?;
     let probing = match plan.probing {
         false => vec![],
@@ -87,17 +117,54 @@ pub(super) fn over(
             })
             .collect(),
     };
+    let read = course.protocols()?;
+    for (protocol, x) in &read {
+        check(
+            &format!("{}, read {protocol}", checkpoints[checkpoints.len() - 1]),
+            x,
+            texts.positive.len(),
+            x.ncols(),
+        )?;
+    }
+    let protocols = match read.len() {
+        0 => None,
+        _ => Some(protocols::angles(
+            &checkpoints[checkpoints.len() - 1],
+            &read,
+            &contrasts[..shown],
+            &plan.estimator,
+            seeds,
+        )?),
+    };
+    let steering = steer.map(|s| cross::into(&pushes, s, &seeds.child("pushed"))).transpose()?;
     Ok(TextGeometry {
         checkpoints: checkpoints.to_vec(),
+        stages: stages.to_vec(),
         width,
         categories,
         across,
         across_probing,
+        centroids: centroids.finish(&contrasts[..shown])?,
         alone,
         probing_method: probing::METHOD.into(),
+        rate_method: probing::rate_method(&negatives),
         probing,
+        protocols,
+        steering,
         not_shown: not_shown(&contrasts, texts, checkpoints.len()),
     })
+}
+
+/// The categories whose directions are pushed.
+fn pushed(steer: &CrossSteer<'_>, contrasts: &[Contrast]) -> Result<Vec<String>, AnalysisError> {
+    let known = || contrasts.iter().map(|c| c.name.as_str()).filter(|n| !n.starts_with(OTHERS));
+    match steer.params.categories.iter().find(|c| !known().any(|k| k == *c)) {
+        Some(bad) => Err(AnalysisError::Input(format!(
+            "no category `{bad}` to steer with (--steer-category); the texts have {}",
+            known().collect::<Vec<_>>().join(", ")
+        ))),
+        None => Ok(steer.params.categories.clone()),
+    }
 }
 
 /// Contrasts of all texts but those of one category are named by this and the category.

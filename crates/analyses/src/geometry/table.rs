@@ -21,8 +21,17 @@ pub(super) fn of_texts(found: &TextGeometry) -> Listing {
     let names: Vec<&str> = found.categories.iter().map(|c| c.category.as_str()).collect();
     let mut out = found.across.get(last).map_or_else(Listing::default, |across| cosines(&names, across));
     out.says.push(format!("at {}:", found.checkpoints.get(last).map_or("", String::as_str)));
-    let mut categories =
-        Listing::new(&["category", "texts", "halves", "magnitude", "to general", "to others", "own AUROC"]);
+    let mut categories = Listing::new(&[
+        "category",
+        "texts",
+        "halves",
+        "magnitude",
+        "raw size",
+        "to general",
+        "to others",
+        "own AUROC",
+        "TPR at 1 % FPR",
+    ]);
     for (i, c) in found.categories.iter().enumerate() {
         let at = |m: Option<&Number>| m.map_or_else(|| "-".into(), |m| format!("{:.3}", m.value));
         let own = found.across_probing.get(last).and_then(|m| m.get(i)?.get(i));
@@ -31,9 +40,11 @@ pub(super) fn of_texts(found: &TextGeometry) -> Listing {
             format!("{}+{}", c.n[0], c.n[1]),
             c.reliability.get(last).map_or_else(|| "-".into(), |r| format!("{r:.2}")),
             at(c.magnitude.get(last)),
+            at(c.difference.get(last)),
             at(c.to_general.get(last).map(|c| &c.number)),
             at(c.to_others.get(last).map(|c| &c.number)),
             own.map_or_else(|| "-".into(), |c| format!("{:.3}", c.auroc)),
+            own.and_then(|c| c.true_positives).map_or_else(|| "-".into(), |r| format!("{:.3}", r.value)),
         ]);
     }
     out.more.push(categories);

@@ -2,7 +2,10 @@
 mod anchors;
 mod block;
 mod page;
+mod scripted;
 mod table;
+
+pub use scripted::{Scripted, scripted};
 
 use super::document::{Document, Figure};
 use super::error::ReportError;

@@ -10,7 +10,7 @@ use super::{SCHEMA, VERSION, block, table, unchecked_json};
 use std::collections::HashSet;
 use truenorth_protocol::hash::sha256_hex;
 
-const PAGE_STYLE: &str = include_str!("page.css");
+pub(super) const PAGE_STYLE: &str = include_str!("page.css");
 /// Nothing may be loaded or run, whatever the text of the report says.
 const POLICY: &str = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'";
 

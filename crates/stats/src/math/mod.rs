@@ -25,6 +25,7 @@ mod rank;
 mod seed;
 mod specificity;
 mod studentised;
+mod true_positives;
 mod vectors;
 
 pub use bootstrap::{Bootstrap, cluster_bootstrap};
@@ -53,6 +54,7 @@ pub use rank::{SortedScores, auroc, pearson, ranks, spearman};
 pub use seed::Seeds;
 pub use specificity::{Specificity, shifts, specificity};
 pub use studentised::{RatioOfSums, ratio_of_sums};
+pub use true_positives::{TruePositives, negatives_needed, true_positives_at};
 
 #[cfg(test)]
 mod tests;

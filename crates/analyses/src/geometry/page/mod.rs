@@ -1,9 +1,10 @@
 //! Directions beside each other: heat maps of categories and checkpoints, curves over training.
 
+mod cross;
 mod files;
 mod training;
 
-use crate::geometry::{CategoryCourse, GENERAL, ProbeCell, TextGeometry};
+use crate::geometry::{CategoryCourse, GENERAL, ProbeCell, Protocols, TextGeometry};
 use training::over_training;
 use truenorth_reading::cosine::{Cosine, cosine_table};
 use truenorth_reading::stat::Number;
@@ -75,6 +76,12 @@ pub fn findings(result: &TextGeometry) -> Vec<Finding> {
     out
 }
 
+/// The section of directions that were pushed into a model.
+#[must_use]
+pub fn cross_section(result: &TextGeometry) -> Option<Section> {
+    Some(cross::section(result.steering.as_ref()?, &result.stage_starts()))
+}
+
 /// The section of directions fitted on texts.
 #[must_use]
 pub fn section(result: &TextGeometry) -> Section {
@@ -123,6 +130,9 @@ pub fn section(result: &TextGeometry) -> Section {
     if let Some(nulls) = nulls(result, last) {
         section = section.with(nulls);
     }
+    if let Some(protocols) = &result.protocols {
+        section = section.with(angles(protocols));
+    }
     if checkpoints.len() > 1 {
         section = over_training(section, result);
     }
@@ -149,6 +159,34 @@ fn nulls(result: &TextGeometry, at: usize) -> Option<Table> {
         COSINE_NOT_SHOWN,
         pairs.chain(others),
     ))
+}
+
+/// The angle between the directions of every two ways to read.
+fn angles(found: &Protocols) -> Table {
+    let mut table = Table::new(
+        "geometry-protocols",
+        format!(
+            "The same texts at {} read in several ways: the angle between the directions, in degrees. Intervals: \
+             delete-a-fold jackknife of the cosine.",
+            found.checkpoint
+        ),
+        "Which way is right: a direction read in one way may say nothing of another.",
+        ["category", "read", "and", "degrees", "cosine"].map(Column::new).to_vec(),
+    );
+    for a in &found.angles {
+        let degrees = match (a.low, a.high) {
+            (Some(low), Some(high)) => Cell::estimate(a.degrees, low, high, 1),
+            _ => Cell::number(a.degrees, 1),
+        };
+        table.push(vec![
+            a.category.as_str().into(),
+            a.a.to_string().into(),
+            a.b.to_string().into(),
+            degrees,
+            cell(&a.cosine),
+        ]);
+    }
+    table
 }
 
 fn heat(id: &str, title: String, names: &[String], cells: &[Vec<Cosine>], caption: String) -> Figure {
@@ -219,10 +257,12 @@ fn table(result: &TextGeometry, at: usize) -> Table {
         "geometry-table",
         format!(
             "At {}. Halves: cosine of the directions of two halves of the texts. Magnitude: distance of the class \
-             means in mean residual norms. Cosines with the general direction, whose texts include the category's, \
-             and with that of all other categories. Intervals: delete-a-fold jackknife. Own AUROC: held out, {}.",
+             means in mean residual norms; raw size: in the model's own units, as the direction is before it is made a \
+             unit. Cosines with the general direction, whose texts include the category's, \
+             and with that of all other categories. Intervals: delete-a-fold jackknife. Own AUROC: held out, {}; {}.",
             result.checkpoints.get(at).map_or("", String::as_str),
-            result.probing_method
+            result.probing_method,
+            result.rate_method
         ),
         COSINE_NOT_SHOWN,
         [
@@ -231,9 +271,11 @@ fn table(result: &TextGeometry, at: usize) -> Table {
             "negative",
             "halves",
             "magnitude",
+            "raw size",
             "to general",
             "to others",
             "own AUROC",
+            "true positives at 1 %",
             "negatives",
         ]
         .map(Column::new)
@@ -248,9 +290,12 @@ fn table(result: &TextGeometry, at: usize) -> Table {
             c.n[1].into(),
             c.reliability.get(at).map_or_else(|| Cell::empty("none"), |r| Cell::number(*r, 2)),
             of(c.magnitude.get(at)),
+            of(c.difference.get(at)),
             of(c.to_general.get(at).map(|c| &c.number)),
             of(c.to_others.get(at).map(|c| &c.number)),
             own.map_or_else(|| Cell::empty("none"), |p| Cell::estimate(p.auroc, p.low, p.high, 2)),
+            own.and_then(|p| p.true_positives)
+                .map_or_else(|| Cell::empty("none"), |r| Cell::estimate(r.value, r.low, r.high, 2)),
             if c.shared_negatives { "of all" } else { "its own" }.into(),
         ]);
     }

@@ -4,7 +4,7 @@ use super::probes;
 use crate::geometry::{CategoryCourse, ChangePoint, Course, GENERAL, TextGeometry};
 use truenorth_reading::stat::{Number, p_said};
 use truenorth_report::{
-    Axis, Block, Cell, Column, Curve, CurvePoint, Figure, HeatMap, HeatRow, Num, Plot, Section, Series,
+    Axis, Block, Cell, Column, Curve, CurvePoint, Figure, HeatMap, HeatRow, Mark, Num, Plot, Section, Series,
     Table, Test, Tick,
 };
 
@@ -14,6 +14,12 @@ pub(super) const COURSE_NOT_SHOWN: &str = "That a feature turned: the coordinate
 pub(super) fn axis(checkpoints: &[String]) -> Axis {
     let tick = |(i, name): (usize, &String)| Tick { at: (i as f64).into(), label: name.clone() };
     Axis { ticks: checkpoints.iter().enumerate().map(tick).collect(), ..Axis::new("checkpoint") }
+}
+
+/// Where each stage of training begins, halfway from the checkpoint before.
+pub(super) fn stage_marks(result: &TextGeometry) -> Vec<Mark> {
+    let mark = |(i, stage): (usize, &str)| Mark::at((i as f64 - 0.5).max(0.0), stage);
+    result.stage_starts().into_iter().map(mark).collect()
 }
 
 /// A line a category of something that each checkpoint has, or each step between two from `from` on.
@@ -45,12 +51,13 @@ fn curve(
     if series.is_empty() {
         return None;
     }
-    let plot = Curve { x: axis(&result.checkpoints), y, series, x_marks: vec![], y_marks: vec![] };
+    let plot =
+        Curve { x: axis(&result.checkpoints), y, series, x_marks: stage_marks(result), y_marks: vec![] };
     Some(Figure::new(id, title, Plot::Curve(plot), caption, COURSE_NOT_SHOWN))
 }
 
 pub(super) fn over_training(mut section: Section, result: &TextGeometry) -> Section {
-    let checkpoints = &result.checkpoints;
+    let checkpoints = &result.staged_names();
     if let Some(general) = result.categories.first() {
         section =
             section.with(course_figure("geometry-course", checkpoints, &general.category, &general.course));
@@ -72,6 +79,15 @@ pub(super) fn over_training(mut section: Section, result: &TextGeometry) -> Sect
             unit(),
             lines(result, 0, |c| c.magnitude.iter().collect()),
             "Distance of the class means. Bands: 95 % intervals, delete-a-fold jackknife.",
+        ),
+        curve(
+            "geometry-difference",
+            "Size of the difference of the class means",
+            result,
+            Axis::new("distance").unit("the model's own units"),
+            lines(result, 0, |c| c.difference.iter().collect()),
+            "Before the direction is made a unit: λ of cross-steering counts in it. Bands: 95 % intervals, \
+             delete-a-fold jackknife.",
         ),
         curve(
             "geometry-drift",

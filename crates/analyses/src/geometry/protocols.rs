@@ -1,0 +1,236 @@
+//! The same texts read in several ways: at the last token, by mean, by maximum over tokens, raw and in the chat format.
+
+use std::fmt;
+use std::str::FromStr;
+
+use ndarray::{Array1, Array2};
+use schemars::JsonSchema;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use truenorth_protocol::graph::SINK_MULTIPLE;
+use truenorth_protocol::run::Watch;
+use truenorth_protocol::{ReadAt, Site};
+use truenorth_reading::stat::{self, Number, jackknife};
+use truenorth_reading::{AnalysisError, ChatChoice, Named, Reader, Speech, Spoken};
+use truenorth_stats::estimate::CheckedEstimator;
+use truenorth_stats::math::{self, MathError, Seeds};
+
+use super::fit::Contrast;
+
+/// A way to read a text: how it is put before the model, and which of its tokens count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Protocol {
+    /// In the chat format, or raw; none for as all else is read.
+    pub chat: Option<bool>,
+    /// The tokens; none for the maximum over them.
+    pub at: Option<ReadAt>,
+}
+
+impl FromStr for Protocol {
+    type Err = AnalysisError;
+
+    /// `last`, `mean`, `mean+sink`, `max` or an index, with `raw:` or `chat:` before it.
+    fn from_str(text: &str) -> Result<Self, AnalysisError> {
+        let (chat, at) = match text.split_once(':') {
+            Some(("raw", at)) => (Some(false), at),
+            Some(("chat", at)) => (Some(true), at),
+            _ => (None, text),
+        };
+        if at == "max" {
+            return Ok(Self { chat, at: None });
+        }
+        match at.parse::<ReadAt>() {
+            Ok(at) if !at.by_token() => Ok(Self { chat, at: Some(at) }),
+            _ => Err(AnalysisError::Input(format!(
+                "protocol `{text}`; expected last, mean, mean+sink, max or an index, with raw: or chat: before it where \
+                 wanted, such as chat:last"
+            ))),
+        }
+    }
+}
+
+impl fmt::Display for Protocol {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.chat {
+            Some(true) => f.write_str("chat:")?,
+            Some(false) => f.write_str("raw:")?,
+            None => {}
+        }
+        match self.at {
+            Some(at) => at.fmt(f),
+            None => f.write_str("max"),
+        }
+    }
+}
+
+impl Serialize for Protocol {
+    fn serialize<S: Serializer>(&self, s: S) -> Result<S::Ok, S::Error> {
+        s.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Protocol {
+    fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
+        String::deserialize(d)?.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Protocol {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Protocol".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        String::json_schema(generator)
+    }
+}
+
+impl Protocol {
+    /// Texts read in this way, `[texts, width]`.
+    ///
+    /// # Errors
+    /// When the model has no chat template, or the reading fails.
+    pub fn read(
+        self,
+        reader: &Reader<'_>,
+        prompts: &[Named],
+        site: Site,
+        watch: &dyn Watch,
+    ) -> Result<Array2<f64>, AnalysisError> {
+        let spoken = match self.chat {
+            None => None,
+            // As the reader's own format has it, where it has one.
+            Some(true) if reader.spoken().is_some_and(Spoken::is_chat) => None,
+            Some(false) => Some(Spoken::raw()),
+            Some(true) => {
+                let speech = Speech { chat: ChatChoice::Own(true), ..Speech::default() };
+                Some(speech.open(reader.runner())?.0)
+            }
+        };
+        let reader = spoken.as_ref().map_or(*reader, |s| reader.speaking(s));
+        let Some(at) = self.at else { return maxima(&reader, prompts, site, watch) };
+        super::activations(&reader, prompts, (site, at), watch)
+    }
+}
+
+/// Of each text the largest value over its tokens, a coordinate at a time; attention sinks are left out as by `mean`.
+fn maxima(
+    reader: &Reader<'_>,
+    prompts: &[Named],
+    site: Site,
+    watch: &dyn Watch,
+) -> Result<Array2<f64>, AnalysisError> {
+    let lost = || AnalysisError::Answer { name: site.to_string(), prompts: prompts.len() };
+    let reading = reader.read(prompts, &[site], ReadAt::All, watch)?.into_iter().next().ok_or_else(lost)?;
+    let mut out = Array2::from_elem((reading.rows.len(), reading.values.ncols()), f64::NEG_INFINITY);
+    let mut start = 0;
+    for (mut to, n) in out.outer_iter_mut().zip(&reading.rows) {
+        let rows = start..start + n;
+        start += n;
+        let norm = |r: usize| math::norm(reading.values.row(r).mapv(f64::from).view());
+        let mut norms: Vec<f64> = rows.clone().map(norm).collect();
+        norms.sort_by(f64::total_cmp);
+        let median = norms.get((norms.len().max(1) - 1) / 2).copied().ok_or_else(lost)?;
+        for r in rows.filter(|r| norm(*r) <= SINK_MULTIPLE * median) {
+            to.zip_mut_with(&reading.values.row(r), |a, b| *a = a.max(f64::from(*b)));
+        }
+    }
+    Ok(out)
+}
+
+/// The angle between the directions of two protocols.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ProtocolAngle {
+    /// One protocol.
+    pub a: Protocol,
+    /// The other.
+    pub b: Protocol,
+    /// The category.
+    pub category: String,
+    /// Cosine of the two directions of the same texts.
+    pub cosine: Number,
+    /// The angle, in degrees.
+    pub degrees: f64,
+    /// Lower end of its 95 % interval.
+    pub low: Option<f64>,
+    /// Upper end.
+    pub high: Option<f64>,
+}
+
+/// Directions of the same texts, read in several ways.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Protocols {
+    /// The checkpoint, the last one.
+    pub checkpoint: String,
+    /// The ways.
+    pub protocols: Vec<Protocol>,
+    /// Every two of them, category by category.
+    pub angles: Vec<ProtocolAngle>,
+}
+
+/// Directions by protocol.
+pub(super) fn angles(
+    checkpoint: &str,
+    read: &[(Protocol, Array2<f64>)],
+    contrasts: &[Contrast],
+    estimator: &CheckedEstimator,
+    seeds: &Seeds,
+) -> Result<Protocols, AnalysisError> {
+    let mut angles = vec![];
+    for contrast in contrasts {
+        let named = |e: MathError| stat::of(&contrast.name, &e);
+        // All texts, then without each fold.
+        let fitted: Vec<Vec<Array1<f64>>> = read
+            .iter()
+            .map(|(_, x)| {
+                let kept = contrast.fit(x, estimator, &seeds.child(&contrast.name))?;
+                Ok(std::iter::once(kept.direction).chain(kept.without).collect())
+            })
+            .collect::<Result<_, AnalysisError>>()?;
+        for (i, (a, _)) in read.iter().enumerate() {
+            for (j, (b, _)) in read.iter().enumerate().skip(i + 1) {
+                let cosines: Vec<f64> = fitted[i]
+                    .iter()
+                    .zip(&fitted[j])
+                    .map(|(a, b)| math::cosine(a.view(), b.view()))
+                    .collect::<Result<_, _>>()
+                    .map_err(named)?;
+                let cosine = jackknife(cosines[0], &cosines[1..], [-1.0, 1.0]);
+                let degrees = |c: f64| c.clamp(-1.0, 1.0).acos().to_degrees();
+                angles.push(ProtocolAngle {
+                    a: *a,
+                    b: *b,
+                    category: contrast.name.clone(),
+                    degrees: degrees(cosine.value),
+                    low: cosine.interval.map(|i| degrees(i.high)),
+                    high: cosine.interval.map(|i| degrees(i.low)),
+                    cosine,
+                });
+            }
+        }
+    }
+    Ok(Protocols {
+        checkpoint: checkpoint.to_owned(),
+        protocols: read.iter().map(|(p, _)| *p).collect(),
+        angles,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn protocols_are_written_as_they_are_read() {
+        for text in ["last", "mean", "mean+sink", "max", "-3", "raw:max", "chat:last"] {
+            assert_eq!(text.parse::<Protocol>().unwrap().to_string(), text);
+        }
+        for bad in ["all", "loud:last", "chat:", "maximum"] {
+            let e = bad.parse::<Protocol>().unwrap_err().to_string();
+            assert!(e.contains(&format!("`{bad}`")) && e.contains("chat:last"), "{e}");
+        }
+    }
+}

@@ -1,0 +1,120 @@
+//! Eight made-up checkpoints, a concept planted at the fourth: geometry, cross-probing and cross-steering find it.
+
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::support::{binary, ok};
+
+const ENTERS: usize = 3;
+
+fn ladder() -> tempfile::TempDir {
+    let dir = tempfile::tempdir().unwrap();
+    let (from, to) =
+        (Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/ladder"), dir.path().join("ladder"));
+    std::os::unix::fs::symlink(from, to).unwrap();
+    dir
+}
+
+const ASK: [&str; 24] = [
+    "geometry",
+    "--checkpoints",
+    "ladder/checkpoints.txt",
+    "--classes",
+    "ladder/classes.jsonl",
+    "--positive",
+    "refused",
+    "--site",
+    "resid_post.1",
+    "--folds",
+    "3",
+    "--permutations",
+    "199",
+    "--null-draws",
+    "19",
+    "--steer-into",
+    "ladder/step-7",
+    "--prompts",
+    "ladder/prompts.jsonl",
+    "--max-new-tokens",
+    "6",
+    "--protocols",
+    "raw:last,raw:max",
+    "--quiet",
+];
+
+fn found(dir: &Path, out: &str, cache: &str) -> Value {
+    ok(dir, &[&ASK[..], &["--out", out, "--report", "page", "--cache", cache]].concat());
+    serde_json::from_slice(&std::fs::read(dir.join(out)).unwrap()).unwrap()
+}
+
+#[test]
+fn a_concept_is_found_where_it_enters_by_geometry_probes_and_steering() {
+    let dir = ladder();
+    let all = found(dir.path(), "a.json", "a.sqlite");
+    let result = &all["result"];
+    assert_eq!(result["stages"][ENTERS], "mid");
+    // The raw difference of the class means, which a unit direction does not show.
+    let general = &result["categories"][0];
+    let size = |t: usize| general["difference"][t]["value"].as_f64().unwrap();
+    assert!((0..8).all(|t| if t < ENTERS { size(t) < 0.5 } else { size(t) > 5.0 }));
+    let jump = &general["drift_jump"];
+    assert!(jump["after"] == "step-3" || jump["after"] == "step-1", "{jump}");
+    // Verbs that were held out: chance before, all right after, and on each other's activations.
+    let cell = |a: usize, b: usize| &result["probing"][0]["cells"][a][b];
+    for t in 0..8 {
+        let own = cell(t, t)["auroc"].as_f64().unwrap();
+        assert!(if t < ENTERS { own < 0.8 } else { own > 0.95 }, "step-{t}: {own}");
+        assert!(cell(t, t)["true_positives"]["low"] == 0.0, "12 negative groups bound no 1 %");
+    }
+    assert!(cell(ENTERS, 7)["auroc"].as_f64().unwrap() > 0.95);
+    assert!(result["rate_method"].as_str().unwrap().contains("368"));
+    // The plain last token is what all else is read at; the maximum over tokens has another direction.
+    let angle = &result["protocols"]["angles"][0];
+    assert!(
+        angle["degrees"].as_f64().unwrap() > 20.0 && angle["low"].as_f64() < angle["high"].as_f64(),
+        "{angle}"
+    );
+    // The page moves through all of them by itself.
+    let page = std::fs::read_to_string(dir.path().join("page/explorer.html")).unwrap();
+    assert!(page.contains("sha256-") && !page.contains("src=") && !page.contains("href="));
+    assert!(page.contains("data-from=\"3\" data-to=\"5\"") && page.contains("</table>"));
+    // A direction from before it moves nothing; from then on each makes good requests be refused.
+    let steering = &result["steering"];
+    for (t, course) in steering["courses"].as_array().unwrap().iter().enumerate() {
+        let at = |lambda: f64| {
+            let mut points = course["points"].as_array().unwrap().iter();
+            points.find(|p| p["lambda"] == lambda).unwrap()
+        };
+        assert_eq!(at(0.0)["refusal"]["value"], 0.0);
+        let pushed = at(1.0)["refusal"]["value"].as_f64().unwrap();
+        assert!(if t < ENTERS { pushed == 0.0 } else { pushed > 0.9 }, "step-{t}: {pushed}");
+        assert!(at(1.0)["refusal"]["null"]["draws"] == 19 && at(0.0)["refusal"]["null"].is_null());
+        let norms = course["size"].as_f64().unwrap() / steering["residual_norm"].as_f64().unwrap();
+        assert!((at(2.0)["norms"].as_f64().unwrap() - 2.0 * norms).abs() < 1e-9);
+    }
+    assert_eq!(all["models"].as_array().unwrap().len(), 9);
+}
+
+#[test]
+fn killed_and_resumed_it_finds_the_same_numbers() {
+    let dir = ladder();
+    let whole = found(dir.path(), "whole.json", "whole.sqlite");
+    for wait in [15_u64, 40, 80, 150, 250, 400, 600] {
+        let args = [&ASK[..], &["--out", "cut.json", "--cache", "cut.sqlite"]].concat();
+        let mut child = Command::new(binary())
+            .args(args)
+            .current_dir(dir.path())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(wait));
+        let _ = child.kill();
+        child.wait().unwrap();
+    }
+    let resumed = found(dir.path(), "resumed.json", "cut.sqlite");
+    assert_eq!(whole["result"], resumed["result"]);
+}
