@@ -300,7 +300,7 @@ fn table(result: &Audited) -> Block {
                 |p| Cell::adjusted(Test::AuditMatched, how, p, draws),
             )
         };
-        let without = r.without.as_ref().map(|w| w.auroc.clone());
+        let without = r.without.as_ref().map(|w| w.auroc);
         table.push(vec![
             row.name.as_str().into(),
             row.groups.into(),

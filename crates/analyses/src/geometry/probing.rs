@@ -14,7 +14,7 @@ pub struct ProbeCell {
     pub low: f64,
     /// Upper end.
     pub high: f64,
-    /// The true-positive rate at [`FALSE_POSITIVES`]; none of an AUROC less another.
+    /// The true-positive rate at a rate of false positives of 1 %; none of an AUROC less another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub true_positives: Option<Rate>,
 }

@@ -103,8 +103,8 @@ pub(super) fn same_said(ids: &[String]) -> Option<String> {
     let more = ids.len().checked_sub(NAMED + 1).map_or_else(String::new, |n| format!(" and {} more", n + 1));
     (!ids.is_empty()).then(|| {
         format!(
-            "left out: {} duels whose two texts are the same, letter case and spaces aside: {}{more}",
-            ids.len(),
+            "left out: {} whose two texts are the same, letter case and spaces aside: {}{more}",
+            if ids.len() == 1 { "1 duel".to_owned() } else { format!("{} duels", ids.len()) },
             first.join(", ")
         )
     })

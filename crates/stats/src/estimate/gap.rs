@@ -12,7 +12,7 @@ impl HeldOut {
     /// Mean held-out score of the positive rows less that of the negative ones, in standard deviations of the scores
     /// that directions were fitted on. The interval is Student's over the units held out, with the linearised standard
     /// error of a difference of means, its variance `1 + J/(J − 1)` times for `J` folds as that of the AUROC
-    /// ([`Estimate::interval`]).
+    /// ([`interval`](crate::estimate::Estimate::interval)).
     ///
     /// # Errors
     /// With fewer than two units, or rows that are not those of the scores.
