@@ -4,10 +4,8 @@ use truenorth_protocol::graph::{SINK_MULTIPLE, Take};
 use truenorth_protocol::run::Watch;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
+use super::sentence::named;
 use super::{AnalysisError, Named, Reader, Reading, Tally};
-
-/// Names that a sentence gives before it counts the rest.
-const NAMED: usize = 5;
 
 impl Reader<'_> {
     /// What was warned of so far, where that is kept.
@@ -142,11 +140,7 @@ fn beyond(norms: &[f64], single: &[bool]) -> Vec<bool> {
 
 fn ids(prompts: &[Named], which: &[bool]) -> String {
     let ids: Vec<&str> = prompts.iter().zip(which).filter(|(_, w)| **w).map(|(p, _)| p.id.as_str()).collect();
-    let first: Vec<String> = ids.iter().take(NAMED).map(|id| format!("`{id}`")).collect();
-    match ids.len().saturating_sub(NAMED) {
-        0 => first.join(", "),
-        more => format!("{} and {more} more", first.join(", ")),
-    }
+    named(&ids)
 }
 
 #[cfg(test)]

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Agreed, Markup, Verdicts};
 use truenorth_data::Copies;
 use truenorth_reading::SpeechRecord;
+use truenorth_reading::sentence::named;
 use truenorth_reading::stat::Number;
 
 /// A verdict on two texts, or on one.
@@ -98,14 +99,12 @@ pub struct Judgement {
 
 /// Which duels were left out because their texts are the same; none where none were.
 pub(super) fn same_said(ids: &[String]) -> Option<String> {
-    const NAMED: usize = 5;
-    let first: Vec<String> = ids.iter().take(NAMED).map(|id| format!("`{id}`")).collect();
-    let more = ids.len().checked_sub(NAMED + 1).map_or_else(String::new, |n| format!(" and {} more", n + 1));
+    let each: Vec<&str> = ids.iter().map(String::as_str).collect();
     (!ids.is_empty()).then(|| {
         format!(
-            "left out: {} whose two texts are the same, letter case and spaces aside: {}{more}",
+            "left out: {} whose two texts are the same, letter case and spaces aside: {}",
             if ids.len() == 1 { "1 duel".to_owned() } else { format!("{} duels", ids.len()) },
-            first.join(", ")
+            named(&each)
         )
     })
 }
