@@ -27,6 +27,7 @@ mod progress;
 mod pushes;
 mod rate;
 mod read;
+mod read_with;
 mod record;
 mod saved;
 mod score;
