@@ -244,6 +244,17 @@ pub fn boards(specs: &[String], columns: &[String]) -> anyhow::Result<(Vec<Saved
     for spec in specs {
         let (name, path) = named(spec);
         let (mut of, sha256) = all(&path, columns)?;
+        // Beside a `score`, others are more of the same model, not of another.
+        if columns.is_empty() && of.len() > 1 && of.iter().any(|b| b.score == "score") {
+            let others: Vec<String> =
+                of.iter().filter(|b| b.score != "score").map(|b| format!("`{}`", b.score)).collect();
+            eprintln!(
+                "note: of {} `score` is read and {} left out, as beside it they are no other model's; --score takes columns by name",
+                path.display(),
+                others.join(", ")
+            );
+            of.retain(|b| b.score == "score");
+        }
         if let Some(name) = name {
             let many = of.len() > 1;
             for board in &mut of {

@@ -73,8 +73,11 @@ fn boards_that_were_kept_are_compared_and_summed_up_without_a_model() {
     let signs = truenorth::data::read_table(signs.as_slice(), "signs.parquet").unwrap();
     assert_eq!(signs.rows.len(), found["pairs"][0]["agreement"].as_array().unwrap().len());
     assert!(dir.path().join("tables/transfer-signs-table-1.csv").is_file());
-    // A second score is a board of its own, and one alone is none to compare.
-    ok(dir.path(), &["transfer", "--board", &olmo, "--permutations", "99", "--out", "two.json"]);
+    // A second score of the same model is a board of its own where it is named; one alone is none to compare.
+    let both = ["transfer", "--board", &olmo, "--score", "score", "--score", "score_alt"];
+    ok(dir.path(), &[&both[..], &["--permutations", "99", "--out", "two.json"]].concat());
+    let alone = code(dir.path(), &["transfer", "--board", &olmo], 2);
+    assert!(alone.contains("`score_alt`") && alone.contains("no other model's"), "{alone}");
     assert!(code(dir.path(), &["transfer", "--board", &llama], 2).contains("transfer compares two or more"));
     assert!(code(dir.path(), &["transfer"], 2).contains("--model"));
 

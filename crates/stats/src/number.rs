@@ -115,6 +115,8 @@ impl Number {
         } else {
             let here = (interval.high - interval.low) / (2.0 * z(0.5 + interval.level / 2.0));
             let under = null.range.map_or(0.0, |[low, high]| (high - low) / (2.0 * z(0.975)));
+            // Chance is held fixed in the interval of κ, which makes it wide where one verdict is rare.
+            let here = if null.test == Test::JudgeAgreement && under > 0.0 { under } else { here };
             let reach = z(0.975) * under.max(here) + z(POWER) * here;
             let times = reach / (self.value - null.expected).abs();
             within_reach(self.n as f64 * times * times)?

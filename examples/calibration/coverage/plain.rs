@@ -136,6 +136,18 @@ pub const WORLDS: &[World] = &[
         held: |s| kappa(s, 20, 0.05),
     },
     World {
+        interval: "score, of Cohen's κ",
+        scenario: "60 things, 9 of 10 of one kind, κ 0.65",
+        wide: true,
+        held: |s| kappa_of(s, (60, 0.9), 0.05),
+    },
+    World {
+        interval: "score, of Cohen's κ",
+        scenario: "60 things, 9 of 10 verdicts alike, κ 0",
+        wide: true,
+        held: |s| kappa_of(s, (60, 1.0), 0.1),
+    },
+    World {
         interval: "bootstrap, of the asymmetry of a board about its median",
         scenario: "102 normal scores, 10 at each end",
         wide: false,
@@ -246,8 +258,13 @@ fn spearman(seed: u64, n: usize, r: f64) -> Outcome<bool> {
 
 /// Two judges of a thing that is first or second as often, each wrong so often by itself.
 fn kappa(seed: u64, n: usize, wrong: f64) -> Outcome<bool> {
+    kappa_of(seed, (n, 0.5), wrong)
+}
+
+/// The same of things of which such a share is first.
+fn kappa_of(seed: u64, (n, first): (usize, f64), wrong: f64) -> Outcome<bool> {
     let mut rng = rng(seed);
-    let truth: Vec<bool> = (0..n).map(|_| rng.random()).collect();
+    let truth: Vec<bool> = (0..n).map(|_| rng.random::<f64>() < first).collect();
     let mut judge = |name: &str| Verdicts {
         judge: name.into(),
         verdicts: truth
@@ -262,7 +279,10 @@ fn kappa(seed: u64, n: usize, wrong: f64) -> Outcome<bool> {
     let both = [judge("one"), judge("other")];
     let found = agreement(&both, 0, &Seeds::new(seed))?;
     let kappa = found.first().and_then(|a| a.kappa.as_ref());
-    Ok(kappa.is_none_or(|k| holds(k, (1.0 - 2.0 * wrong).powi(2))))
+    let says_first = first * (1.0 - wrong) + (1.0 - first) * wrong;
+    let chance = says_first.powi(2) + (1.0 - says_first).powi(2);
+    let same = (1.0 - wrong).powi(2) + wrong.powi(2);
+    Ok(kappa.is_none_or(|k| holds(k, (same - chance) / (1.0 - chance))))
 }
 
 fn ends(seed: u64, median: bool) -> Outcome<bool> {

@@ -3,6 +3,7 @@
 use truenorth_report::{Finding, Interval, Measure, Null, Sample, Status};
 use truenorth_stats::estimate::HeldOut;
 
+use crate::analyses::Cosine;
 use crate::study::stages::{Results, Run};
 
 /// How the first estimator separates held-out pairs, and held-out axes.
@@ -46,32 +47,53 @@ fn separation(statement: &str, held_out: &HeldOut, of: &str, shuffled: &str) -> 
     }
 }
 
-/// The least cosine between two estimators, against the same two on exchanged labels.
+/// Whether every two estimators agree more than on exchanged labels, told by the two that do so least.
 pub fn agreement(results: &Results) -> Option<Finding> {
     let n = results.directions.estimated.len();
     let cosines = &results.directions.cosines;
-    let pairs = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j)));
-    let (i, j) = pairs.min_by(|a, b| cosines[a.0][a.1].value.total_cmp(&cosines[b.0][b.1].value))?;
-    let least = &cosines[i][j];
-    let names = [i, j].map(|k| &results.directions.estimated[k].name);
+    let pairs: Vec<(usize, usize)> = (0..n).flat_map(|i| (i + 1..n).map(move |j| (i, j))).collect();
+    let of = |(i, j): &(usize, usize)| &cosines[*i][*j];
+    // Below its null is further from the claim than any p above it.
+    let far = |pair: &(usize, usize)| match &of(pair).number.null {
+        None => 0.0,
+        Some(null) if of(pair).value < null.expected => 2.0 - null.p,
+        Some(null) => null.p,
+    };
+    let least =
+        *pairs.iter().max_by(|a, b| far(a).total_cmp(&far(b)).then(of(b).value.total_cmp(&of(a).value)))?;
+    let count = |says: fn(&Cosine) -> bool| pairs.iter().filter(|pair| says(of(pair))).count();
+    let (tested, above) = (count(|c| c.number.null.is_some()), count(|c| c.above_null() == Some(true)));
+    let below = count(|c| !c.below_null().is_empty());
+    let tally = match (tested, pairs.len()) {
+        (0, _) | (1, 1) => String::new(),
+        _ => format!(
+            " {above} of {tested} pairs do{}.",
+            match below {
+                0 => String::new(),
+                n => format!("; {n} agree{} less", if n == 1 { "s" } else { "" }),
+            }
+        ),
+    };
+    let least_of = of(&least);
+    let names = [least.0, least.1].map(|k| &results.directions.estimated[k].name);
     Some(Finding {
-        status: match least.above_null() {
-            Some(true) => Status::Supported,
-            Some(false) => Status::NotSupported,
-            None => Status::Unclear,
+        status: match (tested, above) {
+            (0, _) => Status::Unclear,
+            (tested, above) if tested == above => Status::Supported,
+            _ => Status::NotSupported,
         },
         statement: format!(
-            "The estimators agree more than they do on exchanged labels: {} and {}, the least alike.{}",
+            "Every two estimators agree more than they do on exchanged labels.{tally} Least so {} and {}.{}",
             names[0],
             names[1],
-            least.below_null()
+            least_of.below_null()
         ),
-        measure: Measure { name: "least cosine".into(), value: least.value.into(), digits: 2 },
+        measure: Measure { name: "their cosine".into(), value: least_of.value.into(), digits: 2 },
         n: Sample::new(n as u64, "estimators"),
         interval: Interval::none("one set of pairs; the estimators share their noise"),
-        null: match &least.number.null {
-            Some(_) => Null::of(&least.number),
-            None => Null::none(least.no_p.as_deref().unwrap_or("no null was run")),
+        null: match &least_of.number.null {
+            Some(_) => Null::of(&least_of.number),
+            None => Null::none(least_of.no_p.as_deref().unwrap_or("no null was run")),
         },
         see: Some("agreement".into()),
     })

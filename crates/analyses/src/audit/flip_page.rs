@@ -43,7 +43,7 @@ pub(super) fn finding(r: &FlipRow) -> Finding {
 pub(super) fn table(flips: &[FlipRow]) -> Table {
     let mut table = Table::new(
         "audit-flip-table",
-        "Pairs ranked right, beside pairs of the training contrast, each on the direction of the others. p (one half): exact \
+        "Pairs ranked right, beside pairs of the training contrast, each on the direction of the others (mean over 20 splits). p (one half): exact \
          binomial; p (as training): Fisher's exact test that both are ranked right as often, of the training pairs as \
          many as their directions leave independent. Strength: mean difference of projections over that of the \
          training pairs, pairs of both resampled. Pairs needed: with power 0.8, for shares like these.",

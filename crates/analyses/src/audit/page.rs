@@ -109,7 +109,10 @@ fn confound(result: &Audited, r: &ConfoundRow) -> Finding {
             format!("The direction does not separate {name} by more than {:.2}.", result.margin)
         }
         Verdict::NotRuledOut if r.row.separates => {
-            format!("The direction separates {name}, though not more than matched directions do.")
+            format!(
+                "The texts of the {name} set lie apart on the direction, as they do on matched directions: nothing is \
+                 shown of {name} itself."
+            )
         }
         Verdict::NotRuledOut => {
             format!("Whether the direction follows {name} can't be told from these texts.")
@@ -118,20 +121,26 @@ fn confound(result: &Audited, r: &ConfoundRow) -> Finding {
         Verdict::Circular => format!("The test on {name} is circular and says nothing."),
     };
     let ci = r.row.separation.interval;
-    // A set that is not in the family was not tested, and has no p.
+    // A set that is not in the family was not tested, and has no p; what is ruled out is so by the interval.
+    let p = r.row.p_adjusted.filter(|_| r.row.verdict != Verdict::RuledOut);
     let null = Null::new(
-        match r.row.p_adjusted {
-            Some(_) => {
+        match (p, r.row.verdict) {
+            (Some(_), _) => {
                 "random directions with the covariance of the training texts; p after Holm over the sets"
             }
-            None => "random directions with the covariance of the training texts; not tested",
+            (None, Verdict::RuledOut) => {
+                "random directions with the covariance of the training texts; no p: the interval rules it out"
+            }
+            _ => "random directions with the covariance of the training texts; not tested",
         },
         r.null_interval[0],
         r.null_interval[1],
     );
     let draws = Some(r.row.random.draws as u64);
-    let null =
-        r.row.p_adjusted.map_or_else(|| null.clone(), |p| null.clone().with_p(Test::AuditMatched, p, draws));
+    let null = match p {
+        Some(p) => null.with_p(Test::AuditMatched, p, draws),
+        None => null,
+    };
     Finding {
         status: status(r.row.verdict, r.row.separates),
         statement,

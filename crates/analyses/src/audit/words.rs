@@ -135,7 +135,7 @@ pub(super) fn flips(found: &FlipRanking, pairs: usize) -> String {
     let ties = if found.ties > 0 { format!(" ({} of {pairs} tie)", found.ties) } else { String::new() };
     format!(
         "{} of {} pairs are ranked right{ties} (exact interval of the share {low:.2} to {high:.2}, p {}), {said}. \
-         That is {beside} the held-out training pairs, {} of {} (Fisher's exact p {}, the training pairs counted as {} \
+         That is {beside} the held-out training pairs, {} of {}, the mean over 20 splits (Fisher's exact p {}, the training pairs counted as {} \
          of {}, as many as their directions leave independent).{needed} Their mean difference is {:.2} times that of held-out training pairs (interval {:.2} to {:.2}, both \
          resampled). That it \
          is the value, and nothing else these pairs share, was not shown.",

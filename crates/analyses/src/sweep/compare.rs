@@ -109,9 +109,13 @@ pub fn compare(sites: &[Halves], clusters: &[usize], seeds: &Seeds) -> Result<Pa
         0 => String::new(),
         _ => format!("; moves the model, but without the nulls that it takes: {}", untested.join(", ")),
     };
+    let most = match sites.len() {
+        1 => String::new(),
+        _ => format!("It reads best at {best_reading} and steers most at {best_steering}; "),
+    };
     let statement = format!(
-        "The direction reads and steers at {both} of {} sites; reads without steering: {}; steers without \
-         reading: {}{open}. It reads best at {best_reading} and steers most at {best_steering}; {together}.",
+        "The direction reads and steers at {both} of {} sites; reads and is not shown to steer: {}; steers and is \
+         not shown to read: {}{open}. {most}{together}.",
         sites.len(),
         list(&reads_not_steers),
         list(&steers_not_reads)

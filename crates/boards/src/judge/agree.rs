@@ -127,7 +127,7 @@ fn measured(
         value,
         n: pairs.len(),
         interval: Some(found.score),
-        method: "score interval of the share that agrees (Wilson), chance as it is".into(),
+        method: "score interval of the share that agrees (Wilson), chance as it is; wide where one verdict is rare".into(),
         null: None,
     };
     if draws.is_empty() {

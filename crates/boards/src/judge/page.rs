@@ -266,6 +266,10 @@ pub fn agreed_findings(agreement: &[Agreed]) -> Vec<Finding> {
                 status: match (k.above(0.0) && p < 0.05, k.value >= 0.6) {
                     (true, true) => Status::Supported,
                     (true, false) => Status::Caution,
+                    // One who always says the same agrees as often however the verdicts are dealt.
+                    _ if k.null.as_ref().and_then(|n| n.range).is_some_and(|[low, high]| low == high) => {
+                        Status::Unclear
+                    }
                     (false, _) => Status::NotSupported,
                 },
                 statement: format!("{} and {} give the same verdicts beyond chance.", a.first, a.second),

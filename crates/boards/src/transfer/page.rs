@@ -58,7 +58,17 @@ fn order(pair: &PairTransfer, i: usize) -> Finding {
     };
     Finding {
         status,
-        statement: format!("Sequences rank alike on {} and on {}.", pair.first, pair.second),
+        statement: format!(
+            "Sequences rank alike on {} and on {}.{}",
+            pair.first,
+            pair.second,
+            // Not only unlike: what is high on one is low on the other.
+            if m.interval.is_some_and(|i| i.high < 0.0) && p.is_some_and(|p| p < 0.05) {
+                " They rank in reverse."
+            } else {
+                ""
+            }
+        ),
         measure: Measure::of("Spearman's ρ", m, 2),
         n: Sample::of(m, "sequences"),
         interval: Interval::of(m),

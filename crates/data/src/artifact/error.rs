@@ -250,7 +250,7 @@ pub enum DirectionError {
         asked: Site,
     },
     /// A vector of a layer that is not the stated site's.
-    #[error("the vector chosen is called layer {layer} in the file, and --site says `{asked}`")]
+    #[error("the file says layer {layer} of the vector, and --site says `{asked}`")]
     StatedLayer {
         /// The layer, as the file numbers it.
         layer: i64,

@@ -83,7 +83,11 @@ fn tensors_and_arrays_come_out_of_every_form_of_pickle() {
         holds(&name, &named("v"), &layer(3), Site::ResidPost(5));
         holds(&name, &named("t"), &layer(4), Site::ResidPost(5));
     }
-    let told = holds("new.bin", &here(), &layer(3), Site::ResidPost(5));
+    // The file says layer 3, which is a block or a place among hidden_states.
+    let third = ImportAs { site: Some(Site::ResidPost(3)), ..signed() };
+    let told = holds("new.bin", &third, &layer(3), Site::ResidPost(3));
+    let elsewhere = import("new.bin", &here()).unwrap_err().to_string();
+    assert!(elsewhere.contains("layer 3") && elsewhere.contains("resid_post.5"), "{elsewhere}");
     assert_eq!(told.metadata().model.as_deref(), Some("org/name"));
     holds("views.bin", &named("last"), &layer(12), Site::ResidPost(5));
     let second = ImportAs { row: Some(1), ..here() };

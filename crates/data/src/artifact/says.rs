@@ -10,6 +10,8 @@ use truenorth_protocol::site::meant;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Says {
     pub site: Option<Site>,
+    /// The layer that it names without a site.
+    pub layer: Option<i64>,
     pub sign: Option<String>,
     pub model: Option<String>,
     pub revision: Option<String>,
@@ -40,17 +42,27 @@ impl Says {
         let apart = layer
             .zip(site)
             .filter(|(layer, site)| site.layer().is_some_and(|own| *layer >= 0 && i64::from(own) != *layer));
-        let unsure = name.and_then(|name| match (apart, site, meant(&name)) {
+        let bare = layer.filter(|_| name.is_none());
+        let of_layer = || {
+            bare.map(|layer| {
+                format!(
+                    "it says layer {layer}, and not whether that is a block or a place among hidden_states"
+                )
+            })
+        };
+        let of_name = |name: String| match (apart, site, meant(&name)) {
             (Some((layer, site)), ..) => {
                 Some(format!("it says layer {layer} and `{name}`, which is {site}: two layers"))
             }
             (None, Some(_), _) => None,
             (None, None, Some(meant)) => Some(format!("it says `{name}`; {meant}")),
             (None, None, None) => Some(format!("it says `{name}`, which is no site here")),
-        });
+        };
+        let unsure = name.map_or_else(of_layer, of_name);
         let site = site.filter(|_| apart.is_none());
         Self {
             site,
+            layer: bare,
             unsure,
             sign: text(&SIGN),
             model: text(&MODEL),
@@ -62,6 +74,7 @@ impl Says {
     /// Takes from another what this one does not say.
     pub fn fill(&mut self, other: Self) {
         self.site = self.site.or(other.site);
+        self.layer = self.layer.or(other.layer);
         for (own, other) in [
             (&mut self.sign, other.sign),
             (&mut self.model, other.model),

@@ -30,6 +30,13 @@ pub(super) fn site(
         (Some(asked), None, None, Some(file)) if !same_place(asked, file) => {
             return Err(DirectionError::Stated { file, asked });
         }
+        // The file has one vector, and says a layer of all of it.
+        (Some(asked), None, None, None) => match says.layer {
+            Some(layer) if !numbers(layer, asked) => {
+                return Err(DirectionError::StatedLayer { layer, asked });
+            }
+            _ => {}
+        },
         (None, Some(named), _, Some(told)) if !same_place(named, told) => {
             return Err(DirectionError::Told { named: format!("`{named}`"), told });
         }
@@ -100,5 +107,17 @@ mod tests {
                 (found, expected) => panic!("{found:?}, {expected:?}"),
             }
         }
+    }
+
+    #[test]
+    fn a_layer_that_the_file_says_of_its_one_vector_holds_what_is_stated() {
+        let says = Says::of_json(r#"{"layer": 12, "n": 3}"#).unwrap();
+        let stated = |asked| site(&picked(None, None), None, &says, Some(asked));
+        for fits in [ResidPost(12), ResidPost(11), ResidPre(12), MlpOut(12)] {
+            assert_eq!(stated(fits).unwrap(), Some(fits));
+        }
+        let said = stated(ResidPost(5)).unwrap_err().to_string();
+        assert!(said.contains("layer 12") && said.contains("resid_post.5"), "{said}");
+        assert!(says.unsure.unwrap().contains("layer 12"));
     }
 }

@@ -35,7 +35,7 @@ const ROW: [&str; 6] = ["text", "prompt", "tokens", "chosen", "first", "steered"
 /// Names of columns of which a head has one.
 const HEADS: [&str; 4] = ["text", "prompt", "chosen", "rejected"];
 /// The same for a file that is a table by its ending, where a word is no text.
-const TABLE_HEADS: [&str; 17] = [
+pub(super) const TABLE_HEADS: [&str; 17] = [
     "text",
     "prompt",
     "chosen",

@@ -202,7 +202,10 @@ impl Rows {
     /// The rows as they are.
     pub fn table(self) -> Result<TableFile, DataError> {
         let row = |Row { at, value }: Row| match value {
-            Value::Object(fields) => Ok(TableRow { place: at.name(), fields }),
+            Value::Object(mut fields) => {
+                call_as_meant(&mut fields, |name| form::TABLE_HEADS.contains(&name));
+                Ok(TableRow { place: at.name(), fields })
+            }
             other => Err(at.error(&self.name, Some(1), Problem::NotAnObject { found: kind(&other) })),
         };
         let rows = self.rows.into_iter().map(row).collect::<Result<_, _>>()?;
@@ -375,7 +378,7 @@ fn records(bytes: &[u8], delimiter: u8, name: &str, wanted: Wanted) -> Result<Ve
     let table = table(bytes, delimiter).map_err(|f| DataError::at(name, f.line, None, f.problem))?;
     let mut head = table.head;
     for column in &mut head {
-        if let Some(meant) = meant(column) {
+        if let Some(meant) = meant(column, is_known) {
             *column = meant;
         }
     }
@@ -396,24 +399,27 @@ fn records(bytes: &[u8], delimiter: u8, name: &str, wanted: Wanted) -> Result<Ve
 }
 
 /// A name that is known but for its case and blanks: `Text` and ` prompt` are meant as they read.
-fn meant(name: &str) -> Option<String> {
+fn meant(name: &str, known: impl Fn(&str) -> bool) -> Option<String> {
     let plain = name.trim().to_lowercase();
-    (plain != name && is_known(&plain)).then_some(plain)
+    (plain != name && known(&plain)).then_some(plain)
 }
 
-/// A row with its fields called as they are meant. A field that has its own name already keeps it.
+/// Calls fields as they are meant. One that has its own name already keeps it.
+fn call_as_meant(fields: &mut Map<String, Value>, known: impl Fn(&str) -> bool) {
+    if !fields.keys().any(|key| meant(key, &known).is_some()) {
+        return;
+    }
+    let mut taken: HashSet<String> = fields.keys().cloned().collect();
+    let renamed = std::mem::take(fields).into_iter().map(|(key, value)| match meant(&key, &known) {
+        Some(meant) if taken.insert(meant.clone()) => (meant, value),
+        _ => (key, value),
+    });
+    *fields = renamed.collect();
+}
+
 fn as_meant(mut row: Row) -> Row {
-    if let Value::Object(map) = &mut row.value
-        && map.keys().any(|key| meant(key).is_some())
-    {
-        let mut taken: HashSet<String> = map.keys().cloned().collect();
-        *map = std::mem::take(map)
-            .into_iter()
-            .map(|(key, value)| match meant(&key) {
-                Some(meant) if taken.insert(meant.clone()) => (meant, value),
-                _ => (key, value),
-            })
-            .collect();
+    if let Value::Object(fields) = &mut row.value {
+        call_as_meant(fields, is_known);
     }
     row
 }

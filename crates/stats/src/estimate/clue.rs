@@ -61,13 +61,13 @@ impl Clue<'_> {
                 ordered.push(Placement::share(&wins(pairs, &scores), &of_rows)?);
             }
         }
-        let (Some(mean), Some(first)) = (Placement::mean(&placed), folds.first()) else {
+        let (Some(mean), Some(first)) = (Placement::typical(&placed), folds.first()) else {
             let up = positive.iter().filter(|p| **p).count();
             return Err(EstimateError::OneClass { positive: up, negative: positive.len() - up });
         };
-        let auroc = Estimate::new(&placed, first.count(), level)?;
-        let in_order =
-            if ordered.is_empty() { None } else { Some(Estimate::new(&ordered, first.count(), level)?) };
+        let estimate = |all: &Placement, splits| Estimate::around(all, splits, first.count(), level);
+        let auroc = estimate(&mean, &placed)?;
+        let in_order = Placement::typical(&ordered).map(|all| estimate(&all, &ordered)).transpose()?;
         Ok(Reached { auroc, placed: mean, in_order })
     }
 }
@@ -144,6 +144,26 @@ mod tests {
                 assert!((ordered - of("in_order")).abs() < 1e-12, "{name}: {ordered}");
             }
         }
+    }
+
+    #[test]
+    fn an_interval_of_nothing_holds_one_half() {
+        use rand::Rng as _;
+        let mut missed = 0;
+        for seed in 0..100 {
+            let mut rng = Seeds::new(seed).stream("lengths");
+            let pairs: Vec<(usize, usize)> = (0..60).map(|i| (2 * i, 2 * i + 1)).collect();
+            let clusters: Vec<usize> = (0..120).map(|row| row / 2).collect();
+            let lengths: Vec<f64> = (0..120).map(|_| rng.random::<f64>()).collect();
+            let mut positive = vec![false; 120];
+            pairs.iter().for_each(|(a, b)| positive[if rng.random() { *a } else { *b }] = true);
+            let told = Told { positive: &positive, clusters: &clusters, pairs: &pairs };
+            let deals: Vec<Folds> = (0..20).map(|_| group_folds(&clusters, 5, &mut rng).unwrap()).collect();
+            let reached = Clue::Value(&lengths).reaches(&told, &deals, 0.95).unwrap();
+            missed += usize::from(!reached.auroc.interval.contains(0.5));
+        }
+        // 12 of 100 would be met by an interval of 95 % once in 250 times.
+        assert!(missed < 12, "{missed} of 100");
     }
 
     #[test]

@@ -77,6 +77,16 @@ impl Estimate {
 
     pub(super) fn new(splits: &[Placement], folds: usize, level: f64) -> Result<Self, MathError> {
         let all = Placement::mean(splits).expect("splits share their clusters");
+        Self::around(&all, splits, folds, level)
+    }
+
+    /// The same where the splits are summed up already.
+    pub(super) fn around(
+        all: &Placement,
+        splits: &[Placement],
+        folds: usize,
+        level: f64,
+    ) -> Result<Self, MathError> {
         let shared = folds as f64;
         let Clustered { value, interval, clusters, design } =
             all.estimate(level, 1.0 + shared / (shared - 1.0))?;

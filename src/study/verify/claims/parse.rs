@@ -273,6 +273,10 @@ impl Claimed {
         // A tie may have been rounded either way.
         let slack = 1e-9 * self.value.abs().max(self.unit);
         match self.relation {
+            // One digit before the point rounds too much to say anything of a fraction: 1 is not 0.56.
+            Relation::Is if self.unit >= 1.0 && self.value.abs() < 10.0 * self.unit => {
+                (number - self.value).abs() <= slack
+            }
             Relation::Is => (number - self.value).abs() <= 0.5 * self.unit + slack,
             Relation::Below => number < self.value,
             Relation::AtMost => number <= self.value + slack,

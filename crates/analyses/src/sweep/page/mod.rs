@@ -3,10 +3,10 @@
 mod estimators;
 mod plots;
 
-use crate::sweep::{Judged, Swept, SweptSite, Verdict};
+use crate::sweep::{Judged, Steering, Swept, SweptSite, Verdict};
 use truenorth_reading::beside::{self, Beside};
 use truenorth_reading::sentence::capital;
-use truenorth_reading::stat::{Number, p_said};
+use truenorth_reading::stat::{self, Number, p_said};
 use truenorth_report::{
     Adjustment, Block, Cell, Column, Finding, Interval, Measure, NoteKind, Null, Num, Sample, Section,
     Status, Table, Test,
@@ -69,18 +69,41 @@ fn steers(result: &Swept) -> Option<Finding> {
             best.site
         ),
         measure: Measure::of("log-odds for each residual norm", &primary.slope, 2),
-        n: Sample::of(&primary.slope, "pairs, each pushed by a direction fitted without it"),
+        n: sample(best, primary),
         interval: Interval::of(&primary.slope),
-        null: match primary.slope.null {
-            // The site is the best of several, so its p is that over all of them.
-            Some(_) => Null {
-                p: best.p_over_sites.map_or_else(|| Num::missing("no labels were flipped"), Num::new),
-                ..Null::of(&primary.slope)
-            },
-            None => Null::none("no labels were flipped"),
-        },
+        null: both_nulls(best, &primary.slope, primary.against_controls.as_ref()),
         see: Some("sweep".into()),
     })
+}
+
+/// The pairs, and how many it would take where the flips decide: more pairs do not change how far a random direction moves.
+fn sample(best: &SweptSite, steering: &Steering) -> Sample {
+    let of = "pairs, each pushed by a direction fitted without it";
+    let controls = steering.against_controls.as_ref().map(|n| n.p);
+    match (best.p_over_sites, controls) {
+        (Some(flips), Some(controls)) if controls > flips => Sample::new(steering.slope.n as u64, of),
+        _ => Sample::of(&steering.slope, of),
+    }
+}
+
+/// The null of a claim that holds against flipped labels and against random directions: p is the larger of the two
+/// (intersection-union test, Berger 1982), that of the flips over all sites, as the site is the best of them.
+fn both_nulls(best: &SweptSite, slope: &Number, controls: Option<&stat::Null>) -> Null {
+    if slope.null.is_none() {
+        return Null::none("no labels were flipped");
+    }
+    let flips = Null {
+        p: best.p_over_sites.map_or_else(|| Num::missing("no labels were flipped"), Num::new),
+        ..Null::of(slope)
+    };
+    match (best.p_over_sites, controls) {
+        (Some(p), Some(c)) if c.p > p => {
+            let of_size = Number { null: Some(c.clone()), ..slope.clone() };
+            Null::of(&of_size)
+        }
+        (Some(_), Some(_)) => flips,
+        _ => Null { p: Num::missing("fewer than 19 random directions were steered with"), ..flips },
+    }
 }
 
 fn status(verdict: Verdict) -> Status {

@@ -26,7 +26,7 @@ pub struct SavedSummary {
     pub rows: Vec<Entry>,
     /// Whether the two ends reach equally far.
     pub asymmetry: Asymmetry,
-    /// Whether score and specificity rank alike; none where the board has no specificity.
+    /// Whether score and specificity rank alike; none where the board has no specificity, or the same throughout.
     pub score_and_z: Option<ScoreAndZ>,
     /// One kind against another, where that was asked for.
     pub contrast: Option<Contrast>,
@@ -50,7 +50,9 @@ pub fn summarise(aligned: &Aligned, params: &Params, seeds: &Seeds) -> Result<Sa
     let of = |rows: &[Entry]| stands.iter().map(|i| rows[*i].clone()).collect::<Vec<Entry>>();
     let distinct = of(&board.rows);
     let ends = end_of(params.ends, distinct.len());
-    let specific = distinct.iter().all(|r| r.z.is_some());
+    // A column that is the same throughout ranks nothing.
+    let z: Option<Vec<f64>> = distinct.iter().map(|r| r.z).collect();
+    let specific = z.is_some_and(|z| z.windows(2).any(|two| two[0] != two[1]));
     let contrasted = params.kinds()?.map(|compared| {
         let kinds: Vec<Option<String>> = stands.iter().map(|i| aligned.rows[*i].kind.clone()).collect();
         let pairs: Vec<Option<String>> = stands.iter().map(|i| aligned.rows[*i].pair.clone()).collect();

@@ -28,7 +28,7 @@ pub struct FlipRanking {
     pub ties: usize,
     /// The exact binomial test against one half, two-sided.
     pub binomial: Tested,
-    /// Pairs of the training contrast ranked right, each on the direction of the others.
+    /// Pairs of the training contrast ranked right, each on the direction of the others; the mean over 20 splits, rounded.
     pub training_right: Proportion,
     /// Fisher's exact test that both are ranked right as often, two-sided. The training pairs count for as many as their
     /// directions leave independent: `1 + J/(J − 1)` times fewer with `J` folds, as in the interval of a held-out AUROC
@@ -90,20 +90,19 @@ pub fn flip_ranking(
     }
     let trials = (shifts.len() - ties) as u64;
     let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
-    let (training_difference, trained, shared) = held_out_differences(pipeline, train, &seeds)?;
+    let trained = trained(pipeline, train, &seeds)?;
+    // As many as there are units, of all splits.
+    let units = train.unit_count(SplitBy::Pair).min(trained.each.len());
     let mut rng = seeds.stream("strength");
     let mut below = seeds.stream("strength of training pairs");
     let relative_interval = cluster_bootstrap(shifts.len(), resamples, level, &mut rng, |counts| {
         let sum: f64 = shifts.iter().zip(counts).map(|(s, c)| s * f64::from(*c)).sum();
-        let drawn: f64 = (0..trained.len()).map(|_| trained[below.random_range(0..trained.len())]).sum();
-        (drawn != 0.0).then(|| sum / shifts.len() as f64 / (drawn / trained.len() as f64))
+        let drawn: f64 = (0..units).map(|_| trained.each[below.random_range(0..trained.each.len())]).sum();
+        (drawn != 0.0).then(|| sum / shifts.len() as f64 / (drawn / units as f64))
     })?;
-    let training_ties = trained.iter().filter(|s| **s == 0.0).count();
-    let training_right = trained.iter().filter(|s| **s > 0.0).count() as u64;
-    let training_trials = (trained.len() - training_ties) as u64;
     // The share is kept, and what does not come out even goes towards one half, so that rounding tells nothing apart.
-    let alone_trials = (training_trials as f64 / shared).round().max(1.0);
-    let exact = alone_trials * training_right as f64 / training_trials.max(1) as f64;
+    let alone_trials = (trained.trials / trained.shared).round().max(1.0);
+    let exact = alone_trials * trained.right / trained.trials;
     let alone_right = if 2.0 * exact > alone_trials { exact.floor() } else { exact.ceil() };
     let against_training = overlap_p(
         right as usize,
@@ -112,12 +111,11 @@ pub fn flip_ranking(
         trials as usize + alone_trials as usize,
     )
     .unwrap_or(1.0);
-    let [of_flips, of_training] =
-        [(right, trials), (training_right, training_trials)].map(|(k, n)| k as f64 / n as f64);
+    let (of_flips, of_training) = (right as f64 / trials as f64, trained.right / trained.trials);
     Ok(FlipRanking {
         right: proportion(right, trials, level)?,
         ties,
-        training_right: proportion(training_right, training_trials, level)?,
+        training_right: proportion(trained.right.round() as u64, trained.trials.round() as u64, level)?,
         against_training,
         training_alone: [alone_right as u64, alone_trials as u64],
         needed_against_training: needed_beside(of_flips, of_training, alone_trials),
@@ -125,8 +123,8 @@ pub fn flip_ranking(
         binomial: binomial_test(right, trials, 0.5, Alternative::TwoSided)?,
         signed_rank: wilcoxon_signed_rank(&shifts, Alternative::TwoSided)?,
         mean_difference: mean(&shifts),
-        training_difference,
-        relative_strength: mean(&shifts) / training_difference,
+        training_difference: trained.difference,
+        relative_strength: mean(&shifts) / trained.difference,
         relative_interval,
     })
 }
@@ -148,34 +146,59 @@ fn needed_beside(share: f64, other: f64, trials: f64) -> Option<usize> {
     if room > 0.0 { within_reach(needed) } else { None }
 }
 
-/// Mean difference of projections within held-out pairs, that of every unit, and how many times fewer of them are
-/// independent, as directions of different folds share most of their rows.
-fn held_out_differences(
-    pipeline: &Pipeline,
-    train: &Samples,
-    seeds: &Seeds,
-) -> Result<(f64, Vec<f64>, f64), AuditError> {
+/// What held-out pairs of the training contrast reach, as a mean over [`SPLITS`] splits: one split alone would decide by
+/// its seed.
+struct Trained {
+    /// Mean difference of projections within the pairs.
+    difference: f64,
+    /// The same of every unit that fell into the splits.
+    each: Vec<f64>,
+    /// Units ranked right.
+    right: f64,
+    /// Units that do not tie.
+    trials: f64,
+    /// How many times fewer of the units are independent, as directions of different folds share most of their rows.
+    shared: f64,
+}
+
+/// Splits that are averaged.
+const SPLITS: usize = 20;
+
+fn trained(pipeline: &Pipeline, train: &Samples, seeds: &Seeds) -> Result<Trained, AuditError> {
     let reduced = pipeline.reduce(train).map_err(AuditError::of("train"))?;
     let samples = &reduced.samples;
     let units = samples.units(SplitBy::Pair);
-    let count = samples.unit_count(SplitBy::Pair).min(5);
-    let folds = group_folds(units, count, &mut seeds.stream("folds"))?;
+    let all = samples.unit_count(SplitBy::Pair);
+    let count = all.min(5);
+    // Where each unit is held out by itself there is one split.
+    let splits = if count == all { 1 } else { SPLITS };
     let (mut sum, mut pairs) = (0.0, 0);
-    let mut each = Vec::with_capacity(samples.unit_count(SplitBy::Pair));
-    for fold in 0..folds.count() {
-        let rest = samples.select(&folds.train(fold));
-        let (_, fit) = fit_projected(&pipeline.estimator, &reduced.nuisances, &rest, SplitBy::Pair, seeds)
-            .map_err(AuditError::of("train"))?;
-        let held_out = samples.select(&folds.test(fold));
-        let shifts = differences(&held_out).map_err(AuditError::of("train"))?.dot(&fit.direction);
-        sum += shifts.sum();
-        each.extend(of_units(&held_out, &shifts.to_vec()).map_err(AuditError::of("train"))?);
-        pairs += shifts.len();
+    let mut each = Vec::with_capacity(all * splits);
+    for split in 0..splits {
+        let folds = group_folds(units, count, &mut seeds.stream(&format!("folds {split}")))?;
+        for fold in 0..folds.count() {
+            let rest = samples.select(&folds.train(fold));
+            let (_, fit) =
+                fit_projected(&pipeline.estimator, &reduced.nuisances, &rest, SplitBy::Pair, seeds)
+                    .map_err(AuditError::of("train"))?;
+            let held_out = samples.select(&folds.test(fold));
+            let shifts = differences(&held_out).map_err(AuditError::of("train"))?.dot(&fit.direction);
+            sum += shifts.sum();
+            each.extend(of_units(&held_out, &shifts.to_vec()).map_err(AuditError::of("train"))?);
+            pairs += shifts.len();
+        }
     }
-    let mean = sum / pairs.max(1) as f64;
-    if mean == 0.0 || each.iter().all(|s| *s == 0.0) {
+    let difference = sum / pairs.max(1) as f64;
+    if difference == 0.0 || each.iter().all(|s| *s == 0.0) {
         return Err(AuditError::EqualScores { set: "train".into() });
     }
-    let folds = folds.count() as f64;
-    Ok((mean, each, 1.0 + folds / (folds - 1.0)))
+    let a_split = |count: usize| count as f64 / splits as f64;
+    let (folds, ties) = (count as f64, each.iter().filter(|s| **s == 0.0).count());
+    Ok(Trained {
+        difference,
+        right: a_split(each.iter().filter(|s| **s > 0.0).count()),
+        trials: a_split(each.len() - ties),
+        each,
+        shared: 1.0 + folds / (folds - 1.0),
+    })
 }

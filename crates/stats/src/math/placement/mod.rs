@@ -136,6 +136,19 @@ impl Placement {
         Some(Self { value: mean(|p| p.value), mistaken: mean(|p| p.mistaken), parts, ..first.clone() })
     }
 
+    /// The mean of statistics of the same clusters, with the variance of one of them. Parts of scores that are turned by the
+    /// texts they are fitted on cancel in the mean, though the mean of no signal is no more certain than each.
+    pub fn typical(of: &[Self]) -> Option<Self> {
+        let mut mean = Self::mean(of)?;
+        let (own, each) =
+            (mean.variance(), of.iter().map(Self::variance).sum::<f64>() / of.len().max(1) as f64);
+        if own > 0.0 && each > own {
+            let scale = (each / own).sqrt();
+            mean.parts.iter_mut().for_each(|part| *part *= scale);
+        }
+        Some(mean)
+    }
+
     /// An AUROC that is not measured yet, of clusters with positive and with negative rows; they are taken for
     /// independent texts.
     ///
