@@ -94,7 +94,8 @@ fn steering_with_an_imported_file_goes_on_as_repeng_does() {
     for case in cases().iter().filter(|c| c.model.starts_with("ladder")) {
         let dir = tempfile::tempdir().unwrap();
         let rows = case.prompts.iter().enumerate();
-        let rows = rows.map(|(i, ids)| format!("{}\n", serde_json::json!({"id": i.to_string(), "tokens": ids})));
+        let rows =
+            rows.map(|(i, ids)| format!("{}\n", serde_json::json!({"id": i.to_string(), "tokens": ids})));
         std::fs::write(dir.path().join("prompts.jsonl"), rows.collect::<String>()).unwrap();
         let file = fixtures().join("repeng").join(&case.file);
         let model = fixtures().join(&case.model);
@@ -104,7 +105,8 @@ fn steering_with_an_imported_file_goes_on_as_repeng_does() {
         let alpha = case.coefficient.to_string();
         let unit = if case.file.contains("ours") { "absolute" } else { "raw" };
         let asked = ["steer", "--model", model, "--direction", "d.safetensors", "--input", "prompts.jsonl"];
-        let how = ["--alpha", &alpha, "--alpha-unit", unit, "--max-new-tokens", "1", "--ignore-eos", "--no-damage"];
+        let how =
+            ["--alpha", &alpha, "--alpha-unit", unit, "--max-new-tokens", "1", "--ignore-eos", "--no-damage"];
         let out = ["--out", "out.jsonl", "--no-cache", "--quiet"];
         ok(dir.path(), &[&asked[..], &how, &out].concat());
         let text = std::fs::read_to_string(dir.path().join("out.jsonl")).unwrap();
