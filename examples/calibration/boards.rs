@@ -38,7 +38,8 @@ pub fn scored(place: &Place, labels: bool, seed: u64) -> Outcome<Run> {
         sequences: &place.sequences.all,
         kinds: &kinds,
         direction: direction.view(),
-        site: place.site,
+        sites: &[place.site],
+        over: board::Over::Mean,
         relabelled: labels.then(|| relabelled.view()),
         beside: None,
     };

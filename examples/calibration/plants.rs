@@ -149,7 +149,8 @@ fn boards(place: &Place, runs: u64) -> Outcome<()> {
                 sequences: &place.sequences.all,
                 kinds: &[],
                 direction: direction.view(),
-                site: place.site,
+                sites: &[place.site],
+                over: board::Over::Mean,
                 relabelled: Some(relabelled.view()),
                 beside: None,
             };

@@ -213,6 +213,9 @@ pub struct Common {
     /// `--dry-run=json` says it for machines.
     #[arg(long, value_enum, num_args = 0..=1, require_equals = true, default_missing_value = "text")]
     pub dry_run: Option<DryRun>,
+    /// Notes which weights are fetched from the hub, to be deleted once they are read.
+    #[arg(skip)]
+    pub once: bool,
 }
 
 /// How a dry run tells what it found.

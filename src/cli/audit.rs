@@ -7,13 +7,13 @@ use clap::Args;
 use serde::Serialize;
 use truenorth::analyses::audit::{self, AuditData, Audited, Confound, Params};
 use truenorth::analyses::extract::{ProjectOut, Question};
-use truenorth::analyses::{Analysis as _, Asked, Named, Recipe, SentimentTexts, Speech};
-use truenorth::artifact::{Direction as Artifact, NuisanceTexts};
+use truenorth::analyses::{Analysis as _, Asked, AtSites, Named, OneOrMore, Recipe, SentimentTexts, Speech};
+use truenorth::artifact::{Direction as Artifact, Directions, NuisanceTexts};
 use truenorth::data::{SentimentRow, Template};
 use truenorth::estimate::ProjectMethod;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
-use super::direction::{estimator, load, load_for};
+use super::direction::{estimator, load_all, load_all_for, told};
 use super::output::{Request as _, wrong_hint};
 use super::record::Record;
 use super::texts::{self, CopiesArgs, NamedFile};
@@ -24,7 +24,8 @@ const SENTIMENT: &str = "sentiment";
 
 /// Holds a direction against what it may have been taken for.
 ///
-/// Each confound set is read at the direction's site. Reported are: cosine with the confound's own
+/// Each confound set is read at the direction's site; of a file with several sites the direction of each is audited at its
+/// own, all read in one pass and shown on one page. Reported are: cosine with the confound's own
 /// direction before and after projection, how far the direction separates the set against random
 /// directions with the covariance of the training texts and against the whole pipeline on shuffled
 /// labels, how far a probe of the confound alone recovers the training contrast, and a verdict that says what
@@ -34,7 +35,7 @@ const SENTIMENT: &str = "sentiment";
     --pairs pairs.jsonl --confound sentiment=sentiment.jsonl --confound length=length.jsonl \
     --confound action=action.jsonl --confound value-flip=value-flip.jsonl --out audit.json --report audit")]
 pub struct Audit {
-    /// The direction; default what the pipeline finds in the pairs.
+    /// The direction; default what the pipeline finds in the pairs. One site of a file with several is F.safetensors@SITE.
     #[arg(long, value_name = "F.safetensors", required_unless_present = "site")]
     direction: Option<PathBuf>,
     /// Where texts are read; default where the direction lives.
@@ -86,44 +87,64 @@ pub struct Ready {
     confounds: Vec<Confound>,
     flips: Vec<Confound>,
     sentiment: Option<SentimentTexts>,
-    recipe: Recipe,
-    stated: Option<Artifact>,
+    /// One a site; of all but the site alike.
+    recipes: Vec<Recipe>,
+    stated: Option<Directions>,
+}
+
+impl Ready {
+    /// What the file says of the direction, of the first of its sites.
+    fn first(&self) -> Option<&Artifact> {
+        self.stated.as_ref()?.members().first()
+    }
 }
 
 impl Files for Audit {
-    type Analysis = audit::Audit;
+    type Analysis = AtSites<audit::Audit>;
     type Ready = Ready;
     const DOING: &'static str = "auditing";
 
     fn read(&self, params: &Params, speech: &Speech) -> anyhow::Result<Ready> {
-        let stated = self.direction.as_deref().map(load).transpose()?;
+        let stated = self.direction.as_deref().map(load_all).transpose()?;
         let mut ready = self.texts(stated, speech)?;
-        let held_out = &mut ready.recipe.held_out;
-        held_out.permutations = held_out.permutations.min(params.permutations);
+        for recipe in &mut ready.recipes {
+            recipe.held_out.permutations = recipe.held_out.permutations.min(params.permutations);
+        }
         Ok(ready)
     }
 
-    fn ask(&self, ready: &Ready, params: &Params, asked: &Asked<'_>) -> anyhow::Result<Audited> {
-        let direction = match &self.direction {
-            Some(path) => Some(load_for(path, asked.reader.runner().info())?.0.to_f64()),
+    fn ask(&self, ready: &Ready, params: &Params, asked: &Asked<'_>) -> anyhow::Result<OneOrMore<Audited>> {
+        let directions = match &self.direction {
+            Some(path) => Some(load_all_for(path, asked.reader.runner().info())?),
             None => None,
         };
-        let data = AuditData {
-            train: &ready.train,
-            direction: direction.as_ref().map(|d| d.view()),
-            confounds: &ready.confounds,
-            flips: &ready.flips,
-            sentiment: ready.sentiment.as_ref().map(|s| &s.rows[..]),
-            recipe: &ready.recipe,
-        };
-        Ok(audit::Audit::run(&data, params, asked)?)
+        let at = |recipe: &Recipe| directions.as_ref()?.at(recipe.site).ok().map(Artifact::to_f64);
+        let wide: Vec<_> = ready.recipes.iter().map(at).collect();
+        let mut all = Vec::with_capacity(wide.len());
+        for (recipe, direction) in ready.recipes.iter().zip(&wide) {
+            let data = AuditData {
+                train: &ready.train,
+                direction: direction.as_ref().map(ndarray::Array1::view),
+                confounds: &ready.confounds,
+                flips: &ready.flips,
+                sentiment: ready.sentiment.as_ref().map(|s| &s.rows[..]),
+                recipe,
+            };
+            all.push((recipe.site, data));
+        }
+        if let [(_, first), _, ..] = &all[..] {
+            let sites: Vec<Site> = all.iter().map(|(site, _)| *site).collect();
+            audit::read_ahead(first, &sites, asked)?;
+        }
+        Ok(AtSites::<audit::Audit>::run(&all, params, asked)?)
     }
 
     fn note<T: Serialize>(&self, ready: &Ready, record: Record<T>) -> anyhow::Result<Record<T>> {
-        let recipe = &ready.recipe;
+        let Some(recipe) = ready.recipes.first() else { return Ok(record) };
+        let sites: Vec<String> = ready.recipes.iter().map(|r| r.site.to_string()).collect();
         let mut record = record
             .file(ready.train.operation, ready.train.examples(), &ready.train.data_sha256)
-            .choice("site", recipe.site.to_string())
+            .choice("site", sites.join(","))
             .choice("positions", recipe.at.to_string())
             .choice("template", ready.template.to_string())
             .choice("estimator", recipe.estimator.params().name())
@@ -138,11 +159,11 @@ impl Files for Audit {
                 record.file(format!("confound {}", set.name), question.examples(), &question.data_sha256);
         }
         record = record.sentiment(ready.sentiment.as_ref())?;
-        if let Some(with) = made_with(ready.stated.as_ref()) {
+        if let Some(with) = made_with(ready.first()) {
             let texts = with.map_or("not told by the direction's file", |w| &w.sha256);
             record = record.choice("sentiment-of-direction", texts);
         }
-        if let Some(d) = &ready.stated {
+        if let Some(d) = ready.first() {
             record = record.choice("direction", d.metadata().sign.clone());
         }
         Ok(record)
@@ -197,8 +218,8 @@ fn text_of(named: &Named) -> Option<&str> {
 }
 
 impl Audit {
-    fn texts(&self, stated: Option<Artifact>, speech: &Speech) -> anyhow::Result<Ready> {
-        let direction = stated.as_ref();
+    fn texts(&self, stated: Option<Directions>, speech: &Speech) -> anyhow::Result<Ready> {
+        let direction = stated.as_ref().and_then(|d| d.members().first());
         let metadata = direction.map(Artifact::metadata);
         let template = self.template.clone().or_else(|| metadata.and_then(|m| m.template.clone()));
         let source = match template {
@@ -250,8 +271,13 @@ impl Audit {
                 "name at least one other set with --confound NAME=F",
             ));
         }
-        let recipe = self.recipe(direction, project_out)?;
-        Ok(Ready { train, template, confounds, flips, sentiment, recipe, stated })
+        let recipe = self.recipe(stated.as_ref(), project_out)?;
+        let sites = stated
+            .as_ref()
+            .filter(|_| self.site.is_none())
+            .map_or_else(|| vec![recipe.site], Directions::sites);
+        let recipes = sites.into_iter().map(|site| Recipe { site, ..recipe.clone() }).collect();
+        Ok(Ready { train, template, confounds, flips, sentiment, recipes, stated })
     }
 
     /// What is projected out: as asked, else as the direction says.
@@ -266,29 +292,21 @@ impl Audit {
         Ok(all.into_iter().filter(|p| of(p.name())).collect())
     }
 
-    fn recipe(&self, direction: Option<&Artifact>, project_out: Vec<ProjectOut>) -> anyhow::Result<Recipe> {
-        let metadata = direction.map(Artifact::metadata);
-        let site = match (self.site, direction) {
+    fn recipe(&self, stated: Option<&Directions>, project_out: Vec<ProjectOut>) -> anyhow::Result<Recipe> {
+        let metadata = stated.and_then(|d| d.members().first()).map(Artifact::metadata);
+        let site = match (self.site, stated) {
             (Some(site), Some(d)) => {
-                d.check_site(site).request("the direction does not live at --site")?;
+                match d.one() {
+                    Ok(one) => one.check_site(site),
+                    Err(_) => d.at(site).map(drop),
+                }
+                .request("the direction does not live at --site")?;
                 site
             }
             (Some(site), None) => site,
-            (None, d) => d.context("a direction or a site is required")?.metadata().site,
+            (None, _) => metadata.context("a direction or a site is required")?.site,
         };
-        let at = match (self.positions, metadata.and_then(|m| m.positions.as_ref())) {
-            (Some(at), _) => at,
-            // Files of before means left sinks out do not say how many.
-            (None, Some(text))
-                if text == "mean" && !metadata.is_some_and(|m| m.extra.contains_key("left_out")) =>
-            {
-                ReadAt::MeanSink
-            }
-            (None, Some(text)) => text.parse().map_err(|e| {
-                wrong_hint(format!("the direction's file names positions `{text}`: {e}"), "say --positions")
-            })?,
-            (None, None) => ReadAt::Last,
-        };
+        let at = told::positions(self.positions, metadata)?;
         let chosen = match (&self.estimator, metadata.and_then(|m| m.estimator.clone())) {
             (Some(name), _) => estimator(name)?,
             (None, Some(own)) => own.check()?,

@@ -9,7 +9,7 @@ use truenorth::host::{Desk, Fallen, Host};
 use truenorth::run::Watch;
 use truenorth::session::Session;
 
-use super::args::{ModelArgs, On};
+use super::args::{Common, ModelArgs, On};
 use super::progress::Bar;
 use super::{fallback, origin, session, target};
 
@@ -70,6 +70,16 @@ impl Host for Opens<'_> {
     fn model(&self, name: &str) -> Result<Session, Error> {
         let args = ModelArgs { model: name.to_owned(), ..self.0.clone() };
         Ok(session::Session::open(&args).map_err(ours)?.into_inner())
+    }
+
+    fn model_once(&self, name: &str) -> Result<Session, Error> {
+        let common = Common { once: true, ..self.0.common.clone() };
+        let args = ModelArgs { model: name.to_owned(), common, ..self.0.clone() };
+        Ok(session::Session::open(&args).map_err(ours)?.into_inner())
+    }
+
+    fn delete_fetched(&self, name: &str) -> Result<(), Error> {
+        session::delete_fetched(name, &self.0.common).map_err(ours)
     }
 
     fn identity(&self, name: &str) -> Result<String, Error> {

@@ -9,8 +9,8 @@ use truenorth::analyses::geometry::explorer;
 use truenorth::analyses::geometry::{
     self, Checkpoint, CrossParams, CrossSteer, DirectionAt, Found, GeometryData, Params, Protocol, Texts,
 };
-use truenorth::analyses::{Analysis as _, Labelled, Parameters as _};
-use truenorth::artifact::Direction as Artifact;
+use truenorth::analyses::{Analysis as _, AtSite, AtSites, Labelled, OneOrMore, Parameters as _};
+use truenorth::artifact::{Direction as Artifact, Directions};
 use truenorth::host::Desk as _;
 use truenorth::math::Seeds;
 use truenorth::report;
@@ -18,7 +18,7 @@ use truenorth_protocol::Site;
 
 use super::args::{Common, ModelArgs, Numerics, Place, SpeechArgs};
 use super::desk::{Opens, Terminal};
-use super::direction::load;
+use super::direction::load_all;
 use super::fallback::{self, Fallen};
 use super::output::{Request as _, wrong_hint};
 use super::record::{Out, Record};
@@ -37,7 +37,7 @@ use truenorth::inputs::checkpoints::{Opened, Pushed};
     --positive harmful --site resid_post.15 --out geometry.json --report geometry\n  truenorth geometry \
     --direction step-1.safetensors step-2.safetensors step-3.safetensors --out geometry.json")]
 pub struct Geometry {
-    /// Direction files in training order.
+    /// Direction files in training order; of several sites, which all files then have, each site by itself on one page.
     #[arg(
         long,
         value_name = "F.safetensors",
@@ -74,6 +74,10 @@ pub struct Geometry {
         requires = "classes"
     )]
     protocols: Vec<Protocol>,
+    /// Deletes the weights that are fetched from the hub for a checkpoint once its texts are read, so that one is on disk at a
+    /// time; what was there before stays. A run that goes on after it was cut short fetches them again.
+    #[arg(long, requires = "classes")]
+    delete_fetched: bool,
     #[command(flatten)]
     steer: Option<CrossParams>,
     /// What the steered model goes on from.
@@ -119,8 +123,8 @@ impl Geometry {
         let record = record
             .choice("directions", self.direction.len())
             .choice("checkpoints", serde_json::to_value(&self.checkpoint)?);
-        verb::leave::<geometry::Geometry>(&record, &self.out)?;
-        if let (Some(dir), Found::Texts(found)) = (self.explored(), &record.result) {
+        verb::leave::<AtSites<geometry::Geometry>>(&record, &self.out)?;
+        if let (Some(dir), Some(Found::Texts(found))) = (self.explored(), record.result.one()) {
             let path = report::write_page(dir, explorer::NAME, &explorer::html(found))?;
             eprintln!("{}", path.display());
         }
@@ -132,7 +136,7 @@ impl Geometry {
         self.out.report.as_deref().filter(|_| self.checkpoint.len() > 1)
     }
 
-    fn texts(&self, path: &Path) -> anyhow::Result<Record<Found>> {
+    fn texts(&self, path: &Path) -> anyhow::Result<Record<OneOrMore<Found>>> {
         let Some(site) = self.site else {
             return Err(wrong_hint("the texts need a place to be read", "name it with --site"));
         };
@@ -165,6 +169,8 @@ impl Geometry {
         let host = Opens(&args);
         let open = Opened::new(&self.checkpoint, &host, &all.prompts, (site, self.params.at()))
             .reading_too(&self.protocols);
+        let again = self.steer.as_ref().map(|s| s.model.as_str());
+        let open = if self.delete_fetched { open.deleting(again) } else { open };
         let (texts, seeds) = (Texts::from(&all), Seeds::new(self.seed));
         let target = self.steer.as_ref().map(|s| Pushed::new(&s.model, &host));
         let steer = target.as_ref().zip(self.steer.as_ref()).zip(prompts.as_ref());
@@ -180,7 +186,7 @@ impl Geometry {
             .finish(found)
             .with_context(|| format!("can't compare the directions of {}", path.display()))?;
         models.extend(pushed);
-        let mut record = Record::new(geometry::Geometry::NAME, self.seed, found)
+        let mut record = Record::new(geometry::Geometry::NAME, self.seed, OneOrMore::One(found))
             .params(&self.params)?
             .file("classes", all.len(), &all.data_sha256)
             .choice("site", site.to_string())
@@ -200,44 +206,93 @@ impl Geometry {
         Ok(record)
     }
 
-    fn files(&self) -> anyhow::Result<Record<Found>> {
-        let files: Vec<Artifact> = self.direction.iter().map(|p| load(p)).collect::<anyhow::Result<_>>()?;
+    fn files(&self) -> anyhow::Result<Record<OneOrMore<Found>>> {
+        let files: Vec<Directions> =
+            self.direction.iter().map(|p| load_all(p)).collect::<anyhow::Result<_>>()?;
+        let first = |file: &Directions| file.members().first().cloned();
+        let firsts: Vec<Artifact> = files.iter().filter_map(first).collect();
+        self.check_fallen(&firsts)?;
+        let Some(sites) = files.first().map(Directions::sites) else {
+            return Err(wrong_hint("no direction", "name files with --direction"));
+        };
+        let seeds = Seeds::new(self.seed);
+        let mut found = Vec::with_capacity(sites.len());
+        for site in &sites {
+            let at = self.at_site(&files, *site)?;
+            let named = self.named(&at);
+            let data = GeometryData::Directions(&named);
+            found.push(AtSite {
+                site: *site,
+                found: geometry::Geometry::of(&data, &self.params, &seeds)
+                    .with_context(|| format!("can't compare the directions at {site}"))?,
+            });
+        }
+        // Nothing else was chosen: no text is read and nothing is estimated.
+        let mut record = Record::new(geometry::Geometry::NAME, self.seed, OneOrMore::of(found))
+            .choice("permutations", self.params.permutations);
+        for (path, file) in self.direction.iter().zip(&firsts) {
+            let n = file.metadata().n.unwrap_or(0);
+            record = record.file(format!("data of {}", path.display()), n, &file.metadata().data_sha256);
+        }
+        let sites: Vec<String> = sites.iter().map(Site::to_string).collect();
+        Ok(record.choice("site", sites.join(",")))
+    }
+
+    /// Refuses files of models that stand in for others beside files of those.
+    fn check_fallen(&self, files: &[Artifact]) -> anyhow::Result<()> {
         let fallen = |file: &Artifact| {
             let text = file.metadata().extra.get("fallback")?;
             serde_json::from_str::<Fallen>(text).ok()
         };
         let marks: Vec<Option<Fallen>> = files.iter().map(fallen).collect();
         let ran = |mark: &Option<Fallen>| mark.as_ref().map(|f| f.model.clone());
-        if let Some(i) = marks.iter().position(|m| ran(m) != ran(&marks[0])) {
-            let i = if marks[i].is_some() { i } else { 0 };
-            return Err(made::mixed(&self.direction[i], marks[i].as_ref(), None, "the models of the others"));
+        match marks.iter().position(|m| ran(m) != ran(&marks[0])) {
+            None => Ok(()),
+            Some(i) => {
+                let i = if marks[i].is_some() { i } else { 0 };
+                Err(made::mixed(&self.direction[i], marks[i].as_ref(), None, "the models of the others"))
+            }
         }
-        let Some(site) = files.first().map(|f| f.metadata().site) else {
-            return Err(wrong_hint("no direction", "name files with --direction"));
-        };
-        for (path, file) in self.direction.iter().zip(&files) {
-            file.check_site(site).request(format!(
-                "{} does not live where {} does",
-                path.display(),
-                self.direction[0].display()
-            ))?;
-            file.check_width(files[0].width()).request(format!(
-                "{} is not as wide as {}",
-                path.display(),
-                self.direction[0].display()
-            ))?;
+    }
+
+    /// The direction of each file at a site of the first one.
+    fn at_site(&self, files: &[Directions], site: Site) -> anyhow::Result<Vec<Artifact>> {
+        let mut out: Vec<Artifact> = Vec::with_capacity(files.len());
+        for (path, file) in self.direction.iter().zip(files) {
+            let other =
+                || format!("{} does not live where {} does", path.display(), self.direction[0].display());
+            let own = match file.one() {
+                Ok(one) => {
+                    one.check_site(site).request(other())?;
+                    one
+                }
+                Err(_) => file.at(site).request(other())?,
+            };
+            if file.sites().len() != files[0].sites().len() {
+                let has = |file: &Directions| {
+                    file.sites().iter().map(Site::to_string).collect::<Vec<_>>().join(", ")
+                };
+                return Err(wrong_hint(
+                    format!(
+                        "{} lives at {}, and {} at {}",
+                        path.display(),
+                        has(file),
+                        self.direction[0].display(),
+                        has(&files[0])
+                    ),
+                    "name files of the same sites, or one site of each, as in --direction F.safetensors@resid_post.12",
+                ));
+            }
+            if let Some(first) = out.first() {
+                own.check_width(first.width()).request(format!(
+                    "{} is not as wide as {}",
+                    path.display(),
+                    self.direction[0].display()
+                ))?;
+            }
+            out.push(own.clone());
         }
-        let named = self.named(&files);
-        let seeds = Seeds::new(self.seed);
-        let found = geometry::Geometry::of(&GeometryData::Directions(&named), &self.params, &seeds)?;
-        // Nothing else was chosen: no text is read and nothing is estimated.
-        let mut record = Record::new(geometry::Geometry::NAME, self.seed, found)
-            .choice("permutations", self.params.permutations);
-        for (path, file) in self.direction.iter().zip(&files) {
-            let n = file.metadata().n.unwrap_or(0);
-            record = record.file(format!("data of {}", path.display()), n, &file.metadata().data_sha256);
-        }
-        Ok(record.choice("site", site.to_string()))
+        Ok(out)
     }
 
     /// Each file's category and checkpoint; files that their metadata can't tell apart go by their names.

@@ -85,7 +85,14 @@ mod tests {
 
     #[test]
     fn flags_come_back_from_a_record() {
-        let common = || Common { cache: None, no_cache: false, offline: true, quiet: true, dry_run: None };
+        let common = || Common {
+            cache: None,
+            no_cache: false,
+            offline: true,
+            quiet: true,
+            dry_run: None,
+            once: false,
+        };
         let given = Opening {
             on: "ndif".into(),
             host: Some("http://127.0.0.1:1".into()),

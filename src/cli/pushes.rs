@@ -235,18 +235,8 @@ fn place(
     coefficient: f64,
     file: &Path,
 ) -> anyhow::Result<Vec<Placed>> {
-    let Some(sites) = at else {
-        let own = directions.members().iter();
-        return Ok(own.map(|d| Placed::of(d, d.metadata().site, coefficient, file)).collect());
-    };
-    let one = directions.one().ok().or_else(|| directions.shared().and(directions.members().first()));
-    let of = |site: &Site| match (directions.at(*site), one) {
-        (Ok(own), _) => Ok(Placed::of(own, *site, coefficient, file)),
-        // One vector is the same wherever it goes.
-        (Err(_), Some(one)) => Ok(Placed::of(one, *site, coefficient, file)),
-        (Err(error), None) => Err(error).request(format!("can't use {} at {site}", file.display())),
-    };
-    sites.iter().map(of).collect()
+    let placed = directions.placed(at).request(format!("can't use {} there", file.display()))?;
+    Ok(placed.into_iter().map(|(site, d)| Placed::of(d, site, coefficient, file)).collect())
 }
 
 fn no_norm(file: &Path, site: Site) -> anyhow::Error {

@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use clap::Args;
+use ndarray::Array1;
 use truenorth::analyses::board::{
-    Beside, Board, BoardData, BoardSummary, Entry, Other, Over, Params, ScanData, ScanParams, Scored,
-    Sequence, saved::SavedBoard, scan, scan_over,
+    AtSite, Beside, Board, BoardData, BoardSummary, Entry, Other, Over, Params, ScanData, ScanParams, Scored,
+    Sequence, over_sites, saved::SavedBoard, scan,
 };
 use truenorth::analyses::{Analysis as _, Asked, Parameters as _};
 use truenorth::math::Seeds;
 use truenorth_protocol::{ModelInfo, Site};
 
 use super::args::ModelArgs;
-use super::direction::{chosen, load_all, load_all_for, load_for};
+use super::direction::{chosen, load_all, load_all_for};
 use super::fallback::Fallen;
 use super::output::{self, wrong_hint};
 use super::progress::Bar;
@@ -58,7 +59,8 @@ impl Score {
 pub struct Scan {
     #[command(flatten)]
     model: ModelArgs,
-    /// The direction; its site is where the residual is read. Of a file with several sites all are read in one pass.
+    /// The direction; its site is where the residual is read. Of a file with several sites all are read in one pass, and a
+    /// score is made of theirs as --over says; F.safetensors@SITE is one of them.
     #[arg(long, value_name = "F.safetensors")]
     direction: PathBuf,
     /// How the scores of several sites become one: mean, or worst (the least for the positive end; `high_score` and
@@ -134,32 +136,35 @@ impl Scan {
         }
         let whole = self.summary.is_some() || self.report.is_some() || self.tables.is_some();
         self.check(whole)?;
-        let several = load_all(&self.direction)?.members().len() > 1;
-        self.check_sites(several, whole)?;
+        self.check_over(load_all(&self.direction)?.members().len())?;
         let files = self.read()?;
         let session = Session::open(&self.model)?;
         if let (Some(path), Some((_, _, theirs))) = (&self.against, &files.against) {
             made::check_beside(path, theirs.as_ref(), &self.model)?;
         }
         let info = session.runner().info();
-        if several {
-            return self.over_sites(&session, &files);
+        let directions = load_all_for(&self.direction, info)?;
+        if let Some(first) = directions.members().first() {
+            for (role, sha256) in files.hashes() {
+                self.copies.texts().say_fitted_on(first, role, sha256);
+            }
         }
-        let (direction, site) = load_for(&self.direction, info)?;
-        for (role, sha256) in files.hashes() {
-            self.copies.texts().say_fitted_on(&direction, role, sha256);
-        }
-        let vector = direction.vector().mapv(f64::from);
+        let sites = directions.sites();
+        // One behind the other, in the order of the sites.
+        let direction: Array1<f64> =
+            directions.members().iter().flat_map(|d| d.vector().mapv(f64::from)).collect();
         let (probes, sequences) = (&files.probes.named[..], &files.sequences.all[..]);
         let bar = Bar::new("scoring", 0, "tokens", self.model.common.quiet);
         let asked = Asked { reader: session.reader(), seeds: &Seeds::new(self.model.seed), watch: &bar };
         if !whole {
             // The rows alone: as few sequences as there are, and nothing drawn.
-            let data = ScanData { probes, sequences, direction: vector.view() };
-            let how = ScanParams { join: self.params.join.clone(), draws: 0, ..ScanParams::new(site) };
-            let board = scan(&asked.reader, &data, &how, asked.seeds, asked.watch)?.board;
+            let data = ScanData { probes, sequences, direction: direction.view() };
+            let (join, over) = (self.params.join.clone(), self.over);
+            let how = ScanParams { sites, over, join, draws: 0, matched: 0, at_once: None, ends: None };
+            let found = scan(&asked.reader, &data, &how, asked.seeds, asked.watch)?;
             drop(bar);
-            return self.leave(board, &files);
+            self.write(&found.board, &found.at_sites)?;
+            return self.hold(found.board, &files);
         }
         let beside = files.against.as_ref().map(|(name, rows, _)| Beside {
             own: "this board",
@@ -167,14 +172,15 @@ impl Scan {
             other: Other::Board(rows),
         });
         let kinds = &files.kinds[..];
-        let direction = vector.view();
-        let data = BoardData { probes, sequences, kinds, direction, site, relabelled: None, beside };
+        let (direction, over) = (direction.view(), self.over);
+        let data =
+            BoardData { probes, sequences, kinds, direction, sites: &sites, over, relabelled: None, beside };
         let mut found = Board::run(&data, &self.params, &asked)?;
         drop(bar);
         let board = std::mem::take(&mut found.board);
-        self.write(board.clone())?;
+        self.write(&board, &found.at_sites)?;
         output::listing(&Board::table(&found));
-        let record = self.record(found, &files, info, site)?;
+        let record = self.record(found, &files, info, &sites)?;
         if let Some(file) = &self.summary {
             write_json(file, &record)?;
         }
@@ -185,52 +191,19 @@ impl Scan {
         self.hold(board, &files)
     }
 
-    /// Refuses what is asked of one site alone, and of several.
-    fn check_sites(&self, several: bool, whole: bool) -> anyhow::Result<()> {
-        if several && (whole || self.expect.is_some()) {
-            return Err(wrong_hint(
-                format!(
-                    "{} has several sites; a summary, a page and --expect are of one",
-                    self.direction.display()
-                ),
-                "leave them out for the rows, or choose a site, as in --direction F.safetensors@resid_post.12",
-            ));
+    /// Refuses a way to go over sites where there is one.
+    fn check_over(&self, sites: usize) -> anyhow::Result<()> {
+        if sites > 1 || self.over == Over::Mean {
+            return Ok(());
         }
-        if !several && self.over != Over::Mean {
-            return Err(wrong_hint(
-                format!(
-                    "--over {} goes over the sites of a direction, and {} has one",
-                    self.over,
-                    self.direction.display()
-                ),
-                "extract a band, as in direction extract --site resid_post.4..28:4, or leave --over out",
-            ));
-        }
-        Ok(())
-    }
-
-    /// The rows of a direction with several sites.
-    fn over_sites(&self, session: &Session, files: &Files) -> anyhow::Result<()> {
-        let directions = load_all_for(&self.direction, session.runner().info())?;
-        if let Some(first) = directions.members().first() {
-            for (role, sha256) in files.hashes() {
-                self.copies.texts().say_fitted_on(first, role, sha256);
-            }
-        }
-        let wide: Vec<_> = directions.members().iter().map(|d| (d.metadata().site, d.to_f64())).collect();
-        let views: Vec<_> = wide.iter().map(|(site, d)| (*site, d.view())).collect();
-        let bar = Bar::new("scoring", 0, "tokens", self.model.common.quiet);
-        let texts = (&files.probes.named[..], &files.sequences.all[..]);
-        let mut board = scan_over(&session.reader(), texts, &views, (self.over, &self.params.join), &bar)?;
-        drop(bar);
-        board.sort_by_key(|line| (line.row.rank, line.row.counted_with.is_some()));
-        session::write_rows(self.out.as_deref(), &board, "A board of sequences over several sites")
-    }
-
-    /// Writes the rows and holds them against what was expected.
-    fn leave(&self, board: Vec<Scored>, files: &Files) -> anyhow::Result<()> {
-        self.write(board.clone())?;
-        self.hold(board, files)
+        Err(wrong_hint(
+            format!(
+                "--over {} goes over the sites of a direction, and {} has one",
+                self.over,
+                self.direction.display()
+            ),
+            "extract a band, as in direction extract --site resid_post.4..28:4, or leave --over out",
+        ))
     }
 
     fn hold(&self, board: Vec<Scored>, files: &Files) -> anyhow::Result<()> {
@@ -274,14 +247,21 @@ impl Scan {
         })
     }
 
-    /// Writes the rows by rank.
-    fn write(&self, mut board: Vec<Scored>) -> anyhow::Result<()> {
+    /// Writes the rows by rank, of several sites with what each gives.
+    fn write(&self, board: &[Scored], at_sites: &[Vec<AtSite>]) -> anyhow::Result<()> {
         // Stdout has the comparison where one is asked for.
         if self.expect.is_some() && self.out.is_none() {
             return Ok(());
         }
-        board.sort_by_key(|row| (row.rank, row.counted_with.is_some()));
-        session::write_rows(self.out.as_deref(), &board, "A board of sequences")
+        let place = |row: &Scored| (row.rank, row.counted_with.is_some());
+        if at_sites.iter().all(Vec::is_empty) {
+            let mut board = board.to_vec();
+            board.sort_by_key(place);
+            return session::write_rows(self.out.as_deref(), &board, "A board of sequences");
+        }
+        let mut board = over_sites(board, at_sites, self.over);
+        board.sort_by_key(|line| place(&line.row));
+        session::write_rows(self.out.as_deref(), &board, "A board of sequences over several sites")
     }
 
     fn record(
@@ -289,8 +269,10 @@ impl Scan {
         found: BoardSummary,
         files: &Files,
         info: &ModelInfo,
-        site: Site,
+        sites: &[Site],
     ) -> anyhow::Result<Record<BoardSummary>> {
+        let several = sites.len() > 1;
+        let sites = sites.iter().map(Site::to_string).collect::<Vec<_>>().join(",");
         let hash = |path: &Path| Ok::<_, std::io::Error>(truenorth::files::sha256_hex(&std::fs::read(path)?));
         let mut record = Record::new(Board::NAME, self.model.seed, found)
             .model(info)
@@ -298,9 +280,12 @@ impl Scan {
             .file("probes", files.probes.named.len(), &files.probes.loaded.sha256)
             .file("sequences", files.sequences.all.len(), &files.sequences.loaded.sha256)
             .file("direction", 1, &hash(&chosen(&self.direction).0)?)
-            .choice("site", site.to_string())
+            .choice("site", sites)
             .choice("near-copies", self.copies.near_copies.threshold())
             .choice("copies", serde_json::to_value([&files.probes.copies, &files.sequences.copies])?);
+        if several {
+            record = record.choice("over", self.over.to_string());
+        }
         if let (Some(path), Some((_, rows, theirs))) = (&self.against, &files.against) {
             record = record.file("against", rows.len(), &hash(path)?);
             if let Some(theirs) = theirs {

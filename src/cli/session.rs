@@ -162,7 +162,11 @@ fn with_options(
     resolve: impl FnOnce(&str, &ResolveOptions) -> Result<models::Resolved, models::ModelsError>,
 ) -> anyhow::Result<models::Resolved> {
     target::reads_model(spec)?;
-    let mut options = ResolveOptions::new(settings::cache_dir(common.cache.as_ref())?);
+    let cache = settings::cache_dir(common.cache.as_ref())?;
+    let mut options = ResolveOptions::new(&cache);
+    if common.once {
+        options = models::Fetched::of(spec, &cache).noting(options);
+    }
     options.offline = common.offline;
     options.cancel = Some(progress::interrupt_flag());
     let bar = Bar::new(spec, 0, "bytes", common.quiet);
@@ -172,6 +176,15 @@ fn with_options(
         bar.set(p.done);
     }));
     Ok(resolve(spec, &options)?)
+}
+
+/// Deletes the weights of a model that were fetched while they were noted.
+pub fn delete_fetched(spec: &str, common: &Common) -> anyhow::Result<()> {
+    let bytes = models::Fetched::of(spec, &settings::cache_dir(common.cache.as_ref())?).delete()?;
+    if bytes > 0 && !common.quiet {
+        eprintln!("note: the weights of {spec} that were fetched for this are deleted, {bytes} bytes");
+    }
+    Ok(())
 }
 
 /// Opens the store, unless it is not wanted.

@@ -87,6 +87,7 @@ impl Verify {
             offline: self.offline,
             quiet: self.quiet,
             dry_run: None,
+            once: false,
         };
         let mut args = opening.args(run.model(), run.seed(), common)?;
         args.place.service.api_key_file.clone_from(&self.api_key_file);

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use truenorth_data::Split;
-use truenorth_data::models::{ResolveOptions, resolve};
+use truenorth_data::models::{Fetched, ResolveOptions, resolve};
 use truenorth_data::store::Store;
 use truenorth_engine::{Engine, EngineOptions};
 use truenorth_protocol::run::{Unwatched, Watch};
@@ -38,6 +38,22 @@ impl Local {
     }
 }
 
+impl<F: Fn(&str) + Sync> Local<F> {
+    fn opened(&self, name: &str, models: &ResolveOptions) -> Result<Session, Error> {
+        let found = resolve(name, models)?;
+        let options = EngineOptions {
+            name: found.name.clone(),
+            revision: found.identity.clone(),
+            random_init: found.random_init_seed,
+            ..self.engine.clone()
+        };
+        let engine =
+            Engine::open(found.files.path(), &options).request(format!("can't open the model {name}"))?;
+        engine.notes().iter().for_each(|note| self.say(note));
+        Ok(Session::new(Box::new(engine), self.store.clone()))
+    }
+}
+
 impl<F: Fn(&str) + Sync> Desk for Local<F> {
     fn open(&self, path: &Path) -> Result<(Box<dyn BufRead>, String), Error> {
         if let Some(split) = Split::of(path).request(format!("can't read {}", path.display()))? {
@@ -58,19 +74,18 @@ impl<F: Fn(&str) + Sync> Host for Local<F> {
     }
 
     fn model(&self, name: &str) -> Result<Session, Error> {
-        let found = resolve(name, &self.models)?;
-        let options = EngineOptions {
-            name: found.name.clone(),
-            revision: found.identity.clone(),
-            random_init: found.random_init_seed,
-            ..self.engine.clone()
-        };
-        let engine =
-            Engine::open(found.files.path(), &options).request(format!("can't open the model {name}"))?;
-        engine.notes().iter().for_each(|note| self.say(note));
-        Ok(Session::new(Box::new(engine), self.store.clone()))
+        self.opened(name, &self.models)
     }
 
+    fn model_once(&self, name: &str) -> Result<Session, Error> {
+        let noting = Fetched::of(name, &self.models.cache_dir).noting(self.models.clone());
+        self.opened(name, &noting)
+    }
+
+    fn delete_fetched(&self, name: &str) -> Result<(), Error> {
+        Fetched::of(name, &self.models.cache_dir).delete()?;
+        Ok(())
+    }
     fn identity(&self, name: &str) -> Result<String, Error> {
         Ok(resolve(name, &self.models)?.identity)
     }

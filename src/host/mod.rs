@@ -45,6 +45,22 @@ pub trait Host: Sync {
     /// When there is none of that name, or it can't be opened.
     fn model(&self, name: &str) -> Result<Session, Error>;
 
+    /// Opens a model whose weights, where they are fetched for this, can be deleted by [`Host::delete_fetched`].
+    ///
+    /// # Errors
+    /// As [`Host::model`].
+    fn model_once(&self, name: &str) -> Result<Session, Error> {
+        self.model(name)
+    }
+
+    /// Deletes the weights that [`Host::model_once`] fetched, also in a run before; what was there without it stays.
+    ///
+    /// # Errors
+    /// When a file can't be deleted.
+    fn delete_fetched(&self, _name: &str) -> Result<(), Error> {
+        Ok(())
+    }
+
     /// What a model is whatever it is called: its weights where they are at hand, else its name.
     ///
     /// # Errors

@@ -24,6 +24,8 @@ pub struct Opened<'a> {
     prompts: &'a [Named],
     place: (Site, ReadAt),
     protocols: Vec<Protocol>,
+    /// Whether weights that are fetched are deleted once they are read, but those of a model that is opened again.
+    deleting: Option<Option<&'a str>>,
     so_far: RefCell<SoFar>,
 }
 
@@ -100,8 +102,16 @@ impl<'a> Opened<'a> {
             prompts,
             place,
             protocols: vec![],
+            deleting: None,
             so_far: RefCell::default(),
         }
+    }
+
+    /// Weights that are fetched for a checkpoint are deleted once its texts are read, but those of `again`, which is opened
+    /// again.
+    #[must_use]
+    pub fn deleting(self, again: Option<&'a str>) -> Self {
+        Self { deleting: Some(again), ..self }
     }
 
     /// The last one is read in these ways too.
@@ -148,7 +158,9 @@ impl Checkpoints for Opened<'_> {
             return so_far
                 .or_broken(read, || format!("what was read of checkpoint `{name}` can't be read back"));
         }
-        let session = so_far.or_broken(self.host.model(model), || {
+        let delete = self.deleting.is_some_and(|again| again != Some(model));
+        let opened = if delete { self.host.model_once(model) } else { self.host.model(model) };
+        let session = so_far.or_broken(opened, || {
             let of = if name == model { String::new() } else { format!(" ({model})") };
             format!("checkpoint `{name}`{of} can't be opened")
         })?;
@@ -167,6 +179,11 @@ impl Checkpoints for Opened<'_> {
                 )
             })?;
             so_far.kept.push(kept);
+        }
+        drop(session);
+        if delete {
+            let deleted = self.host.delete_fetched(model);
+            so_far.or_broken(deleted, || format!("the weights of checkpoint `{name}` can't be deleted"))?;
         }
         Ok(x)
     }

@@ -32,6 +32,14 @@ impl Host for Speaking<'_> {
         self.speaking(self.host.model(name)?)
     }
 
+    fn model_once(&self, name: &str) -> Result<Session, Error> {
+        self.speaking(self.host.model_once(name)?)
+    }
+
+    fn delete_fetched(&self, name: &str) -> Result<(), Error> {
+        self.host.delete_fetched(name)
+    }
+
     fn identity(&self, name: &str) -> Result<String, Error> {
         self.host.identity(name)
     }

@@ -118,3 +118,77 @@ fn killed_and_resumed_it_finds_the_same_numbers() {
     let resumed = found(dir.path(), "resumed.json", "cut.sqlite");
     assert_eq!(whole["result"], resumed["result"]);
 }
+
+const STUDY: &str = r#"
+name = "ladder"
+title = "Checkpoints, watched and judged"
+model = "ladder/step-7"
+site = "resid_post.1"
+near_copies = 1.0
+[data]
+classes = "ladder/classes.jsonl"
+positive = "refused"
+neutral = "ladder/prompts.jsonl"
+[direction]
+estimators = ["mean-diff"]
+[held_out]
+folds = 3
+permutations = 9
+[steer]
+alphas = [1.0]
+max_new_tokens = 4
+prompts = 3
+[steer.when]
+site = "resid_post.0"
+above = ABOVE
+by = "last"
+[monitor]
+prompts = 2
+max_new_tokens = 3
+[geometry]
+checkpoints = ["ladder/step-2", "ladder/step-7"]
+folds = 3
+permutations = 19
+null_draws = 0
+[geometry.steer_into]
+model = "ladder/step-7"
+lambda = [-1.0, 1.0]
+max_new_tokens = 4
+random_directions = 0
+[geometry.judge]
+model = "llama-instruct.gguf"
+questions = ["refusal"]
+"#;
+
+/// The texts that a study of the ladder steers to, under a condition.
+fn studied(dir: &Path, above: &str) -> Vec<String> {
+    std::fs::write(dir.join("study.toml"), STUDY.replace("ABOVE", above)).unwrap();
+    ok(dir, &["study", "run", "study.toml", "--quiet"]);
+    let rows = std::fs::read_to_string(dir.join("runs/ladder/steered.jsonl")).unwrap();
+    let row = |line: &str| serde_json::from_str::<Value>(line).unwrap();
+    rows.lines().map(|l| row(l)["text"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_study_steers_under_a_condition_watches_tokens_and_has_what_checkpoints_push_judged() {
+    let dir = ladder();
+    std::fs::copy(crate::support::MODEL, dir.path().join("llama-instruct.gguf")).unwrap();
+    // No projection is so large, and every one is above so small a number.
+    let (never, always) = (studied(dir.path(), "1e6"), studied(dir.path(), "-1e6"));
+    assert!(never.iter().all(|t| t.starts_with("sure here")), "{never:?}");
+    assert!(always.iter().all(|t| t.starts_with("i cannot")), "{always:?}");
+    let read = |name: &str| -> Value {
+        serde_json::from_slice(&std::fs::read(dir.path().join("runs/ladder").join(name)).unwrap()).unwrap()
+    };
+    let watched = read("monitor.json");
+    assert_eq!(watched["texts"].as_array().unwrap().len(), 2);
+    let tokens = watched["texts"][0]["tokens"].as_array().unwrap().len() as u64;
+    assert_eq!(tokens, watched["texts"][0]["given"].as_u64().unwrap() + 3);
+    // What is written at 0 is the same whichever direction is pushed, and is judged once.
+    let judged = read("geometry-judge-refusal.json");
+    let groups: Vec<&str> =
+        judged["groups"].as_array().unwrap().iter().map(|g| g["group"].as_str().unwrap()).collect();
+    assert_eq!(groups.len(), 5, "{groups:?}");
+    assert!(groups.contains(&"unsteered") && groups.contains(&"ladder/step-7, general at 1"));
+    ok(dir.path(), &["verify", "runs/ladder", "--quiet"]);
+}

@@ -39,5 +39,6 @@ mod off_network;
 mod outputs;
 mod registered;
 mod remedies;
+mod repeng;
 mod unprompted;
 mod verify;

@@ -1,6 +1,7 @@
 //! Questions about a direction: what it separates besides, where it reads and steers, how it changes over training.
 
 pub mod audit;
+pub mod baked;
 pub mod check;
 pub mod compare;
 pub mod geometry;

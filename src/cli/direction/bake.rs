@@ -1,23 +1,30 @@
 //! `direction bake`.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Args;
 use truenorth::artifact::{Direction, Directions};
 use truenorth::engine::bake::{BakeError, Change, bake};
+use truenorth::models::Files;
 use truenorth_protocol::Site;
 
+use super::super::args::Common;
 use super::super::output::{self, Request as _, wrong_hint};
 use super::super::pushes::Unit;
-use super::super::target;
+use super::super::{dry, session, target};
 use super::load_all;
 
 /// Writes a model folder with a direction ablated from its weights, or added to them.
 ///
 /// --ablate takes it out of everything that writes to the residual stream, as `steer --at everywhere --ablate` does while
-/// the model runs; --alpha adds it to the stream that leaves the blocks of its sites, at every token, as `steer --alpha` does.
-/// Shards stay shards, each tensor keeps its type, and README.md says what was changed. What comes out computes what the
-/// edit computes, within the rounding of that type.
+/// the model runs; --alpha adds it at every token to what its sites write, as `steer --alpha` does: to the embedding, or to
+/// the stream that leaves blocks. Shards stay shards, each tensor keeps its type, and README.md says what was changed. What
+/// comes out computes what the edit computes, within the rounding of that type.
+///
+/// What no weights can do is refused: in Gemma 2 and 3 and OLMo 2 and 3, which norm what attention and MLP write, a
+/// direction is ablated where it is one channel alone, and added at embed alone; elsewhere it is added at blocks where the
+/// MLP has biases or may have them (Llama, GPT-2, GPT-NeoX). `truenorth direction audit` holds what was written against
+/// its origin.
 #[derive(Args, Debug)]
 #[command(
     after_help = "Example:\n  truenorth direction bake refusal.safetensors --model ./qwen2.5-0.5b --ablate \
@@ -28,9 +35,9 @@ pub struct Bake {
     /// The direction. To ablate it has one vector: of one site, or shared by several.
     #[arg(value_name = "F.safetensors")]
     direction: PathBuf,
-    /// The folder of the model, with config.json and safetensors.
-    #[arg(long, value_name = "DIR")]
-    model: PathBuf,
+    /// The model: a folder with config.json and safetensors, or hf:org/name[@revision].
+    #[arg(long, value_name = "M")]
+    model: String,
     /// Ablates the direction from all that writes to the residual stream.
     #[arg(long, required_unless_present = "alpha", conflicts_with = "alpha")]
     ablate: bool,
@@ -43,6 +50,8 @@ pub struct Bake {
     /// The folder to write; it is empty or not there yet.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
+    #[command(flatten)]
+    common: Common,
     /// Machine output.
     #[arg(long)]
     json: bool,
@@ -51,18 +60,12 @@ pub struct Bake {
 impl Bake {
     pub fn run(self) -> anyhow::Result<()> {
         let directions = load_all(&self.direction)?;
-        if !self.model.is_dir() {
-            return Err(wrong_hint(
-                format!("--model {} is no folder", self.model.display()),
-                "name a folder with config.json and safetensors; the files of a GGUF or a name can't be changed",
-            ));
-        }
-        target::reads(&self.model.join("config.json"))?;
+        let from = self.folder()?;
         let (change, about) = match self.alpha {
             None => self.ablation(&directions)?,
             Some(alpha) => self.addition(&directions, alpha)?,
         };
-        let done = bake(&self.model, &self.out, &change, &about);
+        let done = bake(&from, &self.out, &change, &about);
         let baked = match done {
             Ok(baked) => baked,
             Err(error @ (BakeError::Io { .. } | BakeError::Damaged { .. })) => return Err(error.into()),
@@ -82,6 +85,34 @@ impl Bake {
             self.out.display()
         );
         Ok(())
+    }
+
+    /// The folder of the model's files, fetched where it must be.
+    fn folder(&self) -> anyhow::Result<PathBuf> {
+        dry::refuse("a model whose weights are changed")?;
+        // A folder is taken as it is: what of it counts as the model is no matter of what is changed in it.
+        if Path::new(&self.model).is_dir() {
+            let folder = PathBuf::from(&self.model);
+            target::reads(&folder.join("config.json"))?;
+            return Ok(folder);
+        }
+        let resolved = session::resolve(&self.model, &self.common)?;
+        match resolved.files {
+            Files::Folder(folder) if resolved.random_init_seed.is_none() => Ok(folder),
+            Files::Folder(_) => Err(wrong_hint(
+                format!("{} has no weights that could be changed", self.model),
+                "name a model that is trained",
+            )),
+            Files::Gguf(file) => Err(wrong_hint(
+                format!(
+                    "{} is the GGUF file {}, and weights are changed in safetensors",
+                    self.model,
+                    file.display()
+                ),
+                "name the model's folder with config.json and safetensors, or hf:org/name; an edit of a GGUF file while it \
+                 runs: truenorth steer",
+            )),
+        }
     }
 
     fn ablation(&self, directions: &Directions) -> anyhow::Result<(Change, String)> {
@@ -110,16 +141,6 @@ impl Bake {
         let mut added = Vec::new();
         for d in directions.members() {
             let metadata = d.metadata();
-            let Site::ResidPost(layer) = metadata.site else {
-                return Err(wrong_hint(
-                    format!(
-                        "{} lives at {}; weights can add at resid_post alone",
-                        self.direction.display(),
-                        metadata.site
-                    ),
-                    "add it while the model runs: truenorth steer",
-                ));
-            };
             let norm = match self.alpha_unit {
                 Unit::Absolute => Some(1.0),
                 Unit::Norm => metadata.residual_norm,
@@ -135,12 +156,12 @@ impl Bake {
                     "give α in --alpha-unit absolute",
                 )
             })?;
-            added.push((layer, d.to_f64().mapv(|v| v * alpha * norm).to_vec()));
+            added.push((metadata.site, d.to_f64().mapv(|v| v * alpha * norm).to_vec()));
         }
         let places: Vec<String> = directions.sites().iter().map(Site::to_string).collect();
         let first = directions.members().first();
         let about = format!(
-            "α = {alpha} ({}) times the direction {} was added at {} at every token, as a bias of the MLP, with truenorth {}. \
+            "α = {alpha} ({}) times the direction {} was added at {} at every token (to the embedding, as a bias of the MLP), with truenorth {}. \
              A positive projection means: {}.",
             self.alpha_unit.name(),
             first.map_or_else(String::new, |d| self.named(d)),

@@ -1,9 +1,11 @@
-//! `direction`: extract, show, compare, import, export, bake.
+//! `direction`: extract, show, compare, import, export, bake, audit.
 
+mod audit;
 mod bake;
 mod exchange;
 mod extract;
 mod show;
+pub mod told;
 
 use std::path::{Path, PathBuf};
 
@@ -15,9 +17,9 @@ use truenorth::estimate::CheckedEstimator;
 use truenorth_protocol::{ModelInfo, Site};
 
 use super::output::{Request as _, wrong_hint};
-use super::target;
+use super::{target, verb};
 
-/// Extracts, shows, compares, imports, exports and bakes directions.
+/// Extracts, shows, compares, imports, exports and bakes directions, and holds what was baked against its origin.
 #[derive(Subcommand, Debug)]
 #[command(after_help = "Example:\n  truenorth direction extract --model smollm2-135m --site resid_post.20 \
     --pairs pairs.jsonl --out values.safetensors")]
@@ -28,6 +30,7 @@ pub enum Direction {
     Import(exchange::Import),
     Export(exchange::Export),
     Bake(bake::Bake),
+    Audit(Box<verb::Verb<audit::Audit>>),
 }
 
 impl Direction {
@@ -39,6 +42,7 @@ impl Direction {
             Self::Import(v) => v.run(),
             Self::Export(v) => v.run(),
             Self::Bake(v) => v.run(),
+            Self::Audit(v) => v.run(),
         }
     }
 }

@@ -5,6 +5,8 @@ use crate::analyses::Parameters as _;
 use crate::error::Error;
 use crate::study::refused;
 use crate::study::stages::{STAGES, in_keys};
+use truenorth_protocol::WriteAt;
+use truenorth_protocol::graph::Decides;
 
 impl StudyFile {
     pub(super) fn check(&self) -> Result<(), Error> {
@@ -47,6 +49,17 @@ impl StudyFile {
         }
         if steer.prompts == 0 {
             return wrong("steers no prompts: prompts = 0", "give 1 or more, or leave the table out");
+        }
+        let Some(when) = &steer.when else { return Ok(()) };
+        if !when.above.is_finite() {
+            return wrong(&format!("when.above = {}", when.above), "give a finite number, such as 0.05");
+        }
+        let later = when.site.order() > self.site.order();
+        if later && (when.by.0 == Decides::Token || steer.positions != WriteAt::Generated) {
+            return wrong(
+                &format!("when.site {} comes after {}, where something is done", when.site, self.site),
+                "look at an earlier site; or steer with positions = \"generated\" and by = \"last\"",
+            );
         }
         Ok(())
     }

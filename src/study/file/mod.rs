@@ -4,6 +4,7 @@ mod beside;
 mod check;
 mod parts;
 mod shape;
+mod tables;
 #[cfg(test)]
 mod tests;
 
@@ -20,8 +21,8 @@ use truenorth_data::NearCopies;
 use truenorth_protocol::{ReadAt, Site};
 
 pub use parts::{
-    Data, Direction, Geometry, HeldOut, Judge, Keyword, Other, Primary, Reads, Register, Steer, Steers,
-    Sweep, Transfer,
+    Data, Direction, Geometry, HeldOut, Judge, Keyword, Monitor, Other, Primary, Reads, Register, Steer,
+    Steers, Sweep, Transfer, When,
 };
 
 /// A study as written. What has no table is left out, and the report says so.
@@ -81,6 +82,8 @@ pub struct StudyFile {
     pub score: Option<board::Params>,
     /// Steered samples.
     pub steer: Option<Steer>,
+    /// Projections token by token.
+    pub monitor: Option<Monitor>,
     /// Confounds.
     pub audit: Option<audit::Params>,
     /// Reading against steering, site by site.

@@ -3,14 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use crate::analyses::{as_text, geometry, judge, steer, sweep, transfer};
+use crate::analyses::{as_text, geometry, judge, monitor, steer, sweep, transfer};
 use schemars::JsonSchema;
-use serde::de::{Error as _, MapAccess};
-use serde::{Deserialize, Deserializer, Serialize};
+use serde::{Deserialize, Serialize};
 use truenorth_protocol::{ReadAt, Site, WriteAt};
 use truenorth_stats::estimate::ProjectMethod;
-
-use super::beside::{self, Beside};
 
 /// Data files, relative to the study file.
 #[derive(Clone, Debug, Deserialize, Serialize, JsonSchema)]
@@ -140,6 +137,43 @@ pub struct Steer {
     #[serde(default = "all", with = "as_text")]
     #[schemars(with = "String")]
     pub positions: WriteAt,
+    /// Where nothing is done unless it holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub when: Option<When>,
+}
+
+/// A condition: the projection on the direction that the first estimator finds at another site, in one pass with what is
+/// steered and so at an earlier site, unless generated tokens alone are steered.
+#[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct When {
+    /// Where.
+    #[schemars(with = "String")]
+    pub site: Site,
+    /// Nothing is done where the projection is not above this, in mean residual norms of that site.
+    #[serde(default)]
+    pub above: f64,
+    /// Whose projection decides: `token` (each token its own), or one of the prompt for all of it and all that is generated:
+    /// `last`, `mean`, `mean+sink`, an index such as -3.
+    #[serde(default = "by_token", with = "as_text")]
+    #[schemars(with = "String")]
+    pub by: steer::ByWhat,
+}
+
+fn by_token() -> steer::ByWhat {
+    steer::Threshold::default().when_by
+}
+
+/// Projections token by token on the directions of all estimators, at the study's site.
+#[derive(Clone, Debug, Default, Serialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Monitor {
+    /// How many of the prompts are watched; 8 by default.
+    #[serde(default)]
+    pub prompts: Option<usize>,
+    /// What is generated behind them, and how.
+    #[serde(flatten)]
+    pub params: monitor::Params,
 }
 
 /// Reading against steering.
@@ -206,6 +240,13 @@ pub struct Geometry {
     /// A model that every checkpoint's directions are pushed into, and how far.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub steer_into: Option<geometry::CrossParams>,
+    /// Deletes the weights that are fetched from the hub for a checkpoint once its texts are read, so that one is on disk at a
+    /// time; what was there before stays.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub delete_fetched: bool,
+    /// What a model says of the texts that it then writes, beside the count of their words; with `steer_into`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<Judge>,
     /// How they are laid beside each other.
     #[serde(flatten)]
     pub params: geometry::Params,
@@ -224,42 +265,9 @@ pub struct Judge {
     pub params: judge::Params,
 }
 
-/// A name, or a list of them.
-#[derive(Deserialize)]
-#[serde(untagged, expecting = "a name or a list of names")]
-enum OneOrMany {
-    One(String),
-    Many(Vec<String>),
-}
-
-/// The schema of these.
+/// The schema of a name, or a list of them.
 fn one_or_many(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
     schemars::json_schema!({ "type": ["string", "array"], "items": { "type": "string" } })
-}
-
-impl<'de> Beside<'de> for Sweep {
-    type Params = sweep::Params;
-    const OWN: &'static [&'static str] = &["estimator", "estimators", "keywords"];
-
-    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        match key {
-            "estimator" | "estimators" if self.estimator.is_empty() => {
-                self.estimator = match map.next_value()? {
-                    OneOrMany::One(name) => vec![name],
-                    OneOrMany::Many(names) => names,
-                };
-            }
-            "estimator" | "estimators" => {
-                return Err(A::Error::custom("`estimator` and `estimators` are one key; give one of them"));
-            }
-            _ => self.keywords = map.next_value()?,
-        }
-        Ok(())
-    }
-
-    fn with(self, params: sweep::Params) -> Self {
-        Self { params, ..self }
-    }
 }
 
 impl Default for Steer {
@@ -271,90 +279,10 @@ impl Default for Steer {
             max_new_tokens: 0,
             prompts: 0,
             positions: WriteAt::All,
+            when: None,
         }
     }
 }
-
-impl<'de> Beside<'de> for Steer {
-    type Params = steer::How;
-    const OWN: &'static [&'static str] = &["alphas", "max_new_tokens", "prompts", "positions"];
-
-    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        match key {
-            "alphas" => self.alphas = map.next_value()?,
-            "max_new_tokens" => self.max_new_tokens = map.next_value()?,
-            "prompts" => self.prompts = map.next_value()?,
-            _ => self.positions = map.next_value::<String>()?.parse().map_err(serde::de::Error::custom)?,
-        }
-        Ok(())
-    }
-
-    fn with(self, how: steer::How) -> Self {
-        Self { how, ..self }
-    }
-}
-
-impl<'de> Beside<'de> for Transfer {
-    type Params = transfer::Params;
-    const OWN: &'static [&'static str] = &["models"];
-
-    fn take<A: MapAccess<'de>>(&mut self, _: &str, map: &mut A) -> Result<(), A::Error> {
-        self.models = map.next_value()?;
-        Ok(())
-    }
-
-    fn with(self, params: transfer::Params) -> Self {
-        Self { params, ..self }
-    }
-}
-
-impl<'de> Beside<'de> for Geometry {
-    type Params = geometry::Params;
-    const OWN: &'static [&'static str] = &["checkpoints", "protocols", "steer_into"];
-
-    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        match key {
-            "checkpoints" => self.checkpoints = map.next_value()?,
-            "protocols" => self.protocols = map.next_value()?,
-            _ => self.steer_into = map.next_value()?,
-        }
-        Ok(())
-    }
-
-    fn with(self, params: geometry::Params) -> Self {
-        Self { params, ..self }
-    }
-}
-
-impl<'de> Beside<'de> for Judge {
-    type Params = judge::Params;
-    const OWN: &'static [&'static str] = &["model", "questions"];
-
-    fn take<A: MapAccess<'de>>(&mut self, key: &str, map: &mut A) -> Result<(), A::Error> {
-        match key {
-            "model" => self.model = map.next_value()?,
-            _ => self.questions = map.next_value()?,
-        }
-        Ok(())
-    }
-
-    fn with(self, params: judge::Params) -> Self {
-        Self { params, ..self }
-    }
-}
-
-/// Each of these reads its own keys beside the parameters, and an error keeps its place in the file.
-macro_rules! beside {
-    ($($table:ty),*) => {$(
-        impl<'de> Deserialize<'de> for $table {
-            fn deserialize<D: Deserializer<'de>>(d: D) -> Result<Self, D::Error> {
-                beside::read(d)
-            }
-        }
-    )*};
-}
-
-beside!(Steer, Sweep, Transfer, Geometry, Judge);
 
 pub(super) fn last() -> ReadAt {
     ReadAt::Last

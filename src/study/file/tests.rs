@@ -28,12 +28,19 @@ fn the_studies_that_ship_are_whole() {
 }
 
 #[test]
-fn the_checkpoints_of_a_course_are_39_and_each_its_own() {
+fn the_checkpoints_of_a_course_are_42_to_instruct_and_each_its_own() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/full-size/olmo3-7b-checkpoints.toml");
-    let mut checkpoints = StudyFile::read(&path, &Local::new("")).unwrap().geometry.unwrap().checkpoints;
+    let geometry = StudyFile::read(&path, &Local::new("")).unwrap().geometry.unwrap();
+    let mut checkpoints = geometry.checkpoints;
+    let last = checkpoints.last().unwrap();
+    // The last one is steered, as it is spoken to, and judged.
+    let steer = geometry.steer_into.unwrap();
+    assert_eq!((last.model.as_str(), last.stage.as_deref()), (steer.model.as_str(), Some("Instruct")));
+    assert!(steer.chat.is_some_and(|c| c.is_on()));
+    assert_eq!(geometry.judge.unwrap().questions, ["refusal", "incoherence"]);
     checkpoints.sort_by(|a, b| a.model.cmp(&b.model));
     checkpoints.dedup_by(|a, b| a.model == b.model || a.name == b.name);
-    assert_eq!(checkpoints.len(), 39);
+    assert_eq!(checkpoints.len(), 42);
 }
 
 fn refused(change: impl Fn(&str) -> String) -> String {

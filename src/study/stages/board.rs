@@ -1,6 +1,6 @@
 //! The board of sequences.
 
-use crate::analyses::board::{Beside, Board, BoardData, Other, Params, Sequence};
+use crate::analyses::board::{Beside, Board, BoardData, Other, Over, Params, Sequence};
 use crate::analyses::default_permutations;
 use crate::analyses::{Analysis as _, Asked, Named, Page};
 use crate::direction::estimator;
@@ -55,12 +55,13 @@ impl Run<'_> {
             name: "nothing projected out",
             other: Other::Direction(ArrayView1::from(&primary.unprojected)),
         });
-        let (kinds, site) = (&self.kinds()[..], self.study.site);
+        let (kinds, sites) = (&self.kinds()[..], &[self.study.site][..]);
         let bar = self.bar("scoring sequences", "tokens");
         let relabelled = self.relabelled(params, &*bar)?;
         let direction = primary.direction();
         let relabelled = Some(relabelled.view());
-        let data = BoardData { probes, sequences, kinds, direction, site, relabelled, beside };
+        let over = Over::Mean;
+        let data = BoardData { probes, sequences, kinds, direction, sites, over, relabelled, beside };
         let found =
             Board::run(&data, params, &Asked { reader: self.reader, seeds: &self.seeds(), watch: &*bar })?;
         write_jsonl(self.host, &self.folder.join(BOARD), &found.board)?;

@@ -8,6 +8,7 @@ use crate::error::{Context as _, Error};
 use crate::study::file::StudyFile;
 use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
+use truenorth_protocol::Site;
 use truenorth_protocol::run::{RunError, Watch};
 use truenorth_stats::estimate::{
     Estimator, Extraction, FitDetails, HeldOut, HeldOutParams, Nuisances, Pipeline, ProjectedOut, Samples,
@@ -104,8 +105,13 @@ impl Run<'_> {
 
     /// What is projected out of every direction of the study.
     pub(super) fn nuisances(&self, watch: &dyn Watch) -> Result<Nuisances, Error> {
+        self.nuisances_at(self.study.site, watch)
+    }
+
+    /// The same at another site.
+    pub(super) fn nuisances_at(&self, site: Site, watch: &dyn Watch) -> Result<Nuisances, Error> {
         let project = (&self.data.project_out[..], self.data.project_method);
-        let (site, at) = (self.study.site, self.study.positions);
+        let at = self.study.positions;
         Ok(extract::nuisances(&self.reader, project, self.data.sentiment_rows(), site, at, watch)?)
     }
 

@@ -2,7 +2,7 @@
 
 use crate::analyses::Parameters as _;
 use crate::analyses::geometry::{
-    CrossSteer, Found, Geometry, GeometryData, OneModel, Params, Texts, explorer,
+    CrossSample, CrossSteer, Found, Geometry, GeometryData, OneModel, Params, Texts, explorer,
 };
 use crate::analyses::{Analysis as _, Asked, Labelled};
 use crate::error::Context as _;
@@ -10,11 +10,15 @@ use crate::study::file::StudyFile;
 use serde_json::Value;
 use truenorth_stats::estimate::{Estimator, UnknownEstimator};
 
+use super::judge::Written;
 use super::{Page, Run, SoFar, Stage, keyed, needs};
 use crate::error::Error;
 use crate::host::write_json;
 use crate::inputs::checkpoints::{Opened, Pushed};
 use crate::study::{file, refused};
+
+/// What the files of judged pushes begin with.
+const JUDGED: &str = "geometry-judge";
 
 /// Directions of categories, and over checkpoints.
 pub struct GeometryStage;
@@ -36,16 +40,30 @@ impl Stage for GeometryStage {
         if let Some(steer) = &geometry.steer_into {
             steer.check().context("[geometry] steer_into can't be run")?;
         }
+        if let Some(judge) = &geometry.judge {
+            super::judge::check(judge, "geometry.judge")?;
+            needs("geometry.judge", "steer_into, whose texts it judges", geometry.steer_into.is_some())?;
+        }
         geometry.params.check().context("[geometry] can't be run")
     }
 
     fn asked(&self, run: &Run<'_>) -> Result<Option<Value>, Error> {
-        keyed(run.study.geometry.as_ref())
+        let Some(table) = &run.study.geometry else { return Ok(None) };
+        let judge = table.judge.as_ref().and_then(|j| j.model.as_deref());
+        match judge.map(|model| run.host.identity(model)).transpose()? {
+            Some(model) => keyed(Some(&(table, model))),
+            None => keyed(Some(table)),
+        }
     }
 
     fn leaves(&self, study: &StudyFile) -> Vec<String> {
         let course = study.geometry.as_ref().is_some_and(|g| g.checkpoints.len() > 1);
-        std::iter::once("geometry.json").chain(course.then_some(explorer::NAME)).map(str::to_owned).collect()
+        let questions = study.geometry.iter().filter_map(|g| g.judge.as_ref()).flat_map(|j| &j.questions);
+        std::iter::once("geometry.json")
+            .chain(course.then_some(explorer::NAME))
+            .map(str::to_owned)
+            .chain(questions.map(|q| format!("{JUDGED}-{q}.json")))
+            .collect()
     }
 
     fn page(&self, run: &Run<'_>, _: &SoFar<'_>) -> Result<Page, Error> {
@@ -92,6 +110,8 @@ impl Run<'_> {
         } else {
             let open =
                 Opened::new(&table.checkpoints, self.host, &all.prompts, place).reading_too(&table.protocols);
+            let again = table.steer_into.as_ref().map(|s| s.model.as_str());
+            let open = if table.delete_fetched { open.deleting(again) } else { open };
             let found = Geometry::of(&data(&open), &params, &seeds);
             open.finish(found).map(|(found, _)| found)
         };
@@ -103,6 +123,39 @@ impl Run<'_> {
         if let (true, Found::Texts(found)) = (table.checkpoints.len() > 1, &found) {
             truenorth_report::write_page(self.folder, explorer::NAME, &explorer::html(found))?;
         }
-        Ok(Geometry::page(&found))
+        let mut page = Geometry::page(&found);
+        if let (Some(judge), Found::Texts(found)) = (&table.judge, &found)
+            && let Some(steering) = &found.steering
+        {
+            let judged = self.judged_pushes(judge, &steering.samples)?;
+            page.sections.extend(judged.sections);
+            page.findings.extend(judged.findings);
+        }
+        Ok(page)
+    }
+
+    /// What a model says of the texts written under the checkpoints' directions. What is written at 0 is the same for all.
+    fn judged_pushes(&self, judge: &file::Judge, samples: &[CrossSample]) -> Result<Page, Error> {
+        let prompts = self.asked_of()?;
+        let first = samples.first().map(|s| (&s.checkpoint, &s.category));
+        let kept = samples.iter().filter(|s| s.lambda != 0.0 || Some((&s.checkpoint, &s.category)) == first);
+        let row = |s: &'_ CrossSample| {
+            let group = match s.lambda {
+                0.0 => "unsteered".to_owned(),
+                lambda => format!("{}, {} at {lambda}", s.checkpoint, s.category),
+            };
+            (format!("{}: {group}", s.id), group)
+        };
+        let rows = kept.map(|s| {
+            let (id, group) = row(s);
+            let prompt = prompts.get(s.id.as_str()).context(format!("no prompt `{}`", s.id))?;
+            Ok(Written { id, prompt, text: &s.text, group })
+        });
+        let rows = rows.collect::<Result<Vec<_>, Error>>()?;
+        let mut page = self.judged(judge, JUDGED, &rows)?;
+        for section in &mut page.sections {
+            section.title = format!("{}: directions of checkpoints pushed", section.title);
+        }
+        Ok(page)
     }
 }

@@ -8,7 +8,7 @@ use serde_json::Value;
 use std::collections::HashMap;
 
 use crate::analyses::judge::{self, JudgeData, Question, Reply, Texts};
-use crate::analyses::{Analysis as _, Asked, Page};
+use crate::analyses::{Analysis as _, Asked, Named, Page};
 use crate::error::{Context as _, Error};
 use truenorth_protocol::Prompt;
 
@@ -25,20 +25,7 @@ impl Stage for JudgeStage {
 
     fn check(&self, study: &StudyFile) -> Result<(), Error> {
         let Some(judge) = &study.judge else { return Ok(()) };
-        let known = ["refusal", "incoherence"];
-        if judge.questions.is_empty() {
-            return Err(refused(
-                "[judge] asks no questions",
-                format!("give questions = [\"{}\"], or leave the table out", known.join("\", \"")),
-            ));
-        }
-        if let Some(bad) = judge.questions.iter().find(|q| !known.contains(&q.as_str())) {
-            return Err(refused(
-                format!("[judge] knows no question {bad:?}"),
-                format!("use {}", known.join(", ")),
-            ));
-        }
-        judge.params.check().context("[judge] can't be run")?;
+        check(judge, "judge")?;
         needs("judge", "a [steer] table, whose texts it judges", study.steer.is_some())
     }
 
@@ -61,51 +48,99 @@ impl Stage for JudgeStage {
     }
 }
 
+/// Refuses a table that asks nothing that a judge can be asked.
+pub(super) fn check(judge: &Judge, table: &str) -> Result<(), Error> {
+    let known = ["refusal", "incoherence"];
+    if judge.questions.is_empty() {
+        return Err(refused(
+            format!("[{table}] asks no questions"),
+            format!("give questions = [\"{}\"], or leave the table out", known.join("\", \"")),
+        ));
+    }
+    if let Some(bad) = judge.questions.iter().find(|q| !known.contains(&q.as_str())) {
+        return Err(refused(
+            format!("[{table}] knows no question {bad:?}"),
+            format!("use {}", known.join(", ")),
+        ));
+    }
+    judge.params.check().context(format!("[{table}] can't be run"))
+}
+
+/// A text that was written, for a judge.
+pub(super) struct Written<'a> {
+    /// Its name; no two have one.
+    pub id: String,
+    /// The prompt that it goes on from.
+    pub prompt: &'a str,
+    pub text: &'a str,
+    /// What it is counted with, such as a dose.
+    pub group: String,
+}
+
 impl Run<'_> {
     pub(super) fn judge(&self, table: &Judge, samples: &Samples) -> Result<Page, Error> {
+        let prompts = self.asked_of()?;
+        let rows = samples.rows.iter().map(|r| {
+            let group = r.alpha.to_string();
+            let prompt = prompts.get(r.id.as_str()).context(format!("no prompt `{}`", r.id))?;
+            Ok(Written { id: format!("{} at {group}", r.id), prompt, text: &r.text, group })
+        });
+        self.judged(table, "judge", &rows.collect::<Result<Vec<_>, Error>>()?)
+    }
+
+    /// The text of each prompt that is generated from, which a judge is shown.
+    pub(super) fn asked_of(&self) -> Result<HashMap<&str, &str>, Error> {
+        fn pair(n: &Named) -> Result<(&str, &str), Error> {
+            match &n.prompt {
+                Prompt::Text(text) => Ok((&n.id, text)),
+                Prompt::Tokens(_) => Err(refused(
+                    format!(
+                        "prompt `{}` is given as tokens, and [judge] shows the judge what was asked",
+                        n.id
+                    ),
+                    "give [data] prompts as text, or leave [judge] out",
+                )),
+            }
+        }
+        self.data.generated_from().iter().map(pair).collect()
+    }
+
+    /// What a model says of texts, a file a question whose name begins with `name`.
+    pub(super) fn judged(&self, table: &Judge, name: &str, rows: &[Written<'_>]) -> Result<Page, Error> {
         let other = match &table.model {
             Some(model) => Some(self.host.model(model)?),
             None => None,
         };
         let reader = other.as_ref().map_or(self.reader, Session::reader);
-        let prompts: HashMap<&str, &Prompt> =
-            self.data.generated_from().iter().map(|n| (n.id.as_str(), &n.prompt)).collect();
-        let text = |id: &str| match prompts.get(id).expect("texts are generated from these prompts") {
-            Prompt::Text(text) => Ok(text.clone()),
-            Prompt::Tokens(_) => Err(refused(
-                format!("prompt `{id}` is given as tokens, and [judge] shows the judge what was asked"),
-                "give [data] prompts as text, or leave [judge] out",
-            )),
-        };
         // A judge can't read nothing; how many were empty is part of the answer.
-        let (written, empty): (Vec<_>, Vec<_>) = samples.rows.iter().partition(|r| !r.text.trim().is_empty());
-        let replies: Vec<Reply> = written
-            .iter()
-            .map(|r| {
-                let id = format!("{} at {}", r.id, r.alpha);
-                Ok(Reply { id, prompt: text(&r.id)?, text: r.text.clone() })
-            })
-            .collect::<Result<_, Error>>()?;
-        let doses: Vec<String> = written.iter().map(|r| r.alpha.to_string()).collect();
+        let (written, empty): (Vec<_>, Vec<_>) = rows.iter().partition(|r| !r.text.trim().is_empty());
+        let reply = |r: &&Written<'_>| Reply {
+            id: r.id.clone(),
+            prompt: r.prompt.to_owned(),
+            text: r.text.to_owned(),
+        };
+        let replies: Vec<Reply> = written.iter().map(reply).collect();
+        let groups: Vec<String> = written.iter().map(|r| r.group.clone()).collect();
         let said = self.texts()?;
         let near = said.near;
         let mut page = Page::default();
-        for name in &table.questions {
-            let question = question(name)?;
-            let texts = Texts::Replies { replies: &replies, question: &question, groups: Some(&doses) };
+        for asked_of in &table.questions {
+            let question = question(asked_of)?;
+            let texts = Texts::Replies { replies: &replies, question: &question, groups: Some(&groups) };
             let data = JudgeData { texts, template: None, others: &[], near };
-            let bar = self.bar(&format!("judging {name}"), "tokens");
+            let bar = self.bar(&format!("judging {asked_of}"), "tokens");
             let asked = Asked { reader, seeds: &self.seeds(), watch: &*bar };
             let mut found = judge::Judge::run(&data, &table.params, &asked)?;
-            said.say_copies(name, &found.judgement.copies);
+            said.say_copies(asked_of, &found.judgement.copies);
             if !empty.is_empty() {
                 found.judgement.not_shown.push(format!("{} empty texts were left out.", empty.len()));
             }
-            write_json(self.host, &self.folder.join(format!("judge-{name}.json")), &found)?;
+            write_json(self.host, &self.folder.join(format!("{name}-{asked_of}.json")), &found)?;
+            let prefix = if name == "judge" { asked_of.clone() } else { format!("{name}-{asked_of}") };
             let own = judge::Judge::page(&found);
-            page.sections.extend(own.sections.into_iter().map(|s| s.under(name)));
+            page.sections.extend(own.sections.into_iter().map(|s| s.under(&prefix)));
             page.findings.extend(own.findings.into_iter().map(|mut f| {
-                f.see = f.see.map(|id| format!("{name}-{id}"));
+                f.see = f.see.map(|id| format!("{prefix}-{id}"));
                 f
             }));
         }

@@ -9,6 +9,7 @@ mod compare;
 mod direction;
 mod geometry;
 mod judge;
+mod monitor;
 mod probing;
 mod steered;
 mod sweep;
@@ -132,11 +133,12 @@ pub struct SoFar<'a> {
 }
 
 /// Every analysis that a study can ask, in the order in which they run.
-pub static STAGES: [&dyn Stage; 8] = [
+pub static STAGES: [&dyn Stage; 9] = [
     &compare::CompareStage,
     &audit::AuditStage,
     &board::BoardStage,
     &sweep::SweepStage,
+    &monitor::MonitorStage,
     &transfer::TransferStage,
     &probing::ProbingStage,
     &geometry::GeometryStage,

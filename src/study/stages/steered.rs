@@ -1,13 +1,15 @@
 //! Steered samples.
 
 use crate::analyses::steer::{self, Clamp, Dose, Push, Steered, neutral_ranges};
-use crate::error::Error;
+use crate::direction::estimator;
+use crate::error::{Context as _, Error};
 use crate::host::write_jsonl;
 use serde::{Deserialize, Serialize};
 use truenorth_protocol::graph::Sampling;
+use truenorth_stats::estimate::{Pipeline, SplitBy};
 
 use super::{Directions, Run};
-use crate::study::file::Steer;
+use crate::study::file::{Steer, When};
 
 /// What the model wrote at each dose.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -35,7 +37,7 @@ impl Run<'_> {
             unit: "norm",
             ablate: steer.how.ablate,
             schedule: steer.how.to_schedule(),
-            when: None,
+            when: steer.when.as_ref().map(|when| self.when(when)).transpose()?,
         };
         let mut sampling = Sampling::greedy(steer.max_new_tokens);
         sampling.stop = self.reader.runner().stop_tokens();
@@ -49,5 +51,19 @@ impl Run<'_> {
         }
         write_jsonl(self.host, &self.folder.join("steered.jsonl"), &rows)?;
         Ok(Samples { rows })
+    }
+
+    /// The condition that the first estimator's direction of another site makes.
+    fn when(&self, when: &When) -> Result<steer::When, Error> {
+        let name = self.study.direction.estimators.first().context("a study has at least one estimator")?;
+        let bar = self.bar("reading what decides", "tokens");
+        let (site, at) = (when.site, self.study.positions);
+        let samples = self.data.question()?.samples(&self.reader, site, at, &*bar)?;
+        let pipeline = Pipeline { estimator: estimator(name)?, nuisances: self.nuisances_at(site, &*bar)? };
+        let found = pipeline.extract(&samples, SplitBy::Pair, &self.seeds().child(name))?;
+        let norm = steer::mean_norm(&self.reader, site, &self.data.neutral.named, &*bar)?;
+        #[allow(clippy::cast_possible_truncation)]
+        let direction = found.fit.direction.iter().map(|v| *v as f32).collect();
+        Ok(steer::When { direction, site, above: when.above * norm, of: when.by.0 })
     }
 }

@@ -20,6 +20,7 @@ mod tests;
 
 use ndarray::ArrayView1;
 use truenorth_data::SentimentRow;
+use truenorth_protocol::Site;
 
 pub use agreement::{Agreement, EstimatorHeldOut};
 pub use found::{Audited, ConfoundRow, Family, FlipRow, Without};
@@ -55,6 +56,14 @@ pub struct AuditData<'a> {
     pub sentiment: Option<&'a [SentimentRow]>,
     /// How the direction is found, and every confound's own.
     pub recipe: &'a Recipe,
+}
+
+/// Reads every text of an audit at all of these sites in one pass, for the audits of each of them.
+///
+/// # Errors
+/// When a reading fails or is interrupted.
+pub fn read_ahead(data: &AuditData<'_>, sites: &[Site], asked: &Asked<'_>) -> Result<(), AnalysisError> {
+    ahead::read(data, sites, asked)
 }
 
 /// Whether a set of this name is of value flips, which are ranked and rule nothing out: `value-flip`, or `value-flip-`

@@ -104,9 +104,10 @@ impl Responses {
                 },
             });
         }
-        let unit_slopes = self.slopes(&self.direction);
+        let slopes = |arm: &[Vec<f64>]| math::slopes(&self.alphas, arm);
+        let unit_slopes = slopes(&self.direction).map_err(named)?;
         let mean_slopes = |arms: &[Vec<Vec<f64>>]| -> Result<Vec<f64>, AnalysisError> {
-            arms.iter().map(|arm| math::mean(&self.slopes(arm))).collect::<Result<_, _>>().map_err(named)
+            arms.iter().map(|arm| math::mean(&slopes(arm)?)).collect::<Result<_, _>>().map_err(named)
         };
         let (control_slopes, flip_slopes) = (mean_slopes(&self.controls)?, mean_slopes(&self.flips)?);
         let mut slope = self.mean(&unit_slopes, &mut rng).map_err(named)?;
@@ -186,20 +187,6 @@ impl Responses {
     /// The mean over units with its interval over clusters.
     fn mean(&self, values: &[f64], rng: &mut impl Rng) -> Result<Number, MathError> {
         stat::mean_in_clusters(values, &self.clusters, self.units[1], rng)
-    }
-
-    /// The least-squares slope of each unit on α.
-    fn slopes(&self, responses: &[Vec<f64>]) -> Vec<f64> {
-        let mean = self.alphas.iter().sum::<f64>() / self.alphas.len() as f64;
-        let square: f64 = self.alphas.iter().map(|a| (a - mean).powi(2)).sum();
-        (0..self.clusters.len())
-            .map(|u| {
-                // Taken from the first dose, so that what never changes has slope 0 and not a rounding.
-                let first = responses[0][u];
-                let terms = self.alphas.iter().zip(responses).map(|(a, r)| (a - mean) * (r[u] - first));
-                terms.sum::<f64>() / square
-            })
-            .collect()
     }
 
     /// The slope against those of the label flips: how many reach as far the way that is expected, or either way

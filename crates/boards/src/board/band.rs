@@ -1,17 +1,16 @@
-//! A board over several sites: sequences scored at each of them, all read in one pass.
+//! Directions at one or several sites, along which a sequence gets one score.
 
 use std::fmt;
 use std::str::FromStr;
 
 use ndarray::{Array1, Array2, ArrayView1, Axis, concatenate, s};
 use serde::{Deserialize, Serialize};
-use truenorth_protocol::run::Watch;
-use truenorth_protocol::{ReadAt, Site};
+use truenorth_protocol::Site;
 use truenorth_stats::math;
 
-use super::scan::{HELD, text, unit};
+use super::scan::unit;
 use super::scored::{Scored, Sequence, ranked, scored};
-use truenorth_reading::{AnalysisError, Named, Reader, stat};
+use truenorth_reading::{AnalysisError, Reader, stat};
 
 /// How the scores of several sites become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -81,122 +80,142 @@ pub struct AtSite {
     pub p_random: f64,
 }
 
-/// Scores sequences at several sites, each along its own direction, `[hidden]`.
-///
-/// # Errors
-/// As [`scan`](super::scan), and without sites.
-pub fn scan_over(
-    reader: &Reader<'_>,
-    (probes, sequences): (&[Named], &[Sequence]),
-    directions: &[(Site, ArrayView1<'_, f64>)],
-    (over, join): (Over, &str),
-    watch: &dyn Watch,
-) -> Result<Vec<OverSites>, AnalysisError> {
-    if probes.is_empty() || sequences.is_empty() || directions.is_empty() {
-        return Err(AnalysisError::Input(format!(
-            "{} probes, {} sequences and {} sites; scoring needs at least one of each",
-            probes.len(),
-            sequences.len(),
-            directions.len()
-        )));
+/// Unit directions at sites, and how their scores become one.
+pub(super) struct Band {
+    pub sites: Vec<Site>,
+    pub over: Over,
+    units: Vec<Array1<f64>>,
+    /// The units one behind the other.
+    all: Array1<f64>,
+}
+
+/// What a sequence comes to.
+pub(super) struct Line {
+    /// Its row, without a rank.
+    pub row: Scored,
+    /// What each site gives; empty where there is one.
+    pub sites: Vec<AtSite>,
+    /// The shift of every probe, whose mean is the score.
+    pub along: Array1<f64>,
+    /// The mean shift at each site, one behind the other.
+    pub mean: Array1<f64>,
+    /// The place of the one site that the row is of; none where it is of all.
+    pub of: Option<usize>,
+}
+
+impl Band {
+    /// Directions `[hidden]`, one behind the other, at as many sites; they need not have unit norm.
+    pub fn new(
+        reader: &Reader<'_>,
+        direction: ArrayView1<'_, f64>,
+        (sites, over): (&[Site], Over),
+    ) -> Result<Self, AnalysisError> {
+        if sites.is_empty() || !direction.len().is_multiple_of(sites.len()) {
+            return Err(AnalysisError::Input(format!(
+                "directions of {} numbers at {} sites; expected one of the same width each",
+                direction.len(),
+                sites.len()
+            )));
+        }
+        let width = direction.len() / sites.len();
+        let own = |i: usize| unit(reader, direction.slice(s![i * width..(i + 1) * width]));
+        let units: Vec<Array1<f64>> = (0..sites.len()).map(own).collect::<Result<_, _>>()?;
+        let all = units.iter().flatten().copied().collect();
+        Ok(Self { sites: sites.to_vec(), over, units, all })
     }
-    let texts = probes.iter().map(text).collect::<Result<Vec<_>, _>>()?;
-    let sites: Vec<Site> = directions.iter().map(|(site, _)| *site).collect();
-    let units = directions.iter().map(|(_, d)| unit(reader, *d)).collect::<Result<Vec<_>, _>>()?;
-    let views: Vec<ArrayView1<'_, f64>> = units.iter().map(Array1::view).collect();
-    let joined = |e: ndarray::ShapeError| AnalysisError::Input(format!("directions of a band: {e}"));
-    let all = concatenate(Axis(0), &views).map_err(joined)?;
-    let alone = read(reader, probes, &sites, watch)?;
-    let row = probes.len() * all.len() * size_of::<f64>();
-    let mut board = Vec::with_capacity(sequences.len());
-    for chunk in sequences.chunks((HELD / row.max(1)).max(1)) {
-        let behind = |s: &Sequence| {
-            let one = |(probe, text): (&Named, &&str)| s.before(&probe.id, text, join);
-            probes.iter().zip(&texts).map(one).collect::<Vec<_>>()
-        };
-        let prompts: Vec<Named> = chunk.iter().flat_map(behind).collect();
-        let read = read(reader, &prompts, &sites, watch)?;
-        for (i, sequence) in chunk.iter().enumerate() {
-            let of = |e: math::MathError| stat::of(&format!("sequence `{}`", sequence.id), &e);
-            let shifts = read.iter().zip(&alone).map(|(read, alone)| {
-                let rows = read.slice(s![i * probes.len()..(i + 1) * probes.len(), ..]);
-                math::shifts(rows, alone.view()).map_err(of)
-            });
-            let shifts: Vec<Array2<f64>> = shifts.collect::<Result<_, _>>()?;
-            let each =
-                shifts.iter().zip(&units).map(|(d, u)| scored(sequence, d.view(), u.view()).map_err(of));
-            let each: Vec<Scored> = each.collect::<Result<_, _>>()?;
-            let views: Vec<_> = shifts.iter().map(Array2::view).collect();
-            let together = concatenate(Axis(1), &views).map_err(joined)?;
-            let of_all = scored(sequence, together.view(), all.view()).map_err(of)?;
-            board.push(line(&sites, each, of_all, over));
+
+    /// Width of all sites together.
+    pub fn width(&self) -> usize {
+        self.all.len()
+    }
+
+    /// The unit direction that a row is along: that of the one site it is of, or all of them one behind the other.
+    pub fn along(&self, of: Option<usize>) -> Array1<f64> {
+        match (of, &self.units[..]) {
+            (Some(site), units) => units[site].clone(),
+            (None, [one]) => one.clone(),
+            #[allow(clippy::cast_precision_loss, reason = "a count of sites")]
+            (None, units) => &self.all / (units.len() as f64).sqrt(),
         }
     }
-    rank(&mut board);
-    Ok(board)
-}
 
-fn line(sites: &[Site], each: Vec<Scored>, of_all: Scored, over: Over) -> OverSites {
-    let scores = || each.iter().map(|s| s.score);
-    #[allow(clippy::cast_precision_loss)]
-    let mean = scores().sum::<f64>() / each.len().max(1) as f64;
-    let least = each.iter().min_by(|a, b| a.score.total_cmp(&b.score));
-    let row = match (over, least) {
-        (Over::Worst, Some(least)) => least.clone(),
-        _ => Scored { score: mean, ..of_all },
-    };
-    let at = |(site, s): (&Site, &Scored)| AtSite {
-        site: site.to_string(),
-        score: s.score,
-        z: s.z,
-        coherence: s.coherence,
-        shift_norm: s.shift_norm,
-        p_random: s.p_random,
-    };
-    OverSites {
-        row,
-        high_score: (over == Over::Worst).then(|| scores().fold(f64::NEG_INFINITY, f64::max)),
-        low_rank: None,
-        sites: sites.iter().zip(&each).map(at).collect(),
+    /// Where a site's numbers lie among those of all.
+    pub fn part(&self, site: usize) -> std::ops::Range<usize> {
+        let width = self.all.len() / self.units.len();
+        site * width..(site + 1) * width
+    }
+
+    /// Whether a row is that of its worst site.
+    pub fn is_worst(&self) -> bool {
+        self.over == Over::Worst && self.units.len() > 1
+    }
+
+    /// Scores the shifts of a sequence, `[probes, hidden]` a site.
+    pub fn line(&self, sequence: &Sequence, shifts: &[Array2<f64>]) -> Result<Line, AnalysisError> {
+        let of = |e: math::MathError| stat::of(&format!("sequence `{}`", sequence.id), &e);
+        let each = shifts.iter().zip(&self.units).map(|(d, u)| scored(sequence, d.view(), u.view()));
+        let each: Vec<Scored> = each.collect::<Result<_, _>>().map_err(of)?;
+        let along = |s: usize| shifts[s].dot(&self.units[s]);
+        let mean = |d: &Array2<f64>| d.mean_axis(Axis(0)).unwrap_or_default();
+        let mean: Array1<f64> = shifts.iter().flat_map(mean).collect();
+        if let [one] = &each[..] {
+            return Ok(Line { row: one.clone(), sites: vec![], along: along(0), mean, of: None });
+        }
+        let least = (0..each.len()).min_by(|a, b| each[*a].score.total_cmp(&each[*b].score)).unwrap_or(0);
+        let sites = self.sites.iter().zip(&each).map(|(site, s)| AtSite {
+            site: site.to_string(),
+            score: s.score,
+            z: s.z,
+            coherence: s.coherence,
+            shift_norm: s.shift_norm,
+            p_random: s.p_random,
+        });
+        let sites = sites.collect();
+        if self.over == Over::Worst {
+            let row = each[least].clone();
+            return Ok(Line { row, sites, along: along(least), mean, of: Some(least) });
+        }
+        let views: Vec<_> = shifts.iter().map(Array2::view).collect();
+        let together = concatenate(Axis(1), &views)
+            .map_err(|e| AnalysisError::Input(format!("the sites of a band: {e}")))?;
+        let of_all = scored(sequence, together.view(), self.all.view()).map_err(of)?;
+        #[allow(clippy::cast_precision_loss, reason = "a count of sites")]
+        let count = each.len() as f64;
+        let row = Scored { score: each.iter().map(|s| s.score).sum::<f64>() / count, ..of_all };
+        let along = (0..each.len()).map(along).reduce(|a, b| a + b).unwrap_or_default() / count;
+        Ok(Line { row, sites, along, mean, of: None })
     }
 }
 
-/// Gives every line its rank, and of the worst site its place from the negative end.
-fn rank(board: &mut [OverSites]) {
-    let mut rows: Vec<Scored> = board.iter().map(|line| line.row.clone()).collect();
-    ranked(&mut rows);
+/// The rows of a board over several sites with what each site gives, in the order of the sequences.
+#[must_use]
+pub fn over_sites(board: &[Scored], sites: &[Vec<AtSite>], over: Over) -> Vec<OverSites> {
+    let highest = |at: &[AtSite]| at.iter().map(|s| s.score).fold(f64::NEG_INFINITY, f64::max);
+    let mut low: Vec<Scored> =
+        board.iter().zip(sites).map(|(row, at)| Scored { score: -highest(at), ..row.clone() }).collect();
     // The lowest is the first of the board turned over.
-    let mut low: Vec<Scored> = board
-        .iter()
-        .map(|line| Scored { score: -line.high_score.unwrap_or(line.row.score), ..line.row.clone() })
-        .collect();
     ranked(&mut low);
-    for ((line, row), low) in board.iter_mut().zip(rows).zip(low) {
-        line.row.rank = row.rank;
-        line.low_rank = line.high_score.map(|_| low.rank);
-    }
-}
-
-fn read(
-    reader: &Reader<'_>,
-    prompts: &[Named],
-    sites: &[Site],
-    watch: &dyn Watch,
-) -> Result<Vec<Array2<f64>>, AnalysisError> {
-    let readings = reader.read(prompts, sites, ReadAt::Last, watch)?;
-    if readings.len() != sites.len() {
-        return Err(AnalysisError::Answer { name: "the sites of a band".into(), prompts: prompts.len() });
-    }
-    Ok(readings.into_iter().map(|r| r.values.mapv(f64::from)).collect())
+    let worst = over == Over::Worst;
+    let line = |((row, at), low): ((&Scored, &Vec<AtSite>), Scored)| OverSites {
+        row: row.clone(),
+        high_score: worst.then(|| highest(at)),
+        low_rank: worst.then_some(low.rank),
+        sites: at.clone(),
+    };
+    board.iter().zip(sites).zip(low).map(line).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::board::{ScanData, ScanParams, scan};
+    use crate::board::tests::{direction, sequences};
+    use crate::board::{Board, BoardData, Params, ScanData, ScanParams, scan};
     use crate::fixture::{Tiny, named};
     use truenorth_protocol::run::{Runner as _, Unwatched};
+    use truenorth_reading::{Analysis as _, Asked};
     use truenorth_stats::math::Seeds;
+
+    const SITES: [Site; 2] = [Site::AttnOut(0), Site::ResidPost(0)];
 
     #[test]
     fn each_site_scores_as_it_does_alone_and_all_are_read_in_one_pass() {
@@ -204,28 +223,26 @@ mod tests {
         let width = tiny.info().hidden as usize;
         let reader = Reader::new(&tiny, None);
         let probes = named(&["the old hat", "an old tin"]);
-        let sequence = |id: &str, text: &str| Sequence {
-            id: id.into(),
-            text: text.into(),
-            counted_with: None,
-            turns: vec![],
-            pair: None,
-            labels: Default::default(),
+        let sequences = sequences(3);
+        let all = direction(2 * width);
+        let board = |sites: &[Site], over, part: std::ops::Range<usize>| {
+            let direction = all.slice(s![part]);
+            let data = ScanData { probes: &probes, sequences: &sequences, direction };
+            let how = ScanParams { draws: 0, over, sites: sites.to_vec(), ..ScanParams::new(SITES[0]) };
+            scan(&reader, &data, &how, &Seeds::new(0), &Unwatched).unwrap()
         };
-        let sequences = [sequence("a", "a cat"), sequence("b", "no"), sequence("c", "the shelf is on")];
-        let direction =
-            |k: usize| -> Array1<f64> { (0..width).map(|i| ((i * k) % 7) as f64 - 3.0).collect() };
-        let directions = [(Site::AttnOut(0), direction(3)), (Site::ResidPost(0), direction(5))];
-        let views: Vec<_> = directions.iter().map(|(site, d)| (*site, d.view())).collect();
-        let board =
-            |over| scan_over(&reader, (&probes, &sequences), &views, (over, " "), &Unwatched).unwrap();
         let before = tiny.asked();
-        let (mean, worst) = (board(Over::Mean), board(Over::Worst));
+        let lines = [Over::Mean, Over::Worst].map(|over| {
+            let found = board(&SITES, over, 0..2 * width);
+            for (row, along) in found.board.iter().zip(found.along.outer_iter()) {
+                assert!((row.score - along.mean().unwrap()).abs() < 1e-12);
+            }
+            over_sites(&found.board, &found.at_sites, over)
+        });
+        let [mean, worst] = lines;
         assert_eq!(tiny.asked() - before, 4, "two readings a board, of all sites");
-        for (s, (site, d)) in directions.iter().enumerate() {
-            let data = ScanData { probes: &probes, sequences: &sequences, direction: d.view() };
-            let how = ScanParams { draws: 0, ..ScanParams::new(*site) };
-            let alone = scan(&reader, &data, &how, &Seeds::new(0), &Unwatched).unwrap().board;
+        for (s, site) in SITES.iter().enumerate() {
+            let alone = board(&[*site], Over::Mean, s * width..(s + 1) * width).board;
             for (row, own) in mean.iter().zip(&alone) {
                 let at = &row.sites[s];
                 assert_eq!((at.score, at.z, at.p_random), (own.score, own.z, own.p_random));
@@ -236,10 +253,47 @@ mod tests {
             assert!((mean.row.score - (scores[0] + scores[1]) / 2.0).abs() < 1e-12);
             assert_eq!(worst.row.score, scores[0].min(scores[1]));
             assert_eq!(worst.high_score, Some(scores[0].max(scores[1])));
+            assert!(mean.high_score.is_none() && mean.low_rank.is_none());
         }
         let places: Vec<usize> = worst.iter().filter_map(|w| w.low_rank).collect();
         let lowest = worst.iter().min_by(|a, b| a.high_score.partial_cmp(&b.high_score).unwrap()).unwrap();
         assert_eq!(lowest.low_rank, Some(1));
         assert_eq!(places.iter().sum::<usize>(), 6);
+    }
+
+    #[test]
+    fn a_board_over_sites_is_held_against_draws_that_choose_their_worst_site_too() {
+        let tiny = Tiny::open();
+        let width = tiny.info().hidden as usize;
+        let (reader, seeds) = (Reader::new(&tiny, None), Seeds::new(1));
+        let probes = named(&["the hat", "an old tin", "no"]);
+        let sequences = sequences(12);
+        let (all, params) = (direction(2 * width), Params { permutations: 99, ..Params::default() });
+        for over in [Over::Mean, Over::Worst] {
+            let data = BoardData {
+                probes: &probes,
+                sequences: &sequences,
+                kinds: &[],
+                direction: all.view(),
+                sites: &SITES,
+                over,
+                relabelled: None,
+                beside: None,
+            };
+            let asked = Asked { reader, seeds: &seeds, watch: &Unwatched };
+            let found = Board::run(&data, &params, &asked).unwrap();
+            assert_eq!(found.over.as_ref().unwrap().sites, ["attn_out.0", "resid_post.0"]);
+            assert!(found.monte_carlo.as_ref().unwrap().agrees, "{:?}", found.monte_carlo);
+            for row in &found.rows {
+                assert_eq!(row.sites.len(), 2);
+                assert!(row.p_family.unwrap() >= row.p_matched.unwrap());
+                assert!((row.p_drawn.unwrap() - row.p_random).abs() < 0.02);
+            }
+            // Directions that are this one reach as far as it does, whichever site is the worst.
+            let same = Array2::from_shape_fn((19, all.len()), |(_, j)| all[j]);
+            let held =
+                Board::run(&BoardData { relabelled: Some(same.view()), ..data }, &params, &asked).unwrap();
+            assert!(held.rows.iter().all(|r| r.p_permuted == Some(1.0)), "{over}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use super::{Asymmetry, Contrast, RankChanges, ScoreAndZ, Scored};
+use super::{Asymmetry, AtSite, Contrast, Over, RankChanges, ScoreAndZ, Scored};
 use truenorth_reading::stat::Number;
 
 /// One sequence.
@@ -39,6 +39,18 @@ pub struct SummaryRow {
     /// The earlier sequence of which it is a copy or near copy.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub counted_with: Option<String>,
+    /// What each site gives, where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub sites: Vec<AtSite>,
+}
+
+/// Several sites as one board.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct OverWhich {
+    /// How their scores become one.
+    pub over: Over,
+    /// Where.
+    pub sites: Vec<String>,
 }
 
 /// The closed form of `p_random` held against drawn directions.
@@ -88,7 +100,10 @@ pub struct BoardSummary {
     pub distinct: usize,
     /// Probes behind each.
     pub probes: usize,
-    /// Width of the residual stream.
+    /// The sites, where there are several.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub over: Option<OverWhich>,
+    /// How many numbers a row is of: the width of the residual stream, times the sites of a mean over several.
     pub width: usize,
     /// What no `|z|` can exceed, the root of the width.
     pub z_bound: f64,
@@ -115,4 +130,7 @@ pub struct BoardSummary {
     /// The board itself, in the order of the sequences; it has a file of its own.
     #[serde(skip)]
     pub board: Vec<Scored>,
+    /// What each site gives, in that order; empty lists where there is one.
+    #[serde(skip)]
+    pub at_sites: Vec<Vec<AtSite>>,
 }

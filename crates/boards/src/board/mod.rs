@@ -29,11 +29,11 @@ pub(super) mod tests;
 use ndarray::{ArrayView1, ArrayView2};
 use truenorth_protocol::Site;
 
-pub use band::{AtSite, Over, OverSites, scan_over};
+pub use band::{AtSite, Over, OverSites, over_sites};
 pub use contrast::Contrast;
 pub use ends::{Asymmetry, End, KnowsNothing, Lean, RankChange, RankChanges, ScoreAndZ, asymmetry};
 pub use entry::{Entry, OnBoard};
-pub use found::{BoardSummary, Family, MonteCarlo, SummaryRow};
+pub use found::{BoardSummary, Family, MonteCarlo, OverWhich, SummaryRow};
 pub use nulls::Held;
 pub use params::Params;
 pub use scan::{ScanData, ScanParams, Scanned, scan};
@@ -50,11 +50,13 @@ pub struct BoardData<'a> {
     pub sequences: &'a [Sequence],
     /// What kind each sequence is, in their order; empty where they have none.
     pub kinds: &'a [Option<String>],
-    /// The direction, `[hidden]`; it need not have unit norm.
+    /// The direction, `[hidden]`, or those of several sites one behind the other; they need not have unit norm.
     pub direction: ArrayView1<'a, f64>,
-    /// Where the residual is read, at the last token.
-    pub site: Site,
-    /// Directions of the same pipeline on exchanged labels, `[draws, hidden]`; none where the labels are not at hand.
+    /// Where the residual is read, at the last token; a direction a site.
+    pub sites: &'a [Site],
+    /// How the scores of several sites become one.
+    pub over: Over,
+    /// Directions of the same pipeline on exchanged labels, `[draws, numbers of the direction]`; none where the labels are not at hand.
     pub relabelled: Option<ArrayView2<'a, f64>>,
     /// Another board over the same sequences, to see how ranks change.
     pub beside: Option<Beside<'a>>,
@@ -76,7 +78,7 @@ pub struct Beside<'a> {
 pub enum Other<'a> {
     /// Rows that were scored before, in any order.
     Board(&'a [Entry]),
-    /// Another direction, `[hidden]`, along which the same shifts are scored.
+    /// Another direction at the same sites, along which the same shifts are scored.
     Direction(ArrayView1<'a, f64>),
 }
 

@@ -1,12 +1,13 @@
 //! What directions that know nothing of the labels make of a board: drawn like the readings, or fitted to
 //! exchanged labels.
 
-use ndarray::{Array1, Array2, ArrayView2};
+use ndarray::{Array1, Array2, ArrayView2, Axis, concatenate, s};
 use rand_distr::{Distribution as _, StandardNormal};
 use rayon::prelude::*;
 
-use super::Scored;
+use super::band::Band;
 use super::ends::Lean;
+use super::{AtSite, Scored};
 use truenorth_reading::stat::permutation_p;
 use truenorth_stats::math::{Seeds, reaches};
 
@@ -44,17 +45,20 @@ impl Matched {
         }
     }
 
-    /// Takes in the readings behind sequence `at`, at unit norm as they are scored. Each sequence has a stream of
-    /// its own, so that it does not matter how many are read at once.
-    pub fn add(&mut self, at: usize, readings: ArrayView2<'_, f64>, seeds: &Seeds) {
+    /// Takes in the readings behind sequence `at`, `[probes, hidden]` a site, at unit norm as they are scored. Each
+    /// sequence has a stream of its own, so that it does not matter how many are read at once.
+    pub fn add(&mut self, at: usize, readings: &[ArrayView2<'_, f64>], seeds: &Seeds) {
         if self.weights.is_empty() {
             return;
         }
-        let mut units = readings.to_owned();
+        let mut units = concatenate(Axis(1), readings).expect("readings of one model are of the same probes");
+        let width = units.ncols() / readings.len();
         for mut row in units.outer_iter_mut() {
-            let norm = row.dot(&row).sqrt();
-            if norm > 0.0 {
-                row.mapv_inplace(|v| v / norm);
+            for mut part in row.exact_chunks_mut(width) {
+                let norm = part.dot(&part).sqrt();
+                if norm > 0.0 {
+                    part.mapv_inplace(|v| v / norm);
+                }
             }
         }
         let mut rng = seeds.stream(&format!("matched directions, sequence {at}"));
@@ -62,8 +66,8 @@ impl Matched {
             StandardNormal.sample(&mut rng)
         });
         self.drawn += &weights.dot(&units.mapv(super::scan::narrow));
-        self.weights += &weights.sum_axis(ndarray::Axis(1));
-        self.sum += &units.sum_axis(ndarray::Axis(0));
+        self.weights += &weights.sum_axis(Axis(1));
+        self.sum += &units.sum_axis(Axis(0));
         self.rows += units.nrows();
     }
 
@@ -77,29 +81,85 @@ impl Matched {
     }
 }
 
-/// Holds a board against directions, `[draws, width]`; those of zeros, which exchanged labels can leave, are left
-/// out. `means` are the mean shifts, `[sequences, width]`; an end of the board holds `ends` sequences.
-pub(super) fn held(
-    board: &[Scored],
-    means: &Array2<f32>,
-    directions: ArrayView2<'_, f32>,
-    ends: usize,
-) -> Option<Held> {
-    let norms: Vec<f32> = directions.outer_iter().map(|d| d.dot(&d).sqrt()).collect();
+/// A board and the shifts that it rests on.
+pub(super) struct Shifted<'a> {
+    pub board: &'a [Scored],
+    /// What each site gives; empty lists where there is one.
+    pub at_sites: &'a [Vec<AtSite>],
+    pub band: &'a Band,
+    /// The mean shifts, `[sequences, width of all sites]`.
+    pub means: &'a Array2<f32>,
+}
+
+/// |z| is the shift along a unit direction, times what depends on the shifts alone.
+fn factor(z_bound: f64, coherence: f64, shift_norm: f64) -> f64 {
+    if shift_norm > 0.0 { z_bound * coherence / shift_norm } else { 0.0 }
+}
+
+impl Shifted<'_> {
+    /// How far each sequence goes along each direction, up to a factor a direction, and its `|z|`, `[sequences, draws]`.
+    fn along(&self, directions: ArrayView2<'_, f32>, norms: &[f32]) -> (Array2<f32>, Array2<f64>) {
+        let shape = (self.board.len(), directions.nrows());
+        if self.band.is_worst() {
+            let parts: Vec<Array2<f32>> = (0..self.band.sites.len())
+                .map(|site| {
+                    let part = self.band.part(site);
+                    self.means.slice(s![.., part.clone()]).dot(&directions.slice(s![.., part]).t())
+                })
+                .collect();
+            // Each direction has a worst site of its own, as the one that is seen has.
+            let mut along = Array2::zeros(shape);
+            let z_bound = (self.band.part(0).len() as f64).sqrt();
+            let z = Array2::from_shape_fn(shape, |at| {
+                let least = (0..parts.len()).min_by(|a, b| parts[*a][at].total_cmp(&parts[*b][at]));
+                let (least, site) = (least.unwrap_or(0), &self.at_sites[at.0]);
+                along[at] = parts[least][at];
+                let of = &site[least];
+                f64::from(parts[least][at].abs()) * factor(z_bound, of.coherence, of.shift_norm)
+            });
+            return (along, z);
+        }
+        let along = self.means.dot(&directions.t());
+        let factors: Vec<f64> =
+            self.board.iter().map(|r| factor(r.z_bound, r.coherence, r.shift_norm)).collect();
+        let z =
+            Array2::from_shape_fn(shape, |(s, b)| f64::from((along[[s, b]] / norms[b]).abs()) * factors[s]);
+        (along, z)
+    }
+}
+
+/// Holds a board against directions, `[draws, width of all sites]`; those of zeros, which exchanged labels can leave, are
+/// left out. An end of the board holds `ends` sequences.
+pub(super) fn held(shifted: &Shifted<'_>, directions: ArrayView2<'_, f32>, ends: usize) -> Option<Held> {
+    let board = shifted.board;
+    let mut directions = directions.to_owned();
+    let mut norms: Vec<f32> = directions.outer_iter().map(|d| d.dot(&d).sqrt()).collect();
+    if shifted.band.sites.len() > 1 {
+        // The direction of every site has unit norm, as the one that is seen has.
+        for (mut direction, norm) in directions.outer_iter_mut().zip(&mut norms) {
+            for mut part in direction.exact_chunks_mut(shifted.band.part(0).len()) {
+                let own = part.dot(&part).sqrt();
+                if own > 0.0 {
+                    part.mapv_inplace(|v| v / own);
+                } else {
+                    *norm = 0.0;
+                }
+            }
+            if *norm > 0.0 {
+                *norm = direction.dot(&direction).sqrt();
+            }
+        }
+    }
     let kept: Vec<usize> = (0..norms.len()).filter(|i| norms[*i] > 0.0).collect();
     if kept.is_empty() {
         return None;
     }
-    let along = means.dot(&directions.t());
-    // |z| is the shift along a unit direction, times what depends on the shifts alone.
-    let factor: Vec<f64> = board
-        .iter()
-        .map(|r| if r.shift_norm > 0.0 { r.z_bound * r.coherence / r.shift_norm } else { 0.0 })
-        .collect();
-    let z = |s: usize, b: usize| f64::from((along[[s, b]] / norms[b]).abs()) * factor[s];
+    let (along, z) = shifted.along(directions.view(), &norms);
     let stands = |s: &usize| board[*s].counted_with.is_none();
-    let largest: Vec<f64> =
-        kept.iter().map(|b| (0..board.len()).filter(stands).map(|s| z(s, *b)).fold(0.0, f64::max)).collect();
+    let largest: Vec<f64> = kept
+        .iter()
+        .map(|b| (0..board.len()).filter(stands).map(|s| z[[s, *b]]).fold(0.0, f64::max))
+        .collect();
     let distinct: Vec<usize> = (0..board.len()).filter(stands).collect();
     let leans = kept
         .par_iter()
@@ -112,7 +172,7 @@ pub(super) fn held(
     Some(Held {
         draws,
         p: (0..board.len())
-            .map(|s| share(kept.iter().filter(|b| reaches(z(s, **b), board[s].z)).count()))
+            .map(|s| share(kept.iter().filter(|b| reaches(z[[s, **b]], board[s].z)).count()))
             .collect(),
         family: board.iter().map(|r| share(largest.iter().filter(|l| reaches(**l, r.z)).count())).collect(),
         leans,

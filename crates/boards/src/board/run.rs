@@ -2,7 +2,8 @@
 
 use super::scan::scan_both;
 use super::summary::{Against, summarise};
-use super::{Beside, BoardData, BoardSummary, Entry, Other, Params, ScanData, ScanParams};
+use super::{Beside, BoardData, BoardSummary, Entry, Other, OverWhich, Params, ScanData, ScanParams};
+use truenorth_protocol::Site;
 use truenorth_reading::{AnalysisError, Asked};
 
 /// Scores sequences and says what the board shows as a whole.
@@ -13,7 +14,7 @@ pub(super) fn board(
 ) -> Result<BoardSummary, AnalysisError> {
     check(input, params)?;
     let Asked { reader, seeds, watch } = *asked;
-    let BoardData { probes, sequences, direction, site, .. } = *input;
+    let BoardData { probes, sequences, direction, sites, over, .. } = *input;
     let along = match input.beside {
         Some(Beside { other: Other::Direction(other), .. }) => Some(other),
         _ => None,
@@ -24,7 +25,9 @@ pub(super) fn board(
         draws: params.draws,
         matched: params.null_draws,
         ends: params.ends,
-        ..ScanParams::new(site)
+        sites: sites.to_vec(),
+        over,
+        at_once: None,
     };
     let (scanned, second) = scan_both(&reader, &data, (along, input.relabelled), &how, seeds, watch)?;
     let second: Option<Vec<Entry>> = second.map(|rows| rows.into_iter().map(Into::into).collect());
@@ -36,7 +39,9 @@ pub(super) fn board(
         Against { own, other: name, board }
     });
     let pairs: Vec<Option<String>> = sequences.iter().map(|s| s.pair.clone()).collect();
-    summarise(scanned, input.kinds, &pairs, against, params, seeds)
+    let found = summarise(scanned, input.kinds, &pairs, against, params, seeds)?;
+    let named = || OverWhich { over, sites: sites.iter().map(Site::to_string).collect() };
+    Ok(BoardSummary { over: (sites.len() > 1).then(named), ..found })
 }
 
 /// What can be refused before anything is read.

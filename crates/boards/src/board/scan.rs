@@ -1,14 +1,15 @@
 //! A board of any length: sequences are read and scored some at a time, and only what the board needs is
 //! kept of each.
 
-use ndarray::{Array1, Array2, ArrayView1, ArrayView2, Axis, s};
+use ndarray::{Array1, Array2, ArrayView1, ArrayView2, s};
 use rand_distr::{Distribution as _, StandardNormal};
 use rayon::prelude::*;
 use truenorth_protocol::{Prompt, ReadAt, Site};
 
+use super::band::{AtSite, Band, Over};
 use super::ends::end_of;
-use super::nulls::{Held, Matched, held};
-use super::scored::{Scored, Sequence, ranked, scored};
+use super::nulls::{Held, Matched, Shifted, held};
+use super::scored::{Scored, Sequence, ranked};
 use truenorth_protocol::run::Watch;
 use truenorth_reading::Said;
 use truenorth_reading::{AnalysisError, Named, Reader, stat};
@@ -27,15 +28,17 @@ pub struct ScanData<'a> {
     pub probes: &'a [Named],
     /// The sequences.
     pub sequences: &'a [Sequence],
-    /// The direction, `[hidden]`; it need not have unit norm.
+    /// The direction, `[hidden]`, or those of several sites one behind the other; they need not have unit norm.
     pub direction: ArrayView1<'a, f64>,
 }
 
 /// How it is scored.
 #[derive(Clone, Debug)]
 pub struct ScanParams {
-    /// Where the residual is read, at the last token.
-    pub site: Site,
+    /// Where the residual is read, at the last token; a direction a site.
+    pub sites: Vec<Site>,
+    /// How the scores of several sites become one.
+    pub over: Over,
     /// What stands between sequence and probe.
     pub join: String,
     /// Random directions drawn to check `p_random`; 0 draws none.
@@ -49,10 +52,18 @@ pub struct ScanParams {
 }
 
 impl ScanParams {
-    /// A space between sequence and probe, 10 000 draws, none like the readings.
+    /// One site, a space between sequence and probe, 10 000 draws, none like the readings.
     #[must_use]
     pub fn new(site: Site) -> Self {
-        Self { site, join: " ".into(), draws: 10_000, matched: 0, at_once: None, ends: None }
+        Self {
+            sites: vec![site],
+            over: Over::Mean,
+            join: " ".into(),
+            draws: 10_000,
+            matched: 0,
+            at_once: None,
+            ends: None,
+        }
     }
 }
 
@@ -61,9 +72,11 @@ impl ScanParams {
 pub struct Scanned {
     /// In the order of the sequences, ranks given.
     pub board: Vec<Scored>,
+    /// What each site gives each sequence; empty lists where there is one site.
+    pub at_sites: Vec<Vec<AtSite>>,
     /// The shift of every probe along the direction, `[sequences, probes]`; a row's mean is its score.
     pub along: Array2<f64>,
-    /// Width of the residual stream.
+    /// How many numbers a row is of: the width of the residual stream, times the sites that it is of.
     pub width: usize,
     /// Random directions drawn.
     pub draws: usize,
@@ -110,13 +123,15 @@ pub(super) fn scan_both(
         )));
     }
     let texts = probes.iter().map(text).collect::<Result<Vec<_>, _>>()?;
-    let width = data.direction.len();
-    let unit = unit(reader, data.direction)?;
-    let other = other.map(|d| self::unit(reader, d)).transpose()?;
-    let alone = read(reader, probes, params.site, watch)?;
+    let place = (&params.sites[..], params.over);
+    let band = Band::new(reader, data.direction, place)?;
+    let other = other.map(|d| Band::new(reader, d, place)).transpose()?;
+    let width = band.width();
+    let alone = read(reader, probes, &band.sites, watch)?;
     let row = probes.len() * width * size_of::<f64>();
     let at_once = params.at_once.unwrap_or(HELD / row.max(1)).max(1);
     let mut board = Vec::with_capacity(sequences.len());
+    let (mut at_sites, mut of) = (Vec::with_capacity(sequences.len()), Vec::with_capacity(sequences.len()));
     let mut second = other.as_ref().map(|_| Vec::with_capacity(sequences.len()));
     let mut along = Array2::zeros((sequences.len(), probes.len()));
     let drawn = params.draws + params.matched + relabelled.map_or(0, |d| d.nrows());
@@ -131,26 +146,32 @@ pub(super) fn scan_both(
                 probes.iter().zip(&texts).map(|(probe, text)| s.before(&probe.id, text, &params.join))
             })
             .collect();
-        let joined = read(reader, &prompts, params.site, watch)?;
+        let joined = read(reader, &prompts, &band.sites, watch)?;
         for (i, sequence) in chunk.iter().enumerate() {
-            let of = |e: math::MathError| stat::of(&format!("sequence `{}`", sequence.id), &e);
-            let rows = joined.slice(s![i * probes.len()..(i + 1) * probes.len(), ..]);
-            let delta = math::shifts(rows, alone.view()).map_err(of)?;
-            board.push(scored(sequence, delta.view(), unit.view()).map_err(of)?);
+            let rows: Vec<ArrayView2<'_, f64>> = joined
+                .iter()
+                .map(|joined| joined.slice(s![i * probes.len()..(i + 1) * probes.len(), ..]))
+                .collect();
+            let shifts = rows.iter().zip(&alone).map(|(rows, alone)| math::shifts(*rows, alone.view()));
+            let shifts: Vec<Array2<f64>> = shifts
+                .collect::<Result<_, _>>()
+                .map_err(|e| stat::of(&format!("sequence `{}`", sequence.id), &e))?;
+            let line = band.line(sequence, &shifts)?;
+            board.push(line.row);
+            at_sites.push(line.sites);
+            of.push(line.of);
             if let (Some(second), Some(other)) = (&mut second, &other) {
-                second.push(scored(sequence, delta.view(), other.view()).map_err(of)?);
+                second.push(other.line(sequence, &shifts)?.row);
             }
             let at = c * at_once + i;
-            along.row_mut(at).assign(&delta.dot(&unit));
+            along.row_mut(at).assign(&line.along);
             // Copies are counted once here too.
             if sequence.counted_with.is_none() {
-                matched.add(distinct, rows, &like_readings);
+                matched.add(distinct, &rows, &like_readings);
                 distinct += 1;
             }
-            if drawn > 0
-                && let Some(mean) = delta.mean_axis(Axis(0))
-            {
-                means.row_mut(at).assign(&mean.mapv(narrow));
+            if drawn > 0 {
+                means.row_mut(at).assign(&line.mean.mapv(narrow));
             }
         }
     }
@@ -164,11 +185,30 @@ pub(super) fn scan_both(
             params.draws, params.matched
         ));
     }
-    let reached = reached(&means, &unit.mapv(narrow), params.draws, seeds, watch)?;
+    let (means_of, own) = seen(&band, &means, &of);
+    let reached = reached(&means_of, &own, params.draws, seeds, watch)?;
     let ends = end_of(params.ends, distinct);
-    let matched = held(&board, &means, matched.directions().view(), ends);
-    let relabelled = relabelled.and_then(|d| held(&board, &means, d.mapv(narrow).view(), ends));
-    Ok((Scanned { board, along, width, draws: params.draws, reached, matched, relabelled }, second))
+    let shifted = Shifted { board: &board, at_sites: &at_sites, band: &band, means: &means };
+    let matched = held(&shifted, matched.directions().view(), ends);
+    let relabelled = relabelled.and_then(|d| held(&shifted, d.mapv(narrow).view(), ends));
+    let (width, draws) = (means_of.ncols(), params.draws);
+    Ok((Scanned { board, at_sites, along, width, draws, reached, matched, relabelled }, second))
+}
+
+/// The mean shift that each row is of, and how far the direction goes along it.
+fn seen(band: &Band, means: &Array2<f32>, of: &[Option<usize>]) -> (Array2<f32>, Vec<f32>) {
+    let own =
+        |(mean, of): (ArrayView1<'_, f32>, &Option<usize>)| mean.dot(&band.along(*of).mapv(narrow)).abs();
+    if !band.is_worst() {
+        let own = means.outer_iter().zip(of).map(own).collect();
+        return (means.clone(), own);
+    }
+    let mut chosen = Array2::zeros((means.nrows(), band.part(0).len()));
+    for ((mut row, mean), of) in chosen.outer_iter_mut().zip(means.outer_iter()).zip(of) {
+        row.assign(&mean.slice(s![band.part(of.unwrap_or(0))]));
+    }
+    let own = chosen.outer_iter().zip(of).map(own).collect();
+    (chosen, own)
 }
 
 pub(super) fn unit(
@@ -205,20 +245,23 @@ pub(super) fn text(probe: &Named) -> Result<&str, AnalysisError> {
 fn read(
     reader: &Reader<'_>,
     prompts: &[Named],
-    site: Site,
+    sites: &[Site],
     watch: &dyn Watch,
-) -> Result<Array2<f64>, AnalysisError> {
-    let readings = reader.read(prompts, &[site], ReadAt::Last, watch)?;
-    let first = readings.first().map(|r| r.values.mapv(f64::from));
-    first.ok_or_else(|| AnalysisError::Answer { name: site.to_string(), prompts: prompts.len() })
+) -> Result<Vec<Array2<f64>>, AnalysisError> {
+    let readings = reader.read(prompts, sites, ReadAt::Last, watch)?;
+    if readings.len() != sites.len() {
+        let name = sites.iter().map(Site::to_string).collect::<Vec<_>>().join(", ");
+        return Err(AnalysisError::Answer { name, prompts: prompts.len() });
+    }
+    Ok(readings.into_iter().map(|r| r.values.mapv(f64::from)).collect())
 }
 
-/// How many random directions reach at least as far along each mean shift as the direction does. The
+/// How many random directions reach at least as far along each mean shift as the direction does (`own`). The
 /// same directions are held against every sequence. Each block of them has a stream of its own, so that
 /// the counts do not depend on the number of threads.
 fn reached(
     means: &Array2<f32>,
-    direction: &Array1<f32>,
+    own: &[f32],
     draws: usize,
     seeds: &Seeds,
     watch: &dyn Watch,
@@ -227,7 +270,6 @@ fn reached(
         return Ok(vec![]);
     }
     let (n, width) = means.dim();
-    let own: Vec<f32> = means.dot(direction).iter().map(|v| v.abs()).collect();
     let seeds = seeds.child("random directions of the board");
     let blocks = draws.div_ceil(BLOCK);
     let count = |b: usize| -> Result<Vec<usize>, AnalysisError> {
@@ -245,7 +287,7 @@ fn reached(
         let far = means.dot(&drawn.t());
         Ok(far
             .outer_iter()
-            .zip(&own)
+            .zip(own)
             // Rounding may part what is equal; ties count against the claim.
             .map(|(row, own)| row.iter().filter(|v| v.abs() >= own * (1.0 - 1e-6)).count())
             .collect())

@@ -80,6 +80,7 @@ pub(super) fn summarise(
             p_permuted: scanned.relabelled.as_ref().map(|h| h.p[i]),
             p_family: if stands(i) { family(i) } else { None },
             counted_with: row.counted_with.clone(),
+            sites: scanned.at_sites.get(i).cloned().unwrap_or_default(),
         });
     }
     let level = 0.05;
@@ -108,6 +109,7 @@ pub(super) fn summarise(
         sequences: n,
         distinct: distinct.len(),
         probes: scanned.along.ncols(),
+        over: None,
         width: scanned.width,
         z_bound: (scanned.width as f64).sqrt(),
         largest_z: board.iter().map(|r| r.z.abs()).fold(0.0, f64::max),
@@ -140,6 +142,7 @@ pub(super) fn summarise(
             "Sequences that were not tried.".into(),
         ],
         board: scanned.board,
+        at_sites: scanned.at_sites,
     })
 }
 

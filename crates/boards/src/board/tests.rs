@@ -12,7 +12,7 @@ use truenorth_protocol::run::Unwatched;
 use truenorth_reading::{AnalysisError, Reader};
 use truenorth_stats::math::{self, Seeds};
 
-fn sequences(n: usize) -> Vec<Sequence> {
+pub(super) fn sequences(n: usize) -> Vec<Sequence> {
     let words = ["hat", "tin", "cup", "old", "new", "red", "yes", "no"];
     (0..n)
         .map(|i| Sequence {
@@ -26,7 +26,7 @@ fn sequences(n: usize) -> Vec<Sequence> {
         .collect()
 }
 
-fn direction(width: usize) -> Array1<f64> {
+pub(super) fn direction(width: usize) -> Array1<f64> {
     let mut rng = ChaCha8Rng::seed_from_u64(3);
     (0..width).map(|_| rng.sample::<f64, _>(StandardNormal)).collect()
 }
@@ -85,7 +85,8 @@ fn a_board_scanned_by_parts_is_the_board_and_the_closed_form_is_what_draws_give(
         sequences: &sequences,
         kinds: &[],
         direction: d.view(),
-        site: site(),
+        sites: &[site()],
+        over: Over::Mean,
         relabelled: None,
         beside: None,
     };
@@ -160,7 +161,16 @@ fn scanned(p: &[f64], reached: &[usize], draws: usize) -> Scanned {
     let mut board = scored_as(&(0..p.len()).map(|i| i as f64).collect::<Vec<_>>());
     board.iter_mut().zip(p).for_each(|(row, own)| row.p_random = *own);
     let along = Array2::ones((p.len(), 4));
-    Scanned { board, along, width: 64, draws, reached: reached.to_vec(), matched: None, relabelled: None }
+    Scanned {
+        board,
+        at_sites: vec![],
+        along,
+        width: 64,
+        draws,
+        reached: reached.to_vec(),
+        matched: None,
+        relabelled: None,
+    }
 }
 
 fn few() -> Params {
@@ -214,7 +224,9 @@ fn what_makes_no_sense_is_refused_before_anything_is_read() {
     let refused = |kinds: &[Option<String>], params: &Params, what: &str| {
         let (direction, site) = (d.view(), site());
         let (probes, sequences) = (&probes[..], &sequences[..]);
-        let data = BoardData { probes, sequences, kinds, direction, site, relabelled: None, beside: None };
+        let (sites, over) = (&[site][..], Over::Mean);
+        let data =
+            BoardData { probes, sequences, kinds, direction, sites, over, relabelled: None, beside: None };
         let asked = Asked { reader: Reader::new(&tiny, None), seeds: &Seeds::new(0), watch: &Unwatched };
         let e = Board::run(&data, params, &asked).unwrap_err();
         assert!(e.is_request() && e.to_string().contains(what), "{e}");

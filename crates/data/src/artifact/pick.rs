@@ -6,6 +6,7 @@ use super::error::DirectionError;
 use super::foreign::Array;
 use super::import::ImportAs;
 use super::layered::{by_layer, site_of_name};
+use super::stands::leaving;
 use truenorth_files::room;
 
 /// The prefix of arrays that are a vector a layer, and what site a layer of them is.
@@ -64,12 +65,10 @@ pub(super) fn pick(
     Ok(Picked { values, site: None, from, called, unsure: None, layer, listed })
 }
 
-/// The layer that a site names in a file with a vector for each of these sites; what leaves a block enters the next.
+/// The layer that a site names in a file with a vector for each of these sites.
 pub(super) fn layer_of(site: Site, site_of: fn(u32) -> Site) -> Result<u32, DirectionError> {
-    let layer = match site {
-        Site::ResidPre(l) => l.checked_sub(1).filter(|l| site_of(*l) == Site::ResidPost(*l)),
-        other => other.layer().filter(|l| site_of(*l) == other),
-    };
+    let left = leaving(site);
+    let layer = left.layer().filter(|l| site_of(*l) == left);
     layer.ok_or(DirectionError::ControlVectorSite(site))
 }
 

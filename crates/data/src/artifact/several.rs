@@ -99,6 +99,19 @@ impl Directions {
         found.ok_or_else(|| DirectionError::NoSuchSite { site, have: self.listed() })
     }
 
+    /// The direction of each of these sites, or of all its own; where there is one vector it is the same at every site.
+    ///
+    /// # Errors
+    /// When there is none for a site, naming those there are.
+    pub fn placed(&self, sites: Option<&[Site]>) -> Result<Vec<(Site, &Direction)>, DirectionError> {
+        let Some(sites) = sites else {
+            return Ok(self.members.iter().map(|d| (d.metadata.site, d)).collect());
+        };
+        let one = self.members.first().filter(|_| self.members.len() == 1 || self.shared.is_some());
+        let of = |site: &Site| Ok((*site, self.at(*site).or_else(|error| one.ok_or(error))?));
+        sites.iter().map(of).collect()
+    }
+
     /// The direction, where it is of one site.
     ///
     /// # Errors

@@ -60,13 +60,17 @@ fn numbers(layer: i64, site: Site) -> bool {
     layer < 0 || block.is_none() && entered.is_none() || block == Some(layer) || entered == Some(layer)
 }
 
-/// Whether two sites hold the same numbers: what leaves a block enters the next.
+/// Whether two sites hold the same numbers.
 pub(super) fn same_place(one: Site, other: Site) -> bool {
-    let post = |site| match site {
+    leaving(one) == leaving(other)
+}
+
+/// What enters a block by the name of what leaves the one before it.
+pub(super) fn leaving(site: Site) -> Site {
+    match site {
         Site::ResidPre(l) if l > 0 => Site::ResidPost(l - 1),
         other => other,
-    };
-    post(one) == post(other)
+    }
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use hf_hub::progress::{DownloadEvent, FileStatus, Progress as HubProgress, ProgressEvent, ProgressHandler};
 use hf_hub::{HFClientBuilder, HFError, HFRepositorySync, RepoTypeModel};
 
-use super::error::Cause;
+use super::error::{Cause, io};
 use super::folder::{INDEX, SINGLE, require_config, shards, weights};
 use super::spec::Repository;
 use super::{
@@ -55,6 +55,10 @@ pub(super) fn resolve(
     if !untrained && !options.offline {
         let fetch = |name: &str| {
             options.check_cancelled()?;
+            let here = folder.join(name);
+            if let Some(fetching) = options.fetching.as_ref().filter(|_| !here.exists()) {
+                fetching(&here).map_err(io("note what is fetched for", &here))?;
+            }
             let sent = model
                 .download_file()
                 .filename(name.to_owned())

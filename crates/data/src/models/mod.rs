@@ -15,6 +15,7 @@
 #[cfg(feature = "hub")]
 mod digest;
 mod error;
+mod fetched;
 mod folder;
 mod hash;
 #[cfg(feature = "hub")]
@@ -33,6 +34,7 @@ mod spec;
 mod tests;
 
 pub use error::{HubFailure, ModelsError};
+pub use fetched::Fetched;
 pub use hub_options::HubOptions;
 pub use named::Listed;
 pub use progress::{Progress, ProgressFn, Stage};
@@ -60,9 +62,14 @@ pub struct ResolveOptions {
     pub cancel: Option<Arc<AtomicBool>>,
     /// Folders to find Python and pip in, as in `PATH`; the process's own when `None`.
     pub search_path: Option<OsString>,
+    /// Told of each file of weights that is not here before it is fetched from the hub, so that it can be deleted again.
+    pub fetching: Option<FetchingFn>,
     /// Settings of the Hugging Face hub.
     pub hub: HubOptions,
 }
+
+/// Told of a file that is about to be fetched.
+pub type FetchingFn = Arc<dyn Fn(&Path) -> std::io::Result<()> + Send + Sync>;
 
 impl ResolveOptions {
     /// Options with a cache folder and everything else as by default.

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use truenorth_protocol::Site;
+
 /// Why a change can't be written into weights. Nothing that was there was changed.
 #[derive(Debug, thiserror::Error)]
 pub enum BakeError {
@@ -58,14 +60,30 @@ pub enum BakeError {
         /// Blocks of the model.
         layers: usize,
     },
-    /// A family whose norms come after what writes to the stream.
+    /// A family whose attention and MLP are normed before they are added, which a direction of several channels can't be
+    /// ablated from.
     #[error(
-        "{family} norms what attention and MLP write before it is added to the residual stream, so no change of their \
-         weights is the edit"
+        "{family} norms what attention and MLP write, a factor a channel, before it is added to the residual stream: no change \
+         of its weights takes a direction of several channels out of what comes behind the norm"
     )]
-    Norms {
+    Ablation {
         /// The family.
         family: &'static str,
+    },
+    /// A family whose MLP is normed before it is added.
+    #[error(
+        "{family} norms what the MLP writes before it is added to the residual stream, and has no bias behind the norm: nothing \
+         in its weights can add a vector at a block"
+    )]
+    Addition {
+        /// The family.
+        family: &'static str,
+    },
+    /// A place that no weights add at.
+    #[error("weights can add a vector at embed, mlp_out and resid_post, and not at {site}")]
+    Site {
+        /// The place.
+        site: Site,
     },
     /// A family without a weight that is added whatever the token is.
     #[error("the MLP of {family} has no bias, so nothing in its weights can add a vector at every token")]
@@ -102,8 +120,15 @@ impl BakeError {
             Self::NoWeights(_) | Self::Family { .. } => Some(
                 "name a folder as transformers saves it, with config.json and safetensors, of a family of `models list`",
             ),
-            Self::Norms { .. } => Some("edit it while it runs: truenorth steer"),
-            Self::NoBias { .. } => Some("ablate instead (--ablate), or add while it runs: truenorth steer"),
+            Self::Ablation { .. } => {
+                Some("ablate it while the model runs: truenorth steer --at everywhere --ablate")
+            }
+            Self::Addition { .. } | Self::Site { .. } => Some(
+                "add it while the model runs: truenorth steer; a direction of the site embed can be baked",
+            ),
+            Self::NoBias { .. } => Some(
+                "ablate instead (--ablate), or add while it runs: truenorth steer; a direction of the site embed can be baked",
+            ),
             Self::DType { .. } => {
                 Some("save the weights in one of these types; quantized ones can't be changed")
             }

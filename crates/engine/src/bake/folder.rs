@@ -182,25 +182,28 @@ impl Kind<'_> {
         data: &'a [u8],
     ) -> Vec<(String, Out<'a>)> {
         let names = &self.family.names;
-        match self.change {
-            Change::Ablate(_) if self.tied && canonical == format!("{}.weight", names.embed) => {
-                let head = Out { dtype, shape: shape.to_vec(), bytes: Cow::Borrowed(data) };
-                vec![(format!("{}.weight", names.head), head)]
-            }
-            Change::Add(all) if self.biases().is_some_and(|key| !key.is_empty()) && !self.has_biases => {
-                let Some((layer, part)) = self.in_block(canonical) else { return vec![] };
-                let parts = [names.gate.unwrap_or(""), names.up, names.down];
-                let Some(of) = parts.iter().find(|p| !p.is_empty() && part == format!("{p}.weight")) else {
-                    return vec![];
-                };
-                let rows = shape.first().copied().unwrap_or(0);
-                let own = all.iter().find(|(l, _)| *of == names.down && *l == layer).map(|(_, v)| v.clone());
-                let values = own.unwrap_or_else(|| vec![0.0; rows]);
-                let bias = name.strip_suffix("weight").unwrap_or(name).to_owned() + "bias";
-                vec![(bias, Out { dtype, shape: vec![rows], bytes: Cow::Owned(write(dtype, &values)) })]
-            }
-            _ => vec![],
+        if self.tied && self.parts_embedding() && canonical == format!("{}.weight", names.embed) {
+            let head = Out { dtype, shape: shape.to_vec(), bytes: Cow::Borrowed(data) };
+            return vec![(format!("{}.weight", names.head), head)];
         }
+        if !self.gains_biases() {
+            return vec![];
+        }
+        let Some((layer, part)) = self.in_block(canonical) else { return vec![] };
+        let parts = [names.gate.unwrap_or(""), names.up, names.down];
+        let Some(of) = parts.iter().find(|p| !p.is_empty() && part == format!("{p}.weight")) else {
+            return vec![];
+        };
+        let rows = shape.first().copied().unwrap_or(0);
+        let own = if *of == names.down { self.added(layer) } else { None };
+        let values = own.unwrap_or_else(|| vec![0.0; rows]);
+        let bias = name.strip_suffix("weight").unwrap_or(name).to_owned() + "bias";
+        vec![(bias, Out { dtype, shape: vec![rows], bytes: Cow::Owned(write(dtype, &values)) })]
+    }
+
+    /// Whether the MLP gets biases that it did not have.
+    fn gains_biases(&self) -> bool {
+        self.adds_at_blocks() && !self.has_biases && self.biases().is_some_and(|key| !key.is_empty())
     }
 }
 
@@ -212,14 +215,11 @@ fn settle(kind: &Kind<'_>, config: &mut Value, baked: &mut Baked) {
             baked.config.push(format!("{key} = {value}"));
         }
     };
-    match kind.change {
-        Change::Ablate(_) if kind.tied => set("tie_word_embeddings", false),
-        Change::Add(_) if !kind.has_biases => {
-            if let Some(key) = kind.biases().filter(|k| !k.is_empty()) {
-                set(key, true);
-            }
-        }
-        _ => {}
+    if kind.tied && kind.parts_embedding() {
+        set("tie_word_embeddings", false);
+    }
+    if let (true, Some(key)) = (kind.gains_biases(), kind.biases()) {
+        set(key, true);
     }
 }
 

@@ -14,7 +14,9 @@ pub(super) fn edited(
 ) -> Result<Vec<u8>, BakeError> {
     let mut values = read(name, dtype, bytes)?;
     let hidden = match edit {
-        Edit::Rows(d) | Edit::Columns(d) | Edit::Plus(d) => d.len(),
+        Edit::Rows(d) | Edit::Columns(d) => d.len(),
+        Edit::Plus(v) => v.len(),
+        Edit::Channel(..) => shape.last().copied().unwrap_or(0),
     };
     let wrong = || BakeError::Shape { name: name.to_owned(), shape: shape.to_vec(), hidden };
     match edit {
@@ -41,11 +43,17 @@ pub(super) fn edited(
             }
         }
         Edit::Plus(v) => {
-            if values.len() != hidden {
+            if shape.last() != Some(&hidden) {
                 return Err(wrong());
             }
-            values.iter_mut().zip(*v).for_each(|(x, v)| *x += v);
+            for row in values.chunks_mut(hidden) {
+                row.iter_mut().zip(v).for_each(|(x, v)| *x += v);
+            }
         }
+        Edit::Channel(i, value) => match (shape, values.get_mut(*i)) {
+            ([_], Some(x)) => *x = *value,
+            _ => return Err(wrong()),
+        },
     }
     Ok(write(dtype, &values))
 }

@@ -1,7 +1,10 @@
 //! Edits written into the weights of a model folder: a direction ablated from all that writes to the residual stream, or
-//! a vector added at blocks.
+//! a vector added at blocks or to the embedding.
 //!
-//! What comes out computes what the original computes under the same edit, within the rounding of its weights.
+//! What comes out computes what the original computes under the same edit, within the rounding of its weights; what no
+//! weights could do is refused. Behind a norm that is behind attention or the MLP (Gemma 2 and 3, OLMo 2 and 3) that is all
+//! but one thing: `diag(w)·W·x / rms(W·x)` less its part along `d` is of this form for every `x` only where `d` is one
+//! channel, whose factor is then 0. Else `W` would have to change, and with it the root mean square that is divided by.
 
 mod error;
 mod folder;
@@ -11,8 +14,9 @@ use std::path::Path;
 
 use serde::Serialize;
 use serde_json::Value;
+use truenorth_protocol::Site;
 
-use crate::family::{Bias, FAMILIES, Family};
+use crate::family::{Bias, FAMILIES, Family, NormKind};
 pub use error::BakeError;
 
 /// What is written into the weights.
@@ -21,8 +25,9 @@ pub enum Change {
     /// Takes a direction, `[hidden]`, out of everything that is added to the residual stream: the edit of `embed` and every
     /// `attn_out` and `mlp_out`.
     Ablate(Vec<f64>),
-    /// Adds vectors, `[hidden]`, to the residual stream that leaves blocks, at every token: the edit of `resid_post`.
-    Add(Vec<(u32, Vec<f64>)>),
+    /// Adds vectors, `[hidden]`, at every token: to the embedding, or to the residual stream that leaves a block, which is to
+    /// what its MLP adds.
+    Add(Vec<(Site, Vec<f64>)>),
 }
 
 /// What was done.
@@ -44,8 +49,10 @@ enum Edit<'a> {
     Rows(&'a [f64]),
     /// Each column is.
     Columns(&'a [f64]),
-    /// It is one, and this is added.
-    Plus(&'a [f64]),
+    /// Each row is one, and this is added.
+    Plus(Vec<f64>),
+    /// It is the weight of a norm, whose value at this channel becomes that.
+    Channel(usize, f64),
 }
 
 /// A model's kind as far as a change goes.
@@ -92,16 +99,55 @@ impl<'a> Kind<'a> {
             return Err(BakeError::Width { direction: other.len(), model: self.hidden });
         }
         match self.change {
-            Change::Ablate(_) if self.family.names.attn_post.is_some() => Err(BakeError::Norms { family }),
-            // A bias of the MLP is the only weight that is added whatever the token is.
-            Change::Add(_) if self.family.names.mlp_post.is_some() => Err(BakeError::Norms { family }),
-            Change::Add(_) if self.biases().is_none() => Err(BakeError::NoBias { family }),
-            Change::Add(all) => match all.iter().find(|(l, _)| *l as usize >= self.layers) {
-                Some((layer, _)) => Err(BakeError::Layer { layer: *layer, layers: self.layers }),
-                None => Ok(()),
-            },
+            Change::Ablate(d) if self.family.names.attn_post.is_some() && channel(d).is_none() => {
+                Err(BakeError::Ablation { family })
+            }
             Change::Ablate(_) => Ok(()),
+            Change::Add(all) => all.iter().try_for_each(|(site, _)| match site {
+                Site::Embed => Ok(()),
+                // A bias of the MLP is the only weight that is added whatever the token is.
+                Site::ResidPost(_) | Site::MlpOut(_) if self.family.names.mlp_post.is_some() => {
+                    Err(BakeError::Addition { family })
+                }
+                Site::ResidPost(_) | Site::MlpOut(_) if self.biases().is_none() => {
+                    Err(BakeError::NoBias { family })
+                }
+                Site::ResidPost(layer) | Site::MlpOut(layer) if *layer as usize >= self.layers => {
+                    Err(BakeError::Layer { layer: *layer, layers: self.layers })
+                }
+                Site::ResidPost(_) | Site::MlpOut(_) => Ok(()),
+                other => Err(BakeError::Site { site: *other }),
+            }),
         }
+    }
+
+    /// What is added to the stream that leaves a block.
+    fn added(&self, layer: u32) -> Option<Vec<f64>> {
+        self.sum(|site| site == Site::ResidPost(layer) || site == Site::MlpOut(layer))
+    }
+
+    /// What is added to each row of the embedding, before it is scaled.
+    #[allow(clippy::cast_precision_loss, reason = "a width")]
+    fn embedded(&self) -> Option<Vec<f64>> {
+        let scale = if self.family.scaled_embedding { (self.hidden as f64).sqrt() } else { 1.0 };
+        Some(self.sum(|site| site == Site::Embed)?.into_iter().map(|v| v / scale).collect())
+    }
+
+    /// The sum of what is added at sites; none where nothing is.
+    fn sum(&self, at: impl Fn(Site) -> bool) -> Option<Vec<f64>> {
+        let Change::Add(all) = self.change else { return None };
+        let own = all.iter().filter(|(site, _)| at(*site)).map(|(_, v)| v.clone());
+        own.reduce(|a, b| a.iter().zip(&b).map(|(a, b)| a + b).collect())
+    }
+
+    /// Whether the embedding is changed, and with it what is read by an output matrix that was the same.
+    fn parts_embedding(&self) -> bool {
+        matches!(self.change, Change::Ablate(_)) || self.embedded().is_some()
+    }
+
+    /// Whether something is added at blocks.
+    fn adds_at_blocks(&self) -> bool {
+        self.sum(|site| site != Site::Embed).is_some()
     }
 
     /// The key that gives an MLP biases, empty where it always has them; none where it can't have any.
@@ -136,12 +182,21 @@ impl<'a> Kind<'a> {
         let names = &self.family.names;
         let part = self.in_block(name);
         let is = |of: &str, leaf: &str| part.is_some_and(|(_, p)| p == format!("{of}.{leaf}"));
+        let embedding = name == format!("{}.weight", names.embed);
         match self.change {
             Change::Ablate(d) => {
-                let rows = name == format!("{}.weight", names.embed)
-                    || (!names.positions.is_empty() && name == format!("{}.weight", names.positions))
-                    || is(names.out, "bias")
-                    || is(names.down, "bias");
+                let rows = embedding
+                    || (!names.positions.is_empty() && name == format!("{}.weight", names.positions));
+                if let (Some(attn), Some(mlp)) = (names.attn_post, names.mlp_post) {
+                    let norm = is(attn, "weight") || is(mlp, "weight");
+                    let nothing = if self.family.norm == NormKind::RmsPlusOne { -1.0 } else { 0.0 };
+                    return match (rows, norm) {
+                        (true, _) => Some(Edit::Rows(d)),
+                        (_, true) => Some(Edit::Channel(channel(d)?, nothing)),
+                        _ => None,
+                    };
+                }
+                let rows = rows || is(names.out, "bias") || is(names.down, "bias");
                 let writes = is(names.out, "weight") || is(names.down, "weight");
                 match (rows, writes, self.family.transposed) {
                     (true, _, _) | (_, true, true) => Some(Edit::Rows(d)),
@@ -149,12 +204,19 @@ impl<'a> Kind<'a> {
                     _ => None,
                 }
             }
-            Change::Add(all) => {
+            Change::Add(_) if embedding => self.embedded().map(Edit::Plus),
+            Change::Add(_) => {
                 let (layer, _) = part.filter(|_| is(names.down, "bias"))?;
-                all.iter().find(|(l, _)| *l == layer).map(|(_, v)| Edit::Plus(v))
+                self.added(layer).map(Edit::Plus)
             }
         }
     }
+}
+
+/// The channel that a direction is, where it is one alone.
+fn channel(d: &[f64]) -> Option<usize> {
+    let mut there = d.iter().enumerate().filter(|(_, v)| **v != 0.0).map(|(i, _)| i);
+    there.next().filter(|_| there.next().is_none())
 }
 
 /// Writes a copy of a model folder with a change in its weights into a folder that is empty or not there; `about` says in

@@ -38,9 +38,9 @@ fn ask(folder: &Path, change: Option<&Change>) -> Answer {
             }
         }
         Some(Change::Add(all)) => {
-            for (layer, v) in all {
+            for (site, v) in all {
                 let d = b.constant(tensor(v));
-                b.add(group, Site::ResidPost(*layer), WriteAt::All, Steps::ALL, d, &[1.0]);
+                b.add(group, *site, WriteAt::All, Steps::ALL, d, &[1.0]);
             }
         }
         None => {}
@@ -109,7 +109,8 @@ fn what_is_added_to_weights_is_what_is_added_at_blocks() {
     for name in ["llama", "llama-sharded", "llama-bias-linear", "gpt2", "gpt2-bare", "gpt_neox"] {
         let to = tempfile::tempdir().unwrap();
         let width = width(name);
-        let at = |layer, k: usize| (layer, direction(width, k).iter().map(|v| v * 3.0).collect());
+        let at =
+            |layer, k: usize| (Site::ResidPost(layer), direction(width, k).iter().map(|v| v * 3.0).collect());
         let change = Change::Add(vec![at(0, 1), at(1, 4)]);
         bake(&family(name), to.path(), &change, "added").unwrap();
         let (want, got) = (ask(&family(name), Some(&change)), ask(to.path(), None));
@@ -120,17 +121,59 @@ fn what_is_added_to_weights_is_what_is_added_at_blocks() {
 }
 
 #[test]
+fn one_channel_is_ablated_behind_any_norm() {
+    for name in ["llama", "gemma2", "gemma3", "olmo2", "olmo3"] {
+        let to = tempfile::tempdir().unwrap();
+        let change = Change::Ablate((0..width(name)).map(|i| f64::from(u8::from(i == 5))).collect());
+        bake(&family(name), to.path(), &change, "ablated").unwrap();
+        let (want, got, plain) =
+            (ask(&family(name), Some(&change)), ask(to.path(), None), ask(&family(name), None));
+        assert!(far(&got, &want, "logits") < 1e-4, "{name}: {}", far(&got, &want, "logits"));
+        assert!(far(&plain, &want, "logits") > 0.01, "{name}: the edit changes nothing");
+    }
+}
+
+#[test]
+fn what_is_added_to_the_embedding_is_what_is_added_at_it() {
+    for name in ["llama", "qwen2", "mistral", "gemma2", "gemma3", "olmo2", "olmo3", "gpt2", "gpt2-bare"] {
+        let to = tempfile::tempdir().unwrap();
+        let v = direction(width(name), 2).iter().map(|v| v * 3.0).collect();
+        let change = Change::Add(vec![(Site::Embed, v)]);
+        let baked = bake(&family(name), to.path(), &change, "added").unwrap();
+        assert_eq!(baked.changed.len(), 1, "{name}: {baked:?}");
+        let (want, got, plain) =
+            (ask(&family(name), Some(&change)), ask(to.path(), None), ask(&family(name), None));
+        assert!(far(&got, &want, "logits") < 1e-4, "{name}: {}", far(&got, &want, "logits"));
+        assert!(far(&plain, &want, "logits") > 0.01, "{name}: the edit changes nothing");
+    }
+}
+
+#[test]
+fn what_is_added_to_a_block_twice_is_added_together() {
+    let (width, to) = (width("gpt2"), tempfile::tempdir().unwrap());
+    let at = |site, k| (site, direction(width, k));
+    let twice = Change::Add(vec![at(Site::ResidPost(1), 1), at(Site::MlpOut(1), 4), at(Site::Embed, 2)]);
+    bake(&family("gpt2"), to.path(), &twice, "added").unwrap();
+    let (want, got) = (ask(&family("gpt2"), Some(&twice)), ask(to.path(), None));
+    assert!(far(&got, &want, "logits") < 1e-4, "{}", far(&got, &want, "logits"));
+}
+
+#[test]
 fn what_weights_can_not_hold_is_refused_and_nothing_is_written() {
     let to = tempfile::tempdir().unwrap();
     let to = to.path().join("out");
     let refused = |name: &str, change: &Change| bake(&family(name), &to, change, "").unwrap_err();
     let ablate = |name: &str| Change::Ablate(direction(width(name), 1));
     for name in ["gemma2", "gemma3", "olmo2", "olmo3"] {
-        assert!(matches!(refused(name, &ablate(name)), BakeError::Norms { .. }), "{name}");
+        assert!(matches!(refused(name, &ablate(name)), BakeError::Ablation { .. }), "{name}");
+        let add = Change::Add(vec![(Site::ResidPost(0), direction(width(name), 1))]);
+        assert!(matches!(refused(name, &add), BakeError::Addition { .. }), "{name}");
     }
-    let add = Change::Add(vec![(0, direction(width("qwen2"), 1))]);
+    let add = Change::Add(vec![(Site::ResidPost(0), direction(width("qwen2"), 1))]);
     assert!(matches!(refused("qwen2", &add), BakeError::NoBias { family: "qwen2" }));
-    let far = Change::Add(vec![(9, direction(width("llama"), 1))]);
+    let within = Change::Add(vec![(Site::AttnOut(0), direction(width("llama"), 1))]);
+    assert!(matches!(refused("llama", &within), BakeError::Site { site: Site::AttnOut(0) }));
+    let far = Change::Add(vec![(Site::ResidPost(9), direction(width("llama"), 1))]);
     assert!(matches!(refused("llama", &far), BakeError::Layer { layer: 9, .. }));
     let narrow = Change::Ablate(vec![1.0, 0.0]);
     assert!(matches!(refused("llama", &narrow), BakeError::Width { direction: 2, .. }));

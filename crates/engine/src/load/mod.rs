@@ -20,6 +20,8 @@ mod index;
 mod iq4;
 mod names;
 mod options;
+mod outlined;
+mod placed;
 #[cfg(test)]
 mod tests;
 
@@ -28,61 +30,25 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use candle_core::quantized::{GgmlDType, QStorage, QTensor};
+use candle_core::quantized::{QStorage, QTensor};
 use candle_core::{DType, Device, Tensor};
 use half::{bf16, f16};
 use serde_json::Value;
 
 pub use error::LoadError;
 pub use options::{Held, Kernels, LoadOptions, Weight};
+pub use outlined::read_outline;
 
 use super::Transformers;
 use super::gguf::Metadata;
 use super::tokenizer::Tokenizer;
-use decode::{Element, Encoding, Plan, Stored};
+use decode::Stored;
 use index::{Entry, Index, Layout};
+use outlined::{folder_tokenizer, gguf_tokenizer, unread};
+use placed::{backend, blocks, ordered_rows, place};
 
 /// Bytes that the numbers inside of blocks are aligned to at most.
 const ALIGNMENT: usize = 4;
-
-/// `config.json` and tokenizer of a folder or a GGUF file, without its weights.
-///
-/// # Errors
-/// A file that is missing or damaged, or a tokenizer that is there and cannot be used.
-pub fn read_outline(path: &Path, rules: Transformers) -> Result<Outlined, LoadError> {
-    if path.is_dir() {
-        let tokenizer = folder_tokenizer(path, rules)?;
-        let unread = unread(path, tokenizer.as_ref(), rules);
-        return Ok((folder::config(path)?, tokenizer, unread));
-    }
-    let opened = gguf::open(path)?;
-    Ok((opened.config, gguf_tokenizer(path, &opened.metadata, rules)?, None))
-}
-
-/// The configuration, the tokenizer, and why files of one are not read.
-type Outlined = (Value, Option<Tokenizer>, Option<String>);
-
-fn unread(folder: &Path, tokenizer: Option<&Tokenizer>, rules: Transformers) -> Option<String> {
-    if tokenizer.is_some() { None } else { Tokenizer::unread(folder, rules) }
-}
-
-fn folder_tokenizer(folder: &Path, rules: Transformers) -> Result<Option<Tokenizer>, LoadError> {
-    Ok(Tokenizer::of_folder(folder, rules)?)
-}
-
-/// The tokenizer of a GGUF file, or that of the files beside it where it has none.
-fn gguf_tokenizer(
-    path: &Path,
-    metadata: &Metadata,
-    rules: Transformers,
-) -> Result<Option<Tokenizer>, LoadError> {
-    if !matches!(metadata.text("tokenizer.ggml.model"), None | Some("none" | "no_vocab")) {
-        return Ok(Some(Tokenizer::from_gguf(metadata)?));
-    }
-    let Some(folder) = path.parent() else { return Ok(None) };
-    let note = format!("`{}` has no tokenizer; that of the files beside it is used", path.display());
-    Ok(folder_tokenizer(folder, rules)?.map(|tokenizer| tokenizer.noted(note)))
-}
 
 /// An opened model.
 pub struct Source {
@@ -413,56 +379,4 @@ impl Source {
             .map_err(|e| backend(name, e))?;
         Ok(Some(Arc::new(tensor)))
     }
-}
-
-/// The kind of block of a quantized matrix, and its shape as it is multiplied by; `None` where it is none.
-fn blocks(stored: &Stored<'_>, entry: &Entry) -> Option<(GgmlDType, (usize, usize))> {
-    let (Encoding::Blocks(kind), &[first, second]) = (stored.encoding, entry.shape.as_slice()) else {
-        return None;
-    };
-    match entry.layout {
-        Layout::Transposed => Some((kind, (second, first))),
-        Layout::PlusOne => None,
-        Layout::AsStored | Layout::Interleaved { .. } | Layout::Stacked { .. } => {
-            Some((kind, (first, second)))
-        }
-    }
-}
-
-/// The bytes of a tensor with its rows in the hub's order.
-fn ordered_rows(stored: &Stored, entry: &Entry) -> Result<Vec<u8>, LoadError> {
-    let bytes = stored.file.bytes(stored.start..stored.start + stored.len, &stored.what())?;
-    let (rows, _) = entry.rows();
-    let Some(source_row) = entry.layout.source_row(rows) else { return Ok(bytes) };
-    let width = bytes.len() / rows;
-    let mut out = Vec::with_capacity(bytes.len());
-    for row in 0..rows {
-        let from = source_row(row) * width;
-        out.extend_from_slice(&bytes[from..from + width]);
-    }
-    Ok(out)
-}
-
-/// Decodes a tensor to the host, in the shape of the hub's file or, for `flip`, from a file that
-/// holds the other orientation than the one asked for.
-fn place<T: Element>(stored: &Stored, entry: &Entry, flip: bool) -> Result<Tensor, LoadError> {
-    let (rows, row) = entry.rows();
-    let source_row = entry.layout.source_row(rows);
-    let plan = Plan {
-        row,
-        source_row: source_row.as_ref().map(|f| f as &(dyn Fn(usize) -> usize + Sync)),
-        offset: if entry.layout == Layout::PlusOne { -1.0 } else { 0.0 },
-    };
-    let values = decode::decode::<T>(stored, &plan)?;
-    let mut shape = entry.shape.clone();
-    if entry.layout == Layout::Transposed {
-        shape.reverse();
-    }
-    Tensor::from_vec(values, shape, &Device::Cpu)
-        .and_then(|t| if flip { t.t()?.contiguous() } else { Ok(t) })
-        .map_err(|e| backend(stored.name, e))
-}
-
-fn backend(name: &str, source: candle_core::Error) -> LoadError {
-    LoadError::Backend { name: name.to_owned(), source }
 }

@@ -23,6 +23,7 @@ mod product;
 mod random_direction;
 mod rank;
 mod seed;
+mod slope;
 mod specificity;
 mod studentised;
 mod true_positives;
@@ -52,6 +53,7 @@ pub(crate) use product::{cross_gram, gram_matrix, inverse_positive_definite, pro
 pub use random_direction::{random_unit, share_with_cosine};
 pub use rank::{SortedScores, auroc, pearson, ranks, spearman};
 pub use seed::Seeds;
+pub use slope::slopes;
 pub use specificity::{Specificity, shifts, specificity};
 pub use studentised::{RatioOfSums, ratio_of_sums};
 pub use true_positives::{TruePositives, negatives_needed, true_positives_at};

@@ -70,12 +70,48 @@ pub const BANDS: Table = &[
     ),
     (
         "score-summary",
-        "score --model llama.gguf --direction band.safetensors --probes prompts.txt --sequences neutral.txt --summary s.json",
+        "score --model llama.gguf --direction band.safetensors --probes prompts.txt --sequences train.jsonl --summary s.json --null-draws 99 --permutations 199",
     ),
+    (
+        "score-worst-summary",
+        "score --model llama.gguf --direction band.safetensors --over worst --probes prompts.txt --sequences train.jsonl --out worst.jsonl --summary s.json --report board --null-draws 99 --permutations 199",
+    ),
+    (
+        "score-expect",
+        "score --model llama.gguf --direction band.safetensors --over worst --probes prompts.txt --sequences train.jsonl --expect worst.jsonl",
+    ),
+    (
+        "audit",
+        "audit --model llama.gguf --direction band.safetensors --pairs pairs.jsonl --confound action=action.jsonl --estimator mean-diff --no-agreement --permutations 9 --random-directions 199 --out audit.json --report audited",
+    ),
+    (
+        "geometry",
+        "geometry --direction band.safetensors shared.safetensors --permutations 19 --out g.json --report lie",
+    ),
+    ("geometry-sites", "geometry --direction band.safetensors band.safetensors@resid_post.1"),
     ("bake-norms", "direction bake shared.safetensors --model @/families/olmo2 --ablate --out other"),
+    ("bake-gguf", "direction bake shared.safetensors --model llama.gguf --ablate --out other"),
     ("bake-several", "direction bake band.safetensors --model @/families/llama --ablate --out other"),
     (
         "monitor",
         "monitor --model llama.gguf --direction band.safetensors@resid_post.0 --direction shared.safetensors@resid_post.1 --input prompts.txt --max-new-tokens 2 --out m.json --report page",
+    ),
+];
+
+/// A direction in the weights of a model, and that model against its origin.
+pub const BAKED: Table = &[
+    (
+        "extract",
+        "direction extract --model @/ladder/step-7 --classes @/ladder/classes.jsonl --positive refused --near-copies 1 --site resid_post.1 --estimator mean-diff --permutations 0 --out refusal.safetensors --quiet",
+    ),
+    ("bake", "direction bake refusal.safetensors --model @/ladder/step-7 --ablate --out baked --json"),
+    ("bake-again", "direction bake refusal.safetensors --model @/ladder/step-7 --ablate --out baked"),
+    (
+        "audit",
+        "direction audit --model baked --against @/ladder/step-7 --direction refusal.safetensors --site resid_post.0..2 --classes @/ladder/classes.jsonl --positive refused --near-copies 1 --neutral @/ladder/prompts.jsonl --out audit.json --report page",
+    ),
+    (
+        "audit-other",
+        "direction audit --model baked --against @/families/llama --direction refusal.safetensors --classes @/ladder/classes.jsonl --positive refused --neutral @/ladder/prompts.jsonl",
     ),
 ];

@@ -56,6 +56,7 @@ pub fn all() -> Vec<Group> {
         group("unreached", serving::UNREACHED),
         group("steer", reading::STEER),
         group("bands", bands::BANDS),
+        group("baked", bands::BAKED),
         group("read", reading::READ),
         group("families", reading::FAMILIES),
         group("formats", directions::FORMATS),

@@ -1,10 +1,11 @@
 //! The board: its ends, its kinds, score against z, how its ranks change, and whether it is lopsided.
 
 mod lines;
+mod over;
 
 pub(super) use lines::{ends, findings, kinds, ranks_alike};
 
-use crate::board::{Asymmetry, BoardSummary, RankChanges, SummaryRow};
+use crate::board::{Asymmetry, BoardSummary, Over, RankChanges, SummaryRow};
 use truenorth_reading::stat::Number;
 use truenorth_report::{
     Axis, Block, Board, BoardRow, Cell, Column, Figure, Forest, ForestRow, Group, Labelled, Mark, NoteKind,
@@ -33,6 +34,19 @@ pub fn section(result: &BoardSummary) -> Section {
          exceed {:.1}; the largest here is {:.1}.",
         result.sequences, result.probes, result.z_bound, result.largest_z
     );
+    if let Some(over) = &result.over {
+        lead += &match over.over {
+            Over::Mean => format!(
+                " A score is the mean over {}; z and p are those of the shifts at all of these sites as one vector.",
+                over.sites.join(", ")
+            ),
+            Over::Worst => format!(
+                " A score is the least of those at {}; z and p are those of the site with it, and so are those of each direction \
+                 drawn, which has a worst site of its own.",
+                over.sites.join(", ")
+            ),
+        };
+    }
     if result.distinct < result.sequences {
         lead += &format!(
             " {} of them are no copies or near copies of others; ranks, corrections and all that is said of the board \
@@ -58,9 +72,9 @@ pub fn section(result: &BoardSummary) -> Section {
         n if n > ROWS => format!("The {ROWS} outermost of {n} sequences"),
         n => format!("All {n} sequences"),
     };
-    section
-        .with(Block::Details { summary, blocks: vec![table(result).into()] })
-        .with(Block::limits(&result.not_shown))
+    let mut blocks = vec![table(result).into()];
+    blocks.extend(over::table(result).map(Block::from));
+    section.with(Block::Details { summary, blocks }).with(Block::limits(&result.not_shown))
 }
 
 /// A corrected p, or with which sequence the row is counted.

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use sha2::{Digest, Sha256};
 
 use super::super::{
-    Files, HubFailure, HubOptions, ModelsError, ResolveOptions, Resolved, Stage, digest, resolve,
+    Fetched, Files, HubFailure, HubOptions, ModelsError, ResolveOptions, Resolved, Stage, digest, resolve,
 };
 use super::{items, watched};
 use truenorth_protocol::hash::hex;
@@ -196,6 +196,37 @@ fn a_cache_of_copies_is_told_by_what_is_in_it() {
     let (one, other) = (identity("weights"), identity("Weights"));
     assert!(one.starts_with(&format!("{}+sha256:", found.identity)), "{one}");
     assert_ne!(one, other);
+}
+
+#[cfg(unix)]
+#[test]
+fn weights_fetched_to_be_read_once_are_deleted_and_no_others() {
+    let hub = hub(&[("config.json", "{}"), ("tokenizer.json", "{ }"), ("model.safetensors", "weights")]);
+    let cache = tempfile::tempdir().unwrap();
+    let options = equip(ResolveOptions::new(cache.path()), &hub.endpoint, cache.path());
+    let fetched = Fetched::of("hf:org/toy", cache.path());
+    let noting = fetched.noting(options.clone());
+    let found = resolve("hf:org/toy", &noting).unwrap();
+    let (link, weights) = (found.files.path().join("model.safetensors"), blob(&found, "model.safetensors"));
+    // A run that was cut short leaves the list, and the next one knows what it may delete.
+    assert_eq!(resolve("hf:org/toy", &noting).unwrap(), found);
+    assert_eq!(Fetched::of("hf:org/toy", cache.path()).delete().unwrap(), 7);
+    assert!(!link.exists() && !weights.exists() && blob(&found, "config.json").exists());
+    assert_eq!(fetched.delete().unwrap(), 0);
+    // It comes again, and what was there before stays.
+    assert_eq!(resolve("hf:org/toy", &options).unwrap(), found);
+    assert_eq!(resolve("hf:org/toy", &noting).unwrap(), found);
+    assert_eq!(fetched.delete().unwrap(), 0);
+    assert!(weights.exists());
+    // What another revision has too is that revision's.
+    std::fs::remove_file(&link).unwrap();
+    std::fs::remove_file(&weights).unwrap();
+    resolve("hf:org/toy", &noting).unwrap();
+    let other = link.parent().unwrap().parent().unwrap().join("other");
+    std::fs::create_dir(&other).unwrap();
+    std::os::unix::fs::symlink(&weights, other.join("model.safetensors")).unwrap();
+    assert_eq!(fetched.delete().unwrap(), 0);
+    assert!(!link.exists() && weights.exists());
 }
 
 #[test]
