@@ -58,11 +58,11 @@
       places.push(at);
       const b = make('button', d.damaging ? 'damaging' : '');
       b.type = 'button';
-      b.setAttribute('aria-label', `α ${d.alpha}: divergence ${fixed(d.kl, 2)} nats${d.damaging ? ', damaging' : ''}`);
       const high_ = make('span', 'high'), bar = make('i');
       bar.style.height = `${Math.min(100, d.kl / Number(form.dataset.damaging) * 50)}%`;
       high_.append(bar);
-      b.append(high_, make('span', 'at', String(d.alpha).replace('-', '−')), make('span', 'nats', fixed(d.kl, 2)));
+      b.append(high_, make('span', 'unseen', 'α '), make('span', 'at', String(d.alpha)), make('span', 'unseen', ': divergence '),
+        make('span', 'nats', fixed(d.kl, 2)), make('span', 'unseen', d.damaging ? ' nats, damaging' : ' nats'));
       b.style.left = `${at}%`;
       b.addEventListener('click', () => choose(d.alpha));
       marks.append(b);
