@@ -46,6 +46,9 @@ pub enum Event {
         row: Box<Steered>,
         /// Its tokens as they are shown.
         pieces: Vec<Piece>,
+        /// All of it as it is shown, where tokens have no text here.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        whole: Option<String>,
     },
     /// What each token projects on.
     Colours(Colours),
@@ -54,8 +57,13 @@ pub enum Event {
         /// Each of them, in ascending order.
         doses: Vec<Dosed>,
     },
-    /// Something worth knowing happened, such as a new place in a service's queue.
+    /// How it goes on, such as a new place in a service's queue.
     Says {
+        /// What.
+        text: String,
+    },
+    /// Something makes what is shown other than it looks, or keeps it from being shown.
+    Warns {
         /// What.
         text: String,
     },

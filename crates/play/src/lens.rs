@@ -62,7 +62,8 @@ pub fn lenses(
                 let each: Vec<u32> = ids.iter().filter_map(|i| u32::try_from(*i).ok()).collect();
                 let lifted = |(id, logit): (u32, f64)| {
                     let alone = pieces(runner, &[id])?.pop();
-                    let shown = alone.map(|p| p.shown).unwrap_or_default();
+                    // Tokens stand in a row, where a line break has its sign alone.
+                    let shown = alone.map(|p| p.shown.replace('\n', "")).unwrap_or_default();
                     Ok(Lifted { id, shown, logit })
                 };
                 each.into_iter().zip(ids.iter().map(|i| logits[*i])).map(lifted).collect()

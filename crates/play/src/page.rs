@@ -48,6 +48,7 @@ pub(crate) struct Shown {
 struct Text {
     row: truenorth_analyses::steer::Steered,
     pieces: Vec<crate::event::Piece>,
+    whole: Option<String>,
 }
 
 impl Shown {
@@ -62,8 +63,8 @@ impl Shown {
         for event in events {
             match event {
                 Event::Started { prompt } => shown.prompt = prompt,
-                Event::Written { side, row, pieces } => {
-                    let text = Some(Text { row: *row, pieces });
+                Event::Written { side, row, pieces, whole } => {
+                    let text = Some(Text { row: *row, pieces, whole });
                     match side {
                         Side::Plain => shown.plain = text,
                         Side::Steered => shown.steered = text,
@@ -71,10 +72,10 @@ impl Shown {
                 }
                 Event::Colours(colours) => shown.colours = Some(colours),
                 Event::Doses { doses } => shown.doses = doses,
-                Event::Says { text } => shown.says.push(text),
+                Event::Warns { text } => shown.says.push(text),
                 Event::Failed(refused) => shown.refused = Some(refused),
                 Event::Done { link } => shown.link = Some(link),
-                Event::Queued { .. } | Event::Token { .. } => {}
+                Event::Queued { .. } | Event::Token { .. } | Event::Says { .. } => {}
             }
         }
         shown
@@ -88,7 +89,7 @@ struct Choice<'a> {
     sign: &'a str,
     sites: Vec<String>,
     chosen: bool,
-    coefficient: f64,
+    coefficient: String,
 }
 
 /// The page with these settings.
@@ -100,7 +101,7 @@ pub(crate) fn page(play: &Playground, settings: &Settings, shown: &Shown) -> Res
             sign: &o.sign,
             sites: o.members.iter().map(|m| m.site.to_string()).collect(),
             chosen: chosen.is_some(),
-            coefficient: chosen.map_or(1.0, |(_, c)| *c),
+            coefficient: chosen.map_or(1.0, |(_, c)| *c).to_string(),
         })
     };
     let choices: Vec<Value> = play.offered().iter().enumerate().map(choice).collect();
@@ -124,9 +125,9 @@ pub(crate) fn page(play: &Playground, settings: &Settings, shown: &Shown) -> Res
         model => context! { name => info.name.as_str(), revision => info.revision.as_str(), path => info.path.as_str() },
         directions => choices,
         settings => context! {
-            prompt => settings.prompt.as_str(), alpha => settings.alpha, positions => settings.positions.to_string(),
+            prompt => settings.prompt.as_str(), alpha => settings.alpha.to_string(), dose => settings.alpha, positions => settings.positions.to_string(),
             ablate => settings.ablate, chat => settings.chat, system => settings.system.as_str(),
-            max_new_tokens => settings.max_new_tokens, temperature => settings.temperature, seed => settings.seed.to_string(),
+            max_new_tokens => settings.max_new_tokens, temperature => settings.temperature.to_string(), drawn => settings.temperature > 0.0, seed => settings.seed.to_string(),
         },
         chats => play.chats(),
         unit => unit(play.unit()),
@@ -140,7 +141,7 @@ pub(crate) fn page(play: &Playground, settings: &Settings, shown: &Shown) -> Res
         lens => play.lens_ready().map(|all| valued(all.iter().collect::<Vec<&Lens>>())),
         lens_not_shown => LENS_NOT_SHOWN,
         colours_not_shown => COLOURS_NOT_SHOWN,
-        damaging => truenorth_analyses::steer::DAMAGING,
+        damaging => truenorth_analyses::steer::DAMAGING.to_string(),
         link => link,
         version => version(),
     };

@@ -228,16 +228,15 @@ impl Playground {
         Ok(speech.open(self.runner())?.0)
     }
 
-    /// What the marked doses and one more break on the prompt, ascending; what was measured before is remembered.
+    /// What the marked doses and the one that is asked for break on the prompt, ascending; what was measured before is remembered.
     pub(crate) fn doses(
         &self,
         settings: &Settings,
-        more: Option<f64>,
         ends: &Ends<'_>,
         tell: Tell<'_>,
     ) -> Result<Vec<Dosed>, Refused> {
         let mut alphas = self.marks(&settings.directions);
-        alphas.extend(more);
+        alphas.push(settings.alpha);
         alphas.sort_by(f64::total_cmp);
         alphas.dedup();
         // All that a dose breaks depends on, and nothing else.

@@ -234,7 +234,7 @@ async fn answer(State(play): State<Arc<Playground>>, request: Request) -> Respon
         (_, Some(refused)) => refused.into_response(),
         // Tokens one by one are for those who watch.
         (_, None) => {
-            events.retain(|e| !matches!(e, Event::Token { .. } | Event::Queued { .. }));
+            events.retain(|e| !matches!(e, Event::Token { .. } | Event::Queued { .. } | Event::Says { .. }));
             Json(json!({ "events": events })).into_response()
         }
     }
@@ -265,7 +265,7 @@ async fn doses(State(play): State<Arc<Playground>>, request: Request) -> Result<
     let work = move || {
         let _ticket = ticket;
         let ends = Ends::new(&gone, Instant::now() + play.limits().run_time);
-        let doses = play.doses(&settings, None, &ends, &|_| {})?;
+        let doses = play.doses(&settings, &ends, &|_| {})?;
         let marks = play.marks(&settings.directions);
         Ok(Json(json!({ "marks": marks, "doses": doses })).into_response())
     };

@@ -9,14 +9,14 @@ use truenorth_analyses::steer::{Dose, Schedule, Steered, steer};
 use truenorth_protocol::Prompt;
 use truenorth_protocol::graph::Sampling;
 use truenorth_protocol::run::{Runner, Watch};
-use truenorth_reading::{Analysis as _, Asked, Encoded, Named, Reader, Said, Spoken};
+use truenorth_reading::{Analysis as _, AnalysisError, Asked, Encoded, Named, Reader, Said, Spoken};
 use truenorth_stats::math::{Seeds, quantile};
 
 use crate::event::{Colours, Event, Projected, Scale, Side};
 use crate::playground::Playground;
 use crate::refused::Refused;
 use crate::settings::Settings;
-use crate::spelled::{last_piece, pieces};
+use crate::spelled::{last_piece, pieces, visible};
 
 /// Who hears of a run.
 pub(crate) type Tell<'a> = &'a (dyn Fn(Event) + Sync);
@@ -61,6 +61,10 @@ impl<'a> Writing<'a> {
 impl Watch for Writing<'_> {
     fn say(&self, text: &str) {
         (self.tell)(Event::Says { text: text.to_owned() });
+    }
+
+    fn warn(&self, text: &str) {
+        (self.tell)(Event::Warns { text: text.to_owned() });
     }
 
     fn drawn(&self, _group: usize, _prompt: usize, token: u32) {
@@ -119,8 +123,10 @@ fn asked(play: &Playground, settings: &Settings, ends: &Ends<'_>, tell: Tell<'_>
             written.map(|mut rows| rows.pop()).inspect_err(|_| ends.other.store(true, Ordering::Relaxed))?;
         let row = row.ok_or_else(|| lost("the text"))?;
         let ids: Vec<u32> = row.tokens.iter().filter_map(|t| u32::try_from(*t).ok()).collect();
-        let row_pieces = pieces(runner, &ids)?;
-        tell(Event::Written { side, row: Box::new(row.clone()), pieces: row_pieces });
+        let pieces = pieces(runner, &ids)?;
+        let unspelled = runner.spell(&[]).map_err(AnalysisError::from)?.is_none();
+        let whole = unspelled.then(|| visible(&row.text));
+        tell(Event::Written { side, row: Box::new(row.clone()), pieces, whole });
         Ok(row)
     };
     let (plain, steered) = match settings.changes() {
@@ -140,7 +146,7 @@ fn asked(play: &Playground, settings: &Settings, ends: &Ends<'_>, tell: Tell<'_>
     if let Some(colours) = colours(play, settings, &encoded, [Some(&plain), steered.as_ref()], ends, tell)? {
         tell(Event::Colours(colours));
     }
-    tell(Event::Doses { doses: play.doses(settings, Some(settings.alpha), ends, tell)? });
+    tell(Event::Doses { doses: play.doses(settings, ends, tell)? });
     Ok(())
 }
 
@@ -183,7 +189,7 @@ fn colours(
     let Prompt::Tokens(prompt) = &encoded.prompt else {
         let text =
             "the tokenizer of this model is not at hand, so tokens can't be read one by one".to_owned();
-        tell(Event::Says { text });
+        tell(Event::Warns { text });
         return Ok(None);
     };
     let whole = |row: &Steered| {

@@ -22,7 +22,11 @@ pub(crate) fn pieces(runner: &dyn Runner, ids: &[u32]) -> Result<Vec<Piece>, Ana
         let start = end.saturating_sub(BEFORE);
         windows.extend([&ids[start..end], &ids[start..=end], &ids[end..=end]]);
     }
-    let texts = runner.spell(&windows)?.filter(|texts| texts.len() == windows.len());
+    let texts = match runner.spell(&windows) {
+        // A model without a tokenizer.
+        Err(error) if error.is_request() => None,
+        texts => texts?.filter(|texts| texts.len() == windows.len()),
+    };
     let piece = |(i, id): (usize, &u32)| Piece {
         id: *id,
         shown: match texts.as_ref().and_then(|t| t.get(3 * i..3 * i + 3)) {
@@ -45,11 +49,14 @@ pub(crate) fn last_piece(runner: &dyn Runner, ids: &[u32]) -> Result<Option<Piec
 /// What a token adds to the text of those before it.
 fn added(before: &str, with: &str, alone: &str) -> String {
     let whole = before.trim_end_matches(PART);
-    match with.strip_prefix(whole) {
-        Some(more) if more.trim_end_matches(PART).is_empty() && !more.is_empty() => PART.to_owned(),
-        // One that ends a character shows it.
-        Some(more) => more.to_owned(),
-        None => alone.to_owned(),
+    let Some(more) = with.strip_prefix(whole) else {
+        return alone.to_owned();
+    };
+    // Parts before it that it does not complete were shown already.
+    let more = more.strip_prefix(&before[whole.len()..]).filter(|m| !m.is_empty()).unwrap_or(more);
+    match more.trim_end_matches(PART).is_empty() && !more.is_empty() {
+        true => PART.to_owned(),
+        false => more.to_owned(),
     }
 }
 
@@ -87,6 +94,8 @@ mod tests {
         assert_eq!(added("x", "x\u{fffd}", "\u{fffd}"), "\u{fffd}");
         assert_eq!(added("x\u{fffd}", "x\u{fffd}", "\u{fffd}"), "\u{fffd}");
         assert_eq!(added("x\u{fffd}\u{fffd}", "xé", "\u{fffd}"), "é");
+        // One that is never completed is not shown again.
+        assert_eq!(added("x\u{fffd}", "x\u{fffd}8", "8"), "8");
         // A tokenizer that tidies up takes back what it said.
         assert_eq!(added("a b", "ab!", "!"), "!");
         assert_eq!(added("a", "a", ""), "");

@@ -144,7 +144,7 @@ fn texts_are_those_of_steer_and_their_tokens_come_one_by_one() {
                 .collect();
             assert_eq!(streamed, want.tokens, "{side:?} {settings:?}");
             let written = events.iter().find_map(|e| match e {
-                Event::Written { side: of, row, pieces } if *of == side => Some((row, pieces)),
+                Event::Written { side: of, row, pieces, whole: None } if *of == side => Some((row, pieces)),
                 _ => None,
             });
             let (row, pieces) = written.unwrap();
@@ -206,7 +206,7 @@ fn compare_doses(play: &Playground, settings: &Settings, events: &[Event]) {
     // What was measured is not measured again.
     let nobody = AtomicBool::new(true);
     let ends = run::Ends::new(&nobody, std::time::Instant::now());
-    assert_eq!(play.doses(settings, Some(settings.alpha), &ends, &|_| {}).unwrap(), *doses);
+    assert_eq!(play.doses(settings, &ends, &|_| {}).unwrap(), *doses);
 }
 
 #[test]
@@ -293,9 +293,9 @@ async fn a_form_is_answered_as_a_page_as_json_and_as_a_stream_with_the_same_text
         page.contains("the old &lt;script&gt;hat</textarea>") && page.contains("value=\"0.5\""),
         "{page}"
     );
-    assert!(!page.contains("another model"));
+    assert!(!page.contains("made with another model"));
     let (_, page) = ask(&play, get(&link.replace("of=", "of=0"))).await;
-    assert!(page.contains("another model or other directions"));
+    assert!(page.contains("made with another model or other directions"));
 }
 
 #[tokio::test]

@@ -82,7 +82,8 @@
     const rows = $('rows');
     rows.replaceChildren();
     for (const d of all) {
-      const tr = make('tr'), th = make('th', 'num', String(d.alpha));
+      const now = d.alpha === Number(alpha.value), tr = make('tr', now ? 'now' : ''), th = make('th', 'num', String(d.alpha));
+      if (now) tr.setAttribute('aria-current', 'true');
       th.scope = 'row';
       const angles = (d.size || []).map((s) => (s.later || s.first || {}).angle).filter((v) => v !== undefined);
       tr.append(th, make('td', 'num', fixed(d.kl, 3)),
@@ -201,6 +202,7 @@
     },
     written: (e) => {
       box(e.side, 'written').replaceChildren(plainly(e.pieces));
+      box(e.side, 'whole').textContent = e.whole || '';
       const end = e.stopped === 'end_of_text' ? 'ended by the model' : 'cut at the limit';
       about(e.side, `${e.tokens.length} tokens, ${end}, mean log-probability ${fixed(e.logprob_mean, 3)}`);
     },
@@ -214,6 +216,7 @@
     },
     doses: (e) => measured(e.doses, marked),
     says: (e) => { status.textContent = e.text; },
+    warns: (e) => note(e.text),
     failed: (e) => { note(message(e), true); status.textContent = ''; },
     done: (e) => {
       status.textContent = 'Done.';
@@ -229,7 +232,7 @@
     colours = null;
     $('says').replaceChildren();
     $('colours').hidden = true;
-    for (const side of sides) { about(side, ''); box(side, 'prompt').replaceChildren(); box(side, 'written').replaceChildren(); }
+    for (const side of sides) { about(side, ''); box(side, 'prompt').replaceChildren(); box(side, 'written').replaceChildren(); box(side, 'whole').textContent = ''; }
     run.textContent = 'Write anew';
     stop.hidden = false;
     status.textContent = 'Asking…';
