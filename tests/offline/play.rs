@@ -218,7 +218,7 @@ fn what_can_not_be_served_is_refused_with_a_remedy() {
         (&["--listen", "0.0.0.0:0"][..], "--open"),
         (&["--alpha", "nan"], "NaN"),
         (&["--alpha-unit", "absolute"], "--alpha"),
-        (&["--temperature", "-1"], "--temperature"),
+        (&["--temperature=-1"], "--temperature"),
         (&["--max-new-tokens", "0"], "--max-tokens"),
         (&["--max-new-tokens", "300"], "300"),
         (&["--dry-run"], "no dry run"),

@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use axum::body::{Body, to_bytes};
 use axum::http::{Request, StatusCode};
 use axum::response::Response;
+use futures_util::StreamExt as _;
 use tower_service::Service as _;
 use truenorth_analyses::monitor::{Monitor, MonitorData, Params};
 use truenorth_analyses::steer::{damage, steer};
@@ -234,12 +235,16 @@ fn a_prompt_of_too_many_tokens_is_refused_before_the_model_is_asked() {
     assert!(refused.message.contains("more than 3"), "{refused}");
 }
 
+async fn text(body: Body) -> String {
+    let text = String::from_utf8(to_bytes(body, 1 << 24).await.unwrap().to_vec()).unwrap();
+    // What fills templates in spells a slash so; to a browser it is one.
+    text.replace("&#x2f;", "/")
+}
+
 async fn ask(play: &Arc<Playground>, request: Request<Body>) -> (StatusCode, String) {
     let response: Response = router(play.clone()).call(request).await.unwrap();
     assert!(response.headers()["content-security-policy"].to_str().unwrap().contains("script-src 'self'"));
-    let status = response.status();
-    let body = to_bytes(response.into_body(), 1 << 24).await.unwrap();
-    (status, String::from_utf8(body.to_vec()).unwrap())
+    (response.status(), text(response.into_body()).await)
 }
 
 fn post(path: &str, form: &str, accept: &str) -> Request<Body> {
@@ -261,11 +266,7 @@ async fn a_form_is_answered_as_a_page_as_json_and_as_a_stream_with_the_same_text
     let play = playground();
     let (status, page) = ask(&play, post("/run", FORM, "text/html,*/*")).await;
     assert_eq!(status, StatusCode::OK);
-    assert!(
-        page.contains("4 tokens")
-            && page.contains("role=\"listitem\"")
-            && page.contains("id=\"rows\">\n<tr>") == false
-    );
+    assert!(page.contains("4 tokens") && page.contains("role=\"listitem\""));
     // What visitors, files and models write is text.
     assert!(
         !page.contains("<script>hat") && page.contains("&lt;script&gt;hat") && page.contains("&lt;b&gt;down")
@@ -336,13 +337,15 @@ async fn one_run_has_the_model_and_who_finds_no_place_is_told_to_come_again() {
     };
     let waits = router(play.clone()).call(of("a")).await.unwrap();
     assert_eq!(ask(&play, of("b")).await.0, StatusCode::SERVICE_UNAVAILABLE);
+    let mut frames = waits.into_body().into_data_stream();
+    let first = frames.next().await.unwrap().unwrap();
+    assert!(String::from_utf8_lossy(&first).contains(r#""event":"queued","place":1"#), "{first:?}");
     drop(held);
-    let stream = to_bytes(waits.into_body(), 1 << 24).await.unwrap();
-    let text = String::from_utf8(stream.to_vec()).unwrap();
-    assert!(
-        text.contains("\"event\":\"queued\",\"place\":1") && text.contains("\"event\":\"done\""),
-        "{text}"
-    );
+    let mut last = first;
+    while let Some(frame) = frames.next().await {
+        last = frame.unwrap();
+    }
+    assert!(String::from_utf8_lossy(&last).contains(r#""event":"done""#), "{last:?}");
     // One who goes while it waits leaves its place.
     let held = play.enter(None).unwrap();
     let waits = router(play.clone()).call(of("a")).await.unwrap();
@@ -359,7 +362,7 @@ async fn nested_routes_stay_under_their_path() {
     let mut app = axum::Router::new().nest("/play", router(play.clone()));
     let response = app.call(get("/play")).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
-    let page = String::from_utf8(to_bytes(response.into_body(), 1 << 22).await.unwrap().to_vec()).unwrap();
+    let page = text(response.into_body()).await;
     for own in
         ["action=\"/play/run\"", "href=\"/play/play.css", "src=\"/play/play.js", "href=\"/play?prompt="]
     {
