@@ -98,7 +98,8 @@ async fn tokens_numbers_and_damage_are_those_of_steer_and_monitor() {
     let dir = place();
     let here = dir.path();
     let served = served(here, &["--direction", "one.safetensors", "--direction", "two.safetensors"]);
-    let cases: [(&[(&str, &str)], &[&str]); 3] = [
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
+    let cases: [Case<'_>; 3] = [
         (&[("direction", "one"), ("alpha", "0.7")], &["--direction", "one.safetensors", "--alpha", "0.7"]),
         (
             &[

@@ -26,7 +26,7 @@ pub(crate) const LENS_NOT_SHOWN: &str = "What the model does with the direction:
 
 /// What the colours do not show.
 const COLOURS_NOT_SHOWN: &str = "That a token means what its residual projects on, or that the model uses it. Both texts are read \
-    by the model without the dose, as `monitor` reads a text, so the push itself is in none of these numbers.";
+    by the model without the dose, as the verb monitor reads a text, so the push itself is in none of these numbers.";
 
 /// What stands on a page beside the settings.
 #[derive(Debug, Default, Serialize)]
@@ -152,6 +152,8 @@ fn render(values: Value) -> Result<String, minijinja::Error> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::SemiStrict);
     environment.add_filter("digits", |value: f64, digits: usize| format!("{value:.digits$}"));
+    // As the script has it: 0 and not 0.0.
+    environment.add_filter("shortest", |value: f64| value.to_string());
     // Its name ends with `.html`, by which all that is put into it is escaped.
     environment.add_template("page.html", PAGE)?;
     environment.get_template("page.html")?.render(values)
