@@ -1,7 +1,7 @@
 //! `play`: a page on which one feels what a direction does.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -203,7 +203,7 @@ impl Play {
         });
         let host = started(Host::bind(self.listen, self.open, limits, notice).await)?;
         let stop = stopped();
-        output::line(&format!("http://{}", host.address()))?;
+        output::line(format!("http://{}", host.address()))?;
         // The first visitor does not wait for weights, nor for what directions promote.
         let ahead = play.clone();
         tokio::spawn(async move {
@@ -216,8 +216,8 @@ impl Play {
 }
 
 /// A file's vectors as the page offers them.
-fn offered(opened: &Opened<'_>, file: &PathBuf, taken: &[Offered]) -> anyhow::Result<Offered> {
-    let pushes = opened.pushes(&[(file.clone(), 1.0)], None, &How::default(), true)?;
+fn offered(opened: &Opened<'_>, file: &Path, taken: &[Offered]) -> anyhow::Result<Offered> {
+    let pushes = opened.pushes(&[(file.to_owned(), 1.0)], None, &How::default(), true)?;
     let directions = load_all(file)?;
     let member =
         |(push, direction): (truenorth::analyses::steer::Push, &truenorth::artifact::Direction)| Member {
