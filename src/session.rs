@@ -63,6 +63,12 @@ impl Session {
         }
     }
 
+    /// The model, for work that keeps it longer than this.
+    #[must_use]
+    pub fn into_runner(self) -> Box<dyn Runner> {
+        self.runner
+    }
+
     /// The store, where there is one.
     #[must_use]
     pub fn store(&self) -> Option<&Store> {

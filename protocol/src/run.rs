@@ -218,6 +218,10 @@ pub trait Watch: Sync {
     /// Some more tokens have been through the model, or need not be.
     fn tokens(&self, _more: u64) {}
 
+    /// A token was drawn behind a prompt, `prompt` being its place in its group; called as generations go on, by who has
+    /// the model in this process, from one thread a run. What is kept or computed elsewhere comes whole and is not told.
+    fn drawn(&self, _group: usize, _prompt: usize, _token: u32) {}
+
     /// Whether to stop as soon as nothing is lost by it.
     fn interrupted(&self) -> bool {
         false

@@ -22,6 +22,11 @@ mod ndif;
 mod opening;
 mod origin;
 mod output;
+#[cfg(feature = "play")]
+mod play;
+#[cfg(not(feature = "play"))]
+#[path = "without_play.rs"]
+mod play;
 mod probe;
 mod progress;
 mod pushes;
@@ -98,6 +103,7 @@ enum Verb {
     #[command(subcommand)]
     Ndif(ndif::Ndif),
     Serve(serve::Serve),
+    Play(Box<play::Play>),
     #[command(subcommand)]
     Cache(cache::Cache),
     Bench(bench::Bench),
@@ -143,6 +149,7 @@ pub fn main() -> ExitCode {
         Verb::Jobs(v) => v.run(),
         Verb::Ndif(v) => v.run(),
         Verb::Serve(v) => v.run(),
+        Verb::Play(v) => v.run(),
         Verb::Cache(v) => v.run(),
         Verb::Bench(v) => v.run(),
     };

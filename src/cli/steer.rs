@@ -91,9 +91,6 @@ pub struct Steer {
     out: Option<PathBuf>,
 }
 
-/// Doses that leave most models readable: the sweep's.
-const DOSES: [f64; 7] = [-0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2];
-
 /// The site at which an edit turns later tokens most.
 fn largest(sizes: &[Size]) -> Option<&Size> {
     let angle = |s: &Size| s.later.or(s.first).map_or(0.0, |m| m.angle);
@@ -230,9 +227,7 @@ impl Steer {
         if !self.alpha.is_empty() {
             dose.alphas.clone_from(&self.alpha);
         } else if !self.only_edits() {
-            #[allow(clippy::cast_precision_loss)]
-            let each = |a: f64| a / sites as f64;
-            dose.alphas = DOSES.map(each).to_vec();
+            dose.alphas = steer::usual_doses(sites);
             if sites > 1 {
                 eprintln!(
                     "note: the default doses are shared by {sites} sites; --alpha names what each of them gets"

@@ -37,6 +37,7 @@ mod no_memory;
 mod nuisance_texts;
 mod off_network;
 mod outputs;
+mod play;
 mod registered;
 mod remedies;
 mod repeng;

@@ -54,6 +54,10 @@ impl Watch for Counted<'_> {
         self.tell(more);
     }
 
+    fn drawn(&self, group: usize, prompt: usize, token: u32) {
+        self.inner.drawn(group, prompt, token);
+    }
+
     fn interrupted(&self) -> bool {
         self.inner.interrupted()
     }

@@ -67,6 +67,17 @@ fn one() -> f64 {
     1.0
 }
 
+/// Doses in the unit `norm` that leave most models readable: the sweep's.
+const USUAL: [f64; 7] = [-0.2, -0.1, -0.05, 0.0, 0.05, 0.1, 0.2];
+
+/// The doses that are used where none are named, in the unit `norm`; several sites share them.
+#[must_use]
+pub fn usual_doses(sites: usize) -> Vec<f64> {
+    #[allow(clippy::cast_precision_loss)]
+    let each = |a: f64| a / sites.max(1) as f64;
+    USUAL.map(each).to_vec()
+}
+
 /// A factor below which a push is left out.
 const NOTHING: f64 = 1e-3;
 

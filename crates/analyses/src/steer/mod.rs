@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use truenorth_protocol::graph::{Binary, Builder, Sampling, Unary};
 use truenorth_protocol::{Prompt, ReadAt, Site, Value, WriteAt};
 
-pub use dose::{Dose, Push, Schedule, When};
+pub use dose::{Dose, Push, Schedule, When, usual_doses};
 pub use params::{ByWhat, Clamp, How, Threshold};
 pub use range::neutral_ranges;
 pub use size::{COMPARABLE, Moved, Size, unlike};

@@ -183,6 +183,7 @@ impl<'g> Run<'_, 'g> {
                 active.iter().zip(pick(&logits, &active, &mut samplers, likely).map_err(failed)?)
             {
                 drawn.push(chunk.start + seq, choice.token, choice.logprob);
+                self.watch.drawn(self.group, chunk.start + seq, choice.token);
                 if params.stop.contains(&choice.token) {
                     if let Some(cache) = &mut cache {
                         cache.forget(*seq);

@@ -71,6 +71,12 @@ pub fn html(document: &Document) -> String {
     page::page(document)
 }
 
+/// The colours and rules of every page, for pages that are served: light, dark, narrow and print.
+#[must_use]
+pub fn stylesheet() -> String {
+    [svg::THEME, page::PAGE_STYLE, svg::STYLE].concat()
+}
+
 /// A figure as an SVG file of its own.
 #[must_use]
 pub fn figure_svg(figure: &Figure) -> String {

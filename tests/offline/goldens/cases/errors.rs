@@ -57,6 +57,8 @@ pub const CASES: Table = &[
     ),
     ("wide", "direction import @/directions/f4.npy --site resid_post.1 --sign up --out wide.safetensors"),
     ("width", "steer --model llama.gguf --direction wide.safetensors --input prompts.txt --alpha 1"),
+    ("play-open", "play --model llama.gguf --direction d.safetensors --listen 0.0.0.0:0"),
+    ("play-width", "play --model llama.gguf --direction wide.safetensors --alpha-unit absolute --alpha 1"),
     ("no-dose", "steer --model llama.gguf --direction wide.safetensors --input prompts.txt --alpha much"),
     (
         "no-control",

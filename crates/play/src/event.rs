@@ -1,0 +1,141 @@
+//! What a run tells, as it goes on: the events of a stream, and together the whole answer.
+
+use serde::Serialize;
+use truenorth_analyses::steer::{Damage, Steered};
+
+use crate::refused::Refused;
+
+/// One of the two texts that stand side by side.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Side {
+    /// What the model writes by itself.
+    Plain,
+    /// What it writes under the dose.
+    Steered,
+}
+
+/// What a run tells.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(tag = "event", rename_all = "snake_case")]
+pub enum Event {
+    /// So many are before it.
+    Queued {
+        /// How many.
+        place: usize,
+    },
+    /// It has the model; the prompt as it goes in.
+    Started {
+        /// Its tokens; none where they are made elsewhere.
+        prompt: Vec<Piece>,
+    },
+    /// A token was drawn. A text that comes whole has none of these.
+    Token {
+        /// Of which text.
+        side: Side,
+        /// The token.
+        #[serde(flatten)]
+        token: Piece,
+    },
+    /// A text is done.
+    Written {
+        /// Which.
+        side: Side,
+        /// As `steer` writes it.
+        #[serde(flatten)]
+        row: Box<Steered>,
+        /// Its tokens as they are shown.
+        pieces: Vec<Piece>,
+        /// All of it as it is shown, where tokens have no text here.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        whole: Option<String>,
+    },
+    /// What each token projects on.
+    Colours(Colours),
+    /// What doses break, on this prompt.
+    Doses {
+        /// Each of them, in ascending order.
+        doses: Vec<Dosed>,
+    },
+    /// How it goes on, such as a new place in a service's queue.
+    Says {
+        /// What.
+        text: String,
+    },
+    /// Something makes what is shown other than it looks, or keeps it from being shown.
+    Warns {
+        /// What.
+        text: String,
+    },
+    /// Nothing more will come.
+    Failed(Refused),
+    /// All is there.
+    Done {
+        /// The address that asks the same again.
+        link: String,
+    },
+}
+
+/// A token as it is shown.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Piece {
+    /// Its id.
+    pub id: u32,
+    /// Its text, with what can't be seen made visible.
+    pub shown: String,
+}
+
+/// What a dose breaks.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Dosed {
+    /// The dose.
+    pub alpha: f64,
+    /// What it breaks.
+    #[serde(flatten)]
+    pub damage: Damage,
+    /// Whether that is much: the next token is another model's.
+    pub damaging: bool,
+}
+
+/// What the tokens of both texts project on, and how that is coloured.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Colours {
+    /// The directions, in the order of each token's numbers.
+    pub directions: Vec<Scale>,
+    /// The unsteered text.
+    pub plain: Vec<Projected>,
+    /// The steered text, where it is another.
+    pub steered: Vec<Projected>,
+    /// How many of the tokens are the prompt's.
+    pub given: usize,
+}
+
+/// How the projections on a direction are coloured.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Scale {
+    /// What the direction is called.
+    pub name: String,
+    /// Where it is read.
+    pub site: String,
+    /// What projections are in.
+    pub unit: String,
+    /// The middle of the scale: the mean projection of the unsteered text, its first token left out.
+    pub centre: f64,
+    /// From the middle to either end.
+    pub reach: f64,
+}
+
+/// A token with its numbers, one a direction.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Projected {
+    /// Its id.
+    pub id: u32,
+    /// Its text, with what can't be seen made visible.
+    pub shown: String,
+    /// Projections, as `monitor` has them.
+    pub projection: Vec<f64>,
+    /// Cosines.
+    pub cosine: Vec<f64>,
+    /// Steps on the colour scale, from -4 to 4.
+    pub step: Vec<i8>,
+}
