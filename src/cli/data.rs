@@ -88,9 +88,6 @@ pub struct Convert {
     /// `datasets.load_dataset` takes, with a card.
     #[arg(long, value_name = "F.jsonl")]
     out: PathBuf,
-    /// The counts as JSON on stdout.
-    #[arg(long)]
-    json: bool,
 }
 
 /// What is written.
@@ -168,7 +165,7 @@ impl Convert {
             parts => parts.iter().map(|(path, _)| path.display().to_string()).collect(),
         };
         show(&made.tally, &written);
-        if self.json {
+        if output::wants_json() {
             output::json(&summary(&made.tally, &written))?;
         }
         Ok(())

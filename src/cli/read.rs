@@ -14,6 +14,7 @@ use truenorth_protocol::{Prompt, ReadAt};
 
 use super::args::{InputArgs, ModelArgs};
 use super::fallback;
+use super::output;
 use super::progress::Bar;
 use super::session::{self, Session};
 use super::target;
@@ -81,8 +82,13 @@ impl Read {
             self.positions,
             self.out.display()
         );
-        for left_out in session.record().left_out {
-            eprintln!("{left_out}");
+        let left_out = session.record().left_out;
+        left_out.iter().for_each(|left_out| eprintln!("{left_out}"));
+        if output::wants_json() && self.out != Path::new("-") {
+            let ids: Vec<&str> = prompts.iter().map(|p| p.id.as_str()).collect();
+            return output::json(&serde_json::json!({
+                "out": self.out, "model": session.record(), "ids": ids, "sites": sites, "positions": self.positions,
+            }));
         }
         Ok(())
     }

@@ -153,7 +153,10 @@ async fn serve(runner: Arc<dyn Runner>, options: ServerOptions, quiet: bool) -> 
     let spool = options.spool.clone();
     let server = started(Server::bind(runner, options).await)?;
     let stop = stopped();
-    output::line(server.url())?;
+    match output::wants_json() {
+        true => output::json(&serde_json::json!({ "url": server.url(), "spool": spool }))?,
+        false => output::line(server.url())?,
+    }
     if !quiet {
         eprintln!("serving; jobs and answers are kept in {}", spool.display());
     }

@@ -19,7 +19,7 @@ use super::desk::Terminal;
 use super::dry;
 use super::fallback;
 use super::hosted;
-use super::output::{Request as _, wrong_hint};
+use super::output::{self, Request as _, wrong_hint};
 use super::progress::{self, Bar};
 use super::settings;
 use super::target;
@@ -115,6 +115,10 @@ pub fn open_model(
     let engine =
         Engine::open(resolved.files.path(), &options).request(format!("can't open the model {spec}"))?;
     warn(engine.notes());
+    output::detail(|| {
+        let (files, info) = (resolved.files.path().display(), engine.info());
+        format!("model {} ({}) from {files}, computed by {}", info.name, info.revision, info.path)
+    });
     Ok((resolved, engine))
 }
 
@@ -177,6 +181,7 @@ pub fn open_store(common: &Common) -> anyhow::Result<Option<Store>> {
         return Ok(None);
     }
     let dir = settings::cache_dir(common.cache.as_ref())?.join("activations");
+    output::detail(|| format!("activations are kept in {}", dir.display()));
     Store::open(&dir)
         .map(Some)
         .with_context(|| format!("can't open the activation cache in {}", dir.display()))
@@ -226,14 +231,24 @@ pub fn write_rows<T: serde::Serialize>(out: Option<&Path>, rows: &[T], what: &st
         TableForm::Parquet => out::parquet_bytes(&ordered(rows)?).request("can't write a table")?,
         TableForm::Folder => {
             let folder = out.expect("only a path names a folder");
-            return write_folder(folder, &[("train", ordered(rows)?)], what);
+            write_folder(folder, &[("train", ordered(rows)?)], what)?;
+            return written(folder, rows.len());
         }
     };
     match out {
         Some(path) => truenorth::files::write_atomic(path, |w| w.write_all(&bytes))
-            .with_context(|| format!("can't write {}", path.display())),
-        None => Ok(std::io::Write::write_all(&mut std::io::stdout().lock(), &bytes)?),
+            .with_context(|| format!("can't write {}", path.display()))?,
+        None => return Ok(std::io::Write::write_all(&mut output::stdout(), &bytes)?),
     }
+    out.map_or(Ok(()), |path| written(path, rows.len()))
+}
+
+/// With `--json` says what was written where.
+fn written(path: &Path, rows: usize) -> anyhow::Result<()> {
+    if path == Path::new("-") || !output::wants_json() {
+        return Ok(());
+    }
+    output::json(&serde_json::json!({ "out": path, "rows": rows }))
 }
 
 /// Rows with their fields in the order in which they are written.

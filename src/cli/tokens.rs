@@ -43,9 +43,6 @@ pub struct Tokens {
     /// What stands between sequence and prompt.
     #[arg(long, value_name = "STR", default_value = " ", requires = "sequences")]
     join: String,
-    /// JSON lines, which this verb writes anyway.
-    #[arg(long)]
-    json: bool,
     /// The file to write; default stdout.
     #[arg(long, value_name = "F.jsonl")]
     out: Option<PathBuf>,

@@ -43,9 +43,6 @@ pub struct Bake {
     /// The folder to write; it is empty or not there yet.
     #[arg(long, value_name = "DIR")]
     out: PathBuf,
-    /// Machine output.
-    #[arg(long)]
-    json: bool,
 }
 
 impl Bake {
@@ -71,7 +68,7 @@ impl Bake {
                 return Err(wrong_hint(error.to_string(), hint));
             }
         };
-        if self.json {
+        if output::wants_json() {
             return output::json(&baked);
         }
         eprintln!(

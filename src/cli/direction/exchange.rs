@@ -151,7 +151,7 @@ impl Import {
                 self.out.display()
             );
         }
-        Ok(())
+        answer(&self.out, &directions)
     }
 }
 
@@ -166,6 +166,15 @@ impl Export {
         truenorth::files::write_atomic(&self.out, |w| w.write_all(&bytes))
             .with_context(|| format!("can't write {}", self.out.display()))?;
         eprintln!("{} -> {}", self.direction.display(), self.out.display());
-        Ok(())
+        answer(&self.out, &direction)
     }
+}
+
+/// With `--json` says what was written: the file, and each direction's metadata.
+pub(super) fn answer(out: &Path, directions: &Directions) -> anyhow::Result<()> {
+    if !output::wants_json() || out == Path::new("-") {
+        return Ok(());
+    }
+    let metadata: Vec<_> = directions.members().iter().map(|d| d.metadata().to_map()).collect();
+    output::json(&serde_json::json!({ "out": out, "directions": metadata }))
 }

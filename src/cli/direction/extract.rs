@@ -181,7 +181,7 @@ impl Extract {
             question.examples(),
             self.out.display()
         );
-        Ok(())
+        super::exchange::answer(&self.out, &directions)
     }
 
     /// The sites, in the order of a pass.
