@@ -77,7 +77,11 @@ pub use truenorth_report as report;
 pub use truenorth_stats as stats;
 pub use truenorth_stats::{estimate, math};
 
-/// The README's Rust blocks, run as doctests.
+/// The Rust blocks of the README and the book, run as doctests.
 #[cfg(doctest)]
-#[doc = include_str!("../README.md")]
-struct Readme;
+mod written {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/src/library.md")]
+    struct Library;
+}

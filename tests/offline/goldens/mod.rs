@@ -23,6 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use cases::Group;
+pub use cases::verbs;
 
 const BLESS: &str = "TRUENORTH_BLESS";
 
