@@ -1,6 +1,6 @@
 """Runs the `sh` blocks of the README and of the book, in the order of the summary, in one folder with the examples.
 
-A block's first line says how it is run: ```sh is run and has to end well; ```sh norun: WHY is not run; ```sh fails: WHY has to end
+A block's first line says how it is run: ```sh is run and has to end well; ```sh skip: WHY is not run; ```sh fails: WHY has to end
 badly. Arguments name pages to run alone (`README.md`, `tutorial.md`).
 """
 
@@ -14,7 +14,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 BOOK = ROOT / "docs/src"
-BLOCK = re.compile(r"^```sh(?: (norun|fails): ([^\n]+))?\n(.*?)^```$", re.M | re.S)
+BLOCK = re.compile(r"^```sh(?: (skip|fails): ([^\n]+))?\n(.*?)^```$", re.M | re.S)
 
 
 def pages():
@@ -42,7 +42,7 @@ def main():
             continue
         begun = time.monotonic()
         for how, _, script in BLOCK.findall(page.read_text()):
-            if how == "norun":
+            if how == "skip":
                 left += 1
                 continue
             ran += 1

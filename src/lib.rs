@@ -45,12 +45,16 @@
 //! What holds throughout: a graph is checked before it runs; what the store has is not computed again;
 //! files are written whole or not at all; errors name the offending value, what was expected, and a remedy.
 
+#[doc(hidden)]
 pub mod direction;
 pub mod error;
 mod facade;
 pub mod host;
+#[doc(hidden)]
 pub mod inputs;
 pub mod session;
+// For the command line.
+#[doc(hidden)]
 pub mod settings;
 pub mod study;
 

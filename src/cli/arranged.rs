@@ -11,7 +11,7 @@ const SHARED: [(&str, &[&str]); 4] = [
     ),
     (
         "How numbers are computed",
-        &["dtype", "keep_quantized", "threads", "transformers", "accept_config_key"],
+        &["seed", "dtype", "keep_quantized", "threads", "transformers", "accept_config_key"],
     ),
     ("What is kept and said", &["cache", "no_cache", "offline", "quiet", "dry_run", "json", "verbose"]),
 ];
@@ -29,6 +29,7 @@ pub fn arranged(command: Command) -> Command {
     let theirs = move |heading: &str| match heading {
         "Where the model runs" => client,
         "How texts go in" => client && model,
+        "How numbers are computed" => model,
         _ => true,
     };
     let under = move |arg: Arg| {

@@ -31,7 +31,7 @@ pub enum Data {
 /// Makes a classes file (JSONL: id, text, label, category, group) of a public data set or a table.
 ///
 /// Named sets: beavertails (JSONL, .gz or Parquet), alpaca (JSON or Parquet), advbench and harmbench
-/// (CSV or Parquet), maliciousinstruct (a request a line). Plain: jsonl, csv, parquet, whose columns are `text` and
+/// (CSV or Parquet), maliciousinstruct (one request per line). Plain: jsonl, csv, parquet, whose columns are `text` and
 /// `label`, with `category` and `group` where they are there, unless --columns says others. JSON may be an object
 /// a line, a list, or an object with a list such as `rows`; a table may have commas, semicolons, tabs or bars
 /// between its columns.

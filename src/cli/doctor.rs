@@ -52,6 +52,8 @@ const ROOM: u64 = 2 << 30;
 impl Doctor {
     pub fn run(self) -> anyhow::Result<()> {
         dry::refuse("doctor, which asks nothing,")?;
+        let addresses = self.on.iter().filter_map(|on| if let On::Url(url) = on { Some(url) } else { None });
+        addresses.map(|url| hosted::address(url)).collect::<anyhow::Result<()>>()?;
         let mut report = Report { program: About::this(), checks: Checks::default() };
         let Report { program, checks } = &mut report;
         checks.note(
@@ -89,6 +91,10 @@ impl Doctor {
             "name another folder with --cache DIR or TRUENORTH_CACHE, or change who may write there";
         let fuller =
             "make room (`truenorth cache gc --max-size 2GB`), or name another folder with --cache DIR";
+        if cache.exists() && !cache.is_dir() {
+            let found = format!("{} is a file, and no folder can be there", cache.display());
+            return checks.note("cache", State::Fail, found, Some(elsewhere));
+        }
         match writable(&Target::File(there.join(".truenorth"))) {
             Err(e) => checks.note(
                 "cache",
@@ -109,8 +115,8 @@ impl Doctor {
         let stats = Store::open(&folder).and_then(|store| Ok((store.stats()?, store.jobs()?.len())));
         match stats {
             Ok((stats, jobs)) => {
-                let found =
-                    format!("{} entries, {} on disk, {jobs} jobs", stats.entries, human(stats.file_bytes));
+                let jobs = if jobs == 1 { "1 job".to_owned() } else { format!("{jobs} jobs") };
+                let found = format!("{} entries, {} on disk, {jobs}", stats.entries, human(stats.file_bytes));
                 let bad = (stats.corrupt > 0)
                     .then_some("`truenorth cache verify --delete` takes damaged entries out");
                 checks.note("store", if bad.is_some() { State::Warn } else { State::Ok }, found, bad);

@@ -82,7 +82,7 @@ fn pages_of(command: &Command, into: &mut Vec<(String, Vec<u8>)>) -> anyhow::Res
         for (variable, meaning) in settings::VARIABLES {
             writeln!(text, ".TP\n\\fB{variable}\\fR\n{meaning}")?;
         }
-        writeln!(text, ".SH \"EXIT STATUS\"\n{}", super::output::STATUS)?;
+        writeln!(text, ".SH \"EXIT STATUS\"\n{}", output::STATUS)?;
     }
     into.push((format!("{name}.1"), text));
     command.get_subcommands().try_for_each(|below| pages_of(below, into))

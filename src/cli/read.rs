@@ -22,8 +22,8 @@ use super::tokens::{pieces, tokens_of};
 
 /// Reads activations at sites of a model.
 ///
-/// Writes a safetensors file, or an npz, with a tensor a site, [prompts, hidden] f32 in input order; with
-/// `--positions all`, a range or a whole part a tensor SITE/ID each, [tokens, hidden], with the ids of these tokens as
+/// Writes a safetensors file, or an npz, with one tensor per site, [prompts, hidden] f32 in input order; with
+/// `--positions all`, a range or a whole part one tensor SITE/ID per prompt, [tokens, hidden], with the ids of these tokens as
 /// token_ids/ID, [tokens] i64, and their texts as JSON under `pieces` of the metadata, by prompt. The metadata holds the
 /// ids of the prompts; of an npz they are JSON in its array `meta`.
 #[derive(Args, Debug)]

@@ -37,7 +37,7 @@ pub use truenorth::session::ModelRecord;
 /// A file as a result remembers it.
 #[derive(Clone, Debug, Serialize)]
 pub struct FileRecord {
-    /// Its rows.
+    /// How many rows it has.
     pub rows: usize,
     /// SHA-256 of its bytes, in hex.
     pub sha256: String,

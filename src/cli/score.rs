@@ -65,11 +65,11 @@ pub struct Scan {
     /// `low_rank` have the greatest, for the negative end).
     #[arg(long, value_name = "W", default_value_t = Over::Mean)]
     over: Over,
-    /// Neutral probes, a text a line, or JSONL, a JSON list or CSV with `id` and `text`. Copies and near copies of
+    /// Neutral probes, one text per line, or JSONL, a JSON list or CSV with `id` and `text`. Copies and near copies of
     /// earlier ones are left out.
     #[arg(long, value_name = "F")]
     probes: PathBuf,
-    /// Sequences, a text a line, or JSONL, a JSON list or CSV with `id`, `text` and, where there are any, `kind` and `pair`. Copies
+    /// Sequences, one text per line, or JSONL, a JSON list or CSV with `id`, `text` and, where there are any, `kind` and `pair`. Copies
     /// and near copies of earlier ones are scored, and take no rank from others.
     #[arg(long, value_name = "F")]
     sequences: PathBuf,

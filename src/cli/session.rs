@@ -197,7 +197,7 @@ pub fn text(path: &Path, what: &str) -> anyhow::Result<String> {
     Ok(truenorth::inputs::text(&Terminal::TELLING, path, what)?)
 }
 
-/// Words or phrases, one a line, or the texts of any other form that sequences come in.
+/// Words or phrases, one per line, or the texts of any other form that sequences come in.
 pub fn words(path: &Path) -> anyhow::Result<(String, String)> {
     Ok(texts::at(NearCopies::default()).words(path)?)
 }

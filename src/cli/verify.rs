@@ -23,7 +23,7 @@ use super::{settings, study};
 /// is not asked. Every number of report.json and of all other files of the run is held against what came out,
 /// and the page against its numbers. Nothing is written into the run's folder.
 ///
-/// A file of claims has one a line, such as `Spearman is 0.61 in transfer.json`, or
+/// A file of claims has one per line, such as `Spearman is 0.61 in transfer.json`, or
 /// `{"file": "transfer.json", "pointer": "/pairs/0/spearman/value", "value": 0.61}`. A number agrees with a claim
 /// if it rounds to it at the digits written. Without RUN, files are named as from here.
 #[derive(Args, Debug)]

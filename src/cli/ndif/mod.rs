@@ -77,7 +77,7 @@ impl Status {
             let name = name.to_lowercase();
             models.retain(|m| m.model.to_lowercase().contains(&name));
         }
-        if self.plain.json {
+        if output::wants_json() {
             return output::json(&models);
         }
         if models.is_empty() {

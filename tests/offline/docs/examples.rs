@@ -28,6 +28,7 @@ const INSTEAD: &[(&str, &str)] = &[
     ("--max-new-tokens 48", "--max-new-tokens 4"),
     ("examples/human-values/study.toml", "study.toml"),
     ("runs/human-values", "runs/tiny"),
+    ("--layer 14", "--layer 1"),
     ("--positive harmful", "--positive up"),
 ];
 
@@ -169,7 +170,7 @@ fn place(dir: &Path) {
         run(&format!("{extract} --site resid_post.1 --out {name}.safetensors"));
     }
     run(&format!("{extract} --site resid_post.0..1 --out harm.safetensors"));
-    run("direction export harm.safetensors --out control.gguf");
+    run("direction export values.safetensors --out control.gguf");
     run("direction export values.safetensors --out refusal.npy");
     run(
         "steer --model llama.gguf --direction values.safetensors --input prompts.txt --alpha 0,0.1 --max-new-tokens 4 --out steered.jsonl",
