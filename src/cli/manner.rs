@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use clap::{ArgMatches, Command};
 
+use super::args::DryRun;
 use super::output::{self, Manner};
 
 /// The command that was asked for, below all the names of families, with what it was given.
@@ -27,7 +28,8 @@ pub fn settle(command: &Command, typed: &ArgMatches) {
     let out = command.get_arguments().find(|a| a.get_id() == "out");
     // An analysis shows its table to whoever reads along, a verb that writes rows the rows.
     let analysis = out.is_some_and(|a| a.get_value_names().is_some_and(|names| names == ["F.json"]));
-    let json = flag("json");
+    let dry = typed.try_get_one::<DryRun>("dry_run").ok().flatten();
+    let json = flag("json") || dry == Some(&DryRun::Json);
     let shown = analysis && !json && output::is_read();
     let rows = match given(typed, "out") {
         Some(path) => path == Path::new("-"),

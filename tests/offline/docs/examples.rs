@@ -28,6 +28,7 @@ const INSTEAD: &[(&str, &str)] = &[
     ("--max-new-tokens 48", "--max-new-tokens 4"),
     ("examples/human-values/study.toml", "study.toml"),
     ("runs/human-values", "runs/tiny"),
+    ("--chat ", "--chat=chatml "),
     ("--layer 14", "--layer 1"),
     ("--positive harmful", "--positive up"),
 ];
@@ -90,7 +91,7 @@ fn place(dir: &Path) {
     std::fs::copy(MODEL, at("llama.gguf")).unwrap();
     support::write_pairs(&at("pairs.jsonl"), 24);
     for (name, of) in [("train.jsonl", "train"), ("test.jsonl", "test"), ("test-ood.jsonl", "ood")] {
-        support::write_classes(&at(name), of, 12);
+        support::write_classes(&at(name), of, 24);
     }
     let write = |name: &str, text: &str| std::fs::write(at(name), text).unwrap();
     let words = ["hat", "tin", "cup", "old", "new", "red", "man", "sea", "dog", "sun", "box", "ice"];
@@ -171,7 +172,7 @@ fn place(dir: &Path) {
     }
     run(&format!("{extract} --site resid_post.0..1 --out harm.safetensors"));
     run("direction export values.safetensors --out control.gguf");
-    run("direction export values.safetensors --out refusal.npy");
+    std::fs::copy(super::root().join("fixtures/directions/plain.pt"), at("refusal.pt")).unwrap();
     run(
         "steer --model llama.gguf --direction values.safetensors --input prompts.txt --alpha 0,0.1 --max-new-tokens 4 --out steered.jsonl",
     );

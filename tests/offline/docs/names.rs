@@ -17,7 +17,8 @@ fn found(pattern: &str, texts: &[String]) -> BTreeSet<String> {
 fn sources() -> Vec<String> {
     let folders = ["src", "crates", "protocol", "tests", "examples", "bench", "fuzz"];
     let code = folders.iter().flat_map(|f| files(&root().join(f), ".rs"));
-    let scripts = ["tests", "bench", "fixtures/make"].iter().flat_map(|f| files(&root().join(f), ".py"));
+    let scripts =
+        ["tests", "bench", "fixtures/make", "docs"].iter().flat_map(|f| files(&root().join(f), ".py"));
     let ci = std::fs::read_dir(root().join(".ci")).unwrap().map(|e| e.unwrap().path());
     code.chain(scripts).chain(ci).filter(|p| p.is_file()).map(|p| text(&p)).collect()
 }

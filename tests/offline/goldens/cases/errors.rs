@@ -75,6 +75,6 @@ pub const CASES: Table = &[
     ("no-size", "cache gc --max-size huge"),
     ("no-place", "doctor --offline --on nowhere"),
     ("no-shell", "completions tcsh"),
-    ("no-folder", "man --out study.toml"),
+    ("no-man", "man --out study.toml"),
     ("no-peer", "bench --model nowhere.gguf --rounds 1 --json"),
 ];
