@@ -158,7 +158,7 @@ impl Convert {
             session::writes_rows(path)?;
         }
         for (path, rows) in &parts {
-            session::write_rows(Some(path), rows, WHAT).context("the conversion is not complete")?;
+            session::keep_rows(Some(path), rows, WHAT).context("the conversion is not complete")?;
         }
         let written: Vec<String> = match parts.as_slice() {
             [] => vec![self.out.display().to_string()],

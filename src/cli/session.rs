@@ -216,7 +216,7 @@ pub fn prompts(path: &Path) -> anyhow::Result<(Vec<Named>, Loaded<PromptRow>)> {
 
 /// Writes rows, to a file in the form that its name says or to stdout as JSON lines. `what` they are is said in the card of
 /// a data-set folder.
-pub fn write_rows<T: serde::Serialize>(out: Option<&Path>, rows: &[T], what: &str) -> anyhow::Result<()> {
+pub fn keep_rows<T: serde::Serialize>(out: Option<&Path>, rows: &[T], what: &str) -> anyhow::Result<()> {
     let form = out.map_or(TableForm::JsonLines, TableForm::of);
     let bytes = match form {
         TableForm::JsonLines => {
@@ -231,15 +231,19 @@ pub fn write_rows<T: serde::Serialize>(out: Option<&Path>, rows: &[T], what: &st
         TableForm::Parquet => out::parquet_bytes(&ordered(rows)?).request("can't write a table")?,
         TableForm::Folder => {
             let folder = out.expect("only a path names a folder");
-            write_folder(folder, &[("train", ordered(rows)?)], what)?;
-            return written(folder, rows.len());
+            return write_folder(folder, &[("train", ordered(rows)?)], what);
         }
     };
     match out {
         Some(path) => truenorth::files::write_atomic(path, |w| w.write_all(&bytes))
-            .with_context(|| format!("can't write {}", path.display()))?,
-        None => return Ok(std::io::Write::write_all(&mut output::stdout(), &bytes)?),
+            .with_context(|| format!("can't write {}", path.display())),
+        None => Ok(std::io::Write::write_all(&mut output::stdout(), &bytes)?),
     }
+}
+
+/// The same, which with `--json` says what was written where.
+pub fn write_rows<T: serde::Serialize>(out: Option<&Path>, rows: &[T], what: &str) -> anyhow::Result<()> {
+    keep_rows(out, rows, what)?;
     out.map_or(Ok(()), |path| written(path, rows.len()))
 }
 

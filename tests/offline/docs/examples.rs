@@ -6,6 +6,7 @@
 use std::path::Path;
 use std::process::{Command, Output};
 
+use super::text;
 use crate::goldens;
 use crate::support::{self, MODEL};
 
@@ -14,8 +15,8 @@ const INSTEAD: &[(&str, &str)] = &[
     ("--model smollm2-135m", "--model llama.gguf"),
     ("--model gemma3-270m", "--model llama.gguf"),
     ("--model M ", "--model llama.gguf "),
-    ("--judge gemma3-270m", "--judge llama.gguf"),
-    ("--judge hf:HuggingFaceTB/SmolLM2-1.7B-Instruct", "--judge llama.gguf"),
+    ("--judge gemma3-270m", "--judge llama-instruct.gguf"),
+    ("--judge hf:HuggingFaceTB/SmolLM2-1.7B-Instruct", "--judge llama-instruct.gguf"),
     ("--checkpoint smollm2-135m", "--checkpoint llama.gguf"),
     ("models show smollm2-135m", "models show llama.gguf"),
     ("random-init:smollm2-135m", "random-init:llama.gguf"),
@@ -29,6 +30,7 @@ const INSTEAD: &[(&str, &str)] = &[
     ("examples/human-values/study.toml", "study.toml"),
     ("runs/human-values", "runs/tiny"),
     ("--chat ", "--chat=chatml "),
+    ("import refusal.pt", "import refusal.npy"),
     ("--layer 14", "--layer 1"),
     ("--positive harmful", "--positive up"),
 ];
@@ -58,6 +60,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("data convert --from alpaca", "the data set"),
     ("data convert --from harmbench", "the data set"),
     ("data convert --from advbench", "the data set"),
+    ("verify runs/human-values --claims", "a text with claims"),
     ("score summary board.json --against", "two boards of one list"),
     ("transfer --board", "two boards of one list"),
 ];
@@ -88,7 +91,9 @@ fn help(verb: &str) -> String {
 /// A folder with every file that examples name.
 fn place(dir: &Path) {
     let at = |name: &str| dir.join(name);
-    std::fs::copy(MODEL, at("llama.gguf")).unwrap();
+    for name in ["llama.gguf", "llama-instruct.gguf"] {
+        std::fs::copy(MODEL, at(name)).unwrap();
+    }
     support::write_pairs(&at("pairs.jsonl"), 24);
     for (name, of) in [("train.jsonl", "train"), ("test.jsonl", "test"), ("test-ood.jsonl", "ood")] {
         support::write_classes(&at(name), of, 24);
@@ -172,14 +177,22 @@ fn place(dir: &Path) {
     }
     run(&format!("{extract} --site resid_post.0..1 --out harm.safetensors"));
     run("direction export values.safetensors --out control.gguf");
-    std::fs::copy(super::root().join("fixtures/directions/plain.pt"), at("refusal.pt")).unwrap();
+    run("direction export values.safetensors --out refusal.npy");
     run(
-        "steer --model llama.gguf --direction values.safetensors --input prompts.txt --alpha 0,0.1 --max-new-tokens 4 --out steered.jsonl",
+        "steer --model llama.gguf --direction values.safetensors --input prompts.txt --alpha 0,0.1 --max-new-tokens 4 \
+        --out steered.jsonl",
     );
-    run(
-        "score --model llama.gguf --direction values.safetensors --probes probes.txt --sequences sequences.jsonl --out raw.jsonl",
-    );
+    let score = "score --model llama.gguf --direction values.safetensors --probes probes.txt";
+    run(&format!("{score} --sequences sequences.jsonl --out raw.jsonl"));
+    run(&format!("{score} --sequences sequences.jsonl --out new.jsonl"));
+    let study = support::study_place();
+    std::fs::copy(study.path().join("seq.txt"), at("seq.txt")).unwrap();
+    let expected = "[register]\nhypothesis = \"it reads\"\nreads = true\n";
+    std::fs::write(at("study.toml"), text(&study.path().join("study.toml")) + expected).unwrap();
 }
+
+/// Verbs whose examples come before those of others, which read what these write.
+const FIRST: [&str; 4] = ["study register", "study run", "rate sheet", "score"];
 
 /// The words of a line as a shell has them.
 fn words(line: &str) -> Vec<String> {
@@ -215,16 +228,13 @@ fn run(dir: &Path, line: &str) -> Output {
 fn the_examples_of_every_verb_run() {
     let dir = tempfile::tempdir().unwrap();
     place(dir.path());
-    let study = support::study_place();
-    for entry in std::fs::read_dir(study.path()).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_file()) {
-        let to = dir.path().join(entry.file_name().unwrap());
-        if !to.exists() {
-            std::fs::copy(&entry, to).unwrap();
-        }
-    }
+    let mut verbs = goldens::verbs();
+    // Which are families too.
+    verbs.extend(["score", "judge"].map(str::to_owned));
+    verbs.sort_by_key(|verb| FIRST.iter().position(|first| first == verb).unwrap_or(FIRST.len()));
     let mut ran = 0;
     let mut wrong = Vec::new();
-    for verb in goldens::verbs() {
+    for verb in verbs {
         let examples = commands(&help(&verb));
         assert!(!examples.is_empty(), "{verb} shows no example");
         for example in examples {
