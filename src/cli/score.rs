@@ -282,8 +282,11 @@ impl Scan {
         }
         board.sort_by_key(|row| (row.rank, row.counted_with.is_some()));
         // With --expect the answer is the comparison.
-        let write = if self.expect.is_some() { session::keep_rows } else { session::write_rows };
-        write(self.out.as_deref(), &board, "A board of sequences")
+        let (out, what) = (self.out.as_deref(), "A board of sequences");
+        match self.expect {
+            Some(_) => session::keep_rows(out, &board, what),
+            None => session::write_rows(out, &board, what),
+        }
     }
 
     fn record(
