@@ -37,6 +37,7 @@ mod progress;
 mod pushes;
 mod rate;
 mod read;
+mod read_with;
 mod record;
 mod saved;
 mod score;

@@ -21,6 +21,7 @@ use super::fallback;
 use super::hosted;
 use super::output::{self, Request as _, wrong_hint};
 use super::progress::{self, Bar};
+use super::read_with;
 use super::settings;
 use super::target;
 use super::texts;
@@ -69,6 +70,7 @@ impl Session {
     }
 
     fn of(runner: Box<dyn Runner>, store: Option<Arc<Store>>, args: &ModelArgs) -> anyhow::Result<Self> {
+        read_with::note(&runner.info().path);
         let session = truenorth::session::Session::new(runner, store);
         if args.speech.of_study {
             return Ok(Self(session));
@@ -119,6 +121,7 @@ pub fn open_model(
         let (files, info) = (resolved.files.path().display(), engine.info());
         format!("model {} ({}) from {files}, computed by {}", info.name, info.revision, info.path)
     });
+    read_with::note(&engine.info().path);
     Ok((resolved, engine))
 }
 
@@ -222,7 +225,7 @@ pub fn keep_rows<T: serde::Serialize>(out: Option<&Path>, rows: &[T], what: &str
         TableForm::JsonLines => {
             let mut text = Vec::new();
             for row in rows {
-                serde_json::to_writer(&mut text, &fallback::marked(row)?)?;
+                serde_json::to_writer(&mut text, &read_with::marked(fallback::marked(row)?))?;
                 text.push(b'\n');
             }
             text
@@ -258,7 +261,10 @@ fn written(path: &Path, rows: usize) -> anyhow::Result<()> {
 /// Rows with their fields in the order in which they are written.
 pub fn ordered<T: serde::Serialize>(rows: &[T]) -> anyhow::Result<Vec<OutRow>> {
     rows.iter()
-        .map(|row| Ok(serde_json::from_str(&serde_json::to_string(&fallback::marked(row)?)?)?))
+        .map(|row| {
+            let marked = read_with::marked(fallback::marked(row)?);
+            Ok(serde_json::from_str(&serde_json::to_string(&marked)?)?)
+        })
         .collect()
 }
 

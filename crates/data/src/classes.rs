@@ -63,7 +63,7 @@ pub fn read_classes(reader: impl BufRead, name: &str) -> Result<Loaded<ClassRow>
     let mut of_concepts = false;
     let mut loaded = Rows::read(reader, name, Wanted::Records)?.rows(Wanted::Records, |fields| {
         // What is labelled is then the response, which the prompt alone does not hold.
-        if !fields.has("text") && !fields.has("messages") && !fields.has("conversations") {
+        if !fields.has("text") && fields.turns().is_none() {
             fields.no_response()?;
         }
         if let Some(row) = concepts::row(fields)? {

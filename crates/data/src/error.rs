@@ -382,7 +382,7 @@ impl DataError {
                 "{}, or leave {{prompt}} out of the template, as in \"{{response}}\"",
                 unnamed("prompt", have)
             ),
-            Problem::Chat { field: "messages" | "conversations", .. } => {
+            Problem::Chat { field: "messages" | "conversations" | "conversation", .. } => {
                 "give every message a `role` and its text as `content`, as in {\"role\": \"user\", \"content\": \"…\"}, or \
                  take the row out"
                     .into()

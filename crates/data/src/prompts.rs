@@ -40,8 +40,7 @@ pub struct PromptRow {
 /// A [`DataError`] with line and column.
 pub fn read_prompts(reader: impl BufRead, name: &str) -> Result<Loaded<PromptRow>, DataError> {
     Rows::read(reader, name, Wanted::Texts)?.rows(Wanted::Texts, |fields| {
-        let texts =
-            ["text", "prompt", "messages", "conversations"].into_iter().any(|field| fields.has(field));
+        let texts = fields.has("text") || fields.has("prompt") || fields.turns().is_some();
         let input = match (texts, fields.has("tokens")) {
             (true, false) => match fields.said()? {
                 (text, turns) if turns.is_empty() => PromptInput::Text(text),

@@ -173,11 +173,23 @@ impl Part {
     /// The part of that name: one of [`Part::NAMED`], or a range such as `2..5` or `-4..-1`.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        if let Some((start, end)) = name.split_once("..") {
-            return Some(Self::Range(start.parse().ok()?, end.parse().ok()?));
+        if name.contains("..") {
+            let (start, end) = range(name)?;
+            return (!is_reversed(start, end)).then_some(Self::Range(start, end));
         }
         Self::NAMED.iter().find(|(own, _)| *own == name).map(|(_, part)| *part)
     }
+}
+
+/// The ends of a range as it is spelled.
+pub(super) fn range(name: &str) -> Option<(i32, i32)> {
+    let (start, end) = name.split_once("..")?;
+    Some((start.parse().ok()?, end.parse().ok()?))
+}
+
+/// Whether no text is so long that a range holds a token.
+pub(super) const fn is_reversed(start: i32, end: i32) -> bool {
+    start > end && (start < 0) == (end < 0)
 }
 
 impl fmt::Display for Part {

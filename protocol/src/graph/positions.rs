@@ -27,6 +27,10 @@ fn unknown(found: &str, expected: &'static str) -> String {
              or last"
         );
     }
+    let ends = found.rsplit(':').next().and_then(part::range);
+    if let Some((start, end)) = ends.filter(|(start, end)| part::is_reversed(*start, *end)) {
+        return format!("`{found}` ends before it begins; both ends are in a range, as in {end}..{start}");
+    }
     format!("unknown positions `{found}`; expected {expected}, or an index such as -3")
 }
 
@@ -115,5 +119,11 @@ mod tests {
             assert!(says.contains("has no generated tokens") && says.contains("mean:response"), "{says}");
         }
         assert!("mean".parse::<WriteAt>().is_err());
+        for (given, meant) in [("5..2", "2..5"), ("mean:-1..-4", "-4..-1")] {
+            let says = given.parse::<ReadAt>().unwrap_err().to_string();
+            assert!(says.contains(given) && says.contains(meant), "{says}");
+        }
+        assert!("2..5".parse::<WriteAt>().is_ok() && "5..2".parse::<WriteAt>().is_err());
+        assert!("3..-1".parse::<ReadAt>().is_ok(), "from the third to the last");
     }
 }

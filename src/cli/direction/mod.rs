@@ -57,10 +57,17 @@ pub fn load_all_for(path: &Path, info: &ModelInfo) -> anyhow::Result<Directions>
     for direction in directions.members() {
         fits(path, direction, info)?;
     }
-    if let Some(Err(DirectionError::Model { direction: found_on, asked })) =
-        directions.members().first().map(|d| d.check_model(&info.name))
-    {
-        eprintln!("warning: {} was found on {found_on}, not on {asked}", path.display());
+    let file = path.display();
+    match directions.members().first().map(|d| d.check_model(&info.name, &info.revision)) {
+        Some(Err(DirectionError::Model { direction: found_on, asked })) => {
+            eprintln!("warning: {file} was found on {found_on}, not on {asked}");
+        }
+        Some(Err(DirectionError::Weights { model, direction: was, asked: is })) => {
+            eprintln!(
+                "warning: {file} was found on other weights of {model}: they were {was} and are {is} now"
+            );
+        }
+        _ => {}
     }
     Ok(directions)
 }
@@ -72,7 +79,8 @@ fn fits(path: &Path, direction: &Artifact, info: &ModelInfo) -> anyhow::Result<(
         path.display(),
         info.name
     ))?;
-    if let Err(DirectionError::Model { direction: found_on, asked }) = direction.check_model(&info.name)
+    if let Err(DirectionError::Model { direction: found_on, asked }) =
+        direction.check_model(&info.name, &info.revision)
         && direction.metadata().extra.contains_key("fallback")
     {
         return Err(wrong_hint(

@@ -67,6 +67,15 @@ pub fn agreement(
     Ok(out)
 }
 
+/// p values of κ after Holm over the pairs that have one, in the order of the pairs.
+#[must_use]
+pub fn after_holm(agreed: &[Agreed]) -> Vec<Option<f64>> {
+    let own = |a: &Agreed| a.kappa.as_ref()?.null.as_ref().map(|n| n.p);
+    let p: Vec<f64> = agreed.iter().filter_map(own).collect();
+    let mut adjusted = math::holm_adjusted(&p).unwrap_or_default().into_iter();
+    agreed.iter().map(|a| own(a).and_then(|_| adjusted.next())).collect()
+}
+
 fn two(a: &Verdicts, b: &Verdicts, permutations: usize, seeds: &Seeds) -> Result<Agreed, AnalysisError> {
     let pairs: Vec<(Verdict, Verdict)> =
         a.verdicts.iter().filter_map(|(id, v)| Some((*v, *b.verdicts.get(id)?))).collect();

@@ -1,5 +1,6 @@
 //! What a model that judges says, how far it can be trusted, and whether others say the same.
 
+use super::agree::after_holm;
 use super::found::same_said;
 use crate::judge::{Agreed, JudgeSummary, Judgement, Verdict};
 use truenorth_reading::stat::Number;
@@ -258,9 +259,9 @@ fn groups(result: &JudgeSummary) -> Table {
 #[must_use]
 pub fn agreed_findings(agreement: &[Agreed]) -> Vec<Finding> {
     let mut out = Vec::new();
-    for a in agreement {
+    for (a, p) in agreement.iter().zip(after_holm(agreement)) {
         if let Some(k) = &a.kappa {
-            let p = k.null.as_ref().map_or(1.0, |n| n.p);
+            let p = p.unwrap_or(1.0);
             out.push(Finding {
                 status: match (k.above(0.0) && p < 0.05, k.value >= 0.6) {
                     (true, true) => Status::Supported,
@@ -287,23 +288,44 @@ pub fn agreed_section(agreed: &[Agreed]) -> Section {
 }
 
 fn agreement(agreed: &[Agreed]) -> Table {
-    let mut table = Table::new(
-        "judge-agreement",
-        "Agreement of every two judges: Cohen's κ over first, second and abstain, with a score interval over the \
-         things judged; the null deals one judge's verdicts anew. Decided: the same where neither abstains.",
-        NOT_SHOWN,
-        ["judges", "n", "same", "κ", "p", "κ, decided"].map(Column::new).to_vec(),
-    );
+    let caption = "Agreement of every two judges: Cohen's κ over first, second and abstain, with a score interval over the \
+                   things judged; the null deals one judge's verdicts anew.";
+    agreed_pairs(("judge-agreement", "judges"), caption, NOT_SHOWN, agreed)
+}
+
+/// The table of every two who judged the same things. Where there are several pairs, p stands also after Holm over them.
+pub(crate) fn agreed_pairs(
+    (id, who): (&str, &str),
+    caption: &str,
+    not_shown: &str,
+    agreed: &[Agreed],
+) -> Table {
+    let several = agreed.len() > 1;
+    let mut columns = vec![who, "n", "same", "κ", "p"];
+    if several {
+        columns.push("p, Holm");
+    }
+    columns.push("κ, decided");
+    let holm = if several { " Holm: over the pairs; verdicts rest on it." } else { "" };
+    let caption = format!("{caption}{holm} Decided: the same over what both decided.");
+    let columns = columns.into_iter().map(Column::new).collect();
+    let mut table = Table::new(id, caption, not_shown, columns);
     let why = "both always say the same one thing";
-    for a in agreed {
-        table.push(vec![
+    for (a, p) in agreed.iter().zip(after_holm(agreed)) {
+        let mut row = vec![
             format!("{} and {}", a.first, a.second).into(),
             a.n.into(),
             Cell::of(&a.same, 2),
             Cell::maybe(a.kappa.as_ref(), 2, why),
             a.kappa.as_ref().map_or_else(|| Cell::empty(why), Cell::p_of),
-            Cell::maybe(a.decided.as_ref(), 2, "fewer than two decided, or one verdict alone"),
-        ]);
+        ];
+        if several {
+            let null = a.kappa.as_ref().and_then(|k| k.null.as_ref());
+            let cell = p.zip(null).map(|(p, n)| Cell::p(n.test, p, n.draws.map(|d| d as u64)));
+            row.push(cell.unwrap_or_else(|| Cell::empty(why)));
+        }
+        row.push(Cell::maybe(a.decided.as_ref(), 2, "fewer than two decided, or one verdict alone"));
+        table.push(row);
     }
     table
 }

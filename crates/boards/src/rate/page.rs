@@ -1,10 +1,13 @@
 //! What people say who rated without knowing, against what was predicted.
 
-use crate::rate::Unblinded;
+use crate::judge::page::agreed_pairs;
+use crate::rate::{RaterResult, Unblinded};
+use truenorth_reading::stat::{Number, p_said};
 use truenorth_report::{
     Axis, Block, Cell, Column, Figure, Finding, Forest, ForestRow, Interval, Labelled, Mark, Measure,
     NoteKind, Null, Sample, Section, Status, Strip, StripGroup, Table, Test,
 };
+use truenorth_stats::math;
 
 const NOT_SHOWN: &str = "What other people would say: intervals are over items, not over raters. Nor that raters \
     were blind to style; a push that leaves marks in the text can be recognised.";
@@ -15,11 +18,8 @@ pub fn findings(result: &Unblinded) -> Vec<Finding> {
     let m = &result.steered;
     let p = m.null.as_ref().map_or(1.0, |n| n.p);
     let mut out = vec![Finding {
-        status: match (p < 0.05, m.value > 0.5) {
-            (true, true) => Status::Supported,
-            (true, false) => Status::NotSupported,
-            (false, _) => Status::Unclear,
-        },
+        // As of every test: what is within its null is not supported.
+        status: if p < 0.05 && m.value > 0.5 { Status::Supported } else { Status::NotSupported },
         statement: format!("Blind raters choose the steered text: {}", result.question),
         measure: Measure::of("share of decided items", m, 2),
         n: Sample::of(m, format!("items, {} raters", result.raters.len())),
@@ -65,6 +65,9 @@ pub fn section(result: &Unblinded) -> Section {
     for sentence in result.copies.iter().flat_map(truenorth_data::Copies::sentences) {
         section = section.with(Block::note(NoteKind::Warning, sentence));
     }
+    for habit in habits(&result.raters) {
+        section = section.with(Block::note(NoteKind::Warning, habit));
+    }
     let altered = result.items.iter().filter(|i| i.altered > 0).count();
     if altered > 0 {
         section = section.with(Block::note(
@@ -86,6 +89,29 @@ pub fn section(result: &Unblinded) -> Section {
             },
         ))
         .with(Block::limits(&result.not_shown))
+}
+
+/// Raters who take one side whatever the texts, by the exact test of one half after Holm over the raters.
+fn habits(raters: &[RaterResult]) -> Vec<String> {
+    let tested: Vec<(&str, &Number, f64)> = raters
+        .iter()
+        .filter_map(|r| r.left.as_ref().and_then(|l| Some((r.rater.as_str(), l, l.null.as_ref()?.p))))
+        .collect();
+    let p: Vec<f64> = tested.iter().map(|(_, _, p)| *p).collect();
+    let adjusted = math::holm_adjusted(&p).unwrap_or_default();
+    let has_habit = tested.iter().zip(adjusted).filter(|(_, p)| *p < 0.05);
+    has_habit
+        .map(|((rater, left, _), p)| {
+            let (side, share) = if left.value > 0.5 { ("left", left.value) } else { ("right", 1.0 - left.value) };
+            format!(
+                "{rater} chose the {side} side in {:.0} of {} decided items (exact p {} after Holm over the raters). Each text \
+                 was dealt to a side by chance: what this rater chose says little of the texts.",
+                share * left.n as f64,
+                left.n,
+                p_said(p, None)
+            )
+        })
+        .collect()
 }
 
 fn shares(result: &Unblinded) -> Figure {
@@ -199,21 +225,6 @@ fn items(result: &Unblinded) -> Figure {
 }
 
 fn agreement(result: &Unblinded) -> Table {
-    let mut table = Table::new(
-        "rate-agreement",
-        "Agreement of every two raters: Cohen's κ over steered, base and tie; the null deals one rater's choices anew.",
-        NOT_SHOWN,
-        ["raters", "n", "same", "κ", "p"].map(Column::new).to_vec(),
-    );
-    let why = "both always say the same one thing";
-    for a in &result.agreement {
-        table.push(vec![
-            format!("{} and {}", a.first, a.second).into(),
-            a.n.into(),
-            Cell::of(&a.same, 2),
-            Cell::maybe(a.kappa.as_ref(), 2, why),
-            a.kappa.as_ref().map_or_else(|| Cell::empty(why), Cell::p_of),
-        ]);
-    }
-    table
+    let caption = "Agreement of every two raters: Cohen's κ over steered, base and tie; the null deals one rater's choices anew.";
+    agreed_pairs(("rate-agreement", "raters"), caption, NOT_SHOWN, &result.agreement)
 }

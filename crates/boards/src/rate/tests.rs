@@ -93,6 +93,8 @@ fn raters_who_see_it_confirm_the_prediction_and_those_who_do_not_do_not() {
     let habit = open(&[by("b", fill(&sheet.csv, |_, _| "left".into()))]);
     assert!(habit.steered.value == 0.5 && !habit.predictions[0].held);
     assert!(habit.raters[0].left.as_ref().unwrap().null.as_ref().unwrap().p < 1e-6);
+    let page = serde_json::to_string(&page::section(&habit)).unwrap();
+    assert!(page.contains("b chose the left side in"), "{page}");
     // Strengths, a blank, a tie, and a second rater.
     let sheet = made(&items(24), "Which is kinder?", Scale::Strength, SECRET).unwrap();
     let sealed = register(&sheet.seal, &[above(0.5)], "2026-01-05").unwrap();

@@ -231,6 +231,16 @@ pub enum DirectionError {
         /// The model asked for.
         asked: String,
     },
+    /// A direction of other weights of the same name.
+    #[error("the direction was found on other weights of `{model}`: {direction}, and these are {asked}")]
+    Weights {
+        /// What both are called.
+        model: String,
+        /// The hash of its weights.
+        direction: String,
+        /// The hash of the weights asked for.
+        asked: String,
+    },
     /// A vector that the file has at another site than is stated.
     #[error("the file says `{file}` of the vector chosen, and --site says `{asked}`")]
     Stated {

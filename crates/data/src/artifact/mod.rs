@@ -116,15 +116,24 @@ impl Direction {
         }
     }
 
-    /// Checks that the direction was found on this model; one of an unknown model passes.
+    /// Checks that the direction was found on this model; one of an unknown model passes. Weights whose hashes are
+    /// known are told apart by these, whatever they are called.
     ///
     /// # Errors
-    /// Names both models.
-    pub fn check_model(&self, model: &str) -> Result<(), DirectionError> {
-        match &self.metadata.model {
-            Some(own) if own != model => {
+    /// Names both models, or the weights of the one.
+    pub fn check_model(&self, model: &str, revision: &str) -> Result<(), DirectionError> {
+        let hash = |revision: &str| revision.starts_with("sha256:");
+        let weights = self.metadata.revision.as_deref().filter(|own| hash(own) && hash(revision));
+        match (&self.metadata.model, weights) {
+            (_, Some(own)) if own == revision => Ok(()),
+            (Some(own), _) if own != model => {
                 Err(DirectionError::Model { direction: own.clone(), asked: model.to_owned() })
             }
+            (Some(_), Some(own)) => Err(DirectionError::Weights {
+                model: model.to_owned(),
+                direction: own.to_owned(),
+                asked: revision.to_owned(),
+            }),
             _ => Ok(()),
         }
     }
@@ -133,9 +142,14 @@ impl Direction {
     ///
     /// # Errors
     /// The first check that fails.
-    pub fn check_for(&self, model: &str, width: usize, site: Site) -> Result<(), DirectionError> {
+    pub fn check_for(
+        &self,
+        (model, revision): (&str, &str),
+        width: usize,
+        site: Site,
+    ) -> Result<(), DirectionError> {
         self.check_width(width)?;
-        self.check_model(model)?;
+        self.check_model(model, revision)?;
         self.check_site(site)
     }
 }

@@ -226,11 +226,25 @@ fn artifacts_that_do_not_hold_are_refused() {
 #[test]
 fn a_direction_is_not_used_where_it_does_not_belong() {
     let d = full();
-    assert!(d.check_for("smollm2-135m", 3, Site::ResidPost(12)).is_ok());
-    let error = d.check_for("smollm2-135m", 576, Site::ResidPost(12)).unwrap_err();
+    let there = Site::ResidPost(12);
+    let own = ("smollm2-135m", d.metadata().revision.clone().unwrap());
+    let own = (own.0, own.1.as_str());
+    assert!(d.check_for(own, 3, there).is_ok());
+    let error = d.check_for(own, 576, there).unwrap_err();
     assert_eq!(error.to_string(), "the direction is 3 wide, the model 576");
-    assert!(matches!(d.check_for("gemma3-270m", 3, Site::ResidPost(12)), Err(DirectionError::Model { .. })));
-    assert!(matches!(d.check_for("smollm2-135m", 3, Site::ResidPost(11)), Err(DirectionError::Site { .. })));
+    assert!(matches!(d.check_for(("gemma3-270m", "main"), 3, there), Err(DirectionError::Model { .. })));
+    assert!(matches!(d.check_for(own, 3, Site::ResidPost(11)), Err(DirectionError::Site { .. })));
+
+    let mut hashed = full().metadata().clone();
+    hashed.revision = Some("sha256:aa".into());
+    let hashed = Direction::new(d.to_f64().view(), hashed).unwrap();
+    assert!(hashed.check_model("a-file.gguf", "sha256:aa").is_ok(), "the same weights under another name");
+    assert!(matches!(hashed.check_model("smollm2-135m", "sha256:bb"), Err(DirectionError::Weights { .. })));
+    assert!(matches!(hashed.check_model("other", "sha256:bb"), Err(DirectionError::Model { .. })));
+    assert!(
+        hashed.check_model("smollm2-135m", "main").is_ok(),
+        "a revision by name says nothing of the weights"
+    );
 }
 
 proptest! {

@@ -140,11 +140,18 @@ impl Fields {
         Ok(found)
     }
 
-    /// The turns under `messages`; or under `conversations` as ShareGPT has them, with `from` and `value`; or under `prompt`,
+    /// The field that holds the turns of a conversation. What is one text is called `conversation` too, and is none.
+    pub fn turns(&self) -> Option<&'static str> {
+        let is_list = |value: &Value| value.is_array() || value.as_str().is_some_and(|t| t.starts_with('['));
+        let singular = self.peek("conversation").is_some_and(is_list).then_some("conversation");
+        ["messages", "conversations"].into_iter().find(|f| self.has(f)).or(singular)
+    }
+
+    /// The turns under `messages`; or under `conversations` as ShareGPT has them, with `from` and `value`, or under `conversation`; or under `prompt`,
     /// where that is a list of messages. The row's own system prompt is the first of them.
     fn conversation(&mut self) -> Result<Option<Vec<Message>>, Problem> {
         let listed = self.peek("prompt").is_some_and(is_chat).then_some("prompt");
-        let field = ["messages", "conversations"].into_iter().find(|f| self.has(f)).or(listed);
+        let field = self.turns().or(listed);
         let Some(field) = field else { return Ok(None) };
         if self.has("tools") {
             return Err(Problem::Tools);
@@ -191,6 +198,10 @@ impl Fields {
 
 /// The turns of a list of messages, or of turns as ShareGPT has them; else what is wrong with it.
 pub(in super::super) fn as_conversation(mut list: Value) -> Result<Vec<Message>, String> {
+    // A cell of a table holds its turns as JSON.
+    if let Some(turns) = list.as_str().and_then(|text| serde_json::from_str::<Vec<Value>>(text).ok()) {
+        list = Value::Array(turns);
+    }
     list.as_array_mut().into_iter().flatten().for_each(as_message);
     conversation::messages(&list)
 }

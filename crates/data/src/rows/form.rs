@@ -4,9 +4,9 @@ use serde_json::Value;
 
 use super::super::error::Problem;
 use super::super::strict::{JsonFault, strict_json};
-use super::LISTS;
 use super::csv::named_delimiter;
 use super::text::lines;
+use super::{LISTS, shown};
 use truenorth_files::Look;
 
 /// The form of a file.
@@ -116,11 +116,22 @@ fn plain(text: &str, first: Option<char>) -> Result<Form, Placed> {
             Err(e) if opening('[').starts_with(['"', '\'', '{', '[']) => Err(broken(text, e)),
             Err(_) => Ok(Form::Lines),
         },
-        _ => match head(text) {
-            Some((found, ending)) => Err((Some(1), None, Problem::NotAsNamed { found, ending })),
-            None => Ok(Form::Lines),
+        _ => match (head(text), comment_over_json(text)) {
+            (Some((found, ending)), _) => Err((Some(1), None, Problem::NotAsNamed { found, ending })),
+            (None, Some(placed)) => Err(placed),
+            (None, None) => Ok(Form::Lines),
         },
     }
+}
+
+/// A comment at the head of what is JSON: no line of it is a text.
+fn comment_over_json(text: &str) -> Option<Placed> {
+    let is_comment = |line: &str| ["#", "//"].iter().any(|mark| line.trim_start().starts_with(mark));
+    let first = lines(text).next().filter(|l| is_comment(l.text))?;
+    let rest: Vec<&str> = lines(text).map(|l| l.text).skip_while(|l| is_comment(l)).collect();
+    let rest = rest.join("\n");
+    let is_rows = rest.trim_start().starts_with(['[', '{']) && is_json(&rest);
+    is_rows.then(|| (Some(first.number), Some(1), Problem::Comment { shown: shown(first.text.trim()) }))
 }
 
 /// Whether a value is no row but an object with a list of rows.

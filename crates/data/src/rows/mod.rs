@@ -13,7 +13,7 @@ mod text;
 #[cfg(test)]
 mod tests;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::{BufRead, Read as _};
 
 use serde_json::{Map, Value};
@@ -152,6 +152,7 @@ impl Rows {
         #[cfg(feature = "parquet")]
         if bytes.starts_with(b"PAR1") {
             let rows = parquet::rows(&bytes, most).map_err(|p| DataError::at(name, None, None, p))?;
+            let rows = rows.into_iter().map(as_meant).collect();
             let sha256 = sha256_hex(&bytes);
             return Ok(Self {
                 name: name.to_owned(),
@@ -179,11 +180,11 @@ impl Rows {
                 return Err(DataError::at(name, line, None, Problem::PlainText { shown }));
             }
             Form::Lines => ("plain", lines(text).map(|l| plain(At::Line(l.number), l.text)).collect()),
-            Form::JsonLines => ("JSON lines", json_lines(text, name)?),
+            Form::JsonLines => ("JSON lines", json_lines(text, name)?.into_iter().map(as_meant).collect()),
             Form::Json(value) => {
                 let (rows, beside) = document(value, name, wanted)?;
                 about = beside;
-                ("JSON", rows)
+                ("JSON", rows.into_iter().map(as_meant).collect())
             }
             Form::Csv { delimiter, usual } => {
                 if delimiter != usual {
@@ -374,10 +375,8 @@ fn records(bytes: &[u8], delimiter: u8, name: &str, wanted: Wanted) -> Result<Ve
     let table = table(bytes, delimiter).map_err(|f| DataError::at(name, f.line, None, f.problem))?;
     let mut head = table.head;
     for column in &mut head {
-        // `Text` and ` prompt` are meant as they read.
-        let plain = column.trim().to_lowercase();
-        if is_known(&plain) {
-            *column = plain;
+        if let Some(meant) = meant(column) {
+            *column = meant;
         }
     }
     if let Some((i, twice)) = head.iter().enumerate().find(|(i, c)| head[..*i].contains(c)) {
@@ -396,6 +395,29 @@ fn records(bytes: &[u8], delimiter: u8, name: &str, wanted: Wanted) -> Result<Ve
     Ok(table.records.into_iter().map(row).collect())
 }
 
+/// A name that is known but for its case and blanks: `Text` and ` prompt` are meant as they read.
+fn meant(name: &str) -> Option<String> {
+    let plain = name.trim().to_lowercase();
+    (plain != name && is_known(&plain)).then_some(plain)
+}
+
+/// A row with its fields called as they are meant. A field that has its own name already keeps it.
+fn as_meant(mut row: Row) -> Row {
+    if let Value::Object(map) = &mut row.value
+        && map.keys().any(|key| meant(key).is_some())
+    {
+        let mut taken: HashSet<String> = map.keys().cloned().collect();
+        *map = std::mem::take(map)
+            .into_iter()
+            .map(|(key, value)| match meant(&key) {
+                Some(meant) if taken.insert(meant.clone()) => (meant, value),
+                _ => (key, value),
+            })
+            .collect();
+    }
+    row
+}
+
 fn is_known(column: &str) -> bool {
     COLUMNS.contains(&column) || FOREIGN.contains(&column)
 }
@@ -407,9 +429,10 @@ const COLUMNS: [&str; 16] = [
 ];
 
 /// Columns of other programs that some reader gives a meaning.
-const FOREIGN: [&str; 7] = [
+const FOREIGN: [&str; 8] = [
     "messages",
     "conversations",
+    "conversation",
     "answer_matching_behavior",
     "answer_not_matching_behavior",
     "positive",

@@ -38,6 +38,8 @@ fn every_form_gives_the_same_texts() {
         ("p.json", "{\"name\": \"x\", \"texts\": [{\"prompt\": \"a b\"}, \"c, \\\"d\\\"\"]}"),
         ("p.jsonl", "\"a b\"\n\"c, \\\"d\\\"\"\n"),
         ("p.jsonl", "{\"prompt\": \"a b\"}\n{\"text\": \"c, \\\"d\\\"\"}\n"),
+        ("p.jsonl", "{\"Prompt\": \"a b\"}\n{\"text\": \"c, \\\"d\\\"\", \"Text\": \"x\"}\n"),
+        ("p.json", "[{\"TEXT \": \"a b\"}, {\"Text\": \"c, \\\"d\\\"\"}]"),
         ("p.json", "{\"text\": \"a b\"}\n{\"text\": \"c, \\\"d\\\"\"}\n"),
         ("p.ndjson", "[{\"id\": 1, \"text\": \"a b\"},\n{\"id\": 2, \"text\": \"c, \\\"d\\\"\"}]"),
     ] {
@@ -146,6 +148,17 @@ fn what_is_no_text_is_named_with_a_remedy() {
         let e = said(&prompts(name, file).unwrap_err());
         assert!(e.contains(name) && e.contains(what) && e.contains(remedy), "{e}");
     }
+}
+
+#[test]
+fn a_comment_over_json_is_no_text() {
+    for file in ["# made in May\n[\"a\", \"b\"]\n", "// two\n# lines\n{\"text\": \"a\"}\n{\"text\": \"b\"}\n"]
+    {
+        let e = prompts("p.txt", file.as_bytes()).unwrap_err();
+        assert!(said(&e).contains("comment"), "{e:?}: {}", said(&e));
+    }
+    let texts = prompts("p.txt", b"# a heading\nsome [words]\n").unwrap();
+    assert_eq!(texts.len(), 2, "a heading over text is a text");
 }
 
 #[test]

@@ -29,11 +29,20 @@ fn a_rows_own_system_prompt_is_its_first_turn() {
             serde_json::to_string(&hello()).unwrap()
         ),
         format!(r#"{{"system":"S","prompt":{turns}}}"#),
+        format!(r#"{{"system":"S","conversation":{shared}}}"#),
+        // As a cell of a table holds them.
+        format!(r#"{{"system":"S","messages":{}}}"#, serde_json::to_string(turns).unwrap()),
     ] {
         assert_eq!(prompt(&row).unwrap(), PromptInput::Messages(hello()), "{row}");
     }
     let alone = prompt(r#"{"text":"Hi","system":"S"}"#).unwrap();
     assert_eq!(alone, PromptInput::Said("Hi".into(), hello()[..2].to_vec()));
+    let one_text = prompt(r#"{"text":"Hi","conversation":"A: Hi. B: Yo."}"#).unwrap();
+    assert_eq!(
+        one_text,
+        PromptInput::Text("Hi".into()),
+        "a conversation that is one text is a field like any other"
+    );
     let none = prompt(r#"{"text":"Hi","system":""}"#).unwrap();
     assert_eq!(none, PromptInput::Text("Hi".into()));
     let differ = format!(r#"{{"system":"T","messages":{}}}"#, serde_json::to_string(&hello()).unwrap());

@@ -93,9 +93,14 @@ pub fn named(file: &Value, wanted: &[String], claimed: &Claimed) -> Outcome {
     // What is called just so comes before what is called so among other things.
     let own: Vec<&Known<'_>> = meant.iter().copied().filter(|k| k.is_whole(&wanted)).collect();
     let least = own.iter().map(|k| k.more(&wanted)).min();
-    let best: Vec<&Known<'_>> = own.into_iter().filter(|k| Some(k.more(&wanted)) == least).collect();
-    let (agree, others): (Vec<&Known<'_>>, Vec<&Known<'_>>) =
+    let (best, further): (Vec<&Known<'_>>, Vec<&Known<'_>>) =
+        own.into_iter().partition(|k| Some(k.more(&wanted)) == least);
+    let (mut agree, others): (Vec<&Known<'_>>, Vec<&Known<'_>>) =
         best.into_iter().partition(|k| claimed.agrees(k.number));
+    if agree.is_empty() {
+        // A number with all the names may be meant, however many more it has: the claim is not false then.
+        agree = further.into_iter().filter(|k| claimed.agrees(k.number)).collect();
+    }
     let candidates = |known: &[&Known<'_>]| known.iter().map(|k| k.candidate()).collect();
     match (agree.is_empty(), others.is_empty()) {
         (false, true) => Outcome::Holds { found: candidates(&agree) },

@@ -44,6 +44,8 @@ fn claims_in_words_are_held_against_the_numbers_that_they_name() {
         ("Spearman of tiny and other is 0.610 in f.json", "d"),
         ("spearman is 0.61 in f.json", "a"),
         ("spearman is 0.99 in f.json", "d"),
+        // Another number with these names and more may be meant.
+        ("Spearman of tiny and other is 0.22 in f.json", "a"),
         ("partial Spearman is 0.22 in f.json", "h"),
         // Parts where they are named.
         ("Spearman of other, lower is 0.41 in f.json", "h"),
