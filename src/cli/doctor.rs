@@ -52,8 +52,9 @@ const ROOM: u64 = 2 << 30;
 impl Doctor {
     pub fn run(self) -> anyhow::Result<()> {
         dry::refuse("doctor, which asks nothing,")?;
-        let addresses = self.on.iter().filter_map(|on| if let On::Url(url) = on { Some(url) } else { None });
-        addresses.map(|url| hosted::address(url)).collect::<anyhow::Result<()>>()?;
+        let mut addresses =
+            self.on.iter().filter_map(|on| if let On::Url(url) = on { Some(url) } else { None });
+        addresses.try_for_each(|url| hosted::address(url))?;
         let mut report = Report { program: About::this(), checks: Checks::default() };
         let Report { program, checks } = &mut report;
         checks.note(

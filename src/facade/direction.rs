@@ -275,7 +275,11 @@ impl Direction {
         let (mut confounds, mut flips) = (vec![], vec![]);
         for set in sets {
             let file: NamedFile = set.parse().map_err(|e: String| Error::request(e))?;
-            let question = texts.question(&file, &Template::default())?;
+            let mut question = texts.question(&file, &Template::default())?;
+            if audit::ranked(&file.name) {
+                // Those that the direction was fitted on would be ranked right.
+                question = question.apart_from(&train, &file.name, NearCopies::default())?;
+            }
             let set = Confound { name: file.name, question, circular: None };
             if audit::ranked(&set.name) { flips.push(set) } else { confounds.push(set) }
         }
@@ -300,7 +304,7 @@ impl Direction {
     /// Refuses a model that the direction does not fit.
     fn suits(&self, model: &Model) -> Result<(), Error> {
         let info = model.info();
-        let fits = self.0.check_for(&info.name, info.hidden as usize, self.site());
+        let fits = self.0.check_for((&info.name, &info.revision), info.hidden as usize, self.site());
         fits.request("the direction can't be used with this model")
     }
 }
