@@ -63,7 +63,7 @@ impl Error {
 
     /// With a remedy.
     #[must_use]
-    pub fn hint(mut self, remedy: impl Into<String>) -> Self {
+    pub fn with_hint(mut self, remedy: impl Into<String>) -> Self {
         self.hint = Some(remedy.into());
         self
     }
@@ -86,6 +86,13 @@ impl Error {
     #[must_use]
     pub fn kind(&self) -> Kind {
         kind(self)
+    }
+
+    /// What to do about it: the remedies of the error and its causes in one text, if there are any.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        let hints = self.hints();
+        (!hints.is_empty()).then(|| hints.join("; "))
     }
 
     /// The remedies of the error and its causes, each once.
@@ -318,7 +325,7 @@ mod tests {
         assert_eq!((messages(&e), e.hints()), (vec!["3 ends".into()], vec!["fewer ends, --ends-at".into()]));
         let e = Err::<(), _>(e).context("can't ask").unwrap_err();
         assert_eq!(messages(&e), ["can't ask", "3 ends"]);
-        assert_eq!(Error::failed("disk").hint("more room").hints(), ["more room"]);
+        assert_eq!(Error::failed("disk").with_hint("more room").hints(), ["more room"]);
         assert_eq!(Error::from(RunError::Interrupted).kind(), Kind::Interrupted);
         let e =
             Err::<(), _>(MathError::TooFew { what: "rows", least: 2, found: 1 }).request("no").unwrap_err();

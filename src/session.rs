@@ -79,7 +79,7 @@ impl Session {
 /// A model as a result remembers it.
 #[derive(Clone, Debug, Serialize)]
 pub struct ModelRecord {
-    /// Its name.
+    /// The name that it was opened by, such as `smollm2-135m`.
     pub name: String,
     /// The identity of its weights.
     pub revision: String,

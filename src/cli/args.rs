@@ -174,7 +174,7 @@ pub struct Numerics {
     /// Keeps quantized GGUF weights quantized: less memory, other rounding.
     #[arg(long)]
     pub keep_quantized: bool,
-    /// Threads for the model; default one a core.
+    /// Threads for the model; default one per core.
     #[arg(long, value_name = "N")]
     pub threads: Option<usize>,
     #[command(flatten)]
@@ -230,7 +230,7 @@ pub enum DryRun {
 /// A file of prompts.
 #[derive(Args, Clone, Debug)]
 pub struct InputArgs {
-    /// Prompts: plain text, a prompt a line; or JSONL, a JSON list or CSV of rows with `text` (or `prompt`),
+    /// Prompts: plain text, one prompt per line; or JSONL, a JSON list or CSV of rows with `text` (or `prompt`),
     /// `tokens` or, for --chat, `messages`, and `id`; `-` is stdin.
     #[arg(long, value_name = "F")]
     pub input: PathBuf,

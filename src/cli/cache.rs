@@ -29,9 +29,6 @@ pub enum Cache {
 pub struct Stats {
     #[command(flatten)]
     common: Common,
-    /// Machine output.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -41,9 +38,6 @@ pub struct Verify {
     /// Removes entries that do not verify.
     #[arg(long)]
     delete: bool,
-    /// Machine output.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -56,9 +50,6 @@ pub struct Gc {
     /// Keeps nothing last used longer ago than this, such as 12h or 30d.
     #[arg(long, value_name = "AGE", value_parser = duration)]
     older_than: Option<Duration>,
-    /// Machine output.
-    #[arg(long)]
-    json: bool,
 }
 
 impl Cache {
@@ -79,7 +70,7 @@ fn open(common: &Common) -> anyhow::Result<Store> {
 impl Stats {
     fn run(self) -> anyhow::Result<()> {
         let stats = open(&self.common)?.stats()?;
-        if self.json {
+        if output::wants_json() {
             return output::json(&stats);
         }
         let mut rows = vec![["kind", "model", "site", "path", "entries", "size"].map(String::from).to_vec()];
@@ -90,7 +81,7 @@ impl Stats {
         }
         output::table(&rows);
         let file = stats.file.map_or_else(String::new, |f| f.display().to_string());
-        eprintln!(
+        output::say(format!(
             "{} entries, {} in {file} ({} on disk); computed {}, in vain {}, corrupt {}, collected {}",
             stats.entries,
             human(stats.bytes),
@@ -99,7 +90,7 @@ impl Stats {
             stats.rewritten,
             stats.corrupt,
             stats.collected
-        );
+        ));
         Ok(())
     }
 }
@@ -115,16 +106,16 @@ impl Verify {
             bar.set(c.done);
         })?;
         drop(bar);
-        if self.json {
+        if output::wants_json() {
             output::json(&report)?;
         }
         let bad = report.corrupt.len() as u64;
-        eprintln!(
+        output::say(format!(
             "{} entries checked ({}), {bad} corrupt, {} removed",
             report.checked,
             human(report.bytes),
             report.deleted
-        );
+        ));
         if bad > report.deleted {
             anyhow::bail!("{bad} entries do not verify; remove them with `truenorth cache verify --delete`");
         }
@@ -141,23 +132,23 @@ impl Gc {
         let store = open(&self.common)?;
         let dry = self.common.dry_run;
         let report = if dry.is_some() { store.gc_would(options)? } else { store.gc(options)? };
-        if self.json || dry == Some(DryRun::Json) {
+        if output::wants_json() || dry == Some(DryRun::Json) {
             output::json(&report)?;
         }
         let file = match dry {
             Some(_) => format!("file {} stays", human(report.file_before)),
             None => format!("file {} -> {}", human(report.file_before), human(report.file_after)),
         };
-        eprintln!(
+        output::say(format!(
             "{} entries {} ({}), {} kept ({}); {file}",
             report.removed,
             if dry.is_some() { "would be removed" } else { "removed" },
             human(report.bytes),
             report.kept,
             human(report.kept_bytes),
-        );
+        ));
         if dry.is_none() && report.kept == 0 {
-            eprintln!("what the file still takes is its own tables, and the jobs of `jobs list`");
+            output::say("what the file still takes is its own tables, and the jobs of `jobs list`");
         }
         Ok(())
     }

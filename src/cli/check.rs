@@ -51,9 +51,6 @@ pub struct Check {
     seed: u64,
     #[command(flatten)]
     common: Common,
-    /// JSON, which this verb writes anyway.
-    #[arg(long)]
-    json: bool,
     #[command(flatten)]
     out: Out,
 }

@@ -31,7 +31,7 @@ pub enum Data {
 /// Makes a classes file (JSONL: id, text, label, category, group) of a public data set or a table.
 ///
 /// Named sets: beavertails (JSONL, .gz or Parquet), alpaca (JSON or Parquet), advbench and harmbench
-/// (CSV or Parquet), maliciousinstruct (a request a line). Plain: jsonl, csv, parquet, whose columns are `text` and
+/// (CSV or Parquet), maliciousinstruct (one request per line). Plain: jsonl, csv, parquet, whose columns are `text` and
 /// `label`, with `category` and `group` where they are there, unless --columns says others. JSON may be an object
 /// a line, a list, or an object with a list such as `rows`; a table may have commas, semicolons, tabs or bars
 /// between its columns.
@@ -88,9 +88,6 @@ pub struct Convert {
     /// `datasets.load_dataset` takes, with a card.
     #[arg(long, value_name = "F.jsonl")]
     out: PathBuf,
-    /// The counts as JSON on stdout.
-    #[arg(long)]
-    json: bool,
 }
 
 /// What is written.
@@ -161,14 +158,14 @@ impl Convert {
             session::writes_rows(path)?;
         }
         for (path, rows) in &parts {
-            session::write_rows(Some(path), rows, WHAT).context("the conversion is not complete")?;
+            session::keep_rows(Some(path), rows, WHAT).context("the conversion is not complete")?;
         }
         let written: Vec<String> = match parts.as_slice() {
             [] => vec![self.out.display().to_string()],
             parts => parts.iter().map(|(path, _)| path.display().to_string()).collect(),
         };
         show(&made.tally, &written);
-        if self.json {
+        if output::wants_json() {
             output::json(&summary(&made.tally, &written))?;
         }
         Ok(())

@@ -92,7 +92,7 @@ impl Host for Opens<'_> {
     fn untrained(&self, name: &str, seed: u64) -> Result<Session, Error> {
         if self.0.place.on != On::Local {
             return Err(Error::request("an untrained model of a hosted one is not at hand")
-                .hint("name one that runs here: --controls random-init:MODEL#SEED"));
+                .with_hint("name one that runs here: --controls random-init:MODEL#SEED"));
         }
         self.model(&format!("random-init:{name}#{seed}"))
     }

@@ -50,7 +50,7 @@ pub struct Geometry {
     /// the stage of training go before it, as `step-4000@mid=org/model@rev`.
     #[arg(long, value_name = "[NAME[@STAGE]=]M[@REV]", num_args = 1.., alias = "model", requires = "classes")]
     checkpoint: Vec<Checkpoint>,
-    /// A list of checkpoints, one a line as --checkpoint takes them; lines that begin with # are remarks.
+    /// A list of checkpoints, one per line, as --checkpoint takes them; lines that begin with # are remarks.
     #[arg(long, value_name = "F.txt", requires = "classes", conflicts_with = "checkpoint")]
     checkpoints: Option<PathBuf>,
     /// Texts of two classes: JSONL, a JSON list or CSV with `id`, `text`, `label`, `category`, `group`.

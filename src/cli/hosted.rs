@@ -157,9 +157,13 @@ pub fn options_of_job(
 
 /// A service that is asked while somebody sits and waits: one that can't be reached within a few seconds is said to be
 /// so.
-pub fn at_once(mut options: ServiceOptions) -> anyhow::Result<Remote> {
-    options.patience = patience();
-    Ok(Remote::open(&options)?.watched(Box::new(Retries)))
+pub fn at_once(options: ServiceOptions) -> anyhow::Result<Remote> {
+    Ok(Remote::open(&soon(options))?.watched(Box::new(Retries)))
+}
+
+/// The same of a client: given up after a few seconds.
+pub fn soon(options: ServiceOptions) -> ServiceOptions {
+    ServiceOptions { patience: patience(), ..options }
 }
 
 fn patience() -> Patience {

@@ -39,9 +39,6 @@ pub enum Jobs {
 pub struct List {
     #[command(flatten)]
     common: Common,
-    /// Machine output.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -52,9 +49,6 @@ pub struct Show {
     service: Service,
     #[command(flatten)]
     common: Common,
-    /// Machine output.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -136,7 +130,7 @@ impl Jobs {
 impl List {
     fn run(self) -> anyhow::Result<()> {
         let jobs = open(&self.common)?.jobs()?;
-        if self.json {
+        if output::wants_json() {
             return output::json(&jobs.iter().map(Shown::from).collect::<Vec<_>>());
         }
         let mut rows =
@@ -167,7 +161,7 @@ impl Show {
                 Err(why) => shown.now_unknown = Some(why),
             }
         }
-        if self.json {
+        if output::wants_json() {
             return output::json(&shown);
         }
         let mut rows = vec![
@@ -236,6 +230,9 @@ impl Fetch {
             bar.set(i as u64 + 1);
         }
         drop(bar);
+        if output::wants_json() {
+            return output::json(&serde_json::json!({ "fetched": keys(&wanted) }));
+        }
         eprintln!("{} jobs fetched; run the verb that sent them again to go on", wanted.len());
         Ok(())
     }
@@ -249,9 +246,16 @@ impl Forget {
         for job in &jobs {
             store.forget_job(&job.key)?;
         }
+        if output::wants_json() {
+            return output::json(&serde_json::json!({ "forgotten": keys(&jobs) }));
+        }
         eprintln!("{} jobs forgotten", jobs.len());
         Ok(())
     }
+}
+
+fn keys(jobs: &[Job]) -> Vec<&str> {
+    jobs.iter().map(|job| job.key.as_str()).collect()
 }
 
 fn open(common: &Common) -> anyhow::Result<Store> {

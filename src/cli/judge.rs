@@ -57,7 +57,7 @@ enum Kept {
     after_help = "Example:\n  truenorth judge agree judge-a.json judge-b.json people.jsonl --out agreement.json"
 )]
 struct Agree {
-    /// Verdicts, a file a judge; NAME=F gives the judge another name.
+    /// Verdicts, one file per judge; NAME=F gives the judge another name.
     #[arg(value_name = "[NAME=]F", required = true, num_args = 2..)]
     files: Vec<String>,
     /// Shuffles behind the null of κ.

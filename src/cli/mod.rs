@@ -1,14 +1,22 @@
 //! The command line. What was typed, what was meant, and what is shown.
 
+// Before all others, for which it takes the place of the standard macro.
+#[macro_use]
+mod stderr;
+
+mod about;
 mod again;
 mod args;
+mod arranged;
 mod audit;
 mod bench;
 mod cache;
 mod check;
+mod checks;
 mod data;
 mod desk;
 mod direction;
+mod doctor;
 mod dry;
 mod fallback;
 mod geometry;
@@ -16,6 +24,8 @@ mod hosted;
 mod jobs;
 mod judge;
 mod made;
+mod manner;
+mod manual;
 mod models;
 mod monitor;
 mod ndif;
@@ -66,10 +76,17 @@ use clap::{CommandFactory as _, FromArgMatches as _, Parser, Subcommand};
 /// Reads and steers the residual stream of a model on this machine, extracts directions
 /// from contrastive pairs, and reports what the numbers show and what they do not.
 #[derive(Parser)]
-#[command(name = "truenorth", version, propagate_version = true, max_term_width = 100)]
+#[command(name = "truenorth", version, long_version = about::version(), propagate_version = true, max_term_width = 100)]
 struct Cli {
     #[command(subcommand)]
     verb: Verb,
+    #[command(flatten)]
+    everywhere: about::Everywhere,
+}
+
+/// The command line with its flags in order.
+fn command() -> clap::Command {
+    arranged::arranged(Cli::command())
 }
 
 // Each is told by the docs of its own type: one here would take the place of all that those say.
@@ -107,6 +124,9 @@ enum Verb {
     #[command(subcommand)]
     Cache(cache::Cache),
     Bench(bench::Bench),
+    Doctor(doctor::Doctor),
+    Completions(manual::Completions),
+    Man(manual::Man),
 }
 
 impl Verb {
@@ -118,14 +138,18 @@ impl Verb {
 
 /// Runs the command line and says how it went.
 pub fn main() -> ExitCode {
-    let typed = Cli::command().get_matches();
+    let began = std::time::Instant::now();
+    let mut command = command();
+    let typed = command.get_matches_mut();
     let cli = Cli::from_arg_matches(&typed).unwrap_or_else(|e| e.exit());
+    manner::settle(&command, &typed);
+    output::detail(about::details);
     progress::listen_for_interrupts();
     if dry::asked_for() && !cli.verb.says_itself() {
         return dry::run().unwrap_or_else(|error| output::report(&error));
     }
     dry::begin();
-    if let Err(error) = target::named(&Cli::command(), &typed) {
+    if let Err(error) = target::named(&command, &typed) {
         return output::report(&error);
     }
     let done = match cli.verb {
@@ -152,7 +176,11 @@ pub fn main() -> ExitCode {
         Verb::Play(v) => v.run(),
         Verb::Cache(v) => v.run(),
         Verb::Bench(v) => v.run(),
+        Verb::Doctor(v) => v.run(),
+        Verb::Completions(v) => v.run(),
+        Verb::Man(v) => v.run(),
     };
+    output::detail(|| format!("{:.1} s", began.elapsed().as_secs_f64()));
     match done.and_then(|()| dry::leave()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => output::report(&error),
@@ -175,7 +203,7 @@ mod tests {
     #[test]
     fn the_help_of_every_verb_is_all_that_its_type_says() {
         let mut all = Vec::new();
-        commands(&Cli::command(), "", &mut all);
+        commands(&command(), "", &mut all);
         let mut first_lines = std::collections::BTreeMap::new();
         for (path, command) in &all {
             let about = command.get_about().unwrap_or_else(|| panic!("{path} has no help")).to_string();

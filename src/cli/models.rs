@@ -29,9 +29,6 @@ pub enum Models {
 pub struct List {
     #[command(flatten)]
     common: Common,
-    /// Machine output.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -50,9 +47,6 @@ pub struct Show {
     common: Common,
     #[command(flatten)]
     numerics: Numerics,
-    /// Machine output.
-    #[arg(long)]
-    json: bool,
 }
 
 impl Models {
@@ -68,7 +62,7 @@ impl Models {
 impl List {
     fn run(self) -> anyhow::Result<()> {
         let listed = models::list(&settings::cache_dir(self.common.cache.as_ref())?);
-        if self.json {
+        if output::wants_json() {
             return output::json(&listed);
         }
         let mut rows = vec![["name", "size", "here", "licence", "what"].map(String::from).to_vec()];
@@ -86,6 +80,9 @@ impl Pull {
     fn run(self) -> anyhow::Result<()> {
         dry::refuse("`models pull`")?;
         let resolved = session::resolve(&self.model, &self.common)?;
+        if output::wants_json() {
+            return output::json(&resolved);
+        }
         eprintln!("{} ({}) is here, {}", resolved.name, resolved.revision, resolved.identity);
         output::line(resolved.files.path().display().to_string())
     }
@@ -141,7 +138,7 @@ impl Show {
             Ok((files, engine)) => Shown { files, description: engine.describe() },
             Err(error) => self.not_here(error)?,
         };
-        if self.json {
+        if output::wants_json() {
             return output::json(&shown);
         }
         let d = &shown.description;

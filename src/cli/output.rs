@@ -1,7 +1,9 @@
 //! What is shown: errors with causes and hints, JSON and tables.
 
-use std::io::{self, Write};
+use std::io::{self, IsTerminal as _, Write};
 use std::process::ExitCode;
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use serde::Serialize;
 use truenorth::analyses::{AnalysisError, Listing};
@@ -15,6 +17,8 @@ use truenorth::stats::split::SplitError;
 
 use super::origin;
 
+/// What the exit codes mean.
+pub const STATUS: &str = "0 done; 1 the work failed; 2 the request was wrong and nothing was written; 130 interrupted, and the same command goes on";
 /// The work failed.
 const FAILED: u8 = 1;
 /// The request was wrong; nothing was sent or written.
@@ -29,7 +33,7 @@ pub fn wrong(message: impl Into<String>) -> anyhow::Error {
 
 /// As [`wrong`], with a remedy.
 pub fn wrong_hint(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
-    Error::request(message).hint(hint).into()
+    Error::request(message).with_hint(hint).into()
 }
 
 /// Marks errors of reading input as the request's fault.
@@ -46,6 +50,10 @@ impl<T, E: std::error::Error + Send + Sync + 'static> Request<T> for Result<T, E
 
 /// Shows an error with its causes, each once, and a hint; says the exit code.
 pub fn report(error: &anyhow::Error) -> ExitCode {
+    // Whoever read the answer has seen enough of it.
+    if CLOSED.load(Ordering::Relaxed) {
+        return ExitCode::SUCCESS;
+    }
     let mut said = String::new();
     for (i, text) in messages(error.as_ref()).into_iter().enumerate() {
         // Some libraries put their cause into their own message; say it once.
@@ -120,9 +128,76 @@ fn code_of(error: &anyhow::Error) -> u8 {
     }
 }
 
+/// How a command was asked to answer.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Manner {
+    /// Whether it is to answer in JSON.
+    pub json: bool,
+    /// Whether data go to stdout, so that nothing else may.
+    pub data: bool,
+    /// Whether it is to say more of what it does.
+    pub verbose: bool,
+}
+
+static MANNER: OnceLock<Manner> = OnceLock::new();
+
+/// Settles how this command answers.
+pub fn settle(manner: Manner) {
+    let _ = MANNER.set(manner);
+}
+
+fn manner() -> Manner {
+    MANNER.get().copied().unwrap_or_default()
+}
+
+/// Whether the answer is to be JSON on stdout.
+pub fn wants_json() -> bool {
+    manner().json
+}
+
+/// Whether somebody reads stdout as it is written, and did not ask for JSON.
+pub fn is_read() -> bool {
+    !wants_json() && io::stdout().is_terminal()
+}
+
+/// Says what only `--verbose` shows.
+pub fn detail(text: impl FnOnce() -> String) {
+    if manner().verbose {
+        eprintln!("{}", text());
+    }
+}
+
+/// Whether the reader of stdout went away.
+static CLOSED: AtomicBool = AtomicBool::new(false);
+
+/// Standard output, which notes when nobody reads it any more.
+pub struct Stdout(io::StdoutLock<'static>);
+
+/// Standard output of this command.
+pub fn stdout() -> Stdout {
+    Stdout(io::stdout().lock())
+}
+
+fn noted<T>(done: io::Result<T>) -> io::Result<T> {
+    if done.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::BrokenPipe) {
+        CLOSED.store(true, Ordering::Relaxed);
+    }
+    done
+}
+
+impl Write for Stdout {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        noted(self.0.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        noted(self.0.flush())
+    }
+}
+
 /// Writes pretty JSON to stdout.
 pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
-    let mut out = io::stdout().lock();
+    let mut out = stdout();
     serde_json::to_writer_pretty(&mut out, value)?;
     writeln!(out)?;
     Ok(())
@@ -130,22 +205,37 @@ pub fn json(value: &impl Serialize) -> anyhow::Result<()> {
 
 /// Writes a line to stdout.
 pub fn line(text: impl AsRef<str>) -> anyhow::Result<()> {
-    writeln!(io::stdout().lock(), "{}", text.as_ref())?;
+    writeln!(stdout(), "{}", text.as_ref())?;
     Ok(())
 }
 
-/// Writes rows to stderr as a table with aligned columns; the first row is the head.
-pub fn table(rows: &[Vec<String>]) {
-    for line in aligned(rows) {
-        eprintln!("{line}");
+/// Writes a line that belongs to the answer: to stdout, or to stderr where data go to stdout.
+pub fn say(text: impl AsRef<str>) {
+    if manner().data {
+        eprintln!("{}", text.as_ref());
+    } else {
+        // That nobody reads it any more is noted, and is no failure of the work.
+        let _ = writeln!(stdout(), "{}", text.as_ref());
     }
 }
 
-/// Writes what an analysis shows on a terminal to stderr.
+/// Writes rows as a table with aligned columns, of which the first row is the head: to stdout, or to stderr where data go
+/// to stdout.
+pub fn table(rows: &[Vec<String>]) {
+    aligned(rows).iter().for_each(say);
+}
+
+/// Writes what an analysis found as a table, where [`table`] does.
 pub fn listing(found: &Listing) {
     table(&found.rows);
-    found.says.iter().for_each(|line| eprintln!("{line}"));
+    found.says.iter().for_each(say);
     found.more.iter().for_each(listing);
+}
+
+/// The same to stderr, where stdout has the path of what was written.
+pub fn aside(found: &Listing) {
+    aligned(&found.rows).iter().chain(&found.says).for_each(|line| eprintln!("{line}"));
+    found.more.iter().for_each(aside);
 }
 
 /// Rows as lines with aligned columns.

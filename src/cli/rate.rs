@@ -185,6 +185,9 @@ impl Sheet {
         write_json(&at(SEAL), &sheet.seal)?;
         write_atomic(&at(SHEET), |w| w.write_all(sheet.csv.as_bytes()))
             .with_context(|| failed(&at(SHEET)))?;
+        if output::wants_json() {
+            return output::json(&serde_json::json!({ "folder": self.folder, "seal": sheet.seal }));
+        }
         output::table(&[
             ["items", "sheet", "SHA-256 of the key"].map(String::from).to_vec(),
             vec![
@@ -216,6 +219,9 @@ impl Register {
         let registration = register(&seal, &predictions(&self.predictions)?, &now())
             .with_context(|| format!("can't register {}", self.predictions.display()))?;
         write_json(&path, &registration)?;
+        if output::wants_json() {
+            return output::json(&registration);
+        }
         output::table(&[
             ["predictions", "registered at", "SHA-256, to publish"].map(String::from).to_vec(),
             vec![

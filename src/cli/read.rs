@@ -14,6 +14,7 @@ use truenorth_protocol::{Prompt, ReadAt};
 
 use super::args::{InputArgs, ModelArgs};
 use super::fallback;
+use super::output;
 use super::progress::Bar;
 use super::session::{self, Session};
 use super::target;
@@ -21,8 +22,8 @@ use super::tokens::{pieces, tokens_of};
 
 /// Reads activations at sites of a model.
 ///
-/// Writes a safetensors file, or an npz, with a tensor a site, [prompts, hidden] f32 in input order; with
-/// `--positions all`, a range or a whole part a tensor SITE/ID each, [tokens, hidden], with the ids of these tokens as
+/// Writes a safetensors file, or an npz, with one tensor per site, [prompts, hidden] f32 in input order; with
+/// `--positions all`, a range or a whole part one tensor SITE/ID per prompt, [tokens, hidden], with the ids of these tokens as
 /// token_ids/ID, [tokens] i64, and their texts as JSON under `pieces` of the metadata, by prompt. The metadata holds the
 /// ids of the prompts; of an npz they are JSON in its array `meta`.
 #[derive(Args, Debug)]
@@ -81,8 +82,13 @@ impl Read {
             self.positions,
             self.out.display()
         );
-        for left_out in session.record().left_out {
-            eprintln!("{left_out}");
+        let left_out = session.record().left_out;
+        left_out.iter().for_each(|left_out| eprintln!("{left_out}"));
+        if output::wants_json() && self.out != Path::new("-") {
+            let ids: Vec<&str> = prompts.iter().map(|p| p.id.as_str()).collect();
+            return output::json(&serde_json::json!({
+                "out": self.out, "model": session.record(), "ids": ids, "sites": sites, "positions": self.positions,
+            }));
         }
         Ok(())
     }

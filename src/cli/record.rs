@@ -18,7 +18,7 @@ use super::target;
 /// Where an analysis puts what it found.
 #[derive(Args, Clone, Debug)]
 pub struct Out {
-    /// The JSON file to write; default stdout.
+    /// The JSON file to write; without it JSON goes to stdout, unless that is a terminal.
     #[arg(long, value_name = "F.json")]
     pub out: Option<PathBuf>,
     /// A folder for a page with plots and tables of the same numbers, `report.html`.
@@ -37,7 +37,7 @@ pub use truenorth::session::ModelRecord;
 /// A file as a result remembers it.
 #[derive(Clone, Debug, Serialize)]
 pub struct FileRecord {
-    /// Its rows.
+    /// How many rows it has.
     pub rows: usize,
     /// SHA-256 of its bytes, in hex.
     pub sha256: String,
@@ -177,7 +177,13 @@ impl Out {
         page: impl FnOnce(&T) -> (Vec<Finding>, Vec<Section>),
     ) -> anyhow::Result<()> {
         match &self.out {
-            Some(path) => write_json(path, record)?,
+            Some(path) => {
+                write_json(path, record)?;
+                if output::wants_json() && path != Path::new("-") {
+                    output::json(&fallback::marked(record)?)?;
+                }
+            }
+            None if output::is_read() => eprintln!("--json shows every number, and --out F.json keeps them"),
             None => output::json(&fallback::marked(record)?)?,
         }
         self.page(record, title, page)

@@ -67,11 +67,11 @@ pub struct Scan {
     /// `low_rank` have the greatest, for the negative end).
     #[arg(long, value_name = "W", default_value_t = Over::Mean)]
     over: Over,
-    /// Neutral probes, a text a line, or JSONL, a JSON list or CSV with `id` and `text`. Copies and near copies of
+    /// Neutral probes, one text per line, or JSONL, a JSON list or CSV with `id` and `text`. Copies and near copies of
     /// earlier ones are left out.
     #[arg(long, value_name = "F")]
     probes: PathBuf,
-    /// Sequences, a text a line, or JSONL, a JSON list or CSV with `id`, `text` and, where there are any, `kind` and `pair`. Copies
+    /// Sequences, one text per line, or JSONL, a JSON list or CSV with `id`, `text` and, where there are any, `kind` and `pair`. Copies
     /// and near copies of earlier ones are scored, and take no rank from others.
     #[arg(long, value_name = "F")]
     sequences: PathBuf,
@@ -257,11 +257,19 @@ impl Scan {
         if at_sites.iter().all(Vec::is_empty) {
             let mut board = board.to_vec();
             board.sort_by_key(place);
-            return session::write_rows(self.out.as_deref(), &board, "A board of sequences");
+            return self.put(&board, "A board of sequences");
         }
         let mut board = over_sites(board, at_sites, self.over);
         board.sort_by_key(|line| place(&line.row));
-        session::write_rows(self.out.as_deref(), &board, "A board of sequences over several sites")
+        self.put(&board, "A board of sequences over several sites")
+    }
+
+    fn put<T: serde::Serialize>(&self, board: &[T], what: &str) -> anyhow::Result<()> {
+        // With --expect the answer is the comparison.
+        match self.expect {
+            Some(_) => session::keep_rows(self.out.as_deref(), board, what),
+            None => session::write_rows(self.out.as_deref(), board, what),
+        }
     }
 
     fn record(

@@ -36,13 +36,13 @@ pub struct Serve {
     /// Where to listen; port 0 takes a free one.
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:7997")]
     listen: SocketAddr,
-    /// Lets in only who sends a key of this file: a key a line, with a name behind it if you like.
+    /// Lets in only who sends a key of this file: one key per line, with a name behind it if you like.
     #[arg(long, value_name = "F")]
     api_key_file: Option<PathBuf>,
     /// Lets everybody in, also from other machines.
     #[arg(long, conflicts_with = "api_key_file")]
     open: bool,
-    /// Folder for jobs and answers; default one a model in the cache folder.
+    /// Folder for jobs and answers; default one per model, in the cache folder.
     #[arg(long, value_name = "DIR")]
     spool: Option<PathBuf>,
     /// How long answers are kept: 90s, 30m, 24h, 7d.
@@ -153,7 +153,10 @@ async fn serve(runner: Arc<dyn Runner>, options: ServerOptions, quiet: bool) -> 
     let spool = options.spool.clone();
     let server = started(Server::bind(runner, options).await)?;
     let stop = stopped();
-    output::line(server.url())?;
+    match output::wants_json() {
+        true => output::json(&serde_json::json!({ "url": server.url(), "spool": spool }))?,
+        false => output::line(server.url())?,
+    }
     if !quiet {
         eprintln!("serving; jobs and answers are kept in {}", spool.display());
     }

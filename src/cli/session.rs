@@ -19,7 +19,7 @@ use super::desk::Terminal;
 use super::dry;
 use super::fallback;
 use super::hosted;
-use super::output::{Request as _, wrong_hint};
+use super::output::{self, Request as _, wrong_hint};
 use super::progress::{self, Bar};
 use super::read_with;
 use super::settings;
@@ -117,6 +117,10 @@ pub fn open_model(
     let engine =
         Engine::open(resolved.files.path(), &options).request(format!("can't open the model {spec}"))?;
     warn(engine.notes());
+    output::detail(|| {
+        let (files, info) = (resolved.files.path().display(), engine.info());
+        format!("model {} ({}) from {files}, computed by {}", info.name, info.revision, info.path)
+    });
     read_with::note(&engine.info().path);
     Ok((resolved, engine))
 }
@@ -193,6 +197,7 @@ pub fn open_store(common: &Common) -> anyhow::Result<Option<Store>> {
         return Ok(None);
     }
     let dir = settings::cache_dir(common.cache.as_ref())?.join("activations");
+    output::detail(|| format!("activations are kept in {}", dir.display()));
     Store::open(&dir)
         .map(Some)
         .with_context(|| format!("can't open the activation cache in {}", dir.display()))
@@ -208,7 +213,7 @@ pub fn text(path: &Path, what: &str) -> anyhow::Result<String> {
     Ok(truenorth::inputs::text(&Terminal::TELLING, path, what)?)
 }
 
-/// Words or phrases, one a line, or the texts of any other form that sequences come in.
+/// Words or phrases, one per line, or the texts of any other form that sequences come in.
 pub fn words(path: &Path) -> anyhow::Result<(String, String)> {
     Ok(texts::at(NearCopies::default()).words(path)?)
 }
@@ -227,7 +232,7 @@ pub fn prompts(path: &Path) -> anyhow::Result<(Vec<Named>, Loaded<PromptRow>)> {
 
 /// Writes rows, to a file in the form that its name says or to stdout as JSON lines. `what` they are is said in the card of
 /// a data-set folder.
-pub fn write_rows<T: serde::Serialize>(out: Option<&Path>, rows: &[T], what: &str) -> anyhow::Result<()> {
+pub fn keep_rows<T: serde::Serialize>(out: Option<&Path>, rows: &[T], what: &str) -> anyhow::Result<()> {
     let form = out.map_or(TableForm::JsonLines, TableForm::of);
     let bytes = match form {
         TableForm::JsonLines => {
@@ -248,8 +253,22 @@ pub fn write_rows<T: serde::Serialize>(out: Option<&Path>, rows: &[T], what: &st
     match out {
         Some(path) => truenorth::files::write_atomic(path, |w| w.write_all(&bytes))
             .with_context(|| format!("can't write {}", path.display())),
-        None => Ok(std::io::Write::write_all(&mut std::io::stdout().lock(), &bytes)?),
+        None => Ok(std::io::Write::write_all(&mut output::stdout(), &bytes)?),
     }
+}
+
+/// The same, which with `--json` says what was written where.
+pub fn write_rows<T: serde::Serialize>(out: Option<&Path>, rows: &[T], what: &str) -> anyhow::Result<()> {
+    keep_rows(out, rows, what)?;
+    out.map_or(Ok(()), |path| written(path, rows.len()))
+}
+
+/// With `--json` says what was written where.
+fn written(path: &Path, rows: usize) -> anyhow::Result<()> {
+    if path == Path::new("-") || !output::wants_json() {
+        return Ok(());
+    }
+    output::json(&serde_json::json!({ "out": path, "rows": rows }))
 }
 
 /// Rows with their fields in the order in which they are written.

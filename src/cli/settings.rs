@@ -1,9 +1,11 @@
-//! Settings from the environment and from nnsight's file, read here and nowhere else.
+//! Settings of the command line: flags first, then the environment, then nnsight's file.
 
 use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use serde::Deserialize;
+use truenorth::settings::variable;
+pub use truenorth::settings::{VARIABLES, program, set};
 
 use super::output::{Request as _, wrong_hint};
 use super::target;
@@ -18,11 +20,7 @@ pub fn cache_dir(flag: Option<&PathBuf>) -> anyhow::Result<PathBuf> {
     if let Some(dir) = flag {
         return Ok(dir.clone());
     }
-    if let Some(dir) = std::env::var_os("TRUENORTH_CACHE").filter(|d| !d.is_empty()) {
-        return Ok(dir.into());
-    }
-    let user = dirs::cache_dir().context("this user has no cache folder; name one with --cache DIR")?;
-    Ok(user.join("truenorth"))
+    Ok(truenorth::settings::cache()?)
 }
 
 /// NDIF's address: flag, then `NDIF_HOST`, then nnsight's settings, then the public service.
@@ -119,11 +117,7 @@ pub const REHEARSAL: &str = "TRUENORTH_REHEARSAL";
 
 /// That file, in the second process.
 pub fn rehearsal() -> Option<PathBuf> {
-    std::env::var_os(REHEARSAL).map(PathBuf::from)
-}
-
-fn variable(name: &str) -> Option<String> {
-    std::env::var(name).ok().map(|v| v.trim().to_owned()).filter(|v| !v.is_empty())
+    truenorth::settings::raw(REHEARSAL).map(PathBuf::from)
 }
 
 fn key_variable(name: &str) -> Option<Key> {

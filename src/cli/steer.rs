@@ -20,7 +20,7 @@ use super::texts;
 
 /// Generates with a direction added or ablated, in several doses.
 ///
-/// Writes a line a prompt and dose: id, alpha, `alpha_unit`, site, positions, tokens, text,
+/// Writes one line per prompt and dose: id, alpha, `alpha_unit`, site, positions, tokens, text,
 /// `logprob_mean` (of the generated tokens, under the steered model), prompt, `stopped` (`length` or
 /// `end_of_text`), and `damage`: how far the dose moves the next token from the unsteered model's, in nats, and `size`:
 /// how far it moves the residual at each site, in shares of its norm, degrees and shares along the direction, first tokens

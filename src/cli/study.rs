@@ -38,15 +38,11 @@ pub enum Study {
 }
 
 #[derive(Args, Debug)]
-pub struct Reference {
-    /// The JSON schema of a study file, for editors.
-    #[arg(long)]
-    json: bool,
-}
+pub struct Reference {}
 
 impl Reference {
     fn run(&self) -> anyhow::Result<()> {
-        if self.json {
+        if output::wants_json() {
             return output::json(&reference::schema());
         }
         for table in reference::reference() {
@@ -94,16 +90,13 @@ pub struct RegisterStudy {
     /// The study file.
     #[arg(value_name = "STUDY.toml")]
     study: PathBuf,
-    /// Machine output.
-    #[arg(long)]
-    json: bool,
 }
 
 impl RegisterStudy {
     fn run(self) -> anyhow::Result<()> {
         let study = truenorth::study::Study::open(&self.study, (None, None), &Terminal::TELLING)?;
         let sealed = study.register(&study.folder())?;
-        if self.json {
+        if output::wants_json() {
             return output::json(&sealed);
         }
         output::line(format!("sealed on {}: {}", sealed.sealed_at, sealed.sha256))?;
@@ -117,9 +110,6 @@ pub struct Status {
     /// The study file.
     #[arg(value_name = "STUDY.toml")]
     study: PathBuf,
-    /// Machine output.
-    #[arg(long)]
-    json: bool,
 }
 
 impl Study {
@@ -170,9 +160,15 @@ impl RunStudy {
             flags: serde_json::to_value(Opening::from(&args))?,
         };
         let done = study.run(&session, &Opens(&args), &place)?;
-        output::listing(&done.summary);
+        let page = folder.join("report.html");
+        if output::wants_json() {
+            return output::json(&serde_json::json!({
+                "folder": folder, "report": page, "seconds": done.seconds, "says": done.summary.says,
+            }));
+        }
+        output::aside(&done.summary);
         eprintln!("{} s", done.seconds as u64);
-        output::line(folder.join("report.html").display().to_string())
+        output::line(page.display().to_string())
     }
 }
 
@@ -186,7 +182,7 @@ pub fn program() -> anyhow::Result<String> {
 impl Status {
     fn run(self) -> anyhow::Result<()> {
         let (name, folder, state) = truenorth::study::state(&self.study, &Terminal::TELLING, dry::folder)?;
-        if self.json {
+        if output::wants_json() {
             return output::json(&state);
         }
         let Some(state) = state else {

@@ -72,7 +72,7 @@ pub struct Sweep {
     /// Label flips behind each AUROC, each through the whole pipeline; default 200, for logistic 199 at one penalty.
     #[arg(long, value_name = "N")]
     permutations: Option<usize>,
-    /// Words or phrases, one a line, counted in generations, with the way their share should move as α
+    /// Words or phrases, one per line, counted in generations, with the way their share should move as α
     /// grows: + or -, or 0 (the default) for no expectation; repeatable.
     #[arg(long, value_name = "NAME=F[:+|-|0]")]
     keywords: Vec<String>,

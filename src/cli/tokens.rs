@@ -21,7 +21,7 @@ use super::{dry, hosted, texts};
 
 /// Shows what a tokenizer, and a chat template, make of texts: ids, pieces, roles, and which tokens a position means.
 ///
-/// Writes a JSON line a prompt: id, text (as it goes in), ids, pieces (the text of each token), offsets (of its
+/// Writes one JSON line per prompt: id, text (as it goes in), ids, pieces (the text of each token), offsets (of its
 /// characters, [start, end); null for tokens that stand around the text), roles (of conversations; null for markup),
 /// positions (token indices by name; null where the name means none for certain), `round_trip` (whether the text of the
 /// ids makes the ids again), warnings. No weights are read.
@@ -43,9 +43,6 @@ pub struct Tokens {
     /// What stands between sequence and prompt.
     #[arg(long, value_name = "STR", default_value = " ", requires = "sequences")]
     join: String,
-    /// JSON lines, which this verb writes anyway.
-    #[arg(long)]
-    json: bool,
     /// The file to write; default stdout.
     #[arg(long, value_name = "F.jsonl")]
     out: Option<PathBuf>,

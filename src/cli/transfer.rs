@@ -37,7 +37,7 @@ pub struct Transfer {
     #[arg(long = "direction", value_name = "F.safetensors", required_unless_present = "board")]
     directions: Vec<PathBuf>,
     /// A board that was kept, in place of a model with its direction; repeatable, `NAME=F` names the model. What
-    /// `score` writes, a JSON list or object with `entries`, JSON lines, CSV, Parquet; a file with a score a model is as many
+    /// `score` writes, a JSON list or object with `entries`, JSON lines, CSV, Parquet; a file with one score per model is as many
     /// boards. No model is asked.
     #[arg(long, value_name = "[NAME=]F", conflicts_with_all = ["models", "directions", "probes", "sequences"])]
     board: Vec<String>,
@@ -67,10 +67,10 @@ pub struct Transfer {
     /// Refuses a model that is not up on NDIF; else its queue is asked to bring it up.
     #[arg(long)]
     no_deploy: bool,
-    /// Neutral probes, a text a line, or JSONL, a JSON list or CSV with `id` and `text`.
+    /// Neutral probes, one text per line, or JSONL, a JSON list or CSV with `id` and `text`.
     #[arg(long, value_name = "F", required_unless_present = "board")]
     probes: Option<PathBuf>,
-    /// Sequences, a text a line, or JSONL, a JSON list or CSV with `id`, `text` and labels such as `kind`; those of one `pair` are resampled
+    /// Sequences, one text per line, or JSONL, a JSON list or CSV with `id`, `text` and labels such as `kind`; those of one `pair` are resampled
     /// together.
     #[arg(long, value_name = "F", required_unless_present = "board")]
     sequences: Option<PathBuf>,
@@ -178,7 +178,7 @@ impl Transfer {
         if boards.len() < 2 {
             return Err(wrong_hint(
                 format!("only the board `{}`; transfer compares two or more", boards[0].name),
-                "name another --board, or a file with a score a model",
+                "name another --board, or a file with one score per model",
             ));
         }
         let mut aligned = saved::aligned(&boards, &self.copies)?;

@@ -23,7 +23,7 @@ use super::{settings, study};
 /// is not asked. Every number of report.json and of all other files of the run is held against what came out,
 /// and the page against its numbers. Nothing is written into the run's folder.
 ///
-/// A file of claims has one a line, such as `Spearman is 0.61 in transfer.json`, or
+/// A file of claims has one per line, such as `Spearman is 0.61 in transfer.json`, or
 /// `{"file": "transfer.json", "pointer": "/pairs/0/spearman/value", "value": 0.61}`. A number agrees with a claim
 /// if it rounds to it at the digits written. Without RUN, files are named as from here.
 #[derive(Args, Debug)]
@@ -40,9 +40,6 @@ pub struct Verify {
     /// Lets the model compute what the store lacks.
     #[arg(long)]
     recompute: bool,
-    /// Machine output.
-    #[arg(long)]
-    json: bool,
     /// Folder for models and activations; default the one that the run used.
     #[arg(long, value_name = "DIR")]
     cache: Option<PathBuf>,
@@ -76,7 +73,7 @@ impl Verify {
         let opening: Opening = serde_json::from_value(run.flags().clone()).map_err(|e| {
             let file = folder.join("run.json");
             let error = Error::failed(format!("can't use the flags of the run in {}: {e}", file.display()));
-            error.hint(
+            error.with_hint(
                 "run `truenorth study run` with the study again: what is in the store is not computed again",
             )
         })?;
@@ -114,7 +111,7 @@ impl Verify {
     }
 
     fn tell(&self, verified: &Verified) -> anyhow::Result<()> {
-        if self.json {
+        if output::wants_json() {
             output::json(verified)?;
         } else {
             show(verified)?;
@@ -127,10 +124,10 @@ impl Verify {
                      its study's";
         let error = match (&verified.stopped, verified.did_not) {
             (Some(stopped), _) => early(stopped, &format!("not every number of {run} could be recomputed")),
-            (None, 0) => Error::failed(format!("{run} is not what its study leaves")).hint(again),
+            (None, 0) => Error::failed(format!("{run} is not what its study leaves")).with_hint(again),
             (None, n) => {
                 Error::failed(format!("{n} of {} numbers of {run} do not come back", verified.numbers))
-                    .hint(again)
+                    .with_hint(again)
             }
         };
         Err(error.into())
@@ -140,13 +137,13 @@ impl Verify {
         let text = super::session::text(file, "the claims")?;
         let claims = claims::parse(&text, &file.display().to_string())?;
         let checked = claims::check(&claims, run)?;
-        if self.json {
+        if output::wants_json() {
             output::json(&checked)?;
         } else {
             checked.iter().flat_map(Checked::lines).try_for_each(output::line)?;
         }
         let hold = checked.iter().filter(|c| c.holds()).count();
-        eprintln!("{hold} of {} claims hold", checked.len());
+        output::say(format!("{hold} of {} claims hold", checked.len()));
         match checked.len() - hold {
             0 => Ok(()),
             n => Err(Error::failed(format!(
@@ -166,7 +163,7 @@ fn early(stopped: &Stopped, what: &str) -> Error {
     for said in stopped.because.iter().rev().map(String::as_str).chain([what]) {
         let mut error = Error::failed(said);
         if let Some(hint) = hints.next() {
-            error = error.hint(hint);
+            error = error.with_hint(hint);
         }
         if let Some(cause) = whole {
             error = error.caused_by(cause);
@@ -226,13 +223,13 @@ fn show(verified: &Verified) -> anyhow::Result<()> {
         })?;
     }
     verified.files.iter().try_for_each(differences)?;
-    eprintln!(
+    output::say(format!(
         "{} numbers compared: {} came back, {} did not; {} values were not compared",
         verified.numbers,
         verified.came_back,
         verified.did_not,
         verified.excluded.values().sum::<usize>()
-    );
+    ));
     Ok(())
 }
 

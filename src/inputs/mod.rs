@@ -91,7 +91,7 @@ impl Texts<'_> {
                 loaded.rows.len(),
                 if first.positive { "positive (or 1)" } else { "negative (or 0)" }
             ))
-            .hint("give texts of both sentiments, labelled 0 and 1 or negative and positive"));
+            .with_hint("give texts of both sentiments, labelled 0 and 1 or negative and positive"));
         }
         self.told(&name, &loaded.notes.clone(), Distinct::sentiment(loaded, self.near))
     }
@@ -130,7 +130,7 @@ impl Texts<'_> {
             Some(path) => self.sentiment_apart_from(fitted, path).map(Some),
             None if project_out.contains(&ProjectOut::Sentiment) => {
                 Err(Error::request("projecting sentiment out needs texts labelled for it")
-                    .hint("name them with --sentiment F.jsonl"))
+                    .with_hint("name them with --sentiment F.jsonl"))
             }
             None => Ok(None),
         }
@@ -144,8 +144,9 @@ impl Texts<'_> {
         let loaded = self.read_sequences(path)?;
         let name = path.display().to_string();
         let cant = || format!("can't tell the sequences of {name} apart");
-        let firsts = first_sequences(&loaded.rows, self.near)
-            .map_err(|e| Error::request(format!("{}: {e}", cant())).hint(e.hint().unwrap_or_default()))?;
+        let firsts = first_sequences(&loaded.rows, self.near).map_err(|e| {
+            Error::request(format!("{}: {e}", cant())).with_hint(e.hint().unwrap_or_default())
+        })?;
         self.say_copies(&name, &firsts.copies);
         Ok(Sequences { all: Sequence::all(&loaded.rows, &firsts), loaded, copies: firsts.copies })
     }
@@ -194,7 +195,7 @@ impl Texts<'_> {
         }
         if let Some(label) = &file.positive {
             return Err(Error::request(format!("{name} holds pairs, which have no label `{label}`"))
-                .hint("leave the label out: the chosen side is the positive one"));
+                .with_hint("leave the label out: the chosen side is the positive one"));
         }
         let mut rows = read_pairs(&bytes[..], &name, template).request(&what)?;
         self.named(&name, rows.rows.iter().map(|r| r.id.as_str()));
@@ -271,7 +272,7 @@ pub fn text(desk: &dyn Desk, path: &Path, what: &str) -> Result<String, Error> {
 pub fn needs_axes(path: &Path, pairs: &Distinct<Pair>, template: &Template, why: &str) -> Result<(), Error> {
     if let Some(chain) = Question::pairs(pairs, template).chains().into_iter().find(|c| c.all) {
         let (what, remedy) = chain.said("pairs");
-        return Err(Error::request(format!("{}: {what}; {why}", path.display())).hint(remedy));
+        return Err(Error::request(format!("{}: {what}; {why}", path.display())).with_hint(remedy));
     }
     let axes: std::collections::BTreeSet<&str> = pairs.rows.iter().map(|p| p.axis.as_str()).collect();
     match axes.len() {
@@ -281,7 +282,7 @@ pub fn needs_axes(path: &Path, pairs: &Distinct<Pair>, template: &Template, why:
             }
             _ => format!("no pair of {} has an `axis`; {why}", path.display()),
         })
-        .hint("give every pair an `axis`, two different ones at least")),
+        .with_hint("give every pair an `axis`, two different ones at least")),
         _ => Ok(()),
     }
 }

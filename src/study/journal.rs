@@ -35,7 +35,7 @@ pub struct State {
 /// A stage of the run.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Stage {
-    /// Its name.
+    /// The name of the stage, such as `audit`.
     pub name: String,
     /// Seconds it took this time; none while it runs, or if it was cut short.
     pub seconds: Option<f64>,

@@ -37,7 +37,7 @@ pub use register::Registration;
 
 /// An error that is the request's fault, with a remedy.
 fn refused(what: impl Into<String>, remedy: impl Into<String>) -> Error {
-    Error::request(what).hint(remedy)
+    Error::request(what).with_hint(remedy)
 }
 
 /// What a run's folder holds that a reader looks at.

@@ -156,7 +156,7 @@ impl Record {
         let cant = || format!("{} is no record of a run as this version writes them", path.display());
         let remedy =
             "run `truenorth study run` with the study again: what is in the store is not computed again";
-        let said = |e: Error| e.hint(remedy);
+        let said = |e: Error| e.with_hint(remedy);
         let whole: Value = serde_json::from_slice(&bytes).context(cant()).map_err(said)?;
         if let Some(other) = whole.get("version").filter(|v| **v != VERSION) {
             return Err(said(Error::failed(format!("{}: its version is {other}, not {VERSION}", cant()))));

@@ -20,7 +20,7 @@ pub struct Table {
 /// A key of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Key {
-    /// Its name.
+    /// The name of the table or key.
     pub name: String,
     /// Another name that it may be written by.
     pub alias: Option<String>,

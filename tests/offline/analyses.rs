@@ -98,7 +98,7 @@ mod audit {
         let own = ["--confound", "mine=classes.jsonl:bad", "--report", "page", "--project-out", "sentiment"];
         let args = audit(&[&site[..], &sets, &own, &["--sentiment", "tone.jsonl"]].concat());
         let out = ok(dir.path(), &args);
-        assert!(String::from_utf8_lossy(&out.stderr).contains("circular"));
+        assert!(String::from_utf8_lossy(&out.stdout).contains("circular"));
         let found = parsed(&dir.path().join("out.json"));
         assert_eq!(found["verb"], "audit");
         assert_eq!(found["data"]["confound action"]["rows"], 16);

@@ -31,7 +31,8 @@ fn case(name: &str) -> (String, bool) {
 }
 
 fn said(done: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&done.stdout), String::from_utf8_lossy(&done.stderr))
+    // Notes come before the table that is the answer.
+    format!("{}{}", String::from_utf8_lossy(&done.stderr), String::from_utf8_lossy(&done.stdout))
 }
 
 /// Runs what must be refused as a wrong request, and holds its words against some.

@@ -22,6 +22,8 @@ mod cases_models;
 mod chat;
 mod choices;
 mod cli;
+mod cli_manners;
+mod docs;
 mod edits;
 mod engine;
 mod example_data;

@@ -97,7 +97,7 @@ fn a_sweep_reads_and_steers_every_site_and_asks_nothing_twice() {
         "page",
     ];
     let args = [SWEEP, &rest[..]].concat();
-    let shown = String::from_utf8(ok(dir.path(), &args).stderr).unwrap();
+    let shown = String::from_utf8(ok(dir.path(), &args).stdout).unwrap();
     assert!(shown.contains("resid_post.1") && shown.contains("reads best at"), "{shown}");
     let record = read_json(&dir.path().join("s.json"));
     assert_eq!(record["verb"], "sweep");
@@ -238,7 +238,7 @@ fn a_board_has_a_summary_that_checks_its_closed_form() {
         "--permutations",
         "199",
     ];
-    let shown = String::from_utf8(score(&whole).stderr).unwrap();
+    let shown = String::from_utf8(score(&whole).stdout).unwrap();
     assert!(shown.contains("after Holm") && shown.contains("10000 drawn directions"), "{shown}");
     let record = read_json(&dir.path().join("s.json"));
     let result = &record["result"];
@@ -339,7 +339,7 @@ fn transfer_holds_agreement_against_the_lean_of_each_model() {
     ];
     let rest = ["--kind", "kind", "--permutations", "199", "--out", "t.json", "--report", "page"];
     let args = [TRANSFER, &groups[..], &rest[..]].concat();
-    let shown = String::from_utf8(ok(dir.path(), &args).stderr).unwrap();
+    let shown = String::from_utf8(ok(dir.path(), &args).stdout).unwrap();
     assert!(shown.contains("Spearman's ρ") && shown.contains("kind=thing"), "{shown}");
     let record = read_json(&dir.path().join("t.json"));
     assert_eq!(record["models"].as_array().unwrap().len(), 3);

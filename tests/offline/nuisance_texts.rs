@@ -36,7 +36,7 @@ fn a_direction_names_the_texts_it_was_freed_with_and_an_audit_finds_them() {
     let with = &direction.metadata().projected_with["sentiment"];
     assert_eq!((with.texts.len(), with.sha256.len()), (24, 64));
 
-    let shown = ok(dir.path(), &["direction", "show", "d.safetensors"]).stderr;
+    let shown = ok(dir.path(), &["direction", "show", "d.safetensors"]).stdout;
     let shown = String::from_utf8_lossy(&shown).into_owned();
     assert!(shown.contains(&format!("sentiment: 24 texts, SHA-256 {}", with.sha256)), "{shown}");
 

@@ -46,7 +46,7 @@ impl Hub {
 }
 
 fn said(out: &Output) -> String {
-    String::from_utf8_lossy(&out.stderr).into_owned()
+    format!("{}{}", String::from_utf8_lossy(&out.stdout), String::from_utf8_lossy(&out.stderr))
 }
 
 #[test]

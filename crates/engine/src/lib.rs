@@ -42,3 +42,10 @@ pub use open::{Description, Engine, EngineOptions, Precision};
 pub use outline::Outline;
 pub use reference::{Choices, Transformers};
 pub use words::{NO_TOKENIZER, Words};
+
+/// The path by which models in f32 are computed on this machine's CPU, as results name it: such as `f32-amx`, or
+/// `candle+slices` where the CPU has neither AVX2 nor AVX-512.
+#[must_use]
+pub fn cpu_path() -> &'static str {
+    if backend::host::usable() { kernel::panel::path(kernel::panel::Format::F32) } else { "candle+slices" }
+}

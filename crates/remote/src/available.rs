@@ -16,6 +16,21 @@ pub fn available() -> u64 {
     least.saturating_sub(RESERVE.min(least / 2))
 }
 
+/// Bytes that are free for this process on the disk of a folder; none where the system does not say.
+#[cfg(unix)]
+#[must_use]
+pub fn free(folder: &Path) -> Option<u64> {
+    let disk = rustix::fs::statvfs(folder).ok()?;
+    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
+}
+
+/// The same where the system does not say.
+#[cfg(not(unix))]
+#[must_use]
+pub fn free(_: &Path) -> Option<u64> {
+    None
+}
+
 fn machine() -> Option<u64> {
     let text = std::fs::read_to_string("/proc/meminfo").ok()?;
     let line = text.lines().find_map(|l| l.strip_prefix("MemAvailable:"))?;

@@ -5,4 +5,4 @@ pub mod client;
 #[cfg(feature = "serve")]
 pub mod server;
 
-pub use available::available as available_memory;
+pub use available::{available as available_memory, free as available_disk};

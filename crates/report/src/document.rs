@@ -108,7 +108,7 @@ impl Group {
 pub struct Entry {
     /// What it is.
     pub key: String,
-    /// Its value.
+    /// What stands beside the label.
     pub value: Cell,
 }
 

@@ -79,7 +79,7 @@ impl Axis {
 pub struct Tick {
     /// Where.
     pub at: Num,
-    /// Its name.
+    /// What the axis, the legend or the row calls it.
     pub label: String,
 }
 
@@ -129,7 +129,7 @@ pub struct Curve {
 /// A line.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Series {
-    /// Its name.
+    /// What the legend calls it.
     pub name: String,
     /// Whether it is a control or null, drawn in grey.
     #[serde(default)]
@@ -279,7 +279,7 @@ pub struct Strip {
 /// A group of values.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct StripGroup {
-    /// Its name.
+    /// What the axis, the legend or the row calls it.
     pub label: String,
     /// Its values.
     pub points: Vec<Labelled>,
@@ -288,7 +288,7 @@ pub struct StripGroup {
 /// A value with a name.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Labelled {
-    /// Its name.
+    /// What the axis, the legend or the row calls it.
     pub label: String,
     /// The value.
     pub value: Num,
@@ -363,7 +363,7 @@ pub struct Scatter {
 /// A point of a scatter plot.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ScatterPoint {
-    /// Its name.
+    /// What the axis, the legend or the row calls it.
     pub label: String,
     /// Whether the name is written beside it where there is room.
     #[serde(default)]
@@ -391,7 +391,7 @@ pub struct Slope {
 /// An item's ranks.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct SlopeRow {
-    /// Its name.
+    /// What the axis, the legend or the row calls it.
     pub label: String,
     /// Group, coloured; where no row has one, movers are coloured by direction.
     #[serde(default)]

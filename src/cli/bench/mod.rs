@@ -78,9 +78,6 @@ pub struct Bench {
     /// A folder for a page with plots of how cost grows, `report.html`.
     #[arg(long, value_name = "DIR", requires = "growth")]
     report: Option<PathBuf>,
-    /// Machine output.
-    #[arg(long)]
-    json: bool,
 }
 
 /// What was measured.
@@ -132,7 +129,7 @@ impl Bench {
         let out = Out { out: None, report: self.report.clone(), tables: None };
         let record = Record::new("bench", 0, &figures.growth).model(&info);
         out.page(&record, "How cost grows with work", |g| (vec![], vec![growth::section(g)]))?;
-        if self.json {
+        if output::wants_json() {
             return output::json(&figures);
         }
         show::show(&figures);

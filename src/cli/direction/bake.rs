@@ -52,9 +52,6 @@ pub struct Bake {
     out: PathBuf,
     #[command(flatten)]
     common: Common,
-    /// Machine output.
-    #[arg(long)]
-    json: bool,
 }
 
 impl Bake {
@@ -74,7 +71,7 @@ impl Bake {
                 return Err(wrong_hint(error.to_string(), hint));
             }
         };
-        if self.json {
+        if output::wants_json() {
             return output::json(&baked);
         }
         eprintln!(

@@ -7,8 +7,7 @@ use clap::{Args, ValueEnum};
 use truenorth::artifact::{DirectionError, Directions, Format, ImportAs};
 use truenorth_protocol::Site;
 
-use super::super::output::Request as _;
-use super::super::output::wrong_hint;
+use super::super::output::{self, Request as _, wrong_hint};
 use super::super::target;
 use super::load_all;
 
@@ -62,7 +61,7 @@ fn format_of(
 /// Most files of other programs say neither where their vector lives nor what its sign means; what the file
 /// does not say has to be stated. Read are vectors, stacks [layers, hidden] and [positions, layers, hidden], control
 /// vectors with many layers (repeng, llama.cpp), objects of steering-vectors and repeng, and decoder rows of
-/// SAELens, whose cfg.json lies beside them. Of a file with a vector a layer all layers are read, unless --layer or --site
+/// SAELens, whose cfg.json lies beside them. Of a file with one vector per layer all layers are read, unless --layer or --site
 /// chooses one. Nothing in a pickle is ever executed.
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth direction import refusal.pt --site resid_post.12 \
@@ -95,7 +94,7 @@ pub struct Import {
     /// Which row of a stack of directions, from 0, such as a feature of an SAE.
     #[arg(long, value_name = "N")]
     row: Option<usize>,
-    /// Which layer: of a file with a vector a layer, as it numbers them; or of a stack [layers, hidden] or [positions, layers,
+    /// Which layer: of a file with one vector per layer, as it numbers them; or of a stack [layers, hidden] or [positions, layers,
     /// hidden], where negative ones count from the end.
     #[arg(long, value_name = "N", allow_hyphen_values = true)]
     layer: Option<i64>,
@@ -151,7 +150,7 @@ impl Import {
                 self.out.display()
             );
         }
-        Ok(())
+        answer(&self.out, &directions)
     }
 }
 
@@ -166,6 +165,15 @@ impl Export {
         truenorth::files::write_atomic(&self.out, |w| w.write_all(&bytes))
             .with_context(|| format!("can't write {}", self.out.display()))?;
         eprintln!("{} -> {}", self.direction.display(), self.out.display());
-        Ok(())
+        answer(&self.out, &direction)
     }
+}
+
+/// With `--json` says what was written: the file, and each direction's metadata.
+pub(super) fn answer(out: &Path, directions: &Directions) -> anyhow::Result<()> {
+    if !output::wants_json() || out == Path::new("-") {
+        return Ok(());
+    }
+    let metadata: Vec<_> = directions.members().iter().map(|d| d.metadata().to_map()).collect();
+    output::json(&serde_json::json!({ "out": out, "directions": metadata }))
 }

@@ -38,8 +38,8 @@ use super::{Made, artifact, default_permutations, estimator};
 pub struct Extract {
     #[command(flatten)]
     model: ModelArgs,
-    /// Where the direction is to live: a site, or for a direction a site several with commas or a range, as in
-    /// `resid_post.4..28:4`; repeatable. The file then holds a tensor a site, under the site's name.
+    /// Where the direction is to live: a site, or for one direction per site several with commas or a range, as in
+    /// `resid_post.4..28:4`; repeatable. The file then holds one tensor per site, under the site's name.
     #[arg(long, value_name = "S,..", required = true)]
     site: Vec<SiteRange>,
     /// Gives all sites one vector: the unit mean of theirs. Its cosine with each of them is told.
@@ -181,7 +181,7 @@ impl Extract {
             question.examples(),
             self.out.display()
         );
-        Ok(())
+        super::exchange::answer(&self.out, &directions)
     }
 
     /// The sites, in the order of a pass.
@@ -340,7 +340,7 @@ fn say_shared(shared: &Shared) {
     if least < LEAST_SHARED {
         eprintln!(
             "warning: at {at} the shared vector is nearer to a right angle than to the site's own direction; a narrower \
-             band, or a direction a site, says more"
+             band, or one direction per site, says more"
         );
     }
 }

@@ -17,9 +17,6 @@ pub struct Show {
     /// The direction.
     #[arg(value_name = "F.safetensors")]
     direction: PathBuf,
-    /// Machine output.
-    #[arg(long)]
-    json: bool,
 }
 
 /// Cosines between directions.
@@ -29,9 +26,6 @@ pub struct Compare {
     /// The directions, of one width; each site of a file with several is one.
     #[arg(value_name = "F.safetensors", num_args = 1.., required = true)]
     directions: Vec<PathBuf>,
-    /// Machine output.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Serialize)]
@@ -56,7 +50,7 @@ impl Show {
         let Some(direction) = directions.members().first() else { return Ok(()) };
         let metadata = direction.metadata();
         let mut map: std::collections::BTreeMap<_, _> = directions.to_map().into_iter().collect();
-        if self.json {
+        if output::wants_json() {
             return output::json(&serde_json::json!({ "width": direction.width(), "metadata": map }));
         }
         // What is said of each site is for programs; their names are enough here.
@@ -127,7 +121,7 @@ impl Compare {
         };
         let metadata = all.iter().map(truenorth::artifact::Direction::metadata);
         let directions: Vec<Named> = paths.iter().zip(metadata).map(named).collect();
-        if self.json {
+        if output::wants_json() {
             return output::json(&Compared { directions, cosine, p_random });
         }
         let mut head = vec![String::new()];

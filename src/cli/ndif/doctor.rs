@@ -11,7 +11,8 @@ use truenorth_protocol::graph::CheckLimits;
 use truenorth_protocol::{Builder, ReadAt, Site};
 
 use super::super::args::{Common, Reading, Service};
-use super::super::output::{self, hints};
+use super::super::checks::{Checks, State};
+use super::super::output;
 use super::super::{dry, hosted, settings};
 use super::Shown;
 
@@ -25,28 +26,6 @@ pub struct Doctor {
     service: Service,
     #[command(flatten)]
     common: Common,
-    /// Machine output.
-    #[arg(long)]
-    json: bool,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-enum State {
-    Ok,
-    Warn,
-    Fail,
-    Skipped,
-}
-
-/// What one step found.
-#[derive(Debug, Serialize)]
-struct Check {
-    check: &'static str,
-    state: State,
-    found: String,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    remedy: Option<String>,
 }
 
 /// What the tiny job took.
@@ -60,26 +39,23 @@ struct Took {
 #[derive(Debug, Serialize)]
 struct Report {
     host: String,
-    ok: bool,
-    checks: Vec<Check>,
+    #[serde(flatten)]
+    checks: Checks,
     #[serde(skip_serializing_if = "Option::is_none")]
     job: Option<Took>,
 }
 
-impl Report {
-    fn note(&mut self, check: &'static str, state: State, found: impl Into<String>, remedy: Option<&str>) {
-        self.checks.push(Check { check, state, found: found.into(), remedy: remedy.map(str::to_owned) });
-        self.ok &= state != State::Fail;
-    }
+impl std::ops::Deref for Report {
+    type Target = Checks;
 
-    fn failed(&mut self, check: &'static str, error: &anyhow::Error) {
-        let remedy = hints(error);
-        self.note(check, State::Fail, format!("{error:#}"), (!remedy.is_empty()).then_some(remedy.as_str()));
+    fn deref(&self) -> &Checks {
+        &self.checks
     }
+}
 
-    /// What was answered; what was not is noted.
-    fn got<T>(&mut self, check: &'static str, answer: Result<T, impl Into<anyhow::Error>>) -> Option<T> {
-        answer.map_err(|error| self.failed(check, &error.into())).ok()
+impl std::ops::DerefMut for Report {
+    fn deref_mut(&mut self) -> &mut Checks {
+        &mut self.checks
     }
 }
 
@@ -87,12 +63,12 @@ impl Doctor {
     pub fn run(self) -> anyhow::Result<()> {
         dry::refuse("`ndif doctor`")?;
         let host = settings::ndif_host(self.service.host.as_deref())?;
-        let mut report = Report { host, ok: true, checks: vec![], job: None };
+        let mut report = Report { host, checks: Checks::default(), job: None };
         self.all(&mut report)?;
-        if self.json {
+        if output::wants_json() {
             output::json(&report)?;
         } else {
-            show(&report);
+            report.show();
         }
         if report.ok { Ok(()) } else { Err(anyhow::anyhow!("not all is well with {}", report.host)) }
     }
@@ -217,21 +193,4 @@ fn check_versions(report: &mut Report, env: &Env) {
             "other versions may work as well; hold a few numbers against --on local before you trust them";
         report.note("versions", State::Warn, found, Some(remedy));
     }
-}
-
-fn show(report: &Report) {
-    let mut rows = Vec::new();
-    for check in &report.checks {
-        let state = match check.state {
-            State::Ok => "ok",
-            State::Warn => "look",
-            State::Fail => "FAIL",
-            State::Skipped => "skipped",
-        };
-        rows.push(vec![check.check.to_owned(), state.into(), check.found.clone()]);
-        rows.extend(
-            check.remedy.iter().map(|remedy| vec![String::new(), String::new(), format!("→ {remedy}")]),
-        );
-    }
-    output::table(&rows);
 }

@@ -47,9 +47,6 @@ pub struct Status {
 pub struct Plain {
     #[command(flatten)]
     service: Service,
-    /// Machine output.
-    #[arg(long)]
-    json: bool,
 }
 
 #[derive(Args, Debug)]
@@ -80,7 +77,7 @@ impl Status {
             let name = name.to_lowercase();
             models.retain(|m| m.model.to_lowercase().contains(&name));
         }
-        if self.plain.json {
+        if output::wants_json() {
             return output::json(&models);
         }
         if models.is_empty() {
@@ -154,7 +151,7 @@ impl Plain {
     fn env(self) -> anyhow::Result<()> {
         let env = self.open()?.env()?;
         let shown = Shown::new(&env);
-        if self.json {
+        if output::wants_json() {
             return output::json(&shown);
         }
         let mut rows = vec![vec!["python".to_owned(), env.python_version.clone()]];
@@ -162,18 +159,18 @@ impl Plain {
         let version = |v: &serde_json::Value| v.as_str().map_or_else(|| v.to_string(), str::to_owned);
         rows.extend(env.packages.iter().map(|(name, v)| vec![name.clone(), version(v)]));
         output::table(&rows);
-        eprintln!("{}", shown.words());
+        output::say(shown.words());
         Ok(())
     }
 
     fn whoami(self) -> anyhow::Result<()> {
         let who = self.open()?.whoami()?;
-        if self.json {
+        if output::wants_json() {
             return output::json(&who);
         }
         match who.email {
-            Some(email) => eprintln!("{email}"),
-            None => eprintln!("the service does not know this key, or asks for none"),
+            Some(email) => output::say(email),
+            None => output::say("the service does not know this key, or asks for none"),
         }
         Ok(())
     }
@@ -225,6 +222,9 @@ impl Login {
             }
         }
         let path = settings::save_ndif_key(key)?;
+        if output::wants_json() {
+            return output::json(&serde_json::json!({ "file": path }));
+        }
         eprintln!("kept in {}", path.display());
         Ok(())
     }

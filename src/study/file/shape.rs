@@ -86,7 +86,7 @@ impl<'a> Look<'a> {
         let line = 1 + self.text[..fault.at].matches('\n').count();
         let error = Error::request(format!("line {line}: {}", fault.what));
         match fault.remedy {
-            Some(remedy) => error.hint(remedy),
+            Some(remedy) => error.with_hint(remedy),
             None => error,
         }
     }

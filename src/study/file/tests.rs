@@ -24,7 +24,7 @@ fn the_studies_that_ship_are_whole() {
             }
         }
     }
-    assert_eq!(read, 5);
+    assert_eq!(read, 6);
 }
 
 #[test]

@@ -31,29 +31,29 @@ impl Finished {
         if !folder.is_dir() {
             let what = if folder.exists() { "is a file" } else { "is not there" };
             return Err(Error::request(format!("{shown} {what}; the folder of a study's run was expected"))
-                .hint("name a folder that `truenorth study run` made, such as runs/human-values"));
+                .with_hint("name a folder that `truenorth study run` made, such as runs/human-values"));
         }
         let aside =
             "move the folder away and run the study again: what is in the store is not computed again";
-        let Some(state) = Journal::read(folder).map_err(|e| e.hint(aside))? else {
+        let Some(state) = Journal::read(folder).map_err(|e| e.with_hint(aside))? else {
             return Err(Error::request(format!(
                 "{shown} holds no run of a study: there is no state.json in it"
             ))
-            .hint("name a folder that `truenorth study run` made, such as runs/human-values"));
+            .with_hint("name a folder that `truenorth study run` made, such as runs/human-values"));
         };
         let again =
             "run `truenorth study run` with the study again: what is in the store is not computed again";
         if !state.done {
             let at = state.stages.last().map_or("its start", |s| s.name.as_str());
             return Err(Error::request(format!("the run in {shown} did not end; it was cut short at {at}"))
-                .hint("run `truenorth study run` with the study again; it goes on where it stopped"));
+                .with_hint("run `truenorth study run` with the study again; it goes on where it stopped"));
         }
         let Some(record) = Record::read(folder)? else {
             return Err(Error::request(format!(
                 "{shown} does not say what it was made from: there is no {} in it, which older versions did not write",
                 record::NAME
             ))
-            .hint(again));
+            .with_hint(again));
         };
         Ok(Self { folder: folder.to_owned(), record, state })
     }
@@ -143,7 +143,7 @@ impl Finished {
                 "{} does not say what {name} was; the run did not ask it",
                 self.folder.join(record::NAME).display()
             ))
-            .hint("run `truenorth study run` with the study again")
+            .with_hint("run `truenorth study run` with the study again")
         })
     }
 }

@@ -28,6 +28,8 @@ const RULES: &[(&str, &str, &str)] = &[
     (r"\(seal [0-9a-f]{16}\)", "(seal <registration>)", "a registration has its date in it"),
     (r#""made_from": "[0-9a-f]{64}""#, r#""made_from": "<sha256>""#, "a stage is made from the kernel too"),
     (r#""program": "[0-9a-f]{64}""#, r#""program": "<sha256>""#, "the program is built anew"),
+    (r"(?m)^build: .+$", "build: <build>", "where and how it was built"),
+    (r"(?m)^CPU path: .+$", "CPU path: <kernel>", "the processor chooses its kernel"),
     (r"\(os error \d+\)", "(os error <n>)", "numbers of errors are the system's"),
 ];
 

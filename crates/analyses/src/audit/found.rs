@@ -43,7 +43,7 @@ pub struct ConfoundRow {
 /// A set of value flips, ranked.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct FlipRow {
-    /// Its name.
+    /// The name of the confound set, as flags or the study call it.
     pub name: String,
     /// SHA-256 of its file.
     pub data_sha256: String,

@@ -32,7 +32,7 @@ use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Page, Recipe};
 /// Texts that differ in one thing.
 #[derive(Clone, Debug)]
 pub struct Confound {
-    /// Its name.
+    /// The name of the set; `value-flip` and those that begin so are ranked.
     pub name: String,
     /// The texts: pairs, or two classes.
     pub question: Question,

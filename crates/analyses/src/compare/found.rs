@@ -37,7 +37,7 @@ pub struct Way {
 /// One estimator under one way to hold out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Row {
-    /// Its name.
+    /// The name of the estimator, such as `mean-diff`.
     pub estimator: String,
     /// `pairs`, `groups of texts`, `axes` or `categories`.
     pub held_out: String,

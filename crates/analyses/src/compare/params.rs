@@ -63,7 +63,7 @@ impl Params {
         }
         if let Some(at) = self.positions.filter(|at| at.by_token()) {
             return Err(AnalysisError::Input(format!(
-                "positions `{at}` give a row a token, a direction needs a row a text; use last, mean, an index, or of a part its \
+                "positions `{at}` give one row per token, and a direction needs one per text; use last, mean, an index, or of a part its \
                  last-, first- or mean:, as in mean:response"
             )));
         }

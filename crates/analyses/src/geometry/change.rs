@@ -34,7 +34,7 @@ pub struct Jump {
     pub before: String,
     /// The checkpoint after it.
     pub after: String,
-    /// Its size.
+    /// How far the step goes, in the unit of the course.
     pub size: f64,
     /// The median step.
     pub median: f64,

@@ -109,7 +109,7 @@ impl Parameters for Params {
         let refuse = |what: String| Err(AnalysisError::Input(what));
         if self.positions.is_some_and(ReadAt::by_token) {
             return refuse(
-                "positions `all` give a row a token, a direction needs a row a text; use last, mean, mean+sink or \
+                "positions `all` give one row per token, and a direction needs one per text; use last, mean, mean+sink or \
                  an index"
                     .into(),
             );

@@ -36,7 +36,7 @@ pub struct Direction {
 /// A text with its tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Text {
-    /// Its name.
+    /// The id of the text.
     pub id: String,
     /// How many of the tokens were given; what follows was generated.
     pub given: usize,
@@ -47,7 +47,7 @@ pub struct Text {
 /// A token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Token {
-    /// Its id.
+    /// The id of the token in the vocabulary.
     pub id: u32,
     /// The text it stands for.
     pub piece: String,

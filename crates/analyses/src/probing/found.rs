@@ -52,7 +52,7 @@ pub struct SiteRow {
 /// A test set at the site whose held-out AUROC is furthest above its null.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Tested {
-    /// Its name.
+    /// The name of the test set.
     pub name: String,
     /// Groups of it.
     pub groups: usize,

@@ -36,7 +36,7 @@ pub const HELD_OUT: &str = "held-out";
 /// A test set: none of its groups may be among those of the training texts.
 #[derive(Clone, Debug)]
 pub struct TestTexts {
-    /// Its name.
+    /// The name of the test set, as flags or the study call it.
     pub name: String,
     /// The texts.
     pub texts: Labelled,

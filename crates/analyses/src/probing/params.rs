@@ -129,7 +129,7 @@ impl Parameters for Params {
         }
         if self.positions.is_some_and(ReadAt::by_token) {
             return refuse(
-                "positions `all` give a row a token, a probe needs a row a text; use last, mean, mean+sink or an \
+                "positions `all` give one row per token, and a probe needs one per text; use last, mean, mean+sink or an \
                  index",
             );
         }

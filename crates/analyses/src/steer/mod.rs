@@ -52,7 +52,7 @@ pub struct Steered {
     pub positions: String,
     /// The generated tokens.
     pub tokens: Vec<i64>,
-    /// Their text.
+    /// The text of the generated tokens, special tokens left out.
     pub text: String,
     /// Mean log-probability of the generated tokens under the steered model.
     pub logprob_mean: f64,

@@ -42,7 +42,7 @@ pub struct SweptSite {
 /// The sites under one estimator.
 #[derive(Clone, Debug, Serialize)]
 pub struct SweptEstimator {
-    /// Its name.
+    /// The name of the estimator, such as `mean-diff`.
     pub estimator: String,
     /// A row a site, in the order asked for.
     pub sites: Vec<SweptSite>,

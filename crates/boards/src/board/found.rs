@@ -8,9 +8,9 @@ use truenorth_reading::stat::Number;
 /// One sequence.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SummaryRow {
-    /// Its name.
+    /// The id of the sequence.
     pub id: String,
-    /// Its text.
+    /// The text of the sequence.
     pub text: String,
     /// Its kind, where the sequences have kinds.
     pub kind: Option<String>,

@@ -39,7 +39,7 @@ impl Default for Band {
 /// One thing judged.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Judged {
-    /// Its name.
+    /// The id of what was judged.
     pub id: String,
     /// Log-odds of the first answer over the second, in each asking.
     pub log_odds: [f64; 2],

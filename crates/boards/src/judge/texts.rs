@@ -3,7 +3,7 @@
 /// Two texts to choose from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Duel {
-    /// Its name.
+    /// The id of what is judged, unique among them.
     pub id: String,
     /// What both texts answer.
     pub prompt: String,
@@ -16,7 +16,7 @@ pub struct Duel {
 /// One text to answer a question about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Reply {
-    /// Its name.
+    /// The id of what is judged, unique among them.
     pub id: String,
     /// What the text answers.
     pub prompt: String,

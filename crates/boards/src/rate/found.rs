@@ -30,7 +30,7 @@ pub struct RaterResult {
 /// One item, unblinded.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RatedItem {
-    /// Its name.
+    /// The id of the item.
     pub id: String,
     /// Mean strength for the steered text over the raters who rated it.
     pub steered: f64,
@@ -43,7 +43,7 @@ pub struct RatedItem {
 /// What became of a prediction.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PredictionResult {
-    /// Its name.
+    /// The id of the prediction.
     pub id: String,
     /// In words.
     pub claim: String,

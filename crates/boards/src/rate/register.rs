@@ -12,7 +12,7 @@ use truenorth_reading::AnalysisError;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Prediction {
-    /// Its name.
+    /// The id of the prediction, unique among them.
     pub id: String,
     /// In words.
     pub claim: String,

@@ -38,11 +38,11 @@ impl fmt::Display for Dropped {
 /// A file that was read.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileTally {
-    /// Its name.
+    /// The name of the file, as messages have it.
     pub name: String,
     /// SHA-256 of its bytes as they lie on disk, in hexadecimal.
     pub sha256: String,
-    /// Its rows.
+    /// Rows read from it.
     pub rows: usize,
     /// What stands between the columns of a table, where that is not what the file's name says.
     pub between: Option<char>,

@@ -17,7 +17,7 @@ pub enum Elements {
 /// A named array, row-major.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedArray<'a> {
-    /// Its name.
+    /// The name under which the array stands in the archive.
     pub name: &'a str,
     /// Sizes of its axes.
     pub shape: &'a [usize],

@@ -7,7 +7,7 @@ use super::{Kind, OutRow, Typed, columns};
 /// What a data-set folder says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Card {
-    /// Its title.
+    /// The heading of the card.
     pub title: String,
     /// How it was made, a paragraph each.
     pub says: Vec<String>,

@@ -11,7 +11,7 @@ use super::page::PAGE_STYLE;
 /// A page that shows data by a script, and without one what is written in it.
 #[derive(Clone, Copy, Debug)]
 pub struct Scripted<'a> {
-    /// Its title.
+    /// The title of the page.
     pub title: &'a str,
     /// What stands below.
     pub subtitle: &'a str,

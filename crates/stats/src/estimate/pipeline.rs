@@ -37,7 +37,7 @@ pub struct Extraction {
 /// A direction projected out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct ProjectedOut {
-    /// Its name.
+    /// The name of what was projected out, such as `length`.
     pub name: String,
     /// How; none in files of before the choice, which is within classes.
     #[serde(skip_serializing_if = "Option::is_none", default)]

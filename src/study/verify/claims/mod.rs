@@ -136,7 +136,7 @@ impl Candidate {
 /// When a claim names no file and there is no run, or a file can't be read as what its name says.
 pub fn check(claims: &[Claim], run: Option<&Path>) -> Result<Vec<Checked>, Error> {
     if let Some(run) = run.filter(|r| !r.is_dir()) {
-        return Err(Error::request(format!("{} is no folder of a run", run.display())).hint(
+        return Err(Error::request(format!("{} is no folder of a run", run.display())).with_hint(
             "name a folder that `truenorth study run` made, such as runs/human-values, or leave it out",
         ));
     }
@@ -154,7 +154,7 @@ pub fn check(claims: &[Claim], run: Option<&Path>) -> Result<Vec<Checked>, Error
             let name = path.to_string_lossy().into_owned();
             let found = values(&name, &bytes).map_err(|why| {
                 Error::request(format!("{name} {why}"))
-                    .hint("claims are checked against JSON, JSON lines and safetensors files")
+                    .with_hint("claims are checked against JSON, JSON lines and safetensors files")
             })?;
             read.insert(path.clone(), found);
         }
@@ -175,7 +175,7 @@ fn place(claim: &Claim, run: Option<&Path>) -> Result<PathBuf, Error> {
         (None, Some(run)) => Ok(run.join(JSON_NAME)),
         (None, None) => {
             Err(Error::request(format!("the claim at line {} names no file: {}", claim.line, claim.text))
-                .hint("end it with `in FILE`, or name the run whose report is meant"))
+                .with_hint("end it with `in FILE`, or name the run whose report is meant"))
         }
     }
 }

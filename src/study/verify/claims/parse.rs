@@ -114,7 +114,7 @@ pub fn parse(text: &str, name: &str) -> Result<Vec<Claim>, Error> {
         .map(|(line, text)| {
             let claim = if text.starts_with('{') { pointed(text) } else { worded(text) };
             let (file, what) = claim.map_err(|why| {
-                Error::request(format!("{name}, line {line}: {why}: {text}")).hint(
+                Error::request(format!("{name}, line {line}: {why}: {text}")).with_hint(
                     "write `Spearman is 0.61 in transfer.json`, or \
                      {\"file\": \"transfer.json\", \"pointer\": \"/pairs/0/spearman/value\", \"value\": 0.61}",
                 )
@@ -124,7 +124,7 @@ pub fn parse(text: &str, name: &str) -> Result<Vec<Claim>, Error> {
         .collect::<Result<_, Error>>()?;
     if claims.is_empty() {
         return Err(Error::request(format!("{name} holds no claims"))
-            .hint("write one a line, such as `Spearman is 0.61 in transfer.json`"));
+            .with_hint("write one a line, such as `Spearman is 0.61 in transfer.json`"));
     }
     Ok(claims)
 }

@@ -75,5 +75,8 @@ pub const CASES: Table = &[
     ("no-run", "study status study.toml"),
     ("no-job", "jobs show 3f9a"),
     ("no-size", "cache gc --max-size huge"),
+    ("no-place", "doctor --offline --on nowhere"),
+    ("no-shell", "completions tcsh"),
+    ("no-man", "man --out study.toml"),
     ("no-peer", "bench --model nowhere.gguf --rounds 1 --json"),
 ];

@@ -186,7 +186,7 @@ impl Spool {
 
     /// Bytes that the disk still has for us; none where it does not say.
     pub fn free(&self) -> Option<u64> {
-        room::free(&self.folder)
+        crate::available::free(&self.folder)
     }
 
     /// Removes a job: its files, and its folder if nothing else is in it. What can't be removed is tried

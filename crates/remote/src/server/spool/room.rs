@@ -1,7 +1,6 @@
 //! Room on disk.
 
 use std::io;
-use std::path::Path;
 
 use super::super::connect::out_of_descriptors;
 
@@ -11,18 +10,6 @@ const BLOCK: u64 = 4096;
 /// Bytes of disk that a folder with files of these sizes takes.
 pub(in super::super) fn footprint(files: &[u64]) -> u64 {
     files.iter().fold(BLOCK, |n, size| n.saturating_add(size.div_ceil(BLOCK).saturating_mul(BLOCK)))
-}
-
-/// Bytes that are free for us where a folder is; none where the system does not say.
-#[cfg(unix)]
-pub(super) fn free(folder: &Path) -> Option<u64> {
-    let disk = rustix::fs::statvfs(folder).ok()?;
-    Some(disk.f_bavail.saturating_mul(disk.f_frsize))
-}
-
-#[cfg(not(unix))]
-pub(super) fn free(_: &Path) -> Option<u64> {
-    None
 }
 
 /// Whether a write failed for want of something that comes back: room, a quota, descriptors.

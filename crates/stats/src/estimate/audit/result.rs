@@ -87,7 +87,7 @@ pub enum Verdict {
 /// One confound.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditRow {
-    /// Its name.
+    /// The name of the confound set.
     pub name: String,
     /// Rows of its set.
     pub rows: usize,

@@ -61,7 +61,7 @@ pub struct NestedProbe {
 /// A test set, scored with the fit on all training rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TestProbe {
-    /// Its name.
+    /// The name of the test set.
     pub name: String,
     /// Rows.
     pub rows: usize,
