@@ -12,7 +12,8 @@
 //! | 3 | [`report`] |
 //! | 4 | `truenorth_reading`: texts read, directions fitted |
 //! | 5 | `truenorth_analyses` and `truenorth_boards`, here [`analyses`] |
-//! | 6 | this crate: [`study`] and what it stands on, and the binary's `cli` |
+//! | 6 | `truenorth_experiment`, also there |
+//! | 7 | this crate: [`study`] and what it stands on, and the binary's `cli` |
 //!
 //! What holds throughout: a graph is checked before it runs; what the store has is not computed again;
 //! files are written whole or not at all; candle's tensors stay inside [`engine`], reqwest's
@@ -20,8 +21,10 @@
 
 pub mod direction;
 pub mod error;
+pub mod experiment;
 pub mod host;
 pub mod inputs;
+pub mod pushes;
 pub mod session;
 pub mod study;
 
@@ -29,6 +32,7 @@ pub mod study;
 pub mod analyses {
     pub use truenorth_analyses::*;
     pub use truenorth_boards::*;
+    pub use truenorth_experiment as experiment;
     pub use truenorth_reading::*;
 }
 

@@ -10,11 +10,13 @@ mod data;
 mod desk;
 mod direction;
 mod dry;
+mod experiment;
 mod fallback;
 mod geometry;
 mod hosted;
 mod jobs;
 mod judge;
+mod judge_url;
 mod made;
 mod models;
 mod monitor;
@@ -22,6 +24,7 @@ mod ndif;
 mod opening;
 mod origin;
 mod output;
+mod people;
 mod probe;
 mod progress;
 mod pushes;
@@ -84,6 +87,7 @@ enum Verb {
     Judge(Box<judge::Verb>),
     #[command(subcommand)]
     Rate(rate::Rate),
+    Experiment(Box<experiment::Verb>),
     Probe(Box<verb::Verb<probe::Probe>>),
     Audit(Box<verb::Verb<audit::Audit>>),
     Geometry(Box<geometry::Geometry>),
@@ -133,6 +137,7 @@ pub fn main() -> ExitCode {
         Verb::Transfer(v) => v.run(),
         Verb::Judge(v) => v.run(),
         Verb::Rate(v) => v.run(),
+        Verb::Experiment(v) => v.run(),
         Verb::Probe(v) => v.run(),
         Verb::Audit(v) => v.run(),
         Verb::Geometry(v) => v.run(),

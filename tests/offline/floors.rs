@@ -18,6 +18,7 @@ const CRATES: &[(&str, u8)] = &[
     ("crates/reading", 4),
     ("crates/analyses", 5),
     ("crates/boards", 5),
+    ("crates/experiment", 6),
 ];
 
 /// Floor of each folder of `src`. One that is missing here fails the test.
@@ -27,9 +28,11 @@ const FLOORS: &[(&str, u8)] = &[
     ("error", 6),
     ("session", 6),
     ("host", 7),
+    ("pushes", 7),
     ("direction", 8),
     ("inputs", 8),
-    ("study", 9),
+    ("experiment", 9),
+    ("study", 10),
 ];
 
 /// Folders of one crate that never name each other.

@@ -61,7 +61,8 @@ pub fn front(run: &Run<'_>, results: &Results, registered: &[String]) -> Front {
         run.reader.runner().info().name,
         run.study.site
     )));
-    Front { answer: Answer { sentence: sentence(run, &questions), questions, notes }, findings: all }
+    let answer = Answer { asks: None, sentence: sentence(run, &questions), questions, notes };
+    Front { answer, findings: all }
 }
 
 fn asked(run: &Run<'_>, results: &Results) -> Vec<Asked> {
