@@ -16,7 +16,7 @@ use truenorth_protocol::ModelInfo;
 
 use super::args::{Common, ModelArgs, Numerics, On, Place, SpeechArgs};
 use super::desk::{Opens, Terminal, ours};
-use super::direction::{chosen, load_all_for};
+use super::direction::load_all_for;
 use super::judge_url::JudgeUrlArgs;
 use super::output::{self, Request as _, wrong_hint};
 use super::people::{Sheet, Unblind};
@@ -143,9 +143,14 @@ impl Run {
         let (found, record) = match file.model {
             Some(_) => {
                 let session = Session::open(&args)?;
-                if let (Some(fallen), true) = (fallback::taken(), params.arms.iter().any(|a| a.model.is_some())) {
+                if let (Some(fallen), true) =
+                    (fallback::taken(), params.arms.iter().any(|a| a.model.is_some()))
+                {
                     return Err(wrong_hint(
-                        format!("{} can't be asked on the service, and an arm is of another model", fallen.wanted),
+                        format!(
+                            "{} can't be asked on the service, and an arm is of another model",
+                            fallen.wanted
+                        ),
                         "leave that arm out, or run all of it with --on local",
                     ));
                 }
@@ -186,12 +191,6 @@ impl Run {
         let directions = file.experiment.arms.iter().flat_map(|a| a.direction.iter().chain(&a.when));
         for path in directions.chain(&file.experiment.project) {
             super::direction::load_all(path)?;
-            let bytes = std::fs::read(chosen(path).0).request(format!("can't read {}", path.display()))?;
-            let role = format!("direction {}", path.file_name().unwrap_or(path.as_os_str()).display());
-            let entry = (role, 1, truenorth::files::sha256_hex(&bytes));
-            if !files.contains(&entry) {
-                files.push(entry);
-            }
         }
         let asks = file.experiment.texts.is_none() && !file.experiment.arms.is_empty();
         if file.model.is_none() && asks {
@@ -258,7 +257,8 @@ fn leave(
         record = record.file(role.as_str(), *rows, sha256);
     }
     write_json(&out.join(FOUND), &record)?;
-    session::write_rows(Some(&out.join(TEXTS)), &rows, "Texts of the arms").context("can't write the texts")?;
+    session::write_rows(Some(&out.join(TEXTS)), &rows, "Texts of the arms")
+        .context("can't write the texts")?;
     let prompts: Vec<serde_json::Value> =
         ready.given.prompts.iter().map(|p| serde_json::json!({ "id": p.id, "text": p.text })).collect();
     session::write_rows(Some(&out.join(PROMPTS)), &prompts, "Prompts").context("can't write the prompts")?;

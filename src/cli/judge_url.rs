@@ -69,7 +69,9 @@ impl JudgeUrlArgs {
         let mut options = ServiceOptions::new(url.as_str());
         if let Some(key) = settings::judge_key(self.judge_key_file.as_deref())? {
             let origin = key.origin.clone();
-            options.key = Some(ApiKey::new(&key.text).request("can't use the judge's key")?.with_origin(origin).bearer());
+            options.key = Some(
+                ApiKey::new(&key.text).request("can't use the judge's key")?.with_origin(origin).bearer(),
+            );
         }
         if let Some(warning) = options.warning(settings::proxied()) {
             eprintln!("warning: {warning}");
@@ -174,7 +176,11 @@ impl UrlJudge {
         })?;
         answers
             .into_iter()
-            .map(|a| a.ok_or_else(|| refuse(format!("{} left a question without an answer", self.name()), "ask again")))
+            .map(|a| {
+                a.ok_or_else(|| {
+                    refuse(format!("{} left a question without an answer", self.name()), "ask again")
+                })
+            })
             .collect()
     }
 }
@@ -183,7 +189,8 @@ impl UrlJudge {
 /// service tells none, the word that the answer begins with is sure.
 fn chances(answer: &Value, words: &[&str]) -> Vec<Option<f64>> {
     let plain = |t: &str| t.trim().trim_matches(|c: char| !c.is_alphanumeric()).to_uppercase();
-    if let Some(told) = answer.pointer("/choices/0/logprobs/content/0/top_logprobs").and_then(Value::as_array) {
+    if let Some(told) = answer.pointer("/choices/0/logprobs/content/0/top_logprobs").and_then(Value::as_array)
+    {
         let of = |word: &&str| {
             let own = told.iter().filter(|t| t["token"].as_str().is_some_and(|t| plain(t) == *word));
             let sum: f64 = own.filter_map(|t| t["logprob"].as_f64()).map(f64::exp).sum();
@@ -217,7 +224,12 @@ impl Chooser for UrlJudge {
         self.model.clone()
     }
 
-    fn choose(&self, duels: &[Duel], criterion: &str, asked: &Asked<'_>) -> Result<Vec<Chosen>, AnalysisError> {
+    fn choose(
+        &self,
+        duels: &[Duel],
+        criterion: &str,
+        asked: &Asked<'_>,
+    ) -> Result<Vec<Chosen>, AnalysisError> {
         let template = JudgeTemplate::duel(criterion)?.as_turn();
         let fair = |d: &&Duel| {
             let [a, b] = [folded(&d.first), folded(&d.second)];
@@ -249,7 +261,8 @@ impl Chooser for UrlJudge {
         asked: &Asked<'_>,
     ) -> Result<Vec<Option<f64>>, AnalysisError> {
         let template = score_template().as_turn();
-        let fill = |r: &Reply| template.fill(&[("prompt", &r.prompt), ("text", &r.text), ("question", rubric)]);
+        let fill =
+            |r: &Reply| template.fill(&[("prompt", &r.prompt), ("text", &r.text), ("question", rubric)]);
         let shown: Vec<&Reply> = replies.iter().filter(|r| !r.text.trim().is_empty()).collect();
         let prompts: Vec<String> = shown.iter().map(|r| fill(r)).collect();
         let mut answers = self.answers(&prompts, asked)?.into_iter();

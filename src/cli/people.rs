@@ -27,8 +27,10 @@ const RUBRICS: &str = "rubrics.json";
 /// tie, and with --rubric two more columns with numbers from 1 to 5. Attention checks are base texts beside their own words
 /// shuffled. The folder is one of `rate`: register predictions with `rate register --folder DIR`, before any rating comes in.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  truenorth experiment sheet --run runs/arms --question \"Which reply is kinder?\" --rubric \
-    \"How kind is it?\" --folder rating")]
+#[command(
+    after_help = "Example:\n  truenorth experiment sheet --run runs/arms --question \"Which reply is kinder?\" --rubric \
+    \"How kind is it?\" --folder rating"
+)]
 pub struct Sheet {
     /// The folder of the experiment's results.
     #[arg(long, value_name = "DIR")]
@@ -60,8 +62,10 @@ pub struct Sheet {
 /// Predictions must have been registered with `rate register`. What is written goes into the experiment with `ratings =
 /// ["ratings.jsonl"]`, where people stand beside judges; `rate unblind` tells of all arms together.
 #[derive(Args, Debug)]
-#[command(after_help = "Example:\n  truenorth experiment unblind --folder rating --ratings ann=ann.csv --ratings ben=ben.csv \
-    --out ratings.jsonl")]
+#[command(
+    after_help = "Example:\n  truenorth experiment unblind --folder rating --ratings ann=ann.csv --ratings ben=ben.csv \
+    --out ratings.jsonl"
+)]
 pub struct Unblind {
     /// The folder of the sheet.
     #[arg(long, value_name = "DIR")]
@@ -85,7 +89,10 @@ impl Sheet {
             ));
         }
         if let Some(i) = (1..self.rubric.len()).find(|i| self.rubric[..*i].contains(&self.rubric[*i])) {
-            return Err(wrong_hint(format!("--rubric `{}` is there twice", self.rubric[i]), "name each once"));
+            return Err(wrong_hint(
+                format!("--rubric `{}` is there twice", self.rubric[i]),
+                "name each once",
+            ));
         }
         let pairs = self.pairs()?;
         // Two times 122 random bits from the operating system; nobody can deal the sheet again.
@@ -152,7 +159,9 @@ impl Sheet {
             }
         }
         let shown = |r: &&WrittenRow| {
-            r.arm != "base" && (self.arm.is_empty() || self.arm.contains(&r.arm)) && chosen.contains(&&r.prompt)
+            r.arm != "base"
+                && (self.arm.is_empty() || self.arm.contains(&r.arm))
+                && chosen.contains(&&r.prompt)
         };
         let pair = |r: &WrittenRow| {
             Some(TextPair {
@@ -185,7 +194,10 @@ impl Unblind {
         let issued = std::fs::read_to_string(at(SHEET)).ok();
         if !at(REGISTRATION).exists() {
             return Err(wrong_hint(
-                format!("{} has no registration; predictions come before the key is opened", self.folder.display()),
+                format!(
+                    "{} has no registration; predictions come before the key is opened",
+                    self.folder.display()
+                ),
                 "register them: truenorth rate register --folder DIR --predictions F",
             ));
         }
@@ -200,7 +212,8 @@ impl Unblind {
         refuse_opened(&self.folder, Some(&registration))?;
         let rubrics: Vec<String> = read_json(&at(RUBRICS), "list of rubrics")?;
         let key = std::fs::read(at(KEY)).request(format!("can't read the key {}", at(KEY).display()))?;
-        let input = RateData { sheets: &sheets, issued: issued.as_deref(), key: &key, registration: &registration };
+        let input =
+            RateData { sheets: &sheets, issued: issued.as_deref(), key: &key, registration: &registration };
         let rows = each(&input)?;
         let ratings = opened(&rows, &rubrics)?;
         if ratings.is_empty() {

@@ -7,8 +7,8 @@ use clap::Args;
 use truenorth::analyses::Named;
 use truenorth::analyses::steer::{self, DAMAGING, Damage, Dose, How, Moved, Size, Threshold, unlike};
 use truenorth::data::{NearCopies, first_prompts};
-use truenorth_protocol::{ModelInfo, WriteAt};
 use truenorth_protocol::graph::Sampling;
+use truenorth_protocol::{ModelInfo, WriteAt};
 
 use super::args::{InputArgs, ModelArgs};
 use super::desk::ours;

@@ -101,19 +101,25 @@ impl ExperimentFile {
         let text = text(desk, path, "the experiment")?;
         let cant = || format!("can't read the experiment {}", path.display());
         let mut file: Self = toml::from_str(&text).map_err(|e| {
-            Error::request(format!("{}: {}", cant(), e.to_string().trim_end()))
-                .hint("`truenorth study reference` lists the keys of [experiment]; README.md shows a whole file")
+            Error::request(format!("{}: {}", cant(), e.to_string().trim_end())).hint(
+                "`truenorth study reference` lists the keys of [experiment]; README.md shows a whole file",
+            )
         })?;
         file.experiment.check().request(format!("can't run the experiment {}", path.display()))?;
         file.speech().check().request(format!("can't run the experiment {}", path.display()))?;
         if file.experiment.predictions.is_empty() != file.register.is_none() {
             return Err(Error::request(match file.register {
-                Some(_) => "[register] says a hypothesis, and [experiment] predictions say nothing of any arm",
+                Some(_) => {
+                    "[register] says a hypothesis, and [experiment] predictions say nothing of any arm"
+                }
                 None => "[experiment] predictions are there, and no [register] hypothesis that they are of",
             })
             .hint("give both: a sentence in [register] hypothesis, and a table a prediction"));
         }
-        if file.experiment.arms.is_empty() && file.experiment.texts.is_none() && file.experiment.ratings.is_empty() {
+        if file.experiment.arms.is_empty()
+            && file.experiment.texts.is_none()
+            && file.experiment.ratings.is_empty()
+        {
             return Err(Error::request(format!("{} has no arms beside base", path.display()))
                 .hint("give a table [[experiment.arms]] each, with a name and what is done"));
         }

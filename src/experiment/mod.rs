@@ -6,6 +6,6 @@ mod read;
 mod seal;
 
 pub use file::{DataFiles, ExperimentFile, RegisterTable};
-pub use opened::{OwnDirection, Stands, load, run, weighed};
+pub use opened::{OwnDirection, Stands, chosen, load, run, weighed};
 pub use read::{Given, WrittenRow, read};
 pub use seal::{SEAL, Seal, seal};

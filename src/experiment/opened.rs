@@ -9,7 +9,8 @@ use truenorth_stats::math::Seeds;
 
 use super::Given;
 use crate::analyses::experiment::{
-    ArmAsked, ArmParams, Chooser, Contrast, Experiment, ExperimentData, Found, LogOdds, ModelJudge, Params, given,
+    ArmAsked, ArmParams, Chooser, Contrast, Experiment, ExperimentData, Found, LogOdds, ModelJudge, Params,
+    given,
 };
 use crate::analyses::extract::{ProjectOut, Question};
 use crate::analyses::judge;
@@ -129,8 +130,11 @@ pub fn run(
             params: judge::Params::default(),
         })
         .collect();
-    let judges: Vec<&dyn Chooser> =
-        models.iter().map(|m| m as &dyn Chooser).chain(stands.judges.iter().map(|j| &**j as &dyn Chooser)).collect();
+    let judges: Vec<&dyn Chooser> = models
+        .iter()
+        .map(|m| m as &dyn Chooser)
+        .chain(stands.judges.iter().map(|j| &**j as &dyn Chooser))
+        .collect();
     if let Some(i) = (1..judges.len()).find(|i| judges[..*i].iter().any(|j| j.name() == judges[*i].name())) {
         return Err(Error::request(format!("two judges are called `{}`", judges[i].name()))
             .hint("name each judge once"));
@@ -259,7 +263,10 @@ fn along(
 ///
 /// # Errors
 /// When the file is none of directions, or does not fit the model.
-pub fn load(path: &Path, info: &truenorth_protocol::ModelInfo) -> Result<truenorth_data::artifact::Directions, Error> {
+pub fn load(
+    path: &Path,
+    info: &truenorth_protocol::ModelInfo,
+) -> Result<truenorth_data::artifact::Directions, Error> {
     let (file, site) = chosen(path);
     let what = || format!("can't use {} as a direction", path.display());
     let all = truenorth_data::artifact::Directions::load(&file).request(what())?;
@@ -268,7 +275,11 @@ pub fn load(path: &Path, info: &truenorth_protocol::ModelInfo) -> Result<truenor
         None => all,
     };
     for d in all.members() {
-        d.check_width(info.hidden as usize).request(format!("{} does not fit {}", path.display(), info.name))?;
+        d.check_width(info.hidden as usize).request(format!(
+            "{} does not fit {}",
+            path.display(),
+            info.name
+        ))?;
         if let Some(layer) = d.metadata().site.layer().filter(|l| *l >= info.layers) {
             return Err(Error::request(format!(
                 "{} lives in block {layer}; {} has {} blocks",
@@ -283,7 +294,8 @@ pub fn load(path: &Path, info: &truenorth_protocol::ModelInfo) -> Result<truenor
 }
 
 /// A file, and the site that is named behind its name.
-fn chosen(path: &Path) -> (std::path::PathBuf, Option<Site>) {
+#[must_use]
+pub fn chosen(path: &Path) -> (std::path::PathBuf, Option<Site>) {
     let named = path.to_str().and_then(|text| text.rsplit_once('@'));
     match named.and_then(|(file, site)| Some((file, site.parse::<Site>().ok()?))) {
         Some((file, site)) if !path.exists() => (file.into(), Some(site)),

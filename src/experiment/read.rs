@@ -14,6 +14,8 @@ use crate::analyses::sweep::Lexicon;
 use crate::error::{Context as _, Error};
 use crate::inputs::Texts;
 
+use super::opened::chosen;
+
 /// What a file of texts that were written has a row.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct WrittenRow {
@@ -48,7 +50,7 @@ pub struct Given {
     pub files: Vec<(String, usize, String)>,
 }
 
-/// Reads prompts and every file that the parameters name but directions.
+/// Reads prompts and every file that the parameters name; of directions only what is in them is noted.
 ///
 /// # Errors
 /// When a file can't be read, or names an arm or a prompt that there is not.
@@ -67,18 +69,20 @@ pub fn read(prompts: &Path, params: &Params, texts: &Texts<'_>) -> Result<Given,
             ))
             .hint("give every prompt as `text`"));
         };
-        let fields = row.extra.iter().map(|(k, v)| {
-            (k.clone(), v.as_str().map_or_else(|| v.to_string(), str::to_owned))
-        });
+        let fields = row
+            .extra
+            .iter()
+            .map(|(k, v)| (k.clone(), v.as_str().map_or_else(|| v.to_string(), str::to_owned)));
         all.push(Prompt { id: row.id.clone(), text: text.clone(), fields: fields.collect(), cluster });
     }
     let mut files = vec![("prompts".to_owned(), all.len(), loaded.sha256.clone())];
-    let mut arms: Vec<Arm> = std::iter::once(Arm::base()).chain(params.arms.iter().map(|a| a.arm())).collect();
+    let mut arms: Vec<Arm> =
+        std::iter::once(Arm::base()).chain(params.arms.iter().map(|a| a.arm())).collect();
     let mut ratings = Vec::new();
-    for path in &params.ratings {
+    for (i, path) in params.ratings.iter().enumerate() {
         let (bytes, name) = bytes(texts, path)?;
         let rows = read_ratings(&bytes[..], &name)?;
-        files.push((format!("ratings {}", path.display()), rows.len(), sha256_hex(&bytes)));
+        files.push((format!("ratings {}", i + 1), rows.len(), sha256_hex(&bytes)));
         ratings.extend(rows);
     }
     let written = params.texts.as_ref().map(|path| {
@@ -93,14 +97,17 @@ pub fn read(prompts: &Path, params: &Params, texts: &Texts<'_>) -> Result<Given,
         let known = ["base", "planted", "attention"];
         for name in of_texts.chain(ratings.iter().map(|r| r.arm.as_str())).filter(|n| !known.contains(n)) {
             if !arms.iter().any(|a| a.name == name) {
-                let params = crate::analyses::experiment::ArmParams { name: name.into(), ..Default::default() };
+                let params =
+                    crate::analyses::experiment::ArmParams { name: name.into(), ..Default::default() };
                 arms.push(params.arm());
             }
         }
     }
     let placed = match written {
         None => None,
-        Some((path, rows)) => Some(placed(&arms, &all, rows).request(format!("can't use {}", path.display()))?),
+        Some((path, rows)) => {
+            Some(placed(&arms, &all, rows).request(format!("can't use {}", path.display()))?)
+        }
     };
     let mut lexicons = Vec::new();
     for (name, path) in &params.lexicons {
@@ -120,12 +127,26 @@ pub fn read(prompts: &Path, params: &Params, texts: &Texts<'_>) -> Result<Given,
         None => vec![],
         Some(path) => {
             let (reader, name) = texts.desk.open(path)?;
-            let loaded = read_duels(reader, &name).request(format!("can't read planted pairs from {name}"))?;
+            let loaded =
+                read_duels(reader, &name).request(format!("can't read planted pairs from {name}"))?;
             files.push(("planted pairs".into(), loaded.rows.len(), loaded.sha256));
-            let duel = |d: truenorth_data::DuelRow| Duel { id: d.id, prompt: d.prompt, first: d.first, second: d.second };
+            let duel = |d: truenorth_data::DuelRow| Duel {
+                id: d.id,
+                prompt: d.prompt,
+                first: d.first,
+                second: d.second,
+            };
             loaded.rows.into_iter().map(duel).collect()
         }
     };
+    let directions = params.roles().into_iter().filter(|(role, _)| {
+        ["direction ", "condition ", "projected "].iter().any(|kind| role.starts_with(kind))
+    });
+    for (role, path) in directions {
+        let (file, _) = chosen(path);
+        let bytes = std::fs::read(&file).request(format!("can't read the {role}, {}", file.display()))?;
+        files.push((role, 1, sha256_hex(&bytes)));
+    }
     Ok(Given { prompts: all, arms, texts: placed, ratings, lexicons, no_stance, planted, files })
 }
 
@@ -152,7 +173,11 @@ fn written(texts: &Texts<'_>, path: &Path) -> Result<(Vec<WrittenRow>, String), 
 }
 
 /// What was written, by arm and prompt.
-fn placed(arms: &[Arm], prompts: &[Prompt], rows: Vec<WrittenRow>) -> Result<Vec<Vec<Option<Written>>>, Error> {
+fn placed(
+    arms: &[Arm],
+    prompts: &[Prompt],
+    rows: Vec<WrittenRow>,
+) -> Result<Vec<Vec<Option<Written>>>, Error> {
     let at: HashMap<&str, usize> = arms.iter().enumerate().map(|(i, a)| (a.name.as_str(), i)).collect();
     let of: BTreeMap<&str, usize> = prompts.iter().enumerate().map(|(i, p)| (p.id.as_str(), i)).collect();
     let mut out = vec![vec![None; prompts.len()]; arms.len()];
@@ -172,8 +197,11 @@ fn placed(arms: &[Arm], prompts: &[Prompt], rows: Vec<WrittenRow>) -> Result<Vec
             .ok_or_else(|| there("prompt", &row.prompt, prompts.iter().map(|p| p.id.as_str()).collect()))?;
         let cell: &mut Option<Written> = &mut out[arm][prompt];
         if cell.replace(Written { text: row.text, whole: row.whole }).is_some() {
-            return Err(Error::request(format!("arm `{}` has two texts of the prompt `{}`", row.arm, row.prompt))
-                .hint("keep one of them"));
+            return Err(Error::request(format!(
+                "arm `{}` has two texts of the prompt `{}`",
+                row.arm, row.prompt
+            ))
+            .hint("keep one of them"));
         }
     }
     if out[0].iter().all(Option::is_none) {

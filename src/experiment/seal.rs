@@ -30,7 +30,11 @@ pub struct Seal {
 }
 
 impl Seal {
-    fn new(file: &ExperimentFile, files: &[(String, usize, String)], after_results: bool) -> Result<Self, Error> {
+    fn new(
+        file: &ExperimentFile,
+        files: &[(String, usize, String)],
+        after_results: bool,
+    ) -> Result<Self, Error> {
         let mut plain = file.clone();
         // Where files lie is no part of what is asked; what is in them is.
         plain.experiment.files().for_each(|path| *path = "".into());
@@ -95,7 +99,8 @@ pub fn seal(
     let there = read_if_there(&path).context(format!("can't read {}", path.display()))?;
     let sealed = match there {
         Some(bytes) => {
-            let found: Seal = serde_json::from_slice(&bytes).request(format!("{} is no seal", path.display()))?;
+            let found: Seal =
+                serde_json::from_slice(&bytes).request(format!("{} is no seal", path.display()))?;
             if found.hash()? != found.sha256 {
                 return Err(Error::request(format!("{} was changed after it was sealed", path.display()))
                     .hint("put the sealed file back, or name another folder with --out"));
@@ -113,9 +118,17 @@ pub fn seal(
     let first = if sealed.after_results {
         format!("Exploratory: sealed on {}, when results were there already.", sealed.sealed_at)
     } else if changes.is_empty() {
-        format!("Sealed on {}, before anything was written here (seal {}).", sealed.sealed_at, &sealed.sha256[..16])
+        format!(
+            "Sealed on {}, before anything was written here (seal {}).",
+            sealed.sealed_at,
+            &sealed.sha256[..16]
+        )
     } else {
-        format!("Exploratory: sealed on {}, and changed since then: {}.", sealed.sealed_at, changes.join(", "))
+        format!(
+            "Exploratory: sealed on {}, and changed since then: {}.",
+            sealed.sealed_at,
+            changes.join(", ")
+        )
     };
     Ok(vec![first, format!("Hypothesis: {}", register.hypothesis.trim())])
 }

@@ -9,12 +9,16 @@ use truenorth_stats::math::{self, Distance, Seeds, krippendorff_alpha};
 
 use super::found::AgreedByArm;
 use super::params::Params;
-use super::rating::{Rating, Side};
 use super::raters::choice;
+use super::rating::{Rating, Side};
 use super::weigh::{Sheet, placed};
 
 /// Agreement on all arms together, then on each; none with fewer than two raters.
-pub(super) fn by_arm(sheet: &Sheet, params: &Params, seeds: &Seeds) -> Result<Vec<AgreedByArm>, AnalysisError> {
+pub(super) fn by_arm(
+    sheet: &Sheet,
+    params: &Params,
+    seeds: &Seeds,
+) -> Result<Vec<AgreedByArm>, AnalysisError> {
     let placed = placed(sheet);
     let mut raters: Vec<&str> = Vec::new();
     for (_, _, r) in &placed {
@@ -28,7 +32,8 @@ pub(super) fn by_arm(sheet: &Sheet, params: &Params, seeds: &Seeds) -> Result<Ve
     let seeds = seeds.child("agreement");
     let mut out = Vec::new();
     let arms = sheet.arms[1..].iter().enumerate().filter(|(_, a)| a.withdrawn.is_none());
-    let each = std::iter::once((None, "all arms".to_owned())).chain(arms.map(|(i, a)| (Some(i + 1), a.name.clone())));
+    let each = std::iter::once((None, "all arms".to_owned()))
+        .chain(arms.map(|(i, a)| (Some(i + 1), a.name.clone())));
     for (arm, name) in each {
         let own: Vec<(usize, usize, &Rating)> = placed
             .iter()
@@ -114,7 +119,9 @@ fn scores(
     }
     let one = |rubric: &&str| {
         let mut units: BTreeMap<(usize, usize), Vec<Option<f64>>> = BTreeMap::new();
-        for (arm, prompt, r) in own.iter().filter(|(_, _, r)| r.rubric.as_deref().unwrap_or("score") == *rubric) {
+        for (arm, prompt, r) in
+            own.iter().filter(|(_, _, r)| r.rubric.as_deref().unwrap_or("score") == *rubric)
+        {
             let at = raters.iter().position(|n| *n == r.rater)?;
             units.entry((*arm, *prompt)).or_insert_with(|| vec![None; raters.len()])[at] = r.arm_score;
         }

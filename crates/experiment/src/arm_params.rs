@@ -136,7 +136,10 @@ impl ArmParams {
     /// Whether it does something to the residual stream.
     #[must_use]
     pub fn edits(&self) -> bool {
-        !self.direction.is_empty() || self.alpha.is_some_and(|a| a != 0.0) || self.ablate || self.clamp.is_some()
+        !self.direction.is_empty()
+            || self.alpha.is_some_and(|a| a != 0.0)
+            || self.ablate
+            || self.clamp.is_some()
     }
 
     /// As results name it.
@@ -176,7 +179,9 @@ impl ArmParams {
 
     /// The edit in words.
     fn edit(&self) -> String {
-        let name = |p: &PathBuf| p.file_name().map_or_else(|| p.display().to_string(), |n| n.to_string_lossy().into());
+        let name = |p: &PathBuf| {
+            p.file_name().map_or_else(|| p.display().to_string(), |n| n.to_string_lossy().into())
+        };
         let files: Vec<String> = self.direction.iter().map(name).collect();
         let along = if files.is_empty() { "the study's direction".to_owned() } else { files.join(" and ") };
         let mut parts = Vec::new();
@@ -235,10 +240,16 @@ impl ArmParams {
             at.parse::<SiteRange>().map_err(|e| AnalysisError::Input(format!("arm `{}`: {e}", self.name)))?;
         }
         if self.when.is_none() && self.threshold() != Threshold::default() {
-            return arm("when_above and when_by are of a condition, and there is none: name its direction with when".into());
+            return arm(
+                "when_above and when_by are of a condition, and there is none: name its direction with when"
+                    .into(),
+            );
         }
         if self.model.is_some() && self.edits() {
-            return arm("an edit of another model has no base of its own here; make it an experiment of that model".into());
+            return arm(
+                "an edit of another model has no base of its own here; make it an experiment of that model"
+                    .into(),
+            );
         }
         for (key, text) in [("prefix", &self.prefix), ("system", &self.system)] {
             if text.as_ref().is_some_and(|t| t.trim().is_empty()) {

@@ -10,8 +10,8 @@ use truenorth_stats::math::{self, Seeds};
 use super::found::{Drift, RaterFound};
 use super::outcome::{Outcome, OutcomeKind};
 use super::params::Params;
-use super::rating::{Kind, Rating};
 use super::raters::choice;
+use super::rating::{Kind, Rating};
 use super::weigh::{Sheet, placed};
 
 /// What people are called together.
@@ -126,9 +126,7 @@ fn scores(
         })
         .collect();
     let less = |of: &dyn Fn(usize, usize) -> Option<f64>| -> Vec<Vec<Option<f64>>> {
-        (0..arm.len())
-            .map(|a| (0..prompts).map(|p| Some(arm[a][p]? - of(a, p)?)).collect())
-            .collect()
+        (0..arm.len()).map(|a| (0..prompts).map(|p| Some(arm[a][p]? - of(a, p)?)).collect()).collect()
     };
     let outcome = Outcome {
         name: format!("{rubric}, {name}"),
@@ -196,8 +194,9 @@ fn drift(
         number = number
             .against(drawn_null((Test::BaselineDrift, what), value, 0.0, &draws).map_err(|e| of(name, &e))?);
     }
+    let rated = base.iter().filter(|row| row.iter().any(Option::is_some)).count();
     let whole: Vec<Vec<f64>> =
-        blocks.iter().filter(|(arms, _)| arms.len() == base.len()).map(|(_, v)| v.clone()).collect();
+        blocks.iter().filter(|(arms, _)| arms.len() == rated).map(|(_, v)| v.clone()).collect();
     let by_arm = base
         .iter()
         .zip(&sheet.arms[1..])

@@ -96,9 +96,11 @@ fn difference(
     }
     let clusters = math::dense(&clusters);
     let count = math::dense_count(&clusters);
-    let what = if count == there.len() { units.what.to_owned() } else { format!("clusters of {}", units.what) };
+    let what =
+        if count == there.len() { units.what.to_owned() } else { format!("clusters of {}", units.what) };
     let named = |e| of("difference", &e);
-    let mut number = stat::mean_in_clusters(&there, &clusters, &what, &mut seeds.stream("mean")).map_err(named)?;
+    let mut number =
+        stat::mean_in_clusters(&there, &clusters, &what, &mut seeds.stream("mean")).map_err(named)?;
     let mut sums = vec![(0.0, 0.0); count];
     for (v, c) in there.iter().zip(&clusters) {
         sums[*c] = (sums[*c].0 + v, sums[*c].1 + 1.0);
@@ -107,7 +109,10 @@ fn difference(
     if let Some(p) = signed_rank_p(&means).map_err(named)? {
         number = number.against(Null {
             test: Test::ArmShift,
-            what: format!("signs turned by {}, Wilcoxon's signed ranks, exact", units.what.trim_end_matches('s')),
+            what: format!(
+                "signs turned by {}, Wilcoxon's signed ranks, exact",
+                units.what.trim_end_matches('s')
+            ),
             expected: 0.0,
             range: None,
             p,

@@ -74,7 +74,7 @@ pub(super) fn flagged(
 }
 
 /// The text without the prefix that it begins with.
-fn stripped<'a>(text: &'a str, prefix: &str) -> &'a str {
+pub(super) fn stripped<'a>(text: &'a str, prefix: &str) -> &'a str {
     text.trim_start().strip_prefix(prefix.trim()).filter(|rest| !rest.trim().is_empty()).unwrap_or(text)
 }
 

@@ -76,11 +76,7 @@ pub struct ArmFound {
 }
 
 impl ArmFound {
-    pub(super) fn new(
-        arm: &Arm,
-        flags: &[Option<Flags>],
-        done: Option<Done>,
-    ) -> Result<Self, AnalysisError> {
+    pub(super) fn new(arm: &Arm, flags: &[Option<Flags>], done: Option<Done>) -> Result<Self, AnalysisError> {
         let there: Vec<Flags> = flags.iter().flatten().copied().collect();
         let share = |count: usize| stat::share(count, there.len()).map_err(|e| of(&arm.name, &e));
         let mut shares = Vec::new();

@@ -20,8 +20,8 @@ mod outcome;
 mod page;
 mod params;
 mod placebo;
-mod rating;
 mod raters;
+mod rating;
 mod scope;
 mod sheet;
 mod table;
@@ -29,7 +29,13 @@ mod verdict;
 mod weigh;
 
 #[cfg(test)]
+#[path = "../../reading/src/fixture.rs"]
+mod fixture;
+#[cfg(test)]
 mod tests;
+// Names of the shared fixture.
+#[cfg(test)]
+use truenorth_reading::{Named, only_reads};
 
 use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Page};
 
@@ -38,7 +44,7 @@ pub use arms::{Arm, ArmKind, Done};
 pub use ask::judges::{Chooser, Chosen, ModelJudge};
 pub use ask::{ArmAsked, Contrast, ExperimentData, LogOdds, given};
 pub use found::{
-    AgreedByArm, Artefact, ArmFound, ArmVerdict, Drift, Effect, Found, OutcomeFound, Placebo, Predicted,
+    AgreedByArm, ArmFound, ArmVerdict, Artefact, Drift, Effect, Found, OutcomeFound, Placebo, Predicted,
     RaterFound, ScopeFound, Sides, Standing, Text,
 };
 pub use outcome::{Outcome, OutcomeKind, Units};

@@ -1,7 +1,7 @@
 //! What can be chosen of an experiment.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -155,21 +155,32 @@ impl Params {
         arms.chain(&mut self.project).chain(self.lexicons.values_mut()).chain(texts).chain(&mut self.ratings)
     }
 
-    /// Its files, by what each is for.
+    /// Its files, by what each is for; of directions with the site behind the name, where one is named.
     #[must_use]
-    pub fn roles(&self) -> Vec<(String, PathBuf)> {
-        let arms = self.arms.iter().flat_map(|a| {
-            let own = a.direction.iter().map(|p| (format!("direction of arm {}", a.name), p.clone()));
-            own.chain(a.when.iter().map(|p| (format!("condition of arm {}", a.name), p.clone())))
-        });
-        let named = |role: &str, path: &Option<PathBuf>| path.clone().map(|p| (role.to_owned(), p));
-        arms.chain(self.project.iter().map(|p| ("projected on".to_owned(), p.clone())))
-            .chain(self.lexicons.iter().map(|(name, p)| (format!("lexicon {name}"), p.clone())))
-            .chain(named("no-stance phrases", &self.no_stance))
-            .chain(named("planted pairs", &self.planted))
-            .chain(named("texts of arms", &self.texts))
-            .chain(self.ratings.iter().map(|p| (format!("ratings {}", p.display()), p.clone())))
-            .collect()
+    pub fn roles(&self) -> Vec<(String, &Path)> {
+        let mut out: Vec<(String, &Path)> = Vec::new();
+        for a in &self.arms {
+            let own = a.direction.iter().enumerate();
+            out.extend(own.map(|(i, p)| (format!("direction {} of arm {}", i + 1, a.name), p.as_path())));
+            out.extend(a.when.iter().map(|p| (format!("condition of arm {}", a.name), p.as_path())));
+        }
+        let numbered = |role: &'static str, all: &'_ [PathBuf]| -> Vec<(String, usize)> {
+            (0..all.len()).map(|i| (format!("{role} {}", i + 1), i)).collect()
+        };
+        out.extend(
+            numbered("projected on", &self.project).into_iter().map(|(r, i)| (r, self.project[i].as_path())),
+        );
+        out.extend(self.lexicons.iter().map(|(name, p)| (format!("lexicon {name}"), p.as_path())));
+        let single = [
+            ("no-stance phrases", &self.no_stance),
+            ("planted pairs", &self.planted),
+            ("texts of arms", &self.texts),
+        ];
+        out.extend(single.into_iter().filter_map(|(role, p)| Some((role.to_owned(), p.as_deref()?))));
+        out.extend(
+            numbered("ratings", &self.ratings).into_iter().map(|(r, i)| (r, self.ratings[i].as_path())),
+        );
+        out
     }
 }
 
@@ -184,7 +195,10 @@ impl Parameters for Params {
             return refuse("--max-new-tokens 0 generates nothing; give at least 1".into());
         }
         if !(self.temperature.is_finite() && self.temperature >= 0.0) {
-            return refuse(format!("--temperature {}; expected 0 for greedy, or a number above 0", self.temperature));
+            return refuse(format!(
+                "--temperature {}; expected 0 for greedy, or a number above 0",
+                self.temperature
+            ));
         }
         if !(0.5..=1.0).contains(&self.least_right) {
             return refuse(format!("--least-right {}; expected a share from 0.5 to 1", self.least_right));
@@ -192,7 +206,8 @@ impl Parameters for Params {
         if self.criterion.trim().is_empty() {
             return refuse("--criterion is empty; say what two texts are compared by".into());
         }
-        if let Some(twice) = (1..self.rubrics.len()).find(|i| self.rubrics[..*i].contains(&self.rubrics[*i])) {
+        if let Some(twice) = (1..self.rubrics.len()).find(|i| self.rubrics[..*i].contains(&self.rubrics[*i]))
+        {
             return refuse(format!("--rubrics names `{}` twice", self.rubrics[twice]));
         }
         for (i, arm) in self.arms.iter().enumerate() {

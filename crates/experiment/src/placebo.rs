@@ -37,7 +37,9 @@ pub(super) fn among(
         .zip(&all)
         .map(|(effect, stands)| match stands.len() {
             0 => vec![],
-            _ => standardised(std::iter::once(effect.difference.value).chain(stands[..draws].iter().copied())),
+            _ => {
+                standardised(std::iter::once(effect.difference.value).chain(stands[..draws].iter().copied()))
+            }
         })
         .collect();
     let largest: Vec<f64> = (1..=draws)

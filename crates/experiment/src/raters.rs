@@ -20,7 +20,10 @@ pub(super) fn raters(sheet: &Sheet, params: &Params) -> Result<Vec<RaterFound>, 
         match names.iter().find(|(name, _)| *name == r.rater) {
             None => names.push((&r.rater, r.kind)),
             Some((_, kind)) if *kind != r.kind => {
-                return Err(AnalysisError::Input(format!("`{}` is rated as a person and as a judge", r.rater)));
+                return Err(AnalysisError::Input(format!(
+                    "`{}` is rated as a person and as a judge",
+                    r.rater
+                )));
             }
             Some(_) => {}
         }
@@ -106,7 +109,9 @@ fn standing(kind: Kind, planted: Option<&stat::Number>, params: &Params) -> Stan
         (Kind::Person, Some(n)) => {
             refused(format!("it got {:.0} of {} attention checks right", n.value * n.n as f64, n.n))
         }
-        (Kind::Judge, None) => refused("it was shown no planted pairs, so that nothing is known of it".into()),
+        (Kind::Judge, None) => {
+            refused("it was shown no planted pairs, so that nothing is known of it".into())
+        }
         (Kind::Judge, Some(n)) => {
             let right = format!("it got {:.0} of {} planted pairs right", n.value * n.n as f64, n.n);
             let p = n.null.as_ref().map_or(1.0, |null| null.p);

@@ -92,11 +92,13 @@ pub struct Rating {
 /// When a line is no rating; it is named.
 pub fn read_ratings(mut from: impl BufRead, name: &str) -> Result<Vec<Rating>, AnalysisError> {
     let mut text = String::new();
-    let refuse = |what: String| AnalysisError::Asked {
+    let refuse = |what: String| {
+        AnalysisError::Asked {
         what: format!("{name}{what}"),
         remedy: "a rating is a JSON object a line with `rater`, `kind` (person or judge), `arm`, `prompt`, and `choice` (arm, \
                  base or tie) or `arm_score` and `base_score`; `first` says which text was shown first"
             .into(),
+    }
     };
     from.read_to_string(&mut text).map_err(|e| refuse(format!(" can't be read: {e}")))?;
     let text = text.strip_prefix('\u{feff}').unwrap_or(&text);

@@ -169,13 +169,22 @@ pub fn opened(rows: &[RatedRow], rubrics: &[String]) -> Result<Vec<Rating>, Anal
                 let Some(cell) = row.more.get(&head.to_lowercase()) else { return Ok(None) };
                 let number = cell.trim().replace(',', ".").parse::<f64>().ok();
                 number.filter(|n| (1.0..=5.0).contains(n)).map(Some).ok_or_else(|| {
-                    refuse(format!("`{}` in the column `{head}`; expected a number from {SCALE}", cell.trim()))
+                    refuse(format!(
+                        "`{}` in the column `{head}`; expected a number from {SCALE}",
+                        cell.trim()
+                    ))
                 })
             };
             let (left, right) = (score(0)?, score(1)?);
             let (arm_score, base_score) = if row.steered_left { (left, right) } else { (right, left) };
             if arm_score.is_some() {
-                out.push(Rating { first: None, rubric: Some(rubric.clone()), arm_score, base_score, ..rating.clone() });
+                out.push(Rating {
+                    first: None,
+                    rubric: Some(rubric.clone()),
+                    arm_score,
+                    base_score,
+                    ..rating.clone()
+                });
             }
         }
     }

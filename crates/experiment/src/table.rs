@@ -43,7 +43,9 @@ pub(super) fn table(found: &Found) -> Listing {
         arms.rows.push(vec![
             v.arm.clone(),
             or(effect.map(|e| format!("{:+.3}", e.difference.value))),
-            or(effect.and_then(|e| e.difference.interval).map(|i| format!("{:+.3} to {:+.3}", i.low, i.high))),
+            or(effect
+                .and_then(|e| e.difference.interval)
+                .map(|i| format!("{:+.3} to {:+.3}", i.low, i.high))),
             or(effect.map(|e| e.difference.n.to_string())),
             or(effect.and_then(|e| e.holm).map(|p| p_cell(p, None))),
             or(placebo.map(|p| format!("{} of {}", p.beyond, p.differences.len()))),

@@ -50,7 +50,12 @@ pub(super) fn verdicts(found: &Found, params: &Params) -> Vec<ArmVerdict> {
             (_, true) => "is not shown to steer",
             (_, false) => "is not shown to move the outcome",
         };
-        ArmVerdict { arm: name.clone(), verdict, says: format!("It {what}: {}.", said(effect, &outcome.unit)), because }
+        ArmVerdict {
+            arm: name.clone(),
+            verdict,
+            says: format!("It {what}: {}.", said(effect, &outcome.unit)),
+            because,
+        }
     };
     found.arms[1..].iter().map(one).collect()
 }
@@ -59,9 +64,15 @@ pub(super) fn verdicts(found: &Found, params: &Params) -> Vec<ArmVerdict> {
 pub(super) fn said(effect: &Effect, unit: &str) -> String {
     let d = &effect.difference;
     let interval = d.interval.map_or(String::new(), |i| format!(", {:+.2} to {:+.2}", i.low, i.high));
-    let p = effect.holm.map_or_else(|| ", no p".to_owned(), |p| format!(", p {} after Holm", p_said(p, None)));
+    let p =
+        effect.holm.map_or_else(|| ", no p".to_owned(), |p| format!(", p {} after Holm", p_said(p, None)));
     let placebo = effect.placebo.as_ref().map_or(String::new(), |s| {
-        format!("; further out than {} of {} placebos, p {}", s.beyond, s.differences.len(), p_said(s.null.p, s.null.draws))
+        format!(
+            "; further out than {} of {} placebos, p {}",
+            s.beyond,
+            s.differences.len(),
+            p_said(s.null.p, s.null.draws)
+        )
     });
     format!("{:+.2} {unit}{interval} over {}{p}{placebo}", d.value, d.n)
 }
@@ -122,7 +133,9 @@ fn because(found: &Found, effect: &Effect, (edit, way): (bool, Way), params: &Pa
                     "directions of shuffled labels do as much, p {} over all edited arms",
                     p_said(p.null.p, p.null.draws)
                 )),
-                None => out.push("directions of shuffled labels were asked for, and none could be held beside it".into()),
+                None => out.push(
+                    "directions of shuffled labels were asked for, and none could be held beside it".into(),
+                ),
             }
         }
     }
@@ -130,12 +143,16 @@ fn because(found: &Found, effect: &Effect, (edit, way): (bool, Way), params: &Pa
         && scope.dropped > 0
         && stands(effect)
     {
-        let gone = scope.difference.as_ref().is_none_or(|d| {
-            within(d) || d.value.signum() != effect.difference.value.signum()
-        });
+        let gone = scope
+            .difference
+            .as_ref()
+            .is_none_or(|d| within(d) || d.value.signum() != effect.difference.value.signum());
         if gone {
             let left = scope.of - scope.dropped;
-            out.push(format!("the difference does not stand on the {left} rows of {} without flags", scope.of));
+            out.push(format!(
+                "the difference does not stand on the {left} rows of {} without flags",
+                scope.of
+            ));
         }
     }
     out
@@ -149,12 +166,17 @@ fn unflagged<'a>(found: &'a Found, arm: &str) -> Option<&'a ScopeEffect> {
 /// What may have made an effect, or a number that looks like one.
 pub(super) fn artefacts(found: &Found) -> Vec<Artefact> {
     let mut out = Vec::new();
-    let mut push = |what: &'static str, of: &str, says: String| out.push(Artefact { what, of: of.to_owned(), says });
+    let mut push =
+        |what: &'static str, of: &str, says: String| out.push(Artefact { what, of: of.to_owned(), says });
     let base = &found.arms[0];
     for arm in &found.arms[1..] {
         let name = &arm.arm.name;
         if let Some(why) = &arm.arm.withdrawn {
-            push("withdrawn", name, format!("{name} was withdrawn: {why}. It stands in no table and no correction."));
+            push(
+                "withdrawn",
+                name,
+                format!("{name} was withdrawn: {why}. It stands in no table and no correction."),
+            );
             continue;
         }
         for (flag, share) in &arm.flags {
@@ -195,7 +217,9 @@ pub(super) fn artefacts(found: &Found) -> Vec<Artefact> {
                 push(
                     "size",
                     name,
-                    format!("{name} turns the residual by {own:.1}°, its placebos by {placebo:.1}°: not of one size."),
+                    format!(
+                        "{name} turns the residual by {own:.1}°, its placebos by {placebo:.1}°: not of one size."
+                    ),
                 );
             }
         }
@@ -203,9 +227,14 @@ pub(super) fn artefacts(found: &Found) -> Vec<Artefact> {
     for outcome in &found.outcomes {
         for effect in outcome.effects.iter().filter(|e| stands(e)) {
             for scope in &outcome.scopes {
-                let Some(own) = scope.arms.iter().find(|a| a.arm == effect.arm && a.dropped > 0) else { continue };
+                let Some(own) = scope.arms.iter().find(|a| a.arm == effect.arm && a.dropped > 0) else {
+                    continue;
+                };
                 let Some(left) = &own.difference else { continue };
-                if within(left) {
+                // Few rows hide what is there: named is what is gone, on half of the rows at least.
+                let gone = left.value.abs() < effect.difference.value.abs() / 2.0
+                    || left.value.signum() != effect.difference.value.signum();
+                if within(left) && gone && 2 * own.dropped <= own.of {
                     push(
                         "scope",
                         &effect.arm,

@@ -99,7 +99,10 @@ impl Sheet {
                 return refuse(format!("two arms are called `{}`", arm.name));
             }
             if [PLANTED, ATTENTION].contains(&arm.name.as_str()) {
-                return refuse(format!("an arm can't be called `{}`, which ratings have a meaning for", arm.name));
+                return refuse(format!(
+                    "an arm can't be called `{}`, which ratings have a meaning for",
+                    arm.name
+                ));
             }
         }
         let prompts: HashSet<&str> = self.prompts.iter().map(|p| p.id.as_str()).collect();
@@ -122,12 +125,20 @@ impl Sheet {
                 ));
             }
             if !prompts.contains(r.prompt.as_str()) {
-                return refuse(format!("a rating of `{}` is of the prompt `{}`, which there is not", r.rater, r.prompt));
+                return refuse(format!(
+                    "a rating of `{}` is of the prompt `{}`, which there is not",
+                    r.rater, r.prompt
+                ));
             }
         }
         for p in &params.predictions {
             match self.arms.iter().find(|a| a.name == p.arm) {
-                None => return refuse(format!("prediction `{}` is of the arm `{}`, which there is not", p.id, p.arm)),
+                None => {
+                    return refuse(format!(
+                        "prediction `{}` is of the arm `{}`, which there is not",
+                        p.id, p.arm
+                    ));
+                }
                 Some(Arm { withdrawn: Some(why), .. }) => {
                     return refuse(format!(
                         "prediction `{}` cites the arm `{}`, which was withdrawn: {why}. Take the prediction out, or the \
@@ -176,8 +187,11 @@ pub fn weigh(sheet: &Sheet, params: &Params, seeds: &Seeds) -> Result<Found, Ana
             remedy: "name pairs, directions, lexicons, a judge or ratings".into(),
         });
     }
-    let scopes: Vec<(String, Scope)> =
-        params.scopes.iter().map(|s| Ok((s.clone(), Scope::named(s)?))).collect::<Result<_, AnalysisError>>()?;
+    let scopes: Vec<(String, Scope)> = params
+        .scopes
+        .iter()
+        .map(|s| Ok((s.clone(), Scope::named(s)?)))
+        .collect::<Result<_, AnalysisError>>()?;
     let weighed = outcomes
         .iter()
         .map(|o| effect::weigh(o, sheet, (&scopes, &flagged), &seeds.child(&o.name)))
@@ -238,7 +252,8 @@ fn primary(outcomes: &[Outcome], params: &Params) -> Result<usize, AnalysisError
 
 /// Ratings by the index of their arm and prompt; those of planted pairs are left out.
 pub(super) fn placed(sheet: &Sheet) -> Vec<(usize, usize, &Rating)> {
-    let arms: HashMap<&str, usize> = sheet.arms.iter().enumerate().map(|(i, a)| (a.name.as_str(), i)).collect();
+    let arms: HashMap<&str, usize> =
+        sheet.arms.iter().enumerate().map(|(i, a)| (a.name.as_str(), i)).collect();
     let prompts: HashMap<&str, usize> =
         sheet.prompts.iter().enumerate().map(|(i, p)| (p.id.as_str(), i)).collect();
     let at = |r: &'_ Rating| Some((*arms.get(r.arm.as_str())?, *prompts.get(r.prompt.as_str())?));

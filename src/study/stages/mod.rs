@@ -7,6 +7,7 @@ mod board;
 mod check;
 mod compare;
 mod direction;
+mod experiment;
 mod geometry;
 mod judge;
 mod probing;
@@ -132,7 +133,7 @@ pub struct SoFar<'a> {
 }
 
 /// Every analysis that a study can ask, in the order in which they run.
-pub static STAGES: [&dyn Stage; 8] = [
+pub static STAGES: [&dyn Stage; 9] = [
     &compare::CompareStage,
     &audit::AuditStage,
     &board::BoardStage,
@@ -141,6 +142,7 @@ pub static STAGES: [&dyn Stage; 8] = [
     &probing::ProbingStage,
     &geometry::GeometryStage,
     &judge::JudgeStage,
+    &experiment::ExperimentStage,
 ];
 
 /// Names the keys of a table where an analysis names the flags of its verb.

@@ -55,8 +55,12 @@ pub fn each(input: &RateData<'_>) -> Result<Vec<RatedRow>, AnalysisError> {
             let item = &key.items[row.item];
             let said = |h: &(String, String)| !h.1.trim().is_empty();
             let place = format!("{}, row {} (code `{}`)", sheet.file, row.number, item.code);
-            if let (Shows::Other(what), true) = (issued.shows(&row), row.choice.is_some() || row.more.iter().any(said)) {
-                return refuse(format!("{place} has {what}, so that what it says can't be told to be of its texts"));
+            if let (Shows::Other(what), true) =
+                (issued.shows(&row), row.choice.is_some() || row.more.iter().any(said))
+            {
+                return refuse(format!(
+                    "{place} has {what}, so that what it says can't be told to be of its texts"
+                ));
             }
             let left = item.steered == Side::Left;
             out.push(RatedRow {

@@ -2,9 +2,7 @@
 
 use std::collections::HashMap;
 
-use truenorth_boards::judge::{
-    self, Duel, Judge, JudgeData, Reply, Texts, Verdict, scores,
-};
+use truenorth_boards::judge::{self, Duel, Judge, JudgeData, Reply, Texts, Verdict, scores};
 use truenorth_data::NearCopies;
 use truenorth_reading::{Analysis as _, AnalysisError, Asked, Reader};
 use truenorth_stats::words::folded;
@@ -35,7 +33,12 @@ pub trait Chooser: Sync {
     ///
     /// # Errors
     /// When the work fails, or more is asked than it may be.
-    fn choose(&self, duels: &[Duel], criterion: &str, asked: &Asked<'_>) -> Result<Vec<Chosen>, AnalysisError>;
+    fn choose(
+        &self,
+        duels: &[Duel],
+        criterion: &str,
+        asked: &Asked<'_>,
+    ) -> Result<Vec<Chosen>, AnalysisError>;
 
     /// Rates texts from 1 to 5, each by itself; none of one that it does not rate.
     ///
@@ -72,7 +75,12 @@ impl Chooser for ModelJudge<'_> {
         self.name.clone()
     }
 
-    fn choose(&self, duels: &[Duel], criterion: &str, asked: &Asked<'_>) -> Result<Vec<Chosen>, AnalysisError> {
+    fn choose(
+        &self,
+        duels: &[Duel],
+        criterion: &str,
+        asked: &Asked<'_>,
+    ) -> Result<Vec<Chosen>, AnalysisError> {
         let asked = Asked { reader: self.reader, ..*asked };
         let (shown, _) = decidable(duels);
         if shown.is_empty() {

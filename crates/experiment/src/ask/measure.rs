@@ -36,7 +36,11 @@ pub(super) fn outcomes(
 }
 
 /// Adds the shares of texts with phrases, for which no model is asked.
-pub(super) fn counted(data: &ExperimentData<'_>, stood: &[Stood], sheet: &mut Sheet) -> Result<(), AnalysisError> {
+pub(super) fn counted(
+    data: &ExperimentData<'_>,
+    stood: &[Stood],
+    sheet: &mut Sheet,
+) -> Result<(), AnalysisError> {
     for lexicon in data.lexicons {
         let of = |texts: &[Option<&Written>]| Ok(count(lexicon, texts));
         let name = format!("phrases of {}", lexicon.name);
@@ -138,7 +142,8 @@ fn log_odds(
     let picked: Vec<usize> = (0..count).map(|i| i * all / count).collect();
     let of = |arm: &ArmAsked<'_>, dose: Option<&Dose>| odds_of(arm, dose, (odds, &picked), asked);
     let base = of(&data.arms[0], None)?;
-    let less = |own: Vec<f64>| -> Vec<Option<f64>> { own.iter().zip(&base).map(|(a, b)| Some(a - b)).collect() };
+    let less =
+        |own: Vec<f64>| -> Vec<Option<f64>> { own.iter().zip(&base).map(|(a, b)| Some(a - b)).collect() };
     let mut differences = Vec::new();
     for arm in &data.arms[1..] {
         differences.push(match arm.arm.withdrawn {

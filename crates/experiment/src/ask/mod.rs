@@ -21,6 +21,7 @@ use truenorth_reading::{AnalysisError, Asked, Named, Reader};
 use truenorth_stats::estimate::{CheckedEstimator, ProjectMethod};
 
 use crate::arms::{Arm, ArmKind, Done};
+use crate::flags::stripped;
 use crate::params::Params;
 use crate::rating::{Kind, PLANTED, Rating, Side};
 use crate::weigh::{Blind, Prompt, Sheet, Written};
@@ -149,7 +150,9 @@ pub(super) fn ask(
             .iter()
             .map(|arm| match arm.arm.withdrawn {
                 Some(_) => Ok(vec![None; data.prompts.len()]),
-                None => Ok(write(data, arm, arm.dose.as_ref(), params, asked)?.into_iter().map(Some).collect()),
+                None => {
+                    Ok(write(data, arm, arm.dose.as_ref(), params, asked)?.into_iter().map(Some).collect())
+                }
             })
             .collect::<Result<_, AnalysisError>>()?;
         // What stand-ins write is of use to what reads texts.
@@ -303,9 +306,14 @@ fn write(
     };
     let none = nothing();
     let rows = steer::steer(&reader, &prompts, dose.unwrap_or(&none), &sampling, asked.watch)?;
+    // Who judges is not to see which arm it was by a prefix that is said again.
+    let without = |text: String| match &arm.arm.prefix {
+        Some(prefix) => stripped(&text, prefix).to_owned(),
+        None => text,
+    };
     Ok(rows
         .into_iter()
-        .map(|r| Written { text: r.text, whole: Some(r.stopped == Stopped::EndOfText) })
+        .map(|r| Written { text: without(r.text), whole: Some(r.stopped == Stopped::EndOfText) })
         .collect())
 }
 
@@ -361,7 +369,8 @@ fn judge_all(
         base_score: None,
     };
     let both = |arm: &str, prompt: &str, c: &Chosen| {
-        [(Side::Arm, c.sides[0]), (Side::Base, c.sides[1])].map(|(f, s)| rating(arm, prompt, f, s, c.preference))
+        [(Side::Arm, c.sides[0]), (Side::Base, c.sides[1])]
+            .map(|(f, s)| rating(arm, prompt, f, s, c.preference))
     };
     asked.watch.say(&format!("{name} on planted pairs"));
     let (planted, note) = planted::pairs(data, sheet, asked.seeds);
@@ -399,7 +408,9 @@ fn judge_all(
         }
     }
     asked.watch.say(&format!("{name} judges {} pairs", duels.len()));
-    for ((blind, arm, prompt), said) in places.into_iter().zip(judge.choose(&duels, &params.criterion, asked)?) {
+    for ((blind, arm, prompt), said) in
+        places.into_iter().zip(judge.choose(&duels, &params.criterion, asked)?)
+    {
         match blind {
             Some(blind) => sheet.blind.push((name.clone(), blind, said.preference)),
             None => {
@@ -426,7 +437,11 @@ fn score(
     for (arm, own) in sheet.texts.iter().enumerate().filter(|(a, _)| data.arms[*a].arm.withdrawn.is_none()) {
         for (prompt, w) in own.iter().enumerate().filter_map(|(p, w)| Some((p, w.as_ref()?))) {
             let id = format!("{arm} {prompt}");
-            replies.push(Reply { id, prompt: data.prompts[prompt].text.clone(), text: w.text.trim().to_owned() });
+            replies.push(Reply {
+                id,
+                prompt: data.prompts[prompt].text.clone(),
+                text: w.text.trim().to_owned(),
+            });
         }
     }
     asked.watch.say(&format!("{} rates {} texts", judge.name(), replies.len()));

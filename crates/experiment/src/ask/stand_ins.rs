@@ -79,7 +79,8 @@ impl StandIns {
             *k += 1;
             let size = push.direction.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
             let shift = self.means.get(&site).map_or(0.0, |mean| {
-                let own = mean.iter().zip(&push.direction).map(|(m, d)| m * f64::from(*d)).sum::<f64>() / size;
+                let own =
+                    mean.iter().zip(&push.direction).map(|(m, d)| m * f64::from(*d)).sum::<f64>() / size;
                 mean.dot(&row) - own
             });
             #[allow(clippy::cast_possible_truncation)]
@@ -111,7 +112,8 @@ fn mean(
     }
     if n == 0.0 {
         return Err(AnalysisError::Input(
-            "no neutral text has a second token, so that a clamp's placebos have no place to be shifted to".into(),
+            "no neutral text has a second token, so that a clamp's placebos have no place to be shifted to"
+                .into(),
         ));
     }
     Ok(sum / n)

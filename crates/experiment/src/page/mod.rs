@@ -6,8 +6,8 @@ mod samples;
 
 use truenorth_reading::Page;
 use truenorth_report::{
-    Answer, Block, Cell, Column, Finding, Interval, Measure, Null, Num, NoteKind, Question, Rich, Sample, Section,
-    Status, Table, Verdict,
+    Answer, Block, Cell, Column, Finding, Interval, Measure, NoteKind, Null, Num, Question, Rich, Sample,
+    Section, Status, Table, Verdict,
 };
 
 use super::arms::ArmKind;
@@ -20,9 +20,13 @@ const NOT_SHOWN: &str = "Why a text is flagged, and that texts without flags are
 pub(super) fn page(found: &Found) -> Page {
     let all = findings(found);
     let edit = |f: &&ArmVerdict| {
-        found.arms.iter().any(|a| a.arm.name == f.arm && a.arm.kind == ArmKind::Edit && a.arm.withdrawn.is_none())
+        found
+            .arms
+            .iter()
+            .any(|a| a.arm.name == f.arm && a.arm.kind == ArmKind::Edit && a.arm.withdrawn.is_none())
     };
-    let decides = found.verdicts.iter().find(edit).and_then(|v| all.iter().position(|(arm, _)| *arm == v.arm));
+    let decides =
+        found.verdicts.iter().find(edit).and_then(|v| all.iter().position(|(arm, _)| *arm == v.arm));
     let mut sections: Vec<Section> = raters::section(found).into_iter().collect();
     sections.push(arms(found));
     sections.extend((0..found.outcomes.len()).map(|i| outcomes::section(found, i)));
@@ -64,13 +68,13 @@ pub fn answer(found: &Found, findings: &[Finding], notes: Vec<Rich>) -> Answer {
     let mut all = notes;
     all.extend(found.predictions.iter().map(|p| {
         Rich::from(format!(
-            "Expected before anything was written: {} {}",
+            "Expected before anything was written: {}. {}",
             p.claim.trim_end_matches('.'),
             match (p.held, p.clear) {
-                (Some(true), true) => "— so it is, with its whole interval.",
-                (Some(true), false) => "— so it is, within the error.",
-                (Some(false), _) => "— it is not so.",
-                (None, _) => "— nothing is known of it.",
+                (Some(true), true) => "It is so, with the whole interval.",
+                (Some(true), false) => "It is so, within the error.",
+                (Some(false), _) => "It is not so.",
+                (None, _) => "Nothing is known of it.",
             }
         ))
     }));
@@ -81,7 +85,12 @@ pub fn answer(found: &Found, findings: &[Finding], notes: Vec<Rich>) -> Answer {
         found.outcomes[found.primary].over,
         found.fewer.as_ref().map_or(String::new(), |why| format!(" No edit can be said to steer: {why}."))
     )));
-    Answer { asks: Some("What does each arm do?".into()), sentence: sentence(found, &questions), questions, notes: all }
+    Answer {
+        asks: Some("What does each arm do?".into()),
+        sentence: sentence(found, &questions),
+        questions,
+        notes: all,
+    }
 }
 
 fn capital(text: &str) -> String {
@@ -146,7 +155,10 @@ fn findings(found: &Found) -> Vec<(String, Finding)> {
         })
         .collect();
     for e in &outcome.effects {
-        for (stands, what) in [(&e.placebo, "directions drawn like the activations"), (&e.flips, "directions of shuffled labels")] {
+        for (stands, what) in [
+            (&e.placebo, "directions drawn like the activations"),
+            (&e.flips, "directions of shuffled labels"),
+        ] {
             let Some(p) = stands else { continue };
             let number = e.difference.clone().against(p.null.clone());
             let finding = Finding {
@@ -191,7 +203,8 @@ fn arms(found: &Found) -> Section {
     let gap = || Cell::empty("no edit");
     for a in &found.arms {
         let own = a.done.as_ref();
-        let angle = |v: Option<f64>| v.map_or_else(|| Cell::empty("nothing is moved"), |v| Cell::number(v, 1));
+        let angle =
+            |v: Option<f64>| v.map_or_else(|| Cell::empty("nothing is moved"), |v| Cell::number(v, 1));
         let placebo = own.filter(|d| !d.placebo_angles.is_empty());
         let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len().max(1) as f64;
         done.push(vec![

@@ -1,8 +1,8 @@
 //! An outcome: arms beside each other, their placebos, the scopes.
 
 use truenorth_report::{
-    Adjustment, Axis, Block, Cell, Column, Figure, Forest, ForestRow, Labelled, Mark, NoteKind, Num, Section, Strip,
-    StripGroup, Table, Test,
+    Adjustment, Axis, Block, Cell, Column, Figure, Forest, ForestRow, Labelled, Mark, NoteKind, Num, Section,
+    Strip, StripGroup, Table, Test,
 };
 
 use crate::found::{Effect, Found, OutcomeFound};
@@ -14,7 +14,10 @@ const NOT_SHOWN: &str = "That the outcome is what one cares about, and that a me
 pub(super) fn section(found: &Found, i: usize) -> Section {
     let outcome = &found.outcomes[i];
     let decides = if i == found.primary { " It decides." } else { " It describes." };
-    let lead = format!("{}: every arm less base, in {}, over {}.{decides}", outcome.name, outcome.unit, outcome.over);
+    let lead = format!(
+        "{}: every arm less base, in {}, over {}.{decides}",
+        outcome.name, outcome.unit, outcome.over
+    );
     let mut section = Section::new(format!("experiment-outcome-{i}"), capital(&outcome.name), lead);
     if outcome.effects.is_empty() {
         return section.with(Block::note(NoteKind::Warning, "No row has it."));
@@ -105,12 +108,16 @@ fn effects(outcome: &OutcomeFound, i: usize) -> Table {
 }
 
 fn holm(e: &Effect) -> Cell {
-    e.holm.map_or_else(|| Cell::empty("nothing is tested"), |p| Cell::adjusted(Test::ArmShift, Adjustment::Holm, p, None))
+    e.holm.map_or_else(
+        || Cell::empty("nothing is tested"),
+        |p| Cell::adjusted(Test::ArmShift, Adjustment::Holm, p, None),
+    )
 }
 
 fn placebos(outcome: &OutcomeFound, i: usize) -> Figure {
     let label = |values: &[f64], what: &str| -> Vec<Labelled> {
-        let named = |(k, v): (usize, &f64)| Labelled { label: format!("{what} {}", k + 1), value: Num::new(*v) };
+        let named =
+            |(k, v): (usize, &f64)| Labelled { label: format!("{what} {}", k + 1), value: Num::new(*v) };
         values.iter().enumerate().map(named).collect()
     };
     let mut groups = Vec::new();

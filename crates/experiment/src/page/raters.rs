@@ -15,7 +15,8 @@ pub(super) fn section(found: &Found) -> Option<Section> {
         0 => format!("{} raters, whose word counts.", found.raters.len()),
         _ => format!("{} raters; refused for verdicts: {}.", found.raters.len(), refused.join(", ")),
     };
-    let mut section = Section::new("experiment-raters", "Who judged, and what they are worth", lead).with(worth(found));
+    let mut section =
+        Section::new("experiment-raters", "Who judged, and what they are worth", lead).with(worth(found));
     for r in &found.raters {
         if let Standing::Refused(why) = &r.standing {
             section = section.with(Block::note(
@@ -73,10 +74,13 @@ fn drift(found: &Found) -> Table {
          mean; its null deals the ratings among the arms of a prompt. Friedman's statistic is over prompts rated beside every \
          arm.",
         "Why base is rated differently: what stands beside it, the order of the work, or who did which part.",
-        ["rater", "question", "base beside each arm", "range", "null", "p", "Friedman"].map(Column::new).to_vec(),
+        ["rater", "question", "base beside each arm", "range", "null", "p", "Friedman"]
+            .map(Column::new)
+            .to_vec(),
     );
     for d in &found.drift {
-        let each: Vec<String> = d.by_arm.iter().map(|(arm, mean, n)| format!("{arm} {mean:.2} ({n})")).collect();
+        let each: Vec<String> =
+            d.by_arm.iter().map(|(arm, mean, n)| format!("{arm} {mean:.2} ({n})")).collect();
         table.push(vec![
             d.rater.as_str().into(),
             d.rubric.as_str().into(),
@@ -84,7 +88,8 @@ fn drift(found: &Found) -> Table {
             Cell::number(d.range.value, 2),
             Cell::null_of(&d.range, 2),
             Cell::p_of(&d.range),
-            d.friedman.map_or_else(|| Cell::empty("too few prompts beside every arm"), |q| Cell::number(q, 2)),
+            d.friedman
+                .map_or_else(|| Cell::empty("too few prompts beside every arm"), |q| Cell::number(q, 2)),
         ]);
     }
     table

@@ -21,7 +21,11 @@ pub(super) fn section(found: &Found) -> Option<Section> {
     let left = shown.len().saturating_sub(SHOWN);
     let lead = format!(
         "What each arm wrote behind the same prompts; words that base's text does not have are underlined.{}",
-        if left > 0 { format!(" The first {SHOWN} prompts are here; the JSON has all.") } else { String::new() }
+        if left > 0 {
+            format!(" The first {SHOWN} prompts are here; the JSON has all.")
+        } else {
+            String::new()
+        }
     );
     let mut section = Section::new("experiment-texts", "Texts side by side", lead);
     for (k, p) in shown.into_iter().take(SHOWN).enumerate() {

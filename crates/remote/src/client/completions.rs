@@ -35,8 +35,9 @@ impl Service {
                 let answer = self.http.ask::<Value>(PATH, question, "judging", &see).await;
                 (i, answer)
             };
-            let mut answers =
-                futures_util::stream::iter(questions.iter().enumerate()).map(ask).buffer_unordered(at_once.max(1));
+            let mut answers = futures_util::stream::iter(questions.iter().enumerate())
+                .map(ask)
+                .buffer_unordered(at_once.max(1));
             while let Some((i, answer)) = answers.next().await {
                 if each(i, answer?).is_break() {
                     break;

@@ -16,8 +16,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 use truenorth_protocol::job::{Session, Update};
 use truenorth_protocol::limits;
 
-use super::http::Http;
 use super::address;
+use super::http::Http;
 
 type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 

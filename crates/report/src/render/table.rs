@@ -115,7 +115,7 @@ fn scroll(x: &mut Xml, table: &Table, looks: &[Look], rows: &[Vec<Cell>], captio
             tag = tag.a("class", "num");
         }
         if look.word > 0 {
-            tag = tag.a("style", &format!("min-width:{}ch", look.word));
+            tag = tag.a("style", &format!("min-width:calc({}ch + .9rem)", look.word));
         }
         tag.open();
         x.text(&column.name);
@@ -168,7 +168,7 @@ pub(super) fn content(x: &mut Xml, cell: &Cell) {
             x.element("span", "bounds", &bracket(low, high, *digits));
         }
         Cell::P { test, value, draws, .. } => match value.reason() {
-            None => x.text(&p_value(value, draws.map(|n| test.counted(n)))),
+            None => x.text(&p_value(value, draws.map(|n| test.counted(n))).replace(' ', "\u{a0}")),
             reason => gap(x, reason),
         },
         Cell::Verdict { status: s } => status(x, *s),

@@ -26,8 +26,11 @@ pub enum Distance {
 /// there is nothing to agree on.
 pub fn krippendorff_alpha(units: &[Vec<Option<f64>>], distance: Distance) -> Result<f64, MathError> {
     // Ratings by value, each unit's with the weight 1 / (ratings of the unit - 1).
-    let kept: Vec<Vec<f64>> =
-        units.iter().map(|u| u.iter().flatten().copied().collect()).filter(|u: &Vec<f64>| u.len() > 1).collect();
+    let kept: Vec<Vec<f64>> = units
+        .iter()
+        .map(|u| u.iter().flatten().copied().collect())
+        .filter(|u: &Vec<f64>| u.len() > 1)
+        .collect();
     if let Some(bad) = kept.iter().flatten().find(|v| !v.is_finite()) {
         return Err(MathError::OutOfRange { what: "rating", value: *bad, expected: "a finite number" });
     }
