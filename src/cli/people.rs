@@ -7,7 +7,7 @@ use anyhow::Context as _;
 use clap::Args;
 use truenorth::analyses::experiment::{TextPair, opened, people_sheet};
 use truenorth::analyses::rate::{Filled, RateData, Registration, Seal, each};
-use truenorth::data::PromptInput;
+use truenorth::data::{NearCopies, PromptInput};
 use truenorth::experiment::WrittenRow;
 use truenorth::files::write_private;
 
@@ -15,8 +15,7 @@ use super::experiment::{PROMPTS, TEXTS, write};
 use super::output::{self, Request as _, wrong_hint};
 use super::rate::{KEY, REGISTRATION, SEAL, SHEET, filled, read_json, refuse_opened, set_opened};
 use super::record::write_json;
-use super::texts::CopiesArgs;
-use super::{session, target};
+use super::{session, target, texts};
 
 /// What a sheet asks beside which text is better.
 const RUBRICS: &str = "rubrics.json";
@@ -53,8 +52,6 @@ pub struct Sheet {
     /// The folder to write into.
     #[arg(long, value_name = "DIR")]
     folder: PathBuf,
-    #[command(flatten)]
-    copies: CopiesArgs,
 }
 
 /// Opens the key of an experiment's sheet and writes what people said as ratings, which the experiment's file then names.
@@ -98,10 +95,10 @@ impl Sheet {
         // Two times 122 random bits from the operating system; nobody can deal the sheet again.
         let secret = format!("{}{}", uuid::Uuid::new_v4().simple(), uuid::Uuid::new_v4().simple());
         let asked = (self.question.as_str(), &self.rubric[..], self.checks);
-        let sheet = people_sheet(&pairs, asked, &secret, self.copies.near_copies)
+        let sheet = people_sheet(&pairs, asked, &secret)
             .with_context(|| format!("can't make a sheet of {}", self.run.display()))?;
         if let Some(copies) = &sheet.blind.seal.copies {
-            self.copies.texts().say_copies("the sheet", copies);
+            texts::at(NearCopies::default()).say_copies("the sheet", copies);
         }
         if sheet.left_out > 0 {
             eprintln!("left out: {} pairs whose two texts are the same or empty", sheet.left_out);

@@ -75,7 +75,9 @@ pub(super) fn flagged(
 
 /// The text without the prefix that it begins with.
 pub(super) fn stripped<'a>(text: &'a str, prefix: &str) -> &'a str {
-    text.trim_start().strip_prefix(prefix.trim()).filter(|rest| !rest.trim().is_empty()).unwrap_or(text)
+    // A word that only begins as the prefix ends is another.
+    let ends = |rest: &&str| !rest.trim().is_empty() && !rest.starts_with(char::is_alphanumeric);
+    text.trim_start().strip_prefix(prefix.trim()).filter(ends).unwrap_or(text)
 }
 
 /// Of a prefix of fewer than four words all of it is an echo.
@@ -116,8 +118,9 @@ mod tests {
         assert!(!of("Yes, tell her the truth about it.", Some("Tell her the truth about it.")).1.echo);
         let (text, flags) = of("You are a kind and patient friend to all. Tell her.", prefix);
         assert_eq!((text.as_str(), flags.echo), ("Tell her.", false));
+        assert_eq!(of("Be kindly to her.", Some("Be kind")).0, "Be kindly to her.");
         // A short prefix is echoed as a whole.
-        assert!(of("Be kind and wait.", Some("Be kind")).1.echo && !of("Be good.", Some("Be kind")).1.echo);
+        assert!(of("One may be kind and wait.", Some("Be kind")).1.echo && !of("Be good.", Some("Be kind")).1.echo);
     }
 
     #[test]

@@ -51,7 +51,6 @@ pub fn people_sheet(
     pairs: &[Pair],
     (question, rubrics, checks): (&str, &[String], usize),
     secret: &str,
-    near: NearCopies,
 ) -> Result<PeopleSheet, AnalysisError> {
     let empty = |t: &str| t.trim().is_empty();
     let mut items: Vec<Compared> = pairs
@@ -85,7 +84,10 @@ pub fn people_sheet(
             base: words.join(" "),
         });
     }
-    let mut blind = prepare(&items, question, Scale::Side, secret, near)?;
+    // Pairs of one prompt share base's text, and so are alike by their words whatever the arms wrote: only the same words
+    // are one.
+    let same = NearCopies::new(1.0)?;
+    let mut blind = prepare(&items, question, Scale::Side, secret, same)?;
     if !rubrics.is_empty() {
         blind.csv = with_scales(&blind.csv, rubrics)?;
         blind.seal.sheet_sha256 = sha256_hex(blind.csv.as_bytes());

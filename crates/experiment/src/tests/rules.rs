@@ -2,7 +2,6 @@
 
 use super::*;
 use truenorth_boards::rate::{self, Filled, Prediction as Claim, RateData, register};
-use truenorth_data::NearCopies;
 use truenorth_report::Verdict;
 use truenorth_stats::math::Seeds;
 
@@ -123,7 +122,7 @@ fn people_fill_one_sheet_over_all_arms() {
     let rubrics = ["How kind?".to_owned(), "How, \"plainly\"?".to_owned()];
     let secret = "0123456789abcdef0123456789abcdef";
     let made =
-        people_sheet(&pairs, ("Which is kinder?", &rubrics, 2), secret, NearCopies::default()).unwrap();
+        people_sheet(&pairs, ("Which is kinder?", &rubrics, 2), secret).unwrap();
     assert_eq!((made.left_out, made.checks, made.blind.seal.items), (1, 2, 14));
     assert!(!made.blind.csv.contains("attention") && !made.blind.csv.contains("\"one\""));
     let claim = Claim { id: "a".into(), claim: "arms win".into(), share_above: Some(0.5), share_below: None };
