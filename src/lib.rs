@@ -40,7 +40,7 @@
 //! | 3 | [`report`] |
 //! | 4 | `truenorth_reading`: texts read, directions fitted |
 //! | 5 | `truenorth_analyses` and `truenorth_boards`, here [`analyses`] |
-//! | 6 | `truenorth_play`, here `play`: the page of the playground |
+//! | 6 | `truenorth_experiment`, also there; `truenorth_play`, here `play`: the page of the playground |
 //! | 7 | this crate: [`study`] and what it stands on, [`Model`], [`Direction`] and [`Study`] over it, and the binary's `cli` |
 //!
 //! What holds throughout: a graph is checked before it runs; what the store has is not computed again;
@@ -49,10 +49,12 @@
 #[doc(hidden)]
 pub mod direction;
 pub mod error;
+pub mod experiment;
 mod facade;
 pub mod host;
 #[doc(hidden)]
 pub mod inputs;
+pub mod pushes;
 pub mod session;
 // For the command line.
 #[doc(hidden)]
@@ -63,6 +65,7 @@ pub mod study;
 pub mod analyses {
     pub use truenorth_analyses::*;
     pub use truenorth_boards::*;
+    pub use truenorth_experiment as experiment;
     pub use truenorth_reading::*;
 }
 

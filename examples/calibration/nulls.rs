@@ -13,7 +13,7 @@ use truenorth_protocol::run::Unwatched;
 
 use crate::Outcome;
 use crate::boards::{scored, two_boards};
-use crate::others::{coins, course, judge_mean, judged, rated, steered};
+use crate::others::{arms, coins, course, judge_mean, judged, rated, steered};
 use crate::place::{Place, Unit, classes, question, turned, with_near_copies, with_shared_prompts};
 use crate::rates::{Run, of_page};
 
@@ -96,6 +96,7 @@ pub const SCENARIOS: &[Scenario] = &[
     },
     Scenario { name: "checkpoints, a random walk", tiny: false, reads: false, run: |_, s| course(1.0, s) },
     Scenario { name: "judges who do not look", tiny: false, reads: false, run: judged },
+    Scenario { name: "arms and raters that do nothing", tiny: false, reads: false, run: arms },
     Scenario { name: "ratings of chance", tiny: false, reads: false, run: rated },
     Scenario { name: "counts of fair coins", tiny: false, reads: false, run: coins },
 ];

@@ -145,3 +145,85 @@ pub fn coins(_: &Place, seed: u64) -> Outcome<Run> {
     let run: Outcome<BTreeMap<Test, f64>> = tests.into_iter().map(one).collect();
     run
 }
+
+/// Edits and raters that do nothing: differences whose signs are chance, prompts twice in a cluster, as many stand-ins as a
+/// verdict needs, a judge who flips coins on planted pairs, and base rated alike beside every arm.
+pub fn arms(_: &Place, seed: u64) -> Outcome<Run> {
+    use truenorth::analyses::experiment as arms;
+    let seeds = Seeds::new(seed);
+    let mut rng = seeds.stream("arms");
+    let prompts: Vec<arms::Prompt> = (0..24)
+        .map(|i| arms::Prompt { id: format!("p{i}"), cluster: i / 2, ..arms::Prompt::default() })
+        .collect();
+    let edit = |name: &str| {
+        let params = arms::ArmParams {
+            name: name.into(),
+            direction: vec!["d".into()],
+            alpha: Some(1.0),
+            ..arms::ArmParams::default()
+        };
+        params.arm()
+    };
+    let mut row = || -> Vec<Option<f64>> {
+        let shared: Vec<f64> = (0..12).map(|_| StandardNormal.sample(&mut rng)).collect();
+        (0..24).map(|i| Some(shared[i / 2] + 0.5 * rng.sample::<f64, _>(StandardNormal))).collect()
+    };
+    let outcome = arms::Outcome {
+        name: "chance".into(),
+        kind: arms::OutcomeKind::Projection,
+        unit: "units".into(),
+        units: arms::Units { what: "prompts", clusters: (0..24).map(|i| i / 2).collect() },
+        differences: vec![row(), row()],
+        fixed: None,
+        placebos: (0..2).map(|_| (0..19).map(|_| row()).collect()).collect(),
+        flips: (0..2).map(|_| (0..19).map(|_| row()).collect()).collect(),
+    };
+    let rating = |arm: &str, prompt: String| arms::Rating {
+        rater: "coin".into(),
+        kind: arms::Kind::Judge,
+        arm: arm.into(),
+        prompt,
+        first: Some(arms::Side::Arm),
+        choice: None,
+        strength: None,
+        rubric: None,
+        arm_score: None,
+        base_score: None,
+    };
+    let mut ratings = Vec::new();
+    for arm in ["one", "two"] {
+        for i in 0..24 {
+            let score = Some(f64::from(rng.random_range(1_u8..=5)));
+            ratings.push(arms::Rating {
+                arm_score: Some(3.0),
+                base_score: score,
+                ..rating(arm, format!("p{i}"))
+            });
+        }
+    }
+    for i in 0..40 {
+        let choice = Some(if rng.random() { arms::Side::Arm } else { arms::Side::Base });
+        ratings.push(arms::Rating { choice, ..rating("planted", format!("plant {i}")) });
+    }
+    let sheet = arms::Sheet {
+        prompts,
+        arms: vec![arms::Arm::base(), edit("one"), edit("two")],
+        outcomes: vec![outcome],
+        ratings,
+        placebos: 19,
+        ..arms::Sheet::default()
+    };
+    let params =
+        arms::Params { permutations: DRAWS, primary: Some("chance".into()), ..arms::Params::default() };
+    let found = arms::weigh(&sheet, &params, &seeds)?;
+    let effect = found.outcomes[0].effect("one").ok_or("an arm has its outcome")?;
+    let nulls = [
+        effect.difference.null.as_ref(),
+        effect.above.as_ref().and_then(|n| n.null.as_ref()),
+        effect.placebo.as_ref().map(|p| &p.null),
+        effect.flips.as_ref().map(|p| &p.null),
+        found.drift.first().and_then(|d| d.range.null.as_ref()),
+        found.raters.first().and_then(|r| r.planted.as_ref()?.null.as_ref()),
+    ];
+    Ok(nulls.into_iter().flatten().map(|n| (n.test, n.p)).collect())
+}

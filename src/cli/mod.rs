@@ -18,11 +18,13 @@ mod desk;
 mod direction;
 mod doctor;
 mod dry;
+mod experiment;
 mod fallback;
 mod geometry;
 mod hosted;
 mod jobs;
 mod judge;
+mod judge_url;
 mod made;
 mod manner;
 mod manual;
@@ -32,6 +34,7 @@ mod ndif;
 mod opening;
 mod origin;
 mod output;
+mod people;
 #[cfg(feature = "play")]
 mod play;
 #[cfg(not(feature = "play"))]
@@ -107,6 +110,7 @@ enum Verb {
     Judge(Box<judge::Verb>),
     #[command(subcommand)]
     Rate(rate::Rate),
+    Experiment(Box<experiment::Verb>),
     Probe(Box<verb::Verb<probe::Probe>>),
     Audit(Box<verb::Verb<audit::Audit>>),
     Geometry(Box<geometry::Geometry>),
@@ -164,6 +168,7 @@ pub fn main() -> ExitCode {
         Verb::Transfer(v) => v.run(),
         Verb::Judge(v) => v.run(),
         Verb::Rate(v) => v.run(),
+        Verb::Experiment(v) => v.run(),
         Verb::Probe(v) => v.run(),
         Verb::Audit(v) => v.run(),
         Verb::Geometry(v) => v.run(),

@@ -1,18 +1,9 @@
-//! Files of directions as edits: which vector goes where, how strongly, in which unit.
-
-use std::path::{Path, PathBuf};
-use std::str::FromStr;
+//! Edits as flags name them.
 
 use clap::ValueEnum;
-use truenorth::analyses::steer::{Clamp, How, Push, Threshold, When, mean_norm, neutral_ranges};
-use truenorth::analyses::{Named, Reader, SiteRange};
-use truenorth::artifact::{Direction, Directions};
-use truenorth_protocol::graph::Decides;
-use truenorth_protocol::run::Watch;
-use truenorth_protocol::{ModelInfo, Site};
+use truenorth::pushes;
 
-use super::direction::load_all_for;
-use super::output::{Request as _, wrong_hint};
+pub use truenorth::pushes::{At, Opened};
 
 /// What α is measured in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
@@ -25,230 +16,18 @@ pub enum Unit {
     Raw,
 }
 
+impl From<Unit> for pushes::Unit {
+    fn from(unit: Unit) -> Self {
+        match unit {
+            Unit::Norm => Self::Norm,
+            Unit::Absolute => Self::Absolute,
+            Unit::Raw => Self::Raw,
+        }
+    }
+}
+
 impl Unit {
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Norm => "norm",
-            Self::Absolute => "absolute",
-            Self::Raw => "raw",
-        }
+        pushes::Unit::from(self).name()
     }
-}
-
-/// Where a direction goes, instead of to its own site.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum At {
-    /// Everything that is added to the residual stream.
-    Everywhere,
-    /// These sites.
-    Sites(SiteRange),
-}
-
-impl FromStr for At {
-    type Err = String;
-
-    fn from_str(s: &str) -> Result<Self, String> {
-        match s {
-            "everywhere" => Ok(Self::Everywhere),
-            other => other.parse().map(Self::Sites).map_err(|e: truenorth::analyses::NoSites| {
-                format!("{e}; or `everywhere` for all that is added to the residual stream")
-            }),
-        }
-    }
-}
-
-impl At {
-    fn sites(&self, info: &ModelInfo) -> Vec<Site> {
-        match self {
-            Self::Sites(range) => range.sites().to_vec(),
-            // What the embedding and each block's parts write is all that the stream is the sum of.
-            Self::Everywhere => std::iter::once(Site::Embed)
-                .chain((0..info.layers).flat_map(|l| [Site::AttnOut(l), Site::MlpOut(l)]))
-                .collect(),
-        }
-    }
-}
-
-/// What is known once the model is open.
-pub struct Opened<'a> {
-    pub reader: Reader<'a>,
-    pub neutral: Option<&'a [Named]>,
-    pub watch: &'a dyn Watch,
-    pub unit: Unit,
-}
-
-/// A vector at a site, and what its file says of it.
-struct Placed {
-    site: Site,
-    vector: Vec<f32>,
-    coefficient: f64,
-    /// What the file says of its own site.
-    residual_norm: Option<f64>,
-    raw_norm: Option<f64>,
-    file: PathBuf,
-}
-
-impl Placed {
-    fn of(direction: &Direction, site: Site, coefficient: f64, file: &Path) -> Self {
-        let metadata = direction.metadata();
-        Self {
-            site,
-            vector: direction.vector().to_vec(),
-            coefficient,
-            residual_norm: metadata.residual_norm.filter(|_| metadata.site == site),
-            raw_norm: metadata.extra.get("imported_norm").and_then(|n| n.parse().ok()),
-            file: file.to_owned(),
-        }
-    }
-}
-
-impl Opened<'_> {
-    fn info(&self) -> &ModelInfo {
-        self.reader.runner().info()
-    }
-
-    /// The pushes of files with their coefficients, at their own sites or at others. `needed` where a dose is added, so
-    /// that the unit must be known.
-    pub fn pushes(
-        &self,
-        files: &[(PathBuf, f64)],
-        at: Option<&At>,
-        how: &How,
-        needed: bool,
-    ) -> anyhow::Result<Vec<Push>> {
-        let mut placed = Vec::new();
-        for (file, coefficient) in files {
-            let directions = load_all_for(file, self.info())?;
-            let sites = at.map(|at| at.sites(self.info()));
-            placed.extend(place(&directions, sites.as_deref(), *coefficient, file)?);
-        }
-        if let Some(site) = placed.iter().map(|p| p.site).find(|s| *s == Site::Logits) {
-            return Err(wrong_hint(
-                format!("a direction can't be used at {site}, which has the width of the vocabulary"),
-                "name sites of the residual stream, such as --at resid_post.4..28:4",
-            ));
-        }
-        let clamped = matches!(how.clamp, Some(Clamp::Between(..)));
-        let norms = self.norms(&placed, needed || clamped)?;
-        let clamps = self.clamps(&placed, &norms, how.clamp)?;
-        Ok(placed
-            .into_iter()
-            .zip(norms)
-            .zip(clamps)
-            .map(|((p, norm), clamp)| Push {
-                direction: p.vector,
-                site: p.site,
-                coefficient: p.coefficient,
-                norm,
-                clamp,
-            })
-            .collect())
-    }
-
-    /// What α is a multiple of at each place.
-    fn norms(&self, placed: &[Placed], needed: bool) -> anyhow::Result<Vec<Option<f64>>> {
-        match (self.unit, self.neutral) {
-            (Unit::Absolute, _) => Ok(vec![None; placed.len()]),
-            (Unit::Raw, _) => {
-                let raw = |p: &Placed| p.raw_norm.map(Some).ok_or_else(|| no_raw(&p.file));
-                placed.iter().map(raw).collect()
-            }
-            (Unit::Norm, Some(neutral)) => {
-                let asked: Vec<_> =
-                    placed.iter().map(|p| (p.site, truenorth_protocol::ReadAt::Last)).collect();
-                self.reader.ahead(neutral, &asked, self.watch)?;
-                let one = |p: &Placed| Ok(Some(mean_norm(&self.reader, p.site, neutral, self.watch)?));
-                placed.iter().map(one).collect()
-            }
-            (Unit::Norm, None) => {
-                let one = |p: &Placed| match p.residual_norm {
-                    Some(norm) => Ok(Some(norm)),
-                    None if !needed => Ok(None),
-                    None => Err(no_norm(&p.file, p.site)),
-                };
-                placed.iter().map(one).collect()
-            }
-        }
-    }
-
-    fn clamps(
-        &self,
-        placed: &[Placed],
-        norms: &[Option<f64>],
-        clamp: Option<Clamp>,
-    ) -> anyhow::Result<Vec<Option<[f64; 2]>>> {
-        match (clamp, self.neutral) {
-            (None, _) => Ok(vec![None; placed.len()]),
-            (Some(Clamp::Between(low, high)), _) => {
-                Ok(norms.iter().map(|n| Some([low, high].map(|v| v * n.unwrap_or(1.0)))).collect())
-            }
-            (Some(Clamp::Neutral), Some(neutral)) => {
-                let directions: Vec<(Site, &[f32])> =
-                    placed.iter().map(|p| (p.site, &p.vector[..])).collect();
-                let ranges = neutral_ranges(&self.reader, &directions, neutral, self.watch)?;
-                Ok(ranges.into_iter().map(Some).collect())
-            }
-            (Some(Clamp::Neutral), None) => Err(wrong_hint(
-                "--clamp neutral is the range that neutral texts have, and there are none",
-                "name them with --neutral F, or give the range, as in --clamp -0.1..0.1",
-            )),
-        }
-    }
-
-    /// The condition that a file's direction makes.
-    pub fn when(&self, file: &Path, how: &Threshold, pushes: &[Push]) -> anyhow::Result<When> {
-        let directions = load_all_for(file, self.info())?;
-        let direction =
-            directions.one().request(format!("{} can't be the condition of --when", file.display()))?;
-        let site = direction.metadata().site;
-        let first = pushes.iter().map(|p| p.site).min_by_key(|s| s.order());
-        let by_token = how.when_by.0 == Decides::Token;
-        if let Some(first) = first.filter(|first| site.order() > first.order()) {
-            return Err(wrong_hint(
-                format!(
-                    "--when {} is looked at at {site}, which the model comes to after {first}, where something is done",
-                    file.display()
-                ),
-                if by_token {
-                    "use a direction of an earlier site for the condition, or edit later sites with --at"
-                } else {
-                    "use a direction of an earlier site for the condition, or edit generated tokens alone with --positions \
-                     generated"
-                },
-            ));
-        }
-        let placed = [Placed::of(direction, site, 1.0, file)];
-        let norm = self.norms(&placed, how.when_above != 0.0)?[0].unwrap_or(1.0);
-        Ok(When {
-            direction: direction.vector().to_vec(),
-            site,
-            above: how.when_above * norm,
-            of: how.when_by.0,
-        })
-    }
-}
-
-/// A file's vectors at their own sites, or at these.
-fn place(
-    directions: &Directions,
-    at: Option<&[Site]>,
-    coefficient: f64,
-    file: &Path,
-) -> anyhow::Result<Vec<Placed>> {
-    let placed = directions.placed(at).request(format!("can't use {} there", file.display()))?;
-    Ok(placed.into_iter().map(|(site, d)| Placed::of(d, site, coefficient, file)).collect())
-}
-
-fn no_norm(file: &Path, site: Site) -> anyhow::Error {
-    wrong_hint(
-        format!("{} does not say the mean residual norm of {site}", file.display()),
-        "measure it with --neutral F, or give α in --alpha-unit absolute",
-    )
-}
-
-fn no_raw(file: &Path) -> anyhow::Error {
-    wrong_hint(
-        format!("{} does not say what norm its vector had before it was made a unit vector", file.display()),
-        "--alpha-unit raw is for directions that were imported; give α in norm or absolute",
-    )
 }

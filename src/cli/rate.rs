@@ -20,10 +20,10 @@ use super::target;
 use super::texts::CopiesArgs;
 use super::written::{self, Shown, SteeredArgs, say_left_out};
 
-const SHEET: &str = "sheet.csv";
-const SEAL: &str = "seal.json";
-const KEY: &str = "key.json";
-const REGISTRATION: &str = "registration.json";
+pub(super) const SHEET: &str = "sheet.csv";
+pub(super) const SEAL: &str = "seal.json";
+pub(super) const KEY: &str = "key.json";
+pub(super) const REGISTRATION: &str = "registration.json";
 const OPENED: &str = "opened.json";
 
 /// Has people rate steered texts against others without knowing which is which.
@@ -140,7 +140,7 @@ fn now() -> String {
     httpdate::fmt_http_date(SystemTime::now())
 }
 
-fn read_json<T: serde::de::DeserializeOwned>(path: &Path, what: &str) -> anyhow::Result<T> {
+pub(super) fn read_json<T: serde::de::DeserializeOwned>(path: &Path, what: &str) -> anyhow::Result<T> {
     target::reads(path)?;
     let bytes = std::fs::read(path).request(format!("can't read the {what} {}", path.display()))?;
     serde_json::from_slice(&bytes).request(format!("{} is no {what} that `rate` wrote", path.display()))
@@ -252,7 +252,7 @@ fn predictions(path: &Path) -> anyhow::Result<Vec<Prediction>> {
 }
 
 /// Refuses predictions that come after the key was opened, unless it was opened for these.
-fn refuse_opened(folder: &Path, registration: Option<&Registration>) -> anyhow::Result<()> {
+pub(super) fn refuse_opened(folder: &Path, registration: Option<&Registration>) -> anyhow::Result<()> {
     let path = folder.join(OPENED);
     if !path.exists() {
         return Ok(());
@@ -268,6 +268,20 @@ fn refuse_opened(folder: &Path, registration: Option<&Registration>) -> anyhow::
         ),
         "make a new sheet, register, and have it rated anew",
     ))
+}
+
+/// Marks the key as opened for a registration, where it was not yet.
+pub(super) fn set_opened(folder: &Path, seal: &Seal, registration: &Registration) -> anyhow::Result<()> {
+    let path = folder.join(OPENED);
+    if path.exists() {
+        return Ok(());
+    }
+    let opened = Opened {
+        key_sha256: seal.key_sha256.clone(),
+        registration_sha256: registration.sha256.clone(),
+        opened_at: now(),
+    };
+    write_json(&path, &opened)
 }
 
 impl Unblind {
@@ -318,15 +332,7 @@ impl Unblind {
             RateData { sheets: &sheets, issued: issued.as_deref(), key: &key, registration: &registration };
         let found = rate::Rate::run(&input, &self.params, &Seeds::new(self.seed))?;
         // Whatever is shown from here on can't be unseen, so the mark comes first.
-        let opened_path = folder.join(OPENED);
-        if !opened_path.exists() {
-            let opened = Opened {
-                key_sha256: seal.key_sha256.clone(),
-                registration_sha256: registration.sha256.clone(),
-                opened_at: now(),
-            };
-            write_json(&opened_path, &opened)?;
-        }
+        set_opened(&folder, &seal, &registration)?;
         output::listing(&rate::Rate::table(&found));
         let mut record = Record::new(rate::Rate::NAME, self.seed, found)
             .params(&self.params)?
@@ -384,7 +390,7 @@ impl Unblind {
 }
 
 /// A rater's sheet, from `NAME=F.csv`.
-fn filled(arg: &str) -> anyhow::Result<Filled> {
+pub(super) fn filled(arg: &str) -> anyhow::Result<Filled> {
     let Some((rater, file)) = arg.split_once('=').filter(|(r, f)| !r.is_empty() && !f.is_empty()) else {
         return Err(wrong_hint(format!("`{arg}` names no rater and sheet"), "write NAME=FILE.csv"));
     };

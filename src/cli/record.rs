@@ -113,7 +113,8 @@ impl<T: Serialize> Record<T> {
         Ok(self)
     }
 
-    fn provenance(&self) -> Vec<Group> {
+    /// Where the numbers come from, as a page tells it.
+    pub fn provenance(&self) -> Vec<Group> {
         let mut groups = Vec::new();
         for model in &self.models {
             let mut group = Group::new("Model")

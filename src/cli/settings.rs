@@ -48,6 +48,11 @@ pub fn server_key(file: Option<&Path>) -> anyhow::Result<Option<Key>> {
     Ok(key_file(file)?.or_else(|| key_variable("TRUENORTH_API_KEY")))
 }
 
+/// The key of a judge's endpoint: a file, then `TRUENORTH_JUDGE_KEY`.
+pub fn judge_key(file: Option<&Path>) -> anyhow::Result<Option<Key>> {
+    Ok(key_file(file)?.or_else(|| key_variable("TRUENORTH_JUDGE_KEY")))
+}
+
 /// A key and where it was found. Only the latter may be shown.
 pub struct Key {
     pub text: String,

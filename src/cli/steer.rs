@@ -1,17 +1,18 @@
 //! `steer`: generation with a direction added or ablated.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context as _;
 use clap::Args;
 use truenorth::analyses::Named;
 use truenorth::analyses::steer::{self, DAMAGING, Damage, Dose, How, Moved, Size, Threshold, unlike};
 use truenorth::data::{NearCopies, first_prompts};
-use truenorth_protocol::WriteAt;
 use truenorth_protocol::graph::Sampling;
+use truenorth_protocol::{ModelInfo, WriteAt};
 
 use super::args::{InputArgs, ModelArgs};
-use super::direction::load_all;
+use super::desk::ours;
+use super::direction::{load_all, load_all_for};
 use super::output::{self, wrong_hint};
 use super::progress::Bar;
 use super::pushes::{At, Opened, Unit};
@@ -202,11 +203,13 @@ impl Steer {
         let session = Session::open(&self.model)?;
         let reader = session.reader();
         let bar = Bar::new("measuring norms", 0, "tokens", self.model.common.quiet);
+        let load = |file: &Path, info: &ModelInfo| load_all_for(file, info).map_err(ours);
         let opened = Opened {
             reader,
             neutral: neutral.as_ref().map(|n| &n.named[..]),
             watch: &bar,
-            unit: self.alpha_unit,
+            unit: self.alpha_unit.into(),
+            load: &load,
         };
         let coefficients = self.coefficient.iter().copied().chain(std::iter::repeat(1.0));
         let files: Vec<(PathBuf, f64)> = self.direction.iter().cloned().zip(coefficients).collect();

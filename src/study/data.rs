@@ -16,6 +16,7 @@ use truenorth_data::{ClassRow, Distinct, Pair, SentimentRow, Split, Template};
 use truenorth_stats::estimate::ProjectMethod;
 
 use crate::error::{Context as _, Error};
+use crate::experiment::{Given, chosen};
 use crate::study::file::{Keyword, StudyFile};
 use crate::study::refused;
 
@@ -35,6 +36,8 @@ pub struct Data {
     /// How.
     pub project_method: ProjectMethod,
     pub keywords: Vec<WordList>,
+    /// What an experiment's own files say.
+    pub experiment: Option<Given>,
 }
 
 /// Words counted in generations.
@@ -142,6 +145,13 @@ impl Data {
                 .collect::<Result<_, _>>()?,
             project_out,
             project_method: study.direction.project_method,
+            experiment: match &study.experiment {
+                None => None,
+                Some(params) => {
+                    let prompts = data.prompts.as_ref().unwrap_or(&data.neutral);
+                    Some(crate::experiment::read(prompts, params, &texts)?)
+                }
+            },
         })
     }
 
@@ -228,6 +238,9 @@ impl Data {
         for k in &self.keywords {
             add(&format!("word list {}", k.lexicon.name), k.lines, &k.sha256);
         }
+        // Its prompts are the study's own.
+        let own = self.experiment.iter().flat_map(|e| &e.files).filter(|(role, ..)| role != "prompts");
+        own.for_each(|(role, rows, sha256)| add(role, *rows, sha256));
         out
     }
 }
@@ -235,7 +248,7 @@ impl Data {
 /// Refuses a study of which a file is not there, by the key that names it.
 fn there(study: &StudyFile) -> Result<(), Error> {
     let gone = |path: &Path| {
-        std::fs::metadata(path).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
+        std::fs::metadata(chosen(path).0).is_err_and(|e| e.kind() == std::io::ErrorKind::NotFound)
             // A split of a data-set folder is no file of its own.
             && !matches!(Split::of(path), Ok(Some(_)) | Err(_))
     };
@@ -245,6 +258,13 @@ fn there(study: &StudyFile) -> Result<(), Error> {
         Some(("test", name)) => format!("[data] tests.{name}"),
         Some(("word", list)) => format!("[sweep] keywords.{}", list.trim_start_matches("list ")),
         Some(("neutral", _)) => "[data] neutral".to_owned(),
+        Some((
+            "direction" | "condition" | "projected" | "lexicon" | "no-stance" | "planted" | "texts"
+            | "ratings",
+            _,
+        )) => {
+            format!("[experiment] ({role})")
+        }
         _ => format!("[data] {role}"),
     };
     Err(refused(

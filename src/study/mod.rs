@@ -137,7 +137,10 @@ impl Study {
     /// Whether it asks other models than its own.
     #[must_use]
     pub fn asks_others(&self) -> bool {
-        self.file.transfer.is_some() || self.file.judge.as_ref().is_some_and(|j| j.model.is_some())
+        let experiment = self.file.experiment.as_ref();
+        self.file.transfer.is_some()
+            || self.file.judge.as_ref().is_some_and(|j| j.model.is_some())
+            || experiment.is_some_and(|e| !e.judges.is_empty() || e.arms.iter().any(|a| a.model.is_some()))
     }
 
     /// Runs it on its model, or goes on with a run that was cut short, and writes the report.

@@ -48,6 +48,11 @@ impl Registration {
         if let Some(words) = written.pointer_mut("/sweep/keywords").and_then(Value::as_object_mut) {
             words.values_mut().for_each(|list| list["file"] = Value::Null);
         }
+        // So are those of an experiment.
+        if let Some(mut plain) = study.experiment.clone() {
+            plain.files().for_each(|file| *file = "".into());
+            written["experiment"] = serde_json::to_value(&plain)?;
+        }
         let files = data.files().into_iter().map(|(role, rows, sha)| (role, rows, sha.to_owned())).collect();
         let mut made = Self {
             sealed_at: httpdate::fmt_http_date(SystemTime::now()),

@@ -11,5 +11,6 @@
 mod support;
 
 mod client;
+mod experiment;
 mod server;
 mod verbs;

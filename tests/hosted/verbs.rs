@@ -10,14 +10,14 @@ use serde_json::Value as Json;
 use crate::support::{MODEL, ok, run, study_place};
 
 /// A server of the tiny model on a free port.
-struct Server {
+pub struct Server {
     child: Child,
-    url: String,
+    pub url: String,
     _cache: tempfile::TempDir,
 }
 
 impl Server {
-    fn start(spool: &Path, more: &[&str]) -> Self {
+    pub fn start(spool: &Path, more: &[&str]) -> Self {
         let cache = tempfile::tempdir().unwrap();
         let mut child = Command::new(crate::support::binary())
             .args(["serve", "--model", MODEL, "--listen", "127.0.0.1:0", "--quiet", "--spool"])

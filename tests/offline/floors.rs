@@ -18,6 +18,7 @@ const CRATES: &[(&str, u8)] = &[
     ("crates/reading", 4),
     ("crates/analyses", 5),
     ("crates/boards", 5),
+    ("crates/experiment", 6),
     ("crates/play", 6),
 ];
 
@@ -29,10 +30,12 @@ const FLOORS: &[(&str, u8)] = &[
     ("session", 7),
     ("settings", 8),
     ("host", 8),
+    ("pushes", 8),
     ("direction", 9),
     ("inputs", 9),
-    ("study", 10),
-    ("facade", 11),
+    ("experiment", 10),
+    ("study", 11),
+    ("facade", 12),
 ];
 
 /// Folders of one crate that never name each other.

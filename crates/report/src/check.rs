@@ -102,6 +102,10 @@ fn check_block(ids: &mut HashSet<String>, at: &str, block: &Block) -> Result<(),
             }
             Ok(())
         }
+        Block::Beside { texts } => texts
+            .iter()
+            .enumerate()
+            .try_for_each(|(t, text)| filled(&format!("{at}/texts/{t}/title"), &text.title)),
         Block::Paragraph { .. } | Block::List { .. } | Block::Note { .. } | Block::Details { .. } => Ok(()),
     }
 }

@@ -27,6 +27,9 @@ pub struct Document {
 /// What a study comes to: a sentence to quote, then a line a question.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Answer {
+    /// What is asked; `Is this direction true?` where nothing else is said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub asks: Option<String>,
     /// One sentence that can be quoted.
     pub sentence: String,
     /// The questions, most important first.
@@ -154,6 +157,7 @@ impl Section {
                     Block::Paragraph { .. }
                     | Block::List { .. }
                     | Block::Note { .. }
+                    | Block::Beside { .. }
                     | Block::KeyValues(_) => {}
                 }
             }
@@ -201,6 +205,11 @@ pub enum Block {
     },
     /// Keys and values.
     KeyValues(Group),
+    /// Texts side by side where there is room, one below the other where there is none.
+    Beside {
+        /// The texts, each under its own head.
+        texts: Vec<Beside>,
+    },
     /// Blocks folded away behind a summary.
     Details {
         /// The line that stays visible.
@@ -208,6 +217,18 @@ pub enum Block {
         /// What is folded.
         blocks: Vec<Block>,
     },
+}
+
+/// A text that stands beside others.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Beside {
+    /// What it is.
+    pub title: String,
+    /// What is wrong with it, or a word on it; may be empty.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub remark: String,
+    /// The text.
+    pub text: Rich,
 }
 
 impl Block {
@@ -308,6 +329,8 @@ pub enum Span {
     Em(String),
     /// Names of files, flags, sites.
     Code(String),
+    /// What is not in the text that this one is held against.
+    Changed(String),
     /// A link to a section, table or figure of this document.
     Link {
         /// Its id.

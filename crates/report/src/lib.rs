@@ -46,7 +46,7 @@ mod write;
 mod tests;
 
 pub use document::{
-    Answer, Block, Document, Entry, Figure, Group, NoteKind, Question, Rich, Section, Span, Verdict,
+    Answer, Beside, Block, Document, Entry, Figure, Group, NoteKind, Question, Rich, Section, Span, Verdict,
 };
 pub use error::ReportError;
 pub use finding::{Finding, Interval, Measure, Null, Sample, Status};

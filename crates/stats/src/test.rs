@@ -78,6 +78,8 @@ impl Test {
                 | Self::RatedSign
                 | Self::RatedSide
                 | Self::SignsCoin
+                | Self::ArmSign
+                | Self::JudgePlanted
         )
     }
 
@@ -263,6 +265,24 @@ tests! {
     /// Agreement of all models.
     SignsUnanimous = "signs-unanimous", "Do all models give sequences the same sign?",
         "each model's scores dealt anew", "sequences", Two, Nominal;
+    /// An arm of an experiment against base.
+    ArmShift = "arm-shift", "Does an arm's outcome differ from base's on the same prompts?",
+        "signs turned by prompt; Wilcoxon's signed ranks, exact also with ties", "clusters of prompts", Two, Nominal;
+    /// The same by signs alone.
+    ArmSign = "arm-sign", "Is the arm's outcome above base's on more prompts than below?",
+        "either as likely; exact binomial (sign test)", "clusters of prompts", Two, Conservative;
+    /// An edited arm against as large edits along directions like the activations.
+    ArmPlacebo = "arm-placebo", "Does the edit do more than as large edits along directions drawn like the activations?",
+        "random directions with the covariance of the activations in the edit's place, the same for all arms; the largest of all arms", "directions", Two, Conservative;
+    /// An edited arm against as large edits along directions of exchanged labels.
+    ArmFlips = "arm-flips", "Does the edit do more than as large edits along directions of shuffled labels?",
+        "labels exchanged and the direction fitted again, the same for all arms; the largest of all arms", "units that share labels or texts", Two, Conservative;
+    /// The same base texts rated beside several arms.
+    BaselineDrift = "baseline-drift", "Are the same base texts rated alike whichever arm they stand beside?",
+        "ratings of base dealt among the arms of a prompt", "prompts", Two, Nominal;
+    /// A judge on pairs whose better text is known.
+    JudgePlanted = "judge-planted", "Does a judge choose the better text of planted pairs more often than a coin?",
+        "either as likely; exact binomial, an abstention is a wrong answer", "planted pairs", One, Conservative;
 }
 
 #[cfg(test)]

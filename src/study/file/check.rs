@@ -78,6 +78,7 @@ impl StudyFile {
         match self.primary.steers {
             Some(Steers::Sweep) => needs("steers", "sweep", self.sweep.is_some())?,
             Some(Steers::Judge) => needs("steers", "judge", self.judge.is_some())?,
+            Some(Steers::Experiment) => needs("steers", "experiment", self.experiment.is_some())?,
             None => {}
         }
         let Some(register) = &self.register else { return Ok(()) };
@@ -89,7 +90,12 @@ impl StudyFile {
         }
         let asked = [
             ("means", register.means, "[audit]", self.audit.is_some()),
-            ("steers", register.steers, "[sweep] or [judge]", self.sweep.is_some() || self.judge.is_some()),
+            (
+                "steers",
+                register.steers,
+                "[sweep], [judge] or [experiment]",
+                self.sweep.is_some() || self.judge.is_some() || self.experiment.is_some(),
+            ),
             ("holds", register.holds, "[transfer]", self.transfer.is_some()),
         ];
         match asked.iter().find(|(_, expected, _, there)| expected.is_some() && !there) {

@@ -11,7 +11,7 @@ mod tests;
 use std::path::{Path, PathBuf};
 
 use crate::analyses::{ChatChoice, Parameters, SpecialTokens, Speech};
-use crate::analyses::{as_text, audit, board, check as look, compare, probing};
+use crate::analyses::{as_text, audit, board, check as look, compare, experiment, probing};
 use crate::error::{Context as _, Error};
 use crate::host::Desk;
 use crate::inputs::text;
@@ -96,6 +96,9 @@ pub struct StudyFile {
     pub geometry: Option<Geometry>,
     /// A model's verdict on steered text.
     pub judge: Option<Judge>,
+    /// Arms beside base on the same prompts, judged, rated and held against placebos.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub experiment: Option<experiment::Params>,
 }
 
 impl StudyFile {
@@ -123,6 +126,7 @@ impl StudyFile {
         self.sweep.iter_mut().for_each(|s| s.params.rehearse());
         self.transfer.iter_mut().for_each(|t| t.params.rehearse());
         self.judge.iter_mut().for_each(|j| j.params.rehearse());
+        self.experiment.iter_mut().for_each(Parameters::rehearse);
     }
 
     /// How texts are put before the model.
@@ -166,6 +170,7 @@ impl StudyFile {
             .chain(data.tests.values_mut())
             .chain(data.confounds.values_mut())
             .chain(keywords)
+            .chain(self.experiment.iter_mut().flat_map(experiment::Params::files))
     }
 
     /// Its data files, by what each is for, in the words of [`super::data::Data::files`].
@@ -187,6 +192,7 @@ impl StudyFile {
         let tests = data.tests.iter().map(|(name, path)| (format!("test {name}"), path.as_path()));
         let keywords = self.sweep.iter().flat_map(|s| &s.keywords);
         let keywords = keywords.map(|(name, k)| (format!("word list {name}"), k.file.as_path()));
-        single.chain(confounds).chain(tests).chain(keywords).collect()
+        let experiment = self.experiment.iter().flat_map(experiment::Params::roles);
+        single.chain(confounds).chain(tests).chain(keywords).chain(experiment).collect()
     }
 }

@@ -77,7 +77,8 @@ impl Default for HeldOut {
 pub struct Primary {
     /// What decides whether the direction reads.
     pub reads: Reads,
-    /// What decides whether it steers; `sweep` when absent and the study has that table, else `judge`.
+    /// What decides whether it steers; when absent the first of `sweep`, `judge` and `experiment` that the study has a
+    /// table of.
     pub steers: Option<Steers>,
 }
 
@@ -102,6 +103,8 @@ pub enum Steers {
     Sweep,
     /// What the judge of `[judge]` prefers.
     Judge,
+    /// The first arm of `[experiment]` that edits.
+    Experiment,
 }
 
 /// What is expected, written down and sealed with the whole study before anything is read.

@@ -17,7 +17,11 @@ fn the_studies_that_ship_are_whole() {
     let mut read = 0;
     for folder in std::fs::read_dir(examples).unwrap().map(|e| e.unwrap().path()).filter(|p| p.is_dir()) {
         for path in std::fs::read_dir(folder).unwrap().map(|e| e.unwrap().path()) {
-            if path.extension().is_some_and(|e| e == "toml") {
+            if path.file_name().is_some_and(|n| n == "experiment.toml") {
+                let experiment = crate::experiment::ExperimentFile::read(&path, &Local::new("")).unwrap();
+                let texts = crate::inputs::Texts { desk: &Local::new(""), near: experiment.near().unwrap() };
+                crate::experiment::read(&experiment.data.prompts, &experiment.experiment, &texts).unwrap();
+            } else if path.extension().is_some_and(|e| e == "toml") {
                 let study = StudyFile::read(&path, &Local::new("")).unwrap();
                 Data::read(&study, &Local::new("")).unwrap();
                 read += 1;

@@ -61,7 +61,8 @@ pub fn front(run: &Run<'_>, results: &Results, registered: &[String]) -> Front {
         run.reader.runner().info().name,
         run.study.site
     )));
-    Front { answer: Answer { sentence: sentence(run, &questions), questions, notes }, findings: all }
+    let answer = Answer { asks: None, sentence: sentence(run, &questions), questions, notes };
+    Front { answer, findings: all }
 }
 
 fn asked(run: &Run<'_>, results: &Results) -> Vec<Asked> {
@@ -97,10 +98,17 @@ fn asked(run: &Run<'_>, results: &Results) -> Vec<Asked> {
     let by = match study.primary.steers {
         Some(Steers::Judge) => "judge",
         Some(Steers::Sweep) => "sweep",
+        Some(Steers::Experiment) => "experiment",
         None if study.sweep.is_some() => "sweep",
-        None => "judge",
+        None if study.judge.is_some() => "judge",
+        None => "experiment",
     };
-    let (dose, steers) = of(&["sweep", "judge"], by);
+    let (dose, steers) = of(&["sweep", "judge", "experiment"], by);
+    // What an experiment finds keeps back what is said of steering, and nothing else.
+    let kept_back = |steers: bool| {
+        let pages = results.pages.iter().filter(move |(name, _)| (*name == "experiment") == steers);
+        pages.into_iter().find_map(|(_, page)| page.keeps_back.clone())
+    };
     let (carries, holds) = of(&["transfer", "geometry"], "transfer");
     vec![
         Asked { key: "reads", question: "Does it read?", asked: true, primary, others: reads, beside: None },
@@ -110,15 +118,15 @@ fn asked(run: &Run<'_>, results: &Results) -> Vec<Asked> {
             asked: study.audit.is_some(),
             primary: flips,
             others: means,
-            beside: results.pages.iter().find_map(|(_, page)| page.keeps_back.clone()),
+            beside: kept_back(false),
         },
         Asked {
             key: "steers",
             question: "Does it steer?",
-            asked: study.sweep.is_some() || study.judge.is_some(),
+            asked: study.sweep.is_some() || study.judge.is_some() || study.experiment.is_some(),
             primary: dose,
             others: steers,
-            beside: None,
+            beside: kept_back(true).filter(|_| by == "experiment"),
         },
         Asked {
             key: "holds",

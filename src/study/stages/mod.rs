@@ -7,6 +7,7 @@ mod board;
 mod check;
 mod compare;
 mod direction;
+mod experiment;
 mod geometry;
 mod judge;
 mod monitor;
@@ -143,6 +144,7 @@ pub static STAGES: [&dyn Stage; 9] = [
     &probing::ProbingStage,
     &geometry::GeometryStage,
     &judge::JudgeStage,
+    &experiment::ExperimentStage,
 ];
 
 /// Names the keys of a table where an analysis names the flags of its verb.

@@ -31,6 +31,26 @@ const TEXTS: &[(&str, &str)] = &[
     ("claims.txt", "sequences is 12 in board.json\nwidth is 3 in board.json\nstrength is 3 in board.json\n"),
     ("study.toml", include_str!("studies/pairs.toml")),
     ("classes.toml", include_str!("studies/classes.toml")),
+    ("arms.toml", include_str!("studies/arms.toml")),
+    ("arms-study.toml", include_str!("studies/arms-study.toml")),
+    ("given.toml", include_str!("studies/given.toml")),
+    (
+        "nobody.toml",
+        "name = \"nobody\"\n[data]\nprompts = \"prompts.txt\"\n[experiment]\n[[experiment.arms]]\nname = \"a\"\nprefix = \"no cup\"\n",
+    ),
+    (
+        "given.jsonl",
+        "{\"arm\":\"base\",\"prompt\":\"1\",\"text\":\"A red hat.\"}\n{\"arm\":\"base\",\"prompt\":\"2\",\"text\":\"A tin\"}\n\
+         {\"arm\":\"base\",\"prompt\":\"3\",\"text\":\"No.\"}\n{\"arm\":\"old\",\"prompt\":\"1\",\"text\":\"An old hat, an old hat, an old \
+         hat, an old hat.\"}\n{\"arm\":\"old\",\"prompt\":\"2\",\"text\":\"An old tin.\"}\n{\"arm\":\"old\",\"prompt\":\"3\",\"text\":\"Old.\"}\n",
+    ),
+    (
+        "said.jsonl",
+        "{\"rater\":\"ann\",\"arm\":\"old\",\"prompt\":\"1\",\"choice\":\"arm\",\"first\":\"base\",\"arm_score\":4,\"base_score\":2}\n\
+         {\"rater\":\"ann\",\"arm\":\"old\",\"prompt\":\"2\",\"choice\":\"arm\",\"first\":\"arm\",\"arm_score\":3,\"base_score\":3}\n\
+         {\"rater\":\"ben\",\"arm\":\"old\",\"prompt\":\"1\",\"choice\":\"base\",\"first\":\"base\",\"arm_score\":2,\"base_score\":3}\n\
+         {\"rater\":\"ben\",\"arm\":\"old\",\"prompt\":\"2\",\"choice\":\"tie\",\"first\":\"arm\",\"arm_score\":3,\"base_score\":3}\n",
+    ),
     (
         "bad.toml",
         "name = \"bad\"\ntitle = \"Bad\"\nmodel = \"llama.gguf\"\nsite = \"resid_post.1\"\nspeed = 3\n",

@@ -2,6 +2,7 @@
 
 mod dose;
 mod graph;
+mod log_probs;
 mod params;
 mod range;
 mod size;
@@ -13,7 +14,8 @@ use truenorth_protocol::graph::{Binary, Builder, Sampling, Unary};
 use truenorth_protocol::{Prompt, ReadAt, Site, Value, WriteAt};
 
 pub use dose::{Dose, Push, Schedule, When, usual_doses};
-pub use params::{ByWhat, Clamp, How, Threshold};
+pub use log_probs::{Likelihood, log_probs};
+pub use params::{ByWhat, Clamp, How, Threshold, Unit};
 pub use range::neutral_ranges;
 pub use size::{COMPARABLE, Moved, Size, unlike};
 

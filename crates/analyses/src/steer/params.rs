@@ -11,6 +11,31 @@ use truenorth_protocol::graph::Decides;
 use super::dose::Schedule;
 use truenorth_reading::{AnalysisError, as_text};
 
+/// What α is measured in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum Unit {
+    /// Multiples of the mean residual norm at the site.
+    #[default]
+    Norm,
+    /// Units of the residual stream.
+    Absolute,
+    /// Multiples of the vector as its file had it, before it was made one of norm 1.
+    Raw,
+}
+
+impl Unit {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Norm => "norm",
+            Self::Absolute => "absolute",
+            Self::Raw => "raw",
+        }
+    }
+}
+
 /// Ablation, clamp and schedule.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[cfg_attr(feature = "cli", derive(clap::Args))]

@@ -28,8 +28,22 @@ pub(super) fn both(
         .zip(ids)
         .flat_map(|(both, id)| both.iter().map(move |p| Named::text(*id, p)))
         .collect();
-    let encoded = reader.encode(&named)?;
-    let tokens = answer_tokens(reader, ids.first().copied().unwrap_or_default(), prompts, answers)?;
+    let all: Vec<Asked> = log_probs(reader, &named, &answers, watch)?
+        .iter()
+        .map(|row| Asked { log_odds: row[0] - row[1], mass: row[0].exp() + row[1].exp() })
+        .collect();
+    Ok(all.as_chunks::<2>().0.to_vec())
+}
+
+/// The log-probabilities of answers behind prompts: a row a prompt, a number an answer.
+pub(super) fn log_probs(
+    reader: &Reader<'_>,
+    named: &[Named],
+    answers: &[&str],
+    watch: &dyn Watch,
+) -> Result<Vec<Vec<f64>>, AnalysisError> {
+    let encoded = reader.encode(named)?;
+    let tokens = answer_tokens(reader, named.first(), answers)?;
     let most = reader.runner().batch().tokens;
     let mut packs: Vec<&[Prompt]> = Vec::new();
     let (mut start, mut size) = (0, 0);
@@ -45,31 +59,28 @@ pub(super) fn both(
         size += more;
     }
     packs.push(&encoded[start..]);
-    let graphs = packs.iter().map(|pack| graph(pack, tokens)).collect();
+    let graphs = packs.iter().map(|pack| graph(pack, &tokens)).collect();
     let answers = reader.ask_each(graphs, watch)?;
     let mut all = Vec::with_capacity(encoded.len());
     for (pack, answer) in packs.iter().zip(&answers) {
         let lost = || AnalysisError::Answer { name: "answers".into(), prompts: pack.len() };
         let values = answer.tensor("answers").and_then(|t| t.to_f32().ok()).ok_or_else(lost)?;
-        if values.len() != 2 * pack.len() {
+        if values.len() != tokens.len() * pack.len() {
             return Err(lost());
         }
         if values.iter().any(|v| !v.is_finite()) {
             return Err(AnalysisError::NotFinite { name: "answers".into(), id: None });
         }
-        all.extend(values.as_chunks::<2>().0.iter().map(|[a, b]| {
-            let (a, b) = (f64::from(*a), f64::from(*b));
-            Asked { log_odds: a - b, mass: a.exp() + b.exp() }
-        }));
+        all.extend(values.chunks(tokens.len()).map(|row| row.iter().map(|v| f64::from(*v)).collect()));
     }
-    Ok(all.as_chunks::<2>().0.to_vec())
+    Ok(all)
 }
 
-fn graph(prompts: &[Prompt], tokens: [u32; 2]) -> Graph {
+fn graph(prompts: &[Prompt], tokens: &[u32]) -> Graph {
     let mut b = Builder::new();
     let group = b.group(prompts.to_vec());
     let logits = b.read(group, Site::Logits, ReadAt::Last);
-    let answers = b.log_prob(logits, &tokens);
+    let answers = b.log_prob(logits, tokens);
     b.save("answers", answers);
     b.finish()
 }
@@ -78,17 +89,16 @@ fn graph(prompts: &[Prompt], tokens: [u32; 2]) -> Graph {
 /// begins with alone.
 fn answer_tokens(
     reader: &Reader<'_>,
-    id: &str,
-    prompts: &[[String; 2]],
-    answers: [&str; 2],
-) -> Result<[u32; 2], AnalysisError> {
-    let Some([prompt, _]) = prompts.first() else {
+    first: Option<&Named>,
+    answers: &[&str],
+) -> Result<Vec<u32>, AnalysisError> {
+    let Some(named) = first else {
         return Err(AnalysisError::Input("nothing to judge".into()));
     };
-    let named = Named::text(id, prompt.as_str());
-    let spelled = reader.spell(&named)?.ok_or_else(|| AnalysisError::Input("nothing to judge".into()))?;
+    let spelled = reader.spell(named)?.ok_or_else(|| AnalysisError::Input("nothing to judge".into()))?;
     let prompt = &spelled.text;
-    let texts = [prompt.clone(), format!("{prompt}{}", answers[0]), format!("{prompt}{}", answers[1])];
+    let texts: Vec<String> =
+        std::iter::once("").chain(answers.iter().copied()).map(|a| format!("{prompt}{a}")).collect();
     let texts: Vec<&str> = texts.iter().map(String::as_str).collect();
     let refuse = |what: String| AnalysisError::Input(what);
     let encoded = reader.runner().encode_many(&texts, spelled.special)?.ok_or_else(|| {
@@ -97,21 +107,22 @@ fn answer_tokens(
             reader.runner().info().name
         ))
     })?;
-    let [alone, first, second] = encoded.as_slice() else {
-        return Err(AnalysisError::Answer { name: "tokens".into(), prompts: 3 });
+    let Some((alone, with)) = encoded.split_first().filter(|(_, with)| with.len() == answers.len()) else {
+        return Err(AnalysisError::Answer { name: "tokens".into(), prompts: texts.len() });
     };
-    let follows = |with: &[u32], answer: &str| match with.strip_prefix(alone.as_slice()) {
+    let follows = |(with, answer): (&Vec<u32>, &&str)| match with.strip_prefix(alone.as_slice()) {
         Some([token, ..]) => Ok(*token),
         _ => Err(refuse(format!(
             "the answer {answer:?} changes the tokens of the template's end; let the template end, or the \
              answer begin, elsewhere (with the space on the other side, say)"
         ))),
     };
-    let tokens = [follows(first, answers[0])?, follows(second, answers[1])?];
-    if tokens[0] == tokens[1] {
+    let tokens = with.iter().zip(answers).map(follows).collect::<Result<Vec<u32>, _>>()?;
+    let twice = (1..tokens.len()).find_map(|j| Some((tokens[..j].iter().position(|t| *t == tokens[j])?, j)));
+    if let Some((i, j)) = twice {
         return Err(refuse(format!(
             "the answers {:?} and {:?} begin with the same token; choose two that do not with --answers",
-            answers[0], answers[1]
+            answers[i], answers[j]
         )));
     }
     Ok(tokens)

@@ -112,7 +112,8 @@ impl JudgeTemplate {
     }
 
     /// The text with its places filled; braces in what fills them are plain characters.
-    pub(super) fn fill(&self, values: &[(&str, &str)]) -> String {
+    #[must_use]
+    pub fn fill(&self, values: &[(&str, &str)]) -> String {
         let value = |place: &str| values.iter().find(|(name, _)| *name == place).map_or("", |(_, v)| *v);
         self.parts
             .iter()

@@ -27,6 +27,8 @@ pub(super) struct Row {
     pub right: String,
     /// How much better the right text is; none where it was left blank.
     pub choice: Option<f64>,
+    /// Cells of columns that are not the sheet's own, by their heads in lower case.
+    pub more: Vec<(String, String)>,
 }
 
 /// Reads a filled sheet.
@@ -80,7 +82,10 @@ pub(super) fn rows(
             let values = scale.values();
             refuse(format!("row {number} (code `{code}`) has choice `{}`; the sheet takes {values}", cell(4)))
         })?;
-        out.push(Row { number, item, prompt: cell(1), left: cell(2), right: cell(3), choice });
+        let own = |h: &str| COLUMNS.contains(&h) || TOLD.contains(&h);
+        let more = header.iter().zip(&row).filter(|(h, _)| !own(h)).map(|(h, c)| (h.clone(), c.clone()));
+        let more = more.collect();
+        out.push(Row { number, item, prompt: cell(1), left: cell(2), right: cell(3), choice, more });
     }
     Ok(out)
 }

@@ -10,6 +10,7 @@
 
 mod altered;
 mod csv;
+mod each;
 mod filled;
 mod foreign;
 mod found;
@@ -26,6 +27,7 @@ mod foreign_tests;
 #[cfg(test)]
 mod tests;
 
+pub use each::{RatedRow, each};
 pub use filled::Filled;
 pub use foreign::{Foreign, foreign, is_foreign};
 pub use found::{PredictionResult, RatedItem, RaterResult, Unblinded};

@@ -27,6 +27,12 @@ pub(super) fn unblind(
     seeds: &Seeds,
 ) -> Result<Unblinded, AnalysisError> {
     let RateData { sheets, issued, key, registration } = *input;
+    sealed(key, registration)?;
+    tested(sheets, issued, key, registration, params, seeds)
+}
+
+/// Refuses a key that is not the sealed one, and a registration that was changed or has no predictions.
+pub(super) fn sealed(key: &[u8], registration: &Registration) -> Result<(), AnalysisError> {
     let refuse = |what: String| Err(AnalysisError::Input(what));
     if registration.predictions.is_empty() {
         return refuse("the registration has no predictions; they come before the key is opened".into());
@@ -41,7 +47,7 @@ pub(super) fn unblind(
             registration.seal.key_sha256
         ));
     }
-    tested(sheets, issued, key, registration, params, seeds)
+    Ok(())
 }
 
 /// What the ratings say under a key that is known to be theirs.

@@ -15,7 +15,7 @@ use super::address::{host, same_origin};
 use super::options::{Patience, ServiceOptions};
 use super::retry::{Tries, asked};
 use super::see::{See, clean};
-use super::{ApiKey, ClientError, address, key, links};
+use super::{ApiKey, ClientError, address, links};
 
 /// How many redirects are followed.
 const HOPS: usize = 5;
@@ -94,7 +94,10 @@ impl Http {
 
     fn keyed(&self, request: RequestBuilder) -> RequestBuilder {
         match &self.key {
-            Some(key) => request.header(key::HEADER, key.header()),
+            Some(key) => {
+                let (name, value) = key.header();
+                request.header(name, value)
+            }
             None => request,
         }
     }

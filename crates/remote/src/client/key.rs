@@ -2,12 +2,12 @@
 
 use std::fmt;
 
-use reqwest::header::{HeaderName, HeaderValue};
+use reqwest::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 use super::ClientError;
 
 /// The header that carries the key.
-pub(super) const HEADER: HeaderName = HeaderName::from_static("ndif-api-key");
+const HEADER: HeaderName = HeaderName::from_static("ndif-api-key");
 /// What stands in its place wherever text is shown.
 const REDACTED: &str = "[api key]";
 
@@ -16,6 +16,8 @@ const REDACTED: &str = "[api key]";
 #[derive(Clone, PartialEq, Eq)]
 pub struct ApiKey {
     value: HeaderValue,
+    /// The header that carries it, with what stands before it there.
+    header: (HeaderName, &'static str),
     /// Where the user keeps it, for messages.
     origin: Option<String>,
 }
@@ -32,7 +34,13 @@ impl ApiKey {
             return Err(ClientError::Key);
         }
         value.set_sensitive(true);
-        Ok(Self { value, origin: None })
+        Ok(Self { value, header: (HEADER, ""), origin: None })
+    }
+
+    /// The same key as services of chat completions take it, `Authorization: Bearer KEY`.
+    #[must_use]
+    pub fn bearer(self) -> Self {
+        Self { header: (AUTHORIZATION, "Bearer "), ..self }
     }
 
     /// With where it came from, such as a variable or a file, so that errors can name the place.
@@ -45,8 +53,13 @@ impl ApiKey {
         self.origin.as_ref()
     }
 
-    pub(super) fn header(&self) -> HeaderValue {
-        self.value.clone()
+    pub(super) fn header(&self) -> (HeaderName, HeaderValue) {
+        let (name, before) = &self.header;
+        let whole = [before.as_bytes(), self.value.as_bytes()].concat();
+        // What stands before it is plain text, so a value it stays.
+        let mut value = HeaderValue::from_bytes(&whole).unwrap_or_else(|_| self.value.clone());
+        value.set_sensitive(true);
+        (name.clone(), value)
     }
 
     /// The text without the key in it.
@@ -71,8 +84,11 @@ mod tests {
     #[test]
     fn a_key_is_not_shown() {
         let key = ApiKey::new(" s3cret \n").unwrap();
-        assert_eq!(format!("{key:?} {:?}", key.header()), "ApiKey(…) Sensitive");
-        assert_eq!(key.header().to_str().unwrap(), "s3cret");
+        assert_eq!(format!("{key:?} {:?}", key.header().1), "ApiKey(…) Sensitive");
+        assert_eq!(key.header().1.to_str().unwrap(), "s3cret");
+        let (name, value) = key.clone().bearer().header();
+        assert_eq!((name.as_str(), value.to_str().unwrap()), ("authorization", "Bearer s3cret"));
+        assert!(value.is_sensitive());
         assert_eq!(key.blot("no such key: s3cret"), "no such key: [api key]");
     }
 

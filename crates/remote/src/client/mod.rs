@@ -16,6 +16,7 @@
 mod address;
 mod architecture;
 mod book;
+mod completions;
 mod concurrency;
 mod download;
 mod error;

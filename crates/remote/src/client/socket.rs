@@ -16,8 +16,8 @@ use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_conf
 use truenorth_protocol::job::{Session, Update};
 use truenorth_protocol::limits;
 
+use super::address;
 use super::http::Http;
-use super::{address, key};
 
 type Stream = WebSocketStream<MaybeTlsStream<TcpStream>>;
 
@@ -64,7 +64,8 @@ impl Socket {
         let mut request =
             address::socket(&http.base).as_str().into_client_request().map_err(|e| e.to_string())?;
         if let Some(key) = http.key() {
-            request.headers_mut().insert(key::HEADER, key.header());
+            let (name, value) = key.header();
+            request.headers_mut().insert(name, value);
         }
         let most = cap.saturating_add(limits::STATUS_BYTES).min(FRAME);
         let config = WebSocketConfig::default().max_message_size(Some(most)).max_frame_size(Some(most));

@@ -54,7 +54,11 @@ impl Anchors {
                     self.claim(&table.id, name);
                 }
                 Block::Details { blocks, .. } => self.blocks(blocks),
-                Block::Paragraph { .. } | Block::List { .. } | Block::Note { .. } | Block::KeyValues(_) => {}
+                Block::Paragraph { .. }
+                | Block::List { .. }
+                | Block::Note { .. }
+                | Block::Beside { .. }
+                | Block::KeyValues(_) => {}
             }
         }
     }

@@ -58,6 +58,24 @@ fn one(page: &mut Page, block: &Block, at: &str) {
             }
             entries(&mut page.x, group, "keys");
         }
+        Block::Beside { texts } => {
+            page.x.tag("div").a("class", "beside").open();
+            for text in texts {
+                page.x.tag("div").open();
+                page.x.tag("p").a("class", "figure-title").a("dir", "auto").open();
+                page.x.element("strong", "", &text.title);
+                if !text.remark.is_empty() {
+                    page.x.text(" ");
+                    page.x.element("small", "", &text.remark);
+                }
+                page.x.close();
+                page.x.tag("p").a("class", "written").a("dir", "auto").open();
+                rich(&mut page.x, &page.anchors, &text.text);
+                page.x.close();
+                page.x.close();
+            }
+            page.x.close();
+        }
         Block::Details { summary, blocks: inner } => {
             page.x.tag("details").open();
             page.x.element("summary", "", summary);
@@ -74,6 +92,7 @@ pub(super) fn rich(x: &mut Xml, anchors: &Anchors, text: &Rich) {
             Span::Strong(text) => x.element("strong", "", text),
             Span::Em(text) => x.element("em", "", text),
             Span::Code(text) => x.element("code", "", text),
+            Span::Changed(text) => x.element("mark", "", text),
             Span::Link { to, text } => match anchors.get(to) {
                 Some(target) => x.tag("a").a("href", &format!("#{}", target.anchor)).text(text),
                 None => x.text(text),

@@ -75,6 +75,11 @@ pub(super) fn page(document: &Document) -> String {
     page.x.finish() + "\n"
 }
 
+/// What the answer answers.
+fn asks(answer: &Answer) -> &str {
+    answer.asks.as_deref().unwrap_or("Is this direction true?")
+}
+
 fn plots(document: &Document) -> Vec<&Plot> {
     fn collect<'a>(blocks: &'a [Block], into: &mut Vec<&'a Plot>) {
         for block in blocks {
@@ -110,8 +115,8 @@ impl Page {
         x.tag("nav").a("id", "contents").a("aria-label", "Contents").open();
         x.element("h2", "", "Contents");
         x.tag("ol").open();
-        if document.answer.is_some() {
-            item(x, "", "answer", "Is this direction true?");
+        if let Some(answer) = &document.answer {
+            item(x, "", "answer", asks(answer));
         }
         if !document.front.is_empty() {
             item(x, "", "findings", "Findings");
@@ -127,7 +132,7 @@ impl Page {
 
     fn answer(&mut self, answer: &Answer, front: &[Finding]) {
         self.x.tag("section").a("id", "answer").a("aria-labelledby", "answer-h").open();
-        self.x.tag("h2").a("id", "answer-h").text("Is this direction true?");
+        self.x.tag("h2").a("id", "answer-h").text(asks(answer));
         self.x.tag("p").a("class", "sentence").a("dir", "auto").text(&answer.sentence);
         self.x.tag("ul").a("class", "answer").open();
         for question in &answer.questions {

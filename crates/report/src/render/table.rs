@@ -16,14 +16,14 @@ pub(super) fn table(page: &mut Page, table: &Table, at: &str) {
     let x = &mut page.x;
     let cut = if table.rows.len() > WHOLE { HEAD } else { table.rows.len() };
     let (head, rest) = table.rows.split_at(cut);
-    x.tag("div").a("class", "table").a("id", &anchor).open();
+    let columns = looks(table);
+    x.tag("div").a("class", &format!("table {}", room(table, &columns))).a("id", &anchor).open();
     let caption = format!("{anchor}-c");
     x.tag("p").a("class", "caption").a("id", &caption).a("dir", "auto").open();
     x.element("strong", "", &format!("Table {number}."));
     x.text(" ");
     x.text(&table.caption);
     x.close();
-    let columns = looks(table);
     scroll(x, table, &columns, head, &caption, "scroll");
     if !rest.is_empty() {
         let all = count(table.rows.len() as u64);
@@ -59,6 +59,45 @@ fn looks(table: &Table) -> Vec<Look> {
     (0..table.columns.len()).map(look).collect()
 }
 
+/// Widths in rem below which tables are shown as a list a row, so that no column is hidden; each has its rules in the
+/// page's style.
+const ROOM: [(f64, &str); 5] = [(22.0, "t22"), (34.0, "t34"), (46.0, "t46"), (58.0, "t58"), (70.0, "t70")];
+/// Rows that are looked at for the room that a table takes.
+const SEEN: usize = 64;
+/// Rem a character of a table's type, and between columns.
+const CHARACTER: f64 = 0.46;
+const GAP: f64 = 0.9;
+
+/// The class of the least width that a table has room in.
+fn room(table: &Table, looks: &[Look]) -> &'static str {
+    let shown = |cell: &Cell| {
+        let mut x = Xml::default();
+        content(&mut x, cell);
+        let mut inside = false;
+        let plain = |c: &char| {
+            inside = (inside || *c == '<') && *c != '>';
+            !inside && *c != '>'
+        };
+        x.finish().chars().filter(plain).count()
+    };
+    let column = |(i, look): (usize, &Look)| {
+        let cells = table.rows.iter().take(SEEN).filter_map(|r| r.get(i));
+        // Words wrap; numbers break once, before their interval.
+        let whole = cells
+            .map(|cell| match cell {
+                Cell::Interval { .. } => shown(cell) * 2 / 3,
+                Cell::Text { .. } | Cell::Code { .. } => shown(cell).min(look.word.max(14)),
+                _ => shown(cell),
+            })
+            .max()
+            .unwrap_or(0);
+        let head = table.columns[i].name.split_whitespace().map(|w| w.chars().count()).max().unwrap_or(0);
+        CHARACTER * whole.max(head) as f64 + GAP
+    };
+    let wide: f64 = looks.iter().enumerate().map(column).sum();
+    ROOM.iter().find(|(most, _)| wide <= *most).map_or(ROOM[ROOM.len() - 1].1, |(_, class)| class)
+}
+
 fn scroll(x: &mut Xml, table: &Table, looks: &[Look], rows: &[Vec<Cell>], caption: &str, class: &str) {
     // A region that scrolls must be reachable by keyboard.
     x.tag("div")
@@ -76,7 +115,7 @@ fn scroll(x: &mut Xml, table: &Table, looks: &[Look], rows: &[Vec<Cell>], captio
             tag = tag.a("class", "num");
         }
         if look.word > 0 {
-            tag = tag.a("style", &format!("min-width:{}ch", look.word));
+            tag = tag.a("style", &format!("min-width:calc({}ch + .9rem)", look.word));
         }
         tag.open();
         x.text(&column.name);
@@ -93,7 +132,8 @@ fn scroll(x: &mut Xml, table: &Table, looks: &[Look], rows: &[Vec<Cell>], captio
         x.line();
         x.tag("tr").open();
         for (i, cell) in row.iter().enumerate() {
-            let tag = if i == 0 { x.tag("th").a("scope", "row") } else { x.tag("td") };
+            let head = table.columns.get(i).map_or("", |c| c.name.as_str());
+            let tag = if i == 0 { x.tag("th").a("scope", "row") } else { x.tag("td").a("data-head", head) };
             let numeric = looks.get(i).is_some_and(|l| l.numeric);
             if numeric {
                 tag.a("class", "num").open()
@@ -128,7 +168,7 @@ pub(super) fn content(x: &mut Xml, cell: &Cell) {
             x.element("span", "bounds", &bracket(low, high, *digits));
         }
         Cell::P { test, value, draws, .. } => match value.reason() {
-            None => x.text(&p_value(value, draws.map(|n| test.counted(n)))),
+            None => x.text(&p_value(value, draws.map(|n| test.counted(n))).replace(' ', "\u{a0}")),
             reason => gap(x, reason),
         },
         Cell::Verdict { status: s } => status(x, *s),

@@ -38,9 +38,10 @@ pub(crate) use exponential::along;
 pub use exponential::{largest, log_sum_exp};
 pub use gram::{RowSpace, solve_positive_definite, symmetric_eigen};
 pub use hypothesis::{
-    Alternative, ChangePoint, Kappa, Method, Proportion, SelfNormalised, SignAgreement, Tested,
-    binomial_test, change_point, cohen_kappa, fleiss_kappa, jonckheere_terpstra, mann_whitney, page_trend,
-    proportion, self_normalised, sign_agreement, spearman_bootstrap, spearman_test, wilcoxon_signed_rank,
+    Alternative, ChangePoint, Distance, Kappa, Method, Proportion, SelfNormalised, SignAgreement, Tested,
+    binomial_test, change_point, cohen_kappa, fleiss_kappa, friedman, jonckheere_terpstra,
+    krippendorff_alpha, mann_whitney, page_trend, proportion, self_normalised, sign_agreement,
+    spearman_bootstrap, spearman_test, wilcoxon_signed_rank,
 };
 pub use interval::{Interval, clopper_pearson, wilson};
 pub use linear::{Orthonormal, cosine, dot, norm, unit};

@@ -24,7 +24,7 @@ pub fn all(run: &Run<'_>, results: &Results) -> Vec<Section> {
     out.extend(pages(&["score", "sweep"]));
     out.extend(results.steered.as_ref().map(|s| steered::steered(run, results, s)));
     out.extend(pages(&["monitor"]));
-    out.extend(pages(&["judge", "transfer", "geometry"]));
+    out.extend(pages(&["experiment", "judge", "transfer", "geometry"]));
     out.push(methods::methods(run, results));
     out.push(limits::limits(run));
     out

@@ -9,6 +9,7 @@ mod boards;
 mod data;
 mod directions;
 mod errors;
+mod experiments;
 mod help;
 mod judging;
 mod models;
@@ -50,6 +51,7 @@ pub fn all() -> Vec<Group> {
         group("extract", directions::EXTRACT),
         group("boards", boards::BOARDS),
         group("transfer", boards::TRANSFER),
+        group("experiment", experiments::EXPERIMENT),
         group("judge", judging::JUDGE),
         group("rate", judging::RATE),
         Group { served: true, ..group("server", serving::SERVER) },

@@ -5,7 +5,9 @@
 
 mod binomial;
 mod change_point;
+mod friedman;
 mod kappa;
+mod krippendorff;
 mod mann_whitney;
 mod self_normalised;
 mod sign_agreement;
@@ -15,7 +17,9 @@ mod wilcoxon;
 
 pub use binomial::{Proportion, binomial_test, proportion};
 pub use change_point::{ChangePoint, change_point};
+pub use friedman::friedman;
 pub use kappa::{Kappa, cohen_kappa, fleiss_kappa};
+pub use krippendorff::{Distance, krippendorff_alpha};
 pub use mann_whitney::mann_whitney;
 pub use self_normalised::{SelfNormalised, self_normalised};
 pub use sign_agreement::{SignAgreement, sign_agreement};

@@ -1,0 +1,11 @@
+//! Experiments from files: what they name is read and opened, and the analysis run; for the verb, and for studies.
+
+mod file;
+mod opened;
+mod read;
+mod seal;
+
+pub use file::{DataFiles, ExperimentFile, RegisterTable};
+pub use opened::{OwnDirection, Stands, chosen, load, run, weighed};
+pub use read::{Given, WrittenRow, read};
+pub use seal::{SEAL, Seal, seal};
