@@ -12,7 +12,8 @@
 //! | 3 | [`report`] |
 //! | 4 | `truenorth_reading`: texts read, directions fitted |
 //! | 5 | `truenorth_analyses` and `truenorth_boards`, here [`analyses`] |
-//! | 6 | this crate: [`study`] and what it stands on, and the binary's `cli` |
+//! | 6 | `truenorth_arena`: a public board, served |
+//! | 7 | this crate: [`study`] and what it stands on, and the binary's `cli` |
 //!
 //! What holds throughout: a graph is checked before it runs; what the store has is not computed again;
 //! files are written whole or not at all; candle's tensors stay inside [`engine`], reqwest's
@@ -32,6 +33,8 @@ pub mod analyses {
     pub use truenorth_reading::*;
 }
 
+#[cfg(feature = "arena")]
+pub use truenorth_arena as arena;
 pub use truenorth_data as data;
 pub use truenorth_data::{artifact, models, store};
 pub use truenorth_engine as engine;

@@ -1,6 +1,11 @@
 //! The command line. What was typed, what was meant, and what is shown.
 
 mod again;
+#[cfg(feature = "arena")]
+mod arena;
+#[cfg(not(feature = "arena"))]
+#[path = "without_arena.rs"]
+mod arena;
 mod args;
 mod audit;
 mod bench;
@@ -97,6 +102,8 @@ enum Verb {
     #[command(subcommand)]
     Ndif(ndif::Ndif),
     Serve(serve::Serve),
+    #[cfg_attr(feature = "arena", command(subcommand))]
+    Arena(arena::Arena),
     #[command(subcommand)]
     Cache(cache::Cache),
     Bench(bench::Bench),
@@ -142,6 +149,7 @@ pub fn main() -> ExitCode {
         Verb::Jobs(v) => v.run(),
         Verb::Ndif(v) => v.run(),
         Verb::Serve(v) => v.run(),
+        Verb::Arena(v) => v.run(),
         Verb::Cache(v) => v.run(),
         Verb::Bench(v) => v.run(),
     };

@@ -169,7 +169,7 @@ async fn serve(runner: Arc<dyn Runner>, options: ServerOptions, quiet: bool) -> 
 
 /// Ready when Ctrl-C or SIGTERM came. SIGTERM is caught from the call on, not from the first wait: whoever
 /// has read the address may send one at once.
-fn stopped() -> impl Future<Output = ()> {
+pub fn stopped() -> impl Future<Output = ()> {
     #[cfg(unix)]
     let terminated = {
         use tokio::signal::unix::{SignalKind, signal};
@@ -195,7 +195,7 @@ fn stopped() -> impl Future<Output = ()> {
 }
 
 /// Marks what was wrong with the request, so that the exit code says so.
-fn started<T>(result: Result<T, ServerError>) -> anyhow::Result<T> {
+pub fn started<T>(result: Result<T, ServerError>) -> anyhow::Result<T> {
     match result {
         Err(e) if e.is_request() => match e.hint() {
             Some(hint) => Err(wrong_hint(e.to_string(), hint)),
@@ -217,7 +217,7 @@ fn mib(count: usize) -> u64 {
     (count as u64).saturating_mul(1 << 20)
 }
 
-fn at_least_one(text: &str) -> Result<usize, String> {
+pub fn at_least_one(text: &str) -> Result<usize, String> {
     match text.parse() {
         Ok(n) if n > 0 => Ok(n),
         _ => Err(format!("{text:?} is no count; expected a whole number of at least 1")),

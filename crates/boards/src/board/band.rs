@@ -3,15 +3,14 @@
 use std::fmt;
 use std::str::FromStr;
 
-use ndarray::{Array1, Array2, ArrayView1, Axis, concatenate, s};
+use ndarray::ArrayView1;
 use serde::{Deserialize, Serialize};
+use truenorth_protocol::Site;
 use truenorth_protocol::run::Watch;
-use truenorth_protocol::{ReadAt, Site};
-use truenorth_stats::math;
 
-use super::scan::{HELD, text, unit};
-use super::scored::{Scored, Sequence, ranked, scored};
-use truenorth_reading::{AnalysisError, Named, Reader, stat};
+use super::scored::{Scored, Sequence, ranked};
+use super::scorer::Scorer;
+use truenorth_reading::{AnalysisError, Named, Reader};
 
 /// How the scores of several sites become one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -92,51 +91,17 @@ pub fn scan_over(
     (over, join): (Over, &str),
     watch: &dyn Watch,
 ) -> Result<Vec<OverSites>, AnalysisError> {
-    if probes.is_empty() || sequences.is_empty() || directions.is_empty() {
-        return Err(AnalysisError::Input(format!(
-            "{} probes, {} sequences and {} sites; scoring needs at least one of each",
-            probes.len(),
-            sequences.len(),
-            directions.len()
-        )));
+    if sequences.is_empty() {
+        return Err(AnalysisError::Input("no sequences to score; name a file with at least one".into()));
     }
-    let texts = probes.iter().map(text).collect::<Result<Vec<_>, _>>()?;
-    let sites: Vec<Site> = directions.iter().map(|(site, _)| *site).collect();
-    let units = directions.iter().map(|(_, d)| unit(reader, *d)).collect::<Result<Vec<_>, _>>()?;
-    let views: Vec<ArrayView1<'_, f64>> = units.iter().map(Array1::view).collect();
-    let joined = |e: ndarray::ShapeError| AnalysisError::Input(format!("directions of a band: {e}"));
-    let all = concatenate(Axis(0), &views).map_err(joined)?;
-    let alone = read(reader, probes, &sites, watch)?;
-    let row = probes.len() * all.len() * size_of::<f64>();
-    let mut board = Vec::with_capacity(sequences.len());
-    for chunk in sequences.chunks((HELD / row.max(1)).max(1)) {
-        let behind = |s: &Sequence| {
-            let one = |(probe, text): (&Named, &&str)| s.before(&probe.id, text, join);
-            probes.iter().zip(&texts).map(one).collect::<Vec<_>>()
-        };
-        let prompts: Vec<Named> = chunk.iter().flat_map(behind).collect();
-        let read = read(reader, &prompts, &sites, watch)?;
-        for (i, sequence) in chunk.iter().enumerate() {
-            let of = |e: math::MathError| stat::of(&format!("sequence `{}`", sequence.id), &e);
-            let shifts = read.iter().zip(&alone).map(|(read, alone)| {
-                let rows = read.slice(s![i * probes.len()..(i + 1) * probes.len(), ..]);
-                math::shifts(rows, alone.view()).map_err(of)
-            });
-            let shifts: Vec<Array2<f64>> = shifts.collect::<Result<_, _>>()?;
-            let each =
-                shifts.iter().zip(&units).map(|(d, u)| scored(sequence, d.view(), u.view()).map_err(of));
-            let each: Vec<Scored> = each.collect::<Result<_, _>>()?;
-            let views: Vec<_> = shifts.iter().map(Array2::view).collect();
-            let together = concatenate(Axis(1), &views).map_err(joined)?;
-            let of_all = scored(sequence, together.view(), all.view()).map_err(of)?;
-            board.push(line(&sites, each, of_all, over));
-        }
-    }
+    let scorer = Scorer::open(reader, probes, &[directions.to_vec()], (over, join), watch)?;
+    let lined = scorer.score(reader, sequences, watch)?;
+    let mut board: Vec<OverSites> = lined.into_iter().flatten().map(|l| l.line).collect();
     rank(&mut board);
     Ok(board)
 }
 
-fn line(sites: &[Site], each: Vec<Scored>, of_all: Scored, over: Over) -> OverSites {
+pub(super) fn line(sites: &[Site], each: Vec<Scored>, of_all: Scored, over: Over) -> OverSites {
     let scores = || each.iter().map(|s| s.score);
     #[allow(clippy::cast_precision_loss)]
     let mean = scores().sum::<f64>() / each.len().max(1) as f64;
@@ -177,24 +142,12 @@ fn rank(board: &mut [OverSites]) {
     }
 }
 
-fn read(
-    reader: &Reader<'_>,
-    prompts: &[Named],
-    sites: &[Site],
-    watch: &dyn Watch,
-) -> Result<Vec<Array2<f64>>, AnalysisError> {
-    let readings = reader.read(prompts, sites, ReadAt::Last, watch)?;
-    if readings.len() != sites.len() {
-        return Err(AnalysisError::Answer { name: "the sites of a band".into(), prompts: prompts.len() });
-    }
-    Ok(readings.into_iter().map(|r| r.values.mapv(f64::from)).collect())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::board::{ScanData, ScanParams, scan};
     use crate::fixture::{Tiny, named};
+    use ndarray::Array1;
     use truenorth_protocol::run::{Runner as _, Unwatched};
     use truenorth_stats::math::Seeds;
 

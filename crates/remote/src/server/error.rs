@@ -13,6 +13,12 @@ pub enum ServerError {
         /// The address asked for.
         listen: SocketAddr,
     },
+    /// Anybody on the network could come.
+    #[error("{listen} can be reached from other machines")]
+    Unasked {
+        /// The address asked for.
+        listen: SocketAddr,
+    },
     /// The address can't be had.
     #[error("can't listen on {listen}")]
     Listen {
@@ -102,6 +108,9 @@ impl ServerError {
             Self::Exposed { .. } => {
                 "ask for keys with --api-key-file F, or let everybody in with --open, or listen on 127.0.0.1"
             }
+            Self::Unasked { .. } => {
+                "listen on 127.0.0.1, or let everybody in with --open, and put a server with TLS in front"
+            }
             Self::Listen { .. } => "name another address or port; port 0 takes a free one",
             Self::Key { .. } | Self::NoKeys { .. } => {
                 "write one key of visible ASCII characters a line, with a name behind it if you like"
@@ -126,6 +135,7 @@ impl ServerError {
         matches!(
             self,
             Self::Exposed { .. }
+                | Self::Unasked { .. }
                 | Self::KeyFile { .. }
                 | Self::Key { .. }
                 | Self::NoKeys { .. }

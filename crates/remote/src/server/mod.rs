@@ -51,6 +51,7 @@ mod connect;
 mod error;
 mod guesses;
 mod held;
+mod host;
 mod keep;
 mod memory;
 mod metrics;
@@ -78,5 +79,6 @@ mod worker;
 
 pub use auth::Keys;
 pub use error::ServerError;
+pub use host::Host;
 pub use options::{Limits, PORT, ServerOptions};
 pub use serve::Server;

@@ -71,10 +71,28 @@ pub fn html(document: &Document) -> String {
     page::page(document)
 }
 
+/// The colours and rules of every page, for pages that are served: light, dark, narrow and print.
+#[must_use]
+pub fn stylesheet() -> String {
+    [svg::THEME, page::PAGE_STYLE, svg::STYLE].concat()
+}
+
 /// A figure as an SVG file of its own.
 #[must_use]
 pub fn figure_svg(figure: &Figure) -> String {
     let style = format!("{}{}", svg::THEME, svg::STYLE);
     let palette = svg::Palette::new(std::iter::once(&figure.plot));
     svg::draw(&figure.plot, Size::Wide, &palette).svg(&figure.title, "plot", Some(&style))
+}
+
+/// A figure's plot at both widths, `div`s of the classes `plot wide` and `plot compact`, for a page of somebody else's that
+/// has [`stylesheet`]; its elements have no styles of their own. `id` makes the ids in it unique in that page.
+#[must_use]
+pub fn fragment(figure: &Figure, id: &str) -> String {
+    let palette = svg::Palette::new(std::iter::once(&figure.plot));
+    let one = |size: Size, name: &str| {
+        let drawn = svg::draw(&figure.plot, size, &palette).unstyled(&figure.title, &format!("{id}-{name}"));
+        format!("<div class=\"plot {name}\">{drawn}</div>")
+    };
+    one(Size::Wide, "wide") + &one(Size::Compact, "compact")
 }

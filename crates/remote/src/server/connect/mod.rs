@@ -152,6 +152,8 @@ where
     let answer = service_fn(|mut request: Request<Incoming>| {
         let busy = place.busy();
         request.extensions_mut().insert(ConnectInfo(Peer(peer)));
+        // For routes of others, which know no type of ours.
+        request.extensions_mut().insert(ConnectInfo(peer));
         request.extensions_mut().insert(Connection(place.clone()));
         let answered = served.app.clone().call(request.map(Body::new));
         let place = place.clone();
