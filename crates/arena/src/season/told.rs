@@ -36,7 +36,9 @@ pub(crate) fn read_facts(season: &Season) -> Result<Vec<(String, String)>, Arena
         say("made from", said.operation.clone());
         say("a positive projection means", said.sign.clone());
         for held in &said.held_out {
-            say("AUROC on texts held out", format!("{:.3}, {} units", held.auroc.value, held.units));
+            let by = serde_json::to_value(held.by).map_err(ArenaError::json(name.as_str()))?;
+            let by = by.as_str().map_or_else(|| by.to_string(), str::to_owned);
+            say(&format!("AUROC held out by {by}"), format!("{:.3}, {} units", held.auroc.value, held.units));
         }
         if !said.projected_out.is_empty() {
             let names: Vec<String> = said.projected_out.iter().map(|p| p.name.clone()).collect();

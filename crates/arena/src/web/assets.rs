@@ -1,4 +1,4 @@
-//! The style and the script, held in the program.
+//! The style, the script and the icon, held in the program.
 
 use std::sync::LazyLock;
 
@@ -30,6 +30,15 @@ static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     asset("arena", "js", "text/javascript; charset=utf-8", text)
 });
 
+static ICON: LazyLock<Asset> = LazyLock::new(|| {
+    let text = include_str!("../assets/icon.svg").to_owned();
+    asset("icon", "svg", "image/svg+xml", text)
+});
+
+pub(super) fn icon() -> &'static Asset {
+    &ICON
+}
+
 pub(super) fn style() -> &'static Asset {
     &STYLE
 }
@@ -40,7 +49,7 @@ pub(super) fn script() -> &'static Asset {
 
 /// A file by its path.
 pub(super) fn serve(path: &str) -> Response {
-    let found = [style(), script()].into_iter().find(|a| a.path == path);
+    let found = [style(), script(), icon()].into_iter().find(|a| a.path == path);
     match found {
         Some(asset) => (
             [

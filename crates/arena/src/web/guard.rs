@@ -17,7 +17,8 @@ pub(super) async fn guard(State(app): State<Arc<App>>, request: Request, next: N
     let path = request.uri().path().to_owned();
     let response = match check(&app, &request) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal.into_response(),
+        Err(refusal) if path.starts_with("/api/") => refusal.into_response(),
+        Err(refusal) => super::pages::refused(&app, refusal),
     };
     app.metrics.answered(&path, response.status());
     if let Some(Inside(what)) = response.extensions().get() {
@@ -140,7 +141,8 @@ fn with_headers(app: &App, mut response: Response) -> Response {
     }
     let fixed = [
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
-        (header::REFERRER_POLICY, "no-referrer"),
+        // Not `no-referrer`: forms would come from the origin `null` then.
+        (header::REFERRER_POLICY, "same-origin"),
         (header::X_FRAME_OPTIONS, "DENY"),
         (HeaderName::from_static("cross-origin-opener-policy"), "same-origin"),
         (HeaderName::from_static("cross-origin-resource-policy"), "same-origin"),

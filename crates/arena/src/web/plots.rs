@@ -39,7 +39,10 @@ fn cut(text: &str, most: usize) -> String {
 /// Score against z, as markup.
 pub(super) fn score_and_z(entries: &[Entry]) -> String {
     let grouped = entries.iter().any(|e| e.kind.is_some());
-    let points = outermost(entries)
+    let mut drawn = outermost(entries);
+    // In the order of the other plot, so that a kind has one colour in both.
+    drawn.sort_by_cached_key(|e| kind(e));
+    let points = drawn
         .into_iter()
         .map(|e| ScatterPoint {
             label: cut(&e.text, 60),

@@ -80,6 +80,7 @@ struct Layout<'a> {
     play: bool,
     style: &'a str,
     script: &'a str,
+    icon: &'a str,
     captcha: Option<&'a str>,
     body: Value,
 }
@@ -104,6 +105,7 @@ impl Templates {
             play: app.options.play,
             style: &assets::style().path,
             script: &assets::script().path,
+            icon: &assets::icon().path,
             captcha: app.options.captcha.as_ref().filter(|_| here == "submit").map(|c| c.script.as_str()),
             body: Value::from_safe_string(body),
         };
