@@ -40,7 +40,7 @@
 //! | 3 | [`report`] |
 //! | 4 | `truenorth_reading`: texts read, directions fitted |
 //! | 5 | `truenorth_analyses` and `truenorth_boards`, here [`analyses`] |
-//! | 6 | `truenorth_experiment`, also there; `truenorth_play`, here `play`: the page of the playground |
+//! | 6 | `truenorth_experiment`, also there; `truenorth_arena`, here `arena`: a public board, served; `truenorth_play`, here `play`: the page of the playground |
 //! | 7 | this crate: [`study`] and what it stands on, [`Model`], [`Direction`] and [`Study`] over it, and the binary's `cli` |
 //!
 //! What holds throughout: a graph is checked before it runs; what the store has is not computed again;
@@ -72,6 +72,8 @@ pub mod analyses {
 pub use error::{Error, Kind};
 pub use facade::{Direction, Extract, Finished, Model, Options, Pairs, Study};
 pub use ndarray;
+#[cfg(feature = "arena")]
+pub use truenorth_arena as arena;
 pub use truenorth_data as data;
 pub use truenorth_data::{artifact, models, store};
 pub use truenorth_engine as engine;

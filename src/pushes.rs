@@ -14,7 +14,7 @@ use crate::analyses::{Named, NoSites, Reader, SiteRange};
 use crate::error::{Context as _, Error};
 
 fn refused(what: impl Into<String>, remedy: impl Into<String>) -> Error {
-    Error::request(what).hint(remedy)
+    Error::request(what).with_hint(remedy)
 }
 
 /// Where a direction goes, instead of to its own site.

@@ -6,6 +6,11 @@ mod stderr;
 
 mod about;
 mod again;
+#[cfg(feature = "arena")]
+mod arena;
+#[cfg(not(feature = "arena"))]
+#[path = "without_arena.rs"]
+mod arena;
 mod args;
 mod arranged;
 mod audit;
@@ -125,6 +130,8 @@ enum Verb {
     Ndif(ndif::Ndif),
     Serve(serve::Serve),
     Play(Box<play::Play>),
+    #[cfg_attr(feature = "arena", command(subcommand))]
+    Arena(arena::Arena),
     #[command(subcommand)]
     Cache(cache::Cache),
     Bench(bench::Bench),
@@ -179,6 +186,7 @@ pub fn main() -> ExitCode {
         Verb::Ndif(v) => v.run(),
         Verb::Serve(v) => v.run(),
         Verb::Play(v) => v.run(),
+        Verb::Arena(v) => v.run(),
         Verb::Cache(v) => v.run(),
         Verb::Bench(v) => v.run(),
         Verb::Doctor(v) => v.run(),

@@ -11,9 +11,11 @@ use truenorth::analyses::steer::How;
 use truenorth::data::NearCopies;
 use truenorth::play::{Hosts, Limits, Member, Offered, Playground, Setup, Start, free_name, router};
 use truenorth::server::{self, Host, ServerError};
+use truenorth_protocol::ModelInfo;
 
 use super::args::{ModelArgs, duration};
-use super::direction::{chosen, load_all};
+use super::desk::ours;
+use super::direction::{chosen, load_all, load_all_for};
 use super::output::{self, wrong_hint};
 use super::progress::Bar;
 use super::pushes::{Opened, Unit};
@@ -102,11 +104,13 @@ impl Play {
         let neutral = neutral.transpose()?;
         let session = Session::open(&self.model)?;
         let bar = Bar::new("measuring norms", 0, "tokens", self.model.common.quiet);
+        let load = |file: &Path, info: &ModelInfo| load_all_for(file, info).map_err(ours);
         let opened = Opened {
             reader: session.reader(),
             neutral: neutral.as_ref().map(|n| &n.named[..]),
             watch: &bar,
-            unit: self.alpha_unit,
+            unit: self.alpha_unit.into(),
+            load: &load,
         };
         let mut directions: Vec<Offered> = Vec::new();
         for file in &self.direction {

@@ -101,7 +101,7 @@ impl ExperimentFile {
         let text = text(desk, path, "the experiment")?;
         let cant = || format!("can't read the experiment {}", path.display());
         let mut file: Self = toml::from_str(&text).map_err(|e| {
-            Error::request(format!("{}: {}", cant(), e.to_string().trim_end())).hint(
+            Error::request(format!("{}: {}", cant(), e.to_string().trim_end())).with_hint(
                 "`truenorth study reference` lists the keys of [experiment]; README.md shows a whole file",
             )
         })?;
@@ -114,14 +114,14 @@ impl ExperimentFile {
                 }
                 None => "[experiment] predictions are there, and no [register] hypothesis that they are of",
             })
-            .hint("give both: a sentence in [register] hypothesis, and a table a prediction"));
+            .with_hint("give both: a sentence in [register] hypothesis, and a table a prediction"));
         }
         if file.experiment.arms.is_empty()
             && file.experiment.texts.is_none()
             && file.experiment.ratings.is_empty()
         {
             return Err(Error::request(format!("{} has no arms beside base", path.display()))
-                .hint("give a table [[experiment.arms]] each, with a name and what is done"));
+                .with_hint("give a table [[experiment.arms]] each, with a name and what is done"));
         }
         let base = path.parent().unwrap_or(Path::new("")).to_owned();
         let data = &mut file.data;

@@ -79,7 +79,7 @@ pub fn run(
             return Err(Error::request(
                 "texts that were written elsewhere are weighed with no model, and log_odds, project or judges ask one",
             )
-            .hint("leave these out and give ratings, or take `texts` out and let the arms write"));
+            .with_hint("leave these out and give ratings, or take `texts` out and let the arms write"));
         }
         return weighed(params, read, seeds);
     }
@@ -137,7 +137,7 @@ pub fn run(
         .collect();
     if let Some(i) = (1..judges.len()).find(|i| judges[..*i].iter().any(|j| j.name() == judges[*i].name())) {
         return Err(Error::request(format!("two judges are called `{}`", judges[i].name()))
-            .hint("name each judge once"));
+            .with_hint("name each judge once"));
     }
     let contrast = stands.question.map(|question| Contrast {
         question,
@@ -152,7 +152,7 @@ pub fn run(
         (most, Some((pairs, template))) => Some(LogOdds { pairs, template, most }),
         (_, None) => {
             return Err(Error::request("log_odds asks for pairs, and there are none")
-                .hint("name them with `pairs` under [data], or leave log_odds out"));
+                .with_hint("name them with `pairs` under [data], or leave log_odds out"));
         }
     };
     drop(watch);
@@ -218,7 +218,7 @@ fn dose(
     let pushes = if arm.direction.is_empty() {
         let own = stands.own.ok_or_else(|| {
             Error::request(format!("the arm `{}` edits and names no direction", arm.name))
-                .hint("name its file with direction = \"F.safetensors\"")
+                .with_hint("name its file with direction = \"F.safetensors\"")
         })?;
         vec![along(own, &how.clamp, stands, watch)?]
     } else {
@@ -287,7 +287,7 @@ pub fn load(
                 info.name,
                 info.layers
             ))
-            .hint("use the model it was extracted from"));
+            .with_hint("use the model it was extracted from"));
         }
     }
     Ok(all)

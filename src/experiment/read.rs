@@ -67,7 +67,7 @@ pub fn read(prompts: &Path, params: &Params, texts: &Texts<'_>) -> Result<Given,
                 row.id,
                 prompts.display()
             ))
-            .hint("give every prompt as `text`"));
+            .with_hint("give every prompt as `text`"));
         };
         let fields = row
             .extra
@@ -165,7 +165,7 @@ fn written(texts: &Texts<'_>, path: &Path) -> Result<(Vec<WrittenRow>, String), 
         .map(|(i, line)| {
             serde_json::from_str(line).map_err(|e| {
                 Error::request(format!("{name}, line {}: {e}", i + 1))
-                    .hint("a text is a JSON object a line with `arm`, `prompt` (its id) and `text`")
+                    .with_hint("a text is a JSON object a line with `arm`, `prompt` (its id) and `text`")
             })
         })
         .collect::<Result<Vec<WrittenRow>, Error>>()?;
@@ -187,7 +187,7 @@ fn placed(
             let some: Vec<&str> = known.into_iter().take(8).collect();
             let rest = if more > 0 { format!(" and {more} more") } else { String::new() };
             Error::request(format!("a text is of the {what} `{name}`, which there is not"))
-                .hint(format!("the {what}s are {}{rest}", some.join(", ")))
+                .with_hint(format!("the {what}s are {}{rest}", some.join(", ")))
         };
         let arm = *at
             .get(row.arm.as_str())
@@ -201,12 +201,12 @@ fn placed(
                 "arm `{}` has two texts of the prompt `{}`",
                 row.arm, row.prompt
             ))
-            .hint("keep one of them"));
+            .with_hint("keep one of them"));
         }
     }
     if out[0].iter().all(Option::is_none) {
         return Err(Error::request("no text is of the arm `base`, which the others are held against")
-            .hint("call the arm without a change `base`"));
+            .with_hint("call the arm without a change `base`"));
     }
     Ok(out)
 }

@@ -103,7 +103,7 @@ pub fn seal(
                 serde_json::from_slice(&bytes).request(format!("{} is no seal", path.display()))?;
             if found.hash()? != found.sha256 {
                 return Err(Error::request(format!("{} was changed after it was sealed", path.display()))
-                    .hint("put the sealed file back, or name another folder with --out"));
+                    .with_hint("put the sealed file back, or name another folder with --out"));
             }
             found
         }

@@ -16,6 +16,7 @@ mod support;
 
 mod analyses;
 mod any_graph;
+mod arena;
 mod cases;
 mod cases_data;
 mod cases_models;

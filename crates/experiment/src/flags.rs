@@ -120,7 +120,10 @@ mod tests {
         assert_eq!((text.as_str(), flags.echo), ("Tell her.", false));
         assert_eq!(of("Be kindly to her.", Some("Be kind")).0, "Be kindly to her.");
         // A short prefix is echoed as a whole.
-        assert!(of("One may be kind and wait.", Some("Be kind")).1.echo && !of("Be good.", Some("Be kind")).1.echo);
+        assert!(
+            of("One may be kind and wait.", Some("Be kind")).1.echo
+                && !of("Be good.", Some("Be kind")).1.echo
+        );
     }
 
     #[test]

@@ -90,6 +90,7 @@ impl Runner for Tiny {
     }
 }
 
+#[allow(dead_code, reason = "the fixture of several crates, of which not all name texts")]
 pub(crate) fn named(texts: &[&str]) -> Vec<Named> {
     texts.iter().enumerate().map(|(i, t)| Named::text(format!("t{i}"), *t)).collect()
 }

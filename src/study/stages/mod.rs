@@ -134,7 +134,7 @@ pub struct SoFar<'a> {
 }
 
 /// Every analysis that a study can ask, in the order in which they run.
-pub static STAGES: [&dyn Stage; 9] = [
+pub static STAGES: [&dyn Stage; 10] = [
     &compare::CompareStage,
     &audit::AuditStage,
     &board::BoardStage,

@@ -81,6 +81,7 @@ pub struct AtSite {
 }
 
 /// Unit directions at sites, and how their scores become one.
+#[derive(Clone, Debug)]
 pub(super) struct Band {
     pub sites: Vec<Site>,
     pub over: Over,

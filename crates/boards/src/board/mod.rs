@@ -18,6 +18,7 @@ mod run;
 pub mod saved;
 mod scan;
 mod scored;
+mod scorer;
 mod summary;
 mod table;
 
@@ -38,6 +39,7 @@ pub use nulls::Held;
 pub use params::Params;
 pub use scan::{ScanData, ScanParams, Scanned, scan};
 pub use scored::{Scored, Sequence, read_board};
+pub use scorer::{Lined, Scorer};
 
 use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Named, Page};
 

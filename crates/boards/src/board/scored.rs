@@ -77,6 +77,12 @@ pub struct Sequence {
 }
 
 impl Sequence {
+    /// A text by itself under a name.
+    pub fn new(id: impl Into<String>, text: impl Into<String>) -> Self {
+        let (id, text) = (id.into(), text.into());
+        Self { id, text, counted_with: None, turns: vec![], pair: None, labels: BTreeMap::new() }
+    }
+
     /// The sequences of a file, each with the one that it counts with.
     #[must_use]
     pub fn all(rows: &[SequenceRow], firsts: &Firsts) -> Vec<Self> {

@@ -12,6 +12,7 @@
 mod between;
 mod copies;
 mod firsts;
+mod index;
 mod near;
 mod opening;
 
@@ -28,6 +29,7 @@ use super::template::Template;
 pub use between::{Shared, copies_between};
 pub use copies::{Copies, CopiesError, NearCopies};
 pub use firsts::{Firsts, first_classes, first_duels, first_prompts, first_replies, first_sequences};
+pub use index::{Found as FoundCopy, NearIndex};
 use near::{Sets, join_near};
 pub use opening::{OPENING_REMEDY, Opening};
 use truenorth_stats::math::numbered;

@@ -37,7 +37,7 @@ impl Sets {
 }
 
 /// What keeps a share that is met exactly from being lost in rounding.
-const SLACK: f64 = 1e-9;
+pub(super) const SLACK: f64 = 1e-9;
 
 /// Joins the items of every two texts whose word sets have at least this Jaccard similarity.
 ///
@@ -99,7 +99,9 @@ pub(super) fn join_near<'a>(texts: impl Iterator<Item = (usize, &'a str)>, thres
                     continue;
                 }
                 compared[other] = at;
-                if sets.root(*item) != sets.root(*other_item) && alike(ids, other_ids, threshold) {
+                if sets.root(*item) != sets.root(*other_item)
+                    && alike(shared(ids, other_ids), n, other_ids.len(), threshold)
+                {
                     sets.join(*item, *other_item);
                 }
             }
@@ -108,7 +110,8 @@ pub(super) fn join_near<'a>(texts: impl Iterator<Item = (usize, &'a str)>, thres
     }
 }
 
-fn alike(a: &[u32], b: &[u32], threshold: f64) -> bool {
+/// How many members two ascending lists have in common.
+pub(super) fn shared(a: &[u32], b: &[u32]) -> usize {
     let (mut i, mut j, mut both) = (0, 0, 0_usize);
     while i < a.len() && j < b.len() {
         match a[i].cmp(&b[j]) {
@@ -117,5 +120,10 @@ fn alike(a: &[u32], b: &[u32], threshold: f64) -> bool {
             std::cmp::Ordering::Equal => (i, j, both) = (i + 1, j + 1, both + 1),
         }
     }
-    both as f64 >= threshold * (a.len() + b.len() - both) as f64 - SLACK
+    both
+}
+
+/// Whether sets of so many members, so many of them in both, are alike.
+pub(super) fn alike(both: usize, a: usize, b: usize, threshold: f64) -> bool {
+    both as f64 >= threshold * (a + b - both) as f64 - SLACK
 }

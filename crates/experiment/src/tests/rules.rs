@@ -121,8 +121,7 @@ fn people_fill_one_sheet_over_all_arms() {
     pairs.push(TextPair { text: pairs[0].base.clone(), ..pair("three", 0) });
     let rubrics = ["How kind?".to_owned(), "How, \"plainly\"?".to_owned()];
     let secret = "0123456789abcdef0123456789abcdef";
-    let made =
-        people_sheet(&pairs, ("Which is kinder?", &rubrics, 2), secret).unwrap();
+    let made = people_sheet(&pairs, ("Which is kinder?", &rubrics, 2), secret).unwrap();
     assert_eq!((made.left_out, made.checks, made.blind.seal.items), (1, 2, 14));
     assert!(!made.blind.csv.contains("attention") && !made.blind.csv.contains("\"one\""));
     let claim = Claim { id: "a".into(), claim: "arms win".into(), share_above: Some(0.5), share_below: None };

@@ -84,3 +84,15 @@ pub fn figure_svg(figure: &Figure) -> String {
     let palette = svg::Palette::new(std::iter::once(&figure.plot));
     svg::draw(&figure.plot, Size::Wide, &palette).svg(&figure.title, "plot", Some(&style))
 }
+
+/// A figure's plot at both widths, `div`s of the classes `plot wide` and `plot compact`, for a page of somebody else's that
+/// has [`stylesheet`]; its elements have no styles of their own. `id` makes the ids in it unique in that page.
+#[must_use]
+pub fn fragment(figure: &Figure, id: &str) -> String {
+    let palette = svg::Palette::new(std::iter::once(&figure.plot));
+    let one = |size: Size, name: &str| {
+        let drawn = svg::draw(&figure.plot, size, &palette).unstyled(&figure.title, &format!("{id}-{name}"));
+        format!("<div class=\"plot {name}\">{drawn}</div>")
+    };
+    one(Size::Wide, "wide") + &one(Size::Compact, "compact")
+}

@@ -37,6 +37,15 @@ pub(crate) struct Drawing {
 impl Drawing {
     /// The `svg` element. `id` makes its ids unique in the page; `style` is put inside for a file of its own.
     pub fn svg(&self, title: &str, id: &str, style: Option<&str>) -> String {
+        self.element(title, id, style, true)
+    }
+
+    /// The `svg` element for a page whose policy takes no style of an element's own.
+    pub fn unstyled(&self, title: &str, id: &str) -> String {
+        self.element(title, id, None, false)
+    }
+
+    fn element(&self, title: &str, id: &str, style: Option<&str>, bounded: bool) -> String {
         let mut x = Xml::default();
         let (title_id, desc_id) = (format!("{id}-t"), format!("{id}-d"));
         let mut tag = x.tag("svg");
@@ -44,12 +53,11 @@ impl Drawing {
             tag =
                 tag.a("xmlns", "http://www.w3.org/2000/svg").n("width", self.width).n("height", self.height);
         }
-        tag.a("class", "tn")
-            .a("viewBox", &format!("0 0 {} {}", px(self.width), px(self.height)))
-            .a("style", &format!("max-width:{}px", px(self.width)))
-            .a("role", "img")
-            .a("aria-labelledby", &format!("{title_id} {desc_id}"))
-            .open();
+        tag = tag.a("class", "tn").a("viewBox", &format!("0 0 {} {}", px(self.width), px(self.height)));
+        if bounded {
+            tag = tag.a("style", &format!("max-width:{}px", px(self.width)));
+        }
+        tag.a("role", "img").a("aria-labelledby", &format!("{title_id} {desc_id}")).open();
         x.tag("title").a("id", &title_id).text(title);
         x.tag("desc").a("id", &desc_id).text(&self.desc);
         if let Some(style) = style {

@@ -1,0 +1,58 @@
+//! Pages that were made, as long as nothing changed.
+
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
+
+use axum::body::Bytes;
+
+/// Pages that are held at most; a page is tens of kilobytes.
+const MOST: usize = 512;
+
+/// Pages that were made.
+#[derive(Debug, Default)]
+pub(super) struct Cache(Mutex<Held>);
+
+#[derive(Debug, Default)]
+struct Held {
+    version: u64,
+    pages: HashMap<String, Bytes>,
+}
+
+impl Cache {
+    /// A page that was made at this version.
+    pub fn get(&self, version: u64, key: &str) -> Option<Bytes> {
+        let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        (held.version == version).then(|| held.pages.get(key).cloned()).flatten()
+    }
+
+    /// Holds a page that was made from what was there at this version.
+    pub fn put(&self, version: u64, key: String, page: Bytes) {
+        let mut held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.version < version {
+            held.version = version;
+            held.pages.clear();
+        }
+        if held.version == version && held.pages.len() < MOST {
+            held.pages.insert(key, page);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_page_is_held_until_something_changes() {
+        let cache = Cache::default();
+        cache.put(2, "/".into(), Bytes::from_static(b"two"));
+        assert_eq!(cache.get(2, "/").as_deref(), Some(&b"two"[..]));
+        assert_eq!(cache.get(3, "/"), None);
+        // A page that was begun before the change comes too late.
+        cache.put(3, "/a".into(), Bytes::from_static(b"three"));
+        cache.put(2, "/".into(), Bytes::from_static(b"two"));
+        assert_eq!(cache.get(3, "/"), None);
+        assert_eq!(cache.get(2, "/"), None);
+        assert!(cache.get(3, "/a").is_some());
+    }
+}

@@ -1,0 +1,274 @@
+//! The form, and submissions by it and by the API.
+
+use std::collections::HashMap;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{ConnectInfo, Extension, State};
+use axum::http::{HeaderMap, StatusCode, header};
+use axum::response::{IntoResponse as _, Response};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::app::{App, blocking};
+use super::pages::{html, refused};
+use super::refusal::Refusal;
+use super::sessions::{self, VISIT};
+use super::{body, guard};
+use crate::error::ArenaError;
+use crate::live::{Submission, Submitted};
+use crate::store::{Entry, State as SeasonState, Taken};
+
+/// How long a visit's cookie is kept.
+const VISIT_SECONDS: u64 = 24 * 3600;
+
+/// What the form shows again when a submission was not taken.
+#[derive(Clone, Debug, Default, Serialize)]
+pub(super) struct Again {
+    text: String,
+    handle: String,
+    kind: Option<String>,
+    field: &'static str,
+    problem: Option<String>,
+    earlier: Option<Entry>,
+    counted: Option<usize>,
+}
+
+/// The form, empty.
+pub(super) async fn form(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
+    shown(&app, &headers, StatusCode::OK, Again::default()).await
+}
+
+async fn shown(app: &Arc<App>, headers: &HeaderMap, status: StatusCode, again: Again) -> Response {
+    let known = sessions::cookie(headers, VISIT).map(str::to_owned);
+    let cookie = known.clone().unwrap_or_else(crate::store::secret);
+    let visit = cookie.clone();
+    let made = blocking(app, move |app| Ok(page(app, &visit, &again))).await;
+    match made.and_then(|made| made) {
+        Ok(page) => {
+            let mut response = (status, html(page.into())).into_response();
+            if known.is_none()
+                && let Ok(set) =
+                    sessions::set(VISIT, &cookie, guard::secure(app, headers), VISIT_SECONDS).parse()
+            {
+                response.headers_mut().append(header::SET_COOKIE, set);
+            }
+            response
+        }
+        Err(refusal) => refused(app, refusal),
+    }
+}
+
+fn page(app: &App, visit: &str, again: &Again) -> Result<String, Refusal> {
+    let season = app.season();
+    let file = &season.sealed.file;
+    let mut values = json!({
+        "open": season.store.state()? == SeasonState::Open, "season": file.name,
+        "token": sessions::token(app, visit), "budget": file.rules.tokens, "characters": file.rules.characters,
+        "pattern": file.rules.handle, "kinds": file.kinds, "consent": file.consent, "rules": file.rules,
+        "counts": season.store.counts()?, "site_key": app.options.captcha.as_ref().map(|c| &c.site_key),
+    });
+    let again = serde_json::to_value(again).map_err(ArenaError::json("the form"))?;
+    if let (Some(values), Value::Object(again)) = (values.as_object_mut(), again) {
+        values.extend(again);
+    }
+    app.templates.page(app, ("submit", "submit", "Submit a text"), &values)
+}
+
+/// A submission by the form.
+pub(super) async fn by_form(
+    State(app): State<Arc<App>>,
+    peer: Option<Extension<ConnectInfo<SocketAddr>>>,
+    headers: HeaderMap,
+    body: Body,
+) -> Response {
+    let mut fields = match body::form(&headers, body).await {
+        Ok(fields) => fields,
+        Err(refusal) => return refused(&app, refusal),
+    };
+    let mut take = |name: &str| fields.remove(name).unwrap_or_default();
+    let (text, handle, kind) = (take("text"), take("handle"), take("kind"));
+    let (token, consent, captcha) = (take("token"), take("consent"), take("cf-turnstile-response"));
+    let again = Again {
+        text: text.clone(),
+        handle: handle.clone(),
+        kind: (!kind.is_empty()).then(|| kind.clone()),
+        ..Again::default()
+    };
+    let visit = sessions::cookie(&headers, VISIT);
+    if !visit.is_some_and(|visit| sessions::goes_with(&app, visit, &token)) {
+        app.metrics.submitted("forged");
+        let problem =
+            Some("The form was not ours, or too old; here it is anew. Cookies must be allowed.".into());
+        return shown(&app, &headers, StatusCode::FORBIDDEN, Again { problem, ..again }).await;
+    }
+    let asked = Asked {
+        handle,
+        text,
+        kind: again.kind.clone(),
+        consent: (!consent.is_empty()).then_some(consent),
+        captcha: Some(captcha),
+    };
+    match submitted(&app, peer.as_deref(), &headers, asked).await {
+        Ok(accepted) => {
+            (StatusCode::SEE_OTHER, [(header::LOCATION, format!("/entry/{}", accepted.id))]).into_response()
+        }
+        Err(Not { refusal, field, earlier, counted }) => {
+            let again = Again {
+                problem: Some(refusal.what.clone()),
+                field,
+                earlier: earlier.map(|e| *e),
+                counted,
+                ..again
+            };
+            let mut response = shown(&app, &headers, refusal.status, again).await;
+            if let Some(seconds) = refusal.wait {
+                response.headers_mut().insert(header::RETRY_AFTER, seconds.max(1).into());
+            }
+            response
+        }
+    }
+}
+
+/// A submission as the API takes it.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Asked {
+    pub handle: String,
+    pub text: String,
+    #[serde(default)]
+    pub kind: Option<String>,
+    #[serde(default)]
+    pub consent: Option<String>,
+    #[serde(default)]
+    pub captcha: Option<String>,
+}
+
+/// Why a submission was not taken.
+pub(super) struct Not {
+    pub refusal: Refusal,
+    pub field: &'static str,
+    pub earlier: Option<Box<Entry>>,
+    pub counted: Option<usize>,
+}
+
+impl From<Refusal> for Not {
+    fn from(refusal: Refusal) -> Self {
+        Self { refusal, field: "", earlier: None, counted: None }
+    }
+}
+
+/// Checks and takes a submission, whoever brings it.
+pub(super) async fn submitted(
+    app: &Arc<App>,
+    peer: Option<&ConnectInfo<SocketAddr>>,
+    headers: &HeaderMap,
+    asked: Asked,
+) -> Result<crate::store::Accepted, Not> {
+    let address = guard::client(app, peer, headers);
+    if !app.tries.may(address) {
+        app.metrics.submitted("limited");
+        let refusal =
+            Refusal::new(StatusCode::TOO_MANY_REQUESTS, "too many tries in a minute; wait a little")
+                .wait(Some(60));
+        return Err(refusal.into());
+    }
+    if let Some(captcha) = &app.options.captcha
+        && !captcha.verified(asked.captcha.as_deref().unwrap_or("")).await
+    {
+        app.metrics.submitted("captcha");
+        let what = "it could not be confirmed that a person submits; solve the captcha again";
+        return Err(Refusal::new(StatusCode::FORBIDDEN, what).into());
+    }
+    let done = blocking(app, move |app| {
+        let Asked { handle, text, kind, consent, .. } = asked;
+        let client = app.live.client(address)?;
+        let submission = Submission { handle, text, kind, consent, client };
+        let done = app.live.submit(&submission)?;
+        // A hidden entry is not shown, but a copy of it is no new one.
+        let earlier = match &done {
+            Submitted::Copy(found) => app.season().store.entry(found.id)?.filter(|e| !e.hidden),
+            _ => None,
+        };
+        Ok((done, earlier))
+    })
+    .await
+    .inspect_err(|_| app.metrics.submitted("error"))?;
+    match done {
+        (Submitted::Accepted(accepted), _) => {
+            app.metrics.submitted("accepted");
+            Ok(accepted)
+        }
+        (other, earlier) => Err(not(app, other, earlier)),
+    }
+}
+
+fn not(app: &App, done: Submitted, earlier: Option<Entry>) -> Not {
+    let mut counted = None;
+    let (what, field, refusal) = match done {
+        Submitted::Refused(refused) => (
+            "refused",
+            refused.field,
+            Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, refused.what)
+                .with(json!({ "field": refused.field })),
+        ),
+        Submitted::OverBudget(tokens) => {
+            counted = tokens.tokens;
+            let n = tokens.tokens.unwrap_or(0);
+            let what = format!("the text has {n} tokens; {} are taken at most", tokens.budget);
+            let more = json!({ "field": "text", "tokens": n, "budget": tokens.budget });
+            ("over_budget", "text", Refusal::new(StatusCode::UNPROCESSABLE_ENTITY, what).with(more))
+        }
+        Submitted::Copy(found) => {
+            let says = if found.exact { "a copy" } else { "a near copy" };
+            let what = format!("the text is {says} of an earlier one.");
+            let more = json!({
+                "exact": found.exact, "similarity": found.similarity,
+                "earlier": earlier.as_ref().map(super::api::entry_json),
+            });
+            ("copy", "text", Refusal::new(StatusCode::CONFLICT, what).with(more))
+        }
+        Submitted::NotNow(Taken::Full(n)) => {
+            let what = format!("{n} submissions wait already; try again in a minute");
+            ("full", "", Refusal::new(StatusCode::SERVICE_UNAVAILABLE, what).wait(Some(60)))
+        }
+        Submitted::NotNow(Taken::Limit(what, wait)) => {
+            ("limited", "", Refusal::new(StatusCode::TOO_MANY_REQUESTS, what).wait(wait))
+        }
+        Submitted::NotNow(_) | Submitted::Accepted(_) => {
+            ("closed", "", Refusal::new(StatusCode::CONFLICT, "the season is closed"))
+        }
+    };
+    app.metrics.submitted(what);
+    Not { refusal, field, earlier: earlier.map(Box::new), counted }
+}
+
+/// Tries in a minute, of each address; in memory alone.
+#[derive(Debug, Default)]
+pub(super) struct Tries(std::sync::Mutex<HashMap<IpAddr, (std::time::Instant, u32)>>);
+
+impl Tries {
+    /// Tries of one address in a minute at most, taken or not.
+    const MOST: u32 = 120;
+    /// Addresses that are counted at a time.
+    const HELD: usize = 50_000;
+
+    /// Whether one more is looked at.
+    pub fn may(&self, address: IpAddr) -> bool {
+        let minute = std::time::Duration::from_secs(60);
+        let mut held = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if held.len() >= Self::HELD {
+            held.retain(|_, (since, _)| since.elapsed() < minute);
+            if held.len() >= Self::HELD && !held.contains_key(&address) {
+                return false;
+            }
+        }
+        let now = held.entry(address).or_insert_with(|| (std::time::Instant::now(), 0));
+        if now.0.elapsed() >= minute {
+            *now = (std::time::Instant::now(), 0);
+        }
+        now.1 += 1;
+        now.1 <= Self::MOST
+    }
+}

@@ -1,0 +1,82 @@
+//! The model of a season, opened by flags.
+
+use std::sync::Arc;
+
+use clap::Args;
+use truenorth::analyses::Reader;
+use truenorth::arena::{Backend, SeasonFile};
+use truenorth::run::Runner;
+
+use crate::cli::args::{Common, ModelArgs, Numerics, On, Place, SpeechArgs};
+use crate::cli::session::Session;
+
+/// Where the season's model is.
+#[derive(Args, Clone, Debug)]
+pub struct Asks {
+    /// The model, where it is here under another name than the season's file has.
+    #[arg(long, value_name = "M")]
+    model: Option<String>,
+    #[command(flatten)]
+    place: Place,
+    #[command(flatten)]
+    common: Common,
+    #[command(flatten)]
+    numerics: Numerics,
+}
+
+/// A model behind the arena's seam.
+pub struct Behind {
+    session: Session,
+    /// Whether it runs elsewhere: its jobs are then in the store, and picked up after a restart.
+    hosted: bool,
+}
+
+impl Asks {
+    /// Opens the model of a season, as its file says that texts are put before it.
+    pub fn open(&self, file: &SeasonFile) -> anyhow::Result<Arc<Behind>> {
+        let said = &file.model;
+        let args = ModelArgs {
+            model: self.model.clone().unwrap_or_else(|| said.name.clone()),
+            place: self.place.clone(),
+            seed: 0,
+            speech: SpeechArgs {
+                chat: said.chat.is_on().then(|| said.chat.clone()),
+                system: said.system.clone(),
+                special_tokens: said.special_tokens,
+                of_study: false,
+            },
+            common: self.common.clone(),
+            numerics: self.numerics.clone(),
+        };
+        let session = Session::open(&args)?;
+        Ok(Arc::new(Behind { session, hosted: self.place.on != On::Local }))
+    }
+
+    /// Whether nothing but errors is said.
+    pub fn quiet(&self) -> bool {
+        self.common.quiet
+    }
+}
+
+impl Behind {
+    /// The session, for what a result records of its model.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+}
+
+impl Backend for Behind {
+    fn runner(&self) -> &dyn Runner {
+        self.session.runner()
+    }
+
+    fn reader(&self) -> Reader<'_> {
+        // What is computed here is not kept: the season keeps the scores, and memory stays as it is.
+        let store = self.session.store().filter(|_| self.hosted);
+        let reader = Reader::new(self.session.runner(), store);
+        match self.session.reader().spoken() {
+            Some(spoken) => reader.speaking(spoken),
+            None => reader,
+        }
+    }
+}
