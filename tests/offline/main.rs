@@ -41,3 +41,4 @@ mod registered;
 mod remedies;
 mod unprompted;
 mod verify;
+mod wordless;
