@@ -69,6 +69,8 @@ fn token_ids_need_no_tokenizer() {
         let ids: Vec<String> = row["tokens"].as_array().unwrap().iter().map(|id| format!("#{id}")).collect();
         assert!(!ids.is_empty() && row["text"] == ids.join(" "), "{row}");
     }
+    go("read", "--site resid_post.1 --positions all --out o.safetensors --dry-run");
+    go("steer", "--direction d.safetensors --alpha 0,2 --max-new-tokens 3 --no-damage --dry-run");
     // A text still can't go in.
     std::fs::write(dir.path().join("text.txt"), "the hat\n").unwrap();
     let done = run(
