@@ -54,6 +54,17 @@ pub trait Runner: Send + Sync {
     /// Tokens after which the model means to stop; empty where they are not known here.
     fn stop_tokens(&self) -> Vec<u32>;
 
+    /// Whether the text of generated tokens can be told; not where the model has no tokenizer.
+    fn decodes(&self) -> bool {
+        true
+    }
+
+    /// How the model's files ask for text to be generated where that is not done, to be told to who generates; none
+    /// where it was told before.
+    fn unfollowed(&self) -> Option<String> {
+        None
+    }
+
     /// Runs a checked graph.
     ///
     /// # Errors
@@ -120,6 +131,14 @@ impl<R: Runner + ?Sized> Runner for std::sync::Arc<R> {
 
     fn stop_tokens(&self) -> Vec<u32> {
         (**self).stop_tokens()
+    }
+
+    fn decodes(&self) -> bool {
+        (**self).decodes()
+    }
+
+    fn unfollowed(&self) -> Option<String> {
+        (**self).unfollowed()
     }
 
     fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {
@@ -193,6 +212,16 @@ pub trait Vocabulary: Send + Sync {
 
     /// The model's own chat templates.
     fn chat(&self) -> Option<&ChatTemplates> {
+        None
+    }
+
+    /// Whether there is a tokenizer.
+    fn speaks(&self) -> bool {
+        true
+    }
+
+    /// As [`Runner::unfollowed`].
+    fn unfollowed(&self) -> Option<String> {
         None
     }
 }

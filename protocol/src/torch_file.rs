@@ -110,6 +110,15 @@ pub struct TorchTensor {
 }
 
 impl TorchTensor {
+    /// Turns the sign of every element; of floats it is the highest bit of the last byte.
+    fn negate(&mut self) -> Result<(), TorchFileError> {
+        if !self.dtype.is_float() {
+            return Err(TorchFileError::Marked("neg".into()));
+        }
+        self.data.chunks_exact_mut(self.dtype.size()).for_each(|c| c[c.len() - 1] ^= 0x80);
+        Ok(())
+    }
+
     /// The elements as 64-bit floats; 64-bit integers beyond 2⁵³ are rounded.
     #[must_use]
     pub fn to_f64(&self) -> Vec<f64> {
@@ -197,6 +206,12 @@ pub enum TorchFileError {
     /// A tensor whose parts do not fit together.
     #[error("malformed tensor: {0}")]
     Tensor(&'static str),
+    /// A tensor whose numbers are not those that are stored.
+    #[error(
+        "a tensor is marked `{0}`, so that its numbers are not those that are stored; expected none, or `neg` on floats \
+         (save `tensor.resolve_conj().resolve_neg()`)"
+    )]
+    Marked(String),
     /// A tensor that reaches past its storage.
     #[error(
         "a tensor of shape {shape:?} and strides {stride:?} at offset {offset} reaches past its storage of {length} elements"

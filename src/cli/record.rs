@@ -225,5 +225,6 @@ impl Out {
 /// Writes pretty JSON to a file, whole or not at all.
 pub fn write_json(path: &Path, value: &impl Serialize) -> anyhow::Result<()> {
     let text = serde_json::to_vec_pretty(&fallback::marked(value)?)?;
+    target::makes_folder_of(path).with_context(|| format!("can't make the folder of {}", path.display()))?;
     write_atomic(path, |w| w.write_all(&text)).with_context(|| format!("can't write {}", path.display()))
 }

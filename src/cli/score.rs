@@ -120,10 +120,10 @@ impl Files {
 
 impl Scan {
     fn run(mut self) -> anyhow::Result<()> {
-        self.out.as_deref().map_or(Ok(()), session::writes_rows)?;
-        self.summary.as_deref().map_or(Ok(()), target::writes)?;
         let page = Out { out: None, report: self.report.clone(), tables: self.tables.clone() };
         page.check()?;
+        self.out.as_deref().map_or(Ok(()), session::writes_rows)?;
+        self.summary.as_deref().map_or(Ok(()), target::writes)?;
         let pages = page.pages();
         target::no_table(self.out.iter().chain(&self.summary), self.tables.as_ref())?;
         let folders = self.report.iter().chain(&self.tables).map(PathBuf::as_path);

@@ -251,7 +251,8 @@ pub fn keep_rows<T: serde::Serialize>(out: Option<&Path>, rows: &[T], what: &str
         }
     };
     match out {
-        Some(path) => truenorth::files::write_atomic(path, |w| w.write_all(&bytes))
+        Some(path) => target::makes_folder_of(path)
+            .and_then(|()| truenorth::files::write_atomic(path, |w| w.write_all(&bytes)))
             .with_context(|| format!("can't write {}", path.display())),
         None => Ok(std::io::Write::write_all(&mut output::stdout(), &bytes)?),
     }

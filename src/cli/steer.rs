@@ -78,7 +78,7 @@ pub struct Steer {
     /// How many tokens to generate at most.
     #[arg(long, value_name = "N", default_value_t = 48)]
     max_new_tokens: u32,
-    /// 0 is greedy.
+    /// 0 is greedy. What the model's generation_config.json asks for besides its end tokens is not followed, and said.
     #[arg(long, value_name = "T", default_value_t = 0.0)]
     temperature: f64,
     /// The nucleus to draw from; 1 keeps all tokens.

@@ -11,11 +11,13 @@ use truenorth::files::{Target, writable};
 use super::output::wrong_hint;
 
 /// The files of this command so far.
-static FILES: Mutex<Files> = Mutex::new(Files { read: vec![], written: vec![] });
+static FILES: Mutex<Files> = Mutex::new(Files { read: vec![], written: vec![], folders: vec![] });
 
 struct Files {
     read: Vec<(Id, PathBuf)>,
     written: Vec<(Id, PathBuf)>,
+    /// Folders that are made if they are not there.
+    folders: Vec<PathBuf>,
 }
 
 /// What a file is whatever it is called: device and inode, or its one true path.
@@ -131,6 +133,18 @@ fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// Whether this command makes a folder, for the page or the tables that go into it.
+fn is_made(folder: &Path) -> bool {
+    let files = FILES.lock().unwrap_or_else(PoisonError::into_inner);
+    files.folders.iter().any(|made| made.starts_with(folder))
+}
+
+/// Makes the folder of a file that is written before what else goes into it.
+pub fn makes_folder_of(file: &Path) -> std::io::Result<()> {
+    let folder = folder_of(file);
+    if is_made(folder) { std::fs::create_dir_all(folder) } else { Ok(()) }
+}
+
 /// Refuses an output that can't be written or that is an input, before any work is done for it.
 pub fn writes(path: &Path) -> anyhow::Result<()> {
     let cant = |why: &std::io::Error| format!("can't write {}: {why}", path.display());
@@ -144,6 +158,9 @@ pub fn writes(path: &Path) -> anyhow::Result<()> {
         Target::of(path).map_err(|e| wrong_hint(cant(&e), "name a file, - for stdout, or a pipe"))?;
     if let Target::File(file) = &target {
         let folder = folder_of(file);
+        if !folder.is_dir() && is_made(folder) {
+            return Ok(());
+        }
         if !folder.is_dir() {
             return Err(wrong_hint(
                 format!("can't write {}: there is no folder {}", path.display(), folder.display()),
@@ -288,6 +305,7 @@ pub fn writes_in(folder: &Path, files: &[&str]) -> anyhow::Result<()> {
         return Err(cant(format!("{} is no folder", there.display())));
     }
     writable(&Target::File(there.join(".truenorth"))).map_err(|e| cant(e.to_string()))?;
+    FILES.lock().unwrap_or_else(PoisonError::into_inner).folders.push(folder.to_owned());
     files.iter().map(|f| folder.join(f)).filter(|f| f.exists() && !f.is_dir()).try_for_each(|f| writes(&f))
 }
 

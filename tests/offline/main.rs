@@ -46,3 +46,4 @@ mod remedies;
 mod repeng;
 mod unprompted;
 mod verify;
+mod wordless;

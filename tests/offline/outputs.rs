@@ -175,13 +175,13 @@ fn no_file_of_a_flag_is_written_over() {
     assert_eq!(std::fs::read(at("key")).unwrap(), b"a-key\n");
     // Two outputs that are one file would leave one of them.
     let probe = ["probe", "--model", MODEL, "--train", "c.csv", "--site", "resid_post.1", "--report", "page"];
-    refused(dir.path(), &[&probe[..], &["--out", "page/report.json"]].concat(), &["there is no folder"]);
-    std::fs::create_dir(at("page")).unwrap();
-    refused(
-        dir.path(),
-        &[&probe[..], &["--out", "page/report.json"]].concat(),
-        &["report.json", "are one file"],
-    );
+    for make in [false, true] {
+        if make {
+            std::fs::create_dir(at("page")).unwrap();
+        }
+        let args = [&probe[..], &["--out", "page/report.json"]].concat();
+        refused(dir.path(), &args, &["report.json", "are one file"]);
+    }
     // A file can't be where a folder is to be, nor among tables whose names are made later.
     for (out, place, words) in [
         ("x", ["--report", "x"], "is to be a file"),
@@ -245,4 +245,17 @@ fn a_direction_is_exported_through_standard_output() {
     }
     let done = export(&["-", "--format", "pt"]);
     assert!(!done.status.success() && said(&done).contains("read only"), "{}", said(&done));
+}
+
+#[test]
+fn a_file_may_go_into_the_folder_that_the_page_makes() {
+    let dir = tempfile::tempdir().unwrap();
+    let rows: String = (0..16).map(|i| format!("w{i} u{} v{},{}\n", i * 7, i * 3, i % 2)).collect();
+    std::fs::write(dir.path().join("c.csv"), format!("text,label\n{rows}")).unwrap();
+    let check = ["data", "check", "--classes", "c.csv", "--report", "new/page", "--out"];
+    ok(dir.path(), &[&check[..], &["new/page/found.json"]].concat());
+    for file in ["found.json", "report.json", "index.html"] {
+        assert!(dir.path().join("new/page").join(file).is_file(), "{file}");
+    }
+    refused(dir.path(), &[&check[..], &["other/found.json"]].concat(), &["there is no folder other"]);
 }

@@ -132,7 +132,10 @@ pub enum Problem {
         ending: &'static str,
     },
     /// A JSON object without exactly one list of rows.
-    #[error("expected a list of rows under one name, such as `prompts`; the object holds {}", .have.join(", "))]
+    #[error(
+        "expected a list of rows under one name, such as `prompts`; the object {}",
+        if have.is_empty() { "is empty".into() } else { format!("holds {}", have.join(", ")) }
+    )]
     NoList {
         /// Its fields and their kinds.
         have: Vec<String>,

@@ -16,6 +16,7 @@ pub mod config;
 pub mod error;
 mod exec;
 pub mod family;
+mod generation;
 pub mod gguf;
 mod head;
 pub mod hooks;

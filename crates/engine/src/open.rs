@@ -173,7 +173,7 @@ impl Engine {
         let info = outline::info(c, &options.name, &options.revision, path);
         let tokenizer = source.tokenizer(choices.transformers)?;
         let unread = source.unread(tokenizer.as_ref(), choices.transformers);
-        let words = Words::new(&options.name, tokenizer, unread, c);
+        let words = Words::new(&options.name, tokenizer, unread, c).generating(source.generation_config());
         notes.extend_from_slice(words.notes());
         Ok(Self { stored: source.identity_note(), precision: options.precision, model, info, words, notes })
     }
@@ -252,11 +252,22 @@ impl Runner for Engine {
     }
 
     fn spell(&self, tokens: &[&[u32]]) -> Result<Option<Vec<String>>, RunError> {
-        tokens.iter().map(|tokens| self.words.spell(tokens).map(Some)).collect()
+        match self.words.speaks() {
+            true => tokens.iter().map(|tokens| self.words.spell(tokens).map(Some)).collect(),
+            false => Ok(None),
+        }
     }
 
     fn stop_tokens(&self) -> Vec<u32> {
         self.words.stop().to_vec()
+    }
+
+    fn decodes(&self) -> bool {
+        self.words.speaks()
+    }
+
+    fn unfollowed(&self) -> Option<String> {
+        self.words.unfollowed()
     }
 
     fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {

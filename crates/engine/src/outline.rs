@@ -8,7 +8,7 @@ use truenorth_protocol::nnsight::Modules;
 
 use super::config::{Config, Head};
 use super::error::EngineError;
-use super::load::read_outline;
+use super::load::{read_generation, read_outline};
 use super::open::{self, Description};
 use super::reference::{Choices, Transformers};
 use super::words::Words;
@@ -38,12 +38,13 @@ impl Outline {
     pub fn open(path: &Path, name: &str, revision: &str, choices: &Choices) -> Result<Self, EngineError> {
         let (json, tokenizer, unread) = read_outline(path, choices.transformers)?;
         let config = Config::parse(&json, choices)?;
+        let generation = read_generation(path)?;
         let nested = json.get("model_type").and_then(|t| t.as_str()) == Some("gemma3");
         Ok(Self {
             info: info(&config, name, revision, chosen(&config, choices)),
             modules: modules(&config, nested),
             parameters: parameters(&config),
-            words: Words::new(name, tokenizer, unread, &config),
+            words: Words::new(name, tokenizer, unread, &config).generating(generation.as_ref()),
             stated: json,
             config,
         })

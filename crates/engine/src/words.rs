@@ -1,6 +1,9 @@
 //! A model's tokenizer, for texts that go in and tokens that come out.
 
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use super::config::Config;
+use super::generation;
 use super::tokenizer::{Tokenizer, TokenizerError};
 use truenorth_protocol::ChatTemplates;
 use truenorth_protocol::chat::Pieces;
@@ -14,6 +17,10 @@ pub struct Words {
     unread: Option<String>,
     stop: Vec<u32>,
     notes: Vec<String>,
+    /// What `generation_config.json` asks for and is not done.
+    unfollowed: Option<String>,
+    /// Whether that was told.
+    told: AtomicBool,
 }
 
 /// What gives a model its tokenizer.
@@ -35,7 +42,13 @@ impl Words {
         stop.sort_unstable();
         stop.dedup();
         let notes = tokenizer.as_ref().map_or_else(Vec::new, |t| t.notes().to_vec());
-        Self { model: model.to_owned(), tokenizer, unread, stop, notes }
+        let model = model.to_owned();
+        Self { model, tokenizer, unread, stop, notes, unfollowed: None, told: AtomicBool::new(false) }
+    }
+
+    /// With the model's `generation_config.json`.
+    pub(super) fn generating(self, config: Option<&serde_json::Value>) -> Self {
+        Self { unfollowed: config.and_then(generation::unfollowed), ..self }
     }
 
     /// What a user should know of how the tokenizer was read.
@@ -90,6 +103,19 @@ impl Vocabulary for Words {
         self.tokenizer().map(|tokenizer| tokenizer.decode(tokens, false))
     }
 
+    fn speaks(&self) -> bool {
+        self.tokenizer.is_some()
+    }
+
+    fn unfollowed(&self) -> Option<String> {
+        let keys = self.unfollowed.as_ref().filter(|_| !self.told.swap(true, Ordering::Relaxed))?;
+        Some(format!(
+            "generation_config.json of {} asks for {keys}; this is not followed: each token is the likeliest, or drawn by \
+             the temperature and top_p that were asked for, and only its tokens that end a text count",
+            self.model
+        ))
+    }
+
     fn chat(&self) -> Option<&ChatTemplates> {
         self.tokenizer.as_ref()?.chat()
     }
@@ -97,7 +123,7 @@ impl Vocabulary for Words {
     fn decode(&self, tokens: &[u32]) -> Result<String, RunError> {
         match &self.tokenizer {
             Some(tokenizer) => Ok(tokenizer.decode(tokens, true)),
-            None => Err(self.none("its tokens have no text; save the token ids alone")),
+            None => Err(self.none("what it generates has no text")),
         }
     }
 }

@@ -11,6 +11,7 @@ pub struct Look {
 
 const CONVERT: &str = "make a JSONL or CSV file of it; `truenorth data convert --from parquet` reads Parquet";
 const EXPORT: &str = "export it as JSONL, CSV or plain text in UTF-8";
+const SOURCE: &str = "give its parts as `text` in JSONL or CSV; if each of its lines is a text, give it a name that ends in .txt";
 const MODEL: &str = "name the file of texts here; a model goes to --model and a direction to --direction";
 const UNPACK: &str = "unpack it first";
 
@@ -78,6 +79,31 @@ const ENDINGS: &[(&str, &str, &str)] = &[
     ("xml", "XML by its ending", EXPORT),
     ("html", "HTML by its ending", EXPORT),
     ("htm", "HTML by its ending", EXPORT),
+    ("ipynb", "a Jupyter notebook by its ending", SOURCE),
+    ("tex", "LaTeX by its ending", SOURCE),
+    ("bib", "BibTeX by its ending", SOURCE),
+    ("py", "Python source by its ending", SOURCE),
+    ("r", "R source by its ending", SOURCE),
+    ("rmd", "R Markdown by its ending", SOURCE),
+    ("jl", "Julia source by its ending", SOURCE),
+    ("js", "JavaScript by its ending", SOURCE),
+    ("ts", "TypeScript by its ending", SOURCE),
+    ("c", "C source by its ending", SOURCE),
+    ("h", "C source by its ending", SOURCE),
+    ("cc", "C++ source by its ending", SOURCE),
+    ("cpp", "C++ source by its ending", SOURCE),
+    ("hpp", "C++ source by its ending", SOURCE),
+    ("cs", "C# source by its ending", SOURCE),
+    ("go", "Go source by its ending", SOURCE),
+    ("rs", "Rust source by its ending", SOURCE),
+    ("java", "Java source by its ending", SOURCE),
+    ("kt", "Kotlin source by its ending", SOURCE),
+    ("swift", "Swift source by its ending", SOURCE),
+    ("rb", "Ruby source by its ending", SOURCE),
+    ("php", "PHP source by its ending", SOURCE),
+    ("sh", "a shell script by its ending", SOURCE),
+    ("sql", "SQL by its ending", SOURCE),
+    ("css", "a style sheet by its ending", SOURCE),
     ("arrow", "an Arrow file by its ending", CONVERT),
     ("feather", "an Arrow file by its ending", CONVERT),
     ("parquet", "Parquet by its ending, but its bytes are not", "fetch it again"),

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 
 use truenorth_protocol::graph::{
-    CheckLimits, CodecError, Problem, Turns, answer_from_bytes, answer_to_bytes,
+    CheckLimits, CodecError, Op, Problem, Turns, answer_from_bytes, answer_to_bytes,
 };
 use truenorth_protocol::prompt::{Room, has_part, has_position};
 use truenorth_protocol::{Answer, Graph, ModelInfo, Prompt, ReadAt, Site};
@@ -276,6 +276,11 @@ impl<'a> Reader<'a> {
     pub fn ask_each(&self, graphs: Vec<Graph>, watch: &dyn Watch) -> Result<Vec<Answer>, AnalysisError> {
         let keys: Vec<ResultKey> =
             graphs.iter().map(|g| result_key(self.runner.info(), g)).collect::<Result<_, _>>()?;
+        if graphs.iter().flat_map(|g| &g.nodes).any(|n| matches!(n, Op::Generate { .. }))
+            && let Some(note) = self.runner.unfollowed()
+        {
+            watch.warn(&format!("note: {note}"));
+        }
         let mut answers: Vec<Option<Answer>> = Vec::with_capacity(graphs.len());
         let (mut left, mut which) = (Vec::new(), Vec::new());
         for (i, graph) in graphs.into_iter().enumerate() {

@@ -1,8 +1,11 @@
 //! When two texts say the same: letter case, white space and the make of characters aside, and by their words.
 
 use std::borrow::Cow;
+use std::collections::HashSet;
 
 use icu_normalizer::ComposingNormalizerBorrowed;
+use icu_properties::CodePointMapData;
+use icu_properties::props::LineBreak;
 
 /// A text without what makes no other text of it: in lower case, runs of white space as one space, characters
 /// composed in one way (NFKC, which also makes full-width letters and ligatures plain), those that show
@@ -46,29 +49,145 @@ fn lower(chars: impl Iterator<Item = char>, out: &mut String) {
     }
 }
 
-/// The words of a text in lower case: runs of letters and digits; of scripts that are written without spaces
-/// every character is one.
+/// The words of a text in lower case: runs of letters and digits. Of scripts that are written without spaces there
+/// are none to be seen: of Han, kana and other scripts of many characters every character is one, of those of few,
+/// such as Thai, Lao, Khmer, Burmese and Javanese, every three characters that follow each other ([`grams`]).
 pub fn words(text: &str) -> impl Iterator<Item = String> {
-    let mut found = Vec::new();
-    let mut word = String::new();
+    split(text, |run, found| found.extend(grams(&run)))
+}
+
+/// The words of a text in the order in which they stand, each character of any script without spaces by itself.
+pub fn steps(text: &str) -> impl Iterator<Item = String> {
+    split(text, |run, found| found.extend(run.chars().map(String::from)))
+}
+
+/// Whether a word is part of a script that is written without spaces and has few characters.
+#[must_use]
+pub fn unspaced(word: &str) -> bool {
+    word.chars().any(|c| Kind::of(c) == Kind::Unspaced)
+}
+
+/// The fewest characters of a gram: of Thai about four make a word.
+const GRAM: usize = 3;
+
+/// The n-grams of a run of characters, the run itself where it is no longer than one: of three characters, or of as
+/// many as it takes for there to be no fewer possible ones than the run has characters. Otherwise two long
+/// runs of few different characters, such as DNA, would have all of them.
+pub fn grams(run: &str) -> Vec<String> {
+    let chars: Vec<char> = run.chars().collect();
+    let kinds = chars.iter().collect::<HashSet<_>>().len().max(2);
+    let (mut n, mut possible) = (GRAM, kinds.saturating_pow(3));
+    while possible < chars.len() {
+        (n, possible) = (n + 1, possible.saturating_mul(kinds));
+    }
+    if chars.len() <= n { vec![run.to_owned()] } else { chars.windows(n).map(String::from_iter).collect() }
+}
+
+fn split(text: &str, unspaced: impl Fn(String, &mut Vec<String>)) -> impl Iterator<Item = String> {
+    let (mut found, mut run, mut open) = (Vec::new(), String::new(), Kind::Between);
+    let close = |run: &mut String, open, found: &mut Vec<String>| match (std::mem::take(run), open) {
+        (run, _) if run.is_empty() => {}
+        (run, Kind::Unspaced) => unspaced(run, found),
+        (run, _) => found.push(run),
+    };
     for c in plain(text).chars() {
-        if alone(c) || !c.is_alphanumeric() {
-            if !word.is_empty() {
-                found.push(std::mem::take(&mut word));
-            }
-            if alone(c) {
-                found.push(c.to_string());
-            }
-        } else {
-            lower(std::iter::once(c), &mut word);
+        let kind = match Kind::of(c) {
+            Kind::Between if open == Kind::Unspaced && line_break(c) == LineBreak::CombiningMark => open,
+            kind => kind,
+        };
+        if kind != open || kind == Kind::Alone {
+            close(&mut run, open, &mut found);
+            open = kind;
+        }
+        if kind != Kind::Between {
+            lower(std::iter::once(c), &mut run);
         }
     }
-    found.extend((!word.is_empty()).then_some(word));
+    close(&mut run, open, &mut found);
     found.into_iter()
 }
 
-/// Han, Hiragana and Katakana.
-fn alone(c: char) -> bool {
+/// What a character is part of.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    /// A word between others.
+    Spaced,
+    /// A script without spaces, of so many characters that each stands for itself.
+    Alone,
+    /// A script without spaces, of few characters.
+    Unspaced,
+    /// What stands between words.
+    Between,
+}
+
+impl Kind {
+    /// By how lines are broken there (UAX #14): anywhere, by a dictionary (SA), or at syllables (AK and its kin).
+    fn of(c: char) -> Self {
+        if c.is_ascii() {
+            return if c.is_ascii_alphanumeric() { Self::Spaced } else { Self::Between };
+        }
+        match line_break(c) {
+            _ if han_or_kana(c) => Self::Alone,
+            LineBreak::ComplexContext
+            | LineBreak::Aksara
+            | LineBreak::AksaraPrebase
+            | LineBreak::AksaraStart
+            | LineBreak::Virama
+            | LineBreak::ViramaFinal => Self::Unspaced,
+            LineBreak::Ideographic | LineBreak::ConditionalJapaneseStarter if c.is_alphanumeric() => {
+                Self::Alone
+            }
+            _ if c.is_alphanumeric() => Self::Spaced,
+            _ => Self::Between,
+        }
+    }
+}
+
+fn line_break(c: char) -> LineBreak {
+    CodePointMapData::<LineBreak>::new().get(c)
+}
+
+/// Han, Hiragana and Katakana with their signs.
+fn han_or_kana(c: char) -> bool {
     matches!(c, '\u{3040}'..='\u{30ff}' | '\u{3400}'..='\u{4dbf}' | '\u{4e00}'..='\u{9fff}' | '\u{f900}'..='\u{faff}'
         | '\u{20000}'..='\u{3134f}')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn of(text: &str) -> Vec<String> {
+        words(text).collect()
+    }
+
+    #[test]
+    fn scripts_without_spaces_have_words_too() {
+        assert_eq!(of("The cat, 2 DOGS; naïve"), ["the", "cat", "2", "dogs", "naïve"]);
+        assert_eq!(of("日本のネコ yes"), ["日", "本", "の", "ネ", "コ", "yes"]);
+        // Yi is written with a character a syllable, like kana.
+        assert_eq!(of("ꆈꌠ"), ["ꆈ", "ꌠ"]);
+        // Thai, Lao, Khmer, Burmese and Javanese, whose marks are part of what they stand on.
+        assert_eq!(of("ที่นี่ ok ไป"), ["ที่", "ี่น", "่นี", "นี่", "ok", "ไป"]);
+        for run in ["ຂ້ອຍໄປ", "ខ្ញុំទៅ", "ကျွန်တော်", "ꦲꦏ꧀ꦱꦫꦗꦮ"]
+        {
+            let (found, chars) = (of(run), run.chars().count());
+            assert_eq!(found.len(), chars - 2, "{run} {found:?}");
+            assert!(found.iter().all(|w| w.chars().count() == 3 && unspaced(w)), "{found:?}");
+            assert_eq!(steps(run).collect::<String>(), run);
+        }
+        // Tibetan has a sign between syllables, Korean and Hindi have spaces.
+        assert_eq!(of("བོད་ཡིག"), ["བོད", "ཡིག"]);
+        assert_eq!(of("한국어 글"), ["한국어", "글"]);
+        assert!(!unspaced("word") && !unspaced("日"));
+    }
+
+    #[test]
+    fn grams_of_few_kinds_of_characters_are_longer() {
+        assert_eq!((grams("ab"), grams("abcd")), (vec!["ab".to_owned()], vec!["abc".into(), "bcd".into()]));
+        // Of four letters 4^5 is the first power that is no less than 600.
+        let dna: String = (0..600_u64).map(|i| ['a', 'c', 'g', 't'][(i * i * i % 97 % 4) as usize]).collect();
+        assert!(grams(&dna).iter().all(|g| g.len() == 5));
+        assert!(grams(&"a".repeat(40)).iter().all(|g| g == "aaaaaa"));
+    }
 }

@@ -169,10 +169,10 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
             // State of an ordered dictionary holds attributes of modules (`_metadata`), not data.
             "OrderedDict" if call.args.is_empty() => self.dict(call.items),
             "OrderedDict" => Err(TorchFileError::Value("an ordered dictionary with arguments")),
-            "_rebuild_tensor_v2" => self.tensor(call.args).map(TorchValue::Tensor),
+            "_rebuild_tensor_v2" => self.signed(call.args).map(TorchValue::Tensor),
             "_rebuild_parameter" => match call.args.into_iter().next() {
                 Some(Value::Call(inner)) if inner.global.name == "_rebuild_tensor_v2" => {
-                    self.tensor(inner.args).map(TorchValue::Tensor)
+                    self.signed(inner.args).map(TorchValue::Tensor)
                 }
                 _ => Err(TorchFileError::Tensor("a parameter without a tensor")),
             },
@@ -182,6 +182,31 @@ impl<'a, R: Read + Seek> Reader<'a, R> {
             },
             _ => Err(TorchFileError::Value("a call of a storage class")),
         }
+    }
+
+    /// A tensor as its user sees it. Behind whether it takes a gradient, and its hooks, stands what PyTorch has not
+    /// done to the stored numbers yet: with `neg` they are to be negated, as those of `z.conj().imag` are.
+    fn signed(&mut self, mut args: Vec<Value>) -> Result<TorchTensor, TorchFileError> {
+        let set = |value: &Value| !matches!(value, Value::None | Value::Bool(false));
+        let mut negate = false;
+        match args.drain(args.len().min(4)..).nth(2) {
+            Some(Value::Dict(marks)) => {
+                for (mark, _) in marks.into_iter().filter(|(_, value)| set(value)) {
+                    match mark {
+                        Value::Str(mark) if mark == "neg" => negate = true,
+                        Value::Str(mark) => return Err(TorchFileError::Marked(mark)),
+                        _ => return Err(TorchFileError::Tensor("a mark that is no text")),
+                    }
+                }
+            }
+            None | Some(Value::None) => {}
+            Some(_) => return Err(TorchFileError::Tensor("marks that are no dictionary")),
+        }
+        let mut tensor = self.tensor(args)?;
+        if negate {
+            tensor.negate()?;
+        }
+        Ok(tensor)
     }
 
     fn tensor(&mut self, args: Vec<Value>) -> Result<TorchTensor, TorchFileError> {

@@ -46,7 +46,7 @@ fn matches(value: &TorchValue, expected: &Json) -> bool {
 fn files_of_torch_hold_what_torch_put_there() {
     let expected: Json = serde_json::from_slice(&file("expected.json")).unwrap();
     let files = expected["files"].as_object().unwrap();
-    assert_eq!(files.len(), 12);
+    assert_eq!(files.len(), 14);
     for (name, expected) in files {
         let value = read(&file(name)).unwrap_or_else(|e| panic!("{name}: {e}"));
         assert!(matches(&value, expected), "{name}: {value:?}");
@@ -128,6 +128,30 @@ fn tensors_never_reach_past_their_storage() {
     assert!(matches!(case(4, 0, &[i32::MAX, 4], &[0, 0]), Err(TorchFileError::TooLarge { .. })));
     let big = archive(&tensor_pickle(4, 0, &[4], &[1]), &four, "big");
     assert!(matches!(read(&big), Err(TorchFileError::ByteOrder(o)) if o == "big"));
+}
+
+#[test]
+fn numbers_that_are_not_those_stored_are_turned_or_refused() {
+    // ... requires_grad, backward_hooks, {MARK: VALUE}
+    let marked = |mark: &str, value: &[u8]| {
+        let mut p = tensor_pickle(4, 0, &[4], &[1]);
+        p.truncate(p.len() - 3);
+        p.extend(b"\x89}}X");
+        p.extend(u32::try_from(mark.len()).unwrap().to_le_bytes());
+        p.extend(mark.as_bytes());
+        p.extend(value);
+        p.extend(b"stR.");
+        let ones: Vec<u8> = [1.0_f32, -2.0, 0.0, 3.0].iter().flat_map(|v| v.to_le_bytes()).collect();
+        read(&archive(&p, &ones, "little"))
+    };
+    let numbers = |read| match read {
+        Ok(TorchValue::Tensor(t)) => t.to_f64(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(numbers(marked("neg", b"\x88")), [-1.0, 2.0, 0.0, -3.0]);
+    assert_eq!(numbers(marked("neg", b"\x89")), [1.0, -2.0, 0.0, 3.0]);
+    let said = marked("conj", b"\x88").unwrap_err().to_string();
+    assert!(said.contains("`conj`") && said.contains("resolve_conj()"), "{said}");
 }
 
 proptest! {

@@ -10,12 +10,13 @@ use truenorth_reading::Encoded;
 /// What of a vector lies outside of those before it, as a share of its norm, to count as a direction of its own.
 const OWN: f64 = 1e-4;
 
-/// A group that generates under a dose.
+/// A group that generates under a dose; the text of what it generates is asked for if that can be told.
 pub(super) fn generating(
     prompts: &[&Encoded],
     dose: &Dose,
     alphas: &[f64],
     sampling: Sampling,
+    decodes: bool,
 ) -> truenorth_protocol::Graph {
     let mut b = Builder::new();
     let group = group(&mut b, prompts, dose);
@@ -24,8 +25,10 @@ pub(super) fn generating(
     b.save("tokens", generate);
     let logprobs = b.node(Op::GeneratedLogProb { generate });
     b.save("logprobs", logprobs);
-    let text = b.node(Op::Decode { generate });
-    b.save("text", text);
+    if decodes {
+        let text = b.node(Op::Decode { generate });
+        b.save("text", text);
+    }
     b.finish()
 }
 

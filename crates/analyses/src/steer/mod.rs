@@ -54,7 +54,7 @@ pub struct Steered {
     pub positions: String,
     /// The generated tokens.
     pub tokens: Vec<i64>,
-    /// The text of the generated tokens, special tokens left out.
+    /// The text of the generated tokens, special tokens left out; of a model without tokenizer their ids, as `#5 #9`.
     pub text: String,
     /// Mean log-probability of the generated tokens under the steered model.
     pub logprob_mean: f64,
@@ -230,6 +230,7 @@ pub fn steer(
         (0..prompts.len()).flat_map(|p| dose.alphas.iter().map(move |a| (p, *a))).collect();
     // Rows that run as one batch and are kept together.
     let chunks: Vec<&[(usize, f64)]> = rows.chunks(reader.runner().batch().sequences).collect();
+    let decodes = reader.runner().decodes();
     let mut first = 0;
     let graphs = chunks
         .iter()
@@ -238,7 +239,7 @@ pub fn steer(
             let sampling = sampling.from_row(first);
             first += chunk.len();
             let alphas: Vec<f64> = chunk.iter().map(|(_, a)| *a).collect();
-            generating(&group, dose, &alphas, sampling)
+            generating(&group, dose, &alphas, sampling, decodes)
         })
         .collect();
     let answers = reader.ask_each(graphs, watch)?;
@@ -249,7 +250,10 @@ pub fn steer(
         let tokens = answer.tensor("tokens").and_then(|t| t.to_i64().ok()).ok_or_else(|| lost("tokens"))?;
         let logprobs =
             answer.tensor("logprobs").and_then(|t| t.to_f32().ok()).ok_or_else(|| lost("logprobs"))?;
-        let text = answer.values.get("text").and_then(Value::text).ok_or_else(|| lost("text"))?;
+        let text = match decodes {
+            true => answer.values.get("text").and_then(Value::text).ok_or_else(|| lost("text"))?.to_vec(),
+            false => vec![String::new(); chunk.len()],
+        };
         let steps = sampling.max_new_tokens as usize;
         if tokens.len() != chunk.len() * steps || logprobs.len() != tokens.len() || text.len() != chunk.len()
         {
@@ -276,8 +280,11 @@ pub fn steer(
                     Some(last) if sampling.stop.contains(&last) => Stopped::EndOfText,
                     _ => Stopped::Length,
                 },
+                text: match decodes {
+                    true => text[i].clone(),
+                    false => kept.iter().map(|id| format!("#{id}")).collect::<Vec<_>>().join(" "),
+                },
                 tokens: kept,
-                text: text[i].clone(),
                 logprob_mean,
                 prompt: match &prompts[*p].prompt {
                     Prompt::Text(text) => Some(text.clone()),

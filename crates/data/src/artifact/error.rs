@@ -299,7 +299,8 @@ impl DirectionError {
             Self::NoArrays => Some("save the vector as a tensor, or as a dict of tensors"),
             Self::Looks(look) => Some(look.remedy),
             Self::NotFinite { .. } => Some(
-                "compute the vector again in bf16 or f32: f16 holds numbers up to 65504, less than some residuals",
+                "it is so in the file: compute the vector again where that comes from, a division by 0, a mean of no rows, or f16, \
+                 which holds numbers up to 65504, less than some residuals (bf16 and f32 hold them)",
             ),
             Self::DType(_) => Some("save the vector as 16-, 32- or 64-bit floats"),
             Self::NumpyInTorch(_) => Some(

@@ -1,5 +1,7 @@
 //! What can go wrong with a conversation.
 
+use truenorth_protocol::ChatTemplates;
+
 use super::MARKUPS;
 
 /// A conversation that can't be put before a model.
@@ -51,11 +53,25 @@ impl ChatError {
                 MARKUPS[0],
                 MARKUPS.join(", ")
             ),
-            Self::None { .. } => "name one that is there, or leave the name out".into(),
+            Self::None { wanted: None, have } => {
+                format!("name the one that is meant, as in --chat={}, or a markup, as in --chat={}", have[0], MARKUPS[0])
+            }
+            Self::None { have, .. } if have.is_empty() => {
+                format!("name a markup, as in --chat={}, or ask without --chat, as a base model is asked", MARKUPS[0])
+            }
+            Self::None { have, .. } if have.iter().any(|name| name == ChatTemplates::DEFAULT) => {
+                "name one that is there, or leave the name out".into()
+            }
+            Self::None { .. } => "name one that is there".into(),
             Self::Template { .. } => {
                 format!("mend the template, or name a markup instead ({})", MARKUPS.join(", "))
             }
-            Self::Refused(_) | Self::Failed(_) => {
+            Self::Failed(_) => {
+                "if the turns are as this model takes them, the template does what is not done here, such as `'%05d' % 3` (the \
+                 filter `format` is): mend it, name a markup with --chat=NAME, or give the text with its markup without --chat"
+                    .into()
+            }
+            Self::Refused(_) => {
                 "give the turns as this model takes them (some have no system turn, most want user and assistant in \
                  turn), or name a markup with --chat=NAME"
                     .into()

@@ -132,7 +132,12 @@ fn a_template_that_can_t_be_used_says_where() {
     };
     let open = |m: Option<&ChatTemplates>, name| Chat::open(m, name, now()).map(drop).unwrap_err();
     let e = open(Some(&model("x")), None);
-    assert!(e.to_string().contains("it has tool_use"), "{e}");
+    assert!(e.to_string().contains("it has tool_use") && e.hint().contains("--chat=tool_use"), "{e}");
+    let e = open(Some(&model("x")), Some("rag"));
+    assert_eq!(e.hint(), "name one that is there");
+    let mut both = model("x");
+    both.templates.insert(ChatTemplates::DEFAULT.into(), "y".into());
+    assert!(open(Some(&both), Some("rag")).hint().ends_with("or leave the name out"));
     let e = open(None, None);
     assert!(e.to_string().contains("no chat template") && e.hint().contains("--chat=chatml"), "{e}");
     let e = open(Some(&model("{% for %}")), Some("tool_use"));

@@ -6,7 +6,8 @@
 //! axis or category is one too: it is no second observation, and where categories are looked at by themselves the
 //! one that stays is of each of them. Near copies, texts whose sets of words have a Jaccard similarity of at least a threshold, are
 //! joined into clusters by single linkage, and with them pairs that share a prompt or both responses, and rows
-//! of one `group`.
+//! of one `group`. Where words are not to be seen, in scripts without spaces, long words and signs, characters take their
+//! place ([`near`]).
 //! A cluster is never split, its labels are exchanged together, and it is resampled as a whole.
 
 mod between;
@@ -33,7 +34,7 @@ pub use index::{Found as FoundCopy, NearIndex};
 use near::{Sets, join_near};
 pub use opening::{OPENING_REMEDY, Opening};
 use truenorth_stats::math::numbered;
-use truenorth_stats::words::{folded, words};
+use truenorth_stats::words::{folded, unspaced, words};
 
 /// Rows that differ, each with its cluster.
 #[derive(Clone, Debug, PartialEq)]
@@ -87,12 +88,15 @@ impl Item {
 /// Two responses of fewer different words between them are taken for answers that many prompts have, such as
 /// "Yes, I would." and "No, I would not.": there the prompts are what differs.
 pub const FIXED: usize = 8;
+/// How many letters count as a word where words are not seen, as in Thai.
+const LETTERS: usize = 4;
 
 /// The two responses of a pair as one text, unless they are fixed answers.
 fn answers(chosen: &str, rejected: &str) -> Option<String> {
     let both = format!("{chosen} {rejected}");
     let different: HashSet<String> = words(&both).collect();
-    (different.len() >= FIXED).then_some(both)
+    let letters = different.iter().filter(|w| unspaced(w)).count();
+    (different.len() - letters + letters / LETTERS >= FIXED).then_some(both)
 }
 
 impl Distinct<Pair> {

@@ -1,9 +1,9 @@
 //! Near copies among many texts, without looking at every two of them.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use truenorth_stats::math::numbered;
-use truenorth_stats::words::{folded, words};
+use truenorth_stats::words::{folded, grams, words};
 
 /// Items joined into clusters.
 #[derive(Debug)]
@@ -36,6 +36,27 @@ impl Sets {
     }
 }
 
+/// Words of more letters are no words of a language.
+const LONG: usize = 24;
+/// Of so many other words, with one that differs, `n / (n + 2)` is 0.8: there a long word decides nothing.
+const FEW: usize = 8;
+
+/// What texts are compared by: their words; of a long word among few others, and of a text of signs alone, the
+/// n-grams, since as wholes they are the same or have nothing in common.
+pub(super) fn parts(text: &str) -> Vec<String> {
+    let (long, mut parts): (Vec<String>, Vec<String>) = words(text).partition(|w| w.chars().count() > LONG);
+    if long.is_empty() && parts.is_empty() {
+        let signs = folded(text);
+        return if signs.is_empty() { vec![] } else { grams(&signs) };
+    }
+    if !long.is_empty() && parts.iter().collect::<HashSet<_>>().len() < FEW {
+        parts.extend(long.iter().flat_map(|word| grams(word)));
+    } else {
+        parts.extend(long);
+    }
+    parts
+}
+
 /// What keeps a share that is met exactly from being lost in rounding.
 pub(super) const SLACK: f64 = 1e-9;
 
@@ -52,14 +73,9 @@ pub(super) fn join_near<'a>(texts: impl Iterator<Item = (usize, &'a str)>, thres
             let next = u32::try_from(known.len()).unwrap_or(u32::MAX);
             *known.entry(w).or_insert(next)
         };
-        let mut ids: Vec<u32> = words(text).map(&mut id).collect();
+        let mut ids: Vec<u32> = parts(text).into_iter().map(&mut id).collect();
         ids.sort_unstable();
         ids.dedup();
-        if ids.is_empty() {
-            // Signs alone: such texts are alike where they are the same.
-            let signs = folded(text);
-            ids.extend((!signs.is_empty()).then(|| id(signs)));
-        }
         if !ids.is_empty() {
             all.push((item, ids));
         }

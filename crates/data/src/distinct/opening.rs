@@ -3,7 +3,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use truenorth_stats::words::words;
+use truenorth_stats::words::steps;
 
 /// Words that all texts of a cluster begin and end with.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,7 +26,7 @@ const SHOWN: usize = 6;
 impl Opening {
     /// What the texts of some rows have in common at both ends, where that is half of the shortest at least.
     pub(super) fn of<'a>(rows: usize, texts: impl Iterator<Item = &'a str>) -> Option<Self> {
-        let texts: Vec<Vec<String>> = texts.map(|t| words(t).collect()).collect();
+        let texts: Vec<Vec<String>> = texts.map(|t| steps(t).collect()).collect();
         let (one, others) = texts.split_first()?;
         let shortest = texts.iter().map(Vec::len).min()?;
         let common = |alike: &dyn Fn(&[String], usize) -> bool| {

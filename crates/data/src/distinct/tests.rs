@@ -239,6 +239,66 @@ fn signs_alone_are_alike_where_they_are_the_same() {
 }
 
 #[test]
+fn texts_without_spaces_are_near_copies_by_their_characters() {
+    let cluster = |texts: &[&str]| {
+        let row = |(i, text): (usize, &&str)| class(&i.to_string(), text, "x");
+        classes(texts.iter().enumerate().map(row).collect()).unwrap().cluster
+    };
+    // "I go to market every morning to buy vegetables and fresh fruit", with the end changed; "it rained all day".
+    let thai = "ฉันไปตลาดทุกเช้าเพื่อซื้อผักและผลไม้สด";
+    assert_eq!(
+        cluster(&[thai, &format!("{thai}ก"), &format!("{thai} ข"), "ฝนตกทั้งวันเราจึงอยู่บ้าน"]),
+        [0, 0, 0, 1]
+    );
+    for (one, near, other) in [
+        ("ຂ້ອຍໄປຕະຫຼາດທຸກເຊົ້າ", "ຂ້ອຍໄປຕະຫຼາດທຸກເຊົ້າກ", "ຝົນຕົກໝົດມື້"),
+        ("ខ្ញុំទៅផ្សាររៀងរាល់ព្រឹក", "ខ្ញុំទៅផ្សាររៀងរាល់ព្រឹកក", "ភ្លៀងពេញមួយថ្ងៃ"),
+        ("ကျွန်တော်မနက်တိုင်းဈေးသွားတယ်", "ကျွန်တော်မနက်တိုင်းဈေးသွားတယ်က", "တစ်နေ့လုံးမိုးရွာတယ်"),
+        ("ཀཁགངཅཆཇཉཏཐདནཔཕབམཙཚཛཝཞཟའཡར", "ཀཁགངཅཆཇཉཏཐདནཔཕབམཙཚཛཝཞཟའཡལ", "རཡའཟཞཝཛཚཙམབཕཔནདཐཏཉཇཆཅངགཁཀ"),
+        // One long word, also with a few others before it; signs.
+        (
+            "mnmhaiainhhlgknijpgfpiejjckapha",
+            "mnmhaiainhhlgknijpgfpiejjckaphb",
+            "ljdpbgkcaeofhlmmbnpiakcjgdeohfb",
+        ),
+        ("Key: mnmhaiainhhlgknijpgfpiejjckapha", "Key: mnmhaiainhhlgknijpgfpiejjckaphb", "Key: none"),
+        ("!!!???", "!!!???!", "... ---"),
+    ] {
+        assert_eq!(cluster(&[one, near, other]), [0, 0, 1], "{one}");
+    }
+    // Words of a language, short signs, and sequences of few letters that have nothing in common.
+    assert_eq!(
+        cluster(&["unconstitutionally", "constitutionally", "!!", "!?", "ไป", "ไม่"]),
+        [0, 1, 2, 3, 4, 5]
+    );
+    let dna = |seed: usize| -> String {
+        let mut state = seed;
+        let mut next = || {
+            state = (state * 1_103_515_245 + 12_345) % (1 << 31);
+            ['a', 'c', 'g', 't'][state >> 16 & 3]
+        };
+        (0..1000).map(|_| next()).collect()
+    };
+    let (one, other) = (dna(1), dna(2));
+    assert_eq!(cluster(&[&one, &format!("{}c", &one[..999]), &other]), [0, 0, 1]);
+    // Beside eight other words a long one is one word.
+    let words = "the file of that name has this hash today";
+    let hash = |c: &str| format!("{words} {}", c.repeat(40));
+    assert_eq!(cluster(&[&hash("a1"), &hash("b2")]), [0, 0]);
+}
+
+#[test]
+fn answers_of_few_words_are_fixed_in_scripts_without_spaces_too() {
+    let found = pairs(vec![
+        pair("a", ["สายหรือยัง", "ใช่ครับ ผมจะทำ", "ไม่ครับ ผมไม่ทำ"]),
+        pair("b", ["ฝนตกไหมวันนี้ที่บ้านคุณ", "ใช่ครับ ผมจะทำ", "ไม่ครับ ผมไม่ทำ"]),
+        pair("c", ["เล่าเรื่องทะเล", "ฉันไปตลาดทุกเช้าเพื่อซื้อผักและผลไม้สด", "ฝนตกทั้งวันเราจึงอยู่บ้านอ่านหนังสือ"]),
+        pair("d", ["พูดอะไรก็ได้", "ฉันไปตลาดทุกเช้าเพื่อซื้อผักและผลไม้สด", "ฝนตกทั้งวันเราจึงอยู่บ้านอ่านหนังสือ"]),
+    ]);
+    assert_eq!(found.unwrap().cluster, [0, 1, 2, 2]);
+}
+
+#[test]
 fn ten_thousand_texts_of_one_mould_are_told_apart() {
     let rows: Vec<ClassRow> = (0..10_000)
         .map(|i: usize| {
@@ -253,7 +313,7 @@ fn ten_thousand_texts_of_one_mould_are_told_apart() {
 }
 
 fn jaccard(a: &str, b: &str) -> f64 {
-    let set = |t: &str| words(t).collect::<HashSet<_>>();
+    let set = |t: &str| near::parts(t).into_iter().collect::<HashSet<_>>();
     let (a, b) = (set(a), set(b));
     a.intersection(&b).count() as f64 / a.union(&b).count().max(1) as f64
 }

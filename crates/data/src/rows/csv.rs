@@ -1,5 +1,7 @@
 //! CSV with a head, as Python's csv and pandas read it.
 
+use std::borrow::Cow;
+
 use csv::{ByteRecord, ErrorKind, ReaderBuilder};
 
 use super::super::error::Problem;
@@ -45,6 +47,7 @@ pub(in super::super) fn table(bytes: &[u8], delimiter: u8) -> Result<Table, Faul
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     // What is left of a line that names the delimiter is a blank line, so that lines keep their numbers.
     let bytes = named_delimiter(bytes).map_or(bytes, |(_, end)| &bytes[end..]);
+    let bytes = &*without_space_before_quotes(bytes, delimiter);
     if let Some(line) = open_quote(bytes, delimiter) {
         return Err(Fault { line: Some(line), column: None, problem: Problem::OpenQuote });
     }
@@ -69,6 +72,47 @@ pub(in super::super) fn table(bytes: &[u8], delimiter: u8) -> Result<Table, Faul
         Some(head) if !records.is_empty() => Ok(Table { head, records }),
         _ => Err(Fault { line: None, column: None, problem: Problem::NoRows }),
     }
+}
+
+/// A table without the spaces between a delimiter and a quoted field, `a, "b"`, as pandas reads it with
+/// `skipinitialspace`: a writer of CSV quotes a field that begins with them, so they are no part of it. The field must
+/// end on its line, before a delimiter or the end; else the quote is a character like any other.
+fn without_space_before_quotes(bytes: &[u8], delimiter: u8) -> Cow<'_, [u8]> {
+    let ends = |at: usize| bytes.get(at).is_none_or(|b| [delimiter, b'\n', b'\r'].contains(b));
+    let mut out: Option<Vec<u8>> = None;
+    let (mut at, mut start) = (0, true);
+    while at < bytes.len() {
+        let spaces = bytes[at..].iter().take_while(|b| **b == b' ').count();
+        let quoted = if start { quoted(&bytes[at + spaces..]) } else { None };
+        let end = match quoted {
+            Some(quoted) if spaces > 0 && ends(at + spaces + quoted.len()) && !quoted.contains(&b'\n') => {
+                out.get_or_insert_with(|| bytes[..at].to_vec());
+                at += spaces;
+                at + quoted.len()
+            }
+            Some(quoted) if spaces == 0 => at + quoted.len(),
+            _ => at + 1,
+        };
+        if let Some(out) = &mut out {
+            out.extend(&bytes[at..end]);
+        }
+        start = [delimiter, b'\n', b'\r'].contains(&bytes[end - 1]);
+        at = end;
+    }
+    out.map_or(Cow::Borrowed(bytes), Cow::Owned)
+}
+
+/// The quoted field that bytes begin with, its quotes with it.
+fn quoted(bytes: &[u8]) -> Option<&[u8]> {
+    let mut at = usize::from(bytes.first() == Some(&b'"'));
+    while at > 0 {
+        at += bytes[at..].iter().position(|b| *b == b'"')? + 1;
+        if bytes.get(at) != Some(&b'"') {
+            return Some(&bytes[..at]);
+        }
+        at += 1;
+    }
+    None
 }
 
 fn text(field: &[u8], line: usize, column: Option<&String>) -> Result<String, Fault> {

@@ -135,6 +135,10 @@ fn what_is_no_text_is_named_with_a_remedy() {
         ("p.json", b" <!DOCTYPE html><html>", "a web page", "signed in"),
         ("p.txt", b"GGUF\x03\0\0\0", "a GGUF model", "--model"),
         ("p.yaml", b"- a\n- b\n", "YAML", "JSONL"),
+        ("p.py", b"import os\nprint(1)\n", "Python source", ".txt"),
+        ("a.TEX", b"\\documentclass{article}\nhello\n", "LaTeX", "JSONL"),
+        ("a.ipynb", b"{\"cells\": [], \"nbformat\": 4}", "a Jupyter notebook", "JSONL"),
+        ("p.json", b"{}", "the object is empty", "rows under one of"),
         ("p.txt", b"\xff\xfeh\0i\0", "UTF-16", "UTF-8"),
         ("p.txt", b"h\0i\0", "column 2: a byte of value 0", "UTF-8"),
         ("p.txt", b"ok\nm\xe9\n", "line 2, column 2: byte 0xe9 is not UTF-8", "UTF-8"),
@@ -225,6 +229,25 @@ fn missing_ids_are_said_once() {
     assert_eq!(loaded.rows.iter().map(|r| r.id.as_str()).collect::<Vec<_>>(), ["1", "x", "4"]);
     assert_eq!(loaded.notes, ["2 of 3 rows of f.jsonl have no `id`; each goes by its line number"]);
     assert!(read_prompts(Cursor::new("a\nb\n"), "f.txt").unwrap().notes.is_empty());
+}
+
+#[test]
+fn a_space_before_a_quoted_field_is_no_part_of_it() {
+    let csv = "id, text\na, \"hello, \"\"there\"\"\"\nb,   \"two\"\nc, plain\nd, \"Yes\" she said\ne,\"kept \"\n \"f\", \"x\"";
+    let read = prompts("p.csv", csv.as_bytes()).unwrap();
+    let expected = [
+        ("a", "hello, \"there\""),
+        ("b", "two"),
+        ("c", " plain"),
+        // A field that goes on behind the quote is none that is quoted.
+        ("d", " \"Yes\" she said"),
+        ("e", "kept "),
+        ("f", "x"),
+    ];
+    assert_eq!(read, rows(&expected));
+    // A quote that its line does not close takes in no other line; one inside of a quoted field is part of it.
+    let open = prompts("p.csv", b"id,text\na, \"open\nb, shut\"\n\"c\",\"x, \"\"y\"\"\"\n").unwrap();
+    assert_eq!(open, rows(&[("a", " \"open"), ("b", " shut\""), ("c", "x, \"y\"")]));
 }
 
 #[test]

@@ -76,6 +76,26 @@ pub enum LoadError {
         /// The tensor that shows it.
         tensor: String,
     },
+    /// Weights under the names that a wrapper around the model gives them.
+    #[error("`{}` holds `{tensor}`: {by} put `{prefix}` before the names; expected those of the model itself", .path.display())]
+    Wrapped {
+        /// The file.
+        path: PathBuf,
+        /// The first such tensor.
+        tensor: String,
+        /// What the wrapper puts there.
+        prefix: &'static str,
+        /// The wrapper.
+        by: &'static str,
+    },
+    /// An adapter beside the weights that it changes.
+    #[error("`{}` holds the LoRA tensor `{tensor}`, which is not merged into the weights; expected a merged model", .path.display())]
+    Unmerged {
+        /// The file.
+        path: PathBuf,
+        /// The first such tensor.
+        tensor: String,
+    },
     /// A part of a GGUF file in parts is not there or is another file's.
     #[error("`{}` {problem}", .path.display())]
     Split {
@@ -246,7 +266,16 @@ impl LoadError {
                 "if it holds the whole model, give it that name; if not, download the model again"
             }
             Self::LfsPointer { .. } => LFS_REMEDY,
-            Self::Adapter { .. } => {
+            Self::Wrapped { prefix: "_orig_mod.", .. } => {
+                "save the model inside: `model._orig_mod.save_pretrained(folder)`, or take `_orig_mod.` out of the names"
+            }
+            Self::Wrapped { prefix: "module.", .. } => {
+                "save the model inside: `model.module.save_pretrained(folder)`, or take `module.` off the names"
+            }
+            Self::Wrapped { .. } => {
+                "save the model's full state dict in transformers, or take what the wrapper added out of the names"
+            }
+            Self::Adapter { .. } | Self::Unmerged { .. } => {
                 "merge it into its model first: `merge_and_unload()` of peft, then `save_pretrained(folder)`"
             }
             Self::NoModel { stated, .. } if stated == "adapter" => {

@@ -39,6 +39,14 @@ pub(super) fn read_json(path: &Path) -> Result<Value, LoadError> {
     Ok(value)
 }
 
+/// `generation_config.json` of a folder, where it has one.
+///
+/// # Errors
+/// A file that is damaged.
+pub fn generation(path: &Path) -> Result<Option<Value>, LoadError> {
+    if path.is_dir() { read_json_if_there(&path.join("generation_config.json")) } else { Ok(None) }
+}
+
 /// Reads a JSON file that may be absent.
 pub(super) fn read_json_if_there(path: &Path) -> Result<Option<Value>, LoadError> {
     if path.is_file() { read_json(path).map(Some) } else { Ok(None) }

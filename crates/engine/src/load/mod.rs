@@ -36,6 +36,7 @@ use half::{bf16, f16};
 use serde_json::Value;
 
 pub use error::LoadError;
+pub use folder::generation as read_generation;
 pub use options::{Held, Kernels, LoadOptions, Weight};
 pub use outlined::read_outline;
 
@@ -80,7 +81,7 @@ impl Source {
         Ok(Self {
             path: path.to_path_buf(),
             config,
-            generation: folder::read_json_if_there(&path.join("generation_config.json"))?,
+            generation: read_generation(path)?,
             index,
             format: "safetensors",
             metadata: None,

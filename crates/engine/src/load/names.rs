@@ -13,9 +13,39 @@ const PREFIXES: [(&str, &str); 3] =
 const BUFFERS: [&str; 5] =
     [".attn.bias", ".attn.masked_bias", ".attention.bias", ".attention.masked_bias", ".rotary_emb.inv_freq"];
 
+/// What wrappers of PyTorch put into the names of a model's tensors.
+const WRAPPERS: [(&str, &str); 4] = [
+    ("_orig_mod.", "torch.compile"),
+    ("_fsdp_wrapped_module.", "FullyShardedDataParallel"),
+    ("_checkpoint_wrapped_module.", "a wrapper of activation checkpoints"),
+    ("module.", "DistributedDataParallel"),
+];
+/// Parts of the names of adapters that peft keeps beside a model's own weights.
+const ADAPTERS: [&str; 4] = [".lora_A.", ".lora_B.", ".lora_magnitude_vector.", ".base_layer."];
+
+/// Refuses weights under names that say why the model's own are not there.
+fn plain(index: &Index) -> Result<(), LoadError> {
+    for (name, entry) in &index.entries {
+        let path = || index.files[entry.file].path().to_path_buf();
+        let holds = |part: &str| match part {
+            // Other names may end in it.
+            "module." => name.starts_with(part),
+            part => name.contains(part),
+        };
+        if let Some((prefix, by)) = WRAPPERS.into_iter().find(|(prefix, _)| holds(prefix)) {
+            return Err(LoadError::Wrapped { path: path(), tensor: name.clone(), prefix, by });
+        }
+        if ADAPTERS.iter().any(|part| name.contains(part)) {
+            return Err(LoadError::Unmerged { path: path(), tensor: name.clone() });
+        }
+    }
+    Ok(())
+}
+
 /// Renames the entries to the names of the hub's files for causal language models and drops
 /// buffers that are not weights.
 pub(super) fn canonical(index: &mut Index) -> Result<(), LoadError> {
+    plain(index)?;
     let bare = PREFIXES.iter().find(|(_, sign)| index.entries.contains_key(*sign)).map(|(prefix, _)| *prefix);
     let mut renamed: BTreeMap<String, Entry> = BTreeMap::new();
     for (name, entry) in std::mem::take(&mut index.entries) {

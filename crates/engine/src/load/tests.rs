@@ -140,6 +140,28 @@ fn shards_are_read_and_a_missing_one_is_named() {
 }
 
 #[test]
+fn names_of_wrappers_and_adapters_are_said_to_be_such() {
+    for (name, what, remedy) in [
+        ("_orig_mod.model.norm.weight", "torch.compile put `_orig_mod.`", "model._orig_mod.save_pretrained"),
+        ("module.model.norm.weight", "DistributedDataParallel put `module.`", "model.module.save_pretrained"),
+        ("module._orig_mod.model.norm.weight", "`_orig_mod.`", "_orig_mod"),
+        ("model.layers.0._fsdp_wrapped_module.mlp.up_proj.weight", "FullyShardedDataParallel", "state dict"),
+        ("model.layers.0.self_attn.q_proj.lora_A.weight", "not merged", "merge_and_unload()"),
+        ("model.layers.0.self_attn.q_proj.base_layer.weight", "not merged", "merge_and_unload()"),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(dir.path().join("config.json"), "{}").unwrap();
+        write(&dir.path().join("model.safetensors"), Dtype::F32, &[W, (name, &[1], &[1.0])]);
+        let error = Source::open_folder(dir.path()).err().unwrap();
+        let (said, hint) = (error.to_string(), error.hint().unwrap());
+        assert!(
+            said.contains(&format!("`{name}`")) && said.contains(what) && hint.contains(remedy),
+            "{said}; {hint}"
+        );
+    }
+}
+
+#[test]
 fn a_tensor_of_two_shards_is_read_where_both_agree_and_else_refused_with_both() {
     let dir = tempfile::tempdir().unwrap();
     let at = |name: &str| dir.path().join(name);

@@ -59,8 +59,14 @@ pub(super) fn of_folder(
                     templates.insert(name, template);
                 }
             }
+            // As transformers keeps them, by name.
+            Some(Value::Object(named)) if named.values().all(Value::is_string) => {
+                let text =
+                    |(name, template): (&String, &Value)| Some((name.clone(), template.as_str()?.into()));
+                templates.extend(named.iter().filter_map(text));
+            }
             Some(_) => {
-                let what = "`chat_template` is neither a text nor a list of named ones";
+                let what = "`chat_template` is neither a text nor a list or an object of named ones";
                 return Err(malformed(&beside(CONFIG), what));
             }
         }

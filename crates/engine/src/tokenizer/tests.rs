@@ -155,6 +155,14 @@ fn the_files_beside_are_heard() {
     // The generic class reads flags and does not act on them.
     assert_eq!(tokenizer.encode("a", true).unwrap(), plain);
 
+    // By name, as transformers keeps them.
+    let named = r#"{"chat_template": {"default": "D", "rag": "R"}}"#;
+    let dir = folder(&[("tokenizer_config.json", named)]);
+    let tokenizer =
+        Tokenizer::from_json(&dir.path().join("tokenizer.json"), Transformers::default()).unwrap();
+    let templates = &tokenizer.chat().unwrap().templates;
+    assert_eq!((templates["default"].as_str(), templates["rag"].as_str(), templates.len()), ("D", "R", 2));
+
     let dir = folder(&[("chat_template.jinja", "J")]);
     let tokenizer =
         Tokenizer::from_json(&dir.path().join("tokenizer.json"), Transformers::default()).unwrap();

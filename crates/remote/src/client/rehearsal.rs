@@ -129,7 +129,11 @@ impl Runner for Rehearsal {
     }
 
     fn spell(&self, tokens: &[&[u32]]) -> Result<Option<Vec<String>>, RunError> {
-        tokens.iter().map(|tokens| self.wire.hosted.vocabulary.spell(tokens).map(Some)).collect()
+        let words = &self.wire.hosted.vocabulary;
+        match words.speaks() {
+            true => tokens.iter().map(|tokens| words.spell(tokens).map(Some)).collect(),
+            false => Ok(None),
+        }
     }
 
     fn chat(&self) -> Option<&ChatTemplates> {
@@ -138,6 +142,10 @@ impl Runner for Rehearsal {
 
     fn stop_tokens(&self) -> Vec<u32> {
         self.wire.hosted.stop.clone()
+    }
+
+    fn decodes(&self) -> bool {
+        self.wire.hosted.vocabulary.speaks()
     }
 
     fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {

@@ -199,13 +199,22 @@ impl Runner for Client {
 
     fn spell(&self, tokens: &[&[u32]]) -> Result<Option<Vec<String>>, RunError> {
         match &self.words {
-            Words::Here(vocabulary) => tokens.iter().map(|t| vocabulary.spell(t).map(Some)).collect(),
-            Words::There { .. } => Ok(None),
+            Words::Here(vocabulary) if vocabulary.speaks() => {
+                tokens.iter().map(|t| vocabulary.spell(t).map(Some)).collect()
+            }
+            Words::Here(_) | Words::There { .. } => Ok(None),
         }
     }
 
     fn stop_tokens(&self) -> Vec<u32> {
         self.wire.stop_tokens()
+    }
+
+    fn unfollowed(&self) -> Option<String> {
+        match &self.words {
+            Words::Here(vocabulary) => vocabulary.unfollowed(),
+            Words::There { .. } => None,
+        }
     }
 
     fn run(&self, graph: &Checked, watch: &dyn Watch) -> Result<Answer, RunError> {

@@ -104,7 +104,13 @@ pub(super) fn entry(r: &Reader, plain: Rope, context: Context, nested: bool) -> 
             original: original()?,
         },
         "yarn" => {
-            let factor = must("factor")?;
+            let factor = match r.positive("factor")? {
+                // Version 5 takes the share of the two contexts where the key is there without a number.
+                None if r.rules() == Transformers::V5_23 && r.has("factor") => {
+                    context.now as f64 / original()?
+                }
+                found => found.ok_or_else(|| missing("factor", "a number"))?,
+            };
             let truncate = r.flag("truncate")?.unwrap_or(true);
             if nested && !truncate {
                 // transformers looks for it outside of the nested object and so does not see it.

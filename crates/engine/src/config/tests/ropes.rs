@@ -126,3 +126,17 @@ fn what_transformers_leaves_unread_is_said_and_what_it_cannot_run_refused() {
         assert!(error.contains(named), "{family} {keys}: {error}");
     }
 }
+
+#[test]
+fn yarn_without_a_factor_stretches_by_the_contexts_in_version_5() {
+    let table = golden("ropes.json");
+    let mut config = table["families"]["llama"]["config"].clone();
+    config["max_position_embeddings"] = 256.into();
+    let mut read = |factor: Value, transformers| {
+        config["rope_scaling"] = serde_json::json!({"rope_type": "yarn", "factor": factor, "original_max_position_embeddings": 16});
+        Config::parse(&config, &Choices { transformers, ..Choices::default() }).map(|c| c.ropes)
+    };
+    let given = read(16.0.into(), Transformers::V5_23).unwrap();
+    assert_eq!(read(Value::Null, Transformers::V5_23).unwrap(), given);
+    assert!(read(Value::Null, Transformers::V4_57).unwrap_err().to_string().contains("factor"));
+}
