@@ -106,8 +106,8 @@ fn asked(run: &Run<'_>, results: &Results) -> Vec<Asked> {
     let (dose, steers) = of(&["sweep", "judge", "experiment"], by);
     // What an experiment finds keeps back what is said of steering, and nothing else.
     let kept_back = |steers: bool| {
-        let pages = results.pages.iter().filter(move |(name, _)| (*name == "experiment") == steers);
-        pages.into_iter().find_map(|(_, page)| page.keeps_back.clone())
+        let mut pages = results.pages.iter().filter(move |(name, _)| (*name == "experiment") == steers);
+        pages.find_map(|(_, page)| page.keeps_back.clone())
     };
     let (carries, holds) = of(&["transfer", "geometry"], "transfer");
     vec![

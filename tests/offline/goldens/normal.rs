@@ -18,7 +18,7 @@ const RULES: &[(&str, &str, &str)] = &[
     (r"\b(Mon|Tue|Wed|Thu|Fri|Sat|Sun), \d\d \w{3} \d{4} \d\d:\d\d:\d\d GMT", "<date>", "dates"),
     (r#""(created|changed)": \d{10}\b"#, r#""$1": <date>"#, "dates"),
     (r"\b[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}\b", "<uuid>", "ids that are drawn"),
-    (r"((new|strength)/sheet\.csv +)[0-9a-f]{64}\b", "$1<sha256>", "a key is dealt by chance"),
+    (r"((new|strength|people)/sheet\.csv +)[0-9a-f]{64}\b", "$1<sha256>", "a key is dealt by chance"),
     // The page names the hash of its numbers, durations among them.
     (
         r"(?m)^(\(schema truenorth\.report, version 2; sha256\n)[0-9a-f]{64}$",
