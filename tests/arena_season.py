@@ -1,7 +1,7 @@
 """A season over some hundred texts on a real model: words, prose and soup, with planted twins; taken in whole, and submitted
 while the server is killed at random moments. What must come out: each text once, with the same score both ways.
 
-    python tests/arena_season.py PROGRAM FOLDER [--model smollm2-135m] [--texts 500] [--kills 20]
+    python tests/arena_season.py PROGRAM FOLDER [--model smollm2-135m] [--texts 500] [--kills 20] [--on URL]
 
 Run from the repository root. The folder is left as it is, with the report of the season in `report/`.
 """
@@ -81,6 +81,7 @@ def main():
     ask.add_argument("program", type=pathlib.Path)
     ask.add_argument("folder", type=pathlib.Path)
     ask.add_argument("--model", default="smollm2-135m")
+    ask.add_argument("--on", help="where the model runs, as every verb takes it")
     ask.add_argument("--site", default="resid_post.20")
     ask.add_argument("--texts", type=int, default=500)
     ask.add_argument("--kills", type=int, default=20)
@@ -88,6 +89,7 @@ def main():
     program, folder = asked.program.resolve(), asked.folder
     folder.mkdir(parents=True, exist_ok=True)
     rng = random.Random(20)
+    on = ["--on", asked.on] if asked.on else []
 
     def run(*args):
         begun = time.monotonic()
@@ -108,8 +110,8 @@ def main():
         season(name, asked.model, folder)
         if not (folder / name).exists():
             run("arena", "season", "new", folder / f"{name}.toml", "--dir", folder / name)
-            run("arena", "season", "open", name, "--dir", folder / name, "--quiet")
-    took = run("arena", "import", board, "--dir", folder / "calm", "--consent", "1", "--quiet")
+            run("arena", "season", "open", name, "--dir", folder / name, "--quiet", *on)
+    took = run("arena", "import", board, "--dir", folder / "calm", "--consent", "1", "--quiet", *on)
     print(f"calm: {len(all_texts)} texts taken over and scored in {took:.1f} s with the model's start")
 
     class Server:
@@ -117,7 +119,7 @@ def main():
             self.start()
 
         def start(self):
-            command = [program, "arena", "serve", folder / "killed", "--listen", "127.0.0.1:0", "--quiet"]
+            command = [program, "arena", "serve", folder / "killed", "--listen", "127.0.0.1:0", "--quiet", *on]
             self.process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
             self.url = self.process.stdout.readline().strip()
             assert self.url.startswith("http://"), "it did not start"
@@ -188,7 +190,7 @@ def main():
         f"{len(refused)} refused, {near} of them as near copies; {len(twins)} twins were planted"
     )
     assert not lost and not differ and near == len(refused)
-    run("arena", "report", "--dir", folder / "calm", "--out", folder / "report.json", "--report", folder / "report", "--quiet")
+    run("arena", "report", "--dir", folder / "calm", "--out", folder / "report.json", "--report", folder / "report", "--quiet", *on)
     print(f"report: {folder / 'report/report.html'}")
 
 

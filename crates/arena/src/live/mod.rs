@@ -130,7 +130,7 @@ impl Live {
     /// Tokens of a text, beside the budget.
     ///
     /// # Errors
-    /// As [`rules::tokens`].
+    /// When whoever has the tokenizer can't be asked, or refuses the text.
     pub fn tokens(&self, text: &str) -> Result<Tokens, ArenaError> {
         rules::tokens(self.backend(), text, self.season.sealed.file.rules.tokens)
     }

@@ -1,16 +1,20 @@
 //! Pages that were made, as long as nothing changed.
 
 use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash as _, Hasher as _};
 use std::sync::{Mutex, PoisonError};
 
 use axum::body::Bytes;
+use tokio::sync::MutexGuard;
 
 /// Pages that are held at most; a page is tens of kilobytes.
 const MOST: usize = 512;
+/// Pages that are made at a time.
+const TURNS: usize = 8;
 
 /// Pages that were made.
 #[derive(Debug, Default)]
-pub(super) struct Cache(Mutex<Held>);
+pub(super) struct Cache(Mutex<Held>, [tokio::sync::Mutex<()>; TURNS]);
 
 #[derive(Debug, Default)]
 struct Held {
@@ -32,9 +36,20 @@ impl Cache {
             held.version = version;
             held.pages.clear();
         }
-        if held.version == version && held.pages.len() < MOST {
+        if held.version == version {
+            if held.pages.len() >= MOST {
+                held.pages.clear();
+            }
             held.pages.insert(key, page);
         }
+    }
+
+    /// The turn to make a page: of many that ask for one at once the first makes it, and the others find it made.
+    pub async fn turn(&self, key: &str) -> MutexGuard<'_, ()> {
+        let mut hasher = DefaultHasher::new();
+        key.hash(&mut hasher);
+        let at = usize::try_from(hasher.finish() % TURNS as u64).unwrap_or(0);
+        self.1[at].lock().await
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::app::App;
-use super::pages::{bound, cached, html};
+use super::pages::{bound, html};
 use super::refusal::Refusal;
 use super::templates::value_of;
 use super::{board, plots};
@@ -57,8 +57,13 @@ pub(super) async fn page(State(app): State<Arc<App>>, Path(id): Path<i64>) -> Re
     }
     let made = super::app::blocking(&app, move |app| Ok(make(app, id))).await;
     match made.and_then(|made| made) {
-        Ok((page, Status::Scored)) => cached(&app, key, move |_| Ok(page)).await.map(html),
-        Ok((page, _)) => Ok(html(page.into())),
+        Ok((page, status)) => {
+            let page = axum::body::Bytes::from(page);
+            if status == Status::Scored {
+                app.cache.put(version, key, page.clone());
+            }
+            Ok(html(page))
+        }
         Err(refusal) => Err(super::pages::refused(&app, refusal)),
     }
 }

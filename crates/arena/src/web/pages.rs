@@ -62,8 +62,13 @@ pub(super) async fn cached(
     key: String,
     make: impl FnOnce(&App) -> Result<String, Refusal> + Send + 'static,
 ) -> Result<Bytes, Response> {
-    // Read before the page is made: what changes meanwhile makes it anew.
-    let version = app.live.version();
+    // Read before the page is made: what changes meanwhile has it made anew.
+    let mut version = app.live.version();
+    if let Some(page) = app.cache.get(version, &key) {
+        return Ok(page);
+    }
+    let _turn = app.cache.turn(&key).await;
+    version = app.live.version();
     if let Some(page) = app.cache.get(version, &key) {
         return Ok(page);
     }
