@@ -254,7 +254,7 @@ fn a_file_may_go_into_the_folder_that_the_page_makes() {
     std::fs::write(dir.path().join("c.csv"), format!("text,label\n{rows}")).unwrap();
     let check = ["data", "check", "--classes", "c.csv", "--report", "new/page", "--out"];
     ok(dir.path(), &[&check[..], &["new/page/found.json"]].concat());
-    for file in ["found.json", "report.json", "index.html"] {
+    for file in ["found.json", "report.json", "report.html"] {
         assert!(dir.path().join("new/page").join(file).is_file(), "{file}");
     }
     refused(dir.path(), &[&check[..], &["other/found.json"]].concat(), &["there is no folder other"]);

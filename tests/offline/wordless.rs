@@ -61,7 +61,10 @@ fn token_ids_need_no_tokenizer() {
     }
     let text = go("monitor", "--direction d.safetensors --max-new-tokens 2");
     assert!(["#1", "#5", "#9"].iter().all(|piece| text.contains(piece)), "{text}");
-    go("steer", "--direction d.safetensors --alpha 0,2 --max-new-tokens 3 --no-damage --out s.jsonl");
+    go(
+        "steer",
+        "--direction d.safetensors --alpha 0,2 --alpha-unit absolute --max-new-tokens 3 --no-damage --out s.jsonl",
+    );
     let rows = std::fs::read_to_string(dir.path().join("s.jsonl")).unwrap();
     let rows: Vec<Json> = rows.lines().map(|l| serde_json::from_str(l).unwrap()).collect();
     assert_eq!(rows.len(), 2);
@@ -70,7 +73,10 @@ fn token_ids_need_no_tokenizer() {
         assert!(!ids.is_empty() && row["text"] == ids.join(" "), "{row}");
     }
     go("read", "--site resid_post.1 --positions all --out o.safetensors --dry-run");
-    go("steer", "--direction d.safetensors --alpha 0,2 --max-new-tokens 3 --no-damage --dry-run");
+    go(
+        "steer",
+        "--direction d.safetensors --alpha 0,2 --alpha-unit absolute --max-new-tokens 3 --no-damage --dry-run",
+    );
     // A text still can't go in.
     std::fs::write(dir.path().join("text.txt"), "the hat\n").unwrap();
     let done = run(
@@ -102,7 +108,7 @@ fn what_generation_config_asks_for_beyond_its_ends_is_said_once_where_text_is_ge
     }
     let file = model.join("generation_config.json");
     let mut config: Json = serde_json::from_slice(&std::fs::read(&file).unwrap()).unwrap();
-    let steer = "steer --model model --input ids.jsonl --direction d.safetensors --alpha 0 --max-new-tokens 2 --no-damage";
+    let steer = "steer --model model --input ids.jsonl --direction d.safetensors --alpha 0 --alpha-unit absolute --max-new-tokens 2 --no-damage";
     let steer: Vec<&str> = steer.split(' ').collect();
     assert!(!went(dir.path(), &steer).contains("generation_config"));
     config["repetition_penalty"] = 1.8.into();
