@@ -47,6 +47,7 @@ pub(super) fn demo() -> Document {
     let mut r = Lcg(7);
     Document {
         answer: Some(Answer {
+            asks: None,
             sentence: "In this model the direction reads; nothing was asked of steering.".into(),
             questions: vec![
                 Question {
