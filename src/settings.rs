@@ -6,11 +6,12 @@ use std::path::PathBuf;
 use crate::error::{Context as _, Error};
 
 /// Every variable of the environment that this program reads, and what it is for.
-pub const VARIABLES: [(&str, &str); 11] = [
+pub const VARIABLES: [(&str, &str); 12] = [
     ("TRUENORTH_CACHE", "the folder for models, activations and jobs, where --cache names none"),
     ("TRUENORTH_API_KEY", "the key of a truenorth server, where --api-key-file names no file"),
     ("TRUENORTH_NDIF_PYTHON_VERSION", "the version of Python that NDIF is told, in place of 3.12.0"),
     ("TRUENORTH_NDIF_NNSIGHT_VERSION", "the version of nnsight that NDIF is told, in place of 0.8.1"),
+    ("TRUENORTH_JUDGE_KEY", "the key of the endpoint of --judge-url, where --judge-key-file names no file"),
     ("NDIF_HOST", "the address of NDIF, where --host names none"),
     ("NDIF_API_KEY", "the key of NDIF, where --api-key-file names no file"),
     ("NNSIGHT_CONFIG", "nnsight's file of settings, which may hold NDIF's address and key"),

@@ -12,10 +12,7 @@ pub const EXPERIMENT: Table = &[
     ("again", "experiment arms.toml --out arms"),
     ("no-model", "experiment nobody.toml --out nobody"),
     ("cited", "experiment given.toml --out given --seed 1 --judge-url http://127.0.0.1:1/v1"),
-    (
-        "sheet",
-        "experiment sheet --run arms --question 'Which is longer?' --folder people",
-    ),
+    ("sheet", "experiment sheet --run arms --question 'Which is longer?' --folder people"),
     ("sheet-again", "experiment sheet --run arms --question 'Which is longer?' --folder people"),
     ("unregistered", "experiment unblind --folder people --ratings ann=people/sheet.csv --out r.jsonl"),
     ("study", "study run arms-study.toml"),

@@ -4,6 +4,7 @@
 //! `@/` begins a path in `fixtures/`; `@url` is the group's server, `@job` the last job of its journal.
 
 mod analyses;
+mod arena;
 mod bands;
 mod boards;
 mod data;
@@ -52,6 +53,7 @@ pub fn all() -> Vec<Group> {
         group("boards", boards::BOARDS),
         group("transfer", boards::TRANSFER),
         group("experiment", experiments::EXPERIMENT),
+        group("arena", arena::ARENA),
         group("judge", judging::JUDGE),
         group("rate", judging::RATE),
         Group { served: true, ..group("server", serving::SERVER) },
