@@ -52,7 +52,7 @@ pub(super) fn by_arm(
 }
 
 /// What a rater chose of every pair: the side of both orders, a tie where they contradict each other.
-fn sides<'a>(own: &[(usize, usize, &'a Rating)], rater: &str) -> BTreeMap<(usize, usize), Side> {
+fn sides(own: &[(usize, usize, &Rating)], rater: &str) -> BTreeMap<(usize, usize), Side> {
     let mut out: BTreeMap<(usize, usize), Side> = BTreeMap::new();
     for (arm, prompt, r) in own.iter().filter(|(_, _, r)| r.rater == rater) {
         let Some(side) = choice(r) else { continue };

@@ -38,7 +38,7 @@ pub(super) fn plan(data: &ExperimentData<'_>, params: &Params) -> Result<Planned
         });
     }
     let each = 2 * edits * prompts;
-    let room = if each == 0 { params.placebos } else { (bound - arms) / each };
+    let room = (bound - arms).checked_div(each).unwrap_or(params.placebos);
     if room >= params.placebos {
         return Ok(all);
     }

@@ -58,9 +58,9 @@ pub(super) fn judge(
         places.push(place);
     };
     for arm in (1..data.arms.len()).filter(|a| data.arms[*a].arm.withdrawn.is_none()) {
-        for prompt in 0..data.prompts.len() {
-            if texts[arm][prompt].is_some() && texts[0][prompt].is_some() {
-                add((None, arm, prompt), text(&texts[arm][prompt]), prompt);
+        for (prompt, (own, base)) in texts[arm].iter().zip(&texts[0]).enumerate() {
+            if own.is_some() && base.is_some() {
+                add((None, arm, prompt), text(own), prompt);
             }
         }
     }

@@ -54,13 +54,16 @@ fn count(lexicon: &Lexicon, texts: &[Option<&Written>]) -> Vec<Option<f64>> {
     texts.iter().map(|w| w.map(|w| f64::from(u8::from(lexicon.found_in(&w.text))))).collect()
 }
 
+/// A number a text, where there is one, of an arm's texts.
+type Measures<'a> = dyn Fn(&[Option<&Written>]) -> Result<Vec<Option<f64>>, AnalysisError> + 'a;
+
 /// An outcome of texts, by arm and stand-in.
 fn texts(
     data: &ExperimentData<'_>,
     sheet: &Sheet,
     stood: &[Stood],
     (name, kind, unit): (String, OutcomeKind, &str),
-    of: &dyn Fn(&[Option<&Written>]) -> Result<Vec<Option<f64>>, AnalysisError>,
+    of: &Measures<'_>,
 ) -> Result<Outcome, AnalysisError> {
     let values = sheet
         .texts
