@@ -131,7 +131,7 @@ impl Model {
     /// ```
     /// use truenorth::Options;
     /// use truenorth::analyses::Named;
-    /// use truenorth::analyses::board::{Board, BoardData, Params, Sequence};
+    /// use truenorth::analyses::board::{Board, BoardData, Over, Params, Sequence};
     /// # use truenorth::data::{NearCopies, first_sequences, read_sequences};
     ///
     /// let model = Options::new().without_store().open("fixtures/gguf/llama/model.gguf")?;
@@ -145,7 +145,8 @@ impl Model {
     ///     sequences: &sequences,
     ///     kinds: &[],
     ///     direction: direction.view(),
-    ///     site: model.usual_site(),
+    ///     sites: &[model.usual_site()],
+    ///     over: Over::Mean,
     ///     relabelled: None,
     ///     beside: None,
     /// };
