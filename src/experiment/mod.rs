@@ -8,4 +8,5 @@ mod seal;
 pub use file::{DataFiles, ExperimentFile, RegisterTable};
 pub use opened::{OwnDirection, Stands, chosen, load, run, weighed};
 pub use read::{Given, WrittenRow, read};
+pub(crate) use seal::changed_files;
 pub use seal::{SEAL, Seal, seal};

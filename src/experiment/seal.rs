@@ -72,15 +72,20 @@ impl Seal {
         };
         differ("", &rest(self), &rest(now));
         differ("experiment.", &part(self), &part(now));
-        let of = |all: &[(String, usize, String)], role: &str| all.iter().find(|f| f.0 == role).cloned();
-        let roles = self.files.iter().chain(now.files.iter().filter(|f| of(&self.files, &f.0).is_none()));
-        for (role, ..) in roles {
-            if of(&self.files, role) != of(&now.files, role) {
-                out.push(format!("the file of {role}"));
-            }
-        }
+        out.extend(changed_files(&self.files, &now.files));
         out
     }
+}
+
+/// Files, by role, rows and SHA-256, that are not as they were sealed.
+pub(crate) fn changed_files(
+    then: &[(String, usize, String)],
+    now: &[(String, usize, String)],
+) -> Vec<String> {
+    let of = |all: &[(String, usize, String)], role: &str| all.iter().find(|f| f.0 == role).cloned();
+    let roles = then.iter().chain(now.iter().filter(|f| of(then, &f.0).is_none()));
+    let changed = roles.filter(|(role, ..)| of(then, role) != of(now, role));
+    changed.map(|(role, ..)| format!("the file of {role}")).collect()
 }
 
 /// Seals an experiment that has predictions, where its folder has no seal yet, and says what the page says first.

@@ -14,6 +14,7 @@ use super::data::Data;
 use super::file::StudyFile;
 use super::refused;
 use crate::error::{Context as _, Error};
+use crate::experiment::changed_files;
 
 /// Its file, in the run's folder.
 pub const NAME: &str = "register.json";
@@ -97,13 +98,7 @@ impl Registration {
             let keys = then.keys().chain(now.keys().filter(|k| !then.contains_key(*k)));
             out.extend(keys.filter(|k| then.get(*k) != now.get(*k)).cloned());
         }
-        let of = |all: &[(String, usize, String)], role: &str| all.iter().find(|f| f.0 == role).cloned();
-        let roles = self.files.iter().chain(now.files.iter().filter(|f| of(&self.files, &f.0).is_none()));
-        for (role, ..) in roles {
-            if of(&self.files, role) != of(&now.files, role) {
-                out.push(format!("the file of {role}"));
-            }
-        }
+        out.extend(changed_files(&self.files, &now.files));
         out
     }
 }

@@ -242,7 +242,7 @@ pub(super) fn text(probe: &Named) -> Result<&str, AnalysisError> {
     }
 }
 
-fn read(
+pub(super) fn read(
     reader: &Reader<'_>,
     prompts: &[Named],
     sites: &[Site],

@@ -1,12 +1,12 @@
 //! Sequences scored along several directions at once, against probes that were read before.
 
 use ndarray::{Array1, Array2, ArrayView1, s};
+use truenorth_protocol::Site;
 use truenorth_protocol::run::Watch;
-use truenorth_protocol::{ReadAt, Site};
 use truenorth_stats::math;
 
 use super::band::{Band, Over, OverSites};
-use super::scan::{HELD, text};
+use super::scan::{HELD, read, text};
 use super::scored::Sequence;
 use truenorth_reading::{AnalysisError, Named, Reader, stat};
 
@@ -180,19 +180,6 @@ fn lined(lane: &Lane, sequence: &Sequence, shifts: &[Array2<f64>]) -> Result<Lin
         row: line.row,
     };
     Ok(Lined { line, along })
-}
-
-fn read(
-    reader: &Reader<'_>,
-    prompts: &[Named],
-    sites: &[Site],
-    watch: &dyn Watch,
-) -> Result<Vec<Array2<f64>>, AnalysisError> {
-    let readings = reader.read(prompts, sites, ReadAt::Last, watch)?;
-    if readings.len() != sites.len() {
-        return Err(AnalysisError::Answer { name: "the sites of a band".into(), prompts: prompts.len() });
-    }
-    Ok(readings.into_iter().map(|r| r.values.mapv(f64::from)).collect())
 }
 
 #[cfg(test)]
