@@ -12,7 +12,9 @@ lines of what did not pass. Ends well whatever is found: what is not proven yet 
 import os
 import pathlib
 import re
+import shutil
 import signal
+import site
 import subprocess
 import sys
 
@@ -48,10 +50,15 @@ def environment(folder, nnsight):
     """An environment as requirements.txt has it, but for nnsight."""
     if not (folder / "made").exists():
         subprocess.run([sys.executable, "-m", "venv", folder], check=True)
+        # With torch from where this Python has it.
+        (here,) = site.getsitepackages()
+        (there,) = folder.glob("lib/python*/site-packages")
+        for shared in pathlib.Path(here).glob("shared.pth"):
+            shutil.copy(shared, there)
         wanted = (HERE / "requirements.txt").read_text()
         wanted = re.sub(r"^nnsight==.*$", f"nnsight=={nnsight}", wanted, flags=re.MULTILINE)
         (folder / "requirements.txt").write_text(wanted)
-        pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+        pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-cache-dir"]
         subprocess.run([*pip, "-r", folder / "requirements.txt"], check=True)
         (folder / "made").touch()
     return folder / "bin" / "python"

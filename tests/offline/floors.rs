@@ -15,6 +15,7 @@ const CRATES: &[(&str, u8)] = &[
     ("crates/data", 2),
     ("crates/remote", 2),
     ("crates/report", 3),
+    ("crates/bench", 4),
     ("crates/reading", 4),
     ("crates/analyses", 5),
     ("crates/boards", 5),

@@ -1,12 +1,7 @@
 //! `bench`: reading, board scoring and steered decode, in turns with named peers on the same weights
 //! and inputs; the error of a path; how cost grows with work.
 
-mod fidelity;
-mod growth;
-mod peer;
-mod race;
 mod show;
-mod work;
 
 use std::path::PathBuf;
 
@@ -15,16 +10,14 @@ use serde::Serialize;
 use truenorth::engine::load::Kernels;
 use truenorth::engine::{Engine, EngineOptions};
 use truenorth::run::Runner;
+use truenorth_bench::{
+    Fidelity, Growth, Numbers, Peers, Python, Size, Timing, fidelity, growth, section, timed,
+};
 
 use super::args::{Common, Numerics, Precision};
 use super::output::{self, Request as _};
 use super::record::{Out, Record};
 use super::session;
-use fidelity::{Fidelity, fidelity};
-use growth::{Growth, growth};
-use peer::{Peer, Request};
-use race::{Asked, Cost, Task, Timing, race};
-use work::{board, decode_graph, read_graph, synthetic};
 
 /// Times prefill (reading the last token of a block), board scoring and steered greedy decode.
 ///
@@ -128,7 +121,7 @@ impl Bench {
         }
         let out = Out { out: None, report: self.report.clone(), tables: None };
         let record = Record::new("bench", 0, &figures.growth).model(&info);
-        out.page(&record, "How cost grows with work", |g| (vec![], vec![growth::section(g)]))?;
+        out.page(&record, "How cost grows with work", |g| (vec![], vec![section(g)]))?;
         if output::wants_json() {
             return output::json(&figures);
         }
@@ -136,6 +129,7 @@ impl Bench {
         Ok(())
     }
 
+    /// Times us and the peers that are named.
     fn race(
         &self,
         engine: &Engine,
@@ -143,86 +137,28 @@ impl Bench {
         layer: u32,
         figures: &mut Figures,
     ) -> anyhow::Result<()> {
-        let info = engine.info();
-        let mut peers = Vec::new();
-        let mut start = |python: &Option<PathBuf>, script| -> anyhow::Result<Option<usize>> {
-            let Some(python) = python else { return Ok(None) };
-            peers.push(Peer::start(python, script, resolved.files.path(), &self.numerics)?);
-            Ok(Some(peers.len() - 1))
+        let numbers = match self.numerics.dtype.unwrap_or_default() {
+            Precision::F32 if self.numerics.keep_quantized => Numbers::Kept,
+            Precision::F32 => Numbers::F32,
+            Precision::Bf16 => Numbers::Bf16,
+            Precision::F16 => Numbers::F16,
         };
-        let transformers = start(&self.peer, peer::TRANSFORMERS)?;
-        let llama = start(&self.llama, peer::LLAMA)?;
-        let nnsight = start(&self.nnsight, peer::NNSIGHT)?;
-        figures.peers = peers.iter().map(|p| p.name.clone()).collect();
-        let prompts = synthetic(self.prompts, self.tokens, info.vocab);
-        let probes = board(self.sequences, self.tokens, info.vocab);
-        let mut timings = Vec::new();
-        for (name, prompts) in [(format!("read block {layer}"), &prompts), ("board".into(), &probes)] {
-            if prompts.is_empty() {
-                continue;
-            }
-            let ask = |peer: Option<usize>, idiom, tuned| {
-                let request = Request::Read { prompts, layer, batch: 16, tuned };
-                peer.map(|peer| Asked { peer, idiom, request, times: 1 })
-            };
-            let asked = [
-                ask(transformers, "transformers, usual", false),
-                ask(transformers, "transformers, tuned", true),
-                ask(llama, "llama.cpp, stopped", true),
-                ask(nnsight, "nnsight", true),
-            ];
-            let tokens = prompts.iter().map(Vec::len).sum();
-            let graph = read_graph(prompts, layer);
-            let cost = self.cost(engine, layer + 1, 0, tokens);
-            let task = Task { name, tokens, graph, asked: asked.into_iter().flatten().collect(), cost };
-            timings.extend(race(engine, &mut peers, &task, self.rounds)?);
-        }
-        let some = prompts.get(..16).unwrap_or(&prompts);
-        let one = prompts.get(..1).unwrap_or(&prompts);
-        let all: Vec<f64> = (0..self.doses).map(|d| 1.0 + f64::from(d)).collect();
-        for (prompts, doses) in [(one, &[1.0][..]), (some, &[1.0]), (some, &all)] {
-            if doses.is_empty() {
-                continue;
-            }
-            let rows = prompts.len() * doses.len();
-            let ask = |peer: Option<usize>, idiom| {
-                let request = Request::Decode { prompts, steps: self.steps, layer, alpha: 1.0 };
-                peer.map(|peer| Asked { peer, idiom, request, times: doses.len() })
-            };
-            let asked = [
-                ask(transformers, "transformers"),
-                ask(llama, "llama.cpp, unsteered"),
-                ask(nnsight, "nnsight"),
-            ];
-            let name = match doses.len() {
-                1 => format!("steered decode, batch {rows}"),
-                n => format!("sweep of {n} doses, batch {}", prompts.len()),
-            };
-            let task = Task {
-                name,
-                tokens: rows * self.steps as usize,
-                graph: decode_graph(prompts, self.steps, layer, info.hidden, doses),
-                asked: asked.into_iter().flatten().collect(),
-                cost: self.cost(engine, info.layers, info.vocab, rows),
-            };
-            timings.extend(race(engine, &mut peers, &task, self.rounds)?);
-        }
-        figures.timings = timings;
+        let python = Python {
+            transformers: self.peer.as_deref(),
+            llama: self.llama.as_deref(),
+            nnsight: self.nnsight.as_deref(),
+        };
+        let mut peers = Peers::start(python, resolved.files.path(), numbers, self.numerics.threads)?;
+        figures.peers = peers.names();
+        let size = Size {
+            prompts: self.prompts,
+            tokens: self.tokens,
+            steps: self.steps,
+            sequences: self.sequences,
+            doses: self.doses,
+            rounds: self.rounds,
+        };
+        figures.timings = timed(engine, &mut peers, layer, &size, numbers)?;
         Ok(())
-    }
-
-    /// What a token takes that goes through so many blocks and is given so many logits, if so many go
-    /// together.
-    fn cost(&self, engine: &Engine, blocks: u32, logits: u32, together: usize) -> Cost {
-        let head = f64::from(logits) * f64::from(engine.info().hidden);
-        let weights = engine.block_weights() as f64 * f64::from(blocks) + head;
-        let each = match self.numerics.dtype.unwrap_or_default() {
-            // A byte, and for each 32 of them a factor and an offset.
-            Precision::F32 if self.numerics.keep_quantized => 1.25,
-            Precision::Bf16 => 2.0,
-            // Panels hold f16 as f32.
-            Precision::F32 | Precision::F16 => 4.0,
-        };
-        Cost { operations: 2e-9 * weights, bytes: 1e-9 * weights * each / together.max(1) as f64 }
     }
 }

@@ -37,9 +37,7 @@ struct Launch {
 /// Python with nnsight, as `.ci/conformance` prepares it.
 pub fn python() -> PathBuf {
     let set = std::env::var_os("TRUENORTH_NNSIGHT_PYTHON");
-    PathBuf::from(
-        set.expect("TRUENORTH_NNSIGHT_PYTHON names a Python with tests/nnsight_service/requirements.txt"),
-    )
+    PathBuf::from(set.expect("TRUENORTH_NNSIGHT_PYTHON names a Python with tests/requirements.txt"))
 }
 
 /// The stage's folder: models, state of services, figures.

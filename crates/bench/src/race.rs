@@ -3,21 +3,27 @@
 use std::time::Instant;
 
 use serde::Serialize;
-use truenorth::engine::{Engine, Peaks, peaks};
-use truenorth::run::{Runner, Unwatched};
+use truenorth_engine::{Engine, Peaks, peaks};
 use truenorth_protocol::Graph;
+use truenorth_protocol::run::{Runner, Unwatched};
 
-use super::peer::{Peer, Request};
+use crate::BenchError;
+use crate::peer::{Peer, Request};
 
 /// One kind of work, how fast it went, and how fast a peer was.
 #[derive(Serialize)]
 pub struct Timing {
+    /// What was timed.
     pub work: String,
+    /// Tokens of a round.
     pub tokens: usize,
+    /// Our median, in tokens per second.
     pub ours: f64,
+    /// Our slowest and fastest round.
     pub ours_range: [f64; 2],
     /// The share of what the machine's f32 multiply-adds allow, and of what its memory does.
     pub of_peak: Option<Shares>,
+    /// The peer beside it, where there is one.
     pub rival: Option<Rival>,
 }
 
@@ -30,11 +36,16 @@ pub struct Shares {
     pub reads: f64,
 }
 
+/// A peer at the same work.
 #[derive(Serialize)]
 pub struct Rival {
+    /// Whose idiom it is.
     pub peer: String,
+    /// Its median, in tokens per second.
     pub rate: f64,
+    /// The median over rounds of its seconds by ours.
     pub ratio: f64,
+    /// The least and the largest ratio of a round.
     pub ratio_range: [f64; 2],
 }
 
@@ -73,7 +84,7 @@ pub fn race(
     peers: &mut [Peer],
     task: &Task<'_>,
     rounds: usize,
-) -> anyhow::Result<Vec<Timing>> {
+) -> Result<Vec<Timing>, BenchError> {
     let mut ours = Vec::new();
     let mut shares: Vec<Shares> = Vec::new();
     let mut theirs: Vec<Vec<f64>> = vec![Vec::new(); task.asked.len()];
@@ -125,8 +136,8 @@ pub fn race(
     Ok(task.asked.iter().zip(&theirs).map(rival).collect())
 }
 
-pub fn median(values: &[f64]) -> f64 {
-    truenorth::math::quantile(values, 0.5).unwrap_or(f64::NAN)
+fn median(values: &[f64]) -> f64 {
+    truenorth_stats::math::quantile(values, 0.5).unwrap_or(f64::NAN)
 }
 
 fn range(values: &[f64]) -> [f64; 2] {

@@ -1,13 +1,14 @@
 //! How far what a path computes is from f32 on candle's operations.
 
 use serde::Serialize;
-use truenorth::engine::Engine;
-use truenorth::math::{cosine, quantile};
-use truenorth::run::{Runner, Unwatched};
+use truenorth_engine::Engine;
 use truenorth_protocol::graph::{Builder, Sampling};
+use truenorth_protocol::run::{Runner, Unwatched};
 use truenorth_protocol::{Answer, Graph, Prompt, ReadAt, Site, Value};
+use truenorth_stats::math::{cosine, quantile};
 
-use super::work::TEXTS;
+use crate::BenchError;
+use crate::work::TEXTS;
 
 /// Texts that are continued, and tokens of each.
 const CONTINUED: usize = 8;
@@ -20,6 +21,7 @@ pub struct Fidelity {
     pub reference: String,
     /// Tokens compared at each site.
     pub tokens: usize,
+    /// The error at each.
     pub sites: Vec<SiteFidelity>,
     /// Tokens generated greedily from each of some texts.
     pub steps: u32,
@@ -30,29 +32,32 @@ pub struct Fidelity {
 /// The error of the residual stream at a site, over all tokens.
 #[derive(Serialize)]
 pub struct SiteFidelity {
+    /// Its name.
     pub site: String,
+    /// The least over all tokens.
     pub least_cosine: f64,
     /// Over the last tokens of the texts alone, which is what most analyses read.
     pub least_cosine_last: f64,
-    /// `‖x - y‖ / ‖y‖`.
+    /// `‖x - y‖ / ‖y‖`, its median.
     pub median_error: f64,
+    /// The same, at its largest.
     pub largest_error: f64,
 }
 
 /// Compares two engines of one model, after a block and after the last.
-pub fn fidelity(ours: &Engine, reference: &Engine, layer: u32) -> anyhow::Result<Fidelity> {
+pub fn fidelity(ours: &Engine, reference: &Engine, layer: u32) -> Result<Fidelity, BenchError> {
     let last = ours.info().layers.saturating_sub(1);
     let mut layers = vec![layer, last];
     layers.dedup();
-    let ask = |engine: &Engine| -> anyhow::Result<Answer> { Ok(engine.ask(graph(&layers), &Unwatched)?) };
+    let ask = |engine: &Engine| -> Result<Answer, BenchError> { Ok(engine.ask(graph(&layers), &Unwatched)?) };
     let (found, expected) = (ask(ours)?, ask(reference)?);
     let width = ours.info().hidden as usize;
     let mut tokens = 0;
     let mut sites = Vec::new();
     for layer in &layers {
         let name = layer.to_string();
-        let rows = |a: &Answer| -> anyhow::Result<Vec<f64>> {
-            let tensor = a.tensor(&name).ok_or_else(|| anyhow::anyhow!("no residual in the answer"))?;
+        let rows = |a: &Answer| -> Result<Vec<f64>, BenchError> {
+            let tensor = a.tensor(&name).ok_or_else(|| BenchError::Answer("residual stream"))?;
             Ok(tensor.to_f32()?.into_iter().map(f64::from).collect())
         };
         let (x, y) = (rows(&found)?, rows(&expected)?);
@@ -78,8 +83,8 @@ pub fn fidelity(ours: &Engine, reference: &Engine, layer: u32) -> anyhow::Result
             largest_error: errors.iter().copied().fold(0.0, f64::max),
         });
     }
-    let generated = |a: &Answer| -> anyhow::Result<Vec<i64>> {
-        let tensor = a.tensor("tokens").ok_or_else(|| anyhow::anyhow!("no tokens in the answer"))?;
+    let generated = |a: &Answer| -> Result<Vec<i64>, BenchError> {
+        let tensor = a.tensor("tokens").ok_or_else(|| BenchError::Answer("tokens"))?;
         Ok(tensor.to_i64()?)
     };
     let (x, y) = (generated(&found)?, generated(&expected)?);

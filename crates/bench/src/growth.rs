@@ -4,11 +4,12 @@ use std::fs;
 use std::time::Instant;
 
 use serde::Serialize;
-use truenorth::engine::Engine;
-use truenorth::report::{Axis, Block, Curve, CurvePoint, Figure, Section, Series, Tick};
-use truenorth::run::{Runner, Unwatched};
+use truenorth_engine::Engine;
+use truenorth_protocol::run::{Runner, Unwatched};
+use truenorth_report::{Axis, Block, Curve, CurvePoint, Figure, Section, Series, Tick};
 
-use super::work::{board, read_graph, synthetic};
+use crate::BenchError;
+use crate::work::{board, read_graph, synthetic};
 
 /// Tokens of a prompt, or of a board's sequence, on average.
 const TOKENS: usize = 40;
@@ -19,21 +20,27 @@ const SHORT: f64 = 1.0;
 /// One kind of work at growing sizes.
 #[derive(Serialize)]
 pub struct Growth {
+    /// What grows.
     pub work: String,
+    /// What its sizes count.
     pub unit: &'static str,
+    /// One a size, in order.
     pub points: Vec<Point>,
 }
 
+/// Work of one size.
 #[derive(Serialize)]
 pub struct Point {
+    /// In the unit of its growth.
     pub size: usize,
+    /// The fastest of its runs.
     pub seconds: f64,
     /// The most memory held during the run, weights included, in bytes; none where the system does not say.
     pub peak: Option<u64>,
 }
 
 /// Reads the last token of prompts after a block: more of them, longer ones, and sequences of a board.
-pub fn growth(engine: &Engine, layer: u32) -> anyhow::Result<Vec<Growth>> {
+pub fn growth(engine: &Engine, layer: u32) -> Result<Vec<Growth>, BenchError> {
     let (vocab, context) = (engine.info().vocab, engine.info().context as usize);
     let run = |work: &str, unit, sizes: &[usize], make: &dyn Fn(usize) -> Vec<Vec<u32>>| {
         let mut points = Vec::new();
@@ -52,7 +59,7 @@ pub fn growth(engine: &Engine, layer: u32) -> anyhow::Result<Vec<Growth>> {
             }
             points.push(Point { size, seconds, peak: peak() });
         }
-        anyhow::Ok(Growth { work: work.into(), unit, points })
+        Ok::<_, BenchError>(Growth { work: work.into(), unit, points })
     };
     let lengths: Vec<usize> = (3..=12).map(|e| 1 << e).filter(|n| *n <= context).collect();
     Ok(vec![
