@@ -12,9 +12,9 @@ const NAMED: usize = 4;
 /// What a set had in common with the texts that were fitted on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LeftOutTexts {
-    /// The set.
+    /// Name of the set that was looked through.
     pub set: String,
-    /// Its rows, as read.
+    /// Rows of the set, before any was left out.
     pub rows: usize,
     /// Copies of texts that were fitted on, letter case and spaces aside; left out.
     pub copies: usize,
