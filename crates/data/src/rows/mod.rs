@@ -75,7 +75,6 @@ impl<T> Loaded<T> {
     }
 }
 
-/// What rows may be beside objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     /// Texts: a plain line or a JSON string is a row.
@@ -86,7 +85,6 @@ pub(super) enum Wanted {
     Table,
 }
 
-/// The rows of a file.
 pub(super) struct Rows {
     name: String,
     rows: Vec<Row>,
@@ -199,7 +197,6 @@ impl Rows {
         Ok(Self { name: name.to_owned(), rows, sha256: sha256_hex(&bytes), form, notes, about })
     }
 
-    /// The rows as they are.
     pub fn table(self) -> Result<TableFile, DataError> {
         let row = |Row { at, value }: Row| match value {
             Value::Object(mut fields) => {
