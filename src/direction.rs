@@ -29,7 +29,7 @@ pub struct Made<'a> {
     pub info: &'a ModelInfo,
     /// The site at which they were read.
     pub site: Site,
-    /// At which token.
+    /// The tokens of each text that were read.
     pub positions: ReadAt,
     /// What means over tokens left out at the site.
     pub left_out: Vec<LeftOut>,

@@ -117,7 +117,7 @@ impl Fallen {
 pub enum Marked<'a, T> {
     /// The result as it is.
     Plain(&'a T),
-    /// With the mark.
+    /// The result as JSON, with the entry `fallback`.
     Fallen(serde_json::Value),
 }
 

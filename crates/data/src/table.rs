@@ -19,7 +19,7 @@ pub struct TableRow {
 /// Rows of any columns, in file order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TableFile {
-    /// At least one row.
+    /// The rows in file order; at least one.
     pub rows: Vec<TableRow>,
     /// What a JSON object has beside its list of rows; empty in other forms.
     pub about: Map<String, Value>,

@@ -31,7 +31,7 @@ pub enum Event {
     },
     /// A token was drawn. A text that comes whole has none of these.
     Token {
-        /// Of which text.
+        /// The text that it belongs to.
         side: Side,
         /// The token with its text.
         #[serde(flatten)]

@@ -16,7 +16,7 @@ pub struct Settings {
     pub directions: Vec<(usize, f64)>,
     /// The dose, in the unit of the playground; 0 adds nothing.
     pub alpha: f64,
-    /// At which tokens.
+    /// The tokens that are steered.
     pub positions: WriteAt,
     /// Whether the directions are ablated before anything is added.
     pub ablate: bool,

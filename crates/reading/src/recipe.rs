@@ -10,7 +10,7 @@ use super::extract::ProjectOut;
 pub struct Recipe {
     /// The site at which texts are read.
     pub site: Site,
-    /// At which token.
+    /// The tokens of each text that are read.
     pub at: ReadAt,
     /// What fits the direction to the activations.
     pub estimator: CheckedEstimator,

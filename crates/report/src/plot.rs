@@ -41,7 +41,7 @@ plot_from!(Curve, HeatMap, Forest, Strip, Board, Histogram, Scatter, Slope);
 pub struct Axis {
     /// What it measures, without the unit.
     pub label: String,
-    /// In what unit.
+    /// The unit, printed behind the label; none for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
     /// Its ends; taken from the data where not given, and widened where data lie outside.

@@ -15,7 +15,7 @@ pub struct AuditedBake {
     pub positions: String,
     /// Name of the estimator that fitted directions anew.
     pub estimator: String,
-    /// A place each.
+    /// What is left at each site that was read.
     pub sites: Vec<AtSite>,
     /// Texts that have nothing to do with the direction.
     pub neutral: Neutral,

@@ -58,7 +58,7 @@ pub struct ClassCourse {
     pub positive: bool,
     /// Texts of the class.
     pub n: usize,
-    /// At each checkpoint.
+    /// What was measured at each checkpoint, in training order.
     pub at: Vec<ClassAt>,
 }
 

@@ -9,7 +9,7 @@ use truenorth_protocol::{Site, WriteAt};
 pub struct Dose {
     /// The directions, each at a site and with a share of the dose.
     pub pushes: Vec<Push>,
-    /// At which tokens.
+    /// The tokens that are steered.
     pub positions: WriteAt,
     /// The doses: each push adds `α·coefficient·norm` times its direction.
     pub alphas: Vec<f64>,

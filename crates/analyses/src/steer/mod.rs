@@ -50,7 +50,7 @@ pub struct Steered {
     /// What had to hold for a token or a prompt to be touched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<Held>,
-    /// At which tokens.
+    /// The tokens that were steered, such as `all`.
     pub positions: String,
     /// Ids of the generated tokens.
     pub tokens: Vec<i64>,

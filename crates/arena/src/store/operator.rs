@@ -24,7 +24,7 @@ pub struct Done {
     pub at: i64,
     /// What was done, in words.
     pub what: String,
-    /// With which entry.
+    /// The entry it was done to; none where it was none.
     pub entry: Option<i64>,
     /// The reason that was given.
     pub why: String,

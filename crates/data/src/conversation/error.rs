@@ -13,7 +13,7 @@ pub enum ChatError {
     None {
         /// The name that was asked for; none where none was.
         wanted: Option<String>,
-        /// Those that are there.
+        /// Names of the templates that the model has.
         have: Vec<String>,
     },
     /// A template that can't be read.

@@ -119,7 +119,7 @@ impl FromStr for ColumnChoice {
 /// New names of values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Renames {
-    /// By the old name.
+    /// New names by the old ones.
     pub names: BTreeMap<String, String>,
     /// The name of all others; `*` keeps them, `None` refuses them.
     pub others: Option<String>,
@@ -237,7 +237,7 @@ pub enum OptionsError {
     Source {
         /// The name that was given.
         name: String,
-        /// Those there are.
+        /// The sources that are known, comma-separated.
         known: String,
     },
     /// A column that is not named as it should be.

@@ -51,7 +51,7 @@ pub struct FileTally {
 /// What was read, kept and dropped; rows read are those kept and those dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// In the order read.
+    /// Counts of each file, in the order read.
     pub files: Vec<FileTally>,
     /// Texts without the spaces and line ends that stood around them in the file, kept or not.
     pub trimmed: usize,

@@ -203,7 +203,7 @@ pub enum ModelsError {
     Io {
         /// What was tried, such as `open`.
         doing: &'static str,
-        /// To which file.
+        /// The file or folder that it was done to.
         path: PathBuf,
         /// The error of the system.
         source: io::Error,

@@ -59,7 +59,7 @@ const OF_TABLES: [&str; 3] = ["entries", "verdicts", "items"];
 /// Rows in file order, with the hash of what was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded<T> {
-    /// At least one row.
+    /// The rows in file order; at least one.
     pub rows: Vec<T>,
     /// SHA-256 of the bytes of the file, in hexadecimal.
     pub sha256: String,

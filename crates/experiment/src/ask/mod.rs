@@ -65,7 +65,7 @@ pub struct ArmAsked<'a> {
     pub arm: Arm,
     /// Words before every prompt.
     pub prefix: Option<String>,
-    /// A system turn.
+    /// The system turn; none for none.
     pub system: Option<String>,
     /// What is done to the residual stream, with one dose.
     pub dose: Option<Dose>,
@@ -77,7 +77,7 @@ pub struct ArmAsked<'a> {
 pub struct Contrast<'a> {
     /// The texts with their labels.
     pub question: &'a Question,
-    /// At which token.
+    /// The token of each text that is read.
     pub at: ReadAt,
     /// What fits directions to them.
     pub estimator: CheckedEstimator,

@@ -68,7 +68,7 @@ pub struct Candidate {
     pub pointer: String,
     /// Keys, rows and columns on the way to it, in a reader's words.
     pub name: String,
-    /// With all its digits.
+    /// The value with all its digits.
     pub value: Value,
 }
 

@@ -67,7 +67,7 @@ pub enum ClientError {
         doing: &'static str,
         /// Bytes that came.
         bytes: u64,
-        /// In which time.
+        /// How long these took to come.
         waited: Duration,
     },
     /// The key is missing, wrong, or not allowed to do this.
@@ -212,7 +212,7 @@ pub enum ClientError {
         id: String,
         /// The service's last words about the job.
         stage: String,
-        /// For how long.
+        /// How long nothing new was heard.
         waited: Duration,
     },
     /// The socket ended on which alone the service tells of the job.

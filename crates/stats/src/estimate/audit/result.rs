@@ -84,7 +84,7 @@ pub enum Verdict {
     NotRuledOut,
 }
 
-/// One confound.
+/// What an audit says of one confound set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditRow {
     /// The name of the confound set.
