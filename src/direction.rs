@@ -23,13 +23,13 @@ const SENTIMENT: &str = "sentiment";
 
 /// What a direction was estimated with, beside the extraction itself.
 pub struct Made<'a> {
-    /// The texts.
+    /// The texts that it was estimated from.
     pub question: &'a Question,
-    /// The model.
+    /// The model that read them.
     pub info: &'a ModelInfo,
-    /// Where they were read.
+    /// The site at which they were read.
     pub site: Site,
-    /// At which token.
+    /// The tokens of each text that were read.
     pub positions: ReadAt,
     /// What means over tokens left out at the site.
     pub left_out: Vec<LeftOut>,
@@ -41,7 +41,7 @@ pub struct Made<'a> {
     pub sentiment: Option<&'a SentimentTexts>,
     /// The mean residual norm at the site, and what it was measured on.
     pub residual_norm: (f64, &'static str),
-    /// Held-out separation.
+    /// How well it separates rows it was not fitted on, once for each way to hold out.
     pub held_out: &'a [&'a HeldOut],
     /// What ran in place of the model that was asked for.
     pub fallen: Option<Fallen>,

@@ -20,18 +20,18 @@ use truenorth_stats::math::MathError;
 
 use crate::analyses::AnalysisError;
 
-/// Whose fault an error is.
+/// Who can mend an error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// The request is wrong; nothing was sent or written.
     Request,
     /// Stopped on request; the same again goes on.
     Interrupted,
-    /// The work failed.
+    /// The work failed for a reason that is not in the request.
     Failed,
 }
 
-/// What failed, with its causes.
+/// An error with its causes, a remedy, and whose fault it is.
 #[derive(Debug)]
 pub struct Error {
     /// What was to be done; none where the cause says it all.
@@ -45,12 +45,12 @@ pub struct Error {
 }
 
 impl Error {
-    /// The request is wrong.
+    /// An error of the request: nothing was sent or written.
     pub fn request(what: impl Into<String>) -> Self {
         Self { what: Some(what.into()), hint: None, request: true, cause: None, words: vec![] }
     }
 
-    /// The work failed.
+    /// An error of the work, not of the request.
     pub fn failed(what: impl Into<String>) -> Self {
         Self { request: false, ..Self::request(what) }
     }
@@ -82,7 +82,7 @@ impl Error {
         self
     }
 
-    /// Whose fault it is.
+    /// Whose fault it is, by what it says itself or by its causes.
     #[must_use]
     pub fn kind(&self) -> Kind {
         kind(self)
@@ -262,7 +262,7 @@ pub fn hints(error: &(dyn StdError + 'static)) -> Vec<String> {
     hints
 }
 
-/// Whose fault an error is.
+/// Whose fault an error is, by the first of its causes that says so; else [`Kind::Failed`].
 #[must_use]
 pub fn kind(error: &(dyn StdError + 'static)) -> Kind {
     causes(error).find_map(kind_of).unwrap_or(Kind::Failed)

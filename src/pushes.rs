@@ -22,7 +22,7 @@ fn refused(what: impl Into<String>, remedy: impl Into<String>) -> Error {
 pub enum At {
     /// Everything that is added to the residual stream.
     Everywhere,
-    /// These sites.
+    /// The sites that are named.
     Sites(SiteRange),
 }
 
@@ -53,11 +53,11 @@ impl At {
 
 /// What is known once the model is open.
 pub struct Opened<'a> {
-    /// The model behind its store.
+    /// The model, behind the store of what it was asked before.
     pub reader: Reader<'a>,
     /// Texts that norms and neutral ranges are measured on; none for what a file says.
     pub neutral: Option<&'a [Named]>,
-    /// Who sees how it goes on.
+    /// Is told how far the work is, and may stop it.
     pub watch: &'a dyn Watch,
     /// What α is measured in.
     pub unit: Unit,

@@ -45,7 +45,7 @@ impl Session {
         }
     }
 
-    /// The model as a runner.
+    /// The model, as what runs graphs.
     #[must_use]
     pub fn runner(&self) -> &dyn Runner {
         self.runner.as_ref()
@@ -69,7 +69,7 @@ impl Session {
         self.runner
     }
 
-    /// The store, where there is one.
+    /// The store of activations and answers; none where nothing is kept.
     #[must_use]
     pub fn store(&self) -> Option<&Store> {
         self.store.as_deref()
@@ -81,11 +81,11 @@ impl Session {
 pub struct ModelRecord {
     /// The name that it was opened by, such as `smollm2-135m`.
     pub name: String,
-    /// The identity of its weights.
+    /// Revision of a hosted model, or the content identity of local weights.
     pub revision: String,
-    /// What computed it.
+    /// The numeric path that computed it.
     pub path: String,
-    /// What means over tokens left out.
+    /// Tokens that means left out, a row a site.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub left_out: Vec<LeftOut>,
     /// What makes its readings other than they look.

@@ -15,7 +15,7 @@ use truenorth_protocol::{Builder, Checked, DType, Graph, ModelInfo, ReadAt, Site
 /// Takes the bytes of an input, and says whether it read them as what they should be.
 pub type Target = fn(&[u8]) -> bool;
 
-/// The targets by name.
+/// Every reader that is fuzzed, by the name of its inputs' folder.
 pub const TARGETS: [(&str, Target); 7] = [
     ("pickle", pickle),
     ("torch_file", torch_file),

@@ -23,7 +23,7 @@ impl ChatTemplates {
 /// A text as token ids, without the tokens that a tokenizer puts around one.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pieces {
-    /// Token ids.
+    /// Token ids, in the order of the text.
     pub ids: Vec<u32>,
     /// The bytes of the text that each token stands for, `[start, end)`. Tokens that share a character share its
     /// bytes.

@@ -4,7 +4,7 @@
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-/// The stream of one prompt.
+/// The uniform numbers that draw the tokens of one prompt, one a token (ChaCha8, a stream a prompt).
 #[derive(Clone, Debug)]
 pub struct Draws(ChaCha8Rng);
 

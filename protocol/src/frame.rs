@@ -11,13 +11,13 @@ pub const MAGIC: [u8; 4] = [0x28, 0xb5, 0x2f, 0xfd];
 /// How far back a frame may look that is unpacked in little memory: 16 MiB, twice what zstd's level 19 uses.
 pub const WINDOW: usize = 16 << 20;
 
-/// Why bytes could not be unpacked.
+/// Why a zstd frame could not be unpacked.
 #[derive(Debug, thiserror::Error)]
 pub enum FrameError {
     /// More than the cap came out.
     #[error("compressed data unpacks to more than {limit} bytes, the most that is allowed here")]
     TooLarge {
-        /// The cap in bytes.
+        /// The most bytes that may come out.
         limit: usize,
     },
     /// Not zstd, damaged, or cut off.

@@ -4,25 +4,25 @@
 
 use serde::{Deserialize, Serialize};
 
-/// Where a job is.
+/// The stage of a job, by the names that services use.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(into = "String", from = "String")]
 pub enum Status {
-    /// The service has it.
+    /// The service has written it down.
     Received,
     /// It waits for its turn.
     Queued,
     /// A machine is being found for its model.
     Provisioning,
-    /// Its model is being loaded.
+    /// The model's weights are being loaded.
     Deploying,
     /// It was handed to its model.
     Dispatched,
-    /// It runs.
+    /// The model computes it.
     Running,
     /// It is done; the answer is to be had.
     Completed,
-    /// It failed.
+    /// It ended without an answer; the description says why.
     Error,
     /// Not a stage: a line that the job printed.
     Log,
@@ -37,7 +37,7 @@ impl Status {
         matches!(self, Self::Completed | Self::Error)
     }
 
-    /// The name on the wire.
+    /// The name that services use, such as `RUNNING`.
     #[must_use]
     pub fn as_str(&self) -> &str {
         match self {
@@ -82,9 +82,9 @@ impl From<String> for Status {
 /// answer to polling.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Update {
-    /// The job.
+    /// The id that the service gave the job.
     pub id: String,
-    /// Where it is.
+    /// The stage it has reached.
     pub status: Status,
     /// For people: place in the queue, traceback, printed line.
     #[serde(default)]
@@ -100,7 +100,7 @@ pub struct Update {
 /// The form field `data` beside a payload.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Envelope {
-    /// Which model is meant.
+    /// The service's name of the model; for NDIF the text form of a [`ModelKey`](crate::nnsight::ModelKey).
     pub model_key: String,
     /// The socket that wants to hear of the job; empty for none.
     #[serde(default)]
@@ -123,7 +123,7 @@ pub struct Session {
 /// Body of a refusal.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Refusal {
-    /// Why.
+    /// Why the service refuses, for people.
     pub detail: String,
 }
 

@@ -13,11 +13,11 @@ pub enum JobState {
     Submitting,
     /// The service has it and gave it an id.
     Submitted,
-    /// Its answer was fetched and kept.
+    /// The answer was fetched and kept.
     Done,
-    /// The service said that it failed.
+    /// The service reported an error.
     Failed,
-    /// The service no longer knows it.
+    /// The service no longer knows the id.
     Lost,
 }
 
@@ -34,11 +34,11 @@ pub struct Job {
     pub wire: String,
     /// The model the graph was checked against.
     pub model: ModelInfo,
-    /// The graph, encoded.
+    /// The graph, as [`Graph::to_bytes`](crate::Graph::to_bytes) writes it.
     pub graph: Vec<u8>,
-    /// How far it has come.
+    /// How far it has come, as far as is known here.
     pub state: JobState,
-    /// What the service said last.
+    /// The service's last message about it; empty before the first.
     pub note: String,
     /// When it was first written down, in seconds since 1970.
     pub created: i64,

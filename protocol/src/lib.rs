@@ -1,7 +1,10 @@
-//! Intervention graphs as values and bytes. No I/O, no async, no tensors but the host's.
+//! Intervention graphs: what to read from a language model, what to change in it and what to return, as values
+//! and as bytes. No I/O, no async, no tensors but the host's.
 //!
-//! A [`Graph`] says what is asked of a model, [`ModelInfo`] what the model is, [`Graph::check`]
-//! whether the two fit, and [`Answer`] carries what comes back.
+//! A [`Graph`], made with [`Builder`], holds groups of prompts, reads and edits of activations at a [`Site`],
+//! arithmetic on them, and the values to save. [`Graph::check`] holds it against a [`ModelInfo`] and gives
+//! [`Checked`]. A [`Runner`](run::Runner) computes that, on this machine or on a service, and gives an [`Answer`]:
+//! the saved values by name.
 
 pub mod chat;
 pub mod clock;

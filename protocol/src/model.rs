@@ -11,7 +11,7 @@ pub struct ModelInfo {
     pub revision: String,
     /// Family, such as `llama`.
     pub family: String,
-    /// How many blocks.
+    /// Transformer blocks; sites count them from 0.
     pub layers: u32,
     /// Width of the residual stream.
     pub hidden: u32,

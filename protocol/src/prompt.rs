@@ -28,9 +28,9 @@ pub enum PromptProblem {
     /// More tokens than the model takes, those that are run after it included.
     #[error("has {tokens} tokens{}; the model's context is {context}", behind(*.new))]
     TooLong {
-        /// Its tokens.
+        /// Tokens of the prompt alone.
         tokens: usize,
-        /// The most that may be generated.
+        /// The most tokens that may be generated behind it.
         new: u32,
         /// Tokens that the model takes.
         context: u32,
@@ -43,29 +43,29 @@ pub enum PromptProblem {
     Token {
         /// Whether the prompt was given as text.
         text: bool,
-        /// The token.
+        /// The token id that the model does not have.
         token: u32,
-        /// Where it stands in the prompt.
+        /// Index of the token in the prompt.
         position: usize,
-        /// How many tokens the model has.
+        /// Size of the model's vocabulary; ids are below it.
         vocab: u32,
     },
     /// No tokens that a name of positions means for certain.
     #[error("has no tokens that `{at}` means{}", if *.chat { " for certain" } else { "" })]
     Part {
-        /// The name.
+        /// The positions, by the name that readings and edits have for them.
         at: String,
         /// Whether the prompt is a conversation.
         chat: bool,
-        /// Its tokens.
+        /// Tokens of the prompt.
         tokens: usize,
     },
     /// Too short for a position that is asked for.
     #[error("has {tokens} tokens, and position {index} is asked for")]
     Position {
-        /// The position.
+        /// The position that is asked for; negative counts from the end.
         index: i32,
-        /// Its tokens.
+        /// Tokens of the prompt.
         tokens: usize,
     },
 }
@@ -80,7 +80,7 @@ impl PromptProblem {
         self
     }
 
-    /// What to do about it.
+    /// A remedy for people: what to change about the prompt or the request.
     #[must_use]
     pub fn hint(&self) -> String {
         match self {
@@ -119,25 +119,25 @@ impl PromptProblem {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("prompt {prompt} of group {group} {problem}")]
 pub struct PromptFault {
-    /// Its group.
+    /// Index of the group in the graph.
     pub group: usize,
-    /// Its place in the group.
+    /// Index of the prompt in the group.
     pub prompt: usize,
-    /// What is wrong with it.
+    /// What is wrong, to follow the prompt's name.
     pub problem: PromptProblem,
 }
 
-/// What a model takes of a prompt.
+/// Longest sequence and number of tokens of a model, which prompts are checked against.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Room {
     /// Tokens of a sequence, those generated included.
     pub context: u32,
-    /// How many tokens the model has.
+    /// Size of the vocabulary; token ids are below it.
     pub vocab: u32,
 }
 
 impl Room {
-    /// What a model takes.
+    /// The room that a described model has.
     #[must_use]
     pub fn of(info: &ModelInfo) -> Self {
         Self { context: info.context, vocab: info.vocab }

@@ -210,7 +210,7 @@ pub trait Vocabulary: Send + Sync {
         self.decode(tokens)
     }
 
-    /// The model's own chat templates.
+    /// The chat templates of the model's own files; none where it has none.
     fn chat(&self) -> Option<&ChatTemplates> {
         None
     }
@@ -220,7 +220,7 @@ pub trait Vocabulary: Send + Sync {
         true
     }
 
-    /// As [`Runner::unfollowed`].
+    /// As [`Runner::unfollowed`]; none by default.
     fn unfollowed(&self) -> Option<String> {
         None
     }
@@ -257,7 +257,7 @@ pub trait Watch: Sync {
     }
 }
 
-/// Watches nothing.
+/// A [`Watch`] that reports nothing and never stops a run.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Unwatched;
 
@@ -274,35 +274,35 @@ pub enum RunError {
     Request {
         /// What is wrong, with the value and what was expected.
         what: String,
-        /// What to do about it.
+        /// A remedy, where one is known.
         hint: Option<String>,
     },
     /// One prompt is at fault, which shows only where the graph runs.
     #[error("the prompt {shown} {problem}")]
     Prompt {
-        /// The prompt, as the graph has it.
+        /// The prompt at fault, as the graph has it.
         prompt: Box<Prompt>,
         /// How it begins, for those who don't know its number.
         shown: String,
-        /// What is wrong with it.
+        /// What is wrong, to follow the prompt's name.
         problem: String,
         /// Whether it was refused, so that nothing was run.
         refused: bool,
-        /// What to do about it.
+        /// A remedy, where one is known.
         hint: Option<String>,
     },
     /// Stopped on request. What was finished is kept.
     #[error("interrupted; run the same command again to go on")]
     Interrupted,
-    /// The work failed.
+    /// The run was begun and failed.
     #[error("{what}")]
     Failed {
-        /// What failed.
+        /// What failed, with the values involved.
         what: String,
-        /// Why.
+        /// The error underneath, where there is one.
         #[source]
         source: Option<Box<dyn Error + Send + Sync>>,
-        /// What to do about it.
+        /// A remedy, where one is known.
         hint: Option<String>,
     },
 }

@@ -21,13 +21,13 @@ pub enum TensorError {
     /// The bytes are not as many as dtype and shape ask for.
     #[error("a {dtype} tensor of shape {shape:?} needs {expected} bytes, got {found}")]
     Size {
-        /// Element type.
+        /// Type of each element.
         dtype: DType,
         /// Sizes of the axes.
         shape: Vec<usize>,
         /// Bytes that dtype and shape ask for.
         expected: usize,
-        /// Bytes given.
+        /// Bytes that were given.
         found: usize,
     },
     /// The shape multiplies to more than memory can address, or has too many axes.
@@ -83,7 +83,7 @@ impl Tensor {
         Self { dtype: DType::F32, shape: vec![], data: value.to_le_bytes().to_vec() }
     }
 
-    /// Element type.
+    /// Type of each element.
     #[must_use]
     pub fn dtype(&self) -> DType {
         self.dtype
@@ -101,7 +101,7 @@ impl Tensor {
         &self.data
     }
 
-    /// How many elements there are.
+    /// Elements over all axes; 1 for a scalar.
     #[must_use]
     pub fn len(&self) -> usize {
         self.data.len() / self.dtype.size()

@@ -21,12 +21,12 @@ use crate::pickle::{Limits, PickleError};
 use archive::Archive;
 use reader::{Reader, Source};
 
-/// What a file may hold at most.
+/// The most that a file may unpack to.
 #[derive(Clone, Copy, Debug)]
 pub struct FileLimits {
     /// Bytes of tensors.
     pub tensors: usize,
-    /// The pickle beside them.
+    /// Bounds of the pickle that holds everything but the tensors.
     pub pickle: Limits,
 }
 
@@ -40,11 +40,11 @@ impl Default for FileLimits {
 /// Element types of stored tensors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TorchDType {
-    /// 64-bit float.
+    /// 64-bit IEEE float.
     F64,
-    /// 32-bit float.
+    /// 32-bit IEEE float.
     F32,
-    /// 16-bit float.
+    /// 16-bit IEEE float.
     F16,
     /// Upper half of a 32-bit float.
     Bf16,
@@ -101,11 +101,11 @@ impl TorchDType {
 /// A dense tensor, row-major whatever the strides in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct TorchTensor {
-    /// Element type.
+    /// Type of each element.
     pub dtype: TorchDType,
     /// Sizes of the axes.
     pub shape: Vec<usize>,
-    /// Little-endian elements.
+    /// The elements, little-endian and row-major.
     pub data: Vec<u8>,
 }
 
@@ -143,25 +143,25 @@ impl TorchTensor {
 /// A value out of a file of `torch.save`.
 #[derive(Clone, Debug, PartialEq)]
 pub enum TorchValue {
-    /// `None`.
+    /// Python's `None`.
     None,
     /// A truth value.
     Bool(bool),
-    /// An integer.
+    /// An integer of at most 64 bits.
     Int(i64),
-    /// A float.
+    /// A 64-bit float.
     Float(f64),
-    /// Text.
+    /// Text, as UTF-8.
     Str(String),
-    /// A list.
+    /// A list, in its order.
     List(Vec<TorchValue>),
-    /// A tuple.
+    /// A tuple, in its order.
     Tuple(Vec<TorchValue>),
     /// A dictionary, plain or ordered, in its order.
     Dict(Vec<(TorchValue, TorchValue)>),
-    /// Bytes.
+    /// Raw bytes.
     Bytes(Vec<u8>),
-    /// A tensor.
+    /// A dense tensor with its numbers.
     Tensor(TorchTensor),
 }
 
@@ -179,7 +179,7 @@ pub enum TorchFileError {
     Member {
         /// Name of the member.
         name: String,
-        /// Why.
+        /// The zip reader's error.
         #[source]
         source: zip::result::ZipError,
     },
@@ -188,7 +188,7 @@ pub enum TorchFileError {
     TooLarge {
         /// Name of the member.
         name: String,
-        /// The bound.
+        /// The most bytes it may unpack to.
         limit: usize,
     },
     /// More bytes than this machine has memory for.
@@ -197,7 +197,7 @@ pub enum TorchFileError {
     /// Stored with the most significant byte first.
     #[error("the file is stored in byte order `{0}`; expected `little`")]
     ByteOrder(String),
-    /// The pickle is refused.
+    /// The pickle inside is malformed, too large or names something that may not be read.
     #[error("the pickle inside is refused")]
     Pickle(#[from] PickleError),
     /// A storage of a type that is not read.
@@ -221,7 +221,7 @@ pub enum TorchFileError {
         shape: Vec<usize>,
         /// Strides in elements.
         stride: Vec<usize>,
-        /// First element.
+        /// Index of its first element in the storage.
         offset: usize,
         /// Elements in the storage.
         length: usize,

@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use crate::tensor::Tensor;
 
-/// One saved value.
+/// One saved value, as it comes back.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Value {
-    /// Numbers.
+    /// A tensor, with its rows a prompt where they are packed.
     Tensor {
         /// The numbers. A value over all tokens has them packed, prompt after prompt.
         tensor: Tensor,
@@ -22,7 +22,7 @@ pub enum Value {
 }
 
 impl Value {
-    /// The tensor, if the value is one.
+    /// The tensor; none for text.
     #[must_use]
     pub fn tensor(&self) -> Option<&Tensor> {
         match self {
@@ -31,7 +31,7 @@ impl Value {
         }
     }
 
-    /// The texts, if the value is text.
+    /// The texts, one a prompt; none for numbers.
     #[must_use]
     pub fn text(&self) -> Option<&[String]> {
         match self {
@@ -44,7 +44,7 @@ impl Value {
 /// The saved values of a graph by name.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Answer {
-    /// The saved values.
+    /// Each saved value under the name of its [`Op::Save`](crate::graph::Op::Save).
     pub values: BTreeMap<String, Value>,
 }
 

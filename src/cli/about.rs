@@ -10,7 +10,6 @@ use super::settings;
 /// This program as it was built, on this machine.
 #[derive(Debug, Serialize)]
 pub struct About {
-    /// Its version.
     pub version: &'static str,
     /// The commit that it was built from, where the build was told (`TRUENORTH_COMMIT`).
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -19,14 +18,12 @@ pub struct About {
     pub profile: &'static str,
     /// Processor and system.
     pub platform: String,
-    /// What it was built with.
     pub features: Vec<&'static str>,
     /// The path by which it computes in f32, as results name it.
     pub cpu_path: &'static str,
 }
 
 impl About {
-    /// This program.
     pub fn this() -> Self {
         let features = [
             ("cli", cfg!(feature = "cli")),

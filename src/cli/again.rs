@@ -18,7 +18,6 @@ use super::{hosted, session};
 /// A run's models.
 pub struct Again<'a> {
     pub run: &'a Finished,
-    /// The flags of the run.
     pub args: ModelArgs,
     /// The store that has all they computed; without one they compute again.
     pub stored: Option<Arc<Store>>,

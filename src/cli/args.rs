@@ -51,7 +51,6 @@ pub struct SpeechArgs {
 }
 
 impl SpeechArgs {
-    /// The same for the library.
     pub fn speech(&self) -> Speech {
         Speech {
             chat: self.chat.clone().unwrap_or_default(),
@@ -71,10 +70,8 @@ pub struct Place {
     pub service: Service,
 }
 
-/// Where a model runs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum On {
-    /// This process.
     Local,
     /// An NDIF service.
     Ndif,
@@ -158,7 +155,6 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// The same for the engine.
     pub fn choices(&self) -> Choices {
         Choices { transformers: self.transformers, accept_config_keys: self.accept_config_key.clone() }
     }

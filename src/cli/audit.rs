@@ -80,7 +80,6 @@ pub struct Audit {
     copies: CopiesArgs,
 }
 
-/// What was read from files.
 pub struct Ready {
     train: Question,
     template: Template,

@@ -55,7 +55,6 @@ pub struct Check {
     out: Out,
 }
 
-/// What was read.
 enum Labelled {
     Pairs(Distinct<Pair>, Template),
     Classes(Distinct<ClassRow>),

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::output::{self, hints};
 
-/// How a check came out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
@@ -14,7 +13,6 @@ pub enum State {
     Skipped,
 }
 
-/// What one check found.
 #[derive(Debug, Serialize)]
 struct Check {
     check: &'static str,

@@ -90,7 +90,6 @@ pub struct Convert {
     out: PathBuf,
 }
 
-/// What is written.
 const WHAT: &str = "Labelled texts";
 
 #[derive(Clone, Copy, Debug, ValueEnum)]

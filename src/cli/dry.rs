@@ -226,7 +226,6 @@ impl Vocabulary for Guess {
     }
 }
 
-/// What is told of one model.
 #[derive(Serialize)]
 struct Row {
     model: String,

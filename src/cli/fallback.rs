@@ -179,7 +179,6 @@ fn command(args: impl Iterator<Item = String>, model: &str) -> String {
     out.join(" ")
 }
 
-/// As a shell takes it.
 fn quoted(arg: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,@#+%".contains(c);
     if !arg.is_empty() && arg.chars().all(plain) {

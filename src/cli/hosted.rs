@@ -189,7 +189,6 @@ impl Watch for Retries {
     }
 }
 
-/// How NDIF is spoken to.
 pub fn ndif_options(service: &Service, store: Option<Arc<Store>>) -> anyhow::Result<ServiceOptions> {
     let key = settings::ndif_key(service.api_key_file.as_deref())?;
     let host = settings::ndif_host(service.host.as_deref())?;

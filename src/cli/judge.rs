@@ -145,13 +145,11 @@ pub struct Judge {
     copies: CopiesArgs,
 }
 
-/// What is put before the judge.
 enum Judged {
     Duels(Vec<Duel>),
     Replies(Vec<Reply>, Question, Option<Vec<String>>),
 }
 
-/// What was read from files.
 pub struct Ready {
     texts: Judged,
     rows: usize,

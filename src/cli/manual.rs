@@ -35,7 +35,6 @@ impl Completions {
     }
 }
 
-/// The program's name.
 const NAME: &str = "truenorth";
 
 /// Writes the manual, a page per verb, for `man`.

@@ -31,7 +31,6 @@ pub fn wrong(message: impl Into<String>) -> anyhow::Error {
     Error::request(message).into()
 }
 
-/// As [`wrong`], with a remedy.
 pub fn wrong_hint(message: impl Into<String>, hint: impl Into<String>) -> anyhow::Error {
     Error::request(message).with_hint(hint).into()
 }

@@ -130,7 +130,6 @@ impl Sheet {
         Ok(())
     }
 
-    /// Every arm's texts beside base's.
     fn pairs(&self) -> anyhow::Result<Vec<TextPair>> {
         let (_, loaded) = session::prompts(&self.run.join(PROMPTS))?;
         let asked: HashMap<String, String> = loaded

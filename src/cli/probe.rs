@@ -56,7 +56,6 @@ pub struct Probe {
     copies: CopiesArgs,
 }
 
-/// What was read from files.
 pub struct Ready {
     train: Labelled,
     tests: Vec<TestTexts>,
@@ -109,7 +108,6 @@ impl Held {
         }
     }
 
-    /// As it is typed.
     fn typed(&self) -> serde_json::Result<serde_json::Value> {
         Ok(match self {
             Self::Plain(control) => serde_json::to_value(control)?,

@@ -96,9 +96,7 @@ impl Read {
 
 /// The tokens of a prompt whose rows a file has.
 struct Tokens {
-    /// The prompt.
     id: String,
-    /// Their ids.
     ids: Vec<u32>,
     /// The text of each; none where it can't be told.
     pieces: Vec<Option<String>>,

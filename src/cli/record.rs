@@ -37,7 +37,6 @@ pub use truenorth::session::ModelRecord;
 /// A file as a result remembers it.
 #[derive(Clone, Debug, Serialize)]
 pub struct FileRecord {
-    /// How many rows it has.
     pub rows: usize,
     /// SHA-256 of its bytes, in hex.
     pub sha256: String,
@@ -46,19 +45,15 @@ pub struct FileRecord {
 /// A result and what it was made from.
 #[derive(Debug, Serialize)]
 pub struct Record<T> {
-    /// The verb.
     pub verb: &'static str,
-    /// The version of this program.
     pub truenorth: &'static str,
     /// The models asked, in the order of the flags.
     pub models: Vec<ModelRecord>,
-    /// The seed of whatever was random.
     pub seed: u64,
     /// The files read, by what they were read as.
     pub data: BTreeMap<String, FileRecord>,
     /// Every choice that the flags made, by flag.
     pub choices: BTreeMap<String, serde_json::Value>,
-    /// What was found.
     pub result: T,
 }
 
@@ -165,7 +160,6 @@ impl Out {
         target::distinct(self.out.iter().chain(&self.pages()).map(PathBuf::as_path), folders)
     }
 
-    /// The files of the page.
     pub fn pages(&self) -> Vec<PathBuf> {
         self.report.iter().flat_map(|dir| PAGES.map(|page| dir.join(page))).collect()
     }

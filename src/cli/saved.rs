@@ -41,7 +41,7 @@ impl Saved {
     truenorth score summary new.jsonl --expect board.jsonl"
 )]
 pub struct Summary {
-    /// The board.
+    /// The file of the board, in any form named above.
     #[arg(value_name = "BOARD")]
     board: PathBuf,
     /// Another board over the same sequences, to see how ranks change.
@@ -166,7 +166,6 @@ fn first(path: &Path, columns: &[String]) -> anyhow::Result<(SavedBoard, String)
     Ok((boards.swap_remove(0), sha256))
 }
 
-/// The one board of a file.
 pub fn one(path: &Path) -> anyhow::Result<SavedBoard> {
     Ok(first(path, &[])?.0)
 }

@@ -82,7 +82,6 @@ impl Session {
         Ok(Self(session))
     }
 
-    /// As the library has it.
     pub fn into_inner(self) -> truenorth::session::Session {
         self.0
     }

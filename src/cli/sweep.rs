@@ -89,7 +89,6 @@ enum By {
     Axis,
 }
 
-/// What was read from files.
 pub struct Ready {
     pairs: Distinct<Pair>,
     template: Template,

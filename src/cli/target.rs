@@ -128,7 +128,6 @@ pub fn reads_model(spec: &str) -> anyhow::Result<()> {
     reads(path)
 }
 
-/// The folder that a file lies in.
 fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|p| !p.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }

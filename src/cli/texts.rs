@@ -51,7 +51,6 @@ pub fn at(near: NearCopies) -> Texts<'static> {
     Texts { desk: &Terminal::TELLING, near }
 }
 
-/// What is projected out, by name.
 pub fn names(project_out: &[ProjectOut]) -> Vec<&'static str> {
     project_out.iter().map(|p| p.name()).collect()
 }

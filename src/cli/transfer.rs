@@ -207,7 +207,6 @@ impl Transfer {
         verb::leave::<transfer::Transfer>(&record, &self.out)
     }
 
-    /// The flags of each model.
     fn groups(&self) -> anyhow::Result<Vec<Group<'_>>> {
         let n = self.models.len();
         if self.directions.len() != n {

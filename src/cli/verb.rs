@@ -12,11 +12,8 @@ use super::{dry, output};
 
 /// What an analysis is asked of, as flags name it.
 pub trait Files: Args + std::fmt::Debug {
-    /// The analysis.
     type Analysis: Analysis;
-    /// What was read from the files.
     type Ready;
-    /// What a bar says meanwhile.
     const DOING: &'static str;
 
     /// Completes the parameters by flags that name files too.

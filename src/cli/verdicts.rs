@@ -50,7 +50,6 @@ impl Other {
     }
 }
 
-/// The verdicts of another judge.
 pub fn verdicts(path: &Path) -> anyhow::Result<Other> {
     let text = session::text(path, "verdicts from")?;
     let file =

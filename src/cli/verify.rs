@@ -99,7 +99,6 @@ impl Verify {
         self.tell(&verified)
     }
 
-    /// The folder of the store.
     fn store(&self, run: &Finished) -> anyhow::Result<PathBuf> {
         if let Some(cache) = &self.cache {
             return Ok(cache.join("activations"));

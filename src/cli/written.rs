@@ -66,7 +66,6 @@ pub fn duels(path: &Path) -> anyhow::Result<Found<DuelRow>> {
 }
 
 impl SteeredArgs {
-    /// The prompts by name.
     fn prompts(&self) -> anyhow::Result<HashMap<String, Option<String>>> {
         let Some(path) = &self.prompts else { return Ok(HashMap::new()) };
         let (_, loaded) = session::prompts(path)?;

@@ -16,9 +16,9 @@ use crate::inputs::text;
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct ExperimentFile {
-    /// Its name.
+    /// Name of the experiment in results.
     pub name: String,
-    /// The title of its page.
+    /// Title of the page; empty for the name.
     #[serde(default)]
     pub title: String,
     /// As `--model`; none where everything was written and rated elsewhere.
@@ -45,9 +45,9 @@ pub struct ExperimentFile {
     /// The estimator of directions of exchanged labels.
     #[serde(default = "estimator")]
     pub estimator: String,
-    /// The data.
+    /// The files of prompts, pairs and texts.
     pub data: DataFiles,
-    /// The arms and all else.
+    /// Arms, outcomes, judges and nulls.
     pub experiment: Params,
     /// What is expected, sealed before anything is written.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,7 +58,7 @@ pub struct ExperimentFile {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct DataFiles {
-    /// The prompts.
+    /// File of the prompts that every arm is given.
     pub prompts: PathBuf,
     /// Pairs that placebos are drawn like, and whose log-odds are an outcome.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -72,7 +72,7 @@ pub struct DataFiles {
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct RegisterTable {
-    /// In words.
+    /// What is expected and why, in words.
     pub hypothesis: String,
 }
 
@@ -146,7 +146,7 @@ impl ExperimentFile {
         NearCopies::new(self.near_copies).request("can't use near_copies of the experiment")
     }
 
-    /// What the page is called.
+    /// Title of the page: the title, or the name where that is empty.
     #[must_use]
     pub fn title(&self) -> &str {
         if self.title.trim().is_empty() { &self.name } else { &self.title }

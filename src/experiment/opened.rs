@@ -24,33 +24,33 @@ use crate::session::Session;
 
 /// A direction that arms use that name none.
 pub struct OwnDirection {
-    /// What it is called.
+    /// Name of the direction in results.
     pub name: String,
-    /// Where it lives.
+    /// The site at which it was found.
     pub site: Site,
     /// The direction, `[hidden]`.
     pub vector: Vec<f32>,
-    /// The mean residual norm there.
+    /// The mean residual norm of the site, which α multiplies.
     pub norm: f64,
 }
 
 /// What an experiment stands on beside its own files.
 pub struct Stands<'a> {
-    /// The model that the arms are of.
+    /// The model that arms are asked of, unless they name another.
     pub reader: Reader<'a>,
     /// The texts that placebos are drawn like, their labels and how directions are fitted to them.
     pub question: Option<&'a Question>,
-    /// The same as pairs, for log-odds.
+    /// The same texts as pairs, for log-odds; none for classes.
     pub pairs: Option<(&'a Distinct<Pair>, &'a Template)>,
-    /// The estimator.
+    /// What fits directions to the texts.
     pub estimator: CheckedEstimator,
     /// What is projected out of directions.
     pub project_out: &'a [ProjectOut],
-    /// How.
+    /// How it is projected out.
     pub project_method: ProjectMethod,
     /// Texts labelled for sentiment.
     pub sentiment: Option<&'a [SentimentRow]>,
-    /// Neutral texts.
+    /// Neutral texts, with their names.
     pub neutral: &'a [Named],
     /// At which token texts are read.
     pub at: ReadAt,

@@ -19,32 +19,32 @@ use super::opened::chosen;
 /// What a file of texts that were written has a row.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 pub struct WrittenRow {
-    /// The arm; `base` is base.
+    /// Name of the arm; `base` is base.
     pub arm: String,
-    /// The prompt's name.
+    /// Name of the prompt.
     pub prompt: String,
-    /// The text.
+    /// What was written, without the prompt.
     pub text: String,
     /// Whether the model ended it by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub whole: Option<bool>,
 }
 
-/// All that the files say.
+/// What an experiment's files hold, read and checked.
 pub struct Given {
-    /// The prompts.
+    /// The prompts that every arm is given.
     pub prompts: Vec<Prompt>,
-    /// The arms, base first.
+    /// The arms; the first is base.
     pub arms: Vec<Arm>,
     /// What was written elsewhere, `[arm][prompt]`.
     pub texts: Option<Vec<Vec<Option<Written>>>>,
-    /// What was said elsewhere.
+    /// Ratings that were made elsewhere.
     pub ratings: Vec<Rating>,
-    /// Word lists.
+    /// Word lists that are counted in texts.
     pub lexicons: Vec<Lexicon>,
     /// Phrases with which a text takes no stance.
     pub no_stance: Option<Lexicon>,
-    /// Planted pairs.
+    /// Pairs of texts of which the better one is known.
     pub planted: Vec<Duel>,
     /// Every file with its role, rows and SHA-256.
     pub files: Vec<(String, usize, String)>,

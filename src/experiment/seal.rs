@@ -10,7 +10,7 @@ use truenorth_files::{read_if_there, sha256_hex, write_atomic};
 use super::ExperimentFile;
 use crate::error::{Context as _, Error};
 
-/// Its file, beside the results.
+/// Name of the seal's file, beside the results.
 pub const SEAL: &str = "register.json";
 
 /// The experiment as it was to be run, with its expectations and the hashes of its files.

@@ -175,7 +175,7 @@ impl Direction {
         self.0.vector().to_slice().unwrap_or_default()
     }
 
-    /// Where it lives.
+    /// The site at which it was found.
     #[must_use]
     pub fn site(&self) -> Site {
         self.0.metadata().site
@@ -188,7 +188,7 @@ impl Direction {
         &self.0.metadata().held_out
     }
 
-    /// All that is known of it.
+    /// What its file says of it.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         self.0.metadata()

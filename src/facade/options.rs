@@ -58,7 +58,7 @@ impl Options {
         Self { keep: false, ..self }
     }
 
-    /// Fetches nothing.
+    /// Uses what is on this disk, and asks no network.
     #[must_use]
     pub fn offline(self) -> Self {
         Self { offline: true, ..self }

@@ -26,14 +26,14 @@ pub struct Study {
     model: Option<String>,
 }
 
-/// What a study came to.
+/// What the run of a study came to, and where its page is.
 #[derive(Clone, Debug)]
 pub struct Finished {
     /// A line for each of its questions.
     pub says: Vec<String>,
-    /// The page.
+    /// Path of the page.
     pub report: PathBuf,
-    /// The same as JSON.
+    /// Path of the same report as JSON.
     pub json: PathBuf,
 }
 

@@ -66,7 +66,7 @@ impl Pairs {
         Ok(Self { distinct, notes })
     }
 
-    /// How many there are, copies left out.
+    /// Pairs that stay once copies are left out.
     #[must_use]
     pub fn len(&self) -> usize {
         self.distinct.rows.len()
@@ -84,7 +84,7 @@ impl Pairs {
         &self.notes
     }
 
-    /// As an analysis takes them.
+    /// The pairs as labelled texts, put together by the default template.
     #[must_use]
     pub fn question(&self) -> Question {
         Question::pairs(&self.distinct, &Template::default())

@@ -92,16 +92,16 @@ pub trait Host: Sync {
 pub struct Fallen {
     /// The hosted model that was asked for.
     pub wanted: String,
-    /// Where it was asked for.
+    /// The service that was to be asked.
     pub service: String,
-    /// Why it could not be asked.
+    /// Why it could not be asked, for people.
     pub because: String,
     /// The model that ran in this process.
     pub model: String,
 }
 
 impl Fallen {
-    /// As a page tells it.
+    /// The group of a page's provenance that tells of it.
     #[must_use]
     pub fn group(&self) -> Group {
         Group::new("Not the model that was asked for (--fallback)")
@@ -115,9 +115,9 @@ impl Fallen {
 #[derive(Serialize)]
 #[serde(untagged)]
 pub enum Marked<'a, T> {
-    /// As it is.
+    /// The result as it is.
     Plain(&'a T),
-    /// With the mark.
+    /// The result as JSON, with the entry `fallback`.
     Fallen(serde_json::Value),
 }
 

@@ -31,11 +31,9 @@ pub struct Opened<'a> {
 
 #[derive(Default)]
 struct SoFar {
-    /// The models opened, in order.
     models: Vec<ModelRecord>,
     /// Why a model could not be opened, in full.
     broken: Option<Error>,
-    /// What was read of each, in order.
     kept: Vec<Kept>,
     /// What was read of the last one in other ways.
     others: Vec<(Protocol, Array2<f64>)>,

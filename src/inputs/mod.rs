@@ -26,27 +26,27 @@ use crate::host::Desk;
 pub struct Texts<'a> {
     /// Where they are read, and who is told how.
     pub desk: &'a dyn Desk,
-    /// What are near copies.
+    /// How alike texts must be to be near copies.
     pub near: NearCopies,
 }
 
 /// Sequences to be scored.
 pub struct Sequences {
-    /// As the file has them.
+    /// The rows as the file has them.
     pub loaded: Loaded<SequenceRow>,
     /// Each with the one that it counts with.
     pub all: Vec<Sequence>,
-    /// Which are copies.
+    /// Copies and near copies that were found.
     pub copies: Copies,
 }
 
 /// Prompts of which each is an observation of its own.
 pub struct Prompts {
-    /// As a model is asked them.
+    /// The prompts with their names, ready to be read.
     pub named: Vec<Named>,
-    /// As the file has them.
+    /// The rows as the file has them.
     pub loaded: Loaded<PromptRow>,
-    /// Which were copies.
+    /// Copies and near copies that were found.
     pub copies: Copies,
 }
 

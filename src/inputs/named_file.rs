@@ -6,9 +6,9 @@ use std::str::FromStr;
 /// `NAME=F`, or `NAME=F:LABEL` where the file's labels do not say which is the positive one.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NamedFile {
-    /// What it is called.
+    /// What stands before `=`.
     pub name: String,
-    /// The file.
+    /// The file that stands behind it.
     pub path: PathBuf,
     /// The positive label, where the labels do not say it.
     pub positive: Option<String>,

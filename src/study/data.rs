@@ -20,7 +20,6 @@ use crate::experiment::{Given, chosen};
 use crate::study::file::{Keyword, StudyFile};
 use crate::study::refused;
 
-/// All of it.
 pub struct Data {
     pub contrast: Contrast,
     pub template: Template,
@@ -33,7 +32,6 @@ pub struct Data {
     pub truth: Option<Distinct<ClassRow>>,
     pub confounds: BTreeMap<String, Question>,
     pub project_out: Vec<ProjectOut>,
-    /// How.
     pub project_method: ProjectMethod,
     pub keywords: Vec<WordList>,
     /// What an experiment's own files say.
@@ -74,7 +72,6 @@ pub struct Words {
 }
 
 impl Data {
-    /// What the report calls things.
     pub fn words(&self) -> Words {
         match &self.contrast {
             Contrast::Pairs(_) => Words {
@@ -170,7 +167,6 @@ impl Data {
         self.contrast.question(template)
     }
 
-    /// How much there is, for a title.
     pub fn extent(&self) -> String {
         let different = |names: Vec<&str>| names.into_iter().collect::<BTreeSet<_>>().len();
         match &self.contrast {
@@ -201,7 +197,6 @@ impl Data {
         }
     }
 
-    /// What is generated from.
     pub fn generated_from(&self) -> &[Named] {
         &self.prompts.as_ref().unwrap_or(&self.neutral).named
     }

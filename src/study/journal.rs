@@ -13,13 +13,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use truenorth_files::{read_if_there, sha256_hex};
 
-/// Its file, in the run's folder.
+/// Name of the journal's file in the run's folder.
 pub const NAME: &str = "state.json";
 
 /// The state of a run, in its `state.json`.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct State {
-    /// The study's name.
+    /// Name of the study.
     pub name: String,
     /// SHA-256 of the study as run, flags applied; the report has those of the data.
     pub inputs: String,
@@ -158,7 +158,7 @@ impl<'a> Journal<'a> {
         self.write()
     }
 
-    /// The stages so far.
+    /// The stages that were run, in order.
     pub fn stages(&self) -> &[Stage] {
         &self.state.stages
     }

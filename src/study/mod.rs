@@ -64,11 +64,11 @@ pub struct Place<'a> {
     pub flags: serde_json::Value,
 }
 
-/// What a study came to.
+/// What the run of a study came to.
 pub struct Done {
     /// Held-out separation by estimator, and a line for each side of the question.
     pub summary: Listing,
-    /// How long it took.
+    /// Wall time in seconds.
     pub seconds: f64,
 }
 
@@ -100,7 +100,7 @@ impl Study {
         &self.file.model
     }
 
-    /// Its seed.
+    /// The seed of every random draw.
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.file.seed

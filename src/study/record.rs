@@ -17,20 +17,20 @@ use crate::error::{Context as _, Error};
 use crate::host::{Desk, Fallen, Host, write_json};
 use crate::session::Session;
 
-/// Its name in the run's folder.
+/// Name of the record's file in the run's folder.
 pub const NAME: &str = "run.json";
 
 /// The form of the file that this program writes and reads.
 const VERSION: u32 = 1;
 
-/// The record of a run.
+/// What a run was made from: the program, the study, its files and the models.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Record {
-    /// The form of this file.
+    /// Version of this file's form.
     pub version: u32,
     /// SHA-256 of the program that ran.
     pub program: String,
-    /// The study's file.
+    /// The study's file, as it was named.
     pub path: PathBuf,
     /// The study as it was run, flags applied; its paths are relative to the run's folder where they can be.
     pub study: StudyFile,
@@ -42,7 +42,7 @@ pub struct Record {
     pub store: Option<PathBuf>,
     /// The flags that decide where and how models are opened, as whoever ran it has them.
     pub flags: Value,
-    /// Every model that was asked.
+    /// Every model that was asked, and what it was.
     pub models: Vec<Asked>,
     /// What models were, whatever they are called.
     pub identities: BTreeMap<String, String>,
@@ -56,7 +56,7 @@ pub struct Record {
 pub struct DataFile {
     /// What it is for, as the page has it.
     pub role: String,
-    /// Where it is.
+    /// The path of the file.
     pub path: PathBuf,
     /// SHA-256 of its bytes.
     pub sha256: String,
@@ -65,7 +65,7 @@ pub struct DataFile {
 /// A model that was asked.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Asked {
-    /// As the study names it.
+    /// The name that the study has for it.
     pub name: String,
     /// As graphs and keys of the store know it.
     pub info: ModelInfo,
@@ -261,7 +261,7 @@ impl Host for Noting<'_> {
     }
 }
 
-/// The name of an untrained model.
+/// Name in results of a model with untrained weights from a seed.
 #[must_use]
 pub fn untrained(name: &str, seed: u64) -> String {
     format!("random-init:{name}#{seed}")

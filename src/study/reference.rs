@@ -11,7 +11,7 @@ use super::file::StudyFile;
 pub struct Table {
     /// Its name; empty for the keys above all tables.
     pub name: String,
-    /// What it is for.
+    /// What the table is for, in words.
     pub meaning: String,
     /// Its keys, in the order in which they are told.
     pub keys: Vec<Key>,
@@ -24,13 +24,13 @@ pub struct Key {
     pub name: String,
     /// Another name that it may be written by.
     pub alias: Option<String>,
-    /// What it holds.
+    /// The kind of value that it holds, in words.
     pub kind: String,
     /// Its default as TOML writes it; none where it has none.
     pub default: Option<String>,
     /// Whether it must be there.
     pub required: bool,
-    /// What it means.
+    /// What the key means, in words.
     pub meaning: String,
 }
 
@@ -159,7 +159,6 @@ pub(super) fn choices(schema: &Value) -> Option<Vec<&str>> {
     all.iter().map(|w| w.get("const").unwrap_or(w).as_str()).collect()
 }
 
-/// What a key or a table means.
 pub(super) fn text(of: &Value) -> String {
     plain(of.get("description").and_then(Value::as_str).unwrap_or_default())
 }

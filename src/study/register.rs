@@ -16,10 +16,10 @@ use super::refused;
 use crate::error::{Context as _, Error};
 use crate::experiment::changed_files;
 
-/// Its file, in the run's folder.
+/// Name of the registration's file in the run's folder.
 pub const NAME: &str = "register.json";
 
-/// A registration.
+/// What was expected of a study, sealed before it ran.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Registration {

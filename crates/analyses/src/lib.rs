@@ -1,4 +1,7 @@
 //! Questions about a direction: what it separates besides, where it reads and steers, how it changes over training.
+//!
+//! A module each, most of them an [`Analysis`](truenorth_reading::Analysis): texts and directions go in as data, choices
+//! as `Params`, and what comes out can be serialised and shown.
 
 pub mod audit;
 pub mod baked;

@@ -5,7 +5,7 @@ use truenorth_reading::Reader;
 
 /// A model, here or elsewhere, and how texts are put before it.
 pub trait Backend: Send + Sync {
-    /// The model as a runner.
+    /// The model, as what runs graphs.
     fn runner(&self) -> &dyn Runner;
 
     /// A reader over it that holds nothing, so that memory stays as it is however much is scored. What a job of a

@@ -10,39 +10,39 @@ use truenorth_reading::AnalysisError;
 /// Why the arena can't do what was asked.
 #[derive(Debug, thiserror::Error)]
 pub enum ArenaError {
-    /// The request is wrong.
+    /// The request is wrong, or not allowed now.
     #[error("{what}")]
     Asked {
         /// The offending value, and what was expected.
         what: String,
-        /// A remedy.
+        /// What to do about it, for people.
         remedy: String,
     },
     /// A season is not as it was sealed.
     #[error("season `{season}` is not as it was sealed: {what}")]
     Tampered {
-        /// The season.
+        /// Name of the season.
         season: String,
-        /// Which file differs, and how.
+        /// The file that differs, and how.
         what: String,
     },
     /// A file or folder can't be read or written.
     #[error("can't {doing} {}", path.display())]
     File {
-        /// What was to be done.
+        /// What was tried, such as `read`.
         doing: &'static str,
-        /// The file.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         #[source]
         source: std::io::Error,
     },
     /// A season's database failed.
     #[error("the database {} failed", path.display())]
     Database {
-        /// The file.
+        /// The file of the database.
         path: PathBuf,
-        /// What SQLite says.
+        /// The error of SQLite.
         #[source]
         source: rusqlite::Error,
     },
@@ -52,9 +52,9 @@ pub enum ArenaError {
     /// A direction can't be used.
     #[error("can't use {} as a direction", path.display())]
     Direction {
-        /// The file.
+        /// The file of the direction.
         path: PathBuf,
-        /// Why.
+        /// What is wrong with the direction.
         #[source]
         source: Box<DirectionError>,
     },
@@ -67,9 +67,9 @@ pub enum ArenaError {
     /// JSON that can't be made or read.
     #[error("can't read or write {what}")]
     Json {
-        /// What it is of.
+        /// What the JSON is of, for people.
         what: String,
-        /// Why.
+        /// The error of the JSON library.
         #[source]
         source: serde_json::Error,
     },
@@ -79,7 +79,7 @@ pub enum ArenaError {
 }
 
 impl ArenaError {
-    /// The request is wrong.
+    /// An [`ArenaError::Asked`] of this text and remedy.
     pub fn asked(what: impl Into<String>, remedy: impl Into<String>) -> Self {
         Self::Asked { what: what.into(), remedy: remedy.into() }
     }
@@ -90,7 +90,6 @@ impl ArenaError {
         move |source| Self::File { doing, path, source }
     }
 
-    /// What JSON said.
     pub(crate) fn json(what: impl Into<String>) -> impl FnOnce(serde_json::Error) -> Self {
         let what = what.into();
         move |source| Self::Json { what, source }
@@ -106,7 +105,7 @@ impl ArenaError {
         }
     }
 
-    /// What to do about it.
+    /// A remedy for people, where there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {

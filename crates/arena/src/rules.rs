@@ -10,7 +10,7 @@ use crate::season::{Rules, SeasonFile};
 /// Why a submission is refused before anything else is looked at.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Refused {
-    /// The field that is at fault.
+    /// Name of the form's field, such as `handle`.
     pub field: &'static str,
     /// What is wrong, and what is expected.
     pub what: String,
@@ -138,7 +138,7 @@ impl Checks {
 pub struct Tokens {
     /// How many; none where the tokenizer is not at hand.
     pub tokens: Option<usize>,
-    /// How many are taken at most.
+    /// The most tokens that are taken.
     pub budget: usize,
     /// The text of the tokens, put together again.
     pub round_trip: Option<String>,

@@ -5,15 +5,15 @@ use truenorth_protocol::run::RunError;
 use truenorth_protocol::tensor::TensorError;
 use truenorth_stats::math::MathError;
 
-/// Why there are no timings.
+/// Why a bench has no figures.
 #[derive(Debug, thiserror::Error)]
 pub enum BenchError {
     /// A peer's Python does not start.
     #[error("can't start {}", python.display())]
     Start {
-        /// As the user gave it.
+        /// The interpreter, as the user gave it.
         python: PathBuf,
-        /// What the system says.
+        /// The error of the system.
         source: io::Error,
     },
     /// A peer takes no questions any more.

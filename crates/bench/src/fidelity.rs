@@ -17,11 +17,11 @@ const STEPS: u32 = 64;
 /// The error of a path on short texts.
 #[derive(Serialize)]
 pub struct Fidelity {
-    /// What it was compared with.
+    /// The path that is the reference.
     pub reference: String,
     /// Tokens compared at each site.
     pub tokens: usize,
-    /// The error at each.
+    /// The error at each site, a row each.
     pub sites: Vec<SiteFidelity>,
     /// Tokens generated greedily from each of some texts.
     pub steps: u32,
@@ -32,15 +32,15 @@ pub struct Fidelity {
 /// The error of the residual stream at a site, over all tokens.
 #[derive(Serialize)]
 pub struct SiteFidelity {
-    /// Its name.
+    /// The site, as it is written.
     pub site: String,
-    /// The least over all tokens.
+    /// Least cosine of the two residuals, over all tokens.
     pub least_cosine: f64,
     /// Over the last tokens of the texts alone, which is what most analyses read.
     pub least_cosine_last: f64,
     /// `‖x - y‖ / ‖y‖`, its median.
     pub median_error: f64,
-    /// The same, at its largest.
+    /// `‖x - y‖ / ‖y‖`, its largest over all tokens.
     pub largest_error: f64,
 }
 

@@ -20,11 +20,11 @@ const SHORT: f64 = 1.0;
 /// One kind of work at growing sizes.
 #[derive(Serialize)]
 pub struct Growth {
-    /// What grows.
+    /// The kind of work, in words.
     pub work: String,
-    /// What its sizes count.
+    /// The unit of the sizes.
     pub unit: &'static str,
-    /// One a size, in order.
+    /// A row a size, in ascending order.
     pub points: Vec<Point>,
 }
 
@@ -33,7 +33,7 @@ pub struct Growth {
 pub struct Point {
     /// In the unit of its growth.
     pub size: usize,
-    /// The fastest of its runs.
+    /// Wall time of the fastest run.
     pub seconds: f64,
     /// The most memory held during the run, weights included, in bytes; none where the system does not say.
     pub peak: Option<u64>,

@@ -25,13 +25,13 @@ const PATIENCE: Duration = Duration::from_secs(10);
 /// What weights are held and multiplied as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Numbers {
-    /// 32-bit.
+    /// 32-bit IEEE floats.
     F32,
     /// The blocks of a GGUF file as they are, products in 32-bit.
     Kept,
     /// 16-bit, range of f32.
     Bf16,
-    /// 16-bit, IEEE.
+    /// 16-bit IEEE floats.
     F16,
 }
 
@@ -46,7 +46,7 @@ pub struct Python<'a> {
     pub nnsight: Option<&'a Path>,
 }
 
-/// The peers that run.
+/// The peers whose interpreters start, each in a process of its own.
 pub struct Peers {
     pub(crate) all: Vec<Peer>,
     pub(crate) transformers: Option<usize>,
@@ -75,7 +75,7 @@ impl Peers {
         Ok(Self { all, transformers, llama, nnsight })
     }
 
-    /// What each says it is.
+    /// Name and version of each peer.
     #[must_use]
     pub fn names(&self) -> Vec<String> {
         self.all.iter().map(|p| p.name.clone()).collect()
@@ -88,11 +88,9 @@ pub struct Peer {
     /// None once it is told to end.
     stdin: Option<ChildStdin>,
     stdout: BufReader<ChildStdout>,
-    /// What it says it is.
     pub name: String,
 }
 
-/// What is asked of a peer.
 #[derive(Serialize)]
 #[serde(tag = "op", rename_all = "snake_case")]
 pub enum Request<'a> {

@@ -13,7 +13,7 @@ use crate::peer::{Peer, Request};
 /// One kind of work, how fast it went, and how fast a peer was.
 #[derive(Serialize)]
 pub struct Timing {
-    /// What was timed.
+    /// The kind of work, in words.
     pub work: String,
     /// Tokens of a round.
     pub tokens: usize,
@@ -39,7 +39,7 @@ pub struct Shares {
 /// A peer at the same work.
 #[derive(Serialize)]
 pub struct Rival {
-    /// Whose idiom it is.
+    /// The idiom that the peer was asked in.
     pub peer: String,
     /// Its median, in tokens per second.
     pub rate: f64,
@@ -58,18 +58,14 @@ pub struct Task<'a> {
     pub cost: Cost,
 }
 
-/// What a peer is asked.
 pub struct Asked<'a> {
-    /// The peer's place.
     pub peer: usize,
-    /// Whose idiom it is.
     pub idiom: &'static str,
     pub request: Request<'a>,
     /// How often it is asked, where it has no way to do all at once.
     pub times: usize,
 }
 
-/// What work takes.
 #[derive(Clone, Copy)]
 pub struct Cost {
     /// Operations of a token in 10⁹, those of attention left out.

@@ -8,7 +8,7 @@ use crate::peer::{Numbers, Peers, Request};
 use crate::race::{Asked, Cost, Task, Timing, race};
 use crate::work::{board, decode_graph, read_graph, synthetic};
 
-/// How much is timed.
+/// The sizes and rounds of a bench.
 #[derive(Clone, Copy, Debug)]
 pub struct Size {
     /// Prompts to read, one at least.

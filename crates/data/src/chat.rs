@@ -8,9 +8,7 @@ use super::error::Problem;
 /// What a chat that is one side of a pair holds.
 #[derive(Debug)]
 pub(super) struct Side {
-    /// The turns before the last one.
     shared: Vec<Message>,
-    /// The assistant's last turn.
     pub response: String,
 }
 
@@ -29,7 +27,6 @@ pub(super) fn check_text(field: &'static str, text: &str) -> Result<(), Problem>
     Ok(())
 }
 
-/// The turns of a list of messages.
 fn turns(field: &'static str, value: &Value) -> Result<Vec<Message>, Problem> {
     let one = |(i, turn): (usize, &Value)| {
         let wrong = |found: String| Problem::Chat { field, found: format!("message {} {found}", i + 1) };
@@ -38,7 +35,6 @@ fn turns(field: &'static str, value: &Value) -> Result<Vec<Message>, Problem> {
     value.as_array().into_iter().flatten().enumerate().map(one).collect()
 }
 
-/// One side of a pair.
 pub(super) fn side(field: &'static str, value: &Value) -> Result<Side, Problem> {
     let mut shared = turns(field, value)?;
     match shared.pop() {

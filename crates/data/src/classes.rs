@@ -16,7 +16,7 @@ use super::rows::{Extra, Loaded, Rows, Wanted};
 pub struct ClassRow {
     /// Unique within its file.
     pub id: String,
-    /// The text.
+    /// What the row says; of a conversation the contents of its turns.
     pub text: String,
     /// The class; integers and truth values are kept as text (`1`, `true`).
     pub label: String,

@@ -9,7 +9,7 @@ use truenorth_files::Look;
 /// A file that can't be read as what it should be.
 #[derive(Debug, thiserror::Error)]
 pub struct DataError {
-    /// The file, or `-` for stdin.
+    /// The file as it was named, or `-` for stdin.
     pub name: String,
     /// Line from 1; `None` when the file as a whole or an item is meant.
     pub line: Option<usize>,
@@ -19,7 +19,7 @@ pub struct DataError {
     pub row: Option<usize>,
     /// Byte of the line from 1, where one byte is to blame.
     pub column: Option<usize>,
-    /// What is wrong.
+    /// What is wrong there.
     #[source]
     pub problem: Box<Problem>,
 }
@@ -47,13 +47,13 @@ impl fmt::Display for DataError {
 /// What is wrong with a line or a file.
 #[derive(Debug, thiserror::Error)]
 pub enum Problem {
-    /// The bytes could not be had.
+    /// The file could not be read to its end.
     #[error("reading failed")]
     Read(#[source] std::io::Error),
     /// Bytes that are not UTF-8.
     #[error("byte 0x{byte:02x} is not UTF-8")]
     NotUtf8 {
-        /// The offending byte.
+        /// The byte that no UTF-8 has there.
         byte: u8,
     },
     /// UTF-16 by its byte order mark.
@@ -68,7 +68,7 @@ pub enum Problem {
     /// More than is read at once.
     #[error("the file, unpacked, is larger than {most} MiB")]
     Large {
-        /// The largest that is read.
+        /// The most MiB that are read.
         most: u64,
     },
     /// Bytes of value 0, which text has none of.
@@ -85,7 +85,7 @@ pub enum Problem {
         "the row has a `{field}` beside its `prompt`, and no `text` or `messages`; which of them is meant is not told"
     )]
     Response {
-        /// The field of the answer.
+        /// Name of the field that holds the answer.
         field: &'static str,
     },
     /// Two system prompts of one row.
@@ -99,7 +99,7 @@ pub enum Problem {
     /// A name that a JSON object has twice.
     #[error("two fields of one object are called `{key}`")]
     KeyTwice {
-        /// The name.
+        /// The name that occurs twice.
         key: String,
     },
     /// A list or dict as Python writes it.
@@ -108,27 +108,27 @@ pub enum Problem {
     /// What Python's json writes in place of a number, and JSON has not.
     #[error("`{shown}` is no number, and no JSON")]
     NoNumber {
-        /// The word.
+        /// The word as it was written, such as `NaN`.
         shown: &'static str,
     },
     /// A comment, which JSON does not have.
     #[error("`{shown}` is a comment; JSON lines have none")]
     Comment {
-        /// The line, shortened.
+        /// The line, cut short.
         shown: String,
     },
     /// Plain text where rows of several fields are needed.
     #[error("`{shown}` is plain text; expected rows with fields")]
     PlainText {
-        /// The first line, shortened.
+        /// The first line, cut short.
         shown: String,
     },
     /// A file whose first bytes say something else than its ending.
     #[error("the file looks like {found}, and its name does not say so")]
     NotAsNamed {
-        /// What it looks like.
+        /// What the first bytes say.
         found: &'static str,
-        /// The ending of such files.
+        /// The ending that such files have.
         ending: &'static str,
     },
     /// A JSON object without exactly one list of rows.
@@ -137,7 +137,7 @@ pub enum Problem {
         if have.is_empty() { "is empty".into() } else { format!("holds {}", have.join(", ")) }
     )]
     NoList {
-        /// Its fields and their kinds.
+        /// The fields of the object, with their kinds.
         have: Vec<String>,
     },
     /// CSV that can't be taken apart.
@@ -157,19 +157,19 @@ pub enum Problem {
     /// A first line that names none of the columns that are read.
     #[error("the first line is no head: its columns are `{}`, neither `text` nor another that is read", columns.join("`, `"))]
     Head {
-        /// What it holds.
+        /// The columns of the first line.
         columns: Vec<String>,
     },
     /// A name that two columns have.
     #[error("two columns are called `{column}`")]
     TwoColumns {
-        /// The name.
+        /// The name that both columns have.
         column: String,
     },
     /// A line that is JSON but no object.
     #[error("expected a JSON object, got {found}")]
     NotAnObject {
-        /// The kind of value found.
+        /// The kind of value that is there, such as `a list`.
         found: &'static str,
     },
     /// A field that must be there.
@@ -177,7 +177,7 @@ pub enum Problem {
     Missing {
         /// Name of the field.
         field: &'static str,
-        /// The fields there are.
+        /// Names of the fields that are there.
         have: Vec<String>,
     },
     /// A field of the wrong kind or value.
@@ -185,9 +185,9 @@ pub enum Problem {
     Field {
         /// Name of the field.
         field: &'static str,
-        /// What it holds, shortened.
+        /// The value that is there, cut short.
         found: String,
-        /// What it may hold.
+        /// The values that are read, in words.
         expected: &'static str,
     },
     /// A field that is null, or an empty cell of a table.
@@ -211,7 +211,7 @@ pub enum Problem {
     /// An identifier seen before.
     #[error("id `{id}` was used on {first} already")]
     DuplicateId {
-        /// The identifier.
+        /// The identifier that occurs twice.
         id: String,
         /// Where it was first used, such as `line 3`.
         first: String,
@@ -219,7 +219,7 @@ pub enum Problem {
     /// An identifier that is also the number by which a row without one goes.
     #[error("{}", numbered(id, first, *own))]
     NumberTaken {
-        /// The identifier.
+        /// The identifier, a number.
         id: String,
         /// The earlier of the two rows, such as `line 3`.
         first: String,
@@ -229,7 +229,7 @@ pub enum Problem {
     /// A pair that contrasts nothing.
     #[error("pair `{id}` has identical `chosen` and `rejected`")]
     Identical {
-        /// The pair.
+        /// Id of the pair.
         id: String,
     },
     /// A pair without a prompt where the template shows one.
@@ -238,11 +238,11 @@ pub enum Problem {
         template => format!("and the template `{template}` shows it"),
     })]
     NoPrompt {
-        /// The pair.
+        /// Id of the pair.
         id: String,
-        /// The template.
+        /// The template that shows a prompt.
         template: String,
-        /// The fields there are.
+        /// Names of the fields that are there.
         have: Vec<String>,
     },
     /// A chat whose messages can't be told.
@@ -253,7 +253,7 @@ pub enum Problem {
     Chat {
         /// Name of the field.
         field: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with the chat.
         found: String,
     },
     /// Two chats that do not answer the same.
@@ -262,7 +262,7 @@ pub enum Problem {
         if *by_system { "; their system prompts differ" } else { "" }
     )]
     ChatsDiffer {
-        /// The pair.
+        /// Id of the pair.
         id: String,
         /// Whether they differ in nothing but what the system says.
         by_system: bool,
@@ -270,13 +270,13 @@ pub enum Problem {
     /// Chats that do not begin with their prompt.
     #[error("the chats of pair `{id}` do not begin with its `prompt`")]
     ChatPrompt {
-        /// The pair.
+        /// Id of the pair.
         id: String,
     },
     /// Chats of more than a question and an answer.
     #[error("the chats of pair `{id}` have {} messages before the last ones ({}); expected the user's alone", .roles.len(), .roles.join(", "))]
     ChatTurns {
-        /// The pair.
+        /// Id of the pair.
         id: String,
         /// Roles of these messages.
         roles: Vec<String>,

@@ -9,7 +9,7 @@ use super::conversation::Message;
 use super::error::{DataError, Problem};
 use super::rows::{Extra, Fields, Loaded, Rows, Wanted, wrong};
 
-/// What is put before the model.
+/// A prompt in the form in which the file has it.
 #[derive(Clone, Debug, PartialEq)]
 pub enum PromptInput {
     /// Text, still to be tokenized.
@@ -22,7 +22,7 @@ pub enum PromptInput {
     Said(String, Vec<Message>),
 }
 
-/// A prompt.
+/// A row of a file of prompts.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PromptRow {
     /// Unique within its file; the line number in a plain text file.

@@ -13,7 +13,7 @@ use super::rows::{Extra, Loaded, Rows, Wanted, wrong};
 pub struct SentimentRow {
     /// Unique within its file.
     pub id: String,
-    /// The text.
+    /// What the row says; of a conversation the contents of its turns.
     pub text: String,
     /// Whether the sentiment is positive.
     pub positive: bool,

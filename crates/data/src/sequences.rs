@@ -11,7 +11,7 @@ use super::rows::{Extra, Loaded, Rows, Wanted};
 pub struct SequenceRow {
     /// Unique within its file; the line number in a plain text file.
     pub id: String,
-    /// The text.
+    /// What the row says; of a conversation the contents of its turns.
     pub text: String,
     /// What kind of text it is, for grouping.
     pub kind: Option<String>,

@@ -11,14 +11,14 @@ use serde_json::{Map, Number, Value};
 pub enum JsonFault {
     /// A name that one object has twice.
     Twice {
-        /// The name.
+        /// The name that occurs twice.
         key: String,
-        /// The line from 1.
+        /// The line, from 1.
         line: usize,
-        /// The byte of the line from 1.
+        /// The byte of the line, from 1.
         column: usize,
     },
-    /// No JSON.
+    /// The text is no JSON.
     Syntax(serde_json::Error),
 }
 

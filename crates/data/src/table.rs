@@ -7,10 +7,10 @@ use serde_json::{Map, Value};
 use super::error::DataError;
 use super::rows::{Rows, Wanted};
 
-/// One row of a table.
+/// A row of any fields, with its place in the file.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TableRow {
-    /// Where it is, such as `line 3`.
+    /// Where the row stands, such as `line 3`.
     pub place: String,
     /// Its fields; an empty cell is null.
     pub fields: Map<String, Value>,
@@ -19,7 +19,7 @@ pub struct TableRow {
 /// Rows of any columns, in file order.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TableFile {
-    /// At least one row.
+    /// The rows in file order; at least one.
     pub rows: Vec<TableRow>,
     /// What a JSON object has beside its list of rows; empty in other forms.
     pub about: Map<String, Value>,

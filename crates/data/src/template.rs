@@ -24,7 +24,7 @@ pub enum TemplateError {
     /// A name in braces that is not known.
     #[error("unknown placeholder `{{{name}}}` at byte {at}; expected {{prompt}} or {{response}}")]
     Unknown {
-        /// What stands between the braces.
+        /// The name between the braces.
         name: String,
         /// Byte offset from 0.
         at: usize,
@@ -32,7 +32,7 @@ pub enum TemplateError {
     /// A brace without its partner.
     #[error("unpaired `{brace}` at byte {at}; write it twice to mean the character itself")]
     Unpaired {
-        /// The brace.
+        /// The brace that stands alone.
         brace: char,
         /// Byte offset from 0.
         at: usize,

@@ -25,13 +25,13 @@ pub struct DuelRow {
 pub struct ReplyRow {
     /// Its own name, or the prompt's with the dose behind it, `p1@0.5`, where the row has a dose.
     pub id: String,
-    /// The name of the prompt.
+    /// Name of the prompt it answers.
     pub source: String,
     /// What it answers, where the file says it.
     pub prompt: Option<String>,
     /// The text; generations may be empty.
     pub text: String,
-    /// The dose, where the row has one.
+    /// The dose it was written at; none where the row has none.
     pub alpha: Option<f64>,
 }
 

@@ -20,7 +20,6 @@ pub struct Cache {
     blocks: Vec<Vec<Option<Slot>>>,
 }
 
-/// Where keys and values lie.
 #[derive(Clone, Debug)]
 pub(super) enum Place {
     /// Tensors of so many numbers a token.
@@ -77,7 +76,7 @@ impl Cache {
         self.blocks.iter().flatten().all(Option::is_none)
     }
 
-    /// How many sequences there is room for.
+    /// Sequences that the cache has room for.
     #[must_use]
     pub fn sequences(&self) -> usize {
         self.blocks.first().map_or(0, Vec::len)

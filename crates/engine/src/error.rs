@@ -13,7 +13,7 @@ use super::load::LoadError;
 #[derive(Debug, Error)]
 #[non_exhaustive]
 pub enum EngineError {
-    /// The files could not be read.
+    /// The model's files could not be read.
     #[error(transparent)]
     Load(#[from] LoadError),
     /// The configuration is not one that is computed.
@@ -22,9 +22,9 @@ pub enum EngineError {
     /// The weights hold a tensor that this architecture has no place for.
     #[error("the weights hold tensor `{name}`, which family `{family}` with this configuration does not use")]
     UnusedTensor {
-        /// The tensor.
+        /// Name of the tensor.
         name: String,
-        /// The family by the configuration.
+        /// The family that the config names.
         family: String,
     },
     /// A sequence that does not fit the model.
@@ -32,15 +32,15 @@ pub enum EngineError {
     Prompt {
         /// The sequence, by its number in the batch.
         seq: usize,
-        /// What is wrong with it.
+        /// What is wrong, to follow the sequence.
         problem: PromptProblem,
     },
     /// A part of a batch that goes on from one that is not there.
     #[error("tokens are to go on from part {part} of a batch of {parts} parts")]
     UnknownPart {
-        /// The part asked for.
+        /// Index of the part that was named.
         part: usize,
-        /// How many there are.
+        /// Parts that the batch has so far.
         parts: usize,
     },
     /// A batch of shared beginnings that is to be cached.
@@ -49,13 +49,13 @@ pub enum EngineError {
     /// A sequence stands twice in one batch.
     #[error("sequence {seq} stands twice in one batch, expected each sequence once")]
     DuplicateSequence {
-        /// The sequence.
+        /// Number of the sequence.
         seq: usize,
     },
     /// A row that the batch does not have.
     #[error("row {row} is asked for, the batch has {rows}")]
     UnknownRow {
-        /// The row.
+        /// Index of the row that was asked for.
         row: usize,
         /// Rows of the batch.
         rows: usize,
@@ -63,7 +63,7 @@ pub enum EngineError {
     /// A site that the model does not have.
     #[error("site `{site}` is asked for, the model has {layers} blocks")]
     UnknownSite {
-        /// The site.
+        /// The site that was asked for.
         site: Site,
         /// Blocks of the model.
         layers: usize,
@@ -71,9 +71,9 @@ pub enum EngineError {
     /// A cache that lacks tokens, because an earlier pass stopped before this block.
     #[error("the cache of sequence {seq} holds {found} tokens at block {block}, expected {expected}")]
     CacheGap {
-        /// The sequence.
+        /// Number of the sequence.
         seq: usize,
-        /// The block.
+        /// The block, from 0.
         block: usize,
         /// Tokens held there.
         found: usize,
@@ -83,17 +83,17 @@ pub enum EngineError {
     /// A sequence or model that the cache was not made for.
     #[error("the cache has {found} {what}, expected {expected}")]
     CacheShape {
-        /// What is counted.
+        /// What is counted, such as `blocks`.
         what: &'static str,
-        /// How many the cache has.
+        /// Number that the cache has.
         found: usize,
-        /// How many are needed.
+        /// Number that the pass needs.
         expected: usize,
     },
     /// An edit that changes the shape or type of a site.
     #[error("an edit of `{site}` returned {found}, expected {expected}")]
     Edit {
-        /// The site.
+        /// The site that is edited.
         site: Site,
         /// Shape and type returned.
         found: String,
@@ -103,57 +103,57 @@ pub enum EngineError {
     /// NaN or an infinity in an activation.
     #[error("`{site}` of sequence {seq} holds {value} at position {position}, expected finite numbers")]
     NotFinite {
-        /// Where.
+        /// The site with the NaN or infinity.
         site: Site,
         /// The sequence, by its number in the batch.
         seq: usize,
-        /// The position in the sequence.
+        /// Index of the token in the sequence.
         position: usize,
-        /// The value.
+        /// The NaN or infinity.
         value: f32,
     },
     /// Parameters of sampling that make no sense.
     #[error("{what} is {found}, expected {expected}")]
     Sampling {
-        /// The parameter.
+        /// Name of the parameter.
         what: &'static str,
-        /// Its value.
+        /// The value that was given.
         found: f64,
-        /// What it can be.
+        /// The range, in words.
         expected: &'static str,
     },
-    /// The backend failed.
+    /// The tensor library failed.
     #[error("cannot compute {what}")]
     Backend {
-        /// The step.
+        /// The step that was computed.
         what: String,
-        /// The backend's reason.
+        /// The error of the tensor library.
         source: Box<candle_core::Error>,
     },
     /// There is no memory for a value of a graph.
     #[error("there is no memory for a value of {bytes} bytes")]
     NoMemory {
-        /// Its bytes.
+        /// Bytes that the value takes.
         bytes: usize,
     },
     /// A value that has to be there by now.
     #[error("{what} should be there by now; this is a fault of truenorth")]
     Missing {
-        /// The value.
+        /// The value that is missing.
         what: String,
     },
-    /// What a hook reports.
+    /// An error that a hook gave.
     #[error("at `{site}`")]
     Hook {
-        /// The site.
+        /// The site at which the hook was called.
         site: Site,
-        /// The hook's reason.
+        /// The error of the hook.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
 }
 
 impl EngineError {
-    /// What the user can do about it.
+    /// A remedy for people, where there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let hint = match self {

@@ -10,7 +10,7 @@ use super::split::{gather, select_rows};
 /// Whether to go on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Flow {
-    /// Go on.
+    /// The pass goes on.
     Continue,
     /// Nothing after this site is needed.
     Stop,
@@ -34,7 +34,7 @@ pub trait Hooks: Send {
     fn at(&mut self, site: Site, x: &mut Activation<'_>) -> Result<Flow, EngineError>;
 }
 
-/// No hooks.
+/// Hooks that look at no site.
 pub struct NoHooks;
 
 impl Hooks for NoHooks {
@@ -69,7 +69,6 @@ impl Value {
         }
     }
 
-    /// The same as a tensor.
     pub(super) fn into_tensor(self, device: &Device) -> candle_core::Result<Tensor> {
         match self {
             Self::Host { values, width } => {

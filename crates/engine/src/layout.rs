@@ -122,18 +122,18 @@ impl Batch {
         starts
     }
 
-    /// All tokens, a row each.
+    /// Token ids of all sequences, a row each, packed.
     #[must_use]
     pub fn tokens(&self) -> &[u32] {
         &self.tokens
     }
 
-    /// The sequences and their rows.
+    /// Each sequence of the batch, by number, with its rows.
     pub fn parts(&self) -> impl Iterator<Item = (usize, Range<usize>)> + '_ {
         self.parts.iter().cloned()
     }
 
-    /// How many rows.
+    /// Rows of the batch: tokens of all sequences.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.tokens.len()
@@ -143,11 +143,11 @@ impl Batch {
 /// A row of an activation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Row {
-    /// The sequence.
+    /// Number of the sequence.
     pub seq: usize,
     /// The position in the sequence, cached tokens included.
     pub position: usize,
-    /// The row of the batch.
+    /// Index of the row in the batch.
     pub token: usize,
     /// How long the sequence is with the tokens of this pass; of a tree, the part alone.
     pub reach: usize,
@@ -189,7 +189,7 @@ impl Rows {
         self.branched
     }
 
-    /// How many rows.
+    /// Rows that there are.
     #[must_use]
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -201,7 +201,7 @@ impl Rows {
         self.rows.is_empty()
     }
 
-    /// What each row is.
+    /// What each row stands for, in order.
     #[must_use]
     pub fn all(&self) -> &[Row] {
         &self.rows
@@ -217,13 +217,13 @@ impl Rows {
         &self.parents
     }
 
-    /// The rows of a sequence.
+    /// Rows of a sequence, by its number; empty where it has none here.
     #[must_use]
     pub fn of_seq(&self, seq: usize) -> Range<usize> {
         self.parts.iter().find(|(s, _)| *s == seq).map_or(0..0, |(_, r)| r.clone())
     }
 
-    /// The last row of a sequence.
+    /// Last row of a sequence, by its number; none where it has none here.
     #[must_use]
     pub fn last_of(&self, seq: usize) -> Option<usize> {
         self.of_seq(seq).next_back()
@@ -241,9 +241,9 @@ impl Rows {
 /// Which rows are needed where not all are.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum RowNeed {
-    /// All.
+    /// Every row of the batch.
     All,
-    /// The last of each sequence.
+    /// The last row of each sequence.
     Last,
     /// Rows of the batch.
     Rows(Vec<usize>),
@@ -255,11 +255,11 @@ pub enum RowNeed {
 /// after it, sites later than `full` are computed for the needed rows only: hooks see just these.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Need {
-    /// The last site computed.
+    /// The last site that is computed.
     pub last: Site,
     /// The last site at which every row is needed; `None` where there is none.
     pub full: Option<Site>,
-    /// The rows needed after it.
+    /// Which rows are needed after that site.
     pub rows: RowNeed,
 }
 

@@ -1,5 +1,9 @@
 //! The local engine: opening models, running graphs on them.
 //!
+//! [`Engine::open`] takes a GGUF file or a folder as transformers saves it; the engine is a
+//! [`Runner`](truenorth_protocol::run::Runner) of intervention graphs. [`Outline`] has architecture and tokenizer of a model
+//! without its weights. What follows is for those who change how it computes.
+//!
 //! One transformer computes every family; [`family`] is the table of what differs. A pass takes a
 //! [`layout::Batch`] of sequences of unequal lengths as rows of one tensor without padding, calls
 //! [`hooks::Hooks`] at every site it is asked for, and computes no more than its

@@ -41,12 +41,12 @@ enum Body {
     Candle(Net<Candle>, By),
 }
 
-/// The logits of a pass.
+/// Logits of a pass, at the rows that were needed.
 #[derive(Clone, Debug)]
 pub struct Logits {
     /// `[rows, vocab]` in f32.
     pub tensor: Tensor,
-    /// What the rows are.
+    /// What each row stands for.
     pub rows: Rows,
 }
 
@@ -144,13 +144,13 @@ impl Model {
         }
     }
 
-    /// What is computed.
+    /// The architecture that is computed.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
     }
 
-    /// Where it is computed.
+    /// The device that it is computed on.
     #[must_use]
     pub fn device(&self) -> &Device {
         &self.device

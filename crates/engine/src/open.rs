@@ -25,12 +25,12 @@ use truenorth_protocol::run::{RunError, Runner, Vocabulary, Watch};
 /// Precision of weights and products. The residual stream, norms, rotations and softmax are f32.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Precision {
-    /// 32-bit.
+    /// 32-bit IEEE floats.
     #[default]
     F32,
     /// 16-bit with the range of f32.
     Bf16,
-    /// IEEE 16-bit.
+    /// 16-bit IEEE floats.
     F16,
 }
 
@@ -75,10 +75,10 @@ impl Precision {
 /// what is computed now.
 const ARITHMETIC: u32 = 2;
 
-/// How a model is opened.
+/// The name, precision and kernels that a model is opened with.
 #[derive(Clone, Debug, Default)]
 pub struct EngineOptions {
-    /// The name it goes by in results.
+    /// Name of the model in results.
     pub name: String,
     /// What identifies its weights; part of every cache key.
     pub revision: String,
@@ -88,7 +88,7 @@ pub struct EngineOptions {
     pub keep_quantized: bool,
     /// Untrained weights from this seed in place of the trained ones.
     pub random_init: Option<u64>,
-    /// What computes with the weights.
+    /// Which kernels compute with the weights.
     pub kernels: Kernels,
     /// How the files are read where they leave a choice.
     pub choices: Choices,
@@ -107,27 +107,27 @@ pub struct Engine {
 /// What a model is, as `models show` tells it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Description {
-    /// Family.
+    /// `model_type` of the family.
     pub family: String,
-    /// Blocks.
+    /// Transformer blocks.
     pub layers: u32,
     /// Width of the residual stream.
     pub hidden: u32,
     /// Rows of the embedding.
     pub vocab: u32,
-    /// The longest sequence in tokens.
+    /// Tokens of the longest sequence.
     pub context: u32,
     /// Attention heads and key-value heads.
     pub heads: [usize; 2],
     /// Element types in the files.
     pub stored: String,
-    /// What computes it.
+    /// The numeric path: the kernels that compute it on this machine.
     pub path: String,
     /// Precision of weights and products.
     pub dtype: String,
     /// The sites, `L` standing for a block.
     pub sites: Vec<String>,
-    /// What differs from a plain Llama.
+    /// What differs from a plain Llama, a sentence each.
     pub unusual: Vec<String>,
 }
 
@@ -206,7 +206,7 @@ impl Engine {
         c.hidden * (attention + gates * c.intermediate)
     }
 
-    /// What the model is.
+    /// Sizes, sites and precision, for people.
     #[must_use]
     pub fn describe(&self) -> Description {
         describe(self.model.config(), &self.info, &self.stored, self.precision.name())

@@ -20,9 +20,9 @@ pub struct Outline {
     pub info: ModelInfo,
     /// Where transformers keeps its parts.
     pub modules: Modules,
-    /// Its tokenizer.
+    /// The tokenizer of the model's files, where they have one.
     pub words: Words,
-    /// How many numbers its matrices hold.
+    /// Numbers in the model's matrices.
     pub parameters: u64,
     /// The configuration as its file has it; of a GGUF file, as transformers makes it of the metadata.
     pub stated: serde_json::Value,

@@ -12,7 +12,6 @@ use super::hooks::{Activation, Flow, Hooks, Value};
 use super::layout::{Need, Rows, Shared};
 use super::model::Logits;
 
-/// The state of a pass.
 pub(super) struct Pass<'a, S: Stream> {
     pub(super) config: &'a Config,
     pub(super) rows: Rows,

@@ -17,13 +17,13 @@ pub struct Choices {
 pub enum Transformers {
     /// 4.57, the last of the fourth major version.
     V4_57,
-    /// 5.23.
+    /// 5.23, of the fifth major version.
     #[default]
     V5_23,
 }
 
 impl Transformers {
-    /// The other one.
+    /// The version that is not this one.
     #[must_use]
     pub fn other(self) -> Self {
         match self {

@@ -111,7 +111,6 @@ impl Frequencies {
         Ok(Angles { cos: Tensor::from_vec(cos, shape, device)?, sin: Tensor::from_vec(sin, shape, device)? })
     }
 
-    /// The same as numbers.
     #[allow(clippy::cast_precision_loss)]
     pub(super) fn table<'r>(&self, rows: impl Iterator<Item = &'r Row>) -> [Vec<f32>; 2] {
         let (mut cos, mut sin) = (Vec::new(), Vec::new());

@@ -8,7 +8,7 @@ use truenorth_stats::math::{largest, log_sum_exp};
 /// A chosen token.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Pick {
-    /// The token.
+    /// Id of the token.
     pub token: u32,
     /// Its natural log-probability under the logits as they are, before temperature and nucleus.
     pub logprob: f64,

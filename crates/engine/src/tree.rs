@@ -11,7 +11,6 @@ pub struct Tree {
     nodes: Vec<Node>,
     /// By parent and token.
     children: HashMap<(Option<usize>, u32), usize>,
-    /// The last node of each prompt.
     ends: Vec<usize>,
 }
 
@@ -151,7 +150,7 @@ impl Branches {
         rows
     }
 
-    /// The run that a prompt ends with.
+    /// Index of the run that a prompt ends with.
     #[must_use]
     pub fn end(&self, prompt: usize) -> usize {
         self.ends[prompt]

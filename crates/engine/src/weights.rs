@@ -20,7 +20,6 @@ pub(super) enum Vector {
     Factor,
     /// The factor of a norm, stored less one.
     FactorLessOne,
-    /// An offset.
     Bias,
 }
 

@@ -23,7 +23,7 @@ pub struct Words {
     told: AtomicBool,
 }
 
-/// What gives a model its tokenizer.
+/// The remedy where a model has no tokenizer.
 pub const NO_TOKENIZER: &str = "put the model's own tokenizer.json and tokenizer_config.json beside its config.json, or \
     beside the GGUF file (`save_pretrained` of its tokenizer in transformers writes them); or give token ids, `tokens` in \
     place of `text`, where a verb takes them";

@@ -15,7 +15,7 @@ use super::params::Way;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct ArmParams {
-    /// Its name.
+    /// What results call it; no other arm has the name.
     pub name: String,
     /// Words before every prompt.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -37,7 +37,7 @@ pub struct ArmParams {
     /// Sites to use the direction at in place of its own, as `resid_post.4..28:4`, or `everywhere`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
-    /// The dose.
+    /// The dose, in `alpha_unit`; none adds nothing.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub alpha: Option<f64>,
     /// What the dose is measured in: `norm`, `absolute` or `raw`.
@@ -60,9 +60,9 @@ pub struct ArmParams {
     /// A direction that decides: nothing is done where the projection on it is not above `when_above`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub when: Option<PathBuf>,
-    /// The threshold of the condition.
+    /// The projection above which the edit is made, in units of α.
     pub when_above: f64,
-    /// Whose projection decides.
+    /// What decides: `token`, or where the prompt is read.
     #[serde(with = "as_text")]
     #[schemars(with = "String")]
     pub when_by: ByWhat,
@@ -127,7 +127,7 @@ impl ArmParams {
         How { ablate: self.ablate, clamp: self.clamp, decay: self.decay, schedule: self.schedule.clone() }
     }
 
-    /// The threshold of its condition.
+    /// The threshold of its condition, and what decides.
     #[must_use]
     pub fn threshold(&self) -> Threshold {
         Threshold { when_above: self.when_above, when_by: self.when_by }
@@ -142,7 +142,7 @@ impl ArmParams {
             || self.clamp.is_some()
     }
 
-    /// As results name it.
+    /// The arm as results name it, with what it does in words.
     #[must_use]
     pub fn arm(&self) -> Arm {
         let (mut kinds, mut says) = (Vec::new(), Vec::new());
@@ -177,7 +177,6 @@ impl ArmParams {
         }
     }
 
-    /// The edit in words.
     fn edit(&self) -> String {
         let name = |p: &PathBuf| {
             p.file_name().map_or_else(|| p.display().to_string(), |n| n.to_string_lossy().into())

@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::params::Way;
 
-/// What an arm changes.
+/// The kind of change that an arm makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum ArmKind {
@@ -14,16 +14,16 @@ pub enum ArmKind {
     Prefix,
     /// A system turn.
     System,
-    /// The residual stream.
+    /// The residual stream, at one site or several.
     Edit,
-    /// The model.
+    /// The model that writes.
     Model,
     /// Something that is not known here.
     Other,
 }
 
 impl ArmKind {
-    /// In words.
+    /// The words that reports print, such as `system prompt`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -40,11 +40,11 @@ impl ArmKind {
 /// An arm, as results name it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Arm {
-    /// Its name.
+    /// Name in results.
     pub name: String,
-    /// What it changes.
+    /// The kind of change that it makes.
     pub kind: ArmKind,
-    /// What is done, in words.
+    /// What is done under it, in words.
     pub says: String,
     /// Words that stand before every prompt, or in the system turn; what echoes them is flagged.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,7 +58,7 @@ pub struct Arm {
 }
 
 impl Arm {
-    /// What all others are held against.
+    /// The arm that changes nothing, which all others are held against.
     #[must_use]
     pub fn base() -> Self {
         Self {
@@ -79,6 +79,6 @@ pub struct Done {
     pub kl: f64,
     /// Mean angle in degrees by which it turns the residual at the site where it turns it most.
     pub angle: Option<f64>,
-    /// The same of each placebo.
+    /// The same angle for each placebo, in degrees.
     pub placebo_angles: Vec<f64>,
 }

@@ -14,7 +14,7 @@ use super::raters::choice;
 use super::rating::{Kind, Rating};
 use super::weigh::{Sheet, placed};
 
-/// What people are called together.
+/// What people are called where they count as one rater.
 pub(super) const PEOPLE: &str = "people";
 
 /// Outcomes of every judge, and of people together; and how ratings of base drift.

@@ -14,7 +14,7 @@ const LOOP: usize = 3;
 /// Phrases with which a text takes no stance.
 const NO_STANCE: &str = include_str!("no_stance.txt");
 
-/// What is wrong with a text.
+/// What a text has that makes a result doubtful.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Flags {
     /// Four words in a row are the prefix's, and not the prompt's.
@@ -34,7 +34,7 @@ impl Flags {
         self.each().iter().any(|(_, set)| *set)
     }
 
-    /// Each with its name.
+    /// Each flag with its name in results.
     #[must_use]
     pub fn each(self) -> [(&'static str, bool); 4] {
         [

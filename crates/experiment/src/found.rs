@@ -10,18 +10,18 @@ use super::flags::Flags;
 use super::outcome::OutcomeKind;
 use super::rating::Kind;
 
-/// All that was found.
+/// What an experiment found: its arms, outcomes, raters and verdicts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Found {
     /// Name and text of every prompt.
     pub prompts: Vec<(String, String)>,
     /// Clusters that near copies make of them.
     pub clusters: usize,
-    /// The arms, base first.
+    /// The arms; the first is base.
     pub arms: Vec<ArmFound>,
     /// The place of the outcome that decides.
     pub primary: usize,
-    /// Every outcome.
+    /// Every outcome, in the order of reports.
     pub outcomes: Vec<OutcomeFound>,
     /// Judges and people, and whether they can be trusted.
     pub raters: Vec<RaterFound>,
@@ -34,34 +34,34 @@ pub struct Found {
     /// Why there are too few of them for a verdict.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub fewer: Option<String>,
-    /// What each arm comes to.
+    /// What each arm comes to, base left out.
     pub verdicts: Vec<ArmVerdict>,
     /// What may have made an effect, or a number that looks like one.
     pub artefacts: Vec<Artefact>,
-    /// What became of the predictions.
+    /// Whether each prediction held.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub predictions: Vec<Predicted>,
     /// `[arm][prompt]`, stripped of prefixes; none where nothing was written.
     pub texts: Vec<Vec<Option<Text>>>,
     /// What should be said with every result.
     pub notes: Vec<String>,
-    /// What none of it shows.
+    /// What the experiment does not show, a sentence each.
     pub not_shown: Vec<String>,
 }
 
-/// A continuation.
+/// A text that was written under an arm.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Text {
     /// The text, the prefix left out where it begins with it.
     pub text: String,
-    /// What is wrong with it.
+    /// What makes it doubtful.
     pub flags: Flags,
 }
 
 /// An arm with what is wrong with its texts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ArmFound {
-    /// The arm.
+    /// The arm as results name it.
     #[serde(flatten)]
     pub arm: Arm,
     /// Texts of it.
@@ -70,7 +70,7 @@ pub struct ArmFound {
     pub flags: Vec<(&'static str, Number)>,
     /// Share of texts with any.
     pub flagged: Option<Number>,
-    /// What an edit does to the model.
+    /// How far an edit moves the model; none for other arms.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub done: Option<Done>,
 }
@@ -92,7 +92,7 @@ impl ArmFound {
         Ok(Self { arm: arm.clone(), texts: there.len(), flags: shares, flagged, done })
     }
 
-    /// The share of texts with a flag.
+    /// The share of texts with a flag, by its name; none without texts.
     #[must_use]
     pub fn share(&self, flag: &str) -> Option<&Number> {
         self.flags.iter().find(|(name, _)| *name == flag).map(|(_, n)| n)
@@ -102,11 +102,11 @@ impl ArmFound {
 /// An outcome of every arm.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OutcomeFound {
-    /// Its name.
+    /// Name of the outcome.
     pub name: String,
-    /// How it is had.
+    /// Where it comes from.
     pub kind: OutcomeKind,
-    /// What it is counted in.
+    /// The unit of its differences, such as `nats`.
     pub unit: String,
     /// `prompts` or `pairs`.
     pub over: &'static str,
@@ -117,7 +117,7 @@ pub struct OutcomeFound {
 }
 
 impl OutcomeFound {
-    /// The effect of an arm.
+    /// The effect of an arm, by its name; none for base and for arms that were withdrawn.
     #[must_use]
     pub fn effect(&self, arm: &str) -> Option<&Effect> {
         self.effects.iter().find(|e| e.arm == arm)
@@ -127,7 +127,7 @@ impl OutcomeFound {
 /// An arm against base.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Effect {
-    /// The arm.
+    /// Name of the arm.
     pub arm: String,
     /// Mean difference from base. The null turns signs by cluster of prompts: Wilcoxon's signed ranks, exact.
     pub difference: Number,
@@ -162,16 +162,16 @@ pub struct Placebo {
 /// Results on some rows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ScopeFound {
-    /// Its name.
+    /// Name of the scope, such as `unflagged`.
     pub scope: String,
-    /// Every arm.
+    /// A row an arm.
     pub arms: Vec<ScopeEffect>,
 }
 
 /// An arm on some rows.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ScopeEffect {
-    /// The arm.
+    /// Name of the arm.
     pub arm: String,
     /// Rows that there were.
     pub of: usize,
@@ -196,7 +196,7 @@ pub struct Sides {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case", tag = "standing", content = "why")]
 pub enum Standing {
-    /// It counts.
+    /// Its ratings count.
     Counts,
     /// It is shown, and decides nothing.
     Refused(String),
@@ -213,7 +213,7 @@ impl Standing {
 /// A judge or a person.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RaterFound {
-    /// Who.
+    /// Name of the judge or the person.
     pub rater: String,
     /// A person, or a judge.
     pub kind: Kind,
@@ -234,9 +234,9 @@ pub struct RaterFound {
 /// Ratings of the same base texts beside several arms.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Drift {
-    /// Who rated.
+    /// Name of the judge or the person.
     pub rater: String,
-    /// The question.
+    /// The question that was rated.
     pub rubric: String,
     /// Mean rating of base beside each arm.
     pub by_arm: Vec<(String, f64, usize)>,
@@ -249,7 +249,7 @@ pub struct Drift {
 /// Agreement on an arm.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AgreedByArm {
-    /// The arm, or `all arms`.
+    /// Name of the arm, or `all arms`.
     pub arm: String,
     /// Cohen's κ of every two raters who share two pairs at least.
     pub pairs: Vec<Agreed>,
@@ -259,16 +259,16 @@ pub struct AgreedByArm {
     pub scores: Vec<(String, Number)>,
 }
 
-/// What an arm comes to.
+/// What an arm comes to on the primary outcome.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ArmVerdict {
-    /// The arm.
+    /// Name of the arm.
     pub arm: String,
     /// Whether it does what it should: true, the opposite, or not shown.
     pub verdict: truenorth_report::Verdict,
-    /// In words.
+    /// The verdict in words.
     pub says: String,
-    /// What keeps a yes back.
+    /// What keeps it from being a yes, a sentence each.
     pub because: Vec<String>,
 }
 
@@ -277,18 +277,18 @@ pub struct ArmVerdict {
 pub struct Artefact {
     /// `echo`, `loop`, `no stance`, `breaks off`, `drift`, `position`, `refused`, `scope`, `withdrawn`, `size`.
     pub what: &'static str,
-    /// The arm or the rater.
+    /// Name of the arm or the rater.
     pub of: String,
     /// In a sentence.
     pub says: String,
 }
 
-/// What became of a prediction.
+/// Whether a prediction held.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Predicted {
-    /// Its name.
+    /// Name of the prediction.
     pub id: String,
-    /// In words.
+    /// What was expected, in words.
     pub claim: String,
     /// Whether the difference is where it was expected; none where there is none.
     pub held: Option<bool>,

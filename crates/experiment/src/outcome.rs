@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// How an outcome is had.
+/// Where an outcome comes from.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", tag = "how")]
 pub enum OutcomeKind {
@@ -14,18 +14,18 @@ pub enum OutcomeKind {
     Lexicon,
     /// Which of arm and base a judge chooses.
     Choice {
-        /// The judge, or `people`.
+        /// Name of the judge, or `people`.
         rater: String,
         /// Whether people chose.
         people: bool,
     },
     /// A scale from 1 to 5.
     Score {
-        /// The judge, or `people`.
+        /// Name of the judge, or `people`.
         rater: String,
         /// Whether people rated.
         people: bool,
-        /// The question.
+        /// The question that is rated.
         rubric: String,
     },
 }
@@ -47,7 +47,7 @@ impl OutcomeKind {
     }
 }
 
-/// What differences are paired over.
+/// What the differences of an outcome are paired over.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Units {
     /// `prompts` or `pairs`.
@@ -59,13 +59,13 @@ pub struct Units {
 /// An outcome of every arm but base, unit by unit; none where it is missing.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outcome {
-    /// Its name.
+    /// Name of the outcome.
     pub name: String,
-    /// How it is had.
+    /// Where it comes from.
     pub kind: OutcomeKind,
-    /// What it is counted in.
+    /// The unit of its differences, such as `nats`.
     pub unit: String,
-    /// What it is paired over.
+    /// What it is paired over, and how these cluster.
     pub units: Units,
     /// `[arm][unit]`, arm less base.
     pub differences: Vec<Vec<Option<f64>>>,

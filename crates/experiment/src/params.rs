@@ -78,11 +78,11 @@ pub struct Params {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Prediction {
-    /// Its name.
+    /// Name of the prediction.
     pub id: String,
-    /// In words.
+    /// What is expected, in words.
     pub claim: String,
-    /// The arm.
+    /// Name of the arm.
     pub arm: String,
     /// The difference is expected above this.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -148,7 +148,7 @@ impl Default for Params {
 }
 
 impl Params {
-    /// The paths of its files.
+    /// The paths of the files that it names.
     pub fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let arms = self.arms.iter_mut().flat_map(|a| a.direction.iter_mut().chain(&mut a.when));
         let texts = self.no_stance.iter_mut().chain(&mut self.planted).chain(&mut self.texts);

@@ -10,14 +10,14 @@ pub(super) const PLANTED: &str = "planted";
 /// The arm of pairs by which it is told whether a person read them: the arm's text is the better one.
 pub(super) const ATTENTION: &str = "attention";
 
-/// Who rated.
+/// Whether a person rated or a model.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
-    /// A person.
+    /// A person who read both texts.
     #[default]
     Person,
-    /// A model.
+    /// A model that was asked.
     Judge,
 }
 
@@ -29,15 +29,15 @@ impl Kind {
     }
 }
 
-/// One of two texts.
+/// One of the two texts of a comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Side {
-    /// The arm's.
+    /// The text of the arm.
     Arm,
-    /// Base's.
+    /// The text of base.
     Base,
-    /// Neither.
+    /// Neither text.
     Tie,
 }
 
@@ -57,28 +57,28 @@ impl Side {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Rating {
-    /// Who.
+    /// Name of the judge or the person.
     pub rater: String,
     /// A person, or a judge.
     #[serde(default)]
     pub kind: Kind,
     /// The arm; `planted` or `attention` of pairs whose better text is known to be the arm's.
     pub arm: String,
-    /// The prompt.
+    /// Name of the prompt.
     pub prompt: String,
     /// Which text was shown first, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<Side>,
-    /// Which text was chosen.
+    /// The text that was chosen; none where texts were scored alone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub choice: Option<Side>,
     /// How sure, above 0 for the arm, where more is known than the choice; log-odds of a model.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub strength: Option<f64>,
-    /// The question of the scores.
+    /// The question that the scores answer.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rubric: Option<String>,
-    /// The arm's text on the scale.
+    /// Score of the arm's text.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub arm_score: Option<f64>,
     /// Base's text beside it.

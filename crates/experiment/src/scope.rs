@@ -12,7 +12,6 @@ pub(super) enum Scope {
     Unflagged,
     /// Neither echoes the prefix.
     NoEcho,
-    /// Neither loops.
     NoLoop,
     /// Both take a stance.
     Stance,
@@ -20,12 +19,10 @@ pub(super) enum Scope {
     Whole,
     /// People rated it.
     Rated,
-    /// The prompt's row has this value.
     Field(String, String),
 }
 
 impl Scope {
-    /// The scope of a name.
     pub fn named(name: &str) -> Result<Self, AnalysisError> {
         Ok(match name {
             "unflagged" => Self::Unflagged,

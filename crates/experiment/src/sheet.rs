@@ -16,7 +16,7 @@ const SCALE: &str = "1 to 5";
 /// The fewest words of a text that is shuffled for an attention check.
 const WORDS: usize = 8;
 
-/// What people are shown.
+/// A blind sheet for people, and what was left out of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct PeopleSheet {
     /// The sheet, its key and its seal, as `rate` makes and reads them.
@@ -30,15 +30,15 @@ pub struct PeopleSheet {
 /// A pair of an arm's and base's texts.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Pair {
-    /// The arm.
+    /// Name of the arm.
     pub arm: String,
-    /// The prompt's name.
+    /// Name of the prompt.
     pub prompt: String,
-    /// Its text.
+    /// Text of the prompt.
     pub asked: String,
-    /// What the arm wrote.
+    /// The text of the arm.
     pub text: String,
-    /// What base wrote.
+    /// The text of base.
     pub base: String,
 }
 

@@ -97,7 +97,6 @@ fn trusted(found: &Found) -> Option<String> {
     }
 }
 
-/// What keeps a yes back.
 fn because(found: &Found, effect: &Effect, (edit, way): (bool, Way), params: &Params) -> Vec<String> {
     let mut out: Vec<String> = trusted(found).into_iter().collect();
     if !stands(effect) {

@@ -17,9 +17,9 @@ use super::{agree, baseline, effect, flags, raters, verdict};
 /// A prompt that every arm is given.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Prompt {
-    /// Its name.
+    /// Name in results.
     pub id: String,
-    /// Its text.
+    /// The text, as every arm gets it.
     pub text: String,
     /// What else its row says, by which scopes choose.
     pub fields: BTreeMap<String, String>,
@@ -27,10 +27,10 @@ pub struct Prompt {
     pub cluster: usize,
 }
 
-/// What was written under an arm.
+/// What was written under one arm to one prompt.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Written {
-    /// The text behind the prompt.
+    /// What was written, without the prompt.
     pub text: String,
     /// Whether the model ended it by itself, where that is known.
     pub whole: Option<bool>,
@@ -39,9 +39,9 @@ pub struct Written {
 /// All that is known of an experiment before it is weighed.
 #[derive(Clone, Debug, Default)]
 pub struct Sheet {
-    /// The prompts.
+    /// The prompts, in the order of `texts`.
     pub prompts: Vec<Prompt>,
-    /// The arms, base first.
+    /// The arms, in the order of `texts`; the first is base.
     pub arms: Vec<Arm>,
     /// `[arm][prompt]`; none where nothing was written.
     pub texts: Vec<Vec<Option<Written>>>,
@@ -68,11 +68,11 @@ pub struct Sheet {
 pub struct Blind {
     /// Whether its direction is one of exchanged labels.
     pub flip: bool,
-    /// The arm.
+    /// Index of the arm.
     pub arm: usize,
-    /// The draw.
+    /// Number of the draw, from 0.
     pub draw: usize,
-    /// The prompt.
+    /// Index of the prompt.
     pub prompt: usize,
 }
 

@@ -3,9 +3,9 @@
 /// A kind of file that is not read as it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Look {
-    /// What it is, with its article.
+    /// The kind of file, with its article.
     pub what: &'static str,
-    /// What to do with it.
+    /// A remedy for people.
     pub remedy: &'static str,
 }
 
@@ -19,7 +19,7 @@ const UNPACK: &str = "unpack it first";
 /// with the hash and size of the file that is meant.
 const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
 
-/// What to do with such a stand-in.
+/// The remedy for a Git LFS pointer.
 pub const LFS_REMEDY: &str = "run `git lfs pull` in its repository, or download the file itself";
 
 /// Whether a file's bytes are a Git LFS pointer.

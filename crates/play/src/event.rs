@@ -9,19 +9,19 @@ use crate::refused::Refused;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Side {
-    /// What the model writes by itself.
+    /// What the model writes without the dose.
     Plain,
-    /// What it writes under the dose.
+    /// What the model writes under the dose.
     Steered,
 }
 
-/// What a run tells.
+/// What a run tells while it goes on, in order.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(tag = "event", rename_all = "snake_case")]
 pub enum Event {
     /// So many are before it.
     Queued {
-        /// How many.
+        /// Runs before it.
         place: usize,
     },
     /// It has the model; the prompt as it goes in.
@@ -31,45 +31,45 @@ pub enum Event {
     },
     /// A token was drawn. A text that comes whole has none of these.
     Token {
-        /// Of which text.
+        /// The text that it belongs to.
         side: Side,
-        /// The token.
+        /// The token with its text.
         #[serde(flatten)]
         token: Piece,
     },
     /// A text is done.
     Written {
-        /// Which.
+        /// The text that is done.
         side: Side,
-        /// As `steer` writes it.
+        /// The text with its numbers, as `steer` writes it.
         #[serde(flatten)]
         row: Box<Steered>,
-        /// Its tokens as they are shown.
+        /// The tokens of the text, as they are shown.
         pieces: Vec<Piece>,
         /// All of it as it is shown, where tokens have no text here.
         #[serde(skip_serializing_if = "Option::is_none")]
         whole: Option<String>,
     },
-    /// What each token projects on.
+    /// The projections of both texts, token by token.
     Colours(Colours),
-    /// What doses break, on this prompt.
+    /// What each dose breaks on this prompt.
     Doses {
-        /// Each of them, in ascending order.
+        /// A row a dose, in ascending order.
         doses: Vec<Dosed>,
     },
     /// How it goes on, such as a new place in a service's queue.
     Says {
-        /// What.
+        /// The line, for people.
         text: String,
     },
     /// Something makes what is shown other than it looks, or keeps it from being shown.
     Warns {
-        /// What.
+        /// What is wrong with it, for people.
         text: String,
     },
     /// Nothing more will come.
     Failed(Refused),
-    /// All is there.
+    /// The run is over and all was told.
     Done {
         /// The address that asks the same again.
         link: String,
@@ -79,18 +79,18 @@ pub enum Event {
 /// A token as it is shown.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Piece {
-    /// Its id.
+    /// Token id in the model's vocabulary.
     pub id: u32,
     /// Its text, with what can't be seen made visible.
     pub shown: String,
 }
 
-/// What a dose breaks.
+/// A dose and what it breaks on the prompt.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Dosed {
-    /// The dose.
+    /// The dose, in the unit of the playground.
     pub alpha: f64,
-    /// What it breaks.
+    /// How far it moves the model's prediction.
     #[serde(flatten)]
     pub damage: Damage,
     /// Whether that is much: the next token is another model's.
@@ -102,7 +102,7 @@ pub struct Dosed {
 pub struct Colours {
     /// The directions, in the order of each token's numbers.
     pub directions: Vec<Scale>,
-    /// The unsteered text.
+    /// The tokens of the unsteered text, the prompt's first.
     pub plain: Vec<Projected>,
     /// The steered text, where it is another.
     pub steered: Vec<Projected>,
@@ -113,11 +113,11 @@ pub struct Colours {
 /// How the projections on a direction are coloured.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Scale {
-    /// What the direction is called.
+    /// Name of the direction, as it was offered.
     pub name: String,
-    /// Where it is read.
+    /// The site at which it is read.
     pub site: String,
-    /// What projections are in.
+    /// The unit of projections: `mean residual norms` or `absolute`.
     pub unit: String,
     /// The middle of the scale: the mean projection of the unsteered text, its first token left out.
     pub centre: f64,
@@ -128,13 +128,13 @@ pub struct Scale {
 /// A token with its numbers, one a direction.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Projected {
-    /// Its id.
+    /// Token id in the model's vocabulary.
     pub id: u32,
     /// Its text, with what can't be seen made visible.
     pub shown: String,
     /// Projections, as `monitor` has them.
     pub projection: Vec<f64>,
-    /// Cosines.
+    /// Cosines, as `monitor` has them.
     pub cosine: Vec<f64>,
     /// Steps on the colour scale, from -4 to 4.
     pub step: Vec<i8>,

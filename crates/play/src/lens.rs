@@ -22,9 +22,9 @@ const AT_ONCE: usize = 8;
 /// What a direction promotes and suppresses.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Lens {
-    /// What the direction is called.
+    /// Name of the direction, as it was offered.
     pub name: String,
-    /// The site that it is of.
+    /// The site of the vector.
     pub site: String,
     /// The tokens with the largest logits, the largest first.
     pub promoted: Vec<Lifted>,
@@ -35,7 +35,7 @@ pub struct Lens {
 /// A token and its logit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Lifted {
-    /// Its id.
+    /// Token id in the model's vocabulary.
     pub id: u32,
     /// Its text, with what can't be seen made visible.
     pub shown: String,

@@ -9,7 +9,7 @@ use truenorth_protocol::Site;
 pub struct Offered {
     /// What it is called, on the page and in links; no other has the name.
     pub name: String,
-    /// What a positive projection means.
+    /// What a positive projection means, in words.
     pub sign: String,
     /// The vectors, in the order of a pass.
     pub members: Vec<Member>,
@@ -18,9 +18,9 @@ pub struct Offered {
 /// A vector at a site.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Member {
-    /// Where.
+    /// The site at which it is added.
     pub site: Site,
-    /// The vector, `[hidden]`.
+    /// The direction at the site, `[hidden]`.
     pub vector: Vec<f32>,
     /// What α is a multiple of there; none for units of the residual stream.
     pub norm: Option<f64>,
@@ -40,7 +40,6 @@ impl Offered {
         })
     }
 
-    /// What tokens are read along.
     pub(crate) fn watched(&self) -> impl Iterator<Item = Watched> {
         self.members.iter().map(|m| Watched {
             name: self.name.clone(),

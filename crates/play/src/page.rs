@@ -24,7 +24,6 @@ pub(crate) const LENS_NOT_SHOWN: &str = "What the model does with the direction:
     something else, most of all where the site lies early, and a direction that promotes no token of its concept may \
     still be one.";
 
-/// What the colours do not show.
 const COLOURS_NOT_SHOWN: &str = "That a token means what its residual projects on, or that the model uses it. Both texts are read \
     by the model without the dose, as the verb monitor reads a text, so the push itself is in none of these numbers.";
 
@@ -57,7 +56,6 @@ impl Shown {
         Self { says, refused, ..Self::default() }
     }
 
-    /// What a run told.
     pub fn of(events: Vec<Event>) -> Self {
         let mut shown = Self::default();
         for event in events {
@@ -92,7 +90,6 @@ struct Choice<'a> {
     coefficient: String,
 }
 
-/// The page with these settings.
 pub(crate) fn page(play: &Playground, settings: &Settings, shown: &Shown) -> Result<String, Refused> {
     let choice = |(i, o): (usize, &'_ crate::offered::Offered)| -> Value {
         let chosen = settings.directions.iter().find(|(own, _)| *own == i);
@@ -167,7 +164,6 @@ fn unit(name: &str) -> &'static str {
     }
 }
 
-/// The ends of the nine colours.
 fn legend(scale: &crate::event::Scale) -> Value {
     context! {
         name => scale.name.as_str(), site => scale.site.as_str(), unit => scale.unit.as_str(),

@@ -29,11 +29,11 @@ const REMEMBERED: usize = 256;
 /// How many times the largest marked dose one may ask for.
 const BEYOND: f64 = 10.0;
 
-/// How a playground is set up.
+/// Model, directions, limits and addresses of a playground.
 pub struct Setup {
-    /// The model.
+    /// The model, here or elsewhere.
     pub runner: Box<dyn Runner>,
-    /// The directions; at least one.
+    /// The directions to choose from; at least one.
     pub directions: Vec<Offered>,
     /// What α is measured in: `norm`, `absolute` or `raw`.
     pub unit: &'static str,
@@ -43,7 +43,7 @@ pub struct Setup {
     pub speech: Speech,
     /// What the page begins with, over the defaults.
     pub start: Start,
-    /// What is taken from visitors.
+    /// The most that is taken of visitors.
     pub limits: Limits,
     /// The path that the routes are nested under, such as `/play`; empty for none.
     pub base: String,
@@ -51,12 +51,12 @@ pub struct Setup {
     pub hosts: Hosts,
 }
 
-/// What a page begins with.
+/// The settings that the page opens with.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Start {
-    /// The prompt.
+    /// The prompt in the field.
     pub prompt: String,
-    /// How many tokens to generate at most.
+    /// The most tokens to generate.
     pub max_new_tokens: u32,
     /// 0 is greedy.
     pub temperature: f64,
@@ -161,7 +161,6 @@ impl Playground {
         matches!(self.setup.speech.chat, ChatChoice::Named(_)) || self.runner().chat().is_some()
     }
 
-    /// What the page begins with.
     pub(crate) fn start(&self) -> Settings {
         let (start, speech) = (&self.setup.start, &self.setup.speech);
         Settings {

@@ -5,7 +5,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::watch;
 
-/// The line before the model.
 #[derive(Debug)]
 pub struct Queue {
     line: Mutex<Line>,
@@ -21,10 +20,8 @@ struct Line {
     held: VecDeque<(u64, Option<String>)>,
 }
 
-/// Why there is no place.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Full {
-    /// All places are taken.
     All(usize),
     /// Those of this visitor are.
     Own(usize),

@@ -11,7 +11,7 @@ use truenorth_reading::AnalysisError;
 pub struct Refused {
     /// What is wrong, with the value and what was expected.
     pub message: String,
-    /// What to do about it.
+    /// A remedy for people, where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hint: Option<String>,
     /// The status of an answer that is this and nothing else.

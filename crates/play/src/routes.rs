@@ -180,7 +180,6 @@ fn start(play: &Arc<Playground>, settings: Settings, who: Option<&str>) -> Resul
     Ok(heard)
 }
 
-/// How an answer is wanted.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Form {
     Stream,

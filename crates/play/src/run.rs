@@ -18,7 +18,6 @@ use crate::refused::Refused;
 use crate::settings::Settings;
 use crate::spelled::{last_piece, pieces, visible};
 
-/// Who hears of a run.
 pub(crate) type Tell<'a> = &'a (dyn Fn(Event) + Sync);
 
 /// What the projections that are beyond it share the last colour with, as a share of all.
@@ -28,11 +27,9 @@ const STEPS: f64 = 4.0;
 
 /// A run's end: by its visitor, who went, or by the clock.
 pub(crate) struct Ends<'a> {
-    /// Its visitor went.
+    /// The visitor has gone.
     pub gone: &'a AtomicBool,
-    /// The other text failed.
     pub other: AtomicBool,
-    /// The latest.
     pub until: Instant,
 }
 

@@ -7,16 +7,16 @@ use crate::limits::Limits;
 use crate::offered::Offered;
 use crate::refused::Refused;
 
-/// What is asked.
+/// What one run is asked to do.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Settings {
-    /// The prompt.
+    /// The prompt, as it was typed.
     pub prompt: String,
     /// The directions, by their place among those offered, each with how much of the dose it gets.
     pub directions: Vec<(usize, f64)>,
-    /// The dose.
+    /// The dose, in the unit of the playground; 0 adds nothing.
     pub alpha: f64,
-    /// At which tokens.
+    /// The tokens that are steered.
     pub positions: WriteAt,
     /// Whether the directions are ablated before anything is added.
     pub ablate: bool,
@@ -24,7 +24,7 @@ pub struct Settings {
     pub chat: bool,
     /// A system turn before the prompt; in chats alone.
     pub system: String,
-    /// How many tokens to generate at most.
+    /// The most tokens to generate.
     pub max_new_tokens: u32,
     /// 0 is greedy.
     pub temperature: f64,
@@ -32,12 +32,10 @@ pub struct Settings {
     pub seed: u64,
 }
 
-/// What settings are read by.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Terms<'a> {
     pub offered: &'a [Offered],
     pub limits: &'a Limits,
-    /// The largest dose of either sign.
     pub alpha: f64,
 }
 
@@ -203,7 +201,6 @@ impl Settings {
     }
 }
 
-/// The pairs of a form or a query.
 pub(crate) fn pairs(encoded: &[u8]) -> Vec<(String, String)> {
     form_urlencoded::parse(encoded).into_owned().collect()
 }

@@ -79,7 +79,7 @@ impl<'a> Reader<'a> {
         self.tally.map_or_else(Vec::new, Tally::counts)
     }
 
-    /// The runner behind.
+    /// The runner that computes what is not kept.
     #[must_use]
     pub fn runner(&self) -> &'a dyn Runner {
         self.runner

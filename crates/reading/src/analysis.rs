@@ -33,10 +33,10 @@ pub trait Analysis {
         asked: &Asked<'_>,
     ) -> Result<Self::Found, AnalysisError>;
 
-    /// What a report shows of it.
+    /// Its findings and its section of a report.
     fn page(found: &Self::Found) -> Page;
 
-    /// What a terminal shows of it.
+    /// Its rows and sentences on a terminal.
     fn table(found: &Self::Found) -> Listing;
 }
 
@@ -59,11 +59,11 @@ pub trait Parameters: Clone + Debug + Serialize + DeserializeOwned {
 /// The model behind its store, the seeds of what is random, and who watches.
 #[derive(Clone, Copy)]
 pub struct Asked<'a> {
-    /// The model.
+    /// The model, behind the store of what it was asked before.
     pub reader: Reader<'a>,
-    /// What is random.
+    /// The root of every random draw, each use with a label of its own.
     pub seeds: &'a Seeds,
-    /// Who sees how it goes on.
+    /// Is told how far the work is, and may stop it.
     pub watch: &'a dyn Watch,
 }
 
@@ -112,7 +112,7 @@ impl Page {
 pub struct Listing {
     /// Rows of as many cells as the head has.
     pub rows: Vec<Vec<String>>,
-    /// Sentences.
+    /// Sentences below the rows.
     pub says: Vec<String>,
     /// Tables below these.
     pub more: Vec<Listing>,

@@ -12,9 +12,9 @@ const NAMED: usize = 4;
 /// What a set had in common with the texts that were fitted on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct LeftOutTexts {
-    /// The set.
+    /// Name of the set that was looked through.
     pub set: String,
-    /// Its rows, as read.
+    /// Rows of the set, before any was left out.
     pub rows: usize,
     /// Copies of texts that were fitted on, letter case and spaces aside; left out.
     pub copies: usize,
@@ -22,7 +22,7 @@ pub struct LeftOutTexts {
     pub ids: Vec<[String; 2]>,
     /// Near copies of such texts with the same label; left out.
     pub near: usize,
-    /// Some of them.
+    /// Ids of some of them, each with the text that was fitted on.
     pub near_ids: Vec<[String; 2]>,
     /// Near copies that stay, since their label is another or means another thing.
     pub kept_near: usize,
@@ -87,7 +87,7 @@ fn push(ids: &mut Vec<[String; 2]>, id: &str, of: &str) {
 /// Texts labelled for sentiment, apart from what a direction is fitted on.
 #[derive(Clone, Debug)]
 pub struct SentimentTexts {
-    /// Those that stay.
+    /// The rows that stay.
     pub kept: Distinct<SentimentRow>,
     /// What was left out of the file, and what stays though it is alike; none where nobody looked.
     pub apart: Option<LeftOutTexts>,

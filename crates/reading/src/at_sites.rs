@@ -16,9 +16,9 @@ pub struct AtSites<A>(PhantomData<A>);
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum OneOrMore<T> {
-    /// At one.
+    /// Of the one site that was asked for.
     One(T),
-    /// At several.
+    /// Of several sites, each by itself.
     Several(Several<T>),
 }
 
@@ -27,16 +27,16 @@ pub enum OneOrMore<T> {
 pub struct Several<T> {
     /// In the order of a pass.
     pub sites: Vec<AtSite<T>>,
-    /// What no site shows by itself.
+    /// What the sites together do not show, a sentence each.
     pub not_shown: Vec<String>,
 }
 
-/// What was found at one of them.
+/// What was found at one of several sites.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct AtSite<T> {
-    /// Where.
+    /// The site that was read.
     pub site: Site,
-    /// What.
+    /// The result at this site alone.
     pub found: T,
 }
 

@@ -21,7 +21,7 @@ pub struct Cosine {
     /// Two uniformly random directions of this width, by the normal law: 95 % of their cosines lie within. Described
     /// only, as activations are far from uniform.
     pub uniform_95: f64,
-    /// Why there is no p.
+    /// Why there is no p value; none where there is one.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub no_p: Option<String>,
 }
@@ -49,7 +49,7 @@ pub struct Drawn {
     matched: Vec<f64>,
 }
 
-/// Why nothing could be drawn.
+/// Why a direction without its texts is held against no draws.
 pub const NO_TEXTS: &str =
     "a direction without its texts has no labels to exchange and no activations to be drawn like";
 

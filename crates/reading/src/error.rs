@@ -13,10 +13,10 @@ use truenorth_stats::estimate::probing::ProbeError;
 /// Why an analysis gave no result.
 #[derive(Debug, thiserror::Error)]
 pub enum AnalysisError {
-    /// The model did not answer.
+    /// The runner gave no answer, or was interrupted.
     #[error(transparent)]
     Run(#[from] RunError),
-    /// The cache failed.
+    /// The store of activations can't be read or written.
     #[error("the activation cache failed")]
     Store(#[from] StoreError),
     /// The direction could not be estimated.
@@ -30,7 +30,7 @@ pub enum AnalysisError {
     Probe {
         /// The category, with the site where one site is to blame.
         what: String,
-        /// Why.
+        /// The probe's own error.
         #[source]
         source: Box<ProbeError>,
     },
@@ -42,27 +42,27 @@ pub enum AnalysisError {
     Graph {
         /// What was to be done, with the site.
         what: String,
-        /// Why it can't.
+        /// Why the graph does not fit the model.
         problem: Box<Problem>,
     },
     /// A prompt that failed where the graph ran.
     #[error("prompt `{id}` {problem}")]
     Prompt {
-        /// Its name.
+        /// Name of the prompt.
         id: String,
-        /// What is wrong with it.
+        /// What is wrong, to follow the prompt's name.
         problem: String,
         /// Whether it was refused, so that nothing was run.
         refused: bool,
-        /// What to do about it.
+        /// A remedy, where one is known.
         hint: Option<String>,
     },
     /// A prompt that does not fit the model.
     #[error("prompt `{id}` {problem}")]
     Unfit {
-        /// Its name.
+        /// Name of the prompt.
         id: String,
-        /// What is wrong with it.
+        /// What is wrong, to follow the prompt's name.
         problem: PromptProblem,
     },
     /// A block that the model does not have.
@@ -70,7 +70,7 @@ pub enum AnalysisError {
     Block {
         /// What was to be done there, with the site.
         what: String,
-        /// The block asked for.
+        /// The block asked for, from 0.
         layer: u32,
         /// Blocks of the model.
         layers: u32,
@@ -80,7 +80,7 @@ pub enum AnalysisError {
         "the answer for `{name}` does not fit the {prompts} prompts asked about: a fault of what ran them"
     )]
     Answer {
-        /// The saved name.
+        /// Name under which the graph saves the value.
         name: String,
         /// Prompts asked about.
         prompts: usize,
@@ -91,7 +91,7 @@ pub enum AnalysisError {
         .id.as_ref().map_or_else(String::new, |id| format!(" for prompt `{id}`"))
     )]
     NotFinite {
-        /// The saved name.
+        /// Name under which the graph saves the value.
         name: String,
         /// The prompt, where one is to blame.
         id: Option<String>,
@@ -107,7 +107,7 @@ pub enum AnalysisError {
     Asked {
         /// What was asked for and what there is.
         what: String,
-        /// What to do about it.
+        /// What to do about it, for people.
         remedy: String,
     },
 }

@@ -17,7 +17,7 @@ use truenorth_stats::math::Seeds;
 /// Labelled texts, in the order of the samples' rows.
 #[derive(Clone, Debug)]
 pub struct Question {
-    /// The texts.
+    /// The texts with their names, a row each.
     pub prompts: Vec<Named>,
     /// `pairs` or `classes`.
     pub operation: &'static str,
@@ -25,7 +25,7 @@ pub struct Question {
     pub data_sha256: String,
     /// What the positive end of the direction means.
     pub positive_end: String,
-    /// The copies among the texts.
+    /// Copies and near copies that were found among the texts.
     pub copies: Copies,
     /// What was left out since another question's direction was fitted on it; none where nobody looked.
     pub apart: Option<LeftOutTexts>,
@@ -333,7 +333,7 @@ impl Question {
     }
 }
 
-/// What is projected out, by name.
+/// What can be projected out of activations, by name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProjectOut {
     /// Length of the text.
@@ -343,7 +343,7 @@ pub enum ProjectOut {
 }
 
 impl ProjectOut {
-    /// Its name.
+    /// `length` or `sentiment`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {

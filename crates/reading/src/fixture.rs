@@ -101,7 +101,6 @@ pub(crate) fn pairs(count: usize) -> Distinct<Pair> {
     Distinct::pairs(loaded_pairs(count), &Template::default(), NearCopies::default()).unwrap()
 }
 
-/// The same as they are read.
 #[allow(dead_code, reason = "each crate uses some of it")]
 pub(crate) fn loaded_pairs(count: usize) -> Loaded<Pair> {
     let words = ["hat", "tin", "cup", "old", "new", "red"];

@@ -9,7 +9,7 @@ use truenorth_data::{ClassRow, Copies, Distinct};
 /// Texts of two classes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Labelled {
-    /// The texts.
+    /// The texts with their names, a row each.
     pub prompts: Vec<Named>,
     /// Whether each is of the positive class.
     pub positive: Vec<bool>,
@@ -19,9 +19,9 @@ pub struct Labelled {
     pub groups: Vec<String>,
     /// Groups that were joined because they hold copies or near copies of each other's texts.
     pub joined: usize,
-    /// The copies among the texts.
+    /// Copies and near copies that were found among the texts.
     pub copies: Copies,
-    /// What the positive class is.
+    /// What is positive about the positive class: its label.
     pub positive_end: String,
     /// SHA-256 of the file they came from.
     pub data_sha256: String,
@@ -60,7 +60,7 @@ impl Labelled {
         })
     }
 
-    /// How many texts.
+    /// Texts of both classes.
     #[must_use]
     pub fn len(&self) -> usize {
         self.prompts.len()

@@ -1,5 +1,9 @@
 //! Texts put before a model, read once, and directions fitted to what was read; the trait of an analysis and what all of
 //! them say alike. Everything is asked through a [`truenorth_protocol::run::Runner`].
+//!
+//! A [`Reader`] gives the activations of texts at a site, from the store where it was asked before. A [`Recipe`] says
+//! where texts are read and how a direction is fitted to them; [`extract`] does it. An [`Analysis`] is a question about a
+//! model with its parameters, its result and how a report and a terminal show that.
 
 mod activations;
 pub mod analysis;

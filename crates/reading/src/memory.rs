@@ -20,7 +20,6 @@ struct Held {
 }
 
 impl Memory {
-    /// What is held under each key.
     pub(super) fn get_many(&self, keys: &[ActivationKey]) -> Vec<Option<Activation>> {
         let held = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         keys.iter().map(|key| held.activations.get(key).cloned()).collect()

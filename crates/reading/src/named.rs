@@ -7,7 +7,7 @@ use truenorth_protocol::graph::Turns;
 /// A prompt and the name it goes by in messages and results.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Named {
-    /// The name.
+    /// Name in messages and results.
     pub id: String,
     /// The prompt; of a conversation its contents, which texts are told apart by.
     pub prompt: Prompt,
@@ -15,7 +15,7 @@ pub struct Named {
     pub said: Said,
 }
 
-/// What is said in a prompt.
+/// Whether a prompt is a text, a conversation or token ids, and what is known of its turns.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Said {
     /// A text, in a chat the user's turn; or token ids.

@@ -9,11 +9,11 @@ use super::speech::Encoded;
 /// The activations of prompts at one site.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reading {
-    /// Where.
+    /// The site that was read.
     pub site: Site,
     /// `[rows, width]`; one row a prompt, or one a token for [`ReadAt::All`].
     pub values: Array2<f32>,
-    /// How many rows each prompt has.
+    /// Rows of `values` that each prompt has, in order.
     pub rows: Vec<usize>,
     /// For [`ReadAt::Mean`], how many tokens of each prompt are not in its mean; else empty.
     pub left_out: Vec<u32>,

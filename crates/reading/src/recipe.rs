@@ -8,17 +8,17 @@ use super::extract::ProjectOut;
 /// Where texts are read and how they become a direction.
 #[derive(Clone, Debug)]
 pub struct Recipe {
-    /// Where texts are read.
+    /// The site at which texts are read.
     pub site: Site,
-    /// At which token.
+    /// The tokens of each text that are read.
     pub at: ReadAt,
-    /// What finds the direction.
+    /// What fits the direction to the activations.
     pub estimator: CheckedEstimator,
     /// What is projected out of the texts first.
     pub project_out: Vec<ProjectOut>,
-    /// How.
+    /// How it is projected out.
     pub project_method: ProjectMethod,
-    /// How its separation is held out.
+    /// How separation is held out: folds, permutations, intervals.
     pub held_out: HeldOutParams,
 }
 

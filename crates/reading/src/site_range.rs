@@ -17,7 +17,7 @@ pub struct SiteRange {
     sites: Vec<Site>,
 }
 
-/// What names no sites.
+/// Why a text names no sites.
 #[derive(Debug, thiserror::Error)]
 pub enum NoSites {
     /// A site that there is not.
@@ -31,9 +31,9 @@ pub enum NoSites {
     /// A block that no model has.
     #[error("block {last} of `{range}` is beyond any model")]
     Beyond {
-        /// The block.
+        /// The last block of the range.
         last: u32,
-        /// The range.
+        /// The range as it was written.
         range: String,
     },
 }
@@ -43,7 +43,7 @@ pub enum NoSites {
 const LAST: u32 = 100_000;
 
 impl SiteRange {
-    /// Its sites, in order.
+    /// The sites, in the order they were written.
     #[must_use]
     pub fn sites(&self) -> &[Site] {
         &self.sites

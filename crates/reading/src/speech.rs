@@ -74,11 +74,11 @@ impl SpecialTokens {
 /// How texts and conversations are put before a model.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Speech {
-    /// The chat template.
+    /// Which chat template texts are put into.
     pub chat: ChatChoice,
     /// A system turn before conversations that have none.
     pub system: Option<String>,
-    /// The tokens around a text.
+    /// The special tokens that the tokenizer puts around a text.
     pub special_tokens: SpecialTokens,
 }
 
@@ -191,19 +191,19 @@ pub struct SpeechRecord {
     /// The name of the chat template, where one is used.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub template: Option<String>,
-    /// Where it stands.
+    /// Where the template comes from.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub source: Option<String>,
     /// SHA-256 of it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub sha256: Option<String>,
-    /// The system turn.
+    /// Text of the system turn; none where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
-    /// The date that it says.
+    /// The date that the template is told, for those that ask.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub date: Option<String>,
-    /// The tokens around a text.
+    /// The special tokens around a text.
     pub special_tokens: SpecialTokens,
 }
 
@@ -219,18 +219,18 @@ pub struct Spoken {
 pub struct Encoded {
     /// Token ids, or text where they are made elsewhere.
     pub prompt: Prompt,
-    /// The turns of a conversation.
+    /// Where its turns lie; empty where that is not known.
     pub turns: Turns,
 }
 
 /// The text of a prompt, before it is tokens.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Spelled {
-    /// The text.
+    /// What the tokenizer gets.
     pub text: String,
     /// Whether the tokenizer may put its tokens around it.
     pub special: bool,
-    /// Its turns, of a conversation.
+    /// Where the turns of a conversation lie in the text; else empty.
     pub turns: Vec<PlacedTurn>,
 }
 

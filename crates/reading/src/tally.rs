@@ -20,11 +20,11 @@ pub struct Tally {
 /// their text's median.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LeftOut {
-    /// Where.
+    /// The site whose means left tokens out.
     pub site: Site,
-    /// The multiple.
+    /// Multiple of its text's median norm beyond which a token is left out.
     pub multiple: f64,
-    /// Texts read.
+    /// Texts that were read there.
     pub texts: usize,
     /// Texts of which at least one token was left out.
     pub of_texts: usize,

@@ -98,7 +98,6 @@ fn mounted(line: &str, second: bool) -> Option<(PathBuf, PathBuf)> {
     found.then_some((place.next()?.into(), place.next()?.into()))
 }
 
-/// What one group leaves.
 fn left(group: &Path, files: &Files) -> Option<u64> {
     let read = |name: &str| std::fs::read_to_string(group.join(name)).ok();
     let number = |name: &str| read(name)?.trim().parse::<u64>().ok();

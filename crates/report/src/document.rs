@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub struct Document {
     /// Title of the report.
     pub title: String,
-    /// One line under the title.
+    /// One line under the title; empty for none.
     #[serde(default)]
     pub subtitle: String,
     /// Where the numbers come from. The first group stands under the title, the others at the end.
@@ -20,7 +20,7 @@ pub struct Document {
     pub answer: Option<Answer>,
     /// The answers, most important first.
     pub front: Vec<Finding>,
-    /// The evidence.
+    /// The sections of the page, in order.
     pub sections: Vec<Section>,
 }
 
@@ -30,7 +30,7 @@ pub struct Answer {
     /// What is asked; `Is this direction true?` where nothing else is said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub asks: Option<String>,
-    /// One sentence that can be quoted.
+    /// One sentence that can be quoted by itself.
     pub sentence: String,
     /// The questions, most important first.
     pub questions: Vec<Question>,
@@ -41,9 +41,9 @@ pub struct Answer {
 /// A question and what its one primary test says.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Question {
-    /// The question.
+    /// The question, as it is printed.
     pub asks: String,
-    /// The answer.
+    /// What the primary test says of it.
     pub verdict: Verdict,
     /// The answer in words, with its number.
     pub says: String,
@@ -63,14 +63,14 @@ pub enum Verdict {
     Yes,
     /// The opposite stands after correction.
     No,
-    /// Neither stands.
+    /// Neither the claim nor its opposite stands.
     NotShown,
-    /// The study has no test of it.
+    /// The study has no test of the question.
     NotAsked,
 }
 
 impl Verdict {
-    /// The verdict in a word or two.
+    /// The word printed for it, such as `Not shown`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -87,7 +87,7 @@ impl Verdict {
 pub struct Group {
     /// Name of the group.
     pub title: String,
-    /// Its entries, in order.
+    /// The keys and values, in order.
     pub entries: Vec<Entry>,
 }
 
@@ -109,9 +109,9 @@ impl Group {
 /// A key and its value.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Entry {
-    /// What it is.
+    /// What stands on the left.
     pub key: String,
-    /// What stands beside the label.
+    /// What stands beside it.
     pub value: Cell,
 }
 
@@ -120,12 +120,12 @@ pub struct Entry {
 pub struct Section {
     /// Unique in the document; what a link names.
     pub id: String,
-    /// Heading.
+    /// Heading of the section, without its number.
     pub title: String,
     /// A sentence or two that says what the section found.
     #[serde(default)]
     pub lead: String,
-    /// The rest, in order.
+    /// What stands below the lead, in order.
     pub blocks: Vec<Block>,
 }
 
@@ -175,32 +175,32 @@ impl Section {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Block {
-    /// Running text.
+    /// Running text, one paragraph.
     Paragraph {
-        /// Its spans.
+        /// Its words and marks.
         text: Rich,
     },
     /// A list of short items.
     List {
         /// Whether the items are numbered.
         ordered: bool,
-        /// The items.
+        /// The items, in order.
         items: Vec<Rich>,
     },
-    /// A table.
+    /// A table with caption and limits.
     Table(Table),
-    /// A figure.
+    /// A plot with caption and limits.
     Figure(Figure),
     /// Figures side by side where there is room.
     Row {
-        /// The figures, usually two.
+        /// The figures from left to right, usually two.
         figures: Vec<Figure>,
     },
     /// A remark set apart.
     Note {
-        /// Its weight.
+        /// What kind of remark it is.
         kind: NoteKind,
-        /// Its text.
+        /// The words of the remark.
         text: Rich,
     },
     /// Keys and values.
@@ -212,9 +212,9 @@ pub enum Block {
     },
     /// Blocks folded away behind a summary.
     Details {
-        /// The line that stays visible.
+        /// The line that is always seen.
         summary: String,
-        /// What is folded.
+        /// What is seen once it is opened.
         blocks: Vec<Block>,
     },
 }
@@ -222,23 +222,23 @@ pub enum Block {
 /// A text that stands beside others.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Beside {
-    /// What it is.
+    /// Heading of the text.
     pub title: String,
     /// What is wrong with it, or a word on it; may be empty.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub remark: String,
-    /// The text.
+    /// The words of the text.
     pub text: Rich,
 }
 
 impl Block {
-    /// Running text.
+    /// A paragraph.
     #[must_use]
     pub fn text(text: impl Into<Rich>) -> Self {
         Self::Paragraph { text: text.into() }
     }
 
-    /// A remark.
+    /// A remark set apart, of a kind.
     #[must_use]
     pub fn note(kind: NoteKind, text: impl Into<Rich>) -> Self {
         Self::Note { kind, text: text.into() }
@@ -263,15 +263,15 @@ impl From<Group> for Block {
     }
 }
 
-/// The weight of a note.
+/// What kind of remark a note is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum NoteKind {
     /// Good to know.
     Remark,
-    /// How it was done.
+    /// How something was computed or chosen.
     Method,
-    /// Where the result ends.
+    /// What a result does not reach.
     Limit,
     /// Likely to be misread, or gone wrong.
     Warning,
@@ -284,7 +284,7 @@ pub struct Figure {
     pub id: String,
     /// A short title.
     pub title: String,
-    /// What is drawn.
+    /// The plot and its data.
     pub plot: Plot,
     /// What is seen: n, intervals, nulls.
     pub caption: String,
@@ -321,9 +321,9 @@ pub struct Rich(pub Vec<Span>);
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Span {
-    /// As it is.
+    /// Words without a mark.
     Plain(String),
-    /// Stressed.
+    /// Words to be stressed, set in bold.
     Strong(String),
     /// A term or a symbol.
     Em(String),
@@ -333,7 +333,7 @@ pub enum Span {
     Changed(String),
     /// A link to a section, table or figure of this document.
     Link {
-        /// Its id.
+        /// The `id` that it leads to.
         to: String,
         /// The words that carry the link.
         text: String,
@@ -360,7 +360,7 @@ impl Rich {
         self.with(Span::Plain(text.into()))
     }
 
-    /// Adds code.
+    /// Adds a name or a command, set in monospace.
     #[must_use]
     pub fn code(self, text: impl Into<String>) -> Self {
         self.with(Span::Code(text.into()))

@@ -10,9 +10,9 @@ pub enum ReportError {
     Invalid {
         /// JSON pointer to the part, such as `/sections/2/blocks/0/rows/3`.
         path: String,
-        /// What is there.
+        /// The value that is there.
         found: String,
-        /// What should be there.
+        /// What the rules of a report ask for.
         expected: String,
     },
     /// The text is not JSON, or not a report's JSON.
@@ -29,15 +29,15 @@ pub enum ReportError {
     /// What lies where a report is to be written is no report of this program, and would be lost.
     #[error("{} is there, and no report of truenorth; a report would replace it", path.display())]
     Foreign {
-        /// The file.
+        /// The file that is in the way.
         path: PathBuf,
     },
     /// A file could not be written; what was there before is untouched.
     #[error("cannot write {}", path.display())]
     Write {
-        /// The file or folder.
+        /// The file or folder that was to be written.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         #[source]
         source: std::io::Error,
     },

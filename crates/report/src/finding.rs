@@ -11,14 +11,14 @@ pub enum Status {
     Supported,
     /// The evidence speaks against it, or it is within the null.
     NotSupported,
-    /// The evidence allows both.
+    /// The evidence allows the statement and its opposite.
     Unclear,
     /// True as stated, and easily misread.
     Caution,
 }
 
 impl Status {
-    /// The word printed for it.
+    /// The word printed for it, such as `not supported`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -53,11 +53,11 @@ impl Status {
 /// One line of the front page: a statement with its number, n, interval and null.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Finding {
-    /// How far the evidence carries it.
+    /// Whether the evidence supports it.
     pub status: Status,
-    /// The statement, a short sentence.
+    /// A short sentence that can be true or false.
     pub statement: String,
-    /// The number it rests on.
+    /// The number that the statement rests on.
     pub measure: Measure,
     /// How many, and of what, the number was computed from.
     pub n: Sample,
@@ -75,7 +75,7 @@ pub struct Finding {
 pub struct Measure {
     /// Name with its unit, such as `AUROC`.
     pub name: String,
-    /// The number.
+    /// The number, or why there is none.
     pub value: Num,
     /// Decimals to print.
     pub digits: usize,
@@ -92,7 +92,7 @@ impl Measure {
 /// A sample size that says what was counted.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sample {
-    /// How many.
+    /// How many were counted.
     pub count: u64,
     /// Of what, plural: `held-out pairs`.
     pub of: String,
@@ -109,9 +109,9 @@ impl Sample {
 /// A confidence interval with its level and method. A missing bound carries the reason.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
-    /// Lower bound.
+    /// Lower bound, in the unit of the measure.
     pub low: Num,
-    /// Upper bound.
+    /// Upper bound, in the unit of the measure.
     pub high: Num,
     /// Nominal coverage in (0, 1).
     pub level: Num,

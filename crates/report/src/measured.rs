@@ -12,7 +12,7 @@ use crate::table::Cell;
 const UNTESTED: &str = "nothing is tested";
 
 impl Measure {
-    /// The number under a name.
+    /// A measured number under the name it is printed with.
     #[must_use]
     pub fn of(name: impl Into<String>, number: &Number, digits: usize) -> Self {
         Self { name: name.into(), value: number.value.into(), digits }
@@ -82,7 +82,7 @@ impl Num {
 }
 
 impl Cell {
-    /// The number with its interval.
+    /// A measured number with the ends of its interval.
     #[must_use]
     pub fn of(number: &Number, digits: usize) -> Self {
         let [low, high] = Num::ends(number);

@@ -45,7 +45,7 @@ impl Num {
         }
     }
 
-    /// Why the number is missing.
+    /// Why there is no number; none where there is one.
     #[must_use]
     pub fn reason(&self) -> Option<&str> {
         match &self.0 {

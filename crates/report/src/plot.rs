@@ -3,7 +3,7 @@ use super::finding::Status;
 use super::number::Num;
 use serde::{Deserialize, Serialize};
 
-/// A plot.
+/// A plot with its data, by kind.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "kind", rename_all = "snake_case")]
 pub enum Plot {
@@ -36,12 +36,12 @@ macro_rules! plot_from {
 }
 plot_from!(Curve, HeatMap, Forest, Strip, Board, Histogram, Scatter, Slope);
 
-/// An axis.
+/// What one axis of a plot measures, and over which range.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Axis {
-    /// What it measures.
+    /// What it measures, without the unit.
     pub label: String,
-    /// In what unit.
+    /// The unit, printed behind the label; none for none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
     /// Its ends; taken from the data where not given, and widened where data lie outside.
@@ -77,7 +77,7 @@ impl Axis {
 /// A named place on an axis.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Tick {
-    /// Where.
+    /// The value at which it stands.
     pub at: Num,
     /// What the axis, the legend or the row calls it.
     pub label: String,
@@ -86,12 +86,12 @@ pub struct Tick {
 /// A value, or a range of values, to point at.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Mark {
-    /// Where, or where it begins.
+    /// The value, or the lower end of the range.
     pub at: Num,
-    /// Where it ends, for a range.
+    /// The upper end, for a range.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub to: Option<Num>,
-    /// What it is.
+    /// The words beside it.
     pub label: String,
 }
 
@@ -102,7 +102,7 @@ impl Mark {
         Self { at: at.into(), to: None, label: label.into() }
     }
 
-    /// A range.
+    /// A range from one value to another.
     #[must_use]
     pub fn span(from: impl Into<Num>, to: impl Into<Num>, label: impl Into<String>) -> Self {
         Self { at: from.into(), to: Some(to.into()), label: label.into() }
@@ -112,11 +112,11 @@ impl Mark {
 /// Lines with bands.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Curve {
-    /// Horizontal axis.
+    /// The horizontal axis.
     pub x: Axis,
-    /// Vertical axis.
+    /// The vertical axis.
     pub y: Axis,
-    /// The lines.
+    /// The lines, in the order of the legend.
     pub series: Vec<Series>,
     /// Values of x to point at: the layer chosen, a phase jump, the working range.
     #[serde(default)]
@@ -126,10 +126,10 @@ pub struct Curve {
     pub y_marks: Vec<Mark>,
 }
 
-/// A line.
+/// One line of a curve.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Series {
-    /// What the legend calls it.
+    /// The name in the legend.
     pub name: String,
     /// Whether it is a control or null, drawn in grey.
     #[serde(default)]
@@ -155,9 +155,9 @@ impl Series {
 /// A point of a line, with its band.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct CurvePoint {
-    /// Where.
+    /// Its place on the horizontal axis.
     pub x: Num,
-    /// How much.
+    /// Its height; missing where the line has a gap.
     pub y: Num,
     /// Lower and upper bound of y.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -192,7 +192,7 @@ pub struct HeatMap {
     pub digits: usize,
     /// Heads of the columns.
     pub columns: Vec<String>,
-    /// The rows.
+    /// The rows from top to bottom.
     pub rows: Vec<HeatRow>,
 }
 
@@ -214,14 +214,14 @@ impl HeatMap {
 /// A row of a matrix.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HeatRow {
-    /// Its head.
+    /// The head of the row.
     pub label: String,
     /// A value a column.
     pub cells: Vec<Num>,
 }
 
 impl HeatRow {
-    /// A row.
+    /// A row with its head and a value a column.
     #[must_use]
     pub fn new(label: impl Into<String>, cells: Vec<Num>) -> Self {
         Self { label: label.into(), cells }
@@ -231,7 +231,7 @@ impl HeatRow {
 /// Estimates with intervals and nulls.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Forest {
-    /// What is estimated.
+    /// The axis of the estimates.
     pub x: Axis,
     /// The value of no effect, drawn as a line.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -245,21 +245,21 @@ pub struct Forest {
 /// A row of a forest plot.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ForestRow {
-    /// What was estimated.
+    /// What the estimate is of.
     pub label: String,
     /// Group the row stands under.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub group: Option<String>,
-    /// The estimate.
+    /// The estimate, or why there is none.
     pub estimate: Num,
     /// Lower and upper bound.
     pub interval: [Num; 2],
     /// Central range of the null.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub null: Option<[Num; 2]>,
-    /// Sample size.
+    /// Observations behind the estimate.
     pub n: u64,
-    /// Verdict.
+    /// What the row is held to show; none for no mark.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub status: Option<Status>,
 }
@@ -267,7 +267,7 @@ pub struct ForestRow {
 /// Single values by group.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Strip {
-    /// What is measured.
+    /// The axis of the values.
     pub x: Axis,
     /// Value or range to compare with, such as the null.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -281,7 +281,7 @@ pub struct Strip {
 pub struct StripGroup {
     /// What the axis, the legend or the row calls it.
     pub label: String,
-    /// Its values.
+    /// The values of the group, each with its name.
     pub points: Vec<Labelled>,
 }
 
@@ -290,18 +290,18 @@ pub struct StripGroup {
 pub struct Labelled {
     /// What the axis, the legend or the row calls it.
     pub label: String,
-    /// The value.
+    /// The value, or why there is none.
     pub value: Num,
 }
 
 /// A ranking. Of long boards the two ends are drawn.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Board {
-    /// The score's axis.
+    /// The axis of the scores.
     pub x: Axis,
     /// Decimals of the score.
     pub digits: usize,
-    /// The rows in order of rank.
+    /// The rows, the first rank first.
     pub rows: Vec<BoardRow>,
 }
 
@@ -310,24 +310,24 @@ pub struct Board {
 pub struct BoardRow {
     /// Its rank, 1 first; ties share their mean rank.
     pub rank: Num,
-    /// What is ranked.
+    /// The sequence that is ranked.
     pub label: String,
     /// Kind of sequence, coloured.
     #[serde(default)]
     pub group: String,
-    /// The score.
+    /// The score, or why there is none.
     pub score: Num,
     /// Interval of the score.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub interval: Option<[Num; 2]>,
-    /// Specificity z.
+    /// The specificity z of the score, or why there is none.
     pub z: Num,
 }
 
-/// A distribution.
+/// How values are distributed, beside draws of a null.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Histogram {
-    /// What is measured.
+    /// The axis of the values.
     pub x: Axis,
     /// Name of `values`.
     #[serde(default)]
@@ -341,7 +341,7 @@ pub struct Histogram {
     /// Draws from the null.
     #[serde(default)]
     pub null: Vec<Num>,
-    /// Observed values.
+    /// Values to point at, such as the one observed.
     #[serde(default)]
     pub marks: Vec<Mark>,
 }
@@ -349,14 +349,14 @@ pub struct Histogram {
 /// Two numbers a point.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Scatter {
-    /// Horizontal axis.
+    /// The horizontal axis.
     pub x: Axis,
-    /// Vertical axis.
+    /// The vertical axis.
     pub y: Axis,
     /// Whether both axes share one scale and the line of equality is drawn.
     #[serde(default)]
     pub diagonal: bool,
-    /// The points.
+    /// The points, in any order.
     pub points: Vec<ScatterPoint>,
 }
 
@@ -368,12 +368,12 @@ pub struct ScatterPoint {
     /// Whether the name is written beside it where there is room.
     #[serde(default)]
     pub named: bool,
-    /// Group, coloured.
+    /// The group it is coloured by; empty for none.
     #[serde(default)]
     pub group: String,
-    /// Horizontal value.
+    /// Its place on the horizontal axis.
     pub x: Num,
-    /// Vertical value.
+    /// Its place on the vertical axis.
     pub y: Num,
 }
 
@@ -382,7 +382,7 @@ pub struct ScatterPoint {
 pub struct Slope {
     /// The columns, two or more: models, layers, checkpoints.
     pub columns: Vec<String>,
-    /// The items.
+    /// The items, each with a rank a column.
     pub rows: Vec<SlopeRow>,
     /// Change of rank from the first to the last column from which on an item counts as a mover.
     pub mover: Num,

@@ -13,7 +13,7 @@ pub struct Table {
     pub caption: String,
     /// What this table does not show; may not be blank.
     pub not_shown: String,
-    /// The columns.
+    /// The heads of the columns.
     pub columns: Vec<Column>,
     /// The rows, each as long as `columns`.
     pub rows: Vec<Vec<Cell>>,
@@ -54,7 +54,7 @@ pub enum Adjustment {
 }
 
 impl Adjustment {
-    /// Its name.
+    /// The name that is printed, such as `Holm`.
     #[must_use]
     pub fn word(self) -> &'static str {
         match self {
@@ -67,7 +67,7 @@ impl Adjustment {
 /// A column's head.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Column {
-    /// Heading.
+    /// The words at the head.
     pub name: String,
     /// Unit, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -92,61 +92,61 @@ impl Column {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(tag = "type", rename_all = "snake_case")]
 pub enum Cell {
-    /// Words.
+    /// Plain words.
     Text {
-        /// The words.
+        /// The words that are shown.
         value: String,
     },
     /// A name, hash, path or flag, set in monospace.
     Code {
-        /// The name.
+        /// The name, as it is typed.
         value: String,
     },
-    /// A count.
+    /// A whole number of things.
     Count {
-        /// The count.
+        /// How many there are.
         value: u64,
     },
-    /// A number.
+    /// A number with so many decimals.
     Number {
-        /// The number.
+        /// The number, or why there is none.
         value: Num,
         /// Decimals to print.
         digits: usize,
     },
     /// An interval, with the estimate inside it where it has one.
     Interval {
-        /// The estimate.
+        /// The estimate; none where the interval stands alone.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         estimate: Option<Num>,
-        /// Lower bound.
+        /// Lower bound, or why there is none.
         low: Num,
-        /// Upper bound.
+        /// Upper bound, or why there is none.
         high: Num,
         /// Decimals to print.
         digits: usize,
     },
     /// A p value.
     P {
-        /// Which test it is of.
+        /// The test that gave the p value.
         test: Test,
         /// How it is corrected for the family it stands in; none where it is not.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         adjusted: Option<Adjustment>,
-        /// The p value.
+        /// The p value in (0, 1], or why there is none.
         value: Num,
         /// Random draws behind it; none where it is exact.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         draws: Option<u64>,
     },
-    /// A verdict.
+    /// What the row is held to show.
     Verdict {
-        /// The verdict.
+        /// Whether the evidence supports it.
         status: Status,
     },
     /// Nothing, for a reason.
     Empty {
-        /// The reason.
+        /// Why the cell is empty.
         reason: String,
     },
 }

@@ -21,7 +21,7 @@ pub const RESAMPLES: usize = 2000;
 /// A number with its n, its interval and what it would be if there were nothing to find.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Number {
-    /// The number.
+    /// The estimate.
     pub value: f64,
     /// Observations behind it.
     pub n: usize,
@@ -37,16 +37,16 @@ pub struct Number {
 /// What a number would be if there were nothing to find.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Null {
-    /// Which test it is.
+    /// The test, whose [`Card`](crate::test::Card) says what it asks.
     pub test: Test,
-    /// The null in words.
+    /// What is true under it, in words.
     pub what: String,
-    /// The number expected under it.
+    /// The estimate's mean under it.
     pub expected: f64,
     /// Central 95 % under it, where that is known.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub range: Option<[f64; 2]>,
-    /// Two-sided p.
+    /// Two-sided p value, in (0, 1].
     pub p: f64,
     /// Draws behind p; none where p is exact.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -79,7 +79,7 @@ impl Number {
         Self { value, n, interval: None, method: why.to_owned(), null: None }
     }
 
-    /// The number held against a null.
+    /// Sets the null that the number is held against.
     #[must_use]
     pub fn against(mut self, null: Null) -> Self {
         self.null = Some(null);
@@ -206,7 +206,7 @@ pub fn resampled(
     Ok(cluster_bootstrap(units, RESAMPLES, LEVEL, rng, statistic)?.interval)
 }
 
-/// What [`resampled`] did, in words.
+/// The method that [`resampled`] uses, for [`Number::method`].
 pub fn bootstrap_over(units: &str) -> String {
     format!("percentile bootstrap over {units}, {RESAMPLES} resamples")
 }

@@ -8,7 +8,6 @@ use rand::seq::SliceRandom;
 /// A partition of rows into folds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Folds {
-    /// The fold of each row.
     fold: Vec<usize>,
     count: usize,
 }
@@ -34,7 +33,7 @@ pub enum SplitError {
 }
 
 impl SplitError {
-    /// What would mend it.
+    /// A remedy for people.
     #[must_use]
     pub fn hint(&self) -> &'static str {
         match self {
@@ -51,13 +50,13 @@ impl SplitError {
 }
 
 impl Folds {
-    /// How many folds.
+    /// Folds that the rows are dealt to.
     #[must_use]
     pub fn count(&self) -> usize {
         self.count
     }
 
-    /// The fold of each row.
+    /// The fold of each row, from 0.
     #[must_use]
     pub fn of_rows(&self) -> &[usize] {
         &self.fold

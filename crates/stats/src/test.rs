@@ -16,7 +16,7 @@ pub enum Sides {
 }
 
 impl Sides {
-    /// In words.
+    /// As reports write it, such as `two-sided`.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -40,7 +40,7 @@ pub enum Standing {
 }
 
 impl Standing {
-    /// In words.
+    /// As reports write it, such as `conservative`.
     #[must_use]
     pub const fn word(self) -> &'static str {
         match self {
@@ -51,16 +51,16 @@ impl Standing {
     }
 }
 
-/// What a test is.
+/// What a test asks, of what null, and how far it is to be trusted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Card {
-    /// What it asks, a short sentence.
+    /// The question it answers, a short sentence.
     pub asks: &'static str,
     /// What is true where there is nothing to find, and how it is made.
     pub null: &'static str,
     /// What is exchanged, or drawn, as a whole.
     pub unit: &'static str,
-    /// Which results count as far.
+    /// Which side of the null counts against it.
     pub sides: Sides,
     /// How sure its rate of false alarms is.
     pub standing: Standing,
@@ -118,16 +118,16 @@ macro_rules! tests {
         }
 
         impl Test {
-            /// All of them.
+            /// Every test, in the order in which pages list them.
             pub const ALL: &[Self] = &[$(Self::$name),*];
 
-            /// The name in files.
+            /// The name in files, such as `held-out`.
             #[must_use]
             pub const fn id(self) -> &'static str {
                 match self { $(Self::$name => $id),* }
             }
 
-            /// What it is.
+            /// What it asks, its null, its unit, its sides and its standing.
             #[must_use]
             pub const fn card(self) -> Card {
                 match self {

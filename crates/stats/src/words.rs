@@ -107,7 +107,7 @@ fn split(text: &str, unspaced: impl Fn(String, &mut Vec<String>)) -> impl Iterat
     found.into_iter()
 }
 
-/// What a character is part of.
+/// The kind of script that a character belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Kind {
     /// A word between others.
@@ -116,7 +116,7 @@ enum Kind {
     Alone,
     /// A script without spaces, of few characters.
     Unspaced,
-    /// What stands between words.
+    /// Blanks and marks between words.
     Between,
 }
 

@@ -92,7 +92,7 @@ impl Builder {
         self.node(Op::Binary { f, a, b })
     }
 
-    /// `f(a)`.
+    /// `f(a)`, element by element or row by row, as [`Unary`] says.
     pub fn unary(&mut self, f: Unary, a: NodeId) -> NodeId {
         self.node(Op::Unary { f, a })
     }
@@ -142,7 +142,7 @@ impl Builder {
         self.node(Op::LogProb { logits, tokens: tokens.to_vec() })
     }
 
-    /// An edit.
+    /// Edits a site of a group's passes; the node has no value.
     pub fn write(
         &mut self,
         group: GroupId,
@@ -190,7 +190,7 @@ impl Builder {
         self.node(Op::Save { name: name.into(), value })
     }
 
-    /// The graph, not yet checked.
+    /// The graph as built; [`Graph::check`] says whether it can run.
     #[must_use]
     pub fn finish(self) -> Graph {
         Graph { groups: self.groups, nodes: self.nodes }

@@ -11,7 +11,7 @@ use crate::model::ModelInfo;
 use crate::prompt::{PromptFault, Room, has_part, has_position};
 use crate::site::Site;
 
-/// What a caller is ready to accept.
+/// The most that a checked graph may send back, hold and run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CheckLimits {
     /// The most bytes of saved values; text prompts count a token a byte, the worst case.
@@ -39,25 +39,25 @@ pub struct Checked {
 }
 
 impl Checked {
-    /// The graph.
+    /// The graph that was checked.
     #[must_use]
     pub fn graph(&self) -> &Graph {
         &self.graph
     }
 
-    /// What each node is worth.
+    /// What kind of value each node has, in the order of the nodes.
     #[must_use]
     pub fn kinds(&self) -> &[ValueKind] {
         &self.kinds
     }
 
-    /// What it costs to run, at most.
+    /// Upper bounds on tokens, memory and bytes of the answer.
     #[must_use]
     pub fn size(&self) -> Size {
         self.size
     }
 
-    /// What the model takes of a prompt.
+    /// Context and vocabulary of the model it was checked against.
     #[must_use]
     pub fn room(&self) -> Room {
         self.room
@@ -133,7 +133,7 @@ impl Graph {
         Ok(Checked { graph: self, kinds, live, size, room: Room::of(info) })
     }
 
-    /// How many forward passes a group runs.
+    /// Forward passes of a group: 1, or `max_new_tokens` where it generates. Pass 0 runs the prompt.
     #[must_use]
     pub fn steps(&self, group: u32) -> u32 {
         self.generation(group).map_or(1, |p| p.max_new_tokens)
@@ -158,7 +158,7 @@ impl Graph {
         self.nodes.iter().find_map(of).unwrap_or_default()
     }
 
-    /// The turns of one prompt.
+    /// The turns of one prompt, both counted from 0; empty where none are told.
     #[must_use]
     pub fn turns_of(&self, group: u32, prompt: usize) -> &[Turn] {
         self.turns(group).get(prompt).map_or(&[], |turns| &turns.0)
@@ -352,7 +352,6 @@ impl Known<'_> {
             .map_err(|problem| Problem::Prompt(PromptFault { group: group as usize, prompt, problem }))
     }
 
-    /// How many forward passes a group runs.
     fn steps(&self, group: u32) -> u32 {
         self.facts[group as usize].steps
     }

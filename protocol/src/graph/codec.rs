@@ -24,46 +24,46 @@ pub enum CodecError {
     /// The bytes start with something else.
     #[error("not {what}: the first bytes are {found:02x?}")]
     Magic {
-        /// What was expected.
+        /// What the bytes should hold: a graph or an answer.
         what: &'static str,
-        /// The first bytes.
+        /// The bytes at the start.
         found: Vec<u8>,
     },
     /// Written by another version.
     #[error("encoding version {found}; this program reads version {expected}")]
     Version {
-        /// The version found.
+        /// The version in the bytes.
         found: u16,
-        /// The version that is read.
+        /// The only version that this program reads.
         expected: u16,
     },
     /// Larger than the cap.
     #[error("{found} bytes, the limit is {limit}; send fewer prompts or smaller constants at a time")]
     TooLarge {
-        /// Bytes found.
+        /// Bytes that the encoding has.
         found: usize,
-        /// The cap.
+        /// The most bytes it may have.
         limit: usize,
     },
     /// What the bytes stand for takes more memory than is allowed.
     #[error("decoded, it takes more than {limit} bytes of memory; send fewer prompts or nodes at a time")]
     Memory {
-        /// The cap.
+        /// The most bytes of memory that a decoded value may take.
         limit: usize,
     },
     /// The bytes end early or hold an impossible value.
     #[error("the encoding is damaged")]
     Decode(#[source] bincode::error::DecodeError),
-    /// The value can't be written.
+    /// `bincode` refuses to write the value.
     #[error("can't encode")]
     Encode(#[source] EncodeError),
-    /// The stream fails or ends early.
+    /// Reading or writing the stream fails, or it ends early.
     #[error("the encoding is cut off or can't be read or written")]
     Stream(#[source] io::Error),
     /// There is more than one value, or the same value could be written shorter.
     #[error("the encoding is not canonical: {0}")]
     NotCanonical(&'static str),
-    /// The JSON text is not a graph.
+    /// The text is not JSON, or not that of a graph.
     #[error("not a graph in JSON")]
     Json(#[from] serde_json::Error),
 }
@@ -125,7 +125,6 @@ pub(super) fn check_header(
     }
 }
 
-/// The JSON form.
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Document {

@@ -47,7 +47,7 @@ use crate::tensor::Tensor;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Graph {
-    /// The batches, run in order.
+    /// The batches, run in order; nodes name them by index.
     #[serde(deserialize_with = "counted::seq")]
     pub groups: Vec<Group>,
     /// The nodes; each refers only to earlier ones.
@@ -66,7 +66,7 @@ pub struct Group {
     pub special_tokens: bool,
 }
 
-/// One prompt.
+/// A sequence to run, as text or as token ids.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Prompt {
@@ -87,9 +87,9 @@ pub struct NodeId(pub u32);
 pub enum Op {
     /// The values at a site: `[prompts, width]`, or `[tokens, width]` for all positions.
     Read {
-        /// Which batch.
+        /// Index into [`Graph::groups`].
         group: u32,
-        /// Where.
+        /// The site whose values are taken.
         site: Site,
         /// Which tokens; after step 0 there is one, so `Last`.
         positions: ReadAt,
@@ -100,51 +100,51 @@ pub enum Op {
     Const(Tensor),
     /// `f(a, b)` element by element; equal shapes, or `b` a scalar or the trailing axes of `a`.
     Binary {
-        /// Which operation.
+        /// Which of `+ - * /`.
         f: Binary,
-        /// Left operand.
+        /// The operand whose shape the result has.
         a: NodeId,
-        /// Right operand.
+        /// The operand that is repeated over leading axes where it has fewer.
         b: NodeId,
     },
     /// `f(a)` element by element, or row by row for [`Unary::Unit`] and [`Unary::Softmax`].
     Unary {
-        /// Which operation.
+        /// Which function of one value.
         f: Unary,
-        /// Operand.
+        /// A float value of any shape.
         a: NodeId,
     },
     /// Dot product over the last axis; `b` has the shape of `a` or is one row.
     Dot {
-        /// Left operand.
+        /// Rows, the last axis of width `d`.
         a: NodeId,
-        /// Right operand.
+        /// As many rows, or one of width `d`.
         b: NodeId,
     },
     /// Cosine over the last axis; `b` has the shape of `a` or is one row.
     Cosine {
-        /// Left operand.
+        /// Rows, the last axis of width `d`.
         a: NodeId,
-        /// Right operand.
+        /// As many rows, or one of width `d`.
         b: NodeId,
     },
     /// Euclidean norm over the last axis.
     Norm {
-        /// Operand.
+        /// A float value; its last axis goes.
         a: NodeId,
     },
     /// Mean or sum over one axis.
     Reduce {
-        /// Which reduction.
+        /// Mean or sum.
         f: Reduce,
-        /// Operand.
+        /// A float value; the axis reduced over goes.
         a: NodeId,
         /// Axis, from 0.
         axis: u32,
     },
     /// The half-open range `start..end` of one axis.
     Slice {
-        /// Operand.
+        /// The value that is cut.
         a: NodeId,
         /// Axis, from 0.
         axis: u32,
@@ -157,16 +157,16 @@ pub enum Op {
     Stack(#[serde(deserialize_with = "counted::seq")] Vec<NodeId>),
     /// Another float type, rounded to nearest.
     Cast {
-        /// Operand.
+        /// A float value.
         a: NodeId,
-        /// The new type.
+        /// The float type it becomes.
         dtype: DType,
     },
     /// Natural log-probability of given tokens: `[.., vocab]` to `[.., tokens]`.
     LogProb {
         /// Logits, the last axis over the vocabulary.
         logits: NodeId,
-        /// Token ids.
+        /// Ids of the tokens that are asked about, in the order of the result's last axis.
         #[serde(deserialize_with = "counted::seq")]
         tokens: Vec<u32>,
     },
@@ -178,60 +178,60 @@ pub enum Op {
     },
     /// The `k` largest over the last axis, in falling order: the values.
     TopKValues {
-        /// Operand.
+        /// A float value.
         a: NodeId,
-        /// How many.
+        /// How many to keep, at most the size of the last axis.
         k: u32,
     },
     /// The `k` largest over the last axis, in falling order: their indices, i64.
     TopKIndices {
-        /// Operand.
+        /// A float value.
         a: NodeId,
-        /// How many.
+        /// How many to keep, at most the size of the last axis.
         k: u32,
     },
     /// An edit at a site.
     Write {
-        /// Which batch.
+        /// Index into [`Graph::groups`].
         group: u32,
-        /// Where.
+        /// The site whose values are changed.
         site: Site,
-        /// Which tokens.
+        /// Which tokens are changed.
         positions: WriteAt,
-        /// Which forward passes.
+        /// The forward passes in which it happens.
         steps: Steps,
-        /// What happens there.
+        /// What each touched row becomes.
         edit: Edit,
     },
     /// Generates from a batch: token ids `[prompts, max_new_tokens]`, i64, -1 after a stop.
     Generate {
-        /// Which batch.
+        /// Index into [`Graph::groups`].
         group: u32,
-        /// How.
+        /// Length, temperature, seed and stops.
         params: Sampling,
     },
     /// Log-probability of each generated token under the unscaled (edited) distribution, f32,
     /// `[prompts, max_new_tokens]`, 0 where there is no token.
     GeneratedLogProb {
-        /// The generation.
+        /// An [`Op::Generate`].
         generate: NodeId,
     },
     /// The text of generated tokens, one string a prompt, special tokens left out.
     Decode {
-        /// The generation.
+        /// An [`Op::Generate`].
         generate: NodeId,
     },
     /// Returns a value under a name.
     Save {
-        /// The name, unique in the graph.
+        /// Key of the value in [`Answer::values`](crate::Answer::values), unique in the graph.
         #[serde(deserialize_with = "counted::text")]
         name: String,
-        /// What is returned.
+        /// The node that is returned; not an effect.
         value: NodeId,
     },
     /// Says where the turns of a conversation lie, which [`Part`] goes by. It has no value.
     Turns {
-        /// Which batch.
+        /// Index into [`Graph::groups`].
         group: u32,
         /// Those of each prompt, which must be given as token ids.
         #[serde(deserialize_with = "counted::seq")]
@@ -241,7 +241,7 @@ pub enum Op {
     /// value. An edit under several of these happens where all of them hold. At the site of an edit itself the
     /// stream counts as it comes there.
     When {
-        /// Which batch.
+        /// Index into [`Graph::groups`].
         group: u32,
         /// Where the projection is taken: before each of the edits in a pass, or of the prompt and before
         /// edits of later passes alone. Not the logits.
@@ -250,9 +250,9 @@ pub enum Op {
         direction: NodeId,
         /// The threshold, in units of the residual stream.
         above: f64,
-        /// Whose projection decides.
+        /// Whether each token decides for itself, or one for its prompt.
         of: Decides,
-        /// The edits, of this batch.
+        /// The [`Op::Write`] nodes it holds for, all of this batch.
         #[serde(deserialize_with = "counted::seq")]
         writes: Vec<NodeId>,
     },
@@ -290,11 +290,11 @@ pub enum Unary {
     Unit,
     /// Softmax over the last axis.
     Softmax,
-    /// `-a`
+    /// `-a`.
     Neg,
-    /// `e^a`
+    /// `e^a`.
     Exp,
-    /// Natural logarithm.
+    /// Natural logarithm of each element.
     Log,
 }
 
@@ -302,9 +302,9 @@ pub enum Unary {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Reduce {
-    /// Arithmetic mean.
+    /// Arithmetic mean; the axis goes.
     Mean,
-    /// Sum.
+    /// Sum; the axis goes.
     Sum,
 }
 
@@ -312,7 +312,7 @@ pub enum Reduce {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ReadAt {
-    /// The last token.
+    /// The last token of the prompt, or at a later step the one token that is run.
     Last,
     /// The token at an index; negative counts from the end, -1 being the last.
     Index(i32),
@@ -341,17 +341,17 @@ pub enum ReadAt {
 /// Chosen by the norms of SmolLM2 and Gemma 3 at all blocks, which `fixtures/README.md` has.
 pub const SINK_MULTIPLE: f64 = 4.0;
 
-/// Which tokens an edit touches.
+/// Which tokens an edit changes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum WriteAt {
     /// Every token, of the prompt and generated.
     All,
-    /// Every token of the prompt.
+    /// Every token of the prompt, in pass 0.
     Prompt,
-    /// Every generated token.
+    /// Every generated token that is run, in passes from 1 on.
     Generated,
-    /// The last token of the prompt.
+    /// The last token of the prompt, in pass 0.
     Last,
     /// The prompt token at an index; negative counts from the end.
     Index(i32),
@@ -362,14 +362,14 @@ pub enum WriteAt {
 /// A range of forward passes; 0 runs the prompt.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 pub struct Steps {
-    /// The first pass.
+    /// The first pass that is in the range.
     pub start: u32,
     /// The first pass left out; none means to the end.
     pub end: Option<u32>,
 }
 
 impl Steps {
-    /// Every pass.
+    /// The pass over the prompt and every later one.
     pub const ALL: Self = Self { start: 0, end: None };
 }
 
@@ -381,15 +381,15 @@ pub enum Edit {
     Add {
         /// `[width]`, or a row a prompt `[prompts, width]`.
         direction: NodeId,
-        /// One α, or one a prompt.
+        /// One α for all prompts, or one a prompt.
         #[serde(deserialize_with = "counted::seq")]
         alpha: Vec<f64>,
-        /// What α is measured in.
+        /// The unit that α is a multiple of.
         unit: AlphaUnit,
     },
     /// `x - (x·d̂) d̂`, with `d̂ = d/‖d‖`.
     Ablate {
-        /// `[width]`.
+        /// d, `[width]`, of any length but 0.
         direction: NodeId,
     },
     /// `x` becomes the value.
@@ -397,23 +397,23 @@ pub enum Edit {
         /// `[width]`, or a row a prompt `[prompts, width]`.
         value: NodeId,
     },
-    /// `c·x`.
+    /// `c·x`, direction kept and length changed.
     Scale {
-        /// The factor c.
+        /// c; 1 changes nothing, 0 leaves zeros.
         factor: f64,
     },
     /// Moves `x` along `d̂` so that `x·d̂` lies in `[min, max]`.
     Clamp {
-        /// `[width]`.
+        /// d, `[width]`, of any length but 0.
         direction: NodeId,
-        /// Least projection.
+        /// Least `x·d̂` that is left, in units of the residual stream.
         min: f64,
-        /// Greatest projection.
+        /// Greatest `x·d̂` that is left, in units of the residual stream.
         max: f64,
     },
 }
 
-/// What α is measured in.
+/// The unit of α in [`Edit::Add`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum AlphaUnit {

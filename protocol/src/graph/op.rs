@@ -3,7 +3,7 @@
 use super::{AlphaUnit, Edit, NodeId, Op};
 
 impl Op {
-    /// The nodes this one takes.
+    /// The nodes whose values this one is computed from.
     #[must_use]
     pub fn inputs(&self) -> Vec<NodeId> {
         match self {
@@ -58,7 +58,7 @@ impl Op {
 }
 
 impl Edit {
-    /// The nodes this edit takes.
+    /// The nodes whose values this edit needs.
     #[must_use]
     pub fn inputs(&self) -> Vec<NodeId> {
         match self {

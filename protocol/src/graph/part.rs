@@ -14,16 +14,16 @@ use crate::counted;
 pub enum Role {
     /// Instructions to the model.
     System,
-    /// Who asks.
+    /// The one who asks the model.
     User,
-    /// The model.
+    /// The model that answers.
     Assistant,
     /// Anybody else, such as a tool.
     Other,
 }
 
 impl Role {
-    /// The role of that name.
+    /// The role that chat data call `system`, `user` or `assistant`; any other name is [`Role::Other`].
     #[must_use]
     pub fn named(name: &str) -> Self {
         match name {
@@ -39,9 +39,9 @@ impl Role {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Turn {
-    /// Who speaks.
+    /// Who wrote the turn.
     pub role: Role,
-    /// Its first token.
+    /// Index of its first token in the prompt.
     pub start: u32,
     /// The first token behind it; with `start` where it has no token that is certain.
     pub end: u32,
@@ -60,17 +60,17 @@ pub enum Part {
     Prompt,
     /// The last turn, if it is the model's.
     Response,
-    /// The turns of the user.
+    /// All turns of the user, markup left out.
     User,
-    /// The turns of the model.
+    /// All turns of the model, markup left out.
     Assistant,
-    /// The turns with instructions.
+    /// All turns of the system, markup left out.
     System,
     /// From one position to another, both included; negative ones count from the end.
     Range(i32, i32),
 }
 
-/// What of a part is read.
+/// Which tokens of a part are read, and how they become a row.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Take {
@@ -83,7 +83,7 @@ pub enum Take {
     /// The mean over its tokens, attention sinks left out as in [`ReadAt::Mean`](super::ReadAt::Mean), where that leaves
     /// any.
     Mean,
-    /// The mean over all its tokens.
+    /// The mean over all its tokens, attention sinks included.
     #[serde(rename = "mean+sink")]
     MeanSink,
     /// How many of its tokens [`Take::Mean`] leaves out, `[prompts, 1]`.
@@ -161,7 +161,7 @@ impl Part {
         matches!(self, Self::Response | Self::User | Self::Assistant | Self::System)
     }
 
-    /// Every part that has a name.
+    /// Every part that has a name, by that name; ranges have none.
     pub const NAMED: [(&'static str, Self); 5] = [
         ("prompt", Self::Prompt),
         ("response", Self::Response),

@@ -13,9 +13,9 @@ use crate::site::Site;
 pub struct CheckError {
     /// The node's place in the graph, unless the graph as a whole is at fault.
     pub node: Option<u32>,
-    /// The node's label.
+    /// What the node does, such as `read resid_post.3`; empty where no node is at fault.
     pub label: String,
-    /// What is wrong.
+    /// What is wrong there, with what was expected.
     pub problem: Problem,
 }
 

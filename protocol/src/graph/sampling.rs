@@ -5,10 +5,10 @@ use serde::{Deserialize, Serialize};
 use super::{Graph, Op};
 use crate::counted;
 
-/// How tokens are chosen.
+/// How tokens are drawn from the logits, and when a generation stops.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sampling {
-    /// How many tokens at most.
+    /// The most tokens that each prompt generates, from 1 to the model's context.
     pub max_new_tokens: u32,
     /// 0 is greedy; ties go to the lowest id.
     pub temperature: f64,

@@ -10,7 +10,7 @@ use crate::limits;
 use crate::model::ModelInfo;
 use crate::site::Site;
 
-/// The size of an axis.
+/// The size of one axis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dim {
     /// Known before the run.
@@ -37,14 +37,14 @@ impl fmt::Display for Shape {
     }
 }
 
-/// What a node is worth.
+/// What kind of value a node has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum ValueKind {
-    /// A tensor.
+    /// Numbers.
     Tensor {
-        /// Element type.
+        /// Type of each element.
         dtype: DType,
-        /// Axes.
+        /// Sizes of the axes, outermost first.
         shape: Shape,
     },
     /// One string a prompt of the group.
@@ -81,7 +81,6 @@ impl Known<'_> {
         }
     }
 
-    /// The axes of a float operand.
     pub(super) fn floats(&self, id: NodeId) -> Result<&[Dim], Problem> {
         let (dtype, shape) = self.tensor(id)?;
         if !dtype.is_float() {

@@ -12,12 +12,10 @@ use crate::prompt::Room;
 /// MLP are the largest.
 const ROW_WIDTHS: u64 = 32;
 
-/// What a group is, looked up once.
 pub(super) struct Facts {
     pub prompts: usize,
-    /// The node of its generation.
+    /// Index of the group's [`Op::Generate`] in the nodes.
     pub generation: Option<usize>,
-    /// How many forward passes it runs.
     pub steps: u32,
     /// The most tokens that its prompts can have: a text has at most one a byte, plus a few special ones,
     /// and no prompt is longer than the context.
@@ -26,7 +24,6 @@ pub(super) struct Facts {
     pub shortest: Option<(usize, usize)>,
 }
 
-/// The facts of every group.
 pub(super) fn facts(graph: &Graph, info: &ModelInfo) -> Vec<Facts> {
     let room = Room::of(info);
     let mut facts: Vec<Facts> = Vec::with_capacity(graph.groups.len());

@@ -5,7 +5,7 @@ use std::fmt;
 /// A hosted model. Services compare its text form character by character.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ModelKey {
-    /// `org/name`.
+    /// Repository on the Hugging Face hub, `org/name`.
     pub repo_id: String,
     /// A branch, tag or commit; none for the service's own default.
     pub revision: Option<String>,

@@ -18,7 +18,7 @@ pub struct Modules {
     pub attn_post: Option<String>,
     /// Norm before the MLP, where there is one.
     pub mlp_norm: Option<String>,
-    /// The MLP.
+    /// MLP of a block, such as `mlp`.
     pub mlp: String,
     /// Norm between the MLP and the sum, where there is one.
     pub mlp_post: Option<String>,
@@ -28,7 +28,7 @@ pub struct Modules {
     pub head: String,
     /// Whether attention and MLP read the same stream and are added together.
     pub parallel: bool,
-    /// How many blocks.
+    /// Transformer blocks.
     pub layers: u32,
     /// Width of the residual stream.
     pub hidden: u32,

@@ -18,35 +18,35 @@ pub enum ReplyError {
     /// A reply of another form.
     #[error("the service's reply is no {expected}")]
     Form {
-        /// What was expected.
+        /// The form that was expected.
         expected: &'static str,
     },
     /// A saved value is not there.
     #[error("the service's reply has no value `{name}`")]
     Missing {
-        /// Its name.
+        /// Name under which the graph saves it.
         name: String,
     },
     /// A value that the graph does not save.
     #[error("the service's reply has a value `{name}` that was not asked for")]
     Unexpected {
-        /// Its name, cut short if long.
+        /// Name in the reply, cut short if long.
         name: String,
     },
     /// A value of another type or shape.
     #[error("value `{name}` of the reply is {found}; expected {expected}")]
     Value {
-        /// Its name.
+        /// Name under which the graph saves it.
         name: String,
-        /// What the graph says it is.
+        /// Type and shape that the graph gives it.
         expected: String,
-        /// What came.
+        /// Type and shape that came.
         found: String,
     },
 }
 
 impl ReplyError {
-    /// What to do about it.
+    /// A remedy for people: what to try or look at next.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {
@@ -93,7 +93,6 @@ pub(super) fn answer(
     }
 }
 
-/// The values by name.
 fn saved(reply: TorchValue) -> Result<BTreeMap<String, TorchValue>, ReplyError> {
     let form = ReplyError::Form { expected: "dictionary with the entry `saved`" };
     let TorchValue::Dict(entries) = reply else { return Err(form) };

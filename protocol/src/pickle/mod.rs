@@ -18,21 +18,21 @@ pub use write::write;
 /// A value out of a pickle.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// `None`.
+    /// Python's `None`.
     None,
     /// A truth value.
     Bool(bool),
     /// An integer of at most 64 bits.
     Int(i64),
-    /// A float.
+    /// A 64-bit float.
     Float(f64),
-    /// Text.
+    /// Text, as UTF-8.
     Str(String),
-    /// Bytes.
+    /// Raw bytes.
     Bytes(Vec<u8>),
-    /// A list.
+    /// A list, in its order.
     List(Vec<Value>),
-    /// A tuple.
+    /// A tuple, in its order.
     Tuple(Vec<Value>),
     /// A set or frozen set, in the order written.
     Set(Vec<Value>),
@@ -46,7 +46,7 @@ pub enum Value {
     Call(Box<Call>),
 }
 
-/// The name of a Python global.
+/// A class or function of Python that a pickle names; it is never imported.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Global {
     /// Module, such as `collections`.
@@ -58,11 +58,11 @@ pub struct Global {
 /// A call that was not made.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Call {
-    /// What would be called.
+    /// The class or function that would be called.
     pub global: Global,
     /// Whether a new object would be made without its initialiser (`NEWOBJ`), not by a plain call.
     pub bare: bool,
-    /// With which arguments.
+    /// The positional arguments, in order.
     pub args: Vec<Value>,
     /// Entries set on the result afterwards.
     pub items: Vec<(Value, Value)>,
@@ -98,20 +98,20 @@ pub enum PickleError {
     /// A global that is not on the allow-list.
     #[error("the pickle names `{module}.{name}`, which is not on the list of what may be read")]
     Global {
-        /// Module.
+        /// Module that the pickle names.
         module: String,
-        /// Name.
+        /// Name in that module.
         name: String,
     },
     /// An opcode that is not known or not needed by any supported writer.
     #[error("unsupported pickle opcode 0x{code:02x} at byte {at}")]
     Opcode {
-        /// The opcode.
+        /// The byte that stands where an instruction should.
         code: u8,
         /// Offset from 0.
         at: usize,
     },
-    /// The input ends in the middle.
+    /// The input ends in the middle of an instruction.
     #[error("the pickle ends at byte {at}, in the middle of an instruction")]
     Truncated {
         /// Offset from 0.
@@ -122,15 +122,15 @@ pub enum PickleError {
     Malformed {
         /// Offset from 0.
         at: usize,
-        /// What is wrong.
+        /// What does not fit, for people.
         what: &'static str,
     },
     /// A bound exceeded.
     #[error("the pickle has more than {limit} {what}")]
     TooLarge {
-        /// What is counted.
+        /// What there is too much of, such as values or levels of nesting.
         what: &'static str,
-        /// The bound.
+        /// The most that are taken.
         limit: usize,
     },
     /// More than this machine has memory for.

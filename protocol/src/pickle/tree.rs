@@ -81,7 +81,7 @@ fn filled<T: Clone>(one: T, n: usize) -> Result<Vec<T>, PickleError> {
 /// Copies the graph into a tree within the limits.
 pub(super) struct Tree<'a> {
     nodes: &'a [Node],
-    /// How many nodes refer to each.
+    /// References to each node.
     uses: Vec<u32>,
     /// Nodes on the path from the root.
     open: Vec<bool>,
@@ -104,7 +104,6 @@ impl<'a> Tree<'a> {
         Ok(Self { nodes, uses, open, values: 0, text: 0, limits })
     }
 
-    /// The value of a node.
     pub fn build(&mut self, id: Id, depth: usize) -> Result<Value, PickleError> {
         self.values += 1;
         if self.values > self.limits.values {

@@ -34,9 +34,9 @@ use crate::{Checked, ReadAt, Site};
 /// A read or an edit of a group that is needed and happens, or a condition of such an edit.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Action<'a> {
-    /// Where.
+    /// The site at which it happens.
     pub site: Site,
-    /// Its place in the graph's nodes.
+    /// Index into [`Graph::nodes`](crate::Graph::nodes).
     pub node: usize,
     /// What it is: [`Op::Read`], [`Op::Write`] or [`Op::When`].
     pub op: &'a Op,
@@ -75,11 +75,11 @@ impl Action<'_> {
     }
 }
 
-/// The work of one group.
+/// What one group has to run: the reads, edits and passes that saved values need.
 #[derive(Clone, Debug)]
 pub struct GroupPlan<'a> {
     checked: &'a Checked,
-    /// Which group.
+    /// Index into [`Graph::groups`](crate::Graph::groups).
     pub group: u32,
     /// Its reads and edits, in the order in which a pass comes to them; at one site, in that of the graph.
     pub actions: Vec<Action<'a>>,
@@ -91,10 +91,10 @@ pub struct GroupPlan<'a> {
     pub whole: bool,
 }
 
-/// What one forward pass must reach.
+/// How far one forward pass must go, and from where on last rows are enough.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reach {
-    /// The last site needed.
+    /// The last site that is read, or the logits where a token is drawn.
     pub last: Site,
     /// The last site at which more is needed than each prompt's last row.
     pub full: Option<Site>,
@@ -150,7 +150,7 @@ impl<'a> GroupPlan<'a> {
         Some(Self { checked, group, actions, generate, steps, whole })
     }
 
-    /// The graph.
+    /// The graph that the plan is of.
     #[must_use]
     pub fn graph(&self) -> &'a Graph {
         self.checked.graph()
@@ -195,7 +195,7 @@ impl<'a> GroupPlan<'a> {
             .min()
     }
 
-    /// How far a pass must go.
+    /// How far pass `step` must go; pass 0 runs the prompt.
     #[must_use]
     pub fn reach(&self, step: u32) -> Reach {
         let reads = || {

@@ -7,7 +7,7 @@ use crate::prompt::{PromptFault, has_part, has_position};
 /// Why there are no token ids of a graph's prompts.
 #[derive(Debug, thiserror::Error)]
 pub enum ResolveError<E> {
-    /// What tokenizes refused a text.
+    /// The tokenizer refused a text.
     #[error(transparent)]
     Encode(E),
     /// A prompt does not fit.

@@ -9,14 +9,13 @@ use super::Site;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Meant {
     site: Site,
-    /// Whose name it is.
     library: &'static str,
     /// Where theirs and ours part, or what else is the same.
     but: Option<String>,
 }
 
 impl Meant {
-    /// The site.
+    /// The site to ask for instead.
     #[must_use]
     pub fn site(&self) -> Site {
         self.site
@@ -84,7 +83,7 @@ fn hidden_states(parts: &[&str]) -> Option<Meant> {
     )))
 }
 
-/// `blocks.3.hook_resid_post`, `hook_embed`.
+/// Names of TransformerLens: `blocks.3.hook_resid_post`, `hook_embed`.
 fn hooked(parts: &[&str]) -> Option<Meant> {
     let meant = |site| Some(Meant::new(site, TRANSFORMER_LENS));
     match parts {

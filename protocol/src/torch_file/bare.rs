@@ -10,7 +10,7 @@ use super::reader::{self, Reader, Source, Storage, persistent, room};
 use super::{FileLimits, TorchDType, TorchFileError, TorchValue};
 use crate::pickle::{Limits, Value, read_first};
 
-/// The pickle of the magic number.
+/// The pickle of the magic number that begins files of the format before zip.
 const OLD: [u8; 15] =
     [0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, b'.'];
 

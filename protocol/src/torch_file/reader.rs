@@ -8,7 +8,7 @@ use super::numpy;
 use super::{FileLimits, TorchDType, TorchFileError, TorchTensor, TorchValue, bare};
 use crate::pickle::{Call, Value};
 
-/// Which globals a file may name.
+/// Whether a file may name a Python global.
 pub(super) fn allowed(module: &str, name: &str) -> bool {
     match module {
         "torch" => TorchDType::of_storage(name).is_some() || name.ends_with("Storage"),
@@ -37,7 +37,6 @@ fn is_record(module: &str, name: &str) -> bool {
     )
 }
 
-/// Where the bytes of storages are.
 pub(super) enum Source<'a, R> {
     /// In the zip archive around the pickle.
     Archive(&'a mut Archive<R>),

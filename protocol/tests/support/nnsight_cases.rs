@@ -35,7 +35,6 @@ impl Case {
     }
 }
 
-/// The model of the cases.
 pub fn info() -> ModelInfo {
     ModelInfo {
         name: "llama".into(),
@@ -49,7 +48,6 @@ pub fn info() -> ModelInfo {
     }
 }
 
-/// Its modules.
 pub fn modules() -> Modules {
     Modules {
         embed: "model.embed_tokens".into(),
@@ -75,7 +73,6 @@ fn direction() -> Tensor {
     Tensor::vector(&values)
 }
 
-/// All of them.
 pub fn cases() -> Vec<Case> {
     let uneven = vec![vec![5, 9, 2], vec![7, 1, 4, 30, 12]];
     let mut last = Builder::new();

@@ -51,7 +51,6 @@ pub struct Report {
     out: Out,
 }
 
-/// What the board of a season shows.
 #[derive(Debug, Serialize)]
 struct Found {
     /// As the model says it; none without one, or where the direction has several sites.

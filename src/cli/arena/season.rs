@@ -63,7 +63,7 @@ impl New {
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth arena season open values-1 --dir arena/")]
 pub struct Open {
-    /// The season.
+    /// Name of the season, as `arena season list` shows it.
     #[arg(value_name = "NAME")]
     name: String,
     #[command(flatten)]
@@ -95,7 +95,7 @@ impl Open {
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth arena season close values-1 --dir arena/")]
 pub struct Close {
-    /// The season.
+    /// Name of the season, as `arena season list` shows it.
     #[arg(value_name = "NAME")]
     name: String,
     #[command(flatten)]

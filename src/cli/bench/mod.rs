@@ -28,7 +28,7 @@ use super::session;
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth bench --model smollm2-135m --peer .venv/bin/python")]
 pub struct Bench {
-    /// The model.
+    /// The model, as for every verb.
     #[arg(long, value_name = "M")]
     model: String,
     #[command(flatten)]
@@ -73,7 +73,6 @@ pub struct Bench {
     report: Option<PathBuf>,
 }
 
-/// What was measured.
 #[derive(Serialize)]
 pub struct Figures {
     model: String,

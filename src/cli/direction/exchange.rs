@@ -110,7 +110,7 @@ pub struct Import {
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth direction export values.safetensors --out values.gguf")]
 pub struct Export {
-    /// The direction.
+    /// The file of the direction.
     #[arg(value_name = "F.safetensors")]
     direction: PathBuf,
     /// The file to write: .npz, .npy, .gguf (a llama.cpp control vector) or .safetensors; - for stdout.

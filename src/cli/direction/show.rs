@@ -14,7 +14,7 @@ use super::load_all;
 #[derive(Args, Debug)]
 #[command(after_help = "Example:\n  truenorth direction show values.safetensors --json")]
 pub struct Show {
-    /// The direction.
+    /// The file of the direction.
     #[arg(value_name = "F.safetensors")]
     direction: PathBuf,
 }

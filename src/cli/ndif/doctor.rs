@@ -28,7 +28,6 @@ pub struct Doctor {
     common: Common,
 }
 
-/// What the tiny job took.
 #[derive(Debug, Serialize)]
 struct Took {
     seconds: f64,

@@ -11,9 +11,7 @@ use serde::{Deserialize, Deserializer};
 
 /// A table with parameters and keys of its own.
 pub(super) trait Beside<'de>: Default {
-    /// The parameters.
     type Params: Deserialize<'de>;
-    /// The keys that are not theirs.
     const OWN: &'static [&'static str];
 
     /// Takes the value of one of its own keys.

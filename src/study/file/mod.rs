@@ -31,7 +31,7 @@ pub use parts::{
 pub struct StudyFile {
     /// Names the folder of results, `runs/NAME`.
     pub name: String,
-    /// The report's title.
+    /// Title of the report.
     pub title: String,
     /// As `--model`.
     pub model: String,
@@ -63,9 +63,9 @@ pub struct StudyFile {
     pub near_copies: f64,
     /// The data files.
     pub data: Data,
-    /// The estimators.
+    /// The estimators of the direction, and what is projected out.
     pub direction: Direction,
-    /// Held-out separation.
+    /// How separation is held out: folds, and label flips of the null.
     #[serde(default)]
     pub held_out: HeldOut,
     /// The look at the texts that comes first.
@@ -78,13 +78,13 @@ pub struct StudyFile {
     pub primary: Primary,
     /// What is expected, sealed before the first activation is read.
     pub register: Option<Register>,
-    /// The board.
+    /// The board: how far sequences move neutral probes along the direction.
     pub score: Option<board::Params>,
-    /// Steered samples.
+    /// Texts that are written at several doses.
     pub steer: Option<Steer>,
     /// Projections token by token.
     pub monitor: Option<Monitor>,
-    /// Confounds.
+    /// Sets of texts that differ in one other thing, which the direction may follow.
     pub audit: Option<audit::Params>,
     /// Reading against steering, site by site.
     pub sweep: Option<Sweep>,
@@ -134,7 +134,7 @@ impl StudyFile {
         Speech { chat: self.chat.clone(), system: self.system.clone(), special_tokens: self.special_tokens }
     }
 
-    /// What are near copies.
+    /// The threshold of near copies, refused where it is out of range.
     pub fn near(&self) -> Result<NearCopies, Error> {
         NearCopies::new(self.near_copies).request("can't use near_copies of the study")
     }
@@ -145,12 +145,12 @@ impl StudyFile {
         if other.chat.is_on() || self.chat.is_on() { parts::template() } else { self.template.clone() }
     }
 
-    /// Where the results go.
+    /// The folder of results, `runs/NAME`.
     pub fn folder(&self) -> PathBuf {
         Path::new("runs").join(&self.name)
     }
 
-    /// The paths of its data files.
+    /// The paths of all files that it names.
     pub fn files(&mut self) -> impl Iterator<Item = &mut PathBuf> {
         let data = &mut self.data;
         let optional = [

@@ -150,7 +150,7 @@ pub struct Steer {
 #[derive(Clone, Debug, PartialEq, Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct When {
-    /// Where.
+    /// The site at which the projection is taken.
     #[schemars(with = "String")]
     pub site: Site,
     /// Nothing is done where the projection is not above this, in mean residual norms of that site.

@@ -60,7 +60,6 @@ impl Path {
         Self([&self.0[..], &[key.to_owned()]].concat())
     }
 
-    /// The table itself, as a subject.
     fn table(&self) -> String {
         if self.0.is_empty() { "the study".to_owned() } else { format!("[{}]", self.0.join(".")) }
     }
@@ -192,7 +191,6 @@ impl<'a> Look<'a> {
         }
     }
 
-    /// What a value may be.
     fn expected(&self, schema: &Value) -> String {
         let plain = self.plain(schema);
         if let Some(words) = choices(plain) {

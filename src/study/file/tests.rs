@@ -284,7 +284,6 @@ fn parameters_that_can_not_be_asked_are_refused_before_a_model_is_opened() {
     assert!(of_classes("[geometry]\nfolds = 1\n").contains("1 folds"));
 }
 
-/// The studies that ship.
 fn shipped() -> Vec<String> {
     let examples = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
     ["human-values/study.toml", "human-values/two-models.toml", "harmfulness/study.toml"]

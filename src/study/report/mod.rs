@@ -18,7 +18,6 @@ use super::data::Data;
 use super::journal::Stage;
 use crate::study::stages::{Results, Run};
 
-/// The report of a study.
 pub fn document(
     run: &Run<'_>,
     results: &Results,
@@ -114,7 +113,6 @@ fn provenance(
     groups
 }
 
-/// The result in a few lines.
 pub fn summary(results: &Results, front: &Front, data: &Data) -> Listing {
     let words = data.words();
     let held_out = |of: &str| format!("AUROC held-out {of}");

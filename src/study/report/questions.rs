@@ -28,7 +28,6 @@ struct Asked {
     beside: Option<String>,
 }
 
-/// All that the front page says.
 pub fn front(run: &Run<'_>, results: &Results, registered: &[String]) -> Front {
     let mut asked = asked(run, results);
     let p: Vec<f64> = asked.iter().filter_map(|a| a.primary.as_ref().and_then(|f| f.null.p.get())).collect();
@@ -202,7 +201,6 @@ fn expected(run: &Run<'_>, key: &str, verdict: Verdict) -> String {
     }
 }
 
-/// One sentence to quote.
 fn sentence(run: &Run<'_>, questions: &[Question]) -> String {
     let words = run.data.words();
     let clause = |i: usize, yes: &str, no: &str, not_shown: &str, not_asked: &str| {

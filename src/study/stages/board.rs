@@ -17,7 +17,6 @@ use crate::host::{write_json, write_jsonl};
 /// The rows, in the run's folder.
 pub(super) const BOARD: &str = "board.jsonl";
 
-/// The board of sequences.
 pub struct BoardStage;
 
 impl Stage for BoardStage {
@@ -88,7 +87,6 @@ impl Run<'_> {
         Ok((&probes.named, &self.data.sequences.as_ref().context(lost)?.all))
     }
 
-    /// The kind of each sequence.
     pub(super) fn kinds(&self) -> Vec<Option<String>> {
         let sequences = self.data.sequences.as_ref().expect("a study with a board has sequences");
         sequences.loaded.rows.iter().map(|s| s.kind.clone()).collect()

@@ -18,7 +18,7 @@ use truenorth_stats::math;
 
 use super::Run;
 
-/// What the estimators found.
+/// What the estimators of a study found, before any analysis.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Directions {
     /// Pairs, or texts of both classes.
@@ -35,7 +35,7 @@ pub struct Directions {
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Estimated {
     pub name: String,
-    /// Unit vector.
+    /// The direction, `[hidden]`, of norm 1.
     pub direction: Vec<f64>,
     /// What the estimator finds when nothing is projected out.
     pub unprojected: Vec<f64>,
@@ -63,7 +63,6 @@ impl Estimated {
         }
     }
 
-    /// The direction.
     pub fn direction(&self) -> ArrayView1<'_, f64> {
         ArrayView1::from(&self.direction)
     }
@@ -108,7 +107,6 @@ impl Run<'_> {
         self.nuisances_at(self.study.site, watch)
     }
 
-    /// The same at another site.
     pub(super) fn nuisances_at(&self, site: Site, watch: &dyn Watch) -> Result<Nuisances, Error> {
         let project = (&self.data.project_out[..], self.data.project_method);
         let at = self.study.positions;

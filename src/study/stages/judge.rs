@@ -68,9 +68,7 @@ pub(super) fn check(judge: &Judge, table: &str) -> Result<(), Error> {
 
 /// A text that was written, for a judge.
 pub(super) struct Written<'a> {
-    /// Its name; no two have one.
     pub id: String,
-    /// The prompt that it goes on from.
     pub prompt: &'a str,
     pub text: &'a str,
     /// What it is counted with, such as a dose.

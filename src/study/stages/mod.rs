@@ -40,7 +40,6 @@ pub use steered::Samples;
 /// What the stages share.
 #[derive(Clone, Copy)]
 pub struct Run<'a> {
-    /// The study file.
     pub path: &'a Path,
     pub study: &'a StudyFile,
     pub data: &'a Data,
@@ -50,7 +49,6 @@ pub struct Run<'a> {
     pub host: &'a dyn Host,
 }
 
-/// All that a study found.
 pub struct Results {
     pub directions: Directions,
     pub steered: Option<Samples>,
@@ -99,7 +97,6 @@ impl Run<'_> {
         self.host.watch(doing, unit)
     }
 
-    /// Who is told of copies.
     fn texts(&self) -> Result<Texts<'_>, Error> {
         Ok(Texts { desk: self.host.desk(), near: self.study.near()? })
     }
@@ -123,7 +120,6 @@ pub trait Stage: Sync {
     /// The files that it leaves in the run's folder.
     fn leaves(&self, study: &StudyFile) -> Vec<String>;
 
-    /// Runs it.
     fn page(&self, run: &Run<'_>, so_far: &SoFar<'_>) -> Result<Page, Error>;
 }
 

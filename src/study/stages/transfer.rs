@@ -106,7 +106,6 @@ impl Run<'_> {
     }
 }
 
-/// The files that the stage leaves.
 pub(super) fn leaves(table: &Transfer, study: &StudyFile) -> Vec<String> {
     let of = |other: &Other| {
         let folder = place(&other.model);

@@ -19,7 +19,7 @@ pub const TINY: f64 = 1e-12;
 pub struct Difference {
     /// JSON pointer to it; the first part is the line, from 0, in a file of JSON lines.
     pub pointer: String,
-    /// Where a reader finds it.
+    /// Keys, rows and columns on the way to it, in a reader's words.
     pub name: String,
     /// What the run's folder has; absent where it has nothing there.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -45,7 +45,7 @@ impl Difference {
     }
 }
 
-/// What became of a file's values.
+/// The values of one file of a run against those computed anew.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Compared {
     /// The file, in the run's folder.
@@ -58,7 +58,7 @@ pub struct Compared {
     pub words: usize,
     /// Values that were not compared, by rule.
     pub excluded: BTreeMap<String, usize>,
-    /// What did not come back.
+    /// The values that differ.
     pub differ: Vec<Difference>,
     /// How many of these are numbers, or words that hold one.
     pub numbers_differ: usize,
@@ -66,7 +66,7 @@ pub struct Compared {
 
 /// Values that are not compared: in which file, which, and what they are called.
 pub struct Rule {
-    /// What they are.
+    /// What such values are, in words.
     pub what: &'static str,
     /// Whether a value of a file is one.
     pub holds: fn(&str, &Leaf<'_>) -> bool,

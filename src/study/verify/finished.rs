@@ -64,7 +64,7 @@ impl Finished {
         &self.record.study.model
     }
 
-    /// Its seed.
+    /// The seed that the run was made with.
     #[must_use]
     pub fn seed(&self) -> u64 {
         self.record.study.seed

@@ -16,7 +16,7 @@ pub struct Leaf<'a> {
 /// A step on the way to a value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Crumb {
-    /// What a reader calls it.
+    /// The word that a reader has for it.
     pub name: String,
     /// Whether it is a key of the file's form alone, which nobody reads.
     pub form: bool,

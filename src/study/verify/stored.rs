@@ -14,9 +14,9 @@ use crate::study::record::Asked;
 
 /// Who turns texts into token ids for a model that is not asked.
 pub enum Words {
-    /// Its tokenizer.
+    /// The model's tokenizer, on this machine.
     Here(Arc<dyn Vocabulary>),
-    /// The service that has it.
+    /// A service that has the tokenizer.
     There(Box<dyn Runner>),
 }
 

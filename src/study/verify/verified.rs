@@ -8,24 +8,24 @@ use serde::Serialize;
 use super::compare::Compared;
 use crate::error::{Error, causes, hints};
 
-/// What became of a run's numbers.
+/// Which of a run's numbers came back when computed anew.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verified {
-    /// The run's folder.
+    /// The folder of the run.
     pub run: PathBuf,
     /// Numbers, and words that hold one, in all files.
     pub numbers: usize,
-    /// How many came back.
+    /// Numbers that came back.
     pub came_back: usize,
     /// How many of those to 1e-9 of their size only.
     pub near: usize,
-    /// How many did not.
+    /// Numbers that did not come back.
     pub did_not: usize,
     /// Words without a number that are others now.
     pub words_differ: usize,
     /// Values that were not compared, and why.
     pub excluded: BTreeMap<String, usize>,
-    /// Each file that was compared.
+    /// A row a file that was compared.
     pub files: Vec<Compared>,
     /// Files that were not compared, and why.
     pub not_compared: BTreeMap<String, Uncompared>,
@@ -33,7 +33,7 @@ pub struct Verified {
     pub changed: Vec<Changed>,
     /// Why the recomputation ended early, if it did, with remedies.
     pub stopped: Option<Stopped>,
-    /// What else a reader should know.
+    /// What a reader should know besides, a sentence each.
     pub notes: Vec<String>,
 }
 
@@ -76,9 +76,9 @@ impl std::fmt::Display for Uncompared {
 /// A file of the data that is not what the run read.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Changed {
-    /// What it is for.
+    /// What the file is for, as the page has it.
     pub role: String,
-    /// Where it is.
+    /// The path of the file.
     pub path: PathBuf,
     /// SHA-256 of what the run read.
     pub was: String,
@@ -86,12 +86,12 @@ pub struct Changed {
     pub is: Option<String>,
 }
 
-/// Why a recomputation ended early.
+/// Why a recomputation ended early, with remedies.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Stopped {
     /// What failed, then its causes.
     pub because: Vec<String>,
-    /// What to do about it.
+    /// Remedies, the first first.
     pub hints: Vec<String>,
 }
 

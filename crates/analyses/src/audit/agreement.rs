@@ -15,7 +15,7 @@ use truenorth_stats::math::Seeds;
 /// Held-out separation of an estimator.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EstimatorHeldOut {
-    /// The estimator.
+    /// Name of the estimator, such as `mean-diff`.
     pub estimator: String,
     /// Without the scores of the rows.
     #[serde(flatten)]

@@ -19,7 +19,7 @@ pub struct Without {
 /// A confound, and what can be said about it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ConfoundRow {
-    /// All numbers of the audit.
+    /// The set's numbers, as the audit has them.
     #[serde(flatten)]
     pub row: AuditRow,
     /// What the positive end of its set is.
@@ -54,16 +54,16 @@ pub struct FlipRow {
     pub ranking: FlipRanking,
     /// Each pair's name and difference of projections, over the training contrast's mean difference.
     pub pairs: Vec<(String, f64)>,
-    /// What follows and what does not.
+    /// What follows from the ranking and what does not, in words.
     pub says: String,
 }
 
 /// The tests that adjusted p values are adjusted over.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Family {
-    /// What they are.
+    /// What is tested in the family, in words.
     pub name: String,
-    /// How many.
+    /// Tests in the family.
     pub size: usize,
     /// Family-wise error of the verdicts.
     pub alpha: f64,
@@ -72,11 +72,11 @@ pub struct Family {
 /// An audit of one direction.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Audited {
-    /// The site.
+    /// The site at which texts were read.
     pub site: String,
-    /// The token read.
+    /// The tokens that were read, such as `last`.
     pub positions: String,
-    /// The estimator.
+    /// Name of the estimator, such as `mean-diff`.
     pub estimator: String,
     /// Whether the direction was given, or found by the pipeline here.
     pub given: bool,
@@ -102,11 +102,11 @@ pub struct Audited {
     pub permutations_asked: usize,
     /// Permutations of the pipeline done.
     pub permutations: usize,
-    /// Value flips.
+    /// The value flips, a set each.
     pub flips: Vec<FlipRow>,
     /// Other estimators, where asked for.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub agreement: Option<Agreement>,
-    /// What this does not show.
+    /// What the audit does not show, a sentence each.
     pub not_shown: Vec<String>,
 }

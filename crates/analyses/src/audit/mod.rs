@@ -48,7 +48,7 @@ pub struct AuditData<'a> {
     pub train: &'a Question,
     /// The direction, `[hidden]`; none takes what the pipeline finds in `train`.
     pub direction: Option<ArrayView1<'a, f64>>,
-    /// The confounds, at least one.
+    /// The sets of texts that vary in one thing each; at least one.
     pub confounds: &'a [Confound],
     /// Pairs that differ in the value while what comes along is turned round; ranked, not ruled out.
     pub flips: &'a [Confound],
@@ -73,7 +73,7 @@ pub fn ranked(name: &str) -> bool {
     name.strip_prefix("value-flip").is_some_and(|rest| rest.is_empty() || rest.starts_with('-'))
 }
 
-/// The audit of one direction.
+/// The analysis `audit`: confound sets held against one direction.
 #[derive(Clone, Copy, Debug)]
 pub struct Audit;
 

@@ -162,7 +162,7 @@ fn confound(result: &Audited, r: &ConfoundRow) -> Finding {
     }
 }
 
-/// The section.
+/// The section of a report, with its figures and tables.
 #[must_use]
 pub fn section(result: &Audited) -> Section {
     let of = if result.given { "The direction given" } else { "The direction the pipeline finds" };

@@ -49,7 +49,6 @@ impl Default for Params {
 }
 
 impl Params {
-    /// The same for the numbers.
     pub(super) fn numbers(&self) -> AuditParams {
         AuditParams {
             random_directions: self.random_directions,

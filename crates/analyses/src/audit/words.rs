@@ -153,7 +153,6 @@ pub(super) fn flips(found: &FlipRanking, pairs: usize) -> String {
     )
 }
 
-/// What no audit shows.
 pub(super) fn not_shown() -> Vec<String> {
     [
         "Confounds that no set was written for.",

@@ -7,30 +7,30 @@ use truenorth_reading::stat::Number;
 /// A model with an edit in its weights against its origin. Of two numbers the first is the origin's.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditedBake {
-    /// The model it was made from.
+    /// Name of the model without the edit.
     pub origin: String,
-    /// The model with the edit.
+    /// Name of the model with the edit in its weights.
     pub baked: String,
-    /// Which token of a text was read.
+    /// The tokens that were read, such as `last`.
     pub positions: String,
-    /// What found directions anew.
+    /// Name of the estimator that fitted directions anew.
     pub estimator: String,
-    /// A place each.
+    /// What is left at each site that was read.
     pub sites: Vec<AtSite>,
     /// Texts that have nothing to do with the direction.
     pub neutral: Neutral,
-    /// What none of it shows.
+    /// What the comparison does not show, a sentence each.
     pub not_shown: Vec<String>,
 }
 
-/// What is left at one place.
+/// What is left of the direction at one site.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AtSite {
-    /// Where.
+    /// The site at which texts were read.
     pub site: String,
     /// Standard deviation of the texts' projections on the direction, in units of the residual stream.
     pub spread: [f64; 2],
-    /// Mean projection.
+    /// Mean of the projections, in units of the residual stream.
     pub mean: [f64; 2],
     /// AUROC of the direction itself; none where no more than a thousandth of the origin's spread is left along it, which
     /// is rounding.
@@ -47,7 +47,7 @@ pub struct AtSite {
 /// How much neutral texts changed, by the token.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Neutral {
-    /// Texts.
+    /// Neutral texts that were read.
     pub texts: usize,
     /// Next tokens that were predicted.
     pub tokens: usize,
@@ -59,7 +59,7 @@ pub struct Neutral {
     pub surprise: [Number; 2],
     /// The baked model's less the origin's.
     pub surprise_less: Number,
-    /// Perplexity.
+    /// `e` to the mean surprise.
     pub perplexity: [f64; 2],
 }
 

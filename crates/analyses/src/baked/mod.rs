@@ -28,11 +28,11 @@ pub struct BakedData<'a> {
     pub origin: &'a Reader<'a>,
     /// Where texts are read, each place with its direction, `[hidden]`.
     pub directions: &'a [(Site, ArrayView1<'a, f64>)],
-    /// Which token of a text.
+    /// The tokens of each text that are read.
     pub at: ReadAt,
     /// Texts of both ends of the direction.
     pub texts: &'a Question,
-    /// What finds a direction anew.
+    /// What fits directions anew in both models.
     pub estimator: &'a CheckedEstimator,
     /// Texts that have nothing to do with it, of two tokens or more.
     pub neutral: &'a [Named],

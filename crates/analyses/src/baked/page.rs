@@ -53,7 +53,6 @@ fn anew(at: &AtSite) -> Finding {
     }
 }
 
-/// The section.
 pub(super) fn section(found: &AuditedBake) -> Section {
     let lead = format!(
         "{} against {}, from which it was made: the same texts are read in both at the {} token, and directions are fitted \

@@ -32,20 +32,20 @@ pub struct Checked {
     pub lengths: Vec<Length>,
     /// Axes or categories.
     pub balance: Balance,
-    /// What so many can find.
+    /// What as many clusters can find, for each test that is planned.
     pub power: Vec<Planned>,
     /// The AUROC that power is given for.
     pub claim: f64,
     /// The difference of lengths from which a pair is counted.
     pub length_gap: f64,
-    /// What none of it shows.
+    /// What the look does not show, a sentence each.
     pub not_shown: Vec<String>,
 }
 
 /// Prompts of pairs.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Prompts {
-    /// Different ones.
+    /// Different prompts.
     pub different: usize,
     /// Of these, such that several pairs have.
     pub shared: usize,
@@ -78,9 +78,9 @@ pub enum SplitKind {
 /// What a way to split would leak, and what words and length reach alone under it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Split {
-    /// Which.
+    /// What is held out together.
     pub kind: SplitKind,
-    /// Folds.
+    /// Folds that the texts are dealt to.
     pub folds: usize,
     /// Ways to deal that the numbers are means over.
     pub deals: usize,
@@ -94,7 +94,7 @@ pub struct Split {
     pub length: Option<Number>,
     /// The words' AUROC less that where clusters stay whole: what the leak is worth to them.
     pub gained: Option<Number>,
-    /// Why numbers are missing.
+    /// Why numbers are missing; none where they are all there.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub missing: Option<String>,
 }
@@ -114,7 +114,7 @@ pub struct Length {
     /// Pairs that differ by more than the threshold, as a share of all.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub beyond: Option<Number>,
-    /// How many these are.
+    /// The pairs behind `beyond`.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub beyond_count: Option<usize>,
     /// Share of pairs whose chosen response is the longer one, ties half.
@@ -126,18 +126,18 @@ pub struct Length {
     pub widest: Vec<String>,
 }
 
-/// How even axes or categories are.
+/// How evenly pairs or texts spread over axes or categories.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Balance {
-    /// Each, in the order of the file.
+    /// A row an axis, in the order of the file.
     pub axes: Vec<Axis>,
     /// So many even ones would be as many (1 over the sum of squared shares).
     pub effective: f64,
-    /// The largest over the smallest.
+    /// Rows of the largest over rows of the smallest.
     pub ratio: f64,
     /// How many are left once those with a cluster in common are one.
     pub whole: usize,
-    /// Which are one, and by which rows.
+    /// The axes that share clusters, and the rows that join them.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub chains: Vec<Chain>,
 }
@@ -149,9 +149,9 @@ pub struct Axis {
     pub name: String,
     /// Pairs or texts.
     pub rows: usize,
-    /// Their share of all.
+    /// Share of all rows, in [0, 1].
     pub share: f64,
-    /// Clusters.
+    /// Clusters with a row of it.
     pub clusters: usize,
     /// Texts of the positive class.
     pub positive: usize,
@@ -172,7 +172,7 @@ pub struct Planned {
     /// The least chance above 1/2 that is found with 80 % power; none where not even 1 is.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub least: Option<f64>,
-    /// The power at the claimed chance.
+    /// The power at [`Checked::claim`].
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub power: Option<f64>,
     /// Clusters that would find the claimed chance with 80 % power.
@@ -201,13 +201,12 @@ impl Checked {
         self.splits.iter().find(|s| s.kind == kind)
     }
 
-    /// What axes are called.
+    /// `axes` for pairs, `categories` for texts.
     #[must_use]
     pub fn axes_word(&self) -> &'static str {
         if self.unit == "pairs" { "axes" } else { "categories" }
     }
 
-    /// What the ends are called.
     pub(super) fn ends(&self) -> [&'static str; 2] {
         if self.unit == "pairs" { ["chosen", "rejected"] } else { ["positive", "negative"] }
     }

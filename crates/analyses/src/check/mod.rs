@@ -36,12 +36,12 @@ pub enum Texts<'a> {
     Classes(&'a Distinct<ClassRow>, Option<&'a str>),
 }
 
-/// What is looked at.
+/// The texts to look at, and what counts as a near copy.
 #[derive(Clone, Copy)]
 pub struct CheckData<'a> {
-    /// The texts.
+    /// Pairs or classes, copies left out.
     pub texts: Texts<'a>,
-    /// What near copies are.
+    /// How alike texts must be to be near copies.
     pub near: NearCopies,
     /// Whose tokens lengths are counted in as well, where a model is at hand.
     pub tokens: Option<&'a dyn Runner>,
@@ -86,13 +86,13 @@ impl Check {
         })
     }
 
-    /// What a report shows of it.
+    /// The findings and the section of a report.
     #[must_use]
     pub fn page(found: &Checked) -> Page {
         Page::new(page::findings(found), page::section(found))
     }
 
-    /// What a terminal shows of it.
+    /// The rows and sentences of a terminal.
     #[must_use]
     pub fn table(found: &Checked) -> Listing {
         table::table(found)

@@ -43,7 +43,6 @@ pub(super) fn findings(found: &Checked) -> Vec<Finding> {
         .collect()
 }
 
-/// The section.
 pub(super) fn section(found: &Checked) -> Section {
     let unit = &found.unit;
     let lead = format!(

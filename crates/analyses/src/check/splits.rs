@@ -11,7 +11,6 @@ use truenorth_stats::estimate::{Clue, Estimate, EstimateError, Reached, Told, Wo
 use truenorth_stats::math::Seeds;
 use truenorth_stats::split::{Folds, SplitError, group_folds};
 
-/// The texts, dealt in every way.
 pub(super) struct Dealt<'a> {
     sheet: &'a Sheet,
     words: Option<Words>,

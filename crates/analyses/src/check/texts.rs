@@ -13,7 +13,7 @@ use truenorth_stats::estimate::whole_axes;
 pub(super) struct Sheet {
     /// `pairs` or `texts`.
     pub unit: &'static str,
-    /// As they go before a model.
+    /// The texts as they go before a model.
     pub texts: Vec<String>,
     /// What lengths are of: the responses of pairs, which differ, else the texts.
     pub measured: Vec<String>,
@@ -26,13 +26,11 @@ pub(super) struct Sheet {
     pub axis: Vec<usize>,
     /// What is held out with it: the same, but for rows that are for all categories.
     pub held: Vec<usize>,
-    /// The names of axes.
     pub axes: Vec<String>,
     /// Whether a copy of the row stood under another axis.
     pub elsewhere: Vec<bool>,
     /// The chosen and the rejected row of each pair.
     pub pairs: Vec<(usize, usize)>,
-    /// The id of each pair or text.
     pub ids: Vec<String>,
     pub copies: Copies,
 }
@@ -118,13 +116,11 @@ impl Sheet {
         whole_axes(&self.cluster, &self.held)
     }
 
-    /// What axes are called.
     pub fn axes_word(&self) -> &'static str {
         if self.is_paired() { "axes" } else { "categories" }
     }
 }
 
-/// How many different numbers there are.
 pub(super) fn count(numbers: &[usize]) -> usize {
     numbers.iter().collect::<std::collections::HashSet<_>>().len()
 }

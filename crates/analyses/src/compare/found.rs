@@ -6,16 +6,16 @@ use truenorth_protocol::Site;
 use truenorth_reading::SpeechRecord;
 use truenorth_reading::stat::Number;
 
-/// The same texts in two ways.
+/// What changes when the same texts go in another way.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Compared {
-    /// Where they were read.
+    /// The site at which both were read.
     pub site: Site,
     /// The way of the study, and the other.
     pub ways: [Way; 2],
     /// A row an estimator and what is held out.
     pub rows: Vec<Row>,
-    /// What none of it shows.
+    /// What the comparison does not show, a sentence each.
     pub not_shown: Vec<String>,
 }
 
@@ -24,7 +24,7 @@ pub struct Compared {
 pub struct Way {
     /// `raw` or `chat`.
     pub name: String,
-    /// Which tokens were read.
+    /// The tokens that were read, such as `last`.
     pub positions: String,
     /// The template and what goes with it; none where texts go in as they are.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -48,7 +48,7 @@ pub struct Row {
     /// Share of held-out pairs in order; pairs only.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub in_order: Option<[Number; 2]>,
-    /// The other's less the study's.
+    /// The other way's share less the study's, paired.
     #[serde(skip_serializing_if = "Option::is_none", default)]
     pub in_order_less: Option<Number>,
     /// Cosine of the two ways' directions, fitted to all texts.

@@ -27,20 +27,20 @@ use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Page, Spoken};
 /// One way to put the texts before the model.
 #[derive(Clone, Copy)]
 pub struct Side<'a> {
-    /// The texts.
+    /// The texts and how they are labelled.
     pub question: &'a Question,
-    /// How they go in.
+    /// The chat template, or none, that they go through.
     pub spoken: &'a Spoken,
-    /// Which token is read.
+    /// The tokens of each text that are read.
     pub at: ReadAt,
 }
 
-/// What is read in both ways.
+/// The same texts in two ways, and what is fitted to both.
 #[derive(Clone, Copy)]
 pub struct CompareData<'a> {
     /// The way of the study, and the other.
     pub sides: [Side<'a>; 2],
-    /// Where.
+    /// The site that is read in both.
     pub site: Site,
     /// What finds the directions, by name.
     pub estimators: &'a [(String, CheckedEstimator)],
@@ -54,7 +54,7 @@ pub struct CompareData<'a> {
     pub seeds: &'a Seeds,
 }
 
-/// The same texts in two ways.
+/// The analysis `compare`: the same texts in two ways.
 #[derive(Clone, Copy, Debug)]
 pub struct Compare;
 

@@ -39,7 +39,6 @@ pub(super) fn findings(found: &Compared) -> Vec<Finding> {
     found.rows.iter().filter(|r| Some(&r.estimator) == first_estimator.as_ref()).map(finding).collect()
 }
 
-/// The section.
 pub(super) fn section(found: &Compared) -> Section {
     let [first, second] = found.names();
     let lead = format!(

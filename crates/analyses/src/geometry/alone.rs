@@ -12,9 +12,9 @@ use truenorth_reading::stat::LEVEL;
 /// A category's direction at the last checkpoint, and what comes along with its texts. Sentiment is not at hand.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CategoryAlone {
-    /// The category.
+    /// The category whose direction it is.
     pub category: String,
-    /// Its direction, held out.
+    /// Held-out AUROC of the direction itself.
     pub own: ProbeCell,
     /// `length` (in characters) and `words` (naive Bayes), on the same folds: its AUROC, and the direction's less it,
     /// paired by group.

@@ -13,11 +13,11 @@ use truenorth_stats::math::MathError;
 /// A number with its interval, made as [`CentroidMap::method`] says.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize)]
 pub struct Placed {
-    /// The number.
+    /// The value at the centroid.
     pub value: f64,
     /// Lower end of the 95 % interval.
     pub low: Option<f64>,
-    /// Upper end.
+    /// Upper end of the 95 % interval.
     pub high: Option<f64>,
 }
 
@@ -52,24 +52,24 @@ pub struct ClassAt {
 /// One class of a category over the checkpoints.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ClassCourse {
-    /// The category.
+    /// The category that the texts are of.
     pub category: String,
     /// Whether these are its positive texts.
     pub positive: bool,
-    /// Texts.
+    /// Texts of the class.
     pub n: usize,
-    /// At each checkpoint.
+    /// What was measured at each checkpoint, in training order.
     pub at: Vec<ClassAt>,
 }
 
-/// All centroids.
+/// The centroids of every class at every checkpoint, in one plane.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct CentroidMap {
     /// A category and class each.
     pub classes: Vec<ClassCourse>,
     /// The share of the variance of all centroids that each axis of the plane shows; 0 where they do not differ.
     pub plane_shares: [f64; 2],
-    /// How the intervals are made.
+    /// How the intervals are made, in words.
     pub method: String,
 }
 

@@ -13,7 +13,7 @@ pub const LEAST: usize = 6;
 pub struct ChangePoint {
     /// The last checkpoint before the break.
     pub before: String,
-    /// The first one after it.
+    /// The first checkpoint after the break.
     pub after: String,
     /// The self-normalised statistic of Shao and Zhang (2010), summed over the coordinates.
     pub statistic: f64,
@@ -21,7 +21,7 @@ pub struct ChangePoint {
     pub n: usize,
     /// Share of simulated series of independent numbers with at least this statistic.
     pub p: f64,
-    /// Series simulated.
+    /// Series that were simulated.
     pub draws: usize,
     /// 95 % of them stay below this.
     pub null_95: f64,
@@ -36,11 +36,11 @@ pub struct Jump {
     pub after: String,
     /// How far the step goes, in the unit of the course.
     pub size: f64,
-    /// The median step.
+    /// Median over all steps, in the same unit.
     pub median: f64,
     /// `(size - median) / (1.4826 · median absolute deviation)`; none where that deviation is 0.
     pub robust_z: Option<f64>,
-    /// Steps.
+    /// Steps that were looked at.
     pub n: usize,
 }
 
@@ -84,7 +84,7 @@ pub fn change_point(
     }))
 }
 
-/// The inner products of numbers.
+/// The inner products of the numbers, centred: `[n][n]`.
 pub(super) fn gram_of(values: &[f64]) -> Vec<Vec<f64>> {
     // Centred: the statistic does not change, and rounding is less.
     let mean = values.iter().sum::<f64>() / values.len().max(1) as f64;

@@ -9,7 +9,7 @@ use truenorth_reading::{AnalysisError, Named, Reader};
 
 /// Models that read the same texts, of which none need be in memory beside another.
 pub trait Checkpoints {
-    /// Their names, in training order.
+    /// What results call the checkpoints, in training order.
     fn names(&self) -> &[String];
 
     /// The stage of training that each is of; empty where none is named.

@@ -23,7 +23,7 @@ pub struct Step {
     pub to: String,
     /// Cosine of their directions.
     pub cosine: Cosine,
-    /// The angle in degrees.
+    /// The angle between them, in degrees.
     pub degrees: f64,
 }
 
@@ -32,11 +32,11 @@ pub struct Step {
 pub struct Course {
     /// Cosines of every two checkpoints.
     pub cosines: Vec<Vec<f64>>,
-    /// Every step.
+    /// Every step from a checkpoint to the next, in training order.
     pub steps: Vec<Step>,
     /// A break in the directions; none with fewer than six checkpoints.
     pub change: Option<ChangePoint>,
-    /// The largest turn.
+    /// The largest turn beside the others, in degrees; none with fewer than three steps.
     pub jump: Option<Jump>,
 }
 
@@ -171,7 +171,6 @@ fn matrix(
     directions.iter().enumerate().map(row).collect()
 }
 
-/// The cosines of directions alone.
 pub(super) fn plain(directions: &[&Array1<f64>]) -> Result<Vec<Vec<Cosine>>, MathError> {
     let width = directions.first().map_or(0, |d| d.len());
     let folded: Vec<_> = directions.iter().map(|d| Folded { all: d.view(), without: &[] }).collect();

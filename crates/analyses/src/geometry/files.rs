@@ -13,20 +13,20 @@ use truenorth_stats::math::Seeds;
 /// A direction, what it is of, and when.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DirectionAt {
-    /// Its category.
+    /// The category that it is of.
     pub category: String,
     /// The checkpoint it was found at.
     pub checkpoint: String,
-    /// The vector, `[hidden]`.
+    /// The direction, `[hidden]`, of any length but 0.
     pub vector: Array1<f64>,
 }
 
 /// A category over the checkpoints.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DirectionCourse {
-    /// The category.
+    /// The category that the directions are of.
     pub category: String,
-    /// How it turns.
+    /// Its cosines, steps and breaks over the checkpoints.
     pub course: Course,
 }
 
@@ -41,7 +41,7 @@ pub struct DirectionGeometry {
     pub courses: Vec<DirectionCourse>,
     /// At each checkpoint the cosines of the categories, in the order of `courses`.
     pub across: Vec<Vec<Vec<Cosine>>>,
-    /// What this does not show.
+    /// What the cosines do not show, a sentence each.
     pub not_shown: Vec<String>,
 }
 

@@ -28,7 +28,7 @@ pub struct CategoryCourse {
     pub n: [usize; 2],
     /// Whether it has no negative texts of its own and takes those of all.
     pub shared_negatives: bool,
-    /// How the direction turns.
+    /// Its cosines, steps and breaks over the checkpoints.
     pub course: Course,
     /// At each checkpoint the cosine of directions from two halves of the texts: a cosine across
     /// checkpoints much above it can't be expected.
@@ -43,7 +43,7 @@ pub struct CategoryCourse {
     pub magnitude_change: Option<ChangePoint>,
     /// Between checkpoints the distance of the positive centroids, in mean residual norms of the earlier.
     pub drift: Vec<Number>,
-    /// The largest drift.
+    /// The largest drift beside the others; none with fewer than three steps.
     pub drift_jump: Option<Jump>,
     /// At each checkpoint the cosine with the general direction, whose texts include this category's.
     pub to_general: Vec<Cosine>,
@@ -86,7 +86,7 @@ pub struct TextGeometry {
     /// The directions pushed into a model; none where that was not asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub steering: Option<CrossSteering>,
-    /// What this does not show.
+    /// What the geometry does not show, a sentence each.
     pub not_shown: Vec<String>,
 }
 

@@ -55,9 +55,9 @@ pub const GENERAL: &str = "general";
 pub struct Texts {
     /// Whether each text is of the positive class.
     pub positive: Vec<bool>,
-    /// The categories of each text.
+    /// The categories of each text, by name.
     pub categories: Vec<Vec<String>>,
-    /// What no fold cuts through.
+    /// The group of each text, which no fold cuts through.
     pub groups: Vec<String>,
     /// The texts themselves, to say beside each direction what length and words alone tell; empty where they are not at
     /// hand.
@@ -75,7 +75,7 @@ impl From<&Labelled> for Texts {
     }
 }
 
-/// What is laid beside each other.
+/// Directions over checkpoints, by their texts or as vectors.
 #[derive(Clone, Copy)]
 pub enum GeometryData<'a> {
     /// The directions of texts, fitted at every checkpoint.
@@ -142,7 +142,6 @@ impl Analysis for Geometry {
     }
 }
 
-/// What no course shows.
 const COURSE_NOT_SHOWN: [&str; 3] = [
     "That a direction is the same feature at two checkpoints: the coordinates themselves may turn while a \
      model trains, and a cosine can't tell the two apart.",

@@ -12,7 +12,7 @@ pub struct ProbeCell {
     pub auroc: f64,
     /// Lower end of the 95 % interval.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the 95 % interval.
     pub high: f64,
     /// The true-positive rate at a rate of false positives of 1 %; none of an AUROC less another.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -26,7 +26,7 @@ pub struct Rate {
     pub value: f64,
     /// Lower end of the 95 % interval.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of the 95 % interval.
     pub high: f64,
 }
 
@@ -36,15 +36,15 @@ pub const FALSE_POSITIVES: f64 = 0.01;
 /// A category's probes, every checkpoint on every checkpoint.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ProbingMatrix {
-    /// The category.
+    /// The category that is probed.
     pub category: String,
     /// Positive and negative texts.
     pub n: [usize; 2],
     /// A row a checkpoint trained on, a column a checkpoint tested on.
     pub cells: Vec<Vec<ProbeCell>>,
-    /// What chance gives.
+    /// The AUROC of chance, 1/2.
     pub null: f64,
-    /// How the intervals are made.
+    /// How the intervals are made, in words.
     pub method: String,
 }
 

@@ -144,28 +144,28 @@ fn maxima(
 /// The angle between the directions of two protocols.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ProtocolAngle {
-    /// One protocol.
+    /// The protocol of one direction.
     pub a: Protocol,
-    /// The other.
+    /// The protocol of the other.
     pub b: Protocol,
-    /// The category.
+    /// The category that both directions are of.
     pub category: String,
     /// Cosine of the two directions of the same texts.
     pub cosine: Number,
-    /// The angle, in degrees.
+    /// The angle between them, in degrees.
     pub degrees: f64,
     /// Lower end of its 95 % interval.
     pub low: Option<f64>,
-    /// Upper end.
+    /// Upper end of its 95 % interval.
     pub high: Option<f64>,
 }
 
 /// Directions of the same texts, read in several ways.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Protocols {
-    /// The checkpoint, the last one.
+    /// The checkpoint that was read, the last one.
     pub checkpoint: String,
-    /// The ways.
+    /// The protocols, in the order asked for.
     pub protocols: Vec<Protocol>,
     /// Every two of them, category by category.
     pub angles: Vec<ProtocolAngle>,

@@ -7,18 +7,18 @@ use serde::{Deserialize, Serialize};
 pub struct Monitored {
     /// The directions, in the order of each token's numbers.
     pub directions: Vec<Direction>,
-    /// The texts.
+    /// The texts in the order given, token by token.
     pub texts: Vec<Text>,
-    /// What none of it shows.
+    /// What projections do not show, a sentence each.
     pub not_shown: Vec<String>,
 }
 
 /// A direction that was watched, with its projections over all texts, first tokens left out.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Direction {
-    /// What it is called.
+    /// Name of the direction in results.
     pub name: String,
-    /// Where.
+    /// The site at which it was watched.
     pub site: String,
     /// What projections are in: `mean residual norms` or `absolute`.
     pub unit: String,
@@ -27,29 +27,29 @@ pub struct Direction {
     pub norm: Option<f64>,
     /// Mean projection; none where no text has a second token.
     pub mean: Option<f64>,
-    /// The least.
+    /// Least projection of a token; none where there is no mean.
     pub least: Option<f64>,
-    /// The greatest.
+    /// Greatest projection of a token; none where there is no mean.
     pub greatest: Option<f64>,
 }
 
 /// A text with its tokens.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Text {
-    /// The id of the text.
+    /// Name of the text.
     pub id: String,
     /// How many of the tokens were given; what follows was generated.
     pub given: usize,
-    /// The tokens.
+    /// Its tokens in order, those generated included.
     pub tokens: Vec<Token>,
 }
 
-/// A token.
+/// A token and what was read at it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Token {
     /// The id of the token in the vocabulary.
     pub id: u32,
-    /// The text it stands for.
+    /// The text that the token stands for.
     pub piece: String,
     /// Projection of the residual on each direction, in the direction's unit.
     pub projection: Vec<f64>,
@@ -57,7 +57,6 @@ pub struct Token {
     pub cosine: Vec<f64>,
 }
 
-/// What a monitor can't show.
 pub(super) const NOT_SHOWN: [&str; 2] = [
     "That the model uses what is read here: a projection says what can be read of a token at this site, and steering what \
      changes when it is changed.",

@@ -19,9 +19,9 @@ use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Named, Page};
 /// A direction that is watched.
 #[derive(Clone, Debug)]
 pub struct Watched {
-    /// What it is called.
+    /// Name of the direction in results.
     pub name: String,
-    /// Where.
+    /// The site at which residuals are projected.
     pub site: Site,
     /// The direction, `[hidden]`; it need not have unit norm.
     pub direction: Vec<f32>,
@@ -29,12 +29,12 @@ pub struct Watched {
     pub norm: Option<f64>,
 }
 
-/// What is watched.
+/// Texts to read and directions to project them on; at least one of each.
 #[derive(Clone, Copy, Debug)]
 pub struct MonitorData<'a> {
-    /// The texts.
+    /// The texts, or prompts to write on from.
     pub texts: &'a [Named],
-    /// The directions.
+    /// The directions, in the order of each token's numbers.
     pub directions: &'a [Watched],
 }
 

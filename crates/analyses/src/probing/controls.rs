@@ -25,7 +25,7 @@ pub struct Difference {
     pub probe: f64,
     /// AUROC of the control.
     pub control: f64,
-    /// The first less the second.
+    /// The probe's AUROC less the control's, paired.
     pub difference: Number,
 }
 
@@ -34,13 +34,13 @@ pub struct Difference {
 pub struct Baseline {
     /// `bag-of-words`, `length` or `random-init`.
     pub name: String,
-    /// What is probed.
+    /// What the control is, in words.
     pub what: String,
     /// Held-out AUROC, choices made inside the training folds.
     pub held_out: Number,
     /// The probe against it, paired by text.
     pub differences: Vec<Difference>,
-    /// All numbers; not written.
+    /// The layer-by-layer numbers behind it; not written.
     #[serde(skip)]
     pub probing: Probing,
 }
@@ -97,7 +97,7 @@ impl Baseline {
 /// A direction of truth, fitted on statements, on the task's texts.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Truth {
-    /// Statements.
+    /// Statements that the direction was fitted on.
     pub rows: usize,
     /// Groups of statements.
     pub groups: usize,
@@ -108,7 +108,7 @@ pub struct Truth {
     pub on_task: Vec<(String, Number)>,
     /// At each site the cosine of the two mean differences; none where one of them is zero.
     pub cosines: Vec<Option<Number>>,
-    /// All numbers; not written.
+    /// The layer-by-layer numbers behind it; not written.
     #[serde(skip)]
     pub probing: Probing,
 }

@@ -16,7 +16,7 @@ pub struct SetSize {
     pub name: String,
     /// Positive and negative texts.
     pub n: [usize; 2],
-    /// Groups.
+    /// Groups that are never split between folds.
     pub groups: usize,
     /// Groups that were joined because they hold equal texts.
     pub joined: usize,
@@ -24,10 +24,10 @@ pub struct SetSize {
     pub data_sha256: String,
 }
 
-/// One number of a curve.
+/// AUROC of one site on one set.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SiteRow {
-    /// The site.
+    /// The site that was probed.
     pub site: String,
     /// `held-out`, or the name of a test set.
     pub set: String,
@@ -52,7 +52,7 @@ pub struct SiteRow {
 /// A test set at the site whose held-out AUROC is furthest above its null.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Tested {
-    /// The name of the test set.
+    /// Name of the test set.
     pub name: String,
     /// Groups of it.
     pub groups: usize,
@@ -78,7 +78,7 @@ pub struct ContrastProbe {
     pub category: String,
     /// Positive and negative training texts.
     pub n: [usize; 2],
-    /// Their groups.
+    /// Groups of the training texts.
     pub groups: usize,
     /// Whether negatives of other categories stand in for its own.
     pub shared_negatives: bool,
@@ -88,7 +88,7 @@ pub struct ContrastProbe {
     pub held_out: Number,
     /// Held-out accuracy at a threshold chosen with the site.
     pub accuracy: Number,
-    /// The site chosen in each fold.
+    /// The site chosen inside the training folds, for each fold.
     pub chosen: Vec<String>,
     /// Groups with unequal numbers of the two labels, which are shuffled text by text.
     #[serde(skip_serializing_if = "is_zero")]
@@ -107,11 +107,11 @@ pub struct ContrastProbe {
     /// p of `held_out` after Benjamini and Hochberg over the family.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub p_bh: Option<f64>,
-    /// Permutations done.
+    /// Permutations done; fewer than asked for where the time ran out.
     pub permutations: usize,
     /// Test sets at the best site.
     pub tests: Vec<Tested>,
-    /// Every site and set.
+    /// A row a site and set.
     pub rows: Vec<SiteRow>,
     /// Controls that go through the same procedure.
     pub baselines: Vec<Baseline>,
@@ -120,7 +120,7 @@ pub struct ContrastProbe {
     pub truth: Option<Truth>,
     /// Name and reason of controls that gave no number.
     pub absent: Vec<(String, String)>,
-    /// All numbers; not written.
+    /// The layer-by-layer numbers behind it; not written.
     #[serde(skip)]
     pub probing: probing::Probing,
 }
@@ -128,39 +128,39 @@ pub struct ContrastProbe {
 /// A category that can't be probed.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Refused {
-    /// The category.
+    /// The category that was left out.
     pub category: String,
-    /// Why.
+    /// The error, in words.
     pub why: String,
 }
 
 /// The tests that adjusted p values are adjusted over.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Family {
-    /// What they are.
+    /// What is tested in the family, in words.
     pub name: String,
-    /// How many.
+    /// Tests in the family.
     pub size: usize,
 }
 
-/// Everything probed.
+/// What probing found of every category, and of all together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Probed {
-    /// The sites.
+    /// The sites in the order probed.
     pub sites: Vec<String>,
-    /// The token read.
+    /// The tokens that were read, such as `last`.
     pub positions: String,
-    /// The estimator.
+    /// Name of the estimator, such as `mean-diff`.
     pub estimator: String,
     /// Folds of whole groups.
     pub folds: usize,
-    /// The label of the positive class.
+    /// Label of the positive class.
     pub positive: String,
     /// The training texts, then the test sets.
     pub sets: Vec<SetSize>,
     /// What each test set had in common with the training texts.
     pub apart: Vec<LeftOutTexts>,
-    /// All categories together first.
+    /// A row a category, that of all categories first.
     pub contrasts: Vec<ContrastProbe>,
     /// Categories that can't be probed.
     pub refused: Vec<Refused>,
@@ -168,6 +168,6 @@ pub struct Probed {
     pub family: Family,
     /// Permutations asked for.
     pub permutations_asked: usize,
-    /// What this does not show.
+    /// What probing does not show, a sentence each.
     pub not_shown: Vec<String>,
 }

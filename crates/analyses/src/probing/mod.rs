@@ -38,7 +38,7 @@ pub const HELD_OUT: &str = "held-out";
 pub struct TestTexts {
     /// The name of the test set, as flags or the study call it.
     pub name: String,
-    /// The texts.
+    /// Its texts, without what training texts say.
     pub texts: Labelled,
     /// What was left out of it since a training text says the same; none where nobody looked.
     pub apart: Option<LeftOutTexts>,
@@ -60,7 +60,7 @@ impl TestTexts {
     }
 }
 
-/// What is probed.
+/// Texts to probe, and what the controls need.
 #[derive(Clone, Copy)]
 pub struct ProbeData<'a> {
     /// Texts to fit on, and to hold out from.

@@ -29,7 +29,6 @@ const STRETCHED: &str =
     "score interval over groups (Newcombe 2006), stretched for the training texts that folds share";
 const PLAIN: &str = "score interval over groups (Newcombe 2006), the fit as it is";
 
-/// The nested AUROC.
 pub(super) fn nested(found: &Probing) -> Number {
     let n = &found.nested;
     Number {

@@ -17,7 +17,6 @@ pub(super) fn words(contrast: &Contrast<'_>, probe: &Probe, seeds: &Seeds) -> Re
     contrast.run(&Material { train: &own, tests }, probe, seeds)
 }
 
-/// The length of every text.
 pub(super) struct Lengthy {
     train: Vec<f64>,
     tests: Vec<Vec<f64>>,

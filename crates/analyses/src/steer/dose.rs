@@ -4,12 +4,12 @@ use serde::{Deserialize, Serialize};
 use truenorth_protocol::graph::Decides;
 use truenorth_protocol::{Site, WriteAt};
 
-/// What is done to the model.
+/// What is done to the model while it writes: directions, doses and where.
 #[derive(Clone, Debug)]
 pub struct Dose {
-    /// The directions, each at a site.
+    /// The directions, each at a site and with a share of the dose.
     pub pushes: Vec<Push>,
-    /// At which tokens.
+    /// The tokens that are steered.
     pub positions: WriteAt,
     /// The doses: each push adds `α·coefficient·norm` times its direction.
     pub alphas: Vec<f64>,
@@ -30,7 +30,7 @@ pub struct Push {
     pub direction: Vec<f32>,
     /// Where it is added, ablated or clamped.
     pub site: Site,
-    /// How much of each dose it gets.
+    /// Factor of the dose at this site.
     pub coefficient: f64,
     /// What α is a multiple of there: the mean residual norm, or the norm that the vector had in its file; none for
     /// units of the residual stream.
@@ -42,13 +42,13 @@ pub struct Push {
 /// A condition: what is done is done only where the projection on a direction is above a threshold.
 #[derive(Clone, Debug, PartialEq)]
 pub struct When {
-    /// The direction, `[hidden]`.
+    /// The direction that is projected on, `[hidden]`, of any length but 0.
     pub direction: Vec<f32>,
     /// Where the projection is taken, at the earliest edited site or before it.
     pub site: Site,
     /// The threshold, in units of the residual stream.
     pub above: f64,
-    /// Whose projection decides.
+    /// Whether each token decides for itself, or one for its prompt.
     pub of: Decides,
 }
 
@@ -95,7 +95,7 @@ impl Schedule {
         self.factors.iter().all(|f| *f == 1.0) && self.decay == 1.0
     }
 
-    /// The factor of a pass.
+    /// The factor of α in pass `step`; pass 0 runs the prompt.
     #[must_use]
     pub fn factor(&self, step: u32) -> f64 {
         let own = self.factors.get(step as usize).or(self.factors.last()).copied().unwrap_or(1.0);
@@ -133,7 +133,6 @@ impl Dose {
         sites
     }
 
-    /// The pushes at a site.
     pub(super) fn at(&self, site: Site) -> impl Iterator<Item = &Push> {
         self.pushes.iter().filter(move |p| p.site == site)
     }

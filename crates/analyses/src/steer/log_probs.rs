@@ -15,7 +15,7 @@ const LOGIT_BYTES: usize = 128 << 20;
 /// A text as the model reads it, with the log-probability of each token; that of the first is 0.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Likelihood {
-    /// Token ids.
+    /// Token ids of the text, special tokens included.
     pub tokens: Vec<u32>,
     /// Log-probabilities, a token each.
     pub log_probs: Vec<f64>,

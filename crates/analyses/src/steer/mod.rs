@@ -24,12 +24,12 @@ use size::{Measured, Meter};
 use truenorth_protocol::run::Watch;
 use truenorth_reading::{AnalysisError, Encoded, Named, Reader};
 
-/// One generation.
+/// What the model wrote to one prompt at one dose.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Steered {
-    /// The prompt's name.
+    /// Name of the prompt.
     pub id: String,
-    /// The dose.
+    /// The dose, in [`Steered::alpha_unit`].
     pub alpha: f64,
     /// `norm`, `absolute` or `raw`.
     pub alpha_unit: String,
@@ -50,9 +50,9 @@ pub struct Steered {
     /// What had to hold for a token or a prompt to be touched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub when: Option<Held>,
-    /// At which tokens.
+    /// The tokens that were steered, such as `all`.
     pub positions: String,
-    /// The generated tokens.
+    /// Ids of the generated tokens.
     pub tokens: Vec<i64>,
     /// The text of the generated tokens, special tokens left out; of a model without tokenizer their ids, as `#5 #9`.
     pub text: String,
@@ -61,7 +61,7 @@ pub struct Steered {
     /// The prompt; none where it was given as tokens.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
-    /// Why the generation ended.
+    /// Whether the model ended its text or was cut off.
     #[serde(default)]
     pub stopped: Stopped,
     /// What the dose breaks; none where that was not measured.
@@ -72,11 +72,11 @@ pub struct Steered {
 /// A direction at a site, as a generation remembers it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Pushed {
-    /// Where.
+    /// The site of the push.
     pub site: String,
-    /// How much of each dose it got.
+    /// Factor of the dose at this site.
     pub coefficient: f64,
-    /// What α was a multiple of there.
+    /// What α was multiplied by there; none for units of the residual stream.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub norm: Option<f64>,
     /// The least and the greatest projection that were left, in units of the residual stream.
@@ -87,7 +87,7 @@ pub struct Pushed {
 /// A condition, as a generation remembers it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Held {
-    /// Where the projection was taken.
+    /// The site at which the projection was taken.
     pub site: String,
     /// The threshold, in units of the residual stream.
     pub above: f64,
@@ -95,7 +95,7 @@ pub struct Held {
     pub by: String,
 }
 
-/// Why a generation ended.
+/// What ended a generation.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Stopped {
@@ -106,7 +106,7 @@ pub enum Stopped {
     EndOfText,
 }
 
-/// What a dose breaks.
+/// How far a dose moves the model's predictions and its residuals.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Damage {
     /// Mean `KL(unsteered ‖ steered)` of the token after each prompt, in nats.

@@ -25,7 +25,7 @@ pub enum Unit {
 }
 
 impl Unit {
-    /// Its name.
+    /// The name in flags and files.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -119,7 +119,7 @@ impl How {
         Ok(())
     }
 
-    /// How α changes with the tokens.
+    /// The factors of α by pass, as [`Schedule`] has them.
     #[must_use]
     pub fn to_schedule(&self) -> Schedule {
         Schedule { factors: self.schedule.clone(), decay: self.decay }
@@ -132,7 +132,7 @@ impl How {
 pub enum Clamp {
     /// From here to there, in units of α; an end that was left out is infinite.
     Between(f64, f64),
-    /// What neutral texts have.
+    /// The range of projections that neutral texts have.
     Neutral,
 }
 

@@ -11,7 +11,7 @@ use truenorth_reading::AnalysisError;
 /// How large an edit is at a site, on the prompts.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Size {
-    /// Where.
+    /// The site of the edit.
     pub site: String,
     /// At first tokens, which many models use as sinks of attention and give a far larger norm; none where none is moved.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -34,7 +34,7 @@ pub struct Moved {
     pub angle: f64,
     /// Cosine of the residual with the direction before.
     pub along_before: f64,
-    /// And after.
+    /// Cosine of the residual with the direction after.
     pub along_after: f64,
 }
 

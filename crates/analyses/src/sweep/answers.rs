@@ -87,7 +87,6 @@ impl Answers {
         out
     }
 
-    /// The damage of every dose.
     pub fn damage(&self, alphas: &[f64], seeds: &Seeds) -> Result<Vec<DamagePoint>, AnalysisError> {
         let mut doses = 0..;
         alphas

@@ -13,10 +13,10 @@ use truenorth_stats::math::Seeds;
 /// Orders of the sites tried for the null.
 const PERMUTATIONS: usize = 10_000;
 
-/// One site's two halves.
+/// How one site reads and how it steers, pair by pair.
 #[derive(Clone, Debug)]
 pub struct Halves {
-    /// The site.
+    /// The site, as it is written.
     pub site: String,
     /// Held-out AUROC over all pairs.
     pub auroc: f64,
@@ -53,11 +53,11 @@ pub struct Parting {
     pub steers_not_reads: Vec<String>,
     /// Sites where the slope is clear of 0 but was held against no null, or too few draws.
     pub untested: Vec<String>,
-    /// The site with the highest AUROC.
+    /// The site with the highest held-out AUROC.
     pub best_reading: String,
     /// The site with the steepest slope.
     pub best_steering: String,
-    /// The same in words.
+    /// What the comparison says, in words.
     pub statement: String,
 }
 

@@ -38,10 +38,10 @@ impl Bounds {
     }
 }
 
-/// The damage of one dose.
+/// What one dose breaks, measured on neutral texts and generations.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct DamagePoint {
-    /// The dose in mean residual norms.
+    /// The dose in mean residual norms, 0 for the unsteered model.
     pub alpha: f64,
     /// Perplexity of the neutral texts, tokens pooled.
     pub perplexity: f64,
@@ -62,7 +62,7 @@ pub struct DamagePoint {
 /// The doses whose damage, and that of every smaller dose of their sign, stays within the bounds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct WorkingRange {
-    /// The bounds.
+    /// The bounds that the doses were held to.
     pub bounds: Bounds,
     /// The largest dose below 0, or 0 where none is within.
     pub low: f64,

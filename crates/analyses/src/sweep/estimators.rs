@@ -10,16 +10,16 @@ use super::{Judged, Verdict};
 use truenorth_reading::AnalysisError;
 use truenorth_reading::stat::{self, Number};
 
-/// One estimator at one site.
+/// How one estimator's direction reads and steers at one site.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct EstimatorRow {
-    /// The site.
+    /// The site that it was fitted at.
     pub site: Site,
-    /// The estimator.
+    /// Name of the estimator, such as `mean-diff`.
     pub estimator: String,
     /// Cosine of its direction with that of the first estimator, both fitted to all pairs.
     pub cosine: f64,
-    /// Held-out AUROC.
+    /// AUROC on held-out pairs.
     pub auroc: Number,
     /// That less the first estimator's, on the same splits; none for the first.
     pub auroc_less: Option<Number>,
@@ -36,7 +36,7 @@ pub struct EstimatorRow {
 pub struct Estimators {
     /// A row a site and estimator, by site.
     pub rows: Vec<EstimatorRow>,
-    /// The same in words.
+    /// What the rows say, in words.
     pub statement: String,
 }
 

@@ -13,13 +13,13 @@ use truenorth_stats::split::Folds;
 /// What the label flips ask of the model.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Budget {
-    /// Label flips.
+    /// Label flips, each fitted and steered anew.
     pub draws: usize,
     /// Doses other than 0.
     pub doses: usize,
     /// Texts pushed: both responses of every steered pair.
     pub texts: usize,
-    /// Sites.
+    /// Sites that are swept.
     pub sites: usize,
     /// Texts pushed by matched random directions, at all doses and sites.
     pub controls: usize,
@@ -33,7 +33,7 @@ impl Budget {
         Self { draws, doses, texts, sites, controls, total: draws * doses * texts * sites + controls }
     }
 
-    /// In words.
+    /// A sentence with all of it, for people.
     #[must_use]
     pub fn sentence(&self) -> String {
         let Self { draws, doses, texts, sites, controls, total } = self;

@@ -6,16 +6,16 @@ use truenorth_protocol::Site;
 
 use super::{Budget, DamagePoint, Estimators, Judged, Parting, ReadingPoint, Steering, WorkingRange};
 
-/// One site of a sweep.
+/// What a sweep found at one site.
 #[derive(Clone, Debug, Serialize)]
 pub struct SweptSite {
-    /// The site.
+    /// The site that was read and pushed.
     pub site: Site,
-    /// Its block.
+    /// Block of the site, from 0; none before the first and after the last.
     pub layer: Option<u32>,
     /// The mean residual norm that α multiplies.
     pub residual_norm: f64,
-    /// How it reads.
+    /// How well the direction separates held-out pairs.
     pub reading: ReadingPoint,
     /// Mean cosine of the folds' directions with the one of all pairs.
     pub fold_cosine: f64,
@@ -25,9 +25,9 @@ pub struct SweptSite {
     pub p_over_sites: Option<f64>,
     /// The primary measure over the doses of the working range alone; none with fewer than three.
     pub steering_within: Option<Steering>,
-    /// What each dose breaks.
+    /// A row a dose, 0 among them.
     pub damage: Vec<DamagePoint>,
-    /// The doses that break little.
+    /// The doses on each side of 0 that stay within the bounds.
     pub working_range: WorkingRange,
     /// Whether the interval of the AUROC lies above one half.
     pub reads: bool,
@@ -39,33 +39,33 @@ pub struct SweptSite {
     pub within_verdict: Option<Judged>,
 }
 
-/// The sites under one estimator.
+/// The sites under one further estimator.
 #[derive(Clone, Debug, Serialize)]
 pub struct SweptEstimator {
     /// The name of the estimator, such as `mean-diff`.
     pub estimator: String,
     /// A row a site, in the order asked for.
     pub sites: Vec<SweptSite>,
-    /// Where reading and steering part.
+    /// Where reading and steering go apart, under this estimator.
     pub parting: Parting,
 }
 
-/// A sweep.
+/// What a sweep found, site by site.
 #[derive(Clone, Debug, Serialize)]
 pub struct Swept {
-    /// Pairs read.
+    /// Pairs whose texts were read.
     pub pairs: usize,
-    /// The copies among them.
+    /// Copies and near copies that were found among them.
     pub copies: Copies,
-    /// Pairs steered.
+    /// Pairs that were steered, a sample of those read.
     pub steered_pairs: usize,
-    /// Neutral texts.
+    /// Neutral texts that norms and damage were measured on.
     pub neutral: usize,
     /// Prompts generated from.
     pub prompts: usize,
-    /// The doses.
+    /// The doses in ascending order, 0 among them.
     pub alphas: Vec<f64>,
-    /// What α is measured in.
+    /// The unit of the doses, in words.
     pub alpha_unit: String,
     /// Which tokens are pushed while generating.
     pub positions: String,
@@ -81,7 +81,7 @@ pub struct Swept {
     pub estimator: String,
     /// A row a site, in the order asked for.
     pub sites: Vec<SweptSite>,
-    /// Where reading and steering part.
+    /// Where reading and steering go apart.
     pub parting: Parting,
     /// The same with each further estimator.
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -89,6 +89,6 @@ pub struct Swept {
     /// All estimators beside each other; none where there is one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub estimators: Option<Estimators>,
-    /// What this does not show.
+    /// What the sweep does not show, a sentence each.
     pub not_shown: Vec<String>,
 }

@@ -57,7 +57,7 @@ use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Named, Page};
 /// What is swept: texts, and how the direction of a site is found.
 #[derive(Clone, Copy)]
 pub struct SweepData<'a> {
-    /// The contrast.
+    /// The contrastive pairs, copies left out.
     pub pairs: &'a Distinct<Pair>,
     /// How prompt and response become one text.
     pub template: &'a Template,
@@ -73,9 +73,9 @@ pub struct SweepData<'a> {
     pub at: ReadAt,
     /// The estimators of every site's directions, by name; the first is the one whose verdict is the sweep's.
     pub estimators: &'a [(String, CheckedEstimator)],
-    /// What is projected out of it.
+    /// What is projected out of the texts first.
     pub project_out: &'a [ProjectOut],
-    /// How.
+    /// How it is projected out.
     pub project_method: ProjectMethod,
     /// Held-out separation; its folds are also those whose pairs are steered.
     pub held_out: &'a HeldOutParams,

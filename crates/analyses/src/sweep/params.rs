@@ -140,7 +140,6 @@ impl Params {
         Ok(alphas)
     }
 
-    /// The damage that a dose may do.
     pub(super) fn bounds(&self) -> Bounds {
         Bounds {
             perplexity_ratio: self.max_perplexity,

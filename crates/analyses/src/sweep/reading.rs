@@ -50,12 +50,11 @@ pub(super) struct PairRows<'a> {
     pub clusters: &'a [usize],
     /// Lengths of the chosen texts, then of the rejected ones.
     pub lengths: &'a [f64],
-    /// The words of the same texts.
     pub words: Option<&'a Words>,
 }
 
 impl PairRows<'_> {
-    /// All pairs, or some.
+    /// The rows of the pairs with these numbers, as samples.
     pub fn samples(&self, pairs: &[usize]) -> Result<Samples, EstimateError> {
         let names = |all: &[String]| pairs.iter().map(|p| all[*p].clone()).collect::<Vec<_>>();
         let n = self.ids.len();

@@ -31,9 +31,7 @@ pub(super) struct Arms {
 pub(super) struct Asker<'a> {
     reader: &'a Reader<'a>,
     plan: &'a Plan<'a>,
-    /// The doses other than 0.
     doses: Vec<f64>,
-    /// Which of the pairs are steered.
     steered: Vec<usize>,
     /// Their chosen texts, then their rejected ones.
     texts: Vec<Vec<u32>>,
@@ -41,9 +39,7 @@ pub(super) struct Asker<'a> {
     shared: Vec<usize>,
     neutral: Vec<Vec<u32>>,
     prompts: Vec<Vec<u32>>,
-    /// Their turns, of conversations.
     turns: Vec<Turns>,
-    /// What the prompts are called.
     names: Vec<String>,
     plain_odds: [Vec<f64>; 2],
     plain_losses: Vec<f64>,

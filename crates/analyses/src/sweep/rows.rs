@@ -17,7 +17,6 @@ const PUSHES: usize = 48;
 /// A direction times a dose.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Push<'a> {
-    /// `[hidden]`.
     pub direction: &'a [f32],
     /// In mean residual norms.
     pub alpha: f64,
@@ -41,7 +40,6 @@ pub(super) struct Place {
     pub norm: f64,
 }
 
-/// What a row generated.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Output {
     /// The tokens, the one that stopped it left out.
@@ -91,7 +89,6 @@ pub(super) fn log_probs(
     Ok(restored(&order, out))
 }
 
-/// What every row generates.
 pub(super) fn generate(
     reader: &Reader<'_>,
     place: Place,

@@ -79,7 +79,6 @@ impl Texts {
         }
     }
 
-    /// All pairs at a site.
     pub fn samples(&self, at: usize, data: &SweepData<'_>) -> Result<Samples, AnalysisError> {
         let x = reading::stacked(&self.readings[at].values);
         let all: Vec<usize> = (0..self.ids.len()).collect();

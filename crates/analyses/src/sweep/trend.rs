@@ -12,7 +12,7 @@ use truenorth_stats::math::{Interval, MathError, Seeds};
 /// A measure of every unit (a pair or a prompt) at every dose, for the direction and its controls.
 #[derive(Clone, Debug)]
 pub struct Responses {
-    /// What is measured.
+    /// Name of the measure, such as `log_odds`.
     pub measure: String,
     /// The way it should move as α grows: 1, -1, or 0 where nothing is expected.
     pub expected: i8,
@@ -30,23 +30,23 @@ pub struct Responses {
     pub units: [&'static str; 2],
 }
 
-/// The response at one dose.
+/// What was measured at one dose.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Point {
     /// The dose in mean residual norms.
     pub alpha: f64,
-    /// The mean over the units.
+    /// Mean over the units.
     pub mean: Number,
-    /// The mean change from dose 0.
+    /// Mean change from dose 0, paired by unit.
     pub change: Number,
     /// Mean of each random direction at this dose; empty at dose 0, where there is no push.
     pub controls: Vec<f64>,
 }
 
-/// How a measure follows the dose.
+/// How one measure follows the dose, with its nulls.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Steering {
-    /// What is measured.
+    /// Name of the measure, such as `log_odds`.
     pub measure: String,
     /// The way it should move as α grows: 1, -1, or 0 where nothing is expected.
     pub expected: i8,
@@ -70,7 +70,7 @@ pub struct Steering {
     pub wrong_way: Option<Number>,
     /// Units with slope exactly 0, which count as neither way.
     pub unmoved: usize,
-    /// The slope of each unit.
+    /// Slope of each unit on α, in the order of the units.
     pub unit_slopes: Vec<f64>,
 }
 
@@ -140,7 +140,7 @@ impl Responses {
         })
     }
 
-    /// The response of only some doses.
+    /// The responses at doses in `[low, high]`, ends included.
     #[must_use]
     pub fn within(&self, low: f64, high: f64) -> Self {
         let keep: Vec<usize> =
@@ -250,7 +250,6 @@ fn beside(seen: f64, controls: &[f64]) -> Result<Null, MathError> {
     })
 }
 
-/// The least and the largest.
 pub(super) fn ends(values: &[f64]) -> (f64, f64) {
     values.iter().fold((f64::INFINITY, f64::NEG_INFINITY), |(l, h), v| (l.min(*v), h.max(*v)))
 }

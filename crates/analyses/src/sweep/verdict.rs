@@ -18,7 +18,7 @@ pub enum Verdict {
     /// The slope's whole interval lies on the expected side of 0, and neither flipped labels nor random
     /// directions drawn like the activations reach as far.
     Steers,
-    /// One of these does not hold.
+    /// The interval reaches to 0 or past it, or a null reaches as far.
     NotShown,
     /// The interval lies on the expected side of 0, but one of the nulls was not run, or with too few draws.
     Untested,
@@ -35,7 +35,7 @@ impl Verdict {
 /// A verdict with its reason.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Judged {
-    /// The verdict.
+    /// Whether the direction is shown to steer.
     pub verdict: Verdict,
     /// What it rests on, or what is wanting.
     pub because: String,

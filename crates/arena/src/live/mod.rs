@@ -27,7 +27,7 @@ const ALIKE: f64 = 0.5;
 
 /// A season that is served.
 pub struct Live {
-    /// The season.
+    /// The season that is served, with its entries.
     pub season: Season,
     backend: Arc<dyn Backend>,
     checks: Checks,
@@ -39,7 +39,7 @@ pub struct Live {
     health: Mutex<Health>,
 }
 
-/// How the worker is.
+/// Whether the worker scores, and what keeps it from that.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Health {
     /// What keeps it from scoring, and since when, in seconds since 1970.
@@ -48,22 +48,22 @@ pub struct Health {
     pub at_work: usize,
 }
 
-/// What somebody wants to submit.
+/// A submission as somebody fills it in, before it is looked at.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Submission {
-    /// Who.
+    /// The name that the sender goes by.
     pub handle: String,
-    /// What.
+    /// The text that is to be scored.
     pub text: String,
-    /// Its kind.
+    /// The kind of text, one of the season's; none where it has none.
     pub kind: Option<String>,
     /// The version of the consent text that was agreed to.
     pub consent: Option<String>,
-    /// The keyed hash of the client.
+    /// Keyed hash of the client's address, by which limits are counted.
     pub client: String,
 }
 
-/// What came of it.
+/// Whether a submission was taken, or why not.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Submitted {
     /// It was taken.
@@ -104,7 +104,7 @@ impl Live {
         }))
     }
 
-    /// The model behind it.
+    /// The model that submissions are scored by.
     #[must_use]
     pub fn backend(&self) -> &dyn Backend {
         self.backend.as_ref()
@@ -121,7 +121,7 @@ impl Live {
         self.version.fetch_add(1, Ordering::AcqRel);
     }
 
-    /// How the worker is.
+    /// Whether the worker scores, and what keeps it from that.
     #[must_use]
     pub fn health(&self) -> Health {
         self.health.lock().unwrap_or_else(PoisonError::into_inner).clone()

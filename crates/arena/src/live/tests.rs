@@ -138,7 +138,6 @@ struct Weather {
     tiny: Arc<Tiny>,
     /// Runs that fail, counted down.
     failing: AtomicUsize,
-    /// How it fails.
     how: fn(&Checked) -> RunError,
     /// A run takes so long.
     slow: Duration,

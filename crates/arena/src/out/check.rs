@@ -10,10 +10,10 @@ use crate::backend::Backend;
 use crate::error::ArenaError;
 use crate::season::{Season, fresh_scorer, open_scorer};
 
-/// What a check found.
+/// The differences between a board that is scored anew and the one that was kept.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Checked {
-    /// The season.
+    /// Name of the season.
     pub season: String,
     /// Entries on its board.
     pub entries: usize,

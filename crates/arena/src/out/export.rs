@@ -16,7 +16,7 @@ use crate::time;
 /// Entries that go out, by place.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Exported {
-    /// The rows.
+    /// A row an entry, in the order of the board.
     pub rows: Vec<OutRow>,
     /// Entries that stay, since nobody agreed that they go out.
     pub without_consent: usize,

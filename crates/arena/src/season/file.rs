@@ -18,36 +18,36 @@ pub(super) const NAME: &str = "season.toml";
 pub struct SeasonFile {
     /// Its name, which is that of its folder: lower-case letters, digits and hyphens.
     pub name: String,
-    /// What its pages are headed.
+    /// Heading of its pages.
     pub title: String,
-    /// What it is about, a paragraph.
+    /// A paragraph about the season; may be empty.
     #[serde(default)]
     pub about: String,
     /// What the high end of the direction is named.
     #[serde(default = "high")]
     pub high: String,
-    /// What the low end is named.
+    /// What the low end of the direction is named.
     #[serde(default = "low")]
     pub low: String,
     /// Kinds that a submission may say it is of; empty for none.
     #[serde(default)]
     pub kinds: Vec<String>,
-    /// The model.
+    /// The model that submissions are scored by.
     pub model: SeasonModel,
-    /// What is scored, and how.
+    /// Directions, probes and how scores are made.
     pub scoring: Scoring,
-    /// What is taken from whom.
+    /// The limits of what is taken, of one client and of all.
     #[serde(default)]
     pub rules: Rules,
-    /// What whoever submits agrees to.
+    /// The text that whoever submits agrees to.
     pub consent: Consent,
 }
 
-/// The model of a season.
+/// The model of a season, and how texts are put before it.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SeasonModel {
-    /// As `--model` takes it.
+    /// The model, as `--model` takes it.
     pub name: String,
     /// The revision that it must have; else the one that it has when the season is opened.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -58,7 +58,7 @@ pub struct SeasonModel {
     /// A system turn before them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub system: Option<String>,
-    /// The tokens around a text.
+    /// The special tokens around a text.
     #[serde(default, skip_serializing_if = "SpecialTokens::is_auto")]
     pub special_tokens: SpecialTokens,
 }
@@ -71,14 +71,14 @@ impl SeasonModel {
     }
 }
 
-/// What is scored, and how.
+/// The directions and probes of a season, and how scores are made of them.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scoring {
     /// Files of directions, of one site or a band, beside the season's file. The first makes the board, the second
     /// `score_alt`.
     pub directions: Vec<String>,
-    /// The file of neutral probes.
+    /// File of neutral probes, beside the season's file.
     pub probes: String,
     /// What stands between a submission and a probe.
     #[serde(default = "space")]
@@ -91,7 +91,7 @@ pub struct Scoring {
     pub audit: Option<String>,
 }
 
-/// What is taken from whom.
+/// The limits of what is taken, of one client and of all.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rules {
@@ -99,11 +99,11 @@ pub struct Rules {
     pub tokens: usize,
     /// Characters of a submission at most.
     pub characters: usize,
-    /// What a handle must match, whole.
+    /// Regular expression that a whole handle must match.
     pub handle: String,
     /// Submissions of one client a minute.
     pub per_minute: u64,
-    /// A day.
+    /// Submissions of one client a day.
     pub per_day: u64,
     /// And in all.
     pub per_client: u64,
@@ -134,13 +134,13 @@ impl Default for Rules {
     }
 }
 
-/// What whoever submits agrees to.
+/// The consent text, with its version.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Consent {
     /// Of the text; every entry records it.
     pub version: String,
-    /// The text.
+    /// What is agreed to, as pages show it.
     pub text: String,
 }
 

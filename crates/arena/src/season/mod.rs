@@ -31,7 +31,7 @@ pub struct Folder(PathBuf);
 pub struct Listed {
     /// Its name, which is that of its folder.
     pub name: String,
-    /// Its title.
+    /// Heading of its pages.
     pub title: String,
     /// Whether it is a draft, open or closed.
     pub state: State,
@@ -43,16 +43,16 @@ pub struct Listed {
     pub entries: u64,
     /// Submissions that wait.
     pub queued: u64,
-    /// The hash of all that was sealed.
+    /// SHA-256 of all that was sealed; none for a draft.
     pub seal: Option<String>,
 }
 
 /// A season that was opened, with its entries.
 #[derive(Debug)]
 pub struct Season {
-    /// What was sealed, as checked.
+    /// What was sealed, checked against the files.
     pub sealed: Sealed,
-    /// Its entries.
+    /// The database of its entries.
     pub store: Store,
     folder: PathBuf,
 }
@@ -63,13 +63,13 @@ impl Folder {
         Self(path.into())
     }
 
-    /// Where it is.
+    /// The folder of the arena, which has its seasons in `seasons`.
     #[must_use]
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// The folder of a season.
+    /// The folder of the season of this name.
     #[must_use]
     pub fn of(&self, name: &str) -> PathBuf {
         self.0.join("seasons").join(name)
@@ -242,13 +242,13 @@ fn is_season(folder: &Path) -> bool {
 }
 
 impl Season {
-    /// Its name.
+    /// Name of the season, which is that of its folder.
     #[must_use]
     pub fn name(&self) -> &str {
         &self.sealed.file.name
     }
 
-    /// Its folder.
+    /// The folder that is all there is of the season.
     #[must_use]
     pub fn folder(&self) -> &Path {
         &self.folder

@@ -20,10 +20,10 @@ use crate::error::ArenaError;
 /// The file of the probes' residuals alone.
 pub(super) const BASELINES: &str = "baselines.safetensors";
 
-/// What submissions are scored by.
+/// What submissions of a season are scored by.
 #[derive(Clone, Debug)]
 pub struct Marks {
-    /// The probes.
+    /// The neutral probes, texts.
     pub probes: Vec<Named>,
     /// The directions, a vector a site each.
     pub directions: Vec<Vec<(Site, Array1<f64>)>>,

@@ -21,7 +21,7 @@ const SEALED: &str = "sealed.json";
 /// A season as it was sealed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Sealed {
-    /// The version of this program.
+    /// Version of truenorth that sealed it.
     pub truenorth: String,
     /// When it was opened.
     pub opened: String,
@@ -29,11 +29,11 @@ pub struct Sealed {
     pub model: String,
     /// The identity of its weights, or the revision of a hosted model.
     pub revision: String,
-    /// What computed the baselines.
+    /// The numeric path that computed the baselines.
     pub path: String,
     /// Width of the residual stream.
     pub hidden: u32,
-    /// The sites that are read.
+    /// The sites that are read, as they are written.
     pub sites: Vec<String>,
     /// The sites of the direction that makes the board.
     pub board_sites: usize,
@@ -43,7 +43,7 @@ pub struct Sealed {
     pub tokenizer: bool,
     /// SHA-256 of every file of the season, by name.
     pub files: BTreeMap<String, String>,
-    /// The season's file.
+    /// The season's file as it was sealed.
     pub file: SeasonFile,
 }
 

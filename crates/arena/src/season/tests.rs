@@ -13,7 +13,6 @@ use truenorth_reading::Reader;
 use super::*;
 use crate::backend::Backend;
 
-/// The fixtures' tiny model.
 pub(crate) struct Tiny(Engine);
 
 impl Tiny {

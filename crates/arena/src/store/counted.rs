@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::Store;
 use crate::error::ArenaError;
 
-/// What is counted of a season.
+/// Entries of a season, by how far they have come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct Counts {
     /// Entries with a score that are shown.
@@ -16,7 +16,7 @@ pub struct Counts {
     pub failed: u64,
     /// Entries that are hidden.
     pub hidden: u64,
-    /// Handles.
+    /// Different handles that have submitted.
     pub handles: u64,
 }
 

@@ -3,7 +3,7 @@
 use rusqlite::Row;
 use serde::{Deserialize, Serialize};
 
-/// Where a submission stands.
+/// How far a submission has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Status {
@@ -15,16 +15,16 @@ pub enum Status {
     Failed,
 }
 
-/// An entry.
+/// A submission with all that is known of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Entry {
-    /// Its number in the season.
+    /// Number in the season, which it is asked for by.
     pub id: i64,
     /// Who sent it, as they call themselves.
     pub handle: String,
-    /// What was sent.
+    /// The text that was sent.
     pub text: String,
-    /// Its kind, where it has one.
+    /// The kind of text, where it has one.
     pub kind: Option<String>,
     /// Its tokens by the model's tokenizer, where that is known.
     pub tokens: Option<i64>,
@@ -34,19 +34,19 @@ pub struct Entry {
     pub at: i64,
     /// Where it comes from, if it was taken over.
     pub origin: Option<String>,
-    /// Where it stands.
+    /// How far it has come.
     pub status: Status,
-    /// Why it can't be scored.
+    /// Why it can't be scored; none where it can.
     pub failure: Option<String>,
-    /// Its score.
+    /// Mean shift of the probes along the first direction; none before it is scored.
     pub score: Option<f64>,
     /// The score by which it is at the low end; of one site the same.
     pub low: Option<f64>,
     /// Its score along the second direction.
     pub score_alt: Option<f64>,
-    /// Its specificity.
+    /// The score in units of what a random direction would give; none before it is scored.
     pub z: Option<f64>,
-    /// How alike the probes moved.
+    /// How alike the probes moved, 0 to 1; none before it is scored.
     pub coherence: Option<f64>,
     /// Norm of the mean shift.
     pub shift_norm: Option<f64>,

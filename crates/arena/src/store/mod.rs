@@ -37,7 +37,7 @@ pub const FILE: &str = "season.db";
 /// Connections for reading.
 const READERS: usize = 4;
 
-/// Where a season stands.
+/// The three stages of a season.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum State {
@@ -59,7 +59,7 @@ impl fmt::Display for State {
     }
 }
 
-/// The entries of a season.
+/// The database of a season's entries, with its connections.
 #[derive(Debug)]
 pub struct Store {
     path: PathBuf,

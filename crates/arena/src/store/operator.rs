@@ -22,11 +22,11 @@ pub enum Action {
 pub struct Done {
     /// When, in seconds since 1970.
     pub at: i64,
-    /// What.
+    /// What was done, in words.
     pub what: String,
-    /// With which entry.
+    /// The entry it was done to; none where it was none.
     pub entry: Option<i64>,
-    /// Why.
+    /// The reason that was given.
     pub why: String,
 }
 

@@ -11,9 +11,9 @@ const ATTEMPTS: i64 = 8;
 /// A submission to be scored.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Queued {
-    /// Its number.
+    /// Number of the submission.
     pub id: i64,
-    /// Its text.
+    /// The text that is to be scored.
     pub text: String,
 }
 
@@ -26,9 +26,9 @@ pub struct Scores {
     pub low: f64,
     /// Along the second direction.
     pub score_alt: Option<f64>,
-    /// Specificity.
+    /// The score in units of what a random direction would give.
     pub z: f64,
-    /// How alike the probes moved.
+    /// How alike the probes moved, 0 to 1.
     pub coherence: f64,
     /// Norm of the mean shift.
     pub shift_norm: f64,
@@ -38,12 +38,12 @@ pub struct Scores {
     pub along: Vec<f64>,
 }
 
-/// What came of a submission.
+/// What scoring a submission gave.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Outcome {
-    /// Its scores.
+    /// What was computed of it.
     Scored(Box<Scores>),
-    /// Why it can't be scored.
+    /// Why it can't be scored, for people.
     Failed(String),
 }
 

@@ -12,9 +12,9 @@ use crate::error::ArenaError;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum End {
-    /// The highest scores.
+    /// The end with the highest scores.
     Top,
-    /// The lowest.
+    /// The end with the lowest scores.
     Bottom,
 }
 
@@ -23,7 +23,7 @@ pub enum End {
 pub struct Row {
     /// Its place from that end, 1 the outermost; equal scores share the better place.
     pub rank: u64,
-    /// The entry.
+    /// The entry with its score.
     #[serde(flatten)]
     pub entry: Entry,
 }

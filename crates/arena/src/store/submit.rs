@@ -13,13 +13,13 @@ const DAY: i64 = 86_400;
 /// A submission that is to be taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct New {
-    /// Who sends it.
+    /// The name that the sender goes by.
     pub handle: String,
-    /// What is sent.
+    /// The text that is to be scored.
     pub text: String,
-    /// Its kind.
+    /// The kind of text, where it has one.
     pub kind: Option<String>,
-    /// Its tokens.
+    /// Tokens by the model's tokenizer, where that is known.
     pub tokens: Option<i64>,
     /// The version of the consent text that was agreed to.
     pub consent: Option<String>,
@@ -34,18 +34,18 @@ pub struct New {
 /// A submission that was taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Accepted {
-    /// Its number.
+    /// Number in the season, which it is asked for by.
     pub id: i64,
-    /// Its place in the queue, from 1.
+    /// Place in the queue, from 1.
     pub place: u64,
 }
 
 /// Whether a submission was taken.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Taken {
-    /// It was.
+    /// It waits to be scored.
     Accepted(Accepted),
-    /// The season is closed.
+    /// The season takes no more.
     Closed,
     /// A limit is reached; what it says, and for how many seconds it holds where that is known.
     Limit(String, Option<i64>),

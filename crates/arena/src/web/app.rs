@@ -19,7 +19,7 @@ use crate::live::Live;
 use crate::season::{Folder, Season};
 use crate::store;
 
-/// How the arena is served.
+/// Address, keys and limits of an arena that is served.
 #[derive(Clone)]
 pub struct Options {
     /// Where to listen; port 0 takes a free one.
@@ -32,9 +32,9 @@ pub struct Options {
     pub hops: usize,
     /// SHA-256 of the operator's keys; without any there is no operator's page.
     pub operator_keys: Vec<[u8; 32]>,
-    /// What tells people from programs.
+    /// The service that tells people from programs; none asks for nothing.
     pub captcha: Option<Captcha>,
-    /// What connections are taken.
+    /// The most that the HTTP server takes, of one client and of all.
     pub limits: Limits,
     /// Hears what an operator may want to know, a line at a time; without texts and addresses.
     pub notice: Arc<dyn Fn(&str) + Send + Sync>,
@@ -132,7 +132,6 @@ impl App {
         })
     }
 
-    /// The season that is served.
     pub(super) fn season(&self) -> &Season {
         &self.live.season
     }

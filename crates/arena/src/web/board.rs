@@ -46,7 +46,6 @@ pub(super) struct Side {
     pub more: bool,
 }
 
-/// What an end is called.
 pub(super) fn title(file: &SeasonFile, end: End) -> String {
     match end {
         End::Top => format!("Furthest {}", file.high),
@@ -93,7 +92,6 @@ pub(super) fn end(name: &str) -> Result<End, Refusal> {
     }
 }
 
-/// One end, page by page.
 pub(super) async fn page(
     State(app): State<Arc<App>>,
     Path(name): Path<String>,

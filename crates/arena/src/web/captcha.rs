@@ -12,7 +12,7 @@ use crate::error::ArenaError;
 /// How long the service may take.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// Who verifies.
+/// A service that verifies that a visitor is a person.
 #[derive(Clone)]
 pub struct Captcha {
     client: reqwest::Client,
@@ -20,7 +20,7 @@ pub struct Captcha {
     secret: String,
     /// The key of the widget, which pages show.
     pub site_key: String,
-    /// The widget's script.
+    /// URL of the widget's script.
     pub script: String,
 }
 

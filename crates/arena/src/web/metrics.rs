@@ -24,7 +24,6 @@ struct What {
     what: &'static str,
 }
 
-/// The arena's counters.
 pub(super) struct Metrics {
     registry: Registry,
     answers: Family<Answer, Counter>,
@@ -88,7 +87,6 @@ impl Metrics {
         self.submissions.get_or_create(&What { what }).inc();
     }
 
-    /// All of it as text.
     pub fn text(&self, app: &App) -> Result<String, crate::ArenaError> {
         let counts = app.season().store.counts()?;
         for (what, n) in [

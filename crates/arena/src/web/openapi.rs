@@ -27,7 +27,6 @@ fn query(name: &str, schema: Value) -> Value {
     json!({ "name": name, "in": "query", "schema": schema })
 }
 
-/// The description.
 pub(super) fn description() -> Value {
     let text = json!({ "type": "string" });
     let number = json!({ "type": ["number", "null"] });

@@ -11,7 +11,6 @@ const MARKS: usize = 600;
 const NOT_SHOWN: &str = "That a text holds, or lacks, what the direction is named for. A score says how the text moves the \
     residual of the probes behind it, in this model, at this site.";
 
-/// The outermost entries by score.
 fn outermost(entries: &[Entry]) -> Vec<&Entry> {
     let mut all: Vec<&Entry> = entries.iter().filter(|e| e.score.is_some() && e.z.is_some()).collect();
     all.sort_by(|a, b| b.score.unwrap_or(0.0).total_cmp(&a.score.unwrap_or(0.0)));

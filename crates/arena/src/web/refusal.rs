@@ -14,9 +14,7 @@ pub(super) struct Refusal {
     pub what: String,
     /// Seconds after which it may be tried again.
     pub wait: Option<i64>,
-    /// What else a machine is told.
     pub more: Option<Value>,
-    /// What the operator is told alone.
     pub inside: Option<String>,
 }
 

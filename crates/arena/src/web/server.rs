@@ -86,7 +86,7 @@ impl Server {
         Ok(Self { host, app, nested })
     }
 
-    /// Where it listens.
+    /// The URL of the address that is listened on.
     #[must_use]
     pub fn url(&self) -> String {
         format!("http://{}", self.host.address())

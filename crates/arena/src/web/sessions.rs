@@ -13,9 +13,9 @@ use truenorth_protocol::hash::hex;
 use super::app::App;
 use crate::store;
 
-/// The cookie of a visit.
+/// Name of the cookie of a visit.
 pub(super) const VISIT: &str = "arena_visit";
-/// The cookie of the operator.
+/// Name of the cookie of the operator.
 pub(super) const OPERATOR: &str = "arena_operator";
 /// How long the operator stays let in.
 const SESSION: Duration = Duration::from_secs(12 * 3600);
@@ -37,10 +37,9 @@ struct Held {
     guesses: HashMap<IpAddr, (Instant, u32)>,
 }
 
-/// What a key is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
-    /// The operator's.
+    /// The key is the operator's.
     Right,
     /// Not the operator's.
     Wrong,
@@ -106,7 +105,7 @@ pub(super) fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> 
         .map(|(_, v)| v)
 }
 
-/// The header that sets a cookie.
+/// A `Set-Cookie` header.
 pub(super) fn set(name: &str, value: &str, secure: bool, seconds: u64) -> String {
     let secure = if secure { "; Secure" } else { "" };
     format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict; Max-Age={seconds}{secure}")

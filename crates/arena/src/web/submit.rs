@@ -35,7 +35,6 @@ pub(super) struct Again {
     counted: Option<usize>,
 }
 
-/// The form, empty.
 pub(super) async fn form(State(app): State<Arc<App>>, headers: HeaderMap) -> Response {
     shown(&app, &headers, StatusCode::OK, Again::default()).await
 }
@@ -145,7 +144,6 @@ pub(super) struct Asked {
     pub captcha: Option<String>,
 }
 
-/// Why a submission was not taken.
 pub(super) struct Not {
     pub refusal: Refusal,
     pub field: &'static str,

@@ -9,7 +9,6 @@ use super::refusal::Refusal;
 use crate::rules::shown;
 use crate::time;
 
-/// Every page, by its name.
 const PAGES: [(&str, &str); 13] = [
     ("layout", include_str!("../templates/layout.html")),
     ("home", include_str!("../templates/home.html")),
@@ -26,7 +25,6 @@ const PAGES: [(&str, &str); 13] = [
     ("refused", include_str!("../templates/refused.html")),
 ];
 
-/// The templates.
 pub(super) struct Templates(Environment<'static>);
 
 impl Default for Templates {

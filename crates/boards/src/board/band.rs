@@ -16,7 +16,7 @@ use truenorth_reading::{AnalysisError, Reader, stat};
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Over {
-    /// Their mean.
+    /// The mean over the sites.
     #[default]
     Mean,
     /// That of the worst site: the least for the positive end, the greatest for the negative one.
@@ -50,7 +50,7 @@ impl fmt::Display for Over {
 /// the directions as one. Of the worst site all are those of the site with the least score.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct OverSites {
-    /// The line as that of one site.
+    /// The line as a board of one site would have it.
     #[serde(flatten)]
     pub row: Scored,
     /// Of the worst site, the greatest score: the one by which a sequence is at the negative end.
@@ -59,14 +59,14 @@ pub struct OverSites {
     /// Its place by that score from the negative end, 1 the lowest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub low_rank: Option<usize>,
-    /// What each site gives.
+    /// The same at each site by itself.
     pub sites: Vec<AtSite>,
 }
 
-/// The score at one site.
+/// A sequence's score at one site.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AtSite {
-    /// Which.
+    /// The site, as it is written.
     pub site: String,
     /// Mean shift of the normalised probes along its direction.
     pub score: f64,
@@ -86,13 +86,10 @@ pub(super) struct Band {
     pub sites: Vec<Site>,
     pub over: Over,
     units: Vec<Array1<f64>>,
-    /// The units one behind the other.
     all: Array1<f64>,
 }
 
-/// What a sequence comes to.
 pub(super) struct Line {
-    /// Its row, without a rank.
     pub row: Scored,
     /// What each site gives; empty where there is one.
     pub sites: Vec<AtSite>,

@@ -16,7 +16,7 @@ use truenorth_stats::number::LEVEL;
 pub struct Contrast {
     /// The kind expected to score higher.
     pub high: String,
-    /// The other kind.
+    /// The kind expected to score lower.
     pub low: String,
     /// Sequences of both kinds.
     pub n: usize,

@@ -17,10 +17,10 @@ const LEAST: usize = 8;
 /// has in 89 %: resamples reach no further than what was seen.
 const CHOSEN: &str = "none: the ends are chosen by their scores";
 
-/// One end of a board.
+/// The sequences at one end of a board.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct End {
-    /// Mean score.
+    /// Mean score of the end.
     pub score: Number,
     /// Mean z; none where the board has none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -39,9 +39,9 @@ pub struct Asymmetry {
     pub n: usize,
     /// Sequences at each end.
     pub ends: usize,
-    /// The highest scores.
+    /// The end with the highest scores.
     pub top: End,
-    /// The lowest scores.
+    /// The end with the lowest scores.
     pub bottom: End,
     /// `(top - bottom reach) / (top + bottom reach)` about 0, in [-1, 1] where the ends lie on both sides
     /// of it; 0 when both reach equally far. The null is what the same sequences give along directions that know nothing
@@ -51,7 +51,7 @@ pub struct Asymmetry {
     pub about_median: Number,
     /// Share of positive scores, against one half, under the same null.
     pub positive: Number,
-    /// What this does not show.
+    /// What the asymmetry does not show, a sentence each.
     pub not_shown: Vec<String>,
 }
 
@@ -229,7 +229,7 @@ pub struct ScoreAndZ {
     /// Sequences that score far up or down without being specific, and the reverse: those whose two ranks
     /// lie furthest apart.
     pub apart: Vec<RankChange>,
-    /// What this does not show.
+    /// What the correlation does not show.
     pub not_shown: String,
 }
 
@@ -263,13 +263,13 @@ pub fn score_and_z<R: OnBoard>(
 /// A sequence's ranks on two boards.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RankChange {
-    /// The sequence's name.
+    /// Name of the sequence.
     pub id: String,
-    /// The sequence.
+    /// Text of the sequence.
     pub text: String,
     /// Its rank on the first board, 1 the highest; equal scores share the better place.
     pub first: usize,
-    /// Its rank on the second board.
+    /// Its rank on the second board, counted likewise.
     pub second: usize,
     /// Places gained, negative for places lost.
     pub change: i64,
@@ -278,9 +278,9 @@ pub struct RankChange {
 /// How ranks change from one board to another.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RankChanges {
-    /// What the first board is.
+    /// What the first board is, in words.
     pub first: String,
-    /// What the second board is.
+    /// What the second board is, in words.
     pub second: String,
     /// Spearman's correlation of the scores.
     pub correlation: Number,
@@ -288,7 +288,7 @@ pub struct RankChanges {
     pub mean_change: Number,
     /// Every sequence, in the first board's order.
     pub rows: Vec<RankChange>,
-    /// What this does not show.
+    /// What the changes do not show.
     pub not_shown: String,
 }
 

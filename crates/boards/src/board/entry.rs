@@ -10,11 +10,11 @@ use super::Scored;
 /// A row of a board of which only the score is sure to be known.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Entry {
-    /// The sequence's name.
+    /// Name of the sequence.
     pub id: String,
-    /// The sequence.
+    /// Text of the sequence.
     pub text: String,
-    /// Its score.
+    /// Mean shift of the probes along the direction, in the unit of its board.
     pub score: f64,
     /// How specific the score is, in the unit of its board.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -25,7 +25,7 @@ pub struct Entry {
     /// Norm of the mean shift.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub shift_norm: Option<f64>,
-    /// What `|z|` can't exceed.
+    /// What `|z|` can't exceed, the root of the width.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub z_bound: Option<f64>,
     /// Share of random directions with at least this `|z|`.
@@ -59,13 +59,13 @@ impl From<Scored> for Entry {
     }
 }
 
-/// What a board is judged by.
+/// A row that the ends and contrasts of a board can be made of.
 pub trait OnBoard {
-    /// The sequence's name.
+    /// Name of the sequence.
     fn id(&self) -> &str;
-    /// The sequence.
+    /// Text of the sequence.
     fn text(&self) -> &str;
-    /// Its score.
+    /// Mean shift of the probes along the direction.
     fn score(&self) -> f64;
     /// How specific the score is, where that is known.
     fn z(&self) -> Option<f64>;

@@ -5,12 +5,12 @@ use serde::Serialize;
 use super::{Asymmetry, AtSite, Contrast, Over, RankChanges, ScoreAndZ, Scored};
 use truenorth_reading::stat::Number;
 
-/// One sequence.
+/// A sequence with its place, its score and what p values say of it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SummaryRow {
-    /// The id of the sequence.
+    /// Name of the sequence.
     pub id: String,
-    /// The text of the sequence.
+    /// Text of the sequence.
     pub text: String,
     /// Its kind, where the sequences have kinds.
     pub kind: Option<String>,
@@ -47,9 +47,9 @@ pub struct SummaryRow {
 /// Several sites as one board.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OverWhich {
-    /// How their scores become one.
+    /// How the scores of the sites become one.
     pub over: Over,
-    /// Where.
+    /// The sites, as they are written.
     pub sites: Vec<String>,
 }
 
@@ -60,31 +60,31 @@ pub struct MonteCarlo {
     pub draws: usize,
     /// The largest difference between the closed form and the share drawn.
     pub largest_difference: f64,
-    /// The sequence with it.
+    /// Name of the sequence with the largest difference.
     pub at: String,
     /// The least exact binomial p of a sequence's count against its closed form, after Holm over the
     /// board; Holm holds although the sequences share their draws.
     pub least_p: f64,
     /// Whether that leaves the closed form standing at 5 %.
     pub agrees: bool,
-    /// The same in words.
+    /// What the check says, in words.
     pub statement: String,
 }
 
 /// The family that the board's p values are corrected over.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Family {
-    /// What is in it.
+    /// What is tested in the family, in words.
     pub name: String,
-    /// Tests.
+    /// Tests in the family.
     pub tests: usize,
-    /// Level.
+    /// Share of false alarms over the family.
     pub level: f64,
     /// Directions drawn like the readings.
     pub matched: usize,
     /// Directions of exchanged labels.
     pub permuted: usize,
-    /// Why there are none of these.
+    /// Why no labels could be exchanged; none where they were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub no_labels: Option<String>,
     /// Sequences whose p stands.
@@ -94,7 +94,7 @@ pub struct Family {
 /// A board as a whole.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct BoardSummary {
-    /// Sequences.
+    /// Sequences that were scored.
     pub sequences: usize,
     /// Of these the ones that are no copy and no near copy of an earlier one, on which all but the rows rests.
     pub distinct: usize,
@@ -107,11 +107,11 @@ pub struct BoardSummary {
     pub width: usize,
     /// What no `|z|` can exceed, the root of the width.
     pub z_bound: f64,
-    /// The largest `|z|` of the board.
+    /// The largest `|z|` of a sequence.
     pub largest_z: f64,
     /// Mean coherence; 1 where every probe moves alike.
     pub coherence: Number,
-    /// Every sequence, by rank.
+    /// A row a sequence, by rank.
     pub rows: Vec<SummaryRow>,
     /// What the p values are corrected over.
     pub family: Family,
@@ -125,7 +125,7 @@ pub struct BoardSummary {
     pub contrast: Option<Contrast>,
     /// Rank changes to another board, where one was given.
     pub rank_changes: Option<RankChanges>,
-    /// What this does not show.
+    /// What the board does not show, a sentence each.
     pub not_shown: Vec<String>,
     /// The board itself, in the order of the sequences; it has a file of its own.
     #[serde(skip)]

@@ -48,7 +48,7 @@ use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Named, Page};
 pub struct BoardData<'a> {
     /// Neutral probes, texts.
     pub probes: &'a [Named],
-    /// The sequences.
+    /// The sequences to score, in the order of the board.
     pub sequences: &'a [Sequence],
     /// What kind each sequence is, in their order; empty where they have none.
     pub kinds: &'a [Option<String>],
@@ -69,13 +69,13 @@ pub struct BoardData<'a> {
 pub struct Beside<'a> {
     /// What this board is, beside the other.
     pub own: &'a str,
-    /// What the other is.
+    /// What the other board is, in words.
     pub name: &'a str,
-    /// The other.
+    /// Its rows, or what they are made of.
     pub other: Other<'a>,
 }
 
-/// Where another board comes from.
+/// How another board of the same sequences is had.
 #[derive(Clone, Copy, Debug)]
 pub enum Other<'a> {
     /// Rows that were scored before, in any order.
@@ -84,7 +84,7 @@ pub enum Other<'a> {
     Direction(ArrayView1<'a, f64>),
 }
 
-/// The board of one direction.
+/// The analysis `score`: a board of sequences along one direction.
 #[derive(Clone, Copy, Debug)]
 pub struct Board;
 

@@ -14,7 +14,7 @@ use truenorth_stats::math::{Seeds, reaches};
 /// A board's `|z|` against those under other directions.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Held {
-    /// Directions.
+    /// Other directions that were scored.
     pub draws: usize,
     /// Share of directions with at least this sequence's `|z|`, the one seen among them.
     pub p: Vec<f64>,

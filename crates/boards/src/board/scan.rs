@@ -21,18 +21,18 @@ pub(super) const HELD: usize = 256 << 20;
 /// Random directions multiplied at once.
 const BLOCK: usize = 256;
 
-/// What is scored.
+/// Probes, sequences and the direction they are scored along.
 #[derive(Clone, Copy, Debug)]
 pub struct ScanData<'a> {
     /// Neutral probes, texts.
     pub probes: &'a [Named],
-    /// The sequences.
+    /// The sequences to score, in the order of the board.
     pub sequences: &'a [Sequence],
     /// The direction, `[hidden]`, or those of several sites one behind the other; they need not have unit norm.
     pub direction: ArrayView1<'a, f64>,
 }
 
-/// How it is scored.
+/// Sites, nulls and how many readings are held at once.
 #[derive(Clone, Debug)]
 pub struct ScanParams {
     /// Where the residual is read, at the last token; a direction a site.

@@ -16,9 +16,9 @@ use truenorth_stats::math::MathError;
 /// One line of the board; the formulas are those of [`math::Specificity`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Scored {
-    /// The sequence's name.
+    /// Name of the sequence.
     pub id: String,
-    /// The sequence.
+    /// Text of the sequence.
     pub text: String,
     /// Mean shift of the normalised probes along the direction.
     pub score: f64,
@@ -62,9 +62,9 @@ const OWN: [&str; 11] = [
 /// A sequence to score.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Sequence {
-    /// Its name.
+    /// Name in results.
     pub id: String,
-    /// Its text.
+    /// What is put before each probe.
     pub text: String,
     /// The earlier sequence of which it is a copy or near copy.
     pub counted_with: Option<String>,

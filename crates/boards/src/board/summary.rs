@@ -15,11 +15,8 @@ use truenorth_stats::math::Seeds;
 /// Another board of the same sequences.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Against<'a> {
-    /// What this board is.
     pub own: &'a str,
-    /// What the other one is.
     pub other: &'a str,
-    /// Its rows, in any order.
     pub board: &'a [Entry],
 }
 

@@ -15,7 +15,7 @@ use truenorth_stats::math::{Kappa, Seeds};
 /// What a judge, a person or a model, said of each thing.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Verdicts {
-    /// The judge.
+    /// Name of the judge.
     pub judge: String,
     /// Verdicts by name.
     pub verdicts: BTreeMap<String, Verdict>,
@@ -24,9 +24,9 @@ pub struct Verdicts {
 /// Agreement of two judges on what both judged.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Agreed {
-    /// One judge.
+    /// Name of one judge.
     pub first: String,
-    /// The other.
+    /// Name of the other.
     pub second: String,
     /// Things that both judged, abstentions included.
     pub n: usize,

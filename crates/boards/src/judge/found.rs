@@ -16,7 +16,7 @@ pub enum Verdict {
     First,
     /// The second text; of one text, no.
     Second,
-    /// Neither.
+    /// No opinion: too close, contradictory, or no answer.
     Abstain,
 }
 
@@ -36,10 +36,10 @@ impl Default for Band {
     }
 }
 
-/// One thing judged.
+/// What a judge said of one thing, asked twice.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Judged {
-    /// The id of what was judged.
+    /// Name of what was judged.
     pub id: String,
     /// Log-odds of the first answer over the second, in each asking.
     pub log_odds: [f64; 2],
@@ -49,7 +49,7 @@ pub struct Judged {
     pub preference: f64,
     /// Half their sum: what the judge answers whatever the texts.
     pub bias: f64,
-    /// The verdict.
+    /// Which side the preference falls on, or none.
     pub verdict: Verdict,
     /// Why it abstains: `no answer`, `contradicts itself`, `too close`.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -59,14 +59,14 @@ pub struct Judged {
     pub counted_with: Option<String>,
 }
 
-/// All that a judge said.
+/// All that one judge said, and what it amounts to.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Judgement {
-    /// The judge.
+    /// Name of the judge.
     pub judge: String,
-    /// Its revision.
+    /// Revision of its weights.
     pub revision: String,
-    /// What was asked.
+    /// The criterion or question that it was asked about.
     pub question: String,
     /// When it counts as having no opinion.
     pub band: Band,
@@ -81,7 +81,7 @@ pub struct Judgement {
     pub first: Option<Number>,
     /// Share that it abstains from.
     pub abstained: Number,
-    /// How often for each reason.
+    /// Abstentions by reason, in words.
     pub reasons: Vec<(String, usize)>,
     /// Share of pairs of askings that agree with each other, of those that got an answer. The null is a
     /// judge who picks its answers without reading, as often as this one does. None without an answer.
@@ -93,7 +93,7 @@ pub struct Judgement {
     pub preference: Number,
     /// A row a thing judged.
     pub rows: Vec<Judged>,
-    /// What this does not show.
+    /// What the verdicts do not show, a sentence each.
     pub not_shown: Vec<String>,
 }
 
@@ -121,7 +121,7 @@ impl Judgement {
 /// The verdicts of a group, such as of a dose.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GroupVerdicts {
-    /// The group.
+    /// Name of the group.
     pub group: String,
     /// Its number, where the group is one, such as a dose.
     pub at: Option<f64>,
@@ -134,7 +134,7 @@ pub struct GroupVerdicts {
 /// All that a judge said, by groups and beside others.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct JudgeSummary {
-    /// What the judge said.
+    /// Its verdicts and what they amount to.
     pub judgement: Judgement,
     /// By group; empty where nothing is grouped.
     pub groups: Vec<GroupVerdicts>,
@@ -146,7 +146,7 @@ pub struct JudgeSummary {
     /// How texts were put before it, where not as they are.
     #[serde(skip)]
     pub speech: Option<SpeechRecord>,
-    /// The two answers that were read.
+    /// The two answers whose probabilities were read.
     #[serde(skip)]
     pub answers: [String; 2],
 }

@@ -12,14 +12,13 @@ use truenorth_reading::{AnalysisError, Reader, Spoken, chats};
 pub enum Markup {
     /// Plain text that the model goes on with, as a base model does.
     Plain,
-    /// The model's own chat template.
+    /// The chat template of the model's own files.
     Own,
     /// A markup that comes with this program, by its name.
     Named(&'static str),
 }
 
 impl Markup {
-    /// The markup of that name.
     pub(super) fn named(name: &str) -> Result<Self, AnalysisError> {
         let own = || MARKUPS.into_iter().find(|m| *m == name).map(Self::Named);
         match name {
@@ -74,7 +73,7 @@ impl Markup {
         }
     }
 
-    /// The template in this markup.
+    /// The template as the markup needs it: unchanged for plain text, else as one turn.
     #[must_use]
     pub fn wrap(&self, template: JudgeTemplate) -> JudgeTemplate {
         if *self == Self::Plain { template } else { template.as_turn() }

@@ -41,7 +41,7 @@ use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Page};
 /// What is judged, how it is put, and whose verdicts it is held against.
 #[derive(Clone, Copy, Debug)]
 pub struct JudgeData<'a> {
-    /// The texts.
+    /// What is judged: duels of texts, or replies with a question.
     pub texts: Texts<'a>,
     /// What is put before the judge; none takes the project's own.
     pub template: Option<&'a JudgeTemplate>,
@@ -56,7 +56,7 @@ pub struct JudgeData<'a> {
 pub enum Texts<'a> {
     /// Two texts each, judged in both orders.
     Duels {
-        /// The texts.
+        /// The pairs of texts, each judged in both orders.
         duels: &'a [Duel],
         /// What they are compared by, such as [`JudgeTemplate::CRITERION`]; a template of one's own need not
         /// have it.
@@ -64,9 +64,9 @@ pub enum Texts<'a> {
     },
     /// One text each, asked about in two wordings.
     Replies {
-        /// The texts.
+        /// The texts, each asked about twice.
         replies: &'a [Reply],
-        /// What is asked of each.
+        /// The question in its two wordings.
         question: &'a Question,
         /// The group of each, such as a dose.
         groups: Option<&'a [String]>,
@@ -74,7 +74,6 @@ pub enum Texts<'a> {
 }
 
 impl Texts<'_> {
-    /// The two answers as words.
     fn words(self) -> [&'static str; 2] {
         match self {
             Self::Duels { .. } => ["A", "B"],

@@ -79,7 +79,7 @@ fn trusted(j: &Judgement) -> bool {
         .is_some_and(|c| c.null.as_ref().is_some_and(|n| n.p < 0.05 && c.value > n.expected))
 }
 
-/// The section.
+/// The section of a report, with its figures and tables.
 #[must_use]
 pub fn section(result: &JudgeSummary) -> Section {
     let j = &result.judgement;

@@ -44,7 +44,6 @@ impl Default for Params {
 }
 
 impl Params {
-    /// The markup, where one is named.
     pub(super) fn markup(&self) -> Result<Option<Markup>, AnalysisError> {
         if self.markup == AUTO { Ok(None) } else { Markup::named(&self.markup).map(Some) }
     }

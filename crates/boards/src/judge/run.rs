@@ -60,7 +60,6 @@ pub(super) fn judge(
     Ok(JudgeSummary { judgement, groups, agreement, markup, speech, answers })
 }
 
-/// How a judge is asked.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Asking<'a> {
     /// What is put before it; [`duels`] and [`replies`] say which places it needs.

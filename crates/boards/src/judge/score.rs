@@ -5,7 +5,6 @@ use truenorth_reading::{AnalysisError, Named, Reader};
 
 use super::{JudgeTemplate, Markup, Params, Reply, ask};
 
-/// The scale.
 const SCALE: [&str; 5] = ["1", "2", "3", "4", "5"];
 
 /// A judge's rating of a text.

@@ -10,7 +10,6 @@ use truenorth_stats::math::Seeds;
 /// What a judgement is cut into and held against.
 #[derive(Debug)]
 pub(super) struct Held {
-    /// By group.
     pub groups: Vec<GroupVerdicts>,
     /// Of every two judges.
     pub agreement: Vec<Agreed>,

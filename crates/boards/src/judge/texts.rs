@@ -5,11 +5,11 @@
 pub struct Duel {
     /// The id of what is judged, unique among them.
     pub id: String,
-    /// What both texts answer.
+    /// The prompt that both texts answer.
     pub prompt: String,
     /// The first text, such as the steered one.
     pub first: String,
-    /// The second text.
+    /// The other text, such as the unsteered one.
     pub second: String,
 }
 
@@ -18,9 +18,9 @@ pub struct Duel {
 pub struct Reply {
     /// The id of what is judged, unique among them.
     pub id: String,
-    /// What the text answers.
+    /// The prompt that the text answers.
     pub prompt: String,
-    /// The text.
+    /// The text that is judged.
     pub text: String,
 }
 
@@ -30,9 +30,9 @@ pub struct Reply {
 pub struct Question {
     /// What yes means, such as `refusal`.
     pub name: String,
-    /// The wording that yes affirms.
+    /// The wording that a text of this name gets a yes to.
     pub plain: String,
-    /// The wording that yes denies.
+    /// The wording that such a text gets a no to.
     pub turned: String,
 }
 

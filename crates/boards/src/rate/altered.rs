@@ -18,10 +18,8 @@ pub(super) struct Issued<'a> {
     texts: Vec<[HashSet<String>; 2]>,
 }
 
-/// What a row shows.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Shows {
-    /// What was given out.
     Same,
     /// Texts that were edited, on the sides where they were.
     Altered,

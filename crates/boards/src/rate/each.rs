@@ -10,14 +10,14 @@ use super::{RateData, Scale};
 use truenorth_files::sha256_hex;
 use truenorth_reading::AnalysisError;
 
-/// What a rater said of an item.
+/// One rater's answer to one item, unblinded.
 #[derive(Clone, Debug, PartialEq)]
 pub struct RatedRow {
-    /// The rater.
+    /// Name of the rater.
     pub rater: String,
     /// The file of the rater's sheet, and the row of it, for errors.
     pub place: String,
-    /// The item.
+    /// Name of the item.
     pub id: String,
     /// Whether the steered text stood on the left, and so was read first.
     pub steered_left: bool,

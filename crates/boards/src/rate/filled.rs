@@ -9,17 +9,16 @@ use truenorth_reading::AnalysisError;
 /// A rater's sheet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Filled {
-    /// The rater.
+    /// Name of the rater.
     pub rater: String,
     /// The file that the sheet came in, for errors.
     pub file: String,
-    /// The sheet with `choice` filled.
+    /// The sheet as CSV, with `choice` filled.
     pub csv: String,
 }
 
 /// A row of a filled sheet.
 pub(super) struct Row {
-    /// Its number in the sheet.
     pub number: usize,
     pub item: usize,
     pub prompt: String,

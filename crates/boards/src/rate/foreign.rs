@@ -27,13 +27,13 @@ const BASE: [&str; 5] = ["base", "baseline", "control", "unsteered", "original"]
 /// Ratings of another program, in the form of our own.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Foreign {
-    /// The sheets.
+    /// The filled sheets, a rater each.
     pub sheets: Vec<Filled>,
-    /// The key.
+    /// The key that says which side is steered, as JSON.
     pub key: Vec<u8>,
-    /// The seal, with no predictions.
+    /// The seal of sheet and key, without predictions.
     pub registration: Registration,
-    /// The arm whose wins are counted.
+    /// Name of the arm whose wins are counted.
     pub steered: String,
 }
 
@@ -176,7 +176,6 @@ fn ours(rows: &[Row]) -> String {
     csv::write(&all)
 }
 
-/// What A and B are, by pair.
 fn sides(key: &str, name: &str) -> Result<BTreeMap<String, [String; 2]>, AnalysisError> {
     let refuse = |what: String| {
         AnalysisError::Asked {
@@ -238,7 +237,6 @@ fn sides(key: &str, name: &str) -> Result<BTreeMap<String, [String; 2]>, Analysi
     Ok(found)
 }
 
-/// The arm whose wins are counted.
 fn arm(
     sides: &BTreeMap<String, [String; 2]>,
     name: &str,

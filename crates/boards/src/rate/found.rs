@@ -6,10 +6,10 @@ use crate::judge::Agreed;
 use truenorth_data::Copies;
 use truenorth_reading::stat::Number;
 
-/// What one rater said.
+/// One rater's answers, unblinded and counted.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RaterResult {
-    /// The rater.
+    /// Name of the rater.
     pub rater: String,
     /// Items rated, ties included.
     pub rated: usize,
@@ -17,7 +17,7 @@ pub struct RaterResult {
     pub blank: usize,
     /// Items of the key that the sheet has no row of.
     pub missing: usize,
-    /// Ties.
+    /// Items rated as a tie.
     pub ties: usize,
     /// Share of decided items won by the steered text, against one half (sign test); none without one.
     pub steered: Option<Number>,
@@ -27,10 +27,10 @@ pub struct RaterResult {
     pub signed_rank_p: Option<f64>,
 }
 
-/// One item, unblinded.
+/// One item over all raters, unblinded.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct RatedItem {
-    /// The id of the item.
+    /// Name of the item.
     pub id: String,
     /// Mean strength for the steered text over the raters who rated it.
     pub steered: f64,
@@ -40,12 +40,12 @@ pub struct RatedItem {
     pub altered: usize,
 }
 
-/// What became of a prediction.
+/// Whether a prediction held.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct PredictionResult {
-    /// The id of the prediction.
+    /// Name of the prediction.
     pub id: String,
-    /// In words.
+    /// What was predicted, in words.
     pub claim: String,
     /// Whether the share is where it was expected.
     pub held: bool,
@@ -53,10 +53,10 @@ pub struct PredictionResult {
     pub clear: bool,
 }
 
-/// Ratings, unblinded.
+/// What people said who rated without knowing, once the key is opened.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Unblinded {
-    /// What raters were asked.
+    /// The question that raters were asked.
     pub question: String,
     /// Copies and near copies that were left out of the sheet; none where there were none.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -74,14 +74,14 @@ pub struct Unblinded {
     pub ties: usize,
     /// Wilcoxon's signed-rank p over the items' mean strengths.
     pub signed_rank_p: Option<f64>,
-    /// Each prediction.
+    /// A row a prediction, in the order registered.
     pub predictions: Vec<PredictionResult>,
-    /// Each rater.
+    /// A row a rater.
     pub raters: Vec<RaterResult>,
     /// Agreement of every two raters who share at least two items.
     pub agreement: Vec<Agreed>,
-    /// Each item.
+    /// A row an item.
     pub items: Vec<RatedItem>,
-    /// What this does not show.
+    /// What the ratings do not show, a sentence each.
     pub not_shown: Vec<String>,
 }

@@ -42,13 +42,13 @@ use truenorth_stats::math::Seeds;
 /// Ratings, the key, and what was predicted before it is opened.
 #[derive(Clone, Copy, Debug)]
 pub struct RateData<'a> {
-    /// The sheets, a rater each.
+    /// The filled sheets, a rater each.
     pub sheets: &'a [Filled],
     /// The sheet as it was given out, where it is at hand: it tells edited texts that were exchanged.
     pub issued: Option<&'a str>,
-    /// The bytes of the key.
+    /// The key, as the bytes that its seal was made of.
     pub key: &'a [u8],
-    /// The predictions.
+    /// The seal and what was predicted.
     pub registration: &'a Registration,
 }
 
@@ -58,7 +58,7 @@ pub struct RateData<'a> {
 pub struct Rate;
 
 impl Rate {
-    /// The verb's name.
+    /// The name of the verb and of the study's stage.
     pub const NAME: &'static str = "rate";
     /// The title of a page about this alone.
     pub const TITLE: &'static str = "What people say who did not know";
@@ -81,13 +81,13 @@ impl Rate {
         unblind::tested(&found.sheets, None, &found.key, &found.registration, params, seeds)
     }
 
-    /// What a report shows of it.
+    /// The findings and the section of a report.
     #[must_use]
     pub fn page(found: &Unblinded) -> Page {
         Page::new(page::findings(found), page::section(found)).decided_by(Some(0))
     }
 
-    /// What a terminal shows of it.
+    /// The rows and sentences of a terminal.
     #[must_use]
     pub fn table(found: &Unblinded) -> Listing {
         table::table(found)

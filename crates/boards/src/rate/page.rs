@@ -45,7 +45,7 @@ pub fn findings(result: &Unblinded) -> Vec<Finding> {
     out
 }
 
-/// The section.
+/// The section of a report, with its figures and tables.
 #[must_use]
 pub fn section(result: &Unblinded) -> Section {
     let lead = format!(

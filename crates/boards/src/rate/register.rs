@@ -14,7 +14,7 @@ use truenorth_reading::AnalysisError;
 pub struct Prediction {
     /// The id of the prediction, unique among them.
     pub id: String,
-    /// In words.
+    /// What is predicted, in words.
     pub claim: String,
     /// The share of decided items won by the steered text is expected above this.
     #[serde(skip_serializing_if = "Option::is_none", default)]
@@ -28,9 +28,9 @@ pub struct Prediction {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Registration {
-    /// The sheet and its key.
+    /// The hashes of the sheet and of its key.
     pub seal: Seal,
-    /// The predictions.
+    /// What is predicted; empty for sheets of another program.
     pub predictions: Vec<Prediction>,
     /// When they were made, as the caller says it.
     pub registered_at: String,

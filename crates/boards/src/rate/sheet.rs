@@ -13,7 +13,6 @@ use truenorth_data::{Copies, NearCopies, first_duels};
 use truenorth_files::sha256_hex;
 use truenorth_reading::AnalysisError;
 
-/// The columns of a sheet.
 pub(super) const COLUMNS: [&str; 5] = ["code", "prompt", "left", "right", "choice"];
 /// Columns that tell raters what to do, on every row because rows are sorted and cut.
 pub(super) const TOLD: [&str; 2] = ["question", "values of choice"];
@@ -25,9 +24,9 @@ const SECRET: usize = 16;
 pub struct Compared {
     /// Its name, which raters do not see.
     pub id: String,
-    /// What both texts answer.
+    /// The prompt that both texts answer.
     pub prompt: String,
-    /// The steered text.
+    /// The text under the edit, whose wins are counted.
     pub steered: String,
     /// The text it is compared with.
     pub base: String,
@@ -46,7 +45,7 @@ pub enum Scale {
 }
 
 impl Scale {
-    /// The values it takes, in words.
+    /// The values that `choice` may have, for raters.
     #[must_use]
     pub fn values(self) -> &'static str {
         match self {
@@ -63,9 +62,9 @@ pub struct Seal {
     pub key_sha256: String,
     /// SHA-256 of the sheet's bytes, as given out.
     pub sheet_sha256: String,
-    /// What raters are asked.
+    /// The question that raters are asked.
     pub question: String,
-    /// What they may answer.
+    /// What raters may write into `choice`.
     #[serde(default)]
     pub scale: Scale,
     /// Items on the sheet.
@@ -75,7 +74,6 @@ pub struct Seal {
     pub copies: Option<Copies>,
 }
 
-/// Which side is which.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Key {
@@ -117,9 +115,9 @@ pub struct Sheet {
     /// CSV with `code, prompt, left, right, choice`, of which `choice` is empty, and the question and the values
     /// of `choice` on every row.
     pub csv: String,
-    /// The key as JSON.
+    /// The key as JSON, to be kept shut until all sheets are in.
     pub key: String,
-    /// The seal.
+    /// What sheet and key are known by, to be published.
     pub seal: Seal,
 }
 

@@ -22,7 +22,7 @@ pub struct OwnBoard {
 /// How far the ends of two boards are the same sequences.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Movers {
-    /// Which end: `top` or `bottom`.
+    /// `top` or `bottom`.
     pub end: &'static str,
     /// At this end of both; value is their share of an end, the null is exact.
     pub overlap: Number,
@@ -41,7 +41,7 @@ pub struct Movers {
 pub struct PairTransfer {
     /// The model whose board makes the groups top, middle and bottom.
     pub first: String,
-    /// The other model.
+    /// The model whose board is held against it.
     pub second: String,
     /// Spearman's correlation of the scores.
     pub spearman: Number,
@@ -57,7 +57,7 @@ pub struct PairTransfer {
     pub agreement: Vec<Agreement>,
     /// The groups' p values that stand after Holm's correction at 5 % over all groups of this pair.
     pub stands: Vec<bool>,
-    /// The ends of both boards.
+    /// How far the two ends are the same sequences, `top` first.
     pub movers: Vec<Movers>,
     /// Agreement of all sequences with the second model's signs dealt within each kind (`kind`, or the label asked for);
     /// none without kinds, or where sequences are clustered.
@@ -70,13 +70,13 @@ pub struct PairTransfer {
 /// Sign agreement of all models at once, where there are more than two.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Unanimous {
-    /// Models.
+    /// Models that were compared.
     pub models: usize,
     /// Share of sequences on whose sign all models agree; the null deals each model's scores anew.
     pub share: Number,
 }
 
-/// Boards compared.
+/// Boards of the same sequences on several models, compared.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Comparison {
     /// Sequences on every board.
@@ -90,14 +90,14 @@ pub struct Comparison {
     pub pairs: Vec<PairTransfer>,
     /// All models at once; none for two.
     pub unanimous: Option<Unanimous>,
-    /// What this does not show.
+    /// What the comparison does not show, a sentence each.
     pub not_shown: Vec<String>,
 }
 
 /// Boards and how they go together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Transferred {
-    /// The comparison.
+    /// The comparison itself.
     #[serde(flatten)]
     pub transfer: Comparison,
     /// The kind of each sequence, in their order, where one was named.

@@ -11,7 +11,7 @@ use truenorth_reading::AnalysisError;
 use truenorth_reading::stat::{self, Number};
 use truenorth_stats::math::Deal;
 
-/// One kind.
+/// Sign agreement of the sequences with one value of a label.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct KindRow {
     /// The value of the label.
@@ -23,7 +23,7 @@ pub struct KindRow {
 /// A label crossed with agreement of signs.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Kinds {
-    /// The label.
+    /// Name of the label.
     pub label: String,
     /// A row a value.
     pub rows: Vec<KindRow>,

@@ -92,7 +92,6 @@ fn labels(rows: &[SequenceRow], wanted: &[String]) -> Result<BTreeMap<String, La
         .collect())
 }
 
-/// One field of every sequence.
 fn label(rows: &[SequenceRow], name: &str) -> Label {
     let word = |row: &SequenceRow| match row.extra.get(name) {
         None if name == "pair" => row.pair.clone(),

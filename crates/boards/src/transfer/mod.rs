@@ -39,7 +39,7 @@ use truenorth_reading::{Analysis, AnalysisError, Asked, Listing, Page};
 pub struct TransferData<'a> {
     /// What the board of the model asked is called, apart from the others.
     pub name: &'a str,
-    /// Where its direction lives.
+    /// The site at which its direction lives.
     pub site: Site,
     /// Probes, sequences and its direction.
     pub scored: ScanData<'a>,

@@ -225,7 +225,6 @@ fn scatter(result: &Transferred, pair: &PairTransfer, (a, b): (&OwnBoard, &OwnBo
     )
 }
 
-/// What an axis of scores is called.
 fn score(of: &OwnBoard) -> String {
     of.site.map_or_else(|| format!("score, {}", of.model), |site| format!("score, {} {site}", of.model))
 }

@@ -14,10 +14,10 @@ use truenorth_reading::stat::{self, Null, Number, Test, drawn_null, of};
 /// The least sequences that a comparison rests on.
 const LEAST: usize = 8;
 
-/// One model's board.
+/// The board of one model, to be compared with others.
 #[derive(Clone, Debug)]
 pub struct ModelBoard<'a> {
-    /// The model.
+    /// Name of the model in results.
     pub model: String,
     /// Its scores, in the order of the sequences (not of the ranks).
     pub board: &'a [Entry],

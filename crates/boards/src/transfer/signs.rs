@@ -13,7 +13,7 @@ use truenorth_reading::stat::{self, Null, Number, Test, no_likelier};
 /// Agreement of two models' signs in a group.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Agreement {
-    /// The group.
+    /// `all`, `top`, `middle`, `bottom`, or a label with its value.
     pub group: String,
     /// Sequences of the group that have a sign on both models.
     pub n: usize,
@@ -54,7 +54,6 @@ impl Signs {
         Self { both: a.iter().zip(b).map(|(a, b)| Some((sign(*a)?, sign(*b)?))).collect() }
     }
 
-    /// How many have none.
     pub fn without(&self) -> usize {
         self.both.iter().filter(|s| s.is_none()).count()
     }

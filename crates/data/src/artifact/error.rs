@@ -8,14 +8,14 @@ use truenorth_protocol::torch_file::TorchFileError;
 /// A file that holds no usable direction, or a direction that does not fit.
 #[derive(Debug, thiserror::Error)]
 pub enum DirectionError {
-    /// The file system refused.
+    /// A file could not be read or written.
     #[error("can't {what} `{path}`")]
     Io {
         /// `read` or `write`.
         what: &'static str,
-        /// The file.
+        /// The file as it was named.
         path: String,
-        /// Why.
+        /// The error of the system.
         #[source]
         source: std::io::Error,
     },
@@ -25,11 +25,11 @@ pub enum DirectionError {
     /// A file larger than a direction could be.
     #[error("`{path}` has {bytes} bytes; expected a direction of at most {limit}")]
     TooLarge {
-        /// The file.
+        /// The file as it was named.
         path: String,
-        /// Its size.
+        /// Bytes of the file.
         bytes: u64,
-        /// The bound.
+        /// The most bytes that are read.
         limit: u64,
     },
     /// A name whose ending says no format that is read.
@@ -44,9 +44,9 @@ pub enum DirectionError {
     /// Bytes that are not what the format asks for.
     #[error("malformed {format} file: {what}")]
     Malformed {
-        /// The format.
+        /// Name of the format, such as `npz`.
         format: &'static str,
-        /// What is wrong.
+        /// What is wrong, for people.
         what: String,
     },
     /// Not a safetensors file.
@@ -67,11 +67,11 @@ pub enum DirectionError {
     /// Metadata that can't be understood.
     #[error("metadata `{key}` is `{value}`; expected {expected}")]
     Metadata {
-        /// The key.
+        /// The key of the metadata.
         key: &'static str,
-        /// Its value.
+        /// The value in the file.
         value: String,
-        /// What it may be.
+        /// The values that are understood, in words.
         expected: &'static str,
     },
     /// A version of the format that this program does not know.
@@ -79,13 +79,13 @@ pub enum DirectionError {
     Version {
         /// The version in the file.
         found: String,
-        /// The latest version known.
+        /// The latest version that this program reads.
         known: u32,
     },
     /// A tensor that is no vector.
     #[error("expected a vector, got shape {found:?}")]
     Shape {
-        /// Shape found.
+        /// Sizes of the axes of the tensor.
         found: Vec<usize>,
     },
     /// One of a stack is asked for, and there is no stack.
@@ -97,7 +97,7 @@ pub enum DirectionError {
     /// A vector of a sparse autoencoder's file that is as wide as its dictionary, not as its model.
     #[error("{from} of the autoencoder is {width} wide, and the model that it reads is {model} wide")]
     Feature {
-        /// The array and the row.
+        /// The array and the row that were chosen.
         from: String,
         /// Width of the vector.
         width: usize,
@@ -112,13 +112,13 @@ pub enum DirectionError {
     NotFinite {
         /// Position from 0.
         index: usize,
-        /// The offender.
+        /// The NaN or infinity.
         value: f64,
     },
     /// A direction that is no unit vector.
     #[error("the direction has norm {norm}; expected 1 within 0.001")]
     Norm {
-        /// Its norm.
+        /// Euclidean norm of the vector.
         norm: f64,
     },
     /// A vector without a direction.
@@ -139,9 +139,9 @@ pub enum DirectionError {
     /// An import that does not say what the file does not say either.
     #[error("a {format} file does not say its {what}{}", unsure.as_ref().map_or_else(String::new, |why| format!(": {why}")))]
     Unstated {
-        /// The format.
+        /// Name of the format, such as `npy`.
         format: &'static str,
-        /// What must be stated.
+        /// What must be stated, such as `site`.
         what: &'static str,
         /// Why what the file says is not enough.
         unsure: Option<String>,
@@ -149,21 +149,21 @@ pub enum DirectionError {
     /// Several vectors to choose from.
     #[error("the file holds several arrays ({names}); none was chosen")]
     Ambiguous {
-        /// Names, comma-separated.
+        /// Names of the arrays, comma-separated.
         names: String,
     },
     /// A vector a layer, and none chosen.
     #[error("the file holds a vector for each of the layers {have}; none was chosen")]
     Layers {
-        /// The layers, comma-separated.
+        /// The layers that have a vector, comma-separated.
         have: String,
     },
     /// A layer that is not in the file.
     #[error("the file has no vector for layer {layer}; it has {have}")]
     NoSuchLayer {
-        /// The layer asked for.
+        /// The layer that was asked for.
         layer: String,
-        /// The layers there are.
+        /// The layers that have a vector, comma-separated.
         have: String,
     },
     /// A place past the end of an axis of a stack.
@@ -171,9 +171,9 @@ pub enum DirectionError {
     NoSuchPlace {
         /// `layer` or `position`.
         flag: &'static str,
-        /// What was asked for.
+        /// The place that was asked for.
         at: i64,
-        /// How many there are.
+        /// Places along the axis.
         count: usize,
     },
     /// A row asked for in two ways.
@@ -182,7 +182,7 @@ pub enum DirectionError {
     /// A name that is not in the file.
     #[error("the file has no array `{name}`; it holds {names}")]
     NoSuchArray {
-        /// The name asked for.
+        /// The name that was asked for.
         name: String,
         /// Names there are.
         names: String,
@@ -190,7 +190,7 @@ pub enum DirectionError {
     /// A row past the end.
     #[error("row {row} of an array of {rows} rows")]
     NoSuchRow {
-        /// The row asked for, from 0.
+        /// The row that was asked for, from 0.
         row: usize,
         /// Rows there are.
         rows: usize,
@@ -201,15 +201,15 @@ pub enum DirectionError {
     /// A file of several sites where one is wanted.
     #[error("the file holds directions of several sites ({have}); one is used here")]
     Several {
-        /// The sites, comma-separated.
+        /// The sites that have a direction, comma-separated.
         have: String,
     },
     /// A site that is not in a file of several.
     #[error("the file has no direction at `{site}`; it has {have}")]
     NoSuchSite {
-        /// The site asked for.
+        /// The site that was asked for.
         site: Site,
-        /// The sites there are.
+        /// The sites that have a direction, comma-separated.
         have: String,
     },
     /// Two directions of one site.
@@ -226,17 +226,17 @@ pub enum DirectionError {
     /// A direction of another model.
     #[error("the direction was found on `{direction}`, not on `{asked}`")]
     Model {
-        /// Its model.
+        /// The model that the direction was found on.
         direction: String,
-        /// The model asked for.
+        /// The model it is to be used on.
         asked: String,
     },
     /// A direction of other weights of the same name.
     #[error("the direction was found on other weights of `{model}`: {direction}, and these are {asked}")]
     Weights {
-        /// What both are called.
+        /// The name that both models have.
         model: String,
-        /// The hash of its weights.
+        /// Hash of the weights that the direction was found on.
         direction: String,
         /// The hash of the weights asked for.
         asked: String,
@@ -244,9 +244,9 @@ pub enum DirectionError {
     /// A vector that the file has at another site than is stated.
     #[error("the file says `{file}` of the vector chosen, and --site says `{asked}`")]
     Stated {
-        /// Where the file has it.
+        /// The site that the file gives the vector.
         file: Site,
-        /// The site stated.
+        /// The site that was stated.
         asked: Site,
     },
     /// A vector of a layer that is not the stated site's.
@@ -254,23 +254,23 @@ pub enum DirectionError {
     StatedLayer {
         /// The layer, as the file numbers it.
         layer: i64,
-        /// The site stated.
+        /// The site that was stated.
         asked: Site,
     },
     /// A vector whose place in the file is not the one that the file's metadata say.
     #[error("the vector chosen is that of {named}, and the file's metadata say `{told}`")]
     Told {
-        /// The vector's own site or layer.
+        /// Site or layer by the vector's own name.
         named: String,
-        /// The site in the metadata.
+        /// The site in the file's metadata.
         told: Site,
     },
     /// A direction of another site.
     #[error("the direction was found at `{direction}`, not at `{asked}`")]
     Site {
-        /// Its site.
+        /// The site that the direction was found at.
         direction: Site,
-        /// The site asked for.
+        /// The site it is to be used at.
         asked: Site,
     },
 }

@@ -26,7 +26,6 @@ pub(super) struct Array {
     /// Name, empty where the file is one array.
     pub name: String,
     pub shape: Vec<usize>,
-    /// Row-major.
     pub values: Vec<f64>,
 }
 
@@ -75,10 +74,8 @@ pub(super) fn safetensors(bytes: &[u8]) -> Result<Vec<Array>, DirectionError> {
     some(arrays, &others)
 }
 
-/// What an npz archive holds.
 #[derive(Debug, Default)]
 pub(super) struct Npz {
-    /// Its arrays of floats.
     pub arrays: Vec<Array>,
     /// Its `metadata.json`, if this program put one there.
     pub own: HashMap<String, String>,

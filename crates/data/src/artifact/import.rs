@@ -24,7 +24,7 @@ pub enum Format {
     Safetensors,
     /// A zip archive of NumPy arrays.
     Npz,
-    /// One NumPy array.
+    /// One NumPy array, `.npy`.
     Npy,
     /// A control vector of llama.cpp: `direction.N` is `resid_post.N`.
     Gguf,
@@ -46,11 +46,11 @@ const DECODER: &str = "W_dec";
 pub struct ImportAs {
     /// Where the direction lives. For a control vector it also chooses the layer.
     pub site: Option<Site>,
-    /// What a positive projection means.
+    /// What a positive projection means, in words.
     pub sign: Option<String>,
-    /// The model, if known.
+    /// Name of the model it was found on; none where that is not known.
     pub model: Option<String>,
-    /// Its revision, if known.
+    /// Revision of the model; none where that is not known.
     pub revision: Option<String>,
     /// Which array of the file; not needed where there is one, or one called `direction`. Keys of
     /// nested dictionaries are joined by dots.
@@ -95,7 +95,7 @@ impl Format {
         }
     }
 
-    /// Its usual name.
+    /// The name in flags and messages, which is also the usual ending.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -217,7 +217,6 @@ impl Direction {
     }
 }
 
-/// What a file holds.
 pub(super) struct Opened {
     pub arrays: Vec<Array>,
     /// Metadata of this program, if it wrote the file.

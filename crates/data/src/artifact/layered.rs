@@ -9,13 +9,10 @@ use super::import::ImportAs;
 use super::pick::{Layers, Picked, vector};
 use super::stands::same_place;
 
-/// One vector of such a file.
 struct Place {
-    /// Which array.
     at: usize,
     /// The layer that its name says; negative ones count from the model's end.
     layer: i64,
-    /// The site that it is for certain.
     site: Option<Site>,
 }
 

@@ -18,14 +18,14 @@ const VERSION: u32 = 1;
 pub const LAYER_CONVENTION: &str = "blocks count from 0; resid_post.L is the output of block L, hidden_states[L+1] \
      of Hugging Face (for the last block: before the final norm)";
 
-/// What is known of a direction.
+/// What a file says of a direction beside its numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Metadata {
     /// How it came to be: `pairs`, `classes` or `imported`.
     pub operation: String,
-    /// Where in the model it lives.
+    /// The site at which the direction was found.
     pub site: Site,
-    /// What a positive projection means.
+    /// What a positive projection means, in words.
     pub sign: String,
     /// The estimator with its hyperparameters; `None` for an imported direction.
     pub estimator: Option<Estimator>,
@@ -50,7 +50,7 @@ pub struct Metadata {
     pub projected_with: BTreeMap<String, NuisanceTexts>,
     /// Pairs (or rows of classes) it was estimated from.
     pub n: Option<usize>,
-    /// Held-out separation.
+    /// How well it separated rows it was not fitted on, once for each way to hold out; empty where that is not known.
     pub held_out: Vec<HeldOutRecord>,
     /// Version of truenorth that made it.
     pub truenorth_version: String,
@@ -61,13 +61,13 @@ pub struct Metadata {
 /// Held-out separation without the scores of the rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeldOutRecord {
-    /// What was kept together.
+    /// What was never split between folds.
     pub by: SplitBy,
-    /// Folds.
+    /// Folds that rows were dealt to.
     pub folds: usize,
     /// Units kept together, the clusters of the intervals.
     pub units: usize,
-    /// AUROC.
+    /// AUROC of the held-out rows.
     pub auroc: Estimate,
     /// Share of pairs in the right order.
     #[serde(skip_serializing_if = "Option::is_none", default)]

@@ -66,7 +66,7 @@ impl Direction {
         Ok(Self { vector, metadata })
     }
 
-    /// The unit vector, `[hidden]`.
+    /// The direction, `[hidden]`, of norm 1.
     #[must_use]
     pub fn vector(&self) -> ArrayView1<'_, f32> {
         self.vector.view()
@@ -80,7 +80,7 @@ impl Direction {
         wide / norm
     }
 
-    /// What is known of it.
+    /// What the file says of it.
     #[must_use]
     pub fn metadata(&self) -> &Metadata {
         &self.metadata

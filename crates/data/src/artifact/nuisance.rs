@@ -19,7 +19,7 @@ pub struct NuisanceTexts {
 }
 
 impl NuisanceTexts {
-    /// The hashes of texts.
+    /// Hashes each text; texts of one content count once, in any order.
     #[must_use]
     pub fn of<'a>(texts: impl IntoIterator<Item = &'a str>) -> Self {
         let texts: BTreeSet<String> = texts.into_iter().map(hash).collect();

@@ -39,7 +39,7 @@ pub struct Shared {
     pub projected_at: Option<Site>,
     /// Its cosine with the direction of each site.
     pub cosines: Vec<(Site, f64)>,
-    /// The least of these.
+    /// The least of these cosines.
     pub least_cosine: f64,
 }
 
@@ -255,7 +255,6 @@ impl From<Direction> for Directions {
     }
 }
 
-/// The vector of that name.
 pub(super) fn by_name(arrays: &[Array], name: &str) -> Result<Vec<f64>, DirectionError> {
     let array = pick::choose(arrays.to_vec(), Some(name), false)?;
     match array.shape.len() {

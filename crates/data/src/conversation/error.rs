@@ -11,15 +11,15 @@ pub enum ChatError {
     /// There is no such template.
     #[error("{}", none(.wanted.as_deref(), .have))]
     None {
-        /// The name that was asked for.
+        /// The name that was asked for; none where none was.
         wanted: Option<String>,
-        /// Those that are there.
+        /// Names of the templates that the model has.
         have: Vec<String>,
     },
     /// A template that can't be read.
     #[error("the chat template of {source_name} can't be read: {problem}")]
     Template {
-        /// Where it stands.
+        /// The file or key that it was read from.
         source_name: String,
         /// What is wrong with it, and where.
         problem: String,
@@ -38,13 +38,13 @@ pub enum ChatError {
         "the last message, of the role `{role}`, can't be gone on with: the template does not show it as it is"
     )]
     Unfinished {
-        /// Its role.
+        /// Role of the last message.
         role: String,
     },
 }
 
 impl ChatError {
-    /// What to do about it.
+    /// A remedy for people.
     #[must_use]
     pub fn hint(&self) -> String {
         match self {

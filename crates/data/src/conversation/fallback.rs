@@ -1,10 +1,10 @@
 //! Markups of well-known models, for a model whose files have no template. They are used where one is named, and never
 //! instead of the model's own.
 
-/// Their names.
+/// Names of the markups that come with this program.
 pub const MARKUPS: [&str; 5] = ["chatml", "llama3", "gemma", "tulu", "mistral"];
 
-/// The template of a markup.
+/// The Jinja template of a markup; none for a name that is not in [`MARKUPS`].
 #[must_use]
 pub fn markup(name: &str) -> Option<&'static str> {
     Some(match name {

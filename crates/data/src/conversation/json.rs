@@ -7,7 +7,6 @@ use minijinja::{Error, ErrorKind, Value};
 
 use super::python::{as_float, float};
 
-/// How values are set.
 struct Style {
     indent: Option<String>,
     item: String,
@@ -16,7 +15,7 @@ struct Style {
     sorted: bool,
 }
 
-/// The filter.
+/// The filter `tojson`, as Hugging Face's templates have it.
 pub(super) fn tojson(value: &Value, kwargs: Kwargs) -> Result<String, Error> {
     let indent: Option<Value> = kwargs.get("indent")?;
     let indent = indent.filter(|v| !v.is_none());

@@ -9,9 +9,9 @@ use serde_json::{Map, Value, json};
 pub struct Message {
     /// `system`, `user`, `assistant`, or what else the template knows.
     pub role: String,
-    /// What is said.
+    /// The text of the message.
     pub content: String,
-    /// Other fields.
+    /// Other fields of the message, for templates that look at them.
     #[serde(flatten)]
     pub extra: Map<String, Value>,
     /// Whether a template is given the content as a list of one part, `[{"type": "text", "text": …}]`, as it was written.

@@ -33,7 +33,7 @@ pub fn now() -> NaiveDateTime {
     chrono::Local::now().naive_local()
 }
 
-/// How a conversation ends.
+/// Where the text of a conversation ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Tail {
     /// With what the last message is, whole.
@@ -47,7 +47,7 @@ pub enum Tail {
 /// A chat template that is ready to be used.
 pub struct Chat {
     environment: Environment,
-    /// The name of the template.
+    /// Name of the template, such as `default`.
     pub name: String,
     /// Where it stands: a file, a key, or the fall-back markup.
     pub source: String,

@@ -11,7 +11,7 @@ use super::{Chat, ChatError, Message, Tail, python};
 /// A conversation as text.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rendered {
-    /// The text.
+    /// The text that the template makes of it.
     pub text: String,
     /// Its turns, in the order of the messages.
     pub turns: Vec<PlacedTurn>,
@@ -20,7 +20,7 @@ pub struct Rendered {
 /// A turn, and where it lies.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PlacedTurn {
-    /// Who speaks.
+    /// `system`, `user`, `assistant`, or what else the message has.
     pub role: String,
     /// The bytes of its content in the text, blanks around it left out; none where the template alters the content so
     /// that its place is not certain.

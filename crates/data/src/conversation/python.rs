@@ -14,7 +14,6 @@ pub(super) fn refused(what: impl Into<String>) -> Error {
     Error::new(ErrorKind::InvalidOperation, what.into())
 }
 
-/// The side that is stripped.
 #[derive(Clone, Copy)]
 enum Side {
     Both,
@@ -186,7 +185,6 @@ fn split(text: &str, at: Option<&str>, most: Option<usize>, right: bool) -> Resu
     Ok(all.into_iter().map(Value::from).collect())
 }
 
-/// Where Python ends a line.
 fn ends_line(c: char) -> bool {
     matches!(c, '\n' | '\r' | '\u{b}' | '\u{c}' | '\u{1c}'..='\u{1e}' | '\u{85}' | '\u{2028}' | '\u{2029}')
 }

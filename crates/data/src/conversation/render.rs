@@ -66,7 +66,6 @@ impl Environment {
         Ok(Self { inner, tokens, now, asked_date })
     }
 
-    /// The text of messages.
     pub fn render(&self, messages: &[Message], answer: bool) -> Result<String, ChatError> {
         let failed = |e: Error| match raised(&e) {
             Some(message) => ChatError::Refused(message),

@@ -13,7 +13,6 @@ pub(super) struct Config {
     pub files: Files,
 }
 
-/// Where its files are.
 pub(super) enum Files {
     /// Splits, each with patterns of its files.
     Named(Vec<(String, Vec<String>)>),

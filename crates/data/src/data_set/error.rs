@@ -10,81 +10,81 @@ pub enum DataSetError {
     /// A card whose head is no YAML that `datasets` would take.
     #[error("the card {} can't be read: {what}", .file.display())]
     Card {
-        /// The card.
+        /// The card, `README.md` of the folder.
         file: PathBuf,
-        /// What is wrong.
+        /// What is wrong with its head, for people.
         what: String,
     },
     /// A folder without files of data.
     #[error("{} is a folder without files of a data set", .folder.display())]
     NoData {
-        /// The folder.
+        /// The folder as it was named.
         folder: PathBuf,
     },
     /// A folder as `save_to_disk` leaves it.
     #[error("{} was left by save_to_disk, in Arrow's own form", .folder.display())]
     SavedToDisk {
-        /// The folder.
+        /// The folder as it was named.
         folder: PathBuf,
     },
     /// Several files that nothing says are parts of one table.
     #[error("{} is a folder of several files: {}", .folder.display(), .have.join(", "))]
     Several {
-        /// The folder.
+        /// The folder as it was named.
         folder: PathBuf,
-        /// The files.
+        /// Names of the files of rows.
         have: Vec<String>,
     },
     /// Several splits where one is wanted.
     #[error("the data set {} has the splits {}", .folder.display(), .have.join(", "))]
     Splits {
-        /// The folder.
+        /// The folder as it was named.
         folder: PathBuf,
-        /// Its splits.
+        /// Names of its splits.
         have: Vec<String>,
     },
     /// Several configurations where one is wanted.
     #[error("the data set {} has the configurations {}", .folder.display(), .have.join(", "))]
     Configs {
-        /// The folder.
+        /// The folder as it was named.
         folder: PathBuf,
-        /// Its configurations.
+        /// Names of its configurations.
         have: Vec<String>,
     },
     /// A split that is not there.
     #[error("the data set {} has no split `{split}`; it has {}", .folder.display(), .have.join(", "))]
     NoSplit {
-        /// The folder.
+        /// The folder as it was named.
         folder: PathBuf,
-        /// What was asked for.
+        /// The split that was asked for.
         split: String,
-        /// Its splits.
+        /// Names of its splits.
         have: Vec<String>,
     },
     /// A pattern of the card that no file matches.
     #[error("the card of {} names `{pattern}` for the split `{split}`, and no file is called so", .folder.display())]
     NoFile {
-        /// The folder.
+        /// The folder as it was named.
         folder: PathBuf,
-        /// The split.
+        /// The split that the card gives it to.
         split: String,
-        /// The pattern.
+        /// The pattern that no file matches.
         pattern: String,
     },
     /// A pattern of the card that is not one of files in the folder.
     #[error("the card of {} names `{pattern}`, which is no pattern of files in the folder", .folder.display())]
     Pattern {
-        /// The folder.
+        /// The folder as it was named.
         folder: PathBuf,
-        /// The pattern.
+        /// The pattern as the card has it.
         pattern: String,
     },
     /// A file that can't be opened.
     #[error("can't open {}", .file.display())]
     Open {
-        /// The file.
+        /// The file that was to be opened.
         file: PathBuf,
-        /// Why.
+        /// The error of the system.
         #[source]
         source: std::io::Error,
     },
@@ -94,7 +94,7 @@ pub enum DataSetError {
 }
 
 impl DataSetError {
-    /// What would help.
+    /// A remedy, where there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         let below = |folder: &std::path::Path, name: Option<&String>| {

@@ -8,7 +8,7 @@ use super::{NearCopies, folded};
 /// A text of a second set that texts of a first have something in common with.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Shared {
-    /// Its place in the second set.
+    /// Index of the text in the second set.
     pub text: usize,
     /// The place in the first set of the text that it is a copy of; none where it is a near copy.
     pub copy_of: Option<usize>,

@@ -21,7 +21,7 @@ impl NearCopies {
         }
     }
 
-    /// The threshold.
+    /// The least Jaccard similarity of near copies, in (0, 1].
     #[must_use]
     pub fn threshold(self) -> f64 {
         self.0
@@ -45,14 +45,14 @@ impl std::str::FromStr for NearCopies {
 /// Rows that contradict each other, or a threshold that means nothing.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 pub enum CopiesError {
-    /// One content under two labels.
+    /// The same content under two labels.
     #[error("{}", opposite(unit, first, second, labels.as_ref()))]
     Opposite {
         /// `pairs`, `texts`, `duels` or `items`.
         unit: &'static str,
-        /// The id of the first.
+        /// Id of the earlier row.
         first: String,
-        /// The id of the second.
+        /// Id of the later row.
         second: String,
         /// Their labels; none for pairs and duels, whose sides are exchanged.
         labels: Option<[String; 2]>,
@@ -76,7 +76,7 @@ fn opposite(unit: &str, first: &str, second: &str, labels: Option<&[String; 2]>)
 }
 
 impl CopiesError {
-    /// What would mend it.
+    /// A remedy, where there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {
@@ -98,12 +98,12 @@ fn of_clusters(n: usize) -> String {
 /// How many ids are named.
 const NAMED: usize = 4;
 
-/// The copies among some rows.
+/// What was found of copies and near copies among some rows.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Copies {
     /// `pairs`, `texts`, `sequences`, `prompts`, `duels`, `items` or `replies`.
     pub unit: String,
-    /// Rows read.
+    /// Rows that were looked at.
     pub rows: usize,
     /// Copies of an earlier row.
     pub exact: usize,
@@ -122,7 +122,7 @@ pub struct Copies {
     pub clusters: usize,
     /// The least Jaccard similarity of near copies.
     pub threshold: f64,
-    /// The prompt that all pairs have.
+    /// The prompt that all pairs have; none where they have several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub common_prompt: Option<String>,
     /// What the rows of the largest cluster of near copies begin or end with, where that joins them.

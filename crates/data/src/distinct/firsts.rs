@@ -12,7 +12,7 @@ use super::{Copies, CopiesError, Found, Item, NearCopies, find, folded};
 pub struct Firsts {
     /// The place of the first row of each row's cluster; its own where it stands for itself.
     pub of: Vec<usize>,
-    /// What was found.
+    /// The copies and near copies that were found.
     pub copies: Copies,
 }
 

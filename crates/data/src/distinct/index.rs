@@ -10,7 +10,6 @@ use truenorth_stats::words::words;
 #[derive(Debug, Default)]
 pub struct NearIndex {
     known: HashMap<String, u32>,
-    /// The texts that each word is in.
     seen_in: Vec<Vec<u32>>,
     texts: Vec<Option<Taken>>,
     exact: HashMap<String, u32>,

@@ -45,20 +45,17 @@ pub struct Distinct<T> {
     pub cluster: Vec<usize>,
     /// Other axes or categories of each row, those of the copies of it that were left out.
     pub also: Vec<Vec<String>>,
-    /// What was found.
+    /// The copies and near copies that were found.
     pub copies: Copies,
     /// SHA-256 of the file that all rows were in.
     pub sha256: String,
 }
 
-/// What is known of a row.
 struct Item {
     id: String,
     /// What it says; two rows of one content are copies.
     content: String,
-    /// What copies must agree in.
     label: String,
-    /// Its axis or category.
     place: String,
     /// Texts by which it may be a near copy.
     texts: Vec<String>,
@@ -195,11 +192,9 @@ impl<T> Distinct<T> {
 struct Found {
     /// Rows that stay.
     kept: Vec<usize>,
-    /// The cluster of each of them.
     cluster: Vec<usize>,
     /// Other places of each of them.
     also: Vec<Vec<String>>,
-    /// The cluster of every row.
     all: Vec<usize>,
     copies: Copies,
 }
@@ -283,7 +278,6 @@ fn find(unit: &'static str, items: &[Item], near: NearCopies) -> Result<Found, C
     Ok(Found { kept, cluster, also, all, copies })
 }
 
-/// Every cluster of two rows or more.
 fn clusters(sets: &mut Sets, kept: &[usize]) -> Vec<Vec<usize>> {
     let mut by_root: HashMap<usize, Vec<usize>> = HashMap::new();
     for i in kept {

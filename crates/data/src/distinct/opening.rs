@@ -56,6 +56,6 @@ impl Opening {
     }
 }
 
-/// What tells such rows apart.
+/// The remedy for texts that are near copies by a common beginning or end.
 pub const OPENING_REMEDY: &str = "take what all of them share out of the texts (of pairs, into --template), or raise \
     --near-copies (in a study near_copies): with 1 only texts of the same words are near copies";

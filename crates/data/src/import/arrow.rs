@@ -4,7 +4,6 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
-/// The key of the file's metadata.
 pub(super) const KEY: &str = "ARROW:schema";
 /// Fields inside of fields that are looked into.
 const DEEPEST: usize = 8;
@@ -66,7 +65,6 @@ impl<'a> Table<'a> {
         self.all.get(self.field(number)?).copied()
     }
 
-    /// Where a field's value points to.
     fn target(&self, number: usize) -> Option<usize> {
         let at = self.field(number)?;
         at.checked_add(word(self.all, at)?)

@@ -33,12 +33,10 @@ pub(super) fn columns() -> impl Iterator<Item = String> {
     CATEGORIES.iter().map(|(theirs, _)| format!("{PREFIX}{theirs}"))
 }
 
-/// What the set says of a row.
 #[derive(Debug)]
 pub(super) struct Judged {
     pub label: &'static str,
     pub category: Option<&'static str>,
-    /// The names the set has for it.
     pub source_category: Option<String>,
 }
 

@@ -9,7 +9,7 @@ use truenorth_files::Look;
 /// A file that can't be imported.
 #[derive(Debug, thiserror::Error)]
 pub struct ImportError {
-    /// The file.
+    /// The file as it was named.
     pub name: String,
     /// The row; `None` where the file as a whole is meant.
     pub place: Option<Place>,
@@ -17,7 +17,7 @@ pub struct ImportError {
     pub column: Option<String>,
     /// Byte of the line from 1, where one is to blame.
     pub byte: Option<usize>,
-    /// What is wrong.
+    /// What is wrong there.
     #[source]
     pub problem: Box<ImportProblem>,
 }
@@ -50,7 +50,7 @@ pub enum ImportProblem {
     /// Gzip of more than is held in memory.
     #[error("unpacked, the file is larger than {most} MiB")]
     Unpacked {
-        /// The largest that is unpacked.
+        /// The most MiB that are unpacked.
         most: u64,
     },
     /// Packed in a way that is not unpacked here.
@@ -69,7 +69,7 @@ pub enum ImportProblem {
         found: &'static str,
         /// Name of the source.
         source_name: &'static str,
-        /// What it may be.
+        /// The containers that the source comes in.
         expected: &'static str,
     },
     /// Parquet, whose reader is not in this build.
@@ -91,7 +91,7 @@ pub enum ImportProblem {
     /// Columns that must be there.
     #[error("{}; the columns are `{}`", missing(columns), have.join("`, `"))]
     MissingColumns {
-        /// All that are missing.
+        /// Names of the columns that are missing.
         columns: Vec<String>,
         /// Names of those there are.
         have: Vec<String>,
@@ -105,35 +105,35 @@ pub enum ImportProblem {
     /// A value of the wrong kind.
     #[error("the value is {found}; expected {expected}")]
     Value {
-        /// The value, shortened.
+        /// The value, cut short.
         found: String,
-        /// What it may be.
+        /// The values that are read, in words.
         expected: &'static str,
     },
     /// A column that does not know what it is.
     #[error("the value is {found}, {kind}, but {first_kind} in {first}")]
     Mixed {
-        /// The value, shortened.
+        /// The value, cut short.
         found: String,
-        /// Its kind.
+        /// The kind of the value, such as `a number`.
         kind: &'static str,
         /// Kind of the values before.
         first_kind: &'static str,
-        /// The first of these.
+        /// Where a value of the other kind stands first.
         first: Place,
     },
-    /// No text.
+    /// The row's text is empty or missing.
     #[error("the row has no text")]
     Empty,
-    /// No label.
+    /// The row's label is empty or missing.
     #[error("the row has no label")]
     NoLabel,
     /// A value that a renaming does not know.
     #[error("`{value}` has no new name; those with one are {known}")]
     NotRenamed {
-        /// The value.
+        /// The value that has no new name.
         value: String,
-        /// The values that have one.
+        /// The values that have one, comma-separated.
         known: String,
     },
     /// A category that BeaverTails does not have.
@@ -142,7 +142,7 @@ pub enum ImportProblem {
     /// An identifier seen before.
     #[error("id `{id}` was used in {first} already")]
     DuplicateId {
-        /// The identifier.
+        /// The identifier that occurs twice.
         id: String,
         /// File and row of its first use.
         first: String,
@@ -150,10 +150,10 @@ pub enum ImportProblem {
     /// A file without rows.
     #[error("no rows")]
     NoRows,
-    /// Every row was dropped.
+    /// No row was kept.
     #[error("none of {read} rows is left: {why}")]
     NothingKept {
-        /// Rows read.
+        /// Rows that were read.
         read: usize,
         /// Reasons with their counts.
         why: String,
@@ -161,7 +161,7 @@ pub enum ImportProblem {
     /// A part of a split that no row fell into.
     #[error("{groups} groups leave nothing for the part `{part}` of the split")]
     EmptyPart {
-        /// The part.
+        /// Name of the part.
         part: String,
         /// Groups there are.
         groups: usize,

@@ -24,7 +24,6 @@ pub struct Importer {
     options: ImportOptions,
     recipe: Recipe,
     tally: Tally,
-    /// Where each id was used.
     ids: HashMap<String, String>,
     /// Index of each text in `texts`, letter case and spaces aside.
     known: HashMap<String, usize>,

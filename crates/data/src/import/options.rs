@@ -6,7 +6,7 @@ use std::str::FromStr;
 
 use super::sample::Shares;
 
-/// What a file is.
+/// What the columns of a file mean: a known data set's, or those that are named.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
     /// BeaverTails: prompts and responses, judged in fourteen categories of harm.
@@ -28,7 +28,7 @@ pub enum Source {
 }
 
 impl Source {
-    /// All there are.
+    /// Every source, in the order of the help.
     pub const ALL: [Self; 8] = [
         Self::BeaverTails,
         Self::Alpaca,
@@ -40,7 +40,7 @@ impl Source {
         Self::Parquet,
     ];
 
-    /// The name on the command line.
+    /// The name in flags, such as `beavertails`.
     #[must_use]
     pub fn name(self) -> &'static str {
         match self {
@@ -72,9 +72,9 @@ impl FromStr for Source {
 pub struct ColumnChoice {
     /// Joined by a blank line, those that are blank left out.
     pub text: Vec<String>,
-    /// The class.
+    /// The column of the class.
     pub label: Option<String>,
-    /// The finer grouping.
+    /// The column of the finer grouping.
     pub category: Option<String>,
     /// What must stay on one side of a split.
     pub group: Option<String>,
@@ -119,7 +119,7 @@ impl FromStr for ColumnChoice {
 /// New names of values.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Renames {
-    /// By the old name.
+    /// New names by the old ones.
     pub names: BTreeMap<String, String>,
     /// The name of all others; `*` keeps them, `None` refuses them.
     pub others: Option<String>,
@@ -165,7 +165,7 @@ impl FromStr for Renames {
 /// A row of several of BeaverTails' categories.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Several {
-    /// Left out.
+    /// The row is left out and counted.
     #[default]
     Drop,
     /// Under the first, in the order of the table in the [module's documentation](super).
@@ -175,23 +175,23 @@ pub enum Several {
 /// A text that occurs with different labels or categories.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Disagree {
-    /// Left out.
+    /// The text is left out and its rows are counted.
     #[default]
     Drop,
     /// Under the label and category that most of its rows have; left out where that is no single one.
     Majority,
 }
 
-/// What is asked of an import.
+/// What files are read as, and which of their rows are kept.
 #[derive(Clone, Debug)]
 pub struct ImportOptions {
-    /// What the files are.
+    /// What the columns of the files mean.
     pub source: Source,
-    /// Which columns are what.
+    /// The columns to read, where not the source's usual ones.
     pub columns: ColumnChoice,
-    /// The label of every row.
+    /// A label for every row; none where a column has it.
     pub label: Option<String>,
-    /// The category of every row.
+    /// A category for every row; none where a column has it.
     pub category: Option<String>,
     /// New names of labels.
     pub labels: Renames,
@@ -235,9 +235,9 @@ pub enum OptionsError {
     /// A source that is not known.
     #[error("unknown source `{name}`; expected one of {known}")]
     Source {
-        /// What was asked for.
+        /// The name that was given.
         name: String,
-        /// Those there are.
+        /// The sources that are known, comma-separated.
         known: String,
     },
     /// A column that is not named as it should be.
@@ -255,9 +255,9 @@ pub enum OptionsError {
     /// Shares that do not split anything.
     #[error("can't split by `{given}`: {problem}")]
     Shares {
-        /// What was asked for.
+        /// The shares as they were given.
         given: String,
-        /// What is wrong with it.
+        /// What is wrong with them.
         problem: &'static str,
     },
     /// Nothing to take.
@@ -269,7 +269,7 @@ pub enum OptionsError {
     /// Something that a source has of its own.
     #[error("{source_name} has a {what} of its own for each row")]
     Judged {
-        /// The source.
+        /// Name of the source.
         source_name: &'static str,
         /// Label or category.
         what: &'static str,

@@ -45,7 +45,6 @@ impl Origin {
     }
 }
 
-/// Where each field comes from.
 #[derive(Clone, Debug)]
 pub(super) struct Recipe {
     pub text: Vec<Part>,
@@ -139,7 +138,6 @@ impl Recipe {
         Ok(recipe)
     }
 
-    /// The columns to read.
     pub fn wanted(&self) -> Wanted {
         let mut required: Vec<String> = self.text.iter().map(|p| p.column.clone()).collect();
         required.extend(

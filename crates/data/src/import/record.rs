@@ -6,7 +6,7 @@ use std::fmt;
 use super::super::conversation::Message;
 use super::error::{Fault, ImportProblem};
 
-/// Where a row is.
+/// The place of a row in its file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Place {
     /// Line from 1 of a file that has lines; of CSV the line on which the record starts.
@@ -24,7 +24,6 @@ impl fmt::Display for Place {
     }
 }
 
-/// A value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Cell {
     Null,
@@ -32,7 +31,6 @@ pub(super) enum Cell {
     Bool(bool),
     Int(i128),
     Float(f64),
-    /// A conversation.
     Chat(Vec<Message>),
     /// Something that can be neither a text nor a label, by its kind.
     Other(&'static str),
@@ -60,7 +58,6 @@ impl Cell {
         }
     }
 
-    /// The value as an error shows it.
     pub fn shown(&self) -> String {
         match self {
             Self::Null => "null".into(),
@@ -128,7 +125,6 @@ impl Wanted {
     }
 }
 
-/// The wanted columns of a row.
 #[derive(Clone, Debug)]
 pub(super) struct Record {
     pub place: Place,

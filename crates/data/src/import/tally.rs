@@ -5,7 +5,7 @@ use std::fmt;
 
 use super::super::classes::ClassRow;
 
-/// Why a row is not in the result.
+/// The reason for which a row was left out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Dropped {
     /// It has no text.
@@ -51,7 +51,7 @@ pub struct FileTally {
 /// What was read, kept and dropped; rows read are those kept and those dropped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// In the order read.
+    /// Counts of each file, in the order read.
     pub files: Vec<FileTally>,
     /// Texts without the spaces and line ends that stood around them in the file, kept or not.
     pub trimmed: usize,
@@ -81,12 +81,12 @@ impl Tally {
     }
 }
 
-/// The result of an import.
+/// What an import has read: the rows kept, and what became of the rest.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Imported {
     /// In the order read; ids are unique, and so are texts, letter case and spaces aside. `extra` holds
     /// `group` where it is known, `split` where it was asked for, and what else a source has.
     pub rows: Vec<ClassRow>,
-    /// What became of the others.
+    /// The rows that were read, kept and left out, by reason.
     pub tally: Tally,
 }

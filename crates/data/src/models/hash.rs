@@ -19,7 +19,6 @@ const CHUNK: usize = 1 << 20;
 /// resolution would leave the same stamp.
 const SETTLED: Duration = Duration::from_secs(2);
 
-/// Which end of a copy failed.
 pub(super) enum End {
     Read,
     Write,

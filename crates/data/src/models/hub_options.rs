@@ -8,7 +8,7 @@ use std::path::PathBuf;
 pub struct HubOptions {
     /// Address of the hub.
     pub endpoint: Option<String>,
-    /// The user's token.
+    /// The user's token, which gated repositories ask for.
     pub token: Option<String>,
     /// Folder of the hub's cache.
     pub cache_dir: Option<PathBuf>,

@@ -49,7 +49,7 @@ use serde::Serialize;
 use named::Named;
 use spec::{Source, Spec};
 
-/// How to get at models.
+/// Where models are looked for, and what may be fetched.
 #[derive(Clone, Default)]
 pub struct ResolveOptions {
     /// The user's cache folder; named models go to `models/NAME/` in it.
@@ -103,7 +103,7 @@ impl std::fmt::Debug for ResolveOptions {
     }
 }
 
-/// The files of a model.
+/// The form in which a model lies on disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase", tag = "format", content = "path")]
 pub enum Files {
@@ -114,7 +114,7 @@ pub enum Files {
 }
 
 impl Files {
-    /// The folder or the file.
+    /// The folder, or the GGUF file.
     pub fn path(&self) -> &Path {
         match self {
             Files::Folder(path) | Files::Gguf(path) => path,
@@ -125,7 +125,7 @@ impl Files {
 /// A model found on this disk.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Resolved {
-    /// Its files.
+    /// The folder or file that holds the model.
     pub files: Files,
     /// Its weight files: the shards in the order of their names, or the GGUF. Empty for an
     /// untrained model out of a folder, which needs none.

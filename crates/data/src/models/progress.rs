@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// What is being done.
+/// The kind of work that is reported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Another process is fetching the same model.
@@ -17,14 +17,14 @@ pub enum Stage {
     Hashing,
 }
 
-/// How far one piece of work is.
+/// How far one download, copy or check has come.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Progress {
-    /// What is being done.
+    /// The kind of work.
     pub stage: Stage,
     /// To which file, package or model.
     pub item: String,
-    /// Bytes done.
+    /// Bytes that are done.
     pub done: u64,
     /// Bytes there are; 0 when unknown.
     pub total: u64,

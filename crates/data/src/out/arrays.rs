@@ -7,10 +7,10 @@ use super::OutError;
 /// What the elements of an array are.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Elements {
-    /// 32-bit floats.
+    /// 32-bit IEEE floats.
     #[default]
     Floats,
-    /// 64-bit integers.
+    /// 64-bit signed integers.
     Integers,
 }
 
@@ -21,9 +21,9 @@ pub struct NamedArray<'a> {
     pub name: &'a str,
     /// Sizes of its axes.
     pub shape: &'a [usize],
-    /// What its elements are.
+    /// Type of each element.
     pub elements: Elements,
-    /// Little-endian elements.
+    /// The elements, little-endian, row-major.
     pub data: &'a [u8],
 }
 

@@ -7,7 +7,7 @@ use super::{Kind, OutRow, Typed, columns};
 /// What a data-set folder says of itself.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Card {
-    /// The heading of the card.
+    /// Heading of the card.
     pub title: String,
     /// How it was made, a paragraph each.
     pub says: Vec<String>,
@@ -51,7 +51,6 @@ pub fn card(card: &Card, splits: &[(&str, &[OutRow])]) -> String {
     out
 }
 
-/// What `datasets` calls a type.
 fn dtype(kind: Kind) -> &'static str {
     match kind {
         Kind::Bool => "bool",

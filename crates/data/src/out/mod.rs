@@ -100,10 +100,10 @@ pub enum OutError {
     /// A program without Parquet.
     #[error("this program was built without Parquet")]
     NoParquet,
-    /// What the writer of Parquet says.
+    /// The error of the Parquet writer.
     #[error("can't make Parquet: {0}")]
     Parquet(String),
-    /// What the writer of CSV says.
+    /// The error of the CSV writer.
     #[error("can't make CSV")]
     Csv(#[from] ::csv::Error),
     /// What the writer of zip archives says.
@@ -133,7 +133,6 @@ fn columns(rows: &[OutRow]) -> Vec<&str> {
     rows.iter().flat_map(OutRow::keys).filter(|k| seen.insert(*k)).collect()
 }
 
-/// What all values of a column are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Kind {
     Bool,
@@ -145,7 +144,6 @@ enum Kind {
 }
 
 impl Kind {
-    /// What one value is; none for null.
     fn of(value: &Value) -> Option<Self> {
         Some(match value {
             Value::Null => return None,
@@ -157,7 +155,6 @@ impl Kind {
         })
     }
 
-    /// What several values are together.
     fn with(self, other: Self) -> Self {
         match (self, other) {
             (a, b) if a == b => a,
@@ -174,7 +171,6 @@ impl Kind {
 /// A column's type.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Typed {
-    /// One value a row.
     Plain(Kind),
     /// A list of values.
     List(Kind),

@@ -10,7 +10,6 @@ use super::{COLUMNS, Extra};
 /// The fields of one row; taking one removes it, what is left is `extra`.
 pub(in super::super) struct Fields {
     map: Map<String, Value>,
-    /// The row's identifier.
     pub id: String,
 }
 
@@ -60,7 +59,7 @@ impl Fields {
         self.map.get(field)
     }
 
-    /// The fields that have a value.
+    /// Names of the fields that have a value.
     pub fn names(&self) -> Vec<String> {
         self.map.iter().filter(|(_, v)| !v.is_null()).map(|(k, _)| k.clone()).collect()
     }
@@ -190,7 +189,7 @@ impl Fields {
         self.map.get(field).is_some_and(|v| !v.is_null())
     }
 
-    /// What nobody took and has a value.
+    /// The fields with a value that nobody took.
     pub fn extra(&mut self) -> Extra {
         std::mem::take(&mut self.map).into_iter().filter(|(_, v)| !v.is_null()).collect()
     }

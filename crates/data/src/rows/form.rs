@@ -9,18 +9,15 @@ use super::text::lines;
 use super::{LISTS, shown};
 use truenorth_files::Look;
 
-/// The form of a file.
 #[derive(Debug)]
 pub(super) enum Form {
     /// A text a line.
     Lines,
     /// A JSON value a line.
     JsonLines,
-    /// One JSON value.
     Json(Value),
     /// CSV with a head.
     Csv {
-        /// What stands between fields.
         delimiter: u8,
         /// What the file's ending says of that.
         usual: u8,

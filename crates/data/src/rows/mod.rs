@@ -59,7 +59,7 @@ const OF_TABLES: [&str; 3] = ["entries", "verdicts", "items"];
 /// Rows in file order, with the hash of what was read.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Loaded<T> {
-    /// At least one row.
+    /// The rows in file order; at least one.
     pub rows: Vec<T>,
     /// SHA-256 of the bytes of the file, in hexadecimal.
     pub sha256: String,
@@ -75,7 +75,6 @@ impl<T> Loaded<T> {
     }
 }
 
-/// What rows may be beside objects.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
     /// Texts: a plain line or a JSON string is a row.
@@ -86,7 +85,6 @@ pub(super) enum Wanted {
     Table,
 }
 
-/// The rows of a file.
 pub(super) struct Rows {
     name: String,
     rows: Vec<Row>,
@@ -199,7 +197,6 @@ impl Rows {
         Ok(Self { name: name.to_owned(), rows, sha256: sha256_hex(&bytes), form, notes, about })
     }
 
-    /// The rows as they are.
     pub fn table(self) -> Result<TableFile, DataError> {
         let row = |Row { at, value }: Row| match value {
             Value::Object(mut fields) => {

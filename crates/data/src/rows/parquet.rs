@@ -11,7 +11,6 @@ use super::super::error::Problem;
 use super::{At, Row};
 use truenorth_files::available;
 
-/// Every row as an object.
 pub(super) fn rows(bytes: &[u8], most: u64) -> Result<Vec<Row>, Problem> {
     let damaged = |what: String| Problem::Parquet(what);
     // A damaged file must not end the program, wherever the decoder notices it.

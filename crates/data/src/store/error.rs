@@ -9,12 +9,12 @@ use rusqlite::ErrorCode;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
-    /// The cache folder cannot be made.
+    /// The cache folder can't be made.
     #[error("cannot create the cache folder {}", path.display())]
     Folder {
-        /// The folder asked for.
+        /// The folder that was asked for.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// The database file cannot be opened.
@@ -22,7 +22,7 @@ pub enum StoreError {
     Open {
         /// The database file.
         path: PathBuf,
-        /// What SQLite said.
+        /// The error of SQLite.
         source: rusqlite::Error,
     },
     /// The file or its folder does not allow writing.
@@ -38,15 +38,15 @@ pub enum StoreError {
     Full {
         /// The database file.
         path: PathBuf,
-        /// What SQLite said.
+        /// The error of SQLite.
         source: rusqlite::Error,
     },
     /// The file holds something else than an SQLite database.
     #[error("{} is not a database", path.display())]
     NotADatabase {
-        /// The file found there.
+        /// The file at the place of the database.
         path: PathBuf,
-        /// What SQLite said.
+        /// The error of SQLite.
         source: rusqlite::Error,
     },
     /// The file is an SQLite database of another program.
@@ -55,9 +55,9 @@ pub enum StoreError {
         path.display()
     )]
     Foreign {
-        /// The file found there.
+        /// The file at the place of the database.
         path: PathBuf,
-        /// The application id it carries.
+        /// The application id in its header.
         found: i64,
         /// The application id of this cache.
         expected: i64,
@@ -67,7 +67,7 @@ pub enum StoreError {
     NewerSchema {
         /// The database file.
         path: PathBuf,
-        /// Its schema version.
+        /// The schema version that it has.
         found: i64,
         /// The newest version understood here.
         supported: i64,
@@ -87,9 +87,9 @@ pub enum StoreError {
     Locked {
         /// The database file.
         path: PathBuf,
-        /// How long the call waited.
+        /// How long it was waited for.
         waited: Duration,
-        /// What SQLite said.
+        /// The error of SQLite.
         source: rusqlite::Error,
     },
     /// Any other failure of the database.
@@ -97,7 +97,7 @@ pub enum StoreError {
     Database {
         /// The database file.
         path: PathBuf,
-        /// What SQLite said.
+        /// The error of SQLite.
         source: rusqlite::Error,
     },
     /// A matrix whose length is not its rows times its width.
@@ -107,7 +107,7 @@ pub enum StoreError {
         rows: usize,
         /// Width asked for.
         width: usize,
-        /// Values given.
+        /// Values that were given.
         values: usize,
     },
 }
@@ -117,7 +117,7 @@ fn expected(rows: usize, width: usize) -> String {
 }
 
 impl StoreError {
-    /// The remedy, in one line.
+    /// A remedy in one line, where there is one.
     pub fn hint(&self) -> Option<&'static str> {
         match self {
             StoreError::Folder { .. } | StoreError::Open { .. } | StoreError::ReadOnly { .. } => {

@@ -48,7 +48,7 @@ impl Context {
     }
 }
 
-/// What the model was given.
+/// The input that was run, part of the key.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Prompt {
     /// Token ids, special tokens included.
@@ -57,12 +57,12 @@ pub enum Prompt {
     Text(String),
 }
 
-/// The key of one activation.
+/// What one activation is stored under.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ActivationKey {
-    /// Where and how it is read.
+    /// Model, dtype, numeric path, site and positions of the reading.
     pub context: Arc<Context>,
-    /// What the model was given.
+    /// The input that was run.
     pub prompt: Prompt,
 }
 
@@ -100,15 +100,15 @@ impl ActivationKey {
 /// The key of the answer to a whole intervention graph, such as generated text.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct ResultKey {
-    /// The graph's content hash.
+    /// SHA-256 of the graph's encoding.
     pub graph: [u8; 32],
     /// The model, with the identity of its weights.
     pub model: String,
-    /// The revision asked for.
+    /// The revision that was asked for.
     pub revision: String,
-    /// The dtype the model computes in.
+    /// Type that the model computes in: `f32`, `bf16` or `f16`.
     pub dtype: String,
-    /// The numeric path.
+    /// The numeric path that computes it.
     pub path: String,
 }
 

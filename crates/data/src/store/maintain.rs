@@ -28,14 +28,14 @@ pub struct CorruptEntry {
     pub(super) id: i64,
     #[serde(serialize_with = "hex")]
     pub(super) key: Vec<u8>,
-    /// The model it belongs to.
+    /// The model that the entry is of.
     pub model: String,
     /// The site it was read at; empty for a result.
     pub site: String,
 }
 
 impl CorruptEntry {
-    /// The entry's key, 32 bytes.
+    /// The key of the entry, 32 bytes.
     pub fn key(&self) -> &[u8] {
         &self.key
     }
@@ -45,29 +45,29 @@ fn hex<S: serde::Serializer>(bytes: &[u8], serializer: S) -> Result<S::Ok, S::Er
     serializer.serialize_str(&truenorth_protocol::hash::hex(bytes))
 }
 
-/// How far [`Store::verify`] is.
+/// Progress of [`Store::verify`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Checked {
-    /// Entries checked.
+    /// Entries that were checked so far.
     pub done: u64,
     /// Entries there were at the start.
     pub total: u64,
 }
 
-/// What [`Store::verify`] found.
+/// The result of [`Store::verify`].
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
 pub struct VerifyReport {
-    /// Entries checked.
+    /// Entries that were checked.
     pub checked: u64,
     /// Bytes of payload checked.
     pub bytes: u64,
     /// Entries that do not verify.
     pub corrupt: Vec<CorruptEntry>,
-    /// How many of them were removed.
+    /// Corrupt entries that were removed.
     pub deleted: u64,
 }
 
-/// What [`Store::gc`] is to keep.
+/// The entries that [`Store::gc`] keeps; all where nothing is set.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct GcOptions {
     /// Keep at most this many bytes of payload (the file is a few per cent larger).
@@ -76,14 +76,14 @@ pub struct GcOptions {
     pub older_than: Option<Duration>,
 }
 
-/// What [`Store::gc`] did.
+/// The result of [`Store::gc`], in entries and bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct GcReport {
-    /// Entries removed.
+    /// Entries that were removed.
     pub removed: u64,
     /// Bytes of their payloads.
     pub bytes: u64,
-    /// Entries kept.
+    /// Entries that were kept.
     pub kept: u64,
     /// Bytes of their payloads.
     pub kept_bytes: u64,

@@ -8,7 +8,7 @@ use serde::Serialize;
 
 use super::{Store, StoreError, unsigned};
 
-/// What an entry holds.
+/// The two kinds of entries.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Kind {
@@ -38,7 +38,7 @@ pub struct Stats {
     pub file: Option<PathBuf>,
     /// Size of the file and its write-ahead log, in bytes.
     pub file_bytes: u64,
-    /// Entries stored.
+    /// Entries in the store.
     pub entries: u64,
     /// Bytes of their payloads.
     pub bytes: u64,
@@ -52,26 +52,26 @@ pub struct Stats {
     pub collected: u64,
     /// Entries by kind, model and site, largest first.
     pub by_context: Vec<ContextStats>,
-    /// What this process did.
+    /// Look-ups and writes of this process.
     pub session: Session,
 }
 
 /// Entries of one kind that share a model and a site.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct ContextStats {
-    /// What the entries hold.
+    /// Whether they are activations or answers.
     pub kind: Kind,
     /// The model, with the identity of its weights.
     pub model: String,
-    /// The revision.
+    /// Revision of the model.
     pub revision: String,
-    /// The dtype.
+    /// Type that the model computes in: `f32`, `bf16` or `f16`.
     pub dtype: String,
-    /// The numeric path.
+    /// The numeric path that computed them.
     pub path: String,
-    /// The site; empty for results.
+    /// The site that was read; empty for results.
     pub site: String,
-    /// Entries stored.
+    /// Entries of this kind, model and site.
     pub entries: u64,
     /// Bytes of their payloads.
     pub bytes: u64,
@@ -84,7 +84,7 @@ pub struct Session {
     pub hits: u64,
     /// Look-ups that did not.
     pub misses: u64,
-    /// Entries written.
+    /// Entries that were written.
     pub writes: u64,
     /// Entries found corrupt by look-ups.
     pub corrupt: u64,
@@ -114,7 +114,7 @@ impl Store {
         })
     }
 
-    /// What this process did so far.
+    /// Look-ups and writes of this process since it opened the store.
     pub fn session(&self) -> Session {
         Session {
             hits: self.session.hits.load(Ordering::Relaxed),

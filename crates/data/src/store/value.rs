@@ -35,7 +35,7 @@ impl Activation {
         self.width
     }
 
-    /// The numbers, row after row.
+    /// The numbers, row after row, `rows × width`.
     pub fn values(&self) -> &[f32] {
         &self.values
     }

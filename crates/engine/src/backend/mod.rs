@@ -24,7 +24,7 @@ use super::pass::Fork;
 use super::split::split_rows;
 use super::weights::Weights;
 
-/// How weights are held.
+/// A backend: what weights become, and what computes with them.
 pub(super) trait Backend: Debug {
     /// `x Wᵀ + b`
     type Linear: Debug;
@@ -67,7 +67,7 @@ pub(super) struct Net<B: Backend> {
 }
 
 impl<B: Backend> Net<B> {
-    /// What every pass needs.
+    /// Loads what every pass needs; blocks are loaded when they are first run.
     pub(super) fn open(config: &Config, weights: &dyn Weights) -> std::result::Result<Self, EngineError> {
         let names = &config.family.names;
         let embedding = |name: &str, rows| {

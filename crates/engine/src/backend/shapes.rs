@@ -58,7 +58,6 @@ struct Seen<'a> {
     names: Mutex<Names>,
 }
 
-/// What was looked for.
 #[derive(Debug, Default)]
 struct Names {
     matrices: BTreeMap<String, Matrix>,

@@ -12,18 +12,18 @@ pub enum BakeError {
     Io {
         /// `read` or `write`.
         what: &'static str,
-        /// The file.
+        /// The file or folder.
         path: PathBuf,
-        /// Why.
+        /// The error of the system.
         #[source]
         source: std::io::Error,
     },
     /// A file that is no safetensors or JSON.
     #[error("{path} is damaged: {problem}", path = .path.display())]
     Damaged {
-        /// The file.
+        /// The file that can't be read.
         path: PathBuf,
-        /// What is wrong.
+        /// What is wrong with it, for people.
         problem: String,
     },
     /// A folder that holds something.
@@ -35,27 +35,27 @@ pub enum BakeError {
     /// A kind of model that is not known.
     #[error("the config's model_type is `{found}`, whose weights are not known here")]
     Family {
-        /// The config's `model_type`.
+        /// The `model_type` of the config.
         found: String,
     },
     /// A config without a number that is needed.
     #[error("the config does not say `{key}`")]
     Key {
-        /// The key.
+        /// The key that is missing.
         key: &'static str,
     },
     /// A direction of another width.
     #[error("the direction is {direction} wide, the model {model}")]
     Width {
-        /// Its width.
+        /// Numbers of the direction.
         direction: usize,
-        /// The model's.
+        /// Width of the model's residual stream.
         model: usize,
     },
     /// A block that there is not.
     #[error("block {layer} is out of range; the model has blocks 0 to {last}", last = .layers.saturating_sub(1))]
     Layer {
-        /// The block.
+        /// The block that was named, from 0.
         layer: u32,
         /// Blocks of the model.
         layers: usize,
@@ -67,7 +67,7 @@ pub enum BakeError {
          of its weights takes a direction of several channels out of what comes behind the norm"
     )]
     Ablation {
-        /// The family.
+        /// Name of the family.
         family: &'static str,
     },
     /// A family whose MLP is normed before it is added.
@@ -76,35 +76,35 @@ pub enum BakeError {
          in its weights can add a vector at a block"
     )]
     Addition {
-        /// The family.
+        /// Name of the family.
         family: &'static str,
     },
     /// A place that no weights add at.
     #[error("weights can add a vector at embed, mlp_out and resid_post, and not at {site}")]
     Site {
-        /// The place.
+        /// The site that was named.
         site: Site,
     },
     /// A family without a weight that is added whatever the token is.
     #[error("the MLP of {family} has no bias, so nothing in its weights can add a vector at every token")]
     NoBias {
-        /// The family.
+        /// Name of the family.
         family: &'static str,
     },
     /// An element type that is not changed here.
     #[error("the tensor {name} is {dtype}; expected F32, F16 or BF16")]
     DType {
-        /// The tensor.
+        /// Name of the tensor.
         name: String,
-        /// Its type.
+        /// Element type in the file.
         dtype: String,
     },
     /// A tensor of another shape than its name says.
     #[error("the tensor {name} has shape {shape:?}, which has no axis of {hidden}")]
     Shape {
-        /// The tensor.
+        /// Name of the tensor.
         name: String,
-        /// Its shape.
+        /// Sizes of its axes.
         shape: Vec<usize>,
         /// The width of the residual stream.
         hidden: usize,
@@ -112,7 +112,7 @@ pub enum BakeError {
 }
 
 impl BakeError {
-    /// What would mend it.
+    /// A remedy for people, where there is one.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         match self {

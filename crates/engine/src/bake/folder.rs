@@ -120,7 +120,6 @@ fn files_of(index: &Value) -> Vec<String> {
     files
 }
 
-/// One file of weights.
 fn shard(
     kind: &Kind<'_>,
     (from, to): (&Path, &Path),

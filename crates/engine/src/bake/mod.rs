@@ -19,7 +19,7 @@ use truenorth_protocol::Site;
 use crate::family::{Bias, FAMILIES, Family, NormKind};
 pub use error::BakeError;
 
-/// What is written into the weights.
+/// A change of a model's weights.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Change {
     /// Takes a direction, `[hidden]`, out of everything that is added to the residual stream: the edit of `embed` and every
@@ -30,7 +30,7 @@ pub enum Change {
     Add(Vec<(Site, Vec<f64>)>),
 }
 
-/// What was done.
+/// The tensors, config keys and files that a change touched.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Baked {
     /// Tensors that were changed, by their names in the files.
@@ -43,11 +43,10 @@ pub struct Baked {
     pub files: Vec<String>,
 }
 
-/// What a change does to one tensor.
 enum Edit<'a> {
     /// Each row is a vector of the stream.
     Rows(&'a [f64]),
-    /// Each column is.
+    /// Each column is a vector of the stream.
     Columns(&'a [f64]),
     /// Each row is one, and this is added.
     Plus(Vec<f64>),

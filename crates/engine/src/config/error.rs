@@ -10,7 +10,7 @@ pub enum ConfigError {
     #[error("config key `model_type` is {}, expected one of {expected}",
         if found.is_empty() { "missing".to_owned() } else { format!("`{found}`") })]
     UnknownFamily {
-        /// What the config says.
+        /// The `model_type` of the config; empty where it has none.
         found: String,
         /// The families, separated by commas.
         expected: String,
@@ -22,9 +22,9 @@ pub enum ConfigError {
     UnknownKey {
         /// The key, with those it lies under.
         key: String,
-        /// Its value, shortened.
+        /// The value in the config, cut short.
         value: String,
-        /// The family.
+        /// Name of the family.
         family: String,
     },
     /// Weights that are stored as codes of a quantizer.
@@ -32,7 +32,7 @@ pub enum ConfigError {
         "the checkpoint is quantized by {method} (config key `{key}`); expected weights in f32, f16 or bf16, or a GGUF file"
     )]
     Quantized {
-        /// The key.
+        /// The key that says so.
         key: &'static str,
         /// The method, as the config names it.
         method: String,
@@ -40,9 +40,9 @@ pub enum ConfigError {
     /// A key that has to be there.
     #[error("config key `{key}` is missing, family `{family}` needs it")]
     Missing {
-        /// The key.
+        /// The key that is missing.
         key: String,
-        /// The family.
+        /// Name of the family.
         family: String,
     },
     /// A value that is not of the expected kind, or that is understood but not computed.
@@ -50,15 +50,15 @@ pub enum ConfigError {
     Value {
         /// The key, with those it lies under.
         key: String,
-        /// Its value, shortened.
+        /// The value in the config, cut short.
         found: String,
-        /// What it can be.
+        /// The values that are computed, in words.
         expected: String,
     },
 }
 
 impl ConfigError {
-    /// What the user can do about it.
+    /// A remedy for people.
     #[must_use]
     pub fn hint(&self) -> String {
         match self {

@@ -34,7 +34,6 @@ impl<'a> Reader<'a> {
         Self { map, under: String::new(), family, seen: RefCell::default(), choices, found: Rc::default() }
     }
 
-    /// The family's name.
     pub(super) fn family(&self) -> &str {
         self.family
     }
@@ -49,7 +48,6 @@ impl<'a> Reader<'a> {
         self.found.borrow_mut().notes.push(note);
     }
 
-    /// What was said.
     pub(super) fn notes(&self) -> Vec<String> {
         self.found.borrow().notes.clone()
     }

@@ -23,20 +23,20 @@ use keys::Reader;
 /// An activation function of the MLP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// `x σ(x)`
+    /// `x σ(x)`.
     Silu,
     /// Gaussian error linear unit by the error function.
     GeluErf,
-    /// Its approximation by tanh.
+    /// The approximation of GELU by tanh.
     GeluTanh,
-    /// `max(x, 0)`
+    /// `max(x, 0)`.
     Relu,
 }
 
-/// Where logits come from.
+/// Which matrix makes logits of the residual stream.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Head {
-    /// The embedding.
+    /// The embedding, which is also the output matrix.
     Tied,
     /// A matrix of its own.
     Own,
@@ -44,7 +44,7 @@ pub enum Head {
     Missing,
 }
 
-/// What differs from block to block.
+/// What may differ from block to block in attention.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct BlockConfig {
     /// A token sees itself and the `window - 1` tokens before it; `None` for all before it.
@@ -58,7 +58,7 @@ pub struct BlockConfig {
 /// A model's architecture.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// The entry of the family table.
+    /// The family, which says what its configs and tensors mean.
     pub family: &'static Family,
     /// Rows of the embedding.
     pub vocab: usize,
@@ -66,17 +66,17 @@ pub struct Config {
     pub hidden: usize,
     /// Width of the MLP.
     pub intermediate: usize,
-    /// Attention heads.
+    /// Attention heads of a block.
     pub heads: usize,
-    /// Key-value heads.
+    /// Key-value heads of a block; a divisor of `heads`.
     pub kv_heads: usize,
     /// Width of a head.
     pub head_dim: usize,
-    /// The longest sequence.
+    /// Tokens of the longest sequence.
     pub context: usize,
-    /// What is added to variances.
+    /// What norms add to the variance.
     pub norm_eps: f64,
-    /// Activation function.
+    /// Activation function of the MLP.
     pub act: Act,
     /// Whether queries, keys and values have a bias.
     pub qkv_bias: bool,
@@ -98,7 +98,7 @@ pub struct Config {
     pub init_std: f64,
     /// Rotations of full and of sliding layers; empty where positions are learned.
     pub ropes: Vec<Rope>,
-    /// The blocks.
+    /// Each block, in the order of a pass.
     pub blocks: Vec<BlockConfig>,
     /// Tokens that end a text.
     pub eos: Vec<u32>,
@@ -147,7 +147,7 @@ impl Config {
         Ok(parsed)
     }
 
-    /// How many blocks.
+    /// Transformer blocks.
     #[must_use]
     pub fn layers(&self) -> usize {
         self.blocks.len()

@@ -10,12 +10,12 @@ use crate::Transformers;
 use crate::family::{Family, LocalRope, Positions};
 use stretch::{Context, entry, factors};
 
-/// A rotation.
+/// How positions rotate queries and keys (RoPE).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Rope {
-    /// The base of the wavelengths.
+    /// The base θ: wavelengths are `2π θ^(2i/d)`.
     pub theta: f64,
-    /// The rotated share of a head.
+    /// Share of a head that is rotated, in (0, 1].
     pub partial: f64,
     /// How it was stretched to longer contexts.
     pub scaling: Scaling,
@@ -26,16 +26,16 @@ pub struct Rope {
 /// A stretch of the rotation to longer contexts.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Scaling {
-    /// None.
+    /// Not stretched.
     None,
     /// All frequencies divided by the factor.
     Linear {
-        /// The factor.
+        /// What every frequency is divided by.
         factor: f64,
     },
     /// Llama 3: low frequencies divided, high ones kept, a ramp between.
     Llama3 {
-        /// The factor.
+        /// What low frequencies are divided by.
         factor: f64,
         /// Wavelengths above `original / low` are divided.
         low: f64,
@@ -46,7 +46,7 @@ pub enum Scaling {
     },
     /// Dynamic NTK: a sequence longer than the context raises the base, the more the longer it is.
     Dynamic {
-        /// The factor.
+        /// How many times longer the context became, as the config says.
         factor: f64,
         /// Context before the stretch.
         original: f64,
@@ -65,7 +65,7 @@ pub enum Scaling {
     },
     /// YaRN (Peng et al. 2023, arXiv:2309.00071).
     Yarn {
-        /// The factor.
+        /// How many times longer the context became, as the config says.
         factor: f64,
         /// What cosines and sines are multiplied by.
         attention: f64,

@@ -6,7 +6,7 @@ use super::ConfigError;
 use super::keys::Reader;
 use crate::family::{Family, Windows};
 
-/// The window of each layer.
+/// The window of each layer, or none; `[layers]`.
 pub(super) fn read(
     r: &Reader,
     family: &Family,

@@ -97,7 +97,7 @@ fn finite<'a>(
     if v.floats().iter().all(|x| x.is_finite()) { Ok(v) } else { Err(BadInput(what, "not finite")) }
 }
 
-/// The unit vector of a direction.
+/// The direction divided by its norm, refused where that is 0 or a number is not finite.
 pub(super) fn direction<'a>(
     id: NodeId,
     input: &impl Fn(NodeId) -> Option<&'a Val>,

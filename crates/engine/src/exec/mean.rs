@@ -16,7 +16,7 @@ pub(super) fn without_sinks(values: &[f32], counts: &[u32], width: usize) -> Vec
     runs(values, counts, width).flat_map(of_run).collect()
 }
 
-/// How many rows of each run are sinks.
+/// Attention sinks of each run, as numbers.
 pub(super) fn sinks(values: &[f32], counts: &[u32], width: usize) -> Vec<f32> {
     let count = |run| which(run, width).iter().map(|sink| f32::from(u8::from(*sink))).sum();
     runs(values, counts, width).map(count).collect()

@@ -55,7 +55,6 @@ pub(super) fn run(engine: &Engine, checked: &Checked, watch: &dyn Watch) -> Resu
     state.answer()
 }
 
-/// One group being run.
 struct Run<'a, 'g> {
     engine: &'a Engine,
     plan: &'a GroupPlan<'g>,

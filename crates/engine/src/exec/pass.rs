@@ -21,7 +21,7 @@ use super::when::{Conditions, Measure};
 #[derive(Default)]
 pub(super) struct Gathered(HashMap<usize, (Vec<f32>, Vec<u32>)>);
 
-/// The hooks of one pass.
+/// The hooks of one pass: its edits, conditions and reads.
 pub(super) struct Pass<'a, 'g> {
     pub state: &'a mut State<'g>,
     pub gathered: &'a mut Gathered,

@@ -13,7 +13,6 @@ use truenorth_protocol::run::RunError;
 pub(super) struct State<'a> {
     checked: &'a Checked,
     values: Vec<Option<Val>>,
-    /// The token ids of each group.
     pub prompts: Vec<Vec<Vec<u32>>>,
 }
 

@@ -51,7 +51,6 @@ impl Val {
         }
     }
 
-    /// The size of the last axis.
     pub fn width(&self) -> usize {
         self.shape.last().copied().unwrap_or(1)
     }
@@ -80,7 +79,7 @@ impl Val {
         })
     }
 
-    /// As it is answered.
+    /// As an answer of the protocol has it.
     pub fn to_value(&self) -> Result<truenorth_protocol::Value, TensorError> {
         let shape = self.shape.clone();
         let tensor = match &self.data {

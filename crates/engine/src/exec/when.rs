@@ -9,7 +9,6 @@ use super::edit::{BadInput, direction};
 use super::ops::dot;
 use super::value::Val;
 
-/// Where a condition holds.
 enum Holds {
     /// By sequence of the chunk.
     Prompts(HashSet<usize>),

@@ -21,18 +21,18 @@ pub enum NormKind {
 /// What queries and keys are normed over, if at all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum QkNorm {
-    /// Not normed.
+    /// Queries and keys are not normed.
     None,
-    /// Each head by itself.
+    /// Each head is normed by itself.
     Head,
-    /// The whole projection at once.
+    /// All heads together are normed at once.
     Full,
 }
 
 /// How the projections to queries, keys and values are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Qkv {
-    /// Three matrices.
+    /// A matrix each for queries, keys and values.
     Separate,
     /// One matrix: all queries, all keys, all values.
     Joined,
@@ -43,9 +43,9 @@ pub enum Qkv {
 /// Whether linear layers have a bias.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Bias {
-    /// Never.
+    /// No layer has a bias.
     Never,
-    /// Always.
+    /// Every layer has a bias.
     Always,
     /// The key says; this is its default.
     Key(&'static str, bool),
@@ -53,7 +53,7 @@ pub enum Bias {
     QkvOnly,
 }
 
-/// How tokens know where they are.
+/// How tokens are told where they stand.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Positions {
     /// Rotated queries and keys.
@@ -66,7 +66,7 @@ pub enum Positions {
         partial_key: &'static str,
         /// The rotated share where the config does not say.
         partial: f64,
-        /// What sliding layers do.
+        /// How sliding layers rotate, where they do otherwise.
         local: LocalRope,
     },
     /// A learned vector a position.
@@ -82,17 +82,17 @@ pub enum LocalRope {
     Unscaled,
     /// A base of its own, unscaled.
     Own {
-        /// Its key.
+        /// The config's key of it.
         key: &'static str,
-        /// Its default.
+        /// The base where the key is missing.
         theta: f64,
     },
 }
 
-/// Which layers see only a window.
+/// Which layers see only a window of the tokens before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Windows {
-    /// None.
+    /// No layer does.
     None,
     /// All, if `sliding_window` is not null; this where the key is missing.
     All(usize),
@@ -100,7 +100,7 @@ pub enum Windows {
     Gated,
     /// Those `layer_types` names; without it, all but every n-th.
     Types {
-        /// Every n-th layer is full.
+        /// Every so-many-th layer sees all tokens.
         every: usize,
         /// Key that overrides it.
         key: Option<&'static str>,
@@ -110,9 +110,9 @@ pub enum Windows {
 /// The factor on scores before the softmax.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Scale {
-    /// `head_dim^-1/2`
+    /// `head_dim^-1/2`.
     HeadDim,
-    /// `query_pre_attn_scalar^-1/2`
+    /// `query_pre_attn_scalar^-1/2`.
     PreAttnScalar,
     /// As GPT-2's `scale_attn_weights` and `scale_attn_by_inverse_layer_idx` say.
     Gpt2,
@@ -125,15 +125,15 @@ pub struct SizeKeys {
     pub hidden: &'static str,
     /// Width of the MLP.
     pub intermediate: &'static str,
-    /// Blocks.
+    /// Transformer blocks.
     pub layers: &'static str,
-    /// Attention heads.
+    /// Attention heads of a block.
     pub heads: &'static str,
-    /// Longest sequence.
+    /// Tokens of the longest sequence.
     pub context: &'static str,
-    /// The activation function.
+    /// Activation function of the MLP.
     pub act: &'static str,
-    /// What is added to variances.
+    /// What norms add to the variance.
     pub eps: &'static str,
 }
 
@@ -148,15 +148,15 @@ pub struct Defaults {
     pub kv_heads: Option<usize>,
     /// Width of a head; `None` for hidden / heads.
     pub head_dim: Option<usize>,
-    /// Longest sequence.
+    /// Tokens of the longest sequence.
     pub context: usize,
-    /// Activation function.
+    /// Activation function of the MLP, by transformers' name.
     pub act: &'static str,
-    /// What is added to variances.
+    /// What norms add to the variance.
     pub eps: f64,
     /// Whether the output matrix is the embedding.
     pub tied: bool,
-    /// The window where layers slide.
+    /// Tokens that a sliding layer sees, itself included.
     pub window: Option<usize>,
     /// Soft-cap of attention scores, where the family has one.
     pub attn_softcap: Option<f64>,
@@ -167,15 +167,15 @@ pub struct Defaults {
 /// Names of a family's tensors, without `.weight` and `.bias`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Names {
-    /// Token embedding.
+    /// The token embedding, `[vocab, hidden]`.
     pub embed: &'static str,
     /// What hands the embedding to block 0, where transformers has a module behind it.
     pub entry: Option<&'static str>,
-    /// Learned positions.
+    /// The embedding of learned positions, `[context, hidden]`.
     pub positions: &'static str,
-    /// What blocks lie under.
+    /// The prefix of blocks, before their index.
     pub blocks: &'static str,
-    /// Before attention.
+    /// Norm before attention.
     pub attn_norm: Option<&'static str>,
     /// After attention, before it is added.
     pub attn_post: Option<&'static str>,
@@ -195,13 +195,13 @@ pub struct Names {
     pub up: &'static str,
     /// Out of the MLP.
     pub down: &'static str,
-    /// Final norm.
+    /// The norm after the last block.
     pub norm: &'static str,
-    /// Output matrix.
+    /// The output matrix, `[vocab, hidden]`.
     pub head: &'static str,
 }
 
-/// An architecture.
+/// A family of architectures: what its configs mean, and where its tensors lie.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Family {
     /// `model_type` of the config.
@@ -218,9 +218,9 @@ pub struct Family {
     pub mlp_bias: Bias,
     /// Whether matrices are stored `[in, out]`.
     pub transposed: bool,
-    /// Positions.
+    /// How tokens are told where they stand.
     pub positions: Positions,
-    /// Windows.
+    /// Which layers see only a window.
     pub windows: Windows,
     /// Factor on scores.
     pub scale: Scale,
@@ -233,8 +233,8 @@ pub struct Family {
     pub parallel: bool,
     /// Keys of the sizes.
     pub keys: SizeKeys,
-    /// Defaults.
+    /// Values of config keys that are missing.
     pub defaults: Defaults,
-    /// Tensor names.
+    /// Where its tensors lie.
     pub names: Names,
 }

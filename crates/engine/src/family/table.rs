@@ -246,6 +246,6 @@ const GPT_NEOX: Family = Family {
     ..LLAMA
 };
 
-/// Every family.
+/// Every family that is computed.
 pub static FAMILIES: [&Family; 10] =
     [&LLAMA, &MISTRAL, &QWEN2, &QWEN3, &GEMMA2, &GEMMA3, &OLMO2, &OLMO3, &GPT2, &GPT_NEOX];

@@ -17,7 +17,7 @@ pub enum Meta {
     Float(f64),
     /// A truth value.
     Bool(bool),
-    /// Text.
+    /// Text, as UTF-8.
     Text(String),
     /// An array of integers.
     Ints(Vec<i64>),
@@ -41,7 +41,7 @@ impl Meta {
         }
     }
 
-    /// The value as a number.
+    /// The number; none for what is no number. Integers beyond 2⁵³ are rounded.
     #[must_use]
     pub fn as_f64(&self) -> Option<f64> {
         match self {
@@ -68,18 +68,18 @@ impl fmt::Display for Meta {
     }
 }
 
-/// The metadata of a file.
+/// The metadata of a GGUF file, by key.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Metadata(BTreeMap<String, Meta>);
 
 impl Metadata {
-    /// The value of a key.
+    /// The value of a key; none where the file has no such key.
     #[must_use]
     pub fn get(&self, key: &str) -> Option<&Meta> {
         self.0.get(key)
     }
 
-    /// All keys, sorted.
+    /// The keys in ascending order.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.0.keys().map(String::as_str)
     }

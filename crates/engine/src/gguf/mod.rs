@@ -24,10 +24,10 @@ use truenorth_files::{add, room};
 #[derive(Debug, Error, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum GgufError {
-    /// The bytes end too early.
+    /// The file ends before what its header says is there.
     #[error("{what} needs {needed} bytes, there are {found}")]
     Truncated {
-        /// What lies beyond the end.
+        /// The part that reaches past the end.
         what: String,
         /// Length there should be at least.
         needed: u64,
@@ -37,7 +37,7 @@ pub enum GgufError {
     /// The header takes more memory than there is.
     #[error("out of memory while its header is read")]
     Memory,
-    /// The bytes contradict the format.
+    /// The bytes contradict the format; the text says how.
     #[error("{0}")]
     Malformed(String),
 }
@@ -51,7 +51,7 @@ impl From<TryReserveError> for GgufError {
 /// An element type that is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// One that candle has.
+    /// A type that candle reads.
     Ggml(GgmlDType),
     /// 32 codes of 4 bits into a table of 16 values, with a scale.
     Iq4Nl,
@@ -89,7 +89,7 @@ pub struct TensorInfo {
 /// All that precedes the tensor data.
 #[derive(Debug)]
 pub struct Header {
-    /// The key-value pairs.
+    /// The metadata before the tensors.
     pub metadata: Metadata,
     /// The tensors in the file's order; each lies inside the file.
     pub tensors: Vec<TensorInfo>,

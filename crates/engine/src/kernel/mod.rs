@@ -26,7 +26,6 @@ pub(super) use host::with_slice;
 use super::config::Act;
 use super::rope::Angles;
 
-/// What computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum By {
     /// Candle's operations, on any device.

@@ -88,7 +88,6 @@ proptest! {
     }
 }
 
-/// The bits of a tensor.
 fn bits(t: &Tensor) -> Vec<u32> {
     t.flatten_all().unwrap().to_vec1::<f32>().unwrap().into_iter().map(f32::to_bits).collect()
 }

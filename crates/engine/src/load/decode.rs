@@ -51,7 +51,6 @@ impl Encoding {
         }
     }
 
-    /// The name users know it by.
     pub(super) fn name(self) -> String {
         match self {
             Self::F64 => "F64".into(),
@@ -126,7 +125,6 @@ pub(super) struct Stored<'a> {
 }
 
 impl Stored<'_> {
-    /// What its bytes are, for an error.
     pub(super) fn what(&self) -> String {
         format!("tensor `{}`", self.name)
     }

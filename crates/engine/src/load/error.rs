@@ -15,25 +15,25 @@ pub enum LoadError {
     /// A file could not be opened, read or mapped.
     #[error("cannot read `{}`", .path.display())]
     Io {
-        /// The file.
+        /// The file that was opened.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// A file of the folder is not there.
     #[error("`{}` is missing, needed because {why}", .path.display())]
     MissingFile {
-        /// The file.
+        /// The file that is not there.
         path: PathBuf,
-        /// Who asked for it.
+        /// Why it is needed.
         why: String,
     },
     /// Weights lie there under names that none are looked for by.
     #[error("`{}` has no `{expected}`; there is `{found}`", .folder.display())]
     OtherNames {
-        /// The folder.
+        /// The folder that was opened.
         folder: PathBuf,
-        /// What is looked for.
+        /// The name that is looked for.
         expected: &'static str,
         /// The first file of weights that lies there.
         found: String,
@@ -41,7 +41,7 @@ pub enum LoadError {
     /// A stand-in of Git LFS lies where a file should.
     #[error("`{}` is a Git LFS pointer, not the file it stands for", .path.display())]
     LfsPointer {
-        /// The file.
+        /// The file that is a pointer.
         path: PathBuf,
     },
     /// The folder is an adapter, which is no model by itself.
@@ -51,7 +51,7 @@ pub enum LoadError {
         .base.as_ref().map_or_else(String::new, |base| format!(" of the model `{base}`"))
     )]
     Adapter {
-        /// The folder.
+        /// The folder of the adapter.
         path: PathBuf,
         /// The model that it changes, as the adapter names it.
         base: Option<String>,
@@ -59,81 +59,81 @@ pub enum LoadError {
     /// A GGUF file of something else than a model.
     #[error("`{}` holds {kind} (`general.type` is `{stated}`); expected a whole model", .path.display())]
     NoModel {
-        /// The file.
+        /// The file that was opened.
         path: PathBuf,
-        /// What it holds.
+        /// What it holds, with its article.
         kind: &'static str,
-        /// What the file calls it.
+        /// Its `general.type`.
         stated: String,
     },
     /// Weights that are stored as codes of a quantizer.
     #[error("`{}` is quantized by {method} (it holds the tensor `{tensor}`); expected weights in f32, f16 or bf16, or a GGUF file", .path.display())]
     Quantized {
-        /// The folder.
+        /// The folder that was opened.
         path: PathBuf,
-        /// The method.
+        /// The quantizer that wrote such tensors.
         method: &'static str,
-        /// The tensor that shows it.
+        /// Name of a tensor that shows it.
         tensor: String,
     },
     /// Weights under the names that a wrapper around the model gives them.
     #[error("`{}` holds `{tensor}`: {by} put `{prefix}` before the names; expected those of the model itself", .path.display())]
     Wrapped {
-        /// The file.
+        /// The file with the tensor.
         path: PathBuf,
-        /// The first such tensor.
+        /// Name of the first such tensor.
         tensor: String,
-        /// What the wrapper puts there.
+        /// The prefix, such as `_orig_mod.`.
         prefix: &'static str,
-        /// The wrapper.
+        /// What puts that prefix there.
         by: &'static str,
     },
     /// An adapter beside the weights that it changes.
     #[error("`{}` holds the LoRA tensor `{tensor}`, which is not merged into the weights; expected a merged model", .path.display())]
     Unmerged {
-        /// The file.
+        /// The file with the tensor.
         path: PathBuf,
-        /// The first such tensor.
+        /// Name of the first such tensor.
         tensor: String,
     },
     /// A part of a GGUF file in parts is not there or is another file's.
     #[error("`{}` {problem}", .path.display())]
     Split {
-        /// The part.
+        /// The part that was looked for.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong, to follow the part's name.
         problem: String,
     },
     /// The folder holds weights in a format that is not read.
     #[error("`{}` holds `{found}` but no safetensors file", .path.display())]
     UnsupportedFormat {
-        /// The folder.
+        /// The folder that was opened.
         path: PathBuf,
-        /// The file found in its place.
+        /// Name of the file of weights that lies there.
         found: String,
     },
     /// A JSON file does not parse or does not have the expected form.
     #[error("`{}` is not the JSON expected: {problem}", .path.display())]
     Json {
-        /// The file.
+        /// The file that was parsed.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with it, for people.
         problem: String,
     },
     /// The header of a weight file is malformed.
     #[error("`{}` is not a sound {format} file: {problem}", .path.display())]
     Header {
-        /// The file.
+        /// The file that was opened.
         path: PathBuf,
         /// `safetensors` or `gguf`.
         format: &'static str,
-        /// What is wrong with it.
+        /// What is wrong with the header, for people.
         problem: String,
     },
     /// The file ends before the data its header promises.
     #[error("`{}` is truncated: {what} needs {needed} bytes, the file has {found}", .path.display())]
     Truncated {
-        /// The file.
+        /// The file that is too short.
         path: PathBuf,
         /// The part that lies outside of the file.
         what: String,
@@ -145,9 +145,9 @@ pub enum LoadError {
     /// An architecture that the engine does not know.
     #[error("`{}` has the unknown architecture `{found}`, expected one of {expected}", .path.display())]
     UnknownArchitecture {
-        /// The file.
+        /// The file that was opened.
         path: PathBuf,
-        /// What the file says.
+        /// The architecture that the file names.
         found: String,
         /// What is known, separated by commas.
         expected: String,
@@ -155,45 +155,45 @@ pub enum LoadError {
     /// A metadata key that has to be there is missing or of the wrong type.
     #[error("`{}`: metadata key `{key}` {problem}", .path.display())]
     Metadata {
-        /// The file.
+        /// The file that was opened.
         path: PathBuf,
-        /// The key.
+        /// The key of the metadata.
         key: String,
-        /// What is wrong with it.
+        /// What is wrong, to follow the key.
         problem: String,
     },
     /// A tensor name the architecture does not have.
     #[error("`{}` has the tensor `{name}`, which architecture `{arch}` does not have", .path.display())]
     UnknownTensor {
-        /// The file.
+        /// The file with the tensor.
         path: PathBuf,
-        /// The tensor.
+        /// Name of the tensor.
         name: String,
-        /// The architecture.
+        /// The architecture that the file names.
         arch: String,
     },
     /// Two tensors of different numbers go by the same name.
     #[error("{}", twice(name, first, path))]
     DuplicateTensor {
-        /// The file that holds the first.
+        /// The file with the first tensor.
         first: PathBuf,
-        /// The file that holds the second.
+        /// The file with the second tensor.
         path: PathBuf,
-        /// The tensor.
+        /// Name of both tensors.
         name: String,
     },
     /// A tensor the model needs is not in the file.
     #[error("tensor `{name}` is missing from `{}`", .path.display())]
     MissingTensor {
-        /// The folder or file.
+        /// The folder or file that was opened.
         path: PathBuf,
-        /// The tensor.
+        /// Name of the tensor on the hub.
         name: String,
     },
     /// A tensor has another shape than the configuration demands.
     #[error("tensor `{name}` has shape {found:?}, expected {expected:?}")]
     Shape {
-        /// The tensor.
+        /// Name of the tensor.
         name: String,
         /// Shape in the file.
         found: Vec<usize>,
@@ -203,37 +203,37 @@ pub enum LoadError {
     /// A tensor is stored in an element type that is not read.
     #[error("tensor `{name}` is stored as {found}, which is not read; expected one of {expected}")]
     ElementType {
-        /// The tensor.
+        /// Name of the tensor.
         name: String,
-        /// The type in the file.
+        /// Element type in the file.
         found: String,
-        /// The types that are read.
+        /// The element types that are read, in words.
         expected: &'static str,
     },
     /// Weights were asked for in a type that weights cannot have.
     #[error("weights cannot be read as {found}, expected f32, f16 or bf16")]
     TargetType {
-        /// The type asked for.
+        /// The type that was asked for.
         found: String,
     },
     /// A tensor holds NaN or an infinity, or a value too large for the type asked for.
     #[error("tensor `{name}` holds {value} at element {index}, expected finite weights in {dtype}")]
     NotFinite {
-        /// The tensor.
+        /// Name of the tensor.
         name: String,
         /// Row-major index of the first such element, in the order of the file.
         index: usize,
-        /// The value found in the file.
+        /// The value, as the file has it.
         value: f32,
-        /// The type asked for.
+        /// The type that was asked for.
         dtype: String,
     },
     /// The backend could not make a tensor.
     #[error("cannot place tensor `{name}` on the device")]
     Backend {
-        /// The tensor.
+        /// Name of the tensor.
         name: String,
-        /// The backend's reason.
+        /// The error of the tensor library.
         source: candle_core::Error,
     },
     /// The tokenizer beside the weights is unusable.
@@ -253,7 +253,7 @@ fn twice(name: &str, first: &Path, second: &Path) -> String {
 }
 
 impl LoadError {
-    /// What the user can do about it.
+    /// A remedy for people, where there is one.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {

@@ -24,7 +24,6 @@ pub(super) enum Layout {
     },
     /// A matrix that the hub's file keeps transposed. `Entry::shape` is the hub's.
     Transposed,
-    /// One was added to every element.
     PlusOne,
 }
 
@@ -63,7 +62,6 @@ impl Layout {
     }
 }
 
-/// Where a tensor lies.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) file: usize,
@@ -93,7 +91,6 @@ impl Entry {
     }
 }
 
-/// The files and what lies where.
 #[derive(Default)]
 pub(super) struct Index {
     pub(super) files: Vec<DiskFile>,

@@ -144,7 +144,7 @@ impl Source {
         Ok(values(&left, a)? == values(&right, b)?)
     }
 
-    /// The metadata of a GGUF file.
+    /// The metadata of a GGUF file; none for a folder.
     #[must_use]
     pub fn metadata(&self) -> Option<&Metadata> {
         self.metadata.as_ref()
@@ -185,7 +185,7 @@ impl Source {
         self.index.entries.keys().map(String::as_str)
     }
 
-    /// The shape of a tensor.
+    /// Sizes of a tensor's axes, by its name; none where there is no such tensor.
     #[must_use]
     pub fn shape(&self, name: &str) -> Option<&[usize]> {
         self.index.entries.get(name).map(|e| e.shape.as_slice())

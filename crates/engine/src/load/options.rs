@@ -23,18 +23,18 @@ pub enum Held {
     Blocks(GgmlDType),
 }
 
-/// How weights are read.
+/// In which types weights are read, and what computes with them.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct LoadOptions {
     /// The type computed in; `None` is f32.
     pub dtype: Option<DType>,
     /// Whether matrices stay quantized where the file has them so.
     pub keep_quantized: bool,
-    /// What computes with them.
+    /// Which kernels compute with them.
     pub kernels: Kernels,
 }
 
-/// What computes with weights.
+/// Which kernels compute with the weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Kernels {
     /// Packed panels on a CPU that has the instructions, else slices; candle on another device.
@@ -47,7 +47,7 @@ pub enum Kernels {
 }
 
 impl LoadOptions {
-    /// The type computed in.
+    /// The type that is computed in.
     #[must_use]
     pub fn dtype(&self) -> DType {
         self.dtype.unwrap_or(DType::F32)

@@ -46,7 +46,6 @@ fn engine(number: usize) -> Arc<Engine> {
     open.entry(number).or_insert_with(new).clone()
 }
 
-/// What is asked of prompts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Question {
     /// Every row of every site, and each prompt's log-probability.

@@ -35,7 +35,6 @@ fn prompts() -> impl Strategy<Value = Vec<Vec<u32>>> {
     prop::collection::vec(prop::collection::vec(0..53_u32, 1..40), 1..5)
 }
 
-/// Every site of a batch, steered.
 fn sites(model: &Model, batch: &Batch) -> Recorder {
     let steer = Steer { site: Site::ResidPost(0), vector: (0..24).map(|i| (i as f32).sin()).collect() };
     let mut seen = Recorder::of(Site::all(3)).steered(&steer);

@@ -30,7 +30,6 @@ pub(super) fn load_as(name: &str, options: &LoadOptions) -> Model {
     Model::load(&source, options, &Device::Cpu).unwrap_or_else(|e| panic!("{name}: {e}"))
 }
 
-/// What transformers computed.
 pub(super) struct Reference {
     pub(super) tensors: BTreeMap<String, Tensor>,
     pub(super) notes: Value,
@@ -57,7 +56,6 @@ impl Reference {
         self.tensors[key].to_vec2().unwrap()
     }
 
-    /// The edit of the steered numbers.
     pub(super) fn steering(&self) -> Steer {
         let direction: Vec<f32> = self.tensors["direction"].to_vec1().unwrap();
         let alpha = self.notes["steering"]["alpha"].as_f64().unwrap();

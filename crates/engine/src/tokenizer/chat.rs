@@ -75,7 +75,6 @@ pub(super) fn of_folder(
     Ok((!templates.is_empty()).then_some(ChatTemplates { templates, source, special_tokens }))
 }
 
-/// The templates of a GGUF file.
 pub(super) fn of_gguf(metadata: &Metadata) -> Option<ChatTemplates> {
     let mut templates = BTreeMap::new();
     for key in metadata.keys() {

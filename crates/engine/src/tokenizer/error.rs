@@ -13,41 +13,41 @@ pub enum TokenizerError {
     /// A file could not be read.
     #[error("cannot read `{}`", .path.display())]
     Io {
-        /// The file.
+        /// The file that was opened.
         path: PathBuf,
-        /// The operating system's reason.
+        /// The error of the system.
         source: std::io::Error,
     },
     /// A stand-in of Git LFS lies where a file should.
     #[error("`{}` is a Git LFS pointer, not the file it stands for", .path.display())]
     LfsPointer {
-        /// The file.
+        /// The file that is a pointer.
         path: PathBuf,
     },
     /// A file is not what its name says.
     #[error("`{}` is not a sound tokenizer file: {problem}", .path.display())]
     Malformed {
-        /// The file.
+        /// The file that was opened.
         path: PathBuf,
-        /// What is wrong with it.
+        /// What is wrong with it, for people.
         problem: String,
     },
     /// A tokenizer of a GGUF file that is not known.
     #[error("the file's tokenizer has {key} `{found}`, expected one of {expected}")]
     Unknown {
-        /// The metadata key.
+        /// The key of the metadata.
         key: &'static str,
-        /// Its value.
+        /// The value in the file.
         found: String,
-        /// What is known.
+        /// The values that are known, in words.
         expected: String,
     },
     /// Metadata of a GGUF file's tokenizer that is missing or inconsistent.
     #[error("the file's tokenizer: `{key}` {problem}")]
     Metadata {
-        /// The metadata key.
+        /// The key of the metadata.
         key: &'static str,
-        /// What is wrong with it.
+        /// What is wrong, to follow the key.
         problem: String,
     },
     /// A text could not be turned into ids.
@@ -55,7 +55,7 @@ pub enum TokenizerError {
     Encode {
         /// The tokenizer's file, as it is named to a reader.
         of: String,
-        /// The tokenizer's reason.
+        /// The error of the tokenizer library.
         problem: String,
     },
     /// A text has the token in whose place Code Llama's own class builds a prompt for infilling.
@@ -63,7 +63,7 @@ pub enum TokenizerError {
         "the text has `{token}`, in whose place transformers builds a prompt for infilling, which is not done here"
     )]
     Infilling {
-        /// The token.
+        /// The token in the text.
         token: String,
     },
     /// A text has characters without a token, and what stands for them is no token either.
@@ -73,15 +73,15 @@ pub enum TokenizerError {
     NoUnknown {
         /// The tokenizer's file, as it is named to a reader.
         of: String,
-        /// What stands for them.
+        /// The token that should stand for them.
         token: String,
-        /// Who says so.
+        /// What puts that token there, such as its `model.unk_token`.
         who: String,
     },
 }
 
 impl TokenizerError {
-    /// What the user can do about it.
+    /// A remedy for people, where there is one.
     #[must_use]
     pub fn hint(&self) -> Option<&'static str> {
         Some(match self {

@@ -11,7 +11,6 @@ use truenorth_files::{available, is_lfs_pointer};
 /// be refused any: memory for all is asked for first.
 const BUILT: usize = 32;
 
-/// What lies in a folder.
 pub(super) struct Files {
     pub(super) path: PathBuf,
     /// `tokenizer.json`.
@@ -64,7 +63,6 @@ impl Files {
         })
     }
 
-    /// The class that the files name.
     pub(super) fn class(&self) -> Option<&str> {
         self.config.get("tokenizer_class").and_then(Value::as_str).or(self.config_class.as_deref())
     }

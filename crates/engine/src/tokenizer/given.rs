@@ -55,7 +55,6 @@ impl Given {
         }
     }
 
-    /// As it is added.
     pub(super) fn token(&self, special: bool) -> AddedToken {
         match self {
             Self::Text(text) => AddedToken::from(text.as_str(), true),
@@ -74,7 +73,6 @@ pub(super) fn given(value: &Value, mapped: bool) -> Option<Given> {
     Some(Given::Object(object.special(mapped)))
 }
 
-/// The tokens of a list.
 pub(super) fn list(value: Option<&Value>, mapped: bool) -> Vec<Given> {
     value.and_then(Value::as_array).into_iter().flatten().filter_map(|value| given(value, mapped)).collect()
 }

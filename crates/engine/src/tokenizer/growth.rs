@@ -77,7 +77,6 @@ impl Growth {
         within(bytes, self.decode)
     }
 
-    /// What a byte may become.
     pub(super) fn of_a_byte(&self) -> f64 {
         self.encode
     }
@@ -88,7 +87,6 @@ fn within(bytes: usize, growth: f64) -> bool {
     bytes as f64 * growth <= MOST
 }
 
-/// What a step can make of a byte.
 #[allow(clippy::cast_precision_loss)]
 fn step(step: &Value) -> f64 {
     let length = |key: &str| step.get(key).and_then(Value::as_str).map_or(0, str::len) as f64;

@@ -60,11 +60,11 @@ pub struct Tokenizer {
 enum Ends {
     /// The post-processor of `tokenizer.json`.
     PostProcessor,
-    /// We do.
+    /// This program does.
     Ours {
-        /// The beginning is marked.
+        /// Whether the beginning is marked.
         begin: bool,
-        /// The end is marked.
+        /// Whether the end is marked.
         end: bool,
     },
 }
@@ -187,13 +187,13 @@ impl Tokenizer {
         decoded.ok().and_then(Result::ok).unwrap_or_else(raw)
     }
 
-    /// The token that begins a text.
+    /// Id of the token that begins a text; none where the tokenizer names none.
     #[must_use]
     pub fn bos(&self) -> Option<u32> {
         self.bos
     }
 
-    /// The token that ends a text.
+    /// Id of the first token that ends a text; none where the tokenizer names none.
     #[must_use]
     pub fn eos(&self) -> Option<u32> {
         self.eos.first().copied()

@@ -16,7 +16,6 @@ use crate::Transformers;
 /// Qwen's split before merging.
 const QWEN2: &str = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+";
 
-/// The file as it is used.
 pub(super) fn adapt(files: &Files, class: Class, rules: Transformers) -> Value {
     let mut json = files.json.clone();
     json["truncation"] = Value::Null;
@@ -57,7 +56,6 @@ pub(super) fn dropout(files: &Files, class: Class, rules: Transformers) -> Optio
     })
 }
 
-/// Who marks beginning and end.
 pub(super) fn ends(files: &Files, class: Class, rules: Transformers) -> Ends {
     if files.parts {
         // Without a post-processor of the file's own the flags count.

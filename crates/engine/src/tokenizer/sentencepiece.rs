@@ -79,7 +79,6 @@ pub(super) fn build(metadata: &Metadata, tokens: &[String]) -> Result<Built, Tok
     Ok(Built { inner, begin: true, default_ids, notes: Vec::new() })
 }
 
-/// One way to cut a piece in two.
 struct Cut {
     piece: usize,
     /// Characters left and right of the cut.

@@ -6,7 +6,6 @@ use super::{ExperimentData, planted};
 use crate::arms::ArmKind;
 use crate::params::{LEAST_PLACEBOS, Params};
 
-/// What a judge sees.
 pub(super) struct Planned {
     /// Placebos of each edit that are judged.
     pub placebos: usize,

@@ -19,14 +19,14 @@ pub struct Chosen {
 }
 
 impl Chosen {
-    /// No preference.
+    /// No preference in either order.
     pub const NEITHER: Self = Self { preference: 0.0, sides: [Side::Tie; 2] };
 }
 
 /// A judge, here or elsewhere. The first text of a duel is the arm's, the second base's; it is shown both orders and told
 /// neither.
 pub trait Chooser: Sync {
-    /// What it is called.
+    /// Name of the judge in results.
     fn name(&self) -> String;
 
     /// Chooses between two texts, in both orders: one answer a duel.
@@ -59,11 +59,11 @@ pub trait Chooser: Sync {
 
 /// A model as judge, here or on a service.
 pub struct ModelJudge<'a> {
-    /// What it is called.
+    /// Name of the judge in results.
     pub name: String,
-    /// The model behind its store.
+    /// The judge's model, behind the store of what it was asked before.
     pub reader: Reader<'a>,
-    /// How it is asked.
+    /// How the judge is asked.
     pub params: judge::Params,
 }
 

@@ -27,12 +27,12 @@ use crate::weigh::{Prompt, Sheet, Written};
 use judges::Chooser;
 use stand_ins::{StandIns, Which};
 
-/// What an experiment is made of.
+/// Prompts, arms and judges, and what is measured.
 #[derive(Clone, Copy)]
 pub struct ExperimentData<'a> {
-    /// The prompts.
+    /// The prompts that every arm is given.
     pub prompts: &'a [Prompt],
-    /// The arms, base first.
+    /// The arms; the first is base.
     pub arms: &'a [ArmAsked<'a>],
     /// What was written elsewhere, `[arm][prompt]`; none where the arms are to write.
     pub given: Option<&'a [Vec<Option<Written>>]>,
@@ -50,7 +50,7 @@ pub struct ExperimentData<'a> {
     pub lexicons: &'a [Lexicon],
     /// Phrases with which a text takes no stance; none for the program's own.
     pub no_stance: Option<&'a Lexicon>,
-    /// Judges.
+    /// The judges that compare and rate what is written.
     pub judges: &'a [&'a dyn Chooser],
     /// Pairs whose first text is the better one by the criterion; made of base's texts where there are none.
     pub planted: &'a [Duel],
@@ -61,15 +61,15 @@ pub struct ExperimentData<'a> {
 /// An arm, and how the model is asked under it.
 #[derive(Clone)]
 pub struct ArmAsked<'a> {
-    /// What it is.
+    /// The arm as results name it.
     pub arm: Arm,
     /// Words before every prompt.
     pub prefix: Option<String>,
-    /// A system turn.
+    /// The system turn; none for none.
     pub system: Option<String>,
     /// What is done to the residual stream, with one dose.
     pub dose: Option<Dose>,
-    /// Another model.
+    /// The model that writes under it; none for that of base.
     pub reader: Option<Reader<'a>>,
 }
 
@@ -77,13 +77,13 @@ pub struct ArmAsked<'a> {
 pub struct Contrast<'a> {
     /// The texts with their labels.
     pub question: &'a Question,
-    /// At which token.
+    /// The token of each text that is read.
     pub at: ReadAt,
-    /// The estimator.
+    /// What fits directions to them.
     pub estimator: CheckedEstimator,
-    /// What is projected out.
+    /// What is projected out of the texts first.
     pub project_out: &'a [ProjectOut],
-    /// How.
+    /// How it is projected out.
     pub project_method: ProjectMethod,
     /// Texts labelled for sentiment.
     pub sentiment: Option<&'a [SentimentRow]>,
@@ -92,11 +92,11 @@ pub struct Contrast<'a> {
 /// Pairs whose log-odds are an outcome.
 #[derive(Clone, Copy)]
 pub struct LogOdds<'a> {
-    /// The pairs.
+    /// The pairs, copies left out.
     pub pairs: &'a Distinct<Pair>,
     /// How prompt and response become one text.
     pub template: &'a Template,
-    /// How many of them, taken evenly.
+    /// The most pairs that are asked about, taken evenly.
     pub most: usize,
 }
 
@@ -117,7 +117,6 @@ struct Stood {
     texts: Vec<Vec<Written>>,
 }
 
-/// All that is asked.
 pub(super) fn ask(
     data: &ExperimentData<'_>,
     params: &Params,

@@ -12,7 +12,6 @@ const WORDS: usize = 6;
 /// Pairs that are made where none are given.
 const MADE: usize = 20;
 
-/// How many there will be at most.
 pub(super) fn count(data: &ExperimentData<'_>) -> usize {
     if data.planted.is_empty() { MADE.min(data.prompts.len()) } else { data.planted.len() }
 }

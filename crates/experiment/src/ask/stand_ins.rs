@@ -21,7 +21,6 @@ pub(super) struct StandIns {
     means: BTreeMap<String, Array1<f64>>,
 }
 
-/// Which directions stand in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Which {
     /// Drawn like the activations.

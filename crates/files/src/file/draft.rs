@@ -69,7 +69,7 @@ impl Draft {
         Ok(Self { file: new(&path, mode)?, path, put: false })
     }
 
-    /// What is written to.
+    /// The open file, which takes its target's place with [`Draft::put`].
     pub fn file(&mut self) -> &mut File {
         &mut self.file
     }

@@ -39,7 +39,6 @@ pub(super) fn join(base: &Url, path: &str) -> Url {
     url
 }
 
-/// The address of the socket.
 pub(super) fn socket(base: &Url) -> Url {
     let url = join(base, "/subscribe");
     let scheme = if base.scheme() == "https" { "wss" } else { "ws" };

@@ -62,7 +62,6 @@ impl ApiKey {
         (name.clone(), value)
     }
 
-    /// The text without the key in it.
     pub(super) fn blot(&self, text: &str) -> String {
         match self.value.to_str() {
             Ok(key) if text.contains(key) => text.replace(key, REDACTED),

@@ -17,7 +17,7 @@ pub const PROVEN: [&str; 3] = ["0.1.0", "0.1.1", "0.1.2"];
 /// The first nnsight that speaks this wire.
 const OLDEST: (u32, u32) = (0, 8);
 
-/// `GET /status`.
+/// The answer to `GET /status`: what the service hosts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Status {
     /// One entry a replica, by the service's name for it.
@@ -25,13 +25,13 @@ pub struct Status {
     pub deployments: BTreeMap<String, Deployment>,
 }
 
-/// One replica of a model.
+/// One copy of a model that the service runs or could run.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Deployment {
-    /// What a job has to name.
+    /// The text that a job's envelope names the model by.
     #[serde(default)]
     pub model_key: Option<String>,
-    /// `org/name`.
+    /// Repository on the Hugging Face hub, `org/name`.
     #[serde(default)]
     pub repo_id: Option<String>,
     /// Branch, tag or commit; none for the default.
@@ -54,29 +54,29 @@ pub struct Deployment {
 /// A model with all its replicas: what a table shows in a row.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Hosting {
-    /// `org/name`.
+    /// Repository on the Hugging Face hub, `org/name`.
     pub model: String,
     /// Branch, tag or commit.
     pub revision: String,
     /// Such as `text-generation`.
     pub task: String,
-    /// The best level of a replica.
+    /// The best level of any replica, in the service's words.
     pub level: String,
     /// The best state of a replica; `NOT_STARTED` of what is not on an accelerator.
     pub state: String,
     /// How many replicas are on an accelerator.
     pub replicas: usize,
-    /// What a job has to name.
+    /// The text that a job's envelope names the model by.
     pub model_key: String,
     /// The model's `config.json`, as text, where the service tells it.
     #[serde(skip)]
     pub config: Option<String>,
 }
 
-/// `GET /env`.
+/// The answer to `GET /env`: what the service runs on.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Env {
-    /// As `sys.version` says it.
+    /// Its Python, as `sys.version` has it.
     #[serde(default)]
     pub python_version: String,
     /// Versions of packages.
@@ -84,13 +84,13 @@ pub struct Env {
     pub packages: BTreeMap<String, serde_json::Value>,
 }
 
-/// `GET /whoami`.
+/// The answer to `GET /whoami`: whose key was sent.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Identity {
     /// Whose key it is; none if the service does not know the key, or asks for none.
     #[serde(default)]
     pub email: Option<String>,
-    /// What the key may do.
+    /// Permissions of the key, in the service's words; none where it tells none.
     #[serde(default)]
     pub tags: Option<Vec<serde_json::Value>>,
 }
@@ -179,7 +179,7 @@ impl Hosting {
             || (self.model_key == self.model && self.model == key.repo_id && key.revision.is_none())
     }
 
-    /// Its name as `--model` takes it.
+    /// The name that `--model` takes: the repository, with the revision unless it is `main`.
     #[must_use]
     pub fn name(&self) -> String {
         if self.revision == "main" { self.model.clone() } else { format!("{}@{}", self.model, self.revision) }

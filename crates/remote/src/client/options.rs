@@ -16,12 +16,12 @@ pub const NNSIGHT: &str = "0.8.1";
 /// Jobs are text, so any Python that the service takes is right; who we are stands behind it.
 const PYTHON: &str = concat!("3.12.0 (truenorth ", env!("CARGO_PKG_VERSION"), ")");
 
-/// How to speak to a service.
+/// Address, key, journal and limits of a client.
 #[derive(Clone)]
 pub struct ServiceOptions {
     /// Its address, such as `https://api.ndif.us` or `http://127.0.0.1:8000`, without credentials.
     pub url: String,
-    /// The user's key.
+    /// The key that is sent; none sends none.
     pub key: Option<ApiKey>,
     /// Where jobs are written down; without one a job that is cut short is not picked up again.
     pub journal: Option<Arc<dyn Journal>>,
@@ -49,7 +49,7 @@ pub struct ServiceOptions {
     pub answer_bytes: usize,
     /// Folder of temporary files; the system's own when `None`.
     pub temp: Option<PathBuf>,
-    /// How long to wait for what.
+    /// How long each kind of answer is waited for.
     pub patience: Patience,
 }
 
@@ -96,7 +96,7 @@ impl std::fmt::Debug for ServiceOptions {
     }
 }
 
-/// How long to wait for what.
+/// How long each kind of answer is waited for.
 #[derive(Clone, Copy, Debug)]
 pub struct Patience {
     /// For a connection.
@@ -108,11 +108,11 @@ pub struct Patience {
     pub idle: Duration,
     /// Bytes a second that a result has to bring, counted over [`Patience::idle`].
     pub slowest: u64,
-    /// Between tries.
+    /// How often and how far apart what failed is tried again.
     pub backoff: Backoff,
     /// Before the first poll; the wait grows from there.
     pub poll_first: Duration,
-    /// Between polls.
+    /// The longest wait between two polls.
     pub poll_most: Duration,
     /// How long a job may be unknown to its service before it counts as lost.
     pub missing: Duration,
@@ -162,12 +162,12 @@ impl Default for Patience {
 pub struct Hosted {
     /// The model as far as graphs are concerned.
     pub info: ModelInfo,
-    /// Where it keeps its parts.
+    /// The module paths of the model, as transformers names them.
     pub modules: Modules,
     /// The `config.json` that both were read from; null where nothing is to be compared with what the
     /// service says of its model.
     pub config: serde_json::Value,
-    /// What the service calls it.
+    /// The name that the service knows the model by.
     pub key: ModelKey,
     /// Tokens after which it means to stop.
     pub stop: Vec<u32>,

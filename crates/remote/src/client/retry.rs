@@ -16,9 +16,9 @@ const LONGEST: Duration = Duration::from_secs(3600);
 pub struct Backoff {
     /// Bound of the first wait; the bound doubles each time.
     pub first: Duration,
-    /// The largest bound.
+    /// The largest bound of a wait.
     pub most: Duration,
-    /// The most tries.
+    /// The most tries, the first included.
     pub attempts: u32,
     /// The most time over all tries; a wait that would end later is not begun.
     pub total: Duration,
@@ -35,7 +35,6 @@ impl Default for Backoff {
     }
 }
 
-/// One thing being tried.
 #[derive(Debug)]
 pub(super) struct Tries {
     policy: Backoff,

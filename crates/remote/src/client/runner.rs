@@ -41,7 +41,6 @@ impl std::fmt::Debug for Client {
     }
 }
 
-/// `GET /model`.
 #[derive(Deserialize)]
 struct Model {
     info: ModelInfo,
@@ -94,7 +93,7 @@ impl Client {
         Self { service, options, wire, words, book, up: OnceLock::new() }
     }
 
-    /// The service.
+    /// The service that the client asks.
     #[must_use]
     pub fn service(&self) -> &Service {
         &self.service

@@ -45,7 +45,7 @@ impl Service {
         self
     }
 
-    /// The address, as jobs name it.
+    /// The address of the service, which jobs name it by.
     #[must_use]
     pub fn url(&self) -> &str {
         self.http.base.as_str()

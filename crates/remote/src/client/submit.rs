@@ -17,7 +17,6 @@ use super::see::See;
 
 const DOING: &str = "sending a job";
 
-/// What is sent.
 pub(super) struct Parcel {
     pub envelope: String,
     /// The payload, compressed if the envelope says so.
@@ -38,15 +37,12 @@ impl Parcel {
     }
 }
 
-/// How sending ended.
+/// How sending a job ended.
 pub(super) enum Sent {
-    /// The service has it.
     Taken(Update),
-    /// The service may have it.
     Unknown(ClientError),
 }
 
-/// What is known between two tries.
 pub(super) enum Between<'a> {
     /// The service has nothing of the job.
     Refused(&'a ClientError),
@@ -102,7 +98,6 @@ enum Once {
     No(ClientError),
     /// Not taken, and worth another try.
     NotYet(ClientError, Option<std::time::Duration>),
-    /// Perhaps taken.
     Unknown(ClientError),
 }
 

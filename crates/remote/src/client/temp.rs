@@ -11,7 +11,6 @@ use super::ClientError;
 /// Bytes read and written at a time.
 const CHUNK: usize = 128 << 10;
 
-/// Where temporary files are made.
 #[derive(Clone, Debug)]
 pub(super) struct Temp(pub Option<PathBuf>);
 
@@ -63,7 +62,6 @@ pub(super) struct Packed {
 }
 
 impl Packed {
-    /// The unpacked bytes as a stream.
     pub(super) fn stream(self) -> Result<Box<dyn Read>, ClientError> {
         let body = BufReader::with_capacity(CHUNK, self.body);
         Ok(if self.compressed { Box::new(frame::Reader::new(body, self.cap)?) } else { Box::new(body) })
@@ -101,7 +99,6 @@ impl<R: Read> Noted<R> {
         Self { from, failed: None }
     }
 
-    /// What went wrong, if reading did.
     pub(super) fn failed(self) -> Option<ClientError> {
         self.failed.map(unpacking)
     }

@@ -26,7 +26,6 @@ const ENDED_EARLY: [&str; 2] = [
 const UNDEPLOYED: [&str; 3] =
     ["Could not deploy this model", "Error provisioning model", "Error starting model"];
 
-/// Where a result is.
 pub(super) enum Ready {
     /// To be fetched.
     At(Url),
@@ -37,7 +36,6 @@ pub(super) enum Ready {
 /// What is known of a job before it is waited for.
 #[derive(Clone, Copy)]
 pub(super) struct Of<'a> {
-    /// The service's id.
     pub id: &'a str,
     /// Its key in the journal.
     pub key: &'a str,
@@ -46,7 +44,6 @@ pub(super) struct Of<'a> {
     pub queued: bool,
     /// Whether it ever had a status there.
     pub known: bool,
-    /// How long ago it was taken.
     pub age: Duration,
 }
 

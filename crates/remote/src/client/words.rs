@@ -19,7 +19,6 @@ const BYTES: usize = 1 << 20;
 /// Bytes of texts and tokens that are remembered.
 const MEMORY: usize = 64 << 20;
 
-/// Who turns text into tokens.
 pub(super) enum Words {
     /// A tokenizer in this process.
     Here(Arc<dyn Vocabulary>),
@@ -27,7 +26,6 @@ pub(super) enum Words {
     There {
         /// Tokens of texts.
         memory: Mutex<Memory>,
-        /// The model's chat templates.
         chat: Option<ChatTemplates>,
     },
 }

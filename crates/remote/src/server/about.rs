@@ -49,7 +49,6 @@ struct Texts {
     bytes: bool,
 }
 
-/// The answer to it.
 #[derive(Serialize)]
 struct Encoded {
     tokens: Vec<Vec<u32>>,

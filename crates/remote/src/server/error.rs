@@ -10,92 +10,92 @@ pub enum ServerError {
     /// Anybody on the network could use it.
     #[error("{listen} can be reached from other machines and no API key is asked for")]
     Exposed {
-        /// The address asked for.
+        /// The address that was asked for.
         listen: SocketAddr,
     },
     /// Anybody on the network could come.
     #[error("{listen} can be reached from other machines")]
     Unasked {
-        /// The address asked for.
+        /// The address that was asked for.
         listen: SocketAddr,
     },
-    /// The address can't be had.
+    /// The address can't be listened on.
     #[error("can't listen on {listen}")]
     Listen {
-        /// The address asked for.
+        /// The address that was asked for.
         listen: SocketAddr,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
     /// A file of keys can't be read.
     #[error("can't read API keys from {}", path.display())]
     KeyFile {
-        /// The file.
+        /// The file of keys.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
     /// A line of a file of keys is not a key. The line itself is never shown.
     #[error("line {line} of the API keys{} {problem}", path.as_ref().map_or_else(String::new, |p| format!(" in {}", p.display())))]
     Key {
-        /// The file, where they are of one.
+        /// The file of keys; none where they come from elsewhere.
         path: Option<PathBuf>,
         /// Line, from 1.
         line: usize,
-        /// What is wrong with it.
+        /// What is wrong, to follow the line's number.
         problem: &'static str,
     },
     /// A file of keys without keys, which would let nobody in.
     #[error("no API key in {}", path.display())]
     NoKeys {
-        /// The file.
+        /// The file of keys.
         path: PathBuf,
     },
     /// A file of secrets that others could change.
     #[error("{} {problem}", path.display())]
     Writable {
-        /// The file.
+        /// The file of secrets.
         path: PathBuf,
-        /// Who has a hand in it.
+        /// Who can change it, to follow the path.
         problem: &'static str,
     },
     /// A certificate or its key can't be used.
     #[error("can't use {} for TLS", path.display())]
     Tls {
-        /// The file.
+        /// The file of the certificate or of its key.
         path: PathBuf,
-        /// Why.
+        /// What is wrong with it.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
     /// The folder holds other things than jobs.
     #[error("{} is no spool: {problem}", path.display())]
     Foreign {
-        /// The folder.
+        /// The folder that was named.
         path: PathBuf,
-        /// What is in it, or whose it is.
+        /// What lies in it, or whose it is.
         problem: String,
     },
     /// Another server works in the same spool.
     #[error("the spool {} is used by another server", path.display())]
     SpoolInUse {
-        /// The folder.
+        /// The folder of the spool.
         path: PathBuf,
     },
     /// A file of the spool can't be read or written.
     #[error("can't {doing} {}", path.display())]
     Spool {
-        /// What was being done.
+        /// What was tried, such as `write`.
         doing: &'static str,
-        /// The file or folder.
+        /// The file or folder of the spool.
         path: PathBuf,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },
-    /// The listener failed.
+    /// Accepting connections failed.
     #[error("the server stopped")]
     Serve(#[source] io::Error),
 }

@@ -20,7 +20,6 @@ const SLOW: Duration = Duration::from_millis(500);
 /// Addresses that are remembered.
 const ADDRESSES: usize = 4096;
 
-/// Who tried how often.
 #[derive(Debug, Default)]
 pub(super) struct Guesses(Mutex<HashMap<ClientId, (u32, Instant)>>);
 

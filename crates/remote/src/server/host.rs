@@ -46,7 +46,7 @@ impl Host {
         Ok(Self { listener, address, limits, notice })
     }
 
-    /// Where it listens.
+    /// The address that is listened on, its port included.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address

@@ -19,7 +19,6 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// How often an operator is told of the same disk.
 const TELL: Duration = Duration::from_secs(60);
 
-/// Why a job does not end now.
 enum Unkept {
     /// It fails, and is told why.
     Failed(String),

@@ -89,7 +89,6 @@ impl Share {
         *self.memory.lock() += less;
     }
 
-    /// What is taken.
     pub fn bytes(&self) -> u64 {
         self.bytes
     }

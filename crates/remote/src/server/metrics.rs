@@ -23,7 +23,6 @@ struct Code {
     status: u16,
 }
 
-/// The server's counters.
 pub(super) struct Metrics {
     registry: Registry,
     jobs: Family<State, Counter>,
@@ -32,7 +31,6 @@ pub(super) struct Metrics {
     pub queued: Gauge,
     /// Jobs that run.
     pub running: Gauge,
-    /// Open sockets.
     pub sockets: Gauge,
     /// Runs that answered several jobs.
     pub merged_runs: Counter,
@@ -111,7 +109,6 @@ impl Metrics {
         f64::from_bits(self.pace.load(std::sync::atomic::Ordering::Relaxed))
     }
 
-    /// All of it as text.
     pub fn text(&self) -> Result<String, std::fmt::Error> {
         let mut text = String::new();
         encode(&mut text, &self.registry)?;

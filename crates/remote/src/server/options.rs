@@ -11,7 +11,7 @@ use super::auth::Keys;
 /// The port that is listened on unless another is named.
 pub const PORT: u16 = 7997;
 
-/// How a server is set up.
+/// Where a server listens, whom it lets in and how much it takes.
 #[derive(Clone)]
 pub struct ServerOptions {
     /// Where to listen; port 0 takes a free one.
@@ -22,7 +22,7 @@ pub struct ServerOptions {
     pub open: bool,
     /// The folder where jobs and answers are kept.
     pub spool: PathBuf,
-    /// How long a finished job is kept.
+    /// How long a finished job and its answer are kept.
     pub keep: Duration,
     /// How long the running job may go on after the server was asked to stop.
     pub grace: Duration,
@@ -30,7 +30,7 @@ pub struct ServerOptions {
     pub operators: Keys,
     /// Certificate chain and key in PEM, for TLS.
     pub tls: Option<(PathBuf, PathBuf)>,
-    /// What is taken from whom.
+    /// The most that is taken, of one client and of all.
     pub limits: Limits,
     /// Hears what an operator may want to know, a line at a time.
     pub notice: Arc<dyn Fn(&str) + Send + Sync>,
@@ -71,7 +71,7 @@ impl ServerOptions {
     }
 }
 
-/// What a server takes.
+/// The most that a server takes, of one client and of all.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Bytes of one request's body.

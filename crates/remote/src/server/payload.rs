@@ -27,14 +27,11 @@ pub(super) trait Payload: Sync {
         memory: usize,
     ) -> Result<Checked, Refused>;
 
-    /// The bytes of an answer.
     fn write(&self, answer: &Answer) -> Result<Vec<u8>, CodecError>;
 }
 
-/// Every kind that is taken.
 static PAYLOADS: &[&dyn Payload] = &[&GraphPayload];
 
-/// The kind that bytes are of.
 pub(super) fn of_bytes(bytes: &[u8]) -> Result<&'static dyn Payload, Refused> {
     PAYLOADS.iter().copied().find(|p| p.claims(bytes)).ok_or_else(|| {
         let start: Vec<u8> = bytes.iter().copied().take(4).collect();
@@ -45,7 +42,6 @@ pub(super) fn of_bytes(bytes: &[u8]) -> Result<&'static dyn Payload, Refused> {
     })
 }
 
-/// The kind of a name.
 pub(super) fn of_name(name: &str) -> Option<&'static dyn Payload> {
     PAYLOADS.iter().copied().find(|p| p.name() == name)
 }

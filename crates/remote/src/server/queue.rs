@@ -58,7 +58,6 @@ impl<C: Clone + Eq + Hash, T: Copy + Eq> FairQueue<C, T> {
         item
     }
 
-    /// [`FairQueue::next_of`] all.
     #[cfg(test)]
     pub fn next(&mut self) -> Option<T> {
         self.next_of(|_, _| true)
@@ -95,7 +94,6 @@ impl<C: Clone + Eq + Hash, T: Copy + Eq> FairQueue<C, T> {
         self.lanes.get(client).into_iter().flatten().copied()
     }
 
-    /// How many items wait.
     pub fn len(&self) -> usize {
         self.lanes.values().map(VecDeque::len).sum()
     }

@@ -5,7 +5,6 @@ use axum::http::{HeaderMap, header};
 /// What part of a file is asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Wanted {
-    /// All of it.
     Whole,
     /// These bytes, both ends included.
     Part(u64, u64),

@@ -18,17 +18,14 @@ const UNSEALED: u32 = 1;
 pub(super) enum Kept {
     /// Its payload is there, its answer is not.
     Pending,
-    /// Its answer is there.
     Completed,
     /// It failed or was cancelled.
     Failed,
 }
 
-/// The bytes of an answer.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct AnswerFile {
-    /// How many there are.
     pub bytes: u64,
     /// SHA-256 in hex.
     pub sha256: String,
@@ -42,13 +39,11 @@ pub(super) struct Record {
     #[serde(with = "as_text")]
     pub id: Uuid,
     pub client: ClientId,
-    /// The header of the same name.
     pub idempotency_key: Option<String>,
     /// SHA-256 in hex of what was asked.
     pub asked: String,
     /// Name, revision and numeric path of the model it was checked against.
     pub model: [String; 3],
-    /// The kind of payload.
     pub payload: String,
     /// Whether the answer is to be compressed.
     pub compress: bool,
@@ -57,7 +52,6 @@ pub(super) struct Record {
     /// When it ended, in milliseconds since 1970.
     pub finished: Option<u64>,
     pub state: Kept,
-    /// Why it failed.
     pub description: String,
     pub answer: Option<AnswerFile>,
 }
@@ -72,7 +66,6 @@ struct Sealed<R> {
 }
 
 impl Record {
-    /// The text of a `job.json`.
     pub fn to_json(&self) -> serde_json::Result<Vec<u8>> {
         serde_json::to_vec_pretty(&Sealed { sha256: sha256_hex(&serde_json::to_vec(self)?), record: self })
     }

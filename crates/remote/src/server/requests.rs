@@ -7,12 +7,10 @@ use std::time::Duration;
 use super::auth::ClientId;
 use super::refusal::Refused;
 
-/// The counts.
 #[derive(Clone, Debug)]
 pub(super) struct Requests {
     of: Arc<Mutex<HashMap<ClientId, usize>>>,
     each: usize,
-    /// What is counted.
     what: &'static str,
 }
 

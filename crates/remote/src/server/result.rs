@@ -71,7 +71,6 @@ pub(super) async fn result(
     Ok(response)
 }
 
-/// What is sent to whom.
 struct To<'a> {
     shared: &'a Arc<Shared>,
     id: Uuid,

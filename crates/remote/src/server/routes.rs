@@ -22,7 +22,6 @@ use super::shared::Shared;
 use super::submit::blocking;
 use super::{about, result, socket, submit};
 
-/// All routes.
 pub(super) fn router(shared: Arc<Shared>) -> Router {
     let of_clients = Router::new()
         .route("/model", get(about::model))

@@ -18,7 +18,6 @@ const CLIENTS: usize = 1024;
 /// How long is waited before who is behind with its body gives way.
 const LOOK: Duration = Duration::from_millis(250);
 
-/// The places for bodies.
 #[derive(Debug)]
 pub(super) struct Seats {
     all: Arc<Semaphore>,
@@ -39,7 +38,6 @@ struct Own {
 /// A place for a body, held by the work on it: who hangs up does not free it before that work ends.
 #[derive(Debug)]
 pub(super) struct Seat {
-    /// What the request has taken.
     pub memory: Share,
     _permits: Permits,
 }

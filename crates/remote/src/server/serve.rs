@@ -54,13 +54,13 @@ impl Server {
         Ok(Self { listener, address, shared: Arc::new(shared), tls, options })
     }
 
-    /// Where it listens.
+    /// The address that is listened on, its port included.
     #[must_use]
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// The URL for `--on`.
+    /// The URL of the server, as `--on` takes it.
     #[must_use]
     pub fn url(&self) -> String {
         let scheme = if self.tls.is_some() { "https" } else { "http" };

@@ -35,7 +35,6 @@ const RESULTS: u64 = 16;
 /// One client has at most one in so many of the results that may be sent at a time.
 const CLIENTS: u64 = 4;
 
-/// The server's parts.
 pub(super) struct Shared {
     pub runner: Arc<dyn Runner>,
     pub board: Board,
@@ -58,7 +57,6 @@ pub(super) struct Shared {
     seats: Seats,
     /// Memory that runs may take.
     pub runs: Arc<Memory>,
-    /// Who has the model.
     pub turns: Arc<Turns>,
     /// Set when a run must end now.
     pub halt: AtomicBool,
@@ -161,7 +159,6 @@ impl Shared {
         )
     }
 
-    /// What a graph may cost here.
     pub fn check_limits(&self) -> CheckLimits {
         CheckLimits {
             answer_bytes: limits::ANSWER_BYTES as u64,

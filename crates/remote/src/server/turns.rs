@@ -99,7 +99,6 @@ impl Turn {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// How long this run had the model.
     pub fn used(&self) -> Duration {
         let state = self.state();
         state.used + state.since.map_or(Duration::ZERO, |s| s.elapsed())

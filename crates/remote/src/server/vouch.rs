@@ -45,10 +45,8 @@ pub(super) struct Vouching {
     bytes: u64,
 }
 
-/// Why an answer is not sent.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Unfit {
-    /// The file can't be read.
     #[error("it can't be read: {0}")]
     Io(#[from] io::Error),
     /// It holds other bytes than were written.

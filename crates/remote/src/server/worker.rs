@@ -24,7 +24,6 @@ const RUNS: usize = 8;
 /// Answers of one run that are written down at a time.
 const WRITERS: usize = 4;
 
-/// How a run went.
 enum Outcome {
     Answer(Answer),
     Failed(String),

@@ -5,7 +5,6 @@ use std::collections::{HashMap, HashSet};
 /// A part that can be linked to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Target {
-    /// The `id` attribute.
     pub anchor: String,
     /// `Section 2`, `Figure 3`.
     pub name: String,

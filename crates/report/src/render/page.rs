@@ -75,7 +75,6 @@ pub(super) fn page(document: &Document) -> String {
     page.x.finish() + "\n"
 }
 
-/// What the answer answers.
 fn asks(answer: &Answer) -> &str {
     answer.asks.as_deref().unwrap_or("Is this direction true?")
 }

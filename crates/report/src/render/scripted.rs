@@ -11,9 +11,9 @@ use super::page::PAGE_STYLE;
 /// A page that shows data by a script, and without one what is written in it.
 #[derive(Clone, Copy, Debug)]
 pub struct Scripted<'a> {
-    /// The title of the page.
+    /// Title of the page.
     pub title: &'a str,
-    /// What stands below.
+    /// One line under the title.
     pub subtitle: &'a str,
     /// Rules beside those of every report.
     pub style: &'a str,

@@ -150,7 +150,6 @@ fn scroll(x: &mut Xml, table: &Table, looks: &[Look], rows: &[Vec<Cell>], captio
     x.close();
 }
 
-/// What is inside a cell.
 pub(super) fn content(x: &mut Xml, cell: &Cell) {
     match cell {
         Cell::Text { value } => x.text(value),

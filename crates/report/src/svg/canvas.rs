@@ -9,13 +9,11 @@ const DASHES: [&str; 5] = ["", "7 3", "2 3", "9 3 2 3", "12 4"];
 
 /// A plot being drawn.
 pub(super) struct Canvas {
-    /// The body of the SVG.
     pub x: Xml,
     /// Width in pixels.
     pub width: f64,
     /// Height in pixels, set when known.
     pub height: f64,
-    /// The layout.
     pub size: Size,
     palette: Palette,
     desc: Vec<String>,
@@ -28,7 +26,6 @@ pub(crate) struct Drawing {
     body: String,
     width: f64,
     height: f64,
-    /// What the plot shows, in words.
     pub desc: String,
     /// What the reader must know about the drawing: gaps, cuts, labels left out.
     pub remarks: Vec<String>,
@@ -202,7 +199,6 @@ impl Canvas {
 /// The looks of a series: colour, dash and marker, so that none stands alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Key {
-    /// The n-th series.
     Series(usize),
     /// A control or null, the n-th.
     Control(usize),

@@ -8,12 +8,10 @@ use super::xml::px;
 const ROW: f64 = 20.0;
 const SWATCH: f64 = 28.0;
 
-/// How a legend shows a series.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Swatch {
     /// Line and marker.
     Line,
-    /// Marker alone.
     Marker,
     /// A filled area.
     Area,

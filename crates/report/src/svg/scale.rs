@@ -17,7 +17,6 @@ impl Scale {
         Self { low, high, from, to }
     }
 
-    /// The pixel of `value`.
     pub fn at(&self, value: f64) -> f64 {
         let span = self.high - self.low;
         if span > 0.0 && span.is_finite() {

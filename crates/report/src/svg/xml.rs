@@ -63,7 +63,6 @@ pub(crate) struct Tag<'a> {
 }
 
 impl Tag<'_> {
-    /// An attribute.
     pub fn a(self, name: &str, value: &str) -> Self {
         let out = &mut self.xml.out;
         out.push(' ');

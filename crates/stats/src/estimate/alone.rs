@@ -26,12 +26,12 @@ pub struct Alone {
 pub struct Erased {
     /// `length` or `sentiment`.
     pub name: String,
-    /// How it was projected out.
+    /// The method that projected it out.
     pub method: ProjectMethod,
     /// On rows that neither the projection nor the direction was fitted on: the chance that a row longer than the
     /// median scores above a shorter one, or a text of positive sentiment above one of negative.
     pub auroc: f64,
-    /// Its interval.
+    /// Its confidence interval over held-out units.
     pub interval: Interval,
     /// Whether that interval holds 1/2. Only then may it be said to be projected out.
     pub gone: bool,

@@ -29,7 +29,7 @@ impl Words {
         (!known.is_empty()).then(|| Self(Arc::new(rows)))
     }
 
-    /// How many texts.
+    /// Texts, one row each.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.0.len()

@@ -21,7 +21,7 @@ pub enum Clue<'a> {
 /// The rows that a clue is to tell apart.
 #[derive(Clone, Copy, Debug)]
 pub struct Told<'a> {
-    /// The class of each row.
+    /// Whether each row is of the positive class.
     pub positive: &'a [bool],
     /// The cluster of each row, over which intervals are.
     pub clusters: &'a [usize],
@@ -29,7 +29,7 @@ pub struct Told<'a> {
     pub pairs: &'a [(usize, usize)],
 }
 
-/// How far a clue gets.
+/// How well a clue, such as length, tells the classes apart by itself.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Reached {
     /// The chance that a held-out positive row scores above a held-out negative one.

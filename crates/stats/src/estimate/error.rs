@@ -9,33 +9,33 @@ pub enum EstimateError {
     /// Two parts of the input that must agree in number do not.
     #[error("{what}: expected {expected}, got {found}")]
     Count {
-        /// What is counted.
+        /// What is counted, such as `labels`.
         what: &'static str,
-        /// How many there should be.
+        /// The number that goes with the rest of the input.
         expected: usize,
-        /// How many there are.
+        /// The number that was given.
         found: usize,
     },
     /// Activations of different widths.
     #[error("{what} are {found} wide; expected {expected}")]
     Width {
-        /// Which activations.
+        /// The input whose width is wrong.
         what: &'static str,
-        /// The width of the others.
+        /// Columns of the other activations.
         expected: usize,
-        /// Their width.
+        /// Columns that were given.
         found: usize,
     },
     /// A NaN or an infinity among the activations.
     #[error("{what} hold {value} in row {row}, column {column}; expected finite numbers")]
     NotFinite {
-        /// Which activations.
+        /// The input that holds it.
         what: &'static str,
         /// Row from 0.
         row: usize,
         /// Column from 0.
         column: usize,
-        /// The offender.
+        /// The NaN or infinity.
         value: f64,
     },
     /// Only one class.
@@ -53,18 +53,18 @@ pub enum EstimateError {
     NoPair {
         /// Number of the group in order of first appearance.
         group: usize,
-        /// Its positive rows.
+        /// Positive rows in the group.
         positive: usize,
-        /// Its negative rows.
+        /// Negative rows in the group.
         negative: usize,
     },
-    /// All rows are the same.
+    /// Every row is the same, so that no direction is left.
     #[error("all {rows} rows are equal, so nothing tells the classes apart")]
     Constant {
-        /// How many rows.
+        /// Rows of the sample.
         rows: usize,
     },
-    /// The classes have the same mean.
+    /// The class means agree to rounding.
     #[error("the classes differ by {difference:.1e} of the spread of the rows, which is rounding")]
     NoDifference {
         /// Norm of the mean difference over the root mean square of the centred rows.
@@ -81,17 +81,17 @@ pub enum EstimateError {
     Length {
         /// Row from 0.
         row: usize,
-        /// The offender.
+        /// The length that was given.
         value: f64,
     },
     /// A hyperparameter outside its range.
     #[error("{what} is {value}; expected {expected}")]
     Parameter {
-        /// Which.
+        /// The name of the hyperparameter.
         what: &'static str,
-        /// Its value.
+        /// The value given.
         value: f64,
-        /// Its range in words.
+        /// The range, in words.
         expected: &'static str,
     },
     /// The optimiser stopped short of the minimum.
@@ -99,11 +99,11 @@ pub enum EstimateError {
         "logistic regression at alpha {alpha} stopped with a gradient of {gradient:.1e}; expected {expected:.1e} or less"
     )]
     NotConverged {
-        /// The penalty.
+        /// Weight of the L2 penalty.
         alpha: f64,
         /// Largest entry of the gradient.
         gradient: f64,
-        /// What would have done.
+        /// The largest entry that would have been accepted.
         expected: f64,
     },
     /// A within-class covariance without inverse.
@@ -111,11 +111,11 @@ pub enum EstimateError {
         "the within-class covariance of {rows} rows in {width} dimensions is singular at shrinkage {shrinkage}"
     )]
     Singular {
-        /// Rows.
+        /// Rows that were fitted on.
         rows: usize,
-        /// Width.
+        /// Columns of the activations.
         width: usize,
-        /// Shrinkage used.
+        /// Weight of the identity in the covariance.
         shrinkage: f64,
     },
     /// A penalty that is to be chosen on held-out units, of which too few are left.
@@ -126,7 +126,7 @@ pub enum EstimateError {
     FewToChoose {
         /// What is held out, as it is named to a reader.
         by: &'static str,
-        /// How much of it for the test.
+        /// How much of it is held out for the test, such as `one axis`.
         one: &'static str,
         /// How many there are that share nothing.
         found: usize,
@@ -136,7 +136,7 @@ pub enum EstimateError {
     /// Too few ways to exchange labels.
     #[error("labels can be exchanged in only {found} ways that leave both classes to fit on")]
     FewRelabellings {
-        /// How many there seem to be.
+        /// Different relabellings, about.
         found: f64,
     },
     /// Groups that can't be split.

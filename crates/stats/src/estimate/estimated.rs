@@ -31,15 +31,15 @@ pub struct Estimate {
 /// The same statistic under several ways to deal units to folds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Repeats {
-    /// How many.
+    /// Ways to deal, each of which gave the statistic.
     pub splits: usize,
     /// On the first of them, which the null is of.
     pub first: f64,
     /// Standard deviation over them.
     pub sd: f64,
-    /// The least.
+    /// The smallest value over the splits.
     pub least: f64,
-    /// The largest.
+    /// The largest value over the splits.
     pub most: f64,
 }
 
@@ -116,7 +116,7 @@ impl Repeats {
         }))
     }
 
-    /// In words.
+    /// A line for people, such as `20 splits, 0.812 to 0.874, sd 0.016`.
     #[must_use]
     pub fn said(&self) -> String {
         format!("{} splits, {:.3} to {:.3}, sd {:.3}", self.splits, self.least, self.most, self.sd)

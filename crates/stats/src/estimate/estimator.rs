@@ -98,7 +98,7 @@ impl Estimator {
 }
 
 impl CheckedEstimator {
-    /// The estimator as asked for.
+    /// The estimator with its hyperparameters, as it was asked for.
     #[must_use]
     pub fn params(&self) -> &Estimator {
         &self.params

@@ -19,7 +19,7 @@ use super::{EstimateError, Samples};
 use crate::math::{MathError, Placement, Seeds, SortedScores, permutation_p, reaches};
 use crate::split::{Folds, group_folds};
 
-/// How to hold out.
+/// How rows are held out, and what is drawn about the result.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeldOutParams {
     /// What stays together: pairs, or whole axes.
@@ -72,20 +72,20 @@ pub struct NullTest {
 /// A test of logistic regression at one penalty, the middle one of those to choose from.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AtPenalty {
-    /// The penalty.
+    /// Weight of the L2 penalty.
     pub alpha: f64,
     /// The held-out AUROC with it, which the null is held against.
     pub auroc: f64,
 }
 
-/// Held-out separation.
+/// How well a direction separates rows that it was not fitted on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct HeldOut {
-    /// What was kept together.
+    /// What was never split between folds.
     pub by: SplitBy,
-    /// Folds.
+    /// Folds that were used.
     pub folds: usize,
-    /// Rows.
+    /// Rows of the sample.
     pub rows: usize,
     /// Units, the clusters of the intervals.
     pub units: usize,

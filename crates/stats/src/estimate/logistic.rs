@@ -68,7 +68,7 @@ pub(super) enum Precision {
     Rough,
     /// Enough for the order of held-out scores.
     Ranks,
-    /// The reported direction.
+    /// Enough for a direction that is reported.
     Full,
 }
 

@@ -24,7 +24,7 @@ pub struct Nuisances {
 pub struct Nuisance {
     /// `length`, `length-within-pairs`, `sentiment`, or the name given.
     pub name: String,
-    /// Unit vector.
+    /// Unit vector, `[width]`.
     pub direction: Array1<f64>,
 }
 
@@ -52,13 +52,13 @@ impl Nuisances {
         self
     }
 
-    /// How.
+    /// How sentiment and length are projected out.
     #[must_use]
     pub fn method(&self) -> ProjectMethod {
         self.method
     }
 
-    /// Also length.
+    /// Projects the direction of length out as well.
     #[must_use]
     pub fn with_length(mut self) -> Self {
         self.length = true;
@@ -155,7 +155,6 @@ impl Nuisances {
         sentiment.chain(self.others.iter().map(|(n, d)| (n.as_str(), d)))
     }
 
-    /// The same in other coordinates.
     pub(super) fn map(
         &self,
         f: impl Fn(&Array1<f64>) -> Result<Array1<f64>, MathError>,

@@ -13,7 +13,7 @@ use crate::math::{MathError, RowSpace, Seeds, cosine, unit};
 /// An estimator with what is projected out before it.
 #[derive(Clone, Debug)]
 pub struct Pipeline {
-    /// The estimator.
+    /// Fits the direction to what is left of the rows.
     pub estimator: CheckedEstimator,
     /// What is projected out of every row first.
     pub nuisances: Nuisances,

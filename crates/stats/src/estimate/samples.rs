@@ -185,7 +185,7 @@ impl Samples {
         Ok(self)
     }
 
-    /// How many rows.
+    /// Rows of both classes.
     #[must_use]
     pub fn rows(&self) -> usize {
         self.x.nrows()
@@ -203,7 +203,7 @@ impl Samples {
         self.x.view()
     }
 
-    /// The class of each row.
+    /// Whether each row is of the positive class.
     #[must_use]
     pub fn positive(&self) -> &[bool] {
         &self.positive
@@ -224,7 +224,7 @@ impl Samples {
         }
     }
 
-    /// How many different units there are.
+    /// Different units, the most folds there can be.
     #[must_use]
     pub fn unit_count(&self, by: SplitBy) -> usize {
         self.units(by).iter().collect::<std::collections::HashSet<_>>().len()

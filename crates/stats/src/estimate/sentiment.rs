@@ -55,7 +55,6 @@ impl Sentiment {
         Ok(Self { x: x.to_owned(), positive: positive.to_vec(), direction, erased, width, leace })
     }
 
-    /// The same in other coordinates.
     pub fn map(&self, f: impl Fn(&Array1<f64>) -> Result<Array1<f64>, MathError>) -> Result<Self, MathError> {
         let rows = self.x.outer_iter().map(|r| f(&r.to_owned())).collect::<Result<Vec<_>, _>>()?;
         let columns = rows.first().map_or(0, Array1::len);

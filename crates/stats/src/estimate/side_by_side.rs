@@ -18,7 +18,7 @@ pub struct Paired {
 /// Held-out separation of two ways to read the same texts, on the same splits.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SideBySide {
-    /// The AUROC.
+    /// The held-out AUROC of each way, and their difference.
     pub auroc: Paired,
     /// The share of held-out pairs in order; pairs only.
     pub in_order: Option<Paired>,

@@ -10,9 +10,9 @@ use super::interval::{Interval, check_level};
 /// A bootstrap interval with what it rests on.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Bootstrap {
-    /// The percentile interval.
+    /// Percentiles of the statistic over the resamples.
     pub interval: Interval,
-    /// How many clusters were resampled.
+    /// Clusters, each drawn as a whole.
     pub clusters: usize,
     /// Resamples on which the statistic exists.
     pub resamples: usize,

@@ -6,27 +6,27 @@ pub enum MathError {
     /// Two inputs that must agree in length do not.
     #[error("{what}: expected length {expected}, got {found}")]
     Length {
-        /// Which input.
+        /// The input whose length is wrong.
         what: &'static str,
-        /// The length it should have.
+        /// The length that goes with the other input.
         expected: usize,
-        /// The length it has.
+        /// The length that was given.
         found: usize,
     },
     /// A NaN or an infinity.
     #[error("{what} holds {value} at position {index}; expected finite numbers")]
     NotFinite {
-        /// Which input.
+        /// The input that holds it.
         what: &'static str,
         /// Flat index of the first offender.
         index: usize,
-        /// The offender.
+        /// The NaN or infinity.
         value: f64,
     },
     /// A vector without a direction.
     #[error("{what} is the zero vector, which has no direction")]
     ZeroVector {
-        /// Which input.
+        /// The input that is zero.
         what: &'static str,
     },
     /// A vector that the ones before it already span.
@@ -39,43 +39,43 @@ pub enum MathError {
         index: usize,
         /// Norm of what is left of the unit vector after projection.
         rest: f64,
-        /// The least norm accepted.
+        /// The least norm that counts as new.
         least: f64,
     },
     /// Too few observations.
     #[error("{what}: expected at least {least}, got {found}")]
     TooFew {
-        /// What is counted.
+        /// What is counted, such as `rows`.
         what: &'static str,
-        /// The least that will do.
+        /// The fewest for which the number exists.
         least: usize,
-        /// How many there are.
+        /// How many were given.
         found: usize,
     },
     /// A parameter outside its range.
     #[error("{what} is {value}; expected {expected}")]
     OutOfRange {
-        /// Which parameter.
+        /// The name of the parameter.
         what: &'static str,
-        /// Its value.
+        /// The value given.
         value: f64,
-        /// The range in words.
+        /// The range, in words.
         expected: &'static str,
     },
     /// The same value everywhere where variation is needed.
     #[error("{what} has no variation: every value is {value}")]
     Constant {
-        /// Which input.
+        /// The input that does not vary.
         what: &'static str,
-        /// The one value.
+        /// The value that all of it has.
         value: f64,
     },
     /// A decomposition failed.
     #[error("the {what} did not succeed")]
     Decomposition {
-        /// Which decomposition.
+        /// The step that failed, such as `eigendecomposition`.
         what: &'static str,
-        /// Why.
+        /// The error of the linear algebra library.
         #[source]
         source: LinalgError,
     },

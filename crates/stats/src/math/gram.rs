@@ -65,7 +65,7 @@ pub fn solve_positive_definite(
 pub enum RowSpace {
     /// There are at least as many rows as columns: coordinates are the columns themselves.
     Whole {
-        /// The width.
+        /// Columns of the rows.
         width: usize,
     },
     /// An orthonormal basis of the span.
@@ -111,7 +111,7 @@ impl RowSpace {
         Ok(Self::Basis { basis: rough.dot(&mend) })
     }
 
-    /// How many coordinates.
+    /// Coordinates that a row has in the space: the width, or the columns of the basis.
     #[must_use]
     pub fn rank(&self) -> usize {
         match self {

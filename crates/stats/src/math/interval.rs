@@ -8,9 +8,9 @@ use super::MathError;
 /// A confidence interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Interval {
-    /// Lower end.
+    /// Lower end, in the units of the estimate.
     pub low: f64,
-    /// Upper end.
+    /// Upper end, in the units of the estimate.
     pub high: f64,
     /// Nominal coverage, such as 0.95.
     pub level: f64,

@@ -105,7 +105,7 @@ impl Orthonormal {
         self.rows.push_row(second.view()).map_err(|e| MathError::decomposition("orthonormalisation", e))
     }
 
-    /// How many directions.
+    /// Directions that it holds.
     #[must_use]
     pub fn len(&self) -> usize {
         self.rows.nrows()

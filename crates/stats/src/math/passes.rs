@@ -36,7 +36,6 @@ pub(crate) fn stretch(x: &Array1<f64>) -> &[f64] {
     x.as_slice().expect("a vector of its own lies in one stretch")
 }
 
-/// The same to be written.
 #[allow(clippy::expect_used, reason = "an empty stand-in would take what is written and lose it")]
 pub(crate) fn stretch_mut(x: &mut Array1<f64>) -> &mut [f64] {
     x.as_slice_mut().expect("a vector of its own lies in one stretch")

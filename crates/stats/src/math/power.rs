@@ -69,7 +69,7 @@ fn exact_power(n: usize, share: f64, expected: f64) -> f64 {
 /// A distance from 1/2 that is itself estimated.
 #[derive(Clone, Copy, Debug)]
 pub struct Threshold {
-    /// The distance.
+    /// The distance from 1/2.
     pub at: f64,
     /// Its standard error over other clusters like these.
     pub error: f64,
@@ -81,7 +81,7 @@ pub struct Power<'a> {
     placed: &'a Placement,
     /// Share of false alarms.
     alpha: f64,
-    /// How many times the variance counts.
+    /// Factor on the variance.
     widen: f64,
 }
 

@@ -15,7 +15,7 @@ pub struct Seeds {
 }
 
 impl Seeds {
-    /// The streams of this root seed.
+    /// The root of all streams; equal roots give equal streams.
     #[must_use]
     pub fn new(root: u64) -> Self {
         Self {

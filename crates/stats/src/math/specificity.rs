@@ -19,7 +19,7 @@ pub struct Specificity {
     pub z: f64,
     /// `√probes ‖δ̄‖ / ‖Δ‖_F`, in [0, 1]: 1 when every probe moves alike.
     pub coherence: f64,
-    /// `‖δ̄‖`.
+    /// `‖δ̄‖`, in units of the residual stream.
     pub shift_norm: f64,
     /// `√width`, which `|z|` cannot exceed.
     pub z_bound: f64,

@@ -16,7 +16,7 @@ const FEW: usize = 5;
 pub struct RatioOfSums {
     /// `Σ sums / Σ sizes`.
     pub value: f64,
-    /// Its interval.
+    /// Its confidence interval over clusters.
     pub interval: Interval,
     /// Whether the bootstrap made it; Student's t otherwise.
     pub resampled: bool,

@@ -14,7 +14,7 @@ pub struct TruePositives {
     pub value: f64,
     /// Lower end of its interval.
     pub low: f64,
-    /// Upper end.
+    /// Upper end of its interval.
     pub high: f64,
     /// Share of the negative rows above the threshold: at most the rate asked for.
     pub false_positives: f64,

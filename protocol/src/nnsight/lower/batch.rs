@@ -19,7 +19,7 @@ pub(super) struct Batches {
     pub even: bool,
 }
 
-/// What limits a batch.
+/// What the size of a batch depends on.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Load {
     /// Passes, 1 without a generation.

@@ -37,10 +37,10 @@ mod frame {
     pub const LARGEST: u64 = (4 << 30) - (1 << 20);
 }
 
-/// What a job, or several, cost.
+/// What one job, or several together, send and compute, estimated before anything is sent.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct Cost {
-    /// Jobs.
+    /// Payloads that are submitted.
     pub jobs: u64,
     /// Calls of the model: passes over prompts, and generations.
     pub traces: u64,
@@ -54,7 +54,7 @@ pub struct Cost {
     pub request: u64,
     /// Bytes of the values that come back, before compression.
     pub reply: u64,
-    /// Prompts.
+    /// Prompts that are run.
     pub prompts: u64,
     /// Tokens of the prompts.
     pub prompt_tokens: u64,
@@ -65,7 +65,7 @@ pub struct Cost {
     pub decode_passes: u64,
     /// Tokens computed in those passes.
     pub decode_tokens: u64,
-    /// The largest single frame.
+    /// Bytes of the largest single frame, in either direction.
     pub largest: u64,
 }
 
@@ -120,7 +120,6 @@ impl Cost {
     }
 }
 
-/// One batch as a cost sees it.
 #[derive(Clone, Copy)]
 struct Batch {
     prompts: u64,

@@ -8,7 +8,7 @@ use crate::graph::{AlphaUnit, Edit, Graph, NodeId, Op};
 /// What an edit touches in `x`, which is `[prompts, tokens, width]`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Touch {
-    /// All of it.
+    /// Every row of every prompt.
     Full,
     /// A row a prompt: this part of `x`, which is `[prompts, width]`.
     Rows(String),

@@ -8,7 +8,7 @@ pub enum LowerError {
     /// The token lists are not those of the graph.
     #[error("group {group} has {expected} prompts, and token ids were given for {found}")]
     Prompts {
-        /// Which group.
+        /// Index into [`Graph::groups`](crate::Graph::groups).
         group: usize,
         /// Prompts in the graph.
         expected: usize,
@@ -20,7 +20,7 @@ pub enum LowerError {
     Groups {
         /// Groups in the graph.
         expected: usize,
-        /// Lists given.
+        /// Groups that token ids were given for.
         found: usize,
     },
     /// A prompt that does not fit.
@@ -32,9 +32,9 @@ pub enum LowerError {
     /// A name that has no place in a program, such as a module path with a space in it.
     #[error("`{found}` is no {what}; expected letters, digits, `_`, `-` and `.`")]
     Name {
-        /// What it should be.
+        /// What the name should be.
         what: &'static str,
-        /// The name.
+        /// The name that was found.
         found: String,
     },
     /// The payload can't be pickled.
@@ -43,23 +43,23 @@ pub enum LowerError {
     /// One value would be larger than a service's program may hand back.
     #[error("a value of {found} bytes would cross to the model at once; a service takes {limit} at most")]
     Frame {
-        /// Its bytes.
+        /// Bytes of the value.
         found: u64,
-        /// The most that is taken.
+        /// The most bytes that one value may have.
         limit: u64,
     },
     /// The payload would be larger than allowed.
     #[error("the payload has at least {found} bytes, the limit is {limit}")]
     TooLarge {
-        /// Its bytes.
+        /// Bytes of the payload, at least.
         found: usize,
-        /// The most that is allowed.
+        /// The most bytes it may have.
         limit: usize,
     },
 }
 
 impl LowerError {
-    /// What to do about it.
+    /// A remedy for people; none where this is a fault of the program or of the model's description.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         match self {

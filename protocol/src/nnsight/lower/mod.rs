@@ -26,14 +26,14 @@ use crate::{Answer, Checked, DType, limits, pickle};
 /// What a payload is made of.
 #[derive(Clone, Copy, Debug)]
 pub struct Request<'a> {
-    /// The graph.
+    /// The graph that is asked, already checked.
     pub checked: &'a Checked,
     /// Token ids by group and prompt, also of groups that the graph gives as token ids. Tokenized
     /// here, so that both sides agree on positions whatever the service's tokenizer adds.
     pub tokens: &'a [Vec<Vec<u32>>],
-    /// Where the model keeps its parts.
+    /// The module paths of the model.
     pub modules: &'a Modules,
-    /// Which model.
+    /// The name that the service knows the model by.
     pub key: &'a ModelKey,
     /// [`DType::F32`], [`DType::Bf16`] or [`DType::F16`]: what floats are narrowed to on the server
     /// before they are saved. Text, ids, and values that the graph itself cast stay as they are.

@@ -11,7 +11,7 @@ use crate::Site;
 use crate::nnsight::Modules;
 use crate::plan::{Action, GroupPlan};
 
-/// Where in the model.
+/// The module at which a program stops, and what it holds there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Moment {
     /// The stream that enters block `k`: what the embedding, or the block before, hands out.
@@ -20,11 +20,11 @@ pub(super) enum Moment {
     Attn(u32),
     /// The stream between attention and MLP, where it is only read: what enters the norm of the MLP.
     Mid(u32),
-    /// What the MLP of a block adds.
+    /// What the MLP of a block adds to the stream.
     Mlp(u32),
-    /// The final norm.
+    /// What the final norm hands out.
     Norm,
-    /// The logits.
+    /// What the output matrix hands out.
     Head,
 }
 
@@ -71,7 +71,7 @@ impl Moment {
     }
 }
 
-/// The stops of a plan in order.
+/// The moments of a plan in the order of a pass, with what happens at each.
 pub(super) fn stops<'a>(plan: &GroupPlan<'a>, modules: &Modules) -> Vec<Stop<'a>> {
     let mut stops: Vec<Stop<'a>> = Vec::new();
     for action in &plan.actions {

@@ -5,7 +5,7 @@ use std::ops::Range;
 use crate::graph::{NodeId, Op, Unary, ValueKind};
 use crate::{Checked, ReadAt};
 
-/// What the rows of a value are.
+/// What each row along the first axis of a value stands for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Rows {
     /// Prompts of the group.
@@ -14,7 +14,6 @@ pub(super) enum Rows {
     Tokens,
 }
 
-/// What an earlier node has.
 pub(super) fn at<T: Copy>(all: &[T], node: NodeId) -> T {
     all[node.0 as usize]
 }

@@ -32,7 +32,7 @@ impl Named {
 /// How the prompts of a batch lie in `x`.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
-    /// All prompts have one length.
+    /// Whether all prompts have one length.
     pub even: bool,
     /// Padding is on the left, as it is where tokens are generated.
     pub left: bool,
@@ -383,7 +383,7 @@ fn is_mean(at: ReadAt) -> bool {
         || at.part().is_some_and(|(_, take)| part(take))
 }
 
-/// What an edit comes to at a site.
+/// Which rows an edit touches: some, none, or those where a condition holds.
 enum Reach {
     Touch(Touch),
     Never,

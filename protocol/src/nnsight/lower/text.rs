@@ -40,7 +40,7 @@ impl Text {
         }
     }
 
-    /// The source, a space a level.
+    /// The source as Python, indented by a space a level.
     pub fn source(&self) -> String {
         let mut out = String::new();
         for (depth, line) in &self.lines {

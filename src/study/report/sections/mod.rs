@@ -11,7 +11,6 @@ use truenorth_report::Section;
 
 use crate::study::stages::{Results, Run};
 
-/// All sections.
 pub fn all(run: &Run<'_>, results: &Results) -> Vec<Section> {
     let pages = |names: &[&str]| {
         let wanted = results.pages.iter().filter(|(name, _)| names.contains(name));

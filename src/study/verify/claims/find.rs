@@ -78,7 +78,6 @@ struct Known<'a> {
     number: f64,
     /// The words of every key, name, row and column on the way.
     crumbs: Vec<BTreeSet<String>>,
-    /// The words of labels beside it.
     beside: BTreeSet<String>,
 }
 
@@ -149,7 +148,6 @@ impl<'a> Known<'a> {
         Some(Self { leaf, number, crumbs, beside })
     }
 
-    /// How many of the words it has.
     fn has(&self, wanted: &BTreeSet<&str>) -> usize {
         let known =
             |word: &&&str| self.beside.contains(**word) || self.crumbs.iter().any(|c| c.contains(**word));

@@ -20,18 +20,18 @@ use truenorth_report::JSON_NAME;
 /// A claim with what became of it.
 #[derive(Clone, Debug, Serialize)]
 pub struct Checked {
-    /// Its line in the file of claims.
+    /// Line of the claim in its file, from 1.
     pub line: usize,
-    /// The claim as written.
+    /// The claim as it was written.
     pub claim: String,
-    /// The file it was checked against.
+    /// The file that it was checked against.
     pub file: PathBuf,
-    /// What became of it.
+    /// Whether it holds, with the numbers that say so.
     #[serde(flatten)]
     pub outcome: Outcome,
 }
 
-/// What became of a claim.
+/// Whether a claim holds.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "snake_case", tag = "outcome")]
 pub enum Outcome {
@@ -42,7 +42,7 @@ pub enum Outcome {
     },
     /// Numbers that the claim names are there, and none agrees.
     DoesNot {
-        /// The nearest of them.
+        /// The numbers that come nearest to it.
         nearest: Vec<Candidate>,
     },
     /// The claim names several numbers, of which some agree and others do not.
@@ -66,9 +66,9 @@ pub enum Outcome {
 pub struct Candidate {
     /// JSON pointer to it.
     pub pointer: String,
-    /// Where a reader finds it.
+    /// Keys, rows and columns on the way to it, in a reader's words.
     pub name: String,
-    /// With all its digits.
+    /// The value with all its digits.
     pub value: Value,
 }
 

@@ -8,36 +8,36 @@ use serde_json::value::RawValue;
 
 use crate::error::Error;
 
-/// A claim.
+/// A claim that was read and not yet checked.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Claim {
     /// Its line, from 1.
     pub line: usize,
     /// As written.
     pub text: String,
-    /// The file it speaks of.
+    /// The file that it names; none where it names none.
     pub file: Option<PathBuf>,
-    /// What it says.
+    /// What it says of the file's numbers.
     pub what: What,
 }
 
-/// What a claim says.
+/// What a claim says of a file's numbers.
 #[derive(Clone, Debug, PartialEq)]
 pub enum What {
-    /// The value at a place.
+    /// The value at a JSON pointer.
     At {
-        /// JSON pointer.
+        /// The JSON pointer.
         pointer: String,
-        /// The value as it stands there.
+        /// The value that is claimed.
         value: Value,
         /// The same as a number with its digits, if it is one.
         number: Option<Claimed>,
     },
     /// A number by its names.
     Named {
-        /// The names.
+        /// The words that name the number.
         words: Vec<String>,
-        /// The number.
+        /// The number that is claimed.
         number: Claimed,
     },
 }

@@ -6,7 +6,7 @@ use truenorth_reading::stat::{LEVEL, Number};
 
 use super::{CrossParams, ENOUGH};
 
-/// What the model wrote at one λ.
+/// What the model wrote when pushed by one λ.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CrossPoint {
     /// Multiples of the checkpoint's own difference of class means.
@@ -24,11 +24,11 @@ pub struct CrossPoint {
 pub struct CrossCourse {
     /// The checkpoint that the direction is of.
     pub checkpoint: String,
-    /// Its category.
+    /// The category that the direction is of.
     pub category: String,
     /// The length of the difference of class means, in the checkpoint's own units.
     pub size: f64,
-    /// By λ.
+    /// A row a λ.
     pub points: Vec<CrossPoint>,
     /// How much the share of refusals grows with λ: the mean slope of the prompts, beside those of the random directions.
     pub slope: Number,
@@ -39,13 +39,13 @@ pub struct CrossCourse {
 pub struct CrossSample {
     /// The checkpoint that the direction is of.
     pub checkpoint: String,
-    /// Its category.
+    /// The category that the direction is of.
     pub category: String,
-    /// How far it was pushed.
+    /// λ, in multiples of the checkpoint's own difference of class means.
     pub lambda: f64,
-    /// The prompt's name.
+    /// Name of the prompt.
     pub id: String,
-    /// What was written.
+    /// What the model wrote.
     pub text: String,
     /// Whether it refuses, by its words.
     pub refused: bool,
@@ -56,14 +56,14 @@ pub struct CrossSample {
 /// Directions of every checkpoint in one model.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct CrossSteering {
-    /// The model.
+    /// Name of the model that was pushed.
     pub model: String,
-    /// Where it was pushed.
+    /// The site at which it was pushed.
     pub site: String,
     /// How the prompts were put before it; none where as the texts of the checkpoints were.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub speech: Option<SpeechRecord>,
-    /// Prompts.
+    /// Prompts that were written on from.
     pub prompts: usize,
     /// Its mean residual norm at the last token of the prompts.
     pub residual_norm: f64,
@@ -73,11 +73,10 @@ pub struct CrossSteering {
     pub courses: Vec<CrossCourse>,
     /// What was written along the checkpoints' own directions.
     pub samples: Vec<CrossSample>,
-    /// What this does not show.
+    /// What the pushes do not show, a sentence each.
     pub not_shown: Vec<String>,
 }
 
-/// What this does not show.
 pub(super) fn not_shown(params: &CrossParams) -> Vec<String> {
     let mut out = vec![
         "Whether a text refuses or makes sense is counted by its words: a refusing phrase in its opening; no text, or \

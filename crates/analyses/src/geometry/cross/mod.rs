@@ -35,16 +35,16 @@ pub trait Target {
     ) -> Result<(), AnalysisError>;
 }
 
-/// What directions are pushed into.
+/// A model to push directions of all checkpoints into, and how.
 #[derive(Clone, Copy)]
 pub struct CrossSteer<'a> {
-    /// The model.
+    /// The model that is pushed.
     pub target: &'a dyn Target,
-    /// What it goes on from.
+    /// The prompts that are written on from.
     pub prompts: &'a [Named],
     /// Where directions are added: where they were found.
     pub site: Site,
-    /// How far.
+    /// The λ, the random directions and what is generated.
     pub params: &'a CrossParams,
 }
 

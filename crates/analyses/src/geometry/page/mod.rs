@@ -30,7 +30,7 @@ fn extreme<'a>(
     courses.iter().filter_map(|c| Some((c, value(c)?))).min_by(|a, b| a.1.value.total_cmp(&b.1.value))
 }
 
-/// The lines for a front page.
+/// The findings of a front page.
 #[must_use]
 pub fn findings(result: &TextGeometry) -> Vec<Finding> {
     let mut out = vec![];

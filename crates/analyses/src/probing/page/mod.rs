@@ -108,7 +108,7 @@ fn slug(contrast: &ContrastProbe, place: usize) -> String {
     format!("{place}-{}", plain.to_lowercase())
 }
 
-/// The section.
+/// The section of a report, with its figures and tables.
 #[must_use]
 pub fn section(result: &Probed) -> Section {
     let size = result.sets.first();

@@ -45,7 +45,7 @@ pub fn primary(result: &Swept) -> Option<usize> {
     steers(result).map(|_| 0)
 }
 
-/// The lines about reading.
+/// The findings about reading.
 #[must_use]
 pub fn reading(result: &Swept) -> Vec<Finding> {
     reads(result).into_iter().collect()

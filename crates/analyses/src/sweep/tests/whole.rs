@@ -24,7 +24,6 @@ fn params(sites: &[&str]) -> Params {
     }
 }
 
-/// How directions are found.
 struct How {
     keywords: Vec<(Lexicon, i8)>,
     estimators: Vec<(String, CheckedEstimator)>,

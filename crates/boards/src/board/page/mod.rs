@@ -26,7 +26,7 @@ const NOT_SHOWN: &str = "That a sequence holds, or lacks, the value. A score say
     residual of neutral probes behind it along the direction, in this model, at this site. |z| is bounded by the \
     root of the width, and p compares with directions that mean nothing, not with other meanings.";
 
-/// The section.
+/// The section of a report, with its figures and tables.
 #[must_use]
 pub fn section(result: &BoardSummary) -> Section {
     let mut lead = format!(

@@ -92,7 +92,6 @@ fn told_once(board: &SavedBoard) -> Result<(), AnalysisError> {
     Ok(())
 }
 
-/// What each row is known by.
 fn keys(board: &SavedBoard) -> Vec<(String, usize)> {
     let mut seen: HashMap<String, usize> = HashMap::new();
     let key = |row: &Entry| {

@@ -12,15 +12,15 @@ use truenorth_reading::stat::of;
 /// A sequence on two boards.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Gap {
-    /// The sequence's name.
+    /// Name of the sequence.
     pub id: String,
-    /// The sequence.
+    /// Text of the sequence.
     pub text: String,
-    /// Its score.
+    /// Its score on this board.
     pub score: f64,
-    /// The score that was expected.
+    /// Its score on the board that was expected.
     pub expected: f64,
-    /// The first less the second.
+    /// `score` less `expected`.
     pub gap: f64,
 }
 

@@ -19,7 +19,7 @@ pub fn findings(result: &SavedSummary) -> Vec<Finding> {
     out
 }
 
-/// The section.
+/// The section of a report, with its figures and tables.
 #[must_use]
 pub fn section(result: &SavedSummary) -> Section {
     let lead = format!(

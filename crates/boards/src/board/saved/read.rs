@@ -11,7 +11,7 @@ use super::super::entry::placed;
 use super::columns::{ID, SCORE, TEXT, Z, column, first, label, number, scores, with_point};
 use truenorth_reading::AnalysisError;
 
-/// One column of scores of a file.
+/// A board that was read from a file: one of its columns of scores.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SavedBoard {
     /// The model, or what the file or the column is called.
@@ -20,7 +20,7 @@ pub struct SavedBoard {
     pub site: Option<Site>,
     /// In the order of the file.
     pub rows: Vec<Entry>,
-    /// The column that its scores are.
+    /// Name of the column.
     pub score: String,
 }
 

@@ -14,15 +14,15 @@ use truenorth_stats::math::Seeds;
 /// What a board says by itself. Without the shifts nothing is held against other directions.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct SavedSummary {
-    /// What the board is called.
+    /// Name of the board.
     pub board: String,
-    /// Sequences.
+    /// Sequences of the board.
     pub sequences: usize,
     /// Of these the ones that are no copy and no near copy of an earlier one, on which all but the rows rests.
     pub distinct: usize,
-    /// The copies.
+    /// Copies and near copies that were found among them.
     pub copies: Copies,
-    /// Every sequence, by rank.
+    /// A row a sequence, by rank.
     pub rows: Vec<Entry>,
     /// Whether the two ends reach equally far.
     pub asymmetry: Asymmetry,
@@ -32,7 +32,7 @@ pub struct SavedSummary {
     pub contrast: Option<Contrast>,
     /// Rank changes to another board, where one was given.
     pub rank_changes: Option<RankChanges>,
-    /// What this does not show.
+    /// What the board does not show, a sentence each.
     pub not_shown: Vec<String>,
 }
 
@@ -86,7 +86,7 @@ pub fn summarise(aligned: &Aligned, params: &Params, seeds: &Seeds) -> Result<Sa
     })
 }
 
-/// What a terminal shows of it.
+/// The rows and sentences of a terminal.
 #[must_use]
 pub fn table(found: &SavedSummary) -> Listing {
     let mut out = Listing::new(&["", "value", "95 %", "p"]);

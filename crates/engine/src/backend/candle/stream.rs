@@ -26,7 +26,6 @@ pub(crate) struct CandleStream<'a> {
     /// A rotation each of the model's, for the rows there are.
     angles: Vec<Angles>,
     x: Tensor,
-    /// What attention reads.
     input: Option<Tensor>,
     /// What entered the block, where the MLP reads that.
     entered: Option<Tensor>,
@@ -37,7 +36,6 @@ pub(crate) struct CandleStream<'a> {
 }
 
 impl<'a> CandleStream<'a> {
-    /// Embeds tokens.
     pub(crate) fn embed(
         net: &'a Net<Candle>,
         config: &'a Config,

@@ -23,12 +23,11 @@ use crate::split::gather;
 /// Rows of an embedding below which threads cost more than they save.
 const SERIAL: usize = 64;
 
-/// What a block adds to the stream.
 #[derive(Clone, Copy)]
 enum Owed {
     /// What its attention gathered, by its output matrix.
     Attention(usize),
-    /// Its MLP.
+    /// What its MLP gathered, by its output matrix.
     Mlp(usize),
 }
 
@@ -50,7 +49,6 @@ pub(crate) struct HostStream<'a> {
     v: Vec<f32>,
     /// Whether `q` is of this block already.
     asked: bool,
-    /// What attention gathered.
     mid: Vec<f32>,
     /// What is to be added to the stream, computed when it is asked for.
     owed: Option<Owed>,
@@ -62,7 +60,6 @@ pub(crate) struct HostStream<'a> {
 }
 
 impl<'a> HostStream<'a> {
-    /// Embeds tokens.
     pub(crate) fn embed(
         net: &'a Net<Host>,
         config: &'a Config,

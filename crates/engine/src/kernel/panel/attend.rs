@@ -17,7 +17,7 @@ use super::product::PanelError;
 pub struct Attend {
     /// Query heads; query head `h` reads key head `h / (heads / kv_heads)`.
     pub heads: usize,
-    /// Key-value heads.
+    /// Key-value heads; a divisor of `heads`.
     pub kv_heads: usize,
     /// Numbers of a head.
     pub dim: usize,
@@ -116,7 +116,6 @@ pub(super) fn share<K: Kernel>(k: &K, a: &Attend, q: &[f32], parts: &[Part], out
 /// Words of queries in a chunk of their dimensions.
 const CHUNK: usize = 256;
 
-/// One key head of a task.
 fn run<K: Kernel>(k: &K, a: &Attend, task: &mut Task, head: usize) {
     let group = a.heads / a.kv_heads;
     let rows = task.positions.len() * group;
@@ -189,7 +188,6 @@ fn run<K: Kernel>(k: &K, a: &Attend, task: &mut Task, head: usize) {
 /// Keys of a block that lie in one stretch.
 struct Piece<'a> {
     kv: &'a Kv,
-    /// Which of the block they are.
     keys: Range<usize>,
 }
 
@@ -311,7 +309,6 @@ struct State<'a> {
     /// Rows `stride` apart; become weights.
     scores: &'a mut [f32],
     stride: usize,
-    /// Which of the keys each row sees.
     seen: &'a [Range<usize>],
     softcap: Option<f32>,
     /// Values weighed so far, a row each.

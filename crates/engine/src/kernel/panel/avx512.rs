@@ -68,7 +68,6 @@ impl Kernel for Wide {
     }
 }
 
-/// The results a tile starts from.
 #[target_feature(enable = "avx512f")]
 pub(super) unsafe fn begin<const R: usize>(t: &Tile) -> [[__m512; 2]; R] {
     let mut acc = [[_mm512_setzero_ps(); 2]; R];

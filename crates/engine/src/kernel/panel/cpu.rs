@@ -18,7 +18,6 @@ pub struct Cpu {
     pub amx: bool,
 }
 
-/// What this CPU can do.
 #[must_use]
 pub fn cpu() -> Cpu {
     static CPU: OnceLock<Cpu> = OnceLock::new();

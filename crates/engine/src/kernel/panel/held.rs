@@ -37,7 +37,6 @@ unsafe impl Sync for Region {}
 static CURRENT: Mutex<(Weak<Region>, usize)> = Mutex::new((Weak::new(), 0));
 
 impl Held {
-    /// No lines.
     pub(super) const fn none() -> Self {
         Self { region: None, from: 0, len: 0 }
     }

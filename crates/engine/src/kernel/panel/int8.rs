@@ -151,7 +151,6 @@ impl Loop for Round<'_> {
     }
 }
 
-/// The product in plain Rust.
 pub(super) struct PlainInt8<const X: usize, const G: usize, const MIN: bool>;
 
 impl<const X: usize, const G: usize, const MIN: bool> Kernel for PlainInt8<X, G, MIN> {

@@ -19,7 +19,6 @@ pub(super) const KEYS: usize = 64;
 pub struct Kv {
     heads: usize,
     dim: usize,
-    /// The first position.
     start: usize,
     len: usize,
     /// `[blocks][heads][2][dim][32]`
@@ -45,19 +44,16 @@ impl Kv {
         made
     }
 
-    /// The positions held.
     #[must_use]
     pub fn positions(&self) -> Range<usize> {
         self.start..self.start + self.len
     }
 
-    /// How many positions are held.
     #[must_use]
     pub fn len(&self) -> usize {
         self.len
     }
 
-    /// Heads.
     #[must_use]
     pub fn heads(&self) -> usize {
         self.heads

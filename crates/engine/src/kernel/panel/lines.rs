@@ -10,30 +10,25 @@ pub(super) const LINE: usize = 64;
 #[repr(C, align(64))]
 pub(super) struct Line(pub(super) [u32; 16]);
 
-/// Zeroed lines.
 pub(super) fn zeros(lines: usize) -> Vec<Line> {
     vec![Line::default(); lines]
 }
 
-/// The words of lines.
 pub(super) fn words_mut(lines: &mut [Line]) -> &mut [u32] {
     // SAFETY: a line is 16 words without padding.
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * 16) }
 }
 
-/// The words of lines.
 pub(super) fn words(lines: &[Line]) -> &[u32] {
     // SAFETY: a line is 16 words without padding.
     unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * 16) }
 }
 
-/// The lines as f32.
 pub(super) fn floats_mut(lines: &mut [Line]) -> &mut [f32] {
     // SAFETY: a line is 16 words without padding, and every word is an f32.
     unsafe { std::slice::from_raw_parts_mut(lines.as_mut_ptr().cast(), lines.len() * 16) }
 }
 
-/// The lines as f32.
 pub(super) fn floats(lines: &[Line]) -> &[f32] {
     // SAFETY: a line is 16 words without padding, and every word is an f32.
     unsafe { std::slice::from_raw_parts(lines.as_ptr().cast(), lines.len() * 16) }

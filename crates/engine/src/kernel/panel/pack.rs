@@ -7,12 +7,9 @@ use super::held::Held;
 use super::kernel::OUTPUTS;
 use super::lines::{floats, words, words_mut};
 
-/// What the weights of panels are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// f32.
     F32,
-    /// bf16.
     Bf16,
     /// int8 times a scale of each 32 along the input.
     Int8,
@@ -78,7 +75,6 @@ impl Panels {
         Self { format, outputs, inputs, steps, data, side: Held::none(), group: 0, offsets: false }
     }
 
-    /// What the weights are.
     #[cfg(test)]
     pub fn format(&self) -> Format {
         self.format

@@ -10,7 +10,6 @@ use crate::gguf::Metadata;
 use crate::load::LoadError;
 use crate::load::index::Layout;
 
-/// One architecture.
 pub(super) struct Family {
     /// `general.architecture`.
     pub(super) arch: &'static str,
@@ -103,7 +102,6 @@ const PLAIN: Family = Family {
     rope_freqs: false,
 };
 
-/// Every architecture that is read.
 pub(super) const FAMILIES: &[Family] = &[
     Family { arch: "llama", interleaved: true, rope_freqs: true, ..PLAIN },
     Family { arch: "qwen2", ..PLAIN },

@@ -178,7 +178,6 @@ impl Keys<'_> {
             .collect()
     }
 
-    /// The width of windows; 0 is none.
     pub(super) fn window(&self) -> Result<Option<usize>, LoadError> {
         const KEY: &str = "attention.sliding_window";
         if self.get(KEY).and_then(Meta::as_u64) == Some(0) { Ok(None) } else { self.optional_size(KEY) }

@@ -9,7 +9,7 @@ use super::ClientError;
 const AGAIN: &str = "run the same command again: a job that was sent is picked up, not sent again";
 
 impl ClientError {
-    /// The remedy, in one line.
+    /// A remedy in one line, where there is one.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
         Some(match self {

@@ -23,18 +23,18 @@ pub enum ClientError {
     Url {
         /// The address, without user and password.
         url: String,
-        /// What is wrong with it.
+        /// What is wrong with the address.
         why: &'static str,
     },
-    /// The key can't be sent.
+    /// The key is empty, or holds what no header takes.
     #[error("the API key is empty or holds characters that no key has")]
     Key,
-    /// The client can't be set up.
+    /// Something that the client needs can't be made.
     #[error("can't set up {what}")]
     Setup {
-        /// What was being set up.
+        /// What can't be made, in words.
         what: &'static str,
-        /// Why not.
+        /// The error underneath.
         #[source]
         source: Box<dyn std::error::Error + Send + Sync>,
     },
@@ -43,7 +43,7 @@ pub enum ClientError {
     Unreachable {
         /// Host and port.
         host: String,
-        /// What the system said.
+        /// The error of the connection, where there is one.
         #[source]
         source: Option<reqwest::Error>,
     },
@@ -52,9 +52,9 @@ pub enum ClientError {
     Broken {
         /// Host and port.
         host: String,
-        /// What was being done.
+        /// What was asked at that moment, for people.
         doing: &'static str,
-        /// What the system said.
+        /// The error of the connection, where there is one.
         #[source]
         source: Option<reqwest::Error>,
     },
@@ -63,11 +63,11 @@ pub enum ClientError {
     Slow {
         /// Host and port.
         host: String,
-        /// What was being done.
+        /// What was asked at that moment, for people.
         doing: &'static str,
         /// Bytes that came.
         bytes: u64,
-        /// In which time.
+        /// How long these took to come.
         waited: Duration,
     },
     /// The key is missing, wrong, or not allowed to do this.
@@ -78,7 +78,7 @@ pub enum ClientError {
         with_key: bool,
         /// Where the key came from, where that is known.
         origin: Option<String>,
-        /// What the service said.
+        /// The service's own words.
         detail: String,
     },
     /// The key has not the form that the service gives its keys.
@@ -92,33 +92,33 @@ pub enum ClientError {
     KeyUnknown {
         /// Where the key came from, where that is known.
         origin: Option<String>,
-        /// What the service said.
+        /// The service's own words.
         detail: String,
     },
     /// A service of a time before this wire.
     #[error("the service runs {version}, which speaks an older wire than this program; nothing was sent")]
     OldService {
-        /// What it runs, as far as it says.
+        /// The version that it names, in words.
         version: String,
     },
     /// The service did not gather what it was asked for in time.
     #[error("the service did not find out in time: {detail}")]
     Gathering {
-        /// What the service said.
+        /// The service's own words.
         detail: String,
     },
     /// The service wants another version of its client.
     #[error("the service refuses this version: {detail}")]
     Version {
-        /// What the service said.
+        /// The service's own words.
         detail: String,
     },
     /// More than the service takes at once.
     #[error("the service finds the job of {bytes} bytes too large: {detail}")]
     PayloadTooLarge {
-        /// Bytes sent.
+        /// Bytes of the payload that was sent.
         bytes: u64,
-        /// What the service said.
+        /// The service's own words.
         detail: String,
     },
     /// The service has no room, and did not take the job.
@@ -126,19 +126,19 @@ pub enum ClientError {
     Busy {
         /// 429 or 503.
         status: u16,
-        /// What the service said.
+        /// The service's own words.
         detail: String,
         /// When it wants to be asked again, where it said so.
         after: Option<Duration>,
     },
-    /// Another refusal.
+    /// The service refused for another reason.
     #[error("the service answered {status} while {doing}: {detail}")]
     Refused {
-        /// HTTP status.
+        /// The HTTP status of the answer.
         status: u16,
-        /// What was being done.
+        /// What was asked, for people.
         doing: &'static str,
-        /// What the service said.
+        /// The service's own words.
         detail: String,
     },
     /// An address that leads elsewhere, where the key must not go.
@@ -148,15 +148,15 @@ pub enum ClientError {
         from: String,
         /// Scheme and host that it leads to.
         to: String,
-        /// What was being done.
+        /// What was asked, for people.
         doing: &'static str,
     },
-    /// The wanted model can't be asked.
+    /// The model that was asked for is not up.
     #[error("{model} is {state} on the service{}", near_text(near))]
     ModelDown {
-        /// The wanted model.
+        /// Name of the model that was asked for.
         model: String,
-        /// What the service says of it.
+        /// The state that the service names, in words.
         state: String,
         /// Models that are up, the nearest names first.
         near: Vec<String>,
@@ -164,7 +164,7 @@ pub enum ClientError {
     /// The service's model is not the one whose configuration was read here.
     #[error("{model} on the service is another model than the configuration read here describes: {}", differences.join("; "))]
     OtherConfig {
-        /// The wanted model.
+        /// Name of the model that was asked for.
         model: String,
         /// What the two say otherwise, a part of a sentence each.
         differences: Vec<String>,
@@ -174,7 +174,7 @@ pub enum ClientError {
     NotDeployed {
         /// The service's id of the job.
         id: String,
-        /// What the service said.
+        /// The service's own words.
         detail: String,
         /// Models that are up, the nearest names first.
         near: Vec<String>,
@@ -182,12 +182,12 @@ pub enum ClientError {
     /// Another model than the one that was expected.
     #[error("the job was made for {wanted}, and this client speaks to {found}")]
     OtherService {
-        /// What the job says.
+        /// The service and model that the job was made for.
         wanted: String,
-        /// What is here.
+        /// The service and model that this client speaks to.
         found: String,
     },
-    /// The job failed on the service.
+    /// The service ran the job, which failed.
     #[error("job {id} failed on the service: {traceback}")]
     Job {
         /// The service's id of the job.
@@ -200,7 +200,7 @@ pub enum ClientError {
     Lost {
         /// The service's id of the job.
         id: String,
-        /// How long it was asked.
+        /// How long the service was asked for it.
         waited: Duration,
     },
     /// A job of which nothing new is heard. It may still be there.
@@ -210,9 +210,9 @@ pub enum ClientError {
         key: String,
         /// The service's id of the job.
         id: String,
-        /// What the service said last.
+        /// The service's last words about the job.
         stage: String,
-        /// For how long.
+        /// How long nothing new was heard.
         waited: Duration,
     },
     /// The socket ended on which alone the service tells of the job.
@@ -247,18 +247,18 @@ pub enum ClientError {
     /// A message that is none of those expected.
     #[error("the service's answer while {doing} is not understood")]
     Message {
-        /// What was being done.
+        /// What was asked, for people.
         doing: &'static str,
-        /// Why not.
+        /// The error of the JSON reader, where there is one.
         #[source]
         source: Option<serde_json::Error>,
     },
     /// More than is allowed.
     #[error("{what} has more than {limit} bytes, the most that is allowed")]
     TooMuch {
-        /// What is too large.
+        /// What is too large, in words.
         what: &'static str,
-        /// The cap.
+        /// The most bytes that are taken.
         limit: u64,
     },
     /// Part of a result.
@@ -281,11 +281,11 @@ pub enum ClientError {
     /// An answer to something else.
     #[error("value `{name}` of the answer is {found}; expected {expected}")]
     Value {
-        /// Its name.
+        /// Name under which the graph saves the value.
         name: String,
-        /// What the graph says it is.
+        /// Type and shape that the graph gives it.
         expected: String,
-        /// What came.
+        /// Type and shape that came.
         found: String,
     },
     /// A graph that the service can't run.
@@ -296,7 +296,7 @@ pub enum ClientError {
     Disk {
         /// Folder of the temporary file.
         folder: String,
-        /// What the system said.
+        /// The error of the system.
         #[source]
         source: io::Error,
     },

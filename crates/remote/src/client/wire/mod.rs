@@ -14,13 +14,11 @@ pub(super) use nnsight::NnsightWire;
 
 /// Graphs to payloads, results to answers.
 pub(super) trait Wire: Send + Sync {
-    /// Its name in the journal.
     fn name(&self) -> &'static str;
 
     /// The model as far as graphs are concerned.
     fn info(&self) -> &ModelInfo;
 
-    /// What the service calls the model.
     fn model_key(&self) -> String;
 
     /// The model as NDIF's status lists it; none where there is but one.
@@ -48,7 +46,6 @@ pub(super) trait Wire: Send + Sync {
     /// The payload, not compressed. `job` is a name that no other job has.
     fn payload(&self, checked: &Checked, job: &str) -> Result<Vec<u8>, ClientError>;
 
-    /// The answer out of a result.
     fn answer(&self, checked: &Checked, packed: Packed) -> Result<Answer, ClientError>;
 
     /// Tokens after which the model means to stop.

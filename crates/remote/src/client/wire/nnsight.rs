@@ -37,7 +37,6 @@ impl NnsightWire {
             .map_err(|error| RunError::unresolved(checked.graph(), words, error).into())
     }
 
-    /// What a payload is made of.
     pub fn request<'a>(
         &'a self,
         checked: &'a Checked,

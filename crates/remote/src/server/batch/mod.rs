@@ -93,7 +93,6 @@ pub(super) fn merge(graphs: &[&Graph]) -> Option<Graph> {
     Some(merged)
 }
 
-/// The parts of one saved value.
 fn cut(name: &str, value: Value, along: Along, prompts: &[usize]) -> Result<Vec<Value>, SplitError> {
     let total: usize = prompts.iter().sum();
     let kind = || SplitError::Kind { name: name.to_owned() };

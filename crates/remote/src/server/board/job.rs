@@ -15,14 +15,14 @@ use super::super::record::{Kept, Record};
 use super::super::spool::footprint;
 use super::tally::Tally;
 
-/// How far a job has come.
+/// How far a job has come on this server.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Being written to the spool; not yet acknowledged.
     Receiving,
-    /// Waiting.
+    /// It waits for the model.
     Queued,
-    /// Running.
+    /// It has the model.
     Running,
     /// Ended, one way or another; the record says which.
     Ended,
@@ -85,7 +85,6 @@ impl NewJob {
     }
 }
 
-/// A job.
 pub(super) struct Job {
     pub record: Record,
     pub stage: Stage,
@@ -99,7 +98,6 @@ pub(super) struct Job {
     pub since: Instant,
     /// Place in the queue, from 1, and how many wait.
     pub place: (usize, usize),
-    /// How far the run is.
     pub progress: String,
     /// When it ended, by a clock that does not jump.
     pub ended: Option<Instant>,
@@ -140,7 +138,7 @@ impl Job {
         tally.moved(&self.record.client, Some(before), Some((stage, self.disk)));
     }
 
-    /// What is known of it.
+    /// The status that clients are told.
     pub fn update(&self) -> Update {
         let id = self.record.id.to_string();
         let says = |status, description: &str| Update {
@@ -165,7 +163,6 @@ impl Job {
         }
     }
 
-    /// The answer to submitting it.
     pub fn received(&self) -> Update {
         Update {
             id: self.record.id.to_string(),

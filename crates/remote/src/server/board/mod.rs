@@ -30,7 +30,6 @@ use sockets::Sockets;
 use tally::Tally;
 pub(super) use turns::Taken;
 
-/// All jobs.
 pub(super) struct Board {
     inner: Mutex<Inner>,
     limits: Limits,
@@ -213,7 +212,6 @@ impl Board {
         self.work.notify_one();
     }
 
-    /// What is known of a job.
     pub fn update(&self, id: Uuid, client: &ClientId) -> Option<Update> {
         let inner = self.lock();
         inner
@@ -233,7 +231,6 @@ impl Board {
         })
     }
 
-    /// What is kept of a job.
     pub fn record(&self, id: Uuid) -> Option<Record> {
         self.lock().jobs.get(&id).map(|j| j.record.clone())
     }

@@ -18,7 +18,6 @@ struct Socket {
     frames: Sender<String>,
 }
 
-/// Open sockets.
 #[derive(Default)]
 pub(super) struct Sockets(HashMap<Uuid, Socket>);
 

@@ -5,7 +5,6 @@ use std::collections::HashMap;
 use super::super::auth::ClientId;
 use super::job::Stage;
 
-/// The counts.
 #[derive(Debug, Default)]
 pub(super) struct Tally {
     open: HashMap<ClientId, usize>,

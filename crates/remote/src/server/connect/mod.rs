@@ -54,7 +54,6 @@ const REST: Duration = Duration::from_millis(20);
 /// How often an operator is told the same.
 const AGAIN: Duration = Duration::from_secs(60);
 
-/// Who is at the other end.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Peer(pub SocketAddr);
 

@@ -15,13 +15,11 @@ const PACE: u32 = 32 << 10;
 pub(in super::super) enum Wait {
     /// It waits for a place for its body.
     Seat,
-    /// Its body comes.
     Body,
     /// It takes an answer.
     Answer,
 }
 
-/// How far behind a connection is.
 #[derive(Debug, Default)]
 pub(super) struct Clock(Mutex<Option<(Wait, Instant)>>);
 
@@ -31,7 +29,6 @@ impl Clock {
         *now = to(*now);
     }
 
-    /// Stops.
     pub fn end(&self) {
         self.set(|_| None);
     }
@@ -43,7 +40,6 @@ impl Clock {
     }
 }
 
-/// The connection of a request.
 #[derive(Clone, Debug)]
 pub(in super::super) struct Connection(pub(super) Arc<Place>);
 

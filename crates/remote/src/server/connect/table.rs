@@ -18,11 +18,9 @@ const LOOK: Duration = Duration::from_millis(50);
 /// How long a connection that gives way may take to end.
 const GONE: Duration = Duration::from_millis(250);
 
-/// All connections.
 #[derive(Debug)]
 pub(super) struct Table {
     inner: Mutex<Inner>,
-    /// The most connections.
     most: usize,
     /// The most idle connections of one address.
     each: usize,
@@ -37,7 +35,6 @@ struct Inner {
     /// Idle connections of each address, the longest idle first; those that never had a request whole
     /// before those that had.
     idle: HashMap<ClientId, BTreeMap<(bool, u64), Arc<Notify>>>,
-    /// All connections.
     states: HashMap<u64, Arc<State>>,
 }
 
@@ -168,7 +165,6 @@ pub(super) struct Place {
     id: u64,
     address: ClientId,
     state: Arc<State>,
-    /// Where it is among the idle.
     key: Mutex<Option<(bool, u64)>>,
     proven: AtomicBool,
     works: AtomicBool,
@@ -226,7 +222,6 @@ impl Place {
         self.state.leaves.load(Ordering::SeqCst)
     }
 
-    /// How far behind it is.
     pub(super) fn clock(&self) -> &Clock {
         &self.state.clock
     }

@@ -13,7 +13,6 @@ use truenorth_files::{DRAFT, write_private};
 
 /// The file that makes a folder a spool.
 const MARKER: &str = ".truenorth-spool";
-/// What is in it.
 const MARK: &[u8] = b"Jobs and answers of a truenorth server; it removes them when their time is over.\n";
 /// The file that a running server holds.
 pub(super) const LOCK: &str = "lock";

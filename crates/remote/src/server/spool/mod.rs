@@ -179,7 +179,6 @@ impl Spool {
         Ok(bytes)
     }
 
-    /// Where the answer of a job is.
     pub fn answer(&self, id: Uuid) -> PathBuf {
         self.path(id, "answer")
     }

@@ -13,9 +13,9 @@ pub enum AuditError {
         "the direction is {found} wide and the activations of `{set}` {expected}: another model or site?"
     )]
     Width {
-        /// Which activations.
+        /// `train` or the name of a confound set.
         set: String,
-        /// Their width.
+        /// Columns of the activations.
         expected: usize,
         /// Width of the direction.
         found: usize,
@@ -23,41 +23,41 @@ pub enum AuditError {
     /// Too few groups to resample.
     #[error("`{set}` has {found} pairs or groups; expected at least {least}")]
     TooFew {
-        /// Which set.
+        /// `train` or the name of a confound set.
         set: String,
-        /// The least that will do.
+        /// The fewest pairs or groups that can be resampled.
         least: usize,
-        /// How many there are.
+        /// Pairs or groups that were given.
         found: usize,
     },
     /// A set that the direction does not tell apart at all.
     #[error("every row of `{set}` scores the same on the direction, so nothing is ranked")]
     EqualScores {
-        /// Which set.
+        /// The name of the confound set.
         set: String,
     },
-    /// Pairs were needed.
+    /// A set of classes where pairs are needed.
     #[error("`{set}` has no pairs to rank")]
     NoPairs {
-        /// Which set.
+        /// The name of the confound set.
         set: String,
     },
     /// A parameter outside its range.
     #[error("{what} is {value}; expected {expected}")]
     Parameter {
-        /// Which.
+        /// The name of the parameter.
         what: &'static str,
-        /// Its value.
+        /// The value given.
         value: f64,
-        /// Its range in words.
+        /// The range, in words.
         expected: &'static str,
     },
     /// A set that can't be fitted or scored.
     #[error("`{set}` can't be audited")]
     Set {
-        /// Which set.
+        /// `train` or the name of a confound set.
         set: String,
-        /// Why.
+        /// What is wrong with its activations.
         #[source]
         source: EstimateError,
     },

@@ -9,7 +9,7 @@ use crate::math::{Clustered, Interval};
 /// How far from 1/2 an AUROC (or from 0 a cosine) lies, against draws of a null.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct DistanceNull {
-    /// Draws.
+    /// Directions drawn under the null.
     pub draws: usize,
     /// The distance that one in `sets / alpha` draws exceeds: what Holm's strictest step asks for.
     #[serde(default)]
@@ -84,7 +84,7 @@ pub enum Verdict {
     NotRuledOut,
 }
 
-/// One confound.
+/// What an audit says of one confound set.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditRow {
     /// The name of the confound set.
@@ -106,9 +106,9 @@ pub struct AuditRow {
     pub separates: bool,
     /// The score test that the AUROC is 1/2, two-sided; the interval is its inversion.
     pub p_separates: f64,
-    /// What a set of this size can find.
+    /// The least effects that a set of this size would show.
     pub detectable: Detectable,
-    /// How many groups it would take.
+    /// Groups like these that firm answers would take.
     pub needed: Needed,
     /// The separation against the directions of random contrasts with the covariance of the training rows
     /// within their classes.
@@ -128,14 +128,14 @@ pub struct AuditRow {
     pub p_adjusted: Option<f64>,
     /// Rows that are equal, number by number, to a training row.
     pub shared_rows: usize,
-    /// What follows.
+    /// What can be said about the confound, of all this.
     pub verdict: Verdict,
     /// The confound's own direction, a unit vector of the width; not written.
     #[serde(skip)]
     pub own_direction: Array1<f64>,
 }
 
-/// All confounds of a direction.
+/// An audit of one direction: a row a confound, and what all rows share.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Audit {
     /// A row a confound, in the order given.

@@ -15,7 +15,7 @@ use crate::math::{MathError, Placement, Power, Seeds, SortedScores, Threshold, c
 /// Fewer groups than this can't be held out in folds.
 const LEAST_GROUPS: usize = 4;
 
-/// How to audit.
+/// The random draws, intervals and thresholds of an audit.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct AuditParams {
     /// What stays together in the training rows where penalties are chosen.
@@ -58,7 +58,7 @@ impl Default for AuditParams {
 /// Rows that vary in a confound: pairs, or two classes.
 #[derive(Clone, Copy, Debug)]
 pub struct ConfoundSet<'a> {
-    /// Its name in results and errors.
+    /// Name of the set in results and errors, such as `formality`.
     pub name: &'a str,
     /// The rows, at the direction's site.
     pub samples: &'a Samples,

@@ -22,7 +22,6 @@ pub(super) struct Model {
 #[derive(Clone, Debug)]
 pub(in super::super) struct Design {
     pub folds: usize,
-    /// The fold of each row.
     pub of_rows: Vec<usize>,
     /// Without folds `j < k`, then without one fold each, then on all rows.
     pub(super) models: Vec<Model>,
@@ -47,19 +46,19 @@ impl Design {
         Ok(Self { folds, of_rows: split.of_rows().to_vec(), models })
     }
 
-    /// The inner fit without two folds.
+    /// Index of the inner fit without folds `a` and `b`.
     pub fn without_two(&self, a: usize, b: usize) -> usize {
         let (j, k) = (a.min(b), a.max(b));
         // Pairs before those that start with `j`, then the place among these.
         j * self.folds - j * (j + 1) / 2 + k - j - 1
     }
 
-    /// The outer fit without one fold.
+    /// Index of the outer fit without one fold.
     pub fn without(&self, fold: usize) -> usize {
         self.folds * (self.folds - 1) / 2 + fold
     }
 
-    /// The fit on all rows.
+    /// Index of the fit on all rows.
     pub fn all(&self) -> usize {
         self.models.len() - 1
     }

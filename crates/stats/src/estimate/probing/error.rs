@@ -13,30 +13,30 @@ pub enum ProbeError {
     /// A layer that could not be read.
     #[error("the activations of `{set}` could not be read")]
     Source {
-        /// Which rows.
+        /// `train` or the name of a test set.
         set: String,
         /// Layer from 0.
         layer: usize,
-        /// Why.
+        /// The source's own error.
         #[source]
         source: SourceError,
     },
     /// Parts of a set that must agree in number do not.
     #[error("`{set}`: expected {expected} {what}, got {found}")]
     Count {
-        /// Which rows.
+        /// `train` or the name of a test set.
         set: String,
-        /// What is counted.
+        /// What is counted, such as `rows`.
         what: &'static str,
-        /// How many there should be.
+        /// The number that goes with the rest of the set.
         expected: usize,
-        /// How many there are.
+        /// The number that was given.
         found: usize,
     },
     /// A NaN or an infinity.
     #[error("the activations of `{set}` hold {value}; expected finite numbers")]
     NotFinite {
-        /// Which rows.
+        /// `train` or the name of a test set.
         set: String,
         /// Layer from 0.
         layer: usize,
@@ -44,13 +44,13 @@ pub enum ProbeError {
         row: usize,
         /// Column from 0.
         column: usize,
-        /// The offender.
+        /// The NaN or infinity.
         value: f32,
     },
     /// Only one class.
     #[error("`{set}` has {positive} positive and {negative} negative rows; expected both")]
     OneClass {
-        /// Which rows.
+        /// `train` or the name of a test set.
         set: String,
         /// Rows of the positive class.
         positive: usize,
@@ -62,9 +62,9 @@ pub enum ProbeError {
         "the {rows} rows of `{set}` make one group of copies, near copies and rows that share a group; expected two at least"
     )]
     OneGroup {
-        /// Which rows.
+        /// `train` or the name of a test set.
         set: String,
-        /// How many there are.
+        /// Rows in the set.
         rows: usize,
     },
     /// Folds that leave one class to fit on.
@@ -72,9 +72,9 @@ pub enum ProbeError {
         "with two folds left out there are {positive} positive and {negative} negative rows to fit on; expected both"
     )]
     OneClassFold {
-        /// A fold.
+        /// One of the two folds left out, from 0.
         first: usize,
-        /// Another one.
+        /// The other one, from 0.
         second: usize,
         /// Positive rows left.
         positive: usize,
@@ -84,11 +84,11 @@ pub enum ProbeError {
     /// All rows of a layer are the same.
     #[error("all {rows} rows of `{set}` are equal there")]
     Constant {
-        /// Which rows.
+        /// `train` or the name of a test set.
         set: String,
         /// Layer from 0.
         layer: usize,
-        /// How many rows.
+        /// Rows in the set.
         rows: usize,
     },
     /// A layer at which every held-out row scores the same.
@@ -100,11 +100,11 @@ pub enum ProbeError {
     /// Test rows that were trained on.
     #[error("`{set}` shares {count} of its groups with the training rows, the first of them `{group}`")]
     Leaked {
-        /// Which rows.
+        /// The name of the test set.
         set: String,
-        /// The first group in both.
+        /// The first group that is in both.
         group: String,
-        /// How many are in both.
+        /// Groups that are in both.
         count: usize,
     },
     /// Too few ways to permute the labels for a p value.
@@ -112,7 +112,7 @@ pub enum ProbeError {
         "the groups allow {found:.0} relabellings that leave both classes in every fold; expected at least {least}"
     )]
     FewRelabellings {
-        /// The least that will do.
+        /// The fewest that give a p value.
         least: usize,
         /// About how many there are.
         found: f64,
@@ -120,11 +120,11 @@ pub enum ProbeError {
     /// A hyperparameter outside its range.
     #[error("{what} is {value}; expected {expected}")]
     Parameter {
-        /// Which.
+        /// The name of the hyperparameter.
         what: &'static str,
-        /// Its value.
+        /// The value given.
         value: f64,
-        /// Its range in words.
+        /// The range, in words.
         expected: &'static str,
     },
     /// A fit that failed at a layer.
@@ -132,7 +132,7 @@ pub enum ProbeError {
     Fit {
         /// Layer from 0.
         layer: usize,
-        /// Why.
+        /// What went wrong in the fit.
         #[source]
         source: Box<ProbeError>,
     },

@@ -29,7 +29,7 @@ pub(super) struct Centred {
     pub width: usize,
 }
 
-/// One layer of a set, checked.
+/// The rows of one layer, `[rows, width]`, refused where they are not as many or not finite.
 pub(in super::super) fn rows_of(
     set: &str,
     layers: &dyn Layers,

@@ -23,7 +23,7 @@ const LEAST_RELABELLINGS: usize = 20;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub enum ProbeEstimator {
-    /// As [`Estimator::MeanDiff`](crate::estimate::Estimator::MeanDiff).
+    /// The difference of the class means, as [`Estimator::MeanDiff`](crate::estimate::Estimator::MeanDiff).
     MeanDiff,
     /// As [`Estimator::Lda`](crate::estimate::Estimator::Lda), with a shrinkage in (0, 1].
     Lda {
@@ -54,7 +54,7 @@ impl ProbeEstimator {
 /// Probing as asked for.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Probe {
-    /// The estimator.
+    /// What finds the direction of each fit.
     pub estimator: ProbeEstimator,
     /// Folds of whole groups, at least 3.
     pub folds: usize,
@@ -79,9 +79,9 @@ impl Probe {
 /// Rows to fit on: label and group of each. Groups are never split between folds.
 #[derive(Clone, Copy)]
 pub struct TrainSet<'a> {
-    /// The rows.
+    /// The activations, layer by layer.
     pub layers: &'a dyn Layers,
-    /// The class of each row.
+    /// Whether each row is of the positive class.
     pub labels: &'a [bool],
     /// The group of each row: a pair, an axis, a template.
     pub groups: &'a [String],
@@ -90,13 +90,13 @@ pub struct TrainSet<'a> {
 /// Rows to test on, none of whose groups may be in the training rows.
 #[derive(Clone, Copy)]
 pub struct TestSet<'a> {
-    /// Its name in results and errors.
+    /// Name of the set in results and errors.
     pub name: &'a str,
-    /// The rows.
+    /// The activations, at the layers of the training rows.
     pub layers: &'a dyn Layers,
-    /// The class of each row.
+    /// Whether each row is of the positive class.
     pub labels: &'a [bool],
-    /// The group of each row.
+    /// The group of each row, the cluster of the intervals.
     pub groups: &'a [String],
 }
 

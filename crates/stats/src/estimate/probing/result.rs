@@ -13,7 +13,7 @@ use crate::estimate::{Estimate, NullTest};
 use crate::math::{Clustered, MathError, Placement, numbered};
 use crate::math::{permutation_p, reaches};
 
-/// One layer.
+/// What held-out probing found at one layer.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerProbe {
     /// Layer from 0, in the order of the source.
@@ -61,9 +61,9 @@ pub struct NestedProbe {
 /// A test set, scored with the fit on all training rows.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TestProbe {
-    /// The name of the test set.
+    /// Name of the set, as [`TestSet`](super::TestSet) has it.
     pub name: String,
-    /// Rows.
+    /// Rows of the set.
     pub rows: usize,
     /// Groups, the clusters of the intervals.
     pub groups: usize,
@@ -83,20 +83,20 @@ pub struct TestProbe {
     pub scores: Vec<f64>,
 }
 
-/// All of it.
+/// What probing found: each layer, the layer chosen inside, and test sets.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Probing {
-    /// The estimator.
+    /// What found the directions.
     pub estimator: ProbeEstimator,
-    /// Training rows.
+    /// Training rows, over all groups.
     pub rows: usize,
-    /// Their groups.
+    /// Groups of the training rows, the clusters of the intervals.
     pub groups: usize,
     /// Outer folds; the inner folds of one are the others.
     pub folds: usize,
-    /// Each layer on its own.
+    /// Each layer by itself, in the order of the source.
     pub layers: Vec<LayerProbe>,
-    /// The layer chosen inside.
+    /// Nested cross-validation: the layer chosen anew in the training folds of each outer fold.
     pub nested: NestedProbe,
     /// The layer whose held-out AUROC is furthest above its null; with nothing permuted the one with the largest.
     pub best: usize,
@@ -115,7 +115,7 @@ pub struct Probing {
     pub relabellings: f64,
     /// Permutations asked for; each null says how many were done.
     pub permutations_asked: usize,
-    /// Permutations done.
+    /// Permutations done; fewer than asked for where the time ran out.
     pub permutations: usize,
     /// Wall time in seconds.
     pub seconds: f64,
@@ -126,7 +126,6 @@ fn is_zero(n: &usize) -> bool {
     *n == 0
 }
 
-/// What the results are about.
 pub(super) struct Shape<'a> {
     pub groups: &'a [usize],
     pub design: &'a Design,
@@ -136,7 +135,6 @@ pub(super) struct Shape<'a> {
     pub others: &'a [(Design, Observed)],
 }
 
-/// The clusters of some rows.
 struct Clusters<'a> {
     of_rows: &'a [usize],
 }

@@ -105,7 +105,6 @@ fn fit_models(
     }
 }
 
-/// What the rounds are about.
 pub(super) struct Rounds<'a> {
     pub grams: &'a [LayerGram],
     pub design: &'a Design,
@@ -116,7 +115,6 @@ pub(super) struct Rounds<'a> {
     pub tests: Tests<'a>,
     pub permutations: usize,
     pub budget: Option<Duration>,
-    /// What layers are chosen by.
     pub reference: Reference,
 }
 

@@ -23,7 +23,6 @@ impl Tests<'_> {
     }
 }
 
-/// What one relabelling has come to.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Selection {
     /// AUROC of the held-out rows at each layer.
@@ -34,7 +33,7 @@ pub(super) struct Selection {
     best: (usize, f64),
     /// Margin within the training folds of the layer chosen so far, for each outer fold.
     inner: Vec<f64>,
-    /// That layer.
+    /// The layer chosen so far, for each outer fold.
     pub chosen: Vec<usize>,
     /// Held-out scores at the chosen layer, row by row.
     pub scores: Vec<f64>,
@@ -47,7 +46,6 @@ pub(super) struct Selection {
 /// One layer of the observed labels.
 #[derive(Clone, Debug)]
 pub(super) struct ObservedLayer {
-    /// Held-out scores.
     pub scores: Vec<f64>,
     /// Threshold of each outer fold, chosen in its training folds.
     pub thresholds: Vec<f64>,
@@ -61,7 +59,6 @@ pub(super) struct ObservedLayer {
     pub threshold: f64,
 }
 
-/// The observed labels in full.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Observed {
     pub layers: Vec<ObservedLayer>,
@@ -78,7 +75,6 @@ pub(super) struct At<'a> {
     pub design: &'a Design,
     /// Whether what only the observed labels need is wanted.
     pub keep: bool,
-    /// What margins are of.
     pub reference: &'a Reference,
 }
 

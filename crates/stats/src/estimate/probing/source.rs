@@ -8,7 +8,7 @@ use super::SourceError;
 ///
 /// A layer may be asked for more than once and must then be the same.
 pub trait Layers: Sync {
-    /// How many layers.
+    /// Layers that can be asked for; their indices are below it.
     fn count(&self) -> usize;
 
     /// The rows at a layer, `[n, width]`; the width may differ between layers.

@@ -42,7 +42,7 @@ impl BagOfWords {
         Ok(Self { words: found })
     }
 
-    /// How many different words.
+    /// Different words, the width of a row.
     #[must_use]
     pub fn len(&self) -> usize {
         self.words.len()

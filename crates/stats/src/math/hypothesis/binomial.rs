@@ -10,11 +10,11 @@ use super::{Alternative, Method, Tested};
 /// Successes among trials, with the intervals of both kinds.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Proportion {
-    /// How many succeeded.
+    /// Trials that succeeded.
     pub successes: u64,
-    /// Of how many.
+    /// All trials.
     pub trials: u64,
-    /// Their ratio.
+    /// `successes / trials`.
     pub value: f64,
     /// Wilson's score interval.
     pub wilson: Interval,

@@ -21,7 +21,7 @@ pub struct ChangePoint {
     pub statistic: f64,
     /// The share of orders of the series with at least this statistic.
     pub p: f64,
-    /// How p was had.
+    /// Whether all orders were counted or a random draw of them.
     pub method: Method,
     /// Orders looked at.
     pub orders: usize,

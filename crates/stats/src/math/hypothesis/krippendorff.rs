@@ -6,11 +6,11 @@ use serde::{Deserialize, Serialize};
 
 use super::super::MathError;
 
-/// How far two ratings lie apart.
+/// How far two ratings lie apart, by their level of measurement.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Distance {
-    /// The same or not.
+    /// 1 where they differ at all, else 0.
     Nominal,
     /// By how many ratings lie between.
     Ordinal,

@@ -30,7 +30,7 @@ pub use wilcoxon::wilcoxon_signed_rank;
 use serde::{Deserialize, Serialize};
 use statrs::distribution::{ContinuousCDF, Normal};
 
-/// What counts against the null.
+/// Which results count against the null.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Alternative {
@@ -42,7 +42,7 @@ pub enum Alternative {
     Less,
 }
 
-/// How a p value was had.
+/// How a p value was computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Method {
@@ -61,11 +61,11 @@ pub struct Tested {
     pub statistic: f64,
     /// The p value, in (0, 1].
     pub p: f64,
-    /// How many observations went in.
+    /// Observations that went in.
     pub n: usize,
-    /// How p was had.
+    /// How the p value was computed.
     pub method: Method,
-    /// What p is against.
+    /// Which results it counts.
     pub alternative: Alternative,
 }
 

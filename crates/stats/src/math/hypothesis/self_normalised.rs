@@ -10,13 +10,13 @@ use crate::math::{permutation_p, quantile, reaches};
 /// The likeliest change of level, and whether there is one.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct SelfNormalised {
-    /// The new level starts here.
+    /// Index of the first point of the new level.
     pub at: usize,
-    /// The largest of `‖T(k)‖² / V(k)`.
+    /// The largest of `‖T(k)‖² / V(k)` over the splits, as [`self_normalised`] defines them.
     pub statistic: f64,
     /// Share of simulated series of independent numbers with at least this statistic, the one seen among them.
     pub p: f64,
-    /// Series simulated.
+    /// Series that were simulated.
     pub draws: usize,
     /// 95 % of them stay below this.
     pub level_95: f64,

@@ -20,7 +20,7 @@ pub struct SignAgreement {
     pub zeros: usize,
     /// Pairs of one sign.
     pub agreeing: usize,
-    /// Their share.
+    /// Share of the pairs that agree, in [0, 1].
     pub agreement: f64,
     /// Wilson's interval of the share.
     pub interval: Interval,
@@ -33,7 +33,7 @@ pub struct SignAgreement {
     pub second_positive: f64,
     /// Chance of at least this agreement when the second side's signs are dealt out at random.
     pub p: f64,
-    /// How p was had.
+    /// How p was computed.
     pub method: Method,
 }
 

@@ -14,9 +14,9 @@ const PRIOR: f64 = 2.0;
 /// A statistic of clusters with its interval.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Clustered {
-    /// The statistic.
+    /// The AUROC or share, in [0, 1].
     pub value: f64,
-    /// Its interval.
+    /// Its confidence interval, as [`Placement`] says.
     pub interval: Interval,
     /// Clusters it rests on.
     pub clusters: usize,
@@ -179,13 +179,13 @@ impl Placement {
         Ok(self)
     }
 
-    /// The statistic.
+    /// The AUROC or share, in [0, 1].
     #[must_use]
     pub fn value(&self) -> f64 {
         self.value
     }
 
-    /// How many clusters.
+    /// Clusters that the value rests on.
     #[must_use]
     pub fn clusters(&self) -> usize {
         self.parts.len()

@@ -13,11 +13,8 @@ pub(super) use run::Shared;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{what} has {found} numbers, not {expected}")]
 pub struct PanelError {
-    /// Which slice.
     pub what: &'static str,
-    /// What it holds.
     pub found: usize,
-    /// What it has to hold.
     pub expected: usize,
 }
 
@@ -30,7 +27,6 @@ impl PanelError {
 /// `x Wᵀ + b`
 #[derive(Clone, Copy, Debug)]
 pub struct Affine<'a> {
-    /// The weights.
     pub w: &'a Panels,
     /// What is added to each row, `[outputs]`.
     pub bias: Option<&'a [f32]>,
@@ -39,9 +35,9 @@ pub struct Affine<'a> {
 /// What is done to a product while it is at hand.
 #[derive(Clone, Copy, Debug)]
 pub enum Then<'a> {
-    /// Nothing.
+    /// The product as it is.
     Keep,
-    /// `act(y)`
+    /// `act(y)`.
     Act(Act),
     /// `act(g) · y` with the product `g` of the same rows.
     Gate(Act, Affine<'a>),
@@ -50,9 +46,7 @@ pub enum Then<'a> {
 /// A product of rows that other products share.
 #[derive(Debug)]
 pub struct Job<'a> {
-    /// The product.
     pub of: Affine<'a>,
-    /// What is done to it.
     pub then: Then<'a>,
     /// The results, `[rows, outputs]`.
     pub y: &'a mut [f32],

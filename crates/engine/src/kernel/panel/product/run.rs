@@ -14,7 +14,6 @@ use super::super::threads::threads;
 use super::tasks::{STAGED, Task, chunk, tasks};
 use super::{Affine, Job, Then};
 
-/// What all products have in common.
 #[derive(Clone, Copy)]
 pub(in super::super) struct Shared<'a> {
     pub(in super::super) x: &'a [f32],
@@ -42,7 +41,6 @@ struct Staged<'a> {
     chunk: usize,
     /// Steps of a whole row.
     steps: usize,
-    /// The chunks that are staged.
     chunks: Range<usize>,
 }
 

@@ -6,7 +6,6 @@ mod int8;
 mod product;
 mod rows;
 
-/// One product without a bias.
 pub(super) fn product(
     x: &[f32],
     rows: usize,
