@@ -129,6 +129,21 @@ impl HeldOut {
     }
 }
 
+/// The streams of every holding-out of a run.
+pub(super) fn common(seeds: &Seeds) -> Seeds {
+    seeds.common().child("held out")
+}
+
+/// Those of one way to split.
+pub(super) fn of_split(common: &Seeds, split: usize) -> Seeds {
+    if split == 0 { common.clone() } else { common.child(&format!("repeat {split}")) }
+}
+
+/// Those of what is fitted without one fold.
+pub(super) fn of_fold(split: &Seeds, fold: usize) -> Seeds {
+    split.child(&format!("fold {fold}"))
+}
+
 impl Pipeline {
     /// Holds out, fits on the rest (nuisances, centre, scale, hyperparameters and direction), and
     /// pools the held-out projections, each in units of its own training rows.
@@ -143,7 +158,7 @@ impl Pipeline {
     ) -> Result<HeldOut, EstimateError> {
         let reduced = self.reduce(samples)?;
         let units = samples.unit_count(params.by);
-        let seeds = seeds.child("held out");
+        let seeds = common(seeds);
         let mut splits = self.dealt(&reduced, params, &seeds)?;
         let folds = splits[0].0.clone();
         let count = folds.count();
@@ -195,7 +210,7 @@ impl Pipeline {
         // With a unit a fold there is one way to split.
         let repeats = if count == units { 1 } else { params.repeats.max(1) };
         let one = |i: usize| {
-            let seeds = if i == 0 { seeds.clone() } else { seeds.child(&format!("repeat {i}")) };
+            let seeds = of_split(seeds, i);
             let folds = group_folds(samples.units(params.by), count, &mut seeds.stream("folds"))?;
             // Further splits are for their mean and spread alone.
             let of = if i == 0 { self.clone() } else { self.for_ranks() };
@@ -244,7 +259,7 @@ impl Pipeline {
         let mut alphas = Vec::new();
         for (fold, ready) in ready.iter().enumerate() {
             let labels: Vec<bool> = folds.train(fold).iter().map(|r| samples.positive[*r]).collect();
-            let seeds = seeds.child(&format!("fold {fold}"));
+            let seeds = of_fold(seeds, fold);
             let fit = ready.fit(&labels, &self.estimator, by, &seeds)?;
             alphas.extend(fit.details.alpha);
             // The direction has no part in the nuisances, so rows need not be projected again.

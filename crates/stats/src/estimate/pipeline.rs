@@ -66,6 +66,8 @@ impl Pipeline {
         by: SplitBy,
         seeds: &Seeds,
     ) -> Result<Extraction, EstimateError> {
+        // One contrast has one direction, whatever part of a run asks for it.
+        let seeds = &seeds.common().child("fit");
         let reduced = self.reduce(samples)?;
         let (found, fit) = fit_projected(&self.estimator, &reduced.nuisances, &reduced.samples, by, seeds)?;
         let plain = if found.erasers.is_empty() {

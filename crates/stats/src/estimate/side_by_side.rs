@@ -2,6 +2,7 @@
 
 use super::clue::wins;
 use super::estimated::Estimate;
+use super::held_out::common;
 use super::pipeline::Pipeline;
 use super::{EstimateError, HeldOutParams, Samples};
 use crate::math::{Clustered, Placement, Seeds};
@@ -45,7 +46,7 @@ pub fn side_by_side(
             return Err(EstimateError::Count { what, expected: first.rows(), found: second.rows() });
         }
     }
-    let seeds = seeds.child("held out");
+    let seeds = common(seeds);
     let clusters = first.units(params.by);
     let mut placed = Vec::new();
     let mut folds = 2;

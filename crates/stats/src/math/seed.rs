@@ -44,6 +44,13 @@ impl Seeds {
         ChaCha8Rng::from_seed(self.key(b's', label))
     }
 
+    /// The streams that all parts of the work have in common: by them units are dealt to folds, so that one quantity has one
+    /// value wherever in a run it is asked for.
+    #[must_use]
+    pub fn common(&self) -> Self {
+        Self::new(self.number)
+    }
+
     /// The streams of a part of the work, none of them shared with another part.
     #[must_use]
     pub fn child(&self, label: &str) -> Self {

@@ -9,6 +9,7 @@ use statrs::distribution::{ContinuousCDF, Normal};
 
 use super::AuditError;
 use crate::estimate::estimator::differences;
+use crate::estimate::held_out;
 use crate::estimate::pipeline::fit_projected;
 use crate::estimate::{EstimateError, Pipeline, Samples, SplitBy};
 use crate::math::{
@@ -174,13 +175,21 @@ fn trained(pipeline: &Pipeline, train: &Samples, seeds: &Seeds) -> Result<Traine
     let splits = if count == all { 1 } else { SPLITS };
     let (mut sum, mut pairs) = (0.0, 0);
     let mut each = Vec::with_capacity(all * splits);
+    // The splits of the held-out AUROC.
+    let seeds = held_out::common(seeds);
     for split in 0..splits {
-        let folds = group_folds(units, count, &mut seeds.stream(&format!("folds {split}")))?;
+        let seeds = held_out::of_split(&seeds, split);
+        let folds = group_folds(units, count, &mut seeds.stream("folds"))?;
         for fold in 0..folds.count() {
             let rest = samples.select(&folds.train(fold));
-            let (_, fit) =
-                fit_projected(&pipeline.estimator, &reduced.nuisances, &rest, SplitBy::Pair, seeds)
-                    .map_err(AuditError::of("train"))?;
+            let (_, fit) = fit_projected(
+                &pipeline.estimator,
+                &reduced.nuisances,
+                &rest,
+                SplitBy::Pair,
+                &held_out::of_fold(&seeds, fold),
+            )
+            .map_err(AuditError::of("train"))?;
             let held_out = samples.select(&folds.test(fold));
             let shifts = differences(&held_out).map_err(AuditError::of("train"))?.dot(&fit.direction);
             sum += shifts.sum();
