@@ -47,7 +47,8 @@ pub struct Audit {
     /// Or the classes: JSONL, a JSON list or CSV with `id`, `text`, `label`, `category`, `group`.
     #[arg(long, value_name = "F.jsonl")]
     classes: Option<PathBuf>,
-    /// The label at the positive end, unless the labels are 0 and 1.
+    /// The label at the positive end, unless the labels are 0 (or -1) and 1, false and true, or negative and
+    /// positive.
     #[arg(long, value_name = "LABEL", requires = "classes")]
     positive: Option<String>,
     /// A confound: pairs or classes that differ in it, with the positive label where labels do not say it.

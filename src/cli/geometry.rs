@@ -56,7 +56,8 @@ pub struct Geometry {
     /// Texts of two classes: JSONL, a JSON list or CSV with `id`, `text`, `label`, `category`, `group`.
     #[arg(long, value_name = "F.jsonl", requires = "site")]
     classes: Option<PathBuf>,
-    /// The label of the positive class, unless the labels are 0 and 1.
+    /// The label of the positive class, unless the labels are 0 (or -1) and 1, false and true, or negative and
+    /// positive.
     #[arg(long, value_name = "LABEL", requires = "classes")]
     positive: Option<String>,
     /// Where the texts are read.

@@ -39,7 +39,7 @@ pub struct Probe {
     /// texts, and near copies with the same label, are left out and counted.
     #[arg(long, value_name = "NAME=F")]
     test: Vec<NamedFile>,
-    /// The label of the positive class, unless the labels are 0 and 1, true and false, or positive and negative.
+    /// The label of the positive class, unless the labels are 0 (or -1) and 1, false and true, or negative and positive.
     #[arg(long, value_name = "LABEL")]
     positive: Option<String>,
     /// random-label; bag-of-words and length of the text alone; truth=F[:LABEL], a classes file of

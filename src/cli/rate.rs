@@ -288,6 +288,16 @@ impl Unblind {
     fn run(self) -> anyhow::Result<()> {
         self.out.check()?;
         let sheets = self.ratings.iter().map(|r| filled(r)).collect::<anyhow::Result<Vec<_>>>()?;
+        for (i, sheet) in sheets.iter().enumerate() {
+            if let Some(before) =
+                sheets[..i].iter().find(|b| target::same(b.file.as_ref(), sheet.file.as_ref()))
+            {
+                return Err(wrong_hint(
+                    format!("{} is the sheet of {} and of {}", sheet.file, before.rater, sheet.rater),
+                    "give each rater's own sheet",
+                ));
+            }
+        }
         let Some(folder) = self.folder.clone() else { return self.foreign(&sheets) };
         if self.steered.is_some() {
             return Err(wrong_hint(

@@ -39,6 +39,24 @@ fn id(path: &Path) -> Option<Id> {
     path.is_file().then(|| path.canonicalize().ok()).flatten()
 }
 
+/// Names by which the files of a model's folder are found: one more beside a `config.json` changes the model.
+const MODEL_FILES: [&str; 14] = [
+    "added_tokens.json",
+    "chat_template.jinja",
+    "chat_template.json",
+    "config.json",
+    "generation_config.json",
+    "merges.txt",
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "preprocessor_config.json",
+    "special_tokens_map.json",
+    "tokenizer.json",
+    "tokenizer.model",
+    "tokenizer_config.json",
+    "vocab.json",
+];
+
 /// Flags whose file is written.
 const WRITTEN: [&str; 4] = ["out", "summary", "report", "tables"];
 
@@ -170,7 +188,16 @@ pub fn writes(path: &Path) -> anyhow::Result<()> {
     writable(&target)
         .map_err(|e| wrong_hint(cant(&e), "name another place, or change who may write here"))?;
     match target {
-        Target::File(file) => written(&file, path),
+        Target::File(file) => {
+            let of_model = file.file_name().is_some_and(|n| MODEL_FILES.iter().any(|m| n == *m));
+            if of_model && folder_of(&file).join("config.json").exists() {
+                return Err(wrong_hint(
+                    format!("{} would be a file of the model in its folder", path.display()),
+                    "name another file, or another folder",
+                ));
+            }
+            written(&file, path)
+        }
         // An open file goes by the name of its number; devices and pipes have no identity and pass.
         Target::Stream(open) => written(&open, path),
         Target::Stdout => Ok(()),
@@ -275,7 +302,7 @@ fn place(path: &Path) -> PathBuf {
 }
 
 /// Whether two files that exist are one.
-fn same(a: &Path, b: &Path) -> bool {
+pub fn same(a: &Path, b: &Path) -> bool {
     id(a).is_some_and(|a| id(b) == Some(a))
 }
 

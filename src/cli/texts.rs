@@ -19,7 +19,7 @@ use super::output::{Request as _, wrong};
 pub struct CopiesArgs {
     /// Texts whose sets of words have at least this Jaccard similarity are near copies: they are held out,
     /// relabelled and resampled together. Above 0, up to 1. Scripts without spaces, long words and texts of signs
-    /// alone are compared by their characters (README, Files and copies).
+    /// alone are compared by their characters (docs/src/sites.md, Files and copies).
     #[arg(long, value_name = "T", default_value = "0.8")]
     pub near_copies: NearCopies,
 }

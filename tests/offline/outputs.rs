@@ -79,6 +79,34 @@ fn what_stands_in_standard_input_is_not_written_over() {
     }
 }
 
+/// A file that a model's folder lacks would be read with it the next time.
+#[test]
+fn a_model_gets_no_file_that_it_would_read() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("in.txt"), "hi\n").unwrap();
+    std::fs::create_dir(dir.path().join("m")).unwrap();
+    std::fs::write(dir.path().join("m/config.json"), "{}").unwrap();
+    for out in ["m/model.safetensors", "m/special_tokens_map.json"] {
+        refused(dir.path(), &read("in.txt", out), &[out, "a file of the model", "hint: name another"]);
+        assert!(!dir.path().join(out).exists());
+    }
+    ok(dir.path(), &read("in.txt", "m/read.safetensors"));
+    std::fs::write(dir.path().join("r.csv"), "pair,choice\n").unwrap();
+    let twice = [
+        "rate",
+        "unblind",
+        "--ratings",
+        "ann=r.csv",
+        "--ratings",
+        "ben=./r.csv",
+        "--key",
+        "k.json",
+        "--out",
+        "o.json",
+    ];
+    refused(dir.path(), &twice, &["the sheet of ann and of ben", "own sheet"]);
+}
+
 /// That a folder is named where a file is written is known before the work.
 #[test]
 fn a_folder_is_no_file_to_write() {

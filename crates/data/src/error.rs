@@ -112,7 +112,7 @@ pub enum Problem {
         shown: &'static str,
     },
     /// A comment, which JSON does not have.
-    #[error("`{shown}` is a comment; JSON lines have none")]
+    #[error("`{shown}` is a comment, which is not read")]
     Comment {
         /// The line, cut short.
         shown: String,

@@ -169,6 +169,7 @@ impl EngineError {
                 "f16 holds numbers up to 65504: compute in bf16 or f32 with --dtype; give smaller doses if the model is \
                  steered; else the weights are damaged"
             }
+            Self::Sampling { what: "a logit", .. } => "an edit may be too large for f32: take a smaller α",
             Self::Sampling { .. } => "give a temperature of 0 or above, and a top-p above 0 and up to 1",
             Self::Backend { .. } => {
                 "free memory or give fewer prompts; CUDA_VISIBLE_DEVICES= (empty) computes on the CPU"

@@ -16,7 +16,7 @@ use truenorth_protocol::run::RunError;
 /// without any gives no logits; transformers would draw one at random.
 ///
 /// # Errors
-/// A tensor that is there and cannot be read.
+/// A tensor that is there and cannot be read, or an output matrix that the index of the shards lists and none holds.
 pub(super) fn settle(
     config: &mut Config,
     source: &mut Source,
@@ -27,6 +27,10 @@ pub(super) fn settle(
     let (embed, own) = (format!("{}.weight", names.embed), format!("{}.weight", names.head));
     match (config.head, source.has(&embed), source.has(&own)) {
         (Head::Own, _, false) => {
+            // A download that lost it is no model without one.
+            if let Some(missing) = source.absent(&own) {
+                return Err(missing);
+            }
             config.head = Head::Missing;
             Ok(Some(format!(
                 "{model} has no output matrix (`{own}` is not stored and the config does not tie it to the \

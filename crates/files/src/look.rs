@@ -30,11 +30,11 @@ pub fn is_lfs_pointer(bytes: &[u8]) -> bool {
 
 const MAGIC: &[(&[u8], &str, &str)] = &[
     (LFS, "a Git LFS pointer, which stands for a file that was not downloaded", LFS_REMEDY),
-    (b"\x1f\x8b", "packed with gzip", "unpack it first: gunzip FILE.gz"),
-    (b"\x28\xb5\x2f\xfd", "packed with zstd", "unpack it first: unzstd FILE.zst"),
-    (b"\xfd7zXZ\0", "packed with xz", "unpack it first: unxz FILE.xz"),
-    (b"BZh", "packed with bzip2", "unpack it first: bunzip2 FILE.bz2"),
-    (b"\x04\x22\x4d\x18", "packed with lz4", "unpack it first: unlz4 FILE.lz4"),
+    (b"\x1f\x8b", "packed with gzip", "unpack it first: gunzip < FILE > NEW"),
+    (b"\x28\xb5\x2f\xfd", "packed with zstd", "unpack it first: unzstd < FILE > NEW"),
+    (b"\xfd7zXZ\0", "packed with xz", "unpack it first: unxz < FILE > NEW"),
+    (b"BZh", "packed with bzip2", "unpack it first: bunzip2 < FILE > NEW"),
+    (b"\x04\x22\x4d\x18", "packed with lz4", "unpack it first: unlz4 < FILE > NEW"),
     (
         b"PK\x03\x04",
         "a zip archive, as .zip, .xlsx, .docx, .npz and .pt files are",

@@ -43,7 +43,11 @@ pub fn dealt(rows: &Distinct<ClassRow>) -> Option<Vec<String>> {
 /// Before the id of a row that stands alone, so that no group that is named so meets it.
 pub const LONE: &str = "row ";
 
-/// The label of the positive class: the one named, or the one that says so itself (`1`, `true` or `positive`).
+/// Labels that say themselves which of them is positive, the negative one first.
+const COUPLES: [[&str; 2]; 4] = [["0", "1"], ["-1", "1"], ["false", "true"], ["negative", "positive"]];
+
+/// The label of the positive class: the one named, or the one that says so itself beside its opposite ([`COUPLES`]): of 1 and 2
+/// either may be meant.
 pub fn positive_label<'a>(
     rows: &'a Distinct<ClassRow>,
     positive: Option<&str>,
@@ -53,7 +57,7 @@ pub fn positive_label<'a>(
     labels.dedup();
     let chosen = match positive {
         Some(label) => labels.iter().copied().find(|l| *l == label),
-        None => labels.iter().copied().find(|l| ["1", "true", "positive"].contains(l)),
+        None => COUPLES.iter().find(|c| c[..] == labels[..]).and_then(|_| labels.last().copied()),
     };
     match (labels.len(), chosen) {
         (2, Some(label)) => Ok(label),
@@ -63,7 +67,8 @@ pub fn positive_label<'a>(
                 positive.map_or_else(|| "not named".into(), |p| format!("{p:?}"))
             ),
             remedy: match labels_there {
-                0..=2 => {
+                0 | 1 => "give texts of two labels".into(),
+                2 => {
                     "name it with --positive LABEL, behind a file as F:LABEL, or in a study as data.positive"
                         .into()
                 }
@@ -82,6 +87,26 @@ mod tests {
     fn rows(lines: &str) -> Option<Vec<String>> {
         let loaded: Loaded<ClassRow> = read_classes(lines.as_bytes(), "c.csv").unwrap();
         dealt(&Distinct::classes(loaded, NearCopies::default()).unwrap())
+    }
+
+    #[test]
+    fn the_positive_label_says_so_beside_its_opposite_alone() {
+        let of = |labels: [&str; 2], named: Option<&str>| {
+            let [a, b] = labels;
+            let rows = format!("id,text,label\n1,one word,{a}\n2,two trees,{b}\n");
+            let loaded: Loaded<ClassRow> = read_classes(rows.as_bytes(), "c.csv").unwrap();
+            let found = Distinct::classes(loaded, NearCopies::default()).unwrap();
+            positive_label(&found, named).map(str::to_owned).map_err(|e| e.to_string())
+        };
+        for [negative, positive] in COUPLES {
+            assert_eq!(of([positive, negative], None).unwrap(), positive);
+            assert_eq!(of([positive, negative], Some(negative)).unwrap(), negative);
+        }
+        // Of 1 and 2, and of two words for yes, either may be meant.
+        for labels in [["1", "2"], ["1", "true"], ["yes", "1"], ["negative", "1"]] {
+            assert!(of(labels, None).unwrap_err().contains("not named"), "{labels:?}");
+            assert_eq!(of(labels, Some(labels[0])).unwrap(), labels[0]);
+        }
     }
 
     #[test]

@@ -49,7 +49,8 @@ pub struct Audit {
     /// Or as classes: JSONL, a JSON list or CSV with `id`, `text`, `label`, `category`, `group`.
     #[arg(long, value_name = "F.jsonl")]
     classes: Option<PathBuf>,
-    /// The label at the positive end, unless the labels are 0 and 1.
+    /// The label at the positive end, unless the labels are 0 (or -1) and 1, false and true, or negative and
+    /// positive.
     #[arg(long, value_name = "LABEL", requires = "classes")]
     positive: Option<String>,
     /// Texts that have nothing to do with the direction, a text a line, or JSONL, a JSON list or CSV with `id` and `text`.

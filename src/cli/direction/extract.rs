@@ -54,7 +54,8 @@ pub struct Extract {
     /// Texts of two classes: JSONL, a JSON list or CSV with `id`, `text`, `label`, `category`.
     #[arg(long, value_name = "F.jsonl")]
     classes: Option<PathBuf>,
-    /// The label at the positive end of the direction, unless the labels are 0 and 1.
+    /// The label at the positive end of the direction, unless the labels are 0 (or -1) and 1, false and true, or negative and
+    /// positive.
     #[arg(long, value_name = "LABEL", requires = "classes")]
     positive: Option<String>,
     /// logistic, mean-diff, lda or pca.

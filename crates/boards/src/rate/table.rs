@@ -54,7 +54,7 @@ pub(super) fn table(found: &Unblinded) -> Listing {
     let of = found.items.len();
     for r in found.raters.iter().filter(|r| r.missing + r.blank > 0) {
         out.says.push(format!(
-            "warning: the sheet of {} has no row of {} of the key's {of} items, and {} left blank; {} are rated",
+            "warning: of the key's {of} items, the sheet of {} lacks {} and leaves {} blank; {} are rated",
             r.rater, r.missing, r.blank, r.rated
         ));
     }

@@ -373,7 +373,8 @@ fn save_as(name: &str) -> &'static str {
              for a file that is one list of numbers"
         }
         "csv" | "tsv" | "txt" => {
-            "make a NumPy array of the numbers: numpy.save('v.npy', numpy.loadtxt('v.csv', delimiter=','))"
+            "make a NumPy array of the numbers: numpy.save('v.npy', numpy.loadtxt(FILE)), with delimiter=',' where commas are \
+             between them"
         }
         _ => {
             "give the file a name with the ending of what it is, or save the vector with numpy.save('v.npy', v)"

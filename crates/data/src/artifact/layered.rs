@@ -69,6 +69,8 @@ pub(super) fn by_layer(
         _ => return Err(DirectionError::Layers { have: have() }),
     };
     let (site, layer) = (chosen.site, chosen.layer);
+    // The first and only one of a list has a place there, and no layer by it.
+    let listed = places.len() > 1 || layer != 0;
     let array = arrays.swap_remove(chosen.at);
     let from = array.name.clone();
     let (values, _) = vector(array, &[], &ImportAs { layer: None, ..asked.clone() })?;
@@ -82,7 +84,7 @@ pub(super) fn by_layer(
     });
     let (site, called) = if layers.named.is_some() { (site, None) } else { (None, site) };
     let layer = site.or(called).is_none().then_some(layer);
-    Ok(Some(Picked { values, site, from, called, unsure, layer, listed: true }))
+    Ok(Some(Picked { values, site, from, called, unsure, layer, listed }))
 }
 
 /// The layers and sites of a file with a vector for each of several, where each is certain; else none.

@@ -118,13 +118,16 @@ pub struct Copies {
     pub near_clusters: usize,
     /// The ids of some of these clusters.
     pub near_ids: Vec<Vec<String>>,
-    /// Clusters in all, near copies, shared prompts and groups joined; what is held out and resampled.
+    /// Clusters in all, near copies, shared prompts, shared responses and groups joined; what is held out and resampled.
     pub clusters: usize,
     /// The least Jaccard similarity of near copies.
     pub threshold: f64,
     /// The prompt that all pairs have; none where they have several.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub common_prompt: Option<String>,
+    /// The responses that all pairs have on a side, each with the side, `chosen` or `rejected`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub common_responses: Vec<(String, String)>,
     /// What the rows of the largest cluster of near copies begin or end with, where that joins them.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub opening: Option<Opening>,
@@ -151,6 +154,7 @@ impl Copies {
             clusters: truenorth_stats::math::dense_count(cluster),
             threshold: threshold.threshold(),
             common_prompt: None,
+            common_responses: vec![],
             opening: None,
         }
     }
@@ -192,11 +196,17 @@ impl Copies {
             let shown: String = prompt.chars().take(40).collect();
             out.push(format!("all {unit} have the prompt `{shown}`, which tells none from another"));
         }
+        for (side, response) in &self.common_responses {
+            let shown: String = response.chars().take(40).collect();
+            out.push(format!(
+                "all {unit} have the {side} response `{shown}`: what tells them apart may be this one text"
+            ));
+        }
         if *clusters < kept && !["pairs", "texts"].contains(&unit.as_str()) {
             out.push(format!("what is said of all {unit} rests on {clusters}, the first of each cluster"));
         } else if *clusters < kept {
             out.push(format!(
-                "{kept} {unit} make {} of near copies, shared prompts and groups; a cluster is held out, \
+                "{kept} {unit} make {} of near copies, shared prompts, shared responses and groups; a cluster is held out, \
                  relabelled and resampled as one",
                 of_clusters(*clusters)
             ));

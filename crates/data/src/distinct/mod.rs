@@ -5,7 +5,7 @@
 //! stays, so that a text that was told twice counts once; with another label they are refused. A copy under another
 //! axis or category is one too: it is no second observation, and where categories are looked at by themselves the
 //! one that stays is of each of them. Near copies, texts whose sets of words have a Jaccard similarity of at least a threshold, are
-//! joined into clusters by single linkage, and with them pairs that share a prompt or both responses, and rows
+//! joined into clusters by single linkage, and with them pairs that share a prompt or a response, and rows
 //! of one `group`. Where words are not to be seen, in scripts without spaces, long words and signs, characters take their
 //! place ([`near`]).
 //! A cluster is never split, its labels are exchanged together, and it is resampled as a whole.
@@ -59,8 +59,8 @@ struct Item {
     place: String,
     /// Texts by which it may be a near copy.
     texts: Vec<String>,
-    /// Its answers without what they answer, compared with those of other rows.
-    alone: Option<String>,
+    /// Its answers without what they answer, both and each, compared with those of other rows.
+    alone: Vec<String>,
     /// Near copies are looked for among rows with the same; empty for all rows of most files.
     within: String,
     /// Names that keep it together with other rows of the same name.
@@ -75,32 +75,39 @@ impl Item {
             label,
             place: String::new(),
             texts: vec![],
-            alone: None,
+            alone: vec![],
             within: String::new(),
             shared: vec![],
         }
     }
 }
 
-/// Two responses of fewer different words between them are taken for answers that many prompts have, such as
-/// "Yes, I would." and "No, I would not.": there the prompts are what differs.
+/// Responses of fewer different words are taken for answers that many prompts have, such as "Yes, I would." and
+/// "No, I would not.": there the prompts are what differs.
 pub const FIXED: usize = 8;
 /// How many letters count as a word where words are not seen, as in Thai.
 const LETTERS: usize = 4;
 
-/// The two responses of a pair as one text, unless they are fixed answers.
-fn answers(chosen: &str, rejected: &str) -> Option<String> {
-    let both = format!("{chosen} {rejected}");
-    let different: HashSet<String> = words(&both).collect();
+/// Whether a text is more than a fixed answer.
+fn is_own(text: &str) -> bool {
+    let different: HashSet<String> = words(text).collect();
     let letters = different.iter().filter(|w| unspaced(w)).count();
-    (different.len() - letters + letters / LETTERS >= FIXED).then_some(both)
+    different.len() - letters + letters / LETTERS >= FIXED
+}
+
+/// The response that all pairs have on a side, letter case and white space aside.
+fn common<'a>(pairs: &'a [Pair], side: fn(&Pair) -> &str) -> Option<&'a str> {
+    let first = pairs.first().map(side)?;
+    let same = folded(first);
+    (pairs.len() > 1 && pairs.iter().all(|p| folded(side(p)) == same)).then_some(first)
 }
 
 impl Distinct<Pair> {
     /// Pairs: their texts are prompt with response, those of the template left out, and pairs that share a
     /// prompt are a cluster. A prompt that all pairs share tells none from another, and is left out like the
-    /// template; so are prompts that the template does not show. Pairs whose responses are copies or near
-    /// copies under other prompts are a cluster too, unless the responses are fixed answers, of fewer than eight different words.
+    /// template; so are prompts that the template does not show. Pairs of which a response, or both together, are copies or
+    /// near copies under other prompts are a cluster too, unless these are fixed answers, of fewer than eight different
+    /// words, or the response is that of all pairs, which is told.
     ///
     /// # Errors
     /// When a pair is another with its sides exchanged.
@@ -108,6 +115,9 @@ impl Distinct<Pair> {
         let prompts: Vec<String> = loaded.rows.iter().map(|p| folded(&p.prompt)).collect();
         let same = prompts.len() > 1 && prompts.iter().all(|p| *p == prompts[0]);
         let shown = template.shows_prompt() && !same;
+        let [always_chosen, always_rejected]: [Option<String>; 2] =
+            [common(&loaded.rows, |p| &p.chosen), common(&loaded.rows, |p| &p.rejected)]
+                .map(|c| c.map(str::to_owned));
         let item = |(pair, prompt): (&Pair, &String)| {
             let prompt = if shown { prompt.as_str() } else { "" };
             let (chosen, rejected) = (folded(&pair.chosen), folded(&pair.rejected));
@@ -119,16 +129,28 @@ impl Distinct<Pair> {
                 label: chosen.clone(),
                 place: pair.axis.clone(),
                 texts: vec![text(&chosen), text(&rejected)],
-                alone: answers(&chosen, &rejected),
+                alone: [
+                    Some(format!("{chosen} {rejected}")),
+                    always_chosen.is_none().then(|| chosen.clone()),
+                    always_rejected.is_none().then(|| rejected.clone()),
+                ]
+                .into_iter()
+                .flatten()
+                .filter(|text| is_own(text))
+                .collect(),
                 within: String::new(),
                 shared: if shown { vec![prompt.to_owned()] } else { vec![] },
             }
         };
         let items: Vec<Item> = loaded.rows.iter().zip(&prompts).map(item).collect();
-        let common =
+        let common_prompt =
             loaded.rows.first().filter(|_| same && template.shows_prompt()).map(|p| p.prompt.clone());
+        let common_responses = [("chosen", always_chosen), ("rejected", always_rejected)];
+        let common_responses =
+            common_responses.into_iter().filter_map(|(side, r)| Some((side.to_owned(), r?)));
         let mut found = distinct("pairs", loaded, &items, near)?;
-        found.copies.common_prompt = common;
+        found.copies.common_prompt = common_prompt;
+        found.copies.common_responses = common_responses.collect();
         Ok(found)
     }
 }
@@ -145,7 +167,7 @@ impl Distinct<ClassRow> {
             label: row.label.clone(),
             place: row.category.clone().unwrap_or_default(),
             texts: vec![row.text.clone()],
-            alone: None,
+            alone: vec![],
             within: String::new(),
             shared: row.group.iter().cloned().collect(),
         };
@@ -167,7 +189,7 @@ impl Distinct<SentimentRow> {
             label: if row.positive { "positive" } else { "negative" }.to_owned(),
             place: String::new(),
             texts: vec![row.text.clone()],
-            alone: None,
+            alone: vec![],
             within: String::new(),
             shared: group(row).into_iter().collect(),
         };
@@ -254,7 +276,7 @@ fn find(unit: &'static str, items: &[Item], near: NearCopies) -> Result<Found, C
     for block in blocks.values() {
         let texts = block.iter().flat_map(|i| items[*i].texts.iter().map(move |t| (*i, t.as_str())));
         join_near(texts, near.threshold(), &mut sets);
-        let alone = block.iter().filter_map(|i| Some((*i, items[*i].alone.as_deref()?)));
+        let alone = block.iter().flat_map(|i| items[*i].alone.iter().map(move |t| (*i, t.as_str())));
         join_near(alone, near.threshold(), &mut sets);
     }
     let by_words = clusters(&mut sets, &kept);

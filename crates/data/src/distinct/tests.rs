@@ -232,6 +232,54 @@ fn pairs_that_answer_the_same_are_a_cluster_unless_the_answers_are_fixed() {
 }
 
 #[test]
+fn pairs_that_share_one_long_response_are_a_cluster_unless_all_do() {
+    let long = "the lighthouse keeper counts seven grey herons before breakfast";
+    let refusal = "I am sorry, but that is nothing that I can help anybody with.";
+    let rows = |constant: bool| {
+        let other = |text: &str| if constant { refusal.to_owned() } else { text.to_owned() };
+        pairs(vec![
+            pair(
+                "a",
+                ["What came first of all things?", long, &other("a clerk forgot his umbrella in some train")],
+            ),
+            pair(
+                "b",
+                [
+                    "Say anything you like.",
+                    &long.to_uppercase(),
+                    &other("none of the pears on that tree are ripe"),
+                ],
+            ),
+            pair(
+                "c",
+                [
+                    "Is it late?",
+                    "clouds were low and slow over my father's land",
+                    &other(&format!("{long} today")),
+                ],
+            ),
+            pair(
+                "d",
+                [
+                    "Who calls?",
+                    "a bell rings twice when no one is near it",
+                    &other("we found four coins under the old stairs"),
+                ],
+            ),
+        ])
+        .unwrap()
+    };
+    let found = rows(false);
+    assert_eq!(found.cluster, [0, 0, 0, 1], "a response of either side is a text");
+    assert!(found.copies.common_responses.is_empty());
+    // What all have tells none from another, and is said.
+    let found = rows(true);
+    assert_eq!(found.cluster, [0, 0, 1, 2]);
+    let said = found.copies.sentences().join("\n");
+    assert!(said.contains("all pairs have the rejected response `I am sorry"), "{said}");
+}
+
+#[test]
 fn signs_alone_are_alike_where_they_are_the_same() {
     let row = |i: usize, rejected: &str| pair(&i.to_string(), ["p", "!!", rejected]);
     let found = pairs(vec![row(0, "one"), row(1, "two"), pair("2", ["p", "??", "three"])]).unwrap();

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use csv::{ByteRecord, ErrorKind, ReaderBuilder};
 
 use super::super::error::Problem;
+use super::fields::shown;
 
 /// A table with its records in file order.
 #[derive(Debug)]
@@ -52,11 +53,18 @@ pub(in super::super) fn table(bytes: &[u8], delimiter: u8) -> Result<Table, Faul
         return Err(Fault { line: Some(line), column: None, problem: Problem::OpenQuote });
     }
     let mut reader = ReaderBuilder::new().has_headers(false).delimiter(delimiter).from_reader(bytes);
+    let lone = lone_returns(bytes);
     let mut row = ByteRecord::new();
     let mut head: Option<Vec<String>> = None;
     let mut records = Vec::new();
-    while reader.read_byte_record(&mut row).map_err(|e| refused(e, bytes))? {
-        let line = row.position().map_or(1, |p| line_of(p, bytes));
+    while reader.read_byte_record(&mut row).map_err(|e| match head.as_deref() {
+        // A head of one field, and rows of several under it.
+        Some([comment, ..]) if comment.starts_with('#') => {
+            Fault { line: Some(1), column: None, problem: Problem::Comment { shown: shown(comment) } }
+        }
+        _ => refused(e, bytes, &lone),
+    })? {
+        let line = row.position().map_or(1, |p| line_of(p, bytes, &lone));
         let names = head.as_deref().unwrap_or_default();
         let fields = row
             .iter()
@@ -156,14 +164,22 @@ fn open_quote(bytes: &[u8], delimiter: u8) -> Option<usize> {
 }
 
 /// The line of a record; the parser counts the blank lines before it as part of it.
-fn line_of(position: &csv::Position, bytes: &[u8]) -> usize {
+fn line_of(position: &csv::Position, bytes: &[u8], lone: &[usize]) -> usize {
     let start = usize::try_from(position.byte()).unwrap_or(usize::MAX);
     let before = bytes.get(start..).unwrap_or_default().iter().take_while(|b| matches!(b, b'\n' | b'\r'));
-    usize::try_from(position.line()).unwrap_or(usize::MAX) + before.filter(|b| **b == b'\n').count()
+    let (blank, ends) = before.fold((0, 0), |(all, ends), b| (all + 1, ends + usize::from(*b == b'\n')));
+    let lone = lone.partition_point(|at| *at < start.saturating_add(blank));
+    usize::try_from(position.line()).unwrap_or(usize::MAX) + ends + lone
 }
 
-fn refused(error: csv::Error, bytes: &[u8]) -> Fault {
-    let line = error.position().map(|p| line_of(p, bytes));
+/// Where lines end in a carriage return alone, which the reader's own count of lines leaves out.
+fn lone_returns(bytes: &[u8]) -> Vec<usize> {
+    let ends = |at: &usize| bytes[*at] == b'\r' && bytes.get(at + 1) != Some(&b'\n');
+    (0..bytes.len()).filter(ends).collect()
+}
+
+fn refused(error: csv::Error, bytes: &[u8], lone: &[usize]) -> Fault {
+    let line = error.position().map(|p| line_of(p, bytes, lone));
     let problem = match error.kind() {
         ErrorKind::UnequalLengths { expected_len, len, .. } => {
             Problem::Ragged { found: *len, expected: *expected_len }

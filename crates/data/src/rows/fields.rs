@@ -7,6 +7,9 @@ use super::super::conversation::{self, Message};
 use super::super::error::Problem;
 use super::{COLUMNS, Extra};
 
+/// Below it, a whole number has one spelling.
+const WHOLE: f64 = 1e15;
+
 /// The fields of one row; taking one removes it, what is left is `extra`.
 pub(in super::super) struct Fields {
     map: Map<String, Value>,
@@ -170,6 +173,10 @@ impl Fields {
             Value::String(s) => Ok(s),
             Value::Bool(b) => Ok(b.to_string()),
             Value::Number(n) if n.is_i64() || n.is_u64() => Ok(n.to_string()),
+            // What was a column of numbers, such as 0.0 and 1.0.
+            Value::Number(n) if n.as_f64().is_some_and(|f| f.fract() == 0.0 && f.abs() < WHOLE) => {
+                Ok(format!("{:.0}", n.as_f64().unwrap_or(f64::NAN)))
+            }
             other => Err(wrong(field, &other, "a string, an integer, true or false")),
         }
     }

@@ -166,6 +166,18 @@ fn a_comment_over_json_is_no_text() {
 }
 
 #[test]
+fn lines_that_end_in_a_carriage_return_alone_have_numbers() {
+    let file = "text,n\na one,1\nb two,2\n\nc three,3\n";
+    let rows = prompts("p.csv", file.as_bytes()).unwrap();
+    assert_eq!(prompts("p.csv", file.replace('\n', "\r").as_bytes()).unwrap(), rows);
+    let e = said(&prompts("p.csv", b"text,n\ra one,1\r\rb two\r").unwrap_err());
+    assert!(e.contains("line 4"), "{e}");
+    // A comment over a table is named as what it is.
+    let e = said(&prompts("p.csv", b"# made in May\ntext,n\na one,1\n").unwrap_err());
+    assert!(e.contains("line 1") && e.contains("comment"), "{e}");
+}
+
+#[test]
 fn a_sentence_with_a_comma_is_no_head() {
     for text in
         ["text, please\nthe cat\n", "text, please\n", "prompt, and then some\nno\n", "say it\ntext, please\n"]

@@ -260,8 +260,7 @@ fn has_kv_heads(family: &Family) -> bool {
 fn check_rope(r: &Reader, rope: &Rope, head_dim: usize) -> Result<(), ConfigError> {
     let dims = super::rope::rotated(rope.partial, head_dim);
     if dims == 0 || dims > head_dim || !dims.is_multiple_of(2) {
-        let expected = format!("a share of the {head_dim} dimensions of a head that is even");
-        return Err(r.bad("partial_rotary_factor", &rope.partial.into(), &expected));
+        return Err(rope::odd_share(r, rope.partial, head_dim));
     }
     let pairs = format!("{} divisors, one a rotated pair", dims / 2);
     match &rope.scaling {

@@ -94,6 +94,10 @@ pub(super) fn read(r: &Reader, family: &Family, context: usize) -> Result<Option
     let default = theta;
     let stated_base = r.positive(theta_key)?;
     let newer = newer(r, local)?;
+    let width = width(r);
+    if !states_bases(r, newer.as_ref(), local) {
+        no_null(r, theta_key)?;
+    }
     let theta = match stated_base {
         Some(theta) => theta,
         None if local == LocalRope::Unscaled && newer.is_none() => unstated_base(r, default),
@@ -115,7 +119,12 @@ pub(super) fn read(r: &Reader, family: &Family, context: usize) -> Result<Option
     let stated = r.count("original_max_position_embeddings")?;
     let context = Context { now: context, stated };
     let own = match local {
-        LocalRope::Own { key, theta } => r.positive(key)?.unwrap_or(theta),
+        LocalRope::Own { key, theta } => {
+            if newer.is_none() {
+                no_null(r, key)?;
+            }
+            r.positive(key)?.unwrap_or(theta)
+        }
         // Versions disagree about the base of sliding layers where one is stated.
         LocalRope::Unscaled => sliding_base(r, theta, default, newer.is_some()),
         LocalRope::Shared => theta,
@@ -163,6 +172,7 @@ pub(super) fn read(r: &Reader, family: &Family, context: usize) -> Result<Option
     } else {
         let full = match r.object("rope_scaling")? {
             Some(given) if local != LocalRope::Shared && older_name(r, &given)? => {
+                no_null(&given, "rope_theta")?;
                 Rope { theta: given.positive("rope_theta")?.unwrap_or(theta), ..plain(theta) }
             }
             Some(given) => {
@@ -184,11 +194,17 @@ pub(super) fn read(r: &Reader, family: &Family, context: usize) -> Result<Option
     let shares = two.iter().map(|rope| rope.partial).find(|share| *share != 1.0);
     let [full, sliding] = two.map(|rope| whole_heads(r, rope));
     if let Some(share) = shares {
-        r.note(format!(
-            "`{PARTIAL}` of {share} is left unread, as by transformers 5.23 for family `{}` without a stretch; 4.57 can't \
-             run the model",
-            r.family()
-        ));
+        let family = r.family();
+        r.note(match width {
+            Some(Width { key, turned, of }) => format!(
+                "`{key}` of {turned} of the {of} dimensions of a head is left unread and all are turned, as by transformers \
+                 5.23 for family `{family}`; llama.cpp turns those {turned} alone"
+            ),
+            None => format!(
+                "`{PARTIAL}` of {share} is left unread, as by transformers 5.23 for family `{family}` without a stretch; \
+                 4.57 can't run the model"
+            ),
+        });
     }
     Ok(Some([full?, sliding?]))
 }
@@ -319,7 +335,65 @@ fn beside(r: &Reader, inside: Rope, outside: Rope) -> Rope {
 /// A share of the head where the family turns all of it: transformers 5.23 leaves the key unread for some
 /// kinds of rotation and obeys it for others, and 4.57 can't open such a model.
 fn whole_head(r: &Reader, share: f64) -> ConfigError {
-    r.bad(PARTIAL, &share.into(), "1, because this family turns whole heads")
+    const WHY: &str = "because this family turns whole heads";
+    match width(r) {
+        Some(width) => width.bad(format!("{}, {WHY}", width.of)),
+        None => r.bad(PARTIAL, &share.into(), &format!("1, {WHY}")),
+    }
+}
+
+/// The error for a share of a head that leaves no even number of dimensions.
+pub(super) fn odd_share(r: &Reader, share: f64, head_dim: usize) -> ConfigError {
+    let key = if r.has("rotary_pct") { "rotary_pct" } else { PARTIAL };
+    match width(r) {
+        Some(width) => width.bad(format!("an even number of the {head_dim} dimensions of a head")),
+        None => {
+            r.bad(key, &share.into(), &format!("a share of the {head_dim} dimensions of a head that is even"))
+        }
+    }
+}
+
+/// How a GGUF file states a share of a head.
+struct Width<'a> {
+    /// Its key in the file.
+    key: &'a str,
+    /// Dimensions that turn.
+    turned: u64,
+    /// Dimensions of a head.
+    of: u64,
+}
+
+impl Width<'_> {
+    fn bad(&self, expected: String) -> ConfigError {
+        ConfigError::Value { key: self.key.to_owned(), found: self.turned.to_string(), expected }
+    }
+}
+
+fn width<'a>(r: &Reader<'a>) -> Option<Width<'a>> {
+    let stated = r.get("truenorth_rotary_width")?;
+    let count = |key: &str| stated.get(key).and_then(Value::as_u64);
+    Some(Width { key: stated.get("key")?.as_str()?, turned: count("turned")?, of: count("of")? })
+}
+
+/// Whether the rotations state all bases themselves, so that none is taken from the key beside them.
+fn states_bases(r: &Reader, newer: Option<&Reader>, local: LocalRope) -> bool {
+    let stated = |given: &Value| given.get("rope_theta").is_some_and(|base| !base.is_null());
+    match newer {
+        Some(given) if local == LocalRope::Shared => given.get("rope_theta").is_some(),
+        Some(given) => [FULL, SLIDING].into_iter().all(|kind| given.get(kind).is_some_and(stated)),
+        // 4.57 leaves a base in there unread.
+        None => r.rules() == Transformers::V5_23 && r.get("rope_scaling").is_some_and(stated),
+    }
+}
+
+/// Refuses a base of null: transformers takes its default where the key is missing, and can't compute with null.
+fn no_null(r: &Reader, key: &'static str) -> Result<(), ConfigError> {
+    if r.has(key) && r.get(key).is_none() {
+        let expected = "a positive number, or no such key, which leaves the base to the default (transformers fails \
+                        over null)";
+        return Err(r.bad(key, &Value::Null, expected));
+    }
+    Ok(())
 }
 
 fn divisors(r: &Reader) -> Result<Option<Vec<f32>>, ConfigError> {

@@ -46,15 +46,23 @@ pub enum LoadError {
     },
     /// The folder is an adapter, which is no model by itself.
     #[error(
-        "`{}` holds a LoRA adapter (`adapter_config.json`){}; expected a whole model",
+        "`{}` holds a LoRA adapter (`adapter_config.json`){}{}",
         .path.display(),
-        .base.as_ref().map_or_else(String::new, |base| format!(" of the model `{base}`"))
+        .base.as_ref().map_or_else(String::new, |base| format!(" of the model `{base}`")),
+        if *whole {
+            " beside the weights of a whole model: transformers puts the one on the other where peft is installed, and \
+             leaves the adapter out where it is not; expected one of the two"
+        } else {
+            "; expected a whole model"
+        }
     )]
     Adapter {
         /// The folder of the adapter.
         path: PathBuf,
         /// The model that it changes, as the adapter names it.
         base: Option<String>,
+        /// Whether the folder holds the weights of a whole model too.
+        whole: bool,
     },
     /// A GGUF file of something else than a model.
     #[error("`{}` holds {kind} (`general.type` is `{stated}`); expected a whole model", .path.display())]
@@ -274,6 +282,10 @@ impl LoadError {
             }
             Self::Wrapped { .. } => {
                 "save the model's full state dict in transformers, or take what the wrapper added out of the names"
+            }
+            Self::Adapter { whole: true, .. } => {
+                "for the model without the adapter, move `adapter_config.json` out of the folder; for both, merge them: \
+                 `merge_and_unload()` of peft, then `save_pretrained(folder)`"
             }
             Self::Adapter { .. } | Self::Unmerged { .. } => {
                 "merge it into its model first: `merge_and_unload()` of peft, then `save_pretrained(folder)`"

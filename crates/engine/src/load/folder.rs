@@ -58,7 +58,9 @@ pub(super) fn config(folder: &Path) -> Result<Value, LoadError> {
     if adapter.is_file() {
         let base =
             read_json(&adapter)?.get("base_model_name_or_path").and_then(Value::as_str).map(str::to_owned);
-        return Err(LoadError::Adapter { path: folder.to_path_buf(), base });
+        let there = |name: &str| folder.join(name).is_file();
+        let whole = there("config.json") && (there(SINGLE) || there(SHARDS));
+        return Err(LoadError::Adapter { path: folder.to_path_buf(), base, whole });
     }
     let path = folder.join("config.json");
     if folder.is_dir() && !path.is_file() {
@@ -69,18 +71,18 @@ pub(super) fn config(folder: &Path) -> Result<Value, LoadError> {
 
 /// Maps the weight files and lists their tensors, with what a user should know of the choice between
 /// them. As in transformers, a whole file wins over shards, whatever an index beside it says.
-pub(super) fn index(folder: &Path) -> Result<(Index, Option<String>), LoadError> {
+pub(super) fn index(folder: &Path) -> Result<(Index, Vec<String>), LoadError> {
     let mut index = Index::default();
-    let note;
+    let mut notes = Vec::new();
     if folder.join(SINGLE).is_file() {
         add_file(&mut index, &folder.join(SINGLE))?;
-        note = folder.join(SHARDS).is_file().then(|| {
+        notes.extend(folder.join(SHARDS).is_file().then(|| {
             format!(
                 "`{}` holds both `{SINGLE}` and `{SHARDS}`; `{SINGLE}` is read, as transformers does, and the \
                  shards are not",
                 folder.display()
             )
-        });
+        }));
     } else if folder.join(SHARDS).is_file() {
         let shards = shards(folder)?;
         let mut elsewhere = Vec::new();
@@ -89,18 +91,27 @@ pub(super) fn index(folder: &Path) -> Result<(Index, Option<String>), LoadError>
             let absent = promised.into_iter().filter(|name| !listed.contains(name));
             elsewhere.extend(absent.map(|name| (name, shard.clone())));
         }
-        // As in transformers a tensor is found in whichever shard holds it.
-        if let Some((name, shard)) = elsewhere.iter().find(|(name, _)| !index.entries.contains_key(name)) {
-            return Err(LoadError::MissingTensor { path: folder.join(shard), name: name.clone() });
-        }
-        note = elsewhere.first().map(|(name, shard)| {
+        // As in transformers a tensor is found in whichever shard holds it, and one that none holds is missed where the
+        // model needs it.
+        let (elsewhere, absent): (Vec<_>, Vec<_>) =
+            elsewhere.into_iter().partition(|(name, _)| index.entries.contains_key(name));
+        notes.extend(absent.first().map(|(name, shard)| {
+            format!(
+                "`{SHARDS}` of `{}` lists tensors that no shard holds, {} in all (`{name}` is not in `{shard}`); they are left \
+                 out, as by transformers, and the model is read as long as it needs none of them",
+                folder.display(),
+                absent.len()
+            )
+        }));
+        index.absent = absent.into_iter().map(|(name, shard)| (name, folder.join(shard))).collect();
+        notes.extend(elsewhere.first().map(|(name, shard)| {
             format!(
                 "`{SHARDS}` of `{}` places {} of its tensors in the wrong shard (`{name}` is not in `{shard}`); they are \
                  read where they are, as transformers does",
                 folder.display(),
                 elsewhere.len()
             )
-        });
+        }));
         index.agree()?;
     } else {
         return Err(no_weights(folder));
@@ -109,7 +120,7 @@ pub(super) fn index(folder: &Path) -> Result<(Index, Option<String>), LoadError>
         return Err(LoadError::Quantized { path: folder.to_path_buf(), method, tensor });
     }
     names::canonical(&mut index)?;
-    Ok((index, note))
+    Ok((index, notes))
 }
 
 /// The quantizer whose tensor this is, where it is one that only a quantizer writes.

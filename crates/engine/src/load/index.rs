@@ -1,7 +1,7 @@
 //! The tensors of a model's files, by the names the hub gives them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::LoadError;
 use super::decode::{Encoding, Stored};
@@ -95,6 +95,8 @@ impl Entry {
 pub(super) struct Index {
     pub(super) files: Vec<DiskFile>,
     pub(super) entries: BTreeMap<String, Entry>,
+    /// Tensors that the listing of the files places in one of them and none holds, with that file.
+    pub(super) absent: BTreeMap<String, PathBuf>,
     /// Tensors that a later file holds too.
     pub(super) again: Vec<(String, Entry)>,
 }

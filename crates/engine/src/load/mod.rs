@@ -77,7 +77,7 @@ impl Source {
     /// A missing, truncated or malformed file; only headers are read.
     pub fn open_folder(path: &Path) -> Result<Self, LoadError> {
         let config = folder::config(path)?;
-        let (index, note) = folder::index(path)?;
+        let (index, notes) = folder::index(path)?;
         Ok(Self {
             path: path.to_path_buf(),
             config,
@@ -85,7 +85,7 @@ impl Source {
             index,
             format: "safetensors",
             metadata: None,
-            notes: note.into_iter().collect(),
+            notes,
         })
     }
 
@@ -322,12 +322,19 @@ impl Source {
         self.metadata.as_ref().map_or_else(|| name.to_owned(), |m| gguf::own_name(&self.path, m, name))
     }
 
+    /// The error for a tensor that is not there, with the file that should hold it where one is named.
+    fn missing(&self, name: &str) -> LoadError {
+        let path = self.index.absent.get(name).unwrap_or(&self.path);
+        LoadError::MissingTensor { path: path.clone(), name: self.own_name(name) }
+    }
+
+    /// That error, for a tensor that the index places in a shard and none holds.
+    pub(super) fn absent(&self, name: &str) -> Option<LoadError> {
+        self.index.absent.contains_key(name).then(|| self.missing(name))
+    }
+
     fn entry(&self, name: &str, shape: &[usize]) -> Result<&Entry, LoadError> {
-        let entry = self
-            .index
-            .entries
-            .get(name)
-            .ok_or_else(|| LoadError::MissingTensor { path: self.path.clone(), name: self.own_name(name) })?;
+        let entry = self.index.entries.get(name).ok_or_else(|| self.missing(name))?;
         if entry.shape != shape {
             return Err(LoadError::Shape {
                 name: name.to_owned(),

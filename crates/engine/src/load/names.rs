@@ -47,23 +47,14 @@ fn plain(index: &Index) -> Result<(), LoadError> {
 pub(super) fn canonical(index: &mut Index) -> Result<(), LoadError> {
     plain(index)?;
     let bare = PREFIXES.iter().find(|(_, sign)| index.entries.contains_key(*sign)).map(|(prefix, _)| *prefix);
+    let absent = std::mem::take(&mut index.absent);
+    index.absent = absent.into_iter().map(|(name, file)| (of_hub(name, bare), file)).collect();
     let mut renamed: BTreeMap<String, Entry> = BTreeMap::new();
     for (name, entry) in std::mem::take(&mut index.entries) {
         if BUFFERS.iter().any(|end| name.ends_with(end)) {
             continue;
         }
-        let new = if let Some(rest) = name.strip_prefix("model.language_model.") {
-            format!("model.{rest}")
-        } else if let Some(rest) = name.strip_prefix("language_model.") {
-            rest.to_owned()
-        } else if let Some(prefix) = bare
-            && !name.starts_with("lm_head.")
-            && !name.starts_with("embed_out.")
-        {
-            format!("{prefix}{name}")
-        } else {
-            name
-        };
+        let new = of_hub(name, bare);
         if let Some(first) = renamed.get(&new)
             && !index.same(&new, first, &entry)?
         {
@@ -74,6 +65,23 @@ pub(super) fn canonical(index: &mut Index) -> Result<(), LoadError> {
     }
     index.entries = renamed;
     Ok(())
+}
+
+/// The hub's name of a tensor in files that lack the prefix `bare`, or have the names of the text half of a model that
+/// also sees.
+fn of_hub(name: String, bare: Option<&str>) -> String {
+    if let Some(rest) = name.strip_prefix("model.language_model.") {
+        format!("model.{rest}")
+    } else if let Some(rest) = name.strip_prefix("language_model.") {
+        rest.to_owned()
+    } else if let Some(prefix) = bare
+        && !name.starts_with("lm_head.")
+        && !name.starts_with("embed_out.")
+    {
+        format!("{prefix}{name}")
+    } else {
+        name
+    }
 }
 
 /// Why a shape cannot be that of a weight, if it cannot.

@@ -124,10 +124,21 @@ fn shards_are_read_and_a_missing_one_is_named() {
     assert!(source.notes()[0].contains("places 2 of its tensors in the wrong shard"), "{:?}", source.notes());
     drop(source);
 
-    // One that is in no shard that is listed is missing.
+    // One that is in no shard is left out, which is said, and missed where it is needed.
     fs::write(at(folder_index()), index("a.safetensors")).unwrap();
-    let error = Source::open_folder(dir.path()).err().unwrap();
-    assert!(matches!(error, LoadError::MissingTensor { .. }), "{error}");
+    let source = Source::open_folder(dir.path()).unwrap();
+    assert_eq!(values(&source, W.0, W.1, DType::F32), W.2);
+    let note = &source.notes()[0];
+    assert!(
+        note.contains("`lm_head.weight` is not in `a.safetensors`") && note.contains("1 in all"),
+        "{note}"
+    );
+    let error = source.tensor(other.0, other.1, DType::F32, &Device::Cpu).unwrap_err();
+    let said = message(&error);
+    assert!(said.contains("`lm_head.weight` is missing from") && said.contains("a.safetensors"), "{said}");
+    assert!(matches!(source.absent(other.0), Some(LoadError::MissingTensor { .. })));
+    assert!(source.absent(W.0).is_none());
+    drop(source);
 
     fs::write(at(folder_index()), index("../b.safetensors")).unwrap();
     let error = Source::open_folder(dir.path()).err().unwrap();
@@ -137,6 +148,25 @@ fn shards_are_read_and_a_missing_one_is_named() {
     let error = Source::open_folder(dir.path()).err().unwrap();
     assert!(message(&error).contains("c.safetensors"), "{error}");
     assert!(matches!(error, LoadError::MissingFile { .. }));
+}
+
+#[test]
+fn an_adapter_is_told_from_one_beside_a_whole_model() {
+    let dir = tempfile::tempdir().unwrap();
+    let adapter = r#"{"base_model_name_or_path": "org/base", "peft_type": "LORA"}"#;
+    fs::write(dir.path().join("adapter_config.json"), adapter).unwrap();
+    let alone = Source::open_folder(dir.path()).err().unwrap();
+    assert!(message(&alone).contains("of the model `org/base`; expected a whole model"), "{alone}");
+
+    fs::write(dir.path().join("config.json"), "{}").unwrap();
+    write(&dir.path().join("model.safetensors"), Dtype::F32, &[W]);
+    let both = Source::open_folder(dir.path()).err().unwrap();
+    let (said, hint) = (message(&both), both.hint().unwrap());
+    assert!(said.contains("beside the weights of a whole model") && said.contains("peft"), "{said}");
+    assert!(hint.contains("move `adapter_config.json`") && hint.contains("merge_and_unload"), "{hint}");
+    // The remedy works.
+    fs::remove_file(dir.path().join("adapter_config.json")).unwrap();
+    assert!(Source::open_folder(dir.path()).is_ok());
 }
 
 #[test]

@@ -17,6 +17,7 @@ pub(super) const NAMED: [&str; 7] =
     ["bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token", "mask_token"];
 const EXTRA: &str = "extra_special_tokens";
 const ADDITIONAL: &str = "additional_special_tokens";
+const SPECIFIC: &str = "model_specific_special_tokens";
 
 /// What is added, and by which names.
 pub(super) struct Added {
@@ -113,6 +114,16 @@ impl Reader<'_> {
         config.get(EXTRA).filter(full).or_else(|| config.get(ADDITIONAL)).or_else(|| config.get(EXTRA))
     }
 
+    /// Whether other names in the configuration take the place of all that it has under the key of a model's own special
+    /// tokens, which version 4 does not know: plain texts by a name of their own, or the object of further ones.
+    fn sets_aside_specific(&self) -> bool {
+        let plain = |(key, value): (&String, &Value)| {
+            key.ends_with("_token") && !NAMED.contains(&key.as_str()) && value.is_string()
+        };
+        let further = self.extra_of_config().and_then(Value::as_object);
+        further.is_some_and(|further| !further.is_empty()) || self.files.config.iter().any(plain)
+    }
+
     /// The tokens that go by a name of their own, those of the class where the files are silent.
     fn named(&self, listed: &[Object]) -> Vec<(String, Given)> {
         let default = |key: &str| {
@@ -161,7 +172,10 @@ impl Reader<'_> {
                 }
                 let texts =
                     texts.into_iter().filter_map(|(key, (value, _))| Some((key, given(value, false)?)));
-                let of_config = objects(self.extra_of_config(), false);
+                let of_config = match self.sets_aside_specific() {
+                    true => objects(self.extra_of_config(), false),
+                    false => objects(self.files.config.get(SPECIFIC), false),
+                };
                 texts.chain(of_config).chain(objects(self.files.map.get(EXTRA), true)).collect()
             }
         };

@@ -38,6 +38,19 @@ impl Class {
         (class, foreign.map(str::to_owned))
     }
 
+    /// Its name in transformers.
+    pub(super) fn name(self) -> &'static str {
+        match self {
+            Self::Generic => "PreTrainedTokenizerFast",
+            Self::Gpt2 => "GPT2Tokenizer",
+            Self::GptNeoX => "GPTNeoXTokenizer",
+            Self::Qwen2 => "Qwen2Tokenizer",
+            Self::Gemma => "GemmaTokenizer",
+            Self::Llama => "LlamaTokenizer",
+            Self::CodeLlama => "CodeLlamaTokenizer",
+        }
+    }
+
     /// The names of tokens that the class has where the files are silent.
     pub(super) fn default_tokens(self, rules: Transformers) -> &'static [(&'static str, &'static str)] {
         const END: &str = "<|endoftext|>";
@@ -133,6 +146,10 @@ fn of_5(files: &Files, named: Option<&str>) -> Class {
     let kept = of_model_5(&files.model_type);
     let Some(name) = named else { return kept.unwrap_or(Class::Generic) };
     let class = by_name(name);
+    // Beside code of the folder's own, which is not run, a class is taken at its word.
+    if files.own_code().is_some() {
+        return class;
+    }
     // Version 5 distrusts what is said beside Qwen 2, and a Llama class over bytes.
     if files.model_type == "qwen2" {
         return Class::Qwen2;

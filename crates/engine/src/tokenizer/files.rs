@@ -67,6 +67,15 @@ impl Files {
         self.config.get("tokenizer_class").and_then(Value::as_str).or(self.config_class.as_deref())
     }
 
+    /// The code of its own that the configuration names for the tokenizer, which transformers runs only where told to.
+    pub(super) fn own_code(&self) -> Option<&Value> {
+        match self.config.get("auto_map")? {
+            // As older files have it.
+            list @ Value::Array(_) => Some(list),
+            by_class => by_class.get("AutoTokenizer").filter(|code| !code.is_null()),
+        }
+    }
+
     /// Whether any part of the tokenizer works on bytes spelled as characters.
     pub(super) fn byte_level(&self) -> bool {
         ["normalizer", "pre_tokenizer", "decoder", "post_processor"]

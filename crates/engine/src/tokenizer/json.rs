@@ -152,13 +152,31 @@ fn make(files: &Files, rules: Transformers) -> Result<Tokenizer, TokenizerError>
         size: inner.get_vocab_size(true),
         growth,
         inner,
-        notes: note.into_iter().chain(rebuild::dropout(files, class, rules)).collect(),
+        notes: [
+            note,
+            own_code(files),
+            rebuild::other_model(files, class, rules),
+            rebuild::dropout(files, class, rules),
+        ]
+        .into_iter()
+        .flatten()
+        .collect(),
         of: format!("`{}`", files.path.display()),
         unknown_by: rebuild::says_unknown(class, rules).then(|| {
             let name = files.class().map_or_else(|| format!("{class:?}"), str::to_owned);
             format!("the class `{name}` of transformers {rules}")
         }),
     })
+}
+
+/// What is said of code that comes with the folder and is not run.
+fn own_code(files: &Files) -> Option<String> {
+    let code: String = files.own_code()?.to_string().chars().take(80).collect();
+    Some(format!(
+        "tokenizer_config.json of `{}` names code of its own for the tokenizer (`auto_map`: {code}), which is not run \
+         here, nor by transformers without `trust_remote_code`; with that, it may give other ids",
+        files.path.display()
+    ))
 }
 
 /// Whether the other version makes other ids of the same files, and an example. A version that does

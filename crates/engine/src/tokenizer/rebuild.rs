@@ -6,7 +6,7 @@
 //! and `padding` are a call's, not a tokenizer's. Dropout of merges is for training and is off here;
 //! transformers leaves it on for the generic class, so that ids are random.
 
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::Ends;
 use super::class::Class;
@@ -80,14 +80,53 @@ pub(super) fn ends(files: &Files, class: Class, rules: Transformers) -> Ends {
     }
 }
 
+/// What is said where a class makes byte-pair encoding of another kind of model.
+pub(super) fn other_model(files: &Files, class: Class, rules: Transformers) -> Option<String> {
+    let model = files.json.get("model")?;
+    if rules == Transformers::V4_57 || class == Class::Generic || model.get("merges").is_some() {
+        return None;
+    }
+    let kind =
+        model.get("type").and_then(Value::as_str).map_or_else(String::new, |kind| format!(" `{kind}`"));
+    // Beside Qwen 2 version 5 heeds no other class.
+    let remedy = if files.model_type == "qwen2" && files.own_code().is_none() {
+        "`--transformers 4.57` takes the model as it stands"
+    } else {
+        "`\"tokenizer_class\": \"PreTrainedTokenizerFast\"` in tokenizer_config.json takes the model as it stands"
+    };
+    Some(format!(
+        "`{}` has a model{kind} without merges, of which the class `{}` of transformers {rules}, which is followed, makes \
+         byte-pair encoding without merges: texts fall into single characters or bytes, and those that are no token are \
+         lost; {remedy}",
+        files.path.display(),
+        class.name()
+    ))
+}
+
+/// Vocabulary and merges of a model, of which the classes make byte-pair encoding whatever kind it is: without merges
+/// where it has none.
+fn taken(model: &mut Value) -> Option<(Value, Value)> {
+    let vocab = match model.get_mut("vocab")?.take() {
+        // Unigram lists its pieces, each with a score.
+        Value::Array(list) => {
+            let piece = |(id, piece): (usize, &Value)| {
+                let text = piece.get(0).unwrap_or(piece).as_str()?;
+                Some((text.to_owned(), Value::from(id)))
+            };
+            Value::Object(list.iter().enumerate().map(piece).collect::<Option<Map<String, Value>>>()?)
+        }
+        other => other,
+    };
+    let merges = model.get_mut("merges").map_or_else(|| json!([]), Value::take);
+    Some((vocab, merges))
+}
+
 /// What version 5 puts in place of the file's own parts.
 fn rebuild(json: &mut Value, files: &Files, class: Class) {
-    let model = json.get("model");
-    let is_bpe =
-        model.is_some_and(|m| m.get("vocab").is_some_and(Value::is_object) && m.get("merges").is_some());
-    if class == Class::Generic || !is_bpe {
+    if class == Class::Generic {
         return;
     }
+    let Some((vocab, merges)) = json.get_mut("model").and_then(taken) else { return };
     let prefix = files.prefix_space();
     let pieces = matches!(class, Class::Gemma | Class::Llama | Class::CodeLlama);
     let unknown = match class {
@@ -97,14 +136,18 @@ fn rebuild(json: &mut Value, files: &Files, class: Class) {
         _ => Value::Null,
     };
     if let Some(model) = json.get_mut("model") {
+        *model = json!({});
         for (key, value) in [
             ("type", json!("BPE")),
+            ("dropout", Value::Null),
             ("unk_token", unknown.get("content").cloned().unwrap_or(unknown)),
             ("continuing_subword_prefix", Value::Null),
             ("end_of_word_suffix", Value::Null),
             ("fuse_unk", json!(pieces)),
             ("byte_fallback", json!(pieces)),
             ("ignore_merges", json!(false)),
+            ("vocab", vocab),
+            ("merges", merges),
         ] {
             model[key] = value;
         }

@@ -282,6 +282,33 @@ fn dropout_is_said_where_transformers_would_draw_and_never_drawn() {
 }
 
 #[test]
+fn code_of_its_own_is_named_and_the_class_beside_it_taken_at_its_word() {
+    let made = |map: Value| {
+        let config =
+            serde_json::json!({"tokenizer_class": "LlamaTokenizerFast", "auto_map": map}).to_string();
+        let dir = changed(|_| (), &config);
+        Tokenizer::of_folder(dir.path(), Transformers::V5_23).unwrap().unwrap()
+    };
+    let said = |made: &Tokenizer| made.notes().iter().any(|note| note.contains("trust_remote_code"));
+    let ids = |made: &Tokenizer| made.encode("the honest people", true).unwrap();
+    // Without such code version 5 distrusts Llama's class over bytes.
+    let without = made(serde_json::json!({"AutoTokenizer": null, "AutoConfig": "x.Y"}));
+    assert!(!said(&without), "{:?}", without.notes());
+    for map in [
+        serde_json::json!({"AutoTokenizer": ["tokenization_x.X", null]}),
+        serde_json::json!(["tokenization_x.X", null]),
+    ] {
+        let with = made(map);
+        assert!(
+            said(&with) && with.notes().iter().any(|n| n.contains("tokenization_x.X")),
+            "{:?}",
+            with.notes()
+        );
+        assert_ne!(ids(&with), ids(&without));
+    }
+}
+
+#[test]
 fn what_a_tokenizer_cannot_do_names_its_file_and_a_remedy() {
     let dir = changed(
         |json| {

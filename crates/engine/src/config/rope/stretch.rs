@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{PARTIAL, Rope, Scaling};
+use super::{PARTIAL, Rope, Scaling, no_null};
 use crate::Transformers;
 use crate::config::ConfigError;
 use crate::config::keys::Reader;
@@ -40,6 +40,9 @@ pub(super) fn factors(r: &Reader, key: &'static str) -> Result<Option<Vec<f32>>,
 
 /// One rotation of `rope_scaling` or `rope_parameters`.
 pub(super) fn entry(r: &Reader, plain: Rope, context: Context, nested: bool) -> Result<Rope, ConfigError> {
+    if r.rules() == Transformers::V5_23 {
+        no_null(r, "rope_theta")?;
+    }
     let theta = r.positive("rope_theta")?.unwrap_or(plain.theta);
     let partial = r.positive(PARTIAL)?.unwrap_or(plain.partial);
     // The older key of the two.

@@ -128,6 +128,37 @@ fn what_transformers_leaves_unread_is_said_and_what_it_cannot_run_refused() {
 }
 
 #[test]
+fn a_base_of_null_is_refused_and_not_taken_for_a_missing_one() {
+    for (family, transformers) in ["llama", "mistral", "gemma3_text", "olmo3"]
+        .into_iter()
+        .flat_map(|family| [(family, Transformers::V4_57), (family, Transformers::V5_23)])
+    {
+        let read = |changes: Value| {
+            Config::parse(&with(family, changes), &Choices { transformers, ..Choices::default() })
+        };
+        let error = read(json!({"rope_theta": null})).unwrap_err().to_string();
+        assert!(error.contains("`rope_theta` is null") && error.contains("no such key"), "{family}: {error}");
+        assert!(read(json!({})).is_ok(), "{family} without the key");
+        // Version 5 takes a base inside of the stretch before the one beside it, number or null; 4.57 leaves it unread.
+        let by_5 = transformers == Transformers::V5_23;
+        let linear = |theta: Value| json!({"rope_type": "linear", "factor": 2.0, "rope_theta": theta});
+        let inside = read(json!({"rope_theta": null, "rope_scaling": linear(700.0.into())}));
+        assert_eq!(
+            inside.map(|c| c.ropes[0].theta).ok(),
+            by_5.then_some(700.0),
+            "{family} by {transformers}"
+        );
+        let null_inside = read(json!({"rope_theta": 700.0, "rope_scaling": linear(Value::Null)}));
+        assert_eq!(null_inside.is_err(), by_5, "{family} by {transformers}");
+    }
+    // The base of sliding layers too, and no base is needed beside rotations that have their own.
+    let error = parse("gemma3_text", json!({"rope_local_base_freq": null})).unwrap_err().to_string();
+    assert!(error.contains("`rope_local_base_freq` is null"), "{error}");
+    let own = json!({"rope_theta": null, "rope_parameters": {"rope_type": "default", "rope_theta": 700.0}});
+    assert_eq!(parse("llama", own).unwrap().ropes[0].theta, 700.0);
+}
+
+#[test]
 fn yarn_without_a_factor_stretches_by_the_contexts_in_version_5() {
     let table = golden("ropes.json");
     let mut config = table["families"]["llama"]["config"].clone();

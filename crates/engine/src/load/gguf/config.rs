@@ -70,6 +70,7 @@ fn llama_like(keys: &Keys, dims: &Dims, index: &Index) -> Result<Value, LoadErro
         && width != dims.head_dim
     {
         config["partial_rotary_factor"] = json!(width as f64 / dims.head_dim as f64);
+        config["truenorth_rotary_width"] = rotary_width(keys, width, dims);
     }
     let attention_bias = has("model.layers.0.self_attn.q_proj.bias");
     let window = keys.window()?;
@@ -187,7 +188,7 @@ fn gpt_neox(keys: &Keys, dims: &Dims, index: &Index) -> Result<Value, LoadError>
         }
     };
     let rotary = keys.optional_size("rope.dimension_count")?.unwrap_or(dims.head_dim);
-    Ok(json!({
+    let mut config = json!({
         "model_type": "gpt_neox",
         "architectures": ["GPTNeoXForCausalLM"],
         "hidden_size": dims.hidden,
@@ -203,5 +204,14 @@ fn gpt_neox(keys: &Keys, dims: &Dims, index: &Index) -> Result<Value, LoadError>
         "hidden_act": "gelu",
         "max_position_embeddings": keys.size("context_length")?,
         "tie_word_embeddings": !index.entries.contains_key("embed_out.weight"),
-    }))
+    });
+    if rotary != dims.head_dim {
+        config["truenorth_rotary_width"] = rotary_width(keys, rotary, dims);
+    }
+    Ok(config)
+}
+
+/// What the file says of the dimensions that turn, so that messages name its key and not the hub's.
+fn rotary_width(keys: &Keys, width: usize, dims: &Dims) -> Value {
+    json!({"key": format!("{}.rope.dimension_count", keys.arch), "turned": width, "of": dims.head_dim})
 }
