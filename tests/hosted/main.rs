@@ -10,6 +10,7 @@
 #[path = "../support/mod.rs"]
 mod support;
 
+mod arena;
 mod client;
 mod experiment;
 mod server;
