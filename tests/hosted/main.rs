@@ -10,8 +10,8 @@
 #[path = "../support/mod.rs"]
 mod support;
 
-mod arena;
 mod client;
 mod experiment;
+mod playground;
 mod server;
 mod verbs;
