@@ -11,7 +11,7 @@ use crate::analyses::{AnalysisError, LeftOut, Memory, Reader, Speech, SpeechReco
 
 /// A model and the store.
 pub struct Session {
-    runner: Box<dyn Runner>,
+    runner: Arc<dyn Runner>,
     store: Option<Arc<Store>>,
     memory: Memory,
     tally: Tally,
@@ -22,7 +22,13 @@ impl Session {
     /// A model with a store, or without one.
     #[must_use]
     pub fn new(runner: Box<dyn Runner>, store: Option<Arc<Store>>) -> Self {
-        Self { runner, store, memory: Memory::default(), tally: Tally::default(), spoken: None }
+        Self {
+            runner: Arc::from(runner),
+            store,
+            memory: Memory::default(),
+            tally: Tally::default(),
+            spoken: None,
+        }
     }
 
     /// The same, which puts texts before the model in this way; with what its user should know.
@@ -63,10 +69,10 @@ impl Session {
         }
     }
 
-    /// The model, for work that keeps it longer than this.
+    /// The model, for work that goes on beside this, or longer.
     #[must_use]
-    pub fn into_runner(self) -> Box<dyn Runner> {
-        self.runner
+    pub fn shared(&self) -> Arc<dyn Runner> {
+        self.runner.clone()
     }
 
     /// The store of activations and answers; none where nothing is kept.

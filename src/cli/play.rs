@@ -26,7 +26,7 @@ use super::{dry, texts};
 /// Threads that may wait for a run.
 const BLOCKING: usize = 16;
 /// How long a connection may be without a byte beyond the time of a run, whose page comes when it is done.
-const BEYOND: Duration = Duration::from_secs(60);
+pub const BEYOND: Duration = Duration::from_secs(60);
 
 /// Serves a page on which one feels what a direction does.
 ///
@@ -102,7 +102,8 @@ impl Play {
         }
         let neutral = self.neutral.as_ref().map(|f| texts::at(NearCopies::default()).distinct_prompts(f));
         let neutral = neutral.transpose()?;
-        let session = Session::open(&self.model)?;
+        // What visitors type is on no disk of this machine, not even as jobs of a service.
+        let session = Session::unwritten(&self.model)?;
         let bar = Bar::new("measuring norms", 0, "tokens", self.model.common.quiet);
         let load = |file: &Path, info: &ModelInfo| load_all_for(file, info).map_err(ours);
         let opened = Opened {
@@ -119,7 +120,7 @@ impl Play {
         drop(bar);
         let limits = self.limits();
         let setup = Setup {
-            runner: session.into_inner().into_runner(),
+            runner: session.shared(),
             directions,
             unit: self.alpha_unit.name(),
             marks: self.alpha.clone(),
@@ -132,18 +133,16 @@ impl Play {
             },
             limits,
             base: String::new(),
+            within: None,
             hosts: Hosts(self.host_name.clone()),
         };
-        let play = Playground::new(setup).map_err(|refused| match refused.hint {
-            Some(hint) => wrong_hint(refused.message, hint),
-            None => output::wrong(refused.message),
-        })?;
+        let play = made(setup)?;
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .enable_all()
             .max_blocking_threads(BLOCKING)
             .build()
             .context("can't start the server's threads")?;
-        let served = runtime.block_on(self.serve(Arc::new(play), limits.run_time));
+        let served = runtime.block_on(self.serve(play, limits.run_time));
         // A run that did not end must not keep the process.
         runtime.shutdown_background();
         served
@@ -155,7 +154,7 @@ impl Play {
             prompt_tokens: self.max_prompt_tokens,
             run_time: self.max_run_time,
             waiting: self.max_waiting,
-            waiting_each: self.max_waiting.div_ceil(4),
+            waiting_each: each(self.max_waiting),
             ..Limits::default()
         }
     }
@@ -208,19 +207,34 @@ impl Play {
         let host = started(Host::bind(self.listen, self.open, limits, notice).await)?;
         let stop = stopped();
         output::line(format!("http://{}", host.address()))?;
-        // The first visitor does not wait for weights, nor for what directions promote.
-        let ahead = play.clone();
-        tokio::spawn(async move {
-            if let Err(refused) = ahead.lens().await {
-                eprintln!("warning: can't tell what the directions promote: {refused}");
-            }
-        });
+        tokio::spawn(ahead(play.clone()));
         Ok(host.serve(router(play), stop).await?)
     }
 }
 
+/// A playground, or what is wrong with it.
+pub fn made(setup: Setup) -> anyhow::Result<Arc<Playground>> {
+    let made = Playground::new(setup).map_err(|refused| match refused.hint {
+        Some(hint) => wrong_hint(refused.message, hint),
+        None => output::wrong(refused.message),
+    });
+    made.map(Arc::new)
+}
+
+/// Runs of one visitor that may wait, of so many.
+pub fn each(waiting: usize) -> usize {
+    waiting.div_ceil(4)
+}
+
+/// The first visitor does not wait for weights, nor for what directions promote.
+pub async fn ahead(play: Arc<Playground>) {
+    if let Err(refused) = play.lens().await {
+        eprintln!("warning: can't tell what the directions promote: {refused}");
+    }
+}
+
 /// A file's vectors as the page offers them.
-fn offered(opened: &Opened<'_>, file: &Path, taken: &[Offered]) -> anyhow::Result<Offered> {
+pub fn offered(opened: &Opened<'_>, file: &Path, taken: &[Offered]) -> anyhow::Result<Offered> {
     let pushes = opened.pushes(&[(file.to_owned(), 1.0)], None, &How::default(), true)?;
     let directions = load_all(file)?;
     let member =

@@ -41,16 +41,26 @@ impl Session {
     /// Opens what the flags name, here or on a service, pulling the model if it is to run here and
     /// is not here yet.
     pub fn open(args: &ModelArgs) -> anyhow::Result<Self> {
+        Self::with_journal(args, true)
+    }
+
+    /// The same for what others type: a service's jobs are in no journal here, so that no prompt is on a disk.
+    pub fn unwritten(args: &ModelArgs) -> anyhow::Result<Self> {
+        Self::with_journal(args, false)
+    }
+
+    fn with_journal(args: &ModelArgs, journal: bool) -> anyhow::Result<Self> {
         if dry::on() {
             // Made-up numbers never meet the store.
             return Self::of(Box::new(dry::open(args)?), None, args);
         }
         let store = open_store(&args.common)?.map(Arc::new);
+        let jobs = store.clone().filter(|_| journal);
         let runner: Box<dyn Runner> = match (&args.place.on, &args.place.service.fallback) {
             (On::Local, _) => Box::new(open_model(&args.model, &args.common, &args.numerics)?.1),
             (On::Ndif, Some(fallback)) => {
                 let there = || {
-                    let client = hosted::open(&On::Ndif, args, store.clone())?;
+                    let client = hosted::open(&On::Ndif, args, jobs)?;
                     client.ready()?;
                     Ok(client)
                 };
@@ -59,7 +69,7 @@ impl Session {
                     Err(engine) => Box::new(engine),
                 }
             }
-            (elsewhere, _) => Box::new(hosted::open(elsewhere, args, store.clone())?),
+            (elsewhere, _) => Box::new(hosted::open(elsewhere, args, jobs)?),
         };
         Self::of(runner, store, args)
     }

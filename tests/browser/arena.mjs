@@ -1,5 +1,5 @@
-// The arena in a browser: a text submitted and its place, copies, the budget, limits, the operator, a closed season, no script, axe,
-// screens.
+// The arena in a browser: a text submitted and its place, copies, the budget, limits, play with α, the operator, a closed season,
+// no script, axe, screens.
 import { spawnSync } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -9,7 +9,7 @@ const [program, work] = process.argv.slice(2);
 const key = 'the-operators-key-of-this-test';
 writeFileSync(join(work, 'key'), `${key}\n`, { mode: 0o600 });
 const { url } = await serve(program, ['arena', 'serve', join(work, 'arena'), '--listen', '127.0.0.1:0', '--hops', '1',
-  '--operator-key-file', join(work, 'key'), '--no-cache', '--quiet']);
+  '--operator-key-file', join(work, 'key'), '--play', '--play-max-tokens', '24', '--no-cache', '--quiet']);
 
 // Refusals are answers of their own status, which a browser logs.
 const refusals = [/status of 4\d\d/];
@@ -109,6 +109,83 @@ step('markup of users is text', async () => {
   equal(await page.$$eval('blockquote b', (all) => all.length), 0, 'no element of it');
 });
 
+const written = (page) => page.waitForFunction(() => document.getElementById('status').textContent === 'Done.');
+const texts = (page) => page.evaluate(() => ['plain', 'steered'].map((s) => document.querySelector(`#${s} .written`).textContent));
+let link, wrote;
+
+step('play with α', async () => {
+  const page = await visit();
+  await page.goto(url);
+  await page.click('nav a[href="/play"]');
+  await page.waitForURL('**/play');
+  await page.waitForSelector('#marks button');
+  equal(await page.$$eval('#marks button', (all) => all.length), 7, 'marked doses');
+  check((await page.textContent('#marks button:first-child')).startsWith('α -0.2: divergence '), 'a mark says what it breaks');
+  await page.waitForSelector('.lens .lifted');
+  equal(await page.getAttribute('#tokens', 'max'), '24', 'its own limit');
+  await page.fill('#prompt', 'the old hat');
+  await page.focus('#slide');
+  await page.keyboard.press('End');
+  await page.keyboard.press('ArrowLeft');
+  equal(await page.inputValue('#alpha'), '0.195', 'the dose on the slider');
+  await page.click('#run');
+  await written(page);
+  wrote = await texts(page);
+  check(wrote[0].length > 0 && wrote[1].length > 0 && wrote[0] !== wrote[1], `two texts: ${wrote}`);
+  equal(await page.$$eval('.pair .text', (all) => all.filter((e) => e.offsetWidth > 0).map((e) => Math.round(e.getBoundingClientRect().top)).filter((y, i, ys) => y === ys[0]).length), 2, 'side by side');
+  check(await page.$$eval('.t.sp4, .t.sn4', (all) => all.length) > 0, 'tokens have colours');
+  link = await page.evaluate(() => document.getElementById('link').href);
+  check(link.startsWith(`${url}/play?`) && link.includes('alpha=0.195'), `the link: ${link}`);
+  const other = await visit();
+  await other.goto(link);
+  await written(other);
+  equal(await texts(other), wrote, 'the texts of the link');
+  await page.click('header .site a');
+  await page.waitForURL(`${url}/`);
+  check(await page.isVisible('.boards'), 'the way back to the board');
+});
+
+step('the playground says what it does not take', async () => {
+  const page = await visit();
+  await page.goto(`${url}/play`);
+  await page.evaluate(() => { document.querySelector('.more').open = true; });
+  await page.fill('#tokens', '25');
+  await page.click('#run');
+  await page.waitForSelector('[role=alert]');
+  const said = await page.textContent('[role=alert]');
+  check(said.includes('from 1 to 24'), `too many tokens: ${said}`);
+  const asked = await page.evaluate(async () => {
+    const all = [];
+    for (let i = 0; i < 40; i++) all.push((await fetch('/play/run', { method: 'POST', body: new URLSearchParams({ prompt: '' }) })).status);
+    return all;
+  });
+  equal(asked.at(-1), 429, 'too many runs in a minute');
+  await page.click('#run');
+  await page.waitForFunction(() => document.querySelector('[role=alert]')?.textContent.includes('too many runs in a minute'));
+});
+
+step('the playground works without a script', async () => {
+  const page = await visit({ script: false });
+  await page.goto(url);
+  await page.click('nav a[href="/play"]');
+  await page.fill('#prompt', 'the old hat');
+  await page.fill('#alpha', '0.195');
+  await page.click('#run');
+  await page.waitForSelector('#plain .written .t');
+  equal(await texts(page), wrote, 'the texts without a script');
+  check(await page.$$eval('.t.sp4, .t.sn4', (all) => all.length) > 0, 'tokens have colours');
+  check(await page.$$eval('#rows tr', (all) => all.length) >= 7, 'doses in a table');
+  await fits(page, 'the playground without a script');
+  await shot(page, 'play-no-script');
+  const copy = await visit();
+  await copy.setContent(await page.content());
+  await accessible(copy, 'the playground without a script');
+  await page.click('#link');
+  equal(await page.inputValue('#alpha'), '0.195', 'the settings of the link');
+  await page.click('header .site a');
+  check(await page.isVisible('.boards'), 'the way back to the board');
+});
+
 step('axe finds nothing serious, and nothing is too wide', async () => {
   for (const [width, dark] of [[1280, false], [1280, true], [400, false], [400, true]]) {
     const page = await visit({ width, dark });
@@ -120,6 +197,14 @@ step('axe finds nothing serious, and nothing is too wide', async () => {
       await fits(page, where);
       await shot(page, `${as}-${width}-${dark ? 'dark' : 'light'}`);
     }
+    await page.goto(link);
+    await written(page);
+    await page.waitForSelector('#marks button');
+    await page.waitForSelector('.lens .lifted');
+    const where = `play at ${width}, ${dark ? 'dark' : 'light'}`;
+    await accessible(page, where);
+    await fits(page, where);
+    await shot(page, `play-${width}-${dark ? 'dark' : 'light'}`);
   }
 });
 

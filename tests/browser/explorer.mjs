@@ -79,6 +79,30 @@ step('without a script the last checkpoint is there', async () => {
   await fits(still, 'without a script');
 });
 
+// Texts of drawings that stick out of them, at whatever width.
+const cut = (page) => page.$$eval('.panel svg', (all) => all.flatMap((svg) => {
+  const box = svg.getBoundingClientRect();
+  return [...svg.querySelectorAll('text')].filter((t) => {
+    const own = t.getBoundingClientRect();
+    return own.width > 0 && (own.left < box.left - 1 || own.right > box.right + 1 || own.top < box.top - 1 || own.bottom > box.bottom + 1);
+  }).map((t) => t.textContent);
+}));
+
+step('no label is cut, whatever the view and the width', async () => {
+  for (const width of [320, 480, 1280]) {
+    const one = await open({ width });
+    await one.goto(url);
+    for (const view of ['line', 'middle', 'plane']) {
+      await one.selectOption('#view', view);
+      equal(await cut(one), [], `cut labels at ${width}, ${view}`);
+    }
+    const still = await open({ width, script: false });
+    await still.goto(url);
+    await shot(still, `still-${width}`);
+    await one.context().close();
+  }
+});
+
 step('screens of three sizes in two schemes, and axe', async () => {
   for (const [width, dark] of [[1280, false], [1280, true], [480, false], [480, true], [320, false]]) {
     const one = await open({ width, dark });

@@ -12,5 +12,6 @@ mod support;
 
 mod client;
 mod experiment;
+mod playground;
 mod server;
 mod verbs;

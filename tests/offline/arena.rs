@@ -1,133 +1,17 @@
 //! The verb `arena`: seasons by the command line, and a board that is served, killed and served again.
 
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::Path;
-use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::Duration;
 
 use rand::Rng as _;
 use rand::SeedableRng as _;
 use serde_json::{Value, json};
-use truenorth::artifact::{Direction, Metadata};
 use truenorth_protocol::Site;
 
-use crate::support::{MODEL, binary, run};
-
-fn season(dir: &Path, name: &str, rules: &str) {
-    let width = {
-        let engine = truenorth::engine::Engine::open(Path::new(MODEL), &Default::default()).unwrap();
-        truenorth::run::Runner::info(&engine).hidden as usize
-    };
-
-    let vector: ndarray::Array1<f64> = (0..width).map(|i| ((i * 3) % 7) as f64 - 3.0).collect();
-    let said = Metadata::new("imported", Site::ResidPost(1), "higher is kinder", &"0".repeat(64));
-    Direction::new(vector.view(), said).unwrap().save(&dir.join("values.safetensors")).unwrap();
-    std::fs::write(dir.join("probes.txt"), "the old hat\nan old tin\na red cup on the shelf\n").unwrap();
-    let text = format!(
-        "name = \"{name}\"\ntitle = \"Words\"\n[model]\nname = {model:?}\n[scoring]\ndirections = \
-         [\"values.safetensors\"]\nprobes = \"probes.txt\"\n[rules]\ntokens = 40\n{rules}\n[consent]\nversion = \"1\"\ntext = \
-         \"I agree.\"\n",
-        model = MODEL
-    );
-    std::fs::write(dir.join(format!("{name}.toml")), text).unwrap();
-}
-
-fn done(dir: &Path, args: &[&str]) -> (String, String) {
-    let out = run(dir, args);
-    let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert!(out.status.success(), "{args:?}: {said}");
-    (String::from_utf8_lossy(&out.stdout).into_owned(), said)
-}
-
-fn refused(dir: &Path, args: &[&str], code: i32) -> String {
-    let out = run(dir, args);
-    let said = String::from_utf8_lossy(&out.stderr).into_owned();
-    assert_eq!(out.status.code(), Some(code), "{args:?}: {said}");
-    assert!(said.contains("hint:"), "{said}");
-    said
-}
-
-fn opened(dir: &Path, name: &str, rules: &str) {
-    season(dir, name, rules);
-    done(dir, &["arena", "season", "new", &format!("{name}.toml")]);
-    done(dir, &["arena", "season", "open", name, "--quiet"]);
-}
-
-/// An arena that is served in a process of its own.
-struct Served {
-    child: Child,
-    host: String,
-}
-
-impl Served {
-    fn start(dir: &Path) -> Self {
-        let mut child = Command::new(binary())
-            .current_dir(dir)
-            .args(["arena", "serve", "arena", "--listen", "127.0.0.1:0", "--hops", "1", "--quiet"])
-            .env("TRUENORTH_CACHE", dir.join("cache"))
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        assert!(line.starts_with("http://"), "it listens: {line:?}");
-        Self { child, host: line.trim().trim_start_matches("http://").to_owned() }
-    }
-
-    fn kill(mut self) {
-        self.child.kill().unwrap();
-        self.child.wait().unwrap();
-    }
-}
-
-/// Status and body of an answer; none where there is none, as when the other end dies.
-fn ask(host: &str, method: &str, path: &str, client: usize, body: &str) -> Option<(u16, String)> {
-    let mut stream = TcpStream::connect(host).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(60))).ok()?;
-    let head = format!(
-        "{method} {path} HTTP/1.1\r\nhost: {host}\r\nconnection: close\r\nx-forwarded-for: 10.0.{}.{}\r\ncontent-type: \
-         application/json\r\ncontent-length: {}\r\n\r\n",
-        client / 250,
-        client % 250,
-        body.len()
-    );
-    stream.write_all((head + body).as_bytes()).ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let status = answer.split(' ').nth(1)?.parse().ok()?;
-    Some((status, answer.split_once("\r\n\r\n")?.1.to_owned()))
-}
-
-fn submit(host: &str, client: usize, text: &str) -> Option<(u16, String)> {
-    let body = json!({ "handle": "ada", "text": text, "consent": "1" }).to_string();
-    ask(host, "POST", "/api/submissions", client, &body)
-}
-
-fn board(host: &str) -> Value {
-    let (status, text) = ask(host, "GET", "/api/leaderboard?limit=1000", 0, "").unwrap();
-    assert_eq!(status, 200);
-    serde_json::from_str(&text).unwrap()
-}
-
-fn until_scored(host: &str) {
-    for _ in 0..1200 {
-        let (_, text) = ask(host, "GET", "/api/season", 0, "").unwrap();
-        let season: Value = serde_json::from_str(&text).unwrap();
-        if season["counts"]["queued"] == 0 {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("something waits for ever");
-}
-
-fn text(i: usize) -> String {
-    let words = ["hat", "tin", "cup", "old", "new", "red", "shelf", "cat"];
-    format!("{} {} {} {i}x {}y", words[i % 8], words[i / 8 % 8], words[i / 3 % 8], i * 7)
-}
+use crate::support::MODEL;
+use crate::support::arena::{
+    Served, board, done, opened, refused, scores, season, season_at, submit, text, until_scored,
+};
 
 #[test]
 fn seasons_are_made_opened_listed_and_closed() {
@@ -168,7 +52,7 @@ fn what_was_accepted_is_scored_once_whatever_is_killed() {
         opened(dir.path(), "one", "per_minute = 1000");
     }
     let mut rng = rand_chacha::ChaCha8Rng::seed_from_u64(20);
-    let served = Mutex::new(Served::start(first.path()));
+    let served = Mutex::new(Served::start(first.path(), &[]));
     std::thread::scope(|scope| {
         let senders: Vec<_> = (0..4)
             .map(|sender| {
@@ -194,7 +78,7 @@ fn what_was_accepted_is_scored_once_whatever_is_killed() {
             let mut held = served.lock().unwrap();
             held.child.kill().unwrap();
             held.child.wait().unwrap();
-            *held = Served::start(first.path());
+            *held = Served::start(first.path(), &[]);
         }
         senders.into_iter().for_each(|s| s.join().unwrap());
     });
@@ -202,26 +86,14 @@ fn what_was_accepted_is_scored_once_whatever_is_killed() {
     until_scored(&served.host);
     let killed = board(&served.host);
     served.kill();
-    let calm = Served::start(second.path());
+    let calm = Served::start(second.path(), &[]);
     for i in 0..TEXTS {
         assert_eq!(submit(&calm.host, i, &text(i)).unwrap().0, 202);
     }
     until_scored(&calm.host);
     let wanted = board(&calm.host);
     calm.kill();
-    let scores = |board: &Value| -> std::collections::BTreeMap<String, String> {
-        let rows = board["entries"].as_array().unwrap();
-        assert_eq!(rows.len(), TEXTS);
-        let of = |r: &Value| {
-            (
-                r["sequence"].as_str().unwrap().to_owned(),
-                format!("{} {} {}", r["score"], r["specificity"], r["coherence"]),
-            )
-        };
-        let all: std::collections::BTreeMap<_, _> = rows.iter().map(of).collect();
-        assert_eq!(all.len(), TEXTS, "no text twice");
-        all
-    };
+    assert_eq!(scores(&killed).len(), TEXTS);
     assert_eq!(scores(&killed), scores(&wanted));
 
     // The season as it is goes elsewhere by copying its folder, and is the same there.
@@ -280,4 +152,87 @@ fn what_was_accepted_is_scored_once_whatever_is_killed() {
     assert!(
         std::fs::read_to_string(moved.path().join("page/report.html")).unwrap().contains("probes held out")
     );
+}
+
+/// A season over a band is reported as whole as one of a single site, with what `score` says of the same texts.
+#[test]
+fn a_season_over_several_sites_has_a_whole_report() {
+    const TEXTS: usize = 12;
+    for over in ["mean", "worst"] {
+        let dir = tempfile::tempdir().unwrap();
+        let dir = dir.path();
+        let sites = [Site::ResidPost(0), Site::ResidPost(1)];
+        season_at(dir, "one", "per_minute = 1000", &sites, &format!("over = \"{over}\"\n"));
+        done(dir, &["arena", "season", "new", "one.toml"]);
+        done(dir, &["arena", "season", "open", "one", "--quiet"]);
+        let served = Served::start(dir, &[]);
+        for i in 0..TEXTS {
+            assert_eq!(submit(&served.host, i, &text(i)).unwrap().0, 202);
+        }
+        until_scored(&served.host);
+        served.kill();
+        std::fs::write(dir.join("probes2.txt"), "no hat at all\nthe cup and the tin\n").unwrap();
+        done(dir, &["arena", "export", "--out", "entries.jsonl"]);
+        let alike = ["--draws", "0", "--null-draws", "50", "--permutations", "99", "--quiet"];
+        let report =
+            ["arena", "report", "--out", "report.json", "--report", "page/", "--held-out", "probes2.txt"];
+        done(dir, &[&report[..], &["--board", "other=entries.jsonl"], &alike].concat());
+        let score =
+            ["score", "--model", MODEL, "--direction", "values.safetensors", "--probes", "probes.txt"];
+        let of = [
+            "--sequences",
+            "entries.jsonl",
+            "--over",
+            over,
+            "--out",
+            "board.jsonl",
+            "--summary",
+            "score.json",
+        ];
+        done(dir, &[&score[..], &of, &alike].concat());
+        let read = |file: &str| -> Value {
+            serde_json::from_slice(&std::fs::read(dir.join(file)).unwrap()).unwrap()
+        };
+        let (found, wanted) = (read("report.json"), read("score.json"));
+        let (own, by_score) = (&found["result"]["board"], &wanted["result"]);
+        assert_eq!(own["sequences"], TEXTS);
+        let names = json!(["resid_post.0", "resid_post.1"]);
+        assert_eq!(own["over"], json!({ "over": over, "sites": names }));
+        assert_eq!(
+            (&found["choices"]["over"], &found["choices"]["site"]),
+            (&json!(over), &json!("resid_post.0,resid_post.1"))
+        );
+        for part in ["over", "z_bound", "largest_z", "asymmetry", "family"] {
+            assert!(!own[part].is_null(), "{over}: no {part}");
+        }
+        assert_eq!((&own["over"], &own["z_bound"]), (&by_score["over"], &by_score["z_bound"]));
+        let rows = |of: &Value| -> Vec<(String, usize, String, usize)> {
+            let one = |r: &Value| {
+                let score = r["score"]["value"].as_f64().unwrap();
+                let text = r["text"].as_str().unwrap().to_owned();
+                (
+                    text,
+                    r["rank"].as_u64().unwrap() as usize,
+                    format!("{score:.9}"),
+                    r["sites"].as_array().unwrap().len(),
+                )
+            };
+            let mut all: Vec<_> = of["rows"].as_array().unwrap().iter().map(one).collect();
+            all.sort();
+            all
+        };
+        assert_eq!(rows(own), rows(by_score));
+        assert_eq!((rows(own).len(), rows(own)[0].3), (TEXTS, 2));
+        // Other probes and other boards are beside it, as they are of a single site.
+        assert!(own["rank_changes"]["correlation"]["value"].is_f64());
+        let rho = found["result"]["transfer"]["pairs"][0]["spearman"]["value"].as_f64().unwrap();
+        assert!((rho - 1.0).abs() < 1e-12);
+        let page = std::fs::read_to_string(dir.join("page/report.html")).unwrap();
+        assert!(page.contains("probes held out") && page.contains("resid_post.0"));
+        let kept = ["arena", "report", "--no-model", "--out", "kept.json"];
+        done(dir, &[&kept[..], &alike[2..]].concat());
+        let kept = read("kept.json");
+        let z = kept["result"]["kept"]["rows"][0]["z_bound"].as_f64().unwrap();
+        assert!((z - own["z_bound"].as_f64().unwrap()).abs() < 1e-9, "{over}: {z}");
+    }
 }

@@ -17,6 +17,7 @@ mod support;
 mod analyses;
 mod any_graph;
 mod arena;
+mod arena_play;
 mod cases;
 mod cases_data;
 mod cases_models;

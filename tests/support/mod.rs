@@ -1,6 +1,8 @@
 //! What the tests share: reading references, and saying how far off a result is.
 #![allow(dead_code, reason = "each test binary uses its part")]
 
+pub mod arena;
+
 use std::path::Path;
 
 use safetensors::SafeTensors;

@@ -31,7 +31,7 @@ pub use guard::Hosts;
 pub use lens::{Lens, Lifted, lenses};
 pub use limits::Limits;
 pub use offered::{Member, Offered, free_name};
-pub use playground::{Playground, Setup, Start};
+pub use playground::{Playground, Setup, Start, Within};
 pub use refused::Refused;
 pub use routes::{Client, router};
 pub use settings::Settings;

@@ -13,6 +13,7 @@ use crate::playground::Playground;
 use crate::refused::Refused;
 use crate::run::lost;
 use crate::settings::Settings;
+use crate::spelled::visible;
 
 const PAGE: &str = include_str!("page/page.html");
 const STYLE: &str = include_str!("page/play.css");
@@ -118,6 +119,7 @@ pub(crate) fn page(play: &Playground, settings: &Settings, shown: &Shown) -> Res
     };
     let values = context! {
         base => play.base(),
+        within => play.within().map(|w| context! { title => visible(&w.title), href => w.href.as_str() }),
         home => if play.base().is_empty() { "/" } else { play.base() },
         model => context! { name => info.name.as_str(), revision => info.revision.as_str(), path => info.path.as_str() },
         directions => choices,

@@ -32,7 +32,7 @@ const BEYOND: f64 = 10.0;
 /// Model, directions, limits and addresses of a playground.
 pub struct Setup {
     /// The model, here or elsewhere.
-    pub runner: Box<dyn Runner>,
+    pub runner: Arc<dyn Runner>,
     /// The directions to choose from; at least one.
     pub directions: Vec<Offered>,
     /// What α is measured in: `norm`, `absolute` or `raw`.
@@ -47,8 +47,19 @@ pub struct Setup {
     pub limits: Limits,
     /// The path that the routes are nested under, such as `/play`; empty for none.
     pub base: String,
+    /// The pages that this one is a part of, to which it links.
+    pub within: Option<Within>,
     /// The names by which the page may be reached.
     pub hosts: Hosts,
+}
+
+/// Pages that have a playground as a part.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Within {
+    /// What they are called.
+    pub title: String,
+    /// The address of their first.
+    pub href: String,
 }
 
 /// The settings that the page opens with.
@@ -141,6 +152,10 @@ impl Playground {
 
     pub(crate) fn base(&self) -> &str {
         &self.setup.base
+    }
+
+    pub(crate) fn within(&self) -> Option<&Within> {
+        self.setup.within.as_ref()
     }
 
     pub(crate) fn hosts(&self) -> &Hosts {

@@ -50,7 +50,7 @@ fn setup() -> Setup {
         members: vec![member(Site::ResidPost(0), 5), member(Site::ResidPost(1), 2)],
     };
     Setup {
-        runner: Box::new(engine),
+        runner: Arc::new(engine),
         directions: vec![one, two],
         unit: "norm",
         marks: vec![],
@@ -58,6 +58,7 @@ fn setup() -> Setup {
         start: Start::default(),
         limits: Limits::default(),
         base: String::new(),
+        within: None,
         hosts: Hosts::default(),
     }
 }
@@ -358,14 +359,20 @@ async fn one_run_has_the_model_and_who_finds_no_place_is_told_to_come_again() {
 
 #[tokio::test]
 async fn nested_routes_stay_under_their_path() {
-    let play = Arc::new(Playground::new(Setup { base: "/play".into(), ..setup() }).unwrap());
+    let within = Within { title: "Words & \u{202e}tins".into(), href: "/".into() };
+    let play =
+        Arc::new(Playground::new(Setup { base: "/play".into(), within: Some(within), ..setup() }).unwrap());
     let mut app = axum::Router::new().nest("/play", router(play.clone()));
     let response = app.call(get("/play")).await.unwrap();
     assert_eq!(response.status(), StatusCode::OK);
     let page = text(response.into_body()).await;
-    for own in
-        ["action=\"/play/run\"", "href=\"/play/play.css", "src=\"/play/play.js", "href=\"/play?prompt="]
-    {
+    for own in [
+        "action=\"/play/run\"",
+        "href=\"/play/play.css",
+        "src=\"/play/play.js",
+        "href=\"/play?prompt=",
+        "<a href=\"/\">Words &amp; ",
+    ] {
         assert!(page.contains(own), "{own}: {page}");
     }
     assert_eq!(app.call(get("/play/play.js")).await.unwrap().status(), StatusCode::OK);

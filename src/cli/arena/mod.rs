@@ -2,6 +2,8 @@
 
 mod model;
 mod out;
+#[cfg(feature = "play")]
+mod play;
 mod report;
 mod season;
 mod serve;
@@ -24,7 +26,7 @@ pub enum Arena {
     /// Serves the board: pages and a JSON API.
     #[command(after_help = "Example:\n  truenorth arena serve arena/ --listen 127.0.0.1:7998\n  \
         truenorth arena serve arena/ --on ndif --public https://arena.example.org --hops 1 \
-        --operator-key-file operator.key")]
+        --operator-key-file operator.key\n  truenorth arena serve arena/ --play --play-max-tokens 32")]
     Serve(Box<serve::Serve>),
     /// Says whether entries score as on the day they were scored.
     #[command(after_help = "Example:\n  truenorth arena check --dir arena/ --season values-1 --entries 50")]

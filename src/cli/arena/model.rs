@@ -8,6 +8,7 @@ use truenorth::arena::{Backend, SeasonFile};
 use truenorth::run::Runner;
 
 use crate::cli::args::{Common, ModelArgs, Numerics, On, Place, SpeechArgs};
+use crate::cli::fallback;
 use crate::cli::session::Session;
 
 /// Where the season's model is.
@@ -32,10 +33,10 @@ pub struct Behind {
 }
 
 impl Asks {
-    /// Opens the model of a season, as its file says that texts are put before it.
-    pub fn open(&self, file: &SeasonFile) -> anyhow::Result<Arc<Behind>> {
+    /// How the model of a season is opened, as its file says that texts are put before it.
+    fn model(&self, file: &SeasonFile) -> ModelArgs {
         let said = &file.model;
-        let args = ModelArgs {
+        ModelArgs {
             model: self.model.clone().unwrap_or_else(|| said.name.clone()),
             place: self.place.clone(),
             seed: 0,
@@ -47,9 +48,23 @@ impl Asks {
             },
             common: self.common.clone(),
             numerics: self.numerics.clone(),
-        };
-        let session = Session::open(&args)?;
-        Ok(Arc::new(Behind { session, hosted: self.place.on != On::Local }))
+        }
+    }
+
+    /// Opens the model of a season.
+    pub fn open(&self, file: &SeasonFile) -> anyhow::Result<Arc<Behind>> {
+        let session = Session::open(&self.model(file))?;
+        let hosted = self.place.on != On::Local && fallback::taken().is_none();
+        Ok(Arc::new(Behind { session, hosted }))
+    }
+
+    /// The same model for what others type: of a service by a client without a journal, so that no prompt is on a disk.
+    #[cfg(feature = "play")]
+    pub fn unwritten(&self, file: &SeasonFile, behind: &Behind) -> anyhow::Result<Arc<dyn Runner>> {
+        match behind.hosted {
+            true => Ok(Session::unwritten(&self.model(file))?.shared()),
+            false => Ok(behind.session.shared()),
+        }
     }
 
     /// Whether nothing but errors is said.

@@ -3,16 +3,18 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use ndarray::Array1;
 use serde::Serialize;
 use truenorth::analyses::board::saved::{self, BESIDE, SavedBoard, SavedSummary};
 use truenorth::analyses::board::{
-    Beside, Board, BoardData, BoardSummary, Entry, Other, Over, Params, Scorer, Sequence,
+    Beside, Board, BoardData, BoardSummary, Entry, Other, Params, Scorer, Sequence,
 };
 use truenorth::analyses::transfer::{Groups, OwnBoard, Params as TransferParams, Transfer, Transferred};
 use truenorth::analyses::{Analysis as _, Asked};
 use truenorth::arena::{Backend as _, Season, out, season};
 use truenorth::data::first_sequences;
 use truenorth::math::Seeds;
+use truenorth_protocol::Site;
 
 use super::model::Asks;
 use super::{Dir, done};
@@ -53,7 +55,7 @@ pub struct Report {
 
 #[derive(Debug, Serialize)]
 struct Found {
-    /// As the model says it; none without one, or where the direction has several sites.
+    /// As the model says it; none without one.
     #[serde(skip_serializing_if = "Option::is_none")]
     board: Option<BoardSummary>,
     /// As the scores alone say it.
@@ -81,19 +83,10 @@ impl Report {
             true => (vec![], vec![]),
             false => boards::boards(&self.board, &[])?,
         };
-        let (one_site, sealed) = (season.sealed.board_sites == 1, season.sealed.seal());
-        if !one_site && self.held_out.is_some() {
-            return Err(wrong_hint(
-                format!(
-                    "the direction of season `{}` has several sites, and --held-out is of one",
-                    season.name()
-                ),
-                "leave it out",
-            ));
-        }
+        let sealed = season.sealed.seal();
         let mut record = Record::new("arena report", self.seed, ()).params(&self.params)?;
         let (mut board, mut kept) = (None, None);
-        if self.no_model || !one_site {
+        if self.no_model {
             let aligned = boards::aligned(std::slice::from_ref(&own), &self.copies)?;
             let found = saved::summarise(&aligned, &self.params, &Seeds::new(self.seed))?;
             output::listing(&saved::table(&found));
@@ -122,7 +115,11 @@ impl Report {
         .choice("season", season.name())
         .choice("seal", done(sealed)?)
         .choice("entries", own.rows.len())
+        .choice("site", season.sealed.sites_of_board().join(","))
         .choice("near-copies", self.copies.near_copies.threshold());
+        if season.sealed.sites_of_board().len() > 1 {
+            record = record.choice("over", season.sealed.file.scoring.over.to_string());
+        }
         for (name, sha256) in &season.sealed.files {
             record = record.file(name.as_str(), 1, sha256);
         }
@@ -162,15 +159,18 @@ impl Report {
             .map_err(|e| output::wrong(format!("can't tell the entries apart: {e}")))?;
         let sequences = Sequence::all(&aligned.rows, &firsts);
         let (_, kinds) = out::sequences(&aligned.boards[0]);
-        let (site, direction) = &marks.directions[0][0];
+        let lane = &marks.directions[0];
+        let sites: Vec<Site> = lane.iter().map(|(site, _)| *site).collect();
+        // One behind the other, in the order of the sites.
+        let direction: Array1<f64> = lane.iter().flat_map(|(_, vector)| vector.iter().copied()).collect();
         let bar = Bar::new("scoring", 0, "tokens", self.asks.quiet());
         let file = &season.sealed.file.scoring;
         let held_out: Option<Vec<Entry>> = match &self.held_out {
             None => None,
             Some(path) => {
                 let probes = self.copies.texts().distinct_prompts(path)?.named;
-                let lanes = [vec![(*site, direction.view())]];
-                let how = (Over::Mean, file.join.as_str());
+                let lanes = [lane.iter().map(|(site, vector)| (*site, vector.view())).collect()];
+                let how = (file.over, file.join.as_str());
                 let scorer = Scorer::open(&backend.reader(), &probes, &lanes, how, &bar)?;
                 let lined = scorer.score(&backend.reader(), &sequences, &bar)?;
                 Some(lined.into_iter().flatten().map(|l| l.line.row.into()).collect())
@@ -186,8 +186,8 @@ impl Report {
             sequences: &sequences,
             kinds: &kinds,
             direction: direction.view(),
-            sites: &[*site],
-            over: Over::Mean,
+            sites: &sites,
+            over: file.over,
             relabelled: None,
             beside,
         };

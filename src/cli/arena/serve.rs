@@ -21,7 +21,8 @@ const BLOCKING: usize = 32;
 /// Serves the open season, or the one that was closed last, until Ctrl-C or SIGTERM.
 ///
 /// Prints the URL as one line on stdout once it listens. What was accepted is on disk before it is answered, and is scored
-/// once, whatever happens in between. No address is stored, and no text is logged.
+/// once, whatever happens in between. No address is stored, and no text is logged. --play offers a playground beside the
+/// board, with limits of its own; what is typed there is never stored.
 #[derive(Args, Debug)]
 pub struct Serve {
     /// The folder of the arena, as --dir names it too.
@@ -62,6 +63,9 @@ pub struct Serve {
     /// Connections at a time.
     #[arg(long, value_name = "N", default_value_t = 2048)]
     max_connections: usize,
+    #[cfg(feature = "play")]
+    #[command(flatten)]
+    play: super::play::PlayArgs,
 }
 
 impl Serve {
@@ -69,11 +73,14 @@ impl Serve {
         let folder = self.at.as_ref().map_or_else(|| self.dir.folder(), Folder::at);
         let name = done(folder.current())?;
         let season = done(folder.season(&name))?;
-        let options = self.options()?;
+        #[cfg_attr(not(feature = "play"), allow(unused_mut, reason = "the playground is put into it"))]
+        let mut options = self.options()?;
         let backend = self.asks.open(&season.sealed.file)?;
         // What the season can't be scored by is said before anybody submits.
         done(truenorth::arena::season::open_scorer(&season, &*backend))?;
-        let live = done(Live::new(season, backend))?;
+        let live = done(Live::new(season, backend.clone()))?;
+        #[cfg(feature = "play")]
+        let play = self.play.nest(&live, (&self.asks, &backend), &mut options)?;
         let notice = options.notice.clone();
         let app = App::new(folder, live.clone(), options);
         let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -84,8 +91,12 @@ impl Serve {
         let worker = Worker::start(live, move |text| notice(text));
         let served = runtime.block_on(async {
             let stop = stopped();
-            let server = started(Server::bind(app, None).await)?;
+            let server = started(Server::bind(app).await)?;
             output::line(server.url())?;
+            #[cfg(feature = "play")]
+            if let Some(play) = play {
+                tokio::spawn(crate::cli::play::ahead(play));
+            }
             started(server.serve(stop).await)
         });
         worker.end();

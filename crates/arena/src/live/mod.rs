@@ -1,10 +1,12 @@
 //! A season that is served: submissions are checked and taken, and scored by a worker.
 
 mod worker;
+mod yields;
 
 #[cfg(test)]
 mod tests;
 
+use std::net::IpAddr;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -15,6 +17,7 @@ use truenorth_protocol::clock;
 
 pub(crate) use worker::said;
 pub use worker::{Worker, score_all};
+pub use yields::Yields;
 
 use crate::backend::Backend;
 use crate::error::ArenaError;
@@ -199,20 +202,15 @@ impl Live {
         self.near.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
-    /// What a client is called: a keyed hash of its address, of which the season has the key. One machine has a whole
-    /// /64 of IPv6.
+    /// What a client is called: a keyed hash of its address, of which the season has the key.
     ///
     /// # Errors
     /// When the database fails.
-    pub fn client(&self, address: std::net::IpAddr) -> Result<String, ArenaError> {
+    pub fn client(&self, address: IpAddr) -> Result<String, ArenaError> {
         use hmac::{Hmac, KeyInit as _, Mac as _};
-        let place = match address.to_canonical() {
-            std::net::IpAddr::V4(v4) => v4.octets().to_vec(),
-            std::net::IpAddr::V6(v6) => v6.octets()[..8].to_vec(),
-        };
         let mut mac = Hmac::<sha2::Sha256>::new_from_slice(&self.season.store.salt()?)
             .expect("a key may have any length");
-        mac.update(&place);
+        mac.update(&place(address));
         Ok(truenorth_protocol::hash::hex(&mac.finalize().into_bytes()[..16]))
     }
 
@@ -250,5 +248,13 @@ impl Live {
 
     fn set_health(&self, set: impl FnOnce(&mut Health)) {
         set(&mut self.health.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// The part of an address that is one client's: one machine has a whole /64 of IPv6.
+pub(crate) fn place(address: IpAddr) -> Vec<u8> {
+    match address.to_canonical() {
+        IpAddr::V4(v4) => v4.octets().to_vec(),
+        IpAddr::V6(v6) => v6.octets()[..8].to_vec(),
     }
 }

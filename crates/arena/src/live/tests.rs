@@ -388,3 +388,67 @@ fn whatever_fails_none_is_lost_and_none_is_scored_twice() {
         }
     }
 }
+
+/// Hears what is said, and wants to stop when it is told to.
+#[derive(Default)]
+struct Hears {
+    said: Mutex<Vec<String>>,
+    warned: Mutex<Vec<String>>,
+    stops: std::sync::atomic::AtomicBool,
+}
+
+impl Watch for Hears {
+    fn say(&self, text: &str) {
+        self.said.lock().unwrap().push(text.to_owned());
+    }
+
+    fn warn(&self, text: &str) {
+        self.warned.lock().unwrap().push(text.to_owned());
+    }
+
+    fn interrupted(&self) -> bool {
+        self.stops.load(Ordering::Relaxed)
+    }
+}
+
+#[test]
+fn what_runs_beside_the_arena_waits_while_submissions_do() {
+    use truenorth_protocol::graph::Builder;
+    use truenorth_protocol::{ReadAt, Site};
+
+    let dir = tempfile::tempdir().unwrap();
+    let (_, season) = opened(dir.path(), "one", "");
+    let live = Live::new(season, Tiny::open()).unwrap();
+    let weather = Weather::new(0, away);
+    let beside = Yields::new(live.clone(), weather.clone());
+    let graph = || {
+        let mut b = Builder::new();
+        let group = b.tokens(vec![vec![0, 1]]);
+        let read = b.read(group, Site::ResidPost(0), ReadAt::Last);
+        b.save("r", read);
+        b.finish()
+    };
+    let ran = || weather.ran.load(Ordering::Relaxed);
+    beside.ask(graph(), &Unwatched).unwrap();
+    assert_eq!(ran(), 1);
+    id(live.submit(&submission("a cat", "a")).unwrap());
+    // One that gives up hears why it had no turn.
+    let hears = Hears::default();
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| beside.ask(graph(), &hears));
+        until("it says that it waits", &|| !hears.said.lock().unwrap().is_empty());
+        hears.stops.store(true, Ordering::Relaxed);
+        assert!(matches!(waits.join().unwrap(), Err(RunError::Interrupted)));
+    });
+    assert_eq!((ran(), hears.warned.lock().unwrap().len()), (1, 1));
+    // One that waits has its turn once all is scored.
+    let hears = Hears::default();
+    std::thread::scope(|scope| {
+        let waits = scope.spawn(|| beside.ask(graph(), &hears));
+        until("it says that it waits", &|| !hears.said.lock().unwrap().is_empty());
+        assert!(!waits.is_finished() && ran() == 1);
+        score_all(&live, &Unwatched).unwrap();
+        waits.join().unwrap().unwrap();
+    });
+    assert_eq!((ran(), hears.warned.lock().unwrap().len()), (2, 0));
+}

@@ -147,7 +147,7 @@ pub fn card(season: &Season) -> Result<Card, ArenaError> {
 /// When the database fails.
 pub fn saved_board(season: &Season) -> Result<SavedBoard, ArenaError> {
     let entries = season.store.scored(usize::MAX)?;
-    let z_bound = f64::from(season.sealed.hidden).sqrt();
+    let z_bound = season.sealed.z_bound();
     let mut rows: Vec<BoardEntry> = entries
         .into_iter()
         .filter_map(|e| {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::{Deserialize, Serialize};
+use truenorth_boards::board::Over;
 use truenorth_files::{sha256_hex, write_atomic};
 use truenorth_protocol::run::Watch;
 
@@ -55,6 +56,24 @@ impl Sealed {
     pub fn seal(&self) -> Result<String, ArenaError> {
         let text = serde_json::to_vec(self).map_err(ArenaError::json("a seal"))?;
         Ok(sha256_hex(&text))
+    }
+
+    /// The sites of the direction that makes the board.
+    #[must_use]
+    pub fn sites_of_board(&self) -> &[String] {
+        self.sites.get(..self.board_sites).unwrap_or(&self.sites)
+    }
+
+    /// What no |z| can exceed: the root of the width, of all sites together where their mean is the score.
+    #[must_use]
+    pub fn z_bound(&self) -> f64 {
+        let sites = match self.file.scoring.over {
+            Over::Mean => self.board_sites.max(1),
+            Over::Worst => 1,
+        };
+        #[allow(clippy::cast_precision_loss, reason = "a count of sites")]
+        let sites = sites as f64;
+        (f64::from(self.hidden) * sites).sqrt()
     }
 
     /// Reads a seal and holds the season's folder against it.

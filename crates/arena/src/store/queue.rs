@@ -48,6 +48,17 @@ pub enum Outcome {
 }
 
 impl Store {
+    /// Whether submissions wait.
+    ///
+    /// # Errors
+    /// When the database fails.
+    pub fn waits(&self) -> Result<bool, ArenaError> {
+        self.read(|c| {
+            c.prepare_cached("SELECT EXISTS (SELECT 1 FROM entries WHERE state = 'queued')")?
+                .query_row([], |r| r.get(0))
+        })
+    }
+
     /// The submissions to score next, as one batch that is written down first: one that was begun before, else the oldest
     /// that wait, `most` at most. A batch that ended with the process several times is parted.
     ///

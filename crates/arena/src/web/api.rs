@@ -13,7 +13,6 @@ use serde_json::{Value, json};
 
 use super::app::{App, blocking};
 use super::board::end;
-use super::pages::{board_sites, bound};
 use super::refusal::Refusal;
 use super::submit::{Asked, submitted};
 use super::{body, entry, guard};
@@ -51,7 +50,7 @@ pub(super) fn season_json(season: &Season) -> Result<Value, ArenaError> {
         "name": sealed.file.name, "title": sealed.file.title, "about": sealed.file.about,
         "state": season.store.state()?, "opened": sealed.opened, "closed": season.store.meta("closed")?,
         "model": sealed.model, "revision": sealed.revision, "path": sealed.path, "sites": sealed.sites,
-        "board_sites": board_sites(season), "hidden": sealed.hidden, "z_bound": bound(season),
+        "board_sites": sealed.sites_of_board(), "hidden": sealed.hidden, "z_bound": sealed.z_bound(),
         "probes": sealed.probes.len(), "join": sealed.file.scoring.join, "over": sealed.file.scoring.over,
         "kinds": sealed.file.kinds, "rules": sealed.file.rules, "consent": sealed.file.consent,
         "files": sealed.files, "seal": sealed.seal()?, "counts": season.store.counts()?,
@@ -97,7 +96,7 @@ pub(super) async fn leaderboard(
                 };
                 let rows = season.store.board(end, offset, limit)?;
                 let value = json!({
-                    "season": season.name(), "model": season.sealed.model, "site": board_sites(season).join(","),
+                    "season": season.name(), "model": season.sealed.model, "site": season.sealed.sites_of_board().join(","),
                     "board": end, "total": season.store.counts()?.scored, "offset": offset,
                     "entries": rows.iter().map(row_json).collect::<Vec<_>>(),
                 });

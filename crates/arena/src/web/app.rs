@@ -11,13 +11,17 @@ use truenorth_remote::server::Limits;
 use super::cache::Cache;
 use super::captcha::Captcha;
 use super::metrics::Metrics;
+use super::nested::Nested;
 use super::sessions::Sessions;
-use super::submit::Tries;
 use super::templates::Templates;
+use super::tries::Tries;
 use crate::error::ArenaError;
 use crate::live::Live;
 use crate::season::{Folder, Season};
 use crate::store;
+
+/// Submissions of one address in a minute that are looked at, taken or not.
+const TRIES: u32 = 120;
 
 /// Address, keys and limits of an arena that is served.
 #[derive(Clone)]
@@ -38,8 +42,8 @@ pub struct Options {
     pub limits: Limits,
     /// Hears what an operator may want to know, a line at a time; without texts and addresses.
     pub notice: Arc<dyn Fn(&str) + Send + Sync>,
-    /// Whether the playground is nested, so that pages link to it.
-    pub play: bool,
+    /// The playground, which pages then link to.
+    pub play: Option<Nested>,
 }
 
 impl Options {
@@ -55,7 +59,7 @@ impl Options {
             captcha: None,
             limits: Limits { connections_per_address: 512, ..Limits::default() },
             notice: Arc::new(|_| {}),
-            play: false,
+            play: None,
         }
     }
 }
@@ -126,7 +130,7 @@ impl App {
             cache: Cache::default(),
             metrics: Metrics::default(),
             sessions: Sessions::default(),
-            tries: Tries::default(),
+            tries: Tries::of(TRIES),
             secret: store::secret(),
             earlier: RwLock::default(),
         })

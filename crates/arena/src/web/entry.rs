@@ -9,7 +9,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::app::App;
-use super::pages::{bound, html};
+use super::pages::html;
 use super::refusal::Refusal;
 use super::templates::value_of;
 use super::{board, plots};
@@ -92,7 +92,7 @@ fn make(app: &App, id: i64) -> Result<(String, Status), Refusal> {
         ]);
     }
     let fixed = json!({
-        "high": file.high, "low": file.low, "bound": bound(season), "counts": season.store.counts()?,
+        "high": file.high, "low": file.low, "bound": season.sealed.z_bound(), "counts": season.store.counts()?,
         "worst": file.scoring.over == truenorth_boards::board::Over::Worst,
     });
     let fixed = fixed.as_object().cloned().unwrap_or_default();

@@ -10,6 +10,7 @@
 //! | `GET /seasons`, `/season/{name}` | earlier seasons |
 //! | `/operator` | behind a key: hide, show, close, export |
 //! | `/api/…` | the same for machines, as `GET /openapi.json` says |
+//! | `/play` | the playground, where [`Options::play`] has one |
 //! | `GET /healthz`, `/readyz`, `/metrics` | for whoever runs it |
 //!
 //! A page is made again when an entry was scored, hidden or shown, or the season closed, and else served as it was.
@@ -24,6 +25,7 @@ mod captcha;
 mod entry;
 mod guard;
 mod metrics;
+mod nested;
 mod openapi;
 mod operator;
 mod operator_api;
@@ -34,10 +36,12 @@ mod server;
 mod sessions;
 mod submit;
 mod templates;
+mod tries;
 
 #[cfg(test)]
 mod tests;
 
 pub use app::{App, Options};
 pub use captcha::Captcha;
+pub use nested::Nested;
 pub use server::{Server, router};

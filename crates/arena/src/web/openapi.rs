@@ -1,7 +1,12 @@
 //! What the API is, as OpenAPI 3.1 says it.
 
+use std::sync::Arc;
+
 use axum::Json;
-use serde_json::{Value, json};
+use axum::extract::State;
+use serde_json::{Map, Value, json};
+
+use super::app::App;
 
 fn object(properties: Value, required: &[&str]) -> Value {
     json!({ "type": "object", "properties": properties, "required": required })
@@ -123,6 +128,50 @@ pub(super) fn description() -> Value {
     })
 }
 
-pub(super) async fn serve() -> Json<Value> {
-    Json(description())
+pub(super) async fn serve(State(app): State<Arc<App>>) -> Json<Value> {
+    let mut told = description();
+    if app.options.play.is_some()
+        && let Some(paths) = told["paths"].as_object_mut()
+    {
+        paths.extend(playground());
+    }
+    Json(told)
+}
+
+/// What is there with a playground.
+fn playground() -> Map<String, Value> {
+    let text = json!({ "type": "string" });
+    let form = json!({ "required": true, "content": { "application/x-www-form-urlencoded": { "schema": object(json!({
+        "prompt": text, "direction": { "type": "array", "items": text }, "alpha": { "type": "number" },
+        "positions": text, "ablate": { "const": "on" }, "chat": { "const": "on" }, "system": text,
+        "max-new-tokens": { "type": "integer" }, "temperature": { "type": "number" }, "seed": { "type": "integer" },
+    }), &["prompt", "direction", "alpha"]) } } });
+    let of = |field: &str| object(json!({ field: { "type": "array" } }), &[field]);
+    // Beside what the arena says itself stands what the playground does.
+    let refused = |says: &str| {
+        answer(
+            says,
+            object(
+                json!({
+                    "error": object(json!({ "message": text, "hint": text }), &["message"]), "detail": text,
+                }),
+                &["error"],
+            ),
+        )
+    };
+    let refusals = json!({
+        "422": refused("A setting is at fault"), "429": refused("Too many runs of yours wait, or came in a minute"),
+        "503": refused("Too many runs wait, or it took too long"),
+    });
+    let post = |summary: &str, says: &str, field: &str| {
+        let mut responses = refusals.clone();
+        responses["200"] = answer(says, of(field));
+        json!({ "post": { "summary": summary, "requestBody": form, "responses": responses } })
+    };
+    let all = json!({
+        "/play/run": post("Continues a prompt with a dose and without", "Both texts, with what their tokens project on and what doses break; a stream of the same for text/event-stream", "events"),
+        "/play/doses": post("What the marked doses break after a prompt", "The marks and the doses", "doses"),
+        "/play/lens": { "get": { "summary": "Tokens that the directions promote and suppress", "responses": { "200": answer("The tokens", of("lens")) } } },
+    });
+    all.as_object().cloned().unwrap_or_default()
 }

@@ -88,30 +88,13 @@ fn about(app: &App, season: &Season) -> Result<serde_json::Value, ArenaError> {
     let file = &sealed.file;
     Ok(json!({
         "name": file.name, "title": file.title, "about": file.about, "high": file.high, "low": file.low,
-        "model": sealed.model, "revision": sealed.revision, "path": sealed.path, "sites": board_sites(season),
-        "probes": sealed.probes.len(), "hidden": sealed.hidden, "bound": bound(season),
+        "model": sealed.model, "revision": sealed.revision, "path": sealed.path, "sites": sealed.sites_of_board(),
+        "probes": sealed.probes.len(), "hidden": sealed.hidden, "bound": sealed.z_bound(),
         "opened": sealed.opened, "closed": season.store.meta("closed")?, "seal": sealed.seal()?,
         "counts": season.store.counts()?, "rules": file.rules, "join": file.scoring.join,
         "over": file.scoring.over, "alt": file.scoring.directions.len() > 1,
         "trouble": app.live.health().trouble.is_some(),
     }))
-}
-
-/// The sites of the direction that makes the board.
-pub(super) fn board_sites(season: &Season) -> &[String] {
-    let sites = &season.sealed.sites;
-    sites.get(..season.sealed.board_sites).unwrap_or(sites)
-}
-
-/// What no |z| can exceed: the root of the width, of all sites together where their mean is the score.
-pub(super) fn bound(season: &Season) -> f64 {
-    let sites = match season.sealed.file.scoring.over {
-        truenorth_boards::board::Over::Mean => season.sealed.board_sites.max(1),
-        truenorth_boards::board::Over::Worst => 1,
-    };
-    #[allow(clippy::cast_precision_loss)]
-    let sites = sites as f64;
-    (f64::from(season.sealed.hidden) * sites).sqrt()
 }
 
 fn with(mut values: serde_json::Value, more: &[(&str, Value)]) -> Value {

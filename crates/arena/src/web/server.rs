@@ -13,13 +13,14 @@ use axum::routing::{get, post};
 use truenorth_remote::server::{Host, ServerError};
 
 use super::app::App;
+use super::nested::Nested;
 use super::refusal::Refusal;
 use super::{api, assets, board, entry, guard, openapi, operator, operator_api, pages, submit};
 /// How often it is looked whether somebody else closed the season.
 const LOOK: Duration = Duration::from_secs(2);
 
-/// The pages and the API. `nested` is put at `/play`, behind the same guard.
-pub fn router(app: Arc<App>, nested: Option<Router>) -> Router {
+/// The pages and the API, with the playground of the options at `/play`, all behind one guard.
+pub fn router(app: Arc<App>) -> Router {
     let mut router = Router::new()
         .route("/", get(pages::home))
         .route("/board/{end}", get(board::page))
@@ -50,8 +51,8 @@ pub fn router(app: Arc<App>, nested: Option<Router>) -> Router {
         .route("/metrics", get(api::metrics))
         .fallback(missing)
         .with_state(app.clone());
-    if let Some(nested) = nested {
-        router = router.nest("/play", nested);
+    if let Some(nested) = &app.options.play {
+        router = router.nest(Nested::BASE, nested.router(app.clone()));
     }
     router.layer(middleware::from_fn_with_state(app, guard::guard))
 }
@@ -72,7 +73,6 @@ async fn missing(State(app): State<Arc<App>>, uri: Uri) -> Result<Response, Resp
 pub struct Server {
     host: Host,
     app: Arc<App>,
-    nested: Option<Router>,
 }
 
 impl Server {
@@ -80,10 +80,10 @@ impl Server {
     ///
     /// # Errors
     /// When it can't be had, or other machines could come unasked.
-    pub async fn bind(app: Arc<App>, nested: Option<Router>) -> Result<Self, ServerError> {
+    pub async fn bind(app: Arc<App>) -> Result<Self, ServerError> {
         let options = &app.options;
         let host = Host::bind(options.listen, options.open, options.limits, options.notice.clone()).await?;
-        Ok(Self { host, app, nested })
+        Ok(Self { host, app })
     }
 
     /// The URL of the address that is listened on.
@@ -98,7 +98,7 @@ impl Server {
     /// When the listener fails.
     pub async fn serve(self, stop: impl Future<Output = ()>) -> Result<(), ServerError> {
         let looking = tokio::spawn(look(self.app.clone()));
-        let served = self.host.serve(router(self.app, self.nested), stop).await;
+        let served = self.host.serve(router(self.app), stop).await;
         looking.abort();
         served
     }

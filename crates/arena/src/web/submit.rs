@@ -1,7 +1,6 @@
 //! The form, and submissions by it and by the API.
 
-use std::collections::HashMap;
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use axum::body::Body;
@@ -240,33 +239,4 @@ fn not(app: &App, done: Submitted, earlier: Option<Entry>) -> Not {
     };
     app.metrics.submitted(what);
     Not { refusal, field, earlier: earlier.map(Box::new), counted }
-}
-
-/// Tries in a minute, of each address; in memory alone.
-#[derive(Debug, Default)]
-pub(super) struct Tries(std::sync::Mutex<HashMap<IpAddr, (std::time::Instant, u32)>>);
-
-impl Tries {
-    /// Tries of one address in a minute at most, taken or not.
-    const MOST: u32 = 120;
-    /// Addresses that are counted at a time.
-    const HELD: usize = 50_000;
-
-    /// Whether one more is looked at.
-    pub fn may(&self, address: IpAddr) -> bool {
-        let minute = std::time::Duration::from_secs(60);
-        let mut held = self.0.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
-        if held.len() >= Self::HELD {
-            held.retain(|_, (since, _)| since.elapsed() < minute);
-            if held.len() >= Self::HELD && !held.contains_key(&address) {
-                return false;
-            }
-        }
-        let now = held.entry(address).or_insert_with(|| (std::time::Instant::now(), 0));
-        if now.0.elapsed() >= minute {
-            *now = (std::time::Instant::now(), 0);
-        }
-        now.1 += 1;
-        now.1 <= Self::MOST
-    }
 }

@@ -100,7 +100,7 @@ impl Templates {
             season_title: &file.title,
             here,
             open,
-            play: app.options.play,
+            play: app.options.play.is_some(),
             style: &assets::style().path,
             script: &assets::script().path,
             icon: &assets::icon().path,

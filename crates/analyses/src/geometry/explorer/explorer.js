@@ -31,10 +31,29 @@ function range(values, zero) {
   const pad = (hi - lo) * 0.06;
   return [zero && lo === 0 ? 0 : lo - pad, hi + pad];
 }
+// Words in as few lines as fit, measured as the style sets them.
+const pen = document.createElement('canvas').getContext('2d');
+function wide(text, size) {
+  pen.font = `${size}px system-ui,sans-serif`;
+  return pen.measureText(text).width;
+}
+function wrapped(text, width) {
+  const out = [];
+  for (const word of text.split(' ')) {
+    const line = out.length ? `${out[out.length - 1]} ${word}` : word;
+    if (out.length && wide(line, 12) <= width) out[out.length - 1] = line;
+    else out.push(word);
+  }
+  return out.filter(Boolean);
+}
+const LINE = 14;
+const written = (all, x, y, more) => all.map((line, i) => `<text x="${x}" y="${y + LINE * i}"${more}>${esc(line)}</text>`).join('');
 function plane(w, h, X, Y, xl, yl, xt, yt) {
-  const L = 56, R = 10, T = 24, B = 40;
+  const L = 56, R = 10, middle = (L + w - R) / 2;
+  const under = wrapped(xl, 2 * Math.min(middle, w - middle)), over = wrapped(yl, w);
+  const T = 10 + LINE * over.length, B = 26 + LINE * Math.max(1, under.length);
   const x = v => L + (v - X[0]) / (X[1] - X[0]) * (w - L - R), y = v => h - B - (v - Y[0]) / (Y[1] - Y[0]) * (h - T - B);
-  let s = `<text x="0" y="14">${esc(yl)}</text><text x="${(L + w - R) / 2}" y="${h - 4}" text-anchor="middle">${esc(xl)}</text>`;
+  let s = written(over, 0, 14, '') + written(under, middle, h - 4 - LINE * (under.length - 1), ' text-anchor="middle"');
   for (const v of yt ?? ticks(Y[0], Y[1], 4)) s += `<line class="g" x1="${L}" x2="${w - R}" y1="${y(v)}" y2="${y(v)}"/><text class="m" x="${L - 6}" y="${y(v) + 4}" text-anchor="end">${num(v).replace(/\.?0+$/, '') || 0}</text>`;
   for (const v of xt ?? ticks(X[0], X[1], 5)) s += `<text class="m" x="${x(v)}" y="${h - B + 16}" text-anchor="middle">${num(v).replace(/\.?0+$/, '') || 0}</text>`;
   return { s: s + `<line class="a" x1="${L}" x2="${w - R}" y1="${h - B}" y2="${h - B}"/>`, x, y, top: T, bottom: h - B };
@@ -72,7 +91,7 @@ function lines(id, yl, rows, zero, Y) {
   const X = N > 1 ? [0, last] : [-1, 1];
   const P = plane(w, h, X, Y ?? range(rows.flatMap(r => r.m.flat()), zero), '', yl, xt);
   let s = P.s;
-  D.starts.forEach(([i, stage], n) => { const x = P.x(Math.max(i - 0.5, 0)); s += `<line class="s" x1="${x}" x2="${x}" y1="${P.top}" y2="${P.bottom}"/><text class="m" x="${x + 3}" y="${P.bottom + 15 + 12 * (n % 2)}">${esc(stage)}</text>`; });
+  D.starts.forEach(([i, stage], n) => { const x = P.x(Math.max(i - 0.5, 0)); s += `<line class="s" x1="${x}" x2="${x}" y1="${P.top}" y2="${P.bottom}"/><text class="m" x="${Math.max(0, Math.min(x + 3, w - wide(stage, 11)))}" y="${P.bottom + 15 + 12 * (n % 2)}">${esc(stage)}</text>`; });
   if (!D.starts.length) D.checkpoints.forEach((c, i) => { if (i === 0 || i === last) s += `<text class="m" x="${P.x(i)}" y="${P.bottom + 15}" text-anchor="${i ? 'end' : 'start'}">${esc(c)}</text>`; });
   s += `<line class="now" x1="${P.x(shown)}" x2="${P.x(shown)}" y1="${P.top}" y2="${P.bottom}"/>`;
   for (const r of rows) s += `<polyline class="l ${r.k} ${r.down ? 'down' : ''}" points="${r.m.map((m, i) => `${P.x(i)},${P.y(m[0])}`).join(' ')}"/>`;

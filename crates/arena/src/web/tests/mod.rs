@@ -45,7 +45,7 @@ async fn arena(rules: &str, set: impl FnOnce(&mut Options)) -> Arena {
     options.notice = Arc::new(|told| eprintln!("{told}"));
     set(&mut options);
     let app = App::new(folder, live.clone(), options);
-    let server = Server::bind(app, None).await.unwrap();
+    let server = Server::bind(app).await.unwrap();
     let url = server.url();
     let (stop, stopped) = oneshot::channel::<()>();
     tokio::spawn(server.serve(async {
